@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 READING: Final = {"GET", "HEAD", "OPTIONS"}
 LONGEST_SUBJECT: Final = 200
+GIVEN_UP: Final = HTTPStatus.SERVICE_UNAVAILABLE.value
+"""What is noted where nothing was answered before the deadline."""
 
 
 class NoteRequests:
@@ -31,12 +34,22 @@ class NoteRequests:
             await self.app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def send_noted(message: Message) -> None:
-            if message["type"] == "http.response.start" and _is_of_note(scope, message):
-                await _note(scope, actor, message["status"])
+            nonlocal has_begun
+            if message["type"] == "http.response.start":
+                has_begun = True
+                if _is_of_note(scope, message):
+                    await _note(scope, actor, message["status"])
             await send(message)
 
-        await self.app(scope, receive, send_noted)
+        try:
+            await self.app(scope, receive, send_noted)
+        except asyncio.CancelledError:
+            if not has_begun and scope["method"] not in READING:  # type: ignore[typeddict-item]
+                await _note(scope, actor, GIVEN_UP)  # it may have been done all the same
+            raise
 
 
 def _is_of_note(scope: Scope, message: Any) -> bool:  # noqa: ANN401 (an answer's beginning)
@@ -50,6 +63,13 @@ def _is_of_note(scope: Scope, message: Any) -> bool:  # noqa: ANN401 (an answer'
 async def _note(scope: Scope, actor: Any, status: int) -> None:  # noqa: ANN401 (who asks)
     """Write which route was asked, the ids in its address, and what came of it."""
     route = scope.get("path_template") or "nowhere"
-    ids = " ".join(str(value) for value in scope.get("path_params", {}).values())
+    ids = " ".join(_ids(scope))
     asked = {"route": f"{scope['method']} {route}", "status": status}  # type: ignore[typeddict-item]
     await note_action(actor, "request", ids[:LONGEST_SUBJECT], after=asked, area="request")
+
+
+def _ids(scope: Scope) -> list[str]:
+    """Return the ids in the address asked; none where anyone may ask: there they are secrets of links, or somebody's address."""
+    handler = scope.get("route_handler")
+    is_open = "anyone" in getattr(handler.opt.get("expectation"), "who", ()) if handler else True
+    return [] if is_open else [str(value) for value in scope.get("path_params", {}).values()]

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from litestar import get, post
+from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace import clock
+from marketplace.app import create_app
 from marketplace.audit_trail.actions import note_access, note_action
 from marketplace.audit_trail.chain import export_trail, link_actions
 from marketplace.audit_trail.rules import FIRST, Verdict, canonical, check, hash_of
@@ -21,8 +24,10 @@ from marketplace.consent import actions as consent
 from marketplace.database import execute, transaction
 from marketplace.identity import actions, key_actions, staff
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import COOKIE, begin_session
+from marketplace.identity.guards import COOKIE, begin_session, expect
 from marketplace.identity.rules import WrongSecret
+from marketplace.messages.links import link_token
+from marketplace.recovery.actions import request_reset
 from marketplace.second_factors import actions as factors
 from marketplace.settings import settings
 from marketplace.signing import sign
@@ -293,6 +298,46 @@ async def test_staff_who_fetch_a_file_or_are_refused_leave_a_line_and_readers_no
         assert (await steward.get("/en/finance")).status_code == 403
     [row] = (await list_actions(area="request")).rows
     assert (row.person, row.became) == (nora.person, {"route": "GET /finance", "status": 403})
+
+
+async def test_the_secret_of_a_link_is_not_in_the_trail() -> None:
+    """A link that was not used up by the request that has it would let the auditor do what it lets its owner."""
+    nora = await make_staff("Nora", "steward")
+    async with await visiting(nora.person) as steward:
+        await request_reset(f"{nora.person}@staff.example")
+        link = await fetch_value("SELECT id FROM reset_link")
+        secret = f"{link}.{link_token('password_reset', str(link))}"
+        assert (await steward.submit(f"/en/reset/{secret}", {"password": "short"})).status_code == 422
+        await steward.submit("/en/join/an-invitation", {"password": PASSWORD, "form_id": str(uuid.uuid4())})
+    rows = (await list_actions(area="request")).rows
+    assert [(row.became["route"], row.subject) for row in rows] == [
+        ("POST /join/{code}", ""),
+        ("POST /reset/{link}", ""),
+    ]
+
+
+@get("/finance/too-long")
+async def _read_too_long() -> None:
+    await asyncio.Event().wait()
+
+
+@post("/finance/too-long/{order_id:uuid}", opt=expect("finance", stranger=200))
+async def _too_long(order_id: FromPath[uuid.UUID]) -> None:
+    await note_action(None, "thing_done", order_id)
+    await asyncio.Event().wait()
+
+
+async def test_what_staff_asked_is_noted_where_the_deadline_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTAGE_REQUEST_SECONDS", "1")
+    settings.cache_clear()
+    nora, order = await make_staff("Nora"), uuid.uuid4()
+    app = create_app(manages_pool=False, further_routes=[_too_long, _read_too_long])
+    async with Browser(app) as finance:
+        finance.client.cookies.set(COOKIE, (await begin_session(nora.person)).value or "")
+        assert (await finance.get("/en/finance/too-long")).status_code == 503
+        assert (await finance.submit(f"/en/finance/too-long/{order}", {})).status_code == 503
+    [row] = (await list_actions(area="request")).rows
+    assert (row.person, row.subject, row.became["status"]) == (nora.person, str(order), 503)
 
 
 # Reading it -----------------------------------------------------------------------------------------------------------
