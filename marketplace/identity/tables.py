@@ -168,7 +168,8 @@ class Invitation(Table, db=DB, tablename="invitation"):
         "37 days",
         exported=True,
         erasure=Erasure.DELETED,
-        find="email = me.email",
+        find="""email = me.email
+            AND EXISTS (SELECT FROM person WHERE person.id = me.person AND email_confirmed_at IS NOT NULL)""",
         ends=Ends("expires_at", 30),
     )
     id = UUID(primary_key=True)

@@ -8,6 +8,7 @@ import io
 import json
 import time
 import tracemalloc
+import uuid
 import zipfile
 from typing import Any
 
@@ -16,11 +17,14 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import execute
+from marketplace.identity import actions as identity
+from marketplace.identity import credentials
 from marketplace.personal_data import EVERYBODY, Erasure, PersonalData
 from marketplace.rights.copies import OPENERS, write_copy
 from marketplace.rights.copy_schema import LISTS
 from marketplace.rights.declared import copied_tables, declared, list_tables, name_of
 from migrations.piccolo_app import tables
+from tests.marketplace.identity.site import make_partner
 from tests.marketplace.rights.people import EMAIL, IBAN, LINE, NAME, somebody
 from tests.support.reads import fetch_value
 
@@ -69,6 +73,21 @@ async def test_a_copy_is_asked_for_with_the_password_again() -> None:
             answer = await zoe.browser.submit("/en/profile/data", {}, seen_at="/en/profile/data")
             assert answer.status_code == 303
             assert answer.headers["location"].startswith("/en/confirm")
+
+
+async def test_who_gives_somebody_elses_address_does_not_read_their_invitations(pool: None) -> None:  # noqa: ARG001 (a database)
+    inviting = await make_partner("Atelier", "claire@atelier.example")
+    claire = await fetch_value("SELECT id FROM person")
+    await identity.invite_colleague(
+        inviting, email="victim@elsewhere.example", name="Victor", invitation_id=uuid.uuid4(), by=claire
+    )
+    await make_partner("Mask", "victim@elsewhere.example")
+    mask = await fetch_value("SELECT id FROM person WHERE id <> $1", claire)
+    for confirmed, invitations in ((False, 0), (True, 1)):
+        if confirmed:
+            await credentials.confirm_email(mask)
+        with await write_copy(mask) as file:
+            assert len(opened(file.read())[0]["invitation"]) == invitations
 
 
 def test_a_new_table_is_in_the_copy_by_being_there() -> None:
