@@ -42,7 +42,7 @@ BEGIN
             EXECUTE format('GRANT UPDATE (id) ON %s TO {role}', one.name);
         END IF;
     END LOOP;
-    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
+    GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
 END $do$;
 """
 

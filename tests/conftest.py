@@ -37,7 +37,7 @@ SERVING = "partage_serving"
 
 def as_serving(url: str) -> str:
     """Return the address of a database with the role that serves."""
-    return f"{url}&role={SERVING}"
+    return f"{url}&options=-c%20role%3D{SERVING}"
 
 
 @pytest.fixture(scope="session")
@@ -83,12 +83,12 @@ def database_url(
 ) -> Iterator[str]:
     """Give the test an empty marketplace of its own; afterwards every invariant must hold.
 
-    A test marked `serving` is connected as the role that serves, which owns nothing.
+    It is connected as the role that serves, which owns nothing, unless it is marked `owner` with the reason.
     """
     name = f"test_{next(_numbers)}"
     postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")
     before = dict(os.environ)
-    url = as_serving(postgres.url(name)) if request.node.get_closest_marker("serving") else postgres.url(name)
+    url = postgres.url(name) if request.node.get_closest_marker("owner") else as_serving(postgres.url(name))
     os.environ |= {"DATABASE_URL": url, "PARTAGE_STATE": str(tmp_path / "state"), "VIES_URL": ""}
     os.environ["STAFF_SECOND_FACTOR"] = "0"  # tests of second factors and of `serve` set it
     settings.cache_clear()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from marketplace.embedded.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.owner("the owner alone migrates")
 CATALOGUE = {
     "column": """SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid), attstorage
                  FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped

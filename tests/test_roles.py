@@ -23,7 +23,6 @@ APPEND_ONLY = """SELECT relname::text AS name FROM pg_class JOIN pg_trigger ON t
                  WHERE tgname = 'append_only' AND NOT relispartition ORDER BY relname"""
 
 
-@pytest.mark.serving
 async def test_the_role_that_serves_owns_nothing() -> None:
     assert await fetch_scalar(str, "SELECT current_user::text") == SERVING
     owned = await fetch(
@@ -33,7 +32,6 @@ async def test_the_role_that_serves_owns_nothing() -> None:
     assert await fetch_scalar(bool, "SELECT NOT has_schema_privilege('public', 'CREATE')")
 
 
-@pytest.mark.serving
 @pytest.mark.parametrize(
     "attack",
     [
@@ -66,7 +64,6 @@ async def test_the_role_that_serves_cannot(attack: str) -> None:
     assert isinstance(refusal.value, asyncpg.InsufficientPrivilegeError), refusal.value
 
 
-@pytest.mark.serving
 async def test_no_append_only_table_can_be_changed_and_few_be_locked() -> None:
     names = [row["name"] for row in await fetch(APPEND_ONLY)]
     assert len(names) > 30
@@ -83,7 +80,6 @@ async def test_no_append_only_table_can_be_changed_and_few_be_locked() -> None:
         }, name
 
 
-@pytest.mark.serving
 async def test_what_may_be_locked_is_not_changed_either() -> None:
     now = clock.now()
     await execute("INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 5, 7, 3)", now)
@@ -93,7 +89,6 @@ async def test_what_may_be_locked_is_not_changed_either() -> None:
             await execute(f"UPDATE {table} SET id = id")
 
 
-@pytest.mark.serving
 async def test_a_months_close_makes_its_table_by_the_owners_functions() -> None:
     month = await fetch_scalar(
         int,
@@ -119,6 +114,7 @@ def named(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[pytest
     settings.cache_clear()
 
 
+@pytest.mark.owner("it migrates")
 async def test_migrate_refuses_a_role_that_could_do_more(named: pytest.MonkeyPatch) -> None:
     for role, sentence in [("nobodys", "names no role"), ("partage", "neither owns"), ("postgres", "neither owns")]:
         with pytest.raises(Invalid, match=sentence):

@@ -274,6 +274,7 @@ async def planted(offence: str) -> list[str]:
     found: list[str] = []
     with contextlib.suppress(UndoneError):
         async with transaction():
+            await execute("SET LOCAL ROLE partage")  # the role that serves can do none of this
             guarded = await fetch(
                 "SELECT DISTINCT tgrelid::regclass::text AS name FROM pg_trigger WHERE NOT tgisinternal"
             )

@@ -11,6 +11,7 @@ from typing import Any
 from marketplace.auctions.announcing import Plan, announce
 from marketplace.database import execute
 from marketplace.identity.actors import Actor
+from tests.support.owner import as_owner
 from tests.support.reads import fetch_value
 
 YEAR_START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -123,9 +124,9 @@ async def make_offer(
 
 async def move_end(auction: uuid.UUID, instant: str = "clock_timestamp()") -> None:
     """Move an auction's end beneath its guards: no test waits for it, and none is late on a slow machine."""
-    await execute("ALTER TABLE auction_lead DISABLE TRIGGER USER")
+    await as_owner("ALTER TABLE auction_lead DISABLE TRIGGER USER")
     await execute(f"UPDATE auction_lead SET closes_at = {instant} WHERE auction = $1", auction)
-    await execute("ALTER TABLE auction_lead ENABLE TRIGGER USER")
+    await as_owner("ALTER TABLE auction_lead ENABLE TRIGGER USER")
 
 
 async def open_auction(

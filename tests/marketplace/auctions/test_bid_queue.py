@@ -20,6 +20,7 @@ from marketplace.auctions.placing import OpenBid, place_open_bids
 from marketplace.database import DB, execute
 from marketplace.errors import NotAllowed
 from tests.marketplace.auctions.builders import Bidder, make_bidder, open_auction
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
 
@@ -112,11 +113,11 @@ async def test_what_fails_is_raised_to_everyone_who_waited_and_nobody_stays() ->
             for number, bid in enumerate(ids)
         ]
 
-    await execute("ALTER FUNCTION bidder_refusal RENAME TO hidden")
+    await as_owner("ALTER FUNCTION bidder_refusal RENAME TO hidden")
     results = await asyncio.gather(*all_at_once(), return_exceptions=True)
     assert {type(one) for one in results} == {asyncpg.UndefinedFunctionError}
     assert len(set(map(id, results))) == 6, "each its own"
-    await execute("ALTER FUNCTION hidden RENAME TO bidder_refusal")
+    await as_owner("ALTER FUNCTION hidden RENAME TO bidder_refusal")
     assert await fetch_value("SELECT count(*) FROM bid") == 0
     assert [one.accepted for one in await asyncio.gather(*all_at_once())] == [True] * 6
     queue = queue_of(auction)
@@ -126,11 +127,11 @@ async def test_what_fails_is_raised_to_everyone_who_waited_and_nobody_stays() ->
 async def test_one_bid_that_the_database_refuses_fails_alone() -> None:
     auction, ann = await open_auction(), await make_bidder()
     ids = [uuid.uuid4() for _ in range(6)]
-    await execute(
+    await as_owner(
         """CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
            BEGIN RAISE EXCEPTION 'not this one'; END $$"""
     )
-    await execute(
+    await as_owner(
         f"CREATE TRIGGER refuse_one BEFORE INSERT ON bid FOR EACH ROW WHEN (NEW.id = '{ids[3]}') EXECUTE FUNCTION refuse_one()"
     )
     await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)  # the auction's rule is known

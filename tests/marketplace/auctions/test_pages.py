@@ -21,6 +21,7 @@ from tests.marketplace.auctions.builders import make_offer, move_end, open_aucti
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
 from tests.support.reads import fetch_one, fetch_value
+from tests.support.owner import as_owner
 
 SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 
@@ -115,9 +116,9 @@ async def test_the_winner_pays_and_holds_the_window_alone(stripe: Any) -> None:
 
 async def beneath(table: str, column: str) -> None:
     """Let an instant come now, beneath the guards that keep it where it was announced."""
-    await execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    await execute(f"UPDATE {table} SET {column} = clock_timestamp()")
-    await execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    await as_owner(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    await as_owner(f"UPDATE {table} SET {column} = clock_timestamp()")
+    await as_owner(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 RULES = {

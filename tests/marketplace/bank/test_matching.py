@@ -27,6 +27,7 @@ from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import make_staff
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ async def test_the_database_itself_refuses_what_does_not_add_up() -> None:
         "DELETE FROM bank_statement",
     ):
         with pytest.raises(asyncpg.RestrictViolationError):
-            await execute(change)
+            await as_owner(change)
 
 
 def test_scores_say_why() -> None:

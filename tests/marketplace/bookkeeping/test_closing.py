@@ -23,6 +23,7 @@ from marketplace.ledger.periods import bounds, closed_until, list_closed, list_o
 from marketplace.ledger.queries import balance, trial_balance
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.identity.site import make_staff
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 
@@ -92,21 +93,21 @@ async def test_a_month_closes_and_then_refuses() -> None:
         "TRUNCATE period CASCADE",
     ):
         with pytest.raises(asyncpg.RestrictViolationError):
-            await execute(change)
+            await as_owner(change)
     with pytest.raises(Conflict, match="never opens again"):
         await close_month(month, ada)
 
 
 async def test_a_trial_balance_starts_where_the_last_closed_month_ended() -> None:
     async def tamper(by: int) -> None:
-        await execute("ALTER TABLE period_balance DISABLE TRIGGER append_only")
-        await execute(
+        await as_owner("ALTER TABLE period_balance DISABLE TRIGGER append_only")
+        await as_owner(
             "UPDATE period_balance SET debit_minor = debit_minor + $1 WHERE account = $2 AND month = $3",
             by,
             chart.PARTNERS,
             months_ago(1),
         )
-        await execute("ALTER TABLE period_balance ENABLE TRIGGER append_only")
+        await as_owner("ALTER TABLE period_balance ENABLE TRIGGER append_only")
 
     async def partners(at: dt.datetime | None) -> int:
         [row] = [row for row in await trial_balance(at) if row.code == chart.PARTNERS]
@@ -131,7 +132,7 @@ async def test_a_trial_balance_starts_where_the_last_closed_month_ended() -> Non
     assert offender.startswith("what the last closed month ended with")
     await tamper(-7)
     with pytest.raises(asyncpg.RestrictViolationError):
-        await execute("UPDATE period_balance SET debit_minor = 0")
+        await as_owner("UPDATE period_balance SET debit_minor = 0")
 
 
 async def test_every_check_stops_the_close_and_names_what_is_in_the_way() -> None:

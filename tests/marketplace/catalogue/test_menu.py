@@ -42,6 +42,7 @@ SENTENCES = {
 """Of what each step says, in both languages."""
 
 
+@pytest.mark.owner("it runs a migration again")
 async def test_offers_and_terms_from_before_get_neutral_values() -> None:
     """The worth is that of the latest release's days; neither right nor length moves the price, and it is for sale."""
     await open_shop("lyon", "empty")

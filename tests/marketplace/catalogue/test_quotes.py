@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
-from marketplace.database import execute
 from marketplace.datasets.tables import ContributorTerm
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
@@ -23,6 +22,7 @@ from marketplace.signing import public_key, sign
 from pricing.quote import price
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
 from tests.marketplace.identity.site import Browser, make_partner, text_of
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ async def test_a_row_that_left_its_document_is_refused() -> None:
         with pytest.raises(Invalid):
             actions.recompute(replace(row, **{name: value}))
     with pytest.raises(Exception, match="append-only"):
-        await execute("UPDATE quote SET amount_minor = 1")
+        await as_owner("UPDATE quote SET amount_minor = 1")
 
 
 async def test_what_is_withdrawn_or_empty_is_not_quoted() -> None:

@@ -21,6 +21,7 @@ from marketplace.settings import settings as read_settings
 from marketplace.signing import public_key, verify
 from marketplace.statements import read_blocks
 from tests.marketplace.messages.written import kinds_written
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 
 T0 = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -138,7 +139,7 @@ async def test_rows_are_never_edited() -> None:
     await actions.give(1, PURPOSE)
     for sql in ("UPDATE consent_record SET given = false", "DELETE FROM consent_record", "DELETE FROM notice"):
         with pytest.raises(asyncpg.RestrictViolationError):
-            await execute(sql)
+            await as_owner(sql)
 
 
 async def test_what_cannot_be_consented_to_is_refused() -> None:

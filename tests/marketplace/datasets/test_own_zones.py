@@ -40,6 +40,7 @@ from tests.marketplace.datasets.builders import BANDS, ELSEWHERE, PURPOSE, ZONES
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.privacy.specs import SECRET, counts, specification
+from tests.support.owner import as_owner
 from tests.support.reads import fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ async def test_a_table_is_written_once() -> None:
         await define_zones("Communes", COMMUNES, by="Sam")
     for change in ("UPDATE zone_table SET defined_by = 'Eve'", "DELETE FROM zone_table"):
         with pytest.raises(asyncpg.RestrictViolationError):
-            await execute(change)
+            await as_owner(change)
     with pytest.raises(asyncpg.CheckViolationError):
         await execute(
             "INSERT INTO zone_table SELECT 'other', document || ' ', sha256, 1, '', defined_at FROM zone_table"

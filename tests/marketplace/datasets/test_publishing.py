@@ -26,6 +26,7 @@ from tests.marketplace.datasets import builders
 from tests.marketplace.datasets.builders import START, at, crowd, declare, make_subscribers, write
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.owner import as_owner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ async def test_what_passed_waits_for_a_person_where_it_should(tmp_path: Path) ->
     assert hashlib.sha256(await object_store.get(object_store.cells_key(release))).hexdigest() == row.cells_sha256
     for table in ("dossier", "privacy_spend", "coverage"):
         with pytest.raises(Exception, match="append-only"):
-            await execute(f"UPDATE {table} SET release = release")
+            await as_owner(f"UPDATE {table} SET release = release")
 
 
 @pytest.mark.usefixtures("lavish_year")

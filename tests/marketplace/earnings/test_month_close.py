@@ -21,6 +21,7 @@ from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_returns import dispute, given_back
 from tests.support.dying import killed_everywhere
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -243,9 +244,9 @@ async def test_the_database_lets_a_close_go_forward_only_and_one_at_a_time() -> 
     for table in ("closed_share", await fetch_value("SELECT max(tableoid::regclass::text) FROM closed_share")):
         for statement in (f"UPDATE {table} SET payable_micro = 1", f"DELETE FROM {table}", f"TRUNCATE {table}"):
             with pytest.raises(asyncpg.RestrictViolationError):
-                await execute(statement)
+                await as_owner(statement)
         with pytest.raises(asyncpg.UniqueViolationError):
-            await execute(f"INSERT INTO {table} SELECT * FROM {table}")
+            await as_owner(f"INSERT INTO {table} SELECT * FROM {table}")
     with pytest.raises(asyncpg.RestrictViolationError):
         await execute("UPDATE share_close SET people = people + 1")
 

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from marketplace import clock
-from marketplace.database import execute, fetch_columns
+from marketplace.database import fetch_columns
 from marketplace.earnings import rules
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.promises import list_promises
 from marketplace.earnings.queries import get_share, list_shares
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_returns import given_back
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -206,8 +207,8 @@ async def test_what_was_promised_is_never_edited() -> None:
         "UPDATE contributor_term SET promised_minor = 0",
         "DELETE FROM contributor_term",
     ):
-        with pytest.raises(asyncpg.PostgresError):
-            await execute(statement)
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await as_owner(statement)
     assert await fetch_value("SELECT count(*) FROM contributor_promise") == 1
 
 

@@ -10,6 +10,7 @@ from marketplace.database import DB, execute, transaction
 from tests.support.reads import fetch_value
 
 
+@pytest.mark.owner("it makes a table")
 async def test_a_nested_transaction_is_a_savepoint() -> None:
     async with transaction():
         await execute("CREATE TABLE kept (n int)")
@@ -21,6 +22,7 @@ async def test_a_nested_transaction_is_a_savepoint() -> None:
     assert await fetch_value("SELECT sum(n) FROM kept") == 2
 
 
+@pytest.mark.owner("it makes tables")
 async def test_a_failed_commit_gives_its_connection_back() -> None:
     await execute("CREATE TABLE parent (id int PRIMARY KEY)")
     await execute("CREATE TABLE child (parent int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketplace import clock
-from marketplace.database import execute, transaction
+from marketplace.database import transaction
 from marketplace.errors import Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record, record_all
@@ -24,6 +24,7 @@ from marketplace.ledger.queries import (
     list_kinds,
     trial_balance,
 )
+from tests.support.owner import as_owner
 from tests.support.reads import fetch_value
 from tests.support.waiting import until_blocked
 
@@ -90,7 +91,7 @@ async def test_zero_is_dropped_negative_and_nothing_are_refused() -> None:
 async def test_the_books_are_append_only(statement: str) -> None:
     await record("sale", "o1", at=NOON, text="Sale", postings=SALE)
     with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
-        await execute(statement)
+        await as_owner(statement)
     assert await balance(chart.LICENCES_SOLD) == -1000
 
 

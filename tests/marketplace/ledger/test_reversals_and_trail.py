@@ -18,6 +18,7 @@ from marketplace.ledger import chart
 from marketplace.ledger.actions import record, reverse, reverse_all
 from marketplace.ledger.queries import get_entry, trial_balance
 from tests.marketplace.identity.site import make_staff
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 
 NOON = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
@@ -105,5 +106,5 @@ async def test_the_trail_is_kept_with_its_transaction_and_is_filtered() -> None:
     assert [name for _, name in await list_staff()] == ["Ada", "Bob"]
     for change in ("UPDATE staff_action SET reason = ''", "DELETE FROM staff_action", "TRUNCATE staff_action CASCADE"):
         with pytest.raises(asyncpg.RestrictViolationError):
-            await execute(change)
+            await as_owner(change)
     assert len(await fetch("SELECT 1 FROM staff_action")) == 3

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from marketplace.database import execute, transaction
+from marketplace.database import transaction
 from marketplace.log.actions import state_fact
 from marketplace.log.queries import list_facts
+from tests.support.owner import as_owner
 
 
 async def test_a_fact_is_stated_once_with_what_makes_it_true() -> None:
@@ -28,4 +29,4 @@ async def test_a_fact_is_stated_once_with_what_makes_it_true() -> None:
     assert await list_facts(after=first.id) == [second]
     for change in ("UPDATE log_fact SET subject = ''", "DELETE FROM log_fact", "TRUNCATE log_fact"):
         with pytest.raises(asyncpg.RestrictViolationError):
-            await execute(change)
+            await as_owner(change)

@@ -7,7 +7,7 @@ import uuid
 import asyncpg
 import pytest
 
-from marketplace.database import execute, transaction
+from marketplace.database import transaction
 from marketplace.identity import actions as identity
 from marketplace.messages.actions import mark_read, send
 from marketplace.messages.kinds import partner_vetted
@@ -16,6 +16,7 @@ from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import TOKEN, MessageKind, Recipient
 from marketplace.words import Words
 from tests.marketplace.identity.site import Browser, make_partner, text_of
+from tests.support.owner import as_owner
 
 READER = uuid.uuid4()
 ADA, BOB = Recipient("person", "ada"), Recipient("person", "bob")
@@ -55,7 +56,7 @@ async def test_a_message_is_written_once_and_with_its_fact() -> None:
     assert not (await list_messages([ADA, BOB], uuid.uuid4(), "en", 1)).rows[0].is_read
     assert len((await list_messages([ADA, BOB], READER, "en", 1)).rows) == 2
     with pytest.raises(asyncpg.RestrictViolationError):
-        await execute("UPDATE message SET recipient = 'eve'")
+        await as_owner("UPDATE message SET recipient = 'eve'")
 
 
 async def test_details_are_exactly_what_the_words_need() -> None:

@@ -48,6 +48,7 @@ from marketplace.purchases.refunds import record_refunds, request_order_refund
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import make_buyer, open_shop
 from tests.support.dying import Scene
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -115,13 +116,13 @@ async def shop() -> SimpleNamespace:
         table = pa.table({"reference": pa.array([1, 2, 3], pa.int64()), "weight": pa.array([5, 3, 2], pa.int64())})
         pq.write_table(table, manifest)
         await object_store.put(object_store.private_key(release, "manifest.parquet"), manifest.getvalue())
-        await execute("ALTER TABLE release DISABLE TRIGGER sealed_for_ever")
+        await as_owner("ALTER TABLE release DISABLE TRIGGER sealed_for_ever")
         await execute(
             """UPDATE release SET contributors = 3, total_weight = 10, manifest_sha256 = $1, published_people = 10,
                       noise_variance_micro = 0""",
             hashlib.sha256(manifest.getvalue()).hexdigest(),
         )
-        await execute("ALTER TABLE release ENABLE TRIGGER sealed_for_ever")
+        await as_owner("ALTER TABLE release ENABLE TRIGGER sealed_for_ever")
     return SimpleNamespace(release=release, partner=await fetch_value("SELECT id FROM partner"))
 
 

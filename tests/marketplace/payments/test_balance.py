@@ -24,6 +24,7 @@ from marketplace.payments.queries import get_payment, list_movements_of
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.payments.stripe_port import StripePort
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 
 
@@ -128,12 +129,12 @@ async def test_two_workers_and_many_pages_post_once(stripe: Any) -> None:
 async def test_a_list_read_only_halfway_is_read_again(stripe: Any) -> None:
     for n in range(150):
         stripe.test("fee", amount=n + 1, description="n")
-    await execute("ALTER TABLE balance_transaction ADD CONSTRAINT crash CHECK (amount_minor < -10)")
+    await as_owner("ALTER TABLE balance_transaction ADD CONSTRAINT crash CHECK (amount_minor < -10)")
     with pytest.raises(Exception, match="crash"):
         await mirror_balance()
     assert await fetch_value("SELECT count(*) FROM balance_transaction") == 100
     assert await fetch_value("SELECT count(*) FROM stripe_cursor") == 0
-    await execute("ALTER TABLE balance_transaction DROP CONSTRAINT crash")
+    await as_owner("ALTER TABLE balance_transaction DROP CONSTRAINT crash")
     assert await mirror_balance() == 50
     assert await balance(chart.STRIPE) == await theirs()
 

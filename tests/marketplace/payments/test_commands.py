@@ -19,6 +19,7 @@ from marketplace.payments.outbox import claim
 from marketplace.payments.queries import get_payment, list_commands
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command, run_commands
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.waiting import until
 
@@ -175,10 +176,10 @@ async def test_a_saved_500_of_a_refund_pays_back_once(stripe: Any) -> None:
 async def test_a_crash_between_stripe_and_our_commit(stripe: Any) -> None:
     subject = uuid.uuid4()
     command = await order(subject)
-    await execute("ALTER TABLE stripe_command ADD CONSTRAINT crash CHECK (state <> 'done') NOT VALID")
+    await as_owner("ALTER TABLE stripe_command ADD CONSTRAINT crash CHECK (state <> 'done') NOT VALID")
     with pytest.raises(Exception, match="crash"):
         await run_command(command)
-    await execute("ALTER TABLE stripe_command DROP CONSTRAINT crash")
+    await as_owner("ALTER TABLE stripe_command DROP CONSTRAINT crash")
     payment = await get_payment(subject)
     assert (payment.state, len(stripe.list("checkout/sessions"))) == ("requested", 1)
     assert await run_commands() == 0, "its lease protects it until it ends"

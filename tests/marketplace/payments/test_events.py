@@ -27,6 +27,7 @@ from marketplace.payments.statuses import next_reading, record_payment
 from marketplace.payments.stripe_calls import run_command, run_commands
 from marketplace.payments.stripe_port import StripePort, verify
 from marketplace.settings import settings
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
 
@@ -127,11 +128,11 @@ async def test_duplicates_shuffles_and_an_endpoint_that_fails_at_first(stripe: A
     stripe.test("fault", kind="webhooks", duplicate=True, shuffle=True)
     async with site():
         orders = [await opened(1000 + n) for n in range(5)]
-        await execute("ALTER TABLE stripe_event ADD CONSTRAINT shut CHECK (false) NOT VALID")
+        await as_owner("ALTER TABLE stripe_event ADD CONSTRAINT shut CHECK (false) NOT VALID")
         for _, session in orders:
             await asyncio.to_thread(stripe.test, "pay", session=session)
         await until(each_was_tried)
-        await execute("ALTER TABLE stripe_event DROP CONSTRAINT shut")
+        await as_owner("ALTER TABLE stripe_event DROP CONSTRAINT shut")
         await asyncio.to_thread(stripe.test, "deliver")
         await until_come(len(stripe.list("events")))
         await asyncio.gather(handle_events(), handle_events())

@@ -27,6 +27,7 @@ from marketplace.settings import settings
 from pricing.auctions.reverse import ReverseAward, uniform_asks_within, winners_of
 from tests.marketplace.auctions.builders import make_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ async def open_reverse_auction(
 
 async def close(call: uuid.UUID) -> None:
     """Let the closing instant pass: the call's own rule is fixed, so the end is moved beneath the guards."""
-    await execute("ALTER TABLE reverse_auction DISABLE TRIGGER only_forward")
+    await as_owner("ALTER TABLE reverse_auction DISABLE TRIGGER only_forward")
     await execute("UPDATE reverse_auction SET closes_at = clock_timestamp() WHERE id = $1", call)
-    await execute("ALTER TABLE reverse_auction ENABLE TRIGGER only_forward")
+    await as_owner("ALTER TABLE reverse_auction ENABLE TRIGGER only_forward")
 
 
 async def test_the_lowest_asks_win_one_price_which_is_promised() -> None:

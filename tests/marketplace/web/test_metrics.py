@@ -19,6 +19,7 @@ from marketplace.jobs.timetable import sweep_invariants
 from marketplace.locks import LockSession
 from marketplace.metrics import measure
 from marketplace.settings import settings
+from tests.support.owner import as_owner
 from tests.support.source import text_of
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ async def test_what_stands_still_is_lost_or_broken_shows() -> None:
         assert await run_due(session, "sweep-invariants", 3600, sweep_invariants)
         assert figures(await ask())["invariants_broken"] == 1
     await session.close()
-    await execute("ALTER TABLE journal_entry DISABLE TRIGGER USER")
-    await execute("DELETE FROM journal_entry")
-    await execute("ALTER TABLE journal_entry ENABLE TRIGGER USER")
+    await as_owner("ALTER TABLE journal_entry DISABLE TRIGGER USER")
+    await as_owner("DELETE FROM journal_entry")
+    await as_owner("ALTER TABLE journal_entry ENABLE TRIGGER USER")
 
 
 async def test_the_dashboard_and_the_alerts_are_of_figures_that_there_are_and_of_all() -> None:
