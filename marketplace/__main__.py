@@ -34,10 +34,12 @@ def main() -> None:
     """Run one command; a refusal, and an object store that does not answer, is one sentence and exit code 1."""
     log_plainly()
     arguments = parser().parse_args()
-    from marketplace.errors import Refusal
+    from marketplace.errors import Refusal, Unavailable
 
     try:
         sys.exit(arguments.run(arguments))
+    except Unavailable as refusal:
+        sys.exit(refusal.cause)
     except Refusal as refusal:
         sys.exit(str(refusal))
     except KeyboardInterrupt:

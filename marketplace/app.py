@@ -46,7 +46,7 @@ from marketplace.docs import pages as docs_pages
 from marketplace.dry_runs import pages as dry_runs_pages
 from marketplace.earnings import pages as earnings_pages
 from marketplace.earnings import statement_pages as earnings_statement_pages
-from marketplace.errors import Refusal
+from marketplace.errors import Refusal, Unavailable
 from marketplace.finance import category_pages as finance_category_pages
 from marketplace.finance import command_pages as finance_command_pages
 from marketplace.finance import pages as finance_pages
@@ -239,7 +239,7 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     else:
         log.error("a request failed", path=request.scope["path"], method=request.method, exc_info=error)
         status, sentence = 500, gettext(FAILED)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not _is_explained(error):
         sentence = gettext(FAILED)
     if for_machines(request):
         problem = {
@@ -263,6 +263,13 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     )
     answer.headers.update(headers)
     return answer
+
+
+def _is_explained(error: Exception) -> bool:
+    """Return whether a failure of ours has a sentence for visitors, and log what only the operator should read."""
+    if isinstance(error, Unavailable):
+        log.error("something needed does not answer", cause=error.cause)
+    return isinstance(error, Unavailable)
 
 
 def prove_first(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

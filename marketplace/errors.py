@@ -5,7 +5,8 @@
     ├── NotAllowed   who asks may not do this                                        403
     ├── NotFound     there is nothing there, or nothing this actor may know of       404
     ├── Conflict     it contradicts what is already recorded                         409
-    └── Expired      it was true, and its time has passed                            410
+    ├── Expired      it was true, and its time has passed                            410
+    └── Unavailable  something that is needed does not answer                        503
 
 A refusal carries one sentence a person can act on; fields named in braces are filled in at the edge, so that the
 sentence can be translated first. A programmer's error is an assertion, never a refusal.
@@ -54,3 +55,14 @@ class Expired(Refusal):
     """It was true, and its time has passed."""
 
     status = 410
+
+
+class Unavailable(Refusal):
+    """Something that is needed does not answer; `cause` says to the operator, who alone may read it, what and why."""
+
+    status = 503
+
+    def __init__(self, sentence: str, /, *, cause: str, **fields: object) -> None:
+        """Keep the cause apart from what visitors read."""
+        super().__init__(sentence, **fields)
+        self.cause = cause

@@ -17,11 +17,12 @@ import obstore
 import obstore.exceptions
 from obstore.store import from_url
 
-from marketplace.errors import Conflict, NotFound
+from marketplace.errors import Conflict, NotFound, Unavailable
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Iterator
     from pathlib import Path
 
     from obstore.store import ObjectStore, RetryConfig
@@ -33,12 +34,15 @@ EDITIONS_KEY = "editions.key"
 """Name of a release's private object: the key that its coarser editions are drawn with."""
 RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=30)}
 """A store that is unreachable for longer is a failure to report; the library's own three minutes look like a hang."""
+NO_BUCKET = "NoSuchBucket"
+"""What S3 answers where the bucket is absent, with the status of an absent object."""
 TROUBLES = (OSError, obstore.exceptions.BaseError)
 """What is raised where the store does not answer."""
 
 
 @functools.cache
-def _store_at(url: str) -> ObjectStore:
+def open_at(url: str) -> ObjectStore:
+    """Return the store at an address: a folder (file:///…), made where it is absent, a bucket, GCS or Azure."""
     if url.startswith("file://"):
         return from_url(url, mkdir=True)
     if url.startswith("s3://"):
@@ -46,20 +50,43 @@ def _store_at(url: str) -> ObjectStore:
     return from_url(url)
 
 
-def sentence_of(error: BaseException) -> str:
-    """Say in one sentence that the store did not do what was asked: a wrong bucket, address or key, or nobody there."""
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+def sentence_of(error: BaseException, address: str = "") -> str:
+    """Say in one sentence that a store did not do what was asked: a wrong bucket, address or key, or nobody there.
+
+    address: of the store; the operator's own unless said.
+    """
+    text = str(error).strip()
+    first = "there is no such bucket" if NO_BUCKET in text else (text.splitlines() or [type(error).__name__])[0]
     return (
-        f"The object store {settings().objects} did not do what was asked: {first}. Compare PARTAGE_OBJECTS and the AWS_… "
-        "variables: bucket, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ALLOW_HTTP for "
-        "an address without TLS."
+        f"The object store {address or settings().objects} did not do what was asked: {first.rstrip('.')}. Compare PARTAGE_OBJECTS and "
+        "the AWS_… variables: bucket, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and "
+        "AWS_ALLOW_HTTP for an address without TLS."
+    )
+
+
+@contextlib.contextmanager
+def answering(address: str = "") -> Iterator[None]:
+    """Refuse what a store does not do in the block: an object that is absent, and a store that does not answer as it should."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if NO_BUCKET not in str(error):
+            raise NotFound("That object is not in the store.") from None
+        raise _unavailable(error, address) from error
+    except TROUBLES as error:
+        raise _unavailable(error, address) from error
+
+
+def _unavailable(error: BaseException, address: str) -> Unavailable:
+    return Unavailable(
+        "The object store does not answer as it should: try again in a few minutes.", cause=sentence_of(error, address)
     )
 
 
 def store() -> ObjectStore:
     """Return the operator's object store: a folder, S3, GCS or Azure, by its address; refuse one that cannot be opened."""
     try:
-        return _store_at(settings().objects)
+        return open_at(settings().objects)
     except TROUBLES as error:
         raise Conflict("The object store cannot be opened: {error}", error=str(error).splitlines()[0]) from error
 
@@ -80,35 +107,27 @@ def private_key(release: uuid.UUID, name: str) -> str:
 
 
 async def put(key: str, data: bytes | Path) -> None:
-    """Store bytes, or a file's, under `key`, replacing what was there in one step; refuse when the store does not take it."""
-    try:
+    """Store bytes, or a file's, under `key`, replacing what was there in one step."""
+    with answering():
         await obstore.put_async(store(), key, data)
-    except TROUBLES as error:
-        raise Conflict("The object store refused an object: {error}", error=str(error).splitlines()[0]) from error
 
 
 async def get(key: str) -> bytes:
     """Return the whole object."""
-    try:
+    with answering():
         return bytes(await (await obstore.get_async(store(), key)).bytes_async())
-    except FileNotFoundError:
-        raise NotFound("That object is not in the store.") from None
 
 
 async def get_range(key: str, start: int, end: int) -> bytes:
     """Return the bytes of an object from `start` up to, not including, `end`."""
-    try:
+    with answering():
         return bytes(await obstore.get_range_async(store(), key, start=start, end=end))
-    except FileNotFoundError:
-        raise NotFound("That object is not in the store.") from None
 
 
 async def download(key: str, path: Path) -> None:
     """Write the whole object to a file, a piece at a time."""
-    try:
+    with answering():
         answer = await obstore.get_async(store(), key)
-    except FileNotFoundError:
-        raise NotFound("That object is not in the store.") from None
     with path.open("wb") as file:
         async for piece in answer.stream(min_chunk_size=PIECE_BYTES):
             await asyncio.to_thread(file.write, piece)
@@ -116,7 +135,7 @@ async def download(key: str, path: Path) -> None:
 
 async def delete(key: str) -> None:
     """Delete an object; one that is not there is no error."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(NotFound), answering():
         await obstore.delete_async(store(), key)
 
 
@@ -127,18 +146,14 @@ async def look() -> None:
 
 def read_range(key: str, start: int, end: int) -> memoryview:
     """Return the bytes of an object from `start` up to, not including, `end`; blocks while it reads them."""
-    try:
+    with answering():
         return memoryview(obstore.get_range(store(), key, start=start, end=end))
-    except FileNotFoundError:
-        raise NotFound("That object is not in the store.") from None
 
 
 async def size(key: str) -> int:
     """Return how many bytes an object has."""
-    try:
+    with answering():
         return int((await obstore.head_async(store(), key))["size"])
-    except FileNotFoundError:
-        raise NotFound("That object is not in the store.") from None
 
 
 def public_object(key: str) -> str:
@@ -155,10 +170,8 @@ class ObjectFile(io.RawIOBase):
         """Open the object under `key`; absent ones are refused."""
         super().__init__()
         self.key, self.position = key, 0
-        try:
+        with answering():
             self.length = int(obstore.head(store(), key)["size"])
-        except FileNotFoundError:
-            raise NotFound("That object is not in the store.") from None
 
     def readable(self) -> bool:
         """Say yes."""

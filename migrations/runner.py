@@ -1,10 +1,11 @@
 """Bring a database up to date: the pending migrations, the functions and the chart of accounts, in one transaction.
 
-A database lock lets any number of processes start at once. A statement waits for a table's lock for one second at most,
-because everyone who comes later queues behind it; then the whole run is rolled back and tried again. The functions,
-triggers and indexes in `functions.sql` are applied only after a migration or a change of the files, for each statement
-locks its table. An index on a table that is large in production is created there by hand first (CREATE INDEX
-CONCURRENTLY); the file then finds it.
+A database lock lets any number of processes start at once. A statement waits for a table's lock for half a second at most:
+everyone who comes later queues behind it, and where a migration and a purchase wait for each other, it must be the
+migration that gives up, before PostgreSQL looks for deadlocks after a second. Then the whole run is rolled back and
+tried again. The functions, triggers and indexes in `functions.sql` are applied only after a migration or a change of the
+files, for each statement locks its table. An index on a table that is large in production is created there by hand first
+(CREATE INDEX CONCURRENTLY); the file then finds it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from migrations.roles import grant_to
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOCK_TIMEOUT: Final = "1s"
+LOCK_TIMEOUT: Final = "500ms"
 ATTEMPTS: Final = 10
 PAUSE_SECONDS: Final = 1.0
 

@@ -49,6 +49,9 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     with EmbeddedPostgres(folder, durable=False) as server:
         server.run_sql("CREATE DATABASE template OWNER partage")
         server.run_sql(f"CREATE ROLE {SERVING}; GRANT {SERVING} TO partage")
+        server.run_sql(
+            f"GRANT pg_read_all_stats, pg_signal_backend TO {SERVING}"
+        )  # tests look at sessions, and end some
 
         async def prepare() -> None:
             from migrations.runner import migrate  # noqa: PLC0415

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import msgspec
 import obstore
 import pyrage
-from obstore.store import from_url
 
 from marketplace import clock, object_store, sealing, signing
 from marketplace.backup import archive
@@ -106,7 +105,8 @@ async def back_up(
             draft.rename(target)
             return str(target), manifest
         manifest = await asyncio.to_thread(write, folder / name)
-        await obstore.put_async(_open(address), name, folder / name)
+        with object_store.answering(address):
+            await obstore.put_async(_open(address), name, folder / name)
         return f"{address.rstrip('/')}/{name}", manifest
 
 
@@ -137,7 +137,8 @@ async def restore(source: str, identity: Path) -> Manifest:
         if (address := _address(source)) is not None:
             parent, _, name = address.rpartition("/")
             path = folder / "backup"
-            await _download(_open(parent), name, path)
+            with object_store.answering(parent):
+                await _download(_open(parent), name, path)
         _refuse_absent(path)
         store = object_store.store()
         manifest = await asyncio.to_thread(
@@ -172,7 +173,9 @@ def missing_keys(manifest: Manifest) -> list[str]:
 async def _refuse_unless_empty() -> None:
     if await fetch_scalar(bool, "SELECT to_regclass('migration') IS NOT NULL"):
         raise Conflict("The database is not empty: restore into a new one.")
-    if await asyncio.to_thread(archive.list_objects, object_store.store()):
+    with object_store.answering():
+        found = await asyncio.to_thread(archive.list_objects, object_store.store())
+    if found:
         raise Conflict("The object store is not empty: restore into a new one.")
 
 
@@ -182,7 +185,8 @@ async def move_objects(to: str, *, report: Callable[[int], None] = lambda _: Non
 
     Afterwards PARTAGE_OBJECTS names the other store. The locks under which objects are deleted are held meanwhile.
     """
-    target, source = _open(_address(to) or _uri(to)), object_store.store()
+    address = _address(to) or _uri(to)
+    target, source = _open(address), object_store.store()
 
     def copy() -> int:
         names, read = archive.list_objects(source), 0
@@ -193,8 +197,11 @@ async def move_objects(to: str, *, report: Callable[[int], None] = lambda _: Non
             raise Conflict("The other store holds objects that are not from here: give an empty one.")
         return len(names)
 
+    with object_store.answering(address):
+        await asyncio.to_thread(archive.list_objects, target)
     async with _objects_stay():
-        return await asyncio.to_thread(copy)
+        with object_store.answering(f"{settings().objects} or {address}"):
+            return await asyncio.to_thread(copy)
 
 
 # ------------------------------------------------------------------ what they share
@@ -225,7 +232,7 @@ def _address(place: str) -> str | None:
 
 def _open(address: str) -> ObjectStore:
     try:
-        return from_url(address, mkdir=True) if address.startswith("file://") else from_url(address)
+        return object_store.open_at(address)
     except object_store.TROUBLES as error:
         raise Conflict("{address} cannot be opened: {why}", address=address, why=str(error).splitlines()[0]) from error
 
@@ -233,7 +240,9 @@ def _open(address: str) -> ObjectStore:
 async def _download(store: ObjectStore, name: str, path: Path) -> None:
     try:
         answer = await obstore.get_async(store, name)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if object_store.NO_BUCKET in str(error):
+            raise
         raise Conflict("There is no backup {path}.", path=name) from None
     with path.open("wb") as file:
         async for piece in answer.stream(min_chunk_size=archive.PIECE_BYTES):

@@ -11,6 +11,8 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+from marketplace import object_store
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -96,6 +98,8 @@ def bucket() -> Iterator[Bucket]:
     with Bucket() as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
+        object_store.open_at.cache_clear()  # the address of every bucket here is the same
         yield server
+        object_store.open_at.cache_clear()
         server.shutdown()
         thread.join()

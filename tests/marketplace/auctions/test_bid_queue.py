@@ -17,7 +17,7 @@ from marketplace.auctions import placing
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.bid_queue import BATCH_SIZE, SEALED_AT_ONCE, queue_of
 from marketplace.auctions.placing import OpenBid, place_open_bids
-from marketplace.database import DB, execute
+from marketplace.database import DB
 from marketplace.errors import NotAllowed
 from tests.marketplace.auctions.builders import Bidder, make_bidder, open_auction
 from tests.support.owner import as_owner

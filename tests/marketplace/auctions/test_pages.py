@@ -20,8 +20,8 @@ from marketplace.identity import actions as identity
 from tests.marketplace.auctions.builders import make_offer, move_end, open_auction, save_card
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
-from tests.support.reads import fetch_one, fetch_value
 from tests.support.owner import as_owner
+from tests.support.reads import fetch_one, fetch_value
 
 SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 

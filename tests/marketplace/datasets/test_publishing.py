@@ -25,8 +25,8 @@ from marketplace.settings import settings
 from tests.marketplace.datasets import builders
 from tests.marketplace.datasets.builders import START, at, crowd, declare, make_subscribers, write
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.owner import as_owner
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path
