@@ -29,7 +29,7 @@ STEPS: Final = {
             "contain",
             Words(fr="Arrêter la fuite", en="Stop the leak"),
             Words(
-                fr="Fermer des sessions, révoquer des clés, retirer des accès, changer des secrets : disons lesquels.",
+                fr="Fermer des sessions, révoquer des clés, retirer des accès, changer des secrets : dites lesquels.",
                 en="End sessions, revoke keys, remove access, change secrets: say which.",
             ),
         ),

@@ -58,9 +58,18 @@ async def places_of(searched: Sequence[str]) -> set[str]:
 
 async def test_nothing_that_identifies_is_left(capfd: pytest.CaptureFixture[str]) -> None:
     async with somebody() as zoe:
+        mark, now = vault.fingerprint(EMAIL), clock.now()
+        await execute(
+            "INSERT INTO dead_address (person, fingerprint, answer, found_at) VALUES ($1, $2, '', $3)",
+            zoe.id,
+            mark,
+            now,
+        )
         searched = await identifiers(zoe)
         kinds = {place.partition(":")[0] for place in await places_of(searched)}
-        assert kinds >= {"person", "session", "bank_details", "question", "authenticator"}, "the scan finds them before"
+        assert kinds >= {"person", "session", "bank_details", "question", "authenticator", "dead_address"}, (
+            "the scan finds them before"
+        )
         invoices = await fetch_value("SELECT count(*) FROM invoice")
         page = await zoe.browser.get("/en/profile/erase")
         assert "€33.33" in page.text
