@@ -305,7 +305,10 @@ async def _request_off_session(
 async def _write_payment(
     subject: uuid.UUID, payer: uuid.UUID | None, amount_minor: int, currency: str, capture: str
 ) -> bool:
-    """Write what is owed, unless it was before; return whether this call did."""
+    """Write what is owed, unless it was before; return whether this call did. Refuses where it was something else.
+
+    Ids come with forms, so one may ask with the id of a deposit for an order: that deposit must not pay it.
+    """
     new = Payment(
         subject=subject,
         payer=payer,
@@ -314,9 +317,12 @@ async def _write_payment(
         capture=capture,
         requested_at=clock.now(),
     )
-    return bool(
-        await Payment.insert(new).on_conflict(action="DO NOTHING", target=Payment.subject).returning(Payment.subject)
-    )
+    if await Payment.insert(new).on_conflict(action="DO NOTHING", target=Payment.subject).returning(Payment.subject):
+        return True
+    owed = (Payment.amount_minor == amount_minor) & (Payment.currency == currency) & (Payment.capture == capture)
+    if not await Payment.exists().where(Payment.subject == subject, owed):
+        raise Conflict("That form asked for another payment before; go back, reload the page and try again.")
+    return False
 
 
 async def _request_customer(partner: uuid.UUID, email: str) -> None:
