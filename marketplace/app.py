@@ -54,7 +54,7 @@ from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.first_steps import pages as first_steps_pages
 from marketplace.health import pages as health_pages
 from marketplace.health.checks import Latest
-from marketplace.identity.guards import Identify, ProofTooOldError
+from marketplace.identity.guards import COOKIE, Identify, ProofTooOldError, read_cookie
 from marketplace.identity.rules import own_path
 from marketplace.identity_providers import pages as identity_providers_pages
 from marketplace.legal import pages as legal_pages
@@ -114,7 +114,7 @@ def security_headers(settings_: Settings) -> list[tuple[bytes, bytes]]:
     """
     checkout = "/".join(settings_.stripe_url.split("/")[:3]) if settings_.stripe_url else STRIPE_CHECKOUT
     headers = {
-        "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "content-security-policy": "default-src 'none'; object-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         f"base-uri 'none'; frame-ancestors 'none'; form-action 'self' {checkout}",
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
@@ -122,7 +122,7 @@ def security_headers(settings_: Settings) -> list[tuple[bytes, bytes]]:
         "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     }
     if settings_.url.startswith("https"):
-        headers["strict-transport-security"] = "max-age=31536000"
+        headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
     return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
@@ -147,7 +147,8 @@ class SecurityHeaders:
                 named = {name.lower() for name, _ in message["headers"]}
                 kept = [(name, value) for name, value in self.headers if name not in named]
                 if b"cache-control" not in named:
-                    kept.append((b"cache-control", b"private, no-cache"))
+                    is_own = _is_page(message) and read_cookie(scope, COOKIE)
+                    kept.append((b"cache-control", b"private, no-store" if is_own else b"private, no-cache"))
                 message["headers"] = [*message["headers"], *kept]
             await send(message)
 
@@ -160,6 +161,12 @@ class SecurityHeaders:
             headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"30")]
             await send_guarded({"type": "http.response.start", "status": 503, "headers": headers})
             await send({"type": "http.response.body", "body": FAILED.encode(), "more_body": False})
+
+
+def _is_page(message: Message) -> bool:
+    """Return whether an answer that begins is a page."""
+    headers = dict(message["headers"])  # type: ignore[typeddict-item]
+    return bool(headers.get(b"content-type", b"").startswith(b"text/html"))
 
 
 def readable(path: str) -> str:

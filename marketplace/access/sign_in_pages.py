@@ -142,6 +142,7 @@ async def sign_out(request: Asked) -> Response[Any]:
     """End the session."""
     await end_session(session_of(request))
     answer = see("/")
+    answer.headers["clear-site-data"] = '"cache", "storage"'
     answer.set_cookie(forget_cookie())
     return answer
 

@@ -27,6 +27,7 @@ PARTS: Final = {
     "operator": (
         "lines-and-consents",
         "monitoring",
+        "security",
         "identity-providers",
         "stripe",
         "backup",

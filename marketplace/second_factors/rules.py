@@ -21,7 +21,10 @@ STEP_SECONDS: Final = 30
 LATE_STEPS: Final = 1
 """How many half minutes a clock may be off, either way."""
 RECOVERY_CODES: Final = 10
-RECOVERY_BYTES: Final = 10
+RECOVERY_BYTES: Final = 15
+"""120 random bits: enough for a plain hash."""
+RECOVERY_LENGTHS: Final = {RECOVERY_BYTES * 8 // 5, 16}
+"""Of a code without its dashes; the versions before made shorter ones."""
 ISSUER: Final = "Partage"
 
 
@@ -42,7 +45,7 @@ def address_for_apps(secret: str, name: str) -> str:
 
 
 def written(code: bytes) -> str:
-    """Return a recovery code as four groups of four."""
+    """Return a recovery code as groups of four."""
     text = base64.b32encode(code).decode()
     return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
 
@@ -54,4 +57,4 @@ def hash_of(code: str) -> str:
 
 def looks_like_recovery(code: str) -> bool:
     """Return whether something typed can be a recovery code rather than an app's."""
-    return len(re.sub(r"[\W_]", "", code)) == RECOVERY_BYTES * 8 // 5
+    return len(re.sub(r"[\W_]", "", code)) in RECOVERY_LENGTHS

@@ -60,7 +60,9 @@ async def test_signing_out_ends_the_session_on_the_server() -> None:
     async with Browser() as browser:
         await browser.sign_in(CLAIRE)
         secret = browser.session()
-        await browser.submit("/en/sign-out", {})
+        assert (await browser.get("/en/keys")).headers["cache-control"] == "private, no-store", "nor on the way back"
+        gone = await browser.submit("/en/sign-out", {})
+        assert gone.headers["clear-site-data"] == '"cache", "storage"'
         browser.client.cookies.set("session", secret)
         assert (await browser.get("/en/keys")).status_code == 303
 

@@ -181,13 +181,17 @@ async def test_security_headers_are_on_every_answer(monkeypatch: pytest.MonkeyPa
                 headers = (await browser.get(path)).headers
                 policy = headers["content-security-policy"]
                 assert "unsafe" not in policy
+                assert "object-src 'none'" in policy
+                assert "base-uri 'none'" in policy
+                assert "frame-ancestors 'none'" in policy
                 assert policy.endswith(
                     "form-action 'self' " + ("https://checkout.stripe.com" if https else "http://127.0.0.1:4242")
                 )
                 assert headers["x-content-type-options"] == "nosniff"
                 assert headers["cross-origin-opener-policy"] == "same-origin"
                 assert "geolocation=()" in headers["permissions-policy"]
-                assert ("strict-transport-security" in headers) == https
+                lasting = "max-age=31536000; includeSubDomains" if https else None
+                assert headers.get("strict-transport-security") == lasting
             cookie = (await browser.get("/en/sign-in")).headers.get("set-cookie", "")
             assert ("secure" in cookie.lower()) == https or not cookie
 
