@@ -85,16 +85,17 @@ async def begin_session(
     *,
     instead_of: str | None = None,
     with_factor: bool = False,
+    is_proof: bool = True,
     device: str = "",
     network: str = "",
 ) -> Cookie:
     """Sign `person` in, return the session's cookie, and end the session whose cookie was `instead_of`.
 
-    with_factor: the second factor was shown, or none is asked for. device, network: where from, as `rules.device_of` and
-    `rules.place_of` say it.
+    with_factor: the second factor was shown, or none is asked for. is_proof: a secret was shown just now. device, network:
+    where from, as `rules.device_of` and `rules.place_of` say it.
     """
     secret = await create_session(
-        person, instead_of=instead_of, with_factor=with_factor, device=device, network=network
+        person, instead_of=instead_of, with_factor=with_factor, is_proof=is_proof, device=device, network=network
     )
     return _cookie(COOKIE, secret, SESSION_DAYS)
 

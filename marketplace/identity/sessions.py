@@ -108,12 +108,14 @@ async def create_session(
     *,
     instead_of: str | None = None,
     with_factor: bool = False,
+    is_proof: bool = True,
     device: str = "",
     network: str = "",
 ) -> str:
     """Sign `person` in, return the new session's secret, and end the session whose secret was `instead_of`.
 
     with_factor: the second factor was shown. Without it the session of a person who has one, or is staff, awaits it.
+    is_proof: a secret was shown just now; a provider lets a browser in that signed in there before.
     device, network: where from, for the person's own list; unless given they are as in the session that ends.
     """
     secret = secrets.token_urlsafe(32)
@@ -128,7 +130,7 @@ async def create_session(
         created_at=now,
         expires_at=now + (rules.STAFF_SESSION_LASTS if role else rules.SESSION_LASTS),
         awaits_factor=not with_factor and await _needs_factor(person),
-        proved_at=now,
+        proved_at=now if is_proof else None,
         last_seen_at=now,
         device=device or before.device,
         network=network or before.network,

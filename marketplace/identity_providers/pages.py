@@ -109,6 +109,7 @@ async def _enter(request: Asked, provider: Provider) -> Response[Any]:
     session = await begin_session(
         person,
         instead_of=session_of(request),
+        is_proof=False,
         device=device_of(request.headers.get("user-agent", "")),
         network=place_of(address_of(request)),
     )

@@ -83,6 +83,17 @@ async def test_staff_link_their_identity_and_sign_in_with_it(provider: IdentityP
         assert (await visit(elsewhere, provider)).status_code == 403
 
 
+async def test_a_providers_word_is_no_fresh_proof(provider: IdentityProvider) -> None:
+    """A browser that signed in at the provider before is let in without a word: its next user must not change keys or money."""
+    async with Browser() as nora, Browser() as elsewhere:
+        await linked(nora, provider)
+        await visit(elsewhere, provider)
+        assert (await elsewhere.get("/en/finance")).status_code == 200
+        assert (await elsewhere.get(LINK)).headers["location"].startswith("/en/confirm")
+        await elsewhere.submit("/en/confirm", {"password": PASSWORD, "next": "/profile"}, seen_at="/en/confirm")
+        assert (await elsewhere.get(LINK)).headers["location"].startswith(provider.issuer)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
