@@ -44,6 +44,7 @@ async def _restore(source: str, identity: Path) -> bool:
     from marketplace.invariants import INVARIANTS, broken
     from marketplace.payments.outbox import look_before_calling
     from marketplace.rights.erasure_list import erase_again, read_erasures
+    from marketplace.settings import settings
     from migrations.runner import migrate
 
     erased = await read_erasures()
@@ -55,6 +56,8 @@ async def _restore(source: str, identity: Path) -> bool:
     for name in missing_keys(manifest):
         print(f"{name} is not the one that the backup was made with: set it before anything is served.")
     print(f"{waiting} commands to Stripe are looked for there before they are sent.")
+    if not settings().erasures:
+        print("PARTAGE_ERASURES is not set: who erased themselves elsewhere since the backup is not known here.")
     refused: list[str] = []
     again = await erase_again(erased, report=refused.append)
     print(f"{again} people are erased again, of {len(erased)} on the list of erasures.")
