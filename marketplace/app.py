@@ -57,6 +57,7 @@ from marketplace.health.checks import Latest
 from marketplace.identity.guards import COOKIE, Identify, ProofTooOldError, read_cookie
 from marketplace.identity.rules import own_path
 from marketplace.identity_providers import pages as identity_providers_pages
+from marketplace.identity_providers.rules import read_providers
 from marketplace.legal import pages as legal_pages
 from marketplace.mail import pages as mail_pages
 from marketplace.operators import api as operators_api
@@ -367,6 +368,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
     manages_pool: the database pool lives as long as the site. further_routes: route handlers, an operator's own.
     access_log: whether a line a request goes to standard output.
     """
+    read_providers(settings().identity_providers)  # a setting that cannot be read ends the start, not a sign-in
     app = Litestar(
         route_handlers=[
             create_static_files_router(

@@ -1,4 +1,4 @@
-"""What is answered to a provider and what it answers: discovery, the code for a token, and whether the token is right.
+"""What is asked of a provider and what it answers: discovery, the code for a token, and whether the token is right.
 
 Everything is asked of addresses of the provider's own document, which must name the issuer that the operator named.
 Documents and keys are kept for some minutes; keys are asked for again when a token names one that is not known.

@@ -96,9 +96,7 @@ async def request_change(person: uuid.UUID, email: str) -> None:
         raise Invalid("That is your address already.", field="email")
     change, now = uuid.uuid4(), clock.now()
     key_id, sealed = vault.seal({"old": identity.email, "new": email}, change, LINE, table=TABLE)
-    is_known = any(
-        one.id == person and one.email_confirmed_at for one in await credentials.list_accounts(identity.email)
-    )
+    is_known = await is_confirmed(person, identity.email)
     async with transaction():
         await _end_waiting(person)
         new = AddressChange(
@@ -114,6 +112,11 @@ async def request_change(person: uuid.UUID, email: str) -> None:
         await _write(change, "new")
         if names.is_readable(identity):
             await _write(change, "old")
+
+
+async def is_confirmed(person: uuid.UUID, email: str) -> bool:
+    """Return whether a person's address, which this is, was shown to be theirs."""
+    return any(one.id == person and one.email_confirmed_at for one in await credentials.list_accounts(email))
 
 
 async def give_up_change(person: uuid.UUID) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from litestar import Response, get, post
-from litestar.params import Body, FromPath
+from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace import clock
@@ -39,9 +39,10 @@ def _person(request: Asked) -> uuid.UUID:
 
 
 async def _context(person: uuid.UUID) -> dict[str, Any]:
-    change, now = await changes.find_change(person), clock.now()
+    change, now, me = await changes.find_change(person), clock.now(), await get_person(person)
     return {
-        "person": await get_person(person),
+        "person": me,
+        "is_confirmed": await changes.is_confirmed(person, me.email),
         "new_address": change.addresses()[1] if change else "",
         "waits_for_new": change is not None and change.new_confirmed_at is None,
         "waits_for_old": change is not None and not change.is_agreed(now),
@@ -50,9 +51,9 @@ async def _context(person: uuid.UUID) -> dict[str, Any]:
 
 
 @get("/profile/address", guards=[signed_in], opt=expect("signed in"))
-async def address_page(request: Asked) -> Template:
-    """Show the person's address, and what a change of it waits for."""
-    return page("recovery/address.html", error="", email="", **await _context(_person(request)))
+async def address_page(request: Asked, sent: Annotated[str, QueryParameter(max_length=1)] = "") -> Template:
+    """Show the person's address, whether it is confirmed, and what a change of it waits for."""
+    return page("recovery/address.html", error="", email="", is_sent=bool(sent), **await _context(_person(request)))
 
 
 @post("/profile/address", guards=[signed_in, recently_proved], opt=expect("signed in"), status_code=200)
@@ -64,7 +65,7 @@ async def change_address(
     try:
         await changes.request_change(person, data.email)
     except Refusal as refusal:
-        return again("recovery/address.html", refusal, email=data.email[:254], **await _context(person))
+        return again("recovery/address.html", refusal, email=data.email[:254], is_sent=False, **await _context(person))
     return see("/profile/address")
 
 

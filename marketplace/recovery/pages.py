@@ -72,7 +72,7 @@ async def request_confirmation(request: Asked) -> Redirect:
     assert request.user
     if request.user.person:
         await actions.request_confirmation(request.user.person)
-    return see("/profile?sent=1")
+    return see("/profile/address?sent=1")
 
 
 @get("/confirm-address/{link:str}", opt=expect("anyone", stranger=200))

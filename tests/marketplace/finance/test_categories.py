@@ -72,6 +72,7 @@ async def test_two_people_give_a_category_its_account_on_a_page_and_the_month_cl
     assert set(await in_the_way(month)) == {"stripe_agrees", "categories_known"}
     async with await signed_in("finance") as ada, await signed_in("finance") as bob, await signed_in("auditor") as eve:
         assert f"{CLIMATE} 2 transactions wait, −€7.70 in all" in text_of(await eve.get("/en/finance/categories"))
+        assert "2 mouvements en attente, pour \N{MINUS SIGN}7,70 €" in text_of(await eve.get("/fr/finance/categories"))
         assert (await sent(ada, "", category=CLIMATE, account="706000", reason="A gift.")).status_code == 422
         answer = await sent(ada, "", category=CLIMATE, account=chart.FEES_OF_THIRD_PARTIES, reason="A gift.")
         assert answer.status_code == 303

@@ -207,3 +207,16 @@ async def test_a_change_that_is_made_late_can_be_undone_as_long(office: PostOffi
     assert found, text
     await reset_password(found[1], "another quite long sentence")
     assert await changes.find_change(person) is None
+
+
+async def test_the_page_of_the_address_sends_its_letter_again(office: PostOffice) -> None:
+    await make_partner()
+    async with Browser() as claire:
+        await claire.sign_in(OLD)
+        assert "Not confirmed yet" in text_of(await claire.get("/en/profile/address"))
+        asked = await claire.submit("/en/profile/confirm-address", {})
+        assert "A letter is on its way" in text_of(await claire.get(asked.headers["location"]))
+        await send_mail()
+        assert [to for _, to, _ in office.letters] == [OLD]
+        await credentials.confirm_email(await person_of(OLD))
+        assert "Not confirmed yet" not in text_of(await claire.get("/en/profile/address"))
