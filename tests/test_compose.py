@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from marketplace.__main__ import parser
+from marketplace.environment_files import complete
 from marketplace.setting_checks import refuse_demo_settings
-from marketplace.settings import ROLES, Settings, read
+from marketplace.settings import JOBS, ROLES, WEB, Settings, read
 from tests.support.production import OPERATORS_OWN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,5 +132,17 @@ def test_the_stores_account_may_use_its_bucket_alone() -> None:
 def test_every_configuration_is_used_and_volume_declared() -> None:
     used = {config["source"] for service in SERVICES.values() for config in service.get("configs", [])}
     assert used == set(COMPOSE["configs"])
-    named = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
-    assert named == set(COMPOSE["volumes"])
+    mounted = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
+    assert {name for name in mounted if not name.startswith("./")} == set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("role", [WEB, JOBS])
+def test_what_compose_does_not_set_has_a_line_in_the_file_of_its_role(role: str, tmp_path: Path) -> None:
+    complete(tmp_path, {})
+    text = (tmp_path / f"{role}.env").read_text()
+    for f in fields(Settings):
+        variable = f.metadata["variable"]
+        if role in f.metadata["roles"] and variable not in OURS[role]["environment"]:
+            assert re.search(rf"^(# )?{variable}=", text, re.MULTILINE), variable
+    own = {"SMTP_URL", "MAIL_FROM", "CONTACT_EMAIL", "LEGAL_DIRECTOR", "LEGAL_HOST", "DPO_CONTACT"}
+    assert not own & set(OURS[role]["environment"]), "what the files say would be replaced"

@@ -155,13 +155,19 @@ async def restore(source: str, identity: Path) -> Manifest:
 
 async def note_restoration(manifest: Manifest) -> None:
     """Note that the database goes on from a backup, once its schema is up to date."""
-    await Restoration.insert(
-        Restoration(
-            backed_up_at=dt.datetime.fromisoformat(manifest.made_at),
-            restored_at=clock.now(),
-            backup_sha256=hashlib.sha256(msgspec.json.encode(manifest)).hexdigest(),
-        )
-    )
+    digest = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
+    await _note(dt.datetime.fromisoformat(manifest.made_at), digest)
+
+
+async def note_point_in_time(instant: dt.datetime) -> None:
+    """Note that PostgreSQL itself brought the database to an instant by its own log; no backup of ours was read."""
+    if instant.tzinfo is None or instant > clock.now():
+        raise Invalid("Say the instant that the database was brought to with its time zone; it is not in the future.")
+    await _note(instant, "")
+
+
+async def _note(instant: dt.datetime, digest: str) -> None:
+    await Restoration.insert(Restoration(backed_up_at=instant, restored_at=clock.now(), backup_sha256=digest))
 
 
 def missing_keys(manifest: Manifest) -> list[str]:

@@ -17,4 +17,4 @@ class Restoration(Table, db=DB, tablename="restoration"):
     backed_up_at = Timestamptz()
     restored_at = Timestamptz()
     backup_sha256 = Text()
-    """Of the manifest, which lists the digests of all the rest."""
+    """Of the manifest, which lists the digests of all the rest; empty where PostgreSQL went to an instant by its own log."""

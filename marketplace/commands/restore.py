@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, with_pool
+from marketplace.commands.command import Command, instant, with_pool
 
 if TYPE_CHECKING:
     import argparse
+    import datetime as dt
+
+    from marketplace.rights.erasure_list import Noted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,19 +21,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gap", action="store_true", help="only list what came again since the last restore and is in no order of ours"
     )
+    parser.add_argument(
+        "--from-instant",
+        type=instant,
+        help="PostgreSQL itself was brought to this instant by its own log: note it, and do all else that a restore does",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Restore a backup into an empty database and object store, check both, and print what it lacks."""
     from marketplace.errors import Invalid
 
-    if not arguments.gap and not (arguments.source and arguments.identity):
+    if not (arguments.gap or arguments.from_instant or (arguments.source and arguments.identity)):
         raise Invalid("Say which backup, and --identity: the file of the private key that opens it.")
 
     async def story() -> int:
         from marketplace.finance.gap import list_gap
 
-        if not arguments.gap and not await _restore(arguments.source, arguments.identity):
+        if arguments.from_instant:
+            is_whole = await _go_on_from(arguments.from_instant)
+        else:
+            is_whole = arguments.gap or await _restore(arguments.source, arguments.identity)
+        if not is_whole:
             return 1
         for line in await list_gap():
             print(line)
@@ -41,20 +53,39 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _restore(source: str, identity: Path) -> bool:
     from marketplace.backup.actions import missing_keys, note_restoration, restore
-    from marketplace.invariants import INVARIANTS, broken
-    from marketplace.payments.outbox import look_before_calling
-    from marketplace.rights.erasure_list import erase_again, read_erasures
-    from marketplace.settings import settings
+    from marketplace.rights.erasure_list import read_erasures
     from migrations.runner import migrate
 
     erased = await read_erasures()
     manifest = await restore(source, identity)
     await migrate()
     await note_restoration(manifest)
-    waiting = await look_before_calling()
     print(f"Restored the database of {manifest.made_at} and {len(manifest.files) - 1} objects; all digests match.")
     for name in missing_keys(manifest):
         print(f"{name} is not the one that the backup was made with: set it before anything is served.")
+    return await _catch_up(erased)
+
+
+async def _go_on_from(reached: dt.datetime) -> bool:
+    from marketplace.backup.actions import note_point_in_time
+    from marketplace.rights.erasure_list import read_erasures
+    from migrations.runner import migrate
+
+    erased = await read_erasures()
+    await migrate()
+    await note_point_in_time(reached)
+    print(f"The database goes on from {reached.isoformat()}.")
+    return await _catch_up(erased)
+
+
+async def _catch_up(erased: list[Noted]) -> bool:
+    """Do what the gap asks for before anything is served; return whether all is as it must be."""
+    from marketplace.invariants import INVARIANTS, broken
+    from marketplace.payments.outbox import look_before_calling
+    from marketplace.rights.erasure_list import erase_again
+    from marketplace.settings import settings
+
+    waiting = await look_before_calling()
     print(f"{waiting} commands to Stripe are looked for there before they are sent.")
     if not settings().erasures:
         print("PARTAGE_ERASURES is not set: who erased themselves elsewhere since the backup is not known here.")

@@ -25,13 +25,20 @@ if TYPE_CHECKING:
 
 PARTS: Final = {
     "operator": (
+        "going-live",
+        "files",
         "lines-and-consents",
-        "monitoring",
+        "stripe",
+        "roles",
         "security",
         "identity-providers",
-        "stripe",
+        "keys",
+        "sizing",
+        "monitoring",
         "backup",
         "rights",
+        "upgrade",
+        "trouble",
     ),
     "developer": (
         "architecture",

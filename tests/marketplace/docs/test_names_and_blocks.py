@@ -19,6 +19,7 @@ import yaml
 from msgspec import Struct
 
 from marketplace.__main__ import parser
+from marketplace.settings import ROLES
 from migrations.piccolo_app import tables
 from tests.support.source import ROOT, text_of, tracked
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 PAGES = [path for path in tracked("*.md") if path.startswith(("README.md", ".github/", "marketplace/docs/"))]
 PACKAGES = ("marketplace", "pricing", "migrations", "tests")
 NAME = re.compile(r"[a-z_][a-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
-NO_NAMES = (".py", ".md", ".sql", ".po", ".svg", ".lock", ".toml", ".html", ".yml", ".yaml", ".css")
-PROGRAMS_OF_OTHERS = {"git", "docker", "pre-commit", "uv"}
+NO_NAMES = (".py", ".md", ".sql", ".po", ".svg", ".lock", ".toml", ".html", ".yml", ".yaml", ".css", ".env", ".signal")
+PROGRAMS_OF_OTHERS = {"git", "docker", "pg_basebackup", "pre-commit", "uv"}
 """Programs that a block may call and this machine need not have; their arguments are not checked."""
 
 
@@ -149,6 +150,8 @@ def check_command(words: list[str]) -> None:
     match words:
         case [] | ["cd", _]:
             pass
+        case ["set", "-a;", ".", file, "set", "+a"]:
+            assert file in {f"environment/{role}.env;" for role in ROLES}, file
         case ["python3", "marketplace", *arguments] | ["marketplace", *arguments]:
             if arguments != ["--help"]:
                 parse(arguments)
