@@ -31,7 +31,7 @@ def browser_at(address: str, app: Any = None) -> Browser:
 async def guess(email: str, address: str) -> bool:
     """Fail to sign in, but for the time that a password takes; False when it is too early to try."""
     try:
-        await fail(await begin_attempt(f"email:{email}", address))
+        await fail(await begin_attempt(f"email:{email}", address), "sign_in")
     except rules.TooManyAttempts:
         return False
     return True
