@@ -70,6 +70,10 @@ def written(field: str, value: object) -> str:
     """
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return gettext("yes" if value else "no")
+    if field == "role":
+        return gettext(str(value))
     is_amount = field.endswith("_minor") or " " in field
     return money(value, EUR) if is_amount and isinstance(value, int) else str(value)
 
