@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_access, note_action
-from marketplace.database import columns, copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.database import copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
 from marketplace.identity.ending import end_keys_of, has_people, keep_administrator, require_administrator
@@ -347,16 +347,17 @@ async def erase_person(person: uuid.UUID) -> None:
         if partner := await fetch_scalar(uuid.UUID, Person.select(Person.partner).where(Person.id == person)):
             await keep_administrator(partner, person)
         await end_keys_of(person)
-        erased = Person.delete().where(Person.id == person).returning(*columns(PersonToCheck, Person))
-        found = await fetch_row(PersonToCheck, erased)
+        found = await fetch_row(PersonToCheck, select(PersonToCheck, Person).where(Person.id == person))
         if found is None:
             return
-        await note_access(person, "person_erased")
         email = names.unseal(_as_sealed(found)).email
+        await execute(SQL["delete_invitations_of"], person, email)
+        if not await Person.delete().where(Person.id == person).returning(Person.id):
+            return
+        await note_access(person, "person_erased")
         free: Values = {Subscriber.claimed_at: None, Subscriber.erased_at: clock.now()}
         if found.subscriber is not None:
             await Subscriber.update(free).where(Subscriber.reference == found.subscriber)
-        await execute(SQL["delete_invitations_of"], person, email)
         await SignInAttempt.delete().where(SignInAttempt.subject == digest(f"email:{email}"))
 
 

@@ -29,11 +29,11 @@ class OneOfUs(Struct, frozen=True):
 
 async def end_person(person: uuid.UUID, email: str) -> None:
     """End a person's access, in the caller's transaction: they, their sessions, keys and invitations."""
+    await execute(SQL["delete_invitations_of"], person, email)
     ended: Values = {Person.ended_at: clock.now(), Person.email_confirmed_at: None}
     await Person.update(ended).where(Person.id == person, Person.ended_at.is_null())
     await Session.delete().where(Session.person == person)
     await end_keys_of(person)
-    await execute(SQL["delete_invitations_of"], person, email)
 
 
 async def end_keys_of(person: uuid.UUID) -> None:

@@ -285,10 +285,15 @@ WHERE staff_role IS NOT NULL
 ORDER BY created_at, id;
 
 -- name: delete_invitations_of
--- Deletes the invitations to the email $2, and those that are open and were made by the person $1.
+-- Deletes the open invitations that the person $1 made, and those to their email $2 where it is theirs: confirmed,
+-- given by the operator's staff, or by the company whose invitation it is.
 DELETE FROM invitation
-WHERE email = $2
-   OR (invited_by = $1 AND accepted_at IS NULL);
+WHERE (invited_by = $1 AND accepted_at IS NULL)
+   OR (email = $2 AND EXISTS (
+       SELECT FROM person
+       WHERE person.id = $1
+         AND (email_confirmed_at IS NOT NULL OR person.staff_role IS NOT NULL OR person.partner = invitation.partner)
+   ));
 
 -- name: list_sessions
 -- The sessions of the person $5 that are good at $2, seen after $3 (staff) or $4 (everyone else); the one with the

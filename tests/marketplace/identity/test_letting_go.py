@@ -10,7 +10,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.app import routes
-from marketplace.identity import actions, key_actions, rules
+from marketplace.identity import actions, credentials, key_actions, rules
 from marketplace.identity.actors import Actor
 from marketplace.identity.sessions import actor_of_key, actor_of_session, create_session
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
@@ -196,3 +196,18 @@ async def test_the_first_person_of_a_company_administers_it_however_they_came() 
         False,
         True,
     ]
+
+
+async def test_who_gives_somebody_elses_address_does_not_end_their_invitations() -> None:
+    inviting = await make_partner()
+    claire = await fetch_value("SELECT id FROM person")
+    await actions.invite_colleague(
+        inviting, email="victim@elsewhere.example", name="Victor", invitation_id=uuid.uuid4(), by=claire
+    )
+    for confirms, left in ((False, 1), (True, 0)):
+        await make_partner("Mask", "victim@elsewhere.example")
+        mask = await fetch_value("SELECT id FROM person WHERE id <> $1", claire)
+        if confirms:
+            await credentials.confirm_email(mask)
+        await actions.erase_person(mask)
+        assert await fetch_value("SELECT count(*) FROM invitation") == left
