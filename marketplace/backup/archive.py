@@ -16,7 +16,7 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 import obstore
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 DATABASE, OBJECTS, MANIFEST, SIGNATURE = "postgresql.dump", "objects/", "manifest.json", "manifest.sig"
 PIECE_BYTES: Final = 4 << 20
 VERSION: Final = 1
+Buffer: TypeAlias = "bytes | memoryview"
 
 
 class Content(Struct, frozen=True):
@@ -75,15 +76,14 @@ def write(
     files: dict[str, Content] = {}
     made: list[Manifest] = []
 
-    def pieces() -> Iterator[bytes]:
+    def pieces() -> Iterator[Buffer]:
         yield from _entry(DATABASE, database.stat().st_size, _pieces_of(database), files)
         for name in list_objects(objects):
             try:
-                found = obstore.get(objects, name)
+                size = int(obstore.head(objects, name)["size"])
             except FileNotFoundError:
                 continue
-            stream = (bytes(piece) for piece in found.stream(min_chunk_size=PIECE_BYTES))
-            yield from _entry(OBJECTS + name, int(found.meta["size"]), stream, files)
+            yield from _entry(OBJECTS + name, size, _pieces_at(objects, name, size), files)
         made.append(describe(dict(files)))
         stated = msgspec.json.encode(made[0])
         yield from _entry(MANIFEST, len(stated), [stated], files)
@@ -100,12 +100,18 @@ def list_objects(objects: ObjectStore) -> list[str]:
     return sorted(str(found["path"]) for batch in obstore.list(objects) for found in batch)
 
 
+def _pieces_at(objects: ObjectStore, name: str, size: int) -> Iterator[memoryview]:
+    """Yield an object's bytes range by range: a stream of the library costs eight times the work of a file's."""
+    for start in range(0, size, PIECE_BYTES):
+        yield memoryview(obstore.get_range(objects, name, start=start, end=min(start + PIECE_BYTES, size)))
+
+
 def _pieces_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         yield from _pieces_in(file)
 
 
-def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _ahead(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
     """Yield pieces, each read and hashed by another thread while the one before it is encrypted."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, pieces, None)
@@ -114,7 +120,7 @@ def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
             yield piece
 
 
-def _entry(name: str, size: int, pieces: Iterable[bytes], files: dict[str, Content]) -> Iterator[bytes]:
+def _entry(name: str, size: int, pieces: Iterable[Buffer], files: dict[str, Content]) -> Iterator[Buffer]:
     """Yield a tar's entry, and note its digest."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = size, 0o600
@@ -133,7 +139,7 @@ def _entry(name: str, size: int, pieces: Iterable[bytes], files: dict[str, Conte
 class _Source(io.RawIOBase):
     """Pieces of bytes as a file to be read."""
 
-    def __init__(self, pieces: Iterator[bytes], report: Callable[[int], None]) -> None:
+    def __init__(self, pieces: Iterator[Buffer], report: Callable[[int], None]) -> None:
         super().__init__()
         self._pieces, self._report = pieces, report
         self._piece, self._at, self._before = memoryview(b""), 0, 0
@@ -155,8 +161,8 @@ class _Source(io.RawIOBase):
 def copy_object(source: ObjectStore, target: ObjectStore, name: str) -> int:
     """Copy an object to another store unless it is there with the same content; return how many bytes it has."""
     with tempfile.TemporaryDirectory() as folder:
-        stream = (bytes(piece) for piece in obstore.get(source, name).stream(min_chunk_size=PIECE_BYTES))
-        content = _save(stream, Path(folder) / "object")
+        size = int(obstore.head(source, name)["size"])
+        content = _save(_pieces_at(source, name, size), Path(folder) / "object")
         if not _is_there(target, name, content):
             obstore.put(target, name, Path(folder) / "object")
             if not _is_there(target, name, content):
@@ -208,7 +214,7 @@ def read(
     return manifest
 
 
-def _save(pieces: Iterable[bytes], path: Path) -> Content:
+def _save(pieces: Iterable[Buffer], path: Path) -> Content:
     digest, size = hashlib.sha256(), 0
     with path.open("wb") as file:
         for piece in pieces:
@@ -218,7 +224,7 @@ def _save(pieces: Iterable[bytes], path: Path) -> Content:
     return Content(size, digest.hexdigest())
 
 
-def _store(pieces: Iterable[bytes], objects: ObjectStore, name: str, folder: Path) -> Content:
+def _store(pieces: Iterable[Buffer], objects: ObjectStore, name: str, folder: Path) -> Content:
     """Put an object and return what the store then holds under its name."""
     _save(pieces, whole := folder / "object")
     obstore.put(objects, name, whole)
@@ -226,10 +232,9 @@ def _store(pieces: Iterable[bytes], objects: ObjectStore, name: str, folder: Pat
 
 
 def _content_of(objects: ObjectStore, name: str) -> Content:
-    digest, size = hashlib.sha256(), 0
-    for piece in obstore.get(objects, name).stream(min_chunk_size=PIECE_BYTES):
+    digest, size = hashlib.sha256(), int(obstore.head(objects, name)["size"])
+    for piece in _pieces_at(objects, name, size):
         digest.update(piece)
-        size += len(piece)
     return Content(size, digest.hexdigest())
 
 
