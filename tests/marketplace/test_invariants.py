@@ -101,6 +101,11 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
                           VALUES ('gift', 'x', now(), now(), 'EUR', '') RETURNING id)
            INSERT INTO posting (entry, debit, credit, amount_minor) SELECT id, '517000', '654000', 1 FROM entry"""
     ),
+    "a category outside the chart is posted to an account that two people gave it": (
+        """WITH entry AS (INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+                          VALUES ('stripe_climate_order_purchase', 'x', now(), now(), 'EUR', '') RETURNING id)
+           INSERT INTO posting (entry, debit, credit, amount_minor) SELECT id, '654000', '517000', 1 FROM entry"""
+    ),
     "a paid order has its payment, sale entry, licence and entitlement": (
         "DELETE FROM entitlement WHERE licence = '{held}'"
     ),
