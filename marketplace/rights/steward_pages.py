@@ -72,7 +72,7 @@ async def incidents_page(number: Page = 1) -> Template:
 async def begin_incident(request: Asked, data: Annotated[IncidentForm, Body(media_type=FORM)]) -> Template | Redirect:
     """Begin an incident or a drill."""
     assert request.user
-    hours = int(data.hours) if data.hours.isdigit() and len(data.hours) < 6 else -1  # noqa: PLR2004 (never so many)
+    hours = int(data.hours) if data.hours.isdecimal() and len(data.hours) < 6 else -1  # noqa: PLR2004 (never so many)
     try:
         await begin(data.form_id, request.user, title=data.title, hours_ago=hours, is_drill=data.is_drill == "yes")
     except Refusal as refusal:
