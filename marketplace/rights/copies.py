@@ -207,7 +207,10 @@ async def _write_receipts(rows: _List, receipts: Sequence[str]) -> None:
 
 
 async def _write_uses(folder: Path, me: Me, stack: ExitStack) -> None:
-    """Write in which sold releases the person's line counts, and what each licence earned it."""
+    """Write what each licence earned the person's line, and in which sold releases it counts since the line is theirs.
+
+    What was earned stays with the line; where and when it was before is its former holder's.
+    """
     shares = _List(folder, "shares", LISTS["shares"], stack)
     uses = _List(folder, "uses", LISTS["uses"], stack)
     if me.line is None:
@@ -215,6 +218,8 @@ async def _write_uses(folder: Path, me: Me, stack: ExitStack) -> None:
     used: dict[uuid.UUID, dict[str, Any]] = {}
     async for share in read_shares(me.line):
         shares.add({name: _value(share, source) for name, source in SHARE.items()})
+        if share.period_to <= me.since:
+            continue
         use = used.setdefault(share.release, _use(share, me.language))
         use["licences"] += 1
         use["last_sold_at"] = max(use["last_sold_at"], share.sold_at.isoformat())

@@ -23,8 +23,9 @@ from marketplace.personal_data import EVERYBODY, Erasure, PersonalData
 from marketplace.rights.copies import OPENERS, write_copy
 from marketplace.rights.copy_schema import LISTS
 from marketplace.rights.declared import copied_tables, declared, list_tables, name_of
+from marketplace.rights.erasing import erase
 from migrations.piccolo_app import tables
-from tests.marketplace.identity.site import make_partner
+from tests.marketplace.identity.site import PASSWORD, make_partner
 from tests.marketplace.rights.people import EMAIL, IBAN, LINE, NAME, somebody
 from tests.support.reads import fetch_value
 
@@ -65,6 +66,13 @@ async def test_a_copy_has_everything_of_the_person_and_nothing_of_others() -> No
         assert "argon2" not in text
         assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'data_copied'") == 1
         assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'own_data_copied'") == 1
+        await erase(zoe.id)
+        [(_, code)] = await identity.issue_activation_codes([LINE])
+        heir = await identity.claim_line(LINE, code, email="an@heir.example", name="Ann", password=PASSWORD)
+        with await write_copy(heir) as file:
+            lists, _ = opened(file.read())
+        assert len(lists["shares"]) == 1, "what the line earned stays with it"
+        assert lists["uses"] == [], "where it was before is its former holder's"
 
 
 async def test_a_copy_is_asked_for_with_the_password_again() -> None:
