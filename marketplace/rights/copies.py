@@ -57,12 +57,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def write_copy(person: uuid.UUID) -> IO[bytes]:
-    """Write a person's copy and leave them a message about it; return the zip, at its start, which the caller closes."""
-    async with _writing:
-        me = await get_me(person)
-        with tempfile.TemporaryDirectory() as folder:
-            has_events = await _write_lists(Path(folder), me)
-            file = await asyncio.to_thread(_zipped, Path(folder), me, has_events=has_events)
+    """Write a person's copy and leave them a message about it; return the zip, at its start, which the caller closes.
+
+    Who waits no longer, as at a request's deadline, leaves its threads at work: until they end it keeps its place
+    among those that write, and its folder.
+    """
+    await _writing.acquire()
+    writing = asyncio.create_task(_write(person))
+    writing.add_done_callback(lambda _: _writing.release())
+    try:
+        file = await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        writing.add_done_callback(_close_unasked)
+        raise
     try:
         async with transaction():
             at = clock.now()
@@ -73,6 +80,18 @@ async def write_copy(person: uuid.UUID) -> IO[bytes]:
         file.close()
         raise
     return file
+
+
+async def _write(person: uuid.UUID) -> IO[bytes]:
+    me = await get_me(person)
+    with tempfile.TemporaryDirectory() as folder:
+        has_events = await _write_lists(Path(folder), me)
+        return await asyncio.to_thread(_zipped, Path(folder), me, has_events=has_events)
+
+
+def _close_unasked(writing: asyncio.Task[IO[bytes]]) -> None:
+    if not writing.cancelled() and writing.exception() is None:
+        writing.result().close()
 
 
 async def pieces_of(file: IO[bytes]) -> AsyncIterator[bytes]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import datetime as dt
 import io
 import json
+import tempfile
+import threading
 import time
 import tracemalloc
 import uuid
 import zipfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -20,6 +23,7 @@ from marketplace.database import execute
 from marketplace.identity import actions as identity
 from marketplace.identity import credentials
 from marketplace.personal_data import EVERYBODY, Erasure, PersonalData
+from marketplace.rights import copies
 from marketplace.rights.copies import OPENERS, write_copy
 from marketplace.rights.copy_schema import LISTS
 from marketplace.rights.declared import copied_tables, declared, list_tables, name_of
@@ -28,6 +32,12 @@ from migrations.piccolo_app import tables
 from tests.marketplace.identity.site import PASSWORD, make_partner
 from tests.marketplace.rights.people import EMAIL, IBAN, LINE, NAME, somebody
 from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_THREADS = 32
+"""Of asyncio: with so many at work, any other waits."""
 
 
 def opened(data: bytes) -> tuple[dict[str, Any], zipfile.ZipFile]:
@@ -96,6 +106,34 @@ async def test_who_gives_somebody_elses_address_does_not_read_their_invitations(
             await credentials.confirm_email(mask)
         with await write_copy(mask) as file:
             assert len(opened(file.read())[0]["invitation"]) == invitations
+
+
+def inside(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_who_waits_no_longer_leaves_the_place_and_the_folder_to_the_threads(
+    pool: None,  # noqa: ARG001 (a database)
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await make_partner()
+    person = await fetch_value("SELECT id FROM person")
+    place, gate = asyncio.Semaphore(1), threading.Event()
+    monkeypatch.setattr(copies, "_writing", place)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    at_work = [asyncio.create_task(asyncio.to_thread(gate.wait)) for _ in range(MOST_THREADS)]
+    try:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await write_copy(person)
+        assert place.locked()
+        assert inside(tmp_path)
+    finally:
+        gate.set()
+        await asyncio.gather(*at_work)
+    async with asyncio.timeout(20), place:
+        assert not inside(tmp_path)
 
 
 def test_a_new_table_is_in_the_copy_by_being_there() -> None:
