@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_access
-from marketplace.database import fetch_rows, fetch_scalar, select, transaction
-from marketplace.errors import Conflict, NotFound
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.identity.addresses import list_gone
+from marketplace.identity.tables import Person
 from marketplace.identity_providers.tables import IdentityLink
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import identity_linked
+from marketplace.messages.rules import Recipient
 
 if TYPE_CHECKING:
     from marketplace.identity_providers.rules import Provider
+
+
+OF_OTHERS: Final = "This identity provider is for another organisation."
 
 
 class LinkRow(Struct, frozen=True):
@@ -30,6 +37,13 @@ class LinkRow(Struct, frozen=True):
     linked_at: dt.datetime
 
 
+class Organisation(Struct, frozen=True):
+    """Whose person somebody is: a partner's, the operator's staff's, or nobody's."""
+
+    partner: uuid.UUID | None
+    staff_role: str | None
+
+
 async def list_links(person: uuid.UUID) -> dict[str, dt.datetime]:
     """Return at which issuers a person has an identity here, and since when."""
     mine = select(LinkRow, IdentityLink).where(IdentityLink.person == person)
@@ -37,21 +51,35 @@ async def list_links(person: uuid.UUID) -> dict[str, dt.datetime]:
 
 
 async def find_person(provider: Provider, subject: str) -> uuid.UUID | None:
-    """Return who is linked with an identity, unless they have gone."""
+    """Return who is linked with an identity, unless they have gone.
+
+    Refuses NotAllowed where the operator has given the provider to another organisation than theirs since.
+    """
     named = (IdentityLink.issuer == provider.issuer) & (IdentityLink.subject == subject)
     person = await fetch_scalar(uuid.UUID, IdentityLink.select(IdentityLink.person).where(named))
-    return None if person is None or await list_gone([person]) else person
+    if person is None or await list_gone([person]):
+        return None
+    theirs = await fetch_row(Organisation, select(Organisation, Person).where(Person.id == person))
+    if theirs is None or not provider.is_for(theirs.partner, theirs.staff_role):
+        raise NotAllowed(OF_OTHERS)
+    return person
 
 
 async def link(person: uuid.UUID, provider: Provider, subject: str) -> None:
-    """Link a person with an identity; again changes nothing. Refuses one that is somebody else's, and a second one."""
+    """Link a person with an identity and tell them; again changes nothing.
+
+    Refuses one that is somebody else's, a second one, and as `find_person` does.
+    """
     if await find_person(provider, subject) == person:
         return
-    new = IdentityLink(id=uuid.uuid4(), issuer=provider.issuer, subject=subject, person=person, linked_at=clock.now())
+    now = clock.now()
+    new = IdentityLink(id=uuid.uuid4(), issuer=provider.issuer, subject=subject, person=person, linked_at=now)
+    to = [Recipient("person", str(person))]
     try:
         async with transaction():
             await IdentityLink.insert(new)
             await note_access(person, "identity_linked", provider.code)
+            await send(identity_linked.KIND, new.id, to, provider=provider.name, at=f"{now:%Y-%m-%d %H:%M}")
     except asyncpg.UniqueViolationError:
         raise Conflict("Another account is linked with this identity, or yours with another one.") from None
 

@@ -99,8 +99,8 @@ async def _enter(request: Asked, provider: Provider) -> Response[Any]:
     if attempt.session:
         if not request.user or not request.user.person or not attempts.is_of_session(attempt, session_of(request)):
             raise Expired(attempts.OVER)
-        if not provider.is_for(request.user):
-            raise NotAllowed("This identity provider is for another organisation.")
+        if not provider.is_for(request.user.partner, request.user.role):
+            raise NotAllowed(actions.OF_OTHERS)
         await actions.link(request.user.person, provider, subject)
         return see("/profile/identities")
     person = await actions.find_person(provider, subject)
@@ -131,7 +131,11 @@ def _me(request: Asked) -> uuid.UUID:
 async def links_page(request: Asked) -> Template:
     """Show which providers the person's organisation has, and which of them they are linked with."""
     links, user = await actions.list_links(_me(request)), request.user
-    mine = [one for one in read_providers(settings().identity_providers).values() if user and one.is_for(user)]
+    mine = [
+        one
+        for one in read_providers(settings().identity_providers).values()
+        if user and one.is_for(user.partner, user.role)
+    ]
     return page("identity_providers/links.html", providers=mine, links=links)
 
 
@@ -143,7 +147,7 @@ async def links_page(request: Asked) -> Template:
 async def make_link(request: Asked, provider: FromPath[str]) -> Response[Any] | Template:
     """Go to a provider to link the identity there with who is signed in."""
     chosen = _provider(provider)
-    if request.user is None or not chosen.is_for(request.user):
+    if request.user is None or not chosen.is_for(request.user.partner, request.user.role):
         raise NotFound("There is nothing at this address.")
     try:
         return await _go(chosen, "", session_of(request))

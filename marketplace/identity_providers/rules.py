@@ -20,8 +20,6 @@ from marketplace.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from marketplace.identity.actors import Actor
-
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 """What an ID token may be signed with: nothing that needs a secret of ours, and never nothing."""
 LEEWAY_SECONDS: Final = 60
@@ -39,9 +37,9 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     client_secret: str = ""
     partner: uuid.UUID | None = None
 
-    def is_for(self, actor: Actor) -> bool:
-        """Return whether this person's organisation signs in with it."""
-        return actor.role is not None if self.partner is None else actor.partner == self.partner
+    def is_for(self, partner: uuid.UUID | None, role: str | None) -> bool:
+        """Return whether a person of this partner, or of the staff with this role, signs in with it."""
+        return role is not None if self.partner is None else partner == self.partner
 
     def callback(self, site: str) -> str:
         """Return the address that the provider sends people back to; it is registered there."""

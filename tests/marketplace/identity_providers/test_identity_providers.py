@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -69,6 +70,7 @@ async def test_staff_link_their_identity_and_sign_in_with_it(provider: IdentityP
         await nora.sign_in(NORA)
         assert (await visit(nora, provider, LINK)).headers["location"] == "/en/profile/identities"
         assert "Linked since" in text_of(await nora.get("/en/profile/identities"))
+        assert "signed in to with Our staff" in text_of(await nora.get("/en/inbox"))
         entered = await visit(elsewhere, provider, f"{GO}?next=/finance/bank")
         assert entered.headers["location"] == "/en/finance/bank"
         assert (await elsewhere.get("/en/finance")).status_code == 200
@@ -188,6 +190,11 @@ async def test_a_partners_provider_is_for_its_people_alone(provider: IdentityPro
         assert (await visit(claire, provider, LINK)).status_code == 303
         assert (await visit(eve, provider)).headers["location"] == "/en/catalogue"
         assert "Claire" in text_of(await eve.get("/en/profile"))
+        os.environ["PARTAGE_IDENTITY_PROVIDERS"] = json.dumps([named | {"partner": str(uuid.uuid4())}])
+        settings.cache_clear()
+        later = await visit(eve, provider)
+        assert later.status_code == 403, "the setting gives it to another organisation now"
+        assert "another organisation" in text_of(later)
 
 
 def test_the_setting_is_read_whole_or_refused() -> None:
