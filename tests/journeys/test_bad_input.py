@@ -214,10 +214,10 @@ def gone() -> tuple[Any, Any]:
 
 
 async def rows() -> dict[str, int]:
-    """Count the rows of every table that something could be half-written to."""
+    """Count the rows of every table that something could be half-written to; the trail notes what staff were refused."""
     names = await fetch(
         """SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
-           AND table_name NOT IN ('stripe_event', 'job_run') ORDER BY 1"""
+           AND table_name NOT IN ('stripe_event', 'job_run', 'staff_action', 'unlinked_action') ORDER BY 1"""
     )
     return {name: await fetch_value(f'SELECT count(*) FROM "{name}"') for (name,) in names}
 
