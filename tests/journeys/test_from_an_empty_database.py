@@ -281,7 +281,7 @@ def buy(machine: Installation, camille: Visitor, sam: Visitor) -> str:
         email="camille@atelier.example",
         password=PASSWORD,
     )
-    assert "you see everything and its price, and can buy nothing" in camille.text
+    assert "What is done, and what is left before your first dataset" in camille.text
     sam.go("/partners")
     sam.press("Vet Atelier Urbain")
     camille.go("/billing")
@@ -289,12 +289,19 @@ def buy(machine: Installation, camille: Visitor, sam: Visitor) -> str:
     camille.go(f"/datasets/{DATASET}")
     camille.press("Ask for a quote")
     camille.press("Order and pay")
-    assert camille.path.startswith(machine.stripe), camille.text
+    when(lambda: at_stripe(machine, camille))
     camille.press(camille.button("Pay "), method="visa")
     order = re.search(r"/orders/[0-9a-f-]{36}", camille.path)
     assert order
     when(lambda: "Download as Parquet" in camille.go(order[0]))
     return order[0]
+
+
+def at_stripe(machine: Installation, camille: Visitor) -> bool:
+    """Return whether Stripe's page is open; where Stripe was slow, the order's page has a button that leads there."""
+    if not camille.path.startswith(machine.stripe):
+        camille.press(camille.button("Pay "))
+    return camille.path.startswith(machine.stripe)
 
 
 def download(machine: Installation, camille: Visitor, order: str, cells: int) -> dict[str, str]:
