@@ -18,7 +18,7 @@ import subprocess
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ OWN_ACCOUNT = "partage-db"
 SUPERUSER, ROLE = "postgres", "partage"
 LONGEST_SOCKET_PATH = 85
 READY_LINE = 7
+NOT_READY: Final = "embedded PostgreSQL did not become ready"
 SECONDS_TO_READY = 60
 CONFIGURATION = {
     "listen_addresses": "",
@@ -70,10 +71,7 @@ class EmbeddedPostgres:
         _make_folder(self.folder)
         self._lock = (self.folder / "postgres.lock").open("a+")
         privileges = self._privileges()
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._wait_until_ready()
+        if self._is_run_by_another(self._lock):
             return self
         for stale in (self.data / "postmaster.pid", *self.socket.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
@@ -180,18 +178,38 @@ class EmbeddedPostgres:
         )
         self._wait_until_ready()
 
+    def _is_run_by_another(self, lock: IO[str]) -> bool:
+        """Return whether another process runs the server, which is ready; False once the lock is ours.
+
+        A server whose process was killed keeps the lock until it has ended: it is waited for, not attached to.
+        """
+        end = time.monotonic() + SECONDS_TO_READY
+        while time.monotonic() < end:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._is_ready():
+                    return True
+                time.sleep(0.01)
+            else:
+                return False
+        raise TimeoutError(NOT_READY)
+
     def _wait_until_ready(self) -> None:
         end = time.monotonic() + SECONDS_TO_READY
         while time.monotonic() < end:
             if self._server and self._server.poll() is not None:
                 raise RuntimeError("PostgreSQL stopped: " + (self.folder / "postgres.log").read_text()[-2000:])
-            try:
-                if (self.data / "postmaster.pid").read_text().splitlines()[READY_LINE].strip() == "ready":
-                    return
-            except (OSError, IndexError):
-                pass
+            if self._is_ready():
+                return
             time.sleep(0.01)
-        raise TimeoutError("embedded PostgreSQL did not become ready")
+        raise TimeoutError(NOT_READY)
+
+    def _is_ready(self) -> bool:
+        try:
+            return (self.data / "postmaster.pid").read_text().splitlines()[READY_LINE].strip() == "ready"
+        except (OSError, IndexError):
+            return False
 
     def _make_database(self) -> None:
         if not self.run_sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{ROLE}'"):
