@@ -29,8 +29,8 @@ from marketplace.access import inbox_pages as access_inbox_pages
 from marketplace.access import partner_pages as access_partner_pages
 from marketplace.access import session_pages as access_session_pages
 from marketplace.access import sign_in_pages as access_sign_in_pages
-from marketplace.auctions import api as auctions_api
-from marketplace.auctions import pages as auctions_pages
+from marketplace.auction_pages import api as auction_pages_api
+from marketplace.auction_pages import pages as auction_pages
 from marketplace.audit_trail.guards import NoteRequests
 from marketplace.bank import pages as bank_pages
 from marketplace.bookkeeping import export_pages as bookkeeping_export_pages
@@ -424,8 +424,8 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     stewardship_release_pages.ROUTES,
     purchases_pages.ROUTES,
     purchases_api.ROUTES,
-    auctions_pages.ROUTES,
-    auctions_api.ROUTES,
+    auction_pages.ROUTES,
+    auction_pages_api.ROUTES,
     reverse_auctions_pages.ROUTES,
     delivery_pages.ROUTES,
     delivery_api.ROUTES,

@@ -24,7 +24,7 @@ FLOORS = (
     {"stewardship"},
     {"purchases"},
     {"dry_runs", "subscriptions", "auctions", "reverse_auctions", "delivery", "contributions"},
-    {"storefront"},
+    {"storefront", "auction_pages"},
     {"earnings"},
     {"payouts", "operators"},
     {"bank"},

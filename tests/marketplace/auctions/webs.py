@@ -18,7 +18,7 @@ import uvicorn
 from litestar import get
 
 from marketplace.app import create_app
-from marketplace.auctions.live import hub
+from marketplace.auction_pages.live import hub
 from marketplace.settings import settings
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until

@@ -16,7 +16,8 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.registry import KINDS, get_kind
-from marketplace.auctions import eligibility, money_pages, receipts
+from marketplace.auction_pages import money_pages
+from marketplace.auctions import eligibility, receipts
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
 from marketplace.auctions.announcing import Plan, ReserveOutOfRange, announce
 from marketplace.auctions.charge import pay
@@ -118,7 +119,7 @@ def label_of(field: BidField, lots: Sequence[LotRow]) -> str:
 async def auctions_page(page_number: Page = 1) -> Template:
     """Show every auction, those that can still be bid in first."""
     found = await list_auctions(page_number)
-    return page("auctions/auctions.html", auctions=found, kinds=KINDS, in_words=in_words)
+    return page("auction_pages/auctions.html", auctions=found, kinds=KINDS, in_words=in_words)
 
 
 @get("/auctions/{auction:uuid}", opt=expect("anyone", stranger=200))
@@ -126,7 +127,9 @@ async def auction_page(
     request: Visitor, auction: FromPath[uuid.UUID], page_number: Page = 1, deposit: Deposit = None
 ) -> Template:
     """Show one auction: its rule in words, its current state, the visitor's own state, the log, the award."""
-    return page("auctions/auction.html", typed="", error="", **await _shown(request, auction, page_number, deposit))
+    return page(
+        "auction_pages/auction.html", typed="", error="", **await _shown(request, auction, page_number, deposit)
+    )
 
 
 async def _shown(
@@ -185,7 +188,7 @@ async def bid_form(request: Visitor, auction: FromPath[uuid.UUID], data: Bidding
         await _bid(request, auction, data)
     except Invalid as mistake:
         shown = await _shown(request, auction)
-        return again("auctions/auction.html", mistake, typed=data.amount, **shown)
+        return again("auction_pages/auction.html", mistake, typed=data.amount, **shown)
     return see(f"/bids/{data.form_id}")
 
 
@@ -226,7 +229,7 @@ async def bid_page(request: Visitor, bid: FromPath[uuid.UUID]) -> Template:
     assert request.user.partner
     row = await get_bid(bid, request.user.partner)
     return page(
-        "auctions/bid.html",
+        "auction_pages/bid.html",
         bid=row,
         auction=await get_auction(row.auction),
         receipt=receipts.receipt_of(row, is_repeated=True),
@@ -255,7 +258,7 @@ async def new_auction_page() -> Template:
 
 async def _new_auction(typed: PlanForm | None, chosen: Sequence[uuid.UUID], found: Reckoned | None) -> Template:
     return page(
-        "auctions/new.html",
+        "auction_pages/new.html",
         kinds=KINDS,
         in_words=in_words,
         offers=await list_offers(),

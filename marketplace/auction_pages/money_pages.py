@@ -51,7 +51,10 @@ async def payment_method(request: Visitor, saved: Saved = None, return_path: Ret
         await eligibility.refresh_method(request.user.partner, saved)
     method = await find_saved_method(request.user.partner)
     return page(
-        "auctions/payment_method.html", method=method, return_path=_known(return_path), has_returned=saved is not None
+        "auction_pages/payment_method.html",
+        method=method,
+        return_path=_known(return_path),
+        has_returned=saved is not None,
     )
 
 

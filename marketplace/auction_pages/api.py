@@ -12,9 +12,9 @@ from litestar.response import Stream
 from msgspec import Meta, Struct, structs
 
 from marketplace.auction_kinds import rules
+from marketplace.auction_pages.live import watch
 from marketplace.auctions import receipts
 from marketplace.auctions.actions import place_bid, place_sealed_bid
-from marketplace.auctions.live import watch
 from marketplace.auctions.queries import get_auction, get_bid, get_transcript, list_auctions, list_lots, snapshot
 from marketplace.auctions.receipts import BidReceipt, receipt_of
 from marketplace.errors import Invalid
