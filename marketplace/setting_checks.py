@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -50,9 +51,9 @@ def refuse_demo_settings(chosen: Settings) -> None:
         raise Invalid(sentence)
 
 
-def refuse_bid_key(chosen: Settings, *, serving: bool) -> None:
-    """Keep the key that opens sealed bids with `jobs` alone: the site must not hold it, and `jobs` needs the right one."""
-    for sentence in bid_key_problems(chosen, WEB if serving else JOBS):
+def refuse_role(chosen: Settings, *, serving: bool) -> None:
+    """Refuse what the site may not hold, the key that opens sealed bids, and what `jobs` needs: that key, and a list of erasures."""
+    for sentence in role_problems(chosen, WEB if serving else JOBS):
         raise Invalid(sentence)
 
 
@@ -93,8 +94,8 @@ def _rehearsal_problems(chosen: Settings) -> Iterator[str]:
         yield f"Set PARTAGE_REHEARSAL_DAYS to a number from 0 to {MOST_DAYS_AHEAD}."
 
 
-def bid_key_problems(chosen: Settings, role: str) -> Iterator[str]:
-    """Yield a sentence where a process of this role holds a key that opens bids and should not, or the other way round."""
+def role_problems(chosen: Settings, role: str) -> Iterator[str]:
+    """Yield a sentence for what a process of this role holds and should not, or lacks and needs."""
     if role == WEB and chosen.bid_key != DEMO_BID_KEY:
         yield "Unset PARTAGE_BID_KEY where the site is served: the key that opens sealed bids is for `jobs` alone."
     if role == JOBS and (chosen.bid_key == DEMO_BID_KEY or public_key(chosen.bid_key) != chosen.bid_public_key):
@@ -102,6 +103,19 @@ def bid_key_problems(chosen: Settings, role: str) -> Iterator[str]:
             "Set PARTAGE_BID_KEY for `jobs` to the private key of PARTAGE_BID_PUBLIC_KEY: "
             "without it no sealed auction ends."
         )
+    if role == JOBS and not chosen.rehearsal and not _is_apart(chosen):
+        yield (
+            "Set PARTAGE_ERASURES to a folder or bucket apart from PARTAGE_STATE and PARTAGE_OBJECTS: "
+            "without it a restore brings back people who erased themselves."
+        )
+
+
+def _is_apart(chosen: Settings) -> bool:
+    """Return whether the list of erasures is kept where database and objects are not lost, or restored, with it."""
+    place = chosen.erasures.removeprefix("file://").rstrip("/")
+    if not place or place == chosen.objects.rstrip("/"):
+        return False
+    return "://" in place or not Path(place).absolute().is_relative_to(chosen.state.absolute())
 
 
 def notes(environment: Mapping[str, str], role: str) -> Iterator[str]:
@@ -133,7 +147,7 @@ def check(environment: Mapping[str, str], role: str) -> list[str]:
     if role == MIGRATE:
         return found
     unread = known & environment.keys() - readable.keys()
-    refused = [*problems(chosen), *bid_key_problems(chosen, role)]
+    refused = [*problems(chosen), *role_problems(chosen, role)]
     return found + [sentence for sentence in refused if not any(variable in sentence for variable in unread)]
 
 

@@ -141,8 +141,9 @@ class Settings:
     erasures: str = _setting(
         "PARTAGE_ERASURES",
         "",
-        "folder or bucket (s3://…), apart from database and objects, that erasures are noted in; `restore` erases again who is there; empty: a folder of the state",
+        "folder or bucket (s3://…), apart from database and objects, that erasures are noted in; `restore` erases again who is there; `jobs` needs it; in a demo or rehearsal: a folder of the state unless set",
         roles=(JOBS,),
+        needed=True,
     )
     one_click: bool = _setting(
         "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it", roles=()

@@ -29,16 +29,18 @@ def run(_: argparse.Namespace) -> int:
 
 
 def _check_settings() -> Check:
-    """Try what `serve` would refuse."""
+    """Try what `serve` would refuse, and `jobs` where these are its settings."""
     from marketplace.errors import Refusal
     from marketplace.health.checks import Check
-    from marketplace.setting_checks import refuse_demo_settings
-    from marketplace.settings import settings
+    from marketplace.setting_checks import refuse_demo_settings, refuse_role
+    from marketplace.settings import DEMO_BID_KEY, settings
 
+    is_of_web = settings().bid_key == DEMO_BID_KEY
     try:
         refuse_demo_settings(settings())
+        refuse_role(settings(), serving=is_of_web)
     except Refusal as refusal:
-        return Check("settings", f"`serve` refuses them. {refusal}", "marketplace init")
+        return Check("settings", f"`{'serve' if is_of_web else 'jobs'}` refuses them. {refusal}", "marketplace init")
     return Check("settings")
 
 
@@ -79,9 +81,25 @@ async def _examine() -> list[Check]:
     except Refusal as refusal:
         return [checks.Check("database", str(refusal), "use PostgreSQL 17 or newer")]
     try:
-        return await checks.examine()
+        return [*await checks.examine(), *await _check_erasures()]
     finally:
         await database.close_pool()
+
+
+async def _check_erasures() -> list[Check]:
+    """Read the list of erasures as a restore would, in the environment of `jobs`, which writes it."""
+    from marketplace.errors import Refusal
+    from marketplace.health.checks import Check
+    from marketplace.rights.erasure_list import read_erasures
+    from marketplace.settings import DEMO_BID_KEY, settings
+
+    if settings().bid_key == DEMO_BID_KEY:
+        return []
+    try:
+        await read_erasures()
+    except Refusal as refusal:
+        return [Check("erasures", str(refusal), "compare PARTAGE_ERASURES, and who may read it")]
+    return [Check("erasures")]
 
 
 COMMAND = Command("doctor", run)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
     from marketplace.jobs.scheduler import work_until_stopped
-    from marketplace.setting_checks import refuse_bid_key
+    from marketplace.setting_checks import refuse_role
     from marketplace.settings import settings
 
     begin(arguments)
-    refuse_bid_key(settings(), serving=False)
+    refuse_role(settings(), serving=False)
 
     async def story() -> int:
         await work_until_stopped()

@@ -16,11 +16,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from marketplace.app import create_app
     from marketplace.serving.server import STOP_SECONDS, configured
-    from marketplace.setting_checks import refuse_bid_key
+    from marketplace.setting_checks import refuse_role
     from marketplace.settings import settings
 
     begin(arguments)
-    refuse_bid_key(settings(), serving=True)
+    refuse_role(settings(), serving=True)
     with database_server():
         app = create_app(access_log=settings().access_log)
         config = configured(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PAGE = "marketplace/docs/operator/going-live.md"
 START, DAYS, PEOPLE = dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC), 7, 1_500
-FILES_OF = (("web", "jobs"), ("web",), ("migrate",))
+FILES_OF = (("web", "jobs"), ("web",), ("migrate",), ("jobs",))
 """Into which files the page has each of its blocks of settings written, in its order."""
 PYTHON = """#!/bin/sh
 test "$1" = marketplace && shift && exec {python} -m marketplace "$@"
@@ -105,6 +105,7 @@ class Afternoon:
         of_this_machine = {
             "DATABASE_URL": owner if roles == ("migrate",) else f"{owner}_serving",
             "PARTAGE_STATE": str(self.folder / "state"),
+            "PARTAGE_ERASURES": str(self.folder / "erasures"),
             "PARTAGE_URL": self.machine.url,
             "PARTAGE_SERVING_ROLE": "afternoon_serving",
             "STRIPE_API_KEY": "sk_test_of_an_operator",

@@ -11,7 +11,7 @@ import pytest
 
 from marketplace.errors import Invalid
 from marketplace.sealing import public_key
-from marketplace.setting_checks import problems, refuse_bid_key, refuse_demo_settings
+from marketplace.setting_checks import problems, refuse_demo_settings, refuse_role
 from marketplace.settings import (
     DEMO_BID_KEY,
     DEMO_IDENTITY_KEYS,
@@ -79,13 +79,24 @@ def test_the_key_that_opens_bids_is_for_jobs_alone() -> None:
     private = key("bids")
     public = public_key(private)
     site = PRODUCTION | {"PARTAGE_BID_PUBLIC_KEY": public}
-    refuse_bid_key(read(site), serving=True)
+    refuse_role(read(site), serving=True)
     with pytest.raises(Invalid, match="for `jobs` alone"):
-        refuse_bid_key(read(site | {"PARTAGE_BID_KEY": private}), serving=True)
-    refuse_bid_key(read(site | {"PARTAGE_BID_KEY": private}), serving=False)
+        refuse_role(read(site | {"PARTAGE_BID_KEY": private}), serving=True)
+    refuse_role(read(site | {"PARTAGE_BID_KEY": private}), serving=False)
     for wrong in ({}, {"PARTAGE_BID_KEY": key("others")}, {"PARTAGE_BID_KEY": private, "PARTAGE_BID_PUBLIC_KEY": ""}):
         with pytest.raises(Invalid, match="no sealed auction ends"):
-            refuse_bid_key(read(site | wrong), serving=False)
+            refuse_role(read(site | wrong), serving=False)
+
+
+def test_jobs_need_a_list_of_erasures_apart_from_what_a_restore_replaces() -> None:
+    own = PRODUCTION | {"PARTAGE_BID_PUBLIC_KEY": public_key(key("bids")), "PARTAGE_BID_KEY": key("bids")}
+    own |= {"PARTAGE_STATE": "/var/lib/partage", "PARTAGE_OBJECTS": "s3://objects"}
+    for place in ("/var/lib/partage-erasures", "s3://erasures", "file:///mnt/erasures"):
+        refuse_role(read(own | {"PARTAGE_ERASURES": place}), serving=False)
+    for place in ("", "/var/lib/partage/erasures", "s3://objects/"):
+        with pytest.raises(Invalid, match="PARTAGE_ERASURES"):
+            refuse_role(read(own | {"PARTAGE_ERASURES": place}), serving=False)
+        refuse_role(read(own | {"PARTAGE_ERASURES": place, "PARTAGE_BID_KEY": DEMO_BID_KEY}), serving=True)
 
 
 def test_serve_does_not_start_with_the_key_that_opens_bids() -> None:
