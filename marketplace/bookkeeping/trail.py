@@ -31,6 +31,8 @@ PAGES: Final = {
     "record_bank_answer": "/finance/payout-runs/{}",
     "export_books": "/finance/exports",
     "period_closed": "/finance/periods",
+    "exception_assigned": "/finance/exceptions",
+    "exception_commented": "/finance/exceptions",
     "write_off_proposed": "/finance/write-offs",
     "write_off_approved": "/finance/write-offs",
     "write_off_refused": "/finance/write-offs",

@@ -156,15 +156,17 @@ async def list_exceptions_since(at: dt.datetime) -> list[ExceptionRow]:
     return await fetch_rows(ExceptionRow, sql, *await _given(), at)
 
 
-async def list_exceptions(page: int = 1, why: str = "") -> Queue:
-    """Return what is unmatched and why, by age × amount, largest first; `why` narrows the page to one reason.
+async def list_exceptions(page: int = 1, why: str = "", assignee: uuid.UUID | None = None) -> Queue:
+    """Return what is unmatched and why, by age × amount, largest first.
 
-    One statement reads the page and the sums of all, for at size each look takes a while.
+    `why` narrows the page to one reason, `assignee` to what somebody has to see to. One statement reads the page and the
+    sums of all, for at size each look takes a while.
     """
     found = await fetch_rows(
         QueueRow,
-        f"""WITH everything AS MATERIALIZED ({_sweep()}), shown AS (
-                SELECT * FROM everything WHERE $5 = '' OR why = $5 ORDER BY weight DESC, at, why, subject LIMIT $6 OFFSET $7
+        f"""WITH everything AS MATERIALIZED ({_sweep()}), assigned AS ({SQL["assigned"]}), shown AS (
+                SELECT * FROM everything WHERE ($5 = '' OR why = $5)
+                AND ($9::uuid IS NULL OR (why, subject) IN (SELECT why, subject FROM assigned WHERE assignee = $9)) ORDER BY weight DESC, at, why, subject LIMIT $6 OFFSET $7
             ), summed AS (
                 SELECT why, width_bucket(extract(epoch FROM $2::timestamptz - at) / 86400, $8::numeric[]) AS age,
                        count(*) AS exceptions, coalesce(sum(abs(amount_minor)), 0)::bigint AS whole_minor
@@ -179,6 +181,7 @@ async def list_exceptions(page: int = 1, why: str = "") -> Queue:
         PAGE_SIZE + 1,
         offset(page),
         list(AGES),
+        assignee,
     )
     reasons: Counter[str] = Counter()
     ages = [AgeSum()] * (len(AGES) + 1)

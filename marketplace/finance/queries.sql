@@ -249,3 +249,27 @@ SELECT
         FROM bank_line
         WHERE booked_on >= ($1::timestamptz AT TIME ZONE 'Europe/Paris')::date
     ) AS bank_lines;
+
+-- name: assigned
+-- Every exception that was ever assigned, with the person who has to see to it now.
+SELECT DISTINCT ON (why, subject) why, subject, assignee
+FROM exception_note
+WHERE assignee IS NOT NULL
+ORDER BY why, subject, id DESC;
+
+-- name: list_assignees
+-- The names of those who have to see to the exceptions $1[i], $2[i].
+SELECT DISTINCT ON (why, subject) why, subject, person.name
+FROM unnest($1::text[], $2::text[]) AS given (why, subject)
+JOIN exception_note USING (why, subject)
+JOIN person ON person.id = assignee
+ORDER BY why, subject, exception_note.id DESC;
+
+-- name: list_notes
+-- What was said of the exception $1, $2, the earliest first, with names.
+SELECT exception_note.id, text, at, author.name AS author, assignee.name AS assignee
+FROM exception_note
+JOIN person AS author ON author.id = author
+LEFT JOIN person AS assignee ON assignee.id = assignee
+WHERE why = $1 AND subject = $2
+ORDER BY exception_note.id;

@@ -15,6 +15,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.bank.candidates import settle_line
 from marketplace.finance import exception_queries, write_offs
+from marketplace.finance.assignments import list_assignees, list_clerks, list_notes, note_exception
 from marketplace.finance.base_pages import finance_page
 from marketplace.finance.candidates import list_candidates, settle_by_line
 from marketplace.finance.exceptions.registry import EXCEPTIONS
@@ -46,6 +47,16 @@ class WriteOffForm(Struct):
     form_id: uuid.UUID
 
 
+class NoteForm(Struct):
+    """What somebody says of an exception, and who has to see to it: a person's id, or empty for nobody new."""
+
+    why: str
+    subject: str
+    form_id: uuid.UUID
+    text: str = ""
+    assignee: str = ""
+
+
 class DecisionForm(Struct):
     """Whether someone else's proposal is approved."""
 
@@ -59,13 +70,15 @@ def path_of(why: str, subject: str) -> str:
 
 
 @get("/finance/exceptions", guards=READERS, opt=expect("finance", "auditor"))
-async def queue(why: Text = "", page_number: Page = 1) -> Template:
-    """Show what is unmatched, by age × amount; `why` narrows to one reason."""
-    found = await exception_queries.list_exceptions(page_number, why)
+async def queue(request: Asked, why: Text = "", mine: Text = "", page_number: Page = 1) -> Template:
+    """Show what is unmatched, by age × amount; `why` narrows to one reason, `mine` to what is assigned to who asks."""
+    found = await exception_queries.list_exceptions(page_number, why, request.user.person if mine else None)
     return finance_page(
         "exceptions.html",
         rows=found,
         chosen=why,
+        mine=mine,
+        assignees=await list_assignees(found.rows),
         reasons=found.reasons,
         ages=found.ages,
         days=exception_queries.AGES,
@@ -85,6 +98,8 @@ async def exception_page(request: Asked, why: Subject, subject: Subject) -> Temp
         exception=found,
         candidates=await list_candidates(found),
         waiting=waiting,
+        notes=await list_notes(why, subject),
+        clerks=[(clerk.id, clerk.name) for clerk in await list_clerks()] if request.user.role == "finance" else [],
         next_path=path_of(following.why, following.subject) if following else None,
         may_act=request.user.role == "finance",
         may_write_off=may_write_off(why, found.amount_minor),
@@ -117,6 +132,15 @@ async def propose(
     return see(path_of(data.why, data.subject))
 
 
+@post("/finance/exception/note", guards=CLERKS, opt=expect("finance"))
+async def note(request: Asked, data: Annotated[NoteForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Redirect:
+    """Say something of an exception, or assign it."""
+    await note_exception(
+        data.why, data.subject, request.user, text=data.text, assignee=_person(data.assignee), form_id=data.form_id
+    )
+    return see(path_of(data.why, data.subject))
+
+
 @get("/finance/write-offs", guards=READERS, opt=expect("finance", "auditor"))
 async def list_write_offs(request: Asked, page_number: Page = 1) -> Template:
     """Show write-offs: those that wait for a second person first."""
@@ -140,8 +164,16 @@ async def decide(
     return see("/finance/write-offs")
 
 
+def _person(text: str) -> uuid.UUID | None:
+    """Return the person chosen, None where nobody is; an id that is none is nobody's, and refused as such."""
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError:
+        return uuid.UUID(int=0)
+
+
 def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004 (what a bigint holds)
 
 
-ROUTES = [queue, exception_page, settle, propose, list_write_offs, decide]
+ROUTES = [queue, exception_page, settle, propose, note, list_write_offs, decide]

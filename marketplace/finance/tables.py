@@ -1,4 +1,4 @@
-"""Reconciliation: what a run saw, who decided refunds and why, and write-offs."""
+"""Reconciliation: what a run saw, who decided refunds and why, write-offs, and who sees to which exception."""
 
 from __future__ import annotations
 
@@ -57,3 +57,22 @@ class WriteOff(Table, db=DB, tablename="write_off"):
     reason_is_given = Check("length(btrim(reason)) BETWEEN 3 AND 2000")
     four_eyes = Check("decided_by <> proposed_by")
     decided_whole = Check("num_nonnulls(decided_by, decided_at, approved) IN (0, 3)")
+
+
+class ExceptionNote(Table, db=DB, tablename="exception_note"):
+    """What somebody said of an exception, and who they assigned it to, if they did; append-only."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    id = BigSerial(primary_key=True)
+    form_id = UUID(unique=True)
+    why = Text()
+    subject = Text()
+    """With `why`, what the exception is."""
+    reference = Text()
+    """What staff called it then."""
+    text = Text(default="")
+    assignee = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    """Who has to see to it from now on; None: it stays with the person it was with."""
+    author = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
+    at = Timestamptz()
+    says_something = Check("length(text) <= 2000 AND (assignee IS NOT NULL OR btrim(text) <> '')")

@@ -1,0 +1,75 @@
+"""Who sees to an exception: assigned and commented on its page, a message to who must act, and what is refused."""
+
+from __future__ import annotations
+
+import uuid
+
+import asyncpg
+import pytest
+
+from marketplace.bookkeeping.trail import list_actions
+from marketplace.database import execute
+from marketplace.errors import Invalid
+from marketplace.finance.assignments import list_notes, note_exception
+from marketplace.identity.guards import begin_session
+from marketplace.messages.queries import list_messages
+from marketplace.messages.rules import Recipient
+from tests.marketplace.bank.statements import Entry
+from tests.marketplace.bank.test_matching import bank_says
+from tests.marketplace.identity.site import Browser, make_staff, text_of
+from tests.support.owner import as_owner
+from tests.support.reads import fetch_value
+
+WHY = "line_unexplained"
+
+
+async def test_an_exception_is_assigned_and_commented_and_who_must_act_hears_of_it() -> None:
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
+    first, other = await bank_says(Entry(-37, "B1", "Frais"), Entry(12, "B2", "?"))
+    page = f"/en/finance/exception?why={WHY}&subject={first}"
+    async with Browser() as browser:
+        cookie = await begin_session(ada.person)
+        browser.client.cookies.set(cookie.key, str(cookie.value))
+        assert "Nobody yet." in text_of(await browser.get(page))
+        form = str(uuid.uuid4())
+        fields = {"why": WHY, "subject": str(first), "text": "Ask the bank.", "assignee": str(bob.person)}
+        for _ in range(2):  # the form sent twice says it once
+            await browser.submit("/en/finance/exception/note", fields, form_id=form)
+        await browser.submit(
+            "/en/finance/exception/note", {"why": WHY, "subject": str(first), "text": "I called them."}
+        )
+        mine = {"why": WHY, "subject": str(other), "assignee": str(ada.person)}
+        await browser.submit("/en/finance/exception/note", mine)  # to oneself: nobody needs a message
+        shown = text_of(await browser.get(page))
+        assert shown.index("assigned to Bob") < shown.index("Ask the bank.") < shown.index("I called them.")
+        for wrong in ({"assignee": "bob"}, {"text": " "}):
+            answer = await browser.submit("/en/finance/exception/note", {"why": WHY, "subject": str(first), **wrong})
+            assert answer.status_code == 422
+        assert len(await list_notes(WHY, str(first))) == 2
+        queue = text_of(await browser.get("/en/finance/exceptions?mine=yes"))
+        assert "B2" in queue
+        assert "B1" not in queue
+        assert "Bob" in text_of(await browser.get("/fr/finance/exceptions"))
+        cookie = await begin_session(bob.person)
+        browser.client.cookies.set(cookie.key, str(cookie.value))
+        [message] = (await list_messages([Recipient("person", str(bob.person))], bob.person, "en", 1)).rows
+        assert "Ask the bank." in text_of(await browser.get(f"/en{message.path}")), "the message leads to it"
+    assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'exception_assigned'") == 1
+    assert [(row.verb, row.name, row.reason) for row in (await list_actions()).rows if row.name] == [
+        ("exception_assigned", "Ada", ""),
+        ("exception_commented", "Ada", "I called them."),
+        ("exception_assigned", "Ada", "Ask the bank."),
+    ]
+
+
+async def test_only_those_who_are_in_finance_are_asked_and_what_was_said_stays() -> None:
+    ada, gone = await make_staff("Ada"), await make_staff("Gone")
+    steward = await make_staff("Samir", "steward")
+    [line] = await bank_says(Entry(12, "B1"))
+    await execute("UPDATE person SET ended_at = now() WHERE id = $1", gone.person)
+    for nobody in (gone, steward):
+        with pytest.raises(Invalid, match="of finance"):
+            await note_exception(WHY, str(line), ada, assignee=nobody.person, form_id=uuid.uuid4())
+    await note_exception(WHY, str(line), ada, text="Small.", form_id=uuid.uuid4())
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await as_owner("UPDATE exception_note SET text = ''")
