@@ -17,6 +17,7 @@ from marketplace import clock
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.registry import KINDS, get_kind
 from marketplace.auction_pages import money_pages
+from marketplace.auction_pages.queries import list_offers, list_own_sales
 from marketplace.auctions import eligibility, receipts
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
 from marketplace.auctions.announcing import Plan, ReserveOutOfRange, announce
@@ -28,16 +29,16 @@ from marketplace.auctions.queries import (
     list_auctions,
     list_latest,
     list_lots,
-    list_offers,
     list_outcomes,
     list_own_bids,
-    list_own_sales,
     list_prices,
     list_reserves,
     minimum_bid_minor,
     snapshot,
 )
 from marketplace.auctions.reserves import reckon_reserve
+from marketplace.catalogue.actions import prices_now
+from marketplace.catalogue.queries import list_priced_releases
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, staff, vetted_partner
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketplace.auction_kinds.kind_rules import BidField
+    from marketplace.auction_kinds.rows import AuctionPage
     from marketplace.auctions.queries import LotRow
     from marketplace.auctions.reserves import Reckoned
     from marketplace.words import Words
@@ -149,6 +151,7 @@ async def _shown(
         "in_words": in_words,
         "fields": [(label_of(field, lots), field) for field in kind.bids.fields(row, reserves)],
         "lots": lots,
+        "posted": await _posted(row, lots),
         "log": await list_latest(auction, page_number),
         "prices": [] if kind.bids.is_sealed else await list_prices(row, clock.now()),
         "paris": formats.PARIS,
@@ -168,6 +171,15 @@ async def _shown(
         "deposit": await eligibility.find_deposit(company, auction) if company else None,
         "reckoned": _reckoned(row.reckoning, row.reserve_minor) if row.reckoning else None,
     }
+
+
+async def _posted(auction: AuctionPage, lots: Sequence[LotRow]) -> dict[uuid.UUID, int]:
+    """Return today's posted price of each lot that can also be bought as usual, in cents, while the auction runs."""
+    if auction.phase not in ("announced", "open"):
+        return {}
+    releases = await list_priced_releases([lot.release for lot in lots if lot.revoked_at is None])
+    priced = await prices_now(releases, now=clock.now())
+    return {release: one.amount_minor for release, one in priced.items()}
 
 
 def _reckoned(document: str, reserve_minor: int) -> dict[str, Any]:
@@ -300,8 +312,9 @@ async def reckon_form(request: Visitor, data: Planned) -> Template:
     begins, ends = (formats.read_instant(text, zone) if text else None for text in typed)
     if kind.has_window and (begins is None or ends is None or begins >= ends):
         raise Invalid("The exclusive window begins once the auction is closed and ends later.")
-    window = (begins, ends) if kind.has_window else (None, None)
-    found = await reckon_reserve(offer, releases, opens_at=window[0], ends_at=window[1], now=clock.now())
+    window = (begins, ends) if kind.has_window and begins and ends else None
+    closes_at = formats.read_instant(data.closes_at, zone)
+    found = await reckon_reserve(offer, releases, closes_at=closes_at, window=window, now=clock.now())
     return await _new_auction(data, releases if kind.most_lots > 1 else [], found)
 
 

@@ -136,9 +136,9 @@ async def _state_opened(auction: uuid.UUID) -> None:
 
 async def _reserve(plan: Plan, now: dt.datetime) -> tuple[int, Reckoned]:
     """Return a plan's reserve, and what `pricing` reckons; refuse one below that."""
-    reckoned = await reckon_reserve(
-        plan.offer, plan.releases, opens_at=plan.exclusive_from, ends_at=plan.exclusive_to, now=now
-    )
+    begins, ends = plan.exclusive_from, plan.exclusive_to
+    window = (begins, ends) if begins and ends else None
+    reckoned = await reckon_reserve(plan.offer, plan.releases, closes_at=plan.closes_at, window=window, now=now)
     reserve_minor = plan.reserve_minor or reckoned.reserve_minor
     if not reckoned.reserve_minor <= reserve_minor <= rules.LARGEST_BID_MINOR:
         raise ReserveOutOfRange(

@@ -92,3 +92,4 @@ CREATE INDEX IF NOT EXISTS sale_due ON auction_sale (due_at) WHERE state = 'due'
 CREATE UNIQUE INDEX IF NOT EXISTS one_sealed_bid_a_bidder ON bid (auction, partner) WHERE sealed IS NOT NULL AND position IS NOT NULL;
 CREATE INDEX IF NOT EXISTS auction_deposit_of ON auction_deposit (auction, partner);
 CREATE INDEX IF NOT EXISTS auction_deposit_held ON auction_deposit (asked_at) WHERE ending IS NULL;
+CREATE INDEX IF NOT EXISTS auction_lot_by_release ON auction_lot (release);

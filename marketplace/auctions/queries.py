@@ -81,32 +81,6 @@ class OutcomeRow(Struct, frozen=True):
     reason: str
 
 
-class OwnSale(Struct, frozen=True):
-    """What a partner won and is to pay."""
-
-    id: uuid.UUID
-    release: uuid.UUID
-    net_minor: int
-    due_at: dt.datetime
-    state: str
-    period_from: dt.datetime
-    period_to: dt.datetime
-    time_zone: str
-
-
-class OfferRow(Struct, frozen=True):
-    """An offer that can be auctioned; its sealed releases and their periods, one entry each, the latest first."""
-
-    id: uuid.UUID
-    code: str
-    title_fr: str
-    title_en: str
-    time_zone: str
-    releases: list[uuid.UUID]
-    periods_from: list[dt.datetime]
-    periods_to: list[dt.datetime]
-
-
 class LiveLine(Struct, frozen=True):
     """A bid of the live page's log; `at` in milliseconds since 1970."""
 
@@ -270,13 +244,3 @@ async def get_own_state(auction: AuctionNow, partner: uuid.UUID) -> str:
     if not await BidTable.exists().where(own):
         return "none"
     return "sealed" if get_kind(auction.kind).bids.is_sealed else "outbid"
-
-
-async def list_own_sales(auction: uuid.UUID, partner: uuid.UUID) -> list[OwnSale]:
-    """List what a partner won in an auction and is to pay."""
-    return await fetch_rows(OwnSale, SQL["list_own_sales"], auction, partner)
-
-
-async def list_offers() -> list[OfferRow]:
-    """List offers that can be auctioned, with their sealed releases, the latest first."""
-    return await fetch_rows(OfferRow, SQL["list_offers"])

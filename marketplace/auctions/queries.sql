@@ -149,48 +149,6 @@ WHERE auction = $1
 ORDER BY round DESC, cardinality(lots) = 0, pseudonym
 LIMIT $2;
 
--- name: list_own_sales
--- What the partner $2 won in the auction $1 and is to pay; a hundred at most.
-SELECT
-    sale.id,
-    sale.release,
-    sale.net_minor,
-    sale.due_at,
-    sale.state,
-    release.period_from,
-    release.period_to,
-    dataset.time_zone
-FROM auction_sale AS sale
-JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-JOIN release ON release.id = sale.release
-JOIN dataset ON dataset.code = release.dataset
-WHERE outcome.auction = $1
-  AND outcome.partner = $2
-ORDER BY release.period_from, sale.id
-LIMIT 100;
-
--- name: list_offers
--- Offers that can be auctioned, with their sealed releases and the ends of their periods, the latest release first.
-SELECT
-    offer.id,
-    dataset.code,
-    dataset.title_fr,
-    dataset.title_en,
-    dataset.time_zone,
-    array_agg(release.id ORDER BY release.period_to DESC, release.id) AS releases,
-    array_agg(release.period_from ORDER BY release.period_to DESC, release.id) AS periods_from,
-    array_agg(release.period_to ORDER BY release.period_to DESC, release.id) AS periods_to
-FROM offer
-JOIN dataset ON dataset.code = offer.dataset
-JOIN release
-    ON release.dataset = dataset.code
-    AND release.state = 'sealed'
-    AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
-WHERE offer.withdrawn_at IS NULL
-GROUP BY offer.id, dataset.code
-ORDER BY dataset.code
-LIMIT 200;
-
 -- name: lock_offers
 -- Locks the offer $1 and those of the releases $2, unless withdrawn, and returns them.
 SELECT id, dataset, terms, currency

@@ -1,9 +1,8 @@
 """The reserve of an auction, reckoned by `pricing` when it is announced: never below what selling this way forgoes.
 
 An exclusive window's covers the ordinary sales it shuts out and the one ordinary licence it contains. An ordinary licence
-alone is worth the posted price, once that was learnt from sales or bids: copying it costs nothing, so the price that
-earns most is the best reserve too. Any other lot's reserve is its offer's floor, which covers what contributors were
-promised. What it was reckoned from is kept with the auction.
+stays for sale at its posted price while it is auctioned: it forgoes that price, as it will be at the close, and goes for
+no less, nor does any lot of a bundle. What it was reckoned from is kept with the auction.
 
 Source: R. Myerson, Optimal auction design, 1981, section 5: the reserve of who loses nothing by selling is the price of
 who sells to one buyer.
@@ -26,8 +25,7 @@ from marketplace.catalogue.actions import price_now
 from marketplace.catalogue.queries import get_evidence, list_priced_releases
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.datasets.queries import get_release_interval
-from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, reckon
-from pricing.quote import price
+from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, reckon, reckon_licence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,33 +82,42 @@ async def reckon_reserve(
     offer: uuid.UUID,
     releases: Sequence[uuid.UUID],
     *,
-    opens_at: dt.datetime | None,
-    ends_at: dt.datetime | None,
+    closes_at: dt.datetime,
+    window: tuple[dt.datetime, dt.datetime] | None = None,
     now: dt.datetime,
 ) -> Reckoned:
-    """Return the reserve of an auction of these releases, of which `offer` is closed to others in [opens_at, ends_at).
+    """Return the reserve of an auction of these releases that closes at `closes_at`; refuses one that is not for sale.
 
-    Where nobody is shut out, both are None. Refuses a release that is not for sale.
+    window: when `offer` is closed to others, half-open; None where nobody is shut out.
     """
     rows = await list_priced_releases(releases)
     priced = {row.id: (await price_now(row, now=now)).inputs for row in rows}
-    if opens_at and ends_at:
+    if window:
         [(release, inputs)] = priced.items()
-        window = Window(
-            max(0, int((opens_at - now).total_seconds())),
-            min(max(-(-(ends_at - opens_at) // DAY), 1), LONGEST_WINDOW_DAYS),
+        begins, ends = window
+        shut = Window(
+            max(0, int((begins - now).total_seconds())),
+            min(max(-(-(ends - begins) // DAY), 1), LONGEST_WINDOW_DAYS),
             await get_release_interval(rows[0].dataset),
         )
-        return await _of_window(offer, release, inputs, window, now)
-    floors = {release: inputs.floor_minor for release, inputs in priced.items()}
-    floor = least = min(floors.values())
-    evidence = await get_evidence(offer, now)
-    if len(priced) == 1 and evidence.is_learnt:
-        floors = {release: price(inputs).amount_minor for release, inputs in priced.items()}
-        [least] = floors.values()
-    steps = [{"name": "floor", "amount_minor": floor}, {"name": "learnt_price", "amount_minor": least - floor}]
-    document: Any = {"floor_minor": floor, "demand": to_builtins(evidence), "waterfall": steps}
-    return Reckoned(least, 0, rfc8785.dumps(document).decode(), floors)
+        return await _of_window(offer, release, inputs, shut, now)
+    closes_in = max(0, int((closes_at - now).total_seconds()))
+    found = {release: reckon_licence(inputs, closes_in) for release, inputs in priced.items()}
+    floors = {release: one.reserve_minor for release, one in found.items()}
+    cheapest = min(floors, key=lambda release: floors[release])
+    history = await _history(offer, now)
+    document: Any = {
+        "demand": to_builtins(await get_evidence(offer, now)),
+        "inputs": asdict(priced[cheapest]),
+        "closes_in_seconds": closes_in,
+        "history": asdict(history),
+        "expected_sales": -(-(history.sales + 1) * closes_in // (history.days * int(DAY.total_seconds()))),
+        "forgone_minor": found[cheapest].forgone_minor,
+        "reserve_minor": found[cheapest].reserve_minor,
+        "waterfall": [asdict(step) for step in found[cheapest].waterfall],
+    }
+    least = floors[cheapest]
+    return Reckoned(least, least, rfc8785.dumps(document).decode(), floors)
 
 
 async def _of_window(

@@ -32,7 +32,7 @@ class Auction(Table, db=DB, tablename="auction"):
     reserve_minor = BigInt()
     """The least a licence is sold for: of its only lot, or of a bundle auction's cheapest; in an ascending auction, its first price."""
     forgone_minor = BigInt()
-    """Other sales an exclusive window gives up: the reserve is never below it."""
+    """Other sales this gives up: those of an exclusive window, or the posted price of a licence. The reserve is never below it."""
     licences = Integer()
     price_rule = Text()
     """One of the kind's price rules."""

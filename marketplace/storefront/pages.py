@@ -12,6 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace import clock
+from marketplace.auction_kinds.registry import get_kind
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
 from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
@@ -27,6 +28,7 @@ from marketplace.purchases import invoices
 from marketplace.purchases.queries import get_order, list_orders
 from marketplace.purchases.rules import TRANSFER_FROM_MINOR
 from marketplace.settings import settings
+from marketplace.storefront.queries import list_running
 from marketplace.web.pages import in_words, page
 from marketplace.zones.queries import get_geography
 from pricing.quote import price_at_age
@@ -105,6 +107,7 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         coverage=await list_coverage(shown.id),
         divided_by=await get_published_figures(shown.id) if shown.published_people else None,
         year_micro=settings().subscriber_year_epsilon_micro,
+        auctions=[(one, get_kind(one.kind)) for one in await list_running(shown.id)],
         whole_micro=shown.epsilon_micro * _days(shown, listing.time_zone),
         zone=ZoneInfo(listing.time_zone),
     )

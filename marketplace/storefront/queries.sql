@@ -1,3 +1,22 @@
+-- name: list_running
+-- Auctions that sell the release $1 and are announced or open, the first to close first; $2 rows.
+SELECT
+    auction.id,
+    auction.kind,
+    auction.currency,
+    auction.opens_at,
+    lead.closes_at,
+    lead.price_minor,
+    lot.reserve_minor
+FROM auction_lot AS lot
+JOIN auction ON auction.id = lot.auction
+JOIN auction_lead AS lead ON lead.auction = auction.id
+WHERE lot.release = $1
+  AND auction.state = 'open'
+  AND lead.closes_at > clock_timestamp()
+ORDER BY lead.closes_at, auction.id
+LIMIT $2;
+
 -- name: list_outbid
 -- The last leading bid of each partner who led an open auction and leads it no more, unless written about; $1 rows.
 SELECT bid.id, bid.partner, bid.auction

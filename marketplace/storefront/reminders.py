@@ -13,12 +13,11 @@ from marketplace.database import fetch_rows, transaction
 from marketplace.messages.actions import send_each
 from marketplace.messages.kinds import deposit_captured, deposit_released, outbid, payment_due, won
 from marketplace.messages.rules import Recipient
-from marketplace.statements import load_statements
+from marketplace.storefront.queries import SQL
 
 if TYPE_CHECKING:
     from marketplace.messages.rules import MessageKind
 
-SQL: Final = load_statements(__package__)
 BEFORE_DUE: Final = dt.timedelta(days=1)
 RECENT: Final = dt.timedelta(days=7)
 """What happened longer ago is no news: a site that was down for a week does not send it then."""

@@ -1,4 +1,4 @@
-"""What an exclusive window gives up, and the reserve that covers it: nobody sells a window for less than its shut shop.
+"""What an auction gives up, and the reserve that covers it: a window its shut shop, a licence its posted price.
 
 The rule this file keeps: forgone sales are reckoned once, before bidding, in exact arithmetic from the offer's posted
 price, how often it sold and how its price will move during the window; every step of the reckoning is stated, in whole
@@ -66,7 +66,8 @@ class Window:
 class Reckoning:
     """A reserve and why: forgone_minor, what the window gives up; the steps of the waterfall sum to reserve_minor.
 
-    The steps are always the same, in this order: past_sales, one_more_sale, price_movement, posted_price, past_bids.
+    The steps of a window are always the same, in this order: past_sales, one_more_sale, price_movement, posted_price,
+    past_bids; of a licence: posted_price, older_at_close.
     """
 
     forgone_minor: int
@@ -104,6 +105,20 @@ def reckon(inputs: Inputs, history: History, window: Window, past_bids_minor: Se
         waterfall.append(Step(name, total - reached))
         reached = total
     return Reckoning(forgone, reserve, tuple(waterfall))
+
+
+def reckon_licence(inputs: Inputs, closes_in_seconds: int) -> Reckoning:
+    """Return what one ordinary licence forgoes that is auctioned instead of sold, and the least it may be auctioned for.
+
+    inputs: of the posted price now. The licence changes hands when the auction closes, in so many seconds (>= 0): its
+    buyer could have it then at the price of data so much older, all else equal, and that price is what selling it
+    otherwise gives up. The steps are posted_price and older_at_close. Refuses what `price` refuses, and NotWhole,
+    Negative, TooLarge.
+    """
+    now = price(inputs).amount_minor
+    closes_in = amount(closes_in_seconds, "the time until the close")
+    then = price_at_age(inputs, inputs.age_seconds + closes_in).amount_minor
+    return Reckoning(then, then, (Step("posted_price", now), Step("older_at_close", then - now)))
 
 
 def _ages(age_seconds: int, window: Window) -> list[int]:

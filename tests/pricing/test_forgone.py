@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.auctions.forgone import FEWEST_BIDS, History, Window, reckon
+from pricing.auctions.forgone import FEWEST_BIDS, History, Window, reckon, reckon_licence
 from pricing.auctions.reserve import exclusive_reserve, likeliest
 from pricing.money import Money
 from pricing.quote import PriceInputs, price, price_at_age
@@ -53,6 +53,17 @@ def test_past_bids_raise_a_reserve_once_there_are_enough() -> None:
     assert many.forgone_minor == few.forgone_minor
     assert many.reserve_minor == exclusive_reserve(likeliest(bids), Money(few.reserve_minor, "EUR")).minor
     assert many.reserve_minor > few.reserve_minor
+
+
+def test_a_licence_forgoes_its_posted_price_at_the_close() -> None:
+    """What its buyer could have it for then, with or without the auction."""
+    found = reckon_licence(CITY, 7 * DAY)
+    then = price_at_age(CITY, CITY.age_seconds + 7 * DAY).amount_minor
+    assert found.reserve_minor == found.forgone_minor == then < price(CITY).amount_minor
+    assert [step.name for step in found.waterfall] == ["posted_price", "older_at_close"]
+    assert sum(step.amount_minor for step in found.waterfall) == then
+    with pytest.raises(Negative):
+        reckon_licence(CITY, -1)
 
 
 HISTORIES = st.builds(History, st.integers(0, 10**4), st.integers(1, 400))

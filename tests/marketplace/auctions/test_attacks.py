@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock
+from marketplace.auction_pages.queries import list_offers
 from marketplace.auctions import award as ending
 from marketplace.auctions import charge, eligibility
 from marketplace.auctions.actions import REFUSALS, cancel
 from marketplace.auctions.announcing import Plan, announce
-from marketplace.auctions.queries import list_offers
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, transaction
 from marketplace.datasets.publishing import revoke
@@ -98,6 +98,7 @@ async def test_other_terms_offered_after_a_bid_or_a_price_change_neither(stripe:
     await save(stripe, ann, token="tok_visa")
     auction = await announced(release)
     await bid(ann, auction, 70_000)
+    await execute("UPDATE offer SET full_worth_minor = 500000")
     quote = await make_quote(bob, release)
     await catalogue.define_terms("short-1", months=1, lines_fr="Un", lines_en="One")
     await catalogue.list_offer("lyon", terms="short-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)

@@ -44,9 +44,11 @@ DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
 
 
 async def announced(release: uuid.UUID, kind: str = "limited", *, reserve_minor: int = 0, **changes: Any) -> uuid.UUID:
-    """Announce an auction of the shop's release that is open now."""
+    """Announce an auction of the shop's release that is open now; without a window, of one that is worth its floor."""
     now = clock.now()
-    if kind == "exclusive":
+    if kind != "exclusive":
+        await execute("UPDATE offer SET full_worth_minor = floor_minor")
+    else:
         changes = {"exclusive_from": now + DAY, "exclusive_to": now + 31 * DAY} | changes
     plan = Plan(
         kind=kind,

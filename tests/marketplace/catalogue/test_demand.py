@@ -125,11 +125,11 @@ async def test_revealed_bids_teach_the_posted_price_and_that_the_reserve() -> No
         await save_card(bidder)
     [row] = await list_priced_releases([release])
     neutral = (await actions.price_now(row, now=clock.now())).amount_minor
-    bids = {bidder: neutral * (number + 1) // 2 for number, bidder in enumerate(bidders)}
+    bids = {bidder: neutral * (number + 2) // 2 for number, bidder in enumerate(bidders)}
     auction = await auction_of(release, bids)
     found = await fetch("SELECT partner, auction, value_basis_points, reserve_basis_points FROM observed_bid")
     assert {one["partner"]: round(one["value_basis_points"] / 100) for one in found} == {
-        bidder: 50 * (number + 1) for number, bidder in enumerate(bidders)
+        bidder: 50 * (number + 2) for number, bidder in enumerate(bidders)
     }
     assert {one["auction"] for one in found} == {auction}
     assert all(one["reserve_basis_points"] < one["value_basis_points"] for one in found)
@@ -139,10 +139,10 @@ async def test_revealed_bids_teach_the_posted_price_and_that_the_reserve() -> No
         price = (await actions.price_now(row, now=clock.now())).amount_minor
         now = clock.now()
         offer = await fetch_value("SELECT id FROM offer")
-        reckoned = await reckon_reserve(offer, [release], opens_at=None, ends_at=None, now=now)
+        reckoned = await reckon_reserve(offer, [release], closes_at=now, now=now)
         assert reckoned.reserve_minor == price > FLOOR
         assert json.loads(reckoned.document)["demand"] == {"sales": 0, "days": 1, "bids": 3}
-        assert [step["name"] for step in reckoned.waterfall] == ["floor", "learnt_price"]
+        assert [step["name"] for step in reckoned.waterfall] == ["posted_price", "older_at_close"]
         async with Browser() as browser:
             page = text_of(await browser.get("/en/datasets/lyon"))
             assert "Demand, by bids" in page

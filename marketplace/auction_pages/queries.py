@@ -1,0 +1,50 @@
+"""What auctions' pages alone need to see: what a partner is to pay, and what a steward can auction."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_rows
+from marketplace.statements import load_statements
+
+SQL: Final = load_statements(__package__)
+
+
+class OwnSale(Struct, frozen=True):
+    """What a partner won and is to pay."""
+
+    id: uuid.UUID
+    release: uuid.UUID
+    net_minor: int
+    due_at: dt.datetime
+    state: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    time_zone: str
+
+
+class OfferRow(Struct, frozen=True):
+    """An offer that can be auctioned; its sealed releases and their periods, one entry each, the latest first."""
+
+    id: uuid.UUID
+    code: str
+    title_fr: str
+    title_en: str
+    time_zone: str
+    releases: list[uuid.UUID]
+    periods_from: list[dt.datetime]
+    periods_to: list[dt.datetime]
+
+
+async def list_own_sales(auction: uuid.UUID, partner: uuid.UUID) -> list[OwnSale]:
+    """List what a partner won in an auction and is to pay."""
+    return await fetch_rows(OwnSale, SQL["list_own_sales"], auction, partner)
+
+
+async def list_offers() -> list[OfferRow]:
+    """List offers that can be auctioned, with their sealed releases, the latest first."""
+    return await fetch_rows(OfferRow, SQL["list_offers"])
