@@ -9,7 +9,6 @@ Source: https://age-encryption.org/v1 (X25519, ChaCha20-Poly1305); POSIX.1-2001 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tarfile
 import tempfile
@@ -24,6 +23,7 @@ import pyrage
 from msgspec import Struct
 
 from marketplace import signing
+from marketplace.backup import age
 from marketplace.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def write(
         yield from _entry(SIGNATURE, len(signature), [signature], files)
         yield bytes(2 * tarfile.BLOCKSIZE)
 
-    pyrage.encrypt_io(_Source(_ahead(pieces()), report), target, recipients)
+    age.encrypt(_reported(_ahead(pieces()), report), target, recipients)
     return made[0]
 
 
@@ -136,26 +136,14 @@ def _entry(name: str, size: int, pieces: Iterable[Buffer], files: dict[str, Cont
     files[name] = Content(size, digest.hexdigest())
 
 
-class _Source(io.RawIOBase):
-    """Pieces of bytes as a file to be read."""
-
-    def __init__(self, pieces: Iterator[Buffer], report: Callable[[int], None]) -> None:
-        super().__init__()
-        self._pieces, self._report = pieces, report
-        self._piece, self._at, self._before = memoryview(b""), 0, 0
-
-    def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes, fewer at the end of a piece; nothing at the end."""
-        while self._at == len(self._piece):
-            self._before += len(self._piece)
-            self._report(self._before)
-            piece = next(self._pieces, None)
-            if piece is None:
-                return b""
-            self._piece, self._at = memoryview(piece), 0
-        end = len(self._piece) if size < 0 else min(len(self._piece), self._at + size)
-        found, self._at = bytes(self._piece[self._at : end]), end
-        return found
+def _reported(pieces: Iterable[Buffer], report: Callable[[int], None]) -> Iterator[Buffer]:
+    """Yield pieces, and report how many bytes have been read before each."""
+    read = 0
+    for piece in pieces:
+        report(read)
+        yield piece
+        read += len(piece)
+    report(read)
 
 
 def copy_object(source: ObjectStore, target: ObjectStore, name: str) -> int:
