@@ -31,7 +31,7 @@ from marketplace.access import session_pages as access_session_pages
 from marketplace.access import sign_in_pages as access_sign_in_pages
 from marketplace.auction_pages import api as auction_pages_api
 from marketplace.auction_pages import pages as auction_pages
-from marketplace.audit_trail.guards import NoteRequests
+from marketplace.audit_trail.guards import NoteBeginnings, NoteRequests
 from marketplace.bank import pages as bank_pages
 from marketplace.bookkeeping import export_pages as bookkeeping_export_pages
 from marketplace.bookkeeping import pages as bookkeeping_pages
@@ -388,7 +388,10 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
             HTTPException: refused,
             Exception: refused,
         },
-        middleware=[DefineMiddleware(FormTokens, machine_paths=MACHINE_PATHS, open_paths=("/stop-mail/",))],
+        middleware=[
+            DefineMiddleware(FormTokens, machine_paths=MACHINE_PATHS, open_paths=("/stop-mail/",)),
+            NoteBeginnings,
+        ],
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
         compression_config=CompressionConfig(backend="gzip", minimum_size=600, exclude=["/stream$", "/download$"]),

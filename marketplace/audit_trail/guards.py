@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
+
+from marketplace import clock
 from marketplace.audit_trail.actions import note_action
+from marketplace.audit_trail.tables import StaffRequest
+from marketplace.database import fetch_rows, fetch_scalar, select, transaction
+from marketplace.settings import settings
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +23,53 @@ READING: Final = {"GET", "HEAD", "OPTIONS"}
 LONGEST_SUBJECT: Final = 200
 GIVEN_UP: Final = HTTPStatus.SERVICE_UNAVAILABLE.value
 """What is noted where nothing was answered before the deadline."""
+BEGUN: Final = "partage.begun"
+"""Where the scope has the number of the row that says a request was begun."""
+LONGEST_ANSWER: Final = dt.timedelta(hours=1)
+"""Longer than any answer takes to begin: an older request that is not in the trail was lost with its process."""
+
+
+class Lost(Struct, frozen=True):
+    """A request of which nobody noted what became."""
+
+    id: int
+    at: dt.datetime
+    person: uuid.UUID
+    route: str
+    subject: str
+
+
+class NoteBeginnings:
+    """Inside the application, where the route is known: writes that a request of staff that changes something begins.
+
+    What it then does is its own transaction; should the process be killed after it, the row says what was asked.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap what answers a route."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Write the row, then pass the request on."""
+        actor: Any = scope.get("user")
+        if getattr(actor, "role", None) is not None and scope["method"] not in READING:  # type: ignore[typeddict-item]
+            route, subject = _asked(scope)
+            row = StaffRequest(at=clock.now(), person=actor.person, route=route, subject=subject)
+            scope[BEGUN] = await fetch_scalar(int, StaffRequest.insert(row).returning(StaffRequest.id))  # type: ignore[literal-required]
+        await self.app(scope, receive, send)
+
+
+async def note_lost_requests() -> int:
+    """Note the requests that were begun and that nobody answered, for what they asked may be done; a job. Return how many."""
+    before = clock.now() - max(LONGEST_ANSWER, 2 * dt.timedelta(seconds=settings().request_seconds))
+    async with transaction():
+        old = select(Lost, StaffRequest).where(StaffRequest.at < before).order_by(StaffRequest.id)
+        lost = await fetch_rows(Lost, old.lock_rows("UPDATE", skip_locked=True))
+        for row in lost:
+            asked = {"route": row.route, "status": None, "asked_at": row.at.isoformat()}
+            await note_action(row.person, "request", row.subject, after=asked, area="request")
+        await StaffRequest.delete().where(StaffRequest.id.is_in([row.id for row in lost] or [0]))
+    return len(lost)
 
 
 class NoteRequests:
@@ -61,11 +116,18 @@ def _is_of_note(scope: Scope, message: Any) -> bool:  # noqa: ANN401 (an answer'
 
 
 async def _note(scope: Scope, actor: Any, status: int) -> None:  # noqa: ANN401 (who asks)
-    """Write which route was asked, the ids in its address, and what came of it."""
+    """Write which route was asked, the ids in its address, and what came of it, in the place of that it was begun."""
+    route, subject = _asked(scope)
+    async with transaction():
+        await note_action(actor, "request", subject, after={"route": route, "status": status}, area="request")
+        if (begun := scope.get(BEGUN)) is not None:
+            await StaffRequest.delete().where(StaffRequest.id == begun)
+
+
+def _asked(scope: Scope) -> tuple[str, str]:
+    """Return the method and path template that were asked, and the ids in the address."""
     route = scope.get("path_template") or "nowhere"
-    ids = " ".join(_ids(scope))
-    asked = {"route": f"{scope['method']} {route}", "status": status}  # type: ignore[typeddict-item]
-    await note_action(actor, "request", ids[:LONGEST_SUBJECT], after=asked, area="request")
+    return f"{scope['method']} {route}", " ".join(_ids(scope))[:LONGEST_SUBJECT]  # type: ignore[typeddict-item]
 
 
 def _ids(scope: Scope) -> list[str]:

@@ -7,7 +7,7 @@ from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, of_a_person
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData, of_a_person
 
 
 class StaffAction(Table, db=DB, tablename="staff_action"):
@@ -28,6 +28,22 @@ class StaffAction(Table, db=DB, tablename="staff_action"):
     """What people decided, how they have access, or what staff asked of the site."""
     verb_is_named = Check("verb ~ '^[a-z_]{3,60}$'")
     known_area = Check("area IN ('decision', 'access', 'request')")
+
+
+class StaffRequest(Table, db=DB, tablename="staff_request"):
+    """A request of staff that is being answered; what became of it goes into the trail as this row is deleted.
+
+    One that stays was begun by a process that was killed: a job notes it, for it may have been done all the same.
+    """
+
+    personal_data = PersonalData((Of.STAFF,), "until it is in the trail", exported=False, erasure=Erasure.EXPIRES)
+    id = BigSerial(primary_key=True)
+    at = Timestamptz()
+    person = UUID()
+    route = Text()
+    """Its method and its path as the site states it."""
+    subject = Text()
+    """The ids in its address."""
 
 
 class UnlinkedAction(Table, db=DB, tablename="unlinked_action"):

@@ -9,6 +9,7 @@ import structlog
 from marketplace import invariants
 from marketplace.auctions.award import close_auctions, settle_sales
 from marketplace.audit_trail.chain import link_actions
+from marketplace.audit_trail.guards import note_lost_requests
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.export_files import write_exports
 from marketplace.catalogue.actions import refresh_demand
@@ -83,6 +84,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "match-payouts": (MINUTE, match_payouts),
         "follow-transfers": (10, follow_transfers),
         "reseal-names": (DAY, reseal_names),
+        "note-lost-requests": (10 * MINUTE, note_lost_requests),
         "link-trail": (10, link_actions),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import re
 import uuid
@@ -17,6 +18,7 @@ from marketplace import clock
 from marketplace.app import create_app
 from marketplace.audit_trail.actions import note_access, note_action
 from marketplace.audit_trail.chain import export_trail, link_actions
+from marketplace.audit_trail.guards import note_lost_requests
 from marketplace.audit_trail.rules import FIRST, Verdict, canonical, check, hash_of
 from marketplace.bookkeeping.trail import list_actions
 from marketplace.commands.registry import COMMANDS
@@ -338,6 +340,32 @@ async def test_what_staff_asked_is_noted_where_the_deadline_ends_it(monkeypatch:
         assert (await finance.submit(f"/en/finance/too-long/{order}", {})).status_code == 503
     [row] = (await list_actions(area="request")).rows
     assert (row.person, row.subject, row.became["status"]) == (nora.person, str(order), 503)
+
+
+@post("/finance/killed/{order_id:uuid}", opt=expect("finance", stranger=200))
+async def _killed(order_id: FromPath[uuid.UUID]) -> None:
+    await note_action(None, "thing_done", order_id)
+    await as_owner("REVOKE INSERT ON staff_action FROM partage_serving")  # to its line as if it were killed here
+
+
+async def test_what_was_done_just_before_a_kill_is_noted_by_a_job() -> None:
+    nora, order = await make_staff("Nora"), uuid.uuid4()
+    async with Browser(create_app(manages_pool=False, further_routes=[_killed])) as finance:
+        finance.client.cookies.set(COOKIE, (await begin_session(nora.person)).value or "")
+        assert (await finance.submit(f"/en/finance/killed/{order}", {})).status_code == 503
+        await as_owner("GRANT INSERT ON staff_action TO partage_serving")
+    assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'thing_done'") == 1
+    assert await note_lost_requests() == 0, "it may be answered yet"
+    with clock.shifted(dt.timedelta(hours=2)):
+        assert [await note_lost_requests() for _ in range(2)] == [1, 0]
+    row = (await list_actions(area="request")).rows[0]
+    assert (row.person, row.subject, row.became["route"]) == (
+        nora.person,
+        str(order),
+        "POST /finance/killed/{order_id}",
+    )
+    assert row.became["status"] is None, "nobody knows what became of it"
+    assert await fetch_value("SELECT count(*) FROM staff_request") == 0
 
 
 # Reading it -----------------------------------------------------------------------------------------------------------
