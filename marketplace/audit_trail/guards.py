@@ -55,7 +55,7 @@ class NoteBeginnings:
         if getattr(actor, "role", None) is not None and scope["method"] not in READING:  # type: ignore[typeddict-item]
             route, subject = _asked(scope)
             row = StaffRequest(at=clock.now(), person=actor.person, route=route, subject=subject)
-            scope[BEGUN] = await fetch_scalar(int, StaffRequest.insert(row).returning(StaffRequest.id))  # type: ignore[literal-required]
+            scope[BEGUN] = await fetch_scalar(int, StaffRequest.insert(row).returning(StaffRequest.id))  # type: ignore[typeddict-unknown-key]
         await self.app(scope, receive, send)
 
 

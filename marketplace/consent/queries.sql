@@ -1,3 +1,7 @@
+-- fragment: left
+-- When another holder of the line $1 last left; all that was said before it is theirs.
+coalesce((SELECT erased_at FROM subscriber WHERE reference = $1), '-infinity')
+
 -- fragment: intervals
 -- The merged half-open intervals [valid_from, valid_to) during which each subscriber consents to purpose $1. A consent
 -- given again while one is current adds nothing; a withdrawal ends all before it, and so does a notice that asks anew:
@@ -93,8 +97,8 @@ LEFT JOIN LATERAL (
 ORDER BY purpose.code;
 
 -- name: list_choices
--- Every purpose that has a notice, with the latest one, and the last word of the subscriber $1 on it. A consent that a
--- later notice ended is none: that purpose is asked anew.
+-- Every purpose that has a notice, with the latest one, and the last word on it of the line $1's holder. A consent that
+-- a later notice ended is none: that purpose is asked anew.
 SELECT
     purpose.code,
     purpose.category,
@@ -129,14 +133,14 @@ LEFT JOIN LATERAL (
             WHERE notice.purpose = purpose.code AND asks_anew AND published_at > consent_record.at
         ) AS is_outdated
     FROM consent_record
-    WHERE consent_record.purpose = purpose.code AND consent_record.subscriber = $1
+    WHERE consent_record.purpose = purpose.code AND consent_record.subscriber = $1 AND at > {left}
     ORDER BY at DESC, id DESC
     LIMIT 1
 ) AS word ON true
 ORDER BY purpose.code;
 
 -- name: list_receipts
--- One page of the receipts of the subscriber $1, the latest first; $2 rows, $3 rows to skip.
+-- One page of the receipts of the line $1's holder, the latest first; $2 rows, $3 rows to skip.
 SELECT
     consent_record.receipt,
     consent_record.given,
@@ -149,13 +153,13 @@ SELECT
 FROM consent_record
 JOIN purpose ON purpose.code = consent_record.purpose
 JOIN notice ON notice.id = consent_record.notice
-WHERE consent_record.subscriber = $1
+WHERE consent_record.subscriber = $1 AND consent_record.at > {left}
 ORDER BY consent_record.at DESC, consent_record.id DESC
 LIMIT $2
 OFFSET $3;
 
 -- name: get_receipt
--- The receipt $1 with its purpose and notice; only if it is the subscriber $2's, where that is not null.
+-- The receipt $1 with its purpose and notice; only if it is of the holder of the line $2, where that is not null.
 SELECT
     consent_record.receipt,
     consent_record.subscriber,
@@ -172,7 +176,8 @@ FROM consent_record
 JOIN purpose ON purpose.code = consent_record.purpose
 JOIN notice ON notice.id = consent_record.notice
 WHERE consent_record.receipt = $1
-  AND ($2::bigint IS NULL OR consent_record.subscriber = $2);
+  AND ($2::bigint IS NULL OR consent_record.subscriber = $2
+      AND consent_record.at > coalesce((SELECT erased_at FROM subscriber WHERE reference = $2), '-infinity'));
 
 -- name: find_notice_in_force
 -- The latest notice of the purpose $1 that was published by $2, or else its first one.

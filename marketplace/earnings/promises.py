@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from msgspec import Struct
 
-from marketplace.database import fetch_columns, fetch_rows, select
+from marketplace.database import fetch_columns, fetch_rows, fetch_scalar, select
 from marketplace.datasets.tables import ContributorPromise
+from marketplace.identity.tables import Subscriber
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from marketplace.datasets.queries import Manifest
 
+LONG_AGO: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SQL: Final = load_statements(__package__)
 
 
@@ -95,4 +97,10 @@ async def promises_to(subscriber: int, terms: Iterable[uuid.UUID]) -> dict[uuid.
 
 async def list_promises(subscriber: int) -> list[PromiseRow]:
     """List what a subscriber was promised, the latest first: of which dataset's licences, how much, priced when."""
-    return await fetch_rows(PromiseRow, SQL["list_promises"], subscriber)
+    return await fetch_rows(PromiseRow, SQL["list_promises"], subscriber, await held_since(subscriber))
+
+
+async def held_since(line: int) -> dt.datetime:
+    """Return when another holder of a line last erased themselves: what was before is theirs; long ago where nobody did."""
+    left = await fetch_scalar(dt.datetime, Subscriber.select(Subscriber.erased_at).where(Subscriber.reference == line))
+    return left or LONG_AGO

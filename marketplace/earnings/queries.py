@@ -14,7 +14,7 @@ from marketplace.contributions.queries import find_contributions
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.datasets.queries import Contribution, find_contribution, get_published_figures
 from marketplace.earnings.movements import closes_after, find_mine
-from marketplace.earnings.promises import promises_to
+from marketplace.earnings.promises import LONG_AGO, held_since, promises_to
 from marketplace.earnings.rules import SplitFigures, expected_after
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
@@ -222,14 +222,15 @@ async def list_shares(
 ) -> Paged[Share]:
     """Return one page of what each licence earned a subscriber, the latest sale first.
 
-    sold: when the licences were sold, half-open, either end open with None.
+    sold: when the licences were sold, half-open, either end open with None. Of releases of before the line was theirs none
+    is named: their money is theirs, and where the line was then is another one's.
     """
     among = mine.contributions if mine else await find_contributions(subscriber)
-    return paged(await _find_shares(subscriber, among, sold, PAGE_SIZE + 1, offset(page)), page)
+    return paged(await _find_shares(subscriber, among, sold, PAGE_SIZE + 1, offset(page), of_holder=True), page)
 
 
 async def read_shares(subscriber: int) -> AsyncIterator[Share]:
-    """Yield what each licence ever earned a subscriber, the latest sale first; some thousand are in memory at once."""
+    """Yield what each licence ever earned a line, the latest sale first, also before it was its holder's; some thousand are in memory at once."""
     among = await find_contributions(subscriber)
     until: dt.datetime | None = None
     seen: set[uuid.UUID] = set()
@@ -245,18 +246,22 @@ async def read_shares(subscriber: int) -> AsyncIterator[Share]:
         until = last + dt.timedelta(microseconds=1)
 
 
-async def _find_shares(subscriber: int, among: Contributions, sold: Period, most: int, skipped: int) -> list[Share]:
+async def _find_shares(
+    subscriber: int, among: Contributions, sold: Period, most: int, skipped: int, *, of_holder: bool = False
+) -> list[Share]:
     few = len(among.numbers) <= FEW_RELEASES
     sql = SQL["list_shares_of_few"] if few else SQL["list_shares"]
     releases = among.numbers.tolist() if few else among.bits
-    rows = await fetch_rows(ShareRow, sql, releases, *sold, most, skipped)
+    rows = await fetch_rows(
+        ShareRow, sql, releases, *sold, most, skipped, await held_since(subscriber) if of_holder else LONG_AGO
+    )
     promises = await promises_to(subscriber, [term for row in rows for term in row.terms])
     return [_with_share(row, await _place(row, subscriber, among), promises) for row in rows]
 
 
 async def get_share(licence: uuid.UUID, subscriber: int) -> ShareDetails:
-    """Return one licence's split and what it earned this subscriber, who must be in the release it sold."""
-    row = await fetch_row(ShareRow, SQL["get_share"], licence)
+    """Return one licence's split and what it earned this subscriber, who must be in the release it sold, since the line is theirs."""
+    row = await fetch_row(ShareRow, SQL["get_share"], licence, await held_since(subscriber))
     among = await find_contributions(subscriber) if row else None
     if row is None or among is None or not among.weight_in(row.number):
         raise NotFound("There is no such share among yours.")
@@ -296,7 +301,7 @@ async def list_first_without(subscriber: int, now: dt.datetime) -> dict[str, lis
     where no earlier release says so. A build uses only the consents that are valid when it starts.
     """
     found: dict[str, list[FirstWithout]] = {}
-    for row in await fetch_rows(FirstWithoutRow, SQL["list_first_without"], subscriber):
+    for row in await fetch_rows(FirstWithoutRow, SQL["list_first_without"], subscriber, await held_since(subscriber)):
         expected = None
         if row.sealed_at is None and row.latest_from is not None and row.latest_to is not None:
             expected = expected_after(row.latest_from, row.latest_to, now)

@@ -171,7 +171,7 @@ LIMIT $1
 FOR NO KEY UPDATE OF licence_split SKIP LOCKED;
 
 -- name: list_promises
--- What the subscriber $1 was promised, the latest first: of which dataset's licences, how much, priced when.
+-- What the holder of the line $1 since $2 is promised, the latest first: of which dataset's licences, how much, when.
 SELECT
     contributor_term.id,
     contributor_term.starts_at,
@@ -181,7 +181,7 @@ SELECT
     dataset.title_fr,
     dataset.title_en
 FROM contributor_term
-JOIN contributor_promise ON contributor_promise.term = contributor_term.id AND subscriber = $1
+JOIN contributor_promise ON contributor_promise.term = contributor_term.id AND subscriber = $1 AND ends_at > $2
 JOIN dataset ON dataset.code = contributor_term.dataset
 ORDER BY ends_at DESC, contributor_term.id
 LIMIT 50;
@@ -303,8 +303,9 @@ JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
 
 -- fragment: page_of_sales
--- Of licences sold in [$2, $3), either end open where it is null: $4 rows, the latest sale first, $5 rows to skip.
+-- Of licences sold in [$2, $3), null: open, of releases that ended after $6: $4 rows, the latest first, from $5.
 AND ($2::timestamptz IS NULL OR licence.sold_at >= $2) AND ($3::timestamptz IS NULL OR licence.sold_at < $3)
+AND release.period_to > $6
 ORDER BY licence.sold_at DESC, licence.id
 LIMIT $4
 OFFSET $5
@@ -322,13 +323,13 @@ WHERE sold_release.number = ANY ($1)
 {page_of_sales};
 
 -- name: get_share
--- The split of the licence $1.
+-- The split of the licence $1, if its release ended after $2.
 {shares}
-WHERE licence.id = $1;
+WHERE licence.id = $1 AND release.period_to > $2;
 
 -- name: list_first_without
--- Each dataset of the purposes that the subscriber $1 has withdrawn, with its first release since, if there is one,
--- and the period of its latest release.
+-- Each dataset of the purposes that the holder of the line $1 since $2 has withdrawn, with its first release after that
+-- and the period of its latest one, where there are any.
 SELECT
     dataset.purpose,
     dataset.code,
@@ -344,7 +345,7 @@ FROM dataset
 JOIN LATERAL (
     SELECT given, at
     FROM consent_record
-    WHERE consent_record.purpose = dataset.purpose AND consent_record.subscriber = $1
+    WHERE consent_record.purpose = dataset.purpose AND consent_record.subscriber = $1 AND at > $2
     ORDER BY at DESC, id DESC
     LIMIT 1
 ) AS word ON NOT word.given

@@ -15,7 +15,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.earnings.movements import find_mine
 from marketplace.earnings.pages import line_of
-from marketplace.earnings.promises import list_promises
+from marketplace.earnings.promises import LONG_AGO, held_since, list_promises
 from marketplace.earnings.queries import get_balance, list_months, list_shares, list_years
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.errors import Refusal
@@ -70,6 +70,7 @@ async def earnings(request: Asked, page_number: Page = 1) -> Template:
         chart=_chart(months),
         years=await list_years(line, mine),
         shares=await list_shares(line, page_number, mine),
+        had_other_holder=await held_since(line) > LONG_AGO,
         promises=await list_promises(line),
     )
 

@@ -250,7 +250,8 @@ JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
 WHERE subscriber = $1 AND ended_at IS NULL;
 
 -- name: list_payouts
--- One page of the payouts of the line $1, the latest first, without the cancelled; $2 rows, $3 rows to skip.
+-- One page of the payouts to the holder of the line $1, the latest first, without the cancelled; $2 rows, $3 rows to
+-- skip.
 SELECT
     payout.id,
     payout.amount_minor,
@@ -264,6 +265,7 @@ SELECT
     last_four
 FROM payout
 JOIN payout_run ON payout_run.id = payout.run
+JOIN subscriber ON reference = payout.subscriber AND drafted_at >= coalesce(claimed_at, '-infinity')
 LEFT JOIN bank_details ON bank_details.id = payout.details
 WHERE payout.subscriber = $1 AND payout.state <> 'cancelled'
 ORDER BY payout_run.drafted_at DESC, payout.id
@@ -271,10 +273,11 @@ LIMIT $2
 OFFSET $3;
 
 -- name: list_payouts_sent
--- The payouts of the line $1 sent from $2 (included) until $3 (excluded), the earliest first.
+-- The payouts to the holder of the line $1 sent from $2 (included) until $3 (excluded), the earliest first.
 SELECT payout.amount_minor, payout.state, payout_run.sent_at
 FROM payout
 JOIN payout_run ON payout_run.id = payout.run
+JOIN subscriber ON reference = payout.subscriber AND drafted_at >= coalesce(claimed_at, '-infinity')
 WHERE payout.subscriber = $1 AND payout_run.sent_at >= $2 AND payout_run.sent_at < $3
 ORDER BY payout_run.sent_at, payout.id;
 

@@ -30,7 +30,7 @@ from marketplace.messages.kinds import data_copied
 from marketplace.messages.queries import in_words
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import Recipient
-from marketplace.rights.copy_schema import LISTS, README, SHARE, WITH_EVENTS, WITHOUT_EVENTS, schema
+from marketplace.rights.copy_schema import LISTS, OF_RELEASES, README, SHARE, WITH_EVENTS, WITHOUT_EVENTS, schema
 from marketplace.rights.declared import copied_columns, copied_tables, declared, fields_of, name_of
 from marketplace.rights.own_events import read_own_events
 from marketplace.rights.queries import Me, get_me
@@ -228,7 +228,7 @@ async def _write_receipts(rows: _List, receipts: Sequence[str]) -> None:
 async def _write_uses(folder: Path, me: Me, stack: ExitStack) -> None:
     """Write what each licence earned the person's line, and in which sold releases it counts since the line is theirs.
 
-    What was earned stays with the line; where and when it was before is its former holder's.
+    What was earned stays with the line; which releases it was in before, and so where it was, is its former holder's.
     """
     shares = _List(folder, "shares", LISTS["shares"], stack)
     uses = _List(folder, "uses", LISTS["uses"], stack)
@@ -236,9 +236,11 @@ async def _write_uses(folder: Path, me: Me, stack: ExitStack) -> None:
         return
     used: dict[uuid.UUID, dict[str, Any]] = {}
     async for share in read_shares(me.line):
-        shares.add({name: _value(share, source) for name, source in SHARE.items()})
+        row = {name: _value(share, source) for name, source in SHARE.items()}
         if share.period_to <= me.since:
+            shares.add(row | dict.fromkeys(OF_RELEASES))
             continue
+        shares.add(row)
         use = used.setdefault(share.release, _use(share, me.language))
         use["licences"] += 1
         use["last_sold_at"] = max(use["last_sold_at"], share.sold_at.isoformat())

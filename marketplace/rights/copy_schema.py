@@ -20,6 +20,8 @@ SHARE: Final = {
     "added_for_a_promise_micro": "added_micro",
 }
 """What a copy says of a share → where it is in `earnings.queries.Share`."""
+OF_RELEASES: Final = ("licence", "release", "sold_at", "net_minor")
+"""What of it says which release it is of: null where that is of before the line was its holder's."""
 USE: Final = ("release", "dataset", "area", "period_from", "period_to", "licences", "last_sold_at")
 LISTS: Final[dict[str, tuple[str, ...]]] = {
     "events": EVENT,
@@ -31,11 +33,20 @@ LISTS: Final[dict[str, tuple[str, ...]]] = {
 DESCRIPTIONS: Final = {
     "events": "Where your line was on the network: a site of the operator's, or coordinates.",
     "receipts": "The signed receipt of each consent: `document` are the exact bytes, `signature` is Ed25519, hex.",
-    "shares": "What each licence earned you, in millionths of a euro.",
+    "shares": "What each licence earned you, in millionths of a euro; of releases of before the line was yours, that alone.",
     "uses": "The sold releases that your line counts in, and how many licences of each were sold.",
 }
 INTEGERS: Final = ("licences", "net_minor")
-OPTIONAL: Final = {"site": "string", "kind": "string", "latitude": "number", "longitude": "number"}
+OPTIONAL: Final = {
+    "licence": "string",
+    "release": "string",
+    "sold_at": "string",
+    "net_minor": "integer",
+    "site": "string",
+    "kind": "string",
+    "latitude": "number",
+    "longitude": "number",
+}
 README: Final = Words(
     fr="""Tout ce que Partage sait de vous.
 

@@ -81,7 +81,10 @@ async def test_a_copy_has_everything_of_the_person_and_nothing_of_others() -> No
         heir = await identity.claim_line(LINE, code, email="an@heir.example", name="Ann", password=PASSWORD)
         with await write_copy(heir) as file:
             lists, _ = opened(file.read())
-        assert len(lists["shares"]) == 1, "what the line earned stays with it"
+        [share] = lists["shares"]
+        assert (share["share_micro"] > 0, share["licence"], share["release"]) == (True, None, None), (
+            "money, and no place"
+        )
         assert lists["uses"] == [], "where it was before is its former holder's"
 
 
