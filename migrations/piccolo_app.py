@@ -30,6 +30,7 @@ SLICES = (
     "datasets",
     "catalogue",
     "purchases",
+    "search",
     "auctions",
     "reverse_auctions",
     "delivery",

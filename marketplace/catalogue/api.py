@@ -64,26 +64,13 @@ class PreviewRequest(Struct, forbid_unknown_fields=True):
     zones: str
 
 
-@get("/api/v1/datasets", opt=expect("anyone"))
-async def list_datasets(
-    search: Annotated[str, QueryParameter(name="search", max_length=200)] = "", number: Page = 1
-) -> dict[str, Any]:
-    """List what is for sale, freshest first."""
-    listings = await queries.list_listings(search, number)
-    return {
-        "datasets": [_only(row, (*DESCRIBED, "release")) for row in listings.rows],
-        "page": number,
-        "more": listings.more,
-    }
-
-
 @get("/api/v1/datasets/{code:str}", opt=expect("anyone", stranger=200))
 async def get_dataset(code: FromPath[str], number: Page = 1) -> dict[str, Any]:
     """Return a dataset with its releases, latest first."""
     listing = await queries.get_listing(code)
     releases = await queries.list_listed_releases(code, number)
     found = {row.id: breaks for row, breaks in await queries.list_series(code)}
-    return _only(listing, DESCRIBED) | {
+    return {name: getattr(listing, name) for name in DESCRIBED} | {
         "releases": [
             asdict(row)
             | {"editions": [asdict(level) for level in await queries.list_levels(row.id)]}
@@ -189,7 +176,7 @@ async def keys() -> dict[str, str]:
 async def _quote(quote: uuid.UUID, partner: uuid.UUID) -> dict[str, Any]:
     row = await queries.get_quote(quote, partner)
     by_auction = {"transcript": f"/api/v1/auctions/{row.auction}/transcript"} if row.auction else {}
-    return _only(row, QUOTED) | by_auction | signed(row)
+    return {name: getattr(row, name) for name in QUOTED} | by_auction | signed(row)
 
 
 def _written(one: Break) -> dict[str, str]:
@@ -197,8 +184,4 @@ def _written(one: Break) -> dict[str, str]:
     return {"kind": one.kind, "sentence_fr": one.sentence.fr, "sentence_en": one.sentence.en}
 
 
-def _only(row: Struct, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
-
-
-ROUTES = [list_datasets, get_dataset, get_zones, get_privacy_card, request_quote, get_quote, preview, keys]
+ROUTES = [get_dataset, get_zones, get_privacy_card, request_quote, get_quote, preview, keys]

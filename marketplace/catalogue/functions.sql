@@ -9,3 +9,6 @@ CREATE INDEX IF NOT EXISTS exclusive_window_by_offer ON exclusive_window (offer,
 CREATE INDEX IF NOT EXISTS quote_by_partner ON quote (partner, quoted_at DESC);
 CREATE INDEX IF NOT EXISTS zone_preview_by_partner ON zone_preview (partner, asked_at);
 CREATE INDEX IF NOT EXISTS zone_preview_by_release ON zone_preview (partner, release);
+
+CREATE OR REPLACE TRIGGER note_change AFTER INSERT OR UPDATE ON offer
+    FOR EACH ROW EXECUTE FUNCTION note_dataset_change();

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from marketplace import clock, object_store
-from marketplace.catalogue import rules
 from marketplace.catalogue.glance import centres, draw
 from marketplace.catalogue.rules import Evidence, PricedOffer, PricedRelease
 from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, Quote
@@ -78,6 +77,7 @@ class Listing(Struct, frozen=True):
     grain: str
     time_zone: str
     product: str
+    cadence: str
     age_bands: list[str]
     unit: str
     max_cells: int
@@ -224,10 +224,9 @@ class Picture:
     glance: Glance
 
 
-async def list_listings(search: str, page: int) -> Paged[ListingRow]:
-    """Return one page of what is for sale, freshest first; `search` is words of both languages, or their beginnings."""
-    words = rules.search_words(search)
-    return paged(await fetch_rows(ListingRow, SQL["list_listings"], words, PAGE_SIZE + 1, offset(page)), page)
+async def list_listings_of(datasets: Sequence[str]) -> list[ListingRow]:
+    """Return those of some datasets that are for sale, in no order."""
+    return await fetch_rows(ListingRow, SQL["list_listings_of"], list(datasets))
 
 
 async def get_listing(code: str) -> Listing:

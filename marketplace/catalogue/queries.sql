@@ -1,7 +1,3 @@
--- fragment: without_accents
--- What `translate` needs to take accents off text in lower case.
-'àâäáãåçèéêëìíîïñòóôöõùúûüýÿ', 'aaaaaaceeeeiiiinooooouuuuyy'
-
 -- fragment: latest_release
 -- Joins each dataset's sealed release of the latest period, leaving out those called back.
 JOIN LATERAL (
@@ -14,9 +10,8 @@ JOIN LATERAL (
     LIMIT 1
 ) AS latest ON true
 
--- name: list_listings
--- What is for sale, freshest first. $1 full-text query or null, $2 rows, $3 rows to skip. Each language is searched
--- by its own stems, and every word by its beginning.
+-- name: list_listings_of
+-- The datasets $1 that are for sale.
 SELECT
     dataset.code,
     dataset.title_fr,
@@ -37,24 +32,8 @@ SELECT
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
 {latest_release}
-CROSS JOIN LATERAL (
-    SELECT
-        translate(replace(lower(concat_ws(' ', title_fr, description_fr, area)), 'œ', 'oe'), {without_accents}) AS fr,
-        translate(replace(lower(concat_ws(' ', title_en, description_en, area)), 'œ', 'oe'), {without_accents}) AS en,
-        translate(replace(lower(dataset.code), 'œ', 'oe'), {without_accents}) AS code
-) AS plain
 WHERE offer.withdrawn_at IS NULL
-  AND (
-      $1::text IS NULL
-      OR (
-          to_tsvector('french', plain.fr)
-          || to_tsvector('english', plain.en)
-          || to_tsvector('simple', concat_ws(' ', plain.fr, plain.en, plain.code))
-      ) @@ (to_tsquery('french', $1) || to_tsquery('english', $1) || to_tsquery('simple', $1))
-  )
-ORDER BY latest.period_to DESC, dataset.code
-LIMIT $2
-OFFSET $3;
+  AND dataset.code = ANY($1);
 
 -- name: get_listing
 -- The dataset $1 while it is for sale, with its licence terms and its latest release.
@@ -70,6 +49,7 @@ SELECT
     dataset.grain,
     dataset.time_zone,
     dataset.product,
+    dataset.cadence,
     dataset.age_bands,
     dataset.unit,
     dataset.max_cells,

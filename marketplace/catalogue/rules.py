@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import unicodedata
 import uuid
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -382,21 +381,6 @@ def next_multiplier(past: Sequence[tuple[dt.date, int]], target: int, day: dt.da
         return NEUTRAL
     posted = past[-1][1]
     return approach(posted, target) if may_move(past, day) else posted
-
-
-def search_words(text: str) -> str | None:
-    """Return a prefix query of PostgreSQL's full-text search for what someone typed, or None when it has no word.
-
-    Everything but letters and digits separates words, so nothing typed can be an operator; accents are optional.
-    """
-    words = "".join(sign if sign.isalnum() else " " for sign in unaccented(text)).split()
-    return " & ".join(f"{word}:*" for word in words[:8]) or None
-
-
-def unaccented(text: str) -> str:
-    """Return `text` in lower case without accents: what both languages' words are searched by."""
-    apart = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe"))
-    return "".join(sign for sign in apart if not unicodedata.combining(sign))
 
 
 def rounded_percent(published: int, possible: int) -> int:

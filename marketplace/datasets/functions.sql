@@ -21,3 +21,23 @@ CREATE INDEX IF NOT EXISTS release_by_dataset ON release (dataset, period_to DES
 CREATE INDEX IF NOT EXISTS contributor_term_in_force ON contributor_term (dataset, starts_at);
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_build_a_period
     ON build_request (dataset, period_from, period_to, revision) WHERE ended_at IS NULL;
+
+-- Notes that what is known of a dataset changed. Each change is a row of its own: who reads the dataset and then deletes the
+-- notes that it saw before deletes none of a change that is not committed yet.
+CREATE OR REPLACE FUNCTION note_dataset_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO dataset_change (dataset)
+    SELECT CASE TG_TABLE_NAME
+        WHEN 'revocation' THEN (SELECT release.dataset FROM release WHERE release.id = (to_jsonb(NEW) ->> 'release')::uuid)
+        WHEN 'dataset' THEN to_jsonb(NEW) ->> 'code'
+        ELSE to_jsonb(NEW) ->> 'dataset'
+    END;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER note_change AFTER INSERT OR UPDATE OF state ON release
+    FOR EACH ROW WHEN (NEW.state = 'sealed') EXECUTE FUNCTION note_dataset_change();
+CREATE OR REPLACE TRIGGER note_change AFTER UPDATE OF cadence, title_fr, title_en ON dataset
+    FOR EACH ROW EXECUTE FUNCTION note_dataset_change();
+CREATE OR REPLACE TRIGGER note_change AFTER INSERT ON revocation
+    FOR EACH ROW EXECUTE FUNCTION note_dataset_change();
+CREATE INDEX IF NOT EXISTS dataset_change_by_dataset ON dataset_change (dataset);

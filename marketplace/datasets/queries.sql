@@ -136,3 +136,13 @@ WHERE release.dataset = $1
   AND (release.published_people > 0 OR release.row_count = 0)
 ORDER BY release.started_at DESC
 LIMIT 1;
+
+-- name: claim_changes
+-- Forgets that at most $1 datasets changed, and returns which.
+WITH claimed AS (
+    SELECT DISTINCT dataset
+    FROM (SELECT dataset FROM dataset_change ORDER BY id LIMIT $1) AS first
+)
+DELETE FROM dataset_change
+WHERE id IN (SELECT id FROM dataset_change WHERE dataset_change.dataset IN (SELECT claimed.dataset FROM claimed))
+RETURNING dataset;

@@ -344,3 +344,11 @@ class BuildRequest(Table, db=DB, tablename="build_request"):
     ends_with_an_answer = Check("(ended_at IS NOT NULL) = (release IS NOT NULL OR refusal IS NOT NULL)")
     revisions_count_from_one = Check("revision > 0")
     share_is_a_share = Check("share_micro BETWEEN 0 AND 1000000")
+
+
+class DatasetChange(Table, db=DB, tablename="dataset_change"):
+    """A dataset's offer or releases changed: written by triggers, deleted once those who follow datasets looked again."""
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")

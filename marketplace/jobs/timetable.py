@@ -38,6 +38,7 @@ from marketplace.retractions.actions import retract_erased
 from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.rights.erasure_list import note_erasures
 from marketplace.rights.retention import enforce_retention
+from marketplace.search.actions import refresh_cards
 from marketplace.settings import settings
 from marketplace.storefront.reminders import write_to_bidders
 
@@ -90,6 +91,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
         "change-offers": (MINUTE, make_changes),
+        "refresh-search": (MINUTE, refresh_cards),
         "ingest-events": (HOUR, ingest_new),
         "retract-erased": (DAY, retract_erased),
         "refresh-datasets": (10 * MINUTE, refresh_datasets),

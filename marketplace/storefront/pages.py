@@ -27,9 +27,11 @@ from marketplace.purchases import actions as purchases_actions
 from marketplace.purchases import invoices
 from marketplace.purchases.queries import get_order, list_orders
 from marketplace.purchases.rules import TRANSFER_FROM_MINOR
+from marketplace.search import finding, showing
+from marketplace.search.rules import PATH, read_state
 from marketplace.settings import settings
 from marketplace.storefront.queries import list_running
-from marketplace.web.pages import in_words, page
+from marketplace.web.pages import in_words, page, url
 from marketplace.zones.queries import get_geography
 from pricing.quote import price_at_age
 
@@ -56,18 +58,25 @@ Returned = Annotated[int, QueryParameter(name="returned", ge=0, le=1)]
 
 @get(["/", "/catalogue"], opt=expect("anyone"))
 async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Template:
-    """Show what is for sale, and to a stranger first what Partage is."""
-    listings = await catalogue_queries.list_listings(search, number)
+    """Show what is for sale, as the whole address asks for it, and to a stranger first what Partage is."""
+    del search  # Named to bound it; the state is read from all of the address.
+    state = read_state(request.query_params.multi_items())
+    results = await finding.search(state, number)
+    listings = results.listings
     latest = await catalogue_queries.list_priced_releases([listing.release for listing in listings.rows])
     prices = await catalogue_actions.prices_now(latest, now=clock.now())
-    typed = "".join(sign for sign in search if sign.isprintable())
     return page(
         "storefront/catalogue.html",
         listings=listings,
-        search=typed,
+        found=results.found,
+        state=state,
+        facets=showing.facets(state, results.found),
+        chosen=showing.chosen(state),
+        sorts=showing.sorts(state),
+        everything=url(PATH),
         prices=prices,
         pictures=await catalogue_queries.pictures(latest),
-        is_stranger=request.user is None and not typed and number == 1,
+        is_stranger=request.user is None and state.is_empty and number == 1,
         rates=_rates(0),
     )
 

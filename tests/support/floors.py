@@ -23,7 +23,7 @@ FLOORS = (
     {"catalogue"},
     {"stewardship"},
     {"purchases"},
-    {"dry_runs", "subscriptions", "auctions", "reverse_auctions", "delivery", "contributions"},
+    {"dry_runs", "search", "subscriptions", "auctions", "reverse_auctions", "delivery", "contributions"},
     {"storefront", "auction_pages"},
     {"earnings"},
     {"payouts", "operators"},

@@ -1,0 +1,1 @@
+"""Finding what is for sale: cards of datasets, an index in memory, facets, comparing."""

@@ -1,0 +1,65 @@
+"""Comparing datasets, or releases of one, side by side."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from litestar import Request, get
+from litestar.params import QueryParameter
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+
+from marketplace import clock
+from marketplace.catalogue import queries as catalogue
+from marketplace.catalogue.actions import prices_now
+from marketplace.datasets.queries import list_revocations
+from marketplace.errors import Invalid
+from marketplace.identity.guards import expect
+from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.search.showing import label
+from marketplace.web.pages import page
+
+if TYPE_CHECKING:
+    from marketplace.catalogue.queries import ListedRelease, Listing
+
+MOST_COMPARED: Final = 4
+LONGEST_CODE: Final = 63
+Codes = Annotated[list[Annotated[str, QueryParameter(max_length=LONGEST_CODE)]] | None, QueryParameter(name="dataset")]
+Releases = Annotated[list[uuid.UUID] | None, QueryParameter(name="release")]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One column: a dataset, the release of it that is looked at, and its price today in cents, or None."""
+
+    listing: Listing
+    release: ListedRelease
+    price_minor: int | None
+
+
+@get("/compare", opt=expect("anyone"))
+async def compare(request: Request[Any, Any, Any], codes: Codes = None, releases: Releases = None) -> Template:
+    """Show up to four datasets beside each other, each by its latest release, or the releases that are named."""
+    del request
+    pairs = [
+        (listing, listing.latest)
+        for listing in [await catalogue.get_listing(code) for code in dict.fromkeys(codes or [])]
+    ]
+    for named in dict.fromkeys(releases or []):
+        found = await catalogue.find_listed_release(named)
+        if found is not None:
+            pairs.append((await catalogue.get_listing(found.dataset), named))
+    if not 1 < len(pairs) <= MOST_COMPARED:
+        raise Invalid("Choose two to {most} datasets to compare.", most=MOST_COMPARED)
+    rows = [(listing, await catalogue.get_listed_release(listing.code, which)) for listing, which in pairs]
+    recalled = await list_revocations([release.id for _, release in rows])
+    prices = await prices_now([release for _, release in rows if release.id not in recalled], now=clock.now())
+    columns = [
+        Compared(listing, release, prices[release.id].amount_minor if release.id in prices else None)
+        for listing, release in rows
+    ]
+    return page("search/compare.html", columns=columns, products=PRODUCTS, label=label)
+
+
+ROUTES = [compare]

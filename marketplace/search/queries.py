@@ -1,0 +1,98 @@
+"""What is found: the index of this process, brought up to date before each search."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace.database import DB, fetch_row, fetch_rows
+from marketplace.search.index import Card, Index, Word
+from marketplace.search.rules import MOST_WORDS, words_of
+from marketplace.statements import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SQL: Final = load_statements(__package__)
+CARDS_AT_ONCE: Final = 5_000
+MOST_STEMS: Final = 20_000
+"""Words whose stems a process remembers."""
+
+
+class News(Struct, frozen=True):
+    """Whether a card is stale, and the latest version of any card."""
+
+    is_stale: bool
+    version: int
+
+
+class Stemmed(Struct, frozen=True):
+    """A word with its stems in both languages; one that is too common to be looked for has fewer, or none."""
+
+    word: str
+    stems: list[str]
+    is_common: bool
+
+
+@dataclass(slots=True)
+class IndexOfDatabase:
+    """The index of one database, and who reads it anew at the moment."""
+
+    index: Index = field(default_factory=Index)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+async def current(news: News) -> Index:
+    """Return this process's index of the database, with every card up to the version of the news."""
+    own = _of_database(DB.config["dsn"])
+    if news.version == own.index.version:
+        return own.index
+    async with own.reading:
+        if news.version < own.index.version:  # The database was restored to an earlier instant.
+            own.index = Index()
+        while own.index.version < news.version:
+            cards = await fetch_rows(Card, SQL["list_cards"], own.index.version, CARDS_AT_ONCE)
+            own.index.put(cards)
+            await asyncio.sleep(0)
+            if not cards:
+                break
+    return own.index
+
+
+async def get_news() -> News:
+    """Return whether a card is stale, and the latest version of any card."""
+    news = await fetch_row(News, SQL["find_news"])
+    assert news
+    return news
+
+
+async def words_typed(typed: str) -> tuple[Word, ...]:
+    """Return the words to look for: those too common in either language are left out where others are not."""
+    stemmed = await stem(words_of(typed)[:MOST_WORDS])
+    rare = [one for one in stemmed if not one.is_common] or stemmed
+    return tuple(Word(one.word, tuple(one.stems)) for one in rare)
+
+
+async def stem(words: Sequence[str]) -> list[Stemmed]:
+    """Return words with their stems, from memory where they are known."""
+    known = _stems()
+    if unknown := [word for word in words if word not in known]:
+        if len(known) + len(unknown) > MOST_STEMS:
+            known.clear()
+        known |= {one.word: one for one in await fetch_rows(Stemmed, SQL["stem_words"], list(words))}
+    return [known[word] for word in words]
+
+
+@functools.lru_cache(maxsize=1)
+def _of_database(dsn: str) -> IndexOfDatabase:
+    del dsn
+    return IndexOfDatabase()
+
+
+@functools.cache
+def _stems() -> dict[str, Stemmed]:
+    return {}

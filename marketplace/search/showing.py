@@ -1,0 +1,162 @@
+"""Facets as people read them: each value in words, how many it would leave, and the address that chooses it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.search.index import COVERAGE_BANDS, PRICE_BANDS
+from marketplace.search.rules import PATH
+from marketplace.web.formats import money, month_and_year, percent_basis_points
+from marketplace.web.i18n import gettext
+from marketplace.web.pages import in_words, url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from marketplace.search.index import Found
+    from marketplace.search.rules import State
+
+MOST_SHOWN: Final = 12
+"""Values of a facet that are shown, besides those chosen."""
+H3: Final = "h3-"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a facet: its words, how many datasets it leaves, where choosing it leads, and whether it is chosen."""
+
+    label: str
+    count: int
+    address: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A facet's heading and its values."""
+
+    title: str
+    choices: Sequence[Choice]
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether a value of it is chosen."""
+        return any(choice.is_chosen for choice in self.choices)
+
+
+def address(state: State) -> str:
+    """Return the address that shows a state."""
+    query = state.query()
+    return url(PATH) + (f"?{query}" if query else "")
+
+
+def facets(state: State, found: Found) -> list[Facet]:
+    """Return the facets that can narrow what was found, and all that are chosen; those with one value say nothing."""
+    shown = []
+    for name, title in _titles().items():
+        chosen = state.chosen.get(name, ())
+        counts = found.counts[name]
+        if len(counts) > 1 or chosen:
+            values = [one for at, one in enumerate(counts) if at < MOST_SHOWN or one[0] in chosen]
+            choices = [
+                Choice(label(name, value), count, address(state.toggled(name, value)), value in chosen)
+                for value, count in values
+            ]
+            shown.append(Facet(title, choices))
+    return shown
+
+
+def chosen(state: State) -> list[Choice]:
+    """Return what narrows a state, each with the address of the state without it."""
+    return [
+        Choice(label(name, value), 0, address(state.toggled(name, value)), is_chosen=True)
+        for name in _titles()
+        for value in state.chosen.get(name, ())
+    ]
+
+
+def sorts(state: State) -> list[Choice]:
+    """Return the ways of sorting, each with its address."""
+    _ = gettext
+    ways = {
+        "fresh": _("Latest first"),
+        "cheap": _("Lowest price first"),
+        "dear": _("Highest price first"),
+        "coverage": _("Best covered first"),
+    }
+    other = type(state)
+    return [
+        Choice(words, 0, address(other(state.search, state.chosen, state.below, way)), way == state.sort)
+        for way, words in ways.items()
+    ]
+
+
+def summary(state: State) -> str:
+    """Return a state in a few words, in the page's language."""
+    _ = gettext
+    parts = [f"“{state.search}”"] if state.search else []
+    parts += [choice.label for choice in chosen(state)]
+    parts += [_("up to %(price)s") % {"price": money(state.below)}] if state.below is not None else []
+    return ", ".join(parts) or _("everything for sale")
+
+
+def label(facet: str, value: str) -> str:
+    """Return a facet's value in words; one that nobody knows, as it is written."""
+    _ = gettext
+    if facet == "zones" and value.startswith(H3):
+        return _("H3, resolution %(number)s") % {"number": value.removeprefix(H3)}
+    if facet in ("grain", "cadence"):
+        known = {
+            "grain": {"hour": _("By hour"), "day": _("By day"), "week": _("By week")},
+            "cadence": {"day": _("Every day"), "week": _("Every week"), "month": _("Every month")},
+        }
+        return known[facet].get(value, _("From time to time"))
+    wording = {
+        "indicator": lambda: indicator(value) if value in PRODUCTS else value,
+        "price": lambda: _band(value, PRICE_BANDS, money) or _("Not priced today"),
+        "coverage": lambda: _band(value, COVERAGE_BANDS, percent_basis_points) or value,
+        "latest": lambda: _month(value),
+    }
+    return wording.get(facet, lambda: value)()
+
+
+def indicator(code: str) -> str:
+    """Return what a product counts, in a word or two."""
+    words = in_words(PRODUCTS[code].title).split(":")[0].strip()
+    return words[:1].upper() + words[1:]
+
+
+def _band(value: str, bounds: Sequence[int], write: Callable[[int], str]) -> str:
+    _ = gettext
+    if not (value.isascii() and value.isdigit()) or int(value) > len(bounds):
+        return ""
+    at = int(value)
+    if at == 0:
+        return _("under %(bound)s") % {"bound": write(bounds[0])}
+    if at == len(bounds):
+        return _("%(bound)s and more") % {"bound": write(bounds[-1])}
+    return _("%(lower)s to %(upper)s") % {"lower": write(bounds[at - 1]), "upper": write(bounds[at])}
+
+
+def _month(value: str) -> str:
+    try:
+        return month_and_year(dt.date.fromisoformat(f"{value}-01"))
+    except ValueError:
+        return value
+
+
+def _titles() -> dict[str, str]:
+    _ = gettext
+    return {
+        "area": _("Area"),
+        "indicator": _("What is counted"),
+        "zones": _("Zones"),
+        "grain": _("Grain"),
+        "cadence": _("New releases"),
+        "price": _("Price, before VAT"),
+        "coverage": _("Lines that consent"),
+        "latest": _("Latest figures"),
+    }

@@ -1,0 +1,132 @@
+"""Finding and comparing over HTTP: words of both languages, names of zones, facets in the address, and what changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import uuid
+from typing import Any
+
+import html5lib
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.database import execute
+from marketplace.search.actions import refresh_cards
+from marketplace.search.finding import find
+from marketplace.search.rules import read_state
+from marketplace.zones.actions import define_zones
+from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop, rows_of
+from tests.marketplace.identity.site import Browser, text_of
+from tests.support.reads import fetch_value
+
+SQUARE = [[[4.8, 45.7], [4.9, 45.7], [4.9, 45.8], [4.8, 45.7]]]
+
+
+def shown(page: Any) -> list[str]:
+    assert page.status_code == 200, page.text
+    html5lib.HTMLParser(strict=True).parse(page.text)
+    return re.findall(r'<h2><a href="/[a-z]+/datasets/([^"]+)"', page.text)
+
+
+async def test_a_visitor_narrows_corrects_sorts_and_compares_by_the_address_alone() -> None:
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"code": code, "name": name},
+            "geometry": {"type": "Polygon", "coordinates": SQUARE},
+        }
+        for code, name in (("69381", "Croix-Rousse"), ("69382", "Confluence"))
+    ]
+    await define_zones("lyon-quarters", json.dumps({"type": "FeatureCollection", "features": features}), by="Samir")
+    await open_shop("lyon", zone_table="lyon-quarters", zones=["69381", "69382"], h3_resolution=1)
+    await open_shop("nights", title_fr="Nuitées", title_en="Nights", area="Lille", grain="hour")
+    await execute("UPDATE dataset SET cadence = 'week' WHERE code = 'nights'")
+    await open_shop("plain", area="Lyon")
+    quarters = rows_of(last_midnight() - dt.timedelta(days=7), ("69381", "69382"))
+    await make_release("lyon", rows=quarters)
+    await make_release("nights", weeks_ago=1)
+    await make_release("plain", weeks_ago=2)
+    async with Browser() as browser:
+        assert shown(await browser.get("/en/catalogue")) == ["lyon", "nights", "plain"]
+        for query, codes in (
+            ("search=croix rousse", ["lyon"]),
+            ("search=confluance", ["lyon"]),
+            ("search=nuitees", ["nights"]),
+            ("search=nigths", ["nights"]),
+            ("search=the nights", ["nights"]),
+            ("area=Lyon", ["lyon", "plain"]),
+            ("area=Lyon&zones=lyon-quarters", ["lyon"]),
+            ("grain=hour&grain=day", ["lyon", "nights", "plain"]),
+            ("cadence=week", ["nights"]),
+            ("area=Nowhere", []),
+            ("sort=cheap", ["lyon", "plain", "nights"]),
+            ("sort=dear&area=Lyon", ["plain", "lyon"]),
+            ("below=1", []),
+            ("below=9999", ["lyon", "nights", "plain"]),
+        ):
+            assert shown(await browser.get(f"/en/catalogue?{query}")) == codes, query
+            assert shown(await browser.get(f"/fr/catalogue?{query}")) == codes, query
+        corrected = text_of(await browser.get("/fr/catalogue?search=confluance"))
+        assert "rien ne contient « confluance » ; voici « confluence »" in corrected.replace("\u202f", " ").replace(
+            "\xa0", " "
+        )
+        narrowed = await browser.get("/en/catalogue?area=Lyon&sort=cheap&below=9999")
+        assert 'href="/en/catalogue?area=Lyon&amp;zones=lyon-quarters&amp;below=9999&amp;sort=cheap"' in narrowed.text
+        assert 'href="/en/catalogue?below=9999&amp;sort=cheap"' in narrowed.text, "a chosen value can be removed"
+        assert "By hour" in text_of(await browser.get("/en/catalogue"))
+        both = await browser.get("/en/compare?dataset=lyon&dataset=nights")
+        html5lib.HTMLParser(strict=True).parse(both.text)
+        assert all(
+            words in text_of(both) for words in ("Presence by district", "Nights", "Lille", "Every week", "12 months")
+        )
+        older = await make_release("lyon", weeks_ago=5, rows=quarters)
+        latest = await fetch_value("SELECT id FROM release WHERE dataset = 'lyon' ORDER BY period_to DESC LIMIT 1")
+        assert (
+            text_of(await browser.get(f"/fr/compare?release={older}&release={latest}")).count("Présence par quartier")
+            == 2
+        )
+        few = await browser.get("/en/compare?dataset=lyon")
+        assert few.status_code == 422
+        assert "Choose two to 4 datasets" in few.text
+        assert (await browser.get("/en/compare?dataset=lyon&dataset=nowhere")).status_code == 404
+        assert (await browser.get(f"/en/compare?dataset=lyon&release={uuid.uuid4()}")).status_code == 422
+        answer = (await browser.get("/api/v1/datasets?area=Lyon&search=presense")).json()
+        assert [row["code"] for row in answer["datasets"]] == ["lyon", "plain"]
+        assert (answer["total"], answer["facets"]["grain"], answer["instead"]) == (
+            2,
+            {"day": 2},
+            {"presense": "presence"},
+        )
+
+
+async def test_cards_follow_what_changes_and_prices_that_grow_old() -> None:
+    await open_shop("lyon", "paris")
+    release = await make_release("lyon")
+    await make_release("paris")
+
+    async def codes() -> list[str]:
+        return sorted((await find(read_state([]), skip=0, most=9)).codes)
+
+    assert await codes() == ["lyon", "paris"]
+    await catalogue.withdraw_offer("paris")
+    assert await codes() == ["lyon"]
+    await execute(
+        "INSERT INTO revocation (release, reason_fr, reason_en, revoked_at, revoked_by) VALUES ($1, 'x', 'x', $2, 'Samir')",
+        release,
+        clock.now(),
+    )
+    assert await codes() == []
+    await make_release("lyon", weeks_ago=1)
+    assert await codes() == ["lyon"]
+    before = await fetch_value("SELECT price_minor FROM search_card WHERE dataset = 'lyon'")
+    assert await refresh_cards() == 0
+    with clock.started_at(clock.now() + dt.timedelta(days=10)):
+        assert await refresh_cards() == 1
+    assert await fetch_value("SELECT price_minor FROM search_card WHERE dataset = 'lyon'") < before
+    await execute("DELETE FROM search_card")
+    await execute("INSERT INTO search_card (dataset, version, looked_at) VALUES ('lyon', 1, $1)", clock.now())
+    assert await codes() == [], "an index from before a restore is read anew"
+    await execute("INSERT INTO dataset_change (dataset) VALUES ('lyon')")
+    assert await codes() == ["lyon"]
