@@ -46,6 +46,8 @@ class LocalClock:
     """Of each quarter, the number of its step."""
     hour: NDArray[np.int64]
     """Of each quarter, the hour on the local clock: 0 to 23."""
+    day: NDArray[np.int64]
+    """Of each quarter, the local day: so many days after the first of 1970."""
     is_by_hour: bool
     """Whether all of that is alike within each hour of UTC, which is how fine an event store's visits are."""
 
@@ -81,6 +83,7 @@ class LocalClock:
             "before_at_us": before_us[self.step],
             "unit_at_us": unit_us[self.step],
             "local_hour": self.hour,
+            "local_day": self.day,
         }
 
 
@@ -164,10 +167,20 @@ def local_clock(name: str, period_from_us: int, period_to_us: int, step_us: int,
     bounds = np.append(at[begins], period_to_us)
     is_by_hour = period_from_us % HOUR_US == length_us % HOUR_US == 0
     is_by_hour = is_by_hour and all(np.all(of.reshape(-1, 4) == of[::4, None]) for of in (step, hour))
-    clock = LocalClock(bounds, unit[begins], step, hour, is_by_hour)
-    for array in (clock.bounds_us, clock.unit, clock.step, clock.hour):
+    clock = LocalClock(bounds, unit[begins], step, hour, day[:-1].copy(), is_by_hour)
+    for array in (clock.bounds_us, clock.unit, clock.step, clock.hour, clock.day):
         array.setflags(write=False)
     return clock
+
+
+def local_hours(name: str, at_us: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the local day (days since 1970) and hour (0 to 23) of each of n instants, in microseconds since 1970."""
+    if not len(at_us):
+        return at_us, at_us
+    quarter = at_us // QUARTER_US
+    first = int(quarter.min())
+    local = at_us + _offsets(name, first, int(quarter.max()) - first + 2)[quarter - first]
+    return local // DAY_US, local % DAY_US // HOUR_US
 
 
 def _changes(values: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ SLICES = (
     "identity_providers",
     "ledger",
     "consent",
+    "switches",
     "payments",
     "retractions",
     "zones",

@@ -4,11 +4,15 @@
 --
 -- Reads   specification  one row: period, start of the build, a step's usual length, the bounds, the keys of the hash
 --         clock          the period's quarters of an hour: number since 1970, the start of its step (hour or day of the key
---                        set), of the step before and of its unit, and the hour on the local clock
+--                        set), of the step before and of its unit, and the day (since 1970) and hour on the local clock
 --         consent        subscriber_id, valid_from_us, valid_to_us: half-open intervals, which may overlap
 --         subscriber     subscriber_id (once each), segment, home
 --         event          subscriber_id, at_us, place: distinct events, as ingested
 --         zone_of        place, zone: the places that lie in a zone of the key set
+--         switch         subscriber_id, until_us, scope, home, elsewhere, first_day, last_day: of a line's events before
+--                        until_us only those count that the scope allows; a line may have several
+--         switch_hour    scope, week_hour: the hours of the local week, from Monday, that the scope allows
+--         switch_place   scope, place, is_on: the places that the scope names, and whether what happens there counts
 --         counted        zone, starts_at_us, segment: the cells that are published, once they are known
 -- Writes  contribution   what each person counts in, after bounding: never leaves the build
 --         cell           the true, bounded aggregate: never leaves the build
@@ -59,16 +63,50 @@ current_consent AS (
     INNER JOIN subscriber ON subscriber.subscriber_id = merged_consent.subscriber_id
     WHERE merged_consent.valid_from_us <= s.started_us AND s.started_us < merged_consent.valid_to_us
 ),
-covered AS (
+consented AS (
     SELECT
-        event.subscriber_id, current_consent.segment, current_consent.home, event.at_us, zone_of.zone,
-        clock.starts_at_us, clock.before_at_us, clock.local_hour
+        event.subscriber_id, current_consent.segment, current_consent.home, event.at_us, event.place, zone_of.zone,
+        clock.starts_at_us, clock.before_at_us, clock.local_hour, clock.local_day
     FROM event
     INNER JOIN current_consent
         ON current_consent.subscriber_id = event.subscriber_id
         AND current_consent.from_us <= event.at_us AND event.at_us < current_consent.to_us
     INNER JOIN zone_of ON zone_of.place = event.place
     INNER JOIN clock ON clock.quarter = event.at_us // 900000000
+),
+
+--: unswitched
+covered AS (SELECT consented.* FROM consented),
+
+--: switched
+-- What people's own words leave out, by time and by place. Each event is judged by its own line's switches alone.
+judged AS (
+    SELECT
+        consented.subscriber_id, consented.at_us, consented.place, consented.local_day, switch.scope,
+        switch.home, switch.elsewhere, switch.first_day, switch.last_day,
+        (consented.local_day + 3) % 7 * 24 + consented.local_hour AS week_hour,
+        CASE WHEN consented.zone = consented.home THEN 1 ELSE 0 END AS at_home
+    FROM consented
+    INNER JOIN switch ON switch.subscriber_id = consented.subscriber_id AND consented.at_us < switch.until_us
+),
+refused AS (
+    SELECT DISTINCT judged.subscriber_id, judged.at_us, judged.place
+    FROM judged
+    LEFT JOIN switch_hour ON switch_hour.scope = judged.scope AND switch_hour.week_hour = judged.week_hour
+    LEFT JOIN switch_place ON switch_place.scope = judged.scope AND switch_place.place = judged.place
+    WHERE switch_hour.scope IS NULL
+        OR judged.local_day < judged.first_day OR judged.local_day > judged.last_day
+        OR switch_place.is_on = 0
+        OR (judged.at_home = 1 AND judged.home = 0)
+        OR (judged.at_home = 0 AND switch_place.scope IS NULL AND judged.elsewhere = 0)
+),
+covered AS (
+    SELECT consented.*
+    FROM consented
+    LEFT JOIN refused
+        ON refused.subscriber_id = consented.subscriber_id AND refused.at_us = consented.at_us
+        AND refused.place = consented.place
+    WHERE refused.subscriber_id IS NULL
 ),
 
 --: bounded

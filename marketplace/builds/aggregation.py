@@ -38,6 +38,7 @@ from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import METHOD, Specification
 from marketplace.progress import no_progress
 from marketplace.settings import settings
+from marketplace.switches.switched import Places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +49,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from marketplace.builds.retracted import Retracted
     from marketplace.consent.queries import ConsentInterval
+    from marketplace.privacy.geography import Geography
     from marketplace.progress import ReportProgress
+    from marketplace.retracted import Retracted
+    from marketplace.switches.switched import Bound, Switched
 
     Consent = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
@@ -104,6 +107,10 @@ class Aggregation:
         self.key = os.urandom(KEY_BYTES)
         """This build's own; it ends with it."""
         self.engine = engine or settings().engine
+        self.switched: Switched | None = None
+        """What people's own words leave out, by place and time; None: nothing."""
+        self.geographies: Sequence[Geography] = (H3,)
+        """In which the places they name are looked for."""
         self.database: duckdb.DuckDBPyConnection
         self.shared: Store
         """The operator's store, in one state from the check to the end."""
@@ -217,7 +224,8 @@ class Aggregation:
     def _question(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime) -> CountingQuery:
         s = self.specification
         references = self.store.people()
-        number = LineIndex(references).find(self.subscribers)
+        numbers = LineIndex(references)
+        number = numbers.find(self.subscribers)
         known = number >= 0
         segment, home = np.full(len(references), -1, np.int16), np.full(len(references), -1, np.int32)
         segment[number[known]], home[number[known]] = self.band[known], self.home[known]
@@ -241,7 +249,17 @@ class Aggregation:
             home=home,
             zone=self._zone_of_places(),
             consent=consent,
+            switched=self._bound(numbers),
         )
+
+    def _bound(self, numbers: LineIndex) -> Bound | None:
+        if self.switched is None:
+            return None
+        sites, latitudes, longitudes = self.store.places()
+        zone_of_site = self.shared.zones_of_sites()
+        named = [site if site is None else zone_of_site.get(site, site) for site in sites]
+        places = Places(named, latitudes, longitudes, self.geographies)
+        return self.switched.bound(numbers.find(self.switched.line), places)
 
     def release(self, report: ReportProgress) -> Outcome:
         """Draw the noise, withhold, make counts agree, weigh who is in what is left, and write it all as files."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from marketplace.builds.event_store import Store
     from marketplace.local_time import LocalClock
+    from marketplace.switches.switched import Bound
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class CountingQuery:
     """Reference, valid_from_us and valid_to_us of intervals, in whatever order; those that overlap are one."""
     time_zone: str = UTC
     """Whose hours and days steps and units are."""
+    switched: Bound | None = None
+    """What people's own words leave out, by place and time; None: nothing."""
 
     @functools.cached_property
     def clock(self) -> LocalClock:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import obstore
 
-from marketplace.builds.day_rows import COLUMNS, Bucket, Day, Overlap, Part, distinct, expanded, only, whole
+from marketplace.builds.day_rows import COLUMNS, Bucket, Day, Overlap, Part, distinct, expanded, only, whole, without
 from marketplace.builds.event_store import (
     KIND_BITS,
     MOST_PLACES,
     PLACE_BITS,
     UNKNOWN,
+    Origins,
     Rows,
     Store,
     encode,
@@ -35,12 +36,15 @@ from marketplace.builds.event_store import (
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import DAY_US, HOUR_US
 from marketplace.line_index import LineIndex
+from marketplace.switches.switched import Places
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from marketplace.switches.ingesting import AtIngest
 
 MOST_ROWS = 32_000_000
 """Rows that wait in memory at once: 14 bytes each, four times that while they are sorted."""
@@ -80,6 +84,8 @@ class Writer:
         """Whether rows that come replace all there is of their days."""
         self.untraced: set[str] = set()
         """Sources of which the store cannot know what they gave before."""
+        self.switches: AtIngest | None = None
+        """What people's own words leave out of every day that is written."""
         self.called: dict[str, str] = {}
         """What a file is called in a refusal, by its SHA-256."""
         self.waiting: dict[dt.date, list[tuple[int, Rows]]] = defaultdict(list)
@@ -209,9 +215,9 @@ class Writer:
         entries: list[dict[str, Any]] = []
         at = 0
         with path.open("wb") as file:
-            for people, rows, origins in self._buckets(day, old if left else [], sources):
-                parts, entry = encode(people, rows, origins)
+            for bucket, (people, rows, origins) in enumerate(self._buckets(day, old if left else [], sources)):
                 overlap.add(origins, len(rows))
+                parts, entry = encode(*self._switched(day, bucket, people, rows, origins))
                 entries.append(entry | {"at": at})
                 for part in parts:
                     file.write(part)
@@ -220,6 +226,31 @@ class Writer:
             self._refuse_versions(day, sources, overlap.repeats(range(left, len(sources))))
         self.put_day(day, path, entries, sources)
         return sum(entry["rows"][2] for entry in entries)
+
+    def _switched(
+        self, day: dt.date, bucket: int, people: NDArray[np.uint32], rows: Rows, origins: Origins | None
+    ) -> tuple[NDArray[np.uint32], Rows, Origins | None]:
+        """Return a bucket of a day without what people's own words leave out for every use there is."""
+        if self.switches is None:
+            return people, rows, origins
+        hour = (rows.visit >> np.uint32(PLACE_BITS)).astype(np.int64)
+        at_us = day_start_us(day) + hour * HOUR_US + rows.micros
+        line = self.numbers.references[people.astype(np.int64) * self.store.buckets + bucket]
+        place = (rows.visit & np.uint32(MOST_PLACES - 1)).astype(np.int64)
+        gone = self.switches.covers(line, at_us, place, self._laid_out)
+        if not gone.any():
+            return people, rows, origins
+        first = origins or Origins(np.zeros(len(rows), np.uint8), np.empty(0, np.uint32), np.empty(0, np.uint16))
+        left, their = without(rows, first, gone)
+        return people[~gone], left, origins and their
+
+    def _laid_out(self) -> Places:
+        """Return the places that the events so far are at, by number."""
+        with self.lock:
+            names = list(self.places)
+        spots = np.array([place if isinstance(place, tuple) else (np.nan, np.nan) for place in names], float)
+        latitudes, longitudes = spots.reshape(-1, 2).T
+        return Places([None if isinstance(place, tuple) else place for place in names], latitudes, longitudes)
 
     def put_day(self, day: dt.date, path: Path, entries: list[dict[str, Any]], sources: list[str]) -> None:
         """Store the file as the day's object, to be committed; one that has the same bytes stays the day's object."""

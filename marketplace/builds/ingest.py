@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketplace.builds.event_store import Store
-    from marketplace.builds.retracted import Retracted
     from marketplace.progress import ReportProgress
+    from marketplace.retracted import Retracted
+    from marketplace.switches.ingesting import AtIngest
 
 
 BATCH = 1 << 20
@@ -241,6 +242,7 @@ def ingest(
     tables: dict[str, bytes] | None = None,
     replace: bool = False,
     retracted: Retracted | None = None,
+    switches: AtIngest | None = None,
     report: ReportProgress | None = None,
     most_rows: int | None = None,
 ) -> dict[str, int]:
@@ -248,7 +250,8 @@ def ingest(
 
     `known` says what each file looks like now (path → fingerprint): those that the store ingested whole so are left
     out. `names` are what the store calls them, by default their paths. `tables` are the operator's, `subscribers` and
-    `sites`, checked, as Parquet. `replace`: the files are all there is of their days. What is `retracted` is left out.
+    `sites`, checked, as Parquet. `replace`: the files are all there is of their days. What is `retracted` is left out, and
+    so is what `switches` leave out.
     `report` receives each step and the share done. Refused: a malformed file, one that changes while it is read, and a
     new one that repeats most of what another gave of a day. What is committed is whole files; corrections together.
     """
@@ -256,6 +259,7 @@ def ingest(
     known, names = known or {}, names or {}
     inputs = [InputFile(file, names.get(file, str(file)), known.get(str(file), "")) for file in files]
     writer = Writer(store, scratch, **({} if most_rows is None else {"most_rows": most_rows}))
+    writer.switches = switches
     kept: dict[str, int] = {}
     try:
         reader = Reader(writer, scratch, retracted)

@@ -67,6 +67,9 @@ class Kernel:
         """Events beyond the first of each person."""
         self.totals = np.zeros(q.times, np.int64) if q.max_zones else None
         self.lock = threading.Lock()
+        self.has_switch = np.zeros(len(q.references), np.bool_)
+        if q.switched is not None:
+            self.has_switch[q.switched.line] = True
         zones = np.bincount(q.zone[q.zone >= 0], minlength=1)
         # Visits are of an hour of UTC; where that is not all in one step, their events are looked at one by one.
         self.is_by_hour = q.clock.is_by_hour
@@ -121,7 +124,7 @@ class Kernel:
         line = seen.people.astype(np.int64) * q.store.buckets + bucket
         begins, ends = self.begins[line], self.ends[line]
         touches = (begins < high) & (ends > low) & (q.segment[line] >= 0)
-        whole = touches & (begins <= low) & (ends >= high)
+        whole = touches & (begins <= low) & (ends >= high) & ~self.has_switch[line]
         return seen, whole, touches & ~whole, line, start
 
     def visits(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
@@ -152,7 +155,10 @@ class Kernel:
     def _consented(
         self, seen: Bucket, partly: NDArray[np.bool_], line_numbers: NDArray[np.int64], start: int, moments: Moments
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the visits of lines whose consent, or the period, begins or ends that day, and the events that count."""
+        """Return the visits of lines whose events are looked at one by one, and how many of them count.
+
+        Theirs whose consent, or the period, begins or ends that day, and theirs who have a switch of place or time.
+        """
         of = np.flatnonzero(np.repeat(partly, seen.visits))
         line = np.repeat(line_numbers, seen.visits)[of]
         count = seen.count[of].astype(np.int64)
@@ -163,7 +169,21 @@ class Kernel:
         at = start + hour[each] * HOUR_US + moments.micros(place)
         in_force = (at >= self.begins[line][each]) & (at < self.ends[line][each])
         in_force &= (at >= self.q.period_from_us) & (at < self.q.period_to_us)
+        in_force &= ~self._refused(line[each], at, seen.visit[of][each])
         return of, np.bincount(each[in_force], minlength=len(of))
+
+    def _refused(self, line: NDArray[np.int64], at: NDArray[np.int64], visit: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Return of each event whether a word of its line leaves it out; line by number, at in microseconds since 1970."""
+        q = self.q
+        refused = np.zeros(len(line), np.bool_)
+        of = np.flatnonzero(self.has_switch[line])
+        if q.switched is not None and len(of):
+            place = (visit[of] & np.uint32(MOST_PLACES - 1)).astype(np.int64)
+            quarter = np.clip((at[of] - q.period_from_us) // QUARTER_US, 0, len(q.clock.day) - 1)
+            at_home = (q.zone[place] >= 0) & (q.zone[place] == q.home[line[of]])
+            day, hour = q.clock.day[quarter], q.clock.hour[quarter]
+            refused[of] = q.switched.refuses(line[of], at[of], place, at_home, day, hour)
+        return refused
 
     def moments(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32]]:
         """Return the events that count: line within the bucket, microseconds since 1970, zone."""
@@ -179,6 +199,7 @@ class Kernel:
             zone = q.zone[visit & np.uint32(MOST_PLACES - 1)]
             counts = (at >= self.begins[line]) & (at < self.ends[line]) & (zone >= 0)
             counts &= (at >= q.period_from_us) & (at < q.period_to_us)
+            counts &= ~self._refused(line, at, visit)
             parts.append((line[counts] // q.store.buckets, at[counts], zone[counts]))
         empty = (np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int32))
         return tuple(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True))  # type: ignore[return-value]

@@ -56,13 +56,17 @@ def parts(definition: Path = AGGREGATE) -> dict[str, str]:
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
 
 
-def query(product: str, wanted: str, definition: Path = AGGREGATE) -> str:
-    """Return the query for `contribution`, `total`, `cell` or `manifest` of a product, in DuckDB's dialect."""
+def query(product: str, wanted: str, definition: Path = AGGREGATE, *, switched: bool = False) -> str:
+    """Return the query for `contribution`, `total`, `cell` or `manifest` of a product, in DuckDB's dialect.
+
+    switched: whether anybody has a switch of place or time; without, its tables are not there.
+    """
     part = parts(definition)
     if wanted in {"cell", "manifest"}:
         return part[wanted]
     counted_in = "".join(f"{expression},\n" for expression in PRODUCTS[product].counted_in)
-    return f"WITH\n{part['covered']}{counted_in}{part['bounded']}\n{part[wanted]}"
+    covered = part["covered"] + part["switched" if switched else "unswitched"]
+    return f"WITH\n{covered}{counted_in}{part['bounded']}\n{part[wanted]}"
 
 
 def tables(question: CountingQuery) -> dict[str, pa.Table]:
@@ -89,6 +93,8 @@ def tables(question: CountingQuery) -> dict[str, pa.Table]:
         "subscriber": _subscribers(q, np.flatnonzero(q.segment >= 0)),
         "zone_of": {"place": in_zone, "zone": q.zone[in_zone].astype(np.int64)},
     }
+    if q.switched is not None:
+        columns |= q.switched.tables(q.references)
     return {name: pa.table(table) for name, table in columns.items()}
 
 
@@ -195,12 +201,13 @@ def on_duckdb(
             own = (of_consent >= 0) & (of_consent % q.store.buckets == bucket)
             database.register("consent", pa.table({name: q.consent[n][own] for n, name in enumerate(CONSENT)}))
             database.register("event", pa.concat_tables(parts_of_days))
-            asked = query(q.product, "contribution", definition)
+            asked = query(q.product, "contribution", definition, switched=q.switched is not None)
             input_files.rows(database, f"CREATE OR REPLACE TABLE contribution AS {asked}")
             sums.add_cells(database.execute(query(q.product, "cell", definition)).fetchnumpy())
             sums.add_contributions(database.execute("FROM contribution").fetchnumpy())
             if q.max_zones:
-                sums.add_totals(database.execute(query(q.product, "total", definition)).fetchnumpy())
+                asked = query(q.product, "total", definition, switched=q.switched is not None)
+                sums.add_totals(database.execute(asked).fetchnumpy())
             input_files.rows(database, "DROP TABLE contribution")
             for name in ("event", "subscriber", "consent"):
                 database.unregister(name)
@@ -208,11 +215,12 @@ def on_duckdb(
     return sums.answer()
 
 
-def in_spark(product: str, wanted: str, definition: Path = AGGREGATE) -> str:
+def in_spark(product: str, wanted: str, definition: Path = AGGREGATE, *, switched: bool = False) -> str:
     """Return the same query in Spark's dialect."""
     import sqlglot  # noqa: PLC0415
 
-    return sqlglot.transpile(query(product, wanted, definition), read="duckdb", write="spark")[0]
+    asked = query(product, wanted, definition, switched=switched)
+    return sqlglot.transpile(asked, read="duckdb", write="spark")[0]
 
 
 @functools.cache
@@ -247,19 +255,21 @@ def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, defi
     q = question
     given = folder / "given"
     (given / "event").mkdir(parents=True)
-    for name, table in tables(q).items():
+    given_tables = tables(q)
+    for name, table in given_tables.items():
         pq.write_table(table, given / f"{name}.parquet")
     for bucket in range(q.store.buckets):
         write_events(q, bucket, given / "event")
         report("handing over", 0.3 + 0.05 * (bucket + 1) / q.store.buckets)
     session = _session(settings().spark_master, settings().memory_mb)
-    for name in ("specification", "clock", "consent", "subscriber", "zone_of", "event"):
+    for name in (*given_tables, "event"):
         path = given / name if name == "event" else given / f"{name}.parquet"
         session.read.parquet(str(path)).createOrReplaceTempView(name)
     sums = Sums(q, folder)
     for wanted in ("contribution", "cell", *(("total",) if q.max_zones else ())):
         report("counting", 0.35)
-        session.sql(in_spark(q.product, wanted, definition)).write.mode("overwrite").parquet(str(folder / wanted))
+        asked = in_spark(q.product, wanted, definition, switched=q.switched is not None)
+        session.sql(asked).write.mode("overwrite").parquet(str(folder / wanted))
         if wanted == "contribution":
             session.read.parquet(str(folder / wanted)).createOrReplaceTempView(wanted)
     for wanted, add in (("contribution", sums.add_contributions), ("cell", sums.add_cells), ("total", sums.add_totals)):

@@ -40,6 +40,7 @@ class Word(Struct, frozen=True):
     channel: str | None
     notice: uuid.UUID
     at: dt.datetime
+    covers: str | None
 
 
 class Line(Struct, frozen=True):
@@ -65,6 +66,7 @@ class _Choice:
     given: bool
     channel: str
     version: int | None
+    covers: str | None = None
 
 
 class Titles(Struct, frozen=True):
@@ -159,14 +161,17 @@ async def give(
     receipt: uuid.UUID | None = None,
     channel: str = HERE,
     version: int | None = None,
+    covers: str | None = None,
 ) -> uuid.UUID:
     """Record that `subscriber` consents to `purpose` from `at` (now) on, under the notice in force; return the receipt.
 
     With `receipt` given (a form's id), the same one again records nothing and returns it. channel: where it was said,
-    one of `rules.CHANNELS`. version: of the notice that was shown there, if it is not the one in force. Refuses for a
-    line that ended by then.
+    one of `rules.CHANNELS`. version: of the notice that was shown there, if it is not the one in force. covers: what is
+    consented to, as `switches` writes it; None: what the last narrowed consent covered, or else all that the notice says.
+    Refuses for a line that ended by then.
     """
-    return await _record(_Choice(subscriber, purpose, given=True, channel=channel, version=version), at, receipt)
+    choice = _Choice(subscriber, purpose, given=True, channel=channel, version=version, covers=covers)
+    return await _record(choice, at, receipt)
 
 
 async def withdraw(
@@ -219,6 +224,9 @@ async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.U
             raise NotFound("There is no such line.")
         if choice.given and line.gone_at is not None and line.gone_at <= at:
             raise Conflict("This line has ended, so nobody can consent for it any more.")
+        covers = choice.covers
+        if choice.given and covers is None:
+            covers = await fetch_scalar(str, SQL["find_last_covers"], choice.subscriber, choice.purpose, at)
         notice = await (_notice_shown(choice, at) if choice.version else _notice_in_force(choice.purpose, at))
         new = ConsentRecord(
             subscriber=choice.subscriber,
@@ -228,6 +236,7 @@ async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.U
             at=at,
             receipt=receipt,
             channel=choice.channel,
+            covers=covers,
         )
         insert = ConsentRecord.insert(new).on_conflict(action="DO NOTHING", target=ConsentRecord.receipt)
         if await fetch_scalar(int, insert.returning(ConsentRecord.id)) is None:
@@ -239,6 +248,7 @@ async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.U
                 choice.channel,
                 notice if choice.version or known is None else known.notice,
                 at if given_at or known is None else known.at,
+                covers if choice.covers or known is None else known.covers,
             )
             if known != same:
                 raise Conflict("That receipt says something else; go back, reload the page and try again.")

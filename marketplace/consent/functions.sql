@@ -5,4 +5,6 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON not
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE INDEX IF NOT EXISTS consent_by_purpose ON consent_record (purpose, subscriber, at, id);
+-- Few consents are narrowed: builds and files of consents look for those alone.
+CREATE INDEX IF NOT EXISTS consent_narrowed ON consent_record (purpose, subscriber, at, id) WHERE covers IS NOT NULL;
 CREATE INDEX IF NOT EXISTS consent_by_subscriber ON consent_record (subscriber, purpose, at, id);

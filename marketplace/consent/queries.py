@@ -32,6 +32,15 @@ class ConsentInterval(Struct, frozen=True):
     """None where nothing ended it."""
 
 
+class NarrowedRow(Struct, frozen=True):
+    """A narrowed consent: what it covers, and until when it was the line's last word, in microseconds since 1970."""
+
+    subscriber: int
+    covers: str
+    until_us: int | None
+    """None where no word came after it."""
+
+
 class PurposeRow(Struct, frozen=True):
     """A purpose with its latest notice; the notice's columns are None while it has none."""
 
@@ -61,6 +70,8 @@ class ChoiceRow(Struct, frozen=True):
     at: dt.datetime | None
     receipt: uuid.UUID | None
     channel: str | None
+    covers: str | None
+    """What their last consent covers, as canonical JSON; None: all that the notice says."""
     is_asked_anew: bool
     """Whether they consented, and a later notice ended that."""
 
@@ -102,6 +113,11 @@ class ReceiptRow(Struct, frozen=True):
 async def intervals_around(purpose: str, instant: dt.datetime) -> list[ConsentInterval]:
     """Return the intervals of consent to `purpose` that contain `instant`: at most one a subscriber, by subscriber."""
     return await fetch_rows(ConsentInterval, SQL["intervals_around"], purpose, instant)
+
+
+async def list_narrowed(purpose: str, instant: dt.datetime) -> list[NarrowedRow]:
+    """Return each consent to `purpose` by `instant` that says what it covers, by subscriber."""
+    return await fetch_rows(NarrowedRow, SQL["list_narrowed"], purpose, instant)
 
 
 async def list_purposes() -> list[PurposeRow]:

@@ -112,6 +112,13 @@ SELECT
     word.at,
     word.receipt,
     word.channel,
+    (
+        SELECT covers
+        FROM consent_record
+        WHERE consent_record.purpose = purpose.code AND consent_record.subscriber = $1 AND covers IS NOT NULL
+        ORDER BY at DESC, id DESC
+        LIMIT 1
+    ) AS covers,
     coalesce(word.given AND word.is_outdated, false) AS is_asked_anew
 FROM purpose
 JOIN LATERAL (
@@ -171,13 +178,42 @@ SELECT
     notice.version,
     notice.text_fr,
     notice.text_en,
-    consent_record.channel
+    consent_record.channel,
+    consent_record.covers
 FROM consent_record
 JOIN purpose ON purpose.code = consent_record.purpose
 JOIN notice ON notice.id = consent_record.notice
 WHERE consent_record.receipt = $1
   AND ($2::bigint IS NULL OR consent_record.subscriber = $2
       AND consent_record.at > coalesce((SELECT erased_at FROM subscriber WHERE reference = $2), '-infinity'));
+
+-- name: list_narrowed
+-- Each consent to the purpose $1 by $2 that is narrowed: what it covers, and when the line's next word ended it, in
+-- microseconds; null where none did.
+SELECT
+    subscriber,
+    covers,
+    CASE WHEN next_at IS NOT NULL THEN (extract(epoch FROM next_at) * 1000000)::bigint END AS until_us
+FROM (
+    SELECT
+        subscriber,
+        given,
+        covers,
+        lead(at) OVER (PARTITION BY subscriber ORDER BY at, id) AS next_at
+    FROM consent_record
+    WHERE purpose = $1 AND at <= $2
+      AND subscriber IN (SELECT subscriber FROM consent_record WHERE purpose = $1 AND covers IS NOT NULL)
+) AS word
+WHERE given AND covers IS NOT NULL
+ORDER BY subscriber;
+
+-- name: find_last_covers
+-- What the last narrowed consent of the subscriber $1 to the purpose $2 by $3 covers.
+SELECT covers
+FROM consent_record
+WHERE subscriber = $1 AND purpose = $2 AND at <= $3 AND covers IS NOT NULL
+ORDER BY at DESC, id DESC
+LIMIT 1;
 
 -- name: find_notice_in_force
 -- The latest notice of the purpose $1 that was published by $2, or else its first one.
@@ -312,7 +348,19 @@ FROM new_word;
 
 -- name: record_new_words
 -- Records the new words, each with a receipt.
-INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt, channel)
-SELECT subscriber, purpose, notice, given, at, gen_random_uuid(), channel
+-- A person who narrowed a purpose stays as narrow: a list says nothing of switches.
+INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt, channel, covers)
+SELECT subscriber, purpose, notice, given, at, gen_random_uuid(), channel, narrowed.covers
 FROM new_word
+LEFT JOIN LATERAL (
+    SELECT covers
+    FROM consent_record AS earlier
+    WHERE new_word.given
+      AND earlier.purpose = new_word.purpose
+      AND earlier.subscriber = new_word.subscriber
+      AND earlier.at <= new_word.at
+      AND earlier.covers IS NOT NULL
+    ORDER BY earlier.at DESC, earlier.id DESC
+    LIMIT 1
+) AS narrowed ON true
 ORDER BY at, subscriber;

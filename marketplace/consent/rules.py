@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import uuid
 from typing import Final
 
@@ -18,6 +19,8 @@ from marketplace.words import Words
 
 RECEIPT_VERSION = 2
 """Of a receipt that names its channel; one from before has none, is of version 1 and keeps its bytes."""
+NARROWED_VERSION = 3
+"""Of a receipt that says what the consent covers."""
 HERE: Final = "partage"
 CONTRACT: Final = "contract"
 CHANNELS: Final = {
@@ -49,6 +52,8 @@ class Receipt(Struct, frozen=True):
     text_en: str
     channel: str | None
     """None for what was recorded before channels were."""
+    covers: str | None = None
+    """What is consented to, as canonical JSON; None: all that the notice says."""
 
     @property
     def where(self) -> Words | None:
@@ -63,10 +68,11 @@ def document(receipt: Receipt) -> bytes:
     """
     texts = (receipt.text_fr, receipt.text_en)
     channel = {} if receipt.channel is None else {"channel": receipt.channel}
+    covers = {} if receipt.covers is None else {"covers": json.loads(receipt.covers)}
     return rfc8785.dumps(
         {
             "kind": "consent given" if receipt.given else "consent withdrawn",
-            "version": RECEIPT_VERSION if channel else 1,
+            "version": NARROWED_VERSION if covers else RECEIPT_VERSION if channel else 1,
             "receipt": str(receipt.receipt),
             "subscriber": str(receipt.subscriber),
             "purpose": receipt.purpose,
@@ -74,5 +80,6 @@ def document(receipt: Receipt) -> bytes:
             "notice_version": receipt.version,
             "notice_sha256": [hashlib.sha256(text.encode()).hexdigest() for text in texts],
             **channel,
+            **covers,
         }
     )

@@ -61,4 +61,6 @@ class ConsentRecord(Table, db=DB, tablename="consent_record"):
     receipt = UUID(unique=True)
     channel = Text(null=True, default=None)
     """Where the person said so, one of `rules.CHANNELS`; null for what was recorded before channels were."""
+    covers = Text(null=True, default=None)
+    """What a consent covers, as canonical JSON (`switches.rules.Scope`); null: all that the notice says."""
     known_channel = Check("channel IN ('partage', 'app', 'site', 'shop', 'call_centre', 'letter', 'contract')")

@@ -33,7 +33,7 @@ from piccolo.columns.combination import WhereRaw
 
 from marketplace import clock, object_store
 from marketplace.builds.aggregation import Aggregation, Outcome
-from marketplace.consent.queries import intervals_around
+from marketplace.consent.queries import intervals_around, list_narrowed
 from marketplace.consent.tables import Notice, Purpose
 from marketplace.database import Values, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.datasets import publishing, queries, rules
@@ -45,11 +45,13 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import budget_near_end
 from marketplace.messages.rules import Recipient
 from marketplace.privacy import budget
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.progress import WAITING, no_progress
 from marketplace.retractions.actions import apply_retractions
 from marketplace.retractions.queries import list_retracted_lines, without_erased
 from marketplace.settings import settings
-from marketplace.zones.queries import get_geography
+from marketplace.switches.compiling import by_place_and_time, scopes_of, usable
+from marketplace.zones.queries import get_geography, list_geographies
 
 if TYPE_CHECKING:
     from marketplace.datasets.rules import DatasetTerms
@@ -70,6 +72,10 @@ async def define(terms: DatasetTerms) -> str:
     """
     rules.check_terms(terms, await get_geography(terms.zone_table))
     async with transaction():
+        if terms.variant_of:
+            base = await queries.get_dataset(terms.variant_of)
+            others = Dataset.count().where(Dataset.variant_of == terms.variant_of, Dataset.code != terms.code)
+            rules.check_variant(terms, base, await others)
         if not await Purpose.exists().where(Purpose.code == terms.purpose):
             raise NotFound("There is no purpose {purpose}.", purpose=terms.purpose)
         dataset = Dataset(**structs.asdict(terms), created_at=clock.now())
@@ -105,9 +111,8 @@ async def build(
     """
     report = progress or no_progress
     now = clock.now()
-    specification = await queries.get_specification(
-        await queries.get_dataset(dataset), period_from, period_to, revision=revision
-    )
+    terms = await queries.get_dataset(dataset)
+    specification = await queries.get_specification(terms, period_from, period_to, revision=revision)
     if specification.period_to > now:
         raise Invalid("The period is not over yet.")
     async with exclusive(f"build {specification.digest}", on_wait=lambda: report(WAITING, 0.0)):
@@ -117,7 +122,7 @@ async def build(
                 await _check_revision(specification, note_fr, note_en)
             interrupted = row.id if row else None
             aggregation = Aggregation(specification, settings().state / "builds" / specification.digest)
-            spend = Spend(specification, interrupted, note_fr, note_en)
+            spend = Spend(specification, interrupted, note_fr, note_en, tuple(terms.sectors), terms.variant_of)
             await _count_and_save(aggregation, spend, events=events, subscribers=subscribers, report=report)
             row = await queries.find_build(specification)
         assert row
@@ -156,6 +161,9 @@ class Spend:
     interrupted: uuid.UUID | None
     note_fr: str
     note_en: str
+    sectors: tuple[str, ...] = ()
+    """Those the dataset may be sold to; none: all."""
+    variant_of: str | None = None
 
 
 async def _count_and_save(
@@ -184,6 +192,11 @@ async def _count_and_save(
         release = await _spend(spend, started_at)
         report("asking who consents", 0.25)
         consent = await without_erased(await intervals_around(specification.purpose, started_at))
+        narrowed = scopes_of(await list_narrowed(specification.purpose, started_at))
+        consent = usable(consent, narrowed, PRODUCTS[specification.product].source, spend.sectors)
+        aggregation.switched = by_place_and_time(narrowed)
+        if aggregation.switched is not None:
+            aggregation.geographies = await list_geographies()
         report("counting", 0.3)
         await asyncio.to_thread(aggregation.count, consent, started_at)
         report("drawing noise", 0.55)
@@ -224,14 +237,15 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
             is_interrupted = (Release.id == spend.interrupted) & (Release.state == "spent")
             await Release.update({Release.started_at: started_at}).where(is_interrupted)
             return spend.interrupted
-        if (
-            not await Dataset.update({Dataset.spent_micro: Dataset.spent_micro + s.epsilon_micro})
-            .where(Dataset.code == s.dataset, WhereRaw("spent_micro + {} <= budget_micro", s.epsilon_micro))
-            .returning(Dataset.code)
-        ):
-            raise Conflict(
-                "The privacy budget of {dataset} is spent: no release of it can be built any more.", dataset=s.dataset
-            )
+        for code in sorted({s.dataset, spend.variant_of or s.dataset}):  # in one order, for their locks
+            if (
+                not await Dataset.update({Dataset.spent_micro: Dataset.spent_micro + s.epsilon_micro})
+                .where(Dataset.code == code, WhereRaw("spent_micro + {} <= budget_micro", s.epsilon_micro))
+                .returning(Dataset.code)
+            ):
+                raise Conflict(
+                    "The privacy budget of {dataset} is spent: no release of it can be built any more.", dataset=code
+                )
         await check_rolling_year(s)
         await _warn_of_budget(s.dataset)
         made = uuid.uuid4()

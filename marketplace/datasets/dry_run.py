@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, structs
 
 from marketplace import clock
-from marketplace.builds.subscriber_registry import count_lines
 from marketplace.database import fetch_row
 from marketplace.datasets import queries, rules
 from marketplace.datasets.queries import SQL
@@ -25,6 +24,7 @@ from marketplace.errors import Conflict, Invalid, Refusal
 from marketplace.privacy.specification import STEPS, Specification
 from marketplace.simulation.cells import SIGHTINGS_A_DAY, Variant, fit, simulate, with_epsilons
 from marketplace.simulation.lines import Assumed, LineCounts, lines_of
+from marketplace.subscriber_registry import count_lines
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:

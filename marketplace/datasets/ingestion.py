@@ -9,30 +9,38 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 from msgspec import Struct
 
-from marketplace import object_store
+from marketplace import clock, object_store
 from marketplace.builds import input_files
 from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest, look_at
+from marketplace.database import fetch_rows, select
 from marketplace.datasets.operator_tables import read_sites, read_subscribers
+from marketplace.datasets.tables import Dataset
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity.lines import LineCounts, apply_line_table
+from marketplace.line_index import LineIndex
 from marketplace.locks import exclusive
 from marketplace.privacy.geography import H3
 from marketplace.progress import WAITING, no_progress
 from marketplace.retractions.actions import INGESTION, apply_locked
 from marketplace.retractions.queries import list_retracted_lines
 from marketplace.settings import settings
-from marketplace.zones.queries import get_geography, list_zone_tables
+from marketplace.switches.ingesting import AtIngest
+from marketplace.switches.queries import list_switched
+from marketplace.zones.queries import get_geography, list_geographies, list_zone_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from marketplace.builds.retracted import Retracted
+    from numpy.typing import NDArray
+
     from marketplace.datasets.operator_tables import SubscriberTable
     from marketplace.progress import ReportProgress
+    from marketplace.retracted import Retracted
 
 Table = TypeVar("Table")
 
@@ -44,6 +52,13 @@ class Ingested(Struct, frozen=True):
     lines: LineCounts | None
     unknown_homes: dict[str, int]
     """Home zones that are neither an H3 cell nor in a zone table, with their lines; the commonest first."""
+
+
+class PurposeZone(Struct, frozen=True):
+    """A purpose, and a time zone that a dataset of it is counted in."""
+
+    purpose: str
+    time_zone: str
 
 
 async def ingest_files(
@@ -116,12 +131,43 @@ async def _ingest_files(
             lines = await _apply_lines(people, allow_gone, report) if people and keeps_lines else None
             unknown = await _find_unknown_homes(people.homes) if people else {}
             tables = ({"subscribers": people.parquet} if people else {}) | ({"sites": places} if places else {})
+            switches = await _read_switches(people)
             days = await asyncio.to_thread(
-                _ingest, events, tables, scratch, report, replace=replace, retracted=retracted
+                _ingest, events, tables, scratch, report, replace=replace, retracted=retracted, switches=switches
             )
         finally:
             input_files.clear(scratch)
     return Ingested(days, lines, unknown)
+
+
+async def _read_switches(people: SubscriberTable | None) -> AtIngest | None:
+    """Return what people's own words leave out of every dataset that there is; None: nothing.
+
+    people: the table of subscribers that came; None: the one ingested last says where lines are at home.
+    """
+    zones_of = select(PurposeZone, Dataset).order_by(Dataset.purpose, Dataset.time_zone)
+    time_zones: dict[str, list[str]] = {}
+    for row in dict.fromkeys(await fetch_rows(PurposeZone, zones_of)):
+        time_zones.setdefault(row.purpose, []).append(row.time_zone)
+    lines, purposes = await list_switched(clock.now(), time_zones)
+    if not len(lines):
+        return None
+    store = Store(object_store.store())
+    table = people.parquet if people else store.state.subscribers and store.read(store.state.subscribers)
+    homes = await asyncio.to_thread(_homes, table, lines) if table else [None] * len(lines)
+    return AtIngest(lines, purposes, homes, store.zones_of_sites(), await list_geographies())
+
+
+def _homes(table: bytes, lines: NDArray[np.int64]) -> list[str | None]:
+    """Return the home zone of each line, as the table of subscribers says; None for a line that it lacks."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    found = pq.read_table(pa.BufferReader(table), columns=["subscriber_id", "home_zone"])
+    at = LineIndex(lines).find(found["subscriber_id"].to_numpy().astype(np.int64))
+    rows = np.flatnonzero(at >= 0)
+    home_of = dict(zip(at[rows].tolist(), found["home_zone"].take(rows).to_pylist(), strict=True))
+    return [home_of.get(n) for n in range(len(lines))]
 
 
 async def _apply_lines(people: SubscriberTable, allow_gone: int, report: ReportProgress) -> LineCounts:
@@ -146,6 +192,7 @@ def _ingest(
     *,
     replace: bool = False,
     retracted: Retracted | None = None,
+    switches: AtIngest | None = None,
 ) -> dict[str, int]:
     try:
         files = input_files.gather_named(events, scratch, "events") if events else {}
@@ -160,6 +207,7 @@ def _ingest(
             tables=tables,
             replace=replace,
             retracted=retracted,
+            switches=switches,
             report=report,
         )
     except OSError as error:

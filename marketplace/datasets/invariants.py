@@ -39,10 +39,12 @@ RELEASES: Final = (
         lambda: (sorted(time_zones()),),
     ),
     Invariant(
-        "a dataset has spent what its releases did",
-        """SELECT code AS dataset, spent_micro, coalesce(sum(release.epsilon_micro), 0) AS releases_micro
-           FROM dataset LEFT JOIN release ON release.dataset = dataset.code
-           GROUP BY code HAVING spent_micro <> coalesce(sum(release.epsilon_micro), 0)""",
+        "a dataset has spent what its releases and those of its variants did",
+        """SELECT dataset.code AS dataset, dataset.spent_micro, coalesce(sum(release.epsilon_micro), 0) AS releases_micro
+           FROM dataset
+           LEFT JOIN dataset AS built ON dataset.code IN (built.code, built.variant_of)
+           LEFT JOIN release ON release.dataset = built.code
+           GROUP BY dataset.code HAVING dataset.spent_micro <> coalesce(sum(release.epsilon_micro), 0)""",
     ),
     Invariant(
         "a sealed release has cells and the hashes of these and of its manifest, and nobody without a weight",

@@ -23,6 +23,7 @@ from marketplace.privacy.specification import (
     UNITS,
     Specification,
 )
+from marketplace.switches.rules import sectors_in_order
 from marketplace.zones.rules import check_code
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ FINEST: Final = 15
 SMALLEST_DELTA, LARGEST_DELTA = 5, 15
 """Exponents: delta is ten to the minus this."""
 LARGEST_MAX_ZONES: Final = 100
+MOST_VARIANTS: Final = 3
+"""Besides the dataset itself: each spends from its budget, and from every subscriber's year."""
 LONGEST_PERIOD: Final = dt.timedelta(days=3_660)
 
 
@@ -76,6 +79,18 @@ class DatasetTerms(Struct, frozen=True):
     product: str = "presence"
     zone_table: str | None = None
     time_zone: str = UTC
+    sectors: list[str] = field(default_factory=list)
+    variant_of: str | None = None
+
+
+def check_variant(terms: DatasetTerms, base: DatasetTerms, others: int) -> None:
+    """Refuse a variant that is not the same dataset for other sectors; others: how many variants there are besides it."""
+    own = {"code", "title_fr", "title_en", "description_fr", "description_en", "sectors", "variant_of", "budget_micro"}
+    same = all(getattr(terms, name) == getattr(base, name) for name in terms.__struct_fields__ if name not in own)
+    if base.variant_of or not same:
+        raise Invalid("A variant counts what its dataset counts, for other sectors: nothing else may differ.")
+    if others >= MOST_VARIANTS:
+        raise Invalid("A dataset has {most} variants at most.", most=MOST_VARIANTS)
 
 
 def check_terms(terms: DatasetTerms, geography: Geography) -> None:
@@ -101,6 +116,8 @@ def check_terms(terms: DatasetTerms, geography: Geography) -> None:
         raise Invalid("Bounds, half-life and epsilon must be positive, and the budget must hold one release at least.")
     if min(EPSILON_PERCENT.values()) * terms.epsilon_micro < 100:  # noqa: PLR2004 (a hundred percent)
         raise Invalid("Epsilon is too small to be divided.")
+    if terms.sectors != sectors_in_order(terms.sectors):
+        raise Invalid("Sectors are named once each, in the order they are listed.")
     _check_promise(terms)
 
 

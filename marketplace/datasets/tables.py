@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from piccolo.columns import (
     UUID,
     Array,
@@ -74,6 +76,12 @@ class Dataset(Table, db=DB, tablename="dataset"):
     """The IANA's name of the zones' time zone, one for all of them: whose hours, days, nights and periods are counted."""
     cadence = Text(default="")
     """day, week or month: when the next release is built by itself; empty: when a steward asks."""
+    sectors = Array(base_column=Text(), default=list)
+    """Of buyers, those it may be sold to, declared before any consent is read; none: all of them."""
+    variant_of: ForeignKey[Any] = ForeignKey(
+        "self", null=True, default=None, on_delete=OnDelete.restrict, target_column="code"
+    )
+    """The dataset of which this one is the same for other sectors: what it spends is spent from that one's budget too."""
     created_at = Timestamptz()
     code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
     known_grain = Check("grain IN ('hour', 'day', 'week')")

@@ -19,7 +19,6 @@ from marketplace.auctions import actions as auctions
 from marketplace.auctions import award, eligibility
 from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction, minimum_bid_minor
-from marketplace.builds.subscriber_registry import Registry
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.embedded.seed_catalogue import BY_DAY, BY_HOUR
 from marketplace.embedded.seed_sales import pay_hosted_page
@@ -28,6 +27,7 @@ from marketplace.identity.actors import Actor
 from marketplace.reverse_auctions import actions as reverse_auctions
 from marketplace.reverse_auctions.award import publish_supply
 from marketplace.reverse_auctions.rules import Stratum, Timing
+from marketplace.subscriber_registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

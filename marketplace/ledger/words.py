@@ -124,6 +124,8 @@ HEADINGS = {
     "activation_codes_made": "Activation codes made",
     "consent_recorded": "Consent recorded for somebody",
     "consents_imported": "Consents imported",
+    "sector_stated": "Sector of a buyer stated",
+    "sector": "Sector",
     "with_factor": "With a second factor",
     "place": "Stands for the address, today",
     "role": "Role",

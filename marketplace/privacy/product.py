@@ -54,6 +54,8 @@ class Product:
     code: str
     title: Words
     """A name and what is counted, as a steward chooses it."""
+    source: str = "presence"
+    """What is read from a line's events, one of `switches.rules.SOURCES`: people switch each on or off."""
     counted_in: tuple[str, ...]
     """Common table expressions in DuckDB's dialect over `covered` and `specification`; the last one is `counted_in`.
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from marketplace import clock, object_store
 from marketplace.builds.event_store import Store
 from marketplace.builds.input_files import DISK_FULL
-from marketplace.builds.retracted import Retracted
 from marketplace.database import Values, execute
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import EPOCH
 from marketplace.locks import exclusive
 from marketplace.progress import WAITING, no_progress
+from marketplace.retracted import Retracted
 from marketplace.retractions.queries import SQL, RetractionToDo, list_retractions_to_do
 from marketplace.retractions.store_rewriting import retract as remove
 from marketplace.retractions.tables import Retraction

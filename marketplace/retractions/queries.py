@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, structs
 
-from marketplace.builds.retracted import Retracted
 from marketplace.database import fetch_rows
+from marketplace.retracted import Retracted
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:

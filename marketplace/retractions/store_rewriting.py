@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketplace.builds.event_store import Store
-    from marketplace.builds.retracted import Retracted
     from marketplace.progress import ReportProgress
+    from marketplace.retracted import Retracted
 
 
 def retract(

@@ -13,13 +13,13 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from marketplace import clock, sealing
-from marketplace.builds.subscriber_registry import refuse_without_table
 from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.datasets.tables import Dataset
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.reverse_auctions.queries import share_auction
 from marketplace.reverse_auctions.rules import FEWEST_SHOWN, Stratum, Timing, ask_id, check_announcement, check_ask
 from marketplace.reverse_auctions.tables import ReverseAuction, ReverseAuctionAsk, ReverseAuctionStratum
+from marketplace.subscriber_registry import refuse_without_table
 
 if TYPE_CHECKING:
     import datetime as dt

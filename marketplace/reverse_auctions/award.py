@@ -17,7 +17,6 @@ import structlog
 from msgspec import Struct
 
 from marketplace import sealing
-from marketplace.builds.subscriber_registry import Registry
 from marketplace.database import copy_columns, execute, fetch_rows, select, transaction
 from marketplace.datasets.contributor_terms import write_contributor_term, write_promises
 from marketplace.errors import Conflict
@@ -33,6 +32,7 @@ from marketplace.reverse_auctions.rules import (
 )
 from marketplace.reverse_auctions.tables import ReverseAuction, ReverseAuctionStratum
 from marketplace.settings import settings
+from marketplace.subscriber_registry import Registry
 from pricing.auctions.award import Reason
 from pricing.auctions.reverse import StratumTerms, by_stratum
 

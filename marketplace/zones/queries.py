@@ -60,6 +60,11 @@ async def get_geography(table: str | None) -> Geography:
     return known
 
 
+async def list_geographies() -> list[Geography]:
+    """Return every geography there is: H3's cells, and the zones of each of the operator's tables."""
+    return [H3, *[await get_geography(table.code) for table in await list_zone_tables()]]
+
+
 @functools.lru_cache(maxsize=64)
 def outlines(geography: Geography, zones: tuple[str, ...]) -> Outlines:
     """Return how a map draws these zones; of a large table that takes seconds the first time: call it in a thread."""

@@ -34,6 +34,7 @@ def _segment(lines: CountedLines) -> NDArray[np.integer[Any]]:
 
 PRODUCT: Final = Product(
     code="arrivals",
+    source="movements",
     title=Words(
         fr="arrivées : combien viennent dans une zone depuis une autre, par tranche d’âge",
         en="arrivals: how many come into a zone from another, by age band",

@@ -24,6 +24,7 @@ def _count(events: BucketEvents) -> Seen:
 
 PRODUCT: Final = Product(
     code="flows",
+    source="movements",
     title=Words(
         fr="flux : combien vont d’une zone à une autre",
         en="flows: how many go from one zone to another",

@@ -50,6 +50,7 @@ def _day_reach(_max_cells: int) -> int:
 
 PRODUCT: Final = Product(
     code="stays",
+    source="nights",
     title=Words(
         fr="nuitées : combien passent la nuit où, habitants et visiteurs",
         en="stays: how many spend the night where, residents and visitors",

@@ -17,9 +17,9 @@ import pytest
 from marketplace.builds.event_store import UNKNOWN, write_state
 from marketplace.builds.event_store_writer import Writer
 from marketplace.builds.ingest import ingest
-from marketplace.builds.retracted import Retracted
 from marketplace.errors import Conflict
 from marketplace.instants import microseconds
+from marketplace.retracted import Retracted
 from marketplace.retractions.store_rewriting import retract
 from tests.marketplace.builds.test_event_store import DAY, case, opened, stored, write
 
@@ -189,7 +189,7 @@ import obstore
 from obstore.store import LocalStore
 from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest
-from marketplace.builds.retracted import Retracted
+from marketplace.retracted import Retracted
 from marketplace.retractions.store_rewriting import retract
 
 folder, verb, dies_at = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from marketplace import clock, sealing
-from marketplace.builds.subscriber_registry import refuse_without_table
 from marketplace.database import execute, is_in_transaction
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
@@ -24,6 +23,7 @@ from marketplace.reverse_auctions import actions, queries
 from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.reverse_auctions.rules import Stratum, Timing, ask_id
 from marketplace.settings import settings
+from marketplace.subscriber_registry import refuse_without_table
 from pricing.auctions.reverse import ReverseAward, uniform_asks_within, winners_of
 from tests.marketplace.auctions.builders import make_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of

@@ -1,0 +1,1 @@
+"""What a person lets be counted: from which sources, where, when and for which buyers, as switches that builds honour."""

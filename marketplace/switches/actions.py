@@ -1,0 +1,93 @@
+"""What can be done with switches: narrow a purpose, pause everything and go on, state the sector of a buyer."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.audit_trail.actions import note_action
+from marketplace.consent import actions as consent
+from marketplace.consent.queries import list_choices
+from marketplace.consent.rules import HERE
+from marketplace.database import transaction
+from marketplace.errors import Invalid
+from marketplace.locks import lock
+from marketplace.switches.queries import find_pause, get_sector
+from marketplace.switches.rules import SECTORS, write
+from marketplace.switches.tables import ConsentPause, PartnerSector
+
+if TYPE_CHECKING:
+    from marketplace.audit_trail.actions import Who
+    from marketplace.switches.rules import Scope
+
+
+async def choose(
+    subscriber: int,
+    purpose: str,
+    scope: Scope,
+    *,
+    receipt: uuid.UUID | None = None,
+    channel: str = HERE,
+    version: int | None = None,
+) -> uuid.UUID:
+    """Record what a subscriber lets be counted for a purpose from now on, and return the receipt.
+
+    A scope that allows nothing is a withdrawal. With `receipt` given, the same one again records nothing.
+    """
+    covers = write(scope)
+    if not scope.allows_something:
+        return await consent.withdraw(subscriber, purpose, receipt=receipt, channel=channel, version=version)
+    return await consent.give(subscriber, purpose, receipt=receipt, channel=channel, version=version, covers=covers)
+
+
+async def pause(subscriber: int, form: uuid.UUID) -> int:
+    """Withdraw from everything until the subscriber goes on, and return from how many purposes.
+
+    form: the same one again does nothing. What was before the pause is in no later release either, as after any
+    withdrawal; going on gives again what was given, as narrow as it was.
+    """
+    async with transaction():
+        await lock(f"pause {subscriber}")
+        if await find_pause(subscriber) is not None:
+            return 0
+        given = [choice.code for choice in await list_choices(subscriber) if choice.given]
+        if not given or await ConsentPause.exists().where(ConsentPause.id == form):
+            return 0
+        await ConsentPause.insert(ConsentPause(id=form, subscriber=subscriber, paused_at=clock.now()))
+        for purpose in given:
+            await consent.withdraw(subscriber, purpose, receipt=uuid.uuid5(form, purpose))
+    return len(given)
+
+
+async def resume(subscriber: int) -> int:
+    """Give again what the pause withdrew and nobody changed since, and return to how many purposes."""
+    async with transaction():
+        await lock(f"pause {subscriber}")
+        paused = await find_pause(subscriber)
+        if paused is None:
+            return 0
+        await ConsentPause.update({ConsentPause.resumed_at: clock.now()}).where(ConsentPause.id == paused.id)
+        again = [
+            choice.code
+            for choice in await list_choices(subscriber)
+            if choice.receipt == uuid.uuid5(paused.id, choice.code)
+        ]
+        for purpose in again:
+            await consent.give(subscriber, purpose, receipt=uuid.uuid5(paused.id, f"resumed {purpose}"))
+    return len(again)
+
+
+async def state_sector(partner: uuid.UUID, sector: str, who: Who, name: str) -> None:
+    """State the sector that a partner is of, decided by the person `who` called `name`; the same again changes nothing."""
+    if sector not in SECTORS:
+        raise Invalid("A source or a sector is not one of those listed.")
+    async with transaction():
+        await lock(f"sector {partner}")
+        before = await get_sector(partner)
+        if before == sector:
+            return
+        stated = PartnerSector(partner=partner, sector=sector, stated_by=name, stated_at=clock.now())
+        changed = [PartnerSector.sector, PartnerSector.stated_by, PartnerSector.stated_at]
+        await PartnerSector.insert(stated).on_conflict(action="DO UPDATE", target=PartnerSector.partner, values=changed)
+        await note_action(who, "sector_stated", partner, before={"sector": before}, after={"sector": sector})

@@ -1,0 +1,68 @@
+"""What is known of switches: what people's words leave out at ingestion, pauses, and the sectors of buyers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from msgspec import Struct
+
+from marketplace.consent.queries import list_narrowed
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
+from marketplace.statements import load_statements
+from marketplace.switches.compiling import by_place_and_time, scopes_of
+from marketplace.switches.ingesting import PurposeSwitches
+from marketplace.switches.switched import Switched
+from marketplace.switches.tables import PartnerSector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+SQL: Final = load_statements(__package__)
+
+
+class LinePurpose(Struct, frozen=True):
+    """A purpose that a line consents to."""
+
+    subscriber: int
+    purpose: str
+
+
+class Pause(Struct, frozen=True):
+    """A pause that is not over."""
+
+    id: uuid.UUID
+    paused_at: dt.datetime
+
+
+async def list_switched(
+    now: dt.datetime, time_zones: Mapping[str, Sequence[str]]
+) -> tuple[NDArray[np.int64], list[PurposeSwitches]]:
+    """Return the lines that narrowed a purpose, ascending, and what their words leave out of each purpose.
+
+    time_zones: of each purpose that anything is counted for, those its hours are read in.
+    """
+    rows = await fetch_rows(LinePurpose, SQL["list_switched_lines"], sorted(time_zones), now)
+    lines = np.unique(np.array([row.subscriber for row in rows], np.int64))
+    purposes = []
+    for purpose, zones in time_zones.items() if len(lines) else ():
+        consents = np.zeros(len(lines), np.bool_)
+        theirs = np.array([row.subscriber for row in rows if row.purpose == purpose], np.int64)
+        consents[np.searchsorted(lines, theirs)] = True
+        narrowed = [row for row in scopes_of(await list_narrowed(purpose, now)) if row[0] in set(lines.tolist())]
+        purposes.append(PurposeSwitches(by_place_and_time(narrowed) or Switched.of([]), consents, zones))
+    return lines, purposes
+
+
+async def find_pause(subscriber: int) -> Pause | None:
+    """Return the pause that a subscriber is in, if they are."""
+    return await fetch_row(Pause, SQL["find_pause"], subscriber)
+
+
+async def get_sector(partner: uuid.UUID) -> str | None:
+    """Return the sector of a partner; None where nobody stated one."""
+    return await fetch_scalar(str, PartnerSector.select(PartnerSector.sector).where(PartnerSector.partner == partner))

@@ -1,0 +1,20 @@
+-- name: list_switched_lines
+-- Of each line that has narrowed a purpose, and each purpose of $1 that it consents to at $2, by line.
+SELECT DISTINCT consent_record.subscriber, word.purpose
+FROM consent_record
+CROSS JOIN LATERAL (
+    SELECT DISTINCT ON (last.purpose) last.purpose, last.given
+    FROM consent_record AS last
+    WHERE last.subscriber = consent_record.subscriber AND last.purpose = ANY ($1) AND last.at <= $2
+    ORDER BY last.purpose, last.at DESC, last.id DESC
+) AS word
+WHERE consent_record.covers IS NOT NULL AND word.given
+ORDER BY consent_record.subscriber, word.purpose;
+
+-- name: find_pause
+-- The pause that the subscriber $1 is in, if they are.
+SELECT id, paused_at
+FROM consent_pause
+WHERE subscriber = $1 AND resumed_at IS NULL
+ORDER BY paused_at DESC
+LIMIT 1;
