@@ -59,6 +59,7 @@ from marketplace.identity.rules import own_path
 from marketplace.identity_providers import pages as identity_providers_pages
 from marketplace.identity_providers.rules import read_providers
 from marketplace.legal import pages as legal_pages
+from marketplace.links import pages as links_pages
 from marketplace.mail import pages as mail_pages
 from marketplace.operators import api as operators_api
 from marketplace.payouts import pages as payouts_pages
@@ -99,7 +100,7 @@ if TYPE_CHECKING:
 
     from marketplace.settings import Settings
 
-MACHINE_PATHS = ("/api/", "/webhooks/", "/static/", "/healthz", "/readyz", "/metrics", "/schema")
+MACHINE_PATHS = ("/api/", "/files/", "/webhooks/", "/static/", "/healthz", "/readyz", "/metrics", "/schema")
 NOWHERE, NOWHERE_FOR_MACHINES = "/nowhere", "/static/nowhere"
 """Where nothing is."""
 LONGEST_NAME_BYTES, LONGEST_PATH_BYTES = 255, 2000
@@ -396,7 +397,9 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         ],
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
-        compression_config=CompressionConfig(backend="gzip", minimum_size=600, exclude=["/stream$", "/download$"]),
+        compression_config=CompressionConfig(
+            backend="gzip", minimum_size=600, exclude=["/stream$", "/download$", "^/files/"]
+        ),
         openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema", render_plugins=[ApiDocument()]),
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State({"health": Latest()}),
@@ -436,6 +439,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     reverse_auctions_pages.ROUTES,
     delivery_pages.ROUTES,
     delivery_api.ROUTES,
+    links_pages.ROUTES,
     storefront_pages.ROUTES,
     earnings_pages.ROUTES,
     earnings_statement_pages.ROUTES,

@@ -35,6 +35,7 @@ SLICES = (
     "auctions",
     "reverse_auctions",
     "delivery",
+    "links",
     "contributions",
     "earnings",
     "operators",

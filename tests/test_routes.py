@@ -52,6 +52,7 @@ OWNERS = {
     "invoice": "SELECT partner::text AS owner, invoice.id::text AS id FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order",
     "key_id": "SELECT partner::text AS owner, id::text AS id FROM api_key",
     "licence": "SELECT subscriber::text AS owner, licence.id::text AS id FROM licence CROSS JOIN person WHERE subscriber IS NOT NULL",
+    "link": "SELECT partner::text AS owner, personal_link.id::text AS id FROM personal_link JOIN entitlement ON entitlement.id = entitlement",
     "order": "SELECT partner::text AS owner, id::text AS id FROM purchase_order",
     "quote": "SELECT partner::text AS owner, id::text AS id FROM quote",
     "receipt": "SELECT subscriber::text AS owner, receipt::text AS id FROM consent_record",

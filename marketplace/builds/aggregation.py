@@ -28,11 +28,13 @@ from marketplace.builds.counting_query import Aggregate, CountingQuery
 from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest
 from marketplace.builds.kernel import Kernel
+from marketplace.cells_file import within, write_cells
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import microseconds
 from marketplace.line_index import LineIndex
 from marketplace.privacy import drawing, noise
 from marketplace.privacy.cell_choice import hash_keys
+from marketplace.privacy.dictionary import ABSENT, columns_of
 from marketplace.privacy.geography import H3
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import METHOD, Specification
@@ -271,8 +273,11 @@ class Aggregation:
         noisy = pa.table({"key": drawn.published.keys, "people": drawn.published.people})
         files = {
             "noisy.parquet": self._parquet("noisy.parquet", noisy),
-            "cells.parquet": self._parquet(
-                "cells.parquet", self._cells(drawn), about=self._about() | self._about_series(drawn.figures)
+            "cells.parquet": write_cells(
+                self._cells(drawn),
+                self.folder / "cells.parquet",
+                columns=columns_of(self.specification),
+                about=self._about() | self._about_series(drawn.figures),
             ),
             "manifest.parquet": write_manifest(manifest, self.folder / "manifest.parquet"),
             object_store.EDITIONS_KEY: self._editions_key(),
@@ -318,11 +323,11 @@ class Aggregation:
 
         return pa.table(dict(zip(("reference", "weight"), self.answer.weights(counted), strict=True)))
 
-    def _parquet(self, name: str, table: pa.Table, *, about: dict[str, str] | None = None) -> Path:
+    def _parquet(self, name: str, table: pa.Table) -> Path:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         path = self.folder / name
-        pq.write_table(table.replace_schema_metadata(about), path, compression="zstd", row_group_size=1_048_576)
+        pq.write_table(table, path, compression="zstd", row_group_size=1_048_576)
         return path
 
     def _editions_key(self) -> Path:
@@ -349,6 +354,8 @@ class Aggregation:
             ),
             "partage.threshold": str(s.threshold),
             "partage.specification": s.digest,
+            "partage.absent_row": ABSENT.en,
+            "partage.dictionary": f"{settings().url}/datasets/{s.dataset}",
         } | self._about_zones()
 
     def _about_series(self, figures: dict[str, Any]) -> dict[str, str]:
@@ -359,6 +366,8 @@ class Aggregation:
             "partage.expansion": f"{expansion / noise.MICRO:.6f}" if expansion else "unknown: nobody consents",
             "partage.population": str(figures["population"]),
             "partage.revision": str(self.specification.revision),
+            "partage.error_people": within(figures["error_people"], "people"),
+            "partage.error_events": within(figures["error_events"], "events"),
         }
 
     def _about_zones(self) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace import clock, object_store
 from marketplace.builds.aggregation import KEY_BYTES
+from marketplace.cells_file import within, write_cells
 from marketplace.database import Values, transaction
 from marketplace.datasets import queries
 from marketplace.datasets.tables import Dossier, Edition, Release, Revocation
@@ -27,6 +28,7 @@ from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
 from marketplace.log.actions import state_fact
 from marketplace.privacy import editions, finishing, noise
+from marketplace.privacy.dictionary import columns_of
 from marketplace.progress import WAITING, no_progress
 from marketplace.release_gate import canary_counts, dossier
 from marketplace.release_gate import findings as gate
@@ -196,13 +198,13 @@ def _coarser(
     people, events = (editions.step(law, coarse) for law, coarse in zip(laws, wanted, strict=True))
     own = editions.edition_key(key, multiple, hashlib.sha256(finer).hexdigest())
     table = editions.coarsen(_table(finer), people, events, s.threshold, own)
-    data = _parquet(table)
-    most = scaled * wanted[0].half_width(_outside(s, table))
+    error_people = math.ceil(scaled * wanted[0].half_width(_outside(s, table))) + 1
+    data = _parquet(s, table, error_people)
     figures = {
         "noise_variance_micro": round(people.variance * noise.MICRO),
         "threshold": s.threshold,
         "row_count": len(table),
-        "error_people": math.ceil(most) + 1,
+        "error_people": error_people,
         "cells_sha256": hashlib.sha256(data).hexdigest(),
     }
     return data, wanted, figures
@@ -264,10 +266,11 @@ def _table(data: bytes) -> pa.Table:
     return pq.read_table(pa.BufferReader(data))
 
 
-def _parquet(table: pa.Table) -> bytes:
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
+def _parquet(specification: Specification, table: pa.Table, error_people: int) -> bytes:
+    """Return a coarser edition's file: what it says of itself is the release's, but for its own error."""
+    about = {name.decode(): value.decode() for name, value in (table.schema.metadata or {}).items()}
+    about.pop("partage.error_events", None)  # of the release; an edition states none
+    about["partage.error_people"] = within(error_people, "people")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "edition.parquet"
-        pq.write_table(table, path, compression="zstd")
-        return path.read_bytes()
+        return write_cells(table, path, columns=columns_of(specification), about=about).read_bytes()

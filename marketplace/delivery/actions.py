@@ -1,35 +1,39 @@
 """What can be done about delivery: open a download for an entitled partner, and record that it was made.
 
-Only a release's sealed cells are reached, through `object_store.public_object`. The CSV is derived from them once, always the
-same bytes, and kept beside them.
+Only a release's sealed cells are reached, through `object_store.public_object`. Other formats are derived from them once, always
+the same bytes, and kept beside them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import tempfile
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from marketplace import clock, object_store
 from marketplace.database import execute, fetch_row, transaction
-from marketplace.delivery import rules
+from marketplace.datasets.queries import get_dataset, get_release, list_editions
+from marketplace.delivery import dictionary, rules
+from marketplace.delivery.formats.file_format import Given
+from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.queries import SQL, get_entitlement
 from marketplace.delivery.rules import Validity
-from marketplace.errors import NotFound
+from marketplace.errors import Invalid, NotFound
 from marketplace.locks import lock
+from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    import pyarrow as pa
-    from _typeshed import ReadableBuffer as Buffer
+    from marketplace.delivery.formats.file_format import FileFormat
+    from marketplace.delivery.queries import EntitlementRow
 
 CHUNK_BYTES = 1 << 20
-ROWS_AT_ONCE = 65_536
+CHECK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Download:
     modified: str
     sha256: str
     """Hex, of the file itself; empty for a derived one."""
+    media_type: str
 
 
 async def open_download(partner: uuid.UUID, entitlement: uuid.UUID, file_format: str) -> Download:
@@ -53,25 +58,31 @@ async def open_download(partner: uuid.UUID, entitlement: uuid.UUID, file_format:
     Refusals: another partner's entitlement, one that ended or was revoked, an unknown format.
     """
     now = clock.now()
-    rules.check_format(file_format)
+    if file_format not in FORMATS:
+        raise Invalid("Choose a format: {formats}.", formats=", ".join(FORMATS))
     row = await get_entitlement(partner, entitlement)
     rules.check_is_valid(row, now)
-    key = object_store.public_object(
-        object_store.edition_key(row.release, row.level) if row.level else object_store.cells_key(row.release)
-    )
-    if file_format == "csv":
-        key = await _csv_of(key)
+    chosen, sealed_key = FORMATS[file_format], sealed_key_of(row)
+    key = await _derived(row, sealed_key, chosen) if chosen.write else sealed_key
     return Download(
         entitlement=entitlement,
         format=file_format,
         key=key,
         byte_count=await object_store.size(key),
         name=rules.file_name(
-            row.dataset, row.period_from, row.period_to, row.level, file_format, time_zone=row.time_zone
+            row.dataset, row.period_from, row.period_to, row.level, chosen.suffix, time_zone=row.time_zone
         ),
         tag=rules.entity_tag(row.cells_sha256, file_format),
         modified=rules.http_date(row.sealed_at),
-        sha256=row.cells_sha256 if file_format == "parquet" else "",
+        sha256="" if chosen.write else row.cells_sha256,
+        media_type=chosen.media_type,
+    )
+
+
+def sealed_key_of(row: EntitlementRow) -> str:
+    """Return where the cells that an entitlement opens lie."""
+    return object_store.public_object(
+        object_store.edition_key(row.release, row.level) if row.level else object_store.cells_key(row.release)
     )
 
 
@@ -95,67 +106,59 @@ async def record_download(download: Download, *, is_part: bool) -> None:
         await execute(SQL["record_download"], uuid.uuid4(), download.entitlement, *values)
 
 
-async def read(download: Download, part: rules.Part) -> AsyncIterator[bytes]:
-    """Yield a part of a file in chunks of a mebibyte at most."""
+async def read(
+    download: Download, part: rules.Part, check: Callable[[], Awaitable[object]] | None = None
+) -> AsyncIterator[bytes]:
+    """Yield a part of a file in chunks of a mebibyte at most; stop with a refusal once the file may not be read any more.
+
+    check: refuses what else ended; asked, like the entitlement, once a second.
+    """
+    looked = time.monotonic()
     for start in range(part.start, part.end, CHUNK_BYTES):
+        if time.monotonic() - looked > CHECK_SECONDS:
+            await check_still_valid(download.entitlement)
+            if check:
+                await check()
+            looked = time.monotonic()
         yield await object_store.get_range(download.key, start, min(start + CHUNK_BYTES, part.end))
 
 
-async def _csv_of(cells_key: str) -> str:
-    """Return where the CSV of sealed cells lies, writing it there first when it is missing."""
-    key = object_store.public_object(cells_key.removesuffix("parquet") + "csv")
+async def check_still_valid(entitlement: uuid.UUID) -> None:
+    """Refuse an entitlement that ended, was revoked, suspended or whose release was called back."""
+    validity = await fetch_row(Validity, SQL["get_validity"], entitlement)
+    assert validity
+    rules.check_is_valid(validity, clock.now())
+
+
+async def read_dictionary(partner: uuid.UUID, entitlement: uuid.UUID) -> bytes:
+    """Return what the files of an entitlement say, as JSON; refuses as a download does."""
+    row = await get_entitlement(partner, entitlement)
+    rules.check_is_valid(row, clock.now())
+    return dictionary.document(row, await get_given(row, sealed_key_of(row)))
+
+
+async def _derived(row: EntitlementRow, sealed_key: str, file_format: FileFormat) -> str:
+    """Return where sealed cells lie in a format, writing them there first when nobody has asked for it yet."""
+    key = object_store.public_object(f"{sealed_key.removesuffix('parquet')}{file_format.suffix}")
+    given = await get_given(row, sealed_key)
+    file_format.check(given)
     try:
         await object_store.size(key)
     except NotFound:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "cells.csv"
-            await asyncio.to_thread(_write_csv, cells_key, path)
+            path = Path(folder) / "cells"
+            assert file_format.write
+            await asyncio.to_thread(file_format.write, given, path)
             await object_store.put(key, path)
     return key
 
 
-def _write_csv(cells_key: str, path: Path) -> None:
-    """Write the rows of a Parquet object as CSV, a batch at a time: text quoted, instants to the second in UTC.
-
-    Source: RFC 4180, whose lines end in CR LF.
-    """
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.csv as pacsv  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    with pq.ParquetFile(pa.PythonFile(object_store.ObjectFile(cells_key), mode="r")) as cells:
-        schema = _as_text(cells.schema_arrow.empty_table()).schema
-        with path.open("wb") as file, pacsv.CSVWriter(cast("IO[bytes]", _EndingLines(file)), schema) as csv:
-            for batch in cells.iter_batches(ROWS_AT_ONCE):
-                csv.write_table(_as_text(pa.Table.from_batches([batch])))
-
-
-class _EndingLines(io.RawIOBase):
-    """A file in which every line ends in CR LF, as RFC 4180 has it and pyarrow's writer has not."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        """Write to `file`."""
-        super().__init__()
-        self.file = file
-
-    def writable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def write(self, data: Buffer) -> int:
-        """Write `data` and return how many bytes of it were written."""
-        self.file.write(bytes(data).replace(b"\n", b"\r\n"))
-        return len(memoryview(data))
-
-
-def _as_text(table: pa.Table) -> pa.Table:
-    """Return the cells with instants as text, and with segments that no spreadsheet takes for a formula."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    column = table.schema.get_field_index("starts_at")
-    instants: Any = table["starts_at"].cast(pa.timestamp("s"))
-    instants = pc.strftime(instants, format="%Y-%m-%dT%H:%M:%SZ")
-    table = table.set_column(column, "starts_at", instants)
-    harmless = pc.replace_substring_regex(table["segment"], pattern=rules.FORMULA, replacement=r"'\1")
-    return table.set_column(table.schema.get_field_index("segment"), "segment", harmless)
+async def get_given(row: EntitlementRow, sealed_key: str) -> Given:
+    """Return what the files of an entitlement are made of."""
+    release, dataset = await get_release(row.release), await get_dataset(row.dataset)
+    error_people, threshold = release.error_people, release.threshold
+    if row.level:
+        edition = {each.level: each for each in await list_editions(row.release)}[row.level]
+        error_people, threshold = edition.error_people, edition.threshold
+    geography = await get_geography(dataset.zone_table)
+    return Given(sealed_key, row.level, row.row_count, threshold, error_people, dataset, release, geography)

@@ -6,11 +6,13 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
-from marketplace.delivery import queries
+from marketplace.delivery import actions, queries
+from marketplace.delivery.dictionary import Dictionary
 from marketplace.delivery.pages import Format, deliver
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
@@ -84,12 +86,25 @@ async def show_entitlement(request: Asked, entitlement: FromPath[uuid.UUID]) -> 
     tags=["delivery"],
 )
 async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:
-    """Download the cells as Parquet or CSV, whole or in parts."""
-    return await deliver(request, entitlement, file_format)
+    """Download the cells in a format, whole or in parts."""
+    assert request.user.partner
+    return await deliver(request, await actions.open_download(request.user.partner, entitlement, file_format))
+
+
+@get(
+    "/api/v1/entitlements/{entitlement:uuid}/dictionary",
+    guards=[partner],
+    opt=expect("partner", stranger=404, scope="downloads"),
+    tags=["delivery"],
+)
+async def show_dictionary(request: Asked, entitlement: FromPath[uuid.UUID]) -> Dictionary:
+    """Say what the columns of the cells mean, how exact they are, and until when the licence is."""
+    assert request.user.partner
+    return msgspec.json.decode(await actions.read_dictionary(request.user.partner, entitlement), type=Dictionary)
 
 
 def _answer(row: EntitlementRow) -> Entitlement:
     return Entitlement(**{name: getattr(row, name) for name in Entitlement.__struct_fields__})
 
 
-ROUTES = [list_entitlements, show_entitlement, download]
+ROUTES = [list_entitlements, show_entitlement, download, show_dictionary]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.delivery.formats.registry import FORMATS
 from marketplace.statements import Invariant
 
 DOWNLOADS: Final = (
@@ -12,5 +13,10 @@ DOWNLOADS: Final = (
         """SELECT download.id AS download, entitlement.id AS entitlement, at
            FROM download JOIN entitlement ON entitlement.id = download.entitlement
            WHERE at < starts_at OR at >= ends_at OR at > revoked_at""",
+    ),
+    Invariant(
+        "a download is in a format that the registry lists",
+        "SELECT id AS download, format FROM download WHERE NOT (format = ANY($1::text[]))",
+        lambda: (list(FORMATS),),
     ),
 )

@@ -4,31 +4,52 @@ from __future__ import annotations
 
 import base64
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from marketplace.delivery import actions, rules
+from marketplace.delivery.formats.registry import FORMATS
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
 from marketplace.web.i18n import gettext
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
 Asked = Request[Actor, Any, Any]
-Format = Annotated[str, QueryParameter(name="format", max_length=20, schema_extra={"enum": ["parquet", "csv"]})]
+Format = Annotated[str, QueryParameter(name="format", max_length=20, schema_extra={"enum": list(FORMATS)})]
 
 
 @get("/entitlements/{entitlement:uuid}/download", guards=[partner], opt=expect("partner", stranger=404))
 async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:
     """Give an entitled partner the cells they bought."""
-    return await deliver(request, entitlement, file_format)
-
-
-async def deliver(request: Asked, entitlement: uuid.UUID, file_format: str) -> Response[Any]:
-    """Answer a request for a file, or for one part of it."""
     assert request.user.partner
-    file = await actions.open_download(request.user.partner, entitlement, file_format)
+    return await deliver(request, await actions.open_download(request.user.partner, entitlement, file_format))
+
+
+@get("/entitlements/{entitlement:uuid}/dictionary", guards=[partner], opt=expect("partner", stranger=404))
+async def show_dictionary(request: Asked, entitlement: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Give an entitled partner what the columns of the cells mean, as a JSON file."""
+    assert request.user.partner
+    return file_of_dictionary(await actions.read_dictionary(request.user.partner, entitlement))
+
+
+def file_of_dictionary(document: bytes) -> Response[bytes]:
+    """Answer with a dictionary as a file of its own."""
+    headers = {"Content-Disposition": 'attachment; filename="dictionary.json"'}
+    return Response(document, media_type="application/json", headers=headers)
+
+
+async def deliver(
+    request: Request[Any, Any, Any], file: actions.Download, check: Callable[[], Awaitable[object]] | None = None
+) -> Response[Any]:
+    """Answer a request for a file, or for one part of it.
+
+    check: refuses once the file may not be read any more; asked every second while it is sent, and then nothing more is.
+    """
     headers = {"ETag": file.tag, "Last-Modified": file.modified, "Accept-Ranges": "bytes"}
     if rules.is_known(request.headers.get("if-none-match", ""), file.tag):
         return Response(None, status_code=304, headers=headers)
@@ -46,11 +67,10 @@ async def deliver(request: Asked, entitlement: uuid.UUID, file_format: str) -> R
     headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
     if file.sha256:
         headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
-    media_type = rules.MEDIA_TYPES[file.format]
     if request.method == "HEAD":
-        return Response(b"", headers=headers, media_type=media_type)
+        return Response(b"", headers=headers, media_type=file.media_type)
     await actions.record_download(file, is_part=part is not None)
-    return Stream(actions.read(file, sent), status_code=status, headers=headers, media_type=media_type)
+    return Stream(actions.read(file, sent, check), status_code=status, headers=headers, media_type=file.media_type)
 
 
 def _unsatisfiable(byte_count: int) -> Response[Any]:
@@ -64,4 +84,4 @@ def _unsatisfiable(byte_count: int) -> Response[Any]:
     return Response(problem, status_code=416, headers=headers, media_type="application/problem+json")
 
 
-ROUTES = [download]
+ROUTES = [download, show_dictionary]

@@ -13,14 +13,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.errors import Conflict, Expired, Invalid
+from marketplace.errors import Conflict, Expired
 from marketplace.local_time import local_days
 
-MEDIA_TYPES: Final = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv"}
 PARTS_ARE_ONE_DOWNLOAD_FOR: Final = dt.timedelta(days=1)
 LONGEST_NUMBER: Final = 18
-FORMULA: Final = r"^([=+\-@\t\r])"
-"""What a spreadsheet takes for the start of a formula: such text is written behind an apostrophe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +46,6 @@ class Validity(Struct, frozen=True):
     """Since when its payment is disputed."""
 
 
-def check_format(file_format: str) -> str:
-    """Return `file_format` when there is one; refuse any other."""
-    if file_format not in MEDIA_TYPES:
-        raise Invalid("Choose a format: parquet or csv.")
-    return file_format
-
-
 def check_is_valid(entitlement: Validity, now: dt.datetime) -> None:
     """Refuse a download outside the entitlement: it was refunded or may be, its time has passed or has not come."""
     if entitlement.revoked_at is not None:
@@ -73,14 +63,14 @@ def file_name(
     period_from: dt.datetime,
     period_to: dt.datetime,
     level: int,
-    file_format: str,
+    suffix: str,
     *,
     time_zone: str = "UTC",
 ) -> str:
     """Return what the file is saved as: the dataset, the first and last local day of the half-open period, a coarser level."""
     first, last = local_days(period_from, period_to, time_zone)
     edition = f"-edition-{level}" if level else ""
-    return f"{dataset}-{first}-{last}{edition}.{file_format}"
+    return f"{dataset}-{first}-{last}{edition}.{suffix}"
 
 
 def entity_tag(cells_sha256: str, file_format: str) -> str:

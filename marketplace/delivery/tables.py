@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from piccolo.columns import UUID, BigInt, ForeignKey, OnDelete, Text, Timestamptz
-from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
@@ -18,6 +17,6 @@ class Download(Table, db=DB, tablename="download"):
     id = UUID(primary_key=True)
     entitlement = ForeignKey(Entitlement, null=False, on_delete=OnDelete.restrict)
     format = Text()
+    """A code of `formats.registry`."""
     byte_count = BigInt()
     at = Timestamptz()
-    known_format = Check("format IN ('parquet', 'csv')")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PARTS: Final = {
+    "partner": ("files-and-links",),
     "operator": (
         "going-live",
         "files",

@@ -13,10 +13,13 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import fetch_scalar
+from marketplace.delivery.queries import list_entitlements
 from marketplace.earnings import actions as earnings
 from marketplace.embedded.seed_people import DemoPerson, get_partner
 from marketplace.embedded.stripe_counterpart.events import sign_event
 from marketplace.finance import actions as finance
+from marketplace.identity.actors import Actor
+from marketplace.links.actions import make_link
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, receive_event
 from marketplace.purchases import actions as purchases
@@ -72,6 +75,15 @@ async def _buy(sale: Sale) -> None:
         await purchases.order(partner, quote, order_id=order, email=sale.buyer.email)
     if address := await purchases.payment_page(partner, order):
         await pay_hosted_page(address)
+
+
+async def make_personal_link(buyer: DemoPerson) -> None:
+    """Make a personal link to what a partner bought last, for its dashboard. Repeated, it makes one."""
+    partner = await get_partner(buyer)
+    person = await fetch_scalar(uuid.UUID, "SELECT id FROM person WHERE email = $1", buyer.email)
+    bought = (await list_entitlements(partner, 1)).rows[0].id
+    who = Actor(name=buyer.name, person=person, partner=partner)
+    await make_link(who, bought, link_id=uuid.uuid5(NAMESPACE, f"link {buyer.email}"), label="dashboard", days=90)
 
 
 async def pay_hosted_page(address: str, method: str = "visa") -> str:

@@ -106,6 +106,8 @@ HEADINGS = {
     "key_made": "API key made",
     "key_replaced": "API key replaced",
     "key_revoked": "API key revoked",
+    "link_made": "Personal link made",
+    "link_revoked": "Personal link revoked",
     "person_added": "Person added",
     "person_erased": "Person erased",
     "own_data_copied": "Copy of one’s own data",

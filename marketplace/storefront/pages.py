@@ -16,11 +16,14 @@ from marketplace.auction_kinds.registry import get_kind
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
 from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
+from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.queries import holds_release
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
+from marketplace.links.pages import links_of
 from marketplace.local_time import local_day
+from marketplace.privacy.dictionary import Stated, columns
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.series import expansion_micro
 from marketplace.purchases import actions as purchases_actions
@@ -38,7 +41,7 @@ from pricing.quote import price_at_age
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.catalogue.queries import ListedRelease, Picture, SeriesRow
+    from marketplace.catalogue.queries import ListedRelease, Listing, Picture, SeriesRow
     from marketplace.catalogue.rules import PricedRelease
     from marketplace.privacy.series import Break
     from pricing.quote import PricedQuote
@@ -106,6 +109,7 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         priced=priced,
         evidence=await catalogue_queries.get_evidence(listing.offer, clock.now()),
         geography=geography,
+        columns=columns(PRODUCTS[listing.product], _stated(listing, shown)),
         later=_later(priced),
         releases=await catalogue_queries.list_listed_releases(code, number),
         notices=await list_notices(shown.id),
@@ -119,6 +123,18 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         auctions=[(one, get_kind(one.kind)) for one in await list_running(shown.id)],
         whole_micro=shown.epsilon_micro * _days(shown, listing.time_zone),
         zone=ZoneInfo(listing.time_zone),
+    )
+
+
+def _stated(listing: Listing, release: ListedRelease) -> Stated:
+    """Return what the meanings of the columns depend on."""
+    return Stated(
+        listing.grain,
+        listing.age_bands,
+        release.threshold,
+        listing.h3_resolution,
+        listing.zone_table or "",
+        listing.time_zone,
     )
 
 
@@ -212,6 +228,8 @@ async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Retur
         now=clock.now(),
         pay_until=row.ordered_at + purchases_actions.TIME_TO_TRANSFER,
         by_transfer=row.total_minor >= TRANSFER_FROM_MINOR,
+        formats=FORMATS,
+        shown_links=await links_of(request.user, row.entitlement) if row.entitlement else None,
     )
     if waits:
         answer.headers["refresh"] = REFRESH_SECONDS

@@ -21,7 +21,7 @@ import pytest
 from marketplace import clock, object_store
 from marketplace.app import create_app
 from marketplace.database import execute
-from marketplace.delivery.actions import CHUNK_BYTES, _write_csv
+from marketplace.delivery.actions import CHUNK_BYTES
 from marketplace.identity.key_actions import create_key
 from marketplace.purchases.refunds import request_order_refund
 from tests.marketplace.identity.site import Browser
@@ -30,7 +30,6 @@ from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
 class Customer:
@@ -47,9 +46,9 @@ class Customer:
         return await self.browser.get(self.path(file_format), headers=named)
 
 
-async def customers(rows: int = 500) -> AsyncIterator[Customer]:
+async def customers(rows: int = 500, period: tuple[dt.datetime, dt.datetime] | None = None) -> AsyncIterator[Customer]:
     """Yield one customer of a new shop."""
-    release = await open_shop(rows=rows)
+    release = await open_shop(rows=rows, period=period)
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
@@ -155,7 +154,7 @@ async def test_preconditions_and_what_cannot_be_satisfied(stripe: Any) -> None:
         assert (several.status_code, len(several.content)) == (200, size)
         for accept in ("gzip", "gzip, br", "identity"):
             assert "content-encoding" not in (await customer.get(accept_encoding=accept)).headers
-        assert (await customer.get("xlsx")).status_code == 422
+        assert (await customer.get("doc")).status_code == 422
         assert (await customer.browser.get(customer.path().split("?")[0])).status_code == 200
     assert stripe
 
@@ -243,26 +242,17 @@ async def test_a_missing_object_is_a_sentence(stripe: Any, file_format: str) -> 
     assert stripe
 
 
-async def test_a_csv_ends_its_lines_as_the_standard_says_and_holds_no_formula(tmp_path: Path) -> None:
+async def test_a_csv_ends_its_lines_as_the_standard_says_and_holds_no_formula(stripe: Any) -> None:
     segments = ["18-39", "=1+1", "@x", "-2", '"a,b"', "40+"]
-    table = pa.table(
-        {
-            "zone": ["871f90209ffffff"] * len(segments),
-            "starts_at": pa.array(
-                [dt.datetime(2026, 3, 1, 5, tzinfo=dt.UTC)] * len(segments), pa.timestamp("us", tz="UTC")
-            ),
-            "segment": segments,
-            "people": list(range(40, 40 + len(segments))),
-            "events": list(range(50, 50 + len(segments))),
-        }
-    )
-    file = io.BytesIO()
-    pq.write_table(table, file)
-    await object_store.put("releases/x/cells.parquet", file.getvalue())
-    await asyncio.to_thread(_write_csv, "releases/x/cells.parquet", tmp_path / "cells.csv")
-    data = (tmp_path / "cells.csv").read_bytes()
-    assert data.count(b"\r\n") == data.count(b"\n") == len(segments) + 1
-    rows = list(csv.DictReader(io.StringIO(data.decode())))
-    assert [row["segment"] for row in rows] == ["18-39", "'=1+1", "'@x", "'-2", '"a,b"', "40+"]
-    assert [int(row["people"]) for row in rows] == list(range(40, 40 + len(segments)))
-    assert {row["starts_at"] for row in rows} == {"2026-03-01T05:00:00Z"}
+    async for customer in customers():
+        table = some_cells(len(segments)).set_column(2, "segment", pa.array(segments))
+        file = io.BytesIO()
+        pq.write_table(table, file)
+        await object_store.put(object_store.cells_key(customer.bought["release"]), file.getvalue())
+        data = (await customer.get("csv")).content
+        assert data.count(b"\r\n") == data.count(b"\n") == len(segments) + 1
+        rows = list(csv.DictReader(io.StringIO(data.decode())))
+        assert [row["segment"] for row in rows] == ["18-39", "'=1+1", "'@x", "'-2", '"a,b"', "40+"]
+        assert [int(row["people"]) for row in rows] == table["people"].to_pylist()
+        assert {row["starts_at"][:10] for row in rows} == {"2026-03-01"}
+    assert stripe

@@ -50,8 +50,11 @@ def some_cells(rows: int = 500) -> pa.Table:
     )
 
 
-async def open_shop(*, rows: int = 500) -> uuid.UUID:
-    """Declare the dataset `lyon`, seal a release of it, list it, and return the release."""
+async def open_shop(*, rows: int = 500, period: tuple[dt.datetime, dt.datetime] | None = None) -> uuid.UUID:
+    """Declare the dataset `lyon`, seal a release of it, list it, and return the release.
+
+    period: half-open; four weeks until three days ago, unless said.
+    """
     await declare()
     release, now = uuid.uuid4(), clock.now()
     file = io.BytesIO()
@@ -61,8 +64,8 @@ async def open_shop(*, rows: int = 500) -> uuid.UUID:
     await Release(
         id=release,
         dataset="lyon",
-        period_from=now - 31 * DAY,
-        period_to=now - 3 * DAY,
+        period_from=period[0] if period else now - 31 * DAY,
+        period_to=period[1] if period else now - 3 * DAY,
         specification=str(release),
         state="sealed",
         started_at=now - 2 * DAY,

@@ -1,0 +1,64 @@
+"""The file of a release's cells, made for reading a part of it: sorted by zone, in small row groups that say what they hold.
+
+A reader that wants one zone finds it by the statistics in the footer, and fetches the few row groups that hold it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from marketplace.privacy.dictionary import Column
+
+GROUPS: Final = 128
+"""Row groups of a large file: one zone of a hundred is in two or three of them."""
+FEWEST_ROWS, MOST_ROWS = 4_096, 65_536
+"""Of a row group: below, its entry in the footer costs more than it saves; above, one zone costs too much."""
+
+
+def rows_a_group(rows: int) -> int:
+    """Return how many rows a row group of a file of `rows` rows has."""
+    return max(FEWEST_ROWS, min(MOST_ROWS, -(-rows // GROUPS)))
+
+
+def within(error: int, what: str) -> str:
+    """Say how far from what was counted published figures are."""
+    return f"95 % of counts of {what} are within {error} of what was counted"
+
+
+def write_cells(
+    table: pa.Table,
+    path: Path,
+    *,
+    columns: Sequence[Column],
+    about: dict[str, str],
+    nullable: Sequence[str] = (),
+) -> Path:
+    """Write cells sorted by zone, rows of one zone in the order they have, and return the path.
+
+    columns: what they mean, written beside each. about: key and value of the file's own metadata. nullable: columns that may
+    have no value.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    table = table.take(pc.array_sort_indices(table["zone"].combine_chunks()))
+    meanings: dict[str, dict[bytes | str, bytes | str]] = {
+        column.name: {"description": column.meaning.en, "unit": column.unit.en} for column in columns
+    }
+    fields = [field.with_nullable(field.name in nullable).with_metadata(meanings[field.name]) for field in table.schema]
+    metadata: dict[bytes | str, bytes | str] = {**about}  # type: ignore[dict-item]
+    pq.write_table(
+        table.cast(pa.schema(fields, metadata)),
+        path,
+        compression="zstd",
+        row_group_size=rows_a_group(len(table)),
+        write_page_index=True,
+    )
+    return path

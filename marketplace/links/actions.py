@@ -1,0 +1,94 @@
+"""What can be done with personal links: make one, revoke one, open a file with one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.audit_trail.actions import note_access
+from marketplace.database import execute, transaction
+from marketplace.delivery.queries import get_entitlement
+from marketplace.delivery.rules import check_is_valid
+from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
+from marketplace.identity.rules import clean_text
+from marketplace.links import rules
+from marketplace.links.queries import SQL, OpenedLink, find_link, list_links
+from marketplace.links.tables import PersonalLink
+from marketplace.locks import lock
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import uuid
+
+    from marketplace.database import Values
+    from marketplace.identity.actors import Actor
+
+
+async def make_link(who: Actor, entitlement: uuid.UUID, *, link_id: uuid.UUID, label: str, days: int) -> None:
+    """Make a link to a partner's own entitlement, for so many days, the licence's end at most; the same form again makes no other.
+
+    Refuses as a download does, a number of days that is not offered, and more links than are allowed at once.
+    """
+    assert who.partner
+    now, label = clock.now(), clean_text(label, 80, field="label")
+    if days not in rules.DAYS:
+        raise Invalid("A link works for {days} days.", days=" / ".join(map(str, rules.DAYS)), field="days")
+    row = await get_entitlement(who.partner, entitlement)
+    check_is_valid(row, now)
+    async with transaction():
+        await lock(f"links of {entitlement}")
+        links = await list_links(who.partner, entitlement, now)
+        if sum(link.is_open for link in links) >= rules.MOST_LINKS:
+            raise Conflict("At most {most} links are open at once: revoke one first.", most=rules.MOST_LINKS)
+        link = PersonalLink(
+            id=link_id,
+            entitlement=entitlement,
+            owner=who.person,
+            label=label,
+            created_at=now,
+            ends_at=min(now + dt.timedelta(days=days), row.ends_at),
+        )
+        if await PersonalLink.insert(link).on_conflict(action="DO NOTHING").returning(PersonalLink.id):
+            await note_access(who, "link_made", link_id, entitlement=entitlement, days=days)
+
+
+async def revoke_link(who: Actor, link: uuid.UUID) -> uuid.UUID:
+    """End a link of this partner at once, and return its entitlement; revoked twice it stays revoked. A member ends their own alone."""
+    row = await find_link(link, clock.now())
+    if row is None or row.partner != who.partner:
+        raise NotFound("There is no such link.")
+    if who.is_member and row.owner != who.person:
+        raise NotAllowed("Only an administrator of your company may do that.")
+    revoked: Values = {PersonalLink.revoked_at: clock.now()}
+    is_open = (PersonalLink.id == link) & PersonalLink.revoked_at.is_null()
+    if await PersonalLink.update(revoked).where(is_open).returning(PersonalLink.id):
+        await note_access(who, "link_revoked", link, partner=who.partner)
+    return row.entitlement
+
+
+def signed(link: uuid.UUID, entitlement: uuid.UUID, ends_at: dt.datetime) -> str:
+    """Return a link's signature."""
+    return rules.signature(settings().secret, link, entitlement, ends_at)
+
+
+async def open_link(link: uuid.UUID, signature: str) -> OpenedLink:
+    """Return what a link opens, and note that it was used; refuses one that is not ours, altered, ended or revoked."""
+    now = clock.now()
+    row = await find_link(link, now)
+    if row is None or not hmac.compare_digest(
+        signature.encode(), signed(row.id, row.entitlement, row.ends_at).encode()
+    ):
+        raise NotFound("There is no such link.")
+    if not row.is_open:
+        raise Expired("This link has ended; the person who sent it can make another.")
+    await execute(SQL["note_use"], link, now, now - rules.USED_AGAIN)
+    return row
+
+
+async def check_is_open(link: uuid.UUID) -> None:
+    """Refuse a link that ended meanwhile."""
+    row = await find_link(link, clock.now())
+    if row is None or not row.is_open:
+        raise Expired("This link has ended; the person who sent it can make another.")

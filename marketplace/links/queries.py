@@ -1,0 +1,50 @@
+"""What is read of personal links: those of an entitlement, and the one that a request brings."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows
+from marketplace.statements import load_statements
+
+SQL: Final = load_statements(__package__)
+LINKS_SHOWN: Final = 50
+
+
+class LinkRow(Struct, frozen=True):
+    """A link as its page lists it; open: not ended, not revoked, and who made it is still there."""
+
+    id: uuid.UUID
+    entitlement: uuid.UUID
+    label: str
+    created_at: dt.datetime
+    ends_at: dt.datetime
+    last_used_at: dt.datetime | None
+    owner_name: str | None
+    owner: uuid.UUID | None
+    is_open: bool
+
+
+class OpenedLink(Struct, frozen=True):
+    """What a link opens, and whose it is."""
+
+    id: uuid.UUID
+    entitlement: uuid.UUID
+    partner: uuid.UUID
+    ends_at: dt.datetime
+    owner: uuid.UUID | None
+    is_open: bool
+
+
+async def list_links(partner: uuid.UUID, entitlement: uuid.UUID, now: dt.datetime) -> list[LinkRow]:
+    """Return the last links of a partner's own entitlement, the latest first, ended ones too."""
+    return await fetch_rows(LinkRow, SQL["list_links"], partner, entitlement, now, LINKS_SHOWN)
+
+
+async def find_link(link: uuid.UUID, now: dt.datetime) -> OpenedLink | None:
+    """Return a link, open or not, or None."""
+    return await fetch_row(OpenedLink, SQL["get_link"], link, now)

@@ -1,0 +1,92 @@
+"""What to paste into a program to read a file by its link: one text for each program, and whether our tests run it.
+
+A Python text leaves the rows in `cells`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.words import Words
+
+
+class Snippet(Struct, frozen=True):
+    """A text with the fields {parquet}, {csv} and {geoparquet}: addresses of the file in these formats."""
+
+    code: str
+    title: str
+    needs: Words
+    text: str
+    is_run: bool = True
+    """Whether our tests run it as it is shown."""
+
+    def filled(self, addresses: dict[str, str]) -> str:
+        """Return the text with the addresses in it."""
+        return self.text.format_map(addresses)
+
+
+SNIPPETS: Final = (
+    Snippet(
+        "pandas",
+        "pandas",
+        Words(fr="pip install pandas pyarrow", en="pip install pandas pyarrow"),
+        """import pandas as pd
+
+cells = pd.read_parquet("{parquet}")""",
+    ),
+    Snippet(
+        "polars",
+        "polars",
+        Words(fr="pip install polars", en="pip install polars"),
+        """import polars as pl
+
+cells = pl.scan_parquet("{parquet}").collect()""",
+    ),
+    Snippet(
+        "duckdb",
+        "DuckDB",
+        Words(fr="pip install duckdb", en="pip install duckdb"),
+        """import duckdb
+
+cells = duckdb.sql("SELECT * FROM read_parquet('{parquet}')").fetchall()""",
+    ),
+    Snippet(
+        "pyarrow",
+        "pyarrow",
+        Words(fr="pip install pyarrow fsspec aiohttp", en="pip install pyarrow fsspec aiohttp"),
+        """import fsspec
+import pyarrow.parquet as pq
+
+with fsspec.open("{parquet}") as file:
+    cells = pq.read_table(file)""",
+    ),
+    Snippet(
+        "curl",
+        "curl",
+        Words(fr="en ligne de commande", en="on the command line"),
+        """curl --fail --remote-name --remote-header-name "{parquet}\"""",
+    ),
+    Snippet(
+        "r",
+        "R",
+        Words(fr='install.packages("arrow")', en='install.packages("arrow")'),
+        """cells <- arrow::read_parquet("{parquet}")""",
+        is_run=False,
+    ),
+    Snippet(
+        "qgis",
+        "QGIS",
+        Words(fr="Couche › Ajouter une couche vecteur › Protocole HTTP", en="Layer › Add Vector Layer › Protocol HTTP"),
+        "{geoparquet}",
+        is_run=False,
+    ),
+    Snippet(
+        "excel",
+        "Excel",
+        Words(fr="Données › À partir du web", en="Data › From Web"),
+        "{csv}",
+        is_run=False,
+    ),
+)

@@ -1,0 +1,59 @@
+"""The file of cells is made for reading a part of it: a zone of a hundred costs a few row groups, which the footer names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from marketplace.cells_file import FEWEST_ROWS, MOST_ROWS, rows_a_group, write_cells
+from marketplace.privacy.dictionary import Stated, columns
+from marketplace.privacy.product_registry import PRODUCTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MEANINGS = columns(PRODUCTS["presence"], Stated("hour", ("18-39", "40+"), 20, 7, "", "Europe/Paris"))
+ROWS, ZONES = 200_000, 100
+
+
+def cells() -> pa.Table:
+    """Return cells by time, then zone: the order in which one zone is in every row group."""
+    numbers = np.arange(ROWS)
+    return pa.table(
+        {
+            "zone": pa.array([f"zone-{n % ZONES:03}" for n in numbers]),
+            "starts_at": pa.array(numbers // ZONES * 3_600_000_000, pa.timestamp("us", tz="UTC")),
+            "segment": pa.array(np.full(ROWS, "18-39", dtype=object), pa.string()),
+            "people": pa.array(np.random.default_rng(1).integers(20, 500, ROWS)),
+            "events": pa.array(numbers),
+        }
+    )
+
+
+def test_one_zone_of_a_hundred_is_in_few_row_groups(tmp_path: Path) -> None:
+    path = write_cells(cells(), tmp_path / "cells.parquet", columns=MEANINGS, about={"partage.dataset": "lyon"})
+    footer = pq.read_metadata(path)
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    ranges = [group.column(0).statistics for group in groups]
+    wanted = [group for group, of in zip(groups, ranges, strict=True) if of and of.min <= "zone-042" <= of.max]
+    size = sum(sum(group.column(at).total_compressed_size for at in range(5)) for group in wanted)
+    assert 0 < size <= 0.05 * path.stat().st_size
+    assert all(group.column(at).has_offset_index for group in groups for at in range(5))
+    table = pq.read_table(path)
+    assert table.equals(cells().sort_by([("zone", "ascending"), ("starts_at", "ascending")]).cast(table.schema))
+    assert table.schema.metadata[b"partage.dataset"] == b"lyon"
+    field = table.schema.field("starts_at")
+    assert (field.nullable, field.metadata[b"unit"]) == (False, b"UTC")
+    assert (
+        field.metadata[b"description"]
+        == b"Start of the hour, local time of Europe/Paris. Written as an instant in UTC."
+    )
+
+
+def test_row_groups_grow_with_the_file() -> None:
+    assert rows_a_group(10) == FEWEST_ROWS
+    assert rows_a_group(2_000_000) == 15_625
+    assert rows_a_group(10**9) == MOST_ROWS
