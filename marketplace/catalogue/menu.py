@@ -23,6 +23,7 @@ from marketplace.catalogue.rules import PricedRelease
 from marketplace.database import fetch_rows
 from marketplace.datasets.queries import key_zones
 from marketplace.errors import Conflict
+from marketplace.locks import lock
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 from pricing.editions import Offer, find_arbitrage
@@ -91,6 +92,16 @@ class Item(Struct, frozen=True):
         words += [f"± {self.level}"] if self.level else []
         words += [f"({self.held_until:%H:%M} UTC)"] if self.held_until else []
         return " ".join(words)
+
+
+async def audit_published(dataset: str, now: dt.datetime) -> None:
+    """Refuse a menu on which a release that is being published undercuts something, or is undercut; in that transaction.
+
+    A dataset that is not on sale adds nothing to a menu: it is audited when it is listed.
+    """
+    await lock("offers")
+    if await list_priced_offers([dataset], now):
+        await audit(dataset, now)
 
 
 async def audit(dataset: str, now: dt.datetime) -> None:

@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_the_demos()
 
     async def story() -> int:
+        from marketplace.catalogue.menu import audit_published
         from marketplace.datasets.actions import build as build_release
         from marketplace.datasets.dry_run import refuse_an_empty_build
         from marketplace.datasets.queries import get_dataset, get_release
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
                 period_from=period_from,
                 period_to=period_to,
                 progress=progress,
+                allow=audit_published,
             )
         row = await get_release(release)
         print(

@@ -54,6 +54,7 @@ from marketplace.switches.compiling import by_place_and_time, scopes_of, usable
 from marketplace.zones.queries import get_geography, list_geographies
 
 if TYPE_CHECKING:
+    from marketplace.datasets.publishing import AllowSale
     from marketplace.datasets.rules import DatasetTerms
     from marketplace.privacy.specification import Specification
     from marketplace.progress import ReportProgress
@@ -98,14 +99,15 @@ async def build(
     note_en: str = "",
     publish: bool = True,
     progress: ReportProgress | None = None,
+    allow: AllowSale | None = None,
 ) -> uuid.UUID:
     """Build one private release of `dataset` over the half-open period and return it: sealed, refused or blocked.
 
     `events` and `subscribers` are paths or bucket addresses; None stands for what was ingested into the event store,
     and for the table ingested last. The same build again returns the same release; the next
     `revision` is another one, with a note in both languages on what changed, and another spend. Without `publish` it is
-    left assessed, for a person to publish. `progress` gets each step and the share done; it may be called from
-    another thread. Refusals: a dataset that is not there, a period that is empty, unaligned or not over, a revision
+    left assessed, for a person to publish, as it is where `allow` refuses its sale. `progress` gets each step and the
+    share done; it may be called from another thread. Refusals: a dataset that is not there, a period that is empty, unaligned or not over, a revision
     before the last one is there, inputs that are malformed (before anything is spent), a clock that was put back, and a
     budget that is spent, the dataset's or a year's.
     """
@@ -131,7 +133,7 @@ async def build(
             row = await queries.find_build(specification)
             assert row
         if row.state == "assessed" and publish:
-            await publishing.seal(row, by="", report=report)
+            await publishing.seal(row, by="", report=report, allow=allow)
         report("done", 1.0)
     return row.id
 

@@ -29,6 +29,8 @@ from marketplace.locks import lock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from marketplace.datasets.publishing import AllowSale
+
 
 SAVED_EVERY_SECONDS: Final = 0.5
 """How often a build's progress is written into its request at most."""
@@ -172,15 +174,15 @@ def _as_json(refusal: Refusal) -> str:
     return json.dumps({"sentence": refusal.sentence, "fields": {k: str(v) for k, v in refusal.fields.items()}})
 
 
-async def run_requests() -> None:
-    """Build what was asked for, oldest first; a job."""
+async def run_requests(*, allow: AllowSale | None = None) -> None:
+    """Build what was asked for, oldest first; a job. allow: what refuses to publish, see publishing."""
     waiting = select(RequestRow, BuildRequest).where(BuildRequest.ended_at.is_null())
     oldest = waiting.order_by(BuildRequest.asked_at, BuildRequest.id).limit(1)
     while request := await fetch_row(RequestRow, oldest):
-        await _run(request)
+        await _run(request, allow)
 
 
-async def _run(request: RequestRow) -> None:
+async def _run(request: RequestRow, allow: AllowSale | None) -> None:
     this = BuildRequest.id == request.id
     started: Values = {
         BuildRequest.started_at: clock.now(),
@@ -201,6 +203,7 @@ async def _run(request: RequestRow) -> None:
                 note_en=request.note_en,
                 publish=request.publish,
                 progress=report,
+                allow=allow,
             )
         ended: Values = {BuildRequest.release: release, BuildRequest.share_micro: 1_000_000}
     except Refusal as refused:

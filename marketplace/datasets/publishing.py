@@ -16,7 +16,7 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from marketplace import clock, object_store
 from marketplace.builds.aggregation import KEY_BYTES
@@ -35,14 +35,19 @@ from marketplace.release_gate import findings as gate
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
+    import datetime as dt
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     import pyarrow as pa
 
     from marketplace.datasets.queries import ReleaseRow
     from marketplace.privacy.specification import Specification
     from marketplace.progress import ReportProgress
+
+
+AllowSale: TypeAlias = "Callable[[str, dt.datetime], Awaitable[None]]"
+"""Refuses a dataset's menu as it is at an instant: the catalogue's audit, given by those who publish, for prices are above."""
 
 
 async def assess(specification: Specification, row: ReleaseRow, report: ReportProgress) -> None:
@@ -93,8 +98,13 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
             )
 
 
-async def publish(release: uuid.UUID, *, by: str, progress: ReportProgress | None = None) -> None:
-    """Publish an assessed release; one that is sealed already stays as it is. Refuses what the gate did not let pass."""
+async def publish(
+    release: uuid.UUID, *, by: str, progress: ReportProgress | None = None, allow: AllowSale | None = None
+) -> None:
+    """Publish an assessed release; one that is sealed already stays as it is.
+
+    Refuses what the gate did not let pass, and what `allow` refuses.
+    """
     report = progress or no_progress
     row = await queries.get_release(release)
     async with exclusive(f"build {row.specification}", on_wait=lambda: report(WAITING, 0.0)):
@@ -105,11 +115,14 @@ async def publish(release: uuid.UUID, *, by: str, progress: ReportProgress | Non
             raise Conflict("The release gate blocked this release: {reasons}", reasons=row.refusal)
         if row.state != "assessed":
             raise Conflict("This release is not ready to be published.")
-        await seal(row, by=by, report=report)
+        await seal(row, by=by, report=report, allow=allow)
 
 
-async def seal(row: ReleaseRow, *, by: str, report: ReportProgress) -> None:
-    """Publish the kept cells, byte for byte, and the editions made of them, and close the release for ever."""
+async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: AllowSale | None = None) -> None:
+    """Publish the kept cells, byte for byte, and the editions made of them, and close the release for ever.
+
+    allow: looks at what would be on sale then, in the transaction that seals; what it refuses stays `assessed`.
+    """
     release = row.id
     report("sealing", 0.97)
     data = await _private_cells(row)
@@ -140,6 +153,8 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress) -> None:
             return
         if made:
             await Edition.insert(*made)
+        if allow:
+            await allow(row.dataset, now)
         await state_fact("release_sealed", release, _sealed_statement(row, made))
 
 

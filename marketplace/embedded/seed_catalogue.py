@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from msgspec import Struct
 
+from marketplace.catalogue.menu import audit_published
 from marketplace.catalogue.rules import StatedOffer
 from marketplace.consent.queries import list_notices
 from marketplace.database import fetch_scalar
@@ -240,7 +241,13 @@ async def build_release(release: DemoRelease, report: ReportProgress) -> None:
         release.period_to,
     ):
         return
-    await datasets.build(release.dataset, period_from=release.period_from, period_to=release.period_to, progress=report)
+    await datasets.build(
+        release.dataset,
+        period_from=release.period_from,
+        period_to=release.period_to,
+        progress=report,
+        allow=audit_published,
+    )
 
 
 async def list_offers() -> None:

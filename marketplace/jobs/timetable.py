@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,6 +14,7 @@ from marketplace.audit_trail.guards import note_lost_requests
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.export_files import write_exports
 from marketplace.catalogue.actions import refresh_demand
+from marketplace.catalogue.menu import audit_published
 from marketplace.catalogue.offers import make_changes
 from marketplace.contributions.actions import index_contributions
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
@@ -95,7 +97,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "ingest-events": (HOUR, ingest_new),
         "retract-erased": (DAY, retract_erased),
         "refresh-datasets": (10 * MINUTE, refresh_datasets),
-        "build-releases": (2, run_requests),
+        "build-releases": (2, partial(run_requests, allow=audit_published)),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "note-erasures": (10, note_erasures),
         "enforce-retention": (DAY, enforce_retention),

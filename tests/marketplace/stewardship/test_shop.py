@@ -6,17 +6,27 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import html5lib
+import pytest
+from msgspec import structs
 
 from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue.menu import audit_published
 from marketplace.consent import actions as consent
 from marketplace.database import execute
+from marketplace.datasets import actions as datasets
+from marketplace.datasets.queries import get_dataset, get_release
+from marketplace.errors import Conflict
 from marketplace.identity import actions as identity
 from tests.marketplace.catalogue.shop import TERMS, make_release, open_shop
-from tests.marketplace.datasets.builders import PURPOSE
+from tests.marketplace.datasets.builders import PURPOSE, crowd, declare, make_subscribers, write
+from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.support.reads import fetch_one, fetch_value
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
 OFFER = {"terms": TERMS, "full_worth": "4 800,00", "worth_days": "7", "floor": "150", "cap": "4000"}
@@ -183,3 +193,32 @@ async def test_publishing_and_calling_back_ask_once_and_say_whether_it_is_on_sal
         assert "nothing to call back" in strict(await sam.get(f"/en/steward/releases/{waiting}/revoke"))
         assert "published already" in strict(await sam.get(f"/en/steward/releases/{sealed}/publish"))
     await execute("UPDATE release SET state = 'noised' WHERE id = $1", waiting)
+
+
+async def test_publishing_audits_the_menu_and_what_it_refuses_is_published_once_the_offer_is_right(
+    tmp_path: Path,
+) -> None:
+    await declare()
+    await datasets.define(structs.replace(await get_dataset("lyon"), code="rival"))
+    await make_subscribers(range(1, 301))
+    files = write(tmp_path, crowd(300), range(1, 301))
+    release = await datasets.build("lyon", **files, **PERIOD, publish=False)
+    built = await get_release(release)
+    await catalogue.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
+    await make_release("rival", period_from=built.period_from, period_to=built.period_to)
+    await catalogue.list_offer("rival", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+    await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=300_000, cap_minor=400_000)
+    async with Browser() as sam:
+        await sign_in_staff((sam, "steward"))
+        refused = await sam.submit(f"/en/steward/releases/{release}/publish", {})
+        assert refused.status_code == 409
+        assert "has as much for" in strict(refused)
+        assert (await get_release(release)).state == "assessed"
+        assert "lyon" not in [row["code"] for row in (await sam.get("/api/v1/datasets")).json()["datasets"]]
+        again = await datasets.build("lyon", **files, **PERIOD, publish=False, allow=audit_published)
+        assert again == release
+        with pytest.raises(Conflict, match="has as much for"):
+            await datasets.build("lyon", **files, **PERIOD, allow=audit_published)
+        await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+        assert (await sam.submit(f"/en/steward/releases/{release}/publish", {})).status_code == 303
+        assert (await get_release(release)).state == "sealed"
