@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, merkle_root, to_json
+from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, to_json
+from pricing.merkle import merkle_root
 from tests.support.production import OPERATORS_OWN
 from tests.support.source import PRODUCT, ROOT, tracked
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rules import commitments_of
 from pricing.auctions.transcript import KINDS as PRICE_RULES
-from pricing.auctions.transcript import Transcript, leaves, merkle_root, terms_entry
+from pricing.auctions.transcript import Transcript, leaves, terms_entry
+from pricing.merkle import merkle_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

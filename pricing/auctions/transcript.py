@@ -8,10 +8,7 @@ What a transcript cannot show: a shill bid placed before the close looks like an
 A bid dropped before the root was published shows only in the receipt its bidder holds. Against a transcript rewritten
 with its root, compare with the root as published (`replay`'s `published_root`).
 
-Public API beside what the marketplace uses: `inclusion_proof`, `verify_inclusion`, `consistency_proof`,
-`verify_consistency`.
-
-Source: RFC 9162, Certificate Transparency 2.0, sections 2.1.1 (tree), 2.1.3 (inclusion) and 2.1.4 (consistency).
+Source: RFC 9162, Certificate Transparency 2.0, section 2.1.1 (the tree; see `pricing.merkle`).
 """
 
 import hashlib
@@ -23,6 +20,7 @@ from typing import Any, Final, TypeVar
 
 from pricing.auctions import ascending, sealed
 from pricing.auctions.award import Award, Bid
+from pricing.merkle import merkle_root
 from pricing.money import Money, amount
 from pricing.refusals import Mismatched, OutOfRange, PricingRefusal, Tampered, TooLarge, UnknownRule
 
@@ -68,86 +66,6 @@ def terms_entry(terms: Mapping[str, Any]) -> bytes:
         msg = "terms must be plain JSON"
         raise Mismatched(msg) from problem
     return _digest(_TERMS, written.encode())
-
-
-def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """Return the 32-byte root over these leaves (RFC 9162, 2.1.1); of no leaves, SHA-256 of nothing."""
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    return _subtree([_leaf(leaf) for leaf in leaves])
-
-
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
-    """Return the path that shows leaf `index` is under the root of all `leaves` (2.1.3.1); refuses OutOfRange."""
-    if not 0 <= index < len(leaves):
-        msg = f"there is no leaf {index} among {len(leaves)}"
-        raise OutOfRange(msg)
-    path: list[bytes] = []
-    hashes = [_leaf(leaf) for leaf in leaves]
-    while len(hashes) > 1:
-        middle = _left_size(len(hashes))
-        if index < middle:
-            path.append(_subtree(hashes[middle:]))
-            hashes = hashes[:middle]
-        else:
-            path.append(_subtree(hashes[:middle]))
-            hashes, index = hashes[middle:], index - middle
-    return tuple(reversed(path))
-
-
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Return whether `proof` shows that `leaf` is number `index` of the `size` leaves under `root` (2.1.3.2)."""
-    if not 0 <= index < size:
-        return False
-    at, last, reached = index, size - 1, _leaf(leaf)
-    for sibling in proof:
-        if last == 0:
-            return False
-        if at & 1 or at == last:
-            reached = _node(sibling, reached)
-            while at and not at & 1:
-                at, last = at >> 1, last >> 1
-        else:
-            reached = _node(reached, sibling)
-        at, last = at >> 1, last >> 1
-    return last == 0 and reached == root
-
-
-def consistency_proof(leaves: Sequence[bytes], earlier: int) -> tuple[bytes, ...]:
-    """Return what shows that the first `earlier` leaves, in [1, n], are unchanged in the tree of all (2.1.4.1).
-
-    Refuses OutOfRange.
-    """
-    if not 1 <= earlier <= len(leaves):
-        msg = f"an earlier tree has between 1 and {len(leaves)} leaves, not {earlier}"
-        raise OutOfRange(msg)
-    return tuple(_consistency([_leaf(leaf) for leaf in leaves], earlier, whole_is_known=True))
-
-
-def verify_consistency(earlier: int, later: int, proof: Sequence[bytes], old: bytes, new: bytes) -> bool:
-    """Return whether `proof` shows that the tree `new` of `later` leaves extends `old` of `earlier` (2.1.4.2)."""
-    if not 1 <= earlier <= later:
-        return False
-    if earlier == later:
-        return not proof and old == new
-    path = list(proof) if earlier & (earlier - 1) else [old, *proof]
-    if not path:
-        return False
-    at, last = earlier - 1, later - 1
-    while at & 1:
-        at, last = at >> 1, last >> 1
-    first = second = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            return False
-        if at & 1 or at == last:
-            first, second = _node(sibling, first), _node(sibling, second)
-            while at and not at & 1:
-                at, last = at >> 1, last >> 1
-        else:
-            second = _node(second, sibling)
-        at, last = at >> 1, last >> 1
-    return last == 0 and first == old and second == new
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,35 +344,3 @@ def _nonce(nonce: bytes) -> bytes:
         msg = f"a nonce is {_NONCE_BYTES} bytes, not {len(nonce)}"
         raise OutOfRange(msg)
     return nonce
-
-
-def _leaf(data: bytes) -> bytes:
-    return _digest(b"\x00", data)
-
-
-def _node(left: bytes, right: bytes) -> bytes:
-    return _digest(b"\x01", left, right)
-
-
-def _left_size(size: int) -> int:
-    """Return the largest power of two below `size` >= 2."""
-    return 1 << (size - 1).bit_length() - 1
-
-
-def _subtree(hashes: Sequence[bytes]) -> bytes:
-    if len(hashes) == 1:
-        return hashes[0]
-    middle = _left_size(len(hashes))
-    return _node(_subtree(hashes[:middle]), _subtree(hashes[middle:]))
-
-
-def _consistency(hashes: Sequence[bytes], earlier: int, *, whole_is_known: bool) -> list[bytes]:
-    """Return the proof for a subtree (SUBPROOF in 2.1.4.1)."""
-    if earlier == len(hashes):
-        return [] if whole_is_known else [_subtree(hashes)]
-    middle = _left_size(len(hashes))
-    if earlier <= middle:
-        inner = _consistency(hashes[:middle], earlier, whole_is_known=whole_is_known)
-        return [*inner, _subtree(hashes[middle:])]
-    inner = _consistency(hashes[middle:], earlier - middle, whole_is_known=False)
-    return [*inner, _subtree(hashes[:middle])]

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from pricing.auctions.receipt import compare, read_receipt
-from pricing.auctions.transcript import Transcript, award_of, leaves, merkle_root, proxy_entry
+from pricing.auctions.transcript import Transcript, award_of, leaves, proxy_entry
 from pricing.ed25519 import verifies
+from pricing.merkle import merkle_root
 from pricing.refusals import Tampered
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\7")

@@ -19,18 +19,14 @@ from pricing.auctions.transcript import (
     award_of,
     commit_bid,
     commit_bundle,
-    consistency_proof,
     from_json,
-    inclusion_proof,
     leaves,
-    merkle_root,
     proxy_entry,
     replay,
     terms_entry,
     to_json,
-    verify_consistency,
-    verify_inclusion,
 )
+from pricing.merkle import consistency_proof, inclusion_proof, merkle_root, verify_consistency, verify_inclusion
 from pricing.refusals import Mismatched, Negative, OutOfRange, PricingRefusal, Tampered, TooLarge, UnknownRule
 
 Reveals = list[dict[str, Any]]

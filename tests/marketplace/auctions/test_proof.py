@@ -19,7 +19,8 @@ from marketplace.auctions.queries import get_auction, get_transcript
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from pricing.__main__ import main as pricing
-from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, merkle_root, to_json
+from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, to_json
+from pricing.merkle import merkle_root
 from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 
 if TYPE_CHECKING:
