@@ -27,6 +27,7 @@ from marketplace.ledger.invariants import BOOKS
 from marketplace.payments.invariants import PAYMENTS
 from marketplace.payouts.invariants import PAYOUTS
 from marketplace.purchases.invariants import SALES
+from marketplace.transparency.invariants import LOG
 
 if TYPE_CHECKING:
     from marketplace.statements import Invariant
@@ -49,6 +50,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         BANK,
         WRITE_OFFS,
         EXPORTS,
+        LOG,
     )
     for invariant in invariants
 }

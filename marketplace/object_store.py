@@ -139,6 +139,15 @@ async def delete(key: str) -> None:
         await obstore.delete_async(store(), key)
 
 
+def read_now(key: str) -> bytes | None:
+    """Return the whole object, or None where it is not in the store; blocks while it reads it."""
+    try:
+        with answering():
+            return bytes(obstore.get(store(), key).bytes())
+    except NotFound:
+        return None
+
+
 async def look() -> None:
     """List what lies under a prefix that holds nothing; raise what the store answers where bucket, address or key are wrong.
 

@@ -16,6 +16,7 @@ from marketplace.sealing import is_usable, public_key
 from marketplace.settings import (
     DEMO_BID_KEY,
     DEMO_IDENTITY_KEYS,
+    DEMO_LOG_KEY,
     DEMO_SECRET,
     DEMO_SIGNING_KEY,
     DEMO_SIREN,
@@ -41,7 +42,11 @@ FEWEST_STEPS: Final = 8
 TEST_KEYS: Final = ("sk_test_", "rk_test_")
 """How Stripe's keys begin that move no real money."""
 MOST_DAYS_AHEAD: Final = 400
-_KNOWN_KEYS: Final = frozenset({DEMO_SIGNING_KEY, DEMO_BID_KEY, DEMO_IDENTITY_KEYS.partition(":")[2], "00" * 32})
+_KNOWN_KEYS: Final = frozenset(
+    {DEMO_SIGNING_KEY, DEMO_BID_KEY, DEMO_LOG_KEY, DEMO_IDENTITY_KEYS.partition(":")[2], "00" * 32}
+)
+_OF_JOBS: Final = {"PARTAGE_BID_KEY": DEMO_BID_KEY, "PARTAGE_LOG_KEY": DEMO_LOG_KEY}
+"""Keys that `jobs` alone may hold, and what they are where they are not set."""
 OUR_PREFIXES: Final = ("PARTAGE_", "STRIPE_", "SELLER_", "PAYOUT_", "BUILD_")
 
 
@@ -52,7 +57,7 @@ def refuse_demo_settings(chosen: Settings) -> None:
 
 
 def refuse_role(chosen: Settings, *, serving: bool) -> None:
-    """Refuse what the site may not hold, the key that opens sealed bids, and what `jobs` needs: that key, and a list of erasures."""
+    """Refuse what the site may not hold, the keys of bids and of the log, and what `jobs` needs: those, and a list of erasures."""
     for sentence in role_problems(chosen, WEB if serving else JOBS):
         raise Invalid(sentence)
 
@@ -103,6 +108,10 @@ def role_problems(chosen: Settings, role: str) -> Iterator[str]:
             "Set PARTAGE_BID_KEY for `jobs` to the private key of PARTAGE_BID_PUBLIC_KEY: "
             "without it no sealed auction ends."
         )
+    if role == WEB and chosen.log_key != DEMO_LOG_KEY:
+        yield "Unset PARTAGE_LOG_KEY where the site is served: the key that signs the public log is for `jobs` alone."
+    if role == JOBS and chosen.log_key == DEMO_LOG_KEY:
+        yield "Set PARTAGE_LOG_KEY for `jobs` to a key of your own, as `init` makes it: everyone can sign with the demo's."
     if role == JOBS and not chosen.rehearsal and not _is_apart(chosen):
         yield (
             "Set PARTAGE_ERASURES to a folder or bucket apart from PARTAGE_STATE and PARTAGE_OBJECTS: "
@@ -199,7 +208,7 @@ def _keys(chosen: Settings) -> Iterator[tuple[str, list[str]]]:
         make, variable, value = f.metadata["make"], f.metadata["variable"], getattr(chosen, f.name)
         if make is None or make is Make.PUBLIC or (not value and variable == "METRICS_TOKEN"):
             continue
-        if variable == "PARTAGE_BID_KEY" and value == DEMO_BID_KEY:  # the site has none
+        if value == _OF_JOBS.get(variable):  # the site has none
             continue
         yield variable, [part.partition(":")[2] for part in value.split(",")] if make is Make.NAMED else [value]
 

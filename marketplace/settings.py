@@ -19,6 +19,7 @@ from marketplace.errors import Invalid
 LOCAL_STRIPE_KEY = "sk_test_local_counterpart"
 DEMO_SIGNING_KEY = "00" * 31 + "01"
 DEMO_BID_KEY = "00" * 31 + "02"
+DEMO_LOG_KEY = "00" * 31 + "04"
 DEMO_IDENTITY_KEYS = "demo:" + "00" * 31 + "03"
 DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `serve` refuses)
 DEMO_SIREN = "123456782"
@@ -94,6 +95,24 @@ class Settings:
     )
     bid_public_key: str = _setting(
         "PARTAGE_BID_PUBLIC_KEY", "", "the key that seals bids; empty: the private key's own", make=Make.PUBLIC
+    )
+    log_key: str = _setting(
+        "PARTAGE_LOG_KEY",
+        DEMO_LOG_KEY,
+        "Ed25519 private key that signs the public log's heads, 64 hex digits; `jobs` alone may hold it",
+        make=Make.HEX,
+        roles=(JOBS,),
+    )
+    log_origin: str = _setting(
+        "PARTAGE_LOG_ORIGIN",
+        "",
+        "name of the public log, HOST/log/1; empty: as it was begun; another one begins a new log",
+        roles=(JOBS,),
+    )
+    log_witnesses: str = _setting(
+        "PARTAGE_LOG_WITNESSES",
+        "",
+        "witnesses of the public log, each its key, a blank and its address, with commas between; empty: none",
     )
     stripe_key: str = _setting("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "Stripe's secret key", needed=True)
     stripe_url: str = _setting(
@@ -310,12 +329,7 @@ class Settings:
             self.subscribers_basis_points + self.operator_basis_points > HUNDRED_PERCENT_BASIS_POINTS
         ):
             raise Invalid("The rates of subscribers and operator must lie between 0 and 10000 basis points together.")
-        if not re.fullmatch("[0-9a-f]{64}", self.signing_key):
-            raise Invalid("PARTAGE_SIGNING_KEY must be 64 hex digits: an Ed25519 private key.")
-        if not re.fullmatch("[0-9a-f]{64}", self.bid_key) or not re.fullmatch("([0-9a-f]{64})?", self.bid_public_key):
-            raise Invalid("PARTAGE_BID_KEY and PARTAGE_BID_PUBLIC_KEY must be 64 hex digits: an X25519 key pair.")
-        if not re.fullmatch(r"\w{1,40}:[0-9a-f]{64}(,\w{1,40}:[0-9a-f]{64})*", self.identity_keys, re.ASCII):
-            raise Invalid("PARTAGE_IDENTITY_KEYS must be `id:64 hex digits`, several with commas between.")
+        self._refuse_malformed_keys()
         if self.payout_threshold_minor < 1 or self.iban_hold_days < 0 or self.payouts_every_seconds < 1:
             raise Invalid("PAYOUT_THRESHOLD_MINOR and PAYOUTS_EVERY_SECONDS must be above 0, IBAN_HOLD_DAYS not below.")
         if not siren.is_valid(self.seller_siren):
@@ -327,6 +341,20 @@ class Settings:
         if not 0 <= self.port <= LARGEST_PORT:
             raise Invalid("PORT must lie between 0 and 65535.")
         self._refuse_malformed_limits()
+
+    def _refuse_malformed_keys(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.signing_key):
+            raise Invalid("PARTAGE_SIGNING_KEY must be 64 hex digits: an Ed25519 private key.")
+        if not re.fullmatch("[0-9a-f]{64}", self.log_key):
+            raise Invalid("PARTAGE_LOG_KEY must be 64 hex digits: an Ed25519 private key.")
+        if not re.fullmatch(r"([^\s/+]+/log/[a-z0-9-]{1,40})?", self.log_origin):
+            raise Invalid(
+                "PARTAGE_LOG_ORIGIN must be the site's host, /log/ and a name, such as `partage.example/log/2`."
+            )
+        if not re.fullmatch("[0-9a-f]{64}", self.bid_key) or not re.fullmatch("([0-9a-f]{64})?", self.bid_public_key):
+            raise Invalid("PARTAGE_BID_KEY and PARTAGE_BID_PUBLIC_KEY must be 64 hex digits: an X25519 key pair.")
+        if not re.fullmatch(r"\w{1,40}:[0-9a-f]{64}(,\w{1,40}:[0-9a-f]{64})*", self.identity_keys, re.ASCII):
+            raise Invalid("PARTAGE_IDENTITY_KEYS must be `id:64 hex digits`, several with commas between.")
 
     def _refuse_malformed_limits(self) -> None:
         if not re.match(r"(https?://\S+)?$", self.trace_endpoint):

@@ -43,6 +43,7 @@ SLICES = (
     "bank",
     "finance",
     "bookkeeping",
+    "transparency",
     "legal",
     "rights",
     "jobs",

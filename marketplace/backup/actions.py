@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from marketplace.settings import Settings
 
-DELETERS: Final = ("ingest events", "index contributions")
-"""The locks under which objects are deleted."""
+DELETERS: Final = ("ingest events", "index contributions", "public log")
+"""The locks under which objects are deleted or, the public log's head alone, replaced."""
 
 
 def new_key(path: Path) -> str:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.catalogue import menu, rules
-from marketplace.catalogue.demand import draw_of_day
+from marketplace.catalogue.demand import draw_of_day, state_price
 from marketplace.catalogue.queries import (
     SQL,
     count_quotes,
@@ -163,6 +163,8 @@ async def write_offer(dataset: str, stated: rules.StatedOffer, now: dt.datetime,
     prices = [Offer.full_worth_minor, Offer.worth_days, Offer.floor_minor, Offer.cap_minor]
     changed = [Offer.terms, *prices, Offer.withdrawn_at]
     await Offer.insert(offer).on_conflict(action="DO UPDATE", target=Offer.dataset, values=changed)
+    listed = await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == dataset))
+    await state_price(listed or offer.id, now)
 
 
 async def withdraw_offer(dataset: str) -> None:

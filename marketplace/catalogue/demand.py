@@ -14,10 +14,11 @@ import numpy as np
 from msgspec import Struct
 
 from marketplace.catalogue import rules
-from marketplace.catalogue.queries import SQL
-from marketplace.catalogue.tables import DemandDraw, PostedSale, Quote
+from marketplace.catalogue.queries import SQL, list_priced_offers
+from marketplace.catalogue.tables import DemandDraw, Offer, PostedSale, Quote
 from marketplace.database import fetch_rows, fetch_scalar, select, transaction
 from marketplace.locks import lock
+from marketplace.log.actions import state_hidden
 from pricing.demand import RevealedBid
 
 if TYPE_CHECKING:
@@ -84,8 +85,21 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
         )
         await DemandDraw.insert(draw).on_conflict(action="DO NOTHING", target=(DemandDraw.offer, DemandDraw.day))
         drawn = await fetch_scalar(int, of_day)
+        await state_price(offer, now)
     assert drawn is not None, "it was drawn above"
     return drawn
+
+
+async def state_price(offer: uuid.UUID, now: dt.datetime) -> None:
+    """State for the log what prices of an offer depend on today, inside the transaction that makes it so.
+
+    An offer whose demand of the day is not drawn yet has no price: the draw states it.
+    """
+    dataset = await fetch_scalar(str, Offer.select(Offer.dataset).where(Offer.id == offer))
+    for one in await list_priced_offers([dataset] if dataset else [], now):
+        if one.id == offer and one.demand_basis_points is not None:
+            day = now.astimezone(dt.UTC).date().isoformat()
+            await state_hidden("price_inputs", f"{offer} {day}", rules.logged_price(one, day))
 
 
 async def _posted_on(offer: uuid.UUID, past: Sequence[PastDraw], day: dt.date) -> tuple[int, rules.Evidence]:

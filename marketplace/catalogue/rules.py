@@ -156,6 +156,27 @@ class PricedOffer(Struct, frozen=True):
         return Evidence(self.demand_sales or 0, self.demand_days or 0, self.demand_bids or 0)
 
 
+def logged_price(offer: PricedOffer, day: str) -> dict[str, str | int]:
+    """Return what the log has of an offer's price on a day: all that it depends on beside the release."""
+    assert offer.demand_basis_points is not None, "the day's multiplier is drawn before"
+    return {
+        "offer": str(offer.id),
+        "dataset": offer.dataset,
+        "day": day,
+        "terms": offer.terms,
+        "usage_right": offer.usage_right,
+        "months": offer.months,
+        "currency": offer.currency,
+        "full_worth_minor": offer.full_worth_minor,
+        "worth_days": offer.worth_days,
+        "floor_minor": offer.floor_minor,
+        "cap_minor": offer.cap_minor,
+        "half_life_days": offer.half_life_days,
+        "demand_basis_points": offer.demand_basis_points,
+        "promised_minor": offer.promised_minor,
+    }
+
+
 class StatedOffer(Struct, frozen=True):
     """What a steward states of an offer; amounts are in cents, the full worth is of `worth_days` days."""
 

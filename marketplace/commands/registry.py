@@ -29,6 +29,7 @@ from marketplace.commands import (
     staff,
     stripe,
     stripe_counterpart,
+    witness,
 )
 
 COMMANDS: Final = tuple(
@@ -57,6 +58,7 @@ COMMANDS: Final = tuple(
         restore,
         objects,
         security_log,
+        witness,
         stripe_counterpart,
     )
 )

@@ -43,6 +43,7 @@ from marketplace.rights.retention import enforce_retention
 from marketplace.search.actions import refresh_cards
 from marketplace.settings import settings
 from marketplace.storefront.reminders import write_to_bidders
+from marketplace.transparency.actions import keep_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -89,6 +90,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "reseal-names": (DAY, reseal_names),
         "note-lost-requests": (10 * MINUTE, note_lost_requests),
         "link-trail": (10, link_actions),
+        "keep-log": (5, keep_log),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),

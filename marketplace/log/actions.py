@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Literal
 
 import rfc8785
 
 from marketplace import clock
 from marketplace.database import is_in_transaction
-from marketplace.log.tables import LogFact
+from marketplace.log.tables import HiddenFact, LogFact, UnloggedFact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Kind = Literal["release_sealed", "release_recalled", "auction_opened", "auction_closed", "auction_awarded"]
+HiddenKind = Literal["price_inputs"]
 Value = str | int | list[str]
 
 
@@ -26,3 +28,22 @@ async def state_fact(kind: Kind, subject: object, statement: Mapping[str, Value]
     canonical = rfc8785.dumps(dict(statement)).decode()
     fact = LogFact(kind=kind, subject=str(subject), statement=canonical, at=clock.now())
     await LogFact.insert(fact).on_conflict(action="DO NOTHING", target=(LogFact.kind, LogFact.subject))
+
+
+async def state_hidden(kind: HiddenKind, subject: str, statement: Mapping[str, Value]) -> None:
+    """Write one confidential fact, inside the transaction that makes it true; the same statement again writes nothing.
+
+    subject: what it is about, its day included. The log shows that it is there to who is given its proof, and nothing to
+    others. statement: as of `state_fact`.
+    """
+    assert is_in_transaction(), "a fact is stated in the transaction that makes it true"
+    document = rfc8785.dumps(dict(statement))
+    source = f"{subject} {hashlib.sha256(document).hexdigest()[:16]}"
+    fact = HiddenFact(kind=kind, source=source, document=document.decode(), at=clock.now())
+    await HiddenFact.insert(fact).on_conflict(action="DO NOTHING", target=(HiddenFact.kind, HiddenFact.source))
+
+
+async def note_logged(facts: Sequence[int]) -> None:
+    """Let facts, by their numbers, wait no more, inside the transaction that gives them their places in the log."""
+    assert is_in_transaction(), "a fact leaves the queue with its place"
+    await UnloggedFact.delete().where(UnloggedFact.fact.is_in([*facts] or [0]))

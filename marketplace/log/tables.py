@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, BigSerial, Text, Timestamptz
+from piccolo.columns import JSONB, BigInt, BigSerial, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -25,3 +25,25 @@ class LogFact(Table, db=DB, tablename="log_fact"):
     known_kind = Check(
         "kind IN ('release_sealed', 'release_recalled', 'auction_opened', 'auction_closed', 'auction_awarded')"
     )
+
+
+class UnloggedFact(Table, db=DB, tablename="unlogged_fact"):
+    """A fact that is not in the log yet: a trigger writes it with the fact, the job that logs it deletes it."""
+
+    personal_data = NOBODYS
+    fact = BigInt(primary_key=True)
+
+
+class HiddenFact(Table, db=DB, tablename="hidden_fact"):
+    """A confidential fact: the log has it under its day's root alone, among places that look all alike."""
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    kind = Text()
+    source = Text()
+    """Names it: its place in the day's tree follows from it."""
+    document = Text()
+    """What is stated, as canonical JSON; who is given a proof of it reads it."""
+    at = Timestamptz()
+    hidden_once = Unique([kind, source])
+    known_kind = Check("kind IN ('price_inputs')")

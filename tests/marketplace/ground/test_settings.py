@@ -15,6 +15,7 @@ from marketplace.setting_checks import problems, refuse_demo_settings, refuse_ro
 from marketplace.settings import (
     DEMO_BID_KEY,
     DEMO_IDENTITY_KEYS,
+    DEMO_LOG_KEY,
     DEMO_SECRET,
     DEMO_SIGNING_KEY,
     DEMO_SIREN,
@@ -25,6 +26,7 @@ from tests.support.production import OPERATORS_OWN, key
 
 ALL_ZERO = "00" * 32
 PRODUCTION = OPERATORS_OWN | {"DATABASE_URL": "postgresql://partage@postgres/partage"}
+JOBS = PRODUCTION | {"PARTAGE_LOG_KEY": key("log")}
 
 
 def test_production_settings_are_accepted() -> None:
@@ -82,6 +84,7 @@ def test_the_key_that_opens_bids_is_for_jobs_alone() -> None:
     refuse_role(read(site), serving=True)
     with pytest.raises(Invalid, match="for `jobs` alone"):
         refuse_role(read(site | {"PARTAGE_BID_KEY": private}), serving=True)
+    site |= {"PARTAGE_LOG_KEY": key("log")}
     refuse_role(read(site | {"PARTAGE_BID_KEY": private}), serving=False)
     for wrong in ({}, {"PARTAGE_BID_KEY": key("others")}, {"PARTAGE_BID_KEY": private, "PARTAGE_BID_PUBLIC_KEY": ""}):
         with pytest.raises(Invalid, match="no sealed auction ends"):
@@ -89,14 +92,26 @@ def test_the_key_that_opens_bids_is_for_jobs_alone() -> None:
 
 
 def test_jobs_need_a_list_of_erasures_apart_from_what_a_restore_replaces() -> None:
-    own = PRODUCTION | {"PARTAGE_BID_PUBLIC_KEY": public_key(key("bids")), "PARTAGE_BID_KEY": key("bids")}
+    own = JOBS | {"PARTAGE_BID_PUBLIC_KEY": public_key(key("bids")), "PARTAGE_BID_KEY": key("bids")}
     own |= {"PARTAGE_STATE": "/var/lib/partage", "PARTAGE_OBJECTS": "s3://objects"}
     for place in ("/var/lib/partage-erasures", "s3://erasures", "file:///mnt/erasures"):
         refuse_role(read(own | {"PARTAGE_ERASURES": place}), serving=False)
     for place in ("", "/var/lib/partage/erasures", "s3://objects/"):
         with pytest.raises(Invalid, match="PARTAGE_ERASURES"):
             refuse_role(read(own | {"PARTAGE_ERASURES": place}), serving=False)
-        refuse_role(read(own | {"PARTAGE_ERASURES": place, "PARTAGE_BID_KEY": DEMO_BID_KEY}), serving=True)
+        site = own | {"PARTAGE_BID_KEY": DEMO_BID_KEY, "PARTAGE_LOG_KEY": DEMO_LOG_KEY}
+        refuse_role(read(site | {"PARTAGE_ERASURES": place}), serving=True)
+
+
+def test_the_key_that_signs_the_log_is_for_jobs_alone() -> None:
+    with pytest.raises(Invalid, match="signs the public log is for `jobs` alone"):
+        refuse_role(read(JOBS), serving=True)
+    bids = {"PARTAGE_BID_PUBLIC_KEY": public_key(key("bids")), "PARTAGE_BID_KEY": key("bids")}
+    with pytest.raises(Invalid, match="PARTAGE_LOG_KEY for `jobs`"):
+        refuse_role(read(PRODUCTION | bids), serving=False)
+    for name, wrong in (("PARTAGE_LOG_KEY", "ab"), ("PARTAGE_LOG_ORIGIN", "partage.example")):
+        with pytest.raises(Invalid, match=name):
+            read(JOBS | {name: wrong})
 
 
 def test_serve_does_not_start_with_the_key_that_opens_bids() -> None:

@@ -27,6 +27,6 @@ async def test_a_fact_is_stated_once_with_what_makes_it_true() -> None:
     first, second = await list_facts()
     assert (first.kind, first.subject, first.statement) == ("release_sealed", "r1", '{"cells": 3, "digest": "ab"}')
     assert await list_facts(after=first.id) == [second]
-    for change in ("UPDATE log_fact SET subject = ''", "DELETE FROM log_fact", "TRUNCATE log_fact"):
+    for change in ("UPDATE log_fact SET subject = ''", "DELETE FROM log_fact", "TRUNCATE log_fact CASCADE"):
         with pytest.raises(asyncpg.RestrictViolationError):
             await as_owner(change)

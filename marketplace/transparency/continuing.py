@@ -1,0 +1,91 @@
+"""Going on after a restore: the same log where all that was published is known, and no log where it is not.
+
+The store may serve more than a restored database has: then what it serves is brought back, so that nobody sees a second
+history. Where later heads may have been published that are nowhere here, only a witness can say that there were none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.backup.tables import Restoration
+from marketplace.database import copy_in, transaction
+from marketplace.errors import Conflict
+from marketplace.settings import settings
+from marketplace.transparency import rules
+from marketplace.transparency.files import reader
+from marketplace.transparency.queries import count_entries, find_head, list_entries
+from marketplace.transparency.tables import LogHead
+from marketplace.transparency.witnessing import ask_size
+from pricing.log.notes import is_signed, read_key
+from pricing.log.proofs import read_entry
+from pricing.log.tiles import Tiles
+from pricing.refusals import PricingRefusal
+
+if TYPE_CHECKING:
+    from pricing.log.notes import Checkpoint
+
+SPLIT = (
+    "The public log stays as it is: {what}. To go on would show people two histories. Bring back a database and a store "
+    "that agree, or begin a new log: set PARTAGE_LOG_ORIGIN to another name, and say so on your site."
+)
+
+
+async def catch_up(origin: str, published: Checkpoint | None) -> int:
+    """Bring back the entries that the store serves and the database lacks; return how many. Refuses two histories."""
+    if published is None:
+        return 0
+    head = await find_head(published.size, origin)
+    if head is not None and head.root == published.root.hex():
+        return 0
+    ours = {str(rules.key_of(origin, settings().log_key)), *([last.key] if (last := await find_head()) else [])}
+    if head is not None or not any(is_signed(published, read_key(key)) for key in ours):
+        raise Conflict(SPLIT, what=f"the store serves a head of {published.size} entries that is not of this log")
+    size = await count_entries()
+    if size > published.size:
+        raise Conflict(SPLIT, what=f"the store serves {published.size} entries, and the database has {size} others")
+    tiles = Tiles(reader(origin), published.size)
+    try:
+        written = await asyncio.to_thread(lambda: list(tiles.entries()))
+    except PricingRefusal as problem:
+        raise Conflict(SPLIT, what=str(problem)) from problem
+    here = [entry.content for entry in await list_entries(0, size)]
+    if written[:size] != here or tiles.root() != published.root:
+        raise Conflict(SPLIT, what=f"the {size} entries of the database are not the first that the store serves")
+    rows = []
+    for number, content in enumerate(written[size:], size):
+        stated = read_entry(content)
+        rows.append((number, stated["kind"], str(stated.get("subject", stated.get("day"))), content))
+    async with transaction():
+        await copy_in("log_entry", ["number", "kind", "subject", "content"], rows)
+        await LogHead.insert(
+            LogHead(
+                origin=origin,
+                size=published.size,
+                root=published.root.hex(),
+                note=published.note(),
+                key=str(rules.key_of(origin, settings().log_key)),
+                signed_at=clock.now(),
+            )
+        )
+    return len(rows)
+
+
+async def refuse_unless_last(origin: str) -> None:
+    """Refuse to sign the first head after a restore where a later one than ours may have been published.
+
+    Every witness is asked. A log that was begun anew under another name has no earlier head.
+    """
+    head = await find_head()
+    restored = await Restoration.select(Restoration.restored_at).order_by(Restoration.id, ascending=False).first()
+    if head is None or head.origin != origin or restored is None or restored["restored_at"] < head.signed_at:
+        return
+    witnesses = list(rules.read_witnesses(settings().log_witnesses))
+    if not witnesses:
+        raise Conflict(SPLIT, what="it was restored, and no witness can say whether later heads were published")
+    for key, address in witnesses:
+        size = await ask_size(key, address, head.note)
+        if size > head.size:
+            raise Conflict(SPLIT, what=f"{key.name} cosigned {size} entries, and the backup has {head.size}")

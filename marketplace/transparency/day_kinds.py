@@ -1,0 +1,58 @@
+"""What a day's trees hold: each kind's new items, as the slices that own them have them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace.consent.rules import Receipt, document
+from marketplace.database import fetch_rows
+from marketplace.transparency.queries import SQL
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Awaitable, Callable
+
+
+CONSENT, JOURNAL, TRAIL, PRICES = "consent_receipts", "journal_entries", "audit_trail", "price_inputs"
+
+
+class NewItem(Struct, frozen=True):
+    """An item that is in no tree yet: its name, and its document; ids grow from one to the next."""
+
+    id: int
+    source: str
+    document: str
+
+
+class NewReceipt(Receipt, frozen=True):
+    """A receipt of consent that is in no tree yet."""
+
+    id: int = 0
+
+
+async def _receipts(until: dt.datetime, most: int, after: int) -> list[NewItem]:
+    rows = await fetch_rows(NewReceipt, SQL["list_new_receipts"], until, most, after)
+    return [NewItem(row.id, str(row.receipt), document(row).decode()) for row in rows]
+
+
+async def _journal_entries(until: dt.datetime, most: int, after: int) -> list[NewItem]:
+    return await fetch_rows(NewItem, SQL["list_new_journal_entries"], until, most, after)
+
+
+async def _trail_heads(until: dt.datetime, most: int, after: int) -> list[NewItem]:
+    return await fetch_rows(NewItem, SQL["list_new_trail_heads"], until, most, after)
+
+
+async def _prices(until: dt.datetime, most: int, after: int) -> list[NewItem]:
+    return await fetch_rows(NewItem, SQL["list_new_hidden_facts"], until, most, after, PRICES)
+
+
+DAY_KINDS: Final[dict[str, Callable[[dt.datetime, int, int], Awaitable[list[NewItem]]]]] = {
+    CONSENT: _receipts,
+    JOURNAL: _journal_entries,
+    TRAIL: _trail_heads,
+    PRICES: _prices,
+}
+"""Kind → what is new of it until an instant, so many at most, with greater ids than one. Each has one leaf a day, in every case."""

@@ -1,0 +1,60 @@
+"""Proofs that people download: an entry, or a hidden item of theirs, in the log as it is published now."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING
+
+from marketplace.errors import NotFound
+from marketplace.transparency.actions import current_origin, read_published
+from marketplace.transparency.files import reader
+from marketplace.transparency.queries import (
+    find_entry,
+    find_item,
+    get_tree,
+    list_entries,
+    list_items_between,
+)
+from pricing.log.days import bucket_of, item_leaf, path_of, salt_of
+from pricing.log.proofs import Item, Proof, write_proof
+from pricing.log.tiles import Tiles
+from pricing.merkle import inclusion_path
+
+if TYPE_CHECKING:
+    from marketplace.transparency.queries import Entry
+
+NOT_YET = "The log does not have it yet: days are logged once they are over, and what happens within seconds."
+
+
+async def prove_entry(number: int) -> str:
+    """Return the proof of an entry, as its file has it; refuses one that is not published."""
+    entries = await list_entries(number, number + 1)
+    if not entries:
+        raise NotFound("The log has no such entry.")
+    return await _proven(entries[0], None)
+
+
+async def prove_item(kind: str, source: str, document: bytes) -> str:
+    """Return the proof of a hidden item, as its file has it; refuses one that is in no published day."""
+    placed = await find_item(kind, source)
+    if placed is None:
+        raise NotFound(NOT_YET)
+    assert placed.digest == hashlib.sha256(document).digest(), "a document that was logged does not change"
+    tree = await get_tree(placed.tree)
+    bucket = await list_items_between(tree.id, *bucket_of(placed.place))
+    leaves = [(one.place, item_leaf(salt_of(tree.key, one.source), one.digest)) for one in bucket]
+    path = await asyncio.to_thread(path_of, tree.key, tree.crown, leaves, placed.place)
+    entry = await find_entry(kind, tree.day.isoformat())
+    assert entry is not None, "a day's tree and its entry are of one transaction"
+    return await _proven(entry, Item(source, document, salt_of(tree.key, source), path))
+
+
+async def _proven(entry: Entry, item: Item | None) -> str:
+    origin = await current_origin()
+    published = await read_published(origin)
+    if published is None or published.size <= entry.number:
+        raise NotFound(NOT_YET)
+    tiles = Tiles(reader(origin), published.size)
+    path = await asyncio.to_thread(inclusion_path, tiles.hash_of, entry.number, published.size)
+    return write_proof(Proof(entry.number, path, published, entry.content, item))

@@ -1,0 +1,127 @@
+"""What the log and its pages read: entries, heads, trees of days and their items."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.statements import load_statements
+from marketplace.transparency.tables import DayItem, DayTree, LogEntry, LogHead
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SQL: Final = load_statements(__package__)
+
+
+class Entry(Struct, frozen=True):
+    """An entry of the log at its place; `content` is canonical JSON."""
+
+    number: int
+    kind: str
+    subject: str
+    content: bytes
+
+
+class Head(Struct, frozen=True):
+    """A head as it was signed."""
+
+    origin: str
+    size: int
+    root: str
+    note: str
+    key: str
+    signed_at: dt.datetime
+
+
+class Tree(Struct, frozen=True):
+    """The tree over a day's hidden items of one kind."""
+
+    id: int
+    kind: str
+    day: dt.date
+    key: bytes
+    crown: bytes
+
+
+class PlacedItem(Struct, frozen=True):
+    """An item at its place in a day's tree."""
+
+    tree: int
+    source: str
+    place: int
+    digest: bytes
+
+
+class LoggedQuote(Struct, frozen=True):
+    """A partner's quote: of what and when, and its signed document."""
+
+    id: uuid.UUID
+    offer: uuid.UUID
+    quoted_at: dt.datetime
+    document: bytes
+
+
+async def count_entries() -> int:
+    """Return how many entries the log has, published or not."""
+    last = await fetch_scalar(int, LogEntry.select(LogEntry.number).order_by(LogEntry.number, ascending=False).limit(1))
+    return 0 if last is None else last + 1
+
+
+async def list_entries(start: int, end: int) -> list[Entry]:
+    """Return the entries from one number up to, not including, another."""
+    numbers = (LogEntry.number >= start) & (LogEntry.number < end)
+    return await fetch_rows(Entry, select(Entry, LogEntry).where(numbers).order_by(LogEntry.number))
+
+
+async def find_entry(kind: str, subject: str) -> Entry | None:
+    """Return the first entry of a kind about a subject."""
+    about = (LogEntry.kind == kind) & (LogEntry.subject == subject)
+    return await fetch_row(Entry, select(Entry, LogEntry).where(about).order_by(LogEntry.number).limit(1))
+
+
+async def find_last_of(kind: str) -> Entry | None:
+    """Return the latest entry of a kind."""
+    latest = select(Entry, LogEntry).where(LogEntry.kind == kind).order_by(LogEntry.number, ascending=False).limit(1)
+    return await fetch_row(Entry, latest)
+
+
+async def find_head(size: int | None = None, origin: str = "") -> Head | None:
+    """Return the head that was signed last, or the one of a log's first `size` entries."""
+    query = select(Head, LogHead).order_by(LogHead.id, ascending=False).limit(1)
+    if size is not None:
+        query = query.where(LogHead.size == size, LogHead.origin == origin)
+    return await fetch_row(Head, query)
+
+
+async def find_item(kind: str, source: str) -> PlacedItem | None:
+    """Return where an item of a kind lies."""
+    named = (DayItem.kind == kind) & (DayItem.source == source)
+    return await fetch_row(PlacedItem, select(PlacedItem, DayItem).where(named))
+
+
+async def get_tree(tree: int) -> Tree:
+    """Return a day's tree."""
+    row = await fetch_row(Tree, select(Tree, DayTree).where(DayTree.id == tree))
+    assert row is not None, "items are of trees"
+    return row
+
+
+async def list_items_between(tree: int, first: int, end: int) -> list[PlacedItem]:
+    """Return a tree's items at the places from `first` up to, not including, `end`, in their order."""
+    within = (DayItem.tree == tree) & (DayItem.place >= first) & (DayItem.place < end)
+    return await fetch_rows(PlacedItem, select(PlacedItem, DayItem).where(within).order_by(DayItem.place))
+
+
+async def list_quotes_of(partner: uuid.UUID) -> Sequence[LoggedQuote]:
+    """Return a partner's ten latest quotes of posted prices."""
+    return await fetch_rows(LoggedQuote, SQL["list_quotes_of"], partner)
+
+
+async def find_hidden_document(kind: str, source: str) -> str | None:
+    """Return the document of a confidential fact."""
+    return await fetch_scalar(str, SQL["find_hidden_document"], kind, source)

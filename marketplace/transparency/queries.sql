@@ -1,0 +1,119 @@
+-- name: list_unlogged
+-- The first $1 facts that are not in the log yet, in the order of their numbers.
+SELECT log_fact.id, log_fact.kind, log_fact.subject, log_fact.statement, log_fact.at
+FROM unlogged_fact
+JOIN log_fact ON log_fact.id = unlogged_fact.fact
+ORDER BY log_fact.id
+LIMIT $1;
+
+-- name: list_new_receipts
+-- Up to $2 receipts of consent given before $1, with ids above $3, that are in no day's tree; each with its purpose
+-- and notice.
+SELECT
+    consent_record.receipt,
+    consent_record.subscriber,
+    consent_record.given,
+    consent_record.at,
+    consent_record.purpose,
+    purpose.title_fr,
+    purpose.title_en,
+    notice.version,
+    notice.text_fr,
+    notice.text_en,
+    consent_record.channel,
+    consent_record.covers,
+    consent_record.id
+FROM consent_record
+JOIN purpose ON purpose.code = consent_record.purpose
+JOIN notice ON notice.id = consent_record.notice
+WHERE consent_record.at < $1
+  AND consent_record.id > $3
+  AND NOT EXISTS (
+    SELECT FROM day_item
+    WHERE day_item.kind = 'consent_receipts'
+      AND day_item.source = consent_record.receipt::text
+)
+ORDER BY consent_record.id
+LIMIT $2;
+
+-- name: list_new_journal_entries
+-- Up to $2 journal entries recorded before $1, with ids above $3, that are in no day's tree; each with its postings.
+SELECT
+    journal_entry.id,
+    journal_entry.id::text AS source,
+    jsonb_build_object(
+        'entry', journal_entry.id,
+        'kind', journal_entry.kind,
+        'source', journal_entry.source_id,
+        'at', journal_entry.at,
+        'recorded_at', journal_entry.recorded_at,
+        'currency', journal_entry.currency,
+        'text', journal_entry.text,
+        'postings', (
+            SELECT jsonb_agg(
+                jsonb_build_array(posting.debit, posting.credit, posting.amount_minor) ORDER BY posting.id
+            )
+            FROM posting
+            WHERE posting.entry = journal_entry.id
+        )
+    )::text AS document
+FROM journal_entry
+WHERE journal_entry.recorded_at < $1
+  AND journal_entry.id > $3
+  AND NOT EXISTS (
+    SELECT FROM day_item
+    WHERE day_item.kind = 'journal_entries'
+      AND day_item.source = journal_entry.id::text
+)
+ORDER BY journal_entry.id
+LIMIT $2;
+
+-- name: list_new_trail_heads
+-- The last link of the audit trail's chain, above the number $3, of the lines written before $1, unless it is in a
+-- day's tree; at most $2.
+SELECT
+    trail_link.number AS id,
+    trail_link.number::text AS source,
+    jsonb_build_object('number', trail_link.number, 'hash', trail_link.hash)::text AS document
+FROM trail_link
+JOIN staff_action ON staff_action.id = trail_link.action
+WHERE staff_action.at < $1
+  AND trail_link.number > $3
+  AND NOT EXISTS (
+    SELECT FROM day_item
+    WHERE day_item.kind = 'audit_trail'
+      AND day_item.source = trail_link.number::text
+)
+ORDER BY trail_link.number DESC
+LIMIT least($2, 1);
+
+-- name: list_new_hidden_facts
+-- Up to $2 confidential facts of the kind $4 stated before $1, with ids above $3, that are in no day's tree.
+SELECT hidden_fact.id, hidden_fact.source, hidden_fact.document
+FROM hidden_fact
+WHERE hidden_fact.at < $1
+  AND hidden_fact.id > $3
+  AND hidden_fact.kind = $4
+  AND NOT EXISTS (
+    SELECT FROM day_item
+    WHERE day_item.kind = hidden_fact.kind
+      AND day_item.source = hidden_fact.source
+)
+ORDER BY hidden_fact.id
+LIMIT $2;
+
+-- name: list_quotes_of
+-- The ten latest quotes of posted prices of the partner $1.
+SELECT quote.id, quote.offer, quote.quoted_at, quote.document
+FROM quote
+WHERE quote.partner = $1
+  AND quote.auction IS NULL
+ORDER BY quote.quoted_at DESC, quote.id
+LIMIT 10;
+
+-- name: find_hidden_document
+-- The document of the confidential fact of the kind $1 named $2.
+SELECT hidden_fact.document
+FROM hidden_fact
+WHERE hidden_fact.kind = $1
+  AND hidden_fact.source = $2;

@@ -1,0 +1,102 @@
+"""A day's hidden items: one leaf of the log stands for all of them, and shows neither which they are nor how many.
+
+The rule this file keeps: in every case a day has one leaf a kind, over a tree of 2^56 places. An item lies at the
+place that its own name gives; every other subtree is a hash that looks like any other. Hence a path has 56 hashes,
+always, and shows nothing of who is beside it; and an item that is not in the tree at its place was left out.
+
+An item's leaf binds a salt and the SHA-256 of a document: who does not have both learns nothing by guessing.
+
+Source: RFC 6962, section 2.1 (how leaves and nodes are hashed apart); BLAKE2, RFC 7693 (keyed: what empty places look like).
+"""
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from pricing.merkle import leaf_hash, node_hash, subtree
+from pricing.refusals import OutOfRange
+
+DEPTH: Final = 56
+"""Levels of a day's tree: with a million items a day, two have the same place once in two hundred years."""
+CROWN: Final = 8
+"""Levels above the crown, the row of 256 nodes from which a path is computed without all items."""
+HASH_BYTES: Final = 32
+Items: TypeAlias = Sequence[tuple[int, bytes]]
+"""Places and leaves, sorted by place."""
+
+
+def place_of(kind: str, source: str) -> int:
+    """Return where an item lies: the first 56 bits of the SHA-256 of its kind and its name, a zero byte between."""
+    return int.from_bytes(hashlib.sha256(f"{kind}\0{source}".encode()).digest()[: DEPTH // 8], "big")
+
+
+def item_leaf(salt: bytes, digest: bytes) -> bytes:
+    """Return the leaf of a document with this SHA-256; salt: 32 secret bytes."""
+    return leaf_hash(salt + digest)
+
+
+def salt_of(key: bytes, source: str) -> bytes:
+    """Return the salt of an item, 32 bytes, from the day's secret key, 32 bytes."""
+    return hashlib.blake2b(b"salt" + source.encode(), key=key, digest_size=HASH_BYTES).digest()
+
+
+def crown_of(key: bytes, items: Items) -> bytes:
+    """Return the crown over a day's items: 256 hashes of 32 bytes, each over one 256th of all places."""
+    width = DEPTH - CROWN
+    return b"".join(_node(key, _within(items, number, width), CROWN, number) for number in range(1 << CROWN))
+
+
+def root_of(crown: bytes) -> bytes:
+    """Return the root over a crown."""
+    return subtree([crown[at : at + HASH_BYTES] for at in range(0, len(crown), HASH_BYTES)])
+
+
+def bucket_of(place: int) -> tuple[int, int]:
+    """Return the first place and the one after the last of the 256th that this place is in: what a path needs the items of."""
+    first = place >> (DEPTH - CROWN) << (DEPTH - CROWN)
+    return first, first + (1 << (DEPTH - CROWN))
+
+
+def path_of(key: bytes, crown: bytes, bucket: Items, place: int) -> tuple[bytes, ...]:
+    """Return the 56 hashes beside the way from a place to the root. bucket: the items of `bucket_of` this place."""
+    path = []
+    for height in range(DEPTH - CROWN):
+        beside = place >> height ^ 1
+        path.append(_node(key, _within(bucket, beside, height), DEPTH - height, beside))
+    row = [crown[at : at + HASH_BYTES] for at in range(0, len(crown), HASH_BYTES)]
+    number = place >> (DEPTH - CROWN)
+    while len(row) > 1:
+        path.append(row[number ^ 1])
+        row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+        number >>= 1
+    return tuple(path)
+
+
+def root_from(place: int, leaf: bytes, path: Sequence[bytes]) -> bytes:
+    """Return the root that a leaf at a place gives with these 56 hashes; refuses OutOfRange for another number of them."""
+    if len(path) != DEPTH:
+        msg = f"a path has {DEPTH} hashes, not {len(path)}"
+        raise OutOfRange(msg)
+    reached = leaf
+    for height, beside in enumerate(path):
+        reached = node_hash(beside, reached) if place >> height & 1 else node_hash(reached, beside)
+    return reached
+
+
+def _within(items: Items, number: int, height: int) -> Items:
+    """Return the items below node `number` of the row that is `height` levels above the places."""
+    low, high = number << height, (number + 1) << height
+    return items[bisect_left(items, (low, b"")) : bisect_left(items, (high, b""))]
+
+
+def _node(key: bytes, items: Items, depth: int, number: int) -> bytes:
+    """Return the hash of node `number` of the row at `depth`, over just these items, which are all below it."""
+    if not items:
+        secret = b"empty" + bytes([depth]) + number.to_bytes(DEPTH // 8, "big")
+        return hashlib.blake2b(secret, key=key, digest_size=HASH_BYTES).digest()
+    if depth == DEPTH:
+        return items[0][1]
+    middle = bisect_left(items, ((2 * number + 1) << (DEPTH - depth - 1), b""))
+    left = _node(key, items[:middle], depth + 1, 2 * number)
+    return node_hash(left, _node(key, items[middle:], depth + 1, 2 * number + 1))

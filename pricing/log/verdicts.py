@@ -1,0 +1,256 @@
+"""Verdicts: what a log, a proof and the documents that somebody has show together, and where they contradict each other.
+
+The rule this file keeps: nothing is believed that the log's key did not sign, and what cannot be shown is said. Each
+check is given content that was read elsewhere and returns sentences; the command line reads the files.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from pricing.auctions.receipt import Receipt, compare
+from pricing.auctions.transcript import Transcript, terms_entry
+from pricing.log.notes import Checkpoint, VerifierKey, cosigned_at, is_signed
+from pricing.log.proofs import Proof, faults_of, read_entry
+from pricing.log.tiles import Tiles
+from pricing.merkle import merkle_root
+from pricing.quote import from_canonical
+from pricing.refusals import PricingRefusal, Tampered
+
+Entry: TypeAlias = Mapping[str, Any]
+Entries: TypeAlias = Mapping[int, Entry]
+"""What entries of the log say, by their numbers."""
+SAME_IN_BOTH: Final = (
+    "currency",
+    "full_worth_minor",
+    "worth_days",
+    "cap_minor",
+    "half_life_days",
+    "demand_basis_points",
+)
+"""What a quote's price and the logged inputs of its day name alike."""
+CHAINED: Final = "previous"
+"""Where a day's entry names the root of the day before; it is what makes it one."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is shown, what contradicts, and what cannot be shown, a sentence each."""
+
+    shown: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    cannot_show: list[str] = field(default_factory=list)
+
+    def add(self, other: "Verdict") -> None:
+        """Add what another check found; a sentence is said once."""
+        for mine, theirs in (
+            (self.shown, other.shown),
+            (self.faults, other.faults),
+            (self.cannot_show, other.cannot_show),
+        ):
+            mine += [one for one in theirs if one not in mine]
+
+
+def check_head(checkpoint: Checkpoint, key: VerifierKey, witnesses: Sequence[VerifierKey], quorum: int) -> Verdict:
+    """Check that the log signed a head, and that at least `quorum` of these witnesses cosigned it."""
+    found, head = Verdict(), f"the head of {checkpoint.size} entries"
+    if checkpoint.origin != key.name or not is_signed(checkpoint, key):
+        found.faults.append(f"{head} is not signed by {key.name}")
+        return found
+    found.shown.append(f"{key.name} signed {head}, root {checkpoint.root.hex()}")
+    seen = 0
+    for witness in witnesses:
+        at = cosigned_at(checkpoint, witness)
+        if at is not None:
+            seen += 1
+            instant = dt.datetime.fromtimestamp(at, dt.UTC).isoformat()
+            found.shown.append(f"{witness.name} saw that the log only grew up to {head}, at {instant}")
+    if seen < quorum:
+        found.faults.append(f"{seen} of the witnesses given cosigned {head}, and {quorum} are asked for")
+    if not seen:
+        found.cannot_show.append("whether others are shown another history: no witness was compared with")
+    return found
+
+
+def check_whole(tiles: Tiles, checkpoint: Checkpoint) -> tuple[Verdict, Entries]:
+    """Check that a log's files give its head, and that no subject and no day is in it twice; return what they say too."""
+    found = Verdict()
+    try:
+        written = list(tiles.entries())
+    except Tampered as problem:
+        return Verdict(faults=[str(problem)]), {}
+    if merkle_root(written) != checkpoint.root:
+        return Verdict(faults=[f"the files do not give the root of the head of {checkpoint.size} entries"]), {}
+    entries = {number: read_entry(entry) for number, entry in enumerate(written)}
+    stated: dict[tuple[str, str], int] = {}
+    latest: dict[str, tuple[str, str]] = {}
+    for number, entry in entries.items():
+        kind = entry["kind"]
+        name = (kind, str(entry.get("subject", entry.get("day"))))
+        if name in stated:
+            found.faults.append(f"{kind} of {name[1]} is entry {stated[name]}, and again entry {number}")
+        stated.setdefault(name, number)
+        if CHAINED in entry:
+            day, root = latest.get(kind, ("", ""))
+            if entry["day"] <= day or entry[CHAINED] != root:
+                found.faults.append(
+                    f"{kind} of {entry['day']}, entry {number}, does not follow from {day or 'nothing'}"
+                )
+            latest[kind] = (entry["day"], entry["root"])
+    found.shown.append(f"all {checkpoint.size} entries are those that the head is of")
+    return found, entries
+
+
+def compare_heads(heads: Sequence[Checkpoint], tiles: Tiles | None, witnesses: Sequence[VerifierKey]) -> Verdict:
+    """Check that signed heads are of one history. tiles: of the largest head, which heads of other sizes need."""
+    found = Verdict()
+    for number, one in enumerate(heads):
+        for other in heads[:number]:
+            small, large = sorted((one, other), key=lambda head: head.size)
+            if small.size == large.size:
+                same = small.root == large.root
+            elif tiles is None or tiles.size < large.size or not small.size:
+                found.cannot_show.append(f"whether {small.size} entries became {large.size}: give the tiles")
+                continue
+            else:
+                same = (tiles.hash_of(0, small.size), tiles.hash_of(0, large.size)) == (small.root, large.root)
+            if same:
+                found.shown.append(f"the heads of {small.size} and {large.size} entries are of one history")
+                continue
+            found.faults.append(
+                f"two histories: {large.origin} signed a head of {small.size} entries, root {small.root.hex()}, and one "
+                f"of {large.size}, root {large.root.hex()}, which does not contain it"
+            )
+            both = [key.name for key in witnesses if None not in (cosigned_at(small, key), cosigned_at(large, key))]
+            found.faults += [f"{name} cosigned both" for name in both]
+    return found
+
+
+def check_proof(proof: Proof) -> Verdict:
+    """Check that a proof's entry, and its item, are in the log that its checkpoint is of; who signed that is checked apart."""
+    found = Verdict()
+    digest = hashlib.sha256(proof.item.document).digest() if proof.item else b""
+    try:
+        found.faults += faults_of(proof, digest)
+        content = proof.content()
+    except PricingRefusal as problem:
+        found.faults.append(str(problem))
+    if not found.faults:
+        what = f"{content['kind']} of {content.get('subject', content.get('day'))} is entry {proof.index} of the log"
+        found.shown.append(f"{proof.item.source} is among them: {what}" if proof.item else what)
+    return found
+
+
+def check_release(name: str, digest: str, entries: Entries) -> Verdict:
+    """Check that a whole file, by its SHA-256 in hex, is one that these entries say was sealed, and not called back since."""
+    found = Verdict()
+    for number, entry in entries.items():
+        stated = entry.get("statement", {})
+        if entry["kind"] == "release_sealed" and digest in (stated["cells_sha256"], *stated["editions_sha256"]):
+            period = f"{stated['dataset']}, {stated['period_from']} to {stated['period_to']}"
+            found.shown.append(f"{name} is release {entry['subject']} as it was sealed ({period}), entry {number}")
+            found.shown += [
+                f"release {entry['subject']} was called back: {other['statement'].get('reason_en', '')}, entry {later}"
+                for later, other in entries.items()
+                if (other["kind"], other.get("subject")) == ("release_recalled", entry["subject"])
+            ]
+    if not found.shown:
+        found.faults.append(f"{name} is no release that was sealed in these entries: it was replaced or changed")
+    return found
+
+
+def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
+    """Check a quote's document against the price inputs of its offer and day, which one of these proofs has.
+
+    Refuses Tampered where they are none.
+    """
+    try:
+        quote = json.loads(document)
+        day = dt.datetime.fromisoformat(quote["quoted_at"]).astimezone(dt.UTC).date().isoformat()
+        priced = quote["price"]["inputs"]
+        from_canonical(json.dumps(quote["price"], separators=(",", ":"), sort_keys=True).encode())
+        logged = [json.loads(proof.item.document) for proof in proofs if proof.item and _kind(proof) == "price_inputs"]
+        same = [one for one in logged if (one["offer"], one["day"]) == (quote["offer"], day)]
+        contradictions = [_contradictions(name, priced, one) for one in same]
+    except PricingRefusal as problem:
+        return Verdict(faults=[f"{name}: {problem}"])
+    except (ValueError, TypeError, KeyError) as problem:
+        msg = f"{name} is not a quote, or a proof does not have the inputs of a price"
+        raise Tampered(msg) from problem
+    if not logged:
+        return Verdict(cannot_show=[f"the price inputs of {day}: give the proof of them with {name}"])
+    if not same:
+        return Verdict(
+            faults=[f"{name} is of {day}, but the logged price is of another day or offer: it was back-dated"]
+        )
+    if [] in contradictions:
+        return Verdict(shown=[f"{name} was computed from what the log has for {day}"])
+    return Verdict(faults=[sentence for found in contradictions for sentence in found])
+
+
+def _contradictions(name: str, priced: Mapping[str, Any], logged: Mapping[str, Any]) -> list[str]:
+    """Return where a quote's inputs are not those logged for its day; its floor may be higher, for what was promised."""
+    wrong = [one for one in SAME_IN_BOTH if priced[one] != logged[one]]
+    if priced["floor_minor"] < logged["floor_minor"]:
+        wrong.append("floor_minor")
+    return [
+        f"{name} says {one} {priced[one]}, but the log of {logged['day']} says {logged[one]}: it was back-dated"
+        for one in wrong
+    ]
+
+
+def check_consent(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
+    """Check that one of these proofs is of this receipt of consent, byte for byte."""
+    items = [proof.item.document for proof in proofs if proof.item and _kind(proof) == "consent_receipts"]
+    if document in items:
+        return Verdict(shown=[f"{name} is the receipt that the proof is of"])
+    if items:
+        return Verdict(faults=[f"{name} is not the receipt that the log has: it was dropped or changed"])
+    return Verdict(cannot_show=[f"whether {name} is in the log: give its proof"])
+
+
+def check_bid(name: str, receipt: Receipt, transcripts: Sequence[Transcript], key: bytes | None) -> Verdict:
+    """Check a bid's receipt against the transcript of its auction, which is checked against the log apart."""
+    found = Verdict()
+    for transcript in transcripts:
+        if transcript.auction == receipt.content["auction"]:
+            compared = compare(transcript, receipt, key)
+            found.faults += compared.differences
+            found.cannot_show += compared.cannot_show
+            if not compared.differences:
+                found.shown.append(f"{name} agrees with the transcript of auction {transcript.auction}")
+    if not found.shown and not found.faults:
+        found.cannot_show.append(f"whether {name} counted: give the transcript of auction {receipt.content['auction']}")
+    return found
+
+
+def _kind(proof: Proof) -> str:
+    return str(proof.content()["kind"])
+
+
+def check_transcript(transcript: Transcript, digest: str, entries: Entries) -> Verdict:
+    """Check a transcript, and the SHA-256 of its file in hex, against what the log says of the auction."""
+    found, name = Verdict(), f"auction {transcript.auction}"
+    terms = {"auction": transcript.auction, "kind": transcript.kind, "terms": transcript.terms}
+    expected = {
+        "auction_opened": ("terms_sha256", terms_entry(terms).hex(), "its terms were changed after it was opened"),
+        "auction_closed": ("root", transcript.root.hex(), "its bids are not those that the root at close is of"),
+        "auction_awarded": ("transcript_sha256", digest, "this is not the transcript that was published"),
+    }
+    for kind, (part, value, fault) in expected.items():
+        numbers = [number for number, entry in entries.items() if _is_about(entry, kind, transcript.auction)]
+        if not numbers:
+            found.cannot_show.append(f"{kind} of {name}: it is not in the entries given")
+        for number in numbers:
+            if entries[number]["statement"][part] == value:
+                found.shown.append(f"{name}: {kind} is entry {number}, and the transcript agrees")
+            else:
+                found.faults.append(f"{name}: {fault} ({kind}, entry {number})")
+    return found
+
+
+def _is_about(entry: Mapping[str, Any], kind: str, subject: str) -> bool:
+    return (entry["kind"], entry.get("subject")) == (kind, subject)
