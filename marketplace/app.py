@@ -46,6 +46,7 @@ from marketplace.docs import pages as docs_pages
 from marketplace.dry_runs import pages as dry_runs_pages
 from marketplace.earnings import pages as earnings_pages
 from marketplace.earnings import statement_pages as earnings_statement_pages
+from marketplace.einvoicing import pages as einvoicing_pages
 from marketplace.errors import Refusal, Unavailable
 from marketplace.finance import category_pages as finance_category_pages
 from marketplace.finance import command_pages as finance_command_pages
@@ -452,6 +453,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     finance_queue_pages.ROUTES,
     finance_command_pages.ROUTES,
     finance_category_pages.ROUTES,
+    einvoicing_pages.ROUTES,
     bookkeeping_pages.ROUTES,
     bookkeeping_period_pages.ROUTES,
     bookkeeping_trail_pages.ROUTES,

@@ -21,6 +21,7 @@ from marketplace.database import fetch_rows
 from marketplace.datasets.invariants import RELEASES
 from marketplace.delivery.invariants import DOWNLOADS
 from marketplace.earnings.invariants import SHARES
+from marketplace.einvoicing.invariants import TRANSMISSIONS
 from marketplace.finance.invariants import WRITE_OFFS
 from marketplace.identity.invariants import PEOPLE
 from marketplace.ledger.invariants import BOOKS
@@ -48,6 +49,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         SHARES,
         PAYOUTS,
         BANK,
+        TRANSMISSIONS,
         WRITE_OFFS,
         EXPORTS,
         LOG,

@@ -133,6 +133,27 @@ class Settings:
         "https://ec.europa.eu/taxation_customs/vies/rest-api",
         "service that confirms EU VAT numbers; empty: none",
     )
+    einvoicing_flow_url: str = _setting(
+        "EINVOICING_FLOW_URL",
+        "",
+        "flow service of the approved platform (XP Z12-013) that invoices travel through; empty: none does",
+        roles=(JOBS,),
+    )
+    einvoicing_directory_url: str = _setting(
+        "EINVOICING_DIRECTORY_URL", "", "directory service of the platform: the annuaire of addresses", roles=(JOBS,)
+    )
+    einvoicing_token_url: str = _setting(
+        "EINVOICING_TOKEN_URL", "", "where the platform gives tokens (OAuth 2); empty: it wants none", roles=(JOBS,)
+    )
+    einvoicing_client: str = _setting(
+        "EINVOICING_CLIENT", "", "our id and secret at the platform, a colon between", roles=(JOBS,)
+    )
+    einvoicing_platform: str = _setting(
+        "EINVOICING_PLATFORM", "", "the platform's four characters at the tax authority, for reports", roles=(JOBS,)
+    )
+    einvoicing_from: str = _setting(
+        "EINVOICING_FROM", "2026-09-01", "day from which documents travel; later changes are not read", roles=(JOBS,)
+    )
     subscribers_basis_points: int = _setting(
         "SUBSCRIBERS_BASIS_POINTS", "5000", "subscribers' rate of a sale after its fee"
     )

@@ -32,6 +32,7 @@ SLICES = (
     "catalogue",
     "purchases",
     "search",
+    "einvoicing",
     "auctions",
     "reverse_auctions",
     "delivery",

@@ -30,6 +30,7 @@ PARTS: Final = {
         "files",
         "lines-and-consents",
         "stripe",
+        "einvoicing",
         "roles",
         "security",
         "identity-providers",

@@ -22,6 +22,7 @@ import uvicorn
 
 from marketplace import clock, database
 from marketplace.app import create_app
+from marketplace.embedded.einvoicing_platform import DIRECTORY, FLOW, Platform
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.embedded.seed import seed
 from marketplace.embedded.seed_auctions import is_sealed_auction_over
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST_STRIPE_PORT = 8700
+FIRST_PLATFORM_PORT = 8750
+PLATFORM_NUMBER = "0099"
 QUIETLY: dict[str, Any] = {"log_level": "warning", "timeout_graceful_shutdown": 2}
 SHARES_EVERY_SECONDS = "15"
 SEED_WEBHOOK_SECRET = "whsec_seed"  # noqa: S105 (until the site is open and has an endpoint with a secret of its own)
@@ -73,11 +76,16 @@ def run_demo() -> int:
     with _exclusive(state), contextlib.ExitStack() as stack:
         site = stack.enter_context(free_port(settings().host, settings().port))
         stripe = stack.enter_context(free_port("127.0.0.1", FIRST_STRIPE_PORT))
+        platform = stack.enter_context(free_port("127.0.0.1", FIRST_PLATFORM_PORT))
+        einvoicing = f"http://127.0.0.1:{port_of(platform)}"
         chosen = {
             "PORT": str(port_of(site)),
             "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}",
             "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
             "STRIPE_WEBHOOK_SECRET": SEED_WEBHOOK_SECRET,
+            "EINVOICING_FLOW_URL": einvoicing + FLOW,
+            "EINVOICING_DIRECTORY_URL": einvoicing + DIRECTORY,
+            "EINVOICING_PLATFORM": PLATFORM_NUMBER,
             "PARTAGE_ONE_CLICK": "1",
             "SMTP_URL": settings().smtp_url or (state / "mail").resolve().as_uri(),
             "PAYOUT_IBAN": settings().payout_iban or OUR_IBAN,
@@ -89,11 +97,11 @@ def run_demo() -> int:
         os.environ.update(chosen)
         settings.cache_clear()
         (state / "demo.json").write_text(json.dumps({"url": settings().url, "stripe": settings().stripe_url}))
-        asyncio.run(_run(site, stripe))
+        asyncio.run(_run(site, stripe, platform))
     return 0
 
 
-async def _run(site: socket.socket, stripe: socket.socket) -> None:
+async def _run(site: socket.socket, stripe: socket.socket, platform: socket.socket) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -110,7 +118,7 @@ async def _run(site: socket.socket, stripe: socket.socket) -> None:
             async with counterpart_running(settings().state / "stripe.db", stripe, read_time=_read_time):
                 if await _run_unless_stopped(seed(settings().state, progress, now, past.close), stop):
                     progress("opening the site", 1.0)
-                    async with site_running(site), ticking(), bank_running():
+                    async with _platform_running(platform), site_running(site), ticking(), bank_running():
                         _print_welcome()
                         await stop.wait()
     finally:
@@ -144,6 +152,13 @@ async def counterpart_running(
     """
     counterpart = create_counterpart(path, control=control, daily_payouts=True, read_time=read_time)
     async with _serving(uvicorn.Config(counterpart, access_log=False, **QUIETLY), listener):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _platform_running(listener: socket.socket) -> AsyncIterator[None]:
+    """Run the local e-invoicing platform in this event loop; it accepts all that a platform would."""
+    async with _serving(uvicorn.Config(Platform(), access_log=False, lifespan="off", **QUIETLY), listener):
         yield
 
 

@@ -21,6 +21,7 @@ from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
+from marketplace.einvoicing.actions import exchange_einvoices
 from marketplace.finance.actions import reconcile
 from marketplace.identity.names import reseal_names
 from marketplace.identity.vat_checks import confirm_pending_vat
@@ -78,6 +79,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "record-refunds": (10, record_refunds),
         "follow-disputes": (10, follow_disputes),
         "invoices": (10, render_pending_invoices),
+        "einvoices": (MINUTE, exchange_einvoices),
         "bidder-messages": (2, write_to_bidders),
         "licence-messages": (MINUTE, write_reminders),
         "index-contributions": (MINUTE, index_contributions),

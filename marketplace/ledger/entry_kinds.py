@@ -59,6 +59,22 @@ KINDS: Final = (
         "charge_without_sale",
     ),
     EntryKind(
+        "sale_cancelled",
+        "Vente annulée pour corriger sa facture",
+        "Sale cancelled to correct its invoice",
+        "invoice_correction",
+        frozenset({(chart.LICENCES_SOLD, chart.PARTNERS), (chart.VAT_COLLECTED, chart.PARTNERS)}),
+        invariant="a correction of an invoice is entered back and forth for what it says",
+    ),
+    EntryKind(
+        "sale_reissued",
+        "Vente facturée à nouveau",
+        "Sale invoiced anew",
+        "invoice_correction",
+        frozenset({(chart.PARTNERS, chart.LICENCES_SOLD), (chart.PARTNERS, chart.VAT_COLLECTED)}),
+        invariant="a correction of an invoice is entered back and forth for what it says",
+    ),
+    EntryKind(
         "refund",
         "Remboursement",
         "Refund",

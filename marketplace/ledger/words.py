@@ -32,6 +32,8 @@ HEADINGS = {
     "release_recalled": "Release called back",
     "entry_reversed": "Entry reversed",
     "order_refunded": "Refund decided",
+    "invoice_corrected": "Invoice corrected",
+    "electronic_address_chosen": "Electronic address chosen",
     "command_retried": "Asked Stripe again",
     "command_given_up": "Gave up asking Stripe",
     "amount_equal": "same amount",

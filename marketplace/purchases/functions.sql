@@ -3,6 +3,8 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ord
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoice
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoice_correction
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoice_file
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 -- A PDF is compressed already: PostgreSQL stores it as it is.
@@ -17,4 +19,6 @@ CREATE INDEX IF NOT EXISTS entitlement_by_partner ON entitlement (partner, relea
 CREATE INDEX IF NOT EXISTS entitlement_suspended ON entitlement (licence) WHERE suspended_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS order_return_by_order ON order_return (purchase_order);
 CREATE INDEX IF NOT EXISTS invoice_by_order ON invoice (purchase_order);
-CREATE UNIQUE INDEX IF NOT EXISTS one_invoice_an_order ON invoice (purchase_order) WHERE kind = 'invoice';
+-- An order that was invoiced anew has several invoices; an invariant says that all but one are corrected.
+DROP INDEX IF EXISTS one_invoice_an_order;
+CREATE INDEX IF NOT EXISTS invoice_correction_by_order ON invoice_correction (purchase_order);

@@ -128,6 +128,28 @@ SALES: Final = (
         (chart.LICENCES_SOLD, chart.VAT_COLLECTED),
     ),
     Invariant(
+        "a correction of an invoice is entered back and forth for what it says",
+        """SELECT correction.id AS correction, entry.id AS entry, entry.kind
+           FROM invoice_correction AS correction
+           FULL JOIN (SELECT * FROM journal_entry WHERE kind IN ('sale_cancelled', 'sale_reissued')) AS entry
+               ON entry.source_id = correction.id::text
+           WHERE correction.id IS NULL
+              OR (SELECT count(*) FROM journal_entry AS one
+                  WHERE one.kind IN ('sale_cancelled', 'sale_reissued') AND one.source_id = correction.id::text) <> 2
+              OR (net_minor, vat_minor) <> (
+               SELECT coalesce(sum(amount_minor) FILTER (WHERE $1::text IN (debit, credit)), 0)::bigint,
+                      coalesce(sum(amount_minor) FILTER (WHERE $2::text IN (debit, credit)), 0)::bigint
+               FROM posting WHERE posting.entry = entry.id)""",
+        (chart.LICENCES_SOLD, chart.VAT_COLLECTED),
+    ),
+    Invariant(
+        "an order has at most one invoice that is not corrected",
+        """SELECT purchase_order AS "order", count(*) FROM invoice
+           WHERE kind = 'invoice'
+                 AND NOT EXISTS (SELECT FROM invoice_correction WHERE invoice_correction.invoice = invoice.number)
+           GROUP BY purchase_order HAVING count(*) > 1""",
+    ),
+    Invariant(
         "the numbers of invoices and credit notes leave no gap and rise with time",
         """SELECT series, count(*), max(position) AS highest, number_series.last, bool_and(rises) AS rises
            FROM (SELECT series, position,

@@ -27,7 +27,7 @@ CATEGORIES: Final = {
 }
 EXEMPTION_CODES: Final = {"reverse_charge": "VATEX-EU-AE", "outside_eu": "VATEX-EU-O"}
 TYPES: Final = {"invoice": "380", "credit_note": "381"}
-SIREN_SCHEME, ONE_PIECE, WHOLE_BASIS_POINTS = "0002", "C62", 100
+SIREN_SCHEME, ELECTRONIC_SCHEME, ONE_PIECE, WHOLE_BASIS_POINTS = "0002", "0225", "C62", 100
 NOTHING_AGREED: Final = "1"
 """UNTDID 4461: no particular means of payment is asked for; it has been paid."""
 
@@ -35,6 +35,14 @@ NOTHING_AGREED: Final = "1"
 def rate(basis_points: int) -> str:
     """Write basis points as a percentage: 850 → 8.50."""
     return f"{basis_points // WHOLE_BASIS_POINTS}.{basis_points % WHOLE_BASIS_POINTS:02d}"
+
+
+def ubl(document: Mapping[str, Any]) -> bytes:
+    """Return the document as UBL 2.1, valid against its schema: what partners elsewhere may ask for."""
+    xml: bytes = generate_xml(
+        _terms(document), flavor="ubl-2.1", level="en16931", check_xsd=True, check_schematron=False
+    )
+    return xml
 
 
 def facturx(document: Mapping[str, Any]) -> bytes:
@@ -117,7 +125,7 @@ def _seller(document: Mapping[str, Any], *, outside: bool) -> dict[str, str]:
         "postcode": seller["postcode"],
         "addr_l1": seller["street"],
         "einvoicing_addr": seller["siren"],
-        "einvoicing_addr_schemeid": "0225",
+        "einvoicing_addr_schemeid": ELECTRONIC_SCHEME,
     }
     if not outside:
         party["vat_identifier"] = seller["vat_number"]
@@ -137,5 +145,6 @@ def _buyer(document: Mapping[str, Any], *, outside: bool) -> dict[str, str]:
     if buyer["vat_number"].startswith("FR") and buyer["country"] != "MC":  # Monaco's hold no SIREN
         siren = buyer["vat_number"][-9:]
         party |= {"legal_identifier": siren, "legal_identifier_schemeid": SIREN_SCHEME}
-        party |= {"einvoicing_addr": siren, "einvoicing_addr_schemeid": "0225"}
+    if address := buyer.get("electronic_address"):
+        party |= {"einvoicing_addr": address, "einvoicing_addr_schemeid": ELECTRONIC_SCHEME}
     return party

@@ -21,7 +21,7 @@ from marketplace.database import copy_in, execute, fetch_row, fetch_rows, fetch_
 from marketplace.errors import Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.messages.actions import send_each
-from marketplace.messages.kinds import invoice_issued, refunded
+from marketplace.messages.kinds import invoice_corrected, invoice_issued, refunded
 from marketplace.messages.rules import Recipient
 from marketplace.purchases.numbers import draw_numbers, number, series_of
 from marketplace.purchases.queries import SQL
@@ -34,12 +34,19 @@ if TYPE_CHECKING:
 
 BATCH_SIZE: Final = 200
 LETTERS: Final = {"invoice": "F", "credit_note": "A"}
+MESSAGES: Final = {
+    ("sale",): invoice_issued.KIND,
+    ("refund", "dispute_lost"): refunded.KIND,
+    ("sale_reissued",): invoice_corrected.KIND,
+}
+"""Kinds of entry → what the partner is written about their document; of a cancelled sale they hear with the one issued anew."""
 
 
 class UnissuedEntry(Struct, frozen=True):
     """An entry without its document, and all that the document says; amounts in cents, the period half-open."""
 
     entry: int
+    kind: str
     at: dt.datetime
     purchase_order: uuid.UUID
     order_number: str
@@ -57,6 +64,7 @@ class UnissuedEntry(Struct, frozen=True):
     postcode: str | None
     city: str | None
     reference: str | None
+    electronic_address: str | None
     language: str
     title_fr: str
     title_en: str
@@ -148,8 +156,9 @@ async def _number(kind: str, entries: Sequence[UnissuedEntry]) -> int:
     series, _, position = first.rpartition("-")
     records = [_record(kind, series, place, at, entry) for place, entry in enumerate(mine, int(position))]
     await copy_in("invoice", INVOICE_COLUMNS, records)
-    written = refunded.KIND if kind == "credit_note" else invoice_issued.KIND
-    await send_each(written, [_fact(entry) for entry in mine])
+    for kinds, message in MESSAGES.items():
+        if facts := [_fact(entry) for entry in mine if entry.kind in kinds]:
+            await send_each(message, facts)
     return len(records)
 
 
@@ -222,6 +231,7 @@ def _document(
             "postcode": entry.postcode or "",
             "city": entry.city or "",
             "reference": entry.reference or "",
+            "electronic_address": entry.electronic_address or "",
         },
         "line": {
             "title_fr": entry.title_fr,

@@ -288,9 +288,10 @@ RETURNING purchase_order.id, purchase_order.state;
 
 -- fragment: unissued
 -- Entries that move revenue and have no invoice or credit note, with what it must say: $1 rows, $2 and $3 the accounts
--- of licences sold and VAT collected. `sale` is the order's invoice, once it has one.
+-- of licences sold and VAT collected. `sale` is the order's latest invoice, or the one that is corrected.
 SELECT
     entry.id AS entry,
+    entry.kind,
     entry.at,
     purchase_order.id AS purchase_order,
     purchase_order.number AS order_number,
@@ -308,6 +309,7 @@ SELECT
     billing.postcode,
     billing.city,
     billing.reference,
+    electronic_address.address AS electronic_address,
     coalesce(
         (SELECT language FROM person WHERE person.partner = partner.id ORDER BY created_at, id LIMIT 1), 'fr'
     ) AS language,
@@ -329,6 +331,10 @@ CROSS JOIN LATERAL (
 JOIN purchase_order ON purchase_order.id = (
     CASE
         WHEN entry.kind = 'sale' THEN entry.source_id::uuid
+        WHEN entry.kind IN ('sale_cancelled', 'sale_reissued') THEN (
+            SELECT correction.purchase_order FROM invoice_correction AS correction
+            WHERE correction.id = entry.source_id::uuid
+        )
         ELSE (SELECT order_return.purchase_order FROM order_return WHERE order_return.id = entry.source_id::uuid)
     END
 )
@@ -336,8 +342,18 @@ JOIN partner ON partner.id = purchase_order.partner
 LEFT JOIN billing_details AS billing ON billing.partner = partner.id
 JOIN release ON release.id = purchase_order.release
 JOIN dataset ON dataset.code = release.dataset
-LEFT JOIN invoice AS sale ON sale.purchase_order = purchase_order.id AND sale.kind = 'invoice'
-WHERE entry.kind IN ('sale', 'refund', 'dispute_lost')
+LEFT JOIN electronic_address ON electronic_address.partner = partner.id
+LEFT JOIN LATERAL (
+    SELECT invoice.number, invoice.issued_at
+    FROM invoice
+    LEFT JOIN invoice_correction AS correction ON correction.invoice = invoice.number
+    WHERE invoice.purchase_order = purchase_order.id
+      AND invoice.kind = 'invoice'
+      AND (entry.kind <> 'sale_cancelled' OR correction.id::text = entry.source_id)
+    ORDER BY invoice.issued_at DESC, invoice.number DESC
+    LIMIT 1
+) AS sale ON true
+WHERE entry.kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued')
   AND entry.source_id ~ '^[0-9a-f-]{36}$'
   AND moved.sold_minor + moved.vat_minor <> 0
   AND NOT EXISTS (SELECT FROM invoice WHERE invoice.entry = entry.id)
@@ -353,6 +369,9 @@ LIMIT $1;
 {unissued}
   AND (
       entry.source_id = ANY ($4)
+      OR entry.source_id IN (
+          SELECT id::text FROM invoice_correction WHERE invoice_correction.purchase_order::text = ANY ($4)
+      )
       OR entry.source_id IN (SELECT id::text FROM order_return WHERE order_return.purchase_order::text = ANY ($4))
   )
 ORDER BY entry.id
@@ -462,3 +481,20 @@ WHERE newer.state = 'sealed'
       WHERE kind = 'new_release' AND source_id = newer.id::text AND recipient = entitlement.partner::text
   )
 LIMIT $3;
+
+-- name: find_invoice_to_correct
+-- The invoice $1, and what its credit notes have left of it.
+SELECT
+    invoice.number,
+    invoice.kind,
+    invoice.purchase_order,
+    invoice.net_minor - coalesce(back.net_minor, 0)::bigint AS net_minor,
+    invoice.vat_minor - coalesce(back.vat_minor, 0)::bigint AS vat_minor,
+    EXISTS (SELECT FROM invoice_correction WHERE invoice_correction.invoice = invoice.number) AS is_corrected
+FROM invoice
+CROSS JOIN LATERAL (
+    SELECT sum(note.net_minor) AS net_minor, sum(note.vat_minor) AS vat_minor
+    FROM invoice AS note
+    WHERE note.corrects = invoice.number
+) AS back
+WHERE invoice.id = $1;

@@ -9,7 +9,7 @@ from piccolo.table import Table
 from marketplace.catalogue.tables import LicenceTerms, Quote
 from marketplace.database import DB
 from marketplace.datasets.tables import Release
-from marketplace.identity.tables import Partner
+from marketplace.identity.tables import Partner, Person
 from marketplace.ledger.tables import JournalEntry
 from marketplace.payments.tables import Dispute
 from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
@@ -142,6 +142,21 @@ class BillingDetails(Table, db=DB, tablename="billing_details"):
     address_is_whole = Check("length(street) BETWEEN 1 AND 200 AND length(city) BETWEEN 1 AND 100")
 
 
+class ElectronicAddress(Table, db=DB, tablename="electronic_address"):
+    """Where a French partner receives invoices electronically: what the annuaire said last, never guessed."""
+
+    personal_data = NOBODYS
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    siren = Text()
+    address = Text(null=True, default=None)
+    """A line of the annuaire (scheme 0225); null: it has none, or several and nobody chose."""
+    lines = Text(default="")
+    """All lines it has, a space between."""
+    looked_at = Timestamptz()
+    siren_is_nine_digits = Check("siren ~ '^[0-9]{9}$'")
+    address_is_a_line = Check("address IS NULL OR address = ANY (string_to_array(lines, ' '))")
+
+
 class Invoice(Table, db=DB, tablename="invoice"):
     """An invoice or credit note: the document of one sale or refund in the books. Append-only, and so is its document.
 
@@ -183,6 +198,23 @@ class Invoice(Table, db=DB, tablename="invoice"):
     )
     a_credit_note_corrects = Check("(kind = 'credit_note') = (corrects IS NOT NULL)")
     adds_up = Check("total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0")
+
+
+class InvoiceCorrection(Table, db=DB, tablename="invoice_correction"):
+    """Someone's decision to cancel what is left of an invoice by a credit note and issue it anew under the next number."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT, find="person = me.person")
+    id = UUID(primary_key=True)
+    """The source of both of its entries."""
+    invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict, target_column="number", unique=True)
+    purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
+    net_minor = BigInt()
+    vat_minor = BigInt()
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
+    reason = Text()
+    at = Timestamptz()
+    something_is_left = Check("net_minor >= 0 AND vat_minor >= 0 AND net_minor + vat_minor > 0")
+    reason_is_given = Check("length(btrim(reason)) BETWEEN 3 AND 2000")
 
 
 class InvoiceFile(Table, db=DB, tablename="invoice_file"):

@@ -30,7 +30,7 @@ FLOORS = (
     {"storefront", "auction_pages"},
     {"earnings"},
     {"payouts", "operators"},
-    {"bank"},
+    {"bank", "einvoicing"},
     {"finance"},
     {"bookkeeping"},
     {"transparency", "docs", "first_steps", "legal"},

@@ -14,6 +14,8 @@ from marketplace.finance.exceptions import (
     dispute_differs,
     dispute_open,
     download_without_money,
+    einvoice_rejected,
+    einvoice_waiting,
     entitlement_without_money,
     entry_differs,
     event_failed,
@@ -29,6 +31,7 @@ from marketplace.finance.exceptions import (
     refund_without_movement,
     run_unanswered,
     run_undecided,
+    sale_unreported,
     sale_without_charge,
     settled_after_write_off,
     statement_gap,
@@ -71,6 +74,9 @@ EXCEPTIONS: Final[dict[str, ExceptionKind]] = {
         settled_after_write_off,
         balance_differs,
         transfer_unasked,
+        einvoice_rejected,
+        einvoice_waiting,
+        sale_unreported,
     )
 }
 """Code → kind."""

@@ -1,0 +1,134 @@
+"""Pages of documents on their way: finance's list and one document, what can be done about it, and UBL for who asks."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.einvoicing import actions, queries
+from marketplace.einvoicing.codes import REASONS, STATUSES
+from marketplace.errors import Invalid
+from marketplace.identity.guards import expect, partner
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
+from marketplace.purchases.invoice_xml import ubl
+from marketplace.web import formats
+from marketplace.web.pages import download, in_words, see
+
+STATES = ("waiting", "queued", "deposited", "rejected", "refused", "corrected")
+
+
+class AddressForm(Struct):
+    """Which line of the annuaire a partner's documents go to."""
+
+    line: str
+    form_id: uuid.UUID
+
+
+class MendForm(Struct):
+    """Why an invoice is issued anew."""
+
+    reason: str
+    form_id: uuid.UUID
+
+
+def status_label(code: int | None) -> str:
+    """Return what a status is called; one that is not in our list keeps its number."""
+    if code is None:
+        return "–"
+    words = STATUSES.get(code)
+    return f"{code} · {in_words(words)}" if words else str(code)
+
+
+def reason_label(codes: str) -> str:
+    """Return the reasons of a status in words; one that is not in our list as its code."""
+    known = [(code, REASONS.get(code)) for code in codes.split(", ") if code]
+    return ", ".join(f"{in_words(words)} ({code})" if words else code for code, words in known)
+
+
+@get("/finance/einvoicing", guards=READERS, opt=expect("finance", "auditor"))
+async def documents(show: Text = "", page_number: Page = 1) -> Template:
+    """Show the documents on their way, each month's VAT as the books and the tax authority have it, and the reports."""
+    if show and show not in STATES:
+        raise Invalid("There is no such list: {show}.", show=show)
+    return books_page(
+        "einvoicing/documents.html",
+        exchange=await queries.find_state(),
+        rows=await queries.list_transmissions(page_number, show),
+        chosen=show,
+        states=STATES,
+        months=await queries.list_months(),
+        reports=await queries.list_reports(),
+        status_label=status_label,
+        month_of=formats.month,
+    )
+
+
+@get("/finance/einvoicing/{transmission:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+async def document(request: Asked, transmission: FromPath[uuid.UUID]) -> Template:
+    """Show one document on its way: its statuses, its files, and what can be done."""
+    return books_page(
+        "einvoicing/document.html",
+        it=await queries.get_transmission(transmission),
+        events=await queries.list_events(transmission),
+        flows=await queries.list_flows(transmission),
+        status_label=status_label,
+        reason_label=reason_label,
+        may_act=request.user.role == "finance",
+    )
+
+
+@post(
+    "/finance/einvoicing/{transmission:uuid}/address",
+    guards=CLERKS,
+    opt=expect("finance", stranger=200),
+    status_code=303,
+)
+async def choose_address(
+    request: Asked,
+    transmission: FromPath[uuid.UUID],
+    data: Annotated[AddressForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Choose the line of the annuaire that a partner's documents go to."""
+    await actions.choose_address(transmission, data.line, request.user)
+    return see(f"/finance/einvoicing/{transmission}")
+
+
+@post(
+    "/finance/einvoicing/{transmission:uuid}/mend", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303
+)
+async def mend(
+    request: Asked,
+    transmission: FromPath[uuid.UUID],
+    data: Annotated[MendForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Cancel a rejected or refused invoice and issue it anew."""
+    await actions.mend(transmission, request.user, reason=data.reason, form_id=data.form_id)
+    return see(f"/finance/einvoicing/{transmission}")
+
+
+@get("/invoices/{invoice:uuid}/ubl", guards=[partner], opt=expect("partner", stranger=404))
+async def own_ubl(request: Asked, invoice: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Hand out an invoice or credit note of the partner's own as UBL."""
+    assert request.user.partner
+    return await _ubl(invoice, request.user.partner)
+
+
+@get("/finance/invoices/{invoice:uuid}/ubl", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+async def any_ubl(invoice: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Hand out any partner's invoice or credit note as UBL."""
+    return await _ubl(invoice, None)
+
+
+async def _ubl(invoice: uuid.UUID, of: uuid.UUID | None) -> Response[bytes]:
+    found = await queries.get_document(invoice, of)
+    return download(f"{found.number}.xml", ubl(msgspec.json.decode(found.document)))
+
+
+ROUTES = [documents, document, choose_address, mend, own_ubl, any_ubl]

@@ -1,0 +1,172 @@
+"""What pages and the job read of documents on their way: transmissions, files, reports, months."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows, select
+from marketplace.einvoicing.tables import EinvoicingState, Flow, LifeCycleEvent, Report
+from marketplace.errors import NotFound
+from marketplace.ledger import chart
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.statements import load_statements
+
+SQL: Final = load_statements(__package__)
+REPORTS_SHOWN: Final = 24
+WAITING_EXCEPTIONS: Final = SQL["list_waiting_exceptions"]
+UNREPORTED_EXCEPTIONS: Final = SQL["list_unreported_exceptions"]
+"""What the queue of exceptions reads of documents on their way."""
+
+
+class StateRow(Struct, frozen=True):
+    """Since when documents travel, how far the platform's answers were read, and why it could not be asked last time."""
+
+    from_at: dt.datetime
+    read_until: dt.datetime
+    error: str
+
+
+class TransmissionRow(Struct, frozen=True):
+    """A document on its way, as the list shows it; `total_minor` in cents."""
+
+    id: uuid.UUID
+    state: str
+    code: int | None
+    address: str | None
+    number: str
+    issued_at: dt.datetime
+    total_minor: int
+    company: str
+
+
+class TransmissionPage(Struct, frozen=True):
+    """A document on its way, with what can be done about it; `issued_anew`: the number that took its place."""
+
+    id: uuid.UUID
+    state: str
+    code: int | None
+    address: str | None
+    created_at: dt.datetime
+    invoice: uuid.UUID
+    kind: str
+    number: str
+    issued_at: dt.datetime
+    total_minor: int
+    purchase_order: uuid.UUID
+    order_number: str
+    company: str
+    lines: str | None
+    looked_at: dt.datetime | None
+    issued_anew: str | None
+
+
+class EventRow(Struct, frozen=True):
+    """A status of a document."""
+
+    code: int
+    at: dt.datetime
+    reason_code: str
+    reason: str
+
+
+class FlowRow(Struct, frozen=True):
+    """A file of the outbox."""
+
+    kind: str
+    name: str
+    state: str
+    attempts: int
+    created_at: dt.datetime
+    submitted_at: dt.datetime | None
+    platform_id: str | None
+    error: str
+
+
+class ReportRow(Struct, frozen=True):
+    """A report of a period; amounts in cents, days included."""
+
+    id: uuid.UUID
+    kind: str
+    first_day: dt.date
+    last_day: dt.date
+    sequence: int
+    documents: int
+    net_minor: int
+    vat_minor: int
+    made_at: dt.datetime
+
+
+class Month(Struct, frozen=True):
+    """VAT of one month: what the books moved, what statuses and reports said, what is still to be said; in cents."""
+
+    month: dt.date
+    booked_minor: int
+    statuses_minor: int
+    reports_minor: int
+    waiting_minor: int
+
+    @property
+    def difference_minor(self) -> int:
+        """Return what the books moved and nothing says or will say."""
+        return self.booked_minor - self.statuses_minor - self.reports_minor - self.waiting_minor
+
+
+class Document(Struct, frozen=True):
+    """An invoice's number and its document as canonical JSON."""
+
+    number: str
+    document: bytes
+
+
+async def find_state() -> StateRow | None:
+    """Return how far the exchange is; None where no platform was ever set up."""
+    return await fetch_row(StateRow, select(StateRow, EinvoicingState).where(EinvoicingState.id == 1))
+
+
+async def list_transmissions(page: int, state: str) -> Paged[TransmissionRow]:
+    """Return one page of documents on their way, the latest first; `state` empty: in any."""
+    found = await fetch_rows(TransmissionRow, SQL["list_transmissions"], PAGE_SIZE + 1, offset(page), state)
+    return paged(found, page)
+
+
+async def get_transmission(transmission: uuid.UUID) -> TransmissionPage:
+    """Return one document on its way; refuses NotFound."""
+    found = await fetch_row(TransmissionPage, SQL["get_transmission"], transmission)
+    if found is None:
+        raise NotFound("There is no such document.")
+    return found
+
+
+async def list_events(transmission: uuid.UUID) -> list[EventRow]:
+    """Return the statuses of a document, the first first."""
+    of_it = select(EventRow, LifeCycleEvent).where(LifeCycleEvent.transmission == transmission)
+    return await fetch_rows(EventRow, of_it.order_by(LifeCycleEvent.at, LifeCycleEvent.id))
+
+
+async def list_flows(transmission: uuid.UUID) -> list[FlowRow]:
+    """Return the files of a document, the first first."""
+    of_it = select(FlowRow, Flow).where(Flow.transmission == transmission)
+    return await fetch_rows(FlowRow, of_it.order_by(Flow.created_at, Flow.id))
+
+
+async def list_reports() -> list[ReportRow]:
+    """Return the last reports, the latest first."""
+    latest = select(ReportRow, Report).order_by(Report.made_at, ascending=False).order_by(Report.id)
+    return await fetch_rows(ReportRow, latest.limit(REPORTS_SHOWN))
+
+
+async def list_months() -> list[Month]:
+    """Return the VAT of each month since documents travel, the latest first."""
+    return await fetch_rows(Month, SQL["list_months"], chart.VAT_COLLECTED)
+
+
+async def get_document(invoice: uuid.UUID, partner: uuid.UUID | None = None) -> Document:
+    """Return an invoice's document; `partner` may have its own alone; refuses NotFound."""
+    found = await fetch_row(Document, SQL["find_ubl_document"], invoice, partner)
+    if found is None:
+        raise NotFound("There is no such invoice.")
+    return found

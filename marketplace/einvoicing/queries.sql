@@ -1,0 +1,364 @@
+-- fragment: documents
+-- Every invoice and credit note since documents travel: whether it goes to its buyer's platform (a company in France's
+-- VAT territory) or into reports, when its money settled, and how far both are. An invoice that was issued anew before
+-- anything of it was reported settled when its first one did; the pair that cancels it is in no report.
+SELECT
+    invoice.id,
+    invoice.number,
+    invoice.kind,
+    invoice.issued_at,
+    invoice.document,
+    invoice.purchase_order,
+    invoice.corrects,
+    CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * invoice.net_minor AS net_minor,
+    CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * invoice.vat_minor AS vat_minor,
+    CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * invoice.total_minor AS total_minor,
+    purchase_order.number AS order_number,
+    purchase_order.partner,
+    purchase_order.vat_rule IN ('domestic', 'overseas')
+        AND convert_from(invoice.document, 'UTF8')::jsonb #>> '{buyer,country}' <> 'MC' AS travels,
+    CASE
+        WHEN entry.kind <> 'sale_reissued' THEN entry.at
+        WHEN EXISTS (
+            SELECT
+            FROM invoice_correction AS correction
+            JOIN invoice AS former ON former.number = correction.invoice
+            JOIN transmission AS its ON its.invoice = former.id
+            JOIN einvoicing_flow AS receipt ON receipt.transmission = its.id AND receipt.kind = 'receipt'
+            WHERE correction.id::text = entry.source_id
+        ) THEN entry.at
+        ELSE purchase_order.paid_at
+    END AS settled_at,
+    entry.kind AS entry_kind,
+    transmission.id AS transmission,
+    transmission.state,
+    transmission.code,
+    transmission.address,
+    receipt.id IS NOT NULL AS has_receipt
+FROM invoice
+JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+JOIN journal_entry AS entry ON entry.id = invoice.entry
+LEFT JOIN transmission ON transmission.invoice = invoice.id
+LEFT JOIN einvoicing_flow AS receipt ON receipt.transmission = transmission.id AND receipt.kind = 'receipt'
+WHERE invoice.issued_at >= (SELECT from_at FROM einvoicing_state)
+
+-- name: make_transmissions
+-- Gives every document to a French company its transmission, at $1.
+INSERT INTO transmission (id, invoice, state, created_at)
+SELECT gen_random_uuid(), documents.id, 'waiting', $1
+FROM ({documents}) AS documents
+WHERE documents.travels AND documents.transmission IS NULL
+ON CONFLICT (invoice) DO NOTHING;
+
+-- name: list_to_send
+-- At most $1 waiting documents whose buyer's address is known, the first issued first.
+SELECT
+    transmission.id AS transmission,
+    invoice.id AS invoice,
+    invoice.number,
+    electronic_address.address,
+    invoice.document
+FROM transmission
+JOIN invoice ON invoice.id = transmission.invoice
+JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+JOIN electronic_address ON electronic_address.partner = purchase_order.partner
+WHERE transmission.state = 'waiting' AND electronic_address.address IS NOT NULL
+ORDER BY invoice.issued_at, invoice.number
+LIMIT $1;
+
+-- name: find_waiting_partner
+-- The partner of the waiting document $1, with the lines that the annuaire has of it.
+SELECT electronic_address.partner, invoice.number, electronic_address.siren, electronic_address.lines
+FROM transmission
+JOIN invoice ON invoice.id = transmission.invoice
+JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+JOIN electronic_address ON electronic_address.partner = purchase_order.partner
+WHERE transmission.id = $1 AND transmission.state = 'waiting';
+
+-- name: list_receipts_to_write
+-- At most $1 documents whose status 212 is not written: those that were deposited, and the credit note that cancels a
+-- rejected invoice whose own 212 had left already, which is said of that invoice, below zero.
+SELECT
+    documents.transmission,
+    coalesce(former.number, documents.number) AS number,
+    coalesce(former.kind, documents.kind) AS kind,
+    coalesce(former.issued_at, documents.issued_at) AS issued_at,
+    documents.settled_at,
+    documents.total_minor,
+    coalesce(former.address, documents.address) AS address,
+    documents.document
+FROM ({documents}) AS documents
+LEFT JOIN LATERAL (
+    SELECT invoice.number, invoice.kind, invoice.issued_at, its.address
+    FROM invoice
+    JOIN transmission AS its ON its.invoice = invoice.id
+    JOIN einvoicing_flow AS receipt ON receipt.transmission = its.id AND receipt.kind = 'receipt'
+    WHERE documents.state = 'corrected' AND documents.kind = 'credit_note' AND invoice.number = documents.corrects
+) AS former ON true
+WHERE NOT documents.has_receipt
+  AND documents.transmission IS NOT NULL
+  AND (documents.state = 'deposited' OR former.number IS NOT NULL)
+ORDER BY documents.issued_at, documents.number
+LIMIT $1;
+
+-- name: claim_flow
+-- Claims the file that is due longest at $1, until $2, and counts the attempt.
+UPDATE einvoicing_flow
+SET attempts = einvoicing_flow.attempts + 1, next_at = $2
+FROM (
+    SELECT flow.id, transmission.invoice
+    FROM einvoicing_flow AS flow
+    LEFT JOIN transmission ON transmission.id = flow.transmission
+    WHERE flow.state = 'pending' AND flow.next_at <= $1
+    ORDER BY flow.next_at, flow.created_at, flow.id
+    LIMIT 1
+    FOR UPDATE OF flow SKIP LOCKED
+) AS due
+WHERE einvoicing_flow.id = due.id
+RETURNING
+    einvoicing_flow.id,
+    einvoicing_flow.kind,
+    einvoicing_flow.transmission,
+    due.invoice,
+    einvoicing_flow.name,
+    einvoicing_flow.body,
+    einvoicing_flow.attempts;
+
+-- name: find_transmission
+-- The transmission of the document numbered $1.
+SELECT transmission.id
+FROM transmission
+JOIN invoice ON invoice.id = transmission.invoice
+WHERE invoice.number = $1;
+
+-- name: lock_transmission
+-- Locks the transmission $1 until the transaction ends.
+SELECT id, state, code
+FROM transmission
+WHERE id = $1
+FOR UPDATE;
+
+-- name: end_corrected
+-- Ends the transmission $1 as corrected, and, where $2, that of the credit note that cancels it, which never leaves.
+UPDATE transmission
+SET state = 'corrected'
+FROM invoice
+WHERE invoice.id = transmission.invoice
+  AND (
+      transmission.id = $1
+      OR $2::bool
+      AND invoice.kind = 'credit_note'
+      AND transmission.state = 'waiting'
+      AND invoice.corrects = (
+          SELECT former.number
+          FROM transmission AS its
+          JOIN invoice AS former ON former.id = its.invoice
+          WHERE its.id = $1
+      )
+  );
+
+-- name: list_unreported
+-- Documents for reports of the kind $1 (transactions or payments) that no such report has, issued or settled before $2.
+SELECT documents.id, documents.issued_at, documents.settled_at
+FROM ({documents}) AS documents
+WHERE NOT documents.travels
+  AND ($1::text = 'transactions' OR documents.vat_minor <> 0)
+  AND CASE $1::text WHEN 'transactions' THEN documents.issued_at ELSE documents.settled_at END < $2
+  AND NOT EXISTS (
+      SELECT FROM reported_document AS reported WHERE reported.invoice = documents.id AND reported.kind = $1
+  )
+ORDER BY documents.issued_at, documents.number;
+
+-- name: list_of_period
+-- The documents $4 and those that reports of the kind $1 have between the instants $2 and $3 (excluded).
+SELECT documents.id, documents.document, documents.settled_at, documents.net_minor, documents.vat_minor
+FROM ({documents}) AS documents
+WHERE documents.id = ANY ($4::uuid[])
+   OR CASE $1::text WHEN 'transactions' THEN documents.issued_at ELSE documents.settled_at END >= $2
+  AND CASE $1::text WHEN 'transactions' THEN documents.issued_at ELSE documents.settled_at END < $3
+  AND EXISTS (
+      SELECT FROM reported_document AS reported WHERE reported.invoice = documents.id AND reported.kind = $1
+  )
+ORDER BY documents.issued_at, documents.number;
+
+-- name: list_months
+-- Each month since documents travel, the latest first: what the account of VAT collected ($1) moved, what statuses 212
+-- and reports of payments said, and what is still to be said; in cents. A pair that cancels out unsaid is in none.
+WITH documents AS ({documents}),
+said AS (
+    SELECT
+        date_trunc('month', documents.settled_at AT TIME ZONE 'Europe/Paris')::date AS month,
+        sum(documents.vat_minor) FILTER (WHERE documents.travels AND documents.has_receipt) AS statuses_minor,
+        sum(documents.vat_minor) FILTER (WHERE reported.id IS NOT NULL) AS reports_minor,
+        sum(documents.vat_minor) FILTER (
+            WHERE documents.travels AND NOT documents.has_receipt AND documents.state IS DISTINCT FROM 'corrected'
+               OR NOT documents.travels AND reported.id IS NULL
+        ) AS waiting_minor
+    FROM documents
+    LEFT JOIN reported_document AS reported
+        ON reported.invoice = documents.id AND reported.kind = 'payments'
+    GROUP BY 1
+),
+booked AS (
+    SELECT
+        date_trunc('month', journal_entry.at AT TIME ZONE 'Europe/Paris')::date AS month,
+        sum(CASE $1::text WHEN posting.credit THEN posting.amount_minor ELSE -posting.amount_minor END) AS booked_minor
+    FROM posting
+    JOIN journal_entry ON journal_entry.id = posting.entry
+    WHERE $1 IN (posting.debit, posting.credit)
+      AND journal_entry.at >= (SELECT from_at FROM einvoicing_state)
+    GROUP BY 1
+)
+SELECT
+    coalesce(said.month, booked.month) AS month,
+    coalesce(booked.booked_minor, 0)::bigint AS booked_minor,
+    coalesce(said.statuses_minor, 0)::bigint AS statuses_minor,
+    coalesce(said.reports_minor, 0)::bigint AS reports_minor,
+    coalesce(said.waiting_minor, 0)::bigint AS waiting_minor
+FROM said
+FULL JOIN booked ON booked.month = said.month
+ORDER BY 1 DESC
+LIMIT 36;
+
+-- name: list_transmissions
+-- At most $1 transmissions after $2 others, the latest issued first; only those in the state $3 unless it is empty.
+SELECT
+    transmission.id,
+    transmission.state,
+    transmission.code,
+    transmission.address,
+    invoice.number,
+    invoice.issued_at,
+    invoice.total_minor,
+    partner.company
+FROM transmission
+JOIN invoice ON invoice.id = transmission.invoice
+JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+JOIN partner ON partner.id = purchase_order.partner
+WHERE $3::text = '' OR transmission.state = $3
+ORDER BY invoice.issued_at DESC, invoice.number DESC
+LIMIT $1 OFFSET $2;
+
+-- name: get_transmission
+-- The transmission $1 with its document, its buyer and the lines that the annuaire has of the buyer.
+SELECT
+    transmission.id,
+    transmission.state,
+    transmission.code,
+    transmission.address,
+    transmission.created_at,
+    invoice.id AS invoice,
+    invoice.kind,
+    invoice.number,
+    invoice.issued_at,
+    invoice.total_minor,
+    purchase_order.id AS purchase_order,
+    purchase_order.number AS order_number,
+    partner.company,
+    electronic_address.lines,
+    electronic_address.looked_at,
+    (
+        SELECT newer.number
+        FROM invoice_correction AS correction
+        JOIN journal_entry AS entry ON entry.kind = 'sale_reissued' AND entry.source_id = correction.id::text
+        JOIN invoice AS newer ON newer.entry = entry.id
+        WHERE correction.invoice = invoice.number
+    ) AS issued_anew
+FROM transmission
+JOIN invoice ON invoice.id = transmission.invoice
+JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+JOIN partner ON partner.id = purchase_order.partner
+LEFT JOIN electronic_address ON electronic_address.partner = partner.id
+WHERE transmission.id = $1;
+
+-- name: find_ubl_document
+-- The document of the invoice $1, which is the partner $2's own unless $2 is null.
+SELECT invoice.number, invoice.document
+FROM invoice
+JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+WHERE invoice.id = $1 AND ($2::uuid IS NULL OR purchase_order.partner = $2);
+
+-- name: list_to_look_up
+-- At most $3 vetted partners in France's VAT territory, with the SIREN of their VAT number, whose address was
+-- never looked up, is unknown since before $1, or was last seen before $2.
+SELECT partner.id AS partner, right(partner.vat_number, 9) AS siren, electronic_address.address
+FROM partner
+LEFT JOIN electronic_address ON electronic_address.partner = partner.id
+WHERE partner.vetted_at IS NOT NULL
+  AND partner.vat_number ~ '^FR..[0-9]{9}$'
+  AND partner.country <> 'MC'
+  AND (
+      electronic_address.partner IS NULL
+      OR electronic_address.siren <> right(partner.vat_number, 9)
+      OR electronic_address.looked_at
+         < CASE WHEN electronic_address.address IS NULL THEN $1::timestamptz ELSE $2::timestamptz END
+  )
+ORDER BY electronic_address.looked_at NULLS FIRST, partner.id
+LIMIT $3;
+
+-- name: list_waiting_exceptions
+-- Documents that have not left an hour after they were issued, or in the month after, and statuses and reports that the
+-- platform does not accept or that wait for an hour, as exceptions; $2 is now.
+SELECT
+    CASE transmission.state
+        WHEN 'waiting' THEN 'annuaire'
+        ELSE coalesce(nullif(flow.error, ''), flow.name)
+    END AS detail,
+    transmission.id::text AS subject,
+    invoice.number AS reference,
+    '/finance/einvoicing/' || transmission.id AS path,
+    invoice.total_minor AS amount_minor,
+    invoice.issued_at AS at
+FROM transmission
+JOIN invoice ON invoice.id = transmission.invoice
+LEFT JOIN einvoicing_flow AS flow ON flow.transmission = transmission.id AND flow.kind = 'invoice'
+WHERE transmission.state IN ('waiting', 'queued')
+  AND (
+      invoice.issued_at < $2::timestamptz - interval '1 hour'
+      OR date_trunc('month', invoice.issued_at AT TIME ZONE 'Europe/Paris')
+         < date_trunc('month', $2::timestamptz AT TIME ZONE 'Europe/Paris')
+  )
+UNION ALL
+SELECT
+    coalesce(nullif(flow.error, ''), flow.name),
+    flow.id::text,
+    flow.name,
+    concat_ws('/', '/finance/einvoicing', flow.transmission),
+    NULL,
+    flow.created_at
+FROM einvoicing_flow AS flow
+WHERE flow.kind <> 'invoice'
+  AND (
+      flow.state = 'refused'
+      OR flow.state = 'pending' AND flow.created_at < $2::timestamptz - interval '1 hour'
+  );
+
+-- name: list_unreported_exceptions
+-- Documents that neither a platform nor a report has, as exceptions: of French companies an hour after being issued,
+-- of others a day after the month is over; $2 is now.
+SELECT
+    CASE WHEN its.travels THEN 'facture' ELSE its.kinds END AS detail,
+    its.id::text AS subject,
+    its.number AS reference,
+    '/finance/orders/' || its.purchase_order AS path,
+    its.total_minor AS amount_minor,
+    its.issued_at AS at
+FROM (
+    SELECT
+        documents.*,
+        coalesce(
+            (
+                SELECT string_agg(reported.kind, ', ' ORDER BY reported.kind)
+                FROM reported_document AS reported
+                WHERE reported.invoice = documents.id
+            ),
+            '–'
+        ) AS kinds
+    FROM ({documents}) AS documents
+) AS its
+WHERE CASE
+    WHEN its.travels THEN its.issued_at < $2::timestamptz - interval '1 hour' AND its.transmission IS NULL
+    ELSE date_trunc('month', its.issued_at AT TIME ZONE 'Europe/Paris') + interval '1 month 1 day'
+         < $2::timestamptz AT TIME ZONE 'Europe/Paris'
+         AND (its.kinds NOT LIKE '%transactions%' OR its.vat_minor <> 0 AND its.kinds NOT LIKE '%payments%')
+END;

@@ -1,0 +1,107 @@
+"""E-reporting: sales to companies outside France's network, and payments that bear VAT, per period, once each is over."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import copy_in, fetch_rows, fetch_scalar, transaction
+from marketplace.einvoicing.queries import SQL
+from marketplace.einvoicing.reports import Head, Reported, write_payments, write_transactions
+from marketplace.einvoicing.rules import GRACE, period_of
+from marketplace.einvoicing.tables import Flow, Report
+from marketplace.locks import lock
+from marketplace.settings import settings
+from marketplace.web.formats import PARIS, paris_day
+
+KINDS: Final = {"transactions": write_transactions, "payments": write_payments}
+LOCK: Final = "e-reports"
+
+
+class Unreported(Struct, frozen=True):
+    """A document that no report has."""
+
+    id: uuid.UUID
+    issued_at: dt.datetime
+    settled_at: dt.datetime
+
+
+class OfPeriod(Struct, frozen=True):
+    """A document of a period; amounts in cents, below zero for a credit note."""
+
+    id: uuid.UUID
+    document: bytes
+    settled_at: dt.datetime
+    net_minor: int
+    vat_minor: int
+
+
+async def make_reports() -> int:
+    """Write a report of each period that is over and has documents which none has; return how many.
+
+    A document that comes late has its period reported again, whole: the later report replaces the former.
+    """
+    made = 0
+    for kind in KINDS:
+        async with transaction():
+            await lock(LOCK)
+            now = clock.now()
+            periods: dict[tuple[dt.date, dt.date], list[uuid.UUID]] = defaultdict(list)
+            for one in await fetch_rows(Unreported, SQL["list_unreported"], kind, now):
+                at = one.issued_at if kind == "transactions" else one.settled_at
+                first, last = period_of(kind, paris_day(at))
+                if _midnight_after(last) + GRACE <= now:
+                    periods[first, last].append(one.id)
+            for (first, last), documents in sorted(periods.items()):
+                await _make(kind, first, last, documents, now)
+            made += len(periods)
+    return made
+
+
+def _midnight_after(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), PARIS)
+
+
+async def _make(kind: str, first: dt.date, last: dt.date, new: list[uuid.UUID], now: dt.datetime) -> None:
+    """Write one report, what it has, and its file for the outbox; joins the caller's transaction."""
+    starts_at = dt.datetime.combine(first, dt.time(), PARIS)
+    rows = await fetch_rows(OfPeriod, SQL["list_of_period"], kind, starts_at, _midnight_after(last), new)
+    before = await fetch_scalar(
+        int, "SELECT max(sequence) FROM e_report WHERE kind = $1 AND first_day = $2", kind, first
+    )
+    report, sequence = uuid.uuid4(), (before or 0) + 1
+    head = Head(
+        id=f"{first:%Y%m%d}-{kind[0].upper()}-{sequence}",
+        made_at=now,
+        is_first=sequence == 1,
+        platform=settings().einvoicing_platform,
+        siren=settings().seller_siren,
+        name=settings().seller_name,
+        first_day=first,
+        last_day=last,
+    )
+    documents = [Reported(msgspec.json.decode(row.document), paris_day(row.settled_at)) for row in rows]
+    await Report.insert(
+        Report(
+            id=report,
+            kind=kind,
+            first_day=first,
+            last_day=last,
+            sequence=sequence,
+            documents=len(rows),
+            net_minor=sum(row.net_minor for row in rows),
+            vat_minor=sum(row.vat_minor for row in rows),
+            made_at=now,
+        )
+    )
+    await copy_in("reported_document", ("invoice", "kind", "report"), [(one, kind, report) for one in new])
+    body = KINDS[kind](head, documents)
+    await Flow.insert(
+        Flow(id=uuid.uuid4(), kind=kind, report=report, name=f"{head.id}.xml", body=body, next_at=now, created_at=now)
+    )

@@ -1,0 +1,126 @@
+"""Columns and constraints of what leaves for the approved platform, and of what it answers."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigInt, BigSerial, Bytea, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from marketplace.purchases.tables import Invoice
+
+
+class EinvoicingState(Table, db=DB, tablename="einvoicing_state"):
+    """One row, once a platform is set up: since when invoices travel, and how far the platform's answers were read."""
+
+    personal_data = NOBODYS
+    id = Integer(primary_key=True)
+    from_at = Timestamptz()
+    """Documents issued from this instant on must leave."""
+    read_until = Timestamptz()
+    """The latest change at the platform that was read."""
+    error = Text(default="")
+    """Why the platform could not be asked last time; empty: it answered."""
+    only_one = Check("id = 1")
+
+
+class Transmission(Table, db=DB, tablename="transmission"):
+    """An invoice or credit note to a French company on its way to the buyer: where to, and how far it has come."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict, unique=True)
+    address = Text(null=True, default=None)
+    """The buyer's line of the annuaire (scheme 0225); null until it is known."""
+    state = Text(default="waiting")
+    """waiting → queued → deposited | rejected | refused; rejected or refused → corrected."""
+    code = Integer(null=True, default=None)
+    """The latest status of its life, from 200 on; see `codes`."""
+    created_at = Timestamptz()
+    deposited_at = Timestamptz(null=True, default=None)
+    known_state = Check("state IN ('waiting', 'queued', 'deposited', 'rejected', 'refused', 'corrected')")
+    addressed_before_it_leaves = Check("address IS NOT NULL OR state IN ('waiting', 'corrected')")
+    deposited_at_an_instant = Check("(deposited_at IS NOT NULL) OR state NOT IN ('deposited', 'refused')")
+
+
+class LifeCycleEvent(Table, db=DB, tablename="life_cycle_event"):
+    """One status of a transmission as the platform reported it, recorded once; append-only."""
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    transmission = ForeignKey(Transmission, null=False, on_delete=OnDelete.restrict)
+    source = Text(unique=True)
+    """The platform's flow that said so."""
+    code = Integer()
+    at = Timestamptz()
+    reason_code = Text(default="")
+    reason = Text(default="")
+    received_at = Timestamptz()
+
+
+class Report(Table, db=DB, tablename="e_report"):
+    """Sales, or payments, of one period that travel to no platform of a buyer's; a later one of a period replaces it."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    kind = Text()
+    """transactions or payments."""
+    first_day = Date()
+    last_day = Date()
+    """Included; both in Paris."""
+    sequence = Integer()
+    """From 1; from 2 on it replaces what was reported before."""
+    documents = BigInt()
+    net_minor = BigInt()
+    vat_minor = BigInt()
+    """What its documents add up to: credit notes count against invoices."""
+    made_at = Timestamptz()
+    known_kind = Check("kind IN ('transactions', 'payments')")
+    days_are_ordered = Check("first_day <= last_day AND sequence > 0 AND documents > 0")
+    one_report_a_place = Unique([kind, first_day, sequence])
+
+
+class ReportedDocument(Table, db=DB, tablename="reported_document"):
+    """An invoice or credit note, and the report that had it first; append-only."""
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict)
+    kind = Text()
+    report = ForeignKey(Report, null=False, on_delete=OnDelete.restrict)
+    once_a_kind = Unique([invoice, kind])
+
+
+class Flow(Table, db=DB, tablename="einvoicing_flow"):
+    """The outbox: a file for the platform, written with what wants it, sent under its id, and answered."""
+
+    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    id = UUID(primary_key=True)
+    """Also the tracking id by which the platform is asked whether it has the file."""
+    kind = Text()
+    """invoice, receipt (a status 212), transactions or payments."""
+    transmission = ForeignKey(Transmission, null=True, default=None, on_delete=OnDelete.restrict)
+    report = ForeignKey(Report, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    name = Text()
+    body = Bytea(null=True, default=None)
+    """The file; null: the invoice's own file."""
+    state = Text(default="pending")
+    """pending → submitted → accepted | refused; pending → refused."""
+    attempts = Integer(default=0)
+    next_at = Timestamptz()
+    created_at = Timestamptz()
+    submitted_at = Timestamptz(null=True, default=None)
+    answered_at = Timestamptz(null=True, default=None)
+    platform_id = Text(null=True, default=None, unique=True)
+    """The platform's id of it (flowId)."""
+    error = Text(default="")
+    known_kind = Check("kind IN ('invoice', 'receipt', 'transactions', 'payments')")
+    known_state = Check("state IN ('pending', 'submitted', 'accepted', 'refused')")
+    of_one_thing = Check(
+        "(kind IN ('invoice', 'receipt')) = (transmission IS NOT NULL) AND num_nonnulls(transmission, report) = 1"
+    )
+    one_of_each = Unique([transmission, kind])
+    submitted_under_an_id = Check(
+        "state NOT IN ('submitted', 'accepted') OR (platform_id IS NOT NULL AND submitted_at IS NOT NULL)"
+    )

@@ -1,0 +1,315 @@
+"""Invoices travel once, under one number; what is rejected is issued anew; 212 and reports add up to the VAT account."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from lxml import etree
+
+from marketplace import clock
+from marketplace.bookkeeping.closing import checks_of
+from marketplace.einvoicing import queries
+from marketplace.einvoicing.actions import choose_address, exchange_einvoices, mend
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.finance.exception_queries import list_blocking, list_exceptions
+from marketplace.ledger.periods import month_of
+from tests.marketplace.einvoicing.travelling import (
+    SALE,
+    SIREN,
+    number_of,
+    open_shop,
+    platform_running,
+    sell,
+    states,
+    transmission_of,
+    work,
+)
+from tests.marketplace.finance import sales
+from tests.marketplace.finance.test_pages import signed_in
+from tests.marketplace.identity.site import make_staff
+from tests.support.dying import killed_everywhere
+from tests.support.owner import as_owner
+from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.schematron import FRANCE, broken_rules
+
+if TYPE_CHECKING:
+    from marketplace.embedded.einvoicing_platform import Platform
+
+pytestmark = pytest.mark.usefixtures("database_url")
+
+
+async def amounts_reported(platform: Platform) -> list[tuple[str, str, str]]:
+    """Return number, amount and rate of every status 212 that reached the platform, in order."""
+    spaces = {"ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100"}
+    messages = [
+        etree.fromstring(flow.body) for flow in platform.flows if flow.direction == "Out" and flow.kind == "CDAR"
+    ]
+    return [
+        (
+            root.findtext(".//ram:IssuerAssignedID", "", spaces),
+            root.findtext(".//ram:ValueAmount", "", spaces),
+            root.findtext(".//ram:ValuePercent", "", spaces),
+        )
+        for root in messages
+    ]
+
+
+async def whys() -> dict[str, str]:
+    """Return the exceptions of the queue that are about documents on their way: reference → why and detail."""
+    rows = (await list_exceptions()).rows
+    return {row.reference: f"{row.why} {row.detail}" for row in rows if row.why.startswith(("einvoice", "sale_un"))}
+
+
+async def months() -> list[queries.Month]:
+    """Return the months' VAT, each without any difference."""
+    found = await queries.list_months()
+    assert not [month for month in found if month.difference_minor]
+    return found
+
+
+async def test_an_invoice_travels_is_approved_and_its_money_is_reported() -> None:
+    await open_shop()
+    assert await exchange_einvoices() == 0, "without a platform nothing travels"
+    async with platform_running() as platform:
+        order = await sell()
+        number = await number_of(order)
+        await work()
+        assert await states() == {number: "deposited"}
+        assert await fetch_value("SELECT code FROM transmission") == 205
+        assert await fetch_value("SELECT address FROM electronic_address") == SIREN, "from the annuaire"
+        assert await amounts_reported(platform) == [(number, "120.00", "20.00")]
+        assert broken_rules(platform_xml(platform), FRANCE) == []
+        await sales.refund(order)
+        await work()
+        note = await number_of(order, "credit_note")
+        assert await amounts_reported(platform) == [(number, "120.00", "20.00"), (note, "-120.00", "20.00")]
+        assert platform.invoices() == [f"{number}.pdf", f"{note}.pdf"]
+        await work()
+        assert len(platform.invoices()) == 2, "once"
+        [month] = await months()
+        assert (month.booked_minor, month.statuses_minor, month.waiting_minor) == (0, 0, 0)
+        assert await whys() == {}
+        assert await fetch_value(
+            "SELECT document LIKE '%\"electronic_address\":\"303265045\"%'::bytea FROM invoice WHERE kind = 'credit_note'"
+        )
+
+
+def platform_xml(platform: Platform) -> bytes:
+    """Return the XML of the first invoice that the platform has."""
+    from facturx import get_xml_from_pdf  # noqa: PLC0415
+
+    _, xml = get_xml_from_pdf(next(flow.body for flow in platform.flows if flow.kind == "Factur-X"))
+    return bytes(xml)
+
+
+async def test_a_rejected_invoice_names_its_rule_and_is_issued_anew() -> None:
+    await open_shop()
+    ada = await make_staff("Ada")
+    async with platform_running() as platform:
+        order = await sell()
+        number = await number_of(order)
+        platform.refuses[number] = (213, "REJ_SEMAN", "BR-FR-10 : le SIREN du vendeur manque")
+        await work()
+        assert await states() == {number: "rejected"}
+        assert await amounts_reported(platform) == []
+        assert await whys() == {number: "einvoice_rejected REJ_SEMAN – BR-FR-10 : le SIREN du vendeur manque"}
+        blocking = await list_blocking(clock.now() + dt.timedelta(days=40))
+        assert number in {row.reference for row in blocking}, "the month does not close"
+        access = await fetch("SELECT * FROM entitlement")
+        it, form = await transmission_of(number), uuid.uuid4()
+        async with await signed_in("finance") as visitor:
+            page = (await visitor.get(f"/en/finance/einvoicing/{it}")).text
+            assert "213 · Rejected" in page
+            assert "a check of the content failed (REJ_SEMAN)" in page
+            assert "Cancel and issue anew" in page
+            assert "Annuler et refaire" in (await visitor.get(f"/fr/finance/einvoicing/{it}")).text
+            listed = (await visitor.get("/en/finance/einvoicing?show=rejected")).text
+            assert number in listed
+            assert (await visitor.get("/en/finance/einvoicing?show=lost")).status_code == 422
+        with pytest.raises(Invalid, match="Say why"):
+            await mend(it, ada, reason=" ", form_id=form)
+        await mend(it, ada, reason="The seller’s number was missing.", form_id=form)
+        await mend(it, ada, reason="The seller’s number was missing.", form_id=form)
+        await work()
+        note, anew = await number_of(order, "credit_note"), await number_of(order)
+        assert anew != number
+        assert await states() == {note: "corrected", number: "corrected", anew: "deposited"}
+        assert platform.invoices() == [f"{number}.pdf", f"{anew}.pdf"], "the credit note of what nobody had stays here"
+        assert await amounts_reported(platform) == [(anew, "120.00", "20.00")]
+        assert await fetch("SELECT * FROM entitlement") == access
+        assert await whys() == {}
+        [month] = await months()
+        assert (month.booked_minor, month.statuses_minor) == (sales.VAT, sales.VAT)
+        texts = [row["body"] for row in await fetch("SELECT kind AS body FROM message WHERE kind LIKE '%invoice%'")]
+        assert sorted(texts) == ["invoice_corrected", "invoice_issued"]
+        with pytest.raises(Conflict, match="Only a rejected"):
+            await mend(await transmission_of(anew), ada, reason="Again", form_id=uuid.uuid4())
+        with pytest.raises(NotFound):
+            await mend(uuid.uuid4(), ada, reason="Again", form_id=uuid.uuid4())
+
+
+async def test_a_refused_invoice_was_had_so_its_credit_note_travels_and_its_money_is_said_below_zero() -> None:
+    await open_shop()
+    ada = await make_staff("Ada")
+    async with platform_running() as platform:
+        order = await sell()
+        number = await number_of(order)
+        await work()
+        platform.report(number, 210, "TX_TVA_ERR", "Le taux est faux")
+        await work()
+        assert await states() == {number: "refused"}
+        await mend(await transmission_of(number), ada, reason="Another rate", form_id=uuid.uuid4())
+        await work()
+        note, anew = await number_of(order, "credit_note"), await number_of(order)
+        assert await states() == {note: "deposited", number: "corrected", anew: "deposited"}
+        reported = [(number, "120.00", "20.00"), (note, "-120.00", "20.00"), (anew, "120.00", "20.00")]
+        assert sorted(await amounts_reported(platform)) == sorted(reported)
+        platform.report(anew, 213, "DEST_INC", "Radiée")
+        await work()
+        await mend(await transmission_of(anew), ada, reason="Gone", form_id=uuid.uuid4())
+        await work()
+        last = await number_of(order)
+        assert sorted(await amounts_reported(platform)) == sorted(
+            [*reported, (anew, "-120.00", "20.00"), (last, "120.00", "20.00")]
+        )
+        await months()
+        await sales.refund(order)
+        await work()
+        assert (
+            await fetch_value("SELECT corrects FROM invoice WHERE kind = 'credit_note' ORDER BY number DESC LIMIT 1")
+            == last
+        )
+
+
+async def test_without_an_address_an_invoice_waits_and_a_clerk_chooses_among_lines() -> None:
+    await open_shop()
+    ada, start = await make_staff("Ada"), clock.now()
+    async with platform_running() as platform:
+        platform.unknown.add(SIREN)
+        order = await sell()
+        number = await number_of(order)
+        await work()
+        assert await states() == {number: "waiting"}
+        it = await transmission_of(number)
+        with pytest.raises(Invalid, match="no such line"):
+            await choose_address(it, SIREN, ada)
+        with clock.started_at(start + dt.timedelta(hours=2)):
+            assert await whys() == {number: "einvoice_waiting annuaire"}
+            platform.unknown.clear()
+            platform.lines[SIREN] = [f"{SIREN}_COMPTA", f"{SIREN}_SIEGE"]
+            await work()
+            assert await states() == {number: "waiting"}, "nobody guesses which"
+            async with await signed_in("finance") as visitor:
+                assert f"{SIREN}_COMPTA" in (await visitor.get(f"/en/finance/einvoicing/{it}")).text
+            await choose_address(it, f"{SIREN}_COMPTA", ada)
+            await work()
+            assert await states() == {number: "deposited"}
+            with pytest.raises(NotFound):
+                await choose_address(it, f"{SIREN}_COMPTA", ada)
+            assert f"{SIREN}_COMPTA".encode() in platform_xml(platform), "the file that travels has the address"
+
+
+async def test_a_silent_platform_a_refused_file_and_a_broken_connection_send_nothing_twice() -> None:
+    await open_shop()
+    start = clock.now()
+    async with platform_running() as platform:
+        order = await sell()
+        number = await number_of(order)
+        platform.is_silent = True
+        await work()
+        assert (await queries.find_state()).error == "HTTP 503"  # type: ignore[union-attr]
+        async with await signed_in("auditor") as visitor:
+            assert "does not answer (HTTP 503)" in (await visitor.get("/en/finance/einvoicing")).text
+        platform.is_silent, platform.dies_after = False, "/v1/flows"
+        await work()
+        assert await fetch_value("SELECT state FROM einvoicing_flow") == "pending"
+        assert len(platform.invoices()) == 1, "it came, and we never heard"
+        with clock.started_at(start + dt.timedelta(minutes=5)):
+            await work()
+            assert await states() == {number: "deposited"}
+            assert len(platform.invoices()) == 1
+            await as_owner("UPDATE transmission SET state = 'queued', code = NULL, deposited_at = NULL")
+            await as_owner("ALTER TABLE life_cycle_event DISABLE TRIGGER append_only")
+            await as_owner("DELETE FROM life_cycle_event")
+            await as_owner("ALTER TABLE life_cycle_event ENABLE TRIGGER append_only")
+            await as_owner("DELETE FROM einvoicing_flow WHERE kind = 'receipt'")
+            await as_owner(
+                "UPDATE einvoicing_flow SET state = 'pending', attempts = 0, next_at = now() - interval '1 day', platform_id = NULL"
+            )
+            await work()
+            assert await states() == {number: "rejected"}, "a platform's own guard against the same number"
+            assert (await whys())[number].startswith("einvoice_rejected DOUBLON")
+
+
+async def test_sales_elsewhere_are_in_reports_that_add_up_and_a_missing_one_is_named() -> None:
+    await open_shop()
+    day = dt.timedelta(days=1)
+    start = dt.datetime(2026, 11, 3, 9, tzinfo=dt.UTC)
+    async with platform_running() as platform:
+        with clock.started_at(start):
+            german = await sell("unverified", "DE", "DE136695976")
+            await sell("reverse_charge", "DE", "DE136695976")
+            await sell("domestic", "MC", "FR40303265045")
+            await work()
+            assert [flow.kind for flow in platform.flows] == []
+        with clock.started_at(start + 9 * day):
+            await work()
+            assert [flow.kind for flow in platform.flows] == ["FRR"], "the first third of the month is over"
+            await sales.refund(german)
+        with clock.started_at(start + 29 * day):
+            await work()
+            reports = {(row.kind, row.first_day.day): row for row in await queries.list_reports()}
+            assert {key: (row.documents, row.net_minor, row.vat_minor) for key, row in reports.items()} == {
+                ("transactions", 1): (3, 30_000, 6_000),
+                ("transactions", 11): (1, -10_000, -2_000),
+                ("payments", 1): (4, 20_000, 4_000),
+            }
+            [month] = await months()
+            assert (month.booked_minor, month.reports_minor) == (4_000, 4_000)
+            assert await whys() == {}
+        with clock.started_at(start + 10 * day):
+            missing = await number_of(await sell("unverified", "DE", "DE136695976"))
+        with clock.started_at(start + 31 * day):
+            assert await whys() == {missing: "sale_unreported –"}, "the planted one is named"
+            found = [check.found for check in await checks_of(month_of(start)) if check.name == "nothing_open"]
+            assert any(missing in one for one in found[0])
+            await work()
+            assert await whys() == {}
+            again = await fetch_one(
+                "SELECT documents, sequence FROM e_report WHERE kind = 'payments' ORDER BY sequence DESC LIMIT 1"
+            )
+            assert again is not None
+            assert (again["documents"], again["sequence"]) == (5, 2), "reported again, whole"
+            async with await signed_in("auditor") as visitor:
+                page = (await visitor.get("/fr/finance/einvoicing")).text
+                assert "remplace la précédente" in page
+
+
+async def test_partners_elsewhere_may_have_ubl_of_their_own() -> None:
+    await open_shop()
+    order = await sell("reverse_charge", "DE", "DE136695976")
+    await sales.refund(order)
+    invoices = [row["id"] for row in await fetch("SELECT id FROM invoice ORDER BY number")]
+    async with (
+        await signed_in("partner") as partner,
+        await signed_in("auditor") as auditor,
+        await signed_in("finance") as clerk,
+    ):
+        for invoice in invoices:
+            own = await partner.get(f"/en/invoices/{invoice}/ubl")
+            assert own.status_code == 200
+            assert (await auditor.get(f"/en/finance/invoices/{invoice}/ubl")).content == own.content
+        assert (await clerk.get(f"/en/invoices/{invoices[0]}/ubl")).status_code == 403
+        assert (await partner.get(f"/en/invoices/{uuid.uuid4()}/ubl")).status_code == 404
+    assert SALE
+
+
+@pytest.mark.deep
+async def test_killed_at_its_awaits_all_is_sent_once_and_keeps_its_number(database_url: str) -> None:
+    await open_shop()
+    async with platform_running():
+        died = await killed_everywhere("tests.marketplace.einvoicing.killed", "exchange", database_url, every=3)
+        assert died > 10

@@ -1,0 +1,98 @@
+"""A platform on a port of its own, sales to companies of several countries, and the job that has documents travel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from marketplace.database import execute
+from marketplace.einvoicing.actions import exchange_einvoices
+from marketplace.embedded.einvoicing_platform import DIRECTORY, FLOW, Platform
+from marketplace.settings import settings
+from tests.marketplace.finance import sales
+from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+FRENCH, SIREN = "FR40303265045", "303265045"
+SALE = sales.NET + sales.VAT
+
+
+@contextlib.asynccontextmanager
+async def platform_running() -> AsyncIterator[Platform]:
+    """Run a platform, and have the marketplace use it."""
+    platform = Platform()
+    server = uvicorn.Server(uvicorn.Config(platform, port=0, log_level="critical", lifespan="off", ws="none"))
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    os.environ |= {
+        "EINVOICING_FLOW_URL": base + FLOW,
+        "EINVOICING_DIRECTORY_URL": base + DIRECTORY,
+        "EINVOICING_PLATFORM": "0123",
+    }
+    settings.cache_clear()
+    try:
+        yield platform
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def open_shop(vat_number: str = FRENCH) -> None:
+    """Make the shop, whose partner is vetted and in France."""
+    await sales.open_shop()
+    await execute("UPDATE partner SET vat_number = $1, vetted_at = signed_up_at, vetted_by = 'x'", vat_number)
+
+
+async def sell(rule: str = "domestic", country: str = "FR", vat_number: str = FRENCH) -> uuid.UUID:
+    """Sell a licence, paid and settled; return the order. The one partner is what it is said to be from then on."""
+    await execute("UPDATE partner SET country = $1, vat_number = $2", country, vat_number)
+    order = await sales.make_order()
+    await execute("UPDATE purchase_order SET vat_rule = $2 WHERE id = $1", order, rule)
+    await sales.pay_unseen(order)
+    await sales.mirror(order)
+    await sales.settle(order)
+    return order
+
+
+async def work() -> None:
+    """Let the job run, until a run sends nothing more."""
+    while await exchange_einvoices():
+        pass
+
+
+async def states() -> dict[str, str]:
+    """Return how far each document on its way is."""
+    rows = await fetch(
+        "SELECT number, state FROM transmission JOIN invoice ON invoice.id = transmission.invoice ORDER BY 1"
+    )
+    return {row["number"]: row["state"] for row in rows}
+
+
+async def number_of(order: uuid.UUID, kind: str = "invoice") -> str:
+    """Return an order's latest document of a kind."""
+    return str(
+        await fetch_value(
+            "SELECT number FROM invoice WHERE purchase_order = $1 AND kind = $2 ORDER BY number DESC LIMIT 1",
+            order,
+            kind,
+        )
+    )
+
+
+async def transmission_of(number: str) -> uuid.UUID:
+    """Return the transmission of a document."""
+    found = await fetch_value(
+        "SELECT transmission.id FROM transmission JOIN invoice ON invoice.id = transmission.invoice WHERE number = $1",
+        number,
+    )
+    assert isinstance(found, uuid.UUID)
+    return found
