@@ -70,6 +70,7 @@ HEADINGS = {
     "capture": "Charge a deposit",
     "release": "Release a deposit",
     "forget": "Forget a payment method",
+    "close_account": "Close a connected account",
     "charged_back": "Lost to a dispute",
     "processing": "On its way",
     "authorised": "Authorised",

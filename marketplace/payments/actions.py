@@ -18,7 +18,7 @@ from marketplace.database import fetch_row, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.queries import find_company
 from marketplace.payments import rules
-from marketplace.payments.outbox import find_asked, find_command, write_command
+from marketplace.payments.outbox import Asked, find_command, write_command
 from marketplace.payments.queries import find_saved_method
 from marketplace.payments.rules import Page
 from marketplace.payments.statuses import lock_payment
@@ -128,7 +128,7 @@ async def request_refund(subject: uuid.UUID, *, amount_minor: int, refund_id: uu
     """
     async with transaction():
         payment = await _get_locked(subject)
-        known = await find_asked(refund_id)
+        known = await fetch_row(Asked, select(Asked, StripeCommand).where(StripeCommand.id == refund_id))
         if known is not None:
             if (known.verb, known.subject, known.amount_minor) != ("refund", subject, amount_minor):
                 raise Conflict("That refund was asked for before, of another payment or amount; reload the page.")

@@ -56,10 +56,6 @@ class CarriedCall(Struct, frozen=True):
     subject: uuid.UUID
     parameters: str
 
-    def trace(self) -> str:
-        """Return the trace that it carries, or ''."""
-        return tracing.carried_by(json.loads(self.parameters))
-
 
 class Asked(Struct, frozen=True):
     """What a command asked, and of which subject; `amount_minor` in cents."""
@@ -116,11 +112,6 @@ async def find_command(subject: uuid.UUID, *verbs: str) -> uuid.UUID | None:
     return await fetch_scalar(uuid.UUID, latest)
 
 
-async def find_asked(command: uuid.UUID) -> Asked | None:
-    """Return what a command asked, or None where there is no such command."""
-    return await fetch_row(Asked, select(Asked, StripeCommand).where(StripeCommand.id == command))
-
-
 async def trace_payments(name: str, subjects: Sequence[uuid.UUID], began_ns: int) -> None:
     """Write into the traces that asked for these payments what one block did for all of them; see `tracing.record`."""
     if tracing.is_on():
@@ -128,8 +119,8 @@ async def trace_payments(name: str, subjects: Sequence[uuid.UUID], began_ns: int
         rows = await fetch_rows(
             CarriedCall, select(CarriedCall, StripeCommand).where(first).order_by(StripeCommand.created_at)
         )
-        traces = {row.subject: trace for row in reversed(rows) if (trace := row.trace())}
-        tracing.record(name, list(traces.values()), began_ns)
+        carried = [(row.subject, tracing.carried_by(json.loads(row.parameters))) for row in reversed(rows)]
+        tracing.record(name, list({subject: trace for subject, trace in carried if trace}.values()), began_ns)
 
 
 # ------------------------------------------------------------------ claimed and ended by a worker

@@ -32,6 +32,14 @@ SELECT
 FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS given (id, amount_minor, parameters)
 ON CONFLICT (id) DO NOTHING;
 
+-- name: is_being_paid
+-- Whether a transfer to the connected account $1 is not done yet.
+SELECT EXISTS (
+    SELECT
+    FROM stripe_command
+    WHERE verb = 'transfer' AND state = 'pending' AND parameters ->> 'destination' = $1
+);
+
 -- fragment: stuck
 -- Whether a command waits for finance: it failed, or was written before $1 and is not done, and nobody gave it up.
 settled_at IS NULL AND (state = 'failed' OR state = 'pending' AND created_at < $1)

@@ -21,6 +21,7 @@ from marketplace import clock
 from marketplace.database import fetch_row, fetch_scalar, select, transaction
 from marketplace.payments import outbox, rules
 from marketplace.payments.outbox import find_command
+from marketplace.payments.queries import SQL
 from marketplace.payments.statuses import (
     fall_back_to_page,
     lock_payment,
@@ -29,7 +30,7 @@ from marketplace.payments.statuses import (
     record_saved_method,
 )
 from marketplace.payments.stripe_port import DecidedError, DeclinedError, SilentError, StripePort
-from marketplace.payments.tables import Payer, Payment, SavedMethod
+from marketplace.payments.tables import Payer, Payment, SavedMethod, StripeCommand
 from marketplace.tracing import carried_by, under
 
 if TYPE_CHECKING:
@@ -52,8 +53,12 @@ class FirstError(SilentError):
         self.command = command
 
 
-class ShortBalanceError(SilentError):
-    """Stripe's available balance does not cover a transfer yet: it waits, and finance sees why."""
+class WaitError(SilentError):
+    """It waits for money to move, and finance sees what for."""
+
+
+class ShortBalanceError(WaitError):
+    """Stripe's available balance does not cover a transfer yet."""
 
     def __init__(self, amount_minor: int, available_minor: int, *, was_refused: bool = False) -> None:
         """Say both amounts, in cents; a refusal is saved under its key, so the next try needs a fresh one."""
@@ -109,7 +114,7 @@ async def _carry_out(port: StripePort, command: Command) -> None:
         outcome = await _call(port, command)
     except SilentError as silence:
         wait = rules.wait(command.attempts, random.random())  # noqa: S311 (spreads retries; keeps no secret)
-        if isinstance(silence, ShortBalanceError):
+        if isinstance(silence, WaitError):
             wait = rules.BALANCE_IS_READ_AGAIN_AFTER
         await outbox.try_again(command, str(silence), wait, fresh_key=silence.is_replayed)
         return
@@ -303,11 +308,25 @@ async def transfer(port: StripePort, command: Command) -> Outcome:
         raise
 
 
+async def close_account(port: StripePort, command: Command) -> Outcome:
+    """Delete a connected account once nothing is paid there any more, and its owner has been paid what is in it."""
+    made = StripeCommand.select(StripeCommand.object_id).where(StripeCommand.id == command.subject)
+    if (account_id := await fetch_scalar(str, made)) is None:
+        raise FirstError(command.subject)
+    if await fetch_scalar(bool, SQL["is_being_paid"], account_id):
+        raise WaitError("A transfer to the account is under way.")
+    if left := await port.money_in(account_id):
+        raise WaitError(f"{left / 100:.2f} EUR are in the account: Stripe pays its owner first.")
+    await port.delete_account(account_id)
+    return Outcome(account_id)
+
+
 CALLS: Final[dict[str, Callable[[StripePort, Command], Awaitable[Outcome]]]] = {
     "account": account,
     "capture": capture,
     "charge": charge,
     "checkout": checkout,
+    "close_account": close_account,
     "customer": customer,
     "expire_session": expire_session,
     "forget": forget,

@@ -39,6 +39,7 @@ PAGE = 100
 OLDEST_STATUS_OF_A_CRASH = 500
 FINAL_STATUSES = (400, 402, 404)
 """With these Stripe has decided; any other error may end differently when asked again."""
+ABSENT = ("resource_missing", "account_invalid")  # the latter, with 403, for a connected account that was deleted
 PAYMENT = "payment_intent.latest_charge"
 METHOD = "setup_intent.payment_method"
 
@@ -55,10 +56,14 @@ class SilentError(Exception):
 class DecidedError(Exception):
     """Stripe has refused for good: asking again changes nothing."""
 
-    def __init__(self, why: str, *, code: str | None, param: str | None, is_absent: bool) -> None:
+    def __init__(self, why: str, *, code: str | None, param: str | None) -> None:
         """Keep Stripe's sentence and code, and the parameter it minds."""
         super().__init__(why)
-        self.code, self.param, self.is_absent = code, param, is_absent
+        self.code, self.param = code, param
+
+
+class AbsentError(DecidedError):
+    """There is no such object, or none that is ours any more."""
 
 
 class DeclinedError(DecidedError):
@@ -66,7 +71,7 @@ class DeclinedError(DecidedError):
 
     def __init__(self, why: str, *, code: str | None, intent: PaymentStatus) -> None:
         """Keep Stripe's sentence, the bank's code and the payment as it is now."""
-        super().__init__(why, code=code, param=None, is_absent=False)
+        super().__init__(why, code=code, param=None)
         self.intent = intent
 
 
@@ -110,20 +115,18 @@ class StripePort:
         asked: Any = parameters
         return str((await answer(self._v1.accounts.create_async(asked, {"idempotency_key": key}))).id)
 
-    async def open_onboarding(self, account_id: str, *, return_url: str) -> str:
-        """Return the page, good for minutes, where a connected account's owner says who they are."""
-        asked: Any = {
-            "account": account_id,
-            "type": "account_onboarding",
-            "return_url": return_url,
-            "refresh_url": return_url,
-        }
-        return str((await answer(self._v1.account_links.create_async(asked))).url)
+    async def money_in(self, account_id: str) -> int:
+        """Return the cents in a connected account, available and pending; 0 where there is no such account."""
+        try:
+            balance = await answer(self._v1.balance.retrieve_async({}, {"stripe_account": account_id}))
+        except AbsentError:
+            return 0
+        return sum(part.amount for part in (*balance.available, *balance.pending))
 
-    async def can_receive_transfers(self, account_id: str) -> bool:
-        """Return whether a connected account can be paid."""
-        account = await answer(self._v1.accounts.retrieve_async(account_id))
-        return getattr(account.capabilities, "transfers", None) == "active"
+    async def delete_account(self, account_id: str) -> None:
+        """Delete a connected account; it needs no key, for one that is gone already stays gone."""
+        with contextlib.suppress(AbsentError):
+            await answer(self._v1.accounts.delete_async(account_id))
 
     async def transfer(self, parameters: dict[str, Any], key: str) -> str:
         """Move money to a connected account and return the transfer's id."""
@@ -318,10 +321,8 @@ def verify(body: bytes, signature: str | None, now: dt.datetime) -> None:
     secret = settings().stripe_webhook_secret
     try:
         stripe.WebhookSignature.verify_header(body, signature, secret)
-    except (stripe.SignatureVerificationError, ValueError):
-        raise Invalid(
-            "That is not signed by Stripe."
-        ) from None  # ValueError: a header like `t=1=2`, or a body not UTF-8
+    except (stripe.SignatureVerificationError, ValueError):  # the latter: a header like `t=1=2`, or a body not UTF-8
+        raise Invalid("That is not signed by Stripe.") from None
     times = [part[2:] for part in (signature or "").split(",") if part.startswith("t=")]
     if len(times) != 1 or not times[0].isascii() or not times[0].isdecimal():
         raise Invalid("That is not signed by Stripe.")
@@ -368,13 +369,13 @@ def _translated() -> Iterator[None]:
     except stripe.StripeError as error:
         status = error.http_status or 0
         why = f"{type(error).__name__} {status}: {error.user_message or error}"
-        if status in FINAL_STATUSES and not isinstance(error, stripe.RateLimitError):
+        code = error.code or getattr(error.error, "code", None)  # the package leaves it out with 403
+        if (status in FINAL_STATUSES or code in ABSENT) and not isinstance(error, stripe.RateLimitError):
             failed = getattr(error.error, "payment_intent", None) if isinstance(error, stripe.CardError) else None
             if failed is not None:
                 raise DeclinedError(why, code=error.code, intent=read_intent(failed)) from error
-            raise DecidedError(
-                why, code=error.code, param=getattr(error, "param", None), is_absent=error.code == "resource_missing"
-            ) from error
+            refusal = AbsentError if code in ABSENT else DecidedError
+            raise refusal(why, code=code, param=getattr(error, "param", None)) from error
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         replayed = status >= OLDEST_STATUS_OF_A_CRASH and headers.get("idempotent-replayed") == "true"
         raise SilentError(why, is_replayed=replayed) from error

@@ -98,7 +98,7 @@ class StripeCommand(Table, db=DB, tablename="stripe_command"):
     id = UUID(primary_key=True)
     verb = Text()
     subject = UUID()
-    """The payment's, or the saved method's; a customer's partner."""
+    """The payment's, or the saved method's; a customer's partner; the command that made the account to close."""
     parameters = JSONB()
     """What the call says, decided when the command was written; the same at every attempt. Only payments reads it."""
     amount_minor = BigInt(null=True, default=None)
@@ -120,7 +120,7 @@ class StripeCommand(Table, db=DB, tablename="stripe_command"):
     settled_at = Timestamptz(null=True, default=None)
     known_verb = Check(
         "verb IN ('checkout', 'refund', 'expire_session', 'customer', 'setup', 'charge', 'capture', 'release', 'forget', "
-        "'account', 'transfer')"
+        "'account', 'transfer', 'close_account')"
     )
     known_state = Check("state IN ('pending', 'done', 'failed')")
     given_up_with_a_reason = Check(

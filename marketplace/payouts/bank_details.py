@@ -22,7 +22,7 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import bank_details_changed
 from marketplace.messages.rules import Recipient
 from marketplace.payouts import sepa
-from marketplace.payouts.leaving import end_last_payouts
+from marketplace.payouts.leaving import end_choices, end_last_payouts
 from marketplace.payouts.queries import SQL
 from marketplace.payouts.tables import BankDetails, PayoutChoice
 from marketplace.settings import settings
@@ -104,7 +104,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
 
 async def end_former(line: int | None = None) -> int:
     """End what a former holder of a line, or of any, chose about being paid; return how many bank details were theirs."""
-    await execute(SQL["end_former_choices"], line)
+    await end_choices(SQL["end_former_choices"], line)
     return await execute(SQL["end_former_details"], line, clock.now())
 
 

@@ -1,17 +1,36 @@
-"""What becomes of a line's bank details when its holder leaves: gone at once, or once the last payout has arrived."""
+"""What becomes of where a line was paid when its holder leaves: gone at once, or once the last payout has arrived.
+
+That is their bank details here, and the account that Stripe made for them there.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Final
 
+from msgspec import Struct
+
 from marketplace import clock
-from marketplace.database import execute, fetch_scalar, transaction
+from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
 from marketplace.locks import lock
 from marketplace.payouts.queries import SQL
+from marketplace.stripe_accounts.transfers import close_account_of, close_accounts
 
 LONGEST_WAIT: Final = dt.timedelta(days=60)
 """How long a last payout may be under way; then the details are deleted in any case, and the money stays with the line."""
+
+
+class EndedChoice(Struct, frozen=True):
+    """The account at Stripe that somebody had chosen to be paid at, if they had."""
+
+    stripe_account: str | None
+
+
+async def end_choices(statement: str, *values: object) -> None:
+    """Run a statement that ends choices about being paid, and have the accounts at Stripe closed that they named."""
+    async with transaction():
+        ended = await fetch_rows(EndedChoice, statement, *values)
+        await close_accounts([row.stripe_account for row in ended if row.stripe_account])
 
 
 async def has_way_to_be_paid(line: int) -> bool:
@@ -23,14 +42,16 @@ async def pay_out_last(line: int) -> None:
     """Have all that is a line's paid by the next run, from one cent on, and nothing after it."""
     async with transaction():
         await lock(f"bank details {line}")
-        await execute(SQL["choose_last_payout"], line, clock.now())
+        if await fetch_scalar(str, SQL["choose_last_payout"], line, clock.now()) is None:
+            await close_account_of(line)  # begun perhaps, and not where they are paid
 
 
 async def forget_details(line: int) -> None:
     """Delete where a line's holder was paid; what an open payout needs goes when it has ended."""
     async with transaction():
         await lock(f"bank details {line}")
-        await execute(SQL["end_choice"], line)
+        await end_choices(SQL["end_choice"], line)
+        await close_account_of(line)
         await execute(SQL["end_details_of"], line, clock.now())
         await execute(SQL["forget_details"], line)
 
@@ -39,7 +60,7 @@ async def end_last_payouts() -> int:
     """Delete the bank details of people who left, once their last payout has ended; return how many rows changed."""
     now = clock.now()
     async with transaction():
-        await execute(SQL["end_last_payouts"], now - LONGEST_WAIT)
+        await end_choices(SQL["end_last_payouts"], now - LONGEST_WAIT)
         ended = await execute(SQL["end_former_details"], None, now)
         forgotten = await execute(SQL["forget_details"], None)
     return ended + forgotten

@@ -146,7 +146,8 @@ ORDER BY payout.id;
 DELETE FROM payout_choice
 USING subscriber
 WHERE reference = subscriber AND ($1::bigint IS NULL OR subscriber = $1)
-  AND (claimed_at IS NULL AND NOT is_last OR claimed_at > chosen_at);
+  AND (claimed_at IS NULL AND NOT is_last OR claimed_at > chosen_at)
+RETURNING stripe_account;
 
 -- name: end_former_details
 -- Ends, at $2, the bank details of former holders of the line $1, or of any where it is null.
@@ -180,12 +181,14 @@ SELECT
 INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at, is_last)
 VALUES ($1, 0, $2, true)
 ON CONFLICT (subscriber) DO UPDATE
-SET is_last = true, chosen_at = excluded.chosen_at;
+SET is_last = true, chosen_at = excluded.chosen_at
+RETURNING stripe_account;
 
 -- name: end_choice
 -- Deletes what the line $1's holder chose about being paid.
 DELETE FROM payout_choice
-WHERE subscriber = $1;
+WHERE subscriber = $1
+RETURNING stripe_account;
 
 -- name: end_details_of
 -- Ends the bank details of the line $1 at $2.
@@ -208,7 +211,8 @@ WHERE is_last
       )
       OR (SELECT coalesce(sum(payable_micro), 0) FROM payable_movements() AS moved
           WHERE moved.subscriber = payout_choice.subscriber) < 10000
-  );
+  )
+RETURNING stripe_account;
 
 -- name: forget_details
 -- Deletes the ended bank details of the line $1, or of every line whose holder erased themselves where it is null, but

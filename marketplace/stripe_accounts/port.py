@@ -1,4 +1,4 @@
-"""What setting our own account up asks of Stripe: its state, when it is paid out, and its webhook endpoints."""
+"""What accounts ask of Stripe: our own state, payouts and webhook endpoints, and how far others have come."""
 
 from __future__ import annotations
 
@@ -68,3 +68,22 @@ class SetupPort(StripePort):
     async def delete_endpoint(self, endpoint: str) -> None:
         """Delete an endpoint."""
         await answer(self._v1.webhook_endpoints.delete_async(endpoint))
+
+
+class ConnectPort(StripePort):
+    """Stripe, while somebody who is paid there sets their account up."""
+
+    async def open_onboarding(self, account_id: str, *, return_url: str) -> str:
+        """Return the page, good for minutes, where a connected account's owner says who they are."""
+        asked: Any = {
+            "account": account_id,
+            "type": "account_onboarding",
+            "return_url": return_url,
+            "refresh_url": return_url,
+        }
+        return str((await answer(self._v1.account_links.create_async(asked))).url)
+
+    async def can_receive_transfers(self, account_id: str) -> bool:
+        """Return whether a connected account can be paid."""
+        account = await answer(self._v1.accounts.retrieve_async(account_id))
+        return getattr(account.capabilities, "transfers", None) == "active"

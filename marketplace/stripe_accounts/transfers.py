@@ -9,14 +9,17 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
+
 from marketplace import clock
-from marketplace.database import fetch_scalar, transaction
+from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict
 from marketplace.payments.outbox import write_command, write_transfers
 from marketplace.payments.stripe_calls import run_command
-from marketplace.payments.stripe_port import SilentError, StripePort
+from marketplace.payments.stripe_port import SilentError
 from marketplace.payments.tables import StripeCommand
 from marketplace.statements import load_statements
+from marketplace.stripe_accounts.port import ConnectPort
 from pricing.money import EUR
 
 if TYPE_CHECKING:
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
 SQL: Final = load_statements(__package__)
 NAMESPACE: Final = uuid.UUID("c2f0a9a4-6a5e-4e0e-9a55-0a8d3c1f5e21")
 SILENT: Final = "Stripe does not answer just now; try again in a minute."
+
+
+class Making(Struct, frozen=True):
+    """The command that made a connected account."""
+
+    id: uuid.UUID
 
 
 def _first_account_of(line: int) -> uuid.UUID:
@@ -62,10 +71,28 @@ async def connected_account(line: int) -> str:
     return made
 
 
+async def close_account_of(line: int) -> None:
+    """Have Stripe delete the connected account of a line's holder, if one was ever begun, in the caller's transaction."""
+    made = await _account_of(line)
+    if await StripeCommand.exists().where(StripeCommand.id == made, StripeCommand.state != "failed"):
+        await _close(made)
+
+
+async def close_accounts(accounts: Sequence[str]) -> None:
+    """Have Stripe delete these connected accounts, once nothing more is paid there, in the caller's transaction."""
+    for row in await fetch_rows(Making, SQL["find_makings"], accounts):
+        await _close(row.id)
+
+
+async def _close(made: uuid.UUID) -> None:
+    """Write the command that closes what another one made; again changes nothing."""
+    await write_command(uuid.uuid5(NAMESPACE, f"close {made}"), "close_account", made, {}, clock.now())
+
+
 async def onboarding_page(account_id: str, *, return_url: str) -> str:
     """Return the page where Stripe asks a connected account's owner who they are."""
     try:
-        async with StripePort() as port:
+        async with ConnectPort() as port:
             return await port.open_onboarding(account_id, return_url=return_url)
     except SilentError:
         raise Conflict(SILENT) from None
@@ -74,7 +101,7 @@ async def onboarding_page(account_id: str, *, return_url: str) -> str:
 async def can_be_paid(account_id: str) -> bool:
     """Return whether Stripe lets a connected account be paid."""
     try:
-        async with StripePort() as port:
+        async with ConnectPort() as port:
             return await port.can_receive_transfers(account_id)
     except SilentError:
         raise Conflict(SILENT) from None

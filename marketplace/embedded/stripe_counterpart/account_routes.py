@@ -213,6 +213,14 @@ ACCOUNT_OPERATIONS: tuple[Operation, ...] = (
     list_operation("/v1/accounts", "AccountListParams", "account"),
     retrieve_operation("/v1/accounts/{id}", "AccountRetrieveParams", "account"),
     Operation(
+        "DELETE",
+        "/v1/accounts/{id}",
+        "AccountDeleteParams",
+        "account",
+        "",
+        lambda call: connect.delete_account(call.state, call.get("account")),
+    ),
+    Operation(
         "POST",
         "/v1/account_links",
         "AccountLinkCreateParams",

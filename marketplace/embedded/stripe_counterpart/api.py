@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from marketplace.embedded.stripe_counterpart.errors import ApiError, PaymentDeclinedError, no_such_object
+from marketplace.embedded.stripe_counterpart.errors import ApiError, PaymentDeclinedError
 from marketplace.embedded.stripe_counterpart.expansion import expand
 from marketplace.embedded.stripe_counterpart.http_messages import Request, Response, json_response
 from marketplace.embedded.stripe_counterpart.operations import Call, Operation
@@ -80,8 +80,7 @@ class Api:
             account = _check_caller(request)
             with self._state.transaction(Origin(request.base, request_id, key)):
                 run_due_actions(self._state)
-                if account and self._state.account_of(account) is None:
-                    raise no_such_object("account", account)
+                self._check_account(account)
                 if key is None:
                     answer = self._execute(request, account, crash)
                 else:
@@ -93,6 +92,12 @@ class Api:
                 500, {"error": {"type": "api_error", "message": f"The local counterpart is wrong: {broken}"}}
             )
         return json_response(answer.status, answer.body, headers)
+
+    def _check_account(self, account: str) -> None:
+        """Refuse, as Stripe does, a connected account that is not there or was deleted."""
+        if account and self._state.account_of(account) is None:
+            message = f"The provided key does not have access to account '{account}'"
+            raise ApiError(403, f"{message} (or that account does not exist).", code="account_invalid")
 
     def _execute_once(
         self, request: Request, account: str, key: str, crash: Crash | None, headers: dict[str, str]

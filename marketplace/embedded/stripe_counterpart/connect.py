@@ -5,7 +5,12 @@ from dataclasses import replace
 
 import stripe
 
-from marketplace.embedded.stripe_counterpart.balance import NewTransaction, add_balance_transaction, available_amount
+from marketplace.embedded.stripe_counterpart.balance import (
+    NewTransaction,
+    add_balance_transaction,
+    available_amount,
+    retrieve_balance,
+)
 from marketplace.embedded.stripe_counterpart.errors import ApiError
 from marketplace.embedded.stripe_counterpart.events import emit
 from marketplace.embedded.stripe_counterpart.responses import blank, to_public
@@ -86,6 +91,15 @@ def create_account_link(state: StripeState, params: Json) -> Json:
     account["_return_url"] = params.get("return_url")
     url = f"{state.origin.base}/c/onboard/{account['id']}"
     return {"object": "account_link", "created": state.now(), "expires_at": state.now() + _LINK_LIFE, "url": url}
+
+
+def delete_account(state: StripeState, account: Json) -> Json:
+    """Delete a connected account, which must be empty."""
+    money = retrieve_balance(state, account["id"])
+    if sum(part["amount"] for part in (*money["available"], *money["pending"])):
+        raise ApiError(400, "This account has a balance that is not zero, and cannot be deleted.")
+    state.remove(account["id"])
+    return {"id": account["id"], "object": "account", "deleted": True}
 
 
 def onboard(state: StripeState, account: Json) -> Json:

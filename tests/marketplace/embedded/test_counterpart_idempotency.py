@@ -90,7 +90,7 @@ def test_keys_of_accounts_are_apart(counterpart: Running) -> None:
     first = counterpart.raw("POST", "/v1/customers", {}, idempotency_key="k1")
     second = counterpart.raw("POST", "/v1/customers", {}, idempotency_key="k1", stripe_account=account)
     assert first.json()["id"] != second.json()["id"]
-    assert counterpart.raw("GET", "/v1/balance", stripe_account="acct_none").status == 404
+    assert counterpart.raw("GET", "/v1/balance", stripe_account="acct_none").status == 403
 
 
 def test_a_key_in_use_is_refused(counterpart: Running) -> None:

@@ -25,6 +25,7 @@ from marketplace.payments.queries import list_stuck_commands
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details, queries
+from marketplace.rights.erasing import erase
 from marketplace.settings import LOCAL_STRIPE_KEY
 from marketplace.stripe_accounts.transfers import connected_account
 from tests.marketplace.earnings import sales
@@ -285,3 +286,59 @@ async def test_the_next_holder_of_a_line_inherits_no_account(stripe: Any) -> Non
         assert await payouts.draft() is None, "another holder's first IBAN replaces one, and waits"
         with clock.shifted(dt.timedelta(days=8)):
             assert await payouts.draft()
+
+
+async def accounts_at(stripe: Any) -> int:
+    return len(await asyncio.to_thread(stripe.list, "accounts"))
+
+
+@pytest.mark.parametrize("fault", [{"kind": "drop_after"}, {"kind": "drop_before"}, {"kind": "status", "status": 503}])
+async def test_who_erases_themselves_has_no_account_at_stripe_any_more(stripe: Any, fault: dict[str, Any]) -> None:
+    async with paying(stripe), visiting(2) as lucie:
+        await connected_account(3)  # of somebody who never went on at Stripe, and stays
+        me = await fetch_value("SELECT id FROM person WHERE subscriber = 2")
+        await erase(me)
+        assert (await lucie.get("/en/earnings")).status_code == 303
+        stripe.test("fault", path="/v1/accounts", method="DELETE", **fault)
+        for _ in range(3):
+            await at_once()
+        left = [account["metadata"]["command"] for account in stripe.list("accounts")]
+        closed = "SELECT subject::text FROM stripe_command WHERE verb = 'close_account' AND state = 'done'"
+        assert (len(left), await fetch_value(closed) in left) == (2, False)
+        await erase_again_at_stripe()
+        assert await accounts_at(stripe) == 2, "once more, as after a restore, changes nothing"
+
+
+async def erase_again_at_stripe() -> None:
+    """Have the account closed as by a database that was restored to before it was."""
+    await execute(
+        """UPDATE stripe_command SET state = 'pending', object_id = NULL, first_tried_at = NULL, attempts = 0
+           WHERE verb = 'close_account'"""
+    )
+    await at_once()
+    [row] = await fetch("SELECT state, error FROM stripe_command WHERE verb = 'close_account'")
+    assert (row["state"], row["error"]) == ("done", None)
+
+
+async def test_an_account_at_stripe_ends_after_the_last_payout_and_once_it_is_empty(stripe: Any) -> None:
+    async with paying(stripe), visiting(1):
+        await erase(await fetch_value("SELECT id FROM person WHERE subscriber = 1"), last_payout=True)
+        assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'close_account'") == 0
+        await sent()
+        await run_commands()
+        assert await payouts.follow_transfers() == 2
+        await bank_details.enforce_details_retention()
+        await at_once()
+        with clock.shifted(dt.timedelta(days=16)):
+            [waiting] = await list_stuck_commands()
+        assert waiting.error == "33.33 EUR are in the account: Stripe pays its owner first."
+        emptied = await account_of_first(stripe)
+        transfer = next(one for one in stripe.list("transfers") if one["destination"] == emptied)
+        stripe.post(f"transfers/{transfer['id']}/reversals")  # in the place of Stripe's own payout to its owner
+        await at_once()
+        assert await accounts_at(stripe) == 1
+
+
+async def account_of_first(stripe: Any) -> str:
+    command = await fetch_value("SELECT subject::text FROM stripe_command WHERE verb = 'close_account'")
+    return str(next(one["id"] for one in stripe.list("accounts") if one["metadata"]["command"] == command))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import obstore
 import pytest
@@ -23,6 +23,7 @@ from marketplace.rights.erasing import erase, foresee
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, make_staff, text_of
 from tests.marketplace.payouts import payees
 from tests.marketplace.rights.people import DEVICE, EMAIL, IBAN, LINE, NAME, Somebody, somebody
+from tests.support.dying import killed_everywhere
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -165,3 +166,9 @@ async def test_a_colleague_leaves_and_the_company_stays() -> None:
     assert await places_of(["nadia@atelier.example", "Nadia Roux"]) == set()
     assert str(person) not in str(await fetch("SELECT * FROM person"))
     assert await fetch_value("SELECT count(*) FROM partner") == 1
+
+
+@pytest.mark.deep
+async def test_killed_at_every_await_a_leaver_has_no_account_at_stripe(stripe: Any, database_url: str) -> None:
+    del stripe
+    assert await killed_everywhere("tests.marketplace.rights.scenes", "leave", database_url) >= 20
