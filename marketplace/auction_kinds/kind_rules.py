@@ -108,8 +108,6 @@ class AuctionKind(Struct, frozen=True):
     most_licences: int = 1
     has_window: bool = False
     """Whether nobody else may buy during a window."""
-    has_second_chance: bool = True
-    """Whether what a winner does not pay is awarded once more, by the same rule without them."""
     seller_bids: Callable[[Sequence[Lot]], list[dict[str, Any]]] = lambda lots: []  # noqa: ARG005 (most kinds have none)
     """The seller's own open bids, as transcripts show them."""
 

@@ -32,6 +32,9 @@ class AuctionTerms(Struct, frozen=True):
     exclusive_to: dt.datetime | None
     pay_within_hours: int
     salt: bytes
+    unsecured_minor: int | None
+    terms_version: int
+    most_extension_seconds: int | None
 
 
 class AuctionNow(AuctionTerms, frozen=True):

@@ -38,6 +38,12 @@ SENTENCES = {
     "refused_already_bid": "Refused: you have bid already, and a sealed bid cannot be replaced.",
 }
 """What each answer to a bid means, as people and machines read it."""
+LAST_ROUND: Final = 3
+"""An award and two second chances: an accomplice who wins after the first defaulter gains nothing by not paying either."""
+UNSECURED_TIMES: Final = 3
+"""Up to so many times all reserves, a saved payment method or the auction's deposit is enough to bid."""
+DEPOSIT_TIMES: Final = (2, 5, 10, 50)
+"""A higher bid needs a deposit of its size, rounded up to so many times what needs none: so it shows nobody the bid."""
 STEPS: Final = ((0, 100), (5_000, 250), (20_000, 500), (50_000, 1_000), (200_000, 2_500), (1_000_000, 10_000))
 """The usual increments: from this price on, by how much the next bid must be higher, in cents."""
 
@@ -54,6 +60,21 @@ def check_amount(amount_minor: int, currency: str, expected: str) -> None:
         raise Invalid("This auction is held in {currency}.", currency=expected)
     if not 1 <= amount_minor <= LARGEST_BID_MINOR:
         raise Invalid("A bid is between {least} and {most} cents.", least=1, most=LARGEST_BID_MINOR)
+
+
+def deposit_bands(unsecured_minor: int | None) -> list[int]:
+    """Return the deposits, in cents, that cover bids above what needs none of their size; empty where no bid does."""
+    if unsecured_minor is None or unsecured_minor >= LARGEST_BID_MINOR:
+        return []
+    bands = (unsecured_minor * times for times in DEPOSIT_TIMES)
+    return [*(band for band in bands if band < LARGEST_BID_MINOR), LARGEST_BID_MINOR]
+
+
+def needed_deposit(amount_minor: int, unsecured_minor: int | None) -> int:
+    """Return the least deposit of those bands that covers a bid, in cents; 0 where it needs none of its size."""
+    if unsecured_minor is None or amount_minor <= unsecured_minor:
+        return 0
+    return next(band for band in deposit_bands(unsecured_minor) if band >= amount_minor)
 
 
 def check_nonce(nonce: str) -> None:

@@ -34,9 +34,10 @@ class MethodForm(Struct):
 
 
 class DepositForm(Struct):
-    """One button: its form's id is the deposit's."""
+    """A button, or a choice of amounts in cents: its form's id is the deposit's."""
 
     form_id: uuid.UUID
+    amount: int = 0
 
 
 def _known(path: str) -> str:
@@ -90,7 +91,14 @@ async def deposit_form(
 ) -> Redirect:
     """Have an auction's deposit held back, on Stripe's page where one is needed."""
     text = gettext("Deposit for an auction")
-    url = await eligibility.ask_deposit(request.user, auction, deposit=data.form_id, locale=language.get(), text=text)
+    url = await eligibility.ask_deposit(
+        request.user,
+        auction,
+        deposit=data.form_id,
+        amount_minor=data.amount or None,
+        locale=language.get(),
+        text=text,
+    )
     return Redirect(url, status_code=303) if url else see(f"/auctions/{auction}")
 
 

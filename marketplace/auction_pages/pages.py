@@ -37,6 +37,7 @@ from marketplace.auctions.queries import (
     snapshot,
 )
 from marketplace.auctions.reserves import reckon_reserve
+from marketplace.auctions.second_chance import BARRED_FOR
 from marketplace.catalogue.actions import prices_now
 from marketplace.catalogue.queries import list_priced_releases
 from marketplace.errors import Invalid
@@ -169,6 +170,9 @@ async def _shown(
         "steward": bool(actor and actor.role == "steward"),
         "refusal": refusal,
         "deposit": await eligibility.find_deposit(company, auction) if company else None,
+        "bar": await eligibility.find_bar(company, auction) if company else None,
+        "bands": rules.deposit_bands(row.unsecured_minor),
+        "barred_days": BARRED_FOR.days,
         "reckoned": _reckoned(row.reckoning, row.reserve_minor) if row.reckoning else None,
     }
 

@@ -36,8 +36,17 @@ if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
 
 NOT_VETTED: Final = "Your company is not vetted yet; a steward looks at new partners within two working days."
-REFUSALS: Final = {"not_vetted": NOT_VETTED, "no_payment_method": NO_PAYMENT_METHOD}
-"""Each answer of the SQL function `bidder_refusal`, in words."""
+BARRED: Final = "Your company did not pay what it won in an auction, and may not bid for a time."
+DEPOSIT_TOO_SMALL: Final = (
+    "So high a bid needs a deposit of its size: have it held back on a card, on the auction’s page, and bid then."
+)
+REFUSALS: Final = {
+    "not_vetted": NOT_VETTED,
+    "no_payment_method": NO_PAYMENT_METHOD,
+    "barred": BARRED,
+    "deposit_too_small": DEPOSIT_TOO_SMALL,
+}
+"""Each answer of the SQL function `bid_refusal`, in words."""
 CHANNEL: Final = "auctions"
 """Where a commit that changes an auction says so: the payload is its id."""
 TERMS_KEPT: Final = 1000
@@ -95,7 +104,8 @@ async def place_bid(
     if get_kind(fixed.auction.kind).bids.is_sealed:
         raise Invalid("This auction accepts sealed bids only.")
     rules.check_amount(maximum_minor, currency, fixed.auction.currency)
-    placed = await queue_of(auction).submit(OpenBid(bid, partner, maximum_minor))
+    needed = rules.needed_deposit(maximum_minor, fixed.auction.unsecured_minor)
+    placed = await queue_of(auction).submit(OpenBid(bid, partner, maximum_minor, needed))
     if placed is None:
         async with transaction():
             _refuse_cancelled(await lock_auction(auction))
@@ -143,7 +153,9 @@ async def place_sealed_bid(
 async def _place_sealed(fixed: FixedTerms, request: SealedBid) -> tuple[Bid, bool]:
     """Lock the auction, accept or refuse a sealed bid, and return it with whether it is new."""
     auction = fixed.auction.id
-    locked = _refuse_cancelled(await lock_for_bids(auction, [request.partner]))
+    highest = max(package.amount_minor for package in request.packages)
+    needed = rules.needed_deposit(highest, fixed.auction.unsecured_minor)
+    locked = _refuse_cancelled(await lock_for_bids(auction, [request.partner], [needed]))
     (refusal,) = locked.refusals
     of_partner = (BidTable.auction == auction) & (BidTable.partner == request.partner)
     has_bid = await BidTable.exists().where(of_partner, BidTable.position.is_not_null())

@@ -48,6 +48,8 @@ class Plan(Struct, frozen=True):
     exclusive_from: dt.datetime | None = None
     exclusive_to: dt.datetime | None = None
     pay_within_hours: int = 72
+    unsecured_times: int = rules.UNSECURED_TIMES
+    """A bid above so many times all lots' reserves needs a deposit of its size."""
 
 
 class ReserveOutOfRange(Invalid):
@@ -79,6 +81,7 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
         row = _row_of(plan, kind, auction, offers[plan.offer])
         row.reserve_minor, row.forgone_minor = reserve_minor, reckoned.forgone_minor
         row.reckoning, row.deposit_minor = reckoned.document, deposit_of(lots)
+        row.unsecured_minor = min(plan.unsecured_times * sum(lots), rules.LARGEST_BID_MINOR)
         row.announced_by, row.announced_at = by, now
         if await Auction.insert(row).on_conflict(action="DO NOTHING", target=Auction.id).returning(Auction.id):
             await AuctionLot.insert(
@@ -167,11 +170,11 @@ async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:
 async def _refuse_overlap(plan: Plan, offers: list[uuid.UUID], auction: uuid.UUID) -> None:
     """Refuse a plan that would sell inside another auction's exclusive window, or the other way round.
 
-    An auction sells from its end to twice its time to pay: the award, and a second chance. The offers' rows are locked.
+    An auction sells from its end to as many times its time to pay as it has rounds. The offers' rows are locked.
     """
-    ends_paying = plan.closes_at + 2 * dt.timedelta(hours=plan.pay_within_hours)
-    window = (plan.exclusive_from, plan.exclusive_to)
-    if await fetch_scalar(bool, SQL["overlaps_a_window"], offers, auction, *window, plan.closes_at, ends_paying):
+    ends_paying = plan.closes_at + rules.LAST_ROUND * dt.timedelta(hours=plan.pay_within_hours)
+    window, sells = (plan.exclusive_from, plan.exclusive_to), (plan.closes_at, ends_paying)
+    if await fetch_scalar(bool, SQL["overlaps_a_window"], offers, auction, *window, *sells, rules.LAST_ROUND):
         raise Conflict(
             "Another auction of this dataset would sell inside an exclusive window; cancel one, or choose other instants."
         )

@@ -1,28 +1,31 @@
 """Who may bid: a vetted partner with a payment method that is still valid, or with a deposit authorised for this auction.
 
 The rule is one SQL function, `bidder_refusal`, which every bid asks in its own transaction; here is how to become
-eligible, and what becomes of deposits: released when the award is out, to those who lost or once they paid; captured where
-a winner did not pay in time, if the bank still authorises it.
+eligible, and what becomes of deposits: released once all winners paid, for who lost may win what another does not pay;
+captured where a winner did not pay in time, if the bank still authorises it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.auction_kinds import rules
 from marketplace.auctions.queries import SQL
 from marketplace.auctions.tables import AuctionDeposit
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
-from marketplace.errors import Conflict, NotFound
+from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.locks import lock
 from marketplace.payments import actions as payments
 from marketplace.payments.events import refresh_payment, refresh_saved_method
+from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command
 from marketplace.payments.tables import Payment, SavedMethod
 from marketplace.settings import settings
@@ -41,6 +44,7 @@ class AuctionDue(Struct, frozen=True):
     """What an auction asks for as a deposit, and until when it accepts bids."""
 
     deposit_minor: int
+    unsecured_minor: int | None
     currency: str
     state: str
     closes_at: dt.datetime
@@ -61,7 +65,27 @@ class EndingDeposit(Struct, frozen=True):
     id: uuid.UUID
     amount_minor: int
     state: str
-    has_defaulted: bool
+    auction: uuid.UUID
+    partner: uuid.UUID
+    forfeits_minor: int
+    """What its bidder forfeits in that auction, of all its deposits together."""
+
+
+class Owed(Struct, frozen=True):
+    """What a winner who did not pay owes beyond its deposits."""
+
+    id: uuid.UUID
+    auction: uuid.UUID
+    partner: uuid.UUID
+    currency: str
+    amount_minor: int
+
+
+class Bar(Struct, frozen=True):
+    """What a partner owes for an auction, None where it paid, and until when it may not bid, None where it may."""
+
+    owed_minor: int | None
+    barred_until: dt.datetime | None
 
 
 class ForfeitedDeposit(Struct, frozen=True):
@@ -78,13 +102,13 @@ async def find_refusal(partner: uuid.UUID, auction: uuid.UUID) -> str | None:
     return await fetch_scalar(str, "SELECT bidder_refusal($1, $2)", partner, auction)
 
 
-async def _email(actor: Actor) -> str:
+async def _email_of(partner: uuid.UUID | None, person: uuid.UUID | None) -> str:
     """Return the address Stripe writes to: the person's who asks, or the company's first one's where a machine does."""
     email = await fetch_scalar(
         str,
         "SELECT email FROM person WHERE partner = $1 ORDER BY id = $2 DESC NULLS LAST, created_at, id LIMIT 1",
-        actor.partner,
-        actor.person,
+        partner,
+        person,
     )
     return email or ""
 
@@ -100,7 +124,7 @@ async def save_method(actor: Actor, *, saved_id: uuid.UUID, return_to: str, loca
     await payments.request_saved_method(
         actor.partner,
         saved_id=saved_id,
-        email=await _email(actor),
+        email=await _email_of(actor.partner, actor.person),
         success_url=f"{base}?saved={saved_id}&back={return_to}",
         cancel_url=f"{base}?back={return_to}",
         locale=locale,
@@ -130,29 +154,38 @@ async def forget_method(partner: uuid.UUID, saved_id: uuid.UUID) -> None:
 
 # ------------------------------------------------------------------ a deposit
 async def ask_deposit(
-    actor: Actor, auction: uuid.UUID, *, deposit: uuid.UUID, locale: str = "en", text: str = "Deposit for an auction"
+    actor: Actor,
+    auction: uuid.UUID,
+    *,
+    deposit: uuid.UUID,
+    amount_minor: int | None = None,
+    locale: str = "en",
+    text: str = "Deposit for an auction",
 ) -> str | None:
     """Have an auction's deposit held back on a partner's card; return the hosted page's address where one is needed.
 
-    The form's id is the deposit's: sent twice it is one. Another is only asked for once the last one came to nothing.
+    The form's id is the deposit's: sent twice it is one. Another is only asked for once the last one came to nothing, or
+    for a larger one: amount_minor is then one of `rules.deposit_bands`, else Invalid.
     locale: fr or en. text: what Stripe's page says the deposit is.
     """
     assert actor.partner
-    now, email = clock.now(), await _email(actor)
+    now, email = clock.now(), await _email_of(actor.partner, actor.person)
     page = f"{settings().url}/{locale}/auctions/{auction}"
     async with transaction():
         await lock(f"deposit {auction} {actor.partner}")
         row = await _get_due(auction, now)
         known = await find_deposit(actor.partner, auction)
-        if known is None or (known.id != deposit and _is_over(known, row.closes_at)):
-            new = AuctionDeposit(
-                id=deposit, auction=auction, partner=actor.partner, amount_minor=row.deposit_minor, asked_at=now
-            )
+        wanted = amount_minor or row.deposit_minor
+        if wanted not in (row.deposit_minor, *rules.deposit_bands(row.unsecured_minor)):
+            raise Invalid("Choose one of the deposits on the page.")
+        is_more = known is not None and known.id != deposit and known.amount_minor < wanted
+        if known is None or is_more or (known.id != deposit and _is_over(known, row.closes_at)):
+            new = AuctionDeposit(id=deposit, auction=auction, partner=actor.partner, amount_minor=wanted, asked_at=now)
             await AuctionDeposit.insert(new).on_conflict(action="DO NOTHING", target=AuctionDeposit.id)
             command = await payments.request_deposit(
                 deposit,
                 actor.partner,
-                amount_minor=row.deposit_minor,
+                amount_minor=wanted,
                 currency=row.currency,
                 text=text,
                 email=email,
@@ -172,7 +205,7 @@ async def ask_deposit(
 async def _get_due(auction: uuid.UUID, now: dt.datetime) -> AuctionDue:
     row = await fetch_row(
         AuctionDue,
-        """SELECT deposit_minor, currency, state, closes_at FROM auction
+        """SELECT deposit_minor, unsecured_minor, currency, state, closes_at FROM auction
            JOIN auction_lead ON auction_lead.auction = auction.id WHERE auction.id = $1""",
         auction,
     )
@@ -191,7 +224,14 @@ def _is_over(deposit: DepositRow, closes_at: dt.datetime) -> bool:
 
 async def find_deposit(partner: uuid.UUID, auction: uuid.UUID) -> DepositRow | None:
     """Return a partner's latest deposit for an auction with its payment's state, or None."""
-    return await fetch_row(DepositRow, SQL["find_deposit"], partner, auction)
+    return await fetch_row(
+        DepositRow,
+        """SELECT deposit.id, deposit.amount_minor, payment.state, payment.capture_before
+           FROM auction_deposit AS deposit JOIN payment ON payment.subject = deposit.id
+           WHERE deposit.partner = $1 AND deposit.auction = $2 ORDER BY deposit.asked_at DESC, deposit.id LIMIT 1""",
+        partner,
+        auction,
+    )
 
 
 async def refresh_deposit(partner: uuid.UUID, deposit: uuid.UUID) -> None:
@@ -202,13 +242,16 @@ async def refresh_deposit(partner: uuid.UUID, deposit: uuid.UUID) -> None:
 
 # ------------------------------------------------------------------ what becomes of deposits
 async def end_deposits() -> int:
-    """Capture the deposits of defaulting winners, release all others, enter what was captured. Return how many ended."""
+    """Capture what defaulting winners forfeit of their deposits, release the rest, enter what was captured. Return how many ended."""
     async with transaction():
         rows = await fetch_rows(EndingDeposit, SQL["lock_ending_deposits"], BATCH_SIZE)
+        captured: Counter[tuple[uuid.UUID, uuid.UUID]] = Counter()
         for row in rows:
-            forfeited = row.has_defaulted and row.state == "authorised"
+            left = row.forfeits_minor - captured[row.auction, row.partner]
+            forfeited = left > 0 and row.state == "authorised"
             if forfeited:
-                await payments.capture_deposit(row.id, amount_minor=row.amount_minor)
+                captured[row.auction, row.partner] += min(row.amount_minor, left)
+                await payments.capture_deposit(row.id, amount_minor=min(row.amount_minor, left))
             else:
                 await payments.release_deposit(row.id)
             ending = "forfeited" if forfeited else "released"
@@ -217,6 +260,51 @@ async def end_deposits() -> int:
             ).where(AuctionDeposit.id == row.id)
     await _enter_forfeited()
     return len(rows)
+
+
+async def collect_owed() -> int:
+    """Charge who did not pay, on the saved method or else a page, for what no deposit of theirs covered; return how many."""
+    rows = await fetch_rows(Owed, SQL["list_uncollected"], BATCH_SIZE)
+    for row in rows:
+        page = f"{settings().url}/en/auctions/{row.auction}"
+        now = clock.now()
+        async with transaction():
+            await AuctionDeposit.insert(
+                AuctionDeposit(
+                    id=row.id,
+                    auction=row.auction,
+                    partner=row.partner,
+                    amount_minor=row.amount_minor,
+                    asked_at=now,
+                    ending="forfeited",
+                    ended_at=now,
+                )
+            ).on_conflict(action="DO NOTHING", target=AuctionDeposit.id)
+            await payments.request_charge(
+                row.id,
+                row.partner,
+                amount_minor=row.amount_minor,
+                currency=row.currency,
+                lines=[Line("What an unpaid award was sold for less", row.amount_minor)],
+                email=await _email_of(row.partner, None),
+                success_url=page,
+                cancel_url=page,
+                locale="en",
+                expires_at=now + PAGE_LASTS,
+            )
+    return len(rows)
+
+
+async def find_bar(partner: uuid.UUID, auction: uuid.UUID) -> Bar | None:
+    """Return what a partner owes for an auction and until when it may not bid; None where it owes nothing and may."""
+    bar = await fetch_row(
+        Bar,
+        """SELECT max(owed_minor) FILTER (WHERE auction = $2) AS owed_minor, max(barred_until) AS barred_until
+           FROM auction_default WHERE partner = $1 AND (barred_until > clock_timestamp() OR auction = $2)""",
+        partner,
+        auction,
+    )
+    return bar if bar and bar.barred_until else None
 
 
 async def _enter_forfeited() -> None:

@@ -42,7 +42,9 @@ BEGIN
         USING ERRCODE = 'restrict_violation';
 END $$;
 CREATE OR REPLACE TRIGGER reckoned_once BEFORE UPDATE ON auction FOR EACH ROW
-    WHEN ((OLD.reckoning, OLD.deposit_minor) IS DISTINCT FROM (NEW.reckoning, NEW.deposit_minor))
+    WHEN ((OLD.reckoning, OLD.deposit_minor, OLD.unsecured_minor, OLD.terms_version, OLD.most_extension_seconds)
+          IS DISTINCT FROM
+          (NEW.reckoning, NEW.deposit_minor, NEW.unsecured_minor, NEW.terms_version, NEW.most_extension_seconds))
     EXECUTE FUNCTION refuse_reckoning_change();
 
 -- A lead only grows while its auction is open, and is final afterwards.
@@ -63,13 +65,27 @@ CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON auction_lead FOR EACH R
 -- Free space on the page for the row's next version, so that an update adds no index entry.
 ALTER TABLE auction_lead SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
--- Return why a partner may not bid in an auction, or null. A bidder is vetted and has a payment method that is still valid,
--- or a deposit authorised for this auction until after its end. Volatile, so that a statement that waited for the auction's
--- lock asks what is so now, not what was when it began to wait.
-CREATE OR REPLACE FUNCTION bidder_refusal(bidder uuid, asked uuid) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+-- Return why a partner may not bid in an auction, or null. A bidder is vetted, not barred for what it did not pay, and has a
+-- payment method that is still valid, or a deposit authorised for this auction until after its end; where its bid needs a
+-- deposit of `needed` cents or more, that, for as long as the first winner may pay. Volatile, so that a statement that waited
+-- for the auction's lock asks what is so now, not what was when it began to wait.
+CREATE OR REPLACE FUNCTION bid_refusal(bidder uuid, asked uuid, needed bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM partner WHERE id = bidder AND vetted_at IS NOT NULL) THEN
-        RETURN 'not_vetted';
+    IF NOT EXISTS (SELECT FROM partner WHERE id = bidder AND vetted_at IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM auction_default
+                                   WHERE partner = bidder AND barred_until > clock_timestamp())) THEN
+        RETURN CASE WHEN EXISTS (SELECT FROM partner WHERE id = bidder AND vetted_at IS NOT NULL) THEN 'barred'
+                    ELSE 'not_vetted' END;
+    END IF;
+    IF needed > 0 THEN
+        RETURN CASE WHEN NOT EXISTS (
+            SELECT FROM auction_deposit JOIN payment ON payment.subject = auction_deposit.id
+                                        JOIN auction_lead ON auction_lead.auction = auction_deposit.auction
+                                        JOIN auction ON auction.id = auction_deposit.auction
+            WHERE auction_deposit.auction = asked AND auction_deposit.partner = bidder AND ending IS NULL
+              AND auction_deposit.amount_minor >= needed AND payment.state = 'authorised'
+              AND payment.capture_before > auction_lead.closes_at + auction.pay_within_hours * interval '1 hour'
+        ) THEN 'deposit_too_small' END;
     END IF;
     IF EXISTS (SELECT FROM saved_method WHERE payer = bidder AND state = 'saved'
                                           AND (ends_on IS NULL OR ends_on > (clock_timestamp() AT TIME ZONE 'UTC')::date)) THEN
@@ -83,6 +99,11 @@ BEGIN
     END IF;
     RETURN 'no_payment_method';
 END $$;
+-- The same for a bid that needs no deposit of its size.
+CREATE OR REPLACE FUNCTION bidder_refusal(bidder uuid, asked uuid) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN bid_refusal(bidder, asked, 0);
+END $$;
 
 CREATE INDEX IF NOT EXISTS auction_running ON auction (id) WHERE state IN ('open', 'closed');
 CREATE INDEX IF NOT EXISTS auction_by_offer ON auction (offer, opens_at DESC);
@@ -90,6 +111,7 @@ CREATE INDEX IF NOT EXISTS bid_by_partner ON bid (partner, auction, received_at 
 CREATE INDEX IF NOT EXISTS outcome_by_partner ON auction_outcome (partner, decided_at DESC);
 CREATE INDEX IF NOT EXISTS sale_due ON auction_sale (due_at) WHERE state = 'due';
 CREATE UNIQUE INDEX IF NOT EXISTS one_sealed_bid_a_bidder ON bid (auction, partner) WHERE sealed IS NOT NULL AND position IS NOT NULL;
+CREATE INDEX IF NOT EXISTS default_by_partner ON auction_default (partner, barred_until);
 CREATE INDEX IF NOT EXISTS auction_deposit_of ON auction_deposit (auction, partner);
 CREATE INDEX IF NOT EXISTS auction_deposit_held ON auction_deposit (asked_at) WHERE ending IS NULL;
 CREATE INDEX IF NOT EXISTS auction_lot_by_release ON auction_lot (release);

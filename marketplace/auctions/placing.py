@@ -35,6 +35,8 @@ class OpenBid(Struct, frozen=True):
     id: uuid.UUID
     partner: uuid.UUID
     maximum_minor: int
+    needed_minor: int = 0
+    """The deposit that so high a bid needs (`rules.needed_deposit`)."""
 
 
 class PlacedBid(Struct, frozen=True):
@@ -49,9 +51,14 @@ class _Overtaken(Exception):  # noqa: N818 (it is raised and caught here)
     """An id was used meanwhile in another auction."""
 
 
-async def lock_for_bids(auction: uuid.UUID, partners: Sequence[uuid.UUID]) -> AuctionForBids:
-    """Lock an auction for bids, inside a transaction that ends with the process's silence; refuses NotFound."""
-    row = await fetch_row(AuctionForBids, SQL["lock_for_bids"], auction, partners, FROZEN_AFTER)
+async def lock_for_bids(
+    auction: uuid.UUID, partners: Sequence[uuid.UUID], deposits_minor: Sequence[int]
+) -> AuctionForBids:
+    """Lock an auction for bids, inside a transaction that ends with the process's silence; refuses NotFound.
+
+    deposits_minor: the deposit that each partner's bid needs, in cents; 0 for none of its size.
+    """
+    row = await fetch_row(AuctionForBids, SQL["lock_for_bids"], auction, partners, FROZEN_AFTER, deposits_minor)
     if row is None:
         raise NotFound("There is no such auction.")
     return row
@@ -66,7 +73,8 @@ async def place_open_bids(auction: uuid.UUID, bids: Sequence[OpenBid]) -> list[P
     while True:
         try:
             async with transaction():
-                locked = await lock_for_bids(auction, [bid.partner for bid in bids])
+                deposits = [bid.needed_minor for bid in bids]
+                locked = await lock_for_bids(auction, [bid.partner for bid in bids], deposits)
                 return None if locked.state == "cancelled" else await _place(locked, bids, known)
         except _Overtaken:
             known = await _known(bids)

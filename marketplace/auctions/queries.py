@@ -151,6 +151,15 @@ async def list_accepted(auction: uuid.UUID) -> list[Bid]:
     return await fetch_rows(Bid, select(Bid, BidTable).where(accepted).order_by(BidTable.position))
 
 
+async def list_countable(auction: uuid.UUID, kind: str) -> list[Bid]:
+    """List the bids of an auction as they came, with open ones that were refused for a minimum that another's bid made."""
+    answers = ["leading", "outbid_at_once", "maximum_raised", "sealed"]
+    if not get_kind(kind).bids.is_sealed:
+        answers.append("refused_below_minimum")
+    wanted = select(Bid, BidTable).where((BidTable.auction == auction) & BidTable.answer.is_in(answers))
+    return await fetch_rows(Bid, wanted.order_by(BidTable.received_at).order_by(BidTable.position))
+
+
 async def list_log(auction: uuid.UUID, *, after: int = 0, upto: int | None = None) -> list[LogLine]:
     """List accepted bids in order, after position `after` and up to `upto`, ROWS_A_MESSAGE at most.
 

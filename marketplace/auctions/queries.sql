@@ -16,7 +16,10 @@
     auction.exclusive_from,
     auction.exclusive_to,
     auction.pay_within_hours,
-    auction.salt
+    auction.salt,
+    auction.unsecured_minor,
+    auction.terms_version,
+    auction.most_extension_seconds
 
 -- fragment: now_columns
 -- An auction with its lead: `rows.AuctionNow`.
@@ -76,8 +79,9 @@ SELECT *, clock_timestamp() AS locked_at
 FROM locked;
 
 -- name: lock_for_bids
--- As lock_auction, and for each of the partners $2 in order why it may not bid (null: it may), and the instant that
--- counts for its bid. If the process says nothing for $3, the database ends its session, and the lock.
+-- As lock_auction, and for each of the partners $2 in order, with the deposit $4 that its bid needs, why it may not bid
+-- (null: it may), and the instant that counts. If the process says nothing for $3, the database ends its session, and
+-- the lock.
 WITH limited AS MATERIALIZED (SELECT set_config('idle_in_transaction_session_timeout', $3, true)),
 {locked_auction}
 SELECT
@@ -90,8 +94,8 @@ CROSS JOIN locked
 CROSS JOIN LATERAL (
     SELECT array_agg(refusal ORDER BY place) AS refusals, array_agg(received_at ORDER BY place) AS received_at
     FROM (
-        SELECT place, bidder_refusal(partner, locked.id) AS refusal, clock_timestamp() AS received_at
-        FROM unnest($2::uuid[]) WITH ORDINALITY AS given (partner, place)
+        SELECT place, bid_refusal(partner, locked.id, needed) AS refusal, clock_timestamp() AS received_at
+        FROM unnest($2::uuid[], $4::bigint[]) WITH ORDINALITY AS given (partner, needed, place)
     ) AS bidder
 ) AS asked;
 
@@ -169,7 +173,7 @@ WHERE state = 'sealed'
 
 -- name: overlaps_a_window
 -- Whether an auction of the offers $1, other than $2, sells inside the window [$3, $4) (null: none), or has a window
--- inside [$5, $6), in which the planned one sells.
+-- inside [$5, $6), in which the planned one sells. One sells for $7 times its time to pay.
 WITH planned AS (
     SELECT
         CASE WHEN $3::timestamptz IS NULL THEN 'empty' ELSE tstzrange($3, $4) END AS exclusive,
@@ -177,7 +181,7 @@ WITH planned AS (
 ), known AS (
     SELECT
         CASE WHEN exclusive_from IS NULL THEN 'empty' ELSE tstzrange(exclusive_from, exclusive_to) END AS exclusive,
-        tstzrange(scheduled_close_at, scheduled_close_at + 2 * pay_within_hours * interval '1 hour') AS sells
+        tstzrange(scheduled_close_at, scheduled_close_at + $7 * pay_within_hours * interval '1 hour') AS sells
     FROM auction
     WHERE id <> $2
       AND state <> 'cancelled'
@@ -388,32 +392,22 @@ SELECT EXISTS (
     )
 );
 
--- name: find_deposit
--- The latest deposit of the partner $1 for the auction $2, with its payment.
-SELECT deposit.id, deposit.amount_minor, payment.state, payment.capture_before
-FROM auction_deposit AS deposit
-JOIN payment ON payment.subject = deposit.id
-WHERE deposit.partner = $1
-  AND deposit.auction = $2
-ORDER BY deposit.asked_at DESC, deposit.id
-LIMIT 1;
-
 -- name: lock_ending_deposits
--- Locks up to $1 deposits whose auction is over for their bidder: cancelled, or awarded with nothing more to pay.
+-- Locks up to $1 deposits whose auction is over: cancelled, or awarded with nothing more to pay. Who lost may still win
+-- what another does not pay; who did not pay is over once it has nothing else to pay.
 SELECT
     deposit.id,
     deposit.amount_minor,
     payment.state,
-    EXISTS (
-        SELECT
-        FROM auction_sale AS sale
-        JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-        WHERE outcome.auction = deposit.auction
-          AND outcome.partner = deposit.partner
-          AND sale.state = 'defaulted'
-    ) AS has_defaulted
+    deposit.auction,
+    deposit.partner,
+    CASE
+        WHEN defaulted.id IS NULL THEN 0
+        ELSE greatest(defaulted.owed_minor, auction.deposit_minor)
+    END AS forfeits_minor
 FROM auction_deposit AS deposit
 JOIN auction ON auction.id = deposit.auction
+LEFT JOIN auction_default AS defaulted ON defaulted.auction = deposit.auction AND defaulted.partner = deposit.partner
 JOIN payment ON payment.subject = deposit.id
 WHERE ending IS NULL
   AND (
@@ -423,13 +417,61 @@ WHERE ending IS NULL
           FROM auction_sale AS sale
           JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
           WHERE outcome.auction = deposit.auction
-            AND outcome.partner = deposit.partner
+            AND (defaulted.id IS NULL OR outcome.partner = deposit.partner)
             AND sale.state = 'due'
       )
   )
 ORDER BY asked_at, deposit.id
 LIMIT $1
 FOR UPDATE OF deposit SKIP LOCKED;
+
+-- name: write_defaults
+-- Writes who did not pay for the auction $1, at $2, barred until $3, and what each owes: by how much each lot went for
+-- less in the round $4, or is sold for less as usual, at its reserve.
+INSERT INTO auction_default (id, auction, partner, owed_minor, decided_at, barred_until)
+SELECT
+    gen_random_uuid(),
+    outcome.auction,
+    outcome.partner,
+    sum(greatest(0, sale.net_minor - greatest(lot.reserve_minor, resold.net_minor))),
+    $2,
+    $3
+FROM auction_sale AS sale
+JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+JOIN auction_lot AS lot ON lot.auction = outcome.auction AND lot.release = sale.release
+LEFT JOIN LATERAL (
+    SELECT max(next_sale.net_minor) AS net_minor
+    FROM auction_sale AS next_sale
+    JOIN auction_outcome AS next_outcome ON next_outcome.id = next_sale.outcome
+    WHERE next_outcome.auction = $1
+      AND next_outcome.round = $4
+      AND next_sale.release = sale.release
+) AS resold ON true
+WHERE outcome.auction = $1
+  AND sale.state = 'defaulted'
+GROUP BY outcome.auction, outcome.partner
+ON CONFLICT (auction, partner) DO NOTHING;
+
+-- name: list_uncollected
+-- What winners who did not pay owe beyond their deposits, all of which ended, and was not asked for yet; $1 rows.
+SELECT defaulted.id, defaulted.auction, defaulted.partner, auction.currency, owed.amount_minor
+FROM auction_default AS defaulted
+JOIN auction ON auction.id = defaulted.auction
+CROSS JOIN LATERAL (
+    SELECT
+        (
+            defaulted.owed_minor
+            - coalesce(sum(deposit.amount_minor) FILTER (WHERE deposit.ending = 'forfeited'), 0)
+        )::bigint AS amount_minor,
+        count(*) FILTER (WHERE deposit.ending IS NULL) AS pending
+    FROM auction_deposit AS deposit
+    WHERE deposit.auction = defaulted.auction
+      AND deposit.partner = defaulted.partner
+) AS owed
+WHERE owed.amount_minor > 0
+  AND owed.pending = 0
+  AND NOT EXISTS (SELECT FROM auction_deposit WHERE auction_deposit.id = defaulted.id)
+LIMIT $1;
 
 -- name: list_forfeited
 -- Deposits that were captured and are not in the books yet; $1 rows.

@@ -62,6 +62,12 @@ class Auction(Table, db=DB, tablename="auction"):
     """How the reserve came about: canonical JSON from which `pricing` reckons it again."""
     deposit_minor = BigInt(default=1000)
     """What a bidder without a saved payment method has held back; a winner who does not pay forfeits it."""
+    unsecured_minor = BigInt(null=True, default=None)
+    """A bid above it needs a deposit of its size; null where none does."""
+    terms_version = Integer(default=1)
+    """Which terms its transcript and receipts state: from 2 on the instants of every kind, and what bids need."""
+    most_extension_seconds = Integer(null=True, default=None)
+    """Ascending: how much later than scheduled it ends at most; null for no bound, and then any late bid moves the end."""
     closed_at = Timestamptz(null=True, default=None)
     awarded_at = Timestamptz(null=True, default=None)
     cancelled_reason = Text(null=True, default=None)
@@ -78,6 +84,7 @@ class Auction(Table, db=DB, tablename="auction"):
     closed_with_a_root = Check("(state IN ('closed', 'awarded')) = (root IS NOT NULL AND closed_at IS NOT NULL)")
     awarded_at_an_instant = Check("(state = 'awarded') = (awarded_at IS NOT NULL)")
     deposit_is_positive = Check("deposit_minor > 0")
+    known_terms = Check("terms_version > 0 AND unsecured_minor > 0 AND most_extension_seconds >= 0")
     cancelled_with_a_reason = Check("(state = 'cancelled') = (cancelled_reason IS NOT NULL)")
 
 
@@ -207,6 +214,22 @@ class AuctionDeposit(Table, db=DB, tablename="auction_deposit"):
     amount_is_positive = Check("amount_minor > 0")
     known_ending = Check("ending IN ('released', 'forfeited')")
     ended_at_an_instant = Check("(ending IS NULL) = (ended_at IS NULL)")
+
+
+class AuctionDefault(Table, db=DB, tablename="auction_default"):
+    """A winner who did not pay in time: what it owes for that, and until when it may not bid."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    """That of the payment, too, by which what no deposit covers is collected."""
+    auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    owed_minor = BigInt()
+    """By how much what it won was sold for less to the next, or can be sold for less as usual."""
+    decided_at = Timestamptz()
+    barred_until = Timestamptz()
+    once_an_auction = Unique([auction, partner])
+    owes_or_not = Check("owed_minor >= 0 AND barred_until > decided_at")
 
 
 class AuctionTranscript(Table, db=DB, tablename="auction_transcript"):

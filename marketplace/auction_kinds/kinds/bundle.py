@@ -61,6 +61,5 @@ KIND: Final = AuctionKind(
     rule=_rule,
     terms=_terms,
     most_lots=12,
-    has_second_chance=False,
     seller_bids=_seller_bids,
 )

@@ -136,7 +136,12 @@ async def open_auction(
     offer, made = await make_offer(releases, code=f"d-{uuid.uuid4().hex[:12]}")
     now = dt.datetime.now(dt.UTC)
     closes_at = now + dt.timedelta(seconds=seconds)
-    plan: dict[str, Any] = {"reserve_minor": 1000, "opens_at": now - dt.timedelta(seconds=1), "closes_at": closes_at}
+    plan: dict[str, Any] = {
+        "unsecured_times": 100_000,
+        "reserve_minor": 1000,
+        "opens_at": now - dt.timedelta(seconds=1),
+        "closes_at": closes_at,
+    }
     if kind == "exclusive":
         plan |= {"exclusive_from": closes_at + dt.timedelta(days=1), "exclusive_to": closes_at + dt.timedelta(days=31)}
     return await announce(Plan(kind=kind, offer=offer, releases=made, **(plan | changes)), by="Steward")

@@ -15,6 +15,7 @@ from marketplace.auctions import award as ending
 from marketplace.auctions import charge, eligibility
 from marketplace.auctions.actions import REFUSALS, cancel
 from marketplace.auctions.announcing import Plan, announce
+from marketplace.auctions.second_chance import second_chance
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, transaction
 from marketplace.datasets.publishing import revoke
@@ -153,9 +154,9 @@ async def test_nobody_is_sold_anything_inside_a_window(stripe: Any) -> None:
     await announced(release, "limited")
     with pytest.raises(Conflict, match="inside an exclusive window"):
         await announced(release, "exclusive")
-    # Six days after its end the limited one has sold what it sells: three to pay, three for a second chance.
+    # Nine days after its end the limited one has sold what it sells: three to pay, and three for each second chance.
     offer = await fetch_value("SELECT id FROM offer")
-    late = {"exclusive_from": now + 8 * DAY, "exclusive_to": now + 9 * DAY}
+    late = {"exclusive_from": now + 11 * DAY, "exclusive_to": now + 12 * DAY}
     second = await announced(release, "exclusive", **late)
     assert second != first
     assert (
@@ -326,7 +327,7 @@ async def test_a_winner_who_pays_at_the_last_instant_is_not_in_default(stripe: A
 
     clicking = asyncio.create_task(click())
     await clicked.wait()
-    judging = asyncio.create_task(ending._default(auction))
+    judging = asyncio.create_task(second_chance(auction))
     await asyncio.gather(clicking, judging)
     assert judging.result() == 0
     row = await fetch_one("SELECT state, purchase_order FROM auction_sale")
@@ -335,8 +336,8 @@ async def test_a_winner_who_pays_at_the_last_instant_is_not_in_default(stripe: A
 
 
 async def test_every_answer_of_the_eligibility_rule_has_its_words() -> None:
-    text = await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = 'bidder_refusal'")
-    assert set(re.findall(r"RETURN '(\w+)'", text)) == set(REFUSALS)
+    text = await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = 'bid_refusal'")
+    assert set(re.findall(r"(?:RETURN|THEN|ELSE) '(\w+)'", text)) == set(REFUSALS)
 
 
 async def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(stripe: Any, tmp_path: Path) -> None:
@@ -345,7 +346,7 @@ async def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(st
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     await execute("INSERT INTO subscriber (reference) SELECT generate_series(0, 9)")
     for code in ("lyon-presence-hour", "lyon-presence-day"):
-        await make_offer(code=code)
+        await make_offer(code=code, floor_minor=10_000)
     await execute("UPDATE dataset SET age_bands = '{18-39,40+}'")
     await ingest_bands(tmp_path, {line: "40+" if line < 3 else "18-39" for line in range(10)})
     await execute("UPDATE partner SET vetted_at = NULL, vetted_by = NULL WHERE id = $1", bob)

@@ -173,7 +173,7 @@ async def test_the_wrong_key_awards_nothing_and_the_right_one_later_does() -> No
     assert await ending.close_auctions() == 1
 
 
-async def test_who_does_not_pay_makes_room_for_the_next_once() -> None:
+async def test_who_does_not_pay_makes_room_for_the_next_twice() -> None:
     auction = await open_auction("exclusive")
     first, second, third = [await make_bidder() for _ in range(3)]
     for bidder, amount in ((first, 9_000), (second, 7_000), (third, 4_000)):
@@ -184,10 +184,18 @@ async def test_who_does_not_pay_makes_room_for_the_next_once() -> None:
     await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
     assert await ending.settle_sales() == 0, "the order may still be paid"
     await execute("UPDATE purchase_order SET state = 'lapsed'")
-    assert await ending.settle_sales() == 1
+    assert await ending.settle_sales() == 2, "the next has it, and what it costs the seller is charged"
     rows = await fetch("SELECT * FROM auction_outcome WHERE round = 2")
     assert {row["partner"]: row["pays_minor"] for row in rows} == {second.partner: 4_000, third.partner: 0}
     await execute("UPDATE auction_sale SET due_at = now() - interval '1 second' WHERE state = 'due'")
     assert await ending.settle_sales() == 1, "never ordered, and too late to be"
     assert await fetch_value("SELECT max(round) FROM auction_outcome") == 2
     assert await ending.settle_sales() == 0
+    for last in (3, 3):
+        await execute("UPDATE purchase_order SET state = 'lapsed'")
+        await ending.settle_sales()
+        assert await fetch_value("SELECT max(round) FROM auction_outcome") == last
+        await execute("UPDATE auction_sale SET due_at = now() - interval '1 second' WHERE state = 'due'")
+        await ending.settle_sales()
+    owed = await fetch("SELECT owed_minor FROM auction_default ORDER BY decided_at")
+    assert [row["owed_minor"] for row in owed] == [7_000 - 4_000, 4_000 - 1_000, 0]

@@ -113,11 +113,11 @@ async def test_what_fails_is_raised_to_everyone_who_waited_and_nobody_stays() ->
             for number, bid in enumerate(ids)
         ]
 
-    await as_owner("ALTER FUNCTION bidder_refusal RENAME TO hidden")
+    await as_owner("ALTER FUNCTION bid_refusal RENAME TO hidden")
     results = await asyncio.gather(*all_at_once(), return_exceptions=True)
     assert {type(one) for one in results} == {asyncpg.UndefinedFunctionError}
     assert len(set(map(id, results))) == 6, "each its own"
-    await as_owner("ALTER FUNCTION hidden RENAME TO bidder_refusal")
+    await as_owner("ALTER FUNCTION hidden RENAME TO bid_refusal")
     assert await fetch_value("SELECT count(*) FROM bid") == 0
     assert [one.accepted for one in await asyncio.gather(*all_at_once())] == [True] * 6
     queue = queue_of(auction)

@@ -12,6 +12,7 @@ import pytest
 from marketplace import clock
 from marketplace.auction_kinds import rules
 from marketplace.auctions import award as ending
+from marketplace.auctions import charge
 from marketplace.auctions.actions import place_sealed_bid
 from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction, list_lots
@@ -33,7 +34,7 @@ LYON, PARIS = 1_000, 5_000
 
 
 def plan(offer: uuid.UUID, releases: Sequence[uuid.UUID], kind: str = "bundle", **changes: Any) -> Plan:
-    now = clock.now()
+    now, changes = clock.now(), {"unsecured_times": 100} | changes
     return Plan(kind=kind, offer=offer, releases=releases, opens_at=now - DAY, closes_at=now + DAY, **changes)
 
 
@@ -155,3 +156,26 @@ async def test_a_steward_ticks_the_lots() -> None:
         assert [lot.reserve_minor for lot in lots] == [2_000, PARIS]
         strange = fields | {"release": [str(cheap), str(uuid.uuid4())]}
         assert (await steward.submit("/en/steward/auctions/new", strange)).status_code == 422
+
+
+async def test_lots_that_were_not_paid_go_to_the_next_and_the_others_stay() -> None:
+    """Of three lots two are left by who does not pay: the rule is applied to them alone, among those who won nothing."""
+    offer, lots = await make_offer(3, floor_minor=LYON)
+    auction = await announce(plan(offer, lots), by="Steward")
+    pair, kept, next_one, too_wide = [await make_bidder(name) for name in ("pair", "kept", "next", "wide")]
+    assert await seal(pair, auction, ([0, 1], 20_000)) == "sealed"
+    assert await seal(kept, auction, ([2], 6_000)) == "sealed"
+    assert await seal(next_one, auction, ([0], 3_000), ([2], 5_000)) == "sealed"
+    assert await seal(too_wide, auction, ([1, 2], 4_000)) == "sealed"
+    await end(auction)
+    await charge.charge_sales()
+    await execute("UPDATE purchase_order SET state = 'lapsed' WHERE partner = $1", pair.partner)
+    await execute("UPDATE auction_sale SET due_at = now() WHERE release <> $1", lots[2])
+    await ending.settle_sales()
+    won = await fetch("SELECT round, partner, lots, pays_minor FROM auction_outcome WHERE round > 1 AND pays_minor > 0")
+    assert [tuple(row) for row in won] == [(2, next_one.partner, [0], LYON)], (
+        "lot 2 is another's; nobody else wants lot 1 alone"
+    )
+    [owed] = await fetch("SELECT partner, owed_minor FROM auction_default")
+    paid = await fetch_value("SELECT sum(net_minor) FROM auction_sale WHERE state = 'defaulted'")
+    assert tuple(owed) == (pair.partner, paid - 2 * LYON)

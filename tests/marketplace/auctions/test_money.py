@@ -57,7 +57,7 @@ async def announced(release: uuid.UUID, kind: str = "limited", *, reserve_minor:
         opens_at=now - SECOND,
         closes_at=now + DAY,
         reserve_minor=reserve_minor,
-        **changes,
+        **({"unsecured_times": 100_000} | changes),
     )
     return await announce(plan, by="Steward")
 
@@ -133,6 +133,9 @@ async def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_released(strip
     await bid(bob, auction, FLOOR + 5_000)
     assert await eligibility.end_deposits() == 0, "held back while the auction is on"
     await end(auction)
+    await ending.settle_sales()
+    assert await fetch_value("SELECT ending FROM auction_deposit") is None, "who lost may win what is not paid"
+    await jobs()
     await ending.settle_sales()
     assert await fetch_value("SELECT ending FROM auction_deposit") == "released"
     await run_commands()

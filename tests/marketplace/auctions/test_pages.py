@@ -79,6 +79,7 @@ async def test_the_winner_pays_and_holds_the_window_alone(stripe: Any) -> None:
             closes_at=now + MINUTE,
             exclusive_from=now + MINUTE,
             exclusive_to=now + dt.timedelta(days=30),
+            unsecured_times=100,
         ),
         by="Steward",
     )
@@ -202,7 +203,7 @@ async def test_a_steward_announces_and_cancels() -> None:
         for sentence in (
             "12 months",
             "How the reserve came about",
-            "The offer’s lowest price",
+            "The posted price today",
             "Raised by the steward",
             "3 licences go to the highest",
         ):

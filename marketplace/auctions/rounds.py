@@ -1,0 +1,85 @@
+"""Rounds of an auction, as its award and its second chances write them: who got what, and what each winner is to pay."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from marketplace import sealing
+from marketplace.auction_kinds.registry import get_kind
+from marketplace.auction_kinds.rules import split_price
+from marketplace.auction_kinds.transcript_rules import lots_of
+from marketplace.auctions.queries import SQL, lock_auction
+from marketplace.auctions.tables import AuctionOutcome, AuctionSale
+from marketplace.catalogue.actions import grant_window
+from marketplace.database import execute, fetch_scalar
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from marketplace.auction_kinds.rows import Bid, LockedAuction, Lot
+
+
+def reveals_of(auction: LockedAuction, bids: Iterable[Bid]) -> list[dict[str, Any]]:
+    """Return bids as the transcript shows them, opened with the key that this job alone holds."""
+    shown, kind = [], get_kind(auction.kind)
+    for bid in bids:
+        content: dict[str, Any] = {}
+        nonce = ""
+        if bid.sealed is not None:
+            opened = sealing.unseal(bid.sealed, bid.id, settings().bid_key)
+            content, nonce = opened["content"], opened["nonce"]
+        shown += kind.bids.reveals(bid, content, nonce)
+    return shown
+
+
+async def write_round(
+    auction: LockedAuction, lots: Sequence[Lot], number: int, outcomes: Sequence[Mapping[str, Any]], bids: Sequence[Bid]
+) -> None:
+    """Write what every bidder got and why, and what each winner is to pay for each lot. bids: those that counted."""
+    partners = {bid.pseudonym: bid.partner for bid in bids}
+    due_at = auction.locked_at + dt.timedelta(hours=auction.pay_within_hours)
+    for outcome in outcomes:
+        won, row = lots_of(outcome), uuid.uuid4()
+        await AuctionOutcome.insert(
+            AuctionOutcome(
+                id=row,
+                auction=auction.id,
+                round=number,
+                partner=partners[outcome["bidder"]],
+                pseudonym=outcome["bidder"],
+                lots=won,
+                pays_minor=outcome["pays_minor"],
+                reason=outcome["reason"],
+                decided_at=auction.locked_at,
+            )
+        )
+        prices = split_price(outcome["pays_minor"], [lots[position].reserve_minor for position in won])
+        for position, amount in zip(won, prices, strict=True):
+            await AuctionSale.insert(
+                AuctionSale(
+                    id=uuid.uuid4(),
+                    outcome=row,
+                    release=lots[position].release,
+                    net_minor=amount,
+                    due_at=due_at,
+                    state="due",
+                )
+            )
+
+
+async def grant_window_of(auction: LockedAuction) -> None:
+    """Write an exclusive window down to the catalogue's offer, for the partner who paid or still may."""
+    if auction.exclusive_from is None or auction.exclusive_to is None:
+        return
+    holder = await fetch_scalar(uuid.UUID, SQL["find_window_holder"], auction.id)
+    await grant_window(auction.id, auction.offer, holder, auction.exclusive_from, auction.exclusive_to)
+
+
+async def lock_sales(auction: uuid.UUID) -> LockedAuction:
+    """Lock an auction, and its sales in a statement before the one that judges them: a winner's click may be committing an order."""
+    locked = await lock_auction(auction)
+    await execute(SQL["lock_sales"], auction)
+    return locked
