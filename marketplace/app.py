@@ -42,6 +42,8 @@ from marketplace.catalogue import pages as catalogue_pages
 from marketplace.datasets import pages as datasets_pages
 from marketplace.delivery import api as delivery_api
 from marketplace.delivery import pages as delivery_pages
+from marketplace.delta_sharing import api as delta_sharing_api
+from marketplace.delta_sharing import pages as delta_sharing_pages
 from marketplace.docs import pages as docs_pages
 from marketplace.dry_runs import pages as dry_runs_pages
 from marketplace.earnings import pages as earnings_pages
@@ -101,7 +103,17 @@ if TYPE_CHECKING:
 
     from marketplace.settings import Settings
 
-MACHINE_PATHS = ("/api/", "/files/", "/webhooks/", "/static/", "/healthz", "/readyz", "/metrics", "/schema")
+MACHINE_PATHS = (
+    "/api/",
+    "/delta-sharing/",
+    "/files/",
+    "/webhooks/",
+    "/static/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/schema",
+)
 NOWHERE, NOWHERE_FOR_MACHINES = "/nowhere", "/static/nowhere"
 """Where nothing is."""
 LONGEST_NAME_BYTES, LONGEST_PATH_BYTES = 255, 2000
@@ -399,7 +411,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
         compression_config=CompressionConfig(
-            backend="gzip", minimum_size=600, exclude=["/stream$", "/download$", "^/files/"]
+            backend="gzip", minimum_size=600, exclude=["/stream$", "/download$", "^/files/", "^/delta-sharing/"]
         ),
         openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema", render_plugins=[ApiDocument()]),
         request_max_body_size=LARGEST_BODY_BYTES,
@@ -441,6 +453,8 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     delivery_pages.ROUTES,
     delivery_api.ROUTES,
     links_pages.ROUTES,
+    delta_sharing_pages.ROUTES,
+    delta_sharing_api.ROUTES,
     storefront_pages.ROUTES,
     earnings_pages.ROUTES,
     earnings_statement_pages.ROUTES,

@@ -37,6 +37,7 @@ SLICES = (
     "reverse_auctions",
     "delivery",
     "links",
+    "delta_sharing",
     "contributions",
     "earnings",
     "operators",

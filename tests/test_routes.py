@@ -40,7 +40,7 @@ KINDS = {
 """Kinds of visitors, and what each of them is in the words of expectations."""
 FORM = {"form_id": str(uuid.UUID(int=1))}
 BID = {"currency": "EUR", "maximum_minor": 100}
-PROGRAMS = {"the monitor", "Stripe"}
+PROGRAMS = {"the monitor", "Stripe", "a recipient"}
 """Programs that show who they are by a token or a signature: their own tests ask as them."""
 REFUSED = {401, 403}
 LAST = ["/profile/erase", "/sign-out"]
@@ -48,6 +48,7 @@ LAST = ["/profile/erase", "/sign-out"]
 OWNERS = {
     "bid": "SELECT partner::text AS owner, bid.id::text AS id FROM bid JOIN auction ON auction.id = auction WHERE kind = 'ascending'",
     "colleague": "SELECT partner::text AS owner, id::text AS id FROM person WHERE partner IS NOT NULL",
+    "credential": "SELECT partner::text AS owner, id::text AS id FROM sharing_credential",
     "entitlement": "SELECT partner::text AS owner, id::text AS id FROM entitlement",
     "invoice": "SELECT partner::text AS owner, invoice.id::text AS id FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order",
     "key_id": "SELECT partner::text AS owner, id::text AS id FROM api_key",

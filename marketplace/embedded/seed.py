@@ -40,7 +40,7 @@ from marketplace.embedded.seed_people import (
     find_line,
     get_partner,
 )
-from marketplace.embedded.seed_sales import Sale, make_personal_link, sell
+from marketplace.embedded.seed_sales import Sale, connect_programs, sell
 from marketplace.embedded.synthetic_city import NAME, TIME_ZONE, generate_city
 from marketplace.local_time import local_day
 
@@ -105,7 +105,7 @@ async def _do_business(report: ReportProgress) -> None:
     report("making the latest sales", 0.9)
     await sell(Sale("first", ABROAD, await get_latest_release(BY_DAY)))
     await sell(Sale("second", PARTNER, await get_latest_release(BY_HOUR)))
-    await make_personal_link(PARTNER)
+    await connect_programs(PARTNER)
     line = await find_line(SUBSCRIBER)
     assert line is not None, "the subscriber is added first"
     await add_new_payees(line)

@@ -14,6 +14,7 @@ from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import fetch_scalar
 from marketplace.delivery.queries import list_entitlements
+from marketplace.delta_sharing.actions import make_credential
 from marketplace.earnings import actions as earnings
 from marketplace.embedded.seed_people import DemoPerson, get_partner
 from marketplace.embedded.stripe_counterpart.events import sign_event
@@ -77,13 +78,15 @@ async def _buy(sale: Sale) -> None:
         await pay_hosted_page(address)
 
 
-async def make_personal_link(buyer: DemoPerson) -> None:
-    """Make a personal link to what a partner bought last, for its dashboard. Repeated, it makes one."""
+async def connect_programs(buyer: DemoPerson) -> None:
+    """Make a personal link to what a partner bought last, and a credential of Delta Sharing. Repeated, it makes one each."""
     partner = await get_partner(buyer)
     person = await fetch_scalar(uuid.UUID, "SELECT id FROM person WHERE email = $1", buyer.email)
     bought = (await list_entitlements(partner, 1)).rows[0].id
     who = Actor(name=buyer.name, person=person, partner=partner)
     await make_link(who, bought, link_id=uuid.uuid5(NAMESPACE, f"link {buyer.email}"), label="dashboard", days=90)
+    credential = uuid.uuid5(NAMESPACE, f"credential {buyer.email}")
+    await make_credential(who, credential_id=credential, session="", kind="bearer", label="notebook", days=90)
 
 
 async def pay_hosted_page(address: str, method: str = "visa") -> str:

@@ -50,6 +50,7 @@ Who: TypeAlias = Literal[
     "auditor",
     "the operator",
     "the monitor",
+    "a recipient",
     "Stripe",
 ]
 COOKIE = "session"

@@ -109,6 +109,8 @@ HEADINGS = {
     "key_made": "API key made",
     "key_replaced": "API key replaced",
     "key_revoked": "API key revoked",
+    "sharing_credential_made": "Delta Sharing credential made",
+    "sharing_credential_revoked": "Delta Sharing credential revoked",
     "link_made": "Personal link made",
     "link_revoked": "Personal link revoked",
     "person_added": "Person added",

@@ -56,6 +56,16 @@ async def open_shop(*, rows: int = 500, period: tuple[dt.datetime, dt.datetime] 
     period: half-open; four weeks until three days ago, unless said.
     """
     await declare()
+    release = await seal_release(rows=rows, period=period)
+    await catalogue.define_terms("standard-1", months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
+    await catalogue.list_offer("lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)
+    return release
+
+
+async def seal_release(
+    *, rows: int = 500, period: tuple[dt.datetime, dt.datetime] | None = None, revision: int = 1
+) -> uuid.UUID:
+    """Seal a release of `lyon` and return it; the period as `open_shop` says."""
     release, now = uuid.uuid4(), clock.now()
     file = io.BytesIO()
     pq.write_table(some_cells(rows), file)
@@ -67,6 +77,7 @@ async def open_shop(*, rows: int = 500, period: tuple[dt.datetime, dt.datetime] 
         period_from=period[0] if period else now - 31 * DAY,
         period_to=period[1] if period else now - 3 * DAY,
         specification=str(release),
+        revision=revision,
         state="sealed",
         started_at=now - 2 * DAY,
         sealed_at=now - 2 * DAY,
@@ -86,9 +97,7 @@ async def open_shop(*, rows: int = 500, period: tuple[dt.datetime, dt.datetime] 
         cells_sha256=hashlib.sha256(file.getvalue()).hexdigest(),
         manifest_sha256="00",
     ).save()
-    await execute("UPDATE dataset SET spent_micro = 2000000")
-    await catalogue.define_terms("standard-1", months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
-    await catalogue.list_offer("lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)
+    await execute("UPDATE dataset SET spent_micro = spent_micro + 2000000")
     return release
 
 

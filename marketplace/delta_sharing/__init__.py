@@ -1,0 +1,1 @@
+"""Delta Sharing: what a partner bought as tables that the protocol's own clients read."""

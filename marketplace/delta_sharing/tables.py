@@ -1,0 +1,39 @@
+"""Columns and constraints of Delta Sharing's credentials."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.identity.tables import Partner, Person
+from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
+
+
+class SharingCredential(Table, db=DB, tablename="sharing_credential"):
+    """A partner's way to show who it is to Delta Sharing: a secret kept as its SHA-256, or a public key alone."""
+
+    personal_data = PersonalData(
+        (Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="owner = me.person"
+    )
+    id = UUID(primary_key=True)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    owner = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.set_null)
+    """Who made it, with whom it ends; null once that person is erased."""
+    kind = Text()
+    """bearer, basic or key_pair."""
+    label = Text()
+    secret_hash = Text(null=True, default=None, unique=True)
+    public_key = Text(null=True, default=None)
+    """PEM; the partner alone has the private one."""
+    created_at = Timestamptz()
+    ends_at = Timestamptz()
+    last_used_at = Timestamptz(null=True, default=None)
+    """To the minute."""
+    revoked_at = Timestamptz(null=True, default=None)
+    known_kind = Check("kind IN ('bearer', 'basic', 'key_pair')")
+    shows_one_thing = Check(
+        "(kind = 'key_pair') = (public_key IS NOT NULL) AND num_nonnulls(secret_hash, public_key) = 1"
+    )
+    ends_after_it_begins = Check("created_at < ends_at")
