@@ -57,7 +57,7 @@ from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.first_steps import pages as first_steps_pages
 from marketplace.health import pages as health_pages
 from marketplace.health.checks import Latest
-from marketplace.identity.guards import COOKIE, Identify, ProofTooOldError, read_cookie
+from marketplace.identity.guards import Identify, ProofTooOldError
 from marketplace.identity.rules import own_path
 from marketplace.identity_providers import pages as identity_providers_pages
 from marketplace.identity_providers.rules import read_providers
@@ -83,6 +83,7 @@ from marketplace.serving.deadlines import Deadlines
 from marketplace.serving.form_tokens import FormTokens
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
+from marketplace.serving.security_headers import SecurityHeaders
 from marketplace.settings import settings
 from marketplace.stewardship import definition_pages as stewardship_definition_pages
 from marketplace.stewardship import offer_pages as stewardship_offer_pages
@@ -99,9 +100,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from litestar.handlers import HTTPRouteHandler
-    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+    from litestar.types import ASGIApp, Receive, Scope, Send
 
-    from marketplace.settings import Settings
 
 MACHINE_PATHS = (
     "/api/",
@@ -120,70 +120,7 @@ LONGEST_NAME_BYTES, LONGEST_PATH_BYTES = 255, 2000
 """The longest name that a file can have, and more than the longest path of ours."""
 LARGEST_BODY_BYTES = 1_000_000
 FAILED = "Something failed on our side; nothing was half-done. Try again in a moment."
-STRIPE_CHECKOUT = "https://checkout.stripe.com"
 log = structlog.get_logger(__name__)
-
-
-def security_headers(settings_: Settings) -> list[tuple[bytes, bytes]]:
-    """Return the headers of every answer: nothing from elsewhere, nothing inline, no frame, forms to us and to Checkout.
-
-    Browsers hold a form's redirects to `form-action` too, so the page that takes the payment is named in it.
-    """
-    checkout = "/".join(settings_.stripe_url.split("/")[:3]) if settings_.stripe_url else STRIPE_CHECKOUT
-    headers = {
-        "content-security-policy": "default-src 'none'; object-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        f"base-uri 'none'; frame-ancestors 'none'; form-action 'self' {checkout}",
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "same-origin",
-        "cross-origin-opener-policy": "same-origin",
-        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    }
-    if settings_.url.startswith("https"):
-        headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
-
-
-class SecurityHeaders:
-    """Outermost: security headers on every answer, and one plain sentence when even the error page fails."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap the application."""
-        self.app, self.headers = app, security_headers(settings())
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers, answer 500 for what nothing inside has answered."""
-        if scope["type"] != ScopeType.HTTP:
-            await self.app(scope, receive, send)
-            return
-        started = False
-
-        async def send_guarded(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                named = {name.lower() for name, _ in message["headers"]}
-                kept = [(name, value) for name, value in self.headers if name not in named]
-                if b"cache-control" not in named:
-                    is_own = _is_page(message) and read_cookie(scope, COOKIE)
-                    kept.append((b"cache-control", b"private, no-store" if is_own else b"private, no-cache"))
-                message["headers"] = [*message["headers"], *kept]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_guarded)
-        except Exception:  # the last handler before the server's own
-            log.exception("an answer failed", path=scope["path"])
-            if started:
-                raise
-            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"30")]
-            await send_guarded({"type": "http.response.start", "status": 503, "headers": headers})
-            await send({"type": "http.response.body", "body": FAILED.encode(), "more_body": False})
-
-
-def _is_page(message: Message) -> bool:
-    """Return whether an answer that begins is a page."""
-    headers = dict(message["headers"])  # type: ignore[typeddict-item]
-    return bool(headers.get(b"content-type", b"").startswith(b"text/html"))
 
 
 def readable(path: str) -> str:
@@ -418,7 +355,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         state=State({"health": Latest()}),
     )
     around = Languages(Limits(Deadlines(Identify(NoteRequests(app)))))
-    return Requests(SecurityHeaders(around), access_log=access_log)
+    return Requests(SecurityHeaders(around, FAILED), access_log=access_log)
 
 
 ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (

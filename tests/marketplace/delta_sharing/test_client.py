@@ -104,10 +104,10 @@ async def cutting(address: str) -> AsyncIterator[str]:
             (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
         )
         body = await reader.readexactly(length)
-        there, back = await asyncio.open_connection(host, int(port))
-        back.write(head.replace(b"keep-alive", b"close") + body)
+        there, onward = await asyncio.open_connection(host, int(port))
+        onward.write(head.replace(b"keep-alive", b"close") + body)
         answer = await there.read()
-        back.close()
+        onward.close()
         top, _, rest = answer.partition(b"\r\n\r\n")
         writer.write(top + b"\r\n\r\n" + rest[: int(dice.integers(0, len(rest)))])
         await writer.drain()
