@@ -170,6 +170,13 @@ class Settings:
     )
     payout_threshold_minor: int = _setting("PAYOUT_THRESHOLD_MINOR", "500", "cents from which a subscriber is paid out")
     payouts_every_seconds: int = _setting("PAYOUTS_EVERY_SECONDS", "2592000", "seconds between drafts of a payout run")
+    vop_url: str = _setting(
+        "VOP_URL",
+        "",
+        "our bank’s interface that verifies payees’ names before a run is sent; empty: its reports on files say it",
+        roles=(WEB,),
+    )
+    vop_token: str = _setting("VOP_TOKEN", "", "bearer token of that interface; empty: it wants none", roles=(WEB,))
     payout_name: str = _setting("PAYOUT_NAME", "Partage", "who pays subscribers, as banks show it")
     payout_iban: str = _setting(
         "PAYOUT_IBAN", "", "the account subscribers are paid from; empty: no run can be sent", needed=True

@@ -31,6 +31,7 @@ PARTS: Final = {
         "lines-and-consents",
         "stripe",
         "einvoicing",
+        "payee-names",
         "roles",
         "security",
         "identity-providers",

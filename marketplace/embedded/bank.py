@@ -20,6 +20,7 @@ from marketplace.embedded.bank_messages import (
     message_id,
     read_batches,
     totals_match,
+    write_names_report,
     write_report,
     write_statement,
 )
@@ -43,6 +44,8 @@ class Bank:
     """A batch's entry includes the rejected transfers, and each of these is credited by an entry of its own."""
     rejects: dict[str, str] = field(default_factory=dict)
     """IBAN → reason: rejected when the file is submitted."""
+    names: dict[str, str] = field(default_factory=dict)
+    """IBAN → a status of names, such as RVNM: what `verify` says of it; all others match."""
     returns: dict[str, str] = field(default_factory=dict)
     """IBAN → reason: returned the working day after it was executed."""
     accepted_messages: set[str] = field(default_factory=set)
@@ -55,6 +58,17 @@ class Bank:
     """Cents that others sent, and what they wrote with them; the next statement has an entry for each."""
     days: int = 0
     """Days closed so far: the last statement's sequence number."""
+
+    def verify(self, file: bytes) -> bytes:
+        """Say which names on a pain.001 differ, and hold it until it is submitted as authorised: a pain.002 of names."""
+        document = etree.fromstring(file)
+        differing = {
+            batch.id: [
+                (transfer, self.names[transfer.iban]) for transfer in batch.transfers if transfer.iban in self.names
+            ]
+            for batch in read_batches(document)
+        }
+        return write_names_report(message_id(document), {batch: found for batch, found in differing.items() if found})
 
     def submit(self, file: bytes) -> bytes:
         """Accept or reject a pain.001 and return the pain.002 that answers it."""

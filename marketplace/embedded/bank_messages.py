@@ -134,6 +134,26 @@ def write_report(
     ).encode()
 
 
+def write_names_report(message: str, differing: Mapping[str, Iterable[tuple[CreditTransfer, str]]]) -> bytes:
+    """Return the pain.002 that says which names differ, by batch; all transfers that it does not name match."""
+    lines = "".join(
+        f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>{batch}</OrgnlPmtInfId>"
+        + "".join(
+            f"<TxInfAndSts><OrgnlEndToEndId>{transfer.reference}</OrgnlEndToEndId><TxSts>{status}</TxSts></TxInfAndSts>"
+            for transfer, status in transfers
+        )
+        + "</OrgnlPmtInfAndSts>"
+        for batch, transfers in differing.items()
+    )
+    report = hashlib.sha256(f"{message}{lines}".encode()).hexdigest()[:20]
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{PAIN_002}"><CstmrPmtStsRpt>'
+        f"<GrpHdr><MsgId>V{report}</MsgId><CreDtTm>2026-01-01T00:00:00Z</CreDtTm></GrpHdr>"
+        f"<OrgnlGrpInfAndSts><OrgnlMsgId>{message}</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId>"
+        f"<GrpSts>{'RVCM' if lines else 'RCVC'}</GrpSts></OrgnlGrpInfAndSts>{lines}</CstmrPmtStsRpt></Document>"
+    ).encode()
+
+
 def _rejections(batch: str, transfers: Iterable[tuple[CreditTransfer, str]]) -> str:
     lines = "".join(
         f"<TxInfAndSts><OrgnlEndToEndId>{transfer.reference}</OrgnlEndToEndId><TxSts>RJCT</TxSts>"

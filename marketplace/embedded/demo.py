@@ -23,6 +23,8 @@ import uvicorn
 from marketplace import clock, database
 from marketplace.app import create_app
 from marketplace.embedded.einvoicing_platform import DIRECTORY, FLOW, Platform
+from marketplace.embedded.payee_bank import PATH as VERIFICATION
+from marketplace.embedded.payee_bank import PayeeBank
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.embedded.seed import seed
 from marketplace.embedded.seed_auctions import is_sealed_auction_over
@@ -157,8 +159,15 @@ async def counterpart_running(
 
 @contextlib.asynccontextmanager
 async def _platform_running(listener: socket.socket) -> AsyncIterator[None]:
-    """Run the local e-invoicing platform in this event loop; it accepts all that a platform would."""
-    async with _serving(uvicorn.Config(Platform(), access_log=False, lifespan="off", **QUIETLY), listener):
+    """Run the local e-invoicing platform, and the bank that verifies names, in this event loop."""
+    platform, bank = Platform(), PayeeBank(has_chance=True)
+
+    async def both(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 (ASGI)
+        await (bank if scope["path"] == VERIFICATION else platform)(scope, receive, send)
+
+    async with _serving(uvicorn.Config(both, access_log=False, lifespan="off", **QUIETLY), listener):
+        os.environ["VOP_URL"] = f"http://127.0.0.1:{port_of(listener)}{VERIFICATION}"
+        settings.cache_clear()
         yield
 
 

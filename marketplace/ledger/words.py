@@ -76,6 +76,8 @@ HEADINGS = {
     "authorised": "Authorised",
     "draft_payout_run": "Payout run drafted",
     "prepare_payout_run": "Payout run looked through",
+    "verify_payees": "Payees’ names verified",
+    "decide_payee_names": "Payees whose names differ decided about",
     "approve_payout_run": "Payout run approved",
     "cancel_payout_run": "Payout run cancelled",
     "send_payout_run": "Payout run sent",

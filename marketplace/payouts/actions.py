@@ -7,6 +7,7 @@ lock and the database's own keys make two clicks one; a process killed between t
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -22,20 +23,27 @@ from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.locks import lock
 from marketplace.messages.actions import send as write_message
 from marketplace.messages.actions import send_each
-from marketplace.messages.kinds import payout_refused, payout_sent, run_to_approve
+from marketplace.messages.kinds import payee_differs, payout_refused, payout_sent, run_to_approve
 from marketplace.messages.rules import Recipient
 from marketplace.payments.queries import list_reversed_transfers, list_transfer_states
 from marketplace.payouts import sepa
 from marketplace.payouts.bank_details import end_former
 from marketplace.payouts.bank_file import make_file
 from marketplace.payouts.queries import SQL, find_unsent, get_run
-from marketplace.payouts.rules import NO_REASON, RECALLED, REFUSED_BY_STRIPE, PayoutInBatch, refused_payouts
+from marketplace.payouts.rules import (
+    NAME_DIFFERS,
+    NO_REASON,
+    RECALLED,
+    REFUSED_BY_STRIPE,
+    PayoutInBatch,
+    refused_payouts,
+)
 from marketplace.payouts.tables import Payout, PayoutAnswer, PayoutRun
+from marketplace.payouts.verification import check_decided, decide_names, is_about_names, list_left_out, note_report
 from marketplace.settings import settings
 from marketplace.stripe_accounts.transfers import request_transfers
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     from marketplace.identity.actors import Actor
@@ -186,14 +194,17 @@ async def send(run: uuid.UUID, actor: Actor) -> None:
         raise Conflict("A run is sent once a second person has approved it.")
     now = clock.now()
     execute_on = sepa.next_working_day(now.date())
-    digest = None
+    digest, left_out = None, await list_left_out(run)
     if row.route == "sepa":
+        await check_decided(run)
         file, digest = await make_file(run, now, execute_on)
         file.close()
     async with transaction():
         await lock(LOCK)
         if (await get_run(run, locked=True)).state != "approved":
             return
+        if await list_left_out(run) != left_out:
+            raise Conflict("Somebody has just decided about this run: look at it again, then send it.")
         moved_by = await move_payable(
             "payout",
             "SELECT subscriber, amount_minor FROM payout WHERE run = $1 AND state = 'open'",
@@ -223,7 +234,42 @@ async def send(run: uuid.UUID, actor: Actor) -> None:
             paid = await fetch_rows(TransferToRequest, query)
             transfers = [(one.id, one.stripe_account, one.amount_minor) for one in paid]
             await request_transfers(transfers, group=sepa.message_of(run))
+        if left_out:
+            await _recredit(left_out, now)
         await note_action(actor, "send_payout_run", run, after={"file_sha256": digest, "execute_on": execute_on})
+
+
+async def decide_about_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay: bool) -> None:
+    """Decide about all payees of a run whose name differs in one way: pay them, or leave them out.
+
+    Left out of a run that was sent, their money returns to their balances, and the run's file is replaced: by one under
+    another message id, without them. The former one, which the bank holds because of the names, is not to be authorised.
+    """
+    async with transaction():
+        await decide_names(run, actor, outcome=outcome, pay=pay)
+        row = await get_run(run, locked=True)
+        left_out = await list_left_out(run)
+        if row.state != "sent" or not left_out:
+            return
+        now = clock.now()
+        await _recredit(left_out, now)
+        if (await get_run(run)).state == "sent":
+            sequence, execute_on = row.file_sequence + 1, sepa.next_working_day(now.date())
+            file, digest = await make_file(run, await _sent_at(run), execute_on, sequence)
+            file.close()
+            await PayoutRun.update(
+                {
+                    PayoutRun.file_sequence: sequence,
+                    PayoutRun.file_sha256: digest,
+                    PayoutRun.execute_on: execute_on,
+                }
+            ).where(PayoutRun.id == run)
+
+
+async def _sent_at(run: uuid.UUID) -> dt.datetime:
+    at = await fetch_scalar(dt.datetime, PayoutRun.select(PayoutRun.sent_at).where(PayoutRun.id == run))
+    assert at, "a run that was sent was sent at an instant"
+    return at
 
 
 # ------------------------------------------------------------------ answered
@@ -234,7 +280,8 @@ async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int
     first one counts. A payout that the bank has already paid comes back with the bank's money, not with a message.
     """
     report = sepa.read_report(data)
-    if report.about != sepa.message_of(run):
+    files = [sepa.message_of(run, sequence) for sequence in range(len(sepa.FILE_LETTERS))]
+    if report.about not in files:
         raise Invalid("This report is about another file: {message}.", message=report.about or "–")
     now, digest = clock.now(), sepa.digest(data)
     async with transaction():
@@ -246,6 +293,11 @@ async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int
             return 0
         payouts = await fetch_rows(PayoutInBatch, SQL["list_payouts_with_batches"], run)
         refused = refused_payouts(payouts, report)
+        if report.about != files[row.file_sequence]:
+            refused = {}  # of a file that another has replaced: that one pays
+        elif is_about_names(report):
+            still_open = [payout.id for payout in payouts if payout.state == "open" and payout.id not in refused]
+            await note_report({sepa.reference_of(payout): payout for payout in still_open}, report)
         rejected = await _recredit(refused, now) if refused else 0
         await PayoutAnswer.insert(
             PayoutAnswer(
@@ -333,7 +385,9 @@ async def _recredit(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:
     people = await fetch_scalar(int, SQL["fail_payouts"], payouts, reasons, moved_by, now, refusing)
     assert people == len(payouts)
     lines = await fetch_rows(LineOfPayout, select(LineOfPayout, Payout).where(Payout.id.is_in(payouts)))
-    await send_each(payout_refused.KIND, [(line.id, Recipient("line", str(line.subscriber)), {}) for line in lines])
+    for kind, of_names in ((payout_refused.KIND, False), (payee_differs.KIND, True)):
+        theirs = [line for line in lines if (refused[line.id] in NAME_DIFFERS) is of_names]
+        await send_each(kind, [(line.id, Recipient("line", str(line.subscriber)), {}) for line in theirs])
     await record(
         "payout_back",
         moved_by,

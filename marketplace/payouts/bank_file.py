@@ -56,13 +56,21 @@ class SentFile(Struct, frozen=True):
     sent_at: dt.datetime | None
     execute_on: dt.date | None
     file_sha256: str | None
+    file_sequence: int
 
 
-async def make_file(run: uuid.UUID, sent_at: dt.datetime, execute_on: dt.date) -> tuple[IO[bytes], str]:
-    """Write a run's pain.001 to a temporary file and check it; return the file, at its start, and its SHA-256."""
+async def make_file(
+    run: uuid.UUID, sent_at: dt.datetime, execute_on: dt.date, sequence: int = 0
+) -> tuple[IO[bytes], str]:
+    """Write a run's pain.001 to a temporary file and check it; return the file, at its start, and its SHA-256.
+
+    Payees that are left out are not in it; refuses a file that would pay nobody.
+    """
     payer = sepa.Payer(settings().payout_name, _payer_iban(), execute_on)
-    sums = await fetch_row(RunSums, select(RunSums, PayoutRun).where(PayoutRun.id == run))
-    assert sums, "a run is looked at before it is sent"
+    sums = await fetch_row(RunSums, SQL["sum_paid"], run)
+    assert sums, "an aggregate has one row"
+    if not sums.people:
+        raise Conflict("Nobody would be paid: give the run up instead.")
     batches = select(BatchRow, PayoutBatch).where(PayoutBatch.run == run).order_by(PayoutBatch.number)
     digest = hashlib.sha256()
     file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
@@ -72,10 +80,15 @@ async def make_file(run: uuid.UUID, sent_at: dt.datetime, execute_on: dt.date) -
         file.write(piece)
 
     try:
-        write(sepa.opening(sepa.message_of(run), sent_at, payer, people=sums.people, amount_minor=sums.amount_minor))
+        write(
+            sepa.opening(
+                sepa.message_of(run, sequence), sent_at, payer, people=sums.people, amount_minor=sums.amount_minor
+            )
+        )
         for batch in await fetch_rows(BatchRow, batches):
             payees = await fetch_rows(Payee, SQL["list_payees"], run, batch.number)
-            write(await asyncio.to_thread(_batch, sepa.batch_of(batch.id), payer, payees))
+            if payees:
+                write(await asyncio.to_thread(_batch, sepa.batch_of(batch.id), payer, payees))
         write(sepa.CLOSING)
         file.seek(0)
         await asyncio.to_thread(sepa.check_file, file)
@@ -91,7 +104,7 @@ async def open_file(run: uuid.UUID) -> AsyncIterator[bytes]:
     sent = await fetch_row(SentFile, select(SentFile, PayoutRun).where(PayoutRun.id == run))
     if sent is None or sent.sent_at is None or sent.execute_on is None or sent.file_sha256 is None:
         raise NotFound("This run has no file for the bank: it is not sent, or Stripe pays it.")
-    file, digest = await make_file(run, sent.sent_at, sent.execute_on)
+    file, digest = await make_file(run, sent.sent_at, sent.execute_on, sent.file_sequence)
     if digest != sent.file_sha256:
         file.close()
         raise Conflict(

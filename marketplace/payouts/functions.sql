@@ -12,8 +12,10 @@ BEGIN
        OR OLD.state <> 'draft' AND (OLD.amount_minor, OLD.people, OLD.prepared_by, OLD.approved_by, OLD.approved_at, OLD.reason)
           IS DISTINCT FROM (NEW.amount_minor, NEW.people, NEW.prepared_by, NEW.approved_by, NEW.approved_at, NEW.reason)
        OR OLD.prepared_by IS NOT NULL AND NEW.prepared_by IS DISTINCT FROM OLD.prepared_by
-       OR OLD.sent_at IS NOT NULL AND (OLD.sent_at, OLD.execute_on, OLD.file_sha256, OLD.moved_by)
-          IS DISTINCT FROM (NEW.sent_at, NEW.execute_on, NEW.file_sha256, NEW.moved_by) THEN
+       OR OLD.sent_at IS NOT NULL AND (OLD.sent_at, OLD.moved_by) IS DISTINCT FROM (NEW.sent_at, NEW.moved_by)
+       OR OLD.sent_at IS NOT NULL AND NEW.file_sequence <> OLD.file_sequence + 1
+          AND (OLD.execute_on, OLD.file_sha256, OLD.file_sequence)
+              IS DISTINCT FROM (NEW.execute_on, NEW.file_sha256, NEW.file_sequence) THEN
         RAISE EXCEPTION 'a payout run is fixed once it is decided' USING ERRCODE = 'restrict_violation';
     END IF;
     IF (OLD.state, NEW.state) NOT IN (

@@ -131,6 +131,7 @@ class RunRow(Struct, frozen=True):
     sent_at: dt.datetime | None
     execute_on: dt.date | None
     file_sha256: str | None
+    file_sequence: int
     ended_at: dt.datetime | None
 
 
@@ -219,6 +220,7 @@ class RunStateRow(Struct, frozen=True):
     people: int
     prepared_by: uuid.UUID | None
     approved_by: uuid.UUID | None
+    file_sequence: int
 
 
 # ------------------------------------------------------------------ a subscriber's own

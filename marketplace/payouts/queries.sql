@@ -133,11 +133,14 @@ JOIN payout_batch ON payout_batch.run = payout.run AND payout_batch.number = pay
 WHERE payout.run = $1;
 
 -- name: list_payees
--- The payees of batch $2 of the run $1, with their sealed bank details.
+-- The payees of batch $2 of the run $1 that are not left out, with their sealed bank details.
 SELECT payout.id, payout.amount_minor, payout.subscriber, payout.details, bank_details.key_id, bank_details.sealed
 FROM payout
 JOIN bank_details ON bank_details.id = payout.details
 WHERE payout.run = $1 AND payout.batch = $2
+  AND NOT EXISTS (
+      SELECT FROM payee_check WHERE payee_check.payout = payout.id AND payee_check.decision = 'left_out'
+  )
 ORDER BY payout.id;
 
 -- name: end_former_choices
@@ -314,6 +317,7 @@ SELECT
     payout_run.sent_at,
     payout_run.execute_on,
     payout_run.file_sha256,
+    payout_run.file_sequence,
     payout_run.ended_at
 FROM payout_run
 LEFT JOIN person AS prepared ON prepared.id = prepared_by
@@ -413,3 +417,72 @@ WHERE share_run.kind IN ('payout', 'payout_back')
             )
       )
   );
+
+-- name: list_unverified
+-- At most $2 payees of the run $1 that the bank was not asked about, with their sealed bank details.
+SELECT payout.id, payout.subscriber, payout.details, bank_details.key_id, bank_details.sealed
+FROM payout
+JOIN bank_details ON bank_details.id = payout.details
+WHERE payout.run = $1 AND NOT EXISTS (SELECT FROM payee_check WHERE payee_check.payout = payout.id)
+ORDER BY payout.id
+LIMIT $2;
+
+-- name: write_checks
+-- Writes what the bank says of payouts' names: $1 payouts, $2 outcomes, $3 where it said so, $4 now. A payout that
+-- somebody decided about stays as it is.
+INSERT INTO payee_check (payout, outcome, source, checked_at)
+SELECT given.payout, given.outcome, $3, $4
+FROM unnest($1::uuid[], $2::text[]) AS given (payout, outcome)
+ON CONFLICT (payout) DO UPDATE
+SET outcome = excluded.outcome, source = excluded.source, checked_at = excluded.checked_at
+WHERE payee_check.decision IS NULL;
+
+-- name: decide_checks
+-- Decides $3 of the payees of the run $1 with the outcome $2, by $4 at $5; how many were not decided about.
+WITH decided AS (
+    UPDATE payee_check
+    SET decision = $3, decided_by = $4, decided_at = $5
+    FROM payout
+    WHERE payout.id = payee_check.payout AND payout.run = $1 AND payout.state = 'open'
+      AND payee_check.outcome = $2 AND payee_check.decision IS NULL
+    RETURNING payee_check.payout
+)
+SELECT count(*) FROM decided;
+
+-- name: list_left_out
+-- The open payouts of the run $1 that somebody left out.
+SELECT payout.id, payee_check.outcome
+FROM payout
+JOIN payee_check ON payee_check.payout = payout.id
+WHERE payout.run = $1 AND payout.state = 'open' AND payee_check.decision = 'left_out';
+
+-- name: list_groups
+-- The payees of the run $1 by what the bank says of their names and what was decided, the worst first.
+SELECT payee_check.outcome, payee_check.decision, count(*) AS people, sum(payout.amount_minor)::bigint AS amount_minor
+FROM payout
+JOIN payee_check ON payee_check.payout = payout.id
+WHERE payout.run = $1
+GROUP BY payee_check.outcome, payee_check.decision
+ORDER BY
+    array_position(ARRAY['none', 'close', 'unknown', 'match'], payee_check.outcome),
+    payee_check.decision NULLS FIRST;
+
+-- name: list_differing
+-- At most $2 payees of the run $1 whose name does not match, the worst first, then the largest amount.
+SELECT payout.subscriber, bank_details.last_four, bank_details.country, payee_check.outcome, payout.amount_minor
+FROM payout
+JOIN payee_check ON payee_check.payout = payout.id
+JOIN bank_details ON bank_details.id = payout.details
+WHERE payout.run = $1 AND payee_check.outcome <> 'match'
+ORDER BY
+    array_position(ARRAY['none', 'close', 'unknown'], payee_check.outcome),
+    payout.amount_minor DESC,
+    payout.subscriber
+LIMIT $2;
+
+-- name: sum_paid
+-- How many the file of the run $1 pays, and how much, in cents: all but those who are left out.
+SELECT count(*) AS people, coalesce(sum(payout.amount_minor), 0)::bigint AS amount_minor
+FROM payout
+LEFT JOIN payee_check ON payee_check.payout = payout.id
+WHERE payout.run = $1 AND payee_check.decision IS DISTINCT FROM 'left_out';

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NO_REASON: Final = "MS03"
 """ISO's reason for: the bank does not say."""
+NAME_DIFFERS: Final = frozenset({"RVNM", "RVMC", "RVNC"})
+"""Codes of payouts that were left out because of a name, before any bank paid."""
 REFUSED_BY_STRIPE: Final = "STRIPE"
 RECALLED: Final = "FOCR"
 """ISO's reason for: it was called back."""
@@ -38,6 +40,9 @@ SENTENCES = {
     "RC01": "the holder's bank cannot be reached",
     "RR04": "a bank's legal duties",
     "TM01": "it came after the bank's closing time",
+    "RVMC": "the holder's name is nearly, but not quite, the account's",
+    "RVNC": "the bank cannot say whose account it is",
+    "RVNM": "the account is in another name",
     "STRIPE": "Stripe could not transfer it",
     "": "the bank gives its reason as a code",
 }

@@ -19,7 +19,7 @@ from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, recently_proved, staff
 from marketplace.payments.balance import read_available
-from marketplace.payouts import actions
+from marketplace.payouts import actions, sepa, verification
 from marketplace.payouts.bank_file import open_file
 from marketplace.payouts.queries import count_due, find_unsent, get_run_page, list_run_payouts, list_runs
 from marketplace.payouts.rules import in_words, next_draft_after
@@ -33,12 +33,20 @@ Filled = Body(media_type=RequestEncodingType.URL_ENCODED)
 READERS = [staff("finance", "auditor")]
 CLERKS = [staff("finance")]
 LARGEST_ANSWER_BYTES = 20_000_000
+DIFFERING_SHOWN = 50
 
 
 class ReasonForm(Struct):
     """Why a run is approved or cancelled."""
 
     reason: str
+
+
+class NamesForm(Struct):
+    """What is done about payees whose name differs in one way."""
+
+    outcome: str
+    decision: str
 
 
 class RouteForm(Struct):
@@ -98,6 +106,10 @@ async def payout_run(
         is_at_stripe=is_at_stripe,
         available=await read_available() if is_at_stripe else None,
         in_words=in_words,
+        groups=await verification.list_groups(run),
+        differing=await verification.list_differing(run, DIFFERING_SHOWN),
+        may_verify=bool(settings().vop_url) and found.run.route == "sepa" and found.run.state in ("draft", "approved"),
+        message=sepa.message_of(run, found.run.file_sequence),
     )
 
 
@@ -165,7 +177,23 @@ async def record_payout_answer(
     return see(f"/finance/payout-runs/{run}")
 
 
+@post("/finance/payout-runs/{run:uuid}/verify", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
+async def verify_payees(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
+    """Ask our bank whose accounts a run pays to."""
+    await verification.verify(run, request.user)
+    return see(f"/finance/payout-runs/{run}")
+
+
+@post("/finance/payout-runs/{run:uuid}/names", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
+async def decide_names(request: Asked, run: FromPath[uuid.UUID], data: Annotated[NamesForm, Filled]) -> Redirect:
+    """Pay all payees whose name differs in one way, or leave them out."""
+    await actions.decide_about_names(run, request.user, outcome=data.outcome, pay=data.decision == "pay")
+    return see(f"/finance/payout-runs/{run}")
+
+
 ROUTES = [
+    verify_payees,
+    decide_names,
     payout_runs,
     draft_payout_run,
     payout_run,

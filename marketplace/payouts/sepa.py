@@ -36,13 +36,15 @@ _COUNTRIES: Final = "AD AL AT BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS
 COUNTRIES: Final = frozenset(_COUNTRIES.split())
 """The countries whose accounts SEPA transfers reach, by the code that begins their IBANs."""
 SHORTEST_NAME, LONGEST_NAME = 2, 70
+FILE_LETTERS: Final = "R123456789"
+"""What a message id has for a run's first file, and for those that replace it."""
 SATURDAY: Final = 5
 SPELLED: Final = str.maketrans(
     {"ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Þ": "TH", "þ": "th"}
     | dict(zip("ØøĐđÐðŁłı’‘–—\u00a0&", "OoDdDdLli''-- +", strict=True))
 )
 """How letters that banks do not read are spelled."""
-_ABOUT_THE_ACCOUNT: Final = "AC01 AC03 AC04 AC06 AC13 AC14 AG01 AG03 BE01 CNOR MD07 RC01 RC07 RR01 RR02 RR03"
+_ABOUT_THE_ACCOUNT: Final = "AC01 AC03 AC04 AC06 AC13 AC14 AG01 AG03 BE01 CNOR MD07 RC01 RC07 RR01 RR02 RR03 RVNM RVMC"
 REFUSES_THE_ACCOUNT: Final = frozenset(_ABOUT_THE_ACCOUNT.split())
 """Reasons that another try would meet again: the account, its holder or its bank cannot be paid."""
 REPEATED: Final = frozenset({"AM05", "DU01", "DUPL"})
@@ -104,9 +106,10 @@ def latin(text: str) -> str:
 
 
 # ------------------------------------------------------------------ what a bank calls our runs, batches and payouts
-def message_of(run: uuid.UUID) -> str:
-    """Return a run's message id: of the run alone, so that the bank knows a repeat."""
-    return f"PTR{run.hex}"
+def message_of(run: uuid.UUID, sequence: int = 0) -> str:
+    """Return the message id of a run's file: of the run alone, so that the bank knows a repeat; another if it is replaced."""
+    assert 0 <= sequence < len(FILE_LETTERS), "a run has three groups of payees to leave out, so a few files"
+    return f"PT{FILE_LETTERS[sequence]}{run.hex}"
 
 
 def batch_of(batch: uuid.UUID) -> str:

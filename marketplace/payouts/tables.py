@@ -123,6 +123,8 @@ class PayoutRun(Table, db=DB, tablename="payout_run"):
     """The day the bank is asked to pay."""
     file_sha256 = Text(null=True, default=None)
     """The SHA-256 of the pain.001 handed out, hex: a second request gets the same bytes."""
+    file_sequence = Integer(default=0)
+    """How many files of this run were replaced because payees of theirs were left out; part of the message id."""
     moved_by = ForeignKey(ShareRun, null=True, default=None, on_delete=OnDelete.restrict)
     """The pass that took its money from the subscribers' balances, when it was sent."""
     answered_at = Timestamptz(null=True, default=None)
@@ -187,6 +189,31 @@ class Payout(Table, db=DB, tablename="payout"):
     known_state = Check("state IN ('open', 'settled', 'failed', 'cancelled')")
     ended_at_an_instant = Check("(state = 'open') = (ended_at IS NULL)")
     failed_is_recredited = Check("(state = 'failed') = (recredited_by IS NOT NULL AND reason IS NOT NULL)")
+
+
+class PayeeCheck(Table, db=DB, tablename="payee_check"):
+    """What our bank says of one payout's name and account, and what finance decided; it keeps no name that a bank proposes."""
+
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="payout IN (SELECT id FROM payout WHERE subscriber = me.line) AND checked_at > me.since",
+    )
+    payout = ForeignKey(Payout, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    outcome = Text()
+    """match, close, none, or unknown: the bank cannot say."""
+    source = Text()
+    """api or file."""
+    checked_at = Timestamptz()
+    decision = Text(null=True, default=None)
+    """pay or left_out; null: nobody decided, or there is nothing to decide."""
+    decided_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    decided_at = Timestamptz(null=True, default=None)
+    known_outcome = Check("outcome IN ('match', 'close', 'none', 'unknown') AND source IN ('api', 'file')")
+    known_decision = Check("decision IN ('pay', 'left_out') AND outcome <> 'match' OR decision IS NULL")
+    decided_whole = Check("num_nonnulls(decision, decided_by, decided_at) IN (0, 3)")
 
 
 class PayoutAnswer(Table, db=DB, tablename="payout_answer"):

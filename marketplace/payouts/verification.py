@@ -1,0 +1,201 @@
+"""Verification of payee: whether each account is the person's whose name is on it, asked of our bank before money leaves.
+
+The bank says that a name matches, nearly matches, does not, or that it cannot say: through an interface asked before a run
+is sent, or in its report on the run's file (pain.002), which it holds until it is authorised. A person of finance decides
+once for each of these groups; who is left out is written to, has the money in their balance again, and the rest is paid.
+No name that a bank proposes is kept: the person corrects their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.audit_trail.actions import note_action
+from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
+from marketplace.errors import Conflict, Invalid
+from marketplace.identity import vault
+from marketplace.locks import lock
+from marketplace.payouts.queries import SQL, get_run
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from marketplace.identity.actors import Actor
+    from marketplace.payouts.sepa import StatusReport
+
+MATCH, CLOSE, NONE, UNKNOWN = "match", "close", "none", "unknown"
+OUTCOMES: Final = (NONE, CLOSE, UNKNOWN)
+"""Those that somebody decides about, the worst first."""
+IN_REPORTS: Final = {
+    "RCVC": MATCH,
+    "RVMC": CLOSE,
+    "RVNM": NONE,
+    "RVCM": NONE,
+    "RVNC": UNKNOWN,
+    "RVNA": UNKNOWN,
+}
+"""A report's status of a payment → outcome (ISO 20022's codes, and those that banks use for single payments)."""
+OF_FILES: Final = frozenset({"RCVC", "RVCM", "RVNC"})
+"""A report's status of a whole file that says: this is about names, and nothing was refused."""
+REASONS: Final = {NONE: "RVNM", CLOSE: "RVMC", UNKNOWN: "RVNC"}
+"""Outcome → the code for why a payout that was left out failed."""
+ASKED_AT_ONCE: Final = 500
+TIMEOUT_SECONDS: Final = 60
+
+
+class SealedPayee(Struct, frozen=True):
+    """A payee who is to be asked about, their name and IBAN sealed."""
+
+    id: uuid.UUID
+    subscriber: int
+    details: uuid.UUID
+    key_id: str
+    sealed: bytes | None
+
+
+class Group(Struct, frozen=True):
+    """Payees of a run of one outcome: how many, how much in cents, and what was decided of them."""
+
+    outcome: str
+    decision: str | None
+    people: int
+    amount_minor: int
+
+
+class Differing(Struct, frozen=True):
+    """A payee whose name differs: the line and the last four characters, never a name; in cents."""
+
+    subscriber: int
+    last_four: str
+    country: str
+    outcome: str
+    amount_minor: int
+
+
+class LeftOut(Struct, frozen=True):
+    """A payout that is left out, and as what it was verified."""
+
+    id: uuid.UUID
+    outcome: str
+
+
+# ------------------------------------------------------------------ asked before a run is sent
+async def verify(run: uuid.UUID, actor: Actor) -> int:
+    """Ask our bank about every payee of a run that is not sent; return how many it was asked about. Asked again, the rest.
+
+    A bank that falls silent in the middle has answered for those before; the next try asks about the others.
+    """
+    import httpx  # noqa: PLC0415 (start-up time)
+
+    row = await get_run(run)
+    if row.route != "sepa" or row.state not in ("draft", "approved"):
+        raise Conflict("Names are verified before a run for the bank is sent.")
+    if not settings().vop_url:
+        raise Conflict("No interface of the bank’s is set up; its report on the file says which names differ.")
+    asked = 0
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+        if settings().vop_token:
+            client.headers["authorization"] = f"Bearer {settings().vop_token}"
+        while payees := await fetch_rows(SealedPayee, SQL["list_unverified"], run, ASKED_AT_ONCE):
+            outcomes = await _ask(client, payees)
+            await _write(outcomes, source="api")
+            asked += len(outcomes)
+    await note_action(actor, "verify_payees", run, after={"people": asked})
+    return asked
+
+
+async def _ask(client: Any, payees: list[SealedPayee]) -> dict[uuid.UUID, str]:  # noqa: ANN401 (httpx is imported late)
+    """Ask the bank about some payees: the one place that knows how its interface speaks."""
+    import httpx  # noqa: PLC0415 (start-up time)
+
+    question = await asyncio.to_thread(_opened, payees)
+    try:
+        answer = (await client.post(settings().vop_url, json={"payees": question})).raise_for_status().json()
+        given = {str(one["id"]): str(one["outcome"]) for one in answer["payees"]}
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise Conflict("The bank does not answer about names just now ({error}).", error=type(error).__name__) from None
+    return {payee.id: _known(given.get(str(payee.id), "")) for payee in payees}
+
+
+def _known(outcome: str) -> str:
+    return outcome if outcome in (MATCH, *OUTCOMES) else UNKNOWN
+
+
+def _opened(payees: list[SealedPayee]) -> list[dict[str, str]]:
+    if any(payee.sealed is None for payee in payees):
+        raise Conflict("Some names and IBANs of this run are no longer needed and were forgotten.")
+    opened = [
+        (payee.id, vault.unseal(payee.key_id, payee.sealed or b"", payee.details, payee.subscriber)) for payee in payees
+    ]
+    return [{"id": str(payout), "name": one["holder"], "iban": one["iban"]} for payout, one in opened]
+
+
+async def _write(outcomes: Mapping[uuid.UUID, str], *, source: str) -> None:
+    await execute(SQL["write_checks"], list(outcomes), list(outcomes.values()), source, clock.now())
+
+
+# ------------------------------------------------------------------ said in a report on the file
+def is_about_names(report: StatusReport) -> bool:
+    """Return whether a report says which names match, rather than what was refused."""
+    return report.group_status in OF_FILES or any(status in IN_REPORTS for status, _ in report.transfers.values())
+
+
+async def note_report(payouts: Mapping[str, uuid.UUID], report: StatusReport) -> int:
+    """Write what a report says of the names on a file, by end-to-end id; return how many differ. Joins a transaction."""
+    whole = IN_REPORTS.get(report.group_status, UNKNOWN)
+    others = UNKNOWN if whole == UNKNOWN else MATCH
+    outcomes = {
+        payout: IN_REPORTS.get(report.transfers[reference][0], UNKNOWN) if reference in report.transfers else others
+        for reference, payout in payouts.items()
+    }
+    await _write(outcomes, source="file")
+    return sum(outcome != MATCH for outcome in outcomes.values())
+
+
+# ------------------------------------------------------------------ decided
+async def decide_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay: bool) -> None:
+    """Decide about all payees of a run with one outcome: pay them, or leave them out. Decided again, nothing changes."""
+    if outcome not in OUTCOMES:
+        raise Invalid("There is no such group of payees.")
+    async with transaction():
+        await lock("payouts")
+        row = await get_run(run, locked=True)
+        if row.state not in ("draft", "approved", "sent"):
+            raise Conflict("This run is over: its names are decided about no more.")
+        decision = "pay" if pay else "left_out"
+        people = await fetch_scalar(int, SQL["decide_checks"], run, outcome, decision, actor.person, clock.now())
+        if people:
+            await note_action(
+                actor, "decide_payee_names", run, after={"outcome": outcome, "decision": decision, "people": people}
+            )
+
+
+async def list_left_out(run: uuid.UUID) -> dict[uuid.UUID, str]:
+    """Return the open payouts of a run that are left out, each with the code that says why."""
+    rows = await fetch_rows(LeftOut, SQL["list_left_out"], run)
+    return {row.id: REASONS[row.outcome] for row in rows}
+
+
+async def check_decided(run: uuid.UUID) -> None:
+    """Refuse to send a run whose names were not verified though the bank can be asked, or that nobody decided about."""
+    groups = await list_groups(run)
+    if settings().vop_url and await fetch_rows(SealedPayee, SQL["list_unverified"], run, 1):
+        raise Conflict("Have the bank verify the payees’ names first.")
+    if any(group.outcome != MATCH and group.decision is None for group in groups):
+        raise Conflict("Some payees’ names differ: decide about them first.")
+
+
+async def list_groups(run: uuid.UUID) -> list[Group]:
+    """Return the payees of a run by outcome and decision, the worst outcome first."""
+    return await fetch_rows(Group, SQL["list_groups"], run)
+
+
+async def list_differing(run: uuid.UUID, limit: int) -> list[Differing]:
+    """Return at most so many payees whose name does not match, the worst outcome first, then the largest amount."""
+    return await fetch_rows(Differing, SQL["list_differing"], run, limit)
