@@ -33,6 +33,7 @@ SLICES = (
     "purchases",
     "search",
     "einvoicing",
+    "requests",
     "auctions",
     "reverse_auctions",
     "delivery",

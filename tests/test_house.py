@@ -334,8 +334,9 @@ GO_WITH_THE_PERSON = {
     "IdentityLink",
     *("Session", "Authenticator", "Passkey", "PasskeyChallenge", "RecoveryCode", "ConfirmationLetter"),
     "Invitation",
+    *("SavedSearch", "SearchMatch"),
 }
-"""Tables of what opens an account and is nobody's without one person: their rows are deleted in cascade."""
+"""Tables of what opens an account, or is watched for somebody, and is nobody's without one person: their rows are deleted in cascade."""
 
 
 def test_foreign_keys_point_down_the_floors() -> None:

@@ -59,6 +59,8 @@ OWNERS = {
     "receipt": "SELECT subscriber::text AS owner, receipt::text AS id FROM consent_record",
     "sale": "SELECT partner::text AS owner, auction_sale.id::text AS id FROM auction_sale JOIN auction_outcome ON auction_outcome.id = outcome",
     "session_id": "SELECT coalesce(partner::text, subscriber::text) AS owner, left(token_hash, 16) AS id FROM session JOIN person ON person.id = person",
+    "search": "SELECT partner::text AS owner, saved_search.id::text AS id FROM saved_search JOIN person ON person.id = person",
+    "asked": "SELECT partner::text AS owner, data_request::text AS id FROM data_request_partner",
     "saved": "SELECT payer::text AS owner, id::text AS id FROM saved_method",
 }
 """Who owns what a parameter of a path names: partners and lines, each with an id."""

@@ -41,6 +41,7 @@ from marketplace.embedded.seed_people import (
     get_partner,
 )
 from marketplace.embedded.seed_sales import Sale, connect_programs, sell
+from marketplace.embedded.seed_wishes import make_wishes
 from marketplace.embedded.synthetic_city import NAME, TIME_ZONE, generate_city
 from marketplace.local_time import local_day
 
@@ -106,6 +107,7 @@ async def _do_business(report: ReportProgress) -> None:
     await sell(Sale("first", ABROAD, await get_latest_release(BY_DAY)))
     await sell(Sale("second", PARTNER, await get_latest_release(BY_HOUR)))
     await connect_programs(PARTNER)
+    await make_wishes()
     line = await find_line(SUBSCRIBER)
     assert line is not None, "the subscriber is added first"
     await add_new_payees(line)

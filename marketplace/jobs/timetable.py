@@ -42,6 +42,7 @@ from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.rights.erasure_list import note_erasures
 from marketplace.rights.retention import enforce_retention
 from marketplace.search.actions import refresh_cards
+from marketplace.search.saved import write_alerts
 from marketplace.settings import settings
 from marketplace.storefront.reminders import write_to_bidders
 from marketplace.transparency.actions import keep_log
@@ -98,6 +99,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "refresh-demand": (HOUR, refresh_demand),
         "change-offers": (MINUTE, make_changes),
         "refresh-search": (MINUTE, refresh_cards),
+        "search-alerts": (10 * MINUTE, write_alerts),
         "ingest-events": (HOUR, ingest_new),
         "retract-erased": (DAY, retract_erased),
         "refresh-datasets": (10 * MINUTE, refresh_datasets),

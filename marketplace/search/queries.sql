@@ -89,3 +89,20 @@ SET
     period_to = excluded.period_to,
     version = excluded.version,
     looked_at = excluded.looked_at;
+
+-- name: note_matches
+-- Notes at $3 that the latest releases of the datasets $2 match the saved search $1, and returns those that did not.
+INSERT INTO search_match (id, saved_search, release, matched_at)
+SELECT gen_random_uuid(), $1, latest.id, $3
+FROM unnest($2::text[]) AS given (dataset)
+JOIN LATERAL (
+    SELECT id
+    FROM release
+    WHERE release.dataset = given.dataset
+      AND release.state = 'sealed'
+      AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+    ORDER BY period_to DESC, sealed_at DESC
+    LIMIT 1
+) AS latest ON true
+ON CONFLICT (saved_search, release) DO NOTHING
+RETURNING release;

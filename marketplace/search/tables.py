@@ -1,14 +1,15 @@
-"""Columns and constraints of what is searched: a card a dataset."""
+"""Columns and constraints of what is searched: a card a dataset; and the searches that people saved."""
 
 from __future__ import annotations
 
-from piccolo.columns import BigInt, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
-from piccolo.constraints import Check
+from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.datasets.tables import Dataset
-from marketplace.personal_data import NOBODYS
+from marketplace.datasets.tables import Dataset, Release
+from marketplace.identity.tables import Person
+from marketplace.personal_data import NOBODYS, of_a_person
 
 
 class SearchCard(Table, db=DB, tablename="search_card"):
@@ -39,3 +40,30 @@ class SearchCard(Table, db=DB, tablename="search_card"):
     looked_at = Timestamptz()
     price_is_positive = Check("price_minor > 0")
     coverage_is_a_share = Check("coverage_basis_points BETWEEN 0 AND 10000")
+
+
+class SavedSearch(Table, db=DB, tablename="saved_search"):
+    """A search of somebody at a partner's, who is written when something new matches: once a day at most."""
+
+    personal_data = of_a_person("until it is stopped, or the account is erased")
+    id = UUID(primary_key=True)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade)
+    name = Text()
+    query = Text()
+    """The address's query, as the catalogue shows it."""
+    saved_at = Timestamptz()
+    looked_at = Timestamptz()
+    """When it was compared with what is for sale; matches before it are known."""
+    written_at = Timestamptz(null=True, default=None)
+    name_is_bounded = Check("length(name) BETWEEN 1 AND 200 AND length(query) <= 4000")
+
+
+class SearchMatch(Table, db=DB, tablename="search_match"):
+    """A release that matched a saved search, its price below the one asked for, if any: known, and written about."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    saved_search = ForeignKey(SavedSearch, null=False, on_delete=OnDelete.cascade)
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    matched_at = Timestamptz()
+    once = Unique([saved_search, release])

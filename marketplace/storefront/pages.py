@@ -76,6 +76,7 @@ async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Te
         facets=showing.facets(state, results.found),
         chosen=showing.chosen(state),
         sorts=showing.sorts(state),
+        summary=showing.summary(state)[:200],
         everything=url(PATH),
         prices=prices,
         pictures=await catalogue_queries.pictures(latest),

@@ -25,6 +25,7 @@ FLOORS = (
     {"stewardship"},
     {"purchases"},
     {"dry_runs", "search", "subscriptions", "auctions", "reverse_auctions", "delivery", "contributions"},
+    {"requests"},
     {"links"},
     {"delta_sharing", "metadata", "notifications", "population_density"},
     {"storefront", "auction_pages"},

@@ -1,0 +1,33 @@
+"""What the demo's partners look for: a saved search, and data that is not for sale, which two of them ask for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from marketplace import clock
+from marketplace.database import fetch_scalar
+from marketplace.embedded.seed_people import ABROAD, NAMESPACE, PARTNER, get_partner
+from marketplace.requests import actions as requests
+from marketplace.requests.rules import Wanted
+from marketplace.search import saved
+from marketplace.search.rules import State
+
+ASKED: Final = (
+    (PARTNER, 90_000, "Choisir où ouvrir une seconde boutique."),
+    (ABROAD, 120_000, "Compare Confluence with our own district."),
+)
+
+
+async def make_wishes() -> None:
+    """Save a search of a partner, and ask for data. Repeated, it makes one of each."""
+    person = await fetch_scalar(uuid.UUID, "SELECT id FROM person WHERE email = $1", PARTNER.email)
+    assert person is not None, "the partner is added first"
+    search = uuid.uuid5(NAMESPACE, "saved search")
+    await saved.save(person, State("nuits"), "Nuits à Lyon", search_id=search)
+    today = clock.now().date()
+    wanted = Wanted("Confluence, Gerland", "stays", "day", today - dt.timedelta(days=90), today)
+    for who, most_minor, text in ASKED:
+        ask_id = uuid.uuid5(NAMESPACE, f"request {who.email}")
+        await requests.ask(await get_partner(who), wanted, most_minor=most_minor, text=text, ask_id=ask_id)

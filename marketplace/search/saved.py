@@ -1,0 +1,110 @@
+"""Saved searches: saving and stopping one, and writing to who saved it when something new matches."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+from urllib.parse import parse_qsl
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import Values, fetch_rows, select, transaction
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import search_match
+from marketplace.messages.rules import Recipient
+from marketplace.search.finding import find
+from marketplace.search.queries import SQL
+from marketplace.search.rules import State, read_state
+from marketplace.search.tables import SavedSearch
+
+MOST_SAVED: Final = 50
+MOST_MATCHES: Final = 200
+"""Datasets of a search that are compared, the latest first."""
+ONE_LETTER_IN: Final = dt.timedelta(hours=23)
+LOOKED_EVERY: Final = dt.timedelta(hours=1)
+BATCH_SIZE: Final = 100
+LONGEST_NAME: Final = 200
+
+
+class Saved(Struct, frozen=True):
+    """A search that somebody saved."""
+
+    id: uuid.UUID
+    person: uuid.UUID
+    name: str
+    query: str
+    saved_at: dt.datetime
+    written_at: dt.datetime | None
+
+    @property
+    def state(self) -> State:
+        """Return what it looks for."""
+        return read_state(parse_qsl(self.query))
+
+
+class Matched(Struct, frozen=True):
+    """A release that matches since now."""
+
+    release: uuid.UUID
+
+
+async def save(person: uuid.UUID, state: State, name: str, *, search_id: uuid.UUID) -> None:
+    """Save a search of somebody: what matches now is known; the same id again saves nothing more."""
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise Invalid("Give the search a name of {most} letters at most.", most=LONGEST_NAME, field="name")
+    now = clock.now()
+    async with transaction():
+        await lock(f"saved searches {person}")
+        if await SavedSearch.exists().where(SavedSearch.id == search_id):
+            return
+        if await SavedSearch.count().where(SavedSearch.person == person) >= MOST_SAVED:
+            raise Conflict("You saved {most} searches: stop one first.", most=MOST_SAVED)
+        row = SavedSearch(id=search_id, person=person, name=name, query=state.query(), saved_at=now, looked_at=now)
+        await SavedSearch.insert(row)
+        await _match(search_id, state, now)
+
+
+async def stop(person: uuid.UUID, search_id: uuid.UUID) -> None:
+    """Stop one of somebody's own searches; NotFound for anybody else's."""
+    its = (SavedSearch.id == search_id) & (SavedSearch.person == person)
+    if not await SavedSearch.delete().where(its).returning(SavedSearch.id):
+        raise NotFound("There is no such saved search.")
+
+
+async def list_saved(person: uuid.UUID) -> list[Saved]:
+    """Return somebody's searches, the latest saved first."""
+    rows = select(Saved, SavedSearch).where(SavedSearch.person == person)
+    return await fetch_rows(Saved, rows.order_by(SavedSearch.saved_at, ascending=False))
+
+
+async def write_alerts() -> int:
+    """Write to those whose searches something new matches, once a day each at most; a job. Return how many messages."""
+    written = 0
+    now = clock.now()
+    due = (SavedSearch.looked_at <= now - LOOKED_EVERY) & (
+        SavedSearch.written_at.is_null() | (SavedSearch.written_at <= now - ONE_LETTER_IN)
+    )
+    rows = select(Saved, SavedSearch).where(due).order_by(SavedSearch.looked_at).limit(BATCH_SIZE)
+    for saved in await fetch_rows(Saved, rows):
+        async with transaction():
+            matched = await _match(saved.id, saved.state, now)
+            written_at = now if matched else saved.written_at
+            looked: Values = {SavedSearch.looked_at: now, SavedSearch.written_at: written_at}
+            await SavedSearch.update(looked).where(SavedSearch.id == saved.id)
+            if matched:
+                details = {"name": saved.name, "count": str(len(matched)), "query": saved.query}
+                source = f"{saved.id} {now:%Y-%m-%dT%H:%M:%S}"
+                await send(search_match.KIND, source, [Recipient("person", str(saved.person))], **details)
+                written += 1
+    return written
+
+
+async def _match(search_id: uuid.UUID, state: State, now: dt.datetime) -> list[Matched]:
+    """Note the latest releases of what matches, and return those that did not before."""
+    found = await find(state, skip=0, most=MOST_MATCHES)
+    return await fetch_rows(Matched, SQL["note_matches"], search_id, found.codes, now)

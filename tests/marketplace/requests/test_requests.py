@@ -1,0 +1,100 @@
+"""Asking for data over HTTP: two partners' identical requests are one, neither sees the other, a steward answers."""
+
+from __future__ import annotations
+
+import html5lib
+
+from marketplace.identity import actions as identity
+from marketplace.requests.rules import REQUESTS_A_DAY
+from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop
+from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.support.reads import fetch, fetch_value
+
+WANTED = {
+    "place": "Croix-Rousse, Confluence",
+    "product": "presence",
+    "grain": "hour",
+    "starts_on": "2026-01-01",
+    "ends_on": "2026-03-31",
+    "most": "1 250,00",
+    "text": "A shop of ours.",
+}
+SAME = WANTED | {"place": "CONFLUENCE\nCroix Rousse", "most": "900", "text": "Our secret plan"}
+
+
+async def test_identical_requests_are_one_and_no_partner_reads_another() -> None:
+    await open_shop()
+    await make_release()
+    await make_buyer()
+    await make_buyer("bob@rival.example", "Rival")
+    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    async with Browser() as claire, Browser() as bob, Browser() as samir:
+        for browser, email in ((claire, "claire@atelier"), (bob, "bob@rival"), (samir, "samir@partage")):
+            await browser.sign_in(f"{email}.example")
+        assert "Ask for the data" in text_of(await claire.get("/en/catalogue?search=croix"))
+        assert "Croix" in (await claire.get("/en/requests/new?place=Croix")).text
+        for field, value, why in (
+            ("place", " ,", "Name the zones"),
+            ("product", "gold", "Choose what is to be counted"),
+            ("grain", "year", "Choose by hour"),
+            ("starts_on", "soon", "year-month-day"),
+            ("ends_on", "2025-01-01", "not before the first"),
+            ("ends_on", "2046-01-01", "ten years"),
+            ("most", "0", "may cost at most"),
+            ("most", "much", "euros"),
+            ("text", "x" * 2001, "2000 letters"),
+        ):
+            wrong = await claire.submit("/en/requests/new", WANTED | {field: value})
+            assert wrong.status_code == 422, field
+            html5lib.HTMLParser(strict=True).parse(wrong.text)
+            assert why in text_of(wrong)
+            assert field == "text" or f'id="{field}-error"' in wrong.text
+            assert "Our" not in text_of(wrong)
+            assert field == "place" or "Croix-Rousse, Confluence" in wrong.text, "what was written is kept"
+        first = await claire.submit("/en/requests/new", WANTED, form_id="00000000-0000-4000-8000-000000000001")
+        twice = await claire.submit("/en/requests/new", WANTED, form_id="00000000-0000-4000-8000-000000000001")
+        second = await bob.submit("/fr/requests/new", SAME)
+        changed = await bob.submit("/fr/requests/new", SAME | {"most": "1000"})
+        path = first.headers["location"].removeprefix("/en")
+        assert {answer.headers["location"][3:] for answer in (first, twice, second, changed)} == {path}
+        own = await bob.get(f"/fr{path}")
+        assert "À l’étude" in text_of(own)
+        assert "1 000,00" in text_of(own).replace("\u202f", " ")
+        for page in (own, await bob.get("/fr/requests")):
+            assert not any(words in page.text for words in ("Atelier", "A shop of ours", "1 250", "Croix-Rousse,"))
+        assert (await samir.get(f"/en{path}")).status_code == 403
+
+        board = text_of(await samir.get("/en/steward/requests"))
+        assert "€2,250.00" in board
+        page = await samir.get(f"/en/steward{path}")
+        html5lib.HTMLParser(strict=True).parse(page.text)
+        assert all(words in text_of(page) for words in ("Atelier", "Rival", "Our secret plan", "A shop of ours."))
+        for form, why in (
+            ({"answer": "perhaps"}, "Choose an answer"),
+            ({"answer": "refused", "reason_fr": "Non."}, "in both languages"),
+            ({"answer": "offered"}, "Name the dataset"),
+            ({"answer": "offered", "dataset": "nowhere"}, "no dataset nowhere"),
+        ):
+            wrong = await samir.submit(f"/en/steward{path}", form)
+            assert wrong.status_code in (404, 422)
+            assert why in text_of(wrong)
+        assert (await samir.submit(f"/en/steward{path}", {"answer": "offered", "dataset": "lyon"})).status_code == 303
+        late = await samir.submit(f"/en/steward{path}", {"answer": "call", "dataset": "lyon"})
+        assert "answered already" in text_of(late)
+        assert "See the dataset" in text_of(await claire.get(f"/en{path}"))
+        refused = (await claire.submit("/en/requests/new", WANTED)).headers["location"][3:]
+        assert refused != path, "what is answered is asked anew"
+        form = {"answer": "refused", "reason_fr": "Trop petit.", "reason_en": "Too small."}
+        assert (await samir.submit(f"/en/steward{refused}", form)).status_code == 303
+        assert "Trop petit." in text_of(await claire.get(f"/fr{refused}"))
+        call = (await claire.submit("/en/requests/new", WANTED | {"grain": "day"})).headers["location"][3:]
+        await samir.submit(f"/en/steward{call}", {"answer": "call", "dataset": "lyon"})
+        assert "We ask subscribers" in text_of(await claire.get(f"/en{call}"))
+        assert "Contributors are asked" in text_of(await samir.get("/en/steward/requests"))
+        for day in range(REQUESTS_A_DAY):
+            most = await claire.submit("/en/requests/new", WANTED | {"ends_on": f"2026-05-{day + 1:02d}"})
+        assert most.status_code == 409
+        assert "20 times within a day" in text_of(most)
+    sent = await fetch("SELECT kind, count(*) AS many FROM message WHERE kind LIKE '%request%' GROUP BY 1 ORDER BY 1")
+    assert {row["kind"]: row["many"] for row in sent}["request_answered"] == 4
+    assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'request_answered'") == 3

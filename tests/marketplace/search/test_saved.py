@@ -1,0 +1,71 @@
+"""Saved searches over HTTP: what matched is known, what is new or falls below a price is written about, once a day."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import html5lib
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.search import saved
+from tests.marketplace.catalogue.shop import TERMS, make_buyer, make_release, open_shop
+from tests.marketplace.identity.site import Browser, text_of
+from tests.support.reads import fetch_value
+
+HOUR = dt.timedelta(hours=1)
+
+
+async def test_a_saved_search_writes_of_new_releases_and_falling_prices_until_it_is_stopped() -> None:
+    await open_shop("lyon", "paris")
+    await make_release("lyon", weeks_ago=2)
+    await make_buyer()
+    await make_buyer("bob@rival.example", "Rival")
+    now = clock.now()
+
+    async def alerts(hours: float) -> int:
+        with clock.started_at(now + hours * HOUR):
+            return await saved.write_alerts()
+
+    async with Browser() as claire, Browser() as bob:
+        await claire.sign_in("claire@atelier.example")
+        await bob.sign_in("bob@rival.example")
+        found = await claire.get("/en/catalogue?search=lyon&below=9000")
+        assert "Save this search" in text_of(found)
+        query = {"query": "search=lyon&below=9000", "name": "Lyon, cheap"}
+        for _ in range(2):
+            made = await claire.submit("/en/searches", query, form_id="00000000-0000-4000-8000-000000000001")
+            assert made.headers["location"] == "/en/searches"
+        assert (
+            await claire.submit("/en/searches", {"query": "below=400&area=Lyon", "name": "Under"})
+        ).status_code == 303
+        page = await claire.get("/fr/searches")
+        html5lib.HTMLParser(strict=True).parse(page.text)
+        assert "Lyon, cheap" in page.text
+        assert "pas encore" in text_of(page)
+        nameless = await claire.submit("/en/searches", query | {"name": " "})
+        assert nameless.status_code == 422
+        assert 'id="name-error"' in nameless.text
+        assert await alerts(2) == 0, "what matched when it was saved is known"
+        await make_release("lyon", weeks_ago=1)
+        await make_release("paris", weeks_ago=1)
+        assert await alerts(4) == 1
+        assert await alerts(4.5) == 0
+        with clock.started_at(now + 5 * HOUR):
+            await catalogue.withdraw_offer("paris")
+            await catalogue.list_offer(
+                "lyon", terms=TERMS, full_worth_minor=30_000, floor_minor=15_000, cap_minor=90_000
+            )
+        assert await alerts(6) == 1, "the price fell below 400 euros"
+        await make_release("lyon")
+        assert await alerts(8) == 0, "once a day at most"
+        assert await alerts(40) == 2
+        inbox = text_of(await claire.get("/en/inbox"))
+        assert "Something new for “Lyon, cheap”" in inbox
+        own = await fetch_value("SELECT id FROM saved_search WHERE name = 'Under'")
+        assert (await bob.submit(f"/en/searches/{own}/stop", {})).status_code == 404
+        assert (await claire.submit(f"/en/searches/{own}/stop", {})).status_code == 303
+        for number in range(saved.MOST_SAVED):
+            last = await claire.submit("/en/searches", query | {"name": f"More {number}"})
+        assert last.status_code == 409
+        assert "stop one first" in text_of(last)
