@@ -76,9 +76,7 @@ from marketplace.requests import pages as requests_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.rights import pages as rights_pages
 from marketplace.rights import steward_pages as rights_steward_pages
-from marketplace.search import api as search_api
-from marketplace.search import pages as search_pages
-from marketplace.search import saved_pages as search_saved_pages
+from marketplace.search import routes as search_routes
 from marketplace.second_factors import pages as second_factors_pages
 from marketplace.serving.api_document import ApiDocument
 from marketplace.serving.deadlines import Deadlines
@@ -376,10 +374,8 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,
     catalogue_api.ROUTES,
-    search_pages.ROUTES,
-    search_saved_pages.ROUTES,
+    search_routes.ROUTES,
     requests_pages.ROUTES,
-    search_api.ROUTES,
     dry_runs_pages.ROUTES,
     stewardship_definition_pages.ROUTES,
     stewardship_purpose_pages.ROUTES,
