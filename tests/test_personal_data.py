@@ -14,6 +14,8 @@ from marketplace.identity_providers.rules import Provider
 from marketplace.personal_data import Erasure
 from marketplace.recovery.actions import send_first_confirmations
 from marketplace.recovery.address_changes import request_change
+from marketplace.search import saved
+from marketplace.search.rules import State
 from marketplace.second_factors import passkeys
 from marketplace.second_factors.actions import add_passkey, start_authenticator
 from marketplace.settings import settings
@@ -55,6 +57,7 @@ ROWS_OF_A_PERSON = {
     "confirmation_letter": "person = $1",
     "address_change": "person = $1",
     "identity_link": "person = $1",
+    "saved_search": "person = $1",
 }
 """Where a table that is erased at once has a person's rows: $1 person, $2 email."""
 
@@ -80,6 +83,7 @@ async def test_erasing_a_person_deletes_what_tables_declare(monkeypatch: pytest.
     await send_first_confirmations()
     await link(person, Provider("x", "X", "https://x.example", "us"), "nadia")
     await request_change(person, "nadia@elsewhere.example")
+    await saved.save(person, State(), "all", search_id=uuid.uuid4())
     await start_authenticator(person)
     await add_passkey(person, "phone", b"credential", b"key", 0)
     await passkeys.options_to_show(person, "s")
