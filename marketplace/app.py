@@ -64,6 +64,8 @@ from marketplace.identity_providers.rules import read_providers
 from marketplace.legal import pages as legal_pages
 from marketplace.links import pages as links_pages
 from marketplace.mail import pages as mail_pages
+from marketplace.my_data import link_pages as my_data_link_pages
+from marketplace.my_data import pages as my_data_pages
 from marketplace.operators import api as operators_api
 from marketplace.payouts import pages as payouts_pages
 from marketplace.payouts import run_pages as payouts_run_pages
@@ -91,6 +93,7 @@ from marketplace.stewardship import purpose_pages as stewardship_purpose_pages
 from marketplace.stewardship import release_pages as stewardship_release_pages
 from marketplace.stewardship import terms_pages as stewardship_terms_pages
 from marketplace.storefront import pages as storefront_pages
+from marketplace.switches import pages as switches_pages
 from marketplace.tracing import request_id
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
 from marketplace.web.pages import engine, filled, page, sign_in_url, url
@@ -113,6 +116,7 @@ MACHINE_PATHS = (
     "/readyz",
     "/metrics",
     "/schema",
+    "/.well-known/",
 )
 NOWHERE, NOWHERE_FOR_MACHINES = "/nowhere", "/static/nowhere"
 """Where nothing is."""
@@ -412,6 +416,9 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     first_steps_pages.ROUTES,
     docs_pages.ROUTES,
     legal_pages.ROUTES,
+    switches_pages.ROUTES,
+    my_data_pages.ROUTES,
+    my_data_link_pages.ROUTES,
     rights_pages.ROUTES,
     rights_steward_pages.ROUTES,
     health_pages.ROUTES,

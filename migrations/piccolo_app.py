@@ -49,6 +49,7 @@ SLICES = (
     "transparency",
     "legal",
     "rights",
+    "my_data",
     "jobs",
 )
 

@@ -17,6 +17,7 @@ from marketplace.auctions.queries import SQL, get_terms, list_reserves
 from marketplace.auctions.reserves import deposit_of, reckon_reserve
 from marketplace.auctions.tables import Auction, AuctionLead, AuctionLot
 from marketplace.database import fetch_rows, fetch_scalar, transaction
+from marketplace.datasets.queries import get_dataset
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.instants import microseconds
 from marketplace.log.actions import state_fact
@@ -162,6 +163,8 @@ async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:
     on_sale = await fetch_scalar(int, SQL["count_on_sale"], plan.releases, own, others)
     if on_sale != len(plan.releases):
         raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
+    if any([(await get_dataset(code)).sectors for code in others]):
+        raise Invalid("What may be sold to some sectors alone is not auctioned.")
     if len({(row.terms, row.currency) for row in rows}) > 1:
         raise Invalid("A bundle is sold under one licence’s terms and in one currency.")
     return offers

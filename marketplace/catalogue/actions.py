@@ -37,7 +37,7 @@ from marketplace.catalogue.tables import (
     ZonePreview,
 )
 from marketplace.database import execute, fetch_row, fetch_scalar, select, transaction
-from marketplace.datasets.queries import list_revocations
+from marketplace.datasets.queries import get_dataset, list_revocations
 from marketplace.datasets.tables import Dataset
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
@@ -46,6 +46,7 @@ from marketplace.privacy.specification import TO
 from marketplace.privacy.zone_input import read_zones
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
+from marketplace.switches.queries import refuse_other_sectors
 from marketplace.zones.queries import get_geography
 from pricing.money import EUR
 from pricing.quote import PricedQuote, price
@@ -232,6 +233,7 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
     if await _is_asked_again(partner, release, level, quote_id):
         return quote_id
     sold = await _on_sale(release, level)
+    await refuse_other_sectors(partner, (await get_dataset(sold.dataset)).sectors)
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
     priced = _priced(sold, offer, now)
     assert offer

@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_action
-from marketplace.consent.queries import SQL, list_choices
-from marketplace.consent.rules import CONTRACT, HERE
-from marketplace.consent.tables import ConsentRecord, Notice, Purpose
-from marketplace.database import copy_in, fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.consent.queries import SQL, get_kind, list_choices
+from marketplace.consent.rules import CHILD, CONTRACT, HERE, KINDS
+from marketplace.consent.tables import ConsentRecord, LineKind, Notice, Purpose
+from marketplace.database import copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.tables import Subscriber
 from marketplace.locks import lock
@@ -224,6 +224,7 @@ async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.U
             raise NotFound("There is no such line.")
         if choice.given and line.gone_at is not None and line.gone_at <= at:
             raise Conflict("This line has ended, so nobody can consent for it any more.")
+        await _refuse_kind(choice)
         covers = choice.covers
         if choice.given and covers is None:
             covers = await fetch_scalar(str, SQL["find_last_covers"], choice.subscriber, choice.purpose, at)
@@ -256,6 +257,31 @@ async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.U
             recorded = {"purpose": choice.purpose, "given": choice.given, "channel": choice.channel}
             await note_action(None, "consent_recorded", receipt, after=recorded)
     return receipt
+
+
+async def state_kind(subscriber: int, kind: str | None) -> None:
+    """State that a line is a child's, a business's or several people's, or (None) simply one person's; noted in the trail."""
+    if kind is not None and kind not in KINDS:
+        raise Invalid("A line is a child’s, a business’s or shared, or none of these.")
+    async with transaction():
+        if not await Subscriber.exists().where(Subscriber.reference == subscriber):
+            raise NotFound("There is no such line.")
+        if kind is None:
+            await execute("DELETE FROM line_kind WHERE subscriber = $1", subscriber)
+        else:
+            stated = LineKind(subscriber=subscriber, kind=kind, stated_at=clock.now())
+            values = [LineKind.kind, LineKind.stated_at]
+            await LineKind.insert(stated).on_conflict(action="DO UPDATE", target=LineKind.subscriber, values=values)
+        await note_action(None, "line_kind_stated", subscriber, after={"kind": kind or ""})
+
+
+async def _refuse_kind(choice: _Choice) -> None:
+    """Refuse consent for a child's line, and by contract for one that somebody else may carry."""
+    kind = await get_kind(choice.subscriber) if choice.given else None
+    if kind == CHILD:
+        raise Conflict("Nobody can consent for a child’s line.")
+    if kind is not None and choice.channel == CONTRACT:
+        raise Conflict("Who carries a business or shared line consents, not the contract.")
 
 
 async def _get_purpose(purpose: str) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.audit_trail.actions import note_action
 from marketplace.consent.queries import SQL
-from marketplace.consent.rules import BROUGHT
+from marketplace.consent.rules import BROUGHT, CONTRACT
 from marketplace.database import copy_columns, execute, execute_long, fetch_row, transaction
 from marketplace.errors import Invalid
 from marketplace.instants import microseconds
@@ -36,6 +36,7 @@ SENTENCES = {
     "future": "{file}, row {row} is of an instant in the future.",
     "unpublished": "{file}, row {row} is of a version of the notice that was published after its instant.",
     "ended": "{file}, row {row} gives consent for a line that had ended by then.",
+    "kind": "{file}, row {row} gives consent for a child’s line, or by contract for a business or shared one.",
     "outdated": "{file}, row {row} gives consent under a notice that had been replaced by one that asks anew.",
     "twice": "{file}, row {row} contradicts another row: one line, purpose and instant, given and withdrawn.",
 }
@@ -85,7 +86,7 @@ async def record_words(
             await copy_columns("said", batch)
             rows += len(batch["row_number"])
         await execute("ANALYZE said")
-        if await execute_long(SQL["find_faulty_words"], list(purposes), now):
+        if await execute_long(SQL["find_faulty_words"], list(purposes), now, BROUGHT.index(CONTRACT) + 1):
             await _refuse_first(files)
         await execute_long(SQL["find_new_words"], list(purposes), list(BROUGHT))
         counts = await fetch_row(Counts, SQL["count_new_words"]) or counts

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from marketplace.consent.receipt_formats import as_jwt, as_sd_jwt, claims
 from marketplace.consent.rules import CHANNELS, Receipt, document
-from marketplace.database import fetch_row, fetch_rows
+from marketplace.consent.tables import LineKind
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.errors import NotFound
+from marketplace.messages.links import link_token
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.settings import settings
 from marketplace.signing import sign
@@ -160,3 +163,21 @@ async def get_signed_receipt(receipt: uuid.UUID, subscriber: int | None = None) 
     """Return a receipt's canonical JSON and its Ed25519 signature; the same receipt always gives the same bytes."""
     signed = document(await get_receipt(receipt, subscriber))
     return signed, sign(signed, settings().signing_key)
+
+
+async def get_kind(subscriber: int) -> str | None:
+    """Return what kind of line this is, one of `rules.KINDS`; None: simply one person's."""
+    return await fetch_scalar(str, LineKind.select(LineKind.kind).where(LineKind.subscriber == subscriber))
+
+
+def receipt_link(receipt: uuid.UUID) -> str:
+    """Return the path at which a receipt is shown, and can be withdrawn, to anyone who has it: it is in the receipt alone."""
+    return f"/receipts/{receipt}/{link_token('consent receipt', receipt)}"
+
+
+async def get_token(receipt: uuid.UUID, subscriber: int | None = None, *, as_credential: bool = False) -> str:
+    """Return a receipt as a signed JWT with the fields of ISO/IEC TS 27560, or (as_credential) as an SD-JWT VC."""
+    issuer = settings().url.rstrip("/")
+    row = await get_receipt(receipt, subscriber)
+    stated = claims(row, issuer, f"{issuer}/en{receipt_link(receipt)}")
+    return (as_sd_jwt if as_credential else as_jwt)(stated, settings().signing_key)

@@ -55,7 +55,7 @@ WHERE given AND at < next_at
 
 -- name: intervals_around
 -- The intervals of consent to the purpose $1 that contain $2, in microseconds; null where nothing ended one. A line
--- that ended by then consents to nothing.
+-- that ended by then consents to nothing, nor does a child's.
 SELECT
     subscriber,
     notice,
@@ -64,6 +64,7 @@ SELECT
 FROM ({intervals}) AS consent
 WHERE valid_from <= $2 AND $2 < valid_to
   AND NOT EXISTS (SELECT FROM subscriber WHERE reference = consent.subscriber AND gone_at <= $2)
+  AND NOT EXISTS (SELECT FROM line_kind WHERE line_kind.subscriber = consent.subscriber AND kind = 'child')
 ORDER BY subscriber;
 
 -- name: list_asked_anew
@@ -277,9 +278,11 @@ FROM (SELECT *, 'epoch'::timestamptz + at_us * interval '1 microsecond' AS at FR
 LEFT JOIN unnest($1::text[]) WITH ORDINALITY AS named (code, number) ON named.number = word.purpose
 LEFT JOIN notice ON notice.purpose = named.code AND notice.version = word.version
 LEFT JOIN subscriber ON subscriber.reference = word.reference
+LEFT JOIN line_kind ON line_kind.subscriber = word.reference
 
 -- name: find_faulty_words
--- Puts the staged words that cannot be recorded into `faulty`, with why. $1 purposes, $2 now in microseconds.
+-- Puts the staged words that cannot be recorded into `faulty`, with why. $1 purposes, $2 now in microseconds,
+-- $3 the channel "contract", by its place.
 INSERT INTO faulty (file_number, row_number, fault)
 SELECT file_number, row_number, fault
 FROM (
@@ -293,6 +296,8 @@ FROM (
             WHEN at_us > $2 THEN 'future'
             WHEN notice.published_at > word.at THEN 'unpublished'
             WHEN given = 1 AND gone_at <= word.at THEN 'ended'
+            WHEN given = 1 AND (line_kind.kind = 'child' OR (line_kind.kind <> 'child' AND word.channel = $3))
+                THEN 'kind'
             WHEN given = 1 AND EXISTS (
                 SELECT
                 FROM notice AS later

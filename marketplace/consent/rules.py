@@ -37,6 +37,25 @@ BROUGHT: Final = tuple(channel for channel in CHANNELS if channel != HERE)
 """The channels of consents that the operator brings."""
 
 
+CHILD: Final = "child"
+KINDS: Final = {
+    CHILD: Words(
+        fr="Cette ligne est celle d’un enfant de moins de 15 ans : personne ne peut y consentir, et rien n’en est compté.",
+        en="This line is a child’s, of less than 15 years: nobody can consent for it, and nothing of it is counted.",
+    ),
+    "business": Words(
+        fr="Cette ligne est celle d’une entreprise : c’est la personne qui la porte qui consent, ici ou dans l’application, jamais le contrat.",
+        en="This is a business line: who carries it consents, here or in the app, and never the contract.",
+    ),
+    "shared": Words(
+        fr="Plusieurs personnes se servent de cette ligne : consentez seulement si toutes sont d’accord. Le contrat ne suffit pas.",
+        en="Several people use this line: consent only if all of them agree. The contract is not enough.",
+    ),
+}
+"""Kind of a line that is not simply one grown-up person's → what its people read. Source: article 8 of the GDPR, and
+the French age of 15."""
+
+
 class Receipt(Struct, frozen=True):
     """A consent given or withdrawn at an instant, with its purpose and the notice it was about."""
 

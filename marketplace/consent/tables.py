@@ -41,6 +41,21 @@ class Notice(Table, db=DB, tablename="notice"):
     version_is_positive = Check("version > 0")
 
 
+class LineKind(Table, db=DB, tablename="line_kind"):
+    """A line that is not simply one grown-up person's: what its consent needs is in `rules.KINDS`."""
+
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="subscriber = me.line"
+    )
+    subscriber = ForeignKey(
+        Subscriber, primary_key=True, null=False, on_delete=OnDelete.restrict, target_column="reference"
+    )
+    kind = Text()
+    """child, business, or shared by several people."""
+    stated_at = Timestamptz()
+    known_kind = Check("kind IN ('child', 'business', 'shared')")
+
+
 class ConsentRecord(Table, db=DB, tablename="consent_record"):
     """A consent given or withdrawn at an instant; append-only. A withdrawal ends every earlier one to its purpose."""
 

@@ -15,14 +15,23 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.consent import actions as consent
-from marketplace.consent.queries import get_receipt, get_signed_receipt, list_choices, list_receipts
+from marketplace.consent.queries import (
+    get_kind,
+    get_receipt,
+    get_signed_receipt,
+    get_token,
+    list_choices,
+    list_receipts,
+    receipt_link,
+)
+from marketplace.consent.rules import KINDS
 from marketplace.earnings.queries import get_share, list_first_without
 from marketplace.errors import Invalid, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, subscriber
 from marketplace.settings import settings
 from marketplace.signing import public_key
-from marketplace.web.pages import page, see
+from marketplace.web.pages import download, page, see, url
 
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Asked = Request[Actor, Any, Any]
@@ -50,6 +59,11 @@ def line_of(request: Asked) -> int:
     return reference
 
 
+def asks_not_to(request: Request[Any, Any, Any]) -> bool:
+    """Return whether the browser asks that nothing be sold (Global Privacy Control): then nobody is asked to consent."""
+    return request.headers.get("sec-gpc") == "1"
+
+
 @get("/earnings/shares/{licence:uuid}", guards=[subscriber], opt=expect("subscriber", stranger=404))
 async def share(request: Asked, licence: FromPath[uuid.UUID]) -> Template:
     """Show one share from the sale down to this subscriber's millionths."""
@@ -65,6 +79,8 @@ async def consents(request: Asked, page_number: Page = 1) -> Template:
         purposes=await list_choices(line),
         first_without=await list_first_without(line, clock.now()),
         receipts=await list_receipts(line, page_number),
+        kind=KINDS.get(await get_kind(line) or ""),
+        asks_not_to=asks_not_to(request),
     )
 
 
@@ -102,12 +118,16 @@ async def welcome(request: Asked) -> Template:
 
 @get("/consent/receipts/{receipt:str}", guards=[subscriber], opt=expect("subscriber", stranger=404))
 async def receipt(request: Asked, receipt: FromPath[str]) -> Template | Response[bytes]:
-    """Show a consent receipt, or with `.json` hand out its signed document."""
+    """Show a consent receipt, or hand it out: `.json` signed as it is, `.jwt` in the standard's fields, `.sd-jwt` for a wallet."""
+    name, _, kind = receipt.partition(".")
     try:
-        number = uuid.UUID(receipt.removesuffix(".json"))
+        number = uuid.UUID(name)
     except ValueError:
         raise NotFound("There is no such consent receipt.") from None
-    if receipt.endswith(".json"):
+    if kind in {"jwt", "sd-jwt"}:
+        token = await get_token(number, line_of(request), as_credential=kind == "sd-jwt")
+        return download(f"consent-{number}.{kind}", token.encode(), f"application/{'dc+' * (kind == 'sd-jwt')}{kind}")
+    if kind == "json":
         document, signature = await get_signed_receipt(number, line_of(request))
         signed = {
             "document": json.loads(document),
@@ -121,7 +141,10 @@ async def receipt(request: Asked, receipt: FromPath[str]) -> Template | Response
             media_type="application/json",
             headers={"Content-Disposition": f'attachment; filename="consent-{number}.json"'},
         )
-    return page("earnings/receipt.html", receipt=await get_receipt(number, line_of(request)))
+    if kind:
+        raise NotFound("There is no such consent receipt.")
+    link = settings().url.rstrip("/") + url(receipt_link(number))
+    return page("earnings/receipt.html", receipt=await get_receipt(number, line_of(request)), link=link)
 
 
 ROUTES = [share, consents, change_consent, withdraw_everything, welcome, receipt]

@@ -26,6 +26,7 @@ from marketplace.finance.actions import reconcile
 from marketplace.identity.names import reseal_names
 from marketplace.identity.vat_checks import confirm_pending_vat
 from marketplace.mail.actions import send_mail
+from marketplace.my_data.actions import make_own_maps
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
@@ -106,6 +107,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "build-releases": (2, partial(run_requests, allow=audit_published)),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "note-erasures": (10, note_erasures),
+        "draw-own-maps": (2, make_own_maps),
         "enforce-retention": (DAY, enforce_retention),
         "confirm-addresses": (MINUTE, send_first_confirmations),
         "change-addresses": (HOUR, make_agreed_changes),

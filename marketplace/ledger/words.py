@@ -134,6 +134,7 @@ HEADINGS = {
     "consent_recorded": "Consent recorded for somebody",
     "consents_imported": "Consents imported",
     "sector_stated": "Sector of a buyer stated",
+    "line_kind_stated": "Kind of a line stated",
     "sector": "Sector",
     "with_factor": "With a second factor",
     "place": "Stands for the address, today",

@@ -49,12 +49,20 @@ async def retract(
     ingested later; everyone's come back with a file that is ingested after it. Refused: an interval that is empty or
     not over, and no reason.
     """
+    if subscriber is not None and subscriber < 0:
+        raise Invalid("A line is a whole number, not negative.")
+    await ask(starts_at, ends_at, subscriber=subscriber, reason=reason, by=by)
+    return await apply_retractions(progress)
+
+
+async def ask(
+    starts_at: dt.datetime, ends_at: dt.datetime, *, subscriber: int | None = None, reason: str, by: str
+) -> None:
+    """Ask for the same; the next build or ingestion removes the events before it does anything else, and so does the job."""
     if starts_at >= ends_at:
         raise Invalid("The interval is empty: it ends where it starts or before.")
     if ends_at > clock.now():
         raise Invalid("The interval is not over yet.")
-    if subscriber is not None and subscriber < 0:
-        raise Invalid("A line is a whole number, not negative.")
     if not reason.strip():
         raise Invalid("A retraction says why.")
     await Retraction.insert(
@@ -67,7 +75,6 @@ async def retract(
             asked_at=clock.now(),
         )
     )
-    return await apply_retractions(progress)
 
 
 async def request_erasures(line: int | None = None) -> None:

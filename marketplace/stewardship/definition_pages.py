@@ -22,6 +22,7 @@ from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.zone_input import names, read_area
 from marketplace.stewardship import starting_points
 from marketplace.stewardship.starting_points import STARTING_POINTS
+from marketplace.switches.rules import SECTORS, sectors_in_order
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, in_words, localised, page, see
 from marketplace.zones.queries import get_geography, list_zone_tables
@@ -68,6 +69,8 @@ class DatasetForm(Struct):
     parent_resolution: int = 0
     max_zones: int = 0
     editions: str = ""
+    sectors: str = ""
+    variant_of: str = ""
 
 
 @get("/steward/datasets/new", guards=[steward], opt=expect("steward"))
@@ -120,6 +123,8 @@ def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
         product=data.product,
         zone_table=data.zone_table or None,
         time_zone=data.time_zone.strip(),
+        sectors=sectors_in_order(_words(data.sectors)),
+        variant_of=data.variant_of or None,
     )
 
 
@@ -129,6 +134,11 @@ async def _choices() -> dict[str, Any]:
     return {
         "purpose_choices": choices,
         "table_choices": [("", gettext("H3 cells")), *tables],
+        "variant_choices": [
+            ("", gettext("of none")),
+            *((row.code, row.code) for row in (await queries.list_datasets()).rows),
+        ],
+        "sector_codes": ", ".join(SECTORS),
         "points": [(code, in_words(point.words)) for code, point in STARTING_POINTS.items()],
         "defined": [(row.code, localised(row, "title")) for row in (await queries.list_datasets()).rows],
         "product_choices": [(product.code, in_words(product.title)) for product in PRODUCTS.values()],

@@ -101,4 +101,5 @@ def copied(row: DatasetRow) -> dict[str, str]:
         "budget": f"{row.budget_micro / MICRO:g}",
         "half_life_days": str(row.half_life_days),
         "editions": ", ".join(map(str, row.edition_multiples)),
+        "sectors": ", ".join(row.sectors),
     }

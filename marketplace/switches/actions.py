@@ -11,7 +11,8 @@ from marketplace.consent import actions as consent
 from marketplace.consent.queries import list_choices
 from marketplace.consent.rules import HERE
 from marketplace.database import transaction
-from marketplace.errors import Invalid
+from marketplace.errors import Invalid, NotFound
+from marketplace.identity.tables import Partner
 from marketplace.locks import lock
 from marketplace.switches.queries import find_pause, get_sector
 from marketplace.switches.rules import SECTORS, write
@@ -84,6 +85,8 @@ async def state_sector(partner: uuid.UUID, sector: str, who: Who, name: str) -> 
         raise Invalid("A source or a sector is not one of those listed.")
     async with transaction():
         await lock(f"sector {partner}")
+        if not await Partner.exists().where(Partner.id == partner):
+            raise NotFound("There is no such partner.")
         before = await get_sector(partner)
         if before == sector:
             return

@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from marketplace.consent.queries import list_narrowed
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
+from marketplace.errors import NotAllowed
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 from marketplace.switches.compiling import by_place_and_time, scopes_of
 from marketplace.switches.ingesting import PurposeSwitches
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SQL: Final = load_statements(__package__)
+
+
+class SectorRow(Struct, frozen=True):
+    """A vetted partner and its sector; None where nobody stated it."""
+
+    partner: uuid.UUID
+    company: str
+    sector: str | None
+    stated_by: str | None
+    stated_at: dt.datetime | None
 
 
 class LinePurpose(Struct, frozen=True):
@@ -63,6 +75,17 @@ async def find_pause(subscriber: int) -> Pause | None:
     return await fetch_row(Pause, SQL["find_pause"], subscriber)
 
 
+async def list_sectors(page: int = 1) -> Paged[SectorRow]:
+    """Return one page of vetted partners with their sectors, those without one first."""
+    return paged(await fetch_rows(SectorRow, SQL["list_sectors"], PAGE_SIZE + 1, offset(page)), page)
+
+
 async def get_sector(partner: uuid.UUID) -> str | None:
     """Return the sector of a partner; None where nobody stated one."""
     return await fetch_scalar(str, PartnerSector.select(PartnerSector.sector).where(PartnerSector.partner == partner))
+
+
+async def refuse_other_sectors(partner: uuid.UUID, sectors: Sequence[str]) -> None:
+    """Refuse to sell to a partner what may be sold to these sectors alone; none named: to all."""
+    if sectors and await get_sector(partner) not in sectors:
+        raise NotAllowed("People let this be sold to some sectors alone, and your company’s is not one of them.")

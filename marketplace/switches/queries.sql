@@ -18,3 +18,13 @@ FROM consent_pause
 WHERE subscriber = $1 AND resumed_at IS NULL
 ORDER BY paused_at DESC
 LIMIT 1;
+
+-- name: list_sectors
+-- Vetted partners with their sectors, those without one first; $1 rows, $2 rows to skip.
+SELECT partner.id AS partner, partner.company, partner_sector.sector, partner_sector.stated_by, partner_sector.stated_at
+FROM partner
+LEFT JOIN partner_sector ON partner_sector.partner = partner.id
+WHERE partner.vetted_at IS NOT NULL
+ORDER BY partner_sector.sector IS NOT NULL, partner.company, partner.id
+LIMIT $1
+OFFSET $2;

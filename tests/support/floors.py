@@ -37,6 +37,7 @@ FLOORS = (
     {"transparency", "docs", "first_steps", "legal"},
     {"invariants"},
     {"rights"},
+    {"my_data"},
     {"webhooks", "jobs"},
     {"migrations"},
     {"health", "serving"},

@@ -1,0 +1,73 @@
+"""What can be done with one's own data: delete a period, ask for a map of it, and make the maps that were asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from marketplace import clock
+from marketplace.errors import Invalid
+from marketplace.local_time import midnight
+from marketplace.my_data.queries import list_holding, list_maps_to_make
+from marketplace.my_data.rules import MAP_LASTS, map_of
+from marketplace.my_data.tables import OwnMap
+from marketplace.retractions.actions import ask
+from marketplace.rights.own_events import read_own_events
+from marketplace.sealing import public_key, seal
+
+if TYPE_CHECKING:
+    import uuid
+
+    from marketplace.database import Values
+    from marketplace.my_data.queries import HeldPeriod, MapToMake
+
+REASON = "its holder deletes this period"
+ZONE = "Europe/Paris"
+"""Whose days people write."""
+
+
+async def delete_days(line: int, first: dt.date, last: dt.date) -> list[HeldPeriod]:
+    """Ask that a line's events of these days, both included, be removed; return the past releases that hold some of them.
+
+    They are gone before the next build counts anything; releases that are sealed stay as they are.
+    """
+    if last < first:
+        raise Invalid("The last day is before the first one.", field="last")
+    starts_at, ends_at = midnight(first, ZONE), min(midnight(last + dt.timedelta(days=1), ZONE), clock.now())
+    await ask(starts_at, ends_at, subscriber=line, reason=REASON, by="subscriber")
+    return await list_holding(line, starts_at, ends_at)
+
+
+def map_key(session: str, map_id: uuid.UUID) -> str:
+    """Return the private key, 64 hex digits, that a session's secret makes for one map: stored nowhere."""
+    return hashlib.sha256(f"own map {map_id} {session}".encode()).hexdigest()
+
+
+async def ask_map(map_id: uuid.UUID, person: uuid.UUID, line: int, session: str) -> None:
+    """Ask for a map of one's own events, to be sealed to this session; the same one again changes nothing."""
+    asked = OwnMap(
+        id=map_id,
+        person=person,
+        subscriber=line,
+        public_key=public_key(map_key(session, map_id)),
+        asked_at=clock.now(),
+    )
+    await OwnMap.insert(asked).on_conflict(action="DO NOTHING", target=OwnMap.id)
+
+
+async def make_own_maps() -> int:
+    """Make the maps that were asked for, and delete those whose time is over; a job, which returns how many it made."""
+    await OwnMap.delete().where(OwnMap.asked_at <= clock.now() - MAP_LASTS)
+    waiting = await list_maps_to_make()
+    for one in waiting:
+        made: Values = {OwnMap.sealed: await asyncio.to_thread(_made, one)}
+        await OwnMap.update(made).where(OwnMap.id == one.id)
+    return len(waiting)
+
+
+def _made(one: MapToMake) -> bytes:
+    events = read_own_events(one.subscriber, one.since)
+    shown: dict[str, Any] = {"events": -1} if events is None else map_of(events, ZONE)
+    return seal(shown, one.id, one.public_key)

@@ -1,0 +1,193 @@
+"""The subscriber's pages of their data: switches, pauses, deletion, who used it, and a map of their own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.consent.queries import ChoiceRow, get_kind, list_choices
+from marketplace.consent.rules import KINDS
+from marketplace.earnings.pages import line_of
+from marketplace.earnings.queries import list_first_without
+from marketplace.errors import Invalid, NotFound, Refusal
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, session_of, subscriber
+from marketplace.my_data import actions, queries
+from marketplace.my_data.rules import bounds_of, scope_of_form
+from marketplace.privacy.geography import H3
+from marketplace.switches import actions as switches
+from marketplace.switches.queries import find_pause
+from marketplace.switches.rules import EVERYTHING, PRESETS, SECTORS, SOURCES, WEEKDAYS, Scope, read
+from marketplace.web import maps
+from marketplace.web.pages import again, page, see
+
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+MapId = Annotated[uuid.UUID | None, QueryParameter(name="map")]
+Preset = Annotated[str, QueryParameter(name="preset", max_length=40)]
+Asked = Request[Actor, Any, Any]
+Filled = Body(media_type=RequestEncodingType.URL_ENCODED)
+
+
+class OneButton(Struct):
+    """A form that is one button."""
+
+    form_id: uuid.UUID
+
+
+class DaysForm(Struct):
+    """The first and the last day to delete."""
+
+    first: str
+    last: str
+    form_id: uuid.UUID
+
+
+# Switches -------------------------------------------------------------------------------------------------------------
+
+
+async def _choice(line: int, purpose: str) -> ChoiceRow:
+    found = next((choice for choice in await list_choices(line) if choice.code == purpose), None)
+    if found is None:
+        raise NotFound("There is no purpose {purpose}.", purpose=purpose)
+    return found
+
+
+async def _choices(line: int, choice: ChoiceRow, scope: Scope, preset: str = "") -> dict[str, Any]:
+    first, last = bounds_of(scope.hours)
+    used = (await queries.list_uses(line)).rows
+    sales = [sale for one in used for sale in one.lines]
+    return {
+        "purpose": choice,
+        "scope": scope,
+        "preset": preset,
+        "presets": [(code, words) for code, (words, _) in PRESETS.items()],
+        "sources": SOURCES,
+        "sectors": SECTORS,
+        "weekdays": WEEKDAYS,
+        "hours": (first, last),
+        "places": await queries.list_places(choice.code),
+        "earned_micro": sum(micro for _, micro in sales),
+        "off_micro": sum(micro for use, micro in sales if use.sector and use.sector not in scope.sectors),
+        "kind": KINDS.get(await get_kind(line) or ""),
+    }
+
+
+@get("/consent/choices/{purpose:str}", guards=[subscriber], opt=expect("subscriber", stranger=200))
+async def choices(request: Asked, purpose: FromPath[str], preset: Preset = "") -> Template:
+    """Show the switches of a purpose: as they are, or as a preset would set them."""
+    line = line_of(request)
+    choice = await _choice(line, purpose)
+    scope = PRESETS[preset][1] if preset in PRESETS else EVERYTHING if choice.given else Scope()
+    if preset not in PRESETS and choice.given and choice.covers:
+        scope = read(choice.covers)
+    return page("my_data/choices.html", error="", **await _choices(line, choice, scope, preset))
+
+
+@post("/consent/choices/{purpose:str}", guards=[subscriber], opt=expect("subscriber", stranger=200), status_code=200)
+async def change_choices(request: Asked, purpose: FromPath[str]) -> Redirect | Template:
+    """Record the switches as the form has them, once a form: its id is the receipt's."""
+    line, form = line_of(request), await request.form()
+    choice = await _choice(line, purpose)
+    try:
+        receipt = uuid.UUID(str(form.get("form_id", "")))
+    except ValueError:
+        raise Invalid("That form cannot be read; reload the page and try again.") from None
+    try:
+        await switches.choose(line, purpose, scope_of_form(form), receipt=receipt)
+    except Refusal as refusal:
+        shown = read(choice.covers) if choice.covers else EVERYTHING
+        return again("my_data/choices.html", refusal, **await _choices(line, choice, shown))
+    return see("/consent")
+
+
+# Pauses, deletion, uses -----------------------------------------------------------------------------------------------
+
+
+async def _about(line: int, number: int = 1) -> dict[str, Any]:
+    return {
+        "purposes": await list_choices(line),
+        "pause": await find_pause(line),
+        "uses": await queries.list_uses(line, number),
+        "first_without": await list_first_without(line, clock.now()),
+        "sectors": SECTORS,
+        "kind": KINDS.get(await get_kind(line) or ""),
+        "error": "",
+        "deleted": None,
+    }
+
+
+@get("/my-data", guards=[subscriber], opt=expect("subscriber"))
+async def my_data(request: Asked, number: Page = 1) -> Template:
+    """Show whether a line is counted, who used it, and every way out."""
+    return page("my_data/my_data.html", **await _about(line_of(request), number))
+
+
+@post("/my-data/pause", guards=[subscriber], opt=expect("subscriber"), status_code=303)
+async def pause(request: Asked, data: Annotated[OneButton, Filled]) -> Redirect:
+    """Withdraw from everything until the person goes on."""
+    await switches.pause(line_of(request), data.form_id)
+    return see("/my-data")
+
+
+@post("/my-data/resume", guards=[subscriber], opt=expect("subscriber"), status_code=303)
+async def resume(request: Asked, data: Annotated[OneButton, Filled]) -> Redirect:  # noqa: ARG001 (a form's token)
+    """Give again what the pause withdrew."""
+    await switches.resume(line_of(request))
+    return see("/my-data")
+
+
+@post("/my-data/delete", guards=[subscriber], opt=expect("subscriber"), status_code=200)
+async def delete_days(request: Asked, data: Annotated[DaysForm, Filled]) -> Template:
+    """Delete some days, and say which past releases hold them."""
+    line = line_of(request)
+    try:
+        try:
+            first, last = dt.date.fromisoformat(data.first), dt.date.fromisoformat(data.last)
+        except ValueError:
+            raise Invalid("Write a day as year, month and day.", field="first") from None
+        holding = await actions.delete_days(line, first, last)
+    except Refusal as refusal:
+        about = await _about(line)
+        del about["error"]
+        return again("my_data/my_data.html", refusal, **about)
+    return page("my_data/my_data.html", **await _about(line) | {"deleted": (first, last, holding)})
+
+
+# A map of one's own ---------------------------------------------------------------------------------------------------
+
+
+@post("/my-data/map", guards=[subscriber], opt=expect("subscriber"), status_code=303)
+async def ask_map(request: Asked, data: Annotated[OneButton, Filled]) -> Redirect:
+    """Ask for a map, which the jobs make."""
+    assert request.user.person
+    await actions.ask_map(data.form_id, request.user.person, line_of(request), session_of(request))
+    return see(f"/my-data/map?map={data.form_id}")
+
+
+@get("/my-data/map", guards=[subscriber], opt=expect("subscriber"))
+async def own_map(request: Asked, map_id: MapId = None) -> Template:
+    """Show one's own map to the session that asked for it, while it lasts."""
+    assert request.user.person
+    if map_id is None:
+        raise NotFound("There is no such map, or its ten minutes are over.")
+    opened = await queries.open_map(map_id, request.user.person, actions.map_key(session_of(request), map_id))
+    zones = [zone for zone in (opened.shown or {}).get("places", {}) if H3.level(zone) is not None]
+    answer = page(
+        "my_data/map.html",
+        shown=opened.shown,
+        ends_at=opened.ends_at,
+        outlines=maps.outline({zone: H3.shape(zone) for zone in zones}) if zones else None,
+    )
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+ROUTES = [choices, change_choices, my_data, pause, resume, delete_days, ask_map, own_map]

@@ -1,0 +1,128 @@
+"""What a subscriber sees of their data: who used it, which past releases hold a period, and a map of their own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from itertools import groupby
+from typing import Any, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.contributions.queries import find_contributions
+from marketplace.database import fetch_row, fetch_rows, select
+from marketplace.earnings.movements import find_mine
+from marketplace.earnings.queries import list_shares
+from marketplace.errors import NotFound
+from marketplace.my_data.rules import MAP_LASTS, Use, UsedRelease
+from marketplace.my_data.tables import OwnMap
+from marketplace.paging import Paged
+from marketplace.sealing import UnopenableError, unseal
+from marketplace.statements import load_statements
+from marketplace.zones.queries import get_geography
+
+SQL: Final = load_statements(__package__)
+
+
+class HeldPeriod(Struct, frozen=True):
+    """A sold release that a person is in: which dataset's, and over which period."""
+
+    title_fr: str
+    title_en: str
+    time_zone: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+
+
+class PlaceRow(Struct, frozen=True):
+    """A zone that a dataset counts; zone_table: None for H3's."""
+
+    zone_table: str | None
+    h3_resolution: int
+    time_zone: str
+    zone: str
+
+
+class MapToMake(Struct, frozen=True):
+    """A map that was asked for: of which line, since when it is its holder's, and what seals it."""
+
+    id: uuid.UUID
+    subscriber: int
+    public_key: str
+    since: dt.datetime
+
+
+class MapRow(Struct, frozen=True):
+    """A map as it is stored."""
+
+    id: uuid.UUID
+    person: uuid.UUID
+    asked_at: dt.datetime
+    sealed: bytes | None
+
+
+async def list_uses(line: int, page: int = 1) -> Paged[UsedRelease]:
+    """Return one page of who used a line's data: the shares of the page, put together by release, the latest sale first."""
+    mine = await find_mine(line)
+    shares = await list_shares(line, page, mine)
+    rows = await fetch_rows(Use, SQL["list_uses"], [share.id for share in shares.rows])
+    use_of = {row.licence: row for row in rows}
+    used = []
+    in_order = sorted(shares.rows, key=lambda share: (share.period_from, str(share.release)), reverse=True)
+    for _, group in groupby(in_order, key=lambda share: share.release):
+        sold = list(group)
+        first = sold[0]
+        used.append(
+            UsedRelease(
+                first.title_fr,
+                first.title_en,
+                first.period_from,
+                first.period_to,
+                first.time_zone,
+                mine.contributions.weight_in(first.number),
+                len(sold),
+                sum(share.share_micro for share in sold if share.state != "cancelled"),
+                tuple((use_of[share.id], share.share_micro) for share in sold),
+            )
+        )
+    return Paged(used, shares.number, shares.more)
+
+
+async def list_holding(line: int, starts_at: dt.datetime, ends_at: dt.datetime) -> list[HeldPeriod]:
+    """Return the sold releases that a line is in and whose period meets this half-open one, the latest first."""
+    numbers = (await find_contributions(line)).numbers.tolist()
+    return await fetch_rows(HeldPeriod, SQL["list_releases_of"], numbers, starts_at, ends_at)
+
+
+async def list_places(purpose: str) -> list[tuple[str, str]]:
+    """Return the zones that datasets of a purpose count, as they are named and as people call them."""
+    rows = await fetch_rows(PlaceRow, SQL["list_places"], purpose)
+    found: dict[str, str] = {}
+    for row in rows:
+        found[row.zone] = (await get_geography(row.zone_table)).name(row.zone)
+    return sorted(found.items(), key=lambda item: item[1])
+
+
+async def list_maps_to_make() -> list[MapToMake]:
+    """Return the maps that were asked for and not made, those that waited longest first."""
+    return await fetch_rows(MapToMake, SQL["list_maps_to_make"], clock.now() - MAP_LASTS)
+
+
+class OpenedMap(Struct, frozen=True):
+    """A map as `rules.map_of` made it, None while it is not made, and when it ends."""
+
+    shown: dict[str, Any] | None
+    ends_at: dt.datetime
+
+
+async def open_map(map_id: uuid.UUID, person: uuid.UUID, private_key: str) -> OpenedMap:
+    """Return a map; refuses NotFound but to the session that asked for it."""
+    row = await fetch_row(MapRow, select(MapRow, OwnMap).where(OwnMap.id == map_id, OwnMap.person == person))
+    if row is None or clock.now() >= row.asked_at + MAP_LASTS:
+        raise NotFound("There is no such map, or its ten minutes are over.")
+    try:
+        shown = unseal(bytes(row.sealed), map_id, private_key) if row.sealed else None
+    except UnopenableError:
+        raise NotFound("There is no such map, or its ten minutes are over.") from None
+    return OpenedMap(shown, row.asked_at + MAP_LASTS)

@@ -1,0 +1,47 @@
+-- name: list_uses
+-- What the licences $1 are: of which release, to a buyer of which sector, for which purpose, of about how many people.
+SELECT
+    licence.id AS licence,
+    licence.release,
+    coalesce(partner_sector.sector, '') AS sector,
+    purpose.title_fr AS purpose_fr,
+    purpose.title_en AS purpose_en,
+    release.consenting
+FROM licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+LEFT JOIN partner_sector ON partner_sector.partner = purchase_order.partner
+JOIN release ON release.id = licence.release
+JOIN dataset ON dataset.code = release.dataset
+JOIN purpose ON purpose.code = dataset.purpose
+WHERE licence.id = ANY ($1);
+
+-- name: list_releases_of
+-- The sold releases of the numbers $1 whose period meets the one from $2 to $3, the latest first.
+SELECT dataset.title_fr, dataset.title_en, dataset.time_zone, release.period_from, release.period_to
+FROM sold_release
+JOIN release ON release.id = sold_release.release
+JOIN dataset ON dataset.code = release.dataset
+WHERE sold_release.number = ANY ($1) AND release.period_from < $3 AND release.period_to > $2
+ORDER BY release.period_from DESC, dataset.code
+LIMIT 100;
+
+-- name: list_places
+-- The zones that datasets of the purpose $1 count, with the table they are of, and how fine they are.
+SELECT DISTINCT zone_table, h3_resolution, time_zone, unnest(zones) AS zone
+FROM dataset
+WHERE purpose = $1
+ORDER BY zone
+LIMIT 2000;
+
+-- name: list_maps_to_make
+-- The maps that were asked for after $1 and are not made yet, with when another holder of the line left.
+SELECT
+    own_map.id,
+    own_map.subscriber,
+    own_map.public_key,
+    coalesce(subscriber.erased_at, 'epoch') AS since
+FROM own_map
+JOIN subscriber ON subscriber.reference = own_map.subscriber
+WHERE sealed IS NULL AND asked_at > $1
+ORDER BY asked_at
+LIMIT 20;
