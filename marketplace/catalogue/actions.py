@@ -226,8 +226,7 @@ async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[Pric
 async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, level: int = 0) -> uuid.UUID:
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
 
-    level: 0 for the release itself, 1 and more for its coarser editions. Refuses what is not on sale, and more than
-    rules.QUOTES_A_DAY within a day.
+    level: 0 for the release itself, else of an edition. Refuses what is not on sale, and more than rules.QUOTES_A_DAY.
     """
     now = clock.now()
     if await _is_asked_again(partner, release, level, quote_id):
