@@ -95,6 +95,7 @@ from marketplace.stewardship import terms_pages as stewardship_terms_pages
 from marketplace.storefront import pages as storefront_pages
 from marketplace.switches import pages as switches_pages
 from marketplace.tracing import request_id
+from marketplace.transparency import pages as transparency_pages
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
 from marketplace.web.pages import engine, filled, page, sign_in_url, url
 from marketplace.zones import pages as zones_pages
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
 MACHINE_PATHS = (
     "/api/",
     "/delta-sharing/",
+    "/log/",
     "/files/",
     "/webhooks/",
     "/static/",
@@ -421,6 +423,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     my_data_link_pages.ROUTES,
     rights_pages.ROUTES,
     rights_steward_pages.ROUTES,
+    transparency_pages.ROUTES,
     health_pages.ROUTES,
     webhooks.ROUTES,
     metrics.ROUTES,

@@ -17,7 +17,7 @@ from pricing.auctions.receipt import compare, read_receipt
 from pricing.auctions.transcript import Replayed, from_json, replay
 from pricing.log import verdicts
 from pricing.log.documents import is_bid_receipt, read_signed, signature_faults
-from pricing.log.notes import Checkpoint, read_checkpoint, read_key
+from pricing.log.notes import Checkpoint, is_signed, read_checkpoint, read_key
 from pricing.log.proofs import Proof, read_proof
 from pricing.log.tiles import Tiles
 from pricing.refusals import PricingRefusal, Tampered
@@ -119,7 +119,7 @@ def _verdict(given: argparse.Namespace) -> verdicts.Verdict:
     for head in heads:
         checked = verdicts.check_head(head, given.key, given.witness, given.quorum)
         found.add(checked)
-        if not checked.faults or given.quorum:
+        if is_signed(head, given.key):
             signed.append(head)
     entries: dict[int, verdicts.Entry] = {}
     tiles = _tiles(given, signed)

@@ -156,7 +156,7 @@ async def sign_in_everyone() -> dict[str, Browser]:
 
 def filled(path: str, **known: str) -> str:
     """Return a path with an id in place of each parameter, known ones as they are given and others nobody's."""
-    nobodys = {"uuid": str(uuid.uuid4()), "int": "2013", "str": "nobodys"}
+    nobodys = {"uuid": str(uuid.uuid4()), "int": "2013", "str": "nobodys", "path": "checkpoint"}
     return re.sub(r"\{(\w+):(\w+)\}", lambda match: known.get(match[1], nobodys[match[2]]), path)
 
 

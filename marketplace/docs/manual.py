@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PARTS: Final = {
-    "partner": ("files-and-links", "delta-sharing"),
+    "partner": ("files-and-links", "delta-sharing", "public-log"),
     "operator": (
         "going-live",
         "files",
@@ -36,6 +36,7 @@ PARTS: Final = {
         "security",
         "identity-providers",
         "keys",
+        "public-log",
         "sizing",
         "monitoring",
         "backup",

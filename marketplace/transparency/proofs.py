@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
-from marketplace.errors import NotFound
+from marketplace.errors import Conflict, NotFound
 from marketplace.transparency.actions import current_origin, read_published
 from marketplace.transparency.files import reader
 from marketplace.transparency.queries import (
@@ -14,11 +16,13 @@ from marketplace.transparency.queries import (
     find_item,
     get_tree,
     list_entries,
+    list_hidden,
     list_items_between,
 )
 from pricing.log.days import bucket_of, item_leaf, path_of, salt_of
 from pricing.log.proofs import Item, Proof, write_proof
 from pricing.log.tiles import Tiles
+from pricing.log.verdicts import contradictions
 from pricing.merkle import inclusion_path
 
 if TYPE_CHECKING:
@@ -39,7 +43,7 @@ async def prove_item(kind: str, source: str, document: bytes) -> str:
     """Return the proof of a hidden item, as its file has it; refuses one that is in no published day."""
     placed = await find_item(kind, source)
     if placed is None:
-        raise NotFound(NOT_YET)
+        raise Conflict(NOT_YET)
     assert placed.digest == hashlib.sha256(document).digest(), "a document that was logged does not change"
     tree = await get_tree(placed.tree)
     bucket = await list_items_between(tree.id, *bucket_of(placed.place))
@@ -50,11 +54,27 @@ async def prove_item(kind: str, source: str, document: bytes) -> str:
     return await _proven(entry, Item(source, document, salt_of(tree.key, source), path))
 
 
+async def prove_price(kind: str, quote: bytes) -> str:
+    """Return the proof of what a quote's price depended on, by its document; refuses what is in no published day.
+
+    Of several inputs stated that day, those that the quote agrees with; where it agrees with none, the first, which
+    then contradicts it.
+    """
+    document = json.loads(quote)
+    quoted_at = dt.datetime.fromisoformat(document["quoted_at"]).astimezone(dt.UTC)
+    stated = await list_hidden(kind, f"{document['offer']} {quoted_at.date().isoformat()} ")
+    if not stated:
+        raise Conflict(NOT_YET)
+    agreeing = [one for one in stated if not contradictions("", document["price"]["inputs"], json.loads(one.document))]
+    chosen = (agreeing or stated)[0]
+    return await prove_item(kind, chosen.source, chosen.document.encode())
+
+
 async def _proven(entry: Entry, item: Item | None) -> str:
     origin = await current_origin()
     published = await read_published(origin)
     if published is None or published.size <= entry.number:
-        raise NotFound(NOT_YET)
+        raise Conflict(NOT_YET)
     tiles = Tiles(reader(origin), published.size)
     path = await asyncio.to_thread(inclusion_path, tiles.hash_of, entry.number, published.size)
     return write_proof(Proof(entry.number, path, published, entry.content, item))

@@ -66,6 +66,13 @@ class LoggedQuote(Struct, frozen=True):
     document: bytes
 
 
+class HiddenStatement(Struct, frozen=True):
+    """A confidential fact: its name, and what it states as canonical JSON."""
+
+    source: str
+    document: str
+
+
 async def count_entries() -> int:
     """Return how many entries the log has, published or not."""
     last = await fetch_scalar(int, LogEntry.select(LogEntry.number).order_by(LogEntry.number, ascending=False).limit(1))
@@ -122,6 +129,24 @@ async def list_quotes_of(partner: uuid.UUID) -> Sequence[LoggedQuote]:
     return await fetch_rows(LoggedQuote, SQL["list_quotes_of"], partner)
 
 
-async def find_hidden_document(kind: str, source: str) -> str | None:
-    """Return the document of a confidential fact."""
-    return await fetch_scalar(str, SQL["find_hidden_document"], kind, source)
+async def list_latest(size: int) -> list[Entry]:
+    """Return the twenty latest of the log's first `size` entries, the last one first."""
+    published = select(Entry, LogEntry).where(LogEntry.number < size)
+    return await fetch_rows(Entry, published.order_by(LogEntry.number, ascending=False).limit(20))
+
+
+async def list_about(subject: str, size: int) -> list[Entry]:
+    """Return the first fifty of the log's first `size` entries that are about a subject, or of a day."""
+    about = (LogEntry.subject == subject) & (LogEntry.number < size)
+    return await fetch_rows(Entry, select(Entry, LogEntry).where(about).order_by(LogEntry.number).limit(50))
+
+
+async def list_keys() -> list[str]:
+    """Return every key that heads of the log were signed with, the latest first, as they are published."""
+    keys = await LogHead.select(LogHead.key).order_by(LogHead.id, ascending=False).output(as_list=True)
+    return list(dict.fromkeys(keys))
+
+
+async def list_hidden(kind: str, about: str) -> list[HiddenStatement]:
+    """Return the confidential facts of a kind whose names begin so, in the order they were stated."""
+    return await fetch_rows(HiddenStatement, SQL["list_hidden"], kind, about)

@@ -111,9 +111,10 @@ WHERE quote.partner = $1
 ORDER BY quote.quoted_at DESC, quote.id
 LIMIT 10;
 
--- name: find_hidden_document
--- The document of the confidential fact of the kind $1 named $2.
-SELECT hidden_fact.document
+-- name: list_hidden
+-- The confidential facts of the kind $1 whose names begin with $2, in the order they were stated.
+SELECT hidden_fact.source, hidden_fact.document
 FROM hidden_fact
 WHERE hidden_fact.kind = $1
-  AND hidden_fact.source = $2;
+  AND starts_with(hidden_fact.source, $2)
+ORDER BY hidden_fact.id;

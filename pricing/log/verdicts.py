@@ -174,7 +174,7 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
         from_canonical(json.dumps(quote["price"], separators=(",", ":"), sort_keys=True).encode())
         logged = [json.loads(proof.item.document) for proof in proofs if proof.item and _kind(proof) == "price_inputs"]
         same = [one for one in logged if (one["offer"], one["day"]) == (quote["offer"], day)]
-        contradictions = [_contradictions(name, priced, one) for one in same]
+        contradictions = [contradictions(name, priced, one) for one in same]
     except PricingRefusal as problem:
         return Verdict(faults=[f"{name}: {problem}"])
     except (ValueError, TypeError, KeyError) as problem:
@@ -191,7 +191,7 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
     return Verdict(faults=[sentence for found in contradictions for sentence in found])
 
 
-def _contradictions(name: str, priced: Mapping[str, Any], logged: Mapping[str, Any]) -> list[str]:
+def contradictions(name: str, priced: Mapping[str, Any], logged: Mapping[str, Any]) -> list[str]:
     """Return where a quote's inputs are not those logged for its day; its floor may be higher, for what was promised."""
     wrong = [one for one in SAME_IN_BOTH if priced[one] != logged[one]]
     if priced["floor_minor"] < logged["floor_minor"]:

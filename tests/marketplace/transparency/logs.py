@@ -15,6 +15,7 @@ from marketplace.transparency.actions import current_origin
 from marketplace.transparency.queries import find_head
 from marketplace.transparency.rules import name_of
 from pricing.__main__ import main
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +32,9 @@ async def state_facts(first: int, end: int) -> None:
 
 async def agree(*people: int) -> list[str]:
     """Let new lines consent; return their receipts."""
-    await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
-    await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.")
+    if not await fetch_value("SELECT count(*) FROM purpose"):
+        await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
+        await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.")
     await copy_in("subscriber", ["reference"], [(who,) for who in people])
     return [str(await consent.give(who, PURPOSE)) for who in people]
 

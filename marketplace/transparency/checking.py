@@ -1,0 +1,69 @@
+"""What an uploaded proof shows, step by step, for the page; in the browser `proof.js` checks the same without us."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from pricing.log.notes import cosigned_at, is_signed
+from pricing.log.proofs import faults_of, read_proof
+from pricing.refusals import PricingRefusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pricing.log.notes import VerifierKey
+
+MOST_BYTES = 200_000
+
+
+class Checked(Struct, frozen=True):
+    """What a proof shows: each step apart, and what it is of where all holds."""
+
+    is_proof: bool
+    is_signed: bool = False
+    is_in_log: bool = False
+    """The entry is under the head, and the item, if any, under the entry."""
+    size: int = 0
+    kind: str = ""
+    about: str = ""
+    """The subject of a fact, or the day of an item."""
+    text: str = ""
+    """What was stated, as indented JSON."""
+    witnesses: tuple[tuple[str, dt.datetime], ...] = ()
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the proof shows what it is of."""
+        return self.is_signed and self.is_in_log
+
+
+def check_upload(data: bytes, keys: Sequence[VerifierKey], witnesses: Sequence[VerifierKey]) -> Checked:
+    """Check a `.tlog-proof` file under the log's keys; what is no such file is said, never refused."""
+    try:
+        proof = read_proof(data.decode())
+        content = proof.content()
+        digest = hashlib.sha256(proof.item.document).digest() if proof.item else b""
+        is_in_log = not faults_of(proof, digest)
+        stated = json.loads(proof.item.document) if proof.item else content
+    except (ValueError, PricingRefusal, RecursionError):
+        return Checked(is_proof=False)
+    seen = [(key.name, at) for key in witnesses if (at := cosigned_at(proof.checkpoint, key)) is not None]
+    return Checked(
+        is_proof=True,
+        is_signed=any(proof.checkpoint.origin == key.name and is_signed(proof.checkpoint, key) for key in keys),
+        is_in_log=is_in_log,
+        size=proof.checkpoint.size,
+        kind=content["kind"],
+        about=str(content.get("subject", content.get("day", ""))),
+        text=_indented(stated),
+        witnesses=tuple((name, dt.datetime.fromtimestamp(at, dt.UTC)) for name, at in seen),
+    )
+
+
+def _indented(stated: Any) -> str:  # noqa: ANN401 (JSON)
+    return json.dumps(stated, indent=2, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,129 @@
+"""The log for people and machines: what it is, its entries, proofs to keep, checking one; and its files as they are."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from typing import Annotated, Any, Final
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.exceptions import ClientException
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+
+from marketplace import object_store
+from marketplace.catalogue.queries import get_quote
+from marketplace.consent.queries import get_signed_receipt, list_receipts
+from marketplace.errors import NotFound
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, partner, subscriber
+from marketplace.settings import settings
+from marketplace.transparency import queries, rules
+from marketplace.transparency.checking import MOST_BYTES, Checked, check_upload
+from marketplace.transparency.day_kinds import CONSENT, PRICES
+from marketplace.transparency.proofs import prove_entry, prove_item, prove_price
+from marketplace.web.pages import page
+from pricing.log.notes import Checkpoint, cosigned_at, read_checkpoint, read_key
+
+Asked = Request[Actor | None, Any, Any]
+About = Annotated[str, QueryParameter(name="about", max_length=200)]
+_TILE: Final = re.compile(
+    r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/(x[0-9]{3}/)*[0-9]{3}(\.p/[1-9][0-9]{0,2})?", re.ASCII
+)
+FOR_GOOD: Final = "public, max-age=31536000, immutable"
+A_MOMENT: Final = "public, max-age=2"
+
+
+@get("/transparency", opt=expect("anyone"))
+async def log_page(request: Asked, about: About = "") -> Template:
+    """Show what the log is and how far it is, its latest entries, what of it is about the visitor, and a form to check a proof."""
+    return await _page(request, about.strip(), None)
+
+
+@post("/transparency", opt=expect("anyone"), status_code=200, request_max_body_size=MOST_BYTES + 10_000)
+async def check_proof(request: Asked) -> Template:
+    """Check an uploaded proof, for browsers that run no script."""
+    try:
+        form: Any = await request.form()
+        file = form.get("proof")
+    except (ClientException, ValueError):
+        file = None
+    data = await file.read() if isinstance(file, UploadFile) else b""
+    heads, witnesses = await queries.list_keys(), rules.read_witnesses(settings().log_witnesses)
+    return await _page(request, "", check_upload(data, [read_key(key) for key in heads], [key for key, _ in witnesses]))
+
+
+async def _page(request: Asked, about: str, checked: Checked | None) -> Template:
+    head, actor = await queries.find_head(), request.user
+    published = await _published(head.origin) if head else None
+    size = published.size if published else 0
+    witnesses = [key for key, _ in rules.read_witnesses(settings().log_witnesses)]
+    entries = await queries.list_about(about, size) if about else await queries.list_latest(size)
+    line = actor.subscriber if actor else None
+    return page(
+        "transparency/log.html",
+        head=head,
+        name=rules.name_of(head.origin) if head else "",
+        published=published,
+        witnesses=[(key, cosigned_at(published, key) if published else None) for key in witnesses],
+        about=about,
+        entries=[(entry, json.loads(entry.content)) for entry in entries],
+        receipts=(await list_receipts(line)).rows[:10] if line is not None else [],
+        quotes=await queries.list_quotes_of(actor.partner) if actor and actor.partner else [],
+        checked=checked,
+    )
+
+
+async def _published(origin: str) -> Checkpoint | None:
+    try:
+        return read_checkpoint((await object_store.get(rules.object_key(origin, rules.CHECKPOINT))).decode())
+    except NotFound:
+        return None
+
+
+@get("/transparency/entries/{number:int}", opt=expect("anyone", stranger=200))
+async def entry_proof(number: FromPath[int]) -> Response[bytes]:
+    """Hand out the proof of an entry."""
+    if not 0 <= number < 1 << 53:
+        raise NotFound("The log has no such entry.")
+    return _proof(f"entry-{number}", await prove_entry(number))
+
+
+@get("/transparency/receipts/{receipt:uuid}", guards=[subscriber], opt=expect("subscriber", stranger=404))
+async def receipt_proof(receipt: FromPath[uuid.UUID], request: Request[Actor, Any, Any]) -> Response[bytes]:
+    """Hand out to a subscriber the proof that a receipt of consent of theirs is in the log."""
+    document, _ = await get_signed_receipt(receipt, request.user.subscriber)
+    return _proof(f"consent-{receipt}", await prove_item(CONSENT, str(receipt), document))
+
+
+@get("/transparency/quotes/{quote:uuid}", guards=[partner], opt=expect("partner", stranger=404))
+async def quote_proof(quote: FromPath[uuid.UUID], request: Request[Actor, Any, Any]) -> Response[bytes]:
+    """Hand out to a partner the proof of what a quote's price depended on that day."""
+    assert request.user.partner
+    row = await get_quote(quote, request.user.partner)
+    return _proof(f"price-{quote}", await prove_price(PRICES, row.document))
+
+
+def _proof(name: str, text: str) -> Response[bytes]:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.tlog-proof"', "Cache-Control": "private, no-store"}
+    return Response(text.encode(), media_type="text/plain", headers=headers)
+
+
+@get("/log/{name:str}/{path:path}", opt=expect("anyone", stranger=200))
+async def log_file(name: FromPath[str], path: FromPath[str]) -> Response[bytes]:
+    """Hand out a file of the log (C2SP tlog-tiles): tiles for good, the head for a moment."""
+    path = path.removeprefix("/")
+    is_head = path == rules.CHECKPOINT
+    if not re.fullmatch("[a-z0-9-]{1,40}", name) or not (is_head or _TILE.fullmatch(path)):
+        raise NotFound("There is nothing at this address.")
+    data = await object_store.get(f"log/{name}/{path}")
+    return Response(
+        data,
+        media_type="text/plain" if is_head else "application/octet-stream",
+        headers={"Cache-Control": A_MOMENT if is_head else FOR_GOOD, "Access-Control-Allow-Origin": "*"},
+    )
+
+
+ROUTES = [log_page, check_proof, entry_proof, receipt_proof, quote_proof, log_file]

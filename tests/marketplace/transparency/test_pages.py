@@ -1,0 +1,97 @@
+"""The log's pages and files: what strangers, subscribers and partners see of it, and what is checked for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+
+from marketplace import clock
+from marketplace.catalogue.actions import quote
+from marketplace.database import execute
+from marketplace.identity.guards import begin_session
+from marketplace.transparency.actions import keep_log
+from pricing.log.proofs import read_proof
+from tests.marketplace.catalogue import shop
+from tests.marketplace.identity.site import Browser
+from tests.marketplace.transparency.logs import agree, state_facts
+
+PAGE = "/en/transparency"
+
+
+async def check(browser: Browser, data: bytes) -> str:
+    """Upload a file as a browser without scripts does; return the page."""
+    await browser.get("/en/sign-out")
+    token = browser.client.cookies.get("csrftoken") or ""
+    files = {"proof": ("x.tlog-proof", data)}
+    answer = await browser.client.post(PAGE, data={"_csrf_token": token}, files=files)
+    assert answer.status_code == 200, answer.text[-1500:]
+    return answer.text
+
+
+async def test_strangers_see_entries_get_files_and_check_proofs() -> None:
+    async with Browser() as browser:
+        assert "Nothing is published yet" in (await browser.get(PAGE)).text
+        await state_facts(0, 3)
+        await keep_log()
+        page = (await browser.get(PAGE)).text
+        assert "auction 2" in page
+        assert "This log has no witness" in page
+        assert "Registre public" in (await browser.get("/fr/transparency?about=auction+1")).text
+        head = await browser.get("/log/1/checkpoint")
+        assert head.headers["content-type"] == "text/plain; charset=utf-8"
+        assert head.headers["cache-control"] == "public, max-age=2"
+        assert head.text.startswith("127.0.0.1:8000/log/1\n7\n")
+        tile = await browser.get("/log/1/tile/entries/000.p/7")
+        assert (tile.status_code, tile.headers["content-type"]) == (200, "application/octet-stream")
+        assert tile.headers["cache-control"] == "public, max-age=31536000, immutable"
+        for wrong in (
+            "1/tile/0/000.p/9",
+            "1/tile/64/000",
+            "1/tile/0/../../x",
+            "2/checkpoint",
+            "X/checkpoint",
+            "1/seen",
+        ):
+            assert (await browser.get(f"/log/{wrong}")).status_code == 404, wrong
+        proof = await browser.get("/en/transparency/entries/5")
+        assert read_proof(proof.text).content()["subject"] == "auction 1"
+        assert (await browser.get("/en/transparency/entries/99")).status_code == 404
+        assert (await browser.get(f"/en/transparency/entries/{1 << 60}")).status_code == 404
+        valid = await check(browser, proof.content)
+        assert "The proof holds." in valid
+        assert "auction 1" in valid
+        changed = await check(browser, proof.content.replace(b"\n7\n", b"\n8\n"))
+        assert "The proof does not hold" in changed
+        assert "key did not sign this head" in changed
+        for garbage in (b"", b"\xff", b"c2sp.org/tlog-proof@v1\n"):
+            assert "no proof of the log" in await check(browser, garbage)
+
+
+async def test_subscribers_and_partners_get_the_proofs_of_what_is_theirs() -> None:
+    await shop.open_shop()
+    receipts = await agree(7, 8)
+    await execute(
+        """INSERT INTO person (id, email, name, password_hash, language, subscriber, created_at)
+           VALUES ($1, 'lucie@line.example', 'Lucie', 'x', 'en', 7, now())""",
+        person := uuid.uuid4(),
+    )
+    release = await shop.make_release()
+    buyer = await shop.make_buyer()
+    quoted = await quote(buyer, release, quote_id=uuid.uuid4())
+    async with Browser() as browser:
+        browser.client.cookies.set("session", (await begin_session(person)).value or "")
+        assert f"/en/transparency/receipts/{receipts[0]}" in (await browser.get(PAGE)).text
+        assert (await browser.get(f"/en/transparency/receipts/{receipts[0]}")).status_code == 409, "its day is not over"
+        with clock.shifted(dt.timedelta(days=1)):
+            await keep_log()
+        proof = await browser.get(f"/en/transparency/receipts/{receipts[0]}")
+        assert json.loads(read_proof(proof.text).item.document)["receipt"] == receipts[0]  # type: ignore[union-attr]
+        assert "The proof holds." in await check(browser, proof.content)
+        assert (await browser.get(f"/en/transparency/receipts/{receipts[1]}")).status_code == 404, "another line's"
+    async with Browser() as browser:
+        await browser.sign_in("claire@atelier.example")
+        assert f"/en/transparency/quotes/{quoted}" in (await browser.get(PAGE)).text
+        proof = await browser.get(f"/en/transparency/quotes/{quoted}")
+        assert proof.status_code == 200, proof.text[-500:]
+        assert json.loads(read_proof(proof.text).item.document)["full_worth_minor"]  # type: ignore[union-attr]
