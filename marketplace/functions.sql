@@ -19,3 +19,18 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+
+-- Refuse an UPDATE of other columns than the trigger's argument lists, and of those to anything but nothing: what a paper
+-- says stays as it was, or is emptied once its time is over.
+CREATE OR REPLACE FUNCTION refuse_all_but_emptying() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    allowed text[] := string_to_array(TG_ARGV[0], ',');
+BEGIN
+    IF to_jsonb(OLD) - allowed <> to_jsonb(NEW) - allowed OR EXISTS (
+        SELECT FROM jsonb_each_text(to_jsonb(NEW))
+        WHERE key = ANY (allowed) AND value NOT IN ('', '\x', encode(sha256(''), 'hex'))
+    ) THEN
+        RAISE EXCEPTION '% is append-only: a correction is a new row', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;

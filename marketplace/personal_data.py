@@ -35,7 +35,7 @@ class Erasure(Enum):
 
 
 class Ends(Struct, frozen=True):
-    """When a table's rows are deleted: so many days after the instant in the column `after`.
+    """When a table's rows are deleted, or what they say is emptied: so many days after the instant in the column `after`.
 
     `among` is a condition in SQL, for a table of which only some rows end. The job runs once a day, so a row may be a day
     older.
@@ -78,5 +78,12 @@ def of_a_person(kept: str, *, erasure: Erasure = Erasure.DELETED, ends: Ends | N
 
 
 FOR_GOOD: Final = "for good"
+PAPERS: Final = "names, addresses and texts 10 years after the end of their year; numbers and amounts for good"
+"""What the law of accounting wants kept of papers, and what the books need of them after it."""
+ELEVEN_YEARS: Final = 11 * 366
+"""Days after which the names on a paper are gone in any case: its year, and the ten that follow."""
+CALLS: Final = "what was said 13 months; that it was, and of what, for good"
+THIRTEEN_MONTHS: Final = 396
+"""Days."""
 NOBODYS: Final = PersonalData((), FOR_GOOD, exported=False, erasure=Erasure.NOTHING)
 """A table that has nobody's data."""

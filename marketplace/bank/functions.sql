@@ -1,10 +1,13 @@
--- The bank's statements are never edited: UPDATE, DELETE and TRUNCATE are refused.
+-- The bank's statements are never edited: UPDATE, DELETE and TRUNCATE are refused, but for emptying a line's names once
+-- their time is over.
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_account
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_statement
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_line
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON bank_line
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER only_emptied BEFORE UPDATE ON bank_line
+    FOR EACH ROW EXECUTE FUNCTION refuse_all_but_emptying('counterparty,counterparty_iban,remittance');
 
 -- What explains a bank line adds up to it exactly, or there is nothing that explains it.
 CREATE OR REPLACE FUNCTION refuse_partial_match() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -34,3 +37,23 @@ CREATE INDEX IF NOT EXISTS bank_line_by_end_to_end_id ON bank_line (end_to_end_i
 CREATE INDEX IF NOT EXISTS bank_match_by_line ON bank_match (line) WHERE undone_at IS NULL;
 CREATE INDEX IF NOT EXISTS bank_match_by_target ON bank_match (target_kind, target_id) WHERE undone_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS one_line_a_payout ON bank_match (target_id) WHERE target_kind = 'payout' AND undone_at IS NULL;
+
+-- Empties who was on the other side of at most `most` lines of before an instant, and what they wrote; dates, amounts,
+-- ids and what the line was matched with stay. Returns how many.
+CREATE OR REPLACE FUNCTION empty_old_lines(before timestamptz, most bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    old bigint[];
+BEGIN
+    SELECT array_agg(id) INTO old
+    FROM (
+        SELECT id FROM bank_line
+        WHERE booked_on < before::date AND (counterparty, counterparty_iban, remittance) <> ('', '', '')
+        LIMIT most
+    ) AS found;
+    IF old IS NOT NULL THEN
+        PERFORM check_papers_are_old(before);
+        UPDATE bank_line SET counterparty = '', counterparty_iban = '', remittance = '' WHERE id = ANY (old);
+    END IF;
+    RETURN coalesce(cardinality(old), 0);
+END $$;

@@ -10,7 +10,7 @@ from marketplace.database import DB
 from marketplace.identity.tables import Person
 from marketplace.ledger import chart
 from marketplace.ledger.tables import Account
-from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
+from marketplace.personal_data import ELEVEN_YEARS, FOR_GOOD, PAPERS, Ends, Erasure, Of, PersonalData
 from pricing.money import EUR
 
 
@@ -50,7 +50,15 @@ class BankStatement(Table, db=DB, tablename="bank_statement"):
 class BankLine(Table, db=DB, tablename="bank_line"):
     """One movement of a bank account, posted against the suspense account at import; append-only."""
 
-    personal_data = PersonalData((Of.SUBSCRIBER, Of.PARTNER), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER, Of.PARTNER),
+        PAPERS,
+        exported=False,
+        erasure=Erasure.KEPT,
+        ends=Ends(
+            "booked_on::timestamptz", ELEVEN_YEARS, "(counterparty, counterparty_iban, remittance) <> ('', '', '')"
+        ),
+    )
     id = BigSerial(primary_key=True)
     statement = ForeignKey(BankStatement, null=False, on_delete=OnDelete.restrict)
     iban = Text()

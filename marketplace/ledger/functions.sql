@@ -61,3 +61,12 @@ CREATE INDEX IF NOT EXISTS entry_by_recording ON journal_entry (recorded_at, id)
 CREATE INDEX IF NOT EXISTS posting_by_entry ON posting (entry);
 CREATE INDEX IF NOT EXISTS posting_by_debit ON posting (debit, entry);
 CREATE INDEX IF NOT EXISTS posting_by_credit ON posting (credit, entry);
+
+-- Refuse to empty papers of `before` and later unless the books have gone on for nine years since: neither a clock that is
+-- wrong nor the role that serves ends a paper that the law still wants.
+CREATE OR REPLACE FUNCTION check_papers_are_old(before timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM journal_entry WHERE at >= before + interval '9 years') THEN
+        RAISE EXCEPTION 'the books have not gone on for nine years since %', before USING ERRCODE = 'restrict_violation';
+    END IF;
+END $$;

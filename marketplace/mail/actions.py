@@ -21,9 +21,10 @@ from marketplace.mail.farewells import address_of
 from marketplace.mail.queries import SQL, DueLetter, get_content
 from marketplace.mail.tables import DeadAddress, Letter, MailStop
 from marketplace.mail.writing import envelope_sender, write_letter
-from marketplace.messages.actions import claim_unmailed
+from marketplace.messages.actions import claim_unmailed, delete_messages
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import Recipient
+from marketplace.personal_data import THIRTEEN_MONTHS
 from marketplace.recovery.address_changes import find_letter_address
 from marketplace.settings import settings
 
@@ -40,7 +41,14 @@ BATCH: Final = 50
 MOST_BATCHES: Final = 20
 """So many at a run of the job: a rush of letters does not keep it from what is new."""
 KEPT_FOR: Final = dt.timedelta(days=90)
+OLD_AT_ONCE: Final = 2000
 log = structlog.get_logger(__name__)
+
+
+class OldMessage(Struct, frozen=True):
+    """A message that nobody needs any more."""
+
+    id: uuid.UUID
 
 
 class _Person(Struct, frozen=True):
@@ -267,9 +275,16 @@ async def note_printed(letters: Sequence[uuid.UUID]) -> None:
         await Letter.update(printed).where(Letter.id.is_in(list(letters)))
 
 
+async def _delete_old_messages(before: dt.datetime) -> None:
+    """Delete the messages of before an instant, but for those with a letter that is still to be sent."""
+    while old := await fetch_rows(OldMessage, SQL["list_old_messages"], before, OLD_AT_ONCE):
+        await delete_messages([row.id for row in old], before)
+
+
 async def delete_old_mail() -> int:
-    """Delete letters that ended 90 days ago, and everything of people who are erased; a job. Return how many people."""
+    """Delete letters and messages whose time is over, and everything of people who are erased. Return how many people."""
     await Letter.delete().where(Letter.ended_at < clock.now() - KEPT_FOR)
+    await _delete_old_messages(clock.now() - dt.timedelta(days=THIRTEEN_MONTHS))
     gone, last = 0, uuid.UUID(int=0)
     while people := [row.person for row in await fetch_rows(_Person, SQL["list_people_with_mail"], last, 1000)]:
         known = [person for person in people if person is not None]

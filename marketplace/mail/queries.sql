@@ -60,6 +60,14 @@ SET ended = 'bounced', ended_at = $2, answer = $3, next_at = NULL, sealed_to = N
 WHERE id = $1 AND (ended = 'sent' OR ended = 'unknown' OR ended IS NULL)
 RETURNING person;
 
+-- name: list_old_messages
+-- The $2 earliest messages of before $1 that no letter is left of.
+SELECT id
+FROM message
+WHERE created_at < $1 AND NOT EXISTS (SELECT FROM letter WHERE letter.message = message.id)
+ORDER BY created_at
+LIMIT $2;
+
 -- name: list_people_with_mail
 -- Who has letters, choices or a dead address, after the person $1; $2 people.
 SELECT person

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from marketplace import clock
-from marketplace.database import execute, fetch_rows, is_in_transaction
+from marketplace.database import execute, fetch_rows, fetch_scalar, is_in_transaction
 from marketplace.messages.queries import SQL, UnmailedMessage
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import WITHOUT_INBOX
 
 if TYPE_CHECKING:
+    import datetime as dt
     import uuid
     from collections.abc import Mapping, Sequence
 
@@ -45,6 +46,11 @@ async def claim_unmailed(limit: int) -> list[UnmailedMessage]:
     """Return the oldest messages that have no letters yet, and claim them in the caller's transaction: none is returned again."""
     assert is_in_transaction(), "letters are written in the transaction that claims their messages"
     return await fetch_rows(UnmailedMessage, SQL["claim_unmailed"], limit)
+
+
+async def delete_messages(messages: Sequence[uuid.UUID], before: dt.datetime) -> int:
+    """Delete these messages, as far as they are of before an instant, and who read them; return how many."""
+    return await fetch_scalar(int, "SELECT delete_old_messages($1, $2)", list(messages), before) or 0
 
 
 async def mark_read(messages: Sequence[uuid.UUID], reader: uuid.UUID) -> None:

@@ -7,7 +7,7 @@ from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from marketplace.personal_data import NOBODYS, THIRTEEN_MONTHS, Ends, Erasure, Of, PersonalData
 
 
 class Message(Table, db=DB, tablename="message"):
@@ -15,9 +15,10 @@ class Message(Table, db=DB, tablename="message"):
 
     personal_data = PersonalData(
         (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
-        FOR_GOOD,
+        "13 months",
         exported=True,
         erasure=Erasure.PSEUDONYM,
+        ends=Ends("created_at", THIRTEEN_MONTHS),
         find="""(audience, recipient) IN (
             ('person', me.person::text), ('partner', me.partner::text), ('line', me.line::text)
         ) AND created_at > me.since""",
@@ -51,7 +52,7 @@ class MessageRead(Table, db=DB, tablename="message_read"):
 
     personal_data = PersonalData(
         (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
-        FOR_GOOD,
+        "as long as its message",
         exported=True,
         erasure=Erasure.PSEUDONYM,
         find="reader = me.person",

@@ -20,3 +20,24 @@ CREATE INDEX IF NOT EXISTS balance_transaction_failed ON balance_transaction (ch
 CREATE INDEX IF NOT EXISTS balance_transaction_by_payout ON balance_transaction (payout_id);
 CREATE INDEX IF NOT EXISTS balance_transaction_by_category ON balance_transaction (category, created_at);
 CREATE INDEX IF NOT EXISTS balance_transaction_by_date ON balance_transaction (created_at, id);
+
+-- Empties what at most `most` of Stripe's events said that were handled, and what commands asked that were done, of before
+-- an instant; which they were, of what and when stays. Returns how many.
+CREATE OR REPLACE FUNCTION empty_old_calls(before timestamptz, most bigint) RETURNS bigint LANGUAGE sql AS $$
+    WITH event AS (
+        UPDATE stripe_event SET payload = ''
+        WHERE id IN (
+            SELECT id FROM stripe_event
+            WHERE received_at < before AND handled_at IS NOT NULL AND payload <> '' LIMIT most
+        )
+        RETURNING id
+    ), command AS (
+        UPDATE stripe_command SET parameters = '{}'
+        WHERE id IN (
+            SELECT id FROM stripe_command
+            WHERE created_at < before AND state = 'done' AND parameters <> '{}' LIMIT most
+        )
+        RETURNING id
+    )
+    SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM command);
+$$;

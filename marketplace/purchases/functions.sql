@@ -1,12 +1,17 @@
--- A document that was sent, and an amount that was paid back, is corrected by a new row: UPDATE, DELETE and TRUNCATE are refused.
+-- A document that was sent, and an amount that was paid back, is corrected by a new row: UPDATE, DELETE and TRUNCATE are
+-- refused, but for emptying a document whose time is over.
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON order_return
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoice
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON invoice
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER only_emptied BEFORE UPDATE ON invoice
+    FOR EACH ROW EXECUTE FUNCTION refuse_all_but_emptying('document');
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoice_correction
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoice_file
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON invoice_file
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER only_emptied BEFORE UPDATE ON invoice_file
+    FOR EACH ROW EXECUTE FUNCTION refuse_all_but_emptying('pdf,sha256');
 -- A PDF is compressed already: PostgreSQL stores it as it is.
 ALTER TABLE invoice_file ALTER COLUMN pdf SET STORAGE EXTERNAL;
 
@@ -22,3 +27,33 @@ CREATE INDEX IF NOT EXISTS invoice_by_order ON invoice (purchase_order);
 -- An order that was invoiced anew has several invoices; an invariant says that all but one are corrected.
 DROP INDEX IF EXISTS one_invoice_an_order;
 CREATE INDEX IF NOT EXISTS invoice_correction_by_order ON invoice_correction (purchase_order);
+
+-- Empties what at most `most` invoices of before an instant say, and their files; number, amounts and entry stay. Returns
+-- how many. The schema's owner does it, for the serving role may not change an invoice.
+CREATE OR REPLACE FUNCTION empty_old_invoices(before timestamptz, most bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    old uuid[];
+BEGIN
+    SELECT array_agg(id) INTO old
+    FROM (SELECT id FROM invoice WHERE issued_at < before AND document <> '' LIMIT most) AS found;
+    IF old IS NOT NULL THEN
+        PERFORM check_papers_are_old(before);
+        UPDATE invoice_file SET pdf = '', sha256 = encode(sha256(''), 'hex') WHERE invoice = ANY (old);
+        UPDATE invoice SET document = '' WHERE id = ANY (old);
+    END IF;
+    RETURN coalesce(cardinality(old), 0);
+END $$;
+
+-- Deletes where the invoices of partners are addressed who ordered nothing since an instant; returns how many.
+CREATE OR REPLACE FUNCTION delete_old_billing(before timestamptz) RETURNS bigint LANGUAGE sql AS $$
+    WITH deleted AS (
+        DELETE FROM billing_details
+        WHERE changed_at < before
+          AND NOT EXISTS (
+              SELECT FROM purchase_order WHERE partner = billing_details.partner AND ordered_at >= before
+          )
+        RETURNING partner
+    )
+    SELECT count(*) FROM deleted;
+$$;

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.database import copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.errors import Invalid, NotFound
+from marketplace.errors import Expired, Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.messages.actions import send_each
 from marketplace.messages.kinds import invoice_corrected, invoice_issued, refunded
@@ -282,7 +282,10 @@ async def list_invoices(order: uuid.UUID) -> list[InvoiceRow]:
 
 
 async def get_invoice_file(invoice: uuid.UUID, partner: uuid.UUID | None = None) -> tuple[str, bytes]:
-    """Return an invoice's number and file, drawn now if the job has not; `partner` may have its own alone."""
+    """Return an invoice's number and file, drawn now if the job has not; `partner` may have its own alone.
+
+    Refuses one that was emptied when the years were over that the law wants it kept.
+    """
     row = await fetch_row(NumberedFile, SQL["find_invoice_file"], invoice, partner)
     if row is None:
         raise NotFound("There is no such invoice.")
@@ -291,6 +294,11 @@ async def get_invoice_file(invoice: uuid.UUID, partner: uuid.UUID | None = None)
         row = await fetch_row(NumberedFile, SQL["find_invoice_file"], invoice, partner)
         assert row, "it was there a moment ago, and invoices are never deleted"
     assert row.pdf is not None, "it was drawn above"
+    if not row.pdf:
+        raise Expired(
+            "{number} was kept for ten years, as the law wants it; its amounts are still in the books.",
+            number=row.number,
+        )
     return row.number, row.pdf
 
 

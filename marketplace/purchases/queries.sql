@@ -381,7 +381,7 @@ LIMIT $1;
 -- At most $1 invoices and credit notes that have no file yet, the first issued first.
 SELECT id
 FROM invoice
-WHERE NOT EXISTS (SELECT FROM invoice_file WHERE invoice_file.invoice = invoice.id)
+WHERE document <> '' AND NOT EXISTS (SELECT FROM invoice_file WHERE invoice_file.invoice = invoice.id)
 ORDER BY issued_at, id
 LIMIT $1;
 
@@ -447,6 +447,7 @@ JOIN purchase_order ON purchase_order.id = licence.purchase_order
 {licensed_order}
 JOIN revocation ON revocation.release = entitlement.release
 WHERE entitlement.ends_at > $1
+  AND revocation.revoked_at > $1::timestamptz - interval '90 days'
   AND NOT EXISTS (SELECT FROM message WHERE kind = 'release_recalled' AND source_id = entitlement.id::text)
 ORDER BY revocation.revoked_at, entitlement.id
 LIMIT $2;

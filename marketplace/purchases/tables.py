@@ -12,7 +12,7 @@ from marketplace.datasets.tables import Release
 from marketplace.identity.tables import Partner, Person
 from marketplace.ledger.tables import JournalEntry
 from marketplace.payments.tables import Dispute
-from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from marketplace.personal_data import ELEVEN_YEARS, FOR_GOOD, NOBODYS, PAPERS, Ends, Erasure, Of, PersonalData
 from pricing.money import EUR
 
 
@@ -131,7 +131,17 @@ class NumberSeries(Table, db=DB, tablename="number_series"):
 class BillingDetails(Table, db=DB, tablename="billing_details"):
     """Where a partner's invoices are addressed; the company and its VAT number are identity's."""
 
-    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    personal_data = PersonalData(
+        (Of.PARTNER,),
+        "10 years after the last order",
+        exported=False,
+        erasure=Erasure.EXPIRES,
+        ends=Ends(
+            "changed_at",
+            ELEVEN_YEARS,
+            f"NOT EXISTS (SELECT FROM purchase_order WHERE partner = billing_details.partner AND ordered_at > now() - interval '{ELEVEN_YEARS} days')",
+        ),
+    )
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict, primary_key=True)
     street = Text()
     postcode = Text()
@@ -163,7 +173,13 @@ class Invoice(Table, db=DB, tablename="invoice"):
     Each names the one before it in its series, so that the keys alone leave no room for a gap.
     """
 
-    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    personal_data = PersonalData(
+        (Of.PARTNER,),
+        PAPERS,
+        exported=False,
+        erasure=Erasure.KEPT,
+        ends=Ends("issued_at", ELEVEN_YEARS, "document <> ''"),
+    )
     id = UUID(primary_key=True)
     number = Text(unique=True)
     series = Text()
@@ -220,7 +236,9 @@ class InvoiceCorrection(Table, db=DB, tablename="invoice_correction"):
 class InvoiceFile(Table, db=DB, tablename="invoice_file"):
     """The file a partner downloads: drawn once from its invoice's document, kept as it was. Append-only."""
 
-    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    personal_data = PersonalData(
+        (Of.PARTNER,), PAPERS, exported=False, erasure=Erasure.KEPT, ends=Ends("drawn_at", ELEVEN_YEARS, "pdf <> ''")
+    )
     invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict, primary_key=True)
     pdf = Bytea()
     sha256 = Text()

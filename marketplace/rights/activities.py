@@ -50,7 +50,7 @@ ACTIVITIES: Final = (
             en="Record and prove consent; count anonymous aggregates of those who gave it.",
         ),
         CONSENT,
-        ("consent", "retractions", "contributions", "datasets", "zones"),
+        ("consent", "switches", "retractions", "contributions", "datasets", "zones", "transparency"),
         ("host",),
     ),
     Activity(
@@ -58,7 +58,7 @@ ACTIVITIES: Final = (
         Words(fr="Ventes, enchères et factures", en="Sales, auctions and invoices"),
         Words(fr="Vendre des licences et les facturer.", en="Sell licences and invoice them."),
         CONTRACT,
-        ("catalogue", "auctions", "purchases", "payments"),
+        ("catalogue", "auctions", "purchases", "payments", "einvoicing", "links"),
         ("host", "stripe", "vies"),
     ),
     Activity(

@@ -14,17 +14,39 @@ from marketplace.identity.actions import delete_expired
 from marketplace.legal.actions import delete_old_questions
 from marketplace.mail.actions import delete_old_mail
 from marketplace.payouts.bank_details import enforce_details_retention
-from marketplace.personal_data import PersonalData
+from marketplace.personal_data import THIRTEEN_MONTHS, PersonalData
 from marketplace.recovery.actions import delete_old_links
 from marketplace.recovery.address_changes import delete_old_changes
 from marketplace.rights.activities import ACTIVITIES, Activity
 from marketplace.rights.declared import declared, list_tables, name_of
 from marketplace.second_factors.passkeys import delete_old_challenges
+from marketplace.web.formats import PARIS, paris_day
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from piccolo.table import Table
+
+
+AT_ONCE: Final = 500
+YEARS_OF_PAPERS: Final = 10
+"""Article L123-22 of the code of commerce, from the end of the year that they are of."""
+
+
+async def empty_old_calls() -> None:
+    """Empty what we said to Stripe, and Stripe to us, thirteen months ago."""
+    before = clock.now() - dt.timedelta(days=THIRTEEN_MONTHS)
+    while await fetch_scalar(int, "SELECT empty_old_calls($1, $2)", before, AT_ONCE):
+        pass
+
+
+async def empty_old_papers() -> None:
+    """Empty the names, addresses and texts of papers whose ten years are over, and leave what the books need of them."""
+    before = dt.datetime(paris_day(clock.now()).year - YEARS_OF_PAPERS, 1, 1, tzinfo=PARIS)
+    for one in ("SELECT empty_old_invoices($1, $2)", "SELECT empty_old_lines($1, $2)"):
+        while await fetch_scalar(int, one, before, AT_ONCE):
+            pass
+    await fetch_scalar(int, "SELECT delete_old_billing($1)", before)
 
 
 STEPS: Final[Sequence[Callable[[], Awaitable[object]]]] = (
@@ -35,6 +57,8 @@ STEPS: Final[Sequence[Callable[[], Awaitable[object]]]] = (
     delete_old_mail,
     delete_old_questions,
     enforce_details_retention,
+    empty_old_calls,
+    empty_old_papers,
 )
 """What deletes rows whose time is over, each of its own slice."""
 SLACK: Final = dt.timedelta(days=1)

@@ -5,20 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
+import asyncpg
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute
+from marketplace.database import execute, transaction
+from marketplace.errors import Expired
 from marketplace.identity import actions as identity
 from marketplace.jobs.timetable import jobs
+from marketplace.ledger import chart
+from marketplace.ledger.actions import record
 from marketplace.personal_data import EVERYBODY, Erasure, Of, PersonalData
+from marketplace.purchases.invoices import change_billing, get_invoice_file, render_pending_invoices
 from marketplace.rights.activities import ACTIVITIES
 from marketplace.rights.declared import declared, list_tables, name_of
 from marketplace.rights.retention import count_overdue, enforce_retention
+from marketplace.web.formats import PARIS
 from marketplace.web.i18n import gettext, language
+from tests.marketplace.bank.statements import Entry
+from tests.marketplace.bank.test_matching import bank_says
+from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
 from tests.marketplace.rights.people import somebody
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
+
+SUMS = "SELECT debit, credit, sum(amount_minor) FROM posting GROUP BY 1, 2 ORDER BY 1, 2"
 
 
 async def overdue() -> dict[str, int]:
@@ -47,9 +59,11 @@ async def test_one_job_deletes_what_is_over() -> None:
             assert await overdue() == {}
             assert await fetch_value("SELECT count(*) FROM question") == 2, "their time is not over"
         with clock.shifted(dt.timedelta(days=398)):
-            assert set(await overdue()) == {"session", "invitation", "letter", "question", "bank_details"}
+            over = {"session", "invitation", "letter", "question", "bank_details", "message"}
+            assert set(await overdue()) == over
             await enforce_retention()
             assert await overdue() == {}
+            assert await fetch_value("SELECT count(*) FROM message_to_mail") == 0
         assert await fetch_value("SELECT count(*) FROM consent_record WHERE subscriber = 1") == 1, (
             "for good is for good"
         )
@@ -81,3 +95,49 @@ async def test_steward_and_auditor_see_it() -> None:
             page = await browser.get("/fr/staff/retention")
             assert page.status_code == 200
             assert "13 mois" in page.text
+
+
+async def test_papers_are_emptied_ten_years_after_their_year_and_the_books_stay() -> None:
+    await sales.open_shop()
+    order = await sales.make_order()
+    await sales.pay_unseen(order)
+    await sales.settle(order)
+    await render_pending_invoices()
+    await change_billing(sales.PARTNER, street="1 rue", postcode="69001", city="Lyon", reference="")
+    [line] = await bank_says(Entry(12, "B1", "VIR DE ZOE", name="ZOE LEFEVRE"))
+    await execute(
+        """INSERT INTO stripe_event (id, type, payload, came_by, received_at, handled_at)
+           VALUES ('evt_1', 'x', 'zoe@x.example', 'webhook', $1, $1)""",
+        clock.now(),
+    )
+    invoice = await fetch_value("SELECT id FROM invoice")
+    number, file = await get_invoice_file(invoice)
+    assert file.startswith(b"%PDF")
+    last_day = dt.datetime(clock.now().year + 11, 1, 1, tzinfo=PARIS) - dt.timedelta(days=1)
+    with clock.shifted(last_day - clock.now()):
+        await enforce_retention()
+        assert (await get_invoice_file(invoice))[1] == file, "ten years are not over before their last day is"
+        assert await fetch_value("SELECT payload FROM stripe_event") == "", "what was said to Stripe is over for long"
+    with clock.shifted(last_day + dt.timedelta(days=2) - clock.now()):
+        with pytest.raises(asyncpg.RestrictViolationError, match="nine years"):
+            await enforce_retention()
+        async with transaction():
+            moved = [(chart.BANK_CHARGES, chart.DIFFERENCES_GAINED, 1)]
+            await record("any", "of a later year", at=clock.now(), text="-", postings=moved)
+        sums = await fetch(SUMS)
+        await enforce_retention()
+        with pytest.raises(Expired, match=f"{number} was kept for ten years"):
+            await get_invoice_file(invoice)
+        await render_pending_invoices()  # draws nothing anew
+        assert await fetch_value("SELECT counterparty || remittance FROM bank_line WHERE id = $1", line) == ""
+        assert await fetch_value("SELECT count(*) FROM billing_details") == 0
+        assert await overdue() == {}
+        assert await fetch(SUMS) == sums
+    for rewriting in (
+        "UPDATE invoice SET document = 'x'",
+        "UPDATE invoice SET document = '', total_minor = 1",
+        "DELETE FROM invoice_file",
+        "UPDATE bank_line SET remittance = 'x'",
+    ):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await as_owner(rewriting)
