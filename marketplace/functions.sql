@@ -20,7 +20,7 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Refuse an UPDATE of other columns than the trigger's argument lists, and of those to anything but nothing: what a paper
+-- Refuse an UPDATE of other columns than the trigger's argument lists, and of those to anything but nothing: what a document
 -- says stays as it was, or is emptied once its time is over.
 CREATE OR REPLACE FUNCTION refuse_all_but_emptying() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

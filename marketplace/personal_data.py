@@ -78,8 +78,8 @@ def of_a_person(kept: str, *, erasure: Erasure = Erasure.DELETED, ends: Ends | N
 
 
 FOR_GOOD: Final = "for good"
-PAPERS: Final = "names, addresses and texts 10 years after the end of their year; numbers and amounts for good"
-"""What the law of accounting wants kept of papers, and what the books need of them after it."""
+OLD_DOCUMENTS: Final = "names, addresses and texts 10 years after the end of their year; numbers and amounts for good"
+"""What the law of accounting wants kept of documents, and what the books need of them after it."""
 ELEVEN_YEARS: Final = 11 * 366
 """Days after which the names on a paper are gone in any case: its year, and the ten that follow."""
 CALLS: Final = "what was said 13 months; that it was, and of what, for good"
@@ -87,3 +87,9 @@ THIRTEEN_MONTHS: Final = 396
 """Days."""
 NOBODYS: Final = PersonalData((), FOR_GOOD, exported=False, erasure=Erasure.NOTHING)
 """A table that has nobody's data."""
+
+
+def of_calls(of: tuple[Of, ...], after: str, among: str) -> PersonalData:
+    """Return the declaration of a table of what was said to others' services; `among` are the rows that still say it."""
+    ends = Ends(after, THIRTEEN_MONTHS, among)
+    return PersonalData(of, CALLS, exported=False, erasure=Erasure.KEPT, ends=ends)

@@ -192,6 +192,12 @@ class Settings:
         roles=(JOBS,),
         needed=True,
     )
+    trail_copy: str = _setting(
+        "PARTAGE_TRAIL_COPY",
+        "",
+        "folder or bucket (s3://…), apart and best write-once, that `jobs` copies the audit trail to as it grows; empty: nowhere",
+        roles=(JOBS,),
+    )
     one_click: bool = _setting(
         "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it", roles=()
     )

@@ -146,3 +146,9 @@ def test_what_compose_does_not_set_has_a_line_in_the_file_of_its_role(role: str,
             assert re.search(rf"^(# )?{variable}=", text, re.MULTILINE), variable
     own = {"SMTP_URL", "MAIL_FROM", "CONTACT_EMAIL", "LEGAL_DIRECTOR", "LEGAL_HOST", "DPO_CONTACT"}
     assert not own & set(OURS[role]["environment"]), "what the files say would be replaced"
+
+
+def test_programs_are_refused_over_http_and_pages_led_to_https() -> None:
+    plain = COMPOSE["configs"]["proxy"]["content"].partition("http://{$$SITE_NAME} {")[2].partition("\n}\n")[0]
+    assert "@programs path /api/* /webhooks/* /metrics" in plain
+    assert plain.index("respond") < plain.index("redir https://{host}{uri} permanent"), "programs are not redirected"

@@ -52,7 +52,7 @@ BEGIN
         LIMIT most
     ) AS found;
     IF old IS NOT NULL THEN
-        PERFORM check_papers_are_old(before);
+        PERFORM check_documents_are_old(before);
         UPDATE bank_line SET counterparty = '', counterparty_iban = '', remittance = '' WHERE id = ANY (old);
     END IF;
     RETURN coalesce(cardinality(old), 0);

@@ -10,7 +10,7 @@ from marketplace.database import DB
 from marketplace.identity.tables import Person
 from marketplace.ledger import chart
 from marketplace.ledger.tables import Account
-from marketplace.personal_data import ELEVEN_YEARS, FOR_GOOD, PAPERS, Ends, Erasure, Of, PersonalData
+from marketplace.personal_data import ELEVEN_YEARS, FOR_GOOD, OLD_DOCUMENTS, Ends, Erasure, Of, PersonalData
 from pricing.money import EUR
 
 
@@ -52,7 +52,7 @@ class BankLine(Table, db=DB, tablename="bank_line"):
 
     personal_data = PersonalData(
         (Of.SUBSCRIBER, Of.PARTNER),
-        PAPERS,
+        OLD_DOCUMENTS,
         exported=False,
         erasure=Erasure.KEPT,
         ends=Ends(

@@ -26,6 +26,7 @@ from marketplace.commands import (
     retract,
     security_log,
     serve,
+    sessions,
     staff,
     stripe,
     stripe_counterpart,
@@ -58,6 +59,7 @@ COMMANDS: Final = tuple(
         restore,
         objects,
         security_log,
+        sessions,
         witness,
         stripe_counterpart,
     )

@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_access
-from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import NotFound
 from marketplace.identity import rules
 from marketplace.identity.actors import Actor
-from marketplace.identity.names import SealedPerson, unseal
+from marketplace.identity.names import SealedPerson, stored_as, unseal
 from marketplace.identity.queries import SQL
 from marketplace.identity.rules import digest
 from marketplace.identity.tables import Person, Session
@@ -197,6 +197,18 @@ async def _place(person: uuid.UUID, secret: str | None) -> Place:
     return await fetch_row(Place, select(Place, Session).where(is_this)) or Place("", "")
 
 
+class Holder(Struct, frozen=True):
+    """Somebody whose sessions end."""
+
+    id: uuid.UUID
+
+
+class Owner(Struct, frozen=True):
+    """Whose a session was."""
+
+    person: uuid.UUID
+
+
 async def end_session(secret: str | None) -> None:
     """Sign out: forget the session of this secret, if there is one."""
     if not secret:
@@ -251,6 +263,21 @@ async def end_other_sessions(person: uuid.UUID, secret: str) -> None:
     """End all of a person's sessions but the one of this secret."""
     await Session.delete().where(Session.person == person, Session.token_hash != digest(secret))
     await note_access(person, "other_sessions_ended", digest(secret)[:SHOWN])
+
+
+async def end_sessions(*, email: str = "", line: int | None = None) -> int:
+    """End the sessions of everyone with an address, or of a line's holder; with neither, of everyone. Return how many."""
+    whose = Session.token_hash.is_not_null()
+    if line is not None or email:
+        known = (
+            Person.subscriber == line if line is not None else Person.email.is_in(stored_as(rules.clean_email(email)))
+        )
+        people = [one.id for one in await fetch_rows(Holder, select(Holder, Person).where(known))]
+        whose = Session.person.is_in(people or [uuid.UUID(int=0)])
+    async with transaction():
+        ended = await fetch_rows(Owner, Session.delete().where(whose).returning(Session.person))
+        await note_access(None, "sessions_ended", line if line is not None else "", sessions=len(ended))
+    return len(ended)
 
 
 async def actor_of_key(key: str) -> Actor | None:

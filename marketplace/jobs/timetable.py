@@ -10,6 +10,7 @@ import structlog
 from marketplace import invariants
 from marketplace.auctions.award import close_auctions, settle_sales
 from marketplace.audit_trail.chain import link_actions
+from marketplace.audit_trail.copying import copy_trail
 from marketplace.audit_trail.guards import note_lost_requests
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.export_files import write_exports
@@ -94,6 +95,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "reseal-names": (DAY, reseal_names),
         "note-lost-requests": (10 * MINUTE, note_lost_requests),
         "link-trail": (10, link_actions),
+        "copy-trail": (MINUTE, copy_trail),
         "keep-log": (5, keep_log),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),

@@ -62,9 +62,9 @@ CREATE INDEX IF NOT EXISTS posting_by_entry ON posting (entry);
 CREATE INDEX IF NOT EXISTS posting_by_debit ON posting (debit, entry);
 CREATE INDEX IF NOT EXISTS posting_by_credit ON posting (credit, entry);
 
--- Refuse to empty papers of `before` and later unless the books have gone on for nine years since: neither a clock that is
--- wrong nor the role that serves ends a paper that the law still wants.
-CREATE OR REPLACE FUNCTION check_papers_are_old(before timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+-- Refuse to empty documents of `before` and later unless the books have gone on for nine years since: neither a clock that is
+-- wrong nor the role that serves ends a document that the law still wants.
+CREATE OR REPLACE FUNCTION check_documents_are_old(before timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM journal_entry WHERE at >= before + interval '9 years') THEN
         RAISE EXCEPTION 'the books have not gone on for nine years since %', before USING ERRCODE = 'restrict_violation';

@@ -41,7 +41,7 @@ BATCH: Final = 50
 MOST_BATCHES: Final = 20
 """So many at a run of the job: a rush of letters does not keep it from what is new."""
 KEPT_FOR: Final = dt.timedelta(days=90)
-OLD_AT_ONCE: Final = 2000
+OLD_BATCH_SIZE: Final = 2000
 log = structlog.get_logger(__name__)
 
 
@@ -277,7 +277,7 @@ async def note_printed(letters: Sequence[uuid.UUID]) -> None:
 
 async def _delete_old_messages(before: dt.datetime) -> None:
     """Delete the messages of before an instant, but for those with a letter that is still to be sent."""
-    while old := await fetch_rows(OldMessage, SQL["list_old_messages"], before, OLD_AT_ONCE):
+    while old := await fetch_rows(OldMessage, SQL["list_old_messages"], before, OLD_BATCH_SIZE):
         await delete_messages([row.id for row in old], before)
 
 

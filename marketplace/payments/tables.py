@@ -8,7 +8,7 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Partner
-from marketplace.personal_data import CALLS, FOR_GOOD, NOBODYS, THIRTEEN_MONTHS, Ends, Erasure, Of, PersonalData
+from marketplace.personal_data import EVERYBODY, FOR_GOOD, NOBODYS, Erasure, Of, PersonalData, of_calls
 from pricing.money import EUR
 
 
@@ -94,13 +94,7 @@ class SavedMethod(Table, db=DB, tablename="saved_method"):
 class StripeCommand(Table, db=DB, tablename="stripe_command"):
     """A call committed with the business change; a worker calls Stripe with this row's id as the idempotency key."""
 
-    personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
-        CALLS,
-        exported=False,
-        erasure=Erasure.KEPT,
-        ends=Ends("created_at", THIRTEEN_MONTHS, "state = 'done' AND parameters <> jsonb_build_object()"),
-    )
+    personal_data = of_calls(EVERYBODY, "created_at", "state = 'done' AND parameters <> jsonb_build_object()")
     id = UUID(primary_key=True)
     verb = Text()
     subject = UUID()
@@ -138,13 +132,7 @@ class StripeCommand(Table, db=DB, tablename="stripe_command"):
 class StripeEvent(Table, db=DB, tablename="stripe_event"):
     """A verified event as it came; a worker re-reads the object it speaks of, so order and repeats do not matter."""
 
-    personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER),
-        CALLS,
-        exported=False,
-        erasure=Erasure.KEPT,
-        ends=Ends("received_at", THIRTEEN_MONTHS, "handled_at IS NOT NULL AND payload <> ''"),
-    )
+    personal_data = of_calls((Of.PARTNER, Of.SUBSCRIBER), "received_at", "handled_at IS NOT NULL AND payload <> ''")
     id = Text(primary_key=True)
     type = Text()
     payload = Text()

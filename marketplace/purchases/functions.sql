@@ -38,7 +38,7 @@ BEGIN
     SELECT array_agg(id) INTO old
     FROM (SELECT id FROM invoice WHERE issued_at < before AND document <> '' LIMIT most) AS found;
     IF old IS NOT NULL THEN
-        PERFORM check_papers_are_old(before);
+        PERFORM check_documents_are_old(before);
         UPDATE invoice_file SET pdf = '', sha256 = encode(sha256(''), 'hex') WHERE invoice = ANY (old);
         UPDATE invoice SET document = '' WHERE id = ANY (old);
     END IF;

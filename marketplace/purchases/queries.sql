@@ -446,8 +446,7 @@ JOIN purchase_order ON purchase_order.id = licence.purchase_order
 -- Entitlements at $1 to a release that was called back, of which their partners were not written; $2 rows.
 {licensed_order}
 JOIN revocation ON revocation.release = entitlement.release
-WHERE entitlement.ends_at > $1
-  AND revocation.revoked_at > $1::timestamptz - interval '90 days'
+WHERE entitlement.ends_at > $1 AND revocation.revoked_at > $1::timestamptz - interval '90 days'
   AND NOT EXISTS (SELECT FROM message WHERE kind = 'release_recalled' AND source_id = entitlement.id::text)
 ORDER BY revocation.revoked_at, entitlement.id
 LIMIT $2;

@@ -12,7 +12,7 @@ from marketplace.datasets.tables import Release
 from marketplace.identity.tables import Partner, Person
 from marketplace.ledger.tables import JournalEntry
 from marketplace.payments.tables import Dispute
-from marketplace.personal_data import ELEVEN_YEARS, FOR_GOOD, NOBODYS, PAPERS, Ends, Erasure, Of, PersonalData
+from marketplace.personal_data import ELEVEN_YEARS, FOR_GOOD, NOBODYS, OLD_DOCUMENTS, Ends, Erasure, Of, PersonalData
 from pricing.money import EUR
 
 
@@ -175,7 +175,7 @@ class Invoice(Table, db=DB, tablename="invoice"):
 
     personal_data = PersonalData(
         (Of.PARTNER,),
-        PAPERS,
+        OLD_DOCUMENTS,
         exported=False,
         erasure=Erasure.KEPT,
         ends=Ends("issued_at", ELEVEN_YEARS, "document <> ''"),
@@ -237,7 +237,11 @@ class InvoiceFile(Table, db=DB, tablename="invoice_file"):
     """The file a partner downloads: drawn once from its invoice's document, kept as it was. Append-only."""
 
     personal_data = PersonalData(
-        (Of.PARTNER,), PAPERS, exported=False, erasure=Erasure.KEPT, ends=Ends("drawn_at", ELEVEN_YEARS, "pdf <> ''")
+        (Of.PARTNER,),
+        OLD_DOCUMENTS,
+        exported=False,
+        erasure=Erasure.KEPT,
+        ends=Ends("drawn_at", ELEVEN_YEARS, "pdf <> ''"),
     )
     invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict, primary_key=True)
     pdf = Bytea()

@@ -28,23 +28,23 @@ if TYPE_CHECKING:
     from piccolo.table import Table
 
 
-AT_ONCE: Final = 500
-YEARS_OF_PAPERS: Final = 10
+BATCH_SIZE: Final = 500
+YEARS_OF_DOCUMENTS: Final = 10
 """Article L123-22 of the code of commerce, from the end of the year that they are of."""
 
 
 async def empty_old_calls() -> None:
     """Empty what we said to Stripe, and Stripe to us, thirteen months ago."""
     before = clock.now() - dt.timedelta(days=THIRTEEN_MONTHS)
-    while await fetch_scalar(int, "SELECT empty_old_calls($1, $2)", before, AT_ONCE):
+    while await fetch_scalar(int, "SELECT empty_old_calls($1, $2)", before, BATCH_SIZE):
         pass
 
 
-async def empty_old_papers() -> None:
-    """Empty the names, addresses and texts of papers whose ten years are over, and leave what the books need of them."""
-    before = dt.datetime(paris_day(clock.now()).year - YEARS_OF_PAPERS, 1, 1, tzinfo=PARIS)
+async def empty_old_documents() -> None:
+    """Empty the names, addresses and texts of documents whose ten years are over, and leave what the books need of them."""
+    before = dt.datetime(paris_day(clock.now()).year - YEARS_OF_DOCUMENTS, 1, 1, tzinfo=PARIS)
     for one in ("SELECT empty_old_invoices($1, $2)", "SELECT empty_old_lines($1, $2)"):
-        while await fetch_scalar(int, one, before, AT_ONCE):
+        while await fetch_scalar(int, one, before, BATCH_SIZE):
             pass
     await fetch_scalar(int, "SELECT delete_old_billing($1)", before)
 
@@ -58,7 +58,7 @@ STEPS: Final[Sequence[Callable[[], Awaitable[object]]]] = (
     delete_old_questions,
     enforce_details_retention,
     empty_old_calls,
-    empty_old_papers,
+    empty_old_documents,
 )
 """What deletes rows whose time is over, each of its own slice."""
 SLACK: Final = dt.timedelta(days=1)

@@ -18,12 +18,14 @@ from marketplace import clock
 from marketplace.app import create_app
 from marketplace.audit_trail.actions import note_access, note_action
 from marketplace.audit_trail.chain import export_trail, link_actions
+from marketplace.audit_trail.copying import copy_trail
 from marketplace.audit_trail.guards import note_lost_requests
 from marketplace.audit_trail.rules import FIRST, Verdict, canonical, check, hash_of
 from marketplace.bookkeeping.trail import list_actions
 from marketplace.commands.registry import COMMANDS
 from marketplace.consent import actions as consent
 from marketplace.database import execute, transaction
+from marketplace.errors import Conflict
 from marketplace.identity import actions, key_actions, staff
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import COOKIE, begin_session, expect
@@ -183,6 +185,27 @@ def test_the_command_exports_and_verifies(
     out.write_text("{}\n" + out.read_text())
     assert run("verify", str(out)) == 1
     assert "has the number None" in capsys.readouterr().err
+
+
+async def test_the_trail_is_copied_apart_as_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await note_action(None, "thing_done", 0)
+    await link_actions()
+    assert await copy_trail() == 0, "no place is named"
+    monkeypatch.setenv("PARTAGE_TRAIL_COPY", str(tmp_path / "copy"))
+    settings.cache_clear()
+    for number in range(1, 4):
+        await note_action(None, "thing_done", number)
+        await link_actions()
+        assert await copy_trail() == (2 if number == 1 else 1)
+        assert await copy_trail() == 0
+    copied = "".join(path.read_text() for path in sorted((tmp_path / "copy").iterdir()))
+    whole = await exported()
+    assert copied.splitlines() == whole[:-1], "with the signed end, it is a file that verifies"
+    (tmp_path / "full").write_text("")
+    monkeypatch.setenv("PARTAGE_TRAIL_COPY", str(tmp_path / "full"))
+    settings.cache_clear()
+    with pytest.raises(Conflict, match="PARTAGE_TRAIL_COPY"):
+        await copy_trail()
 
 
 # What is in it --------------------------------------------------------------------------------------------------------

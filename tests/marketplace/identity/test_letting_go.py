@@ -12,7 +12,7 @@ from marketplace import clock
 from marketplace.app import routes
 from marketplace.identity import actions, credentials, key_actions, rules
 from marketplace.identity.actors import Actor
-from marketplace.identity.sessions import actor_of_key, actor_of_session, create_session
+from marketplace.identity.sessions import actor_of_key, actor_of_session, create_session, end_sessions
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
 from tests.support.reads import fetch, fetch_value
 
@@ -211,3 +211,34 @@ async def test_who_gives_somebody_elses_address_does_not_end_their_invitations()
             await credentials.confirm_email(mask)
         await actions.erase_person(mask)
         assert await fetch_value("SELECT count(*) FROM invitation") == left
+
+
+async def test_the_operator_ends_the_sessions_of_one_person_or_of_everyone() -> None:
+    await make_partner()
+    await make_partner("Rival", "rita@rival.example")
+    await actions.add_subscribers([7])
+    [(_, code)] = await actions.issue_activation_codes([7])
+    await actions.claim_line(7, code, email="zoe@home.example", name="Zoé", password=PASSWORD)
+    async with Browser() as claire, Browser() as rita, Browser() as zoe:
+        for browser, email in (
+            (claire, "claire@atelier.example"),
+            (rita, "rita@rival.example"),
+            (zoe, "zoe@home.example"),
+        ):
+            await browser.sign_in(email)
+        browsers = (claire, rita, zoe)
+
+        async def signed_in() -> list[bool]:
+            return [(await one.get("/en/inbox")).status_code == 200 for one in browsers]
+
+        assert await end_sessions(email="nobody@home.example") == 0
+        assert await signed_in() == [True, True, True]
+        assert await end_sessions(email="claire@atelier.example") == 1
+        assert await signed_in() == [False, True, True]
+        assert await end_sessions(line=7) == 1
+        assert await signed_in() == [False, True, False]
+        await zoe.sign_in("zoe@home.example")
+        assert await end_sessions(email="zoe@home.example") == 1, "whose address is sealed is found all the same"
+        assert await end_sessions() == 1
+        assert await signed_in() == [False, False, False]
+    assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'sessions_ended'") == 5

@@ -97,7 +97,7 @@ async def test_steward_and_auditor_see_it() -> None:
             assert "13 mois" in page.text
 
 
-async def test_papers_are_emptied_ten_years_after_their_year_and_the_books_stay() -> None:
+async def test_documents_are_emptied_ten_years_after_their_year_and_the_books_stay() -> None:
     await sales.open_shop()
     order = await sales.make_order()
     await sales.pay_unseen(order)

@@ -1,0 +1,35 @@
+"""`sessions`: Signed-in browsers, ended by the operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, with_pool
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes."""
+    parser.add_argument("verb", choices=["end"])
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--email", help="of everyone with this address")
+    whose.add_argument("--line", type=int, help="of the holder of this line")
+    whose.add_argument("--everyone", action="store_true", help="of all people, staff included")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """End the sessions of one person or of everyone at once; they sign in again, with what they know and have."""
+
+    async def story() -> int:
+        from marketplace.identity.sessions import end_sessions
+
+        ended = await end_sessions(email=arguments.email or "", line=arguments.line)
+        print(f"{ended} sessions ended.")
+        return 0
+
+    return with_pool(story)
+
+
+COMMAND = Command("sessions", run, arguments)
