@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from marketplace.auctions.placing import OpenBid, PlacedBid
 
-BATCH_SIZE: Final = 64
+BATCH_SIZE: Final = 32
+ANSWERED_AT_ONCE: Final = 4
+"""Whoever is answered signs a receipt: a few at a time, so that the database's answers to the next batch never wait for all."""
 SEALED_AT_ONCE: Final = 2
 """Sealed bids are a transaction each: one is placed, the next waits at the row."""
 
@@ -36,6 +38,9 @@ class BidQueue:
         """Acquired by each sealed bid that is under way."""
         self.waiting: deque[tuple[OpenBid, asyncio.Future[PlacedBid | None]]] = deque()
         self.sender: asyncio.Task[None] | None = None
+        self.answers: deque[tuple[asyncio.Future[PlacedBid | None], PlacedBid | Exception | None]] = deque()
+        """What became of bids whose bidders are not notified yet."""
+        self.answerer: asyncio.Task[None] | None = None
 
     async def submit(self, bid: OpenBid) -> PlacedBid | None:
         """Return what became of an open bid; None where the auction was cancelled, NotFound where it does not exist.
@@ -58,18 +63,29 @@ class BidQueue:
             while self.waiting:
                 batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), BATCH_SIZE))]
                 results = await self._place_batch([bid for bid, _ in batch])
-                for (_, answer), result in zip(batch, results, strict=True):
-                    if answer.done():  # its bidder has left
-                        continue
-                    if isinstance(result, Exception):
-                        answer.set_exception(result)
-                    else:
-                        answer.set_result(result)
+                self.answers.extend((answer, result) for (_, answer), result in zip(batch, results, strict=True))
+                batch = []
+                if self.answerer is None:
+                    self.answerer = asyncio.create_task(self._answer())
         finally:
             self.sender = None
             for _, answer in (*batch, *self.waiting):
                 answer.cancel()  # which changes no answer that was given
             self.waiting.clear()
+
+    async def _answer(self) -> None:
+        """Answer a few bidders at a time while the next batch is under way, until everybody is."""
+        while self.answers:
+            for _ in range(min(len(self.answers), ANSWERED_AT_ONCE)):
+                answer, result = self.answers.popleft()
+                if answer.done():  # its bidder has left
+                    continue
+                if isinstance(result, Exception):
+                    answer.set_exception(result)
+                else:
+                    answer.set_result(result)
+            await asyncio.sleep(0)
+        self.answerer = None
 
     async def _place_batch(self, bids: list[OpenBid]) -> list[PlacedBid | Exception | None]:
         """Return what became of each bid. Where the database refuses them together each goes alone: one's fault is its own."""

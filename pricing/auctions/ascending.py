@@ -106,9 +106,7 @@ class AscendingState:
     @property
     def minimum_bid(self) -> Money:
         """The least that a bid by anyone but the leader must offer: the start, or the price and one increment."""
-        if self.price is None:
-            return self.terms.start
-        return self.price + Money(self.terms.increment_minor(self.price.minor), self.price.currency)
+        return Money(_minimum_minor(self), self.terms.start.currency)
 
 
 def opened(terms: AscendingTerms) -> AscendingState:
@@ -125,22 +123,25 @@ def place(state: AscendingState, bid: ProxyBid) -> tuple[AscendingState, BidAnsw
     refusal = _refusal(state, bid)
     if refusal is not None:
         return state, refusal
-    maxima = (*(accepted for accepted in state.maxima if accepted.bidder != bid.bidder), bid)
+    closes_at = _extended(state, bid.at)
     if bid.bidder == state.leader:
         # The leader keeps its place in time: nobody's later tie may pass it because it raised itself.
-        own = next(accepted for accepted in state.maxima if accepted.bidder == bid.bidder)
-        raised = replace(own, maximum=bid.maximum)
-        kept = tuple(raised if accepted.bidder == bid.bidder else accepted for accepted in state.maxima)
-        after = AscendingState(state.terms, _extended(state, bid.at), state.leader, state.price, kept)
-        return after, BidAnswer.MAXIMUM_RAISED
-    # max() keeps the first of equals, and maxima are in order of acceptance.
-    best = max(maxima, key=lambda accepted: accepted.maximum.minor)
-    second = max((other.maximum.minor for other in maxima if other is not best), default=None)
-    price = state.terms.start
-    if second is not None:
-        raised_price = second + state.terms.increment_minor(second)
-        price = Money(min(best.maximum.minor, raised_price), price.currency)
-    after = AscendingState(state.terms, _extended(state, bid.at), best.bidder, price, maxima)
+        raised = tuple(
+            replace(accepted, maximum=bid.maximum) if accepted.bidder == bid.bidder else accepted
+            for accepted in state.maxima
+        )
+        return AscendingState(state.terms, closes_at, state.leader, state.price, raised), BidAnswer.MAXIMUM_RAISED
+    others = [accepted for accepted in state.maxima if accepted.bidder != bid.bidder]
+    maxima, price = (*others, bid), state.terms.start
+    if not others:
+        return AscendingState(state.terms, closes_at, bid.bidder, price, maxima), BidAnswer.LEADING
+    # max() keeps the first of equals, and maxima are in order of acceptance: a tie goes to the earlier. A bid that counts
+    # is above the price, so above all maxima but the best: one of these two is second.
+    rival = max(others, key=lambda accepted: accepted.maximum.minor)
+    best, second = (bid, rival) if bid.maximum.minor > rival.maximum.minor else (rival, bid)
+    raised_price = second.maximum.minor + state.terms.increment_minor(second.maximum.minor)
+    price = Money(min(best.maximum.minor, raised_price), price.currency)
+    after = AscendingState(state.terms, closes_at, best.bidder, price, maxima)
     return after, BidAnswer.LEADING if best is bid else BidAnswer.OUTBID_AT_ONCE
 
 
@@ -177,7 +178,13 @@ def _refusal(state: AscendingState, bid: ProxyBid) -> BidAnswer | None:
     if bid.bidder == state.leader:
         own = next(accepted for accepted in state.maxima if accepted.bidder == bid.bidder)
         return None if bid.maximum > own.maximum else BidAnswer.REFUSED_NOT_A_RAISE
-    return None if bid.maximum >= state.minimum_bid else BidAnswer.REFUSED_BELOW_MINIMUM
+    return None if bid.maximum.minor >= _minimum_minor(state) else BidAnswer.REFUSED_BELOW_MINIMUM
+
+
+def _minimum_minor(state: AscendingState) -> int:
+    if state.price is None:
+        return state.terms.start.minor
+    return state.price.minor + state.terms.increment_minor(state.price.minor)
 
 
 def _extended(state: AscendingState, at: int) -> int:
