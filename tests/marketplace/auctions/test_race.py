@@ -78,11 +78,8 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
     )
     assert found.equal, found.differences
     won = [one for one in found.award["outcomes"] if one["units"]]
-    assert (
-        [(one["bidder"], one["pays_minor"]) for one in won] == [(state.leader, state.price.minor)]
-        if state.price
-        else []
-    )
+    leader = [(state.leader, state.price.minor)] if state.price else []
+    assert [(one["bidder"], one["pays_minor"]) for one in won] == leader
     assert (await get_auction(auction)).state == "awarded"
 
 
