@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BATCH_SIZE: Final = 32
 ANSWERED_AT_ONCE: Final = 4
-"""Whoever is answered signs a receipt: a few at a time, so that the database's answers to the next batch never wait for all."""
+"""Everyone answered signs a receipt: a few at a time, so that the database's answers to the next batch never wait for all."""
 SEALED_AT_ONCE: Final = 2
 """Sealed bids are a transaction each: one is placed, the next waits at the row."""
 
