@@ -47,7 +47,7 @@ cells = pl.scan_parquet("{parquet}").collect()""",
     Snippet(
         "duckdb",
         "DuckDB",
-        Words(fr="pip install duckdb", en="pip install duckdb"),
+        Words(fr="pip install duckdb pytz", en="pip install duckdb pytz"),
         """import duckdb
 
 cells = duckdb.sql("SELECT * FROM read_parquet('{parquet}')").fetchall()""",

@@ -1,0 +1,60 @@
+"""What the order's page says to paste is run as it is shown, each in an environment that holds only that client."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import html
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace.links.snippets import SNIPPETS
+from tests.marketplace.delivery.test_downloads import customers
+from tests.support.clients import environment, run, site
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = 400
+CLIENTS = {
+    "pandas": ("pandas==3.1.1", "pyarrow==26.0.1"),
+    "polars": ("polars==2.1.0",),
+    "duckdb": ("duckdb==1.5.5", "duckdb-extension-httpfs==1.5.5", "pytz"),
+    "pyarrow": ("pyarrow==26.0.1", "fsspec", "aiohttp"),
+}
+HTTPFS = """
+import duckdb, duckdb_extension_httpfs, pathlib
+folder = pathlib.Path(duckdb_extension_httpfs.__file__).parent
+duckdb.execute(f"LOAD '{next(folder.rglob('*.duckdb_extension'))}'")
+"""
+"""DuckDB fetches this itself where it reaches the network; here it comes from a package."""
+
+
+@pytest.mark.deep
+async def test_every_snippet_that_a_package_can_run_reads_what_was_bought(stripe: Any, tmp_path: Path) -> None:
+    async for customer in customers(ROWS):
+        async with site() as address:
+            path = f"/en/entitlements/{customer.entitlement}/links"
+            made = await customer.browser.submit(path, {"label": "tests", "days": "7"})
+            page = (await customer.browser.get(made.headers["location"])).text
+            shown = {
+                code: html.unescape(text)
+                for code, text in re.findall(r'data-snippet="(\w+)">(.*?)</code>', page, re.DOTALL)
+            }
+            assert address in shown["pandas"]
+            assert {each.code for each in SNIPPETS if each.is_run} == {*CLIENTS, "curl"}
+            assert page.count("not run by our tests") == sum(not each.is_run for each in SNIPPETS)
+            for code, packages in CLIENTS.items():
+                python = await asyncio.to_thread(environment, *packages)
+                preface = HTTPFS if code == "duckdb" else ""
+                printed = await run(python, f"{preface}{shown[code]}\nprint(len(cells))", folder=tmp_path)
+                assert printed.split() == [str(ROWS)], code
+            await asyncio.to_thread(subprocess.run, ["sh", "-c", shown["curl"]], cwd=tmp_path, check=True)
+            [file] = sorted(tmp_path.glob("*.parquet"))  # noqa: ASYNC240 (a folder of the test)
+            seal = await fetch_value("SELECT cells_sha256 FROM release")
+            assert hashlib.sha256(file.read_bytes()).hexdigest() == seal
+    assert stripe
