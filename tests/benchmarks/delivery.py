@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import hashlib
 import http.client
+import io
 import os
 import socket
 import subprocess
@@ -194,12 +195,13 @@ def _fetch(address: str) -> str:
     return digest.hexdigest()
 
 
-class _Ranges:
+class _Ranges(io.RawIOBase):
     """A file over HTTP, each read a range; counts what came."""
 
     def __init__(self, address: str) -> None:
         parts = urllib.parse.urlsplit(address)
-        self.path, self.position, self.came, self.closed = f"{parts.path}?{parts.query}", 0, 0, False
+        super().__init__()
+        self.path, self.position, self.came = f"{parts.path}?{parts.query}", 0, 0
         self.connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
         self.connection.request("HEAD", self.path)
         answer = self.connection.getresponse()
@@ -208,9 +210,6 @@ class _Ranges:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         self.position = offset + (0, self.position, self.length)[whence]
-        return self.position
-
-    def tell(self) -> int:
         return self.position
 
     def read(self, size: int = -1) -> bytes:
@@ -228,12 +227,6 @@ class _Ranges:
 
     def seekable(self) -> bool:
         return True
-
-    def writable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def _read_zone(address: str, zone: str) -> int:
