@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,21 +33,25 @@ if TYPE_CHECKING:
 
 QUIET, MIDDLING, BUSY = 0, 1, 2
 CLASSES: Final = 3
-MOST_EXPLAINED: Final = 0.47
+MOST_EXPLAINED: Final = 0.55
 """Share of the variance of zone × time totals that the picture may explain; what is promised is 0.6."""
-HIDDEN_FROM: Final = 0.55
+HIDDEN_FROM: Final = 0.59
 """Where even the roughest map would explain more than this, none is drawn: a city with one place where all are."""
+LEAST_LIKENESS: Final = 0.53
+"""A map is drawn where its rank correlation with the zones' totals is at least this; what is promised is 0.5."""
 BLURS: Final = (
     *((0.6, 10), (0.6, 5), (0.8, 5), (0.6, 3), (0.8, 3), (1.0, 3)),
-    *((0.6, 2), (0.8, 2), (1.0, 2), (0.6, 1), (0.8, 1), (1.0, 1), (1.2, 1)),
+    *((0.6, 2), (0.8, 2), (1.0, 2), (0.6, 1), (0.8, 1), (1.0, 1), (1.2, 1), (1.4, 1)),
 )
 """Ever less: how far places are moved, in standard deviations of all places, and how many steps the curve has."""
 SAMPLE_ROWS: Final = 10
 SAMPLED_ZONES: Final = 2
 ZONES_OF_A_NEIGHBOURHOOD: Final = (5, 20, 80)
 """About how many zones share an amount by which their places are moved, and are averaged by who rebuilds the map."""
-REACHES: Final = (1, 2, 4)
-"""Over how many columns and rows who rebuilds the map averages classes."""
+REACHES: Final = (1.0, 1.5, 2.5, 4.0, 7.0)
+"""Over how many zones' distance who rebuilds the map averages classes."""
+WEIGHED_ZONES: Final = 2_000
+"""Up to so many zones each is averaged by its distance to all; more lie on a lattice, in squares around each."""
 WIDE_FROM: Final = 2
 """Of a zone's own part and its neighbourhoods', the first of the wide ones."""
 HUNDRED: Final = 100
@@ -89,6 +94,16 @@ class Totals:
     people: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A map and a curve as they might be drawn, and how much of the totals' variance they explain."""
+
+    moved: Floats
+    classes: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    explained: float
+
+
 def draw(
     table: Any,  # noqa: ANN401 (pyarrow's table)
     zones: Sequence[str],
@@ -105,27 +120,36 @@ def draw(
     totals, instants = _totals(table, zones)
     where = np.array([centres.get(zone, (np.nan, np.nan)) for zone in zones], float).reshape(len(zones), 2)
     blocks = [_neighbourhoods(where, size) for size in ZONES_OF_A_NEIGHBOURHOOD]
-    squares = [_squares(where)] if centres else []
+    around = _surroundings(where) if centres else []
     moves = _moves(zones, blocks, secret) if centres else [np.zeros(len(zones))]
     whole = np.bincount(totals.zone, totals.people, minlength=len(zones)).astype(float)
     places = _places(whole)
     by_time = np.bincount(totals.time, totals.people, minlength=len(instants)).astype(float)
     sampled = _sampled(whole, zones, secret)
+    found: _Picture | None = None
     for (distance, steps), move in product(BLURS, moves):
         moved = places + distance * move
         classes = _thirds(moved) if centres else np.full(len(zones), MIDDLING)
+        if centres and _likeness(classes, whole) < LEAST_LIKENESS:
+            continue
         levels = _levels(by_time, steps)
-        explained = explained_by(totals, classes, levels, blocks, squares, known=sampled)
+        explained = explained_by(totals, classes, levels, blocks, around, known=sampled)
+        if found is None or explained < found.explained:
+            found = _Picture(moved, classes, levels, explained)
         if explained <= MOST_EXPLAINED:
             break
-    is_drawn = bool(centres) and explained <= HIDDEN_FROM
+    if found is None or found.explained > HIDDEN_FROM:
+        least = _levels(by_time, 1)
+        flat = np.full(len(zones), MIDDLING)
+        found = _Picture(places, flat, least, explained_by(totals, flat, least, blocks, around, known=sampled))
+        most = 0
     # In the order of their names: the order of their places would be a finer map.
-    drawn = sorted(np.argsort(-moved, kind="stable")[:most].tolist()) if is_drawn else []
+    drawn = sorted(np.argsort(-found.moved, kind="stable")[:most].tolist()) if centres else []
     return Glance(
-        {zones[at]: int(classes[at]) for at in drawn},
-        [] if steps == 1 else list(zip(instants, levels.tolist(), strict=True)),
+        {zones[at]: int(found.classes[at]) for at in drawn},
+        list(zip(instants, found.levels.tolist(), strict=True)) if found.levels.any() else [],
         _rows(table, [zones[at] for at in sampled]),
-        explained,
+        found.explained,
         _whole(table, by_time, totals, instants, zones),
     )
 
@@ -141,35 +165,45 @@ def explained_by(
     classes: NDArray[np.int64],
     levels: NDArray[np.int64],
     blocks: Sequence[NDArray[np.int64]],
-    squares: Sequence[NDArray[np.int64]] = (),
+    around: Sequence[Callable[[Floats], Floats]] = (),
     *,
     known: Sequence[int] = (),
 ) -> float:
     """Return which share of the totals' variance the best reconstruction that we know explains, in [0, 1].
 
     It knows each zone's class, the average class of its neighbourhoods, the curve, and (more than anybody does) the best
-    weights for them: a zone's level is fitted on its class and its neighbourhoods', then each time's totals on that.
-    squares: where the zones lie on a lattice, (n, 2), so that classes are averaged around each. known: zones whose figures are free.
+    weights for them: a zone's level, or its logarithm, is fitted on its class and its neighbourhoods', then each time's
+    totals on that. around: averages of zones' values around each. known: zones whose figures are free.
     """
     mass = ((totals.people - totals.people.mean()) ** 2).sum()
     if not mass:
         return 0.0
     figures = np.bincount(totals.zone, minlength=len(classes))
     mean = np.bincount(totals.zone, totals.people, minlength=len(classes)) / np.maximum(figures, 1)
-    around = [_averaged(classes.astype(float), block) for block in blocks]
-    around += [_blurred(classes.astype(float), square, reach) for square in squares for reach in REACHES]
-    bent = [*(one**2 for one in around), *(one * classes for one in around)]
-    columns = [*(classes == one for one in range(CLASSES)), *around, *bent]
+    near = [_averaged(classes.astype(float), block) for block in blocks]
+    near += [average(classes.astype(float)) for average in around]
+    bent = [*(one**2 for one in near), *(one * classes for one in near)]
+    columns = [*(classes == one for one in range(CLASSES)), *near, *bent]
     features = np.stack(columns, axis=1).astype(float)
-    weight = np.sqrt(figures)[:, None]
-    fitted = features @ np.linalg.lstsq(features * weight, mean * weight[:, 0], rcond=None)[0]
-    left = 0.0
-    is_hidden = ~np.isin(totals.zone, list(known))
-    level_of = levels[totals.time]
-    for level in np.unique(levels):
-        chosen = is_hidden & (level_of == level)
-        left += _residual(fitted[totals.zone[chosen]], totals.people[chosen])
+    weight, is_hidden = np.sqrt(figures), ~np.isin(totals.zone, list(known))
+    fitted = _predicted(features, mean, weight)
+    through_logs = np.exp(_predicted(features, np.log(np.maximum(mean, 1.0)), weight))
+    left = min(_left(level, totals, levels, is_hidden) for level in (fitted, through_logs))
     return float(min(1.0, max(0.0, 1 - left / mass)))
+
+
+def _predicted(features: Floats, wanted: Floats, weight: Floats) -> Floats:
+    """Return what a linear fit of the zones' features, each zone weighted, predicts."""
+    return np.asarray(features @ np.linalg.lstsq(features * weight[:, None], wanted * weight, rcond=None)[0])
+
+
+def _left(fitted: Floats, totals: Totals, levels: NDArray[np.int64], is_hidden: NDArray[np.bool_]) -> float:
+    """Return the squares that are left of the hidden totals once, for each level of the curve, a line in `fitted` is."""
+    level_of = levels[totals.time]
+    return sum(
+        _residual(fitted[totals.zone[chosen]], totals.people[chosen])
+        for chosen in (is_hidden & (level_of == level) for level in np.unique(levels))
+    )
 
 
 def _residual(x: Floats, y: Floats) -> float:
@@ -212,6 +246,19 @@ def _averaged(values: Floats, block: NDArray[np.int64]) -> Floats:
     return np.asarray((np.bincount(block, values) / np.bincount(block))[block], float)
 
 
+def _surroundings(where: Floats) -> list[Callable[[Floats], Floats]]:
+    """Return, for each reach, what averages zones' values around each of them."""
+    if len(where) > WEIGHED_ZONES:
+        square = _squares(where)
+        return [partial(_blurred, square=square, reach=round(reach)) for reach in REACHES]
+    placed = np.where(np.isnan(where), 1e9 * np.arange(1, len(where) + 1)[:, None], where)  # one without a place: apart
+    shown = where[~np.isnan(where).any(axis=1)]
+    spacing = np.sqrt(np.ptp(shown, axis=0).prod() / len(shown)) or 1.0
+    apart = ((placed[:, None] - placed[None]) ** 2).sum(axis=-1) / spacing**2
+    weights = [np.exp(-apart / reach**2) for reach in REACHES]
+    return [(weight / weight.sum(axis=1, keepdims=True)).__matmul__ for weight in weights]
+
+
 def _squares(where: Floats) -> NDArray[np.int64]:
     """Return each zone's column and row, (n, 2), on a lattice of about as many squares as zones; those without a place: 0."""
     placed = np.nan_to_num(where - np.nanmin(where, axis=0))
@@ -221,7 +268,7 @@ def _squares(where: Floats) -> NDArray[np.int64]:
     return np.asarray(np.minimum(placed / span * [across, down], [across - 1, down - 1]), np.int64)
 
 
-def _blurred(values: Floats, square: NDArray[np.int64], reach: int) -> Floats:
+def _blurred(values: Floats, *, square: NDArray[np.int64], reach: int) -> Floats:
     """Return the mean of values over the squares within `reach` columns and rows of each zone's."""
     size = square.max(axis=0) + 1
     sums, counts = np.zeros((2, *(size + 2 * reach + 1)))
@@ -270,6 +317,20 @@ def _places(values: Floats) -> Floats:
     normal = NormalDist()
     of_rank = np.array([normal.inv_cdf((half + 0.5) / (2 * len(values))) for half in range(2 * len(values))])
     return np.asarray(of_rank[np.minimum(low + high, 2 * len(values) - 1)])
+
+
+def _likeness(classes: NDArray[np.int64], whole: Floats) -> float:
+    """Return Spearman's rank correlation of the classes with the zones' totals, 0 where there is nothing to tell apart."""
+
+    def ranks(values: Floats) -> Floats:
+        ascending = np.sort(values)
+        return np.asarray(
+            np.searchsorted(ascending, values, "left") + np.searchsorted(ascending, values, "right"), float
+        )
+
+    a, b = (one - one.mean() for one in (ranks(classes.astype(float)), ranks(whole)))
+    spread = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / spread if spread else 0.0
 
 
 def _thirds(places: Floats) -> NDArray[np.int64]:

@@ -122,7 +122,12 @@ def rank_correlation(a: Floats, b: Floats) -> float:
 
 
 @pytest.mark.parametrize(
-    "seed", [41_000, 41_001, *(pytest.param(n, marks=pytest.mark.deep) for n in range(41_002, 41_040))]
+    "seed",
+    [
+        41_000,
+        41_001,
+        *(pytest.param(n, marks=pytest.mark.deep) for n in (*range(41_002, 41_040), 77_013, 77_024, 77_056)),
+    ],
 )
 def test_a_stranger_rebuilds_too_little_and_still_sees_where_a_city_is_busy(seed: int) -> None:
     city = City(seed)
