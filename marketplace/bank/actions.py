@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_action
-from marketplace.bank.camt import Line, Statement, read_statements
+from marketplace.bank.camt import Line, Statement
+from marketplace.bank.formats import read_file
 from marketplace.bank.queries import SQL
 from marketplace.bank.tables import BankAccount, BankStatement
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
@@ -74,14 +75,20 @@ def day_in_books(day: dt.date) -> dt.datetime:
 
 
 async def import_bank_statement(data: bytes, *, person: uuid.UUID | None, new_account: bool = False) -> Imported:
-    """Import a camt.053 file whole, once; refuse it in one sentence and write nothing otherwise.
+    """Import a camt.053 or MT940 file whole, once; refuse it in one sentence and write nothing otherwise.
 
     A file or a statement that comes again changes nothing, under another message number too. `new_account` says that
     an IBAN never seen is ours.
     """
     if len(data) > LARGEST_FILE_BYTES:
         raise Invalid("The file is larger than {limit} MB.", limit=LARGEST_FILE_BYTES // 1_000_000)
-    statements = read_statements(data)
+    return await import_statements(read_file(data), data, person=person, new_account=new_account)
+
+
+async def import_statements(
+    statements: list[Statement], data: bytes, *, person: uuid.UUID | None, new_account: bool
+) -> Imported:
+    """Import the statements read from a file, of whichever format; see `import_bank_statement`."""
     digest = hashlib.sha256(data).hexdigest()
     async with transaction():
         await lock(BANK_LOCK)

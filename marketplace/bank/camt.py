@@ -1,4 +1,4 @@
-"""Reading a bank's statement: camt.053.001.02 and .08, to whole cents, without entities, document types or network.
+"""Reading a bank's statement: camt.053 of every version since .02, to whole cents, without entities, document types or network.
 
 A file is read whole or refused in one sentence: a statement that does not add up never becomes lines.
 Source: ISO 20022 message definition, bank-to-customer statement.
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
-VERSIONS: Final = ("02", "08")
+VERSIONS: Final = frozenset(f"{number:02d}" for number in range(2, 15))
+"""What is read of a statement is the same in all of them."""
+FIRST_YEAR, BOOKED_WITHIN, VALUED_WITHIN = 2000, dt.timedelta(days=31), dt.timedelta(days=366)
 IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}")
 AMOUNT: Final = re.compile(r"\+?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})")
 """A decimal as XML Schema has them: no exponent, no digits but these, no sign but of what is not below zero."""
+AMOUNTS: Final = ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/CntrValAmt/Amt")
+"""Where a transaction says what it was, the first in euros counts."""
 OPENING, CLOSING = ("OPBD", "PRCD"), ("CLBD",)
 NOT_GIVEN: Final = {"", "NOTPROVIDED", "NONREF", "NOTAVAILABLE"}
 LARGEST_MINOR: Final = 10**15
@@ -91,9 +95,9 @@ def _parse(data: bytes) -> Any:  # noqa: ANN401 (an element of lxml)
         raise Invalid("The file declares a document type, which no bank statement does; it was not read.")
     space = etree.QName(root).namespace or ""
     if etree.QName(root).localname != "Document" or space not in {NAMESPACE + version for version in VERSIONS}:
-        raise Invalid(
-            "That is not a camt.053 bank statement of version 02 or 08: it says {what}.", what=space[-60:] or "–"
-        )
+        if "camt.054" in space:
+            raise Invalid("A notification (camt.054) moves nothing: import the statement of its day (camt.053).")
+        raise Invalid("That is not a camt.053 bank statement: it says {what}.", what=space[-60:] or "–")
     for element in root.iter():
         element.tag = etree.QName(element).localname
     return root
@@ -111,7 +115,15 @@ def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
     if closed_on < opened_on:
         raise Invalid("The statement {name} closes before it opens.", name=name)
     lines = list(_unlike(_lines(element, name)))
-    booked = sum(line.amount_minor for line in lines)
+    sequence = _text(element, "ElctrncSeqNb")
+    number = int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 18 else None  # noqa: PLR2004 (the standard's digits)
+    return check_statement(Statement(message, name, iban, number, opened_on, closed_on, opening, closing, lines))
+
+
+def check_statement(statement: Statement) -> Statement:
+    """Return a statement that adds up and whose days can be; refuse, in a sentence, any other."""
+    name, opening, closing = statement.statement_id, statement.opening_minor, statement.closing_minor
+    booked = sum(line.amount_minor for line in statement.lines)
     if opening + booked != closing:
         raise Invalid(
             "The statement {name} does not add up: it opens at {opening}, its entries make {booked}, and it closes at {closing}.",
@@ -120,9 +132,14 @@ def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
             booked=f"{decimal(booked)} {EUR}",
             closing=f"{decimal(closing)} {EUR}",
         )
-    sequence = _text(element, "ElctrncSeqNb")
-    number = int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 18 else None  # noqa: PLR2004 (the standard's digits)
-    return Statement(message, name, iban, number, opened_on, closed_on, opening, closing, lines)
+    first, last = statement.opened_on - BOOKED_WITHIN, statement.closed_on + BOOKED_WITHIN
+    for line in statement.lines:
+        if not first <= line.booked_on <= last or abs(line.value_on - line.booked_on) > VALUED_WITHIN:
+            day = line.booked_on if abs(line.value_on - line.booked_on) <= VALUED_WITHIN else line.value_on
+            raise Invalid("In the statement {name}, the day {day} cannot be of it.", name=name, day=day)
+    if statement.opened_on.year < FIRST_YEAR:
+        raise Invalid("In the statement {name}, the day {day} cannot be of it.", name=name, day=statement.opened_on)
+    return statement
 
 
 def _balance(element: Any, codes: tuple[str, ...], name: str) -> tuple[dt.date, int]:  # noqa: ANN401
@@ -179,7 +196,10 @@ def _line(  # noqa: PLR0917 (what the entry says, then where from)
         )
     side, agent = ("Dbtr", "DbtrAcct") if amount > 0 else ("Cdtr", "CdtrAcct")
     words = [text.text or "" for text in detail.iterfind("RmtInf/Ustrd")]
-    words += [text.text or "" for text in detail.iterfind("RmtInf/Strd/CdtrRefInf/Ref")]
+    for path in ("RmtInf/Strd/CdtrRefInf/Ref", "RmtInf/Strd/RfrdDocInf/Nb"):
+        words += [text.text or "" for text in detail.iterfind(path)]
+    if foreign := _foreign(detail):
+        words.append(foreign)
     return Line(
         reference,
         booked,
@@ -209,13 +229,22 @@ def _unlike(lines: Iterator[Line]) -> Iterator[Line]:
 
 
 def _detail_amount(detail: Any, whole: int, name: str) -> int | None:  # noqa: ANN401
-    """Return a transaction's cents, signed like its entry unless it says otherwise; None where it says none."""
-    holder = detail if detail.find("Amt") is not None else detail.find("AmtDtls/TxAmt")
-    if holder is None:
+    """Return a transaction's cents, signed like its entry unless it says otherwise; None where it says none in euros."""
+    stated = [found for path in AMOUNTS if (found := detail.find(path)) is not None and found.get("Ccy") == EUR]
+    if not stated:
         return None
-    cents = _cents(holder.find("Amt"), name)
+    cents = _cents(stated[0], name)
     direction = _text(detail, "CdtDbtInd")
     return cents if (direction == "CRDT" if direction else whole > 0) else -cents
+
+
+def _foreign(detail: Any) -> str:  # noqa: ANN401
+    """Return what a transaction was in another currency, such as `USD 120.00`; empty where it was in euros."""
+    for path in ("Amt", "AmtDtls/InstdAmt/Amt"):
+        found = detail.find(path)
+        if found is not None and found.get("Ccy") not in (None, EUR):
+            return f"{found.get('Ccy')} {(found.text or '').strip()}"
+    return ""
 
 
 def _amount(element: Any, name: str) -> int:  # noqa: ANN401

@@ -381,3 +381,11 @@ CROSS JOIN (
     )
 ) AS written_off
 WHERE books.minor <> sent.minor + bank.minor + stripe.minor + written_off.minor;
+
+-- name: last_closing
+-- What the account $1 held at the end of its last statement, in cents.
+SELECT closing_minor
+FROM bank_statement
+WHERE iban = $1
+ORDER BY closed_on DESC, id DESC
+LIMIT 1;

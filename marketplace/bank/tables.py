@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, BigSerial, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import (
+    UUID,
+    BigInt,
+    BigSerial,
+    Bytea,
+    Date,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    Text,
+    Timestamptz,
+    Varchar,
+)
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -45,6 +57,36 @@ class BankStatement(Table, db=DB, tablename="bank_statement"):
     imported_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
     imported_once = Unique([iban, message_id, statement_id])
     days_are_ordered = Check("opened_on <= closed_on")
+
+
+class BankUpload(Table, db=DB, tablename="bank_upload"):
+    """A file of the bank's that somebody looks at before importing it."""
+
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER, Of.PARTNER),
+        "until it is imported, or the next upload after a day",
+        exported=False,
+        erasure=Erasure.EXPIRES,
+        ends=Ends("uploaded_at", 1),
+    )
+    id = UUID(primary_key=True)
+    data = Bytea()
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade)
+    uploaded_at = Timestamptz()
+
+
+class CsvMapping(Table, db=DB, tablename="csv_mapping"):
+    """Which columns of an account's CSV are what; files with the same headings are read so from then on."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    iban = Text(primary_key=True)
+    headings = Text()
+    """Tabs between."""
+    columns = Text()
+    """JSON of `csv_files.Mapping`."""
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
+    at = Timestamptz()
+    iban_of_csv_is_plain = Check("iban ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}$'")
 
 
 class BankLine(Table, db=DB, tablename="bank_line"):

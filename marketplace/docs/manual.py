@@ -32,6 +32,7 @@ PARTS: Final = {
         "stripe",
         "einvoicing",
         "payee-names",
+        "bank",
         "roles",
         "security",
         "identity-providers",

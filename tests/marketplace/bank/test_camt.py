@@ -68,8 +68,18 @@ BAD = {
         .encode(),
         "document type",
     ),
-    "another version": (GOOD.replace("001.02", "001.04").encode(), "version 02 or 08"),
-    "another message": (GOOD.replace("camt.053.001.02", "camt.052.001.02").encode(), "version 02 or 08"),
+    "another version": (GOOD.replace("001.02", "001.01").encode(), "not a camt.053 bank statement"),
+    "a notification": (GOOD.replace("camt.053.001.02", "camt.054.001.08").encode(), "moves nothing"),
+    "a day that cannot be": (
+        GOOD.replace("<BookgDt><Dt>2026-10-05", "<BookgDt><Dt>2062-10-05").encode(),
+        "cannot be of it",
+    ),
+    "a value years before": (
+        GOOD.replace("<ValDt><Dt>2026-10-05", "<ValDt><Dt>1970-01-01").encode(),
+        "cannot be of it",
+    ),
+    "another century": (GOOD.replace("2026-10-05", "1926-10-05").encode(), "cannot be of it"),
+    "another message": (GOOD.replace("camt.053.001.02", "camt.052.001.02").encode(), "not a camt.053 bank statement"),
     "no statement": (GOOD.replace("<Stmt>", "<Other>").replace("</Stmt>", "</Other>").encode(), "no statement"),
     "no message number": (GOOD.replace("<MsgId>M1</MsgId>", "").encode(), "message number"),
     "no account": (GOOD.replace(IBAN, "12").encode(), "IBAN"),
@@ -109,3 +119,21 @@ def test_any_amounts_are_read_to_the_cent(amounts: list[int], opening: int, vers
     assert [line.amount_minor for line in read.lines] == amounts
     assert read.opening_minor == opening
     assert read.closing_minor == opening + sum(amounts)
+
+
+@pytest.mark.parametrize("version", ["03", "04", "06", "10", "12", "13"])
+def test_every_version_in_use_is_read_alike(version: str) -> None:
+    later = Statement([Entry(700, "B1", "x", "Zoé", "E1")], opening=100).xml("08")
+    [read] = read_statements(later.replace(b"camt.053.001.08", f"camt.053.001.{version}".encode()))
+    [line] = read.lines
+    assert (line.amount_minor, line.counterparty, line.end_to_end_id, read.closing_minor) == (700, "Zoé", "E1", 800)
+
+
+def test_a_transaction_in_another_currency_and_the_documents_it_pays_are_read() -> None:
+    foreign = '<AmtDtls><InstdAmt><Amt Ccy="USD">7.90</Amt></InstdAmt></AmtDtls>'
+    document = "<RmtInf><Strd><RfrdDocInf><Nb>F-2026-000042</Nb></RfrdDocInf></Strd></RmtInf>"
+    plain = Statement([Entry(700, "B1")], opening=100).xml("08").decode()
+    for amount in ('<Amt Ccy="USD">7.90</Amt>', foreign):
+        data = plain.replace("</Refs>", f"</Refs>{amount}{document}").encode()
+        [line] = read_statements(data)[0].lines
+        assert (line.amount_minor, line.remittance) == (700, "F-2026-000042 USD 7.90")

@@ -1,0 +1,127 @@
+"""A bank's file looked at before it is imported: what it would bring, and which column of a CSV is what."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from litestar import get, post
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import ClientException
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.bank import previews
+from marketplace.bank.actions import LARGEST_FILE_BYTES
+from marketplace.bank.csv_files import COLUMNS, DAY_FORMS, Mapping
+from marketplace.bank.matching import match_stripe_payouts
+from marketplace.errors import Invalid
+from marketplace.identity.guards import expect
+from marketplace.ledger.base_pages import CLERKS, Asked, Text, books_page
+from marketplace.web.formats import read_cents
+from marketplace.web.pages import see
+
+LINES_SHOWN = 100
+
+
+class ColumnsForm(Struct):
+    """Which columns are what; empty: not there."""
+
+    iban: str
+    booked: str
+    days: str
+    amount: str = ""
+    debit: str = ""
+    credit: str = ""
+    value: str = ""
+    words: str = ""
+    name: str = ""
+    reference: str = ""
+    balance: str = ""
+
+
+class ImportForm(Struct):
+    """What is said of a file when it is imported."""
+
+    new_account: str = ""
+    opening: str = ""
+
+
+@post(
+    "/finance/bank/uploads",
+    guards=CLERKS,
+    opt=expect("finance"),
+    request_max_body_size=LARGEST_FILE_BYTES + 10_000,
+    status_code=303,
+)
+async def upload(request: Asked) -> Redirect:
+    """Keep a file, and lead to what it would bring."""
+    try:
+        form: Any = await request.form()
+        identifier = uuid.UUID(str(form.get("form_id", "")))
+    except (ClientException, ValueError):
+        raise Invalid("The file could not be read; send it again.") from None
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise Invalid("Choose the bank's file first.")
+    assert request.user.person
+    await previews.keep_upload(identifier, await file.read(), request.user.person)
+    return see(f"/finance/bank/uploads/{identifier}")
+
+
+@get("/finance/bank/uploads/{upload_id:uuid}", guards=CLERKS, opt=expect("finance", stranger=404))
+async def preview(request: Asked, upload_id: FromPath[uuid.UUID], columns: Text = "") -> Template:
+    """Show what a kept file would bring."""
+    assert request.user.person
+    return books_page(
+        "bank/preview.html",
+        upload=upload_id,
+        found=await previews.preview(upload_id, request.user.person),
+        columns=COLUMNS,
+        day_forms=list(DAY_FORMS),
+        asks_columns=bool(columns),
+        shown=LINES_SHOWN,
+    )
+
+
+@post(
+    "/finance/bank/uploads/{upload_id:uuid}/columns",
+    guards=CLERKS,
+    opt=expect("finance", stranger=404),
+    status_code=303,
+)
+async def write_columns(
+    request: Asked,
+    upload_id: FromPath[uuid.UUID],
+    data: Annotated[ColumnsForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Keep which columns of an account's CSV are what."""
+    assert request.user.person
+    mapping = Mapping(**{column: getattr(data, column) for column in (*COLUMNS, "days")})
+    await previews.write_mapping(upload_id, request.user.person, data.iban, mapping)
+    return see(f"/finance/bank/uploads/{upload_id}")
+
+
+@post(
+    "/finance/bank/uploads/{upload_id:uuid}/import", guards=CLERKS, opt=expect("finance", stranger=404), status_code=303
+)
+async def import_upload(
+    request: Asked,
+    upload_id: FromPath[uuid.UUID],
+    data: Annotated[ImportForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Import a kept file, and match what leaves no doubt."""
+    assert request.user.person
+    imported = await previews.import_upload(
+        upload_id,
+        request.user.person,
+        new_account=data.new_account == "yes",
+        opening_minor=read_cents(data.opening, signed=True) if data.opening.strip() else None,
+    )
+    await match_stripe_payouts()
+    return see(f"/finance/bank?new={imported.statements}&lines={imported.lines}&known={imported.known}")
+
+
+ROUTES = [upload, preview, write_columns, import_upload]

@@ -1,0 +1,167 @@
+"""A file of the bank's before it is imported: kept a day, shown as what it would bring, then imported or dropped."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.bank import camt, csv_files
+from marketplace.bank.actions import LARGEST_FILE_BYTES, Imported, import_statements
+from marketplace.bank.camt import Statement
+from marketplace.bank.csv_files import Mapping
+from marketplace.bank.formats import is_csv, read_file
+from marketplace.bank.queries import SQL
+from marketplace.bank.tables import BankUpload, CsvMapping
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.errors import Invalid, NotFound
+
+KEPT: Final = dt.timedelta(days=1)
+
+
+class StoredUpload(Struct, frozen=True):
+    """A file that waits to be imported."""
+
+    data: bytes
+    person: uuid.UUID
+
+
+class KnownMapping(Struct, frozen=True):
+    """The columns of a bank's CSV, as JSON, and the account that such files are of."""
+
+    iban: str
+    columns: str
+
+
+class KnownLine(Struct, frozen=True):
+    """A line that is here already."""
+
+    reference: str
+
+
+class Preview(Struct, frozen=True):
+    """What a file would bring. Without statements, it is a CSV that nobody has said the columns of."""
+
+    statements: list[Statement]
+    known: set[str]
+    """References of lines that are here already."""
+    strangers: set[str]
+    """IBANs that are not known as ours."""
+    headings: list[str]
+    mapping: Mapping | None
+    iban: str
+    needs_opening: bool
+
+
+async def keep_upload(upload: uuid.UUID, data: bytes, person: uuid.UUID) -> None:
+    """Keep a file for its preview, once a form; files of before yesterday are dropped."""
+    if len(data) > LARGEST_FILE_BYTES:
+        raise Invalid("The file is larger than {limit} MB.", limit=LARGEST_FILE_BYTES // 1_000_000)
+    now = clock.now()
+    await BankUpload.delete().where(BankUpload.uploaded_at < now - KEPT)
+    new = BankUpload(id=upload, data=data, person=person, uploaded_at=now)
+    await BankUpload.insert(new).on_conflict(action="DO NOTHING")
+
+
+async def preview(upload: uuid.UUID, person: uuid.UUID) -> Preview:
+    """Return what a kept file would bring; refuses, in a sentence, a file that is not wholly right."""
+    data = await _read(upload, person)
+    headings: list[str] = []
+    mapping, iban, needs_opening = None, "", False
+    if is_csv(data):
+        headings = csv_files.read_table(data).headings
+        known = await _find_mapping(headings)
+        if known:
+            iban, mapping = known.iban, msgspec.json.decode(known.columns, type=Mapping)
+            opening = await _closing(iban)
+            needs_opening = not mapping.balance and opening is None
+        statements = [] if mapping is None or needs_opening else [csv_files.read_csv(data, mapping, iban, opening)]
+    else:
+        statements = read_file(data)
+    lines = [line.reference for statement in statements for line in statement.lines]
+    ibans = list({statement.iban for statement in statements})
+    found = await fetch_rows(
+        KnownLine, "SELECT reference FROM bank_line WHERE iban = ANY ($1) AND reference = ANY ($2)", ibans, lines
+    )
+    ours = await fetch_rows(OurAccount, "SELECT iban FROM bank_account WHERE iban = ANY ($1)", ibans)
+    return Preview(
+        statements,
+        {row.reference for row in found},
+        set(ibans) - {row.iban for row in ours},
+        headings,
+        mapping,
+        iban,
+        needs_opening,
+    )
+
+
+class OurAccount(Struct, frozen=True):
+    """An account that is known as ours."""
+
+    iban: str
+
+
+async def write_mapping(upload: uuid.UUID, person: uuid.UUID, iban: str, mapping: Mapping) -> None:
+    """Keep which columns of a kept file are what, for its account and all later files with these headings."""
+    headings = csv_files.read_table(await _read(upload, person)).headings
+    csv_files.check_mapping(mapping, headings)
+    plain = iban.replace(" ", "").upper()
+    if not camt.IBAN.fullmatch(plain):
+        raise Invalid("The statement {name} names no account by its IBAN.", name="CSV")
+    row = CsvMapping(
+        iban=plain,
+        headings="\t".join(headings),
+        columns=msgspec.json.encode(mapping).decode(),
+        person=person,
+        at=clock.now(),
+    )
+    await CsvMapping.insert(row).on_conflict(
+        target=CsvMapping.iban,
+        action="DO UPDATE",
+        values=[CsvMapping.headings, CsvMapping.columns, CsvMapping.person, CsvMapping.at],
+    )
+
+
+async def import_upload(
+    upload: uuid.UUID, person: uuid.UUID, *, new_account: bool, opening_minor: int | None = None
+) -> Imported:
+    """Import a kept file whole, once, and drop it. opening_minor: of an account whose CSV has no balances, in cents."""
+    data = await _read(upload, person)
+    if is_csv(data):
+        known = await _find_mapping(csv_files.read_table(data).headings)
+        if known is None:
+            raise Invalid("Say first which column of this file is what.")
+        opening = await _closing(known.iban)
+        mapping = msgspec.json.decode(known.columns, type=Mapping)
+        statements = [csv_files.read_csv(data, mapping, known.iban, opening_minor if opening is None else opening)]
+    else:
+        statements = read_file(data)
+    today = clock.now().date()
+    if late := next((one for one in statements if one.closed_on > today + dt.timedelta(days=1)), None):
+        raise Invalid("The statement {name} closes in the future.", name=late.statement_id)
+    async with transaction():
+        imported = await import_statements(statements, data, person=person, new_account=new_account)
+        await BankUpload.delete().where(BankUpload.id == upload)
+    return imported
+
+
+async def _read(upload: uuid.UUID, person: uuid.UUID) -> bytes:
+    row = await fetch_row(StoredUpload, select(StoredUpload, BankUpload).where(BankUpload.id == upload))
+    if row is None or row.person != person:
+        raise NotFound("There is no such file any more; send it again.")
+    return row.data
+
+
+async def _find_mapping(headings: list[str]) -> KnownMapping | None:
+    """Return the columns of files with these headings, the last that somebody stated."""
+    latest = select(KnownMapping, CsvMapping).where(CsvMapping.headings == "\t".join(headings))
+    return await fetch_row(KnownMapping, latest.order_by(CsvMapping.at, ascending=False).limit(1))
+
+
+async def _closing(iban: str) -> int | None:
+    """Return what an account holds by its last statement, in cents; None where it has none."""
+    return await fetch_scalar(int, SQL["last_closing"], iban)

@@ -1,0 +1,186 @@
+"""MT940 and CSV: read to the cent, looked at before they are imported, a bank's columns said once; nonsense is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace import clock
+from marketplace.bank.csv_files import Mapping, check_mapping, read_csv, read_table
+from marketplace.bank.mt940 import is_mt940, read_mt940
+from marketplace.bank.previews import keep_upload
+from marketplace.errors import Invalid
+from marketplace.ledger.chart import BANK
+from marketplace.ledger.queries import balance
+from tests.marketplace.bank.statements import IBAN, Entry, Statement
+from tests.marketplace.finance.test_pages import signed_in
+from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    import httpx
+
+MT940 = f""":20:STARTUMS
+:25:BNPAFRPP/{IBAN}
+:28C:42/1
+:60F:C261004EUR1000,00
+:61:2610051005CR118,45NTRFNONREF//B1
+:86:166?00GUTSCHRIFT?20EREF+po_1?21SVWZ+STRIPE po_1?32Stripe Payments?33 Europe
+:61:2610051005D12,5NMSC/ourref
+:86:/EREF/PTP1/REMI/Frais de tenue de compte/NAME/La Banque
+:61:2610061006RD3,NTRFNONREF//B3
+:86:Annulation
+:62F:C261006EUR1108,95
+-
+"""
+CSV = """Relevé du compte;;;;
+Date;Libellé;Débit;Crédit;Solde
+06/10/2026;ANNULATION;;3,00;1 108,95
+05/10/2026;FRAIS DE TENUE DE COMPTE;12,50;;1 105,95
+05/10/2026;VIR STRIPE po_1;;118,45;1 118,45
+"""
+COLUMNS = Mapping(booked="Date", debit="Débit", credit="Crédit", words="Libellé", balance="Solde")
+
+
+def test_an_mt940_is_the_lines_that_camt_would_have() -> None:
+    assert is_mt940(MT940.encode())
+    [read] = read_mt940(MT940.replace("\n", "\r\n").encode())
+    assert (read.iban, read.sequence, read.opening_minor, read.closing_minor) == (IBAN, 42, 100_000, 110_895)
+    assert [(line.reference, line.amount_minor, line.end_to_end_id, line.counterparty) for line in read.lines] == [
+        ("B1", 11_845, "po_1", "Stripe Payments Europe"),
+        ("STARTUMS 42/1/2", -1_250, "PTP1", "La Banque"),
+        ("B3", 300, "", ""),
+    ]
+    assert [line.remittance for line in read.lines] == ["STRIPE po_1", "Frais de tenue de compte", "Annulation"]
+    turn = MT940.replace("2610051005CR", "2601021231CR").replace("C261004", "C260101")
+    assert read_mt940(turn.encode())[0].lines[0].booked_on == dt.date(2025, 12, 31), "the year before"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "sentence"),
+    [
+        (IBAN, "12345", "IBAN"),
+        (":60F:C261004EUR", ":60F:C261004USD", "euros"),
+        (":62F:C", ":62X:C", "no balance 62F"),
+        ("118,45", "118,46", "does not add up"),
+        ("D12,5N", "X12,5N", "not a movement"),
+        ("2610051005CR", "2613051005CR", "not a day"),
+        ("2610051005CR", "2610050230CR", "not a day"),
+        ("2610051005CR", "2602280229CR", "not a day|cannot be of it"),
+    ],
+)
+def test_a_bad_mt940_is_refused_in_one_sentence(wrong: str, right: str, sentence: str) -> None:
+    assert wrong in MT940
+    with pytest.raises(Invalid, match=sentence):
+        read_mt940(MT940.replace(wrong, right, 1).encode())
+
+
+def test_a_csv_is_read_by_its_columns_whatever_its_signs() -> None:
+    read = read_csv(CSV.encode("cp1252"), COLUMNS, IBAN, None)
+    assert (read.opening_minor, read.closing_minor) == (100_000, 110_895)
+    assert [line.amount_minor for line in read.lines] == [11_845, -1_250, 300], "the earliest first"
+    english = (
+        'day,what,amount,id,valued\n2026-10-05,fee,"(1,234.50)",7,2026-10-06\n2026-10-05,fee,5-,7,\n2026-10-07,x,0,8,\n'
+    )
+    mapping = Mapping(booked="day", amount="amount", words="what", reference="id", value="valued", days="year first")
+    lines = read_csv(english.encode(), mapping, IBAN, 0).lines
+    assert [(line.reference, line.amount_minor) for line in lines] == [("7", -123_450), ("7#2", -500)]
+    assert lines[0].value_on == dt.date(2026, 10, 6)
+
+
+@pytest.mark.parametrize(
+    ("data", "mapping", "opening", "sentence"),
+    [
+        ("x", COLUMNS, None, "neither camt.053"),
+        ("", COLUMNS, None, "neither camt.053"),
+        ("Date;Libellé;Débit;Crédit;Solde\n", COLUMNS, None, "holds no statement"),
+        (CSV.replace("05/10/2026;F", "35/10/2026;F"), COLUMNS, None, "not a day"),
+        (CSV.replace("12,50", "douze"), COLUMNS, None, "whole cents"),
+        (CSV.replace("118,45;1 118", "99999999999999,00;1 118"), COLUMNS, None, "whole cents"),
+        (CSV, Mapping(booked="Date", amount="Montant"), None, "no column Montant"),
+        (CSV, Mapping(booked="Date"), None, "Say which column"),
+        (CSV, Mapping(booked="Date", debit="Débit", credit="Crédit"), None, "say what the account held"),
+        (CSV.replace("1 108,95", "1 108,96"), COLUMNS, None, "does not add up"),
+    ],
+)
+def test_a_bad_csv_is_refused_in_one_sentence(data: str, mapping: Mapping, opening: int | None, sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence):
+        check_mapping(mapping, read_table(data.encode()).headings)
+        read_csv(data.encode(), mapping, IBAN, opening)
+
+
+async def submit(visitor: httpx.AsyncClient, path: str, *, file: bytes = b"", **fields: str) -> httpx.Response:
+    token = re.search(r'name="_csrf_token" value="([^"]*)"', (await visitor.get("/en/finance/bank")).text)
+    assert token
+    files = {"file": ("statement", file)} if file else None
+    return await visitor.post(path, data={"_csrf_token": token[1], **fields}, files=files)
+
+
+async def test_a_file_is_looked_at_before_it_is_imported() -> None:
+    async with await signed_in("finance") as visitor, await signed_in("finance") as other:
+        upload = str(uuid.uuid4())
+        answer = await submit(visitor, "/en/finance/bank/uploads", file=MT940.encode(), form_id=upload)
+        assert answer.status_code == 303
+        path = answer.headers["location"]
+        page = (await visitor.get(path)).text
+        assert "Nothing is written yet" in page
+        assert "Stripe Payments Europe" in page
+        assert f"Not known as ours: {IBAN}" in page
+        assert "Rien n’est encore écrit" in (await visitor.get(path.replace("/en/", "/fr/"))).text
+        assert await fetch_value("SELECT count(*) FROM bank_line") == 0
+        assert (await other.get(path)).status_code == 404, "another clerk's"
+        assert (await submit(visitor, f"{path}/import")).status_code == 409, "of whose account nobody said it is ours"
+        assert (await submit(visitor, f"{path}/import", new_account="yes")).status_code == 303
+        assert await balance(BANK) == 110_895
+        assert (await visitor.get(path)).status_code == 404, "it is not kept"
+        csv_upload = str(uuid.uuid4())
+        later = CSV.replace("10/2026", "11/2026")
+        path = (await submit(visitor, "/en/finance/bank/uploads", file=later.encode(), form_id=csv_upload)).headers[
+            "location"
+        ]
+        page = (await visitor.get(path)).text
+        assert "Which column is what?" in page
+        assert (await submit(visitor, f"{path}/import")).status_code == 422, "nobody said the columns"
+        columns = {"booked": "Date", "words": "Libellé", "debit": "Débit", "credit": "Crédit", "days": "day first"}
+        assert (await submit(visitor, f"{path}/columns", iban="12", **columns)).status_code == 422
+        assert (await submit(visitor, f"{path}/columns", iban=IBAN, **columns)).status_code == 303
+        page = (await visitor.get(path)).text
+        assert "VIR STRIPE po_1" in page
+        assert "€1,217.90" in page, "it opens where the last one closed"
+        assert "Which column is what?" in (await visitor.get(f"{path}?columns=1")).text
+        assert (await submit(visitor, f"{path}/import")).status_code == 303
+        assert await balance(BANK) == 121_790
+        again = str(uuid.uuid4())
+        path = (await submit(visitor, "/en/finance/bank/uploads", file=later.encode(), form_id=again)).headers[
+            "location"
+        ]
+        assert "here already" in (await visitor.get(path)).text, "and its columns are known"
+        for bad in ({"form_id": "x"}, {"form_id": str(uuid.uuid4())}):
+            assert (await submit(visitor, "/en/finance/bank/uploads", **bad)).status_code == 422
+
+
+async def test_a_csv_of_a_new_account_without_balances_says_what_it_held_and_no_statement_is_of_tomorrow() -> None:
+    async with await signed_in("finance") as visitor:
+        path = (
+            await submit(visitor, "/en/finance/bank/uploads", file=CSV.encode(), form_id=str(uuid.uuid4()))
+        ).headers["location"]
+        columns = {"booked": "Date", "words": "Libellé", "debit": "Débit", "credit": "Crédit", "days": "day first"}
+        await submit(visitor, f"{path}/columns", iban=IBAN, **columns)
+        assert "What the account held before the first line" in (await visitor.get(path)).text
+        assert (await submit(visitor, f"{path}/import", opening="1000", new_account="yes")).status_code == 303
+        assert await balance(BANK) == 110_895
+        ahead = Statement([Entry(5, "Z", day=dt.date(2099, 1, 2))], day=dt.date(2099, 1, 2), name="S9", opening=110_895)
+        path = (await submit(visitor, "/en/finance/bank/uploads", file=ahead.xml(), form_id=str(uuid.uuid4()))).headers[
+            "location"
+        ]
+        refused = await submit(visitor, f"{path}/import")
+        assert (refused.status_code, "closes in the future" in refused.text) == (422, True)
+    person = (await fetch("SELECT id FROM person"))[0]["id"]
+    with pytest.raises(Invalid, match="larger than"):
+        await keep_upload(uuid.uuid4(), b"x" * 20_000_001, person)
+    with clock.shifted(dt.timedelta(days=2)):
+        await keep_upload(uuid.uuid4(), b"x", person)
+    assert await fetch_value("SELECT count(*) FROM bank_upload") == 1, "what was not imported is dropped after a day"
