@@ -71,7 +71,7 @@ class BankUpload(Table, db=DB, tablename="bank_upload"):
     )
     id = UUID(primary_key=True)
     data = Bytea()
-    person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
     uploaded_at = Timestamptz()
 
 

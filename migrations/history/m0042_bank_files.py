@@ -13,7 +13,7 @@ SQL = """
 CREATE TABLE "bank_upload" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "data" BYTEA NOT NULL,
-    "person" UUID NOT NULL REFERENCES "person" ("id") ON DELETE CASCADE,
+    "person" UUID NOT NULL REFERENCES "person" ("id") ON DELETE RESTRICT,
     "uploaded_at" TIMESTAMPTZ NOT NULL
 );
 
