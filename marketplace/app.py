@@ -77,6 +77,7 @@ from marketplace.recovery import address_pages as recovery_address_pages
 from marketplace.recovery import pages as recovery_pages
 from marketplace.requests import pages as requests_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
+from marketplace.rewards import pages as rewards_pages
 from marketplace.rights import pages as rights_pages
 from marketplace.rights import steward_pages as rights_steward_pages
 from marketplace.search import routes as search_routes
@@ -406,6 +407,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     payouts_pages.ROUTES,
     payouts_statement_pages.ROUTES,
     payouts_run_pages.ROUTES,
+    rewards_pages.ROUTES,
     bank_pages.ROUTES,
     bank_preview_pages.ROUTES,
     finance_pages.ROUTES,

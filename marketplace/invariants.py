@@ -28,6 +28,7 @@ from marketplace.ledger.invariants import BOOKS
 from marketplace.payments.invariants import PAYMENTS
 from marketplace.payouts.invariants import PAYOUTS
 from marketplace.purchases.invariants import SALES
+from marketplace.rewards.invariants import REWARDS
 from marketplace.transparency.invariants import LOG
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         INDEX,
         SHARES,
         PAYOUTS,
+        REWARDS,
         BANK,
         TRANSMISSIONS,
         WRITE_OFFS,

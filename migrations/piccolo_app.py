@@ -43,6 +43,7 @@ SLICES = (
     "earnings",
     "operators",
     "payouts",
+    "rewards",
     "bank",
     "finance",
     "bookkeeping",

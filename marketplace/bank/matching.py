@@ -40,6 +40,7 @@ FEE_ACCOUNTS: Final = (
     chart.VAT_COLLECTED,
     chart.FEES_OF_THIRD_PARTIES,
     chart.ADVANCES,
+    chart.GIFTS,
 )
 """What a line may be without any document of ours: the accounts a clerk may choose."""
 SURE, LIKELY = 100, 85

@@ -161,14 +161,14 @@ async def cancel_shares() -> int:
 
 
 async def move_payable(
-    kind: Literal["payout", "payout_back"],
+    kind: Literal["payout", "payout_back", "reward", "reward_back"],
     source: str,
     *values: object,
     amount_minor: int,
     people: int,
     at: dt.datetime,
 ) -> int:
-    """Move whole cents out of subscribers' payable balances (payout), or into them again (payout_back); return the run.
+    """Move whole cents out of subscribers' payable balances, or (`_back`) into them again; return the run.
 
     source: SQL with the parameters `values`, which returns a subscriber once, and their cents above zero as
     `amount_minor`; `people` rows that are `amount_minor` in all. One statement moves them, in the caller's transaction;
@@ -181,7 +181,7 @@ async def move_payable(
             FROM ({source}) AS moving""",
         *values,
         run,
-        -micro if kind == "payout" else micro,
+        micro if kind.endswith("_back") else -micro,
     )
     assert moved == people, "money moves for everyone, or for nobody"
     return run

@@ -23,7 +23,8 @@ SHARES: Final = (
            FROM share_run LEFT JOIN accrual ON accrual.run = share_run.id
            WHERE NOT EXISTS (SELECT FROM share_close WHERE share_close.run = share_run.id)
            GROUP BY share_run.id HAVING coalesce(sum(payable_micro), 0) <>
-               CASE kind WHEN 'release' THEN 1 WHEN 'payout_back' THEN 1 WHEN 'payout' THEN -1 ELSE 0 END
+               CASE WHEN kind IN ('release', 'payout_back', 'reward_back') THEN 1
+                    WHEN kind IN ('payout', 'reward') THEN -1 ELSE 0 END
                    * amount_minor * 10000::numeric""",
     ),
     Invariant(

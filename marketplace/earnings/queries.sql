@@ -256,7 +256,7 @@ SELECT
     coalesce(sum(held_micro) FILTER (WHERE kind = 'hold'), 0)::bigint AS earned_micro,
     coalesce(sum(payable_micro) FILTER (WHERE kind = 'release'), 0)::bigint AS released_micro,
     coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro,
-    coalesce(-sum(payable_micro) FILTER (WHERE kind IN ('payout', 'payout_back')), 0)::bigint AS paid_micro
+    coalesce(-sum(payable_micro) FILTER (WHERE kind ~ '^(payout|reward)'), 0)::bigint AS paid_micro
 FROM {moved_for_one} AS moved
 JOIN share_run ON share_run.id = moved.run
 WHERE $2::int IS NULL OR extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris') = $2

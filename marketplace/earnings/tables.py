@@ -23,13 +23,14 @@ class ShareRun(Table, db=DB, tablename="share_run"):
     personal_data = NOBODYS
     id = BigSerial(primary_key=True)
     kind = Text()
-    """hold, release or cancel; payout, and payout_back for what a bank refused or returned."""
+    """hold, release or cancel; payout, and payout_back for what a bank refused or returned; reward, and reward_back for
+    what billing refused."""
     at = Timestamptz()
     amount_minor = BigInt()
     """The shares or payouts it moved, in whole cents, and the journal's amount."""
     people = BigInt(default=0)
     """How many rows of people it has: accruals, or of a close what it made theirs; 0 where shares are computed."""
-    known_kind = Check("kind IN ('hold', 'release', 'cancel', 'payout', 'payout_back')")
+    known_kind = Check("kind IN ('hold', 'release', 'cancel', 'payout', 'payout_back', 'reward', 'reward_back')")
     amount_is_not_negative = Check("amount_minor >= 0 AND people >= 0")
 
 

@@ -18,6 +18,9 @@ SUBSCRIBERS_HELD: Final = "467100"
 SUBSCRIBERS_PAYABLE: Final = "467200"
 OPERATOR_PAYABLE: Final = "467300"
 SUBSCRIBERS_IN_TRANSIT: Final = "467400"
+BILL_CREDITS: Final = "467500"
+GIFTS: Final = "467600"
+BENEFITS: Final = "467700"
 SUSPENSE: Final = "471000"
 BANK: Final = "512100"
 STRIPE: Final = "517000"
@@ -46,6 +49,9 @@ TITLES: Final = {
     SUBSCRIBERS_PAYABLE: ("Abonnés – parts à payer", "Subscribers – shares payable"),
     OPERATOR_PAYABLE: ("Opérateur – part à payer", "Operator – share payable"),
     SUBSCRIBERS_IN_TRANSIT: ("Abonnés – virements en cours", "Subscribers – transfers under way"),
+    BILL_CREDITS: ("Abonnés – crédits sur facture en cours", "Subscribers – bill credits under way"),
+    GIFTS: ("Associations – dons à verser", "Associations – gifts to pay"),
+    BENEFITS: ("Abonnés – avantages en cours", "Subscribers – benefits under way"),
     SUSPENSE: ("Compte d’attente", "Not yet explained"),
     BANK: ("Banque – compte courant", "Bank – current account"),
     STRIPE: ("Stripe – solde", "Stripe balance"),

@@ -176,6 +176,32 @@ KINDS: Final = (
         "payout_kept",
     ),
     EntryKind(
+        "rewards_moved",
+        "Crédits sur facture, dons et avantages",
+        "Bill credits, gifts and benefits",
+        "reward_run",
+        frozenset(
+            (chart.SUBSCRIBERS_PAYABLE, account) for account in (chart.BILL_CREDITS, chart.GIFTS, chart.BENEFITS)
+        ),
+        invariant="what bills, gifts and benefits still owe is what their accounts say, before payments to associations",
+    ),
+    EntryKind(
+        "rewards_answered",
+        "Crédits et avantages servis par l’opérateur",
+        "Credits and benefits that the operator gave",
+        "reward_answer",
+        frozenset((account, chart.OPERATOR_PAYABLE) for account in (chart.BILL_CREDITS, chart.BENEFITS)),
+        invariant="what bills, gifts and benefits still owe is what their accounts say, before payments to associations",
+    ),
+    EntryKind(
+        "rewards_back",
+        "Crédits et avantages refusés par la facturation",
+        "Credits and benefits that billing refused",
+        "reward_answer",
+        frozenset((account, chart.SUBSCRIBERS_PAYABLE) for account in (chart.BILL_CREDITS, chart.BENEFITS)),
+        invariant="what bills, gifts and benefits still owe is what their accounts say, before payments to associations",
+    ),
+    EntryKind(
         "bank_opening",
         "Solde d’ouverture de la banque",
         "Opening balance at the bank",

@@ -143,6 +143,18 @@ async def choose_threshold(line: int, threshold_minor: int) -> None:
         )
 
 
+async def choose_way(line: int, way: str, gift_to: str | None = None) -> None:
+    """Have a line's money go to the bank, on the phone bill, to an association or nowhere, from the next run on."""
+    async with transaction():
+        await end_former(line)
+        choice = PayoutChoice(subscriber=line, threshold_minor=0, chosen_at=clock.now(), way=way, gift_to=gift_to)
+        await PayoutChoice.insert(choice).on_conflict(
+            target=PayoutChoice.subscriber,
+            action="DO UPDATE",
+            values=[PayoutChoice.way, PayoutChoice.gift_to, PayoutChoice.chosen_at],
+        )
+
+
 async def begin_at_stripe(line: int, *, return_url: str) -> str:
     """Return the page where Stripe asks a line's holder who they are, so that it can pay them."""
     return await onboarding_page(await connected_account(line), return_url=return_url)

@@ -6,6 +6,7 @@ JOIN payable_movements() AS moved ON moved.subscriber = details.subscriber
 LEFT JOIN payout_choice ON payout_choice.subscriber = details.subscriber
 WHERE details.ended_at IS NULL AND details.refused_at IS NULL AND details.usable_from <= $2
   AND stripe_account IS NULL
+  AND (payout_choice.way IS NULL OR payout_choice.way = 'bank' OR payout_choice.is_last)
   AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = details.subscriber AND payout.state = 'open')
 GROUP BY details.id, payout_choice.threshold_minor, payout_choice.is_last
 HAVING sum(payable_micro) >= CASE
@@ -18,7 +19,7 @@ END * 10000
 SELECT choice.subscriber, NULL::uuid AS details, choice.stripe_account, sum(payable_micro) AS payable_micro
 FROM payout_choice AS choice
 JOIN payable_movements() AS moved ON moved.subscriber = choice.subscriber
-WHERE choice.stripe_account IS NOT NULL AND choice.stripe_from <= $2
+WHERE choice.stripe_account IS NOT NULL AND choice.stripe_from <= $2 AND (choice.way = 'bank' OR choice.is_last)
   AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = choice.subscriber AND payout.state = 'open')
 GROUP BY choice.subscriber
 HAVING sum(payable_micro) >= CASE WHEN choice.is_last THEN 1 ELSE greatest($1, choice.threshold_minor) END * 10000

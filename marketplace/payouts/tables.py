@@ -86,8 +86,14 @@ class PayoutChoice(Table, db=DB, tablename="payout_choice"):
     chosen_at = Timestamptz()
     is_last = Boolean(default=False)
     """Whether its holder left, and waits for all that is theirs, from one cent on; nothing is paid there after it."""
+    way = Text(default="bank")
+    """bank (or the Stripe account), bill, gift or kept: `rewards` moves the money of bills and gifts."""
+    gift_to = Text(null=True, default=None)
+    """The association that a gift goes to."""
     stripe_account_from_an_instant = Check("(stripe_account IS NULL) = (stripe_from IS NULL)")
     threshold_is_not_negative = Check("threshold_minor >= 0")
+    known_way = Check("way IN ('bank', 'bill', 'gift', 'kept')")
+    gift_is_to_somebody = Check("(way = 'gift') = (gift_to IS NOT NULL)")
 
 
 class PayoutRun(Table, db=DB, tablename="payout_run"):

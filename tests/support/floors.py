@@ -31,6 +31,7 @@ FLOORS = (
     {"storefront", "auction_pages"},
     {"earnings"},
     {"payouts", "operators"},
+    {"rewards"},
     {"bank", "einvoicing"},
     {"finance"},
     {"bookkeeping"},

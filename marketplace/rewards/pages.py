@@ -1,0 +1,167 @@
+"""Pages of rewards: where a subscriber's money goes and what they had, and the clerk's runs and files of billing."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.earnings.pages import line_of
+from marketplace.errors import Refusal
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, subscriber
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page
+from marketplace.rewards import actions, queries
+from marketplace.web.formats import paris_day
+from marketplace.web.pages import again, download, page, see
+
+Filled = Body(media_type=RequestEncodingType.URL_ENCODED)
+Mine = Request[Actor, Any, Any]
+
+
+class WayForm(Struct):
+    """Where a subscriber wants their money."""
+
+    way: str
+    form_id: uuid.UUID
+    gift_to: str = ""
+
+
+class BuyForm(Struct):
+    """A benefit that is bought."""
+
+    benefit: str
+    form_id: uuid.UUID
+
+
+class RunForm(Struct):
+    """The way whose money is to be moved."""
+
+    way: str
+    form_id: uuid.UUID
+
+
+class ListedForm(Struct):
+    """An association, or a benefit where it has a price."""
+
+    code: str
+    form_id: uuid.UUID
+    name: str = ""
+    iban: str = ""
+    title_fr: str = ""
+    title_en: str = ""
+    price_minor: int = 0
+
+
+# The subscriber -------------------------------------------------------------------------------------------------------
+
+
+async def _mine(line: int, number: int = 1) -> dict[str, Any]:
+    year = paris_day(clock.now()).year
+    return {
+        "spendable_micro": await queries.get_spendable(line),
+        "way": await queries.get_way(line),
+        "associations": [(one.code, one.name) for one in await queries.list_associations()],
+        "benefits": await queries.list_benefits(),
+        "rewards": await queries.list_rewards(line, number),
+        "years": [(one, gifts) for one in (year, year - 1) if (gifts := await queries.list_gifts_of_year(line, one))],
+    }
+
+
+@get("/earnings/rewards", guards=[subscriber], opt=expect("subscriber"))
+async def rewards(request: Mine, number: Page = 1) -> Template:
+    """Show where a subscriber's money goes, what it buys and what they had."""
+    return page("rewards/rewards.html", error="", **await _mine(line_of(request), number))
+
+
+@post("/earnings/rewards", guards=[subscriber], opt=expect("subscriber"), status_code=200)
+async def choose_way(request: Mine, data: Annotated[WayForm, Filled]) -> Redirect | Template:
+    """Choose where money goes from the next run on."""
+    line = line_of(request)
+    try:
+        await actions.choose(line, data.way, data.gift_to)
+    except Refusal as refusal:
+        return again("rewards/rewards.html", refusal, **await _mine(line))
+    return see("/earnings/rewards")
+
+
+@post("/earnings/rewards/buy", guards=[subscriber], opt=expect("subscriber"), status_code=200)
+async def buy(request: Mine, data: Annotated[BuyForm, Filled]) -> Redirect | Template:
+    """Buy a benefit, once a form."""
+    line = line_of(request)
+    try:
+        await actions.buy(line, data.benefit, data.form_id)
+    except Refusal as refusal:
+        return again("rewards/rewards.html", refusal, **await _mine(line))
+    return see("/earnings/rewards")
+
+
+# Finance --------------------------------------------------------------------------------------------------------------
+
+
+async def _books(number: int = 1) -> dict[str, Any]:
+    runs = await queries.list_runs(number)
+    return {
+        "due": [(way, await queries.get_due(way)) for way in ("bill", "gift")],
+        "runs": runs,
+        "payments": [(run, await queries.list_gift_payments(run.id)) for run in runs.rows if run.way == "gift"],
+        "farms": await queries.list_farms(),
+    }
+
+
+@get("/finance/rewards", guards=READERS, opt=expect("finance", "auditor"))
+async def books(request: Asked, number: Page = 1) -> Template:
+    """Show what is due by bill and gift, the runs, and accounts that many lines share."""
+    return page("rewards/books.html", error="", may_act=request.user.role == "finance", **await _books(number))
+
+
+@post("/finance/rewards/runs", guards=CLERKS, opt=expect("finance"), status_code=303)
+async def make_run(request: Asked, data: Annotated[RunForm, Filled]) -> Redirect:
+    """Move everyone's money that is due by bill, or by gift."""
+    await actions.make_run(data.way, data.form_id, request.user)
+    return see("/finance/rewards")
+
+
+@get("/finance/rewards/billing.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def billing_file() -> Response[bytes]:
+    """Hand out what billing is to credit: every line it has not answered."""
+    return download("billing.csv", await queries.write_billing_file(), "text/csv")
+
+
+@post("/finance/rewards/answers", guards=CLERKS, opt=expect("finance"), status_code=200)
+async def record_answer(request: Asked) -> Redirect | Template:
+    """Record billing's answer, all of it or nothing."""
+    form: Any = await request.form()
+    try:
+        await actions.record_answer(str(form.get("answer", "")).replace("\r\n", "\n").encode(), request.user)
+    except Refusal as refusal:
+        return again("rewards/books.html", refusal, may_act=True, **await _books())
+    return see("/finance/rewards")
+
+
+@post("/finance/rewards/{what:str}", guards=CLERKS, opt=expect("finance", stranger=200), status_code=200)
+async def list_one(request: Asked, what: FromPath[str], data: Annotated[ListedForm, Filled]) -> Redirect | Template:
+    """List an association or a benefit."""
+    try:
+        if what == "associations":
+            await actions.list_association(data.code, name=data.name, iban=data.iban, actor=request.user)
+        else:
+            await actions.list_benefit(
+                data.code,
+                title_fr=data.title_fr,
+                title_en=data.title_en,
+                price_minor=data.price_minor,
+                actor=request.user,
+            )
+    except Refusal as refusal:
+        return again("rewards/books.html", refusal, may_act=True, **await _books())
+    return see("/finance/rewards")
+
+
+ROUTES = [rewards, choose_way, buy, books, make_run, billing_file, record_answer, list_one]

@@ -1,0 +1,169 @@
+"""What is known of rewards: what can be had, what somebody had, what billing has still to answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.database import copy_out, fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.earnings.movements import year_bounds
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.payouts.tables import PayoutChoice
+from marketplace.rewards.tables import Association, Benefit
+from marketplace.statements import load_statements
+from pricing.money import EUR
+
+SQL: Final = load_statements(__package__)
+LINES_OF_A_FARM: Final = 5
+"""So many lines of one account are shown to a person: families have fewer."""
+FARMS_SHOWN: Final = 50
+
+
+class AssociationRow(Struct, frozen=True):
+    """An association that can be given to."""
+
+    code: str
+    name: str
+    pays_to: str
+
+
+class BenefitRow(Struct, frozen=True):
+    """A benefit and its price in cents."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    price_minor: int
+
+
+class WayRow(Struct, frozen=True):
+    """How a line wants its money: bank, bill, gift or kept; and to which association a gift goes."""
+
+    way: str
+    gift_to: str | None
+
+
+class RewardRow(Struct, frozen=True):
+    """One reward of a person."""
+
+    id: uuid.UUID
+    way: str
+    amount_minor: int
+    state: str
+    reason: str
+    made_at: dt.datetime
+    title_fr: str
+    title_en: str
+
+
+class GiftsRow(Struct, frozen=True):
+    """What somebody gave to one association in a year, in cents."""
+
+    name: str
+    amount_minor: int
+    gifts: int
+
+
+class RunRow(Struct, frozen=True):
+    """A run of rewards, and how many of its lines are not answered or were refused."""
+
+    id: uuid.UUID
+    way: str
+    amount_minor: int
+    people: int
+    made_at: dt.datetime
+    open: int
+    refused: int
+
+
+class GiftPayment(Struct, frozen=True):
+    """One payment of a gift run."""
+
+    name: str
+    iban: str
+    amount_minor: int
+    people: int
+
+
+class Due(Struct, frozen=True):
+    """How many are due, and how much in cents."""
+
+    people: int
+    amount_minor: int
+
+
+class FarmRow(Struct, frozen=True):
+    """An account that many lines want their money at."""
+
+    last_four: str
+    country: str
+    lines: int
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+
+async def list_associations() -> list[AssociationRow]:
+    """Return the associations that can be given to, by name."""
+    listed = select(AssociationRow, Association).where(Association.ended_at.is_null())
+    return await fetch_rows(AssociationRow, listed.order_by(Association.name))
+
+
+async def list_benefits() -> list[BenefitRow]:
+    """Return the benefits that can be had, the cheapest first."""
+    listed = select(BenefitRow, Benefit).where(Benefit.ended_at.is_null())
+    return await fetch_rows(BenefitRow, listed.order_by(Benefit.price_minor))
+
+
+async def get_way(line: int) -> WayRow:
+    """Return how a line wants its money: by transfer where nothing was chosen."""
+    chosen = await fetch_row(WayRow, select(WayRow, PayoutChoice).where(PayoutChoice.subscriber == line))
+    return chosen or WayRow("bank", None)
+
+
+async def get_spendable(line: int) -> int:
+    """Return what a line can spend, in micro-euros: closed money, without what a payout under way takes."""
+    return await fetch_scalar(int, SQL["get_spendable"], line) or 0
+
+
+async def list_rewards(line: int, page: int = 1) -> Paged[RewardRow]:
+    """Return one page of what a line had besides transfers, the latest first."""
+    return paged(await fetch_rows(RewardRow, SQL["list_rewards"], line, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_gifts_of_year(line: int, year: int) -> list[GiftsRow]:
+    """Return what a line gave in a year, by association: what its receipt says."""
+    return await fetch_rows(GiftsRow, SQL["list_gifts_of_year"], line, *year_bounds(year))
+
+
+async def get_due(way: str) -> Due:
+    """Return how many are due by a way, and how much."""
+    return await fetch_row(Due, SQL["sum_due"], way) or Due(0, 0)
+
+
+async def list_runs(page: int = 1) -> Paged[RunRow]:
+    """Return one page of the runs, the latest first."""
+    return paged(await fetch_rows(RunRow, SQL["list_runs"], PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_gift_payments(run: uuid.UUID) -> list[GiftPayment]:
+    """Return what a gift run is to pay, one payment for each association."""
+    return await fetch_rows(GiftPayment, SQL["list_gift_payments"], run)
+
+
+async def list_farms() -> list[FarmRow]:
+    """Return the accounts that many lines want their money at, the largest first: for a person to look at."""
+    return await fetch_rows(FarmRow, SQL["list_farms"], LINES_OF_A_FARM, FARMS_SHOWN)
+
+
+async def write_billing_file() -> bytes:
+    """Return the file for the operator's billing: every line it has not answered, as CSV."""
+    parts = [b"id,reference,what,amount_minor,currency\n"]
+
+    async def sink(part: bytes) -> None:
+        parts.append(part)
+
+    await copy_out(SQL["list_open_lines"], EUR, sink=sink)
+    return b"".join(parts)

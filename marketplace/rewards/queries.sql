@@ -1,0 +1,196 @@
+-- fragment: due
+-- Everyone who chose the way $1 and has a whole cent, none of it in a payout under way, with whom a gift is to.
+SELECT choice.subscriber, div(sum(payable_micro), 10000)::bigint AS amount_minor, coalesce(choice.gift_to, '') AS what
+FROM payout_choice AS choice
+JOIN payable_movements() AS moved ON moved.subscriber = choice.subscriber
+WHERE choice.way = $1 AND NOT choice.is_last
+  AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = choice.subscriber AND payout.state = 'open')
+  AND (choice.way <> 'gift' OR EXISTS (SELECT FROM association WHERE code = choice.gift_to AND ended_at IS NULL))
+GROUP BY choice.subscriber
+HAVING sum(payable_micro) >= 10000
+
+-- name: stage_rewarded
+-- Makes the table `rewarded` of whose money a run moves.
+CREATE TEMPORARY TABLE rewarded (
+    subscriber BIGINT NOT NULL,
+    amount_minor BIGINT NOT NULL,
+    what TEXT NOT NULL
+);
+
+-- name: find_due
+-- Puts everyone due by the way $1 into `rewarded`; see the fragment `due`.
+INSERT INTO rewarded (subscriber, amount_minor, what)
+{due};
+
+-- name: sum_due
+-- How many are due by the way $1, and how much, in cents.
+SELECT count(*) AS people, coalesce(sum(amount_minor), 0)::bigint AS amount_minor
+FROM ({due}) AS waiting;
+
+-- name: write_rewards
+-- Writes each one's part of the run $1, in the state $2.
+INSERT INTO reward (id, run, subscriber, amount_minor, what, state)
+SELECT gen_random_uuid(), $1, subscriber, amount_minor, what, $2
+FROM rewarded;
+
+-- name: get_spendable
+-- What the line $1 can spend, in micro-euros: what is theirs, without what a payout under way takes.
+SELECT (
+    (SELECT coalesce(sum(payable_micro), 0) FROM payable_movements() AS moved WHERE moved.subscriber = $1)
+    - (SELECT coalesce(sum(amount_minor), 0) FROM payout WHERE subscriber = $1 AND state = 'open') * 10000
+)::bigint AS payable_micro;
+
+-- name: list_rewards
+-- What the line $1 had besides transfers, the latest first; $2 rows, $3 rows to skip.
+SELECT
+    reward.id,
+    reward_run.way,
+    reward.amount_minor,
+    reward.state,
+    reward.reason,
+    reward_run.made_at,
+    coalesce(association.name, benefit.title_fr, '') AS title_fr,
+    coalesce(association.name, benefit.title_en, '') AS title_en
+FROM reward
+JOIN reward_run ON reward_run.id = reward.run
+LEFT JOIN association ON association.code = reward.what AND reward_run.way = 'gift'
+LEFT JOIN benefit ON benefit.code = reward.what AND reward_run.way = 'benefit'
+WHERE reward.subscriber = $1
+ORDER BY reward_run.made_at DESC, reward.id
+LIMIT $2
+OFFSET $3;
+
+-- name: list_gifts_of_year
+-- What the line $1 gave to each association from $2 to before $3, in cents.
+SELECT association.name, sum(reward.amount_minor)::bigint AS amount_minor, count(*) AS gifts
+FROM reward
+JOIN reward_run ON reward_run.id = reward.run
+JOIN association ON association.code = reward.what
+WHERE reward.subscriber = $1 AND reward_run.way = 'gift' AND made_at >= $2 AND made_at < $3
+GROUP BY association.code
+ORDER BY association.name;
+
+-- name: list_runs
+-- The runs of bills and gifts, and the benefits not answered, the latest first; $1 rows, $2 rows to skip.
+SELECT
+    reward_run.id,
+    reward_run.way,
+    reward_run.amount_minor,
+    reward_run.people,
+    reward_run.made_at,
+    (SELECT count(*) FROM reward WHERE reward.run = reward_run.id AND state = 'open') AS open,
+    (SELECT count(*) FROM reward WHERE reward.run = reward_run.id AND state = 'refused') AS refused
+FROM reward_run
+ORDER BY made_at DESC, id
+LIMIT $1
+OFFSET $2;
+
+-- name: list_gift_payments
+-- What the gift run $1 is to pay to each association: one payment each.
+SELECT
+    association.name,
+    association.pays_to AS iban,
+    sum(reward.amount_minor)::bigint AS amount_minor,
+    count(*) AS people
+FROM reward
+JOIN association ON association.code = reward.what
+WHERE reward.run = $1
+GROUP BY association.code
+ORDER BY association.name;
+
+-- name: list_open_lines
+-- The lines that billing has not answered, to be credited, as lines of CSV: number, line, what, cents, currency $1.
+SELECT
+    concat_ws(
+        ',',
+        reward.id,
+        reward.subscriber,
+        CASE reward_run.way WHEN 'bill' THEN 'credit' ELSE reward.what END,
+        reward.amount_minor,
+        $1::text
+    ) AS line
+FROM reward
+JOIN reward_run ON reward_run.id = reward.run
+WHERE reward.state = 'open' AND reward_run.way IN ('bill', 'benefit')
+ORDER BY reward_run.made_at, reward.subscriber;
+
+-- name: stage_answered
+-- Makes the table `answered` of what a file of billing says.
+CREATE TEMPORARY TABLE answered (
+    id UUID NOT NULL,
+    is_done BOOLEAN NOT NULL,
+    reason TEXT NOT NULL
+);
+
+-- name: find_answers
+-- Puts what a file says into `answered`: $1 numbers, $2 whether each was credited, $3 why not.
+INSERT INTO answered (id, is_done, reason)
+SELECT id, is_done, reason
+FROM unnest($1::uuid[], $2::boolean[], $3::text[]) AS line (id, is_done, reason);
+
+-- name: find_strange_answer
+-- The first answered number that is no open line, or is answered twice.
+SELECT answered.id
+FROM answered
+LEFT JOIN reward ON reward.id = answered.id AND reward.state = 'open'
+GROUP BY answered.id
+HAVING bool_or(reward.id IS NULL) OR count(*) > 1
+ORDER BY answered.id
+LIMIT 1;
+
+-- name: sum_answers
+-- Of the answered lines of each way: cents credited, and cents and people refused.
+SELECT
+    reward_run.way,
+    coalesce(sum(amount) FILTER (WHERE is_done), 0)::bigint AS done_minor,
+    coalesce(sum(amount) FILTER (WHERE NOT is_done), 0)::bigint AS refused_minor
+FROM answered
+JOIN LATERAL (SELECT run, amount_minor AS amount FROM reward WHERE reward.id = answered.id) AS one ON true
+JOIN reward_run ON reward_run.id = one.run
+GROUP BY reward_run.way
+ORDER BY reward_run.way;
+
+-- name: end_rewards
+-- Ends the answered lines by the answer $1.
+UPDATE reward
+SET state = CASE WHEN answered.is_done THEN 'done' ELSE 'refused' END, reason = answered.reason, answer = $1
+FROM answered
+WHERE reward.id = answered.id;
+
+-- name: list_farms
+-- Accounts that $1 lines or more want their money at, for a person to look at; $2 rows.
+SELECT
+    min(last_four) AS last_four,
+    min(country) AS country,
+    count(*) AS lines,
+    min(added_at) AS first_at,
+    max(added_at) AS last_at
+FROM bank_details
+WHERE ended_at IS NULL
+GROUP BY fingerprint
+HAVING count(*) >= $1
+ORDER BY count(*) DESC, min(added_at)
+LIMIT $2;
+
+-- name: accounts_unlike_rewards
+-- The accounts of bills $1, gifts $2 and benefits $3 whose credits and answers are not those of their rewards.
+SELECT stated.account, stated.open_minor, books.minor AS books_minor
+FROM (
+    SELECT account, coalesce(sum(reward.amount_minor) FILTER (WHERE reward.state = state_owed), 0) AS open_minor
+    FROM (
+        VALUES ('bill', $1::text, 'open'), ('gift', $2, 'done'), ('benefit', $3, 'open')
+    ) AS of_way (way, account, state_owed)
+    LEFT JOIN reward_run ON reward_run.way = of_way.way
+    LEFT JOIN reward ON reward.run = reward_run.id
+    GROUP BY account
+) AS stated
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(sum(CASE WHEN credit = stated.account THEN amount_minor ELSE 0 END), 0)
+        - coalesce(sum(CASE WHEN debit = stated.account THEN amount_minor ELSE 0 END), 0) AS minor
+    FROM posting
+    JOIN journal_entry ON journal_entry.id = posting.entry
+    WHERE stated.account IN (debit, credit)
+      AND journal_entry.kind IN ('rewards_moved', 'rewards_answered', 'rewards_back')
+) AS books
+WHERE stated.open_minor <> books.minor;

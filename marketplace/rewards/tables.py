@@ -1,0 +1,87 @@
+"""Columns and constraints of rewards: what can be had besides a transfer, runs that move money there, and each person's part."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigInt, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.earnings.tables import ShareRun
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+
+
+class Association(Table, db=DB, tablename="association"):
+    """An association that people can give to; ended, nobody can choose it any more."""
+
+    personal_data = NOBODYS
+    code = Text(primary_key=True)
+    name = Text()
+    pays_to = Text()
+    """Its IBAN, which it publishes itself."""
+    listed_at = Timestamptz()
+    ended_at = Timestamptz(null=True, default=None)
+    name_is_given = Check("length(name) BETWEEN 1 AND 70")
+
+
+class Benefit(Table, db=DB, tablename="benefit"):
+    """Something of the operator's list and what it costs out of a balance: its stated rate."""
+
+    personal_data = NOBODYS
+    code = Text(primary_key=True)
+    title_fr = Text()
+    title_en = Text()
+    price_minor = BigInt()
+    listed_at = Timestamptz()
+    ended_at = Timestamptz(null=True, default=None)
+    price_is_positive = Check("price_minor > 0")
+
+
+class RewardRun(Table, db=DB, tablename="reward_run"):
+    """One pass that moved money out of balances for bills, gifts or a benefit; append-only."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    way = Text()
+    amount_minor = BigInt()
+    people = BigInt()
+    made_at = Timestamptz()
+    moved_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
+    known_way = Check("way IN ('bill', 'gift', 'benefit')")
+    moves_something = Check("amount_minor > 0 AND people > 0")
+
+
+class RewardAnswer(Table, db=DB, tablename="reward_answer"):
+    """A file of the operator's billing that says of each line whether it was credited; append-only."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    sha256 = Text(unique=True)
+    received_at = Timestamptz()
+    done = BigInt()
+    """Cents credited …"""
+    refused = BigInt()
+    """… and cents that return to balances, …"""
+    returned_by = ForeignKey(ShareRun, null=True, default=None, on_delete=OnDelete.restrict)
+    """… by this pass; null: none do."""
+
+
+class Reward(Table, db=DB, tablename="reward"):
+    """One person's part of a run: open until billing answers; a gift is done at once. Amount and person never change."""
+
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="subscriber = me.line"
+    )
+    id = UUID(primary_key=True)
+    run = ForeignKey(RewardRun, null=False, on_delete=OnDelete.restrict)
+    subscriber = BigInt()
+    amount_minor = BigInt()
+    what = Text(default="")
+    """Code of the association or the benefit; empty for a bill."""
+    state = Text(default="open")
+    reason = Text(default="")
+    """Why billing refused it."""
+    answer = ForeignKey(RewardAnswer, null=True, default=None, on_delete=OnDelete.restrict)
+    once_a_run = Unique([run, subscriber])
+    amount_is_positive = Check("amount_minor > 0")
+    known_state = Check("state IN ('open', 'done', 'refused')")
