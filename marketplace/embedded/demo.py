@@ -38,6 +38,9 @@ from marketplace.payments.rules import HANDLED_EVENTS, WEBHOOK_PATH
 from marketplace.progress import Progress
 from marketplace.serving.server import configured
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
+from marketplace.transparency.queries import current_origin
+from marketplace.transparency.rules import key_of
+from marketplace.transparency.witness import Witness
 from migrations.runner import migrate
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST_STRIPE_PORT = 8700
+FIRST_WITNESS_PORT = 8790
 FIRST_PLATFORM_PORT = 8750
 PLATFORM_NUMBER = "0099"
 QUIETLY: dict[str, Any] = {"log_level": "warning", "timeout_graceful_shutdown": 2}
@@ -120,7 +124,8 @@ async def _run(site: socket.socket, stripe: socket.socket, platform: socket.sock
             async with counterpart_running(settings().state / "stripe.db", stripe, read_time=_read_time):
                 if await _run_unless_stopped(seed(settings().state, progress, now, past.close), stop):
                     progress("opening the site", 1.0)
-                    async with _platform_running(platform), site_running(site), ticking(), bank_running():
+                    witnesses = witnesses_running(settings().state)
+                    async with _platform_running(platform), site_running(site), witnesses, ticking(), bank_running():
                         _print_welcome()
                         await stop.wait()
     finally:
@@ -188,6 +193,23 @@ async def site_running(listener: socket.socket) -> AsyncIterator[None]:
         os.environ["STRIPE_WEBHOOK_SECRET"] = made.raise_for_status().json()["secret"]
     settings.cache_clear()
     async with _serving(configured(create_app(manages_pool=False), **QUIETLY), listener):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def witnesses_running(state: Path) -> AsyncIterator[None]:
+    """Run two witnesses of the public log, each with a key and a memory of its own, and let the log know them."""
+    key = key_of(await current_origin(), settings().log_key)
+    listed = []
+    async with contextlib.AsyncExitStack() as stack:
+        for number in (1, 2):
+            listener = stack.enter_context(free_port("127.0.0.1", FIRST_WITNESS_PORT + number))
+            witness = Witness(state / "witnesses" / str(number), f"witness-{number}.demo", key)
+            config = uvicorn.Config(witness, lifespan="off", access_log=False, **QUIETLY)
+            await stack.enter_async_context(_serving(config, listener))
+            listed.append(f"{witness.key} http://127.0.0.1:{port_of(listener)}")
+        os.environ["PARTAGE_LOG_WITNESSES"] = ", ".join(listed)
+        settings.cache_clear()
         yield
 
 

@@ -25,7 +25,15 @@ from marketplace.transparency import rules
 from marketplace.transparency.continuing import catch_up, refuse_unless_last
 from marketplace.transparency.day_kinds import DAY_KINDS
 from marketplace.transparency.files import reader
-from marketplace.transparency.queries import SQL, count_entries, find_entry, find_head, find_last_of, list_entries
+from marketplace.transparency.queries import (
+    SQL,
+    count_entries,
+    current_origin,
+    find_entry,
+    find_head,
+    find_last_of,
+    list_entries,
+)
 from marketplace.transparency.tables import DayTree, LogEntry, LogHead
 from marketplace.transparency.witnessing import collect_cosignatures
 from pricing.log.days import crown_of, item_leaf, place_of, root_of, salt_of
@@ -62,17 +70,14 @@ async def keep_log() -> int:
         published = await read_published(origin)
         await catch_up(origin, published)
         await refuse_unless_last(origin)
-        logged = await _log_days() + await _log_facts()
-        published = await _publish(origin, published)
+        logged = await _log_facts()
+        published = await _publish(origin, published)  # what was stated does not wait for what a day holds
+        if days := await _log_days():
+            logged += days
+            published = await _publish(origin, published)
         if published is not None:
             await _have_cosigned(origin, published)
         return logged
-
-
-async def current_origin() -> str:
-    """Return the log's name for everybody: as chosen, else as it was begun, else of the site's address."""
-    head = await find_head()
-    return settings().log_origin or (head.origin if head else rules.first_origin(settings().url))
 
 
 async def read_published(origin: str) -> Checkpoint | None:

@@ -25,6 +25,8 @@ from pricing.log.tiles import Tiles
 from pricing.refusals import PricingRefusal
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from pricing.log.notes import Checkpoint
 
 SPLIT = (
@@ -40,7 +42,8 @@ async def catch_up(origin: str, published: Checkpoint | None) -> int:
     head = await find_head(published.size, origin)
     if head is not None and head.root == published.root.hex():
         return 0
-    ours = {str(rules.key_of(origin, settings().log_key)), *([last.key] if (last := await find_head()) else [])}
+    last = await find_head()
+    ours = {str(rules.key_of(origin, settings().log_key)), *([last.key] if last else [])}
     if head is not None or not any(is_signed(published, read_key(key)) for key in ours):
         raise Conflict(SPLIT, what=f"the store serves a head of {published.size} entries that is not of this log")
     size = await count_entries()
@@ -67,7 +70,7 @@ async def catch_up(origin: str, published: Checkpoint | None) -> int:
                 root=published.root.hex(),
                 note=published.note(),
                 key=str(rules.key_of(origin, settings().log_key)),
-                signed_at=clock.now(),
+                signed_at=last.signed_at if last else clock.now(),  # what a backup brought back is asked about
             )
         )
     return len(rows)
@@ -76,11 +79,11 @@ async def catch_up(origin: str, published: Checkpoint | None) -> int:
 async def refuse_unless_last(origin: str) -> None:
     """Refuse to sign the first head after a restore where a later one than ours may have been published.
 
-    Every witness is asked. A log that was begun anew under another name has no earlier head.
+    Every witness is asked. Where the database alone went back, to an instant, the store serves the latest head. A log
+    that was begun anew under another name has no earlier one.
     """
     head = await find_head()
-    restored = await Restoration.select(Restoration.restored_at).order_by(Restoration.id, ascending=False).first()
-    if head is None or head.origin != origin or restored is None or restored["restored_at"] < head.signed_at:
+    if head is None or head.origin != origin or not await _was_restored_since(head.signed_at):
         return
     witnesses = list(rules.read_witnesses(settings().log_witnesses))
     if not witnesses:
@@ -89,3 +92,9 @@ async def refuse_unless_last(origin: str) -> None:
         size = await ask_size(key, address, head.note)
         if size > head.size:
             raise Conflict(SPLIT, what=f"{key.name} cosigned {size} entries, and the backup has {head.size}")
+
+
+async def _was_restored_since(signed_at: dt.datetime) -> bool:
+    """Return whether database and store went back to a backup after an instant."""
+    since = (Restoration.restored_at > signed_at) & (Restoration.backup_sha256 != "")
+    return await Restoration.exists().where(since)

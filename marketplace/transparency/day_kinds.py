@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -34,7 +35,7 @@ class NewReceipt(Receipt, frozen=True):
 
 async def _receipts(until: dt.datetime, most: int, after: int) -> list[NewItem]:
     rows = await fetch_rows(NewReceipt, SQL["list_new_receipts"], until, most, after)
-    return [NewItem(row.id, str(row.receipt), document(row).decode()) for row in rows]
+    return await asyncio.to_thread(lambda: [NewItem(row.id, str(row.receipt), document(row).decode()) for row in rows])
 
 
 async def _journal_entries(until: dt.datetime, most: int, after: int) -> list[NewItem]:

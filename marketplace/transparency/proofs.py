@@ -9,9 +9,10 @@ import json
 from typing import TYPE_CHECKING
 
 from marketplace.errors import Conflict, NotFound
-from marketplace.transparency.actions import current_origin, read_published
+from marketplace.transparency.actions import read_published
 from marketplace.transparency.files import reader
 from marketplace.transparency.queries import (
+    current_origin,
     find_entry,
     find_item,
     get_tree,

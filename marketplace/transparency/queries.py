@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.settings import settings
 from marketplace.statements import load_statements
+from marketplace.transparency import rules
 from marketplace.transparency.tables import DayItem, DayTree, LogEntry, LogHead
 
 if TYPE_CHECKING:
@@ -103,6 +105,12 @@ async def find_head(size: int | None = None, origin: str = "") -> Head | None:
     if size is not None:
         query = query.where(LogHead.size == size, LogHead.origin == origin)
     return await fetch_row(Head, query)
+
+
+async def current_origin() -> str:
+    """Return the log's name for everybody: as chosen, else as it was begun, else of the site's address."""
+    head = await find_head()
+    return settings().log_origin or (head.origin if head else rules.first_origin(settings().url))
 
 
 async def find_item(kind: str, source: str) -> PlacedItem | None:

@@ -1,7 +1,7 @@
 """A day's hidden items: one leaf of the log stands for all of them, and shows neither which they are nor how many.
 
-The rule this file keeps: in every case a day has one leaf a kind, over a tree of 2^56 places. An item lies at the
-place that its own name gives; every other subtree is a hash that looks like any other. Hence a path has 56 hashes,
+The rule this file keeps: in every case a day has one leaf a kind, over a tree of 2^40 places. An item lies at the
+place that its own name gives; every other subtree is a hash that looks like any other. Hence a path has 40 hashes,
 always, and shows nothing of who is beside it; and an item that is not in the tree at its place was left out.
 
 An item's leaf binds a salt and the SHA-256 of a document: who does not have both learns nothing by guessing.
@@ -17,8 +17,8 @@ from typing import Final, TypeAlias
 from pricing.merkle import leaf_hash, node_hash, subtree
 from pricing.refusals import OutOfRange
 
-DEPTH: Final = 56
-"""Levels of a day's tree: with a million items a day, two have the same place once in two hundred years."""
+DEPTH: Final = 40
+"""Levels of a day's tree: of a million items a day, one in two days finds its place occupied, and is in the next day's."""
 CROWN: Final = 8
 """Levels above the crown, the row of 256 nodes from which a path is computed without all items."""
 HASH_BYTES: Final = 32
@@ -27,7 +27,7 @@ Items: TypeAlias = Sequence[tuple[int, bytes]]
 
 
 def place_of(kind: str, source: str) -> int:
-    """Return where an item lies: the first 56 bits of the SHA-256 of its kind and its name, a zero byte between."""
+    """Return where an item lies: the first 40 bits of the SHA-256 of its kind and its name, a zero byte between."""
     return int.from_bytes(hashlib.sha256(f"{kind}\0{source}".encode()).digest()[: DEPTH // 8], "big")
 
 
@@ -59,7 +59,7 @@ def bucket_of(place: int) -> tuple[int, int]:
 
 
 def path_of(key: bytes, crown: bytes, bucket: Items, place: int) -> tuple[bytes, ...]:
-    """Return the 56 hashes beside the way from a place to the root. bucket: the items of `bucket_of` this place."""
+    """Return the 40 hashes beside the way from a place to the root. bucket: the items of `bucket_of` this place."""
     path = []
     for height in range(DEPTH - CROWN):
         beside = place >> height ^ 1
@@ -74,7 +74,7 @@ def path_of(key: bytes, crown: bytes, bucket: Items, place: int) -> tuple[bytes,
 
 
 def root_from(place: int, leaf: bytes, path: Sequence[bytes]) -> bytes:
-    """Return the root that a leaf at a place gives with these 56 hashes; refuses OutOfRange for another number of them."""
+    """Return the root that a leaf at a place gives with these 40 hashes; refuses OutOfRange for another number of them."""
     if len(path) != DEPTH:
         msg = f"a path has {DEPTH} hashes, not {len(path)}"
         raise OutOfRange(msg)
@@ -93,10 +93,19 @@ def _within(items: Items, number: int, height: int) -> Items:
 def _node(key: bytes, items: Items, depth: int, number: int) -> bytes:
     """Return the hash of node `number` of the row at `depth`, over just these items, which are all below it."""
     if not items:
-        secret = b"empty" + bytes([depth]) + number.to_bytes(DEPTH // 8, "big")
-        return hashlib.blake2b(secret, key=key, digest_size=HASH_BYTES).digest()
-    if depth == DEPTH:
-        return items[0][1]
+        return _empty(key, depth, number)
+    if len(items) == 1:  # most of a tree: one item's way up between empty places
+        place, reached = items[0]
+        for height in range(DEPTH - depth):
+            beside = _empty(key, DEPTH - height, place >> height ^ 1)
+            reached = node_hash(beside, reached) if place >> height & 1 else node_hash(reached, beside)
+        return reached
     middle = bisect_left(items, ((2 * number + 1) << (DEPTH - depth - 1), b""))
     left = _node(key, items[:middle], depth + 1, 2 * number)
     return node_hash(left, _node(key, items[middle:], depth + 1, 2 * number + 1))
+
+
+def _empty(key: bytes, depth: int, number: int) -> bytes:
+    """Return what a subtree without items looks like: a hash as any other to who does not have the day's key."""
+    secret = b"empty" + bytes([depth]) + number.to_bytes(DEPTH // 8, "big")
+    return hashlib.blake2b(secret, key=key, digest_size=HASH_BYTES).digest()

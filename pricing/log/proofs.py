@@ -25,7 +25,7 @@ _MOST_BYTES: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of a day's tree: its name, its document, its salt, and the 56 hashes beside its way to the root."""
+    """An item of a day's tree: its name, its document, its salt, and the 40 hashes beside its way to the root."""
 
     source: str
     document: bytes

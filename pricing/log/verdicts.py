@@ -174,7 +174,7 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
         from_canonical(json.dumps(quote["price"], separators=(",", ":"), sort_keys=True).encode())
         logged = [json.loads(proof.item.document) for proof in proofs if proof.item and _kind(proof) == "price_inputs"]
         same = [one for one in logged if (one["offer"], one["day"]) == (quote["offer"], day)]
-        contradictions = [contradictions(name, priced, one) for one in same]
+        differences = [contradictions(name, priced, one) for one in same]
     except PricingRefusal as problem:
         return Verdict(faults=[f"{name}: {problem}"])
     except (ValueError, TypeError, KeyError) as problem:
@@ -186,9 +186,9 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
         return Verdict(
             faults=[f"{name} is of {day}, but the logged price is of another day or offer: it was back-dated"]
         )
-    if [] in contradictions:
+    if [] in differences:
         return Verdict(shown=[f"{name} was computed from what the log has for {day}"])
-    return Verdict(faults=[sentence for found in contradictions for sentence in found])
+    return Verdict(faults=[sentence for found in differences for sentence in found])
 
 
 def contradictions(name: str, priced: Mapping[str, Any], logged: Mapping[str, Any]) -> list[str]:

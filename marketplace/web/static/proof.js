@@ -5,7 +5,7 @@
   const form = document.querySelector("[data-check]");
   if (!form || !window.crypto || !crypto.subtle) return;
   const place = document.querySelector("[data-result]");
-  const DEPTH = 56;
+  const DEPTH = 40;
   const find = (name) => place.querySelector(`[data-${name}]`);
   const decode = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
   const utf8 = (text) => new TextEncoder().encode(text);

@@ -11,8 +11,7 @@ from marketplace.consent import actions as consent
 from marketplace.database import copy_in, transaction
 from marketplace.log.actions import state_fact
 from marketplace.settings import settings
-from marketplace.transparency.actions import current_origin
-from marketplace.transparency.queries import find_head
+from marketplace.transparency.queries import current_origin, find_head
 from marketplace.transparency.rules import name_of
 from pricing.__main__ import main
 from tests.support.reads import fetch_value

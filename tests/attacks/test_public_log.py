@@ -1,0 +1,207 @@
+"""Five frauds of an operator who holds every key, each found offline by somebody who kept what they were given."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import secrets
+import shutil
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from marketplace import clock, object_store
+from marketplace.auctions import award as ending
+from marketplace.auctions import receipts
+from marketplace.auctions.actions import place_sealed_bid
+from marketplace.auctions.queries import get_transcript
+from marketplace.catalogue.actions import quote
+from marketplace.catalogue.pages import signed as signed_quote
+from marketplace.catalogue.queries import SignedQuote, get_quote
+from marketplace.consent.queries import get_signed_receipt
+from marketplace.database import transaction
+from marketplace.log.actions import state_fact
+from marketplace.settings import settings
+from marketplace.signing import public_key, sign
+from marketplace.transparency import rules
+from marketplace.transparency.actions import keep_log
+from marketplace.transparency.proofs import prove_entry, prove_item, prove_price
+from marketplace.transparency.queries import find_entry, list_entries
+from pricing import quote as pricing
+from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, to_json
+from pricing.log.proofs import read_proof, write_proof
+from pricing.log.tiles import Tiles, grown
+from pricing.merkle import merkle_root
+from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
+from tests.marketplace.catalogue import shop
+from tests.marketplace.transparency.logs import agree, log_folder, log_key, verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def forged_quote(document: bytes, **inputs: int) -> dict[str, str]:
+    """Return a quote of before as the operator would sign it today, with other inputs and the price that they give."""
+    stated = json.loads(document)
+    priced = pricing.price(pricing.PriceInputs(**stated["price"]["inputs"] | inputs))
+    stated["price"] = json.loads(pricing.canonical(priced))
+    changed = json.dumps(stated, sort_keys=True, separators=(",", ":")).encode()
+    return signed_quote(quoted(changed))
+
+
+def quoted(document: bytes) -> Any:
+    fields = dict.fromkeys(SignedQuote.__struct_fields__)
+    return SignedQuote(**fields | {"document": document, "signature": sign(document, settings().signing_key)})
+
+
+def without_best_bid(whole: Transcript, **terms: int) -> Transcript:
+    """Return a transcript that is flawless by itself: one bid fewer, or with other terms as well."""
+    stated = dict(whole.terms) | terms
+    entries, reveals = (whole.entries, whole.reveals) if terms else (whole.entries[1:], whole.reveals[1:])
+    root = merkle_root(leaves(whole.auction, whole.kind, stated, entries))
+    award = award_of(whole.kind, stated, [one for one in reveals if one])
+    return Transcript(whole.auction, whole.kind, stated, entries, reveals, root, award)
+
+
+async def run_auction() -> tuple[bytes, list[str]]:
+    """Return an auction's transcript and its bidders' receipts."""
+    auction, kept = await open_auction("limited"), []
+    for amount in (9_000, 5_000):
+        packages = [([0], amount)]
+        answer = await place_sealed_bid(
+            (await make_bidder()).actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=packages
+        )
+        kept.append(json.dumps(receipts.signed(answer)))
+    await move_end(auction)
+    await ending.close_auctions()
+    return await get_transcript(auction), kept
+
+
+async def seal_release() -> tuple[uuid.UUID, bytes]:
+    """Return a release and its whole file, stated for the log as publishing does."""
+    await shop.open_shop()
+    release = await shop.make_release()
+    file = await object_store.get(object_store.cells_key(release))
+    period = {"dataset": "lyon", "period_from": "2026-11-01", "period_to": "2026-11-08"}
+    digests = {"cells_sha256": hashlib.sha256(file).hexdigest(), "editions_sha256": ["ab" * 32]}
+    async with transaction():
+        await state_fact("release_sealed", release, {**period, **digests})
+    return release, file
+
+
+async def test_five_frauds_get_five_verdicts_offline(tmp_path: Path) -> None:
+    release, file = await seal_release()
+    row = await get_quote(await quote(buyer := await shop.make_buyer(), release, quote_id=uuid.uuid4()), buyer)
+    transcript, bids = await run_auction()
+    kept, dropped = await agree(7, 8)
+    await keep_log()
+    early = (await log_folder() / "checkpoint").read_text()
+    with clock.shifted(dt.timedelta(days=1)):
+        await keep_log()
+    folder, key = await log_folder(), await log_key()
+    ours = ("--key", key, "--signing-key", public_key(settings().signing_key).hex())
+    entry = await find_entry("release_sealed", str(release))
+    assert entry
+
+    def put(name: str, content: bytes | str) -> Path:
+        data = content.encode() if isinstance(content, str) else content
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    consents = {one: await get_signed_receipt(uuid.UUID(one)) for one in (kept, dropped)}
+    price = put("price.tlog-proof", await prove_price("price_inputs", row.document))
+    consent = put("consent.tlog-proof", await prove_item("consent_receipts", kept, consents[kept][0]))
+    sealed = put("release.tlog-proof", await prove_entry(entry.number))
+    receipt = {one: put(f"{one}.json", json.dumps(downloaded(*consents[one]))) for one in (kept, dropped)}
+    cells, of_bids = put("cells.parquet", file), [put(f"bid-{n}.json", text) for n, text in enumerate(bids)]
+
+    # All is as it should be: one look at everything, and at each proof without the tiles.
+    status, printed = verify(
+        *(*ours, "--tiles", folder, "--checkpoint", put("early", early), "--release", cells, "--proof", price),
+        *("--quote", put("quote.json", json.dumps(signed_quote(row)))),
+        *("--transcript", put("transcript.json", transcript), "--receipt", of_bids[0], "--receipt", of_bids[1]),
+        *("--proof", consent, "--receipt", receipt[kept], "--proof", sealed),
+    )
+    assert status == 0, printed
+    assert printed.count("shown: ") >= 12
+    assert verify("--key", key, "--proof", sealed, "--release", cells)[0] == 0
+
+    def differs(sentence: str, *arguments: object) -> None:
+        status, printed = verify(*ours, *arguments)
+        assert (status, sentence in printed) == (1, True), printed
+
+    # 1: a release replaced.
+    differs("is no release that was sealed", "--proof", sealed, "--release", put("other.parquet", file + b"x"))
+    differs("is no release that was sealed", "--tiles", folder, "--release", put("other.parquet", file + b"x"))
+    # 2: a price back-dated.
+    forged = put("forged.json", json.dumps(forged_quote(row.document, full_worth_minor=120_000)))
+    differs("says full_worth_minor 120000, but the log of", "--proof", price, "--quote", forged)
+    # 3: an auction's terms swapped.
+    whole = from_json(transcript.decode())
+    swapped = put("swapped.json", to_json(without_best_bid(whole, reserve_minor=8_999)))
+    differs("its terms were changed after it was opened", "--tiles", folder, "--transcript", swapped)
+    # 4: a bid dropped, and a receipt dropped.
+    shorter = put("shorter.json", to_json(without_best_bid(whole)))
+    differs("its bids are not those that the root at close", "--tiles", folder, "--transcript", shorter)
+    differs("was dropped before the root", "--tiles", folder, "--transcript", shorter, "--receipt", of_bids[0])
+    made_up = read_proof(consent.read_text())
+    assert made_up.item
+    item = replace(made_up.item, source=dropped, document=consents[dropped][0])
+    differs("was left out or changed", "--proof", put("made-up", write_proof(replace(made_up, item=item))))
+    differs("it was dropped or changed", "--proof", consent, "--receipt", receipt[dropped])
+    # 5: two histories.
+    written = [one.content for one in await list_entries(0, 10)]
+    files = grown(lambda _: None, 0, [written[0].replace(b'"kind"', b'"kinD"'), *written[1:]])
+    root = Tiles(files.get, 10).root()
+    second = put("second", rules.signed_head(key.split("+")[0], 10, root, settings().log_key))
+    differs("two histories", "--tiles", folder, "--checkpoint", second)
+
+    # What cannot be shown is said, and what is unsigned or broken shows.
+    assert "whether 10 entries became" in verify("--key", key, "--checkpoint", second, "--proof", sealed)[1]
+    assert "give the proof of them" in verify("--key", key, "--proof", sealed, "--quote", forged)[1]
+    assert "give its proof" in verify("--key", key, "--proof", sealed, "--receipt", receipt[kept])[1]
+    assert "give the transcript" in verify("--key", key, "--proof", sealed, "--receipt", of_bids[0])[1]
+    assert "not in the entries given" in verify("--key", key, "--proof", sealed, "--transcript", swapped)[1]
+    differs("is signed with another key", "--proof", consent, "--receipt", resigned(receipt[kept], tmp_path))
+    differs("is of another day or offer", "--proof", price, "--quote", put("q", json.dumps(moved(row.document))))
+    other = f"{key.split('+')[0]}"
+    assert verify("--key", rules.key_of(other, "ab" * 32), "--proof", sealed)[0] == 1
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken)
+    for path in (broken / "tile/entries").rglob("*.p/*"):
+        path.write_bytes(path.read_bytes().replace(b"release_sealed", b"release_seaLed"))
+    differs("is not the one under the log's root", "--tiles", broken)
+    for wrong in (put("empty", ""), put("json", "{}"), put("text", "c2sp.org/tlog-proof@v1\n\n")):
+        assert verify("--key", key, "--proof", wrong)[0] == 2
+        assert verify("--key", key, "--checkpoint", wrong)[0] == 2
+        assert verify("--key", key, "--proof", sealed, "--receipt", wrong)[0] == 2
+    assert verify("--key", key)[0] == 2
+
+
+def downloaded(document: bytes, signature: bytes) -> dict[str, str]:
+    """Return a receipt of consent as a subscriber downloads it."""
+    import base64  # noqa: PLC0415
+
+    key = public_key(settings().signing_key)
+    parts = {"canonical": document, "signature": signature, "public_key": key}
+    return {name: base64.b64encode(part).decode() for name, part in parts.items()}
+
+
+def resigned(path: Path, folder: Path) -> Path:
+    """Return a receipt that somebody else signed."""
+    import base64  # noqa: PLC0415
+
+    stated = json.loads(path.read_text())
+    document = base64.b64decode(stated["canonical"])
+    stated["signature"] = base64.b64encode(sign(document, "ab" * 32)).decode()
+    stated["public_key"] = base64.b64encode(public_key("ab" * 32)).decode()
+    (folder / "resigned.json").write_text(json.dumps(stated))
+    return folder / "resigned.json"
+
+
+def moved(document: bytes) -> dict[str, str]:
+    """Return a quote as if it had been signed a year earlier."""
+    stated = json.loads(document)
+    stated["quoted_at"] = stated["quoted_at"].replace("2026", "2025")
+    return signed_quote(quoted(json.dumps(stated, sort_keys=True, separators=(",", ":")).encode()))
