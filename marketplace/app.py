@@ -67,6 +67,8 @@ from marketplace.links import pages as links_pages
 from marketplace.mail import pages as mail_pages
 from marketplace.my_data import link_pages as my_data_link_pages
 from marketplace.my_data import pages as my_data_pages
+from marketplace.notifications import api as notifications_api
+from marketplace.notifications import pages as notifications_pages
 from marketplace.operators import api as operators_api
 from marketplace.payouts import pages as payouts_pages
 from marketplace.payouts import run_pages as payouts_run_pages
@@ -400,6 +402,8 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     links_pages.ROUTES,
     delta_sharing_pages.ROUTES,
     delta_sharing_api.ROUTES,
+    notifications_pages.ROUTES,
+    notifications_api.ROUTES,
     storefront_pages.ROUTES,
     earnings_pages.ROUTES,
     earnings_statement_pages.ROUTES,

@@ -297,6 +297,11 @@ class Settings:
         "requests a minute that one API key may make of one process; 0: any number",
         roles=(WEB,),
     )
+    webhook_networks: str = _setting(
+        "PARTAGE_WEBHOOK_NETWORKS",
+        "",
+        "networks besides public ones that webhooks may be posted to, commas between; empty: none",
+    )
     streams_an_address: int = _setting(
         "PARTAGE_STREAMS_AN_ADDRESS",
         "100",

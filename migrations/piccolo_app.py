@@ -39,6 +39,7 @@ SLICES = (
     "delivery",
     "links",
     "delta_sharing",
+    "notifications",
     "contributions",
     "earnings",
     "operators",

@@ -49,6 +49,8 @@ OWNERS = {
     "bid": "SELECT partner::text AS owner, bid.id::text AS id FROM bid JOIN auction ON auction.id = auction WHERE kind = 'ascending'",
     "colleague": "SELECT partner::text AS owner, id::text AS id FROM person WHERE partner IS NOT NULL",
     "credential": "SELECT partner::text AS owner, id::text AS id FROM sharing_credential",
+    "delivery": "SELECT partner::text AS owner, webhook_delivery.id::text AS id FROM webhook_delivery JOIN webhook_endpoint ON webhook_endpoint.id = endpoint",
+    "endpoint": "SELECT partner::text AS owner, id::text AS id FROM webhook_endpoint",
     "entitlement": "SELECT partner::text AS owner, id::text AS id FROM entitlement",
     "invoice": "SELECT partner::text AS owner, invoice.id::text AS id FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order",
     "key_id": "SELECT partner::text AS owner, id::text AS id FROM api_key",

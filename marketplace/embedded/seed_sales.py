@@ -21,6 +21,7 @@ from marketplace.embedded.stripe_counterpart.events import sign_event
 from marketplace.finance import actions as finance
 from marketplace.identity.actors import Actor
 from marketplace.links.actions import make_link
+from marketplace.notifications.actions import add_endpoint, notify_programs
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, receive_event
 from marketplace.purchases import actions as purchases
@@ -28,6 +29,8 @@ from marketplace.settings import LOCAL_STRIPE_KEY, settings
 
 EVENTS_SINCE: Final = dt.timedelta(days=25)
 """Longer than the history ever waits between two sales of a month, and shorter than Stripe keeps events."""
+PROGRAM: Final = "https://dashboard.partage.invalid/hook"
+"""Nobody is there: the page shows how an address fails."""
 NAMESPACE: Final = uuid.UUID("0d1b6a0e-5df4-4a53-8a55-7f6b2f6a3c55")
 
 
@@ -87,6 +90,8 @@ async def connect_programs(buyer: DemoPerson) -> None:
     await make_link(who, bought, link_id=uuid.uuid5(NAMESPACE, f"link {buyer.email}"), label="dashboard", days=90)
     credential = uuid.uuid5(NAMESPACE, f"credential {buyer.email}")
     await make_credential(who, credential_id=credential, session="", kind="bearer", label="notebook", days=90)
+    await add_endpoint(who, PROGRAM, endpoint_id=uuid.uuid5(NAMESPACE, f"endpoint {buyer.email}"))
+    await notify_programs()
 
 
 async def pay_hosted_page(address: str, method: str = "visa") -> str:

@@ -28,6 +28,7 @@ from marketplace.identity.names import reseal_names
 from marketplace.identity.vat_checks import confirm_pending_vat
 from marketplace.mail.actions import send_mail
 from marketplace.my_data.actions import make_own_maps
+from marketplace.notifications.actions import notify_programs
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
@@ -85,6 +86,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "einvoices": (MINUTE, exchange_einvoices),
         "bidder-messages": (2, write_to_bidders),
         "licence-messages": (MINUTE, write_reminders),
+        "notify-programs": (10, notify_programs),
         "index-contributions": (MINUTE, index_contributions),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),

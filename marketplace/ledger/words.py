@@ -113,6 +113,8 @@ HEADINGS = {
     "key_revoked": "API key revoked",
     "sharing_credential_made": "Delta Sharing credential made",
     "sharing_credential_revoked": "Delta Sharing credential revoked",
+    "webhook_added": "Address for notifications added",
+    "webhook_removed": "Address for notifications removed",
     "link_made": "Personal link made",
     "link_revoked": "Personal link revoked",
     "person_added": "Person added",

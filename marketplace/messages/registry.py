@@ -43,6 +43,7 @@ from marketplace.messages.kinds import (
     request_answered,
     run_to_approve,
     search_match,
+    webhook_disabled,
     won,
     write_off_to_decide,
 )
@@ -88,6 +89,7 @@ KINDS: Final = {
         request_answered,
         run_to_approve,
         search_match,
+        webhook_disabled,
         won,
         write_off_to_decide,
     )

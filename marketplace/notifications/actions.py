@@ -1,0 +1,129 @@
+"""What can be done with notifications: add and remove addresses, write the facts, post what is due, replay."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from piccolo.query.functions import Max
+
+from marketplace import clock
+from marketplace.audit_trail.actions import note_access
+from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
+from marketplace.errors import Conflict, NotFound
+from marketplace.locks import lock
+from marketplace.messages.actions import send_each
+from marketplace.messages.kinds import webhook_disabled
+from marketplace.messages.rules import Recipient
+from marketplace.notifications import rules
+from marketplace.notifications.posting import post
+from marketplace.notifications.queries import SQL, list_endpoints
+from marketplace.notifications.tables import PartnerEvent, WebhookDelivery, WebhookEndpoint
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from marketplace.database import Values
+    from marketplace.identity.actors import Actor
+
+RECENT = dt.timedelta(days=7)
+"""What happened longer ago is no news: a site that was down for a week does not post it then."""
+AT_ONCE = 20
+"""Posts side by side."""
+
+
+class Due(Struct, frozen=True):
+    """A delivery that is tried now."""
+
+    id: int
+    endpoint: uuid.UUID
+    partner: uuid.UUID
+    url: str
+    attempts: int
+    event: int
+    type: str
+    at: dt.datetime
+    data: str
+
+
+async def add_endpoint(who: Actor, url: str, *, endpoint_id: uuid.UUID) -> None:
+    """Add an address that facts from now on are posted to, beginning with a test; the same form again adds no other."""
+    assert who.partner
+    url, now = rules.check_url(url, settings().webhook_networks), clock.now()
+    async with transaction():
+        await lock(f"webhooks of {who.partner}")
+        if sum(not row.disabled_at for row in await list_endpoints(who.partner)) >= rules.MOST_ENDPOINTS:
+            raise Conflict("At most {most} addresses are open at once: remove one first.", most=rules.MOST_ENDPOINTS)
+        last = await fetch_scalar(int, PartnerEvent.select(Max(PartnerEvent.id))) or 0
+        new = WebhookEndpoint(
+            id=endpoint_id, partner=who.partner, owner=who.person, url=url, created_at=now, after=last
+        )
+        if await WebhookEndpoint.insert(new).on_conflict(action="DO NOTHING").returning(WebhookEndpoint.id):
+            test = PartnerEvent(
+                partner=who.partner,
+                kind=rules.TEST,
+                source=str(endpoint_id),
+                data=json.dumps({"endpoint": str(endpoint_id)}),
+                at=now,
+            )
+            await PartnerEvent.insert(test)
+            await note_access(who, "webhook_added", endpoint_id, partner=who.partner)
+
+
+async def remove_endpoint(who: Actor, endpoint: uuid.UUID) -> None:
+    """Post nothing more to an address of this partner; removed twice it stays removed."""
+    mine = (WebhookEndpoint.id == endpoint) & (WebhookEndpoint.partner == who.partner)
+    if not await WebhookEndpoint.exists().where(mine):
+        raise NotFound("There is no such address.")
+    if await _disable(endpoint, "removed"):
+        await note_access(who, "webhook_removed", endpoint, partner=who.partner)
+
+
+async def _disable(endpoint: uuid.UUID, why: str) -> bool:
+    disabled: Values = {WebhookEndpoint.disabled_at: clock.now(), WebhookEndpoint.disabled_because: why}
+    is_open = (WebhookEndpoint.id == endpoint) & WebhookEndpoint.disabled_at.is_null()
+    return bool(await WebhookEndpoint.update(disabled).where(is_open).returning(WebhookEndpoint.id))
+
+
+async def replay(partner: uuid.UUID, delivery: int) -> None:
+    """Post an event once more, as if it had never been tried."""
+    if not await fetch_scalar(int, SQL["replay"], partner, delivery, clock.now()):
+        raise NotFound("There is no such delivery.")
+
+
+async def notify_programs() -> int:
+    """Write the facts that concern partners and post what is due; a job. Return how many posts were made."""
+    now = clock.now()
+    async with transaction():
+        await lock("partner events")  # so that a higher number is never written before a lower one is seen
+        kinds, types = list(rules.TYPES), list(rules.TYPES.values())
+        await execute(SQL["write_from_messages"], kinds, types, now - RECENT)
+        await execute(SQL["write_from_orders"], rules.PAID, now - RECENT)
+        await execute(SQL["schedule"], now)
+    due = await fetch_rows(Due, SQL["claim"], now, AT_ONCE, now + dt.timedelta(minutes=1))
+    await asyncio.gather(*(_deliver(one) for one in due))
+    return len(due)
+
+
+async def _deliver(due: Due) -> None:
+    """Post one event, and record what came of it."""
+    key, now = rules.key_of(settings().secret, due.endpoint), clock.now()
+    stated = {"type": due.type, "timestamp": due.at.isoformat(), "data": json.loads(due.data)}
+    body = json.dumps(stated, ensure_ascii=False, separators=(",", ":")).encode()
+    status, answer = await post(due.url, body, rules.signed_headers(key, due.event, now, body))
+    is_delivered = 200 <= status < 300  # noqa: PLR2004 (HTTP's own)
+    again = None if is_delivered else rules.next_attempt(due.attempts, now)
+    is_over = status == rules.GONE or (again is None and not is_delivered)
+    outcome: Values = {
+        WebhookDelivery.last_answer: answer,
+        WebhookDelivery.delivered_at: now if is_delivered else None,
+        WebhookDelivery.next_at: None if is_over else again,
+    }
+    async with transaction():
+        await WebhookDelivery.update(outcome).where(WebhookDelivery.id == due.id)
+        if is_over and await _disable(due.endpoint, "gone" if status == rules.GONE else "failing"):
+            to = Recipient("partner", str(due.partner))
+            await send_each(webhook_disabled.KIND, [(due.endpoint, to, {"url": due.url})])

@@ -1,0 +1,5 @@
+-- The events of a partner after one of them, as a list is followed.
+CREATE INDEX IF NOT EXISTS partner_event_by_partner ON partner_event (partner, id);
+
+-- The deliveries that are due.
+CREATE INDEX IF NOT EXISTS webhook_delivery_due ON webhook_delivery (next_at) WHERE next_at IS NOT NULL;

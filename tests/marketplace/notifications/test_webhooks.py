@@ -1,0 +1,245 @@
+"""Webhooks to a real receiver: signed, tried again for three days, ended with notice, and posted to no private address."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import datetime as dt
+import hashlib
+import hmac
+import json
+import os
+import re
+import ssl
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from lxml import etree
+
+from marketplace import clock
+from marketplace.errors import Conflict, Invalid
+from marketplace.identity.actors import Actor
+from marketplace.identity.key_actions import create_key
+from marketplace.notifications import actions, rules
+from marketplace.notifications.posting import FORBIDDEN, UNKNOWN, post
+from marketplace.settings import settings
+from tests.marketplace.delivery.test_downloads import customers
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.purchases.shop import make_buyer, make_sale, seal_release
+from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+class Receiver:
+    """A partner's program: remembers what was posted, and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[dict[str, str], bytes]] = []
+        self.status, self.url = "200 OK", ""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)}
+        self.posts.append((headers, await reader.readexactly(int(headers["content-length"]))))
+        writer.write(f"HTTP/1.1 {self.status}\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    async with await asyncio.start_server(receiver.answer, "127.0.0.1", 0) as server:
+        receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+        yield receiver
+
+
+@pytest.fixture
+def own_network(database_url: str) -> Iterator[None]:
+    """Let webhooks reach this machine."""
+    del database_url
+    os.environ["PARTAGE_WEBHOOK_NETWORKS"] = "127.0.0.0/8"
+    settings.cache_clear()
+    yield
+    del os.environ["PARTAGE_WEBHOOK_NETWORKS"]
+    settings.cache_clear()
+
+
+def check_signature(key: str, headers: dict[str, str], body: bytes) -> None:
+    """Check a post as Standard Webhooks says."""
+    secret = base64.b64decode(key.removeprefix("whsec_"))
+    stated = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = base64.b64encode(hmac.new(secret, stated, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{digest}"
+    assert abs(int(headers["webhook-timestamp"]) - clock.now().timestamp()) < 300
+
+
+@pytest.mark.usefixtures("own_network")
+async def test_a_program_is_posted_each_fact_once_and_may_follow_the_list(stripe: Any) -> None:
+    async for customer in customers():
+        async with receiving() as receiver:
+            form_id = str(uuid.uuid4())
+            for _ in range(2):
+                added = await customer.browser.submit("/en/notifications", {"url": receiver.url}, form_id=form_id)
+                assert added.status_code == 303, added.text
+            assert await actions.notify_programs() == 1
+            await make_sale(customer.browser, customer.partner, await seal_release())
+            assert await actions.notify_programs() >= 1
+            assert await actions.notify_programs() == 0
+            page = (await customer.browser.get("/en/notifications")).text
+            found = re.search(r'class="secret">(whsec_[^<]+)<', page)
+            assert found
+            stated = []
+            for headers, body in receiver.posts:
+                check_signature(found[1], headers, body)
+                stated.append(json.loads(body)["type"])
+            assert stated[0] == "test"
+            assert stated.count("order.paid") == 2
+            assert "Delivered" in text_of(await customer.browser.get("/en/notifications"))
+            [first] = await fetch("SELECT id FROM webhook_delivery ORDER BY id LIMIT 1")
+            assert (
+                await customer.browser.submit(f"/en/notifications/deliveries/{first['id']}/replay", {})
+            ).status_code == 303
+            posts = len(receiver.posts)
+            assert await actions.notify_programs() == 1
+            assert receiver.posts[posts][0]["webhook-id"] == receiver.posts[0][0]["webhook-id"]
+
+            key = await create_key(customer.partner, "robot", key_id=uuid.uuid4(), session="s")
+            rival = await create_key(await make_buyer("rival"), "robot", key_id=uuid.uuid4(), session="t")
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(customer.browser.app), base_url="http://testserver.example"
+            ) as machine:
+                bearer = {"authorization": f"Bearer {key}"}
+                page_1 = (await machine.get("/api/v1/events?limit=1", headers=bearer)).json()
+                rest = (await machine.get(f"/api/v1/events?after={page_1['after']}", headers=bearer)).json()
+                types = [event["type"] for event in page_1["events"] + rest["events"]]
+                assert sorted(types) == sorted(stated)
+                nothing = (await machine.get(f"/api/v1/events?after={rest['after']}", headers=bearer)).json()
+                assert nothing == {"events": [], "after": rest["after"]}
+                feed = await machine.get("/api/v1/events.atom", headers=bearer)
+                entries = etree.fromstring(feed.content).findall(f"{ATOM}entry")
+                assert [entry.findtext(f"{ATOM}title") for entry in entries] == types[::-1]
+                others = {"authorization": f"Bearer {rival}"}
+                assert (await machine.get("/api/v1/events", headers=others)).json()["events"] == []
+                empty = etree.fromstring((await machine.get("/api/v1/events.atom", headers=others)).content)
+                assert empty.find(f"{ATOM}entry") is None
+            async with Browser() as other:
+                await other.sign_in("rival@partner.example")
+                endpoint = await fetch_value("SELECT id FROM webhook_endpoint")
+                for path in (f"deliveries/{first['id']}/replay", f"{endpoint}/remove"):
+                    assert (await other.submit(f"/en/notifications/{path}", {})).status_code == 404
+            for _ in range(2):
+                assert (await customer.browser.submit(f"/en/notifications/{endpoint}/remove", {})).status_code == 303
+            await make_sale(customer.browser, customer.partner, await seal_release())
+            assert await actions.notify_programs() == 0
+            assert "retirée" in (await customer.browser.get("/fr/notifications")).text
+    assert stripe
+
+
+@pytest.mark.usefixtures("own_network")
+async def test_an_address_that_fails_for_three_days_ends_with_notice() -> None:
+    partner = await make_buyer()
+    who = Actor(name="Claire", partner=partner)
+    async with receiving() as receiver:
+        receiver.status = "302 Found"
+        await actions.add_endpoint(who, receiver.url, endpoint_id=uuid.uuid4())
+        later = dt.timedelta()
+        for wait in (dt.timedelta(), *rules.WAITS):
+            later += wait + dt.timedelta(seconds=1)
+            with clock.shifted(later):
+                assert await actions.notify_programs() == 1
+        assert dt.timedelta(days=3) < later < dt.timedelta(days=4)
+        assert len(receiver.posts) == len(rules.WAITS) + 1
+        assert await fetch_value("SELECT disabled_because FROM webhook_endpoint") == "failing"
+        assert await fetch_value("SELECT last_answer FROM webhook_delivery") == "HTTP 302"
+        assert (
+            await fetch_value("SELECT details ->> 'url' FROM message WHERE kind = 'webhook_disabled'") == receiver.url
+        )
+        receiver.status = "410 Gone"
+        gone = uuid.uuid4()
+        await actions.add_endpoint(who, receiver.url, endpoint_id=gone)
+        await actions.notify_programs()
+        assert await fetch_value("SELECT disabled_because FROM webhook_endpoint WHERE id = $1", gone) == "gone"
+        for _ in range(rules.MOST_ENDPOINTS):
+            await actions.add_endpoint(who, receiver.url, endpoint_id=uuid.uuid4())
+        with pytest.raises(Conflict, match="At most 10"):
+            await actions.add_endpoint(who, receiver.url, endpoint_id=uuid.uuid4())
+
+
+PRIVATE = (
+    "127.0.0.1 10.0.0.1 172.16.9.9 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 255.255.255.255 ::1 :: "
+    "fe80::1%eth0 fc00::1 ff02::1 ::ffff:10.0.0.1 64:ff9b::a00:1 2002:a00:1:: 2001:0:1:1::f5ff:fffe ::127.0.0.1"
+)
+
+
+@pytest.mark.parametrize("address", PRIVATE.split())
+def test_no_private_address_is_chosen(address: str) -> None:
+    assert rules.choose_address([address]) is None
+    assert rules.choose_address(["93.184.215.14", address]) is None
+
+
+def test_public_addresses_and_networks_of_the_operators_are_chosen() -> None:
+    for address in ("93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"):
+        assert rules.choose_address([address]) == address
+    assert rules.choose_address([]) is None
+    assert rules.choose_address(["10.1.2.3"], "fd00::/8, 10.0.0.0/8") == "10.1.2.3"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/",
+        "https://example.org:22/",
+        "https://a:b@example.org/",
+        "https:///x",
+        "https://example.org/#x",
+        "ftp://example.org",
+        "https://example.org:99999999/",
+        "https://exa mple.org/",
+        "https://example.org/" + "x" * 500,
+    ],
+)
+def test_an_address_is_https_on_its_usual_ports(url: str) -> None:
+    with pytest.raises(Invalid):
+        rules.check_url(url)
+    assert rules.check_url("https://example.org:8443/hook ") == "https://example.org:8443/hook"
+
+
+async def test_nothing_is_posted_where_a_name_leads_inside(stripe: Any) -> None:
+    async for customer in customers():
+        refused = await customer.browser.submit("/en/notifications", {"url": "http://127.0.0.1/"})
+        assert (refused.status_code, "begins with https://" in refused.text) == (422, True)
+        assert await post("https://localhost/", b"{}", {}) == (0, FORBIDDEN)
+        assert await post("https://[::ffff:127.0.0.1]/", b"{}", {}) == (0, FORBIDDEN)
+        assert await post("https://nowhere.invalid/", b"{}", {}) == (0, UNKNOWN)
+    assert stripe
+
+
+@pytest.mark.usefixtures("own_network")
+async def test_the_host_must_prove_its_name_though_it_is_reached_by_its_address(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(days=1))
+    certificate = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    path = tmp_path / "server.pem"
+    path.write_bytes(certificate + key.private_bytes(encoding, form, serialization.NoEncryption()))
+    context, named = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), []
+    context.load_cert_chain(path)
+    context.sni_callback = lambda _socket, name, _context: named.append(name)
+    async with await asyncio.start_server(Receiver().answer, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await post(f"https://localhost:{port}/", b"{}", {}) == (0, "ConnectError")
+    assert named == ["localhost"]
