@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RECENT = dt.timedelta(days=7)
 """What happened longer ago is no news: a site that was down for a week does not post it then."""
-AT_ONCE = 20
+BATCH_SIZE = 20
 """Posts side by side."""
 
 
@@ -101,9 +101,9 @@ async def notify_programs() -> int:
         await lock("partner events")  # so that a higher number is never written before a lower one is seen
         kinds, types = list(rules.TYPES), list(rules.TYPES.values())
         await execute(SQL["write_from_messages"], kinds, types, now - RECENT)
-        await execute(SQL["write_from_orders"], rules.PAID, now - RECENT)
+        await execute(SQL["write_from_orders"], rules.PAID_TYPE, now - RECENT)
         await execute(SQL["schedule"], now)
-    due = await fetch_rows(Due, SQL["claim"], now, AT_ONCE, now + dt.timedelta(minutes=1))
+    due = await fetch_rows(Due, SQL["claim"], now, BATCH_SIZE, now + dt.timedelta(minutes=1))
     await asyncio.gather(*(_deliver(one) for one in due))
     return len(due)
 

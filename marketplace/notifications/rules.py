@@ -34,7 +34,7 @@ TYPES: Final = {
     "deposit_captured": "deposit.captured",
 }
 """Kind of a message to a partner → type of the event that its programs get."""
-PAID: Final = "order.paid"
+PAID_TYPE: Final = "order.paid"
 TEST: Final = "test"
 WAITS: Final = tuple(
     dt.timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -43,7 +43,7 @@ WAITS: Final = tuple(
 MOST_ENDPOINTS: Final = 10
 LONGEST_URL: Final = 500
 SECONDS: Final = 10
-"""How long an address may take to answer."""
+"""How long we wait for an answer."""
 GONE: Final = 410
 PORTS: Final = (443, 8443)
 KEY_PREFIX: Final = "whsec_"

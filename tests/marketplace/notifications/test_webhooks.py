@@ -89,6 +89,7 @@ def check_signature(key: str, headers: dict[str, str], body: bytes) -> None:
 async def test_a_program_is_posted_each_fact_once_and_may_follow_the_list(stripe: Any) -> None:
     async for customer in customers():
         async with receiving() as receiver:
+            assert await actions.notify_programs() == 0
             form_id = str(uuid.uuid4())
             for _ in range(2):
                 added = await customer.browser.submit("/en/notifications", {"url": receiver.url}, form_id=form_id)
@@ -104,8 +105,8 @@ async def test_a_program_is_posted_each_fact_once_and_may_follow_the_list(stripe
             for headers, body in receiver.posts:
                 check_signature(found[1], headers, body)
                 stated.append(json.loads(body)["type"])
-            assert stated[0] == "test"
-            assert stated.count("order.paid") == 2
+            assert "test" in stated
+            assert stated.count("order.paid") == 1
             assert "Delivered" in text_of(await customer.browser.get("/en/notifications"))
             [first] = await fetch("SELECT id FROM webhook_delivery ORDER BY id LIMIT 1")
             assert (
@@ -124,7 +125,8 @@ async def test_a_program_is_posted_each_fact_once_and_may_follow_the_list(stripe
                 page_1 = (await machine.get("/api/v1/events?limit=1", headers=bearer)).json()
                 rest = (await machine.get(f"/api/v1/events?after={page_1['after']}", headers=bearer)).json()
                 types = [event["type"] for event in page_1["events"] + rest["events"]]
-                assert sorted(types) == sorted(stated)
+                assert sorted(types[-len(stated) :]) == sorted(stated)
+                assert types.count("order.paid") == 2
                 nothing = (await machine.get(f"/api/v1/events?after={rest['after']}", headers=bearer)).json()
                 assert nothing == {"events": [], "after": rest["after"]}
                 feed = await machine.get("/api/v1/events.atom", headers=bearer)
