@@ -53,8 +53,8 @@ WHERE webhook_endpoint.disabled_at IS NULL
 ON CONFLICT (endpoint, event) DO NOTHING;
 
 -- name: claim
--- Claims the $2 deliveries that are due at $1, the longest due first, as tried once more, and tries them again at $3 unless
--- their outcome is recorded before.
+-- Claims the $2 deliveries that are due at $1, the longest due first, as tried once more, and due again at $3 unless their
+-- outcome is recorded before.
 UPDATE webhook_delivery
 SET attempts = attempts + 1, next_at = $3
 FROM (
@@ -89,7 +89,9 @@ SELECT
     webhook_endpoint.created_at,
     webhook_endpoint.disabled_at,
     webhook_endpoint.disabled_because,
-    (SELECT count(*) FROM webhook_delivery WHERE endpoint = webhook_endpoint.id AND delivered_at IS NOT NULL) AS delivered,
+    (
+        SELECT count(*) FROM webhook_delivery WHERE endpoint = webhook_endpoint.id AND delivered_at IS NOT NULL
+    ) AS delivered,
     (SELECT count(*) FROM webhook_delivery WHERE endpoint = webhook_endpoint.id AND next_at IS NOT NULL) AS waiting
 FROM webhook_endpoint
 WHERE partner = $1

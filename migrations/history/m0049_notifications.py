@@ -29,9 +29,9 @@ CREATE TABLE "webhook_endpoint" (
     "owner" UUID REFERENCES "person" ("id") ON DELETE SET NULL,
     "url" TEXT NOT NULL,
     "created_at" TIMESTAMPTZ NOT NULL,
-    "after" BIGINT NOT NULL,
+    "after" BIGINT NOT NULL DEFAULT 0,
     "disabled_at" TIMESTAMPTZ,
-    "disabled_because" TEXT NOT NULL,
+    "disabled_because" TEXT NOT NULL DEFAULT '',
     CONSTRAINT "known_reason" CHECK (disabled_because IN ('', 'removed', 'gone', 'failing')),
     CONSTRAINT "says_why" CHECK ((disabled_at IS NULL) = (disabled_because = ''))
 );
@@ -40,10 +40,10 @@ CREATE TABLE "webhook_delivery" (
     "id" BIGSERIAL PRIMARY KEY NOT NULL,
     "endpoint" UUID NOT NULL REFERENCES "webhook_endpoint" ("id") ON DELETE RESTRICT,
     "event" BIGINT NOT NULL REFERENCES "partner_event" ("id") ON DELETE RESTRICT,
-    "attempts" INTEGER NOT NULL,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
     "next_at" TIMESTAMPTZ,
     "delivered_at" TIMESTAMPTZ,
-    "last_answer" TEXT NOT NULL,
+    "last_answer" TEXT NOT NULL DEFAULT '',
     CONSTRAINT "one_delivery_an_event" UNIQUE ("endpoint", "event"),
     CONSTRAINT "attempts_are_counted" CHECK (attempts >= 0)
 );
