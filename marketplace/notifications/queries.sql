@@ -53,8 +53,8 @@ WHERE webhook_endpoint.disabled_at IS NULL
 ON CONFLICT (endpoint, event) DO NOTHING;
 
 -- name: claim
--- Claims the $2 deliveries that are due at $1, the longest due first, as tried once more, and due again at $3 unless their
--- outcome is recorded before.
+-- Claims the $2 deliveries that are due at $1, the longest due first. Each is tried once more by that, and due again
+-- at $3 unless its outcome is recorded before.
 UPDATE webhook_delivery
 SET attempts = attempts + 1, next_at = $3
 FROM (
