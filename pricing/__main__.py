@@ -1,6 +1,6 @@
 """The package's only input and output: `replay` checks an auction offline, `verify` the public log and what is in it.
 
-`python -m pricing replay TRANSCRIPT [--root HEX] [--receipt FILE]… [--key HEX]`
+`python -m pricing replay TRANSCRIPT [--root HEX] [--terms HEX] [--receipt FILE]… [--key HEX]`
 `python -m pricing verify --key KEY [--witness KEY]… [--quorum N] [--tiles FOLDER] [--checkpoint FILE]… [--proof FILE]…
 [--release FILE]… [--quote FILE]… [--receipt FILE]… [--transcript FILE]… [--signing-key HEX]`
 
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add_replay(command: argparse.ArgumentParser) -> None:
     command.add_argument("transcript", type=Path, help="a transcript as downloaded, JSON")
     command.add_argument("--root", type=bytes.fromhex, help="the root as published at close, in hex, to compare with")
+    command.add_argument("--terms", type=bytes.fromhex, help="the terms' hash as published at opening, in hex")
     command.add_argument(
         "--receipt",
         type=Path,
@@ -54,7 +55,7 @@ def _add_replay(command: argparse.ArgumentParser) -> None:
 def _replay(given: argparse.Namespace) -> int:
     try:
         transcript = from_json(given.transcript.read_text(encoding="utf-8"))
-        found = replay(transcript, given.root)
+        found = replay(transcript, given.root, given.terms)
         for path in given.receipt:
             compared = compare(transcript, read_receipt(path.read_text(encoding="utf-8")), given.key)
             found = Replayed(

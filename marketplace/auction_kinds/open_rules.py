@@ -31,6 +31,7 @@ def terms_of(auction: AuctionTerms) -> AscendingTerms:
         microseconds(auction.scheduled_close_at),
         auction.window_seconds * 1_000_000,
         auction.extension_seconds * 1_000_000,
+        None if auction.most_extension_seconds is None else auction.most_extension_seconds * 1_000_000,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rules import commitments_of
+from marketplace.instants import microseconds
 from pricing.auctions.transcript import KINDS as PRICE_RULES
 from pricing.auctions.transcript import Transcript, leaves, terms_entry
 from pricing.merkle import merkle_root
@@ -23,11 +24,23 @@ def price_rule_of(auction: AuctionTerms) -> str:
 
 def terms_document(auction: AuctionTerms, lots: Sequence[Lot]) -> dict[str, Any]:
     """Return the auction's terms as its transcript states them. lots: by position."""
-    return {
+    kind = get_kind(auction.kind)
+    stated: dict[str, Any] = {
         "currency": auction.currency,
         "lots": [str(lot.release) for lot in lots],
         "reserve_minor": auction.reserve_minor,
-    } | get_kind(auction.kind).terms(auction)
+    }
+    if auction.terms_version > 1:
+        stated |= {
+            "version": auction.terms_version,
+            "opens_at": microseconds(auction.opens_at),
+            "closes_at": microseconds(auction.scheduled_close_at),
+            "pay_within_hours": auction.pay_within_hours,
+            "unsecured_minor": auction.unsecured_minor,
+        }
+        if kind.most_lots > 1:
+            stated["reserves_minor"] = [lot.reserve_minor for lot in lots]
+    return stated | kind.terms(auction)
 
 
 def terms_digest(auction: AuctionTerms, lots: Sequence[Lot]) -> str:

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, structs
 from marketplace.auction_kinds import rules
 from marketplace.auction_pages.live import watch
 from marketplace.auctions import receipts
-from marketplace.auctions.actions import place_bid, place_sealed_bid
+from marketplace.auctions.actions import fixed_terms, place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, get_bid, get_transcript, list_auctions, list_lots, snapshot
 from marketplace.auctions.receipts import BidReceipt, receipt_of
 from marketplace.errors import Invalid
@@ -95,6 +95,7 @@ async def auction_api(auction: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return an auction's rule, its current state, and its lots."""
     lots = await list_lots(auction)
     return _described_auction(await get_auction(auction)) | {
+        "terms_sha256": (await fixed_terms(auction)).digest,
         "receipt_key": public_key(settings().signing_key).hex(),
         "lots": [{"position": lot.position, "release": str(lot.release), "dataset": lot.dataset} for lot in lots],
     }
@@ -132,7 +133,8 @@ async def bid_api(
 async def receipt_api(request: Visitor, bid: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return the signed receipt of one of the partner's own bids."""
     assert request.user.partner
-    return described(receipt_of(await get_bid(bid, request.user.partner), is_repeated=True))
+    row = await get_bid(bid, request.user.partner)
+    return described(receipt_of(row, (await fixed_terms(row.auction)).digest, is_repeated=True))
 
 
 @get("/api/v1/auctions/{auction:uuid}/transcript", opt=expect("anyone", stranger=200))

@@ -19,7 +19,7 @@ from marketplace.auction_kinds.registry import KINDS, get_kind
 from marketplace.auction_pages import money_pages
 from marketplace.auction_pages.queries import list_offers, list_own_sales
 from marketplace.auctions import eligibility, receipts
-from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
+from marketplace.auctions.actions import cancel, fixed_terms, place_bid, place_sealed_bid
 from marketplace.auctions.announcing import Plan, ReserveOutOfRange, announce
 from marketplace.auctions.charge import pay
 from marketplace.auctions.queries import (
@@ -164,6 +164,7 @@ async def _shown(
         "sales": await list_own_sales(auction, company) if company and is_awarded else [],
         "outcomes": await list_outcomes(auction) if is_awarded else [],
         "nonce": secrets.token_hex(32),
+        "terms_sha256": (await fixed_terms(auction)).digest,
         "receipt_key": public_key(settings().signing_key).hex(),
         "sentences": rules.SENTENCES,
         "may_bid": refusal is None,
@@ -248,7 +249,7 @@ async def bid_page(request: Visitor, bid: FromPath[uuid.UUID]) -> Template:
         "auction_pages/bid.html",
         bid=row,
         auction=await get_auction(row.auction),
-        receipt=receipts.receipt_of(row, is_repeated=True),
+        receipt=receipts.receipt_of(row, (await fixed_terms(row.auction)).digest, is_repeated=True),
         sentences=rules.SENTENCES,
     )
 
@@ -257,7 +258,8 @@ async def bid_page(request: Visitor, bid: FromPath[uuid.UUID]) -> Template:
 async def receipt_file(request: Visitor, bid: FromPath[uuid.UUID]) -> Response[bytes]:
     """Hand out the signed receipt of one of the partner's own bids as the file that `python -m pricing replay` reads."""
     assert request.user.partner
-    receipt = receipts.receipt_of(await get_bid(bid, request.user.partner), is_repeated=True)
+    row = await get_bid(bid, request.user.partner)
+    receipt = receipts.receipt_of(row, (await fixed_terms(row.auction)).digest, is_repeated=True)
     return Response(
         json.dumps(receipts.signed(receipt), indent=1).encode(),
         media_type="application/json",

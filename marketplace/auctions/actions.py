@@ -17,6 +17,7 @@ from marketplace.auction_kinds import rules, sealed_rules
 from marketplace.auction_kinds.kind_rules import Package
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rows import AuctionNow, AuctionTerms, Bid, Lot
+from marketplace.auction_kinds.transcript_rules import terms_digest
 from marketplace.auctions.bid_queue import queue_of
 from marketplace.auctions.eligibility import NO_PAYMENT_METHOD
 from marketplace.auctions.placing import OpenBid, lock_for_bids
@@ -54,10 +55,11 @@ AnyAuction = TypeVar("AnyAuction", bound=AuctionNow)
 
 
 class FixedTerms(Struct, frozen=True):
-    """What of an auction never changes: its terms and its lots."""
+    """What of an auction never changes: its terms and its lots, and their hash as the public log has it, hex."""
 
     auction: AuctionTerms
     lots: list[Lot]
+    digest: str
 
 
 class SealedBid(Struct, frozen=True):
@@ -100,7 +102,7 @@ async def place_bid(
 
     Refuses Invalid for a malformed amount; a bid that is merely too low, too late or no raise is an answer.
     """
-    partner, fixed = _bidder(actor), await _fixed(auction)
+    partner, fixed = _bidder(actor), await fixed_terms(auction)
     if get_kind(fixed.auction.kind).bids.is_sealed:
         raise Invalid("This auction accepts sealed bids only.")
     rules.check_amount(maximum_minor, currency, fixed.auction.currency)
@@ -115,7 +117,7 @@ async def place_bid(
         raise NotAllowed(REFUSALS[placed.refusal])
     if placed.is_repeated:
         _refuse_another(placed.bid, auction, partner, same=placed.bid.maximum_minor == maximum_minor)
-    return receipt_of(placed.bid, is_repeated=placed.is_repeated)
+    return receipt_of(placed.bid, fixed.digest, is_repeated=placed.is_repeated)
 
 
 async def place_sealed_bid(
@@ -132,7 +134,7 @@ async def place_sealed_bid(
     nonce: 64 hex digits chosen by the bidder (or its form): with it the bidder alone can check the commitment before the
     end. packages: (lot positions, cents) pairs. Amounts are read here, encrypted for the closing job, and kept nowhere else.
     """
-    partner, fixed = _bidder(actor), await _fixed(auction)
+    partner, fixed = _bidder(actor), await fixed_terms(auction)
     rules.check_nonce(nonce)
     bids = get_kind(fixed.auction.kind).bids
     if not bids.is_sealed:
@@ -147,7 +149,7 @@ async def place_sealed_bid(
     queue = queue_of(auction)
     async with queue.sealed_places, transaction():
         row, is_new = await _place_sealed(fixed, request)
-    return receipt_of(row, is_repeated=not is_new)
+    return receipt_of(row, fixed.digest, is_repeated=not is_new)
 
 
 async def _place_sealed(fixed: FixedTerms, request: SealedBid) -> tuple[Bid, bool]:
@@ -215,11 +217,12 @@ def _refuse_cancelled(auction: AnyAuction) -> AnyAuction:
 _terms: dict[uuid.UUID, FixedTerms] = {}
 
 
-async def _fixed(auction: uuid.UUID) -> FixedTerms:
+async def fixed_terms(auction: uuid.UUID) -> FixedTerms:
     """Return what of an auction was fixed when it was announced; kept, for the database refuses to change it."""
     known = _terms.get(auction)
     if known is None:
-        known = FixedTerms(await get_terms(auction), await list_reserves(auction))
+        terms, lots = await get_terms(auction), await list_reserves(auction)
+        known = FixedTerms(terms, lots, terms_digest(terms, lots))
         if len(_terms) >= TERMS_KEPT:
             _terms.clear()
         _terms[auction] = known

@@ -16,6 +16,7 @@ from marketplace.auction_kinds.transcript_rules import terms_digest
 from marketplace.auctions.queries import SQL, get_terms, list_reserves
 from marketplace.auctions.reserves import deposit_of, reckon_reserve
 from marketplace.auctions.tables import Auction, AuctionLead, AuctionLot
+from marketplace.catalogue.queries import is_quoted_beyond
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import get_dataset
 from marketplace.errors import Conflict, Invalid, NotFound
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 LONGEST_AUCTION: Final = dt.timedelta(days=90)
 LONGEST_TO_PAY_HOURS: Final = 24 * 30
+TERMS_VERSION: Final = 2
+"""Of what a transcript's terms state."""
 
 
 class Plan(Struct, frozen=True):
@@ -46,6 +49,8 @@ class Plan(Struct, frozen=True):
     steps: tuple[tuple[int, int], ...] = rules.STEPS
     window_seconds: int = 120
     extension_seconds: int = 120
+    most_extension_seconds: int = 7_200
+    """Ascending: how much later than planned it ends at most."""
     exclusive_from: dt.datetime | None = None
     exclusive_to: dt.datetime | None = None
     pay_within_hours: int = 72
@@ -111,6 +116,8 @@ def _row_of(plan: Plan, kind: AuctionKind, auction: uuid.UUID, offer: LockedOffe
         steps_minor=[step for _, step in plan.steps] if has_steps else [],
         window_seconds=plan.window_seconds if has_steps else 0,
         extension_seconds=plan.extension_seconds if has_steps else 0,
+        most_extension_seconds=plan.most_extension_seconds if has_steps else None,
+        terms_version=TERMS_VERSION,
         opens_at=plan.opens_at,
         scheduled_close_at=plan.closes_at,
         exclusive_from=plan.exclusive_from,
@@ -176,6 +183,8 @@ async def _refuse_overlap(plan: Plan, offers: list[uuid.UUID], auction: uuid.UUI
     An auction sells from its end to as many times its time to pay as it has rounds. The offers' rows are locked.
     """
     ends_paying = plan.closes_at + rules.LAST_ROUND * dt.timedelta(hours=plan.pay_within_hours)
+    if plan.exclusive_from and await is_quoted_beyond(plan.offer, plan.exclusive_from, clock.now()):
+        raise Conflict("Somebody holds a price that is good until after the window begins: let it begin later.")
     window, sells = (plan.exclusive_from, plan.exclusive_to), (plan.closes_at, ends_paying)
     if await fetch_scalar(bool, SQL["overlaps_a_window"], offers, auction, *window, *sells, rules.LAST_ROUND):
         raise Conflict(
@@ -196,7 +205,10 @@ def _check_plan(plan: Plan, kind: AuctionKind, now: dt.datetime) -> None:
     starts, steps = [start for start, _ in plan.steps], [step for _, step in plan.steps]
     if starts[:1] != [0] or starts != sorted(set(starts)) or steps != sorted(steps) or steps[0] < 1:
         raise Invalid("Steps begin at a price of 0, and neither prices nor steps fall.")
-    if min(plan.window_seconds, plan.extension_seconds) < 0 or not 1 <= plan.pay_within_hours <= LONGEST_TO_PAY_HOURS:
+    if (
+        min(plan.window_seconds, plan.extension_seconds, plan.most_extension_seconds) < 0
+        or not 1 <= plan.pay_within_hours <= LONGEST_TO_PAY_HOURS
+    ):
         raise Invalid("Winners pay within 1 hour to 30 days, and a soft close moves the end forward.")
 
 

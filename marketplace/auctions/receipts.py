@@ -24,7 +24,7 @@ from marketplace.signing import public_key, sign
 if TYPE_CHECKING:
     from marketplace.auction_kinds.rows import Bid
 
-RECEIPT_VERSION: Final = 1
+RECEIPT_VERSION: Final = 2
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -47,15 +47,18 @@ class BidReceipt(Struct, frozen=True):
         return self.position is not None
 
 
-def receipt_of(bid: Bid, *, is_repeated: bool) -> BidReceipt:
-    """Return the receipt of a bid, signed with this process's key. is_repeated: the bid was answered before."""
-    document = document_of(bid)
+def receipt_of(bid: Bid, terms_sha256: str, *, is_repeated: bool) -> BidReceipt:
+    """Return the receipt of a bid, signed with this process's key. is_repeated: the bid was answered before.
+
+    terms_sha256: what binds the auction's terms, hex: as stated in the public log before the first bid.
+    """
+    document = document_of(bid, terms_sha256)
     signature = sign(document, settings().signing_key)
     return BidReceipt(bid.id, bid.answer, bid.position, document, signature, is_repeated)
 
 
-def document_of(bid: Bid) -> bytes:
-    """Return the canonical bytes of the answer to a bid, from its row."""
+def document_of(bid: Bid, terms_sha256: str) -> bytes:
+    """Return the canonical bytes of the answer to a bid, from its row and its auction's terms."""
     # Sorted keys without spaces, of ASCII text and whole numbers below 2**53, none to be escaped: RFC 8785's form.
     return _ENCODER.encode(
         {
@@ -70,6 +73,7 @@ def document_of(bid: Bid) -> bytes:
             "position": bid.position,
             "price_minor": bid.price_minor,
             "received_at": microseconds(bid.received_at),
+            "terms": terms_sha256,
             "version": RECEIPT_VERSION,
         }
     )

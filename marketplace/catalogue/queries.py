@@ -318,6 +318,12 @@ async def is_reserved(offer: uuid.UUID, partner: uuid.UUID, now: dt.datetime) ->
     return await ExclusiveWindow.exists().where(ExclusiveWindow.offer == offer, is_now, is_not_ours)
 
 
+async def is_quoted_beyond(offer: uuid.UUID, instant: dt.datetime, now: dt.datetime) -> bool:
+    """Return whether somebody holds a signed price of an offer that is good until after `instant`; awards aside."""
+    unpaid = (Quote.offer == offer) & (Quote.expires_at > instant) & (Quote.expires_at > now) & Quote.auction.is_null()
+    return await Quote.exists().where(unpaid)
+
+
 async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:
     """Return what a quote is for, or None when there is no such quote."""
     return await fetch_row(QuoteSubject, select(QuoteSubject, Quote).where(Quote.id == quote))

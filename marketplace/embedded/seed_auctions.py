@@ -173,7 +173,7 @@ async def _place_asks(old: list[str]) -> None:
     else:
         is_older = [number % 2 == 1 for number in range(len(references))]
     for number, reference in enumerate(references):
-        least_micro = 1_000 * (number * 7_919 % 60)
+        least_micro = 1_000 * (number * 7_919 % 51)
         await reverse_auctions.ask(reference, REVERSE, strata[is_older[number]].id, least_micro=least_micro)
     await publish_supply()
 

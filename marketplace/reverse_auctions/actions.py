@@ -89,16 +89,19 @@ def _row_of(stratum: Stratum, auction: uuid.UUID, position: int) -> ReverseAucti
 async def ask(subscriber: int, auction: uuid.UUID, stratum: uuid.UUID, *, least_micro: int) -> uuid.UUID:
     """State the least a subscriber would accept, in micro-euros; a later statement replaces it until the auction closes.
 
-    Refuses Invalid, NotFound, Conflict before it opens and Expired once it is closed.
+    Refuses Invalid, AskAboveMost, NotFound, Conflict before it opens and Expired once it is closed.
     """
-    check_ask(least_micro)
+    wanted = (ReverseAuctionStratum.id == stratum) & (ReverseAuctionStratum.auction == auction)
+    most_micro = await fetch_scalar(
+        int, ReverseAuctionStratum.select(ReverseAuctionStratum.reserve_micro).where(wanted)
+    )
+    if most_micro is None:
+        raise NotFound("There is no such call.")
+    check_ask(least_micro, most_micro)
     row = ask_id(auction, subscriber)
     sealed = sealing.seal({"least_micro": least_micro}, row, sealing.sealing_key(), padded_to=PADDED_TO_BYTES)
     async with transaction():
         at = await _lock_open(auction)
-        wanted = (ReverseAuctionStratum.id == stratum) & (ReverseAuctionStratum.auction == auction)
-        if not await ReverseAuctionStratum.exists().where(wanted):
-            raise NotFound("There is no such call.")
         await execute(
             """INSERT INTO reverse_auction_ask (id, stratum, auction, subscriber, sealed, asked_at)
                VALUES ($1, $2, $3, $4, $5, $6)

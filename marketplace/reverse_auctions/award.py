@@ -29,6 +29,7 @@ from marketplace.reverse_auctions.rules import (
     Asks,
     award_at,
     reasons_of,
+    stated_promise_micro,
 )
 from marketplace.reverse_auctions.tables import ReverseAuction, ReverseAuctionStratum
 from marketplace.settings import settings
@@ -129,7 +130,7 @@ async def _award(auction: uuid.UUID) -> int:
             return 0
         await _write_strata(strata, awards)
         await _write_reasons(auction, asks, reasons)
-        await _promise(locked, asks, reasons, {row.position: award_at(awards, row.position) for row in strata})
+        await _promise(locked, asks, reasons, {row.position: (award_at(awards, row.position), row) for row in strata})
         await ReverseAuction.update(
             {ReverseAuction.state: "awarded", ReverseAuction.awarded_at: locked.locked_at}, force=True
         ).where(ReverseAuction.id == auction)
@@ -217,15 +218,21 @@ async def _write_reasons(auction: uuid.UUID, asks: Asks, reasons: NDArray[np.int
 
 
 async def _promise(
-    auction: LockedAuction, asks: Asks, reasons: NDArray[np.int64], awards: Mapping[int, ReverseAward]
+    auction: LockedAuction,
+    asks: Asks,
+    reasons: NDArray[np.int64],
+    awards: Mapping[int, tuple[ReverseAward, StratumTermsRow]],
 ) -> None:
-    """Write what was won down to the dataset's terms: whole cents in all, rounded up, and each winner's own minimum.
+    """Write what was won down to the dataset's terms: in all as `stated_promise_micro` rounds it, and each winner's minimum.
 
     A promise begins no earlier than the award: prices signed before could not know of it.
     """
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 
-    promised_micro = sum(award.spent_minor for award in awards.values())
+    promised_micro = sum(
+        stated_promise_micro(award, budget_micro=row.budget_micro, reserve_micro=row.reserve_micro)
+        for award, row in awards.values()
+    )
     starts_at = max(auction.promise_from, auction.locked_at)
     if not promised_micro or starts_at >= auction.promise_to:
         return
@@ -237,7 +244,7 @@ async def _promise(
         ends_at=auction.promise_to,
     )
     prices = np.zeros(max(awards) + 1, dtype=np.int64)
-    for position, award in awards.items():
+    for position, (award, _) in awards.items():
         prices[position] = award.price_minor or 0
     minimums = prices[asks.strata]
     won = np.flatnonzero((reasons == WON) & (minimums > 0))

@@ -12,12 +12,13 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.datasets.queries import get_dataset
+from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff, subscriber
 from marketplace.reverse_auctions import actions, queries
-from marketplace.reverse_auctions.rules import MICRO_PER_MINOR, Stratum, Timing
-from marketplace.web.formats import read_cents, read_instant
-from marketplace.web.pages import page, see
+from marketplace.reverse_auctions.rules import MICRO_PER_MINOR, AskAboveMost, Stratum, Timing
+from marketplace.web.formats import money, read_cents, read_instant
+from marketplace.web.pages import again, page, see
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,8 @@ async def auctions_page(request: Visitor, page_number: Page = 1) -> Template:
 async def auction_page(request: Visitor, auction: FromPath[uuid.UUID]) -> Template:
     """Show one call: its rule, what the subscriber stated, and how many others did, roughly."""
     assert request.user.subscriber is not None
-    return page("reverse_auctions/auction.html", shown=await queries.get_auction(request.user.subscriber, auction))
+    shown = await queries.get_auction(request.user.subscriber, auction)
+    return page("reverse_auctions/auction.html", shown=shown, typed="", chosen=None, error="")
 
 
 @post("/calls/{auction:uuid}/asks", guards=[subscriber], opt=expect("subscriber", stranger=200), status_code=303)
@@ -66,11 +68,35 @@ async def ask_form(
     request: Visitor,
     auction: FromPath[uuid.UUID],
     data: Annotated[AskForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-) -> Redirect:
-    """State, privately, the least the subscriber would accept."""
+) -> Redirect | Template:
+    """State, privately, the least the subscriber would accept; what cannot be is said at the field."""
     assert request.user.subscriber is not None
-    least_micro = read_cents(data.amount) * MICRO_PER_MINOR
-    await actions.ask(request.user.subscriber, auction, data.stratum, least_micro=least_micro)
+    try:
+        await _ask(request.user.subscriber, auction, data)
+    except Invalid as mistake:
+        shown = await queries.get_auction(request.user.subscriber, auction)
+        return again("reverse_auctions/auction.html", mistake, shown=shown, typed=data.amount, chosen=data.stratum)
+    return see(f"/calls/{auction}")
+
+
+async def _ask(subscriber: int, auction: uuid.UUID, data: AskForm) -> None:
+    strata = (await queries.get_auction(subscriber, auction)).strata
+    most_micro = next((one.reserve_micro for one in strata if one.id == data.stratum), strata[0].reserve_micro)
+    try:
+        least_micro = read_cents(data.amount) * MICRO_PER_MINOR
+    except Invalid:
+        example = money(most_micro // 2 // MICRO_PER_MINOR)
+        raise Invalid("Write an amount in euros, such as {example}.", example=example, field="amount") from None
+    try:
+        await actions.ask(subscriber, auction, data.stratum, least_micro=least_micro)
+    except AskAboveMost:
+        sentence = "In this group nobody is paid more than {most}: state that or less, for more is never chosen."
+        raise Invalid(sentence, most=money(most_micro // MICRO_PER_MINOR), field="amount") from None
+
+
+@get("/calls/{auction:uuid}/asks", guards=[subscriber], opt=expect("subscriber", stranger=200), status_code=303)
+async def asks_page(auction: FromPath[uuid.UUID]) -> Redirect:
+    """Lead a person to the call who asks for a mistaken answer's address again, in another language say."""
     return see(f"/calls/{auction}")
 
 
@@ -128,6 +154,7 @@ ROUTES = [
     auctions_page,
     auction_page,
     ask_form,
+    asks_page,
     withdraw_form,
     all_auctions_page,
     new_auction_page,

@@ -76,6 +76,7 @@ def check_announcement(strata: Sequence[Stratum], timing: Timing, fewest: int) -
         raise Invalid("A call closes after it opens, and its promise begins once it is closed and ends later.")
     if not 1 <= len(strata) <= MOST_STRATA:
         raise Invalid("A call has between 1 and {most} groups.", most=MOST_STRATA)
+    _check_groups(strata)
     for one in strata:
         if not one.title_fr.strip() or not one.title_en.strip():
             raise Invalid("Name each group, in French and in English.")
@@ -91,10 +92,43 @@ def check_announcement(strata: Sequence[Stratum], timing: Timing, fewest: int) -
             )
 
 
-def check_ask(least_micro: int) -> None:
-    """Refuse an amount outside [0, LARGEST_ASK_MICRO] micro-euros."""
-    if not 0 <= least_micro <= LARGEST_ASK_MICRO:
-        raise Invalid("State an amount between 0 and {most} euros.", most=LARGEST_ASK_MICRO // 1_000_000)
+def _check_groups(strata: Sequence[Stratum]) -> None:
+    """Refuse several groups between which a person could choose the dearer one by their own word."""
+    bands = [band for one in strata for band in one.age_bands]
+    if len(strata) > 1 and (not all(one.age_bands for one in strata) or len(set(bands)) < len(bands)):
+        raise Invalid(
+            "Several groups are of age bands, each of its own, which the operator’s register can check: by their own word "
+            "people would choose the group that pays more. All others are one group, at one price."
+        )
+
+
+class AskAboveMost(Invalid):
+    """An ask is above the most that its group is paid; its field `most_micro` is that, in micro-euros."""
+
+
+def check_ask(least_micro: int, most_micro: int) -> None:
+    """Refuse, in micro-euros, a negative amount, and one above the most that is paid: it could never be chosen."""
+    if least_micro < 0:
+        raise Invalid("State an amount of 0 or more.")
+    if least_micro > most_micro:
+        raise AskAboveMost(
+            "In this group nobody is paid more than {most_micro} micro-euros: more is never chosen.",
+            most_micro=most_micro,
+        )
+
+
+def stated_promise_micro(award: ReverseAward, *, budget_micro: int, reserve_micro: int) -> int:
+    """Return what a stratum's winners are promised together, rounded up so far that a price reveals no more than pages do.
+
+    A hundred or more are rounded up to two digits; of fewer it is as if a hundred had won at the most that is paid, within
+    the budget, which is fixed before anybody asks. Nobody is promised nothing.
+    """
+    if not award.winners:
+        return 0
+    if award.winners < FEWEST_SHOWN:
+        return min(budget_micro, FEWEST_SHOWN * reserve_micro)
+    step = int(10 ** (len(str(award.winners)) - 2))
+    return min(budget_micro, -(-award.winners // step) * step * (award.price_minor or 0))
 
 
 def ask_id(auction: uuid.UUID, subscriber: int) -> uuid.UUID:

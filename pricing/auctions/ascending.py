@@ -29,7 +29,9 @@ class AscendingTerms:
     start: the first price, and the reserve. increments_minor: (from, step) pairs: at a price of `from` or more, up to
     the next pair, the price rises by `step`; the first is from 0, both rise, steps >= 1. opens_at, closes_at: bids are
     accepted in [opens_at, closes_at), in microseconds. window: a bid in the last `window` microseconds moves
-    the end to its own instant plus `extension`, never earlier; both zero for a hard close.
+    the end to its own instant plus `extension`, never earlier; both zero for a hard close. most_extension: how much later
+    than closes_at the end is at most; with it only a bid that changes the leader or the price moves the end. None: there
+    is no bound, and the leader's own higher maximum moves it too (as in transcripts of before there was a bound).
     """
 
     start: Money
@@ -38,6 +40,7 @@ class AscendingTerms:
     closes_at: int
     window: int = 0
     extension: int = 0
+    most_extension: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse Negative, NotWhole, Empty and OutOfRange."""
@@ -53,9 +56,10 @@ class AscendingTerms:
         if thresholds[0] != 0 or sorted(set(thresholds)) != thresholds or steps[0] < 1 or sorted(steps) != steps:
             msg = "increments must start from 0, their thresholds rise and their steps, at least 1, never fall"
             raise OutOfRange(msg)
-        for instant in (self.opens_at, self.closes_at, self.window, self.extension):
+        bound = self.most_extension or 0
+        for instant in (self.opens_at, self.closes_at, self.window, self.extension, bound):
             whole(instant, "an instant")
-        if not self.opens_at < self.closes_at or min(self.window, self.extension) < 0:
+        if not self.opens_at < self.closes_at or min(self.window, self.extension, bound) < 0:
             msg = "an auction must open before it closes, and its window and extension must not be negative"
             raise OutOfRange(msg)
 
@@ -130,6 +134,8 @@ def place(state: AscendingState, bid: ProxyBid) -> tuple[AscendingState, BidAnsw
             replace(accepted, maximum=bid.maximum) if accepted.bidder == bid.bidder else accepted
             for accepted in state.maxima
         )
+        if state.terms.most_extension is not None:
+            closes_at = state.closes_at
         return AscendingState(state.terms, closes_at, state.leader, state.price, raised), BidAnswer.MAXIMUM_RAISED
     others = [accepted for accepted in state.maxima if accepted.bidder != bid.bidder]
     maxima, price = (*others, bid), state.terms.start
@@ -188,6 +194,9 @@ def _minimum_minor(state: AscendingState) -> int:
 
 
 def _extended(state: AscendingState, at: int) -> int:
-    """Return the end after an accepted bid at this instant: in the last window it moves, and never back."""
-    late = at >= state.closes_at - state.terms.window
-    return max(state.closes_at, at + state.terms.extension) if late else state.closes_at
+    """Return the end after an accepted bid at this instant: in the last window it moves, never back, never past its bound."""
+    terms = state.terms
+    if at < state.closes_at - terms.window:
+        return state.closes_at
+    moved = max(state.closes_at, at + terms.extension)
+    return moved if terms.most_extension is None else min(moved, terms.closes_at + terms.most_extension)

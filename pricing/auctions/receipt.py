@@ -10,7 +10,7 @@ Source: RFC 8785 (canonical JSON, the bytes signed), RFC 8032 (the signature).
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType, NoneType
 from typing import Any, Final
 
@@ -44,7 +44,9 @@ def read_receipt(text: str) -> Receipt:
             bytes.fromhex(document["public_key"]),
             {name: _of_kind(content[name], kinds) for name, kinds in _PARTS.items()},
         )
-        known = content["kind"] == "bid receipt" and content["version"] == 1
+        known = content["kind"] == "bid receipt" and content["version"] in (1, 2)
+        if content["version"] == NAMES_TERMS:
+            made = replace(made, content={**made.content, "terms": bytes.fromhex(content["terms"]).hex()})
         commitments = [bytes.fromhex(one).hex() for one in made.content["commitments"]]
         if not known or (made.content["position"] is not None and (not commitments or made.content["position"] < 1)):
             msg = "this is not a bid's receipt, or of a version this package does not know"
@@ -57,6 +59,8 @@ def read_receipt(text: str) -> Receipt:
     return made
 
 
+NAMES_TERMS: Final = 2
+"""From this version on a receipt names the terms under which its bid was received."""
 _PARTS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     {
         "auction": (str,),
@@ -68,6 +72,7 @@ _PARTS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
         "commitments": (list,),
         "maximum_minor": (int, NoneType),
         "price_minor": (int, NoneType),
+        "closes_at": (int,),
     }
 )
 
@@ -95,6 +100,13 @@ def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | Non
     if content["auction"] != transcript.auction:
         differences.append(f"{bid} was made in auction {content['auction']}, not in {transcript.auction}")
         return Replayed(transcript.award, tuple(differences), tuple(cannot_show))
+    if "terms" not in content:
+        cannot_show.append(f"whether the terms are those of when {bid} was made: so old a receipt does not name them")
+    elif content["terms"] != transcript.leaves[0].hex():
+        differences.append(
+            f"{bid} was received under other terms: a reserve, number, rule, lot or instant was changed after it"
+        )
+    differences += _out_of_time(transcript, receipt)
     if content["position"] is not None:
         differences += _missing(transcript, receipt)
     elif transcript.kind != "ascending":
@@ -129,6 +141,19 @@ def _missing(transcript: Transcript, receipt: Receipt) -> list[str]:
     return found
 
 
+def _out_of_time(transcript: Transcript, receipt: Receipt) -> list[str]:
+    """Return where an accepted bid is outside the auction's time, or was given another end than the terms have."""
+    content, terms = receipt.content, transcript.terms
+    if content["position"] is None or transcript.kind == "ascending" or "closes_at" not in terms:
+        return []
+    found = []
+    if not terms["opens_at"] <= content["received_at"] < terms["closes_at"]:
+        found.append(f"bid {content['bid']} was accepted outside the auction's time")
+    if content["closes_at"] != terms["closes_at"]:
+        found.append(f"bid {content['bid']} was given another end than the terms have")
+    return found
+
+
 def _holds_several(transcript: Transcript) -> bool:
     """Return whether one bid may have several entries, and the seller some of its own."""
     return transcript.kind in {"vcg", "core"}
@@ -150,7 +175,8 @@ def _wrongly_answered(transcript: Transcript, receipt: Receipt) -> list[str]:
     )
     price = None if after.price is None else after.price.minor
     if (str(answer), price) == (content["answer"], content["price_minor"]):
-        return []
+        moved = after.closes_at != content["closes_at"]
+        return [f"bid {content['bid']} was given another end than the rule gives"] if moved else []
     return [
         f"bid {content['bid']} was answered {content['answer']} at {content['price_minor']}, but the rule says {answer} at {price}"
     ]

@@ -74,10 +74,11 @@ class Transcript:
 
     kind: a key of `KINDS`. terms: plain JSON, `currency` among them, and by kind:
     second_price: reserve_minor. uniform_price: reserve_minor, licences. ascending: start_minor, increments_minor,
-    opens_at, closes_at, window, extension. vcg and core: nothing more.
+    opens_at, closes_at, window, extension; most_extension where the end has a bound. vcg and core: nothing more. All kinds of
+    version 2 on: version, opens_at, closes_at; for bundles reserves_minor, of each lot the seller's own bid.
 
-    entries: the commitment of each bid in order of arrival, 32 bytes each. reveals: the bid behind each, or None where
-    its bidder never revealed it (it then does not count): bidder, amount_minor and nonce (hex); goods too for bundles;
+    entries: the commitment of each bid in order of arrival, 32 bytes each. reveals: the bid behind each, or None for one
+    that is not opened (it does not count, and a replay says so: the closing job opens every bid): bidder, amount_minor and nonce (hex); goods too for bundles;
     bidder, maximum_minor and at for ascending. root: over terms and entries. award: as announced, see `award_document`.
     """
 
@@ -133,10 +134,13 @@ def award_of(kind: str, terms: Mapping[str, Any], reveals: Sequence[Mapping[str,
     return _read(_kind(kind)[1], terms, reveals)
 
 
-def replay(transcript: Transcript, published_root: bytes | None = None) -> Replayed:
+def replay(
+    transcript: Transcript, published_root: bytes | None = None, published_terms: bytes | None = None
+) -> Replayed:
     """Compute everything again from the transcript alone and say where it differs.
 
-    published_root: the root as it was published at close, where the reader has it. Refuses UnknownRule for a kind that
+    published_root: the root as it was published at close, where the reader has it. published_terms: the hash of the terms
+    as published at opening. Refuses UnknownRule for a kind that
     is not known, and what the auction itself refuses for terms or bids that could never have been accepted.
     """
     entry_of, _ = _kind(transcript.kind)
@@ -146,10 +150,17 @@ def replay(transcript: Transcript, published_root: bytes | None = None) -> Repla
         differences.append("the terms and commitments do not give the root: something changed after it was published")
     if published_root is not None and published_root != transcript.root:
         differences.append("the root is not the one published at close")
+    if published_terms is not None and published_terms != transcript.leaves[0]:
+        differences.append(
+            "the terms are not those published at opening: a reserve, number, rule, lot or instant differs"
+        )
+    differences += _seller_differences(transcript)
     if len(transcript.reveals) != len(transcript.entries):
         differences.append(f"{len(transcript.entries)} bids were committed, but {len(transcript.reveals)} are listed")
     for number, (entry, reveal) in enumerate(zip(transcript.entries, transcript.reveals, strict=False)):
-        if reveal is not None and _read(entry_of, transcript.auction, reveal) != entry:
+        if reveal is None:
+            differences.append(f"bid {number} is not opened, though the closing job can open every bid")
+        elif _read(entry_of, transcript.auction, reveal) != entry:
             differences.append(f"bid {number}, revealed by {reveal.get('bidder')}, is not the one committed to")
     revealed = [reveal for reveal in transcript.reveals if reveal is not None]
     award = award_of(transcript.kind, transcript.terms, revealed)
@@ -159,6 +170,13 @@ def replay(transcript: Transcript, published_root: bytes | None = None) -> Repla
     if hidden:
         cannot_show.append(f"what {hidden} unrevealed bids were")
     return Replayed(award, tuple(differences), tuple(cannot_show))
+
+
+def _seller_differences(transcript: Transcript) -> list[str]:
+    """Return where the seller's own bids, which come first, are not the reserves that the terms state."""
+    reserves = transcript.terms.get("reserves_minor", [])
+    stated = [reveal.get("amount_minor") for reveal in transcript.reveals[: len(reserves)] if reveal is not None]
+    return [] if stated == list(reserves) else ["the seller's bids are not the reserves that the terms state"]
 
 
 def to_json(transcript: Transcript) -> str:
@@ -254,6 +272,7 @@ def ascending_terms(terms: Mapping[str, Any]) -> ascending.AscendingTerms:
         closes_at=terms["closes_at"],
         window=terms["window"],
         extension=terms["extension"],
+        most_extension=terms.get("most_extension"),
     )
 
 

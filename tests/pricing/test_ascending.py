@@ -214,3 +214,20 @@ def test_what_has_no_right_answer_is_refused_by_name(made: Callable[[], object],
     """A named refusal, never a wrong number."""
     with pytest.raises(refusal):
         made()
+
+
+def test_the_end_moves_with_the_leader_or_the_price_and_never_past_its_bound() -> None:
+    """A leader who raises its own maximum a cent at a time held an auction open for ever."""
+    terms = AscendingTerms(Money(1_000, "EUR"), ((0, 100),), 0, 1_000, 500, 500, most_extension=700)
+    state, _ = place(opened(terms), ProxyBid("a", Money(2_000, "EUR"), 900))
+    assert state.closes_at == 1_400, "a new leader"
+    for cents in range(1, 9):
+        state, answer = place(state, ProxyBid("a", Money(2_000 + cents, "EUR"), 1_300 + cents))
+        assert (str(answer), state.closes_at) == ("maximum_raised", 1_400)
+    state, _ = place(state, ProxyBid("b", Money(1_500, "EUR"), 1_350))
+    assert state.closes_at == 1_700, "a new price, and the bound: 1,850 would be past it"
+    before = replace(terms, most_extension=None)
+    state, _ = run(before, [ProxyBid("a", Money(2_000 + cents, "EUR"), 900 + 400 * cents) for cents in range(5)])
+    assert state.closes_at == 3_000, "as in transcripts of before there was a bound"
+    with pytest.raises(OutOfRange):
+        replace(terms, most_extension=-1)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from pricing.auctions.receipt import compare, read_receipt
-from pricing.auctions.transcript import Transcript, award_of, leaves, proxy_entry
+from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, proxy_entry, replay
 from pricing.ed25519 import verifies
 from pricing.merkle import merkle_root
 from pricing.refusals import Tampered
@@ -184,3 +184,54 @@ def test_what_is_no_receipt_is_refused(changes: dict[str, Any]) -> None:
 def test_what_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(Tampered):
         read_receipt(text)
+
+
+SEALED_TERMS = {"currency": "EUR", "reserve_minor": 1, "licences": 1, "version": 2, "opens_at": 5, "closes_at": 100}
+
+
+def sealed_receipt(**changes: Any) -> str:
+    """Return a receipt of version 2 of the only bid of a sealed auction."""
+    entry = commit_bid("a", "B1", 50, bytes(32)).hex()
+    named = leaves("a", "uniform_price", SEALED_TERMS, ())[0].hex()
+    parts = {"version": 2, "terms": named, "answer": "sealed", "maximum_minor": None, "price_minor": None}
+    return receipt(0, **(parts | {"commitments": [entry], "closes_at": 100, "received_at": 10} | changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"reserve_minor": 2}, "under other terms"),
+        ({"licences": 2}, "under other terms"),
+        ({"lots": ["another"]}, "under other terms"),
+        ({"closes_at": 101}, "another end than the terms"),
+        ({"opens_at": 11}, "outside the auction's time"),
+    ],
+)
+def test_terms_changed_after_a_bid_show_in_its_receipt(change: dict[str, Any], sentence: str) -> None:
+    """By anyone, before the root is made: the transcript alone is flawless."""
+    reveal = {"bidder": "B1", "amount_minor": 50, "nonce": "00" * 32}
+    entries = (commit_bid("a", "B1", 50, bytes(32)),)
+
+    def closed(terms: dict[str, Any]) -> Transcript:
+        root = merkle_root(leaves("a", "uniform_price", terms, entries))
+        award = award_of("uniform_price", terms, [reveal])
+        return Transcript("a", "uniform_price", terms, entries, (reveal,), root, award)
+
+    kept = read_receipt(sealed_receipt())
+    assert compare(closed(SEALED_TERMS), kept, PUBLIC).equal
+    forged = closed(SEALED_TERMS | change)
+    assert replay(forged).equal
+    assert any(sentence in one for one in compare(forged, kept, PUBLIC).differences)
+    opening = leaves("a", "uniform_price", SEALED_TERMS, ())[0]
+    assert replay(closed(SEALED_TERMS), published_terms=opening).equal
+    assert "published at opening" in replay(forged, published_terms=opening).differences[0]
+
+
+def test_a_receipt_of_before_says_what_it_cannot_show() -> None:
+    found = compare(transcript(BIDS), read_receipt(receipt(0)), PUBLIC)
+    assert found.equal
+    assert "does not name them" in found.cannot_show[0]
+    moved = compare(transcript(BIDS), read_receipt(receipt(0, closes_at=2_000)), PUBLIC)
+    assert moved.differences == ("bid b0 was given another end than the rule gives",)
+    with pytest.raises(Tampered):
+        read_receipt(sealed_receipt(terms="no digest"))

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 
 def _rule(auction: AuctionTerms) -> Words:
     seconds = auction.window_seconds
+    if auction.most_extension_seconds is not None:
+        minutes = auction.most_extension_seconds // 60
+        return Words(
+            fr="Indiquez le maximum que vous paieriez ; le site enchérit pour vous, seulement autant qu’il le faut. Le plus "
+            "haut maximum gagne, un palier au-dessus du deuxième. Dans les "
+            f"{seconds} dernières secondes, une offre qui change la tête ou le prix repousse la fin, de {minutes} minutes au "
+            "plus en tout : personne ne gagne à être le dernier.",
+            en="State the most you would pay; the site bids for you, only as far as it must. The highest maximum wins, at "
+            f"one step above the second. In the last {seconds} seconds a bid that changes the leader or the price moves the "
+            f"end, by {minutes} minutes at most in all, so that nobody gains by being last.",
+        )
     return Words(
         fr="Indiquez le maximum que vous paieriez ; le site enchérit pour vous, seulement autant qu’il le faut. Le plus haut "
         f"maximum gagne, un palier au-dessus du deuxième. Une offre dans les {seconds} dernières secondes repousse la fin : "
@@ -25,6 +36,7 @@ def _rule(auction: AuctionTerms) -> Words:
 
 
 def _terms(auction: AuctionTerms) -> dict[str, Any]:
+    most = auction.most_extension_seconds
     return {
         "start_minor": auction.reserve_minor,
         "increments_minor": [list(step) for step in zip(auction.steps_from_minor, auction.steps_minor, strict=True)],
@@ -32,7 +44,7 @@ def _terms(auction: AuctionTerms) -> dict[str, Any]:
         "closes_at": microseconds(auction.scheduled_close_at),
         "window": auction.window_seconds * 1_000_000,
         "extension": auction.extension_seconds * 1_000_000,
-    }
+    } | ({} if most is None else {"most_extension": most * 1_000_000})
 
 
 KIND: Final = AuctionKind(

@@ -22,10 +22,12 @@ def _rule(auction: AuctionTerms) -> Words:
         return Words(
             fr="Indiquez ce que vaut pour vous chaque publication, ou toutes ensemble ; vous gagnez au plus un de vos lots "
             "groupés. Le site trouve la répartition qui vaut le plus, et chaque gagnant paie ce que les autres auraient "
-            "gagné sans lui, ou la réserve si elle est plus élevée. Offrez donc ce que cela vaut pour vous.",
+            "gagné sans lui, ou la réserve si elle est plus élevée. Offrez donc ce que cela vaut pour vous. Cette règle a un "
+            "risque : qui enchérit sous plusieurs noms peut faire baisser le prix, jusqu’à la réserve.",
             en="State what each release, or all of them together, is worth to you; you win at most one of your packages. The "
             "site finds the allocation worth most, and each winner pays what the others would have gained without it, or "
-            "the reserve where that is more. So bid what it is worth to you.",
+            "the reserve where that is more. So bid what it is worth to you. This rule has a risk: who bids under several names "
+            "can lower the price, down to the reserve.",
         )
     return Words(
         fr="Indiquez ce que vaut pour vous chaque publication, ou toutes ensemble ; vous gagnez au plus un de vos lots "

@@ -39,6 +39,7 @@ def draw_terms(draw: random.Random) -> AscendingTerms:
         end,
         draw.choice((0, 3, 10)) * 1_000_000,
         draw.choice((0, 2, 10)) * 1_000_000,
+        draw.choice((None, 0, 1_000_000, 5_000_000)),
     )
 
 
@@ -88,7 +89,7 @@ def row_of(state: AscendingState) -> AuctionNow:
         salt=b"",
         unsecured_minor=None,
         terms_version=2,
-        most_extension_seconds=None,
+        most_extension_seconds=None if terms.most_extension is None else terms.most_extension // 1_000_000,
         state="open",
         root=None,
         cancelled_reason=None,
