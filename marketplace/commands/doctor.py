@@ -81,7 +81,7 @@ async def _examine() -> list[Check]:
     except Refusal as refusal:
         return [checks.Check("database", str(refusal), "use PostgreSQL 17 or newer")]
     try:
-        return [*await checks.examine(), *await _check_erasures()]
+        return [*await checks.examine(), *await _check_erasures(), *await _check_log()]
     finally:
         await database.close_pool()
 
@@ -100,6 +100,23 @@ async def _check_erasures() -> list[Check]:
     except Refusal as refusal:
         return [Check("erasures", str(refusal), "compare PARTAGE_ERASURES, and who may read it")]
     return [Check("erasures")]
+
+
+async def _check_log() -> list[Check]:
+    """Ask whether the public log may go on, and whether its witnesses are read, in the environment of `jobs`, which keeps it."""
+    from marketplace.errors import Refusal
+    from marketplace.health.checks import Check
+    from marketplace.settings import DEMO_LOG_KEY, settings
+    from marketplace.transparency.continuing import refuse_unless_last
+    from marketplace.transparency.queries import current_origin
+
+    if settings().log_key == DEMO_LOG_KEY:
+        return []
+    try:
+        await refuse_unless_last(await current_origin())
+    except Refusal as refusal:
+        return [Check("public log", str(refusal), "see the manual: the public log, after a restore")]
+    return [Check("public log")]
 
 
 COMMAND = Command("doctor", run)

@@ -155,7 +155,8 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: Allow
             await Edition.insert(*made)
         if allow:
             await allow(row.dataset, now)
-        await state_fact("release_sealed", release, _sealed_statement(row, made))
+        dossier_sha256 = hashlib.sha256((await queries.get_dossier(release)).document).hexdigest()
+        await state_fact("release_sealed", release, _sealed_statement(row, made) | {"dossier_sha256": dossier_sha256})
 
 
 def _sealed_statement(row: ReleaseRow, editions_made: Sequence[Edition]) -> dict[str, str | int | list[str]]:

@@ -59,6 +59,8 @@ class WaitingFact(Struct, frozen=True):
     subject: str
     statement: str
     at: dt.datetime
+    is_known: bool
+    """Whether the log has an entry of this kind about this subject, as after a restore."""
 
 
 async def keep_log() -> int:
@@ -102,7 +104,7 @@ async def _log_some() -> int:
         rows: list[tuple[int, str, str, bytes, int]] = []
         for fact in facts:
             content = rules.fact_entry(fact.kind, fact.subject, fact.statement, fact.at)
-            known = await find_entry(fact.kind, fact.subject)
+            known = await find_entry(fact.kind, fact.subject) if fact.is_known else None
             if known is None or not rules.says_the_same(known.content, content):
                 rows.append((number + len(rows), fact.kind, fact.subject, content, fact.id))
         await copy_in("log_entry", ["number", "kind", "subject", "content", "fact"], rows)

@@ -18,20 +18,22 @@ from marketplace.catalogue.queries import get_quote
 from marketplace.consent.queries import get_signed_receipt, list_receipts
 from marketplace.errors import NotFound
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import expect, partner, subscriber
+from marketplace.identity.guards import expect, partner, staff, subscriber
 from marketplace.settings import settings
 from marketplace.transparency import queries, rules
 from marketplace.transparency.checking import MOST_BYTES, Checked, check_upload
-from marketplace.transparency.day_kinds import CONSENT, PRICES
+from marketplace.transparency.day_kinds import CONSENT, JOURNAL, PRICES, TRAIL
 from marketplace.transparency.proofs import prove_entry, prove_item, prove_price
 from marketplace.web.pages import page
 from pricing.log.notes import Checkpoint, cosigned_at, read_checkpoint, read_key
 
 Asked = Request[Actor | None, Any, Any]
 About = Annotated[str, QueryParameter(name="about", max_length=200)]
+Number = Annotated[int, QueryParameter(name="number", ge=0, le=(1 << 53) - 1)]
 _TILE: Final = re.compile(
     r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/(x[0-9]{3}/)*[0-9]{3}(\.p/[1-9][0-9]{0,2})?", re.ASCII
 )
+AUDITS: Final = ("auditor", "finance")
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
 A_MOMENT: Final = "public, max-age=2"
 
@@ -71,6 +73,7 @@ async def _page(request: Asked, about: str, checked: Checked | None) -> Template
         about=about,
         entries=[(entry, json.loads(entry.content)) for entry in entries],
         receipts=(await list_receipts(line)).rows[:10] if line is not None else [],
+        trail_heads=await queries.list_trail_heads() if actor and actor.role in AUDITS else None,
         quotes=await queries.list_quotes_of(actor.partner) if actor and actor.partner else [],
         checked=checked,
     )
@@ -106,6 +109,24 @@ async def quote_proof(quote: FromPath[uuid.UUID], request: Request[Actor, Any, A
     return _proof(f"price-{quote}", await prove_price(PRICES, row.document))
 
 
+@get("/transparency/books", guards=[staff("auditor", "finance")], opt=expect("auditor", "finance"))
+async def books_proof(number: Number = 0) -> Response[bytes]:
+    """Hand out to an auditor the proof that a journal entry is in the log as it is in the books."""
+    document = await queries.find_journal_document(number)
+    if document is None:
+        raise NotFound("The log has no such entry.")
+    return _proof(f"journal-{number}", await prove_item(JOURNAL, str(number), document.encode()))
+
+
+@get("/transparency/trail", guards=[staff("auditor", "finance")], opt=expect("auditor", "finance"))
+async def trail_proof(number: Number = 0) -> Response[bytes]:
+    """Hand out to an auditor the proof of a day's head of the audit trail, to compare with an exported trail."""
+    document = await queries.find_trail_document(number)
+    if document is None:
+        raise NotFound("The log has no such entry.")
+    return _proof(f"trail-{number}", await prove_item(TRAIL, str(number), document.encode()))
+
+
 def _proof(name: str, text: str) -> Response[bytes]:
     headers = {"Content-Disposition": f'attachment; filename="{name}.tlog-proof"', "Cache-Control": "private, no-store"}
     return Response(text.encode(), media_type="text/plain", headers=headers)
@@ -126,4 +147,4 @@ async def log_file(name: FromPath[str], path: FromPath[str]) -> Response[bytes]:
     )
 
 
-ROUTES = [log_page, check_proof, entry_proof, receipt_proof, quote_proof, log_file]
+ROUTES = [log_page, check_proof, entry_proof, receipt_proof, quote_proof, books_proof, trail_proof, log_file]

@@ -75,6 +75,12 @@ class HiddenStatement(Struct, frozen=True):
     document: str
 
 
+class Named(Struct, frozen=True):
+    """The name of an item."""
+
+    source: str
+
+
 async def count_entries() -> int:
     """Return how many entries the log has, published or not."""
     last = await fetch_scalar(int, LogEntry.select(LogEntry.number).order_by(LogEntry.number, ascending=False).limit(1))
@@ -158,3 +164,18 @@ async def list_keys() -> list[str]:
 async def list_hidden(kind: str, about: str) -> list[HiddenStatement]:
     """Return the confidential facts of a kind whose names begin so, in the order they were stated."""
     return await fetch_rows(HiddenStatement, SQL["list_hidden"], kind, about)
+
+
+async def find_journal_document(entry: int) -> str | None:
+    """Return a journal entry as its leaf of a day's tree has it."""
+    return await fetch_scalar(str, SQL["find_journal_document"], entry)
+
+
+async def find_trail_document(link: int) -> str | None:
+    """Return a link of the audit trail's chain as its leaf of a day's tree has it."""
+    return await fetch_scalar(str, SQL["find_trail_document"], link)
+
+
+async def list_trail_heads() -> list[Named]:
+    """Return the ten latest heads of the audit trail that are in a day's tree."""
+    return await fetch_rows(Named, SQL["list_trail_heads"])

@@ -1,6 +1,17 @@
 -- name: list_unlogged
--- The first $1 facts that are not in the log yet, in the order of their numbers.
-SELECT log_fact.id, log_fact.kind, log_fact.subject, log_fact.statement, log_fact.at
+-- The first $1 facts that are not in the log yet, in the order of their numbers, and whether the log has an entry of
+-- the same kind about the same subject.
+SELECT
+    log_fact.id,
+    log_fact.kind,
+    log_fact.subject,
+    log_fact.statement,
+    log_fact.at,
+    EXISTS (
+        SELECT FROM log_entry
+        WHERE log_entry.kind = log_fact.kind
+          AND log_entry.subject = log_fact.subject
+    ) AS is_known
 FROM unlogged_fact
 JOIN log_fact ON log_fact.id = unlogged_fact.fact
 ORDER BY log_fact.id
@@ -36,27 +47,31 @@ WHERE consent_record.at < $1
 ORDER BY consent_record.id
 LIMIT $2;
 
+-- fragment: journal_document
+-- A journal entry with its postings, as its leaf of a day's tree has it.
+jsonb_build_object(
+    'entry', journal_entry.id,
+    'kind', journal_entry.kind,
+    'source', journal_entry.source_id,
+    'at', journal_entry.at,
+    'recorded_at', journal_entry.recorded_at,
+    'currency', journal_entry.currency,
+    'text', journal_entry.text,
+    'postings', (
+        SELECT jsonb_agg(
+            jsonb_build_array(posting.debit, posting.credit, posting.amount_minor) ORDER BY posting.id
+        )
+        FROM posting
+        WHERE posting.entry = journal_entry.id
+    )
+)::text
+
 -- name: list_new_journal_entries
 -- Up to $2 journal entries recorded before $1, with ids above $3, that are in no day's tree; each with its postings.
 SELECT
     journal_entry.id,
     journal_entry.id::text AS source,
-    jsonb_build_object(
-        'entry', journal_entry.id,
-        'kind', journal_entry.kind,
-        'source', journal_entry.source_id,
-        'at', journal_entry.at,
-        'recorded_at', journal_entry.recorded_at,
-        'currency', journal_entry.currency,
-        'text', journal_entry.text,
-        'postings', (
-            SELECT jsonb_agg(
-                jsonb_build_array(posting.debit, posting.credit, posting.amount_minor) ORDER BY posting.id
-            )
-            FROM posting
-            WHERE posting.entry = journal_entry.id
-        )
-    )::text AS document
+    {journal_document} AS document
 FROM journal_entry
 WHERE journal_entry.recorded_at < $1
   AND journal_entry.id > $3
@@ -68,13 +83,17 @@ WHERE journal_entry.recorded_at < $1
 ORDER BY journal_entry.id
 LIMIT $2;
 
+-- fragment: trail_document
+-- A link of the audit trail's chain, as its leaf of a day's tree has it.
+jsonb_build_object('number', trail_link.number, 'hash', trail_link.hash)::text
+
 -- name: list_new_trail_heads
 -- The last link of the audit trail's chain, above the number $3, of the lines written before $1, unless it is in a
 -- day's tree; at most $2.
 SELECT
     trail_link.number AS id,
     trail_link.number::text AS source,
-    jsonb_build_object('number', trail_link.number, 'hash', trail_link.hash)::text AS document
+    {trail_document} AS document
 FROM trail_link
 JOIN staff_action ON staff_action.id = trail_link.action
 WHERE staff_action.at < $1
@@ -118,3 +137,23 @@ FROM hidden_fact
 WHERE hidden_fact.kind = $1
   AND starts_with(hidden_fact.source, $2)
 ORDER BY hidden_fact.id;
+
+-- name: find_journal_document
+-- The journal entry $1, as its leaf of a day's tree has it.
+SELECT {journal_document}
+FROM journal_entry
+WHERE journal_entry.id = $1;
+
+-- name: find_trail_document
+-- The link $1 of the audit trail's chain, as its leaf of a day's tree has it.
+SELECT {trail_document}
+FROM trail_link
+WHERE trail_link.number = $1;
+
+-- name: list_trail_heads
+-- The ten latest links of the audit trail's chain that are in a day's tree.
+SELECT day_item.source
+FROM day_item
+WHERE day_item.kind = 'audit_trail'
+ORDER BY day_item.id DESC
+LIMIT 10;

@@ -187,6 +187,7 @@ async def test_the_public_log_has_a_release_with_its_seal_and_with_its_recall(tm
     assert (stated["dataset"], stated["cells_sha256"]) == ("lyon", row.cells_sha256)
     assert (stated["period_from"], stated["period_to"]) == (row.period_from.isoformat(), row.period_to.isoformat())
     assert stated["editions_sha256"] == [edition.cells_sha256 for edition in editions]
+    assert stated["dossier_sha256"] == hashlib.sha256((await the_dossier(release))["document"]).hexdigest()
     await publishing.revoke(release, reason_fr="Erreur.", reason_en="Mistake.", by="Ada")
     await publishing.revoke(release, reason_fr="Autre.", reason_en="Another.", by="Bob")
     [recalled] = await list_facts(after=sealed.id)

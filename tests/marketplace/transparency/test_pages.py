@@ -7,14 +7,19 @@ import json
 import uuid
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_action
+from marketplace.audit_trail.chain import link_actions
 from marketplace.catalogue.actions import quote
 from marketplace.database import execute
 from marketplace.identity.guards import begin_session
+from marketplace.ledger import chart
+from marketplace.ledger.actions import record
 from marketplace.transparency.actions import keep_log
 from pricing.log.proofs import read_proof
 from tests.marketplace.catalogue import shop
-from tests.marketplace.identity.site import Browser
+from tests.marketplace.identity.site import Browser, make_staff
 from tests.marketplace.transparency.logs import agree, state_facts
+from tests.support.reads import fetch_value
 
 PAGE = "/en/transparency"
 
@@ -95,3 +100,27 @@ async def test_subscribers_and_partners_get_the_proofs_of_what_is_theirs() -> No
         proof = await browser.get(f"/en/transparency/quotes/{quoted}")
         assert proof.status_code == 200, proof.text[-500:]
         assert json.loads(read_proof(proof.text).item.document)["full_worth_minor"]  # type: ignore[union-attr]
+
+
+async def test_auditors_get_the_proofs_of_books_and_trail() -> None:
+    actor = await make_staff("Odile", "auditor")
+    assert actor.person
+    await record("sale", "o1", at=clock.now(), text="Sale", postings=[(chart.PARTNERS, chart.LICENCES_SOLD, 500)])
+    await note_action(actor, "looked_around", "books")
+    await link_actions()
+    entry = await fetch_value("SELECT max(id) FROM journal_entry")
+    async with Browser() as browser:
+        browser.client.cookies.set("session", (await begin_session(actor.person)).value or "")
+        assert (await browser.get(f"/en/transparency/books?number={entry}")).status_code == 409, "its day is not over"
+        with clock.shifted(dt.timedelta(days=1)):
+            await keep_log()
+        for address, content in ((f"books?number={entry}", b"o1"), ("trail?number=1", b"hash")):
+            proof = await browser.get(f"/en/transparency/{address}")
+            assert proof.status_code == 200, proof.text[-500:]
+            item = read_proof(proof.text).item
+            assert item
+            assert content in item.document
+            assert "The proof holds." in await check(browser, proof.content)
+        for gone in ("books", "trail?number=99"):
+            assert (await browser.get(f"/en/transparency/{gone}")).status_code == 404
+        assert "audit trail up to line 1" in (await browser.get(PAGE)).text
