@@ -84,6 +84,7 @@ from marketplace.rights import pages as rights_pages
 from marketplace.rights import steward_pages as rights_steward_pages
 from marketplace.search import routes as search_routes
 from marketplace.second_factors import pages as second_factors_pages
+from marketplace.serving import api_pages as serving_api_pages
 from marketplace.serving.api_document import ApiDocument
 from marketplace.serving.deadlines import Deadlines
 from marketplace.serving.form_tokens import FormTokens
@@ -425,6 +426,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     bookkeeping_export_pages.ROUTES,
     first_steps_pages.ROUTES,
     docs_pages.ROUTES,
+    serving_api_pages.ROUTES,
     legal_pages.ROUTES,
     switches_pages.ROUTES,
     my_data_pages.ROUTES,

@@ -77,9 +77,11 @@ async def list_orders(request: Asked, number: PageNumber = 1) -> Orders:
     tags=["purchases"],
 )
 async def show_order(request: Asked, order: FromPath[uuid.UUID]) -> OrderAnswer:
-    """Show one order."""
+    """Show one order; while its payment is awaited, with the address to pay at."""
     assert request.user.partner
-    return _answer(await queries.get_order(request.user.partner, order))
+    row = await queries.get_order(request.user.partner, order)
+    waits = row.state == "awaiting_payment"
+    return _answer(row, await actions.payment_page(request.user.partner, order) if waits else None)
 
 
 @post("/api/v1/orders", guards=[vetted_partner], opt=expect("vetted partner", scope="orders"), tags=["purchases"])

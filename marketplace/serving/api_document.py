@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from msgspec.inspect import StructType, type_info
 
 if TYPE_CHECKING:
-    from litestar import Request
+    from litestar import Litestar, Request
     from litestar.handlers import HTTPRouteHandler
 
 PREFIX: Final = "/api/"
@@ -53,13 +53,17 @@ class ApiDocument(JsonRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Return the document as JSON."""
-        handlers = {
-            (method.lower(), route.path_format): handler
-            for route in request.app.routes
-            for handler in getattr(route, "route_handlers", ())
-            for method in handler.http_methods
-        }
-        return super().render(request, completed(openapi_schema, handlers))
+        return super().render(request, completed(openapi_schema, handlers_of(request.app)))
+
+
+def handlers_of(app: Litestar) -> dict[tuple[str, str], HTTPRouteHandler]:
+    """Return the site's handlers by method and path."""
+    return {
+        (method.lower(), route.path_format): handler
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        for method in handler.http_methods
+    }
 
 
 def completed(document: dict[str, Any], handlers: dict[tuple[str, str], HTTPRouteHandler]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ async def test_a_machine_buys(stripe: Any) -> None:
         made = (await machine.post(ORDERS, json={"quote": quote}, headers=once)).json()
         assert made["state"] == "awaiting_payment"
         assert made["total_minor"] == made["net_minor"] + made["vat_minor"]
+        assert (await machine.get(f"{ORDERS}/{made['id']}")).json()["payment_url"] == made["payment_url"]
         await pay(made["payment_url"])
         await jobs()
         listed = (await machine.get(ORDERS)).json()

@@ -1,0 +1,108 @@
+"""The API's own document as a page: every call with what it needs, what it answers and a line to run, made from the document."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from litestar import Request, get
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.identity.guards import expect
+from marketplace.serving.api_document import completed, handlers_of
+from marketplace.settings import settings
+from marketplace.web.pages import page
+
+
+class Field(Struct, frozen=True):
+    """A parameter of a call, or a field of a body or an answer."""
+
+    name: str
+    kind: str
+    where: str
+    is_needed: bool
+    about: str
+
+
+class Call(Struct, frozen=True):
+    """One operation of the document."""
+
+    method: str
+    path: str
+    summary: str
+    needs_key: bool
+    given: list[Field]
+    answered: list[Field]
+    example: str
+
+
+@get("/docs/api", opt=expect("anyone"))
+async def api_page(request: Request[Any, Any, Any]) -> Template:
+    """Show every call of the API, by what it is about."""
+    document = completed(request.app.openapi_schema.to_schema(), handlers_of(request.app))
+    return page("serving/api.html", groups=calls_by_tag(document, settings().url))
+
+
+def calls_by_tag(document: dict[str, Any], site: str) -> dict[str, list[Call]]:
+    """Return the calls of a completed document by tag, in the order of their paths."""
+    groups: dict[str, list[Call]] = {}
+    for path, operations in sorted(document["paths"].items()):
+        for method, operation in operations.items():
+            tag = (operation.get("tags") or ["api"])[0]
+            groups.setdefault(tag, []).append(_call(document, site, path, method, operation))
+    return dict(sorted(groups.items()))
+
+
+def _call(document: dict[str, Any], site: str, path: str, method: str, operation: dict[str, Any]) -> Call:
+    schemas = document["components"]["schemas"]
+    given = [
+        Field(one["name"], _kind(one["schema"]), one["in"], one.get("required", False), one.get("description", ""))
+        for one in operation.get("parameters", ())
+    ]
+    body = _content(operation.get("requestBody", {}))
+    given += _fields(body, schemas, "body")
+    answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+    answered = _fields(_content(answers[0]) if answers else {}, schemas, "answer")
+    needs_key = bool(operation.get("security"))
+    words = [f"curl -X {method.upper()}"] if method != "get" else ["curl"]
+    words += ['-H "Authorization: Bearer $KEY"'] if needs_key else []
+    words += [f'-H "{one.name}: $(uuidgen)"' for one in given if one.where == "header"]
+    if body:
+        example = {one.name: one.kind for one in given if one.where == "body" and one.is_needed}
+        words += ['-H "Content-Type: application/json"', f"-d '{json.dumps(example)}'"]
+    summary = operation.get("description") or operation.get("summary", "")
+    return Call(method.upper(), path, summary, needs_key, given, answered, " ".join([*words, f'"{site}{path}"']))
+
+
+def _content(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a body or an answer; empty where it is no JSON."""
+    content: dict[str, Any] = part.get("content", {}).get("application/json", {})
+    found: dict[str, Any] = content.get("schema", {})
+    return found
+
+
+def _fields(schema: dict[str, Any], schemas: dict[str, Any], where: str) -> list[Field]:
+    """Return the fields of an object, followed by name where it is one of the document's."""
+    whole = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    needed = whole.get("required", ())
+    return [
+        Field(name, _kind(of), where, name in needed, of.get("description", ""))
+        for name, of in whole.get("properties", {}).items()
+    ]
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Say what a value is: its type, or the name of what it holds."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "oneOf" in schema or "anyOf" in schema:
+        return " / ".join(dict.fromkeys(_kind(one) for one in schema.get("oneOf") or schema["anyOf"]))
+    kind = schema.get("type", "any")
+    kind = " / ".join(kind) if isinstance(kind, list) else str(kind)
+    if kind == "array":
+        return f"list of {_kind(schema.get('items', {}))}"
+    return str(schema.get("format") or kind)
+
+
+ROUTES = [api_page]
