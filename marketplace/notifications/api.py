@@ -21,6 +21,7 @@ Asked = Request[Actor, Any, Any]
 After = Annotated[int, QueryParameter(ge=0, le=2**62)]
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 ATOM = "http://www.w3.org/2005/Atom"
+FEED = "application/atom+xml"
 
 
 class Event(Struct):
@@ -49,7 +50,13 @@ async def list_events(request: Asked, after: After = 0, limit: Limit = 100) -> E
     return Events(events, rows[-1].id if rows else after)
 
 
-@get("/api/v1/events.atom", guards=[partner], opt=expect("partner", scope=""), tags=["events"])
+@get(
+    "/api/v1/events.atom",
+    guards=[partner],
+    opt=expect("partner", scope=""),
+    tags=["events"],
+    media_type=FEED,
+)
 async def show_feed(request: Asked) -> Response[bytes]:
     """Show the last of what concerns the partner as an Atom feed (RFC 4287)."""
     assert request.user.partner
@@ -65,7 +72,7 @@ async def show_feed(request: Asked) -> Response[bytes]:
         f'<?xml version="1.0" encoding="utf-8"?><feed xmlns="{ATOM}"><id>{site}/events</id><title>Partage</title>'
         f"<author><name>Partage</name></author><updated>{updated.isoformat()}</updated>{entries}</feed>"
     )
-    return Response(feed.encode(), media_type="application/atom+xml; charset=utf-8")
+    return Response(feed.encode(), media_type=FEED)
 
 
 ROUTES = [list_events, show_feed]
