@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import hashlib
-import hmac
 import json
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -20,12 +17,10 @@ from marketplace.catalogue.queries import (
     count_quotes,
     find_listed_release,
     find_quote_subject,
-    get_counted_by,
     is_reserved,
     list_levels,
     list_priced_offers,
     list_priced_releases,
-    picture,
 )
 from marketplace.catalogue.tables import (
     ExclusiveWindow,
@@ -34,20 +29,15 @@ from marketplace.catalogue.tables import (
     Offer,
     Quote,
     QuoteAcceptance,
-    ZonePreview,
 )
 from marketplace.database import execute, fetch_row, fetch_scalar, select, transaction
 from marketplace.datasets.queries import get_dataset, list_revocations
 from marketplace.datasets.tables import Dataset
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
-from marketplace.privacy.product_registry import PRODUCTS
-from marketplace.privacy.specification import TO
-from marketplace.privacy.zone_input import read_zones
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
 from marketplace.switches.queries import refuse_other_sectors
-from marketplace.zones.queries import get_geography
 from pricing.money import EUR
 from pricing.quote import PricedQuote, price
 
@@ -82,20 +72,6 @@ class StatedTerms(Struct, frozen=True):
     lines_en: str
     months: int
     usage_right: str
-
-
-class Preview(Struct, frozen=True):
-    """A partner's earlier question, by the keyed hash of what it asked."""
-
-    partner: uuid.UUID
-    question: str
-
-
-class PreviewCount(Struct, frozen=True):
-    """How many questions a partner asked within a day, and ever about a release."""
-
-    today: int
-    ever: int
 
 
 async def define_terms(code: str, *, months: int, lines_fr: str, lines_en: str, right: str = "publish") -> str:
@@ -223,10 +199,13 @@ async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[Pric
     ]
 
 
-async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, level: int = 0) -> uuid.UUID:
+async def quote(
+    partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, level: int = 0, is_held: bool = False
+) -> uuid.UUID:
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
 
-    level: 0 for the release itself, else of an edition. Refuses what is not on sale, and more than rules.QUOTES_A_DAY.
+    level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. Refuses what is not on
+    sale, and more than rules.QUOTES_A_DAY.
     """
     now = clock.now()
     if await _is_asked_again(partner, release, level, quote_id):
@@ -238,7 +217,8 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
     assert offer
     if await is_reserved(offer.id, partner, now):
         raise Conflict("Another partner holds this dataset exclusively for now.")
-    expires_at = now + rules.QUOTE_LASTS
+    holding = rules.holding_of(priced.amount_minor) if is_held else 0
+    expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
     document = rules.write_document(
         quote_id,
         partner=partner,
@@ -249,6 +229,7 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
         quoted_at=now,
         expires_at=expires_at,
         evidence=offer.evidence,
+        holding_minor=holding,
     )
     signed = Quote(
         id=quote_id,
@@ -256,7 +237,7 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
         offer=offer.id,
         release=release,
         level=level,
-        amount_minor=priced.amount_minor,
+        amount_minor=priced.amount_minor + holding,
         currency=offer.currency,
         document=document,
         signature=sign(document, settings().signing_key),
@@ -340,12 +321,13 @@ def recompute(quote: SignedQuote) -> PricedQuote:
     assert quote.auction is None, "an awarded price is the auction's, see check_awarded"
     priced = rules.recompute(quote.document, quote.signature, public_key(settings().signing_key).hex())
     stated = json.loads(quote.document)
-    if (
+    holding = rules.stated_holding(quote.document)
+    if holding not in {0, rules.holding_of(priced.amount_minor)} or (
         stated["quote"],
         stated["partner"],
         stated["release"],
         stated.get("level", 0),
-        priced.amount_minor,
+        priced.amount_minor + holding,
         stated["expires_at"],
     ) != (
         str(quote.id),
@@ -433,68 +415,3 @@ async def record_observed_bids(
                 for partner, amount_minor in bids.items()
             )
         ).on_conflict(action="DO NOTHING", target=(ObservedBid.auction, ObservedBid.partner))
-
-
-async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, preview_id: uuid.UUID) -> rules.Preview:
-    """Return how much of a sealed release survives in a partner's own zones, before it pays; a few times a day.
-
-    zones: a list or GeoJSON, as `read_zones` reads it. Only the published cells are looked at, and the share is
-    rounded. The same `preview_id` again is the same question. Refuses a question about fewer than
-    rules.FEWEST_PREVIEWED zones, the twenty-first within a day, and the sixty-first about a release.
-    """
-    now = clock.now()
-    row = await find_listed_release(release)
-    if row is None or await list_revocations([release]):
-        raise NotFound("There is no such release in the catalogue.")
-    if not await ZonePreview.exists().where(ZonePreview.id == preview_id):
-        await _count_left(partner, release, preview_id, now)  # before anything is drawn
-    counted, seen = await get_counted_by(row.dataset), await picture(row)
-    geography = await get_geography(counted.zone_table)
-    inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, counted.h3_resolution, geography)
-    fewest = min(rules.FEWEST_PREVIEWED, len(seen.zones))
-    if len(inside) < fewest:
-        raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)
-    left = await _ask_once(partner, release, inside, preview_id, now)
-    figures = seen.glance.whole.figures
-    if PRODUCTS[counted.product].is_between_zones:
-        published = sum(figures.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
-        possible = len(inside) ** 2 * (row.key_count // len(seen.zones) ** 2)
-    else:
-        published = sum(figures.get(zone, 0) for zone in inside)
-        possible = len(inside) * (row.key_count // len(seen.zones))
-    return rules.Preview(len(inside), outside, rules.rounded_percent(published, possible), left)
-
-
-async def _ask_once(
-    partner: uuid.UUID, release: uuid.UUID, zones: Sequence[str], preview_id: uuid.UUID, now: dt.datetime
-) -> int:
-    """Write a question down unless its id did ask it already, and return how many are left today; refuse one too many."""
-    asked = " ".join([str(release), *zones]).encode()
-    question = hmac.new(settings().secret.encode(), asked, hashlib.sha256).hexdigest()
-    async with transaction():
-        await lock(f"previews {partner}")
-        known = await fetch_row(Preview, select(Preview, ZonePreview).where(ZonePreview.id == preview_id))
-        if known is not None and (known.partner, known.question) != (partner, question):
-            raise Conflict("That question was asked already, about other zones; reload the page and ask again.")
-        left = await _count_left(partner, release, preview_id, now, is_new=known is None)
-        if known is None:
-            asker = {ZonePreview.id: preview_id, ZonePreview.partner: partner, ZonePreview.release: release}
-            what = {ZonePreview.zone_count: len(zones), ZonePreview.asked_at: now, ZonePreview.question: question}
-            await ZonePreview.insert(ZonePreview(asker | what))
-    return max(left, 0)
-
-
-async def _count_left(
-    partner: uuid.UUID, release: uuid.UUID, preview_id: uuid.UUID, now: dt.datetime, *, is_new: bool = True
-) -> int:
-    """Return how many questions are left after this one; refuse one too many where it is new."""
-    counts = await fetch_row(PreviewCount, SQL["count_previews"], partner, release, now - rules.DAY, preview_id)
-    assert counts
-    if is_new and counts.today >= rules.PREVIEWS_A_DAY:
-        raise Conflict("You asked {most} times within a day; ask again tomorrow.", most=rules.PREVIEWS_A_DAY)
-    if is_new and counts.ever >= rules.PREVIEWS_A_RELEASE:
-        raise Conflict(
-            "You asked {most} times about this release: no more can be revealed before it is bought.",
-            most=rules.PREVIEWS_A_RELEASE,
-        )
-    return min(rules.PREVIEWS_A_DAY - counts.today, rules.PREVIEWS_A_RELEASE - counts.ever) - 1

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from marketplace import clock
-from marketplace.catalogue import actions, queries
+from marketplace.catalogue import actions, previews, queries
 from marketplace.catalogue.pages import signed
 from marketplace.datasets.queries import get_dataset as get_dataset_terms
 from marketplace.datasets.queries import get_release, get_specification, key_zones
@@ -51,10 +51,11 @@ Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 
 
 class QuoteRequest(Struct, forbid_unknown_fields=True):
-    """Which release a price is asked for, and at which accuracy: 0 is the release itself."""
+    """Which release a price is asked for, at which accuracy (0 is the release itself), and whether for thirty days."""
 
     release: uuid.UUID
     level: Annotated[int, Meta(ge=0, le=100)] = 0
+    for_thirty_days: bool = False
 
 
 class PreviewRequest(Struct, forbid_unknown_fields=True):
@@ -143,7 +144,10 @@ async def request_quote(
     """Sign a price; the Idempotency-Key, a UUID, is the quote's id, so that asking again answers the same."""
     partner = request.scope["user"].partner
     await get_release(data.release)
-    return await _quote(await actions.quote(partner, data.release, quote_id=key, level=data.level), partner)
+    return await _quote(
+        await actions.quote(partner, data.release, quote_id=key, level=data.level, is_held=data.for_thirty_days),
+        partner,
+    )
 
 
 @get("/api/v1/quotes/{quote:uuid}", guards=[vetted_partner], opt=expect("vetted partner", stranger=404, scope="quotes"))
@@ -159,7 +163,7 @@ async def preview(
     key: Annotated[uuid.UUID, HeaderParameter(name="Idempotency-Key")],
 ) -> dict[str, int]:
     """Return how much of a release survives in the partner's own zones, rounded, before it pays."""
-    answer = await actions.preview_zones(request.scope["user"].partner, data.release, data.zones, preview_id=key)
+    answer = await previews.preview_zones(request.scope["user"].partner, data.release, data.zones, preview_id=key)
     return asdict(answer)
 
 

@@ -90,7 +90,7 @@ class Item(Struct, frozen=True):
         first, last = self.release.period_from, self.ends_at - dt.timedelta(seconds=1)
         words = [self.release.dataset, f"{paris_day(first)}/{paris_day(last)}"]
         words += [f"± {self.level}"] if self.level else []
-        words += [f"({self.held_until:%H:%M} UTC)"] if self.held_until else []
+        words += [f"({self.held_until:%Y-%m-%d %H:%M} UTC)"] if self.held_until else []
         return " ".join(words)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +14,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Meta, Struct
 
-from marketplace import clock
-from marketplace.catalogue import actions, queries, rules
+from marketplace.catalogue import actions, previews, queries
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor
@@ -28,7 +26,6 @@ from marketplace.web.pages import again, page, see
 if TYPE_CHECKING:
     from marketplace.catalogue.queries import SignedQuote
 
-MINUTE_SECONDS = 60
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """What spreadsheets take for the start of a formula."""
 COLUMNS = ("zone", "starts_at", "segment", "people", "events")
@@ -43,6 +40,8 @@ class QuoteForm(Struct):
     form_id: uuid.UUID
     release: uuid.UUID
     level: Annotated[int, Meta(ge=0, le=100)] = 0
+    for_thirty_days: str = ""
+    """`yes`, or nothing."""
 
 
 class PreviewForm(Struct):
@@ -71,7 +70,7 @@ async def preview(
     release = await queries.get_listed_release(code, data.release)
     shown: dict[str, Any] = {"listing": listing, "release": release, "zones": data.zones}
     try:
-        answer = await actions.preview_zones(request.user.partner, release.id, data.zones, preview_id=data.form_id)
+        answer = await previews.preview_zones(request.user.partner, release.id, data.zones, preview_id=data.form_id)
     except Refusal as refusal:
         return again("catalogue/preview.html", refusal, answer=None, **shown)
     return page("catalogue/preview.html", answer=answer, error="", **shown)
@@ -106,32 +105,17 @@ async def request_quote(
     assert request.user.partner
     release = await queries.get_listed_release(code, data.release)
     try:
-        quote = await actions.quote(request.user.partner, release.id, quote_id=data.form_id, level=data.level)
+        quote = await actions.quote(
+            request.user.partner,
+            release.id,
+            quote_id=data.form_id,
+            level=data.level,
+            is_held=data.for_thirty_days == "yes",
+        )
     except actions.TooManyQuotes as refusal:
         listing = await queries.get_listing(code)
         return again("catalogue/ask.html", refusal, listing=listing, release=release, level=data.level)
     return see(f"/quotes/{quote}")
-
-
-@get("/quotes/{quote:uuid}", guards=[partner], opt=expect("partner", stranger=404))
-async def show_quote(quote: FromPath[uuid.UUID], request: Asked) -> Template:
-    """Show a quote: its price, how it came about, until when it holds."""
-    assert request.user.partner
-    row = await queries.get_quote(quote, request.user.partner)
-    priced, evidence = None, None
-    if row.auction:
-        actions.check_awarded(row)
-    else:
-        priced, evidence = actions.recompute(row), rules.evidence_of(row.document)
-    left = math.ceil((row.expires_at - clock.now()).total_seconds() / MINUTE_SECONDS)
-    return page(
-        "catalogue/quote.html",
-        quote=row,
-        priced=priced,
-        evidence=evidence,
-        minutes_left=left,
-        vat=await queries.find_vat(request.user.partner, row.amount_minor),
-    )
 
 
 @get("/quotes/{quote:uuid}/document.json", guards=[partner], opt=expect("partner", stranger=404))
@@ -158,4 +142,4 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULAS) else text
 
 
-ROUTES = [preview_form, preview, sample, request_quote, show_quote, quote_document]
+ROUTES = [preview_form, preview, sample, request_quote, quote_document]

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from pricing.demand import RevealedBid
 
 QUOTE_LASTS: Final = dt.timedelta(minutes=15)
+HOLD_LASTS: Final = dt.timedelta(days=30)
+"""How long a price may be held, for a part of it: a company decides in weeks."""
+HOLD_BASIS_POINTS: Final = 200
+"""What holding a price costs, of the price: paid with it, and shared like it."""
 NEUTRAL: Final = 10_000
 MICRO: Final = 10**6
 DEMAND_GRID: Final = tuple(round(NEUTRAL * 1.05**power) for power in range(-14, 15))
@@ -291,13 +295,15 @@ def write_document(
     expires_at: dt.datetime,
     level: int = 0,
     evidence: Evidence = NOTHING_LEARNT,
+    holding_minor: int = 0,
 ) -> bytes:
     """Return a quote's canonical bytes: who, what, how the price came about and until when it holds.
 
-    evidence: what the demand in the price was drawn from.
+    evidence: what the demand in the price was drawn from. holding_minor: what holding it for thirty days costs beside it.
     """
     return rfc8785.dumps(
-        {
+        ({"holding_minor": holding_minor} if holding_minor else {})
+        | {
             "quote": str(quote),
             "partner": str(partner),
             "release": str(release),
@@ -330,14 +336,31 @@ def recompute(document: bytes, signature: bytes, key: str) -> pricing.PricedQuot
         raise Invalid("This quote does not say how its price came about.") from None
 
 
+def holding_of(amount_minor: int) -> int:
+    """Return what holding a price for thirty days costs beside it, in cents, rounded up."""
+    return -(-amount_minor * HOLD_BASIS_POINTS // NEUTRAL)
+
+
+def stated_holding(document: bytes) -> int:
+    """Return what a quote's document says that holding its price costs, in cents."""
+    return int(json.loads(document).get("holding_minor", 0))
+
+
 def evidence_of(document: bytes) -> Evidence:
     """Return what the demand in a quote's price was drawn from, as its document says; earlier documents say nothing."""
     return Evidence(**json.loads(document).get("demand", {}))
 
 
 def neutral_minor(document: bytes, amount_minor: int) -> int:
-    """Return what was paid for a quote, as it would have been at neutral demand, in cents; floor and cap left aside."""
-    return amount_minor * NEUTRAL // max(int(json.loads(document)["price"]["inputs"]["demand_basis_points"]), 1)
+    """Return what was paid for a quote, as it would have been at neutral demand, in cents; floor and cap left aside.
+
+    What holding it cost is no part of it.
+    """
+    return (
+        (amount_minor - stated_holding(document))
+        * NEUTRAL
+        // max(int(json.loads(document)["price"]["inputs"]["demand_basis_points"]), 1)
+    )
 
 
 def worth_before_demand(priced: pricing.PricedQuote) -> int:

@@ -111,7 +111,7 @@ class DemandDraw(Table, db=DB, tablename="demand_draw"):
 
 
 class Quote(Table, db=DB, tablename="quote"):
-    """A signed price for one partner and release; expires after fifteen minutes and can be re-computed from its own bytes."""
+    """A signed price for one partner and release; expires after fifteen minutes, or thirty days where it is held, and can be re-computed from its own bytes."""
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)

@@ -33,7 +33,7 @@ from marketplace.payments.stripe_calls import run_command
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import issue_invoices
 from marketplace.purchases.numbers import draw_numbers
-from marketplace.purchases.queries import SQL
+from marketplace.purchases.queries import SQL, find_held
 from marketplace.purchases.rules import ENGLISH_CHECKOUT, CheckoutWords
 from marketplace.purchases.tables import Order
 from marketplace.settings import settings
@@ -51,7 +51,8 @@ class OrderedQuote(SignedQuote, frozen=True):
 
     currency: str
     release_state: str
-    dataset: str
+    title_fr: str
+    title_en: str
     withdrawn_at: dt.datetime | None
     country: str
     is_vat_confirmed: bool
@@ -98,10 +99,13 @@ async def order(
     order_id: uuid.UUID,
     email: str,
     words: CheckoutWords = ENGLISH_CHECKOUT,
+    reference: str = "",
+    reason: str = "",
 ) -> uuid.UUID:
     """Order a quote and ask for its payment; return the order, which is the first one when the quote was ordered before.
 
-    email: where Stripe sends its receipt. Refusals: another partner's quote, one that expired, a release no longer sold.
+    email: where Stripe sends its receipt. reference: the partner's purchase order number. reason: why it buys again what
+    it has, see `check_second`. Refusals: another partner's quote, one that expired, a release no longer sold.
     """
     now = clock.now()
     async with transaction():
@@ -117,10 +121,10 @@ async def order(
         _check_quote(asked, now)
         if await list_revocations([asked.release]):
             raise Conflict("This release was called back and is no longer for sale.")
-        new = await _write_order(asked, order_id, now)
+        new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
         await payments.request_payment(
             order_id,
-            **_owed(new, asked.dataset, email, words, now),
+            **_owed(new, asked, email, words, now),
             transfer_from=partner if new.total_minor >= rules.TRANSFER_FROM_MINOR else None,
         )
     await send_payment_request(order_id)
@@ -165,12 +169,23 @@ async def order_awarded(
         awarded = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
         assert awarded, "it was written above"
         new = await _write_order(awarded, order_id, now)
-        owed = _owed(new, awarded.dataset, email, words, now)
+        owed = _owed(new, awarded, email, words, now)
         if off_session:
             await payments.request_charge(order_id, partner, **owed)
         else:  # An award is paid in time or goes to the next: it does not wait weeks for a transfer.
             await payments.request_payment(order_id, **owed)
     return order_id
+
+
+async def check_second(partner: uuid.UUID, release: uuid.UUID, level: int, reason: str) -> None:
+    """Refuse that a partner buys what it has already, at that accuracy or a finer one, without saying why."""
+    held = await find_held(partner, release, level, clock.now())
+    if held and not reason.strip():
+        raise Conflict(
+            "You have this release until {day}, and may download it as often as you like: say why you need it a second time.",
+            day=paris_day(held.ends_at),
+            field="reason",
+        )
 
 
 def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:
@@ -182,7 +197,9 @@ def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:
     recompute(quote)
 
 
-async def _write_order(quote: OrderedQuote, order_id: uuid.UUID, now: dt.datetime) -> Order:
+async def _write_order(
+    quote: OrderedQuote, order_id: uuid.UUID, now: dt.datetime, *, reference: str = "", reason: str = ""
+) -> Order:
     """Write the order of a quote with its VAT and number, inside the caller's transaction."""
     net = quote.amount_minor
     vat = vat_on(quote.country, confirmed=quote.is_vat_confirmed, net_minor=net, on=paris_day(now))
@@ -200,16 +217,19 @@ async def _write_order(quote: OrderedQuote, order_id: uuid.UUID, now: dt.datetim
         vat_basis_points=vat.basis_points,
         vat_rule=vat.rule,
         ordered_at=now,
+        reference=" ".join(reference.split())[: rules.LONGEST_REFERENCE],
+        second_reason=" ".join(reason.split())[: rules.LONGEST_REASON],
     )
     await Order.insert(new)
     await accept_quote(quote.id, now)
     return new
 
 
-def _owed(order: Order, dataset: str, email: str, words: CheckoutWords, now: dt.datetime) -> Owed:
+def _owed(order: Order, quote: OrderedQuote, email: str, words: CheckoutWords, now: dt.datetime) -> Owed:
     """Return what an order's payment is of, as Stripe's page shows it in these words."""
     page = f"{settings().url}/{words.language}/orders/{order.id}"
-    lines = [Line(words.licence.format(dataset=dataset), order.net_minor)]
+    title = quote.title_fr if words.language == "fr" else quote.title_en
+    lines = [Line(words.licence.format(dataset=title)[: rules.LONGEST_LINE], order.net_minor)]
     if order.vat_minor:
         lines.append(Line(words.vat, order.vat_minor))
     return {

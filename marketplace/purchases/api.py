@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from litestar import Request, get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from marketplace.catalogue.queries import find_quote_subject
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
@@ -22,9 +23,11 @@ Asked = Request[Actor, Any, Any]
 
 
 class OrderRequest(Struct, forbid_unknown_fields=True):
-    """Which quote to order."""
+    """Which quote to order; your purchase order's number, and why, where you have the release already."""
 
     quote: uuid.UUID
+    reference: Annotated[str, Meta(max_length=60)] = ""
+    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 class OrderAnswer(Struct):
@@ -92,10 +95,16 @@ async def order_quote(
     assert request.user.partner
     if not idempotency_key.strip():
         raise Invalid("Send an Idempotency-Key header, the same each time you try this order again.")
+    partner_id, order_id = request.user.partner, uuid.uuid5(request.user.partner, idempotency_key)
+    asked = await find_quote_subject(data.quote)
+    if asked and asked.partner == partner_id and not await queries.is_ordered(data.quote):
+        await actions.check_second(partner_id, asked.release, asked.level, data.reason)
     order = await actions.order(
-        request.user.partner,
+        partner_id,
         data.quote,
-        order_id=uuid.uuid5(request.user.partner, idempotency_key),
+        order_id=order_id,
+        reference=data.reference,
+        reason=data.reason,
         email=await queries.get_email(request.user.partner),
         words=checkout_words(),
     )

@@ -1,4 +1,4 @@
-"""What a partner does about purchases: order a quote, pay, fetch an invoice, say where invoices are addressed."""
+"""What a partner does about purchases: pay, have money back for what was called back, fetch an invoice, say where invoices are addressed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
-from litestar.response import Redirect
+from litestar.response import Redirect  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import expect, partner, vetted_partner
-from marketplace.identity.queries import get_person
-from marketplace.purchases import actions, invoices, queries
-from marketplace.purchases.checkout_words import checkout_words
+from marketplace.identity.guards import expect, partner
+from marketplace.purchases import invoices, quote_pages
+from marketplace.purchases.quote_pages import to_payment
+from marketplace.purchases.refunds import return_money_of_recalled
 from marketplace.web.pages import download, page, see
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Asked = Request[Actor, Any, Any]
 
 
-class OrderForm(Struct):
-    """The one field of the quote's button: the order's id, so that a double click is one order."""
+class EmptyForm(Struct):
+    """A button."""
 
     form_id: uuid.UUID
 
@@ -40,32 +40,23 @@ class BillingForm(Struct):
     form_id: uuid.UUID
 
 
-@post("/quotes/{quote:uuid}/orders", guards=[vetted_partner], opt=expect("vetted partner", stranger=404))
-async def order_quote(
-    request: Asked,
-    quote: FromPath[uuid.UUID],
-    data: Annotated[OrderForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-) -> Redirect:
-    """Order a quote and go where it is paid."""
-    assert request.user.partner
-    assert request.user.person
-    email = (await get_person(request.user.person)).email
-    order = await actions.order(request.user.partner, quote, order_id=data.form_id, email=email, words=checkout_words())
-    return await _to_payment(request.user.partner, order)
-
-
 @post("/orders/{order:uuid}/pay", guards=[partner], opt=expect("partner", stranger=404))
 async def pay(request: Asked, order: FromPath[uuid.UUID]) -> Redirect:
     """Go to Stripe's page for an order that awaits its payment."""
     assert request.user.partner
-    return await _to_payment(request.user.partner, order)
+    return await to_payment(request.user.partner, order)
 
 
-async def _to_payment(of: uuid.UUID, order: uuid.UUID) -> Redirect:
-    """Lead to Stripe's page; to the order itself while Stripe is silent, and when nothing is owed any more."""
-    row = await queries.get_order(of, order)
-    address = await actions.payment_page(of, order) if row.state in ("awaiting_payment", "lapsed") else None
-    return Redirect(address, status_code=303) if address else see(f"/orders/{order}")
+@post("/orders/{order:uuid}/return-recalled", guards=[partner], opt=expect("partner", stranger=404))
+async def return_recalled(
+    request: Asked,
+    order: FromPath[uuid.UUID],
+    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Give the money back for a release that was called back while its licence lasted."""
+    assert request.user.partner
+    await return_money_of_recalled(request.user.partner, order, by=request.user.name, refund_id=data.form_id)
+    return see(f"/orders/{order}")
 
 
 @get("/invoices/{invoice:uuid}", guards=[partner], opt=expect("partner", stranger=404))
@@ -95,4 +86,4 @@ async def change_billing(
     return see("/billing")
 
 
-ROUTES = [order_quote, pay, invoice_file, billing, change_billing]
+ROUTES = [*quote_pages.ROUTES, pay, return_recalled, invoice_file, billing, change_billing]

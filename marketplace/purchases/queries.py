@@ -13,6 +13,7 @@ from marketplace.errors import Conflict, NotFound
 from marketplace.identity.tables import Person
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payments.queries import BankTransfer, read_bank_transfer
+from marketplace.purchases.tables import Order
 from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
@@ -76,6 +77,43 @@ async def get_order(partner: uuid.UUID, order: uuid.UUID) -> OrderPage:
     if row is None:
         raise NotFound("There is no such order.")
     return row
+
+
+async def is_ordered(quote: uuid.UUID) -> bool:
+    """Return whether a quote was ordered already."""
+    return bool(await Order.exists().where(Order.quote == quote))
+
+
+class QuoteTerms(Struct, frozen=True):
+    """Who a quote is for, and the licence it is for."""
+
+    company: str
+    country: str
+    vat_number: str
+    lines_fr: str
+    lines_en: str
+    months: int
+
+
+async def get_quote_terms(quote: uuid.UUID) -> QuoteTerms:
+    """Return who a quote that exists is for, and the licence it is for."""
+    row = await fetch_row(QuoteTerms, SQL["get_quote_terms"], quote)
+    assert row
+    return row
+
+
+class Held(Struct, frozen=True):
+    """What a partner has of a release already: the entitlement it fetches it by, until when, at which accuracy level."""
+
+    entitlement: uuid.UUID
+    ends_at: dt.datetime
+    purchase_order: uuid.UUID
+    level: int
+
+
+async def find_held(partner: uuid.UUID, release: uuid.UUID, level: int, now: dt.datetime) -> Held | None:
+    """Return what a partner has of a release at a level, or a finer one, or None."""
+    return await fetch_row(Held, SQL["find_held"], partner, release, level, now)
 
 
 async def get_email(partner: uuid.UUID) -> str:

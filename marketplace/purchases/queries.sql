@@ -75,12 +75,14 @@ SELECT
     quote.auction,
     quote.currency,
     release.state AS release_state,
-    release.dataset,
+    dataset.title_fr,
+    dataset.title_en,
     offer.withdrawn_at,
     partner.country,
     partner.vat_confirmed_at IS NOT NULL AS is_vat_confirmed
 FROM quote
 JOIN release ON release.id = quote.release
+JOIN dataset ON dataset.code = release.dataset
 JOIN offer ON offer.id = quote.offer
 JOIN partner ON partner.id = quote.partner
 WHERE quote.id = $1 AND quote.partner = $2
@@ -308,7 +310,7 @@ SELECT
     billing.street,
     billing.postcode,
     billing.city,
-    billing.reference,
+    coalesce(nullif(purchase_order.reference, ''), billing.reference) AS reference,
     electronic_address.address AS electronic_address,
     coalesce(
         (SELECT language FROM person WHERE person.partner = partner.id ORDER BY created_at, id LIMIT 1), 'fr'
@@ -498,3 +500,36 @@ CROSS JOIN LATERAL (
     WHERE note.corrects = invoice.number
 ) AS back
 WHERE invoice.id = $1;
+
+-- name: find_held
+-- Until when the partner $1 may fetch the release $2 at the accuracy level $3 or a finer one, at the instant $4: the
+-- finest, and of those the licence that lasts longest.
+SELECT entitlement.id AS entitlement, entitlement.ends_at, licence.purchase_order, quote.level
+FROM entitlement
+JOIN licence ON licence.id = entitlement.licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+JOIN quote ON quote.id = purchase_order.quote
+WHERE entitlement.partner = $1
+  AND entitlement.release = $2
+  AND quote.level <= $3
+  AND entitlement.starts_at <= $4
+  AND $4 < entitlement.ends_at
+  AND entitlement.revoked_at IS NULL
+  AND entitlement.suspended_at IS NULL
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
+ORDER BY quote.level, entitlement.ends_at DESC
+LIMIT 1;
+
+-- name: get_quote_terms
+-- Who the quote $1 is for, and the licence it is for.
+SELECT
+    partner.company,
+    partner.country,
+    partner.vat_number,
+    licence_terms.lines_fr,
+    licence_terms.lines_en,
+    licence_terms.months
+FROM quote
+JOIN partner ON partner.id = quote.partner
+JOIN licence_terms ON licence_terms.code = quote.terms
+WHERE quote.id = $1;

@@ -17,7 +17,7 @@ from marketplace.database import execute, fetch_row, fetch_rows, select, transac
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.payments import actions as payments
 from marketplace.payments.queries import find_refund_amount, get_payment, has_last_refund_failed
-from marketplace.purchases.queries import SQL
+from marketplace.purchases.queries import SQL, get_order
 from marketplace.purchases.returns import (
     ReturnableOrder,
     end_licences,
@@ -56,6 +56,18 @@ class RefundedOrder(ReturnableOrder, frozen=True):
     """An order of which Stripe refunded `more_minor` cents more than is in the books."""
 
     more_minor: int
+
+
+async def return_money_of_recalled(partner: uuid.UUID, order_id: uuid.UUID, *, by: str, refund_id: uuid.UUID) -> None:
+    """Give a partner all its money back for a release that was called back while its licence lasted.
+
+    The operator called it back, and bears what people were paid already. Refuses any other order, and another partner's.
+    """
+    order = await get_order(partner, order_id)
+    is_recalled = order.recalled_at is not None and order.ends_at is not None and order.recalled_at < order.ends_at
+    if order.state != "paid" or not is_recalled:
+        raise Conflict("Only an order whose release was called back while its licence lasted is paid back at once.")
+    await request_order_refund(order_id, f"{by} (called back)", refund_id=refund_id, bears_loss=True)
 
 
 async def request_order_refund(

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import datetime as dt
 
 MONTHS_A_YEAR: Final = 12
+LONGEST_REFERENCE: Final = 60
+LONGEST_REASON: Final = 500
+LONGEST_LINE: Final = 250
+"""Signs of a line on Stripe's page."""
 TRANSFER_FROM_MINOR: Final = 100_000
 """Orders of a thousand euros and more may be paid by bank transfer: below, a card or debit is less work for everyone."""
 

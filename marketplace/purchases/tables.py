@@ -43,7 +43,11 @@ class Order(Table, db=DB, tablename="purchase_order"):
     """What disputes took, VAT included, and is in the books."""
     refund_requested_at = Timestamptz(null=True, default=None)
     refund_requested_by = Text(null=True, default=None)
-    """Who in finance decided to give the money back."""
+    """Who decided to give the money back: finance, or the partner where the release was called back."""
+    reference = Text(default="")
+    """The partner's purchase order number, as its invoice bears it; empty: the one of its billing details."""
+    second_reason = Text(default="")
+    """Why the partner bought what it has already."""
     adds_up = Check("total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0")
     known_rule = Check(
         "vat_rule IN ('domestic', 'overseas', 'overseas_exempt', 'reverse_charge', 'unverified', 'outside_eu')"
@@ -53,6 +57,7 @@ class Order(Table, db=DB, tablename="purchase_order"):
     no_more_is_returned_than_was_paid = Check(
         "least(returned_minor, charged_back_minor) >= 0 AND returned_minor + charged_back_minor <= total_minor"
     )
+    texts_are_bounded = Check("length(reference) <= 60 AND length(second_reason) <= 500")
     gone_whole = Check("(state IN ('refunded', 'charged_back')) = (returned_minor + charged_back_minor = total_minor)")
 
 

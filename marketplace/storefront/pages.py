@@ -15,6 +15,7 @@ from marketplace import clock
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
+from marketplace.catalogue.rules import holding_of
 from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.queries import holds_release
@@ -28,7 +29,7 @@ from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.series import expansion_micro
 from marketplace.purchases import actions as purchases_actions
 from marketplace.purchases import invoices
-from marketplace.purchases.queries import get_order, list_orders
+from marketplace.purchases.queries import find_held, get_order, list_orders
 from marketplace.purchases.rules import TRANSFER_FROM_MINOR
 from marketplace.search import finding, showing
 from marketplace.search.rules import PATH, read_state
@@ -50,6 +51,8 @@ DAY_SECONDS = 86_400
 MOST_POINTS = 120
 AGES_SHOWN = (7, 30)
 REFRESH_SECONDS = "2"
+COARSEST = 100
+"""No edition is coarser."""
 
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
@@ -106,12 +109,14 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         release=shown,
         picture=picture,
         glance=picture.glance,
+        held=await find_held(buyer, shown.id, COARSEST, clock.now()) if buyer else None,
         whole=_of_a_map(picture) if await _is_bought(buyer, shown.id) else None,
         priced=priced,
         evidence=await catalogue_queries.get_evidence(listing.offer, clock.now()),
         geography=geography,
         columns=columns(PRODUCTS[listing.product], _stated(listing, shown)),
         later=_later(priced),
+        holding_of=holding_of,
         releases=await catalogue_queries.list_listed_releases(code, number),
         notices=await list_notices(shown.id),
         rates=_rates(priced.amount_minor if priced else 0),

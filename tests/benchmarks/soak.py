@@ -170,7 +170,9 @@ async def _buy(visitor: Visitor) -> str:
     dataset = DATASET_PAGE.findall(await visitor.see("/catalogue"))[0]
     quoted = await visitor.resend(visitor.form(await visitor.see(dataset), f"{dataset}/quotes"))
     order = visitor.form(quoted.text, "/orders")
-    sent = await visitor.http.post(order[0], data=order[1], follow_redirects=False)
+    sent = await visitor.http.post(
+        order[0], data=order[1] | {"street": "1 rue Longue", "city": "Lyon", "reason": "x"}, follow_redirects=False
+    )
     shown = await pay_hosted_page(sent.headers["location"])
     found = ORDER.search(shown)
     assert found, shown

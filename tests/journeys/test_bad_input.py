@@ -193,7 +193,7 @@ async def ready(market: Market) -> tuple[dict[str, httpx.AsyncClient], dict[str,
     paid = await make_quote(partner, release)
     buying = visitors["partner"]
     buying.http.follow_redirects = False
-    to_stripe = await buying.submit(f"/quotes/{paid}", "/orders", status=303)
+    to_stripe = await buying.submit(f"/quotes/{paid}", "/orders", status=303, street="1 rue Longue", city="Lyon")
     await pay(to_stripe.headers["location"])
     await jobs()
     own = {

@@ -143,7 +143,8 @@ async def buy(partner: Visitor, market: Market, release: uuid.UUID) -> str:
     quoted = await partner.resend(form)
     again = await partner.resend(form)
     assert again.url == quoted.url, "a double click is one quote"
-    order_form = partner.form(quoted.text, "/orders")
+    action, hidden = partner.form(quoted.text, "/orders")
+    order_form = (action, hidden | {"street": "1 rue Longue", "city": "Lyon", "reason": "Once more."})
     partner.http.follow_redirects = False
     to_stripe, twice = await partner.resend(order_form, status=303), await partner.resend(order_form, status=303)
     partner.http.follow_redirects = True

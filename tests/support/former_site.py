@@ -41,7 +41,8 @@ async def ask(partner: Visitor, release: object) -> tuple[str, dict[str, str]]:
     """Ask for a quote on the dataset's page, and return the form that orders it."""
     page = await partner.see(f"/datasets/lyon?release={release}")
     quoted = await partner.resend(partner.form(page, "/datasets/lyon/quotes"))
-    return partner.form(quoted.text, "/orders")
+    action, hidden = partner.form(quoted.text, "/orders")
+    return action, hidden | {"street": "1 rue Longue", "city": "Lyon", "reason": "x"}  # as this version asks
 
 
 async def order(partner: Visitor, form: tuple[str, dict[str, str]]) -> str:

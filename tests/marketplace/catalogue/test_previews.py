@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace import clock
-from marketplace.catalogue import actions, rules
+from marketplace.catalogue import previews, rules
 from marketplace.datasets.publishing import revoke
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.key_actions import create_key
@@ -103,10 +103,10 @@ async def test_the_share_is_that_of_the_sealed_release_alone() -> None:
     called_back = await make_release(rows=half, weeks_ago=1)
     await revoke(called_back, reason_fr="Une erreur.", reason_en="A fault.", by="Sam")
     with pytest.raises(NotFound):
-        await actions.preview_zones(partner, called_back, " ".join(ZONES), preview_id=uuid.uuid4())
+        await previews.preview_zones(partner, called_back, " ".join(ZONES), preview_id=uuid.uuid4())
 
     async def share(*zones: str) -> tuple[int, int, int]:
-        answer = await actions.preview_zones(partner, release, " ".join(zones), preview_id=uuid.uuid4())
+        answer = await previews.preview_zones(partner, release, " ".join(zones), preview_id=uuid.uuid4())
         return answer.zones, answer.outside, answer.survives_percent
 
     assert await share(ZONES[0], *ZONES[4:]) == (4, 0, 0)
@@ -121,22 +121,22 @@ async def test_a_partner_asks_a_few_times_a_day_however_it_asks() -> None:
     release = await make_release()
     once = uuid.uuid4()
     for _ in range(3):
-        answer = await actions.preview_zones(partner, release, FEW, preview_id=once)
+        answer = await previews.preview_zones(partner, release, FEW, preview_id=once)
         assert answer.left_today == rules.PREVIEWS_A_DAY - 1
     asked = await asyncio.gather(
-        *(actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4()) for _ in range(25)),
+        *(previews.preview_zones(partner, release, FEW, preview_id=uuid.uuid4()) for _ in range(25)),
         return_exceptions=True,
     )
     refused = [one for one in asked if isinstance(one, Conflict)]
     assert len(refused) == 25 - (rules.PREVIEWS_A_DAY - 1)
     assert await fetch_value("SELECT count(*) FROM zone_preview") == rules.PREVIEWS_A_DAY
-    await actions.preview_zones(other, release, FEW, preview_id=uuid.uuid4())
+    await previews.preview_zones(other, release, FEW, preview_id=uuid.uuid4())
     with clock.shifted(dt.timedelta(days=1, seconds=1)):
-        await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
+        await previews.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
     with pytest.raises(Conflict, match="ask again tomorrow"):  # said before its zones are even read
-        await actions.preview_zones(partner, release, "no zone at all", preview_id=uuid.uuid4())
+        await previews.preview_zones(partner, release, "no zone at all", preview_id=uuid.uuid4())
     # What was answered is answered again when nothing is left, and says nothing new.
-    assert (await actions.preview_zones(partner, release, FEW, preview_id=once)).left_today == 0
+    assert (await previews.preview_zones(partner, release, FEW, preview_id=once)).left_today == 0
 
 
 async def test_the_map_cannot_be_redrawn_zone_by_zone_day_by_day_or_under_one_id() -> None:
@@ -146,28 +146,28 @@ async def test_the_map_cannot_be_redrawn_zone_by_zone_day_by_day_or_under_one_id
     release, later = await make_release(weeks_ago=1), await make_release()
     for few in (ZONES[0], " ".join(ZONES[:2]), f"{ZONES[0]} {ZONES[0]} {ZONES[0]} elsewhere"):
         with pytest.raises(Invalid, match="at least 3 zones"):
-            await actions.preview_zones(partner, release, few, preview_id=uuid.uuid4())
+            await previews.preview_zones(partner, release, few, preview_id=uuid.uuid4())
     once = uuid.uuid4()
-    await actions.preview_zones(partner, release, FEW, preview_id=once)
+    await previews.preview_zones(partner, release, FEW, preview_id=once)
     for who, about, what in (
         (partner, release, " ".join(ZONES[1:5])),
         (partner, later, FEW),
         (other, release, FEW),
     ):
         with pytest.raises(Conflict, match="asked already"):
-            await actions.preview_zones(who, about, what, preview_id=once)
+            await previews.preview_zones(who, about, what, preview_id=once)
     answered = 1
     for day in range(6):
         with clock.shifted(dt.timedelta(days=2 * day, seconds=day)):
             for _ in range(rules.PREVIEWS_A_DAY):
                 with contextlib.suppress(Conflict):
-                    await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
+                    await previews.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
                     answered += 1
     assert answered == rules.PREVIEWS_A_RELEASE == await fetch_value("SELECT count(*) FROM zone_preview")
     with clock.shifted(dt.timedelta(days=30)):
         with pytest.raises(Conflict, match="before it is bought"):
-            await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
-        await actions.preview_zones(partner, later, FEW, preview_id=uuid.uuid4())
+            await previews.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
+        await previews.preview_zones(partner, later, FEW, preview_id=uuid.uuid4())
 
 
 async def test_of_flows_those_within_the_zones_count() -> None:
@@ -180,9 +180,9 @@ async def test_of_flows_those_within_the_zones_count() -> None:
         for two in (*inside, *beyond)
     ]
     release = await make_release(rows=rows, key_count=len(ZONES) ** 2)
-    answer = await actions.preview_zones(partner, release, " ".join(inside), preview_id=uuid.uuid4())
+    answer = await previews.preview_zones(partner, release, " ".join(inside), preview_id=uuid.uuid4())
     assert answer.survives_percent == 100
-    answer = await actions.preview_zones(partner, release, " ".join(ZONES), preview_id=uuid.uuid4())
+    answer = await previews.preview_zones(partner, release, " ".join(ZONES), preview_id=uuid.uuid4())
     assert answer.survives_percent == rules.rounded_percent(21, 49)
     async with Browser() as visitor:
         for language, expected in (("en", "From which H3 zone to which"), ("fr", "De quelle zone H3")):

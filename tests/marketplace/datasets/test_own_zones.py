@@ -20,6 +20,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue import previews
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in, execute
 from marketplace.datasets import actions, queries
@@ -324,7 +325,7 @@ async def on_sale(release: uuid.UUID) -> None:
     await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
     partner = await make_buyer()
     answers = [
-        await catalogue.preview_zones(partner, release, zones, preview_id=uuid.uuid4())
+        await previews.preview_zones(partner, release, zones, preview_id=uuid.uuid4())
         for zones in ("east west", json.dumps(square(0, 0, 3)), "6900 6901 6902 elsewhere")
     ]
     assert [(one.zones, one.outside) for one in answers] == [(6, 0), (6, 0), (3, 1)]

@@ -132,7 +132,8 @@ async def make_quote(partner: uuid.UUID, release: uuid.UUID) -> uuid.UUID:
 
 async def place_order(browser: Browser, quote: uuid.UUID, form_id: uuid.UUID | None = None) -> httpx.Response:
     """Press the quote's button."""
-    return await browser.submit(f"/en/quotes/{quote}/orders", {}, form_id=str(form_id or uuid.uuid4()))
+    written = {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon", "reason": "For our other shop."}
+    return await browser.submit(f"/en/quotes/{quote}/orders", written, form_id=str(form_id or uuid.uuid4()))
 
 
 async def order_of(quote: uuid.UUID) -> Any:

@@ -1,0 +1,108 @@
+"""How much of a release survives in a partner's own zones, asked before it pays: a few times a day, never of one zone."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import uuid
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.catalogue import rules
+from marketplace.catalogue.queries import SQL, find_listed_release, get_counted_by, picture
+from marketplace.catalogue.tables import ZonePreview
+from marketplace.database import fetch_row, select, transaction
+from marketplace.datasets.queries import list_revocations
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.locks import lock
+from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.privacy.specification import TO
+from marketplace.privacy.zone_input import read_zones
+from marketplace.settings import settings
+from marketplace.zones.queries import get_geography
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+
+class Preview(Struct, frozen=True):
+    """A partner's earlier question, by the keyed hash of what it asked."""
+
+    partner: uuid.UUID
+    question: str
+
+
+class PreviewCount(Struct, frozen=True):
+    """How many questions a partner asked within a day, and ever about a release."""
+
+    today: int
+    ever: int
+
+
+async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, preview_id: uuid.UUID) -> rules.Preview:
+    """Return how much of a sealed release survives in a partner's own zones, before it pays; a few times a day.
+
+    zones: a list or GeoJSON, as `read_zones` reads it. Only the published cells are looked at, and the share is
+    rounded. The same `preview_id` again is the same question. Refuses a question about fewer than
+    rules.FEWEST_PREVIEWED zones, the twenty-first within a day, and the sixty-first about a release.
+    """
+    now = clock.now()
+    row = await find_listed_release(release)
+    if row is None or await list_revocations([release]):
+        raise NotFound("There is no such release in the catalogue.")
+    if not await ZonePreview.exists().where(ZonePreview.id == preview_id):
+        await _count_left(partner, release, preview_id, now)  # before anything is drawn
+    counted, seen = await get_counted_by(row.dataset), await picture(row)
+    geography = await get_geography(counted.zone_table)
+    inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, counted.h3_resolution, geography)
+    fewest = min(rules.FEWEST_PREVIEWED, len(seen.zones))
+    if len(inside) < fewest:
+        raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)
+    left = await _ask_once(partner, release, inside, preview_id, now)
+    figures = seen.glance.whole.figures
+    if PRODUCTS[counted.product].is_between_zones:
+        published = sum(figures.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
+        possible = len(inside) ** 2 * (row.key_count // len(seen.zones) ** 2)
+    else:
+        published = sum(figures.get(zone, 0) for zone in inside)
+        possible = len(inside) * (row.key_count // len(seen.zones))
+    return rules.Preview(len(inside), outside, rules.rounded_percent(published, possible), left)
+
+
+async def _ask_once(
+    partner: uuid.UUID, release: uuid.UUID, zones: Sequence[str], preview_id: uuid.UUID, now: dt.datetime
+) -> int:
+    """Write a question down unless its id did ask it already, and return how many are left today; refuse one too many."""
+    asked = " ".join([str(release), *zones]).encode()
+    question = hmac.new(settings().secret.encode(), asked, hashlib.sha256).hexdigest()
+    async with transaction():
+        await lock(f"previews {partner}")
+        known = await fetch_row(Preview, select(Preview, ZonePreview).where(ZonePreview.id == preview_id))
+        if known is not None and (known.partner, known.question) != (partner, question):
+            raise Conflict("That question was asked already, about other zones; reload the page and ask again.")
+        left = await _count_left(partner, release, preview_id, now, is_new=known is None)
+        if known is None:
+            asker = {ZonePreview.id: preview_id, ZonePreview.partner: partner, ZonePreview.release: release}
+            what = {ZonePreview.zone_count: len(zones), ZonePreview.asked_at: now, ZonePreview.question: question}
+            await ZonePreview.insert(ZonePreview(asker | what))
+    return max(left, 0)
+
+
+async def _count_left(
+    partner: uuid.UUID, release: uuid.UUID, preview_id: uuid.UUID, now: dt.datetime, *, is_new: bool = True
+) -> int:
+    """Return how many questions are left after this one; refuse one too many where it is new."""
+    counts = await fetch_row(PreviewCount, SQL["count_previews"], partner, release, now - rules.DAY, preview_id)
+    assert counts
+    if is_new and counts.today >= rules.PREVIEWS_A_DAY:
+        raise Conflict("You asked {most} times within a day; ask again tomorrow.", most=rules.PREVIEWS_A_DAY)
+    if is_new and counts.ever >= rules.PREVIEWS_A_RELEASE:
+        raise Conflict(
+            "You asked {most} times about this release: no more can be revealed before it is bought.",
+            most=rules.PREVIEWS_A_RELEASE,
+        )
+    return min(rules.PREVIEWS_A_DAY - counts.today, rules.PREVIEWS_A_RELEASE - counts.ever) - 1

@@ -1,0 +1,168 @@
+"""A quote and its order: what is paid, where the invoice goes, and why, where the partner has the release already."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import math
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue import queries as catalogue_queries
+from marketplace.catalogue import rules as catalogue_rules
+from marketplace.errors import Conflict, Expired, Invalid, NotFound
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, partner, vetted_partner
+from marketplace.identity.queries import get_person
+from marketplace.messages.links import link_token
+from marketplace.purchases import actions, invoices, queries
+from marketplace.purchases.checkout_words import checkout_words
+from marketplace.purchases.quote_pdf import QuoteToDraw, draw
+from marketplace.settings import settings
+from marketplace.web.pages import again, download, page, see, url
+
+if TYPE_CHECKING:
+    from marketplace.catalogue.queries import QuotePage
+
+MINUTE_SECONDS: Final = 60
+WRITTEN: Final = ("street", "postcode", "city", "reference", "reason")
+LONGEST: Final = 500
+SHARED: Final = "shared_quote"
+"""The use of links to quotes."""
+
+Asked = Request[Actor, Any, Any]
+
+
+class OrderForm(Struct):
+    """The order's id, so that a double click is one order; an address where none is known, a reference, a reason."""
+
+    form_id: uuid.UUID
+    street: str = ""
+    postcode: str = ""
+    city: str = ""
+    reference: str = ""
+    reason: str = ""
+
+
+@get("/quotes/{quote:uuid}", guards=[partner], opt=expect("partner", stranger=404))
+async def show_quote(quote: FromPath[uuid.UUID], request: Asked) -> Template:
+    """Show a quote: its price, how it came about, until when it holds, and what an order still needs."""
+    assert request.user.partner
+    return page("purchases/quote.html", form={}, error="", **await _quote(quote, request.user.partner))
+
+
+async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
+    row = await catalogue_queries.get_quote(quote, of)
+    priced, evidence = None, None
+    if row.auction:
+        catalogue.check_awarded(row)
+    else:
+        priced, evidence = catalogue.recompute(row), catalogue_rules.evidence_of(row.document)
+    return {
+        "quote": row,
+        "priced": priced,
+        "evidence": evidence,
+        "holding_minor": 0 if row.auction else catalogue_rules.stated_holding(row.document),
+        "shared": f"/shared/quotes/{row.id}/{link_token(SHARED, row.id)}.pdf",
+        "minutes_left": math.ceil((row.expires_at - clock.now()).total_seconds() / MINUTE_SECONDS),
+        "vat": await catalogue_queries.find_vat(of, row.amount_minor),
+        "billing": await invoices.find_billing(of),
+        "held": await queries.find_held(of, row.release, row.level, clock.now()),
+    }
+
+
+@post("/quotes/{quote:uuid}/orders", guards=[vetted_partner], opt=expect("vetted partner", stranger=404))
+async def order_quote(
+    request: Asked,
+    quote: FromPath[uuid.UUID],
+    data: Annotated[OrderForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect | Template:
+    """Order a quote and go where it is paid.
+
+    Its invoice's address is asked before, and why, where the partner has the release: what is missing is said at its
+    field, and nothing that was written is lost.
+    """
+    assert request.user.partner
+    assert request.user.person
+    of = request.user.partner
+    row = await catalogue_queries.get_quote(quote, of)
+    if not row.is_ordered:
+        try:
+            await _prepare(of, data)
+            await actions.check_second(of, row.release, row.level, data.reason)
+        except (Invalid, Conflict) as refusal:
+            written = {name: getattr(data, name)[:LONGEST] for name in WRITTEN}
+            return again("purchases/quote.html", refusal, form=written, **await _quote(quote, of))
+    email = (await get_person(request.user.person)).email
+    order = await actions.order(
+        of,
+        quote,
+        order_id=data.form_id,
+        email=email,
+        words=checkout_words(),
+        reference=data.reference,
+        reason=data.reason,
+    )
+    return await to_payment(of, order)
+
+
+async def _prepare(of: uuid.UUID, data: OrderForm) -> None:
+    """Write where invoices are addressed, where that is not known; refuse an order that says neither."""
+    if await invoices.find_billing(of) is None:
+        if not data.street.strip():
+            raise Invalid("Write the street and the city, as your invoices should show them.", field="street")
+        if not data.city.strip():
+            raise Invalid("Write the street and the city, as your invoices should show them.", field="city")
+        await invoices.change_billing(of, street=data.street, postcode=data.postcode, city=data.city, reference="")
+
+
+async def to_payment(of: uuid.UUID, order: uuid.UUID) -> Redirect:
+    """Lead to Stripe's page; to the order itself while Stripe is silent, and when nothing is owed any more."""
+    row = await queries.get_order(of, order)
+    address = await actions.payment_page(of, order) if row.state in ("awaiting_payment", "lapsed") else None
+    return Redirect(address, status_code=303) if address else see(f"/orders/{order}")
+
+
+@get("/quotes/{quote:uuid}/quote.pdf", guards=[partner], opt=expect("partner", stranger=404))
+async def quote_file(quote: FromPath[uuid.UUID], request: Asked) -> Response[bytes]:
+    """Give the quote as a PDF, in the page's language."""
+    assert request.user.partner
+    return await _file(await catalogue_queries.get_quote(quote, request.user.partner))
+
+
+@get("/shared/quotes/{quote:uuid}/{token:str}", opt=expect("anyone", stranger=404))
+async def shared_file(quote: FromPath[uuid.UUID], token: FromPath[str]) -> Response[bytes]:
+    """Give a quote to who has its link: a colleague who signs needs no account. It is dead once the quote is."""
+    known = await catalogue_queries.find_quote_subject(quote)
+    if known is None or not hmac.compare_digest(
+        token.removesuffix(".pdf").encode(), link_token(SHARED, quote).encode()
+    ):
+        raise NotFound("There is no such quote.")
+    row = await catalogue_queries.get_quote(quote, known.partner)
+    if row.is_expired:
+        raise Expired("This quote has expired; ask for a new one on the dataset's page.")
+    return await _file(row)
+
+
+async def _file(row: QuotePage) -> Response[bytes]:
+    """Draw a quote: what it is for, what it costs with VAT, until when it holds, and what its licence allows."""
+    vat = await catalogue_queries.find_vat(row.partner, row.amount_minor)
+    assert vat
+    chosen = settings()
+    holding = 0 if row.auction else catalogue_rules.stated_holding(row.document)
+    listing = await queries.get_quote_terms(row.id)
+    billing = await invoices.find_billing(row.partner)
+    link = f"{chosen.url}{url(f'/shared/quotes/{row.id}/{link_token(SHARED, row.id)}.pdf')}"
+    drawn = await asyncio.to_thread(draw, QuoteToDraw(row, listing, billing, vat, holding, chosen, link))
+    return download(f"quote-{str(row.id)[:8]}.pdf", drawn)
+
+
+ROUTES = [show_quote, order_quote, quote_file, shared_file]
