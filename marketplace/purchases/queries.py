@@ -97,7 +97,15 @@ class QuoteTerms(Struct, frozen=True):
 
 async def get_quote_terms(quote: uuid.UUID) -> QuoteTerms:
     """Return who a quote that exists is for, and the licence it is for."""
-    row = await fetch_row(QuoteTerms, SQL["get_quote_terms"], quote)
+    row = await fetch_row(
+        QuoteTerms,
+        """SELECT partner.company, partner.country, partner.vat_number, lines_fr, lines_en, months
+           FROM quote
+           JOIN partner ON partner.id = quote.partner
+           JOIN licence_terms ON licence_terms.code = quote.terms
+           WHERE quote.id = $1""",
+        quote,
+    )
     assert row
     return row
 
@@ -113,7 +121,23 @@ class Held(Struct, frozen=True):
 
 async def find_held(partner: uuid.UUID, release: uuid.UUID, level: int, now: dt.datetime) -> Held | None:
     """Return what a partner has of a release at a level, or a finer one, or None."""
-    return await fetch_row(Held, SQL["find_held"], partner, release, level, now)
+    return await fetch_row(
+        Held,
+        """SELECT entitlement.id AS entitlement, entitlement.ends_at, licence.purchase_order, quote.level
+           FROM entitlement
+           JOIN licence ON licence.id = entitlement.licence
+           JOIN purchase_order ON purchase_order.id = licence.purchase_order
+           JOIN quote ON quote.id = purchase_order.quote
+           WHERE (entitlement.partner, entitlement.release) = ($1, $2) AND quote.level <= $3
+             AND starts_at <= $4 AND $4 < ends_at AND revoked_at IS NULL AND suspended_at IS NULL
+             AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
+           ORDER BY quote.level, ends_at DESC
+           LIMIT 1""",
+        partner,
+        release,
+        level,
+        now,
+    )
 
 
 async def get_email(partner: uuid.UUID) -> str:

@@ -64,10 +64,7 @@ WHERE purchase_order.partner = $1 AND purchase_order.id = $2;
 -- name: lock_quote
 -- The quote $1 of the partner $2 with what decides whether and how it can be ordered, locked against changes.
 SELECT
-    quote.id,
-    quote.partner,
-    quote.release,
-    quote.level,
+    quote.id, quote.partner, quote.release, quote.level,
     quote.amount_minor,
     quote.document,
     quote.signature,
@@ -500,36 +497,3 @@ CROSS JOIN LATERAL (
     WHERE note.corrects = invoice.number
 ) AS back
 WHERE invoice.id = $1;
-
--- name: find_held
--- Until when the partner $1 may fetch the release $2 at the accuracy level $3 or a finer one, at the instant $4: the
--- finest, and of those the licence that lasts longest.
-SELECT entitlement.id AS entitlement, entitlement.ends_at, licence.purchase_order, quote.level
-FROM entitlement
-JOIN licence ON licence.id = entitlement.licence
-JOIN purchase_order ON purchase_order.id = licence.purchase_order
-JOIN quote ON quote.id = purchase_order.quote
-WHERE entitlement.partner = $1
-  AND entitlement.release = $2
-  AND quote.level <= $3
-  AND entitlement.starts_at <= $4
-  AND $4 < entitlement.ends_at
-  AND entitlement.revoked_at IS NULL
-  AND entitlement.suspended_at IS NULL
-  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
-ORDER BY quote.level, entitlement.ends_at DESC
-LIMIT 1;
-
--- name: get_quote_terms
--- Who the quote $1 is for, and the licence it is for.
-SELECT
-    partner.company,
-    partner.country,
-    partner.vat_number,
-    licence_terms.lines_fr,
-    licence_terms.lines_en,
-    licence_terms.months
-FROM quote
-JOIN partner ON partner.id = quote.partner
-JOIN licence_terms ON licence_terms.code = quote.terms
-WHERE quote.id = $1;
