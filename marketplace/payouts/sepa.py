@@ -41,7 +41,7 @@ FILE_LETTERS: Final = "R123456789"
 SATURDAY: Final = 5
 SPELLED: Final = str.maketrans(
     {"ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Þ": "TH", "þ": "th"}
-    | dict(zip("ØøĐđÐðŁłı’‘–—\u00a0&", "OoDdDdLli''-- +", strict=True))
+    | dict(zip("ØøĐđÐðŁłĦħŦŧı’‘–—\u00a0&", "OoDdDdLlHhTti''-- +", strict=True))
 )
 """How letters that banks do not read are spelled."""
 _ABOUT_THE_ACCOUNT: Final = "AC01 AC03 AC04 AC06 AC13 AC14 AG01 AG03 BE01 CNOR MD07 RC01 RC07 RR01 RR02 RR03 RVNM RVMC"

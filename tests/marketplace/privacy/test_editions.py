@@ -150,7 +150,7 @@ def test_an_editions_interval_covers_what_was_counted_at_its_rate(s: Specificati
     finest = drawing.table(s, drawn)
     assert len(finest) == s.key_count
     people = pa.array(factor * finest["people"].to_numpy())
-    cells = publishing._parquet(finest.set_column(3, "people", people))
+    cells = publishing._parquet(s, finest.set_column(3, "people", people), 0)
     laws = (s.law("people"), s.law("events"))
     data, _, figures = publishing._coarser(s, cells, laws, 4, scaled=factor, key=SECRET)
     off = np.abs(publishing._table(data)["people"].to_numpy() - factor * true)
