@@ -65,6 +65,7 @@ from marketplace.identity_providers.rules import read_providers
 from marketplace.legal import pages as legal_pages
 from marketplace.links import pages as links_pages
 from marketplace.mail import pages as mail_pages
+from marketplace.my_data import api as my_data_api
 from marketplace.my_data import link_pages as my_data_link_pages
 from marketplace.my_data import pages as my_data_pages
 from marketplace.notifications import api as notifications_api
@@ -431,6 +432,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     switches_pages.ROUTES,
     my_data_pages.ROUTES,
     my_data_link_pages.ROUTES,
+    my_data_api.ROUTES,
     rights_pages.ROUTES,
     rights_steward_pages.ROUTES,
     transparency_pages.ROUTES,

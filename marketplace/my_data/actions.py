@@ -8,20 +8,26 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
+from marketplace.database import transaction
 from marketplace.errors import Invalid
 from marketplace.local_time import midnight
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import consent_changed_elsewhere
+from marketplace.messages.rules import Recipient
 from marketplace.my_data.queries import list_holding, list_maps_to_make
 from marketplace.my_data.rules import MAP_LASTS, map_of
 from marketplace.my_data.tables import OwnMap
 from marketplace.retractions.actions import ask
 from marketplace.rights.own_events import read_own_events
 from marketplace.sealing import public_key, seal
+from marketplace.switches import actions as switches
 
 if TYPE_CHECKING:
     import uuid
 
     from marketplace.database import Values
     from marketplace.my_data.queries import HeldPeriod, MapToMake
+    from marketplace.switches.rules import Scope
 
 REASON = "its holder deletes this period"
 ZONE = "Europe/Paris"
@@ -38,6 +44,37 @@ async def delete_days(line: int, first: dt.date, last: dt.date) -> list[HeldPeri
     starts_at, ends_at = midnight(first, ZONE), min(midnight(last + dt.timedelta(days=1), ZONE), clock.now())
     await ask(starts_at, ends_at, subscriber=line, reason=REASON, by="subscriber")
     return await list_holding(line, starts_at, ends_at)
+
+
+async def choose_elsewhere(
+    line: int, purpose: str, scope: Scope, *, receipt: uuid.UUID, channel: str, version: int
+) -> uuid.UUID:
+    """Record what somebody lets be counted, as they said it to the operator; they get a message, once a receipt."""
+    async with transaction():
+        await switches.choose(line, purpose, scope, receipt=receipt, channel=channel, version=version)
+        await _notify(receipt, line)
+    return receipt
+
+
+async def pause_elsewhere(line: int, request: uuid.UUID, *, goes_on: bool) -> int:
+    """Pause everything of a line, or go on, for somebody who said so to the operator; return how many purposes it changed."""
+    async with transaction():
+        changed = await (switches.resume(line) if goes_on else switches.pause(line, request))
+        if changed:
+            await _notify(request, line)
+    return changed
+
+
+async def delete_elsewhere(line: int, first: dt.date, last: dt.date, request: uuid.UUID) -> list[HeldPeriod]:
+    """Delete days as `delete_days` does, for somebody who said so to the operator."""
+    async with transaction():
+        holding = await delete_days(line, first, last)
+        await _notify(request, line)
+    return holding
+
+
+async def _notify(request: uuid.UUID, line: int) -> None:
+    await send(consent_changed_elsewhere.KIND, request, [Recipient("line", str(line))])
 
 
 def map_key(session: str, map_id: uuid.UUID) -> str:

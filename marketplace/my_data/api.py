@@ -1,0 +1,145 @@
+"""The same for the operator's own app and its people: switches, pauses, deletion, uses and kinds of lines, by its key.
+
+Each change is a PUT under an id of the caller's own: sent again it changes nothing. What the operator changes for
+somebody has its channel on the receipt, and the person gets a message.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from typing import Annotated, Any, Literal
+
+from litestar import get, put
+from litestar.params import FromPath, JSONBody  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Meta, Struct
+
+from marketplace.consent.actions import state_kind
+from marketplace.consent.queries import get_kind, get_token, list_choices
+from marketplace.identity.guards import expect
+from marketplace.my_data import actions
+from marketplace.my_data.queries import list_uses
+from marketplace.operators.api import Reference
+from marketplace.operators.guards import operator
+from marketplace.switches.queries import find_pause
+from marketplace.switches.rules import PRESETS, SECTORS, SOURCES, Scope, read
+
+Channel = Literal["app", "site", "shop", "call_centre", "letter"]
+
+
+class ChosenElsewhere(Struct, forbid_unknown_fields=True):
+    """What somebody lets be counted, as they said it in the operator's app, on its site or to its people."""
+
+    reference: Reference
+    purpose: Annotated[str, Meta(min_length=1, max_length=100, pattern="^[!-~]+$")]
+    notice_version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    channel: Channel
+    scope: Scope
+    """What it does not name is off."""
+
+
+class PausedElsewhere(Struct, forbid_unknown_fields=True):
+    """Everything is paused, or goes on."""
+
+    reference: Reference
+    word: Literal["pause", "resume"]
+
+
+class DaysElsewhere(Struct, forbid_unknown_fields=True):
+    """Days to delete, the first and the last included."""
+
+    reference: Reference
+    first_day: dt.date
+    last_day: dt.date
+
+
+class KindStated(Struct, forbid_unknown_fields=True):
+    """That a line is a child's, a business's or shared; null: simply one person's."""
+
+    reference: Reference
+    kind: Literal["child", "business", "shared"] | None
+
+
+@get("/api/v1/operator/switches", guards=[operator("consents")], opt=expect("the operator"), tags=["operator"])
+async def show_switches() -> dict[str, Any]:
+    """List the sources, sectors and presets there are, in both languages, for a form in the operator's look."""
+    return {
+        "sources": {code: {"fr": words.fr, "en": words.en} for code, words in SOURCES.items()},
+        "sectors": {code: {"fr": words.fr, "en": words.en} for code, words in SECTORS.items()},
+        "presets": {code: {"fr": words.fr, "en": words.en, "scope": scope} for code, (words, scope) in PRESETS.items()},
+    }
+
+
+@put(
+    "/api/v1/operator/choices/{request_id:uuid}",
+    guards=[operator("consents")],
+    opt=expect("the operator", stranger=200),
+    tags=["operator"],
+)
+async def record_choices(request_id: FromPath[uuid.UUID], data: JSONBody[ChosenElsewhere]) -> dict[str, Any]:
+    """Record what somebody lets be counted; the answer has the receipt in the fields of ISO/IEC TS 27560, signed."""
+    receipt = await actions.choose_elsewhere(
+        data.reference,
+        data.purpose,
+        data.scope,
+        receipt=request_id,
+        channel=data.channel,
+        version=data.notice_version,
+    )
+    return {"receipt": receipt, "jwt": await get_token(receipt)}
+
+
+@put(
+    "/api/v1/operator/pauses/{request_id:uuid}",
+    guards=[operator("consents")],
+    opt=expect("the operator", stranger=200),
+    tags=["operator"],
+)
+async def record_pause(request_id: FromPath[uuid.UUID], data: JSONBody[PausedElsewhere]) -> dict[str, Any]:
+    """Pause everything of a line, or go on; the answer says from or to how many purposes."""
+    purposes = await actions.pause_elsewhere(data.reference, request_id, goes_on=data.word == "resume")
+    return {"purposes": purposes, "is_paused": await find_pause(data.reference) is not None}
+
+
+@put(
+    "/api/v1/operator/deletions/{request_id:uuid}",
+    guards=[operator("consents")],
+    opt=expect("the operator", stranger=200),
+    tags=["operator"],
+)
+async def record_deletion(request_id: FromPath[uuid.UUID], data: JSONBody[DaysElsewhere]) -> dict[str, Any]:
+    """Delete days of a line, before the next build; the answer names the past releases that hold some of them."""
+    holding = await actions.delete_elsewhere(data.reference, data.first_day, data.last_day, request_id)
+    return {"past_releases": holding}
+
+
+@put(
+    "/api/v1/operator/kinds/{request_id:uuid}",
+    guards=[operator("consents")],
+    opt=expect("the operator", stranger=200),
+    tags=["operator"],
+)
+async def record_kind(request_id: FromPath[uuid.UUID], data: JSONBody[KindStated]) -> dict[str, Any]:
+    """State that a line is a child's, a business's or shared by several people."""
+    await state_kind(data.reference, data.kind)
+    return {"request": request_id, "reference": data.reference, "kind": await get_kind(data.reference)}
+
+
+@get(
+    "/api/v1/operator/uses/{reference:int}",
+    guards=[operator("lines")],
+    opt=expect("the operator", stranger=200),
+    tags=["operator"],
+)
+async def show_uses(reference: FromPath[int]) -> dict[str, Any]:
+    """Show what is counted of a line, whether location use is on, and who used it, the latest hundred sales at most."""
+    choices = await list_choices(reference)
+    return {
+        "location_use_is_on": any(choice.given for choice in choices),
+        "is_paused": await find_pause(reference) is not None,
+        "choices": {one.code: {"given": one.given, "scope": one.covers and read(one.covers)} for one in choices},
+        "uses": (await list_uses(reference)).rows,
+    }
+
+
+ROUTES = [show_switches, record_choices, record_pause, record_deletion, record_kind, show_uses]

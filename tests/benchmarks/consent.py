@@ -1,0 +1,113 @@
+"""Consent at size: who consents at an instant, and a million words imported, against what the database does at least.
+
+`python3 tests bench consent` prints `consent at RATIO …`, over one ordered scan of the same rows (the smaller the better),
+and `consent import RATIO …`, of a bare COPY's speed (the larger the better). CONSENT_PEOPLE=30000000 measures a country's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+PEOPLE = 300_000
+PURPOSE = "presence.statistics"
+ROWS = """INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt, channel)
+SELECT who, $1, (SELECT id FROM notice), turn % 2 = 0, $2::timestamptz + turn * interval '1 day', gen_random_uuid(), 'shop'
+FROM generate_series(1, $3::bigint) AS who, generate_series(0, 2 * (who % 3)) AS turn"""
+SCAN = """SELECT count(*) FROM (
+    SELECT given FROM consent_record WHERE purpose = $1 ORDER BY subscriber, at, id OFFSET 0
+) AS word WHERE given IS NOT NULL"""
+
+
+def main(*, peers: bool = False) -> None:
+    """Run it; `peers` changes nothing, for the peers are a scan and COPY themselves."""
+    del peers
+    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
+    from marketplace.settings import settings  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="partage-consent-") as folder:
+        Path(folder).chmod(0o755)
+        os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
+        settings.cache_clear()
+        with EmbeddedPostgres(Path(folder)) as server:
+            asyncio.run(_measure(server.url(), Path(folder), int(os.environ.get("CONSENT_PEOPLE", str(PEOPLE)))))
+
+
+async def _measure(url: str, folder: Path, people: int) -> None:
+    import datetime as dt  # noqa: PLC0415
+
+    import numpy as np  # noqa: PLC0415
+
+    from marketplace import database  # noqa: PLC0415
+    from marketplace.consent import actions as consent  # noqa: PLC0415
+    from marketplace.consent.queries import SQL  # noqa: PLC0415
+    from marketplace.database import copy_columns, execute_long, fetch_scalar  # noqa: PLC0415
+    from migrations.runner import migrate  # noqa: PLC0415
+
+    await database.open_pool(url, size=1)
+    try:
+        await migrate()
+        start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+        await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
+        await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=start)
+        await copy_columns("subscriber", {"reference": np.arange(1, people + 1, dtype=np.int64)})
+        await execute_long(ROWS, PURPOSE, start, people)
+        await execute_long("ANALYZE")
+        rows = await fetch_scalar(int, "SELECT count(*) FROM consent_record")
+        asked = SQL["intervals_around"].rstrip().rstrip(";")
+
+        async def at() -> None:
+            found = f"SELECT count(*) FROM ({asked}) AS consenting"
+            assert await fetch_scalar(int, found, PURPOSE, start + dt.timedelta(days=3))
+
+        async def scan() -> None:
+            await fetch_scalar(int, SCAN, PURPOSE)
+
+        ours, least = [min([await _time(run) for _ in range(3)]) for run in (at, scan)]
+        print(f"consent at {ours / least:.2f} × one ordered scan, {people} people, {rows} rows, {ours:.2f} s")
+        await _import(folder, people, start + dt.timedelta(days=30))
+    finally:
+        await database.close_pool()
+
+
+async def _time(run: object) -> float:
+    begun = time.perf_counter()
+    await run()  # type: ignore[operator]
+    return time.perf_counter() - begun
+
+
+async def _import(folder: Path, people: int, at: object) -> None:
+    """Import a word of each line from a Parquet file, and copy as many bare rows into a table of the same keys."""
+    import numpy as np  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    from marketplace.database import copy_in, execute, fetch_scalar  # noqa: PLC0415
+    from marketplace.operators.consent_files import import_consents  # noqa: PLC0415
+
+    table = pa.table(
+        {
+            "reference": np.arange(1, people + 1, dtype=np.int64),
+            "purpose": [PURPOSE] * people,
+            "notice_version": np.ones(people, np.int64),
+            "word": ["given"] * people,
+            "at": pa.array([at] * people, pa.timestamp("us", tz="UTC")),
+            "channel": ["shop"] * people,
+        }
+    )
+    pq.write_table(table, folder / "words.parquet")
+    begun = time.perf_counter()
+    recorded = await import_consents(str(folder / "words.parquet"))
+    ours = time.perf_counter() - begun
+    assert recorded.given == people
+    await execute("CREATE TABLE bare (LIKE consent_record INCLUDING ALL)")
+    notice = await fetch_scalar(uuid.UUID, "SELECT id FROM notice")
+    rows = [(who, PURPOSE, notice, True, at, uuid.uuid4(), "shop") for who in range(1, people + 1)]
+    begun = time.perf_counter()
+    await copy_in("bare", ("subscriber", "purpose", "notice", "given", "at", "receipt", "channel"), rows)
+    copied = time.perf_counter() - begun
+    print(f"consent import {copied / ours:.2f} of COPY's speed, {people} words, {ours:.2f} s against {copied:.2f} s")
