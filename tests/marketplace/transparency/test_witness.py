@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
+import json
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
 import uvicorn
 
 from marketplace import clock
+from marketplace.app import create_app
 from marketplace.backup.actions import note_point_in_time
 from marketplace.backup.tables import Restoration
+from marketplace.commands import doctor
+from marketplace.commands import witness as command
 from marketplace.errors import Conflict, Invalid, Unavailable
 from marketplace.settings import settings
 from marketplace.transparency import rules
 from marketplace.transparency.actions import keep_log
 from marketplace.transparency.queries import count_entries, find_head
-from marketplace.transparency.witness import Witness
+from marketplace.transparency.witness import Reply, Witness
+from marketplace.transparency.witnessing import ask_size
 from pricing.log.notes import VerifierKey, cosigned_at, read_checkpoint, read_key
 from pricing.merkle import merkle_root
 from tests.marketplace.transparency.logs import log_folder, log_key, overwrite, state_facts, verify
@@ -117,6 +123,66 @@ async def test_witnesses_cosign_what_only_grew_and_refuse_the_rest(tmp_path: Pat
         Witness(tmp_path / "four", "four.example/w", VerifierKey("x", 1, b"\0" * 32)).look(read)
 
 
+class Liar(Witness):
+    """A witness whose answers are none: of another key, of no signature, or of no size."""
+
+    answers: Final = [Reply(200, "x\n"), Reply(200, "— w.example/w AAAAAAAA\n"), Reply(500, "busy\n")]
+
+    def add_checkpoint(self, body: str) -> Reply:
+        assert body.startswith("old ")
+        return self.answers.pop(0)
+
+
+async def test_a_witness_that_lies_or_is_gone_stops_nothing(tmp_path: Path) -> None:
+    liar, gone = Liar(tmp_path / "liar", "w.example/w", our_key()), Witness(tmp_path / "g", "g.example/w", our_key())
+    async with serving(liar) as (address,):
+        os.environ["PARTAGE_LOG_WITNESSES"] += f", {gone.key} http://127.0.0.1:9"
+        settings.cache_clear()
+        for number in range(2):
+            await state_facts(number, number + 1)
+            assert await keep_log()
+        head = await find_head()
+        assert head
+        with pytest.raises(Unavailable, match="does not say"):
+            await ask_size(liar.key, address, head.note)
+    for wrong in ("nothing https://x.example", f"{gone.key} x.example"):
+        with pytest.raises(Invalid, match="PARTAGE_LOG_WITNESSES"):
+            list(rules.read_witnesses(wrong))
+
+
+async def test_the_command_looks_at_a_log_over_http(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(manages_pool=False), port=0, log_level="critical", lifespan="off", ws="none")
+    )
+    running = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    site = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    async def look(**changed: Any) -> int:
+        asked = {"url": f"{site}/log/1", "key": str(our_key()), "folder": tmp_path / "w", "name": "w.example/1"}
+        given = argparse.Namespace(**asked | {"port": 0, "every": 0} | changed)
+        return await asyncio.to_thread(command.run, given)
+
+    assert await look() == 0
+    await state_facts(0, 300)
+    await keep_log()
+    assert await look() == 0
+    shown = capsys.readouterr().out
+    assert "The log has no head yet." in shown
+    assert f"Cosigned the head of {await count_entries()} entries." in shown
+    assert "w.example/1+" in shown
+    assert await look(url="http://127.0.0.1:9/log/1") == 0
+    assert "does not answer" in capsys.readouterr().err
+    with pytest.raises(Invalid, match="--key"):
+        await look(key="nothing")
+    seen = json.loads((tmp_path / "w/seen.json").read_text())
+    (tmp_path / "w/seen.json").write_text(json.dumps(seen | {"size": 7, "root": "ab" * 32}))
+    assert await look() == 1
+    assert "Two histories" in capsys.readouterr().err
+    server.should_exit = True
+    await running
+
+
 async def test_after_a_restore_the_log_goes_on_or_says_that_it_cannot(tmp_path: Path) -> None:
     witness = Witness(tmp_path / "one", "one.example/w", our_key())
     async with serving(witness):
@@ -142,6 +208,13 @@ async def test_after_a_restore_the_log_goes_on_or_says_that_it_cannot(tmp_path: 
         with pytest.raises(Conflict, match="stays as it is"):
             await keep_log()
         assert await count_entries() == size
+        os.environ["PARTAGE_LOG_KEY"] = "ab" * 32  # as in the environment of `jobs`
+        settings.cache_clear()
+        [checked] = await doctor._check_log()
+        assert "stays as it is" in checked.problem
+        del os.environ["PARTAGE_LOG_KEY"]
+        settings.cache_clear()
+        assert await doctor._check_log() == []
     with pytest.raises(Unavailable):
         await keep_log()
     os.environ["PARTAGE_LOG_WITNESSES"] = ""
