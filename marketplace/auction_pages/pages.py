@@ -17,7 +17,7 @@ from marketplace import clock
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.registry import KINDS, get_kind
 from marketplace.auction_pages import money_pages
-from marketplace.auction_pages.queries import list_offers, list_own_sales
+from marketplace.auction_pages.queries import get_activity, list_offers, list_own_sales
 from marketplace.auctions import eligibility, receipts
 from marketplace.auctions.actions import cancel, fixed_terms, place_bid, place_sealed_bid
 from marketplace.auctions.announcing import Plan, ReserveOutOfRange, announce
@@ -40,7 +40,7 @@ from marketplace.auctions.reserves import reckon_reserve
 from marketplace.auctions.second_chance import BARRED_FOR
 from marketplace.catalogue.actions import prices_now
 from marketplace.catalogue.queries import list_priced_releases
-from marketplace.errors import Invalid
+from marketplace.errors import Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, staff, vetted_partner
 from marketplace.purchases.checkout_words import checkout_words
@@ -51,6 +51,7 @@ from marketplace.web.i18n import language, typeset
 from marketplace.web.pages import again, page, see
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from marketplace.auction_kinds.kind_rules import BidField
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 Visitor = Request[Actor, Any, Any]
 Deposit = Annotated[uuid.UUID | None, QueryParameter(name="deposit")]
+Placed = Annotated[uuid.UUID | None, QueryParameter(name="bid")]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 
 
@@ -82,6 +84,7 @@ class PlanForm(Struct):
     closes_at: str
     reserve: str = ""
     licences: int = 1
+    price_rule: str = ""
     exclusive_from: str = ""
     exclusive_to: str = ""
 
@@ -127,12 +130,32 @@ async def auctions_page(page_number: Page = 1) -> Template:
 
 @get("/auctions/{auction:uuid}", opt=expect("anyone", stranger=200))
 async def auction_page(
-    request: Visitor, auction: FromPath[uuid.UUID], page_number: Page = 1, deposit: Deposit = None
+    request: Visitor,
+    auction: FromPath[uuid.UUID],
+    page_number: Page = 1,
+    deposit: Deposit = None,
+    placed: Placed = None,
 ) -> Template:
-    """Show one auction: its rule in words, its current state, the visitor's own state, the log, the award."""
-    return page(
-        "auction_pages/auction.html", typed="", error="", **await _shown(request, auction, page_number, deposit)
-    )
+    """Show one auction: its rule in words, its current state, the visitor's own state, the log, the award.
+
+    placed: the visitor's own bid that was just answered, whose answer is shown at the form.
+    """
+    shown = await _shown(request, auction, page_number, deposit)
+    answered = next((one for one in shown["own"] if one.id == placed), None)
+    return page("auction_pages/auction.html", typed={}, error="", answered=answered, **shown)
+
+
+@get("/auctions/{auction:uuid}/chart", opt=expect("anyone", stranger=200))
+async def price_chart(auction: FromPath[uuid.UUID]) -> Template:
+    """Show how the price of an open auction moved, alone, for the live page's script; the same for everybody."""
+    row = await get_auction(auction)
+    answer = page("auction_pages/_chart.html", auction=row, prices=await _prices(row), paris=formats.PARIS)
+    answer.headers["cache-control"] = "public, max-age=2"
+    return answer
+
+
+async def _prices(auction: AuctionPage) -> list[tuple[dt.datetime, int]]:
+    return [] if get_kind(auction.kind).bids.is_sealed else await list_prices(auction, clock.now())
 
 
 async def _shown(
@@ -145,7 +168,8 @@ async def _shown(
     if company and deposit:
         await eligibility.refresh_deposit(company, deposit)
     refusal = await eligibility.find_refusal(company, auction) if company else "not_a_partner"
-    is_awarded = row.state == "awarded"
+    is_awarded, is_steward = row.state == "awarded", bool(actor and actor.role == "steward")
+    own = await list_own_bids(auction, company) if company else []
     return {
         "auction": row,
         "kind": kind,
@@ -154,11 +178,13 @@ async def _shown(
         "lots": lots,
         "posted": await _posted(row, lots),
         "log": await list_latest(auction, page_number),
-        "prices": [] if kind.bids.is_sealed else await list_prices(row, clock.now()),
+        "prices": await _prices(row),
         "paris": formats.PARIS,
         "minimum_minor": minimum_bid_minor(row),
         "live": snapshot(row),
-        "own": await list_own_bids(auction, company) if company else [],
+        "own": own,
+        "own_maximum_minor": max((one.maximum_minor or 0 for one in own if "refused" not in one.answer), default=0),
+        "activity": await get_activity(auction) if is_steward and row.state == "open" else None,
         "me": rules.pseudonym(row.salt, company) if company else "",
         "own_state": await get_own_state(row, company) if company else None,
         "sales": await list_own_sales(auction, company) if company and is_awarded else [],
@@ -168,7 +194,7 @@ async def _shown(
         "receipt_key": public_key(settings().signing_key).hex(),
         "sentences": rules.SENTENCES,
         "may_bid": refusal is None,
-        "steward": bool(actor and actor.role == "steward"),
+        "steward": is_steward,
         "refusal": refusal,
         "deposit": await eligibility.find_deposit(company, auction) if company else None,
         "bar": await eligibility.find_bar(company, auction) if company else None,
@@ -203,10 +229,11 @@ async def bid_form(request: Visitor, auction: FromPath[uuid.UUID], data: Bidding
     """Bid once a form: its id is the bid's, so a refresh or a double click is one bid."""
     try:
         await _bid(request, auction, data)
-    except Invalid as mistake:
+    except (Invalid, NotAllowed) as mistake:
+        typed = {name: str(value) for name, value in (await request.form()).items()}
         shown = await _shown(request, auction)
-        return again("auction_pages/auction.html", mistake, typed=data.amount, **shown)
-    return see(f"/bids/{data.form_id}")
+        return again("auction_pages/auction.html", mistake, typed=typed, answered=None, **shown)
+    return see(f"/auctions/{auction}?bid={data.form_id}")
 
 
 @get("/auctions/{auction:uuid}/bids", opt=expect("anyone", stranger=200), status_code=303)
@@ -216,13 +243,16 @@ async def bids_page(auction: FromPath[uuid.UUID]) -> Redirect:
 
 
 async def _bid(request: Visitor, auction: uuid.UUID, data: BidForm) -> None:
+    """Place what was typed; refuse, as Invalid at the field, what was answered with a refusal, which its receipt shows."""
     row, lots = await get_auction(auction), await list_reserves(auction)
     bids = get_kind(row.kind).bids
     packages = bids.read(await request.form(), len(lots))
     if bids.is_sealed:
-        await place_sealed_bid(request.user, auction, bid=data.form_id, nonce=data.nonce, packages=packages)
+        receipt = await place_sealed_bid(request.user, auction, bid=data.form_id, nonce=data.nonce, packages=packages)
     else:
-        await place_bid(request.user, auction, bid=data.form_id, maximum_minor=packages[0].amount_minor)
+        receipt = await place_bid(request.user, auction, bid=data.form_id, maximum_minor=packages[0].amount_minor)
+    if not receipt.accepted:
+        raise Invalid(rules.SENTENCES[receipt.answer], field="amount")
 
 
 @post(
@@ -298,6 +328,7 @@ async def announce_form(request: Visitor, data: Planned) -> Redirect:
         closes_at=formats.read_instant(data.closes_at, zone),
         reserve_minor=formats.read_cents(data.reserve) if data.reserve.strip() else 0,
         licences=data.licences,
+        price_rule=data.price_rule or None,
         exclusive_from=formats.read_instant(data.exclusive_from, zone) if data.exclusive_from else None,
         exclusive_to=formats.read_instant(data.exclusive_to, zone) if data.exclusive_to else None,
     )
@@ -357,6 +388,7 @@ async def cancel_form(
 ROUTES = [
     auctions_page,
     auction_page,
+    price_chart,
     bid_form,
     bids_page,
     bid_page,

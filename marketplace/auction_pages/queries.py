@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_rows
+from marketplace.database import fetch_row, fetch_rows
 from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
@@ -38,6 +38,25 @@ class OfferRow(Struct, frozen=True):
     releases: list[uuid.UUID]
     periods_from: list[dt.datetime]
     periods_to: list[dt.datetime]
+
+
+class Activity(Struct, frozen=True):
+    """What happens in an auction, as its steward sees it: nobody's name, and no amount of a bid."""
+
+    bidders: int
+    accepted: int
+    refused: int
+    below_minimum: int
+    latest_at: dt.datetime | None
+    deposits: int
+    deposits_minor: int
+
+
+async def get_activity(auction: uuid.UUID) -> Activity:
+    """Return how many bid in an auction, how many bids were accepted and refused, and what is held back for it."""
+    row = await fetch_row(Activity, SQL["get_activity"], auction)
+    assert row, "an aggregate has a row"
+    return row
 
 
 async def list_own_sales(auction: uuid.UUID, partner: uuid.UUID) -> list[OwnSale]:

@@ -1,3 +1,18 @@
+-- name: get_activity
+-- How many bid in the auction $1, how many bids were accepted and refused, and what is held back for it.
+SELECT
+    count(DISTINCT partner) AS bidders,
+    count(position) AS accepted,
+    count(*) - count(position) AS refused,
+    count(*) FILTER (WHERE answer = 'refused_below_minimum') AS below_minimum,
+    max(received_at) AS latest_at,
+    (SELECT count(*) FROM auction_deposit WHERE auction = $1 AND ending IS NULL) AS deposits,
+    (
+        SELECT coalesce(sum(amount_minor), 0)::bigint FROM auction_deposit WHERE auction = $1 AND ending IS NULL
+    ) AS deposits_minor
+FROM bid
+WHERE auction = $1;
+
 -- name: list_own_sales
 -- What the partner $2 won in the auction $1 and is to pay; a hundred at most.
 SELECT

@@ -35,6 +35,12 @@ def money(amount_minor: int, currency: str = EUR) -> str:
     return _signed(numbers.format_currency(Decimal(amount_minor) / 100, currency, locale=_locale()))
 
 
+def typed_amount(amount_minor: int) -> str:
+    """Write cents as a person types them in a form: 12345 → 123,45."""
+    text = f"{amount_minor // 100}.{amount_minor % 100:02d}"
+    return text.replace(".", ",") if language.get() == "fr" else text
+
+
 def read_cents(text: str, *, signed: bool = False, field: str = "amount") -> int:
     """Return an amount in euros as people write it, in cents: 1 234,50, 12.5 €; where `signed`, −3,07 too.
 

@@ -140,6 +140,7 @@ def engine() -> JinjaTemplateEngine:
         name: getattr(formats, name)
         for name in (
             "money",
+            "typed_amount",
             "money_micro",
             "cents",
             "number",

@@ -8,7 +8,12 @@
   const language = document.documentElement.lang === "fr" ? "fr-FR" : "en-GB";
   const money = new Intl.NumberFormat(language, { style: "currency", currency: box.dataset.currency });
   const time = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium", timeZone: "Europe/Paris" });
-  const phase = box.dataset.phase;
+  const phase = box.dataset.phase, title = document.title;
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const local = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium", timeZone: here });
+  const amount = document.querySelector("input[name=amount]");
+  const answer = document.getElementById("answer");
+  let step = amount && !(answer && answer.getAttribute("role") === "alert") ? amount.value : "";
   let closes = Number(box.dataset.closes), ahead = Number(box.dataset.now) - Date.now(), last = Number(box.dataset.last);
 
   const write = (name, text) => { const place = find(name); if (place && place.textContent !== text) place.textContent = text; };
@@ -30,6 +35,50 @@
     return row;
   };
 
+  // The next step stays prefilled while nobody has typed another amount.
+  const prefill = (minor) => {
+    if (!amount || !step || amount.value !== step || document.activeElement === amount) return;
+    step = (minor / 100).toFixed(2);
+    if (language === "fr-FR") step = step.replace(".", ",");
+    amount.value = step;
+  };
+
+  // A sound where it was asked for, and a word in the title: for who looks elsewhere.
+  const sound = find("sound");
+  show("sound-choice", Boolean(sound));
+  const ring = () => {
+    const context = new AudioContext(), tone = context.createOscillator();
+    tone.connect(context.destination);
+    tone.start();
+    tone.stop(context.currentTime + 0.25);
+  };
+  let wasOutbid = Boolean(find("outbid") && !find("outbid").hidden);
+  const follow = (isOutbid) => {
+    if (isOutbid && !wasOutbid && sound && sound.checked) ring();
+    wasOutbid = isOutbid;
+    if (isOutbid && answer && answer.getAttribute("role") === "status") answer.hidden = true;
+    document.title = isOutbid ? `${box.dataset.outbidTitle} · ${title}` : title;
+  };
+  follow(wasOutbid);
+
+  // The curve is drawn by the server; it is asked for again a while after the price moved, once for many bids.
+  const chart = find("chart");
+  let waiting = 0;
+  const redraw = () => {
+    if (!chart || waiting) return;
+    waiting = setTimeout(async () => {
+      waiting = 0;
+      const drawn = await fetch(chart.dataset.chart).catch(() => null);
+      if (drawn && drawn.ok) chart.innerHTML = await drawn.text();
+    }, 2000 + 2000 * Math.random());
+  };
+  const ends = () => {
+    write("end", time.format(closes));
+    write("local-end", local.format(closes));
+    show("local", here !== "Europe/Paris");
+  };
+  ends();
+
   const source = new EventSource(`${box.dataset.live}?since=${last}`);
   source.addEventListener("auction", (event) => {
     const state = JSON.parse(event.data);
@@ -38,14 +87,17 @@
     closes = state.closes_at;
     if (state.price_minor !== null) write("price", money.format(state.price_minor / 100));
     for (const name of ["minimum", "least"]) write(name, money.format(state.minimum_minor / 100));
+    prefill(state.minimum_minor);
+    if (state.log.length && state.price_minor !== null) redraw();
     write("bids", String(state.bids));
-    write("end", time.format(closes));
+    ends();
     show("extended", state.extended);
     if (box.dataset.me && state.leader) {
       const mine = state.leader === box.dataset.me;
       if (state.log.some((entry) => entry.bidder === box.dataset.me)) box.dataset.taken = "1";
       show("leading", mine);
       show("outbid", !mine && box.dataset.taken === "1");
+      follow(!mine && box.dataset.taken === "1");
     }
     const log = document.querySelector("[data-log] tbody");
     for (const entry of state.log) {

@@ -38,7 +38,21 @@ async def test_two_partners_bid_against_each_other_on_the_page() -> None:
         form = str(uuid.uuid4())
         for _ in range(2):
             answer = await ann.submit(f"/en/auctions/{auction}/bids", {"amount": "50"}, form_id=form)
-            assert answer.headers["location"] == f"/en/bids/{form}"
+            assert answer.headers["location"] == f"/en/auctions/{auction}?bid={form}"
+        shown = await ann.get(answer.headers["location"])
+        assert "Accepted: you lead." in text_of(shown)
+        assert "Your maximum: €50.00." in text_of(shown)
+        assert "Your maximum" not in text_of(await nobody.get(f"/en/auctions/{auction}?bid={form}"))
+        low = await bob.submit(f"/en/auctions/{auction}/bids", {"amount": "2"})
+        assert low.status_code == 422
+        assert "Refused: it is below the minimum." in text_of(low)
+        assert 'value="2"' in low.text, "what was typed is kept"
+        refused = await fetch_value("SELECT id FROM bid WHERE answer = 'refused_below_minimum'")
+        receipt = text_of(await bob.get(f"/en/bids/{refused}"))
+        assert "this bid does not count" in receipt
+        assert "was received, should it ever" not in receipt
+        assert 'value="11.00"' in (await bob.get(f"/en/auctions/{auction}")).text, "the next step is typed already"
+        assert 'value="11,00"' in (await bob.get(f"/fr/auctions/{auction}")).text
         assert "Accepted: you lead." in text_of(await ann.get(f"/en/bids/{form}"))
         assert (await bob.get(f"/en/bids/{form}")).status_code == 404
         assert (await nobody.submit(f"/en/auctions/{auction}/bids", {"amount": "50"})).status_code in (401, 303)
@@ -57,6 +71,7 @@ async def test_two_partners_bid_against_each_other_on_the_page() -> None:
         assert (again.status_code, again.headers["location"]) == (303, f"/fr/auctions/{auction}"), (
             "whose language changed"
         )
+        assert "<svg" in (await nobody.get(f"/en/auctions/{auction}/chart")).text
         assert "100050" not in (await nobody.get(f"/en/auctions/{auction}")).text, "a maximum is shown to nobody"
         assert "Live auction" in text_of(await nobody.get("/en/auctions"))
 
@@ -154,11 +169,13 @@ async def test_each_kind_shows_its_rule_and_its_state(kind: str) -> None:
         await seen("Announced", "Annoncée")
         fields = {"amount": "50.00", "lot-0": "50.00", "lot-1": "", "all": "80.00", "nonce": "ab" * 32}
         answer = await bidder.submit(f"/en/auctions/{auction}/bids", fields)
-        assert "not open yet" in text_of(await bidder.get(answer.headers["location"]))
+        assert "not open yet" in text_of(answer)
         await beneath("auction", "opens_at")
         await seen("Time left", "Temps restant")
         answer = await bidder.submit(f"/en/auctions/{auction}/bids", fields)
         assert "Accepted" in text_of(await bidder.get(answer.headers["location"]))
+        assert "What is happening" in text_of(await steward.get(f"/en/auctions/{auction}"))
+        assert "What is happening" not in text_of(await bidder.get(f"/en/auctions/{auction}"))
         await beneath("auction_lead", "closes_at")
         await seen("Closing", "Clôture en cours")
         await ending.close(auction)
