@@ -21,6 +21,7 @@ from marketplace.finance.candidates import list_candidates, settle_by_line
 from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.identity.guards import expect
+from marketplace.identity.likeness import signs_of_one_human
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
 from marketplace.web.pages import see
 
@@ -106,6 +107,7 @@ async def exception_page(request: Asked, why: Subject, subject: Subject) -> Temp
         matchable=bool(EXCEPTIONS[why].settled_by),
         postings=write_off_postings(why, found.amount_minor),
         is_mine=bool(waiting and waiting.proposed_by == request.user.person),
+        signs=await signs_of_one_human(request.user.person, waiting.proposed_by) if waiting else [],
         now=clock.now(),
     )
 

@@ -18,6 +18,7 @@ from marketplace.finance.exception_queries import SQL, ExceptionRow, get_excepti
 from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.finance.tables import WriteOff
+from marketplace.identity.likeness import signs_of_one_human
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.locks import lock
@@ -134,13 +135,15 @@ async def decide_write_off(write_off: uuid.UUID, actor: Actor, *, approve: bool)
         await WriteOff.update(decision).where(WriteOff.id == write_off)
         if approve:
             await _post(row)
+        signs = await signs_of_one_human(actor.person, row.proposed_by)
         await note_action(
             actor,
             "write_off_approved" if approve else "write_off_refused",
             f"{row.why} {row.reference}",
             reason=row.reason,
             before={"approved": None},
-            after={"approved": approve, "amount_minor": row.amount_minor},
+            after={"approved": approve, "amount_minor": row.amount_minor}
+            | ({"alike": ", ".join(signs)} if signs else {}),
         )
 
 

@@ -15,6 +15,7 @@ from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
 from marketplace.identity.ending import end_keys_of, has_people, keep_administrator, require_administrator
 from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, fail, forgive, is_known_device
+from marketplace.identity.likeness import note_shared_browser
 from marketplace.identity.lines import new_code, plain_code
 from marketplace.identity.queries import SQL, find_company
 from marketplace.identity.rules import digest
@@ -398,6 +399,7 @@ async def sign_in(email: str, password: str, device: str = "", address: str = ""
         async with transaction():
             to = [Recipient("person", str(row.id))]
             await send(new_device.KIND, f"{row.id} {now.isoformat()}", to, at=f"{now:%Y-%m-%d %H:%M}")
+    await note_shared_browser(row.id, device)
     if passwords.is_outdated(row.password_hash):
         fresh: Values = {Person.password_hash: await passwords.hash_password(usable)}
         await Person.update(fresh).where(Person.id == row.id, Person.password_hash == row.password_hash)

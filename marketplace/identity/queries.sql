@@ -332,3 +332,19 @@ WHERE api_key.key_hash = $1
   AND partner.id = api_key.partner
   AND NOT EXISTS (SELECT FROM person WHERE person.id = api_key.owner AND person.ended_at IS NOT NULL)
 RETURNING partner.company, partner.id, partner.vetted_at IS NOT NULL AS is_vetted, api_key.scopes;
+
+-- name: find_alike
+-- What the people $1 and $2 have in common; browsers that one signed in with after the other since $3.
+SELECT
+    lower(btrim(one.name)) = lower(btrim(other.name)) AS name,
+    split_part(split_part(one.email, '@', 1), '+', 1) = split_part(split_part(other.email, '@', 1), '+', 1) AS address,
+    EXISTS (
+        SELECT
+        FROM staff_action
+        WHERE verb = 'browser_of_another'
+          AND at > $3
+          AND (person, subject) IN ((one.id, other.id::text), (other.id, one.id::text))
+    ) AS browser
+FROM person AS one
+CROSS JOIN person AS other
+WHERE one.id = $1 AND other.id = $2;

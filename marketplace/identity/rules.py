@@ -222,9 +222,9 @@ def network_of(address: str) -> str:
 def own_path(text: str, languages: Sequence[str] = ("fr", "en")) -> str | None:
     r"""Return `text` when it is a path of this site, without its language; None when it could lead elsewhere.
 
-    Browsers read `//host`, `/\host` and control characters within as another site's address.
+    Browsers read `//host`, `/\host` and control characters within as another site's address, and resolve `/..`.
     """
-    if not re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text) or len(text) > 2000:  # noqa: PLR2004 (longer than any of ours)
+    if not re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text) or len(text) > 2000 or "/.." in text:  # noqa: PLR2004 (longer than any of ours)
         return None
     first, slash, rest = text[1:].partition("/")
     if first in languages:

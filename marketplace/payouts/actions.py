@@ -18,6 +18,7 @@ from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.earnings.actions import move_payable
 from marketplace.errors import Conflict, Invalid, NotAllowed
+from marketplace.identity.likeness import signs_of_one_human
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.locks import lock
@@ -154,7 +155,9 @@ async def approve(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
                 PayoutRun.reason: reason,
             }
         ).where(PayoutRun.id == run, PayoutRun.state == "draft")
-        await note_action(actor, "approve_payout_run", run, reason=reason, after={"amount_minor": row.amount_minor})
+        signs = await signs_of_one_human(actor.person, row.prepared_by)
+        after = {"amount_minor": row.amount_minor} | ({"alike": ", ".join(signs)} if signs else {})
+        await note_action(actor, "approve_payout_run", run, reason=reason, after=after)
 
 
 async def cancel(run: uuid.UUID, actor: Actor, *, reason: str) -> None:

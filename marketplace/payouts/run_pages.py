@@ -18,6 +18,7 @@ from marketplace.audit_trail.actions import note_action
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, recently_proved, staff
+from marketplace.identity.likeness import signs_of_one_human
 from marketplace.payments.balance import read_available
 from marketplace.payouts import actions, sepa, verification
 from marketplace.payouts.bank_file import open_file
@@ -103,6 +104,7 @@ async def payout_run(
         state=shown,
         may_act=request.user.role == "finance",
         me=request.user.person,
+        signs=await signs_of_one_human(request.user.person, found.run.prepared_by),
         is_at_stripe=is_at_stripe,
         available=await read_available() if is_at_stripe else None,
         in_words=in_words,
