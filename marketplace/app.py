@@ -45,6 +45,7 @@ from marketplace.delivery import api as delivery_api
 from marketplace.delivery import pages as delivery_pages
 from marketplace.delta_sharing import api as delta_sharing_api
 from marketplace.delta_sharing import pages as delta_sharing_pages
+from marketplace.desk import pages as desk_pages
 from marketplace.docs import pages as docs_pages
 from marketplace.dry_runs import pages as dry_runs_pages
 from marketplace.earnings import pages as earnings_pages
@@ -417,6 +418,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     bank_pages.ROUTES,
     bank_preview_pages.ROUTES,
     finance_pages.ROUTES,
+    desk_pages.ROUTES,
     finance_queue_pages.ROUTES,
     finance_command_pages.ROUTES,
     finance_category_pages.ROUTES,

@@ -43,10 +43,11 @@ class Note(Struct, frozen=True):
 
 
 class Assigned(Struct, frozen=True):
-    """An exception, and the name of who has to see to it."""
+    """An exception, and who has to see to it."""
 
     why: str
     subject: str
+    person: uuid.UUID
     name: str
 
 
@@ -103,7 +104,7 @@ async def list_clerks() -> list[Clerk]:
     return await fetch_rows(Clerk, who.order_by(Person.name).order_by(Person.id))
 
 
-async def list_assignees(exceptions: Sequence[ExceptionRow]) -> dict[tuple[str, str], str]:
+async def list_assignees(exceptions: Sequence[ExceptionRow]) -> dict[tuple[str, str], Assigned]:
     """Return who has to see to each of these exceptions, by (why, subject), for those that are assigned."""
     keys = [row.why for row in exceptions], [row.subject for row in exceptions]
-    return {(row.why, row.subject): row.name for row in await fetch_rows(Assigned, SQL["list_assignees"], *keys)}
+    return {(row.why, row.subject): row for row in await fetch_rows(Assigned, SQL["list_assignees"], *keys)}

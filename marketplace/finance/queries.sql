@@ -258,8 +258,8 @@ WHERE assignee IS NOT NULL
 ORDER BY why, subject, id DESC;
 
 -- name: list_assignees
--- The names of those who have to see to the exceptions $1[i], $2[i].
-SELECT DISTINCT ON (why, subject) why, subject, person.name
+-- Those who have to see to the exceptions $1[i], $2[i].
+SELECT DISTINCT ON (why, subject) why, subject, person.id AS person, person.name
 FROM unnest($1::text[], $2::text[]) AS given (why, subject)
 JOIN exception_note USING (why, subject)
 JOIN person ON person.id = assignee

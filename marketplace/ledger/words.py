@@ -13,6 +13,8 @@ HEADINGS = {
     "exception_assigned": "Exception assigned",
     "exception_commented": "Exception commented",
     "assigned_to": "Assigned to",
+    "alike": "Signs of one human",
+    "browser_of_another": "Signed in with another’s browser",
     "write_off_proposed": "Write-off proposed",
     "write_off_approved": "Write-off approved",
     "write_off_refused": "Write-off refused",

@@ -34,6 +34,7 @@ from marketplace.rights.copy_schema import LISTS, OF_RELEASES, README, SHARE, WI
 from marketplace.rights.declared import copied_columns, copied_tables, declared, fields_of, name_of
 from marketplace.rights.own_events import read_own_events
 from marketplace.rights.queries import Me, get_me
+from marketplace.web.csv_files import cell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -119,7 +120,7 @@ class _List:
         """Add a row; its values in the order of the fields."""
         self.json.write(b",\n" if self.rows else b"\n")
         self.json.write(_encode({name: row[name] for name in self.fields}))
-        self.csv.writerow([_cell(row[name]) for name in self.fields])
+        self.csv.writerow([cell(_cell(row[name])) for name in self.fields])
         self.rows += 1
 
 

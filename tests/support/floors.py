@@ -35,7 +35,7 @@ FLOORS = (
     {"bank", "einvoicing"},
     {"finance"},
     {"bookkeeping"},
-    {"transparency", "docs", "first_steps", "legal"},
+    {"transparency", "docs", "first_steps", "legal", "desk"},
     {"invariants"},
     {"rights"},
     {"my_data"},

@@ -1,0 +1,100 @@
+"""The desk: what waits for the person who looks, what is with others, a file of it, and the search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar import Response, get
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+
+from marketplace import clock
+from marketplace.desk import queries
+from marketplace.finance.base_pages import why
+from marketplace.identity.guards import expect
+from marketplace.ledger.base_pages import READERS, Asked, Text, books_page
+from marketplace.web.csv_files import csv_file
+from marketplace.web.i18n import gettext
+from marketplace.web.pages import download, url
+from pricing.money import decimal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KINDS: Final = {
+    "exception": "Exception",
+    "run_to_approve": "Payout run to approve",
+    "run_to_send": "Payout run to send",
+    "write_off": "Write-off to decide",
+    "category": "Account of a category to decide",
+    "month": "Month to close",
+}
+"""What waits, in words."""
+FOUND: Final = {
+    "order": "Orders",
+    "partner": "Partners",
+    "invoice": "Invoices",
+    "entry": "Entries",
+    "line": "Bank lines",
+    "transaction": "Stripe’s transactions",
+}
+ORDERS: Final[dict[str, Callable[[queries.Task], Any]]] = {
+    "amount": lambda task: -abs(task.amount_minor or 0),
+    "age": lambda task: task.since,
+}
+"""How the desk can be sorted, apart from age × amount."""
+HEADINGS: Final = ("What", "Which", "Why", "Amount", "Since", "With", "Page")
+
+
+@get("/finance/desk", guards=READERS, opt=expect("finance", "auditor"))
+async def desk(request: Asked, kind: Text = "", sort: Text = "") -> Template:
+    """Show what waits for who asks, and what is with others; `kind` narrows it, `sort` is `amount` or `age`."""
+    tasks = _chosen(await queries.list_tasks(request.user.person), kind, sort)
+    return books_page(
+        "desk/desk.html",
+        why=why,
+        mine=[task for task in tasks if task.is_mine],
+        others=[task for task in tasks if not task.is_mine],
+        kinds=KINDS,
+        kind=kind,
+        sort=sort,
+        now=clock.now(),
+    )
+
+
+@get("/finance/desk.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def desk_file(request: Asked, kind: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out the same as a file for a spreadsheet."""
+    tasks = _chosen(await queries.list_tasks(request.user.person), kind, sort)
+    rows = [
+        (
+            gettext(KINDS[task.kind]),
+            task.reference,
+            why(task.why, task.detail) if task.why else "",
+            "" if task.amount_minor is None else decimal(task.amount_minor),
+            task.since.date().isoformat(),
+            task.with_name,
+            url(task.path),
+        )
+        for task in tasks
+    ]
+    return download("desk.csv", csv_file([gettext(one) for one in HEADINGS], rows), "text/csv")
+
+
+@get("/finance/search", guards=READERS, opt=expect("finance", "auditor"))
+async def search(text: Text = "") -> Template:
+    """Show what has a text in its number, name or reference."""
+    found = await queries.search(text)
+    return books_page(
+        "desk/search.html",
+        text=text,
+        groups=[(name, [row for row in found if row.kind == kind]) for kind, name in FOUND.items()],
+        found=len(found),
+    )
+
+
+def _chosen(tasks: list[queries.Task], kind: str, sort: str) -> list[queries.Task]:
+    chosen = [task for task in tasks if kind in ("", task.kind)]
+    return sorted(chosen, key=ORDERS[sort]) if sort in ORDERS else chosen
+
+
+ROUTES = [desk, desk_file, search]

@@ -1,0 +1,136 @@
+"""What waits for finance, from every slice of theirs, by age × amount; and what a text is found in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import fetch_rows
+from marketplace.finance.assignments import list_assignees
+from marketplace.finance.exception_queries import list_exceptions
+from marketplace.finance.queue_pages import path_of
+from marketplace.ledger.periods import bounds, list_open
+from marketplace.statements import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.finance.assignments import Assigned
+
+SQL: Final = load_statements(__package__)
+WITHOUT_AMOUNT_MINOR: Final = 100
+"""What something weighs a day that has no amount, as in the queue of exceptions."""
+MOST_FOUND: Final = 10
+"""Of each kind."""
+SHORTEST: Final = 2
+"""Characters of what is searched."""
+
+
+class DecisionRow(Struct, frozen=True):
+    """What waits for somebody's decision; `asked_by` may not take it. `amount_minor` in cents."""
+
+    kind: str
+    reference: str
+    amount_minor: int | None
+    since: dt.datetime
+    path: str
+    asked_by: uuid.UUID | None
+    asked_by_name: str | None
+
+
+class Task(Struct, frozen=True):
+    """Something that waits for somebody of finance."""
+
+    kind: str
+    """A kind of `words.KINDS`, or `exception`."""
+    reference: str
+    why: str
+    """Of an exception: the code of its kind."""
+    detail: str
+    amount_minor: int | None
+    since: dt.datetime
+    path: str
+    with_name: str
+    """Who sees to it, or asked for it and may not decide it; empty: nobody."""
+    is_mine: bool
+    """Whether the person who asks may act on it now: it is theirs, or nobody's."""
+    weight: int
+    """Days × cents."""
+
+
+class Found(Struct, frozen=True):
+    """Something in which a text was found."""
+
+    kind: str
+    title: str
+    detail: str
+    path: str
+    at: dt.datetime
+
+
+async def list_tasks(person: uuid.UUID | None) -> list[Task]:
+    """Return everything that waits, what the person can act on first, then by age × amount.
+
+    Of exceptions they are the heaviest, a page of them; the queue has all. One that somebody proposed to write off is
+    there as that proposal.
+    """
+    now = clock.now()
+    unmatched = [row for row in (await list_exceptions()).rows if row.proposal is None]
+    assigned = await list_assignees(unmatched)
+    tasks = [
+        Task(
+            "exception",
+            row.reference,
+            row.why,
+            row.detail,
+            row.amount_minor,
+            row.at,
+            path_of(row.why, row.subject),
+            *_held_by(assigned.get((row.why, row.subject)), person),
+            _weight(row.at, row.amount_minor, now),
+        )
+        for row in unmatched
+    ]
+    decisions = await fetch_rows(DecisionRow, SQL["list_decisions"])
+    decisions += [_closing(month) for month in await list_open(now)]
+    tasks += [
+        Task(
+            row.kind,
+            row.reference,
+            "",
+            "",
+            row.amount_minor,
+            row.since,
+            row.path,
+            row.asked_by_name or "",
+            row.asked_by is None or row.asked_by != person,
+            _weight(row.since, row.amount_minor, now),
+        )
+        for row in decisions
+    ]
+    return sorted(tasks, key=lambda task: (not task.is_mine, -task.weight, task.since, task.reference))
+
+
+def _closing(month: dt.date) -> DecisionRow:
+    """Return a month that has ended, as what waits for anyone of finance."""
+    return DecisionRow("month", f"{month:%Y-%m}", None, bounds(month)[1], "/finance/periods", None, None)
+
+
+def _held_by(assignee: Assigned | None, person: uuid.UUID | None) -> tuple[str, bool]:
+    """Return the name of who sees to an exception, and whether the person may act: it is theirs, or nobody's."""
+    return ("", True) if assignee is None else (assignee.name, assignee.person == person)
+
+
+def _weight(since: dt.datetime, amount_minor: int | None, now: dt.datetime) -> int:
+    days = max((now - since) / dt.timedelta(days=1), 0)
+    return round(days * abs(amount_minor if amount_minor is not None else WITHOUT_AMOUNT_MINOR))
+
+
+async def search(text: str) -> Sequence[Found]:
+    """Return what has a text in its number, name or reference; nothing for a text of one sign."""
+    wanted = text.strip()
+    return await fetch_rows(Found, SQL["search"], wanted, MOST_FOUND) if len(wanted) >= SHORTEST else []

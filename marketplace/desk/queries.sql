@@ -1,0 +1,80 @@
+-- name: list_decisions
+-- What waits for a person of finance apart from exceptions: its kind, what it is called, its amount in cents, since when,
+-- its page, and who may not decide it because they asked for it.
+SELECT
+    CASE state WHEN 'approved' THEN 'run_to_send' WHEN 'draft' THEN 'run_to_approve' END AS kind,
+    left(payout_run.id::text, 8) AS reference,
+    amount_minor,
+    coalesce(approved_at, drafted_at) AS since,
+    '/finance/payout-runs/' || payout_run.id AS path,
+    CASE state WHEN 'draft' THEN prepared_by END AS asked_by,
+    CASE state WHEN 'draft' THEN person.name END AS asked_by_name
+FROM payout_run
+LEFT JOIN person ON person.id = prepared_by
+WHERE state IN ('draft', 'approved')
+UNION ALL
+SELECT 'write_off', reference, amount_minor, proposed_at, '/finance/write-offs', proposed_by, person.name
+FROM write_off
+JOIN person ON person.id = proposed_by
+WHERE approved IS NULL
+UNION ALL
+SELECT 'category', category, NULL, proposed_at, '/finance/categories', proposed_by, person.name
+FROM category_account
+JOIN person ON person.id = proposed_by
+WHERE approved IS NULL;
+
+-- name: search
+-- What has the text $1 in its number, name or reference, $2 of each kind at most: kind, what it is called, more of it,
+-- its page and its instant, the latest first within a kind.
+(
+    SELECT 'order' AS kind, number AS title, company AS detail, '/finance/orders/' || purchase_order.id AS path, ordered_at AS at
+    FROM purchase_order
+    JOIN partner ON partner.id = purchase_order.partner
+    WHERE position(upper($1) IN number) > 0 OR purchase_order.id::text = lower($1)
+    ORDER BY ordered_at DESC
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'partner', company, vat_number, '/finance/orders?number=' || last.number, signed_up_at
+    FROM partner
+    JOIN LATERAL (
+        SELECT number FROM purchase_order WHERE partner = partner.id ORDER BY ordered_at DESC LIMIT 1
+    ) AS last ON true
+    WHERE position(lower($1) IN lower(company)) > 0 OR vat_number = upper(replace($1, ' ', ''))
+    ORDER BY signed_up_at DESC
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'invoice', invoice.number, purchase_order.number, '/finance/orders/' || purchase_order, issued_at
+    FROM invoice
+    JOIN purchase_order ON purchase_order.id = purchase_order
+    WHERE position(upper($1) IN invoice.number) > 0
+    ORDER BY issued_at DESC
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'entry', id::text, text, '/finance/journal/' || id, at
+    FROM journal_entry
+    WHERE id::text = $1 OR source_id = $1 OR position(lower($1) IN lower(text)) > 0
+    ORDER BY at DESC
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'line', reference, concat_ws(' ', counterparty, remittance), '/finance/bank/lines/' || id, booked_on::timestamptz
+    FROM bank_line
+    WHERE position(lower($1) IN lower(reference || ' ' || counterparty || ' ' || remittance || ' ' || end_to_end_id)) > 0
+    ORDER BY booked_on DESC
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'transaction', id, category, '/finance/transactions/' || id, created_at
+    FROM balance_transaction
+    WHERE id = $1 OR source_id = $1 OR charge_id = $1 OR payout_id = $1
+    ORDER BY created_at DESC
+    LIMIT $2
+);

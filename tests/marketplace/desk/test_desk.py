@@ -1,0 +1,88 @@
+"""The desk: what waits, who can act on it, the file of it in which no cell is a formula, and the search over it all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+
+from marketplace.finance.assignments import note_exception
+from marketplace.finance.write_offs import propose_write_off
+from marketplace.identity.guards import COOKIE, begin_session
+from marketplace.payouts import actions as payouts
+from tests.marketplace.bank.statements import Entry
+from tests.marketplace.bank.test_matching import bank_says
+from tests.marketplace.finance import sales
+from tests.marketplace.identity.site import Browser, make_staff, text_of
+from tests.marketplace.payouts import payees
+from tests.support.reads import fetch_one, fetch_value
+
+WHY = "line_unexplained"
+
+
+async def test_what_waits_is_in_order_and_with_whom_it_is() -> None:
+    async with payees.paying_three():
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
+        small, large, mine, theirs = await bank_says(
+            Entry(-37, "B1", "Frais"), Entry(90_000, "=1+1", "?", name="ATELIER"), Entry(12, "B3"), Entry(13, "B4")
+        )
+        await propose_write_off(WHY, str(small), nora, reason="Too small to ask.", form_id=uuid.uuid4())
+        await note_exception(WHY, str(mine), nora, assignee=nora.person, form_id=uuid.uuid4())
+        await note_exception(WHY, str(theirs), nora, assignee=paul.person, form_id=uuid.uuid4())
+        assert await payouts.draft(paul)
+        async with Browser() as browser:
+            browser.client.cookies.set(COOKIE, (await begin_session(nora.person)).value or "")
+            shown = text_of(await browser.get("/en/finance/desk"))
+            yours, _, others = shown.partition("With others")
+            assert "=1+1" in yours
+            assert yours.index("€900.00") < yours.index("€0.12") < yours.index("€99.99"), (
+                "by age × amount: the run is new"
+            )
+            assert "B3 €0.12" in yours
+            assert "Paul" in yours, "who prepared the run"
+            assert others.index("Paul") < others.index("The whole queue")
+            assert "Write-off to decide B1" in others, "who proposed it does not decide"
+            assert "B4" in others
+            narrowed = text_of(await browser.get("/fr/finance/desk?kind=run_to_approve&sort=age"))
+            assert "Campagne de versements à approuver" in narrowed
+            assert "B3" not in narrowed
+            rows = list(
+                csv.reader(
+                    io.StringIO((await browser.get("/en/finance/desk.csv?sort=amount")).content.decode("utf-8-sig"))
+                )
+            )
+            assert rows[0] == ["What", "Which", "Why", "Amount", "Since", "With", "Page"]
+            assert (rows[1][1], rows[1][3]) == ("'=1+1", "900.00"), "no cell is a formula, and amounts are numbers"
+            assert {"B1", "B3", "B4"} < {row[1] for row in rows}
+            browser.client.cookies.set(COOKIE, (await begin_session(paul.person)).value or "")
+            yours = text_of(await browser.get("/en/finance/desk")).partition("With others")[0]
+            assert "Write-off to decide B1" in yours, "another person decides"
+            assert "€99.99" not in yours, "who prepared it does not approve it"
+            assert large
+
+
+async def test_the_search_finds_by_number_name_and_reference() -> None:
+    await sales.open_shop()
+    order = await sales.make_order()
+    await sales.pay_unseen(order)
+    await sales.settle(order)
+    await bank_says(Entry(12, "REF-77", "Virement", name="ATELIER DU LAC"))
+    number = await fetch_value("SELECT number FROM purchase_order")
+    company = await fetch_value("SELECT company FROM partner")
+    nora = await make_staff("Nora")
+    async with Browser() as browser:
+        browser.client.cookies.set(COOKIE, (await begin_session(nora.person)).value or "")
+
+        async def found(text: str) -> str:
+            return (await browser.get("/en/finance/search", params={"text": text})).text
+
+        assert f"/en/finance/orders/{order}" in await found(number.lower())
+        assert f"/en/finance/orders?number={number}" in await found(company[:4])
+        invoice = await fetch_value("SELECT number FROM invoice")
+        assert invoice in await found(invoice)
+        entry, text = await fetch_one("SELECT id, text FROM journal_entry WHERE kind = 'sale'")
+        assert f"/en/finance/journal/{entry}" in await found(text)
+        assert "/en/finance/bank/lines/" in await found("du lac")
+        for nothing in ("%", "x", "nowhere to be found", "' OR 1=1"):
+            assert "Nothing has that" in await found(nothing)
+        assert (await browser.get("/en/finance/search")).status_code == 200
