@@ -53,5 +53,5 @@ async def signs_of_one_human(one: uuid.UUID | None, other: uuid.UUID | None) -> 
     alike = await fetch_row(Alike, SQL["find_alike"], one, other, clock.now() - LATELY)
     if alike is None or one == other:
         return []
-    said: list[tuple[Sign, bool]] = [("name", alike.name), ("address", alike.address), ("browser", alike.browser)]
-    return [sign for sign, is_so in said if is_so]
+    compared: list[tuple[Sign, bool]] = [("name", alike.name), ("address", alike.address), ("browser", alike.browser)]
+    return [sign for sign, is_so in compared if is_so]

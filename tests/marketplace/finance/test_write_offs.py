@@ -231,6 +231,7 @@ def test_postings_clear_the_account() -> None:
         "payout_kept",
         "transfer_unasked",
         "refund_failed",
+        "einvoice_rejected",
         "event_failed",
         "command_failed",
         "statement_gap",
