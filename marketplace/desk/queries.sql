@@ -1,6 +1,6 @@
 -- name: list_decisions
--- What waits for a person of finance apart from exceptions: its kind, what it is called, its amount in cents, since when,
--- its page, and who may not decide it because they asked for it.
+-- What waits for a person of finance apart from exceptions: its kind, what it is called, its amount in cents, since
+-- when, its page, and who may not decide it because they asked for it.
 SELECT
     CASE state WHEN 'approved' THEN 'run_to_send' WHEN 'draft' THEN 'run_to_approve' END AS kind,
     left(payout_run.id::text, 8) AS reference,
@@ -27,7 +27,12 @@ WHERE approved IS NULL;
 -- What has the text $1 in its number, name or reference, $2 of each kind at most: kind, what it is called, more of it,
 -- its page and its instant, the latest first within a kind.
 (
-    SELECT 'order' AS kind, number AS title, company AS detail, '/finance/orders/' || purchase_order.id AS path, ordered_at AS at
+    SELECT
+        'order' AS kind,
+        number AS title,
+        company AS detail,
+        '/finance/orders/' || purchase_order.id AS path,
+        ordered_at AS at
     FROM purchase_order
     JOIN partner ON partner.id = purchase_order.partner
     WHERE position(upper($1) IN number) > 0 OR purchase_order.id::text = lower($1)
@@ -64,9 +69,14 @@ UNION ALL
 )
 UNION ALL
 (
-    SELECT 'line', reference, concat_ws(' ', counterparty, remittance), '/finance/bank/lines/' || id, booked_on::timestamptz
+    SELECT
+        'line',
+        reference,
+        concat_ws(' ', counterparty, remittance),
+        '/finance/bank/lines/' || id,
+        booked_on::timestamptz
     FROM bank_line
-    WHERE position(lower($1) IN lower(reference || ' ' || counterparty || ' ' || remittance || ' ' || end_to_end_id)) > 0
+    WHERE position(lower($1) IN lower(concat_ws(' ', reference, counterparty, remittance, end_to_end_id))) > 0
     ORDER BY booked_on DESC
     LIMIT $2
 )
