@@ -170,6 +170,18 @@ class Settings:
     )
     payout_threshold_minor: int = _setting("PAYOUT_THRESHOLD_MINOR", "500", "cents from which a subscriber is paid out")
     payouts_every_seconds: int = _setting("PAYOUTS_EVERY_SECONDS", "2592000", "seconds between drafts of a payout run")
+    export_accounts: str = _setting(
+        "EXPORT_ACCOUNTS",
+        "",
+        "the accountant’s own accounts in a FEC and CSV, such as `706000:70610000 512100:51210001`; empty: ours",
+        roles=(JOBS,),
+    )
+    export_columns: str = _setting(
+        "EXPORT_COLUMNS",
+        "EcritureDate JournalCode CompteNum CompteLib PieceRef EcritureLib Debit Credit",
+        "columns of the CSV export in their order, by the names that a FEC gives them",
+        roles=(JOBS,),
+    )
     vop_url: str = _setting(
         "VOP_URL",
         "",

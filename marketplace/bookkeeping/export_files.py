@@ -81,14 +81,18 @@ async def _write(row: WaitingExport) -> None:
         with path.open("wb") as file:
             out = ExportWriter(file, file_format.encoding, line_ending=file_format.line_ending)
             reporting = asyncio.create_task(_report_progress(row.id, out))
+            fault = None
             try:
                 await file_format.write(out, days)
+            except Invalid as refusal:  # a setting that cannot be: the file says so, and others are written
+                fault = str(refusal)
             finally:
                 reporting.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await reporting
         find_fault = file_format.find_fault
-        fault = await asyncio.to_thread(find_fault, path, days) if find_fault else None
+        if fault is None and find_fault:
+            fault = await asyncio.to_thread(find_fault, path, days)
         if fault is None:
             await object_store.put(_key(row.id), path)
     done: Values = {

@@ -43,7 +43,8 @@ opening AS (
 
 -- name: fec_lines
 -- The lines of a FEC without the header. What earlier years earned is carried to 110000, or to 119000 when it was a
--- loss. $3 the account of licences sold, $4 of Stripe's balance; $5 kinds of entry and $6 their French labels.
+-- loss. $3 the account of licences sold, $4 of Stripe's balance; $5 kinds of entry and $6 their French labels; $7
+-- accounts and $8 what the accountant calls them. What an entry is reads from its kind and the number of its document.
 WITH {entry_lines}, {opening}, carried AS (
     SELECT
         CASE
@@ -70,14 +71,35 @@ WITH {entry_lines}, {opening}, carried AS (
         export_day(greatest(entry.recorded_at, entry.at), 'YYYYMMDD') AS valid_day,
         coalesce('P' || upper(left(partner.id::text, 8)), '') AS partner,
         coalesce(export_text(partner.company), '') AS company,
-        coalesce(invoice.number, nullif(export_text(entry.source_id), ''), entry.id::text) AS piece,
+        coalesce(document.number, nullif(export_text(entry.source_id), ''), entry.id::text) AS piece,
         export_day(coalesce(invoice.issued_at, entry.at), 'YYYYMMDD') AS piece_day,
-        coalesce(nullif(export_text(entry.text), ''), label.words, entry.kind) AS text
+        coalesce(
+            label.words || coalesce(
+                ' ' || CASE
+                    WHEN entry.kind IN ('write_off', 'reversal')
+                    THEN nullif(regexp_replace(export_text(entry.text), '^(Reversal|Undone): ', ''), '')
+                    ELSE document.number
+                END,
+                ''
+            ),
+            nullif(export_text(entry.text), ''),
+            entry.kind
+        ) AS text
     FROM entry
     LEFT JOIN label ON label.kind = entry.kind
+    LEFT JOIN bank_match ON bank_match.id = CASE WHEN entry.kind = 'bank_match' THEN entry.source_id::uuid END
+    LEFT JOIN bank_line
+        ON bank_line.id = CASE entry.kind WHEN 'bank_line' THEN entry.source_id::bigint ELSE bank_match.line END
     LEFT JOIN balance_transaction AS movement
         ON starts_with(entry.kind, 'stripe_') AND movement.id = entry.source_id
     LEFT JOIN invoice ON invoice.entry = entry.id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(
+            invoice.number,
+            nullif(export_text(bank_line.reference), ''),
+            CASE WHEN entry.kind = 'payout_sent' THEN 'PTR' || left(replace(entry.source_id, '-', ''), 8) END
+        ) AS number
+    ) AS document
     LEFT JOIN purchase_order ON purchase_order.id = coalesce(movement.payment_subject, invoice.purchase_order)
     LEFT JOIN partner ON partner.id = purchase_order.partner
 ), journal AS (
@@ -92,8 +114,12 @@ WITH {entry_lines}, {opening}, carried AS (
     FROM line
     GROUP BY id
 ), titled AS (
-    SELECT code AS account, code || E'\t' || export_text(title_fr) AS title, code ~ '^41[16]' AS is_of_partners
+    SELECT
+        code AS account,
+        coalesce(theirs, code) || E'\t' || export_text(title_fr) AS title,
+        code ~ '^41[16]' AS is_of_partners
     FROM account
+    LEFT JOIN unnest($7::text[], $8::text[]) AS given (ours, theirs) ON ours = code
     UNION ALL
     SELECT code, code || E'\tReport à nouveau', false
     FROM unnest(ARRAY['110000', '119000']) AS given (code)

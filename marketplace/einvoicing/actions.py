@@ -44,6 +44,8 @@ BATCH_SIZE: Final = 200
 ASKED_AGAIN_AFTER, KNOWN_FOR = dt.timedelta(hours=1), dt.timedelta(days=7)
 """How long an unknown address is left alone, and a known one believed."""
 LEASE: Final = dt.timedelta(minutes=2)
+IDLE_SECONDS: Final = 1
+"""How long a connection is kept between two requests: a server that closes an idle one would fail the next."""
 LONGEST_WAIT: Final = dt.timedelta(hours=1)
 
 
@@ -115,7 +117,9 @@ async def exchange_einvoices() -> int:
         return 0
     state = await _begin()
     sent, fault = 0, ""
-    async with httpx.AsyncClient(timeout=platform.TIMEOUT_SECONDS) as client:
+    async with httpx.AsyncClient(
+        timeout=platform.TIMEOUT_SECONDS, limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS)
+    ) as client:
         try:
             await platform.sign_in(client)
             await look_up_addresses(client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from marketplace.bookkeeping.exports import fec_rules
@@ -14,6 +15,7 @@ from marketplace.ledger.entry_kinds import ENTRY_KINDS
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 
@@ -23,9 +25,15 @@ def _check_days(days: Days) -> None:
 
 
 async def _write(out: ExportWriter, days: Days) -> None:
-    """Write the header and the lines; an entry without a text has its kind's French label."""
-    labels = {code: kind.label_fr for code, kind in ENTRY_KINDS.items()}
+    """Write the header and the lines."""
     await out.write_lines("\t".join(fec_rules.COLUMNS))
+    await copy_lines(days, out.write)
+
+
+async def copy_lines(days: Days, sink: Callable[[bytes], Awaitable[None]]) -> None:
+    """Hand a FEC's lines to `sink`, whole ones at a time: labels in French, accounts as the accountant calls them."""
+    labels = {code: kind.label_fr for code, kind in ENTRY_KINDS.items()}
+    accounts = read_accounts(settings().export_accounts)
     async with one_snapshot():
         await copy_out(
             SQL["fec_lines"],
@@ -34,8 +42,22 @@ async def _write(out: ExportWriter, days: Days) -> None:
             chart.STRIPE,
             list(labels),
             list(labels.values()),
-            sink=out.write,
+            list(accounts),
+            list(accounts.values()),
+            sink=sink,
         )
+
+
+def read_accounts(text: str) -> dict[str, str]:
+    """Read `ours:theirs` pairs with spaces or commas between; refuse an account that is not in our chart, or no number."""
+    pairs = dict(pair.partition(":")[::2] for pair in text.replace(",", " ").split())
+    for ours, theirs in pairs.items():
+        if ours not in chart.TITLES or not re.fullmatch(r"[1-8][0-9A-Z]{2,11}", theirs):
+            raise Invalid(
+                "EXPORT_ACCOUNTS: {pair} is not one of our accounts, a colon and one of theirs.",
+                pair=f"{ours}:{theirs}",
+            )
+    return pairs
 
 
 def _find_fault(path: Path, days: Days) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from marketplace.bookkeeping.exports import beancount, fec, hledger
+from marketplace.bookkeeping.exports import accountant, beancount, fec, hledger
 
 if TYPE_CHECKING:
     from marketplace.bookkeeping.exports.format import ExportFormat
 
 EXPORT_FORMATS: Final[dict[str, ExportFormat]] = {
-    module.FORMAT.code: module.FORMAT for module in (fec, beancount, hledger)
+    module.FORMAT.code: module.FORMAT for module in (fec, accountant, beancount, hledger)
 }
 """Code → format, in the order of the page."""
