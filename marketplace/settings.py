@@ -173,7 +173,7 @@ class Settings:
     export_accounts: str = _setting(
         "EXPORT_ACCOUNTS",
         "",
-        "the accountant’s own accounts in a FEC and CSV, such as `706000:70610000 512100:51210001`; empty: ours",
+        "the accountant’s own accounts in a FEC and CSV, as `ours:theirs` with spaces between; empty: ours",
         roles=(JOBS,),
     )
     export_columns: str = _setting(

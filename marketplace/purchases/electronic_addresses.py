@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from marketplace import clock
+from marketplace.database import fetch_row, select
 from marketplace.purchases.tables import ElectronicAddress
 
 if TYPE_CHECKING:
     import uuid
+
+
+class Receiving(Struct, frozen=True):
+    """Where a partner receives invoices electronically; `address` None: nowhere, or nobody chose among `lines`."""
+
+    address: str | None
+    lines: str
+
+
+async def find_receiving(partner: uuid.UUID) -> Receiving | None:
+    """Return what the annuaire has of a partner; None where it was never asked, as of companies outside France."""
+    of_it = select(Receiving, ElectronicAddress).where(ElectronicAddress.partner == partner)
+    return await fetch_row(Receiving, of_it)
 
 
 async def write_lines(partner: uuid.UUID, siren: str, *, lines: list[str], address: str | None) -> None:

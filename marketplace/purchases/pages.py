@@ -14,6 +14,7 @@ from msgspec import Struct
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
 from marketplace.purchases import invoices, quote_pages
+from marketplace.purchases.electronic_addresses import find_receiving
 from marketplace.purchases.quote_pages import to_payment
 from marketplace.purchases.refunds import return_money_of_recalled
 from marketplace.web.pages import download, page, see
@@ -71,7 +72,11 @@ async def invoice_file(request: Asked, invoice: FromPath[uuid.UUID]) -> Response
 async def billing(request: Asked) -> Template:
     """Show where the partner's invoices are addressed."""
     assert request.user.partner
-    return page("purchases/billing.html", billing=await invoices.find_billing(request.user.partner))
+    return page(
+        "purchases/billing.html",
+        billing=await invoices.find_billing(request.user.partner),
+        receiving=await find_receiving(request.user.partner),
+    )
 
 
 @post("/billing", guards=[partner], opt=expect("partner"), status_code=303)

@@ -196,17 +196,22 @@ async def test_without_an_address_an_invoice_waits_and_a_clerk_chooses_among_lin
         it = await transmission_of(number)
         with pytest.raises(Invalid, match="no such line"):
             await choose_address(it, SIREN, ada)
+        async with await signed_in("partner") as partner:
+            assert "your invoices wait" in (await partner.get("/en/billing")).text
         with clock.started_at(start + dt.timedelta(hours=2)):
             assert await whys() == {number: "einvoice_waiting annuaire"}
             platform.unknown.clear()
             platform.lines[SIREN] = [f"{SIREN}_COMPTA", f"{SIREN}_SIEGE"]
             await work()
             assert await states() == {number: "waiting"}, "nobody guesses which"
-            async with await signed_in("finance") as visitor:
+            async with await signed_in("finance") as visitor, await signed_in("partner") as partner:
+                assert "which one you read" in (await partner.get("/en/billing")).text
                 assert f"{SIREN}_COMPTA" in (await visitor.get(f"/en/finance/einvoicing/{it}")).text
             await choose_address(it, f"{SIREN}_COMPTA", ada)
             await work()
             assert await states() == {number: "deposited"}
+            async with await signed_in("partner") as partner:
+                assert f"travel to {SIREN}_COMPTA" in (await partner.get("/en/billing")).text
             with pytest.raises(NotFound):
                 await choose_address(it, f"{SIREN}_COMPTA", ada)
             assert f"{SIREN}_COMPTA".encode() in platform_xml(platform), "the file that travels has the address"
