@@ -101,6 +101,7 @@ from marketplace.stewardship import release_pages as stewardship_release_pages
 from marketplace.stewardship import terms_pages as stewardship_terms_pages
 from marketplace.storefront import pages as storefront_pages
 from marketplace.switches import pages as switches_pages
+from marketplace.subscriptions import pages as subscriptions_pages
 from marketplace.tracing import request_id
 from marketplace.transparency import pages as transparency_pages
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
@@ -408,6 +409,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     notifications_pages.ROUTES,
     notifications_api.ROUTES,
     storefront_pages.ROUTES,
+    subscriptions_pages.ROUTES,
     earnings_pages.ROUTES,
     earnings_statement_pages.ROUTES,
     operators_api.ROUTES,

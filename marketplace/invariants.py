@@ -29,6 +29,7 @@ from marketplace.payments.invariants import PAYMENTS
 from marketplace.payouts.invariants import PAYOUTS
 from marketplace.purchases.invariants import SALES
 from marketplace.rewards.invariants import REWARDS
+from marketplace.subscriptions.invariants import SUBSCRIPTIONS
 from marketplace.transparency.invariants import LOG
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         PAYMENTS,
         RELEASES,
         SALES,
+        SUBSCRIPTIONS,
         AUCTIONS,
         DOWNLOADS,
         INDEX,

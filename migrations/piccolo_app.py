@@ -34,6 +34,7 @@ SLICES = (
     "search",
     "einvoicing",
     "requests",
+    "subscriptions",
     "auctions",
     "reverse_auctions",
     "delivery",

@@ -200,12 +200,18 @@ async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[Pric
 
 
 async def quote(
-    partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, level: int = 0, is_held: bool = False
+    partner: uuid.UUID,
+    release: uuid.UUID,
+    *,
+    quote_id: uuid.UUID,
+    level: int = 0,
+    is_held: bool = False,
+    locked_minor: int | None = None,
 ) -> uuid.UUID:
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
 
-    level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. Refuses what is not on
-    sale, and more than rules.QUOTES_A_DAY.
+    level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. locked_minor: what a
+    subscription pays at most. Refuses what is not on sale, and more than rules.QUOTES_A_DAY.
     """
     now = clock.now()
     if await _is_asked_again(partner, release, level, quote_id):
@@ -217,7 +223,8 @@ async def quote(
     assert offer
     if await is_reserved(offer.id, partner, now):
         raise Conflict("Another partner holds this dataset exclusively for now.")
-    holding = rules.holding_of(priced.amount_minor) if is_held else 0
+    agreed = {"holding_minor": rules.holding_of(priced.amount_minor)} if is_held else {}
+    agreed |= {} if locked_minor is None else {"locked_minor": locked_minor}
     expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
     document = rules.write_document(
         quote_id,
@@ -229,7 +236,7 @@ async def quote(
         quoted_at=now,
         expires_at=expires_at,
         evidence=offer.evidence,
-        holding_minor=holding,
+        agreed=agreed,
     )
     signed = Quote(
         id=quote_id,
@@ -237,7 +244,7 @@ async def quote(
         offer=offer.id,
         release=release,
         level=level,
-        amount_minor=priced.amount_minor + holding,
+        amount_minor=rules.amount_of(priced, agreed),
         currency=offer.currency,
         document=document,
         signature=sign(document, settings().signing_key),
@@ -321,13 +328,12 @@ def recompute(quote: SignedQuote) -> PricedQuote:
     assert quote.auction is None, "an awarded price is the auction's, see check_awarded"
     priced = rules.recompute(quote.document, quote.signature, public_key(settings().signing_key).hex())
     stated = json.loads(quote.document)
-    holding = rules.stated_holding(quote.document)
-    if holding not in {0, rules.holding_of(priced.amount_minor)} or (
+    if (
         stated["quote"],
         stated["partner"],
         stated["release"],
         stated.get("level", 0),
-        priced.amount_minor + holding,
+        rules.amount_of(priced, stated),
         stated["expires_at"],
     ) != (
         str(quote.id),

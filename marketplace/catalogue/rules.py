@@ -13,7 +13,7 @@ import json
 import re
 import uuid
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 from msgspec import Struct
@@ -295,14 +295,14 @@ def write_document(
     expires_at: dt.datetime,
     level: int = 0,
     evidence: Evidence = NOTHING_LEARNT,
-    holding_minor: int = 0,
+    agreed: Mapping[str, int] = MappingProxyType({}),
 ) -> bytes:
     """Return a quote's canonical bytes: who, what, how the price came about and until when it holds.
 
-    evidence: what the demand in the price was drawn from. holding_minor: what holding it for thirty days costs beside it.
+    evidence: what the demand in the price was drawn from. agreed: what else the amount is of, see `amount_of`.
     """
     return rfc8785.dumps(
-        ({"holding_minor": holding_minor} if holding_minor else {})
+        dict(agreed)
         | {
             "quote": str(quote),
             "partner": str(partner),
@@ -339,6 +339,20 @@ def recompute(document: bytes, signature: bytes, key: str) -> pricing.PricedQuot
 def holding_of(amount_minor: int) -> int:
     """Return what holding a price for thirty days costs beside it, in cents, rounded up."""
     return -(-amount_minor * HOLD_BASIS_POINTS // NEUTRAL)
+
+
+def amount_of(priced: pricing.PricedQuote, stated: Mapping[str, Any]) -> int:
+    """Return what a quote is to cost, in cents before VAT, by its price and what else its document states.
+
+    `holding_minor`: holding the price for thirty days costs so much beside it. `locked_minor`: a subscription costs so
+    much at most, but never less than what its contributors were promised needs. Refuses what is not by this rule.
+    """
+    if "locked_minor" in stated:
+        return max(min(int(stated["locked_minor"]), priced.amount_minor), priced.inputs.floor_minor)
+    holding = int(stated.get("holding_minor", 0))
+    if holding not in {0, holding_of(priced.amount_minor)}:
+        raise Invalid("This quote was changed, or was not signed by Partage.")
+    return priced.amount_minor + holding
 
 
 def stated_holding(document: bytes) -> int:

@@ -48,6 +48,7 @@ from marketplace.search.actions import refresh_cards
 from marketplace.search.saved import write_alerts
 from marketplace.settings import settings
 from marketplace.storefront.reminders import write_to_bidders
+from marketplace.subscriptions.actions import deliver
 from marketplace.transparency.actions import keep_log
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "stripe-balance": (min(shares, 10 * MINUTE), mirror_balance),
         "settle-orders": (2, settle_paid),
         "lapse-orders": (MINUTE, lapse_unpaid),
+        "deliver-subscriptions": (30, deliver),
         "close-auctions": (1, close_auctions),
         "settle-auctions": (10, settle_sales),
         "award-reverse-auctions": (10, award_auctions),

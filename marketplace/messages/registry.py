@@ -45,6 +45,8 @@ from marketplace.messages.kinds import (
     run_to_approve,
     search_match,
     webhook_disabled,
+    subscription_ended,
+    subscription_paused,
     won,
     write_off_to_decide,
 )
@@ -92,6 +94,8 @@ KINDS: Final = {
         run_to_approve,
         search_match,
         webhook_disabled,
+        subscription_ended,
+        subscription_paused,
         won,
         write_off_to_decide,
     )

@@ -188,6 +188,18 @@ async def check_second(partner: uuid.UUID, release: uuid.UUID, level: int, reaso
         )
 
 
+async def order_subscribed(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, email: str) -> None:
+    """Order a quote of a subscription and charge the partner's saved method, in the caller's transaction."""
+    now = clock.now()
+    async with transaction():
+        await lock("order numbers")
+        asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
+        assert asked, "it was signed in this transaction"
+        _check_quote(asked, now)
+        new = await _write_order(asked, order_id, now)
+        await payments.request_charge(order_id, partner, **_owed(new, asked, email, ENGLISH_CHECKOUT, now))
+
+
 def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:
     """Refuse a quote that expired or was changed, and a release that is not sold any more."""
     if quote.expires_at <= now:

@@ -1,0 +1,186 @@
+"""Subscribing, pausing, ending; and ordering what is due: at the locked price or less, audited, charged off session.
+
+A release is priced, audited and ordered as any other sale; it pays its own contributors, and its order, licence and
+entries are purchases' own. Where the audit refuses the locked price the release is not sold, and the partner reads why.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue import menu
+from marketplace.catalogue.queries import find_listed_release, get_listing
+from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
+from marketplace.errors import Conflict, Invalid, NotFound, Refusal
+from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import subscription_ended, subscription_paused
+from marketplace.messages.rules import Recipient
+from marketplace.payments.queries import find_saved_method
+from marketplace.purchases.actions import order_subscribed
+from marketplace.purchases.queries import get_email
+from marketplace.subscriptions.queries import SQL, get_own
+from marketplace.subscriptions.tables import SubscribedRelease, Subscription
+
+BATCH_SIZE = 200
+CHOICES = (4, 12, 26, 52)
+"""How many releases can be subscribed to."""
+
+
+class Due(Struct, frozen=True):
+    """A release that an active subscription is to have; `locked_minor` is the most it costs, in cents before VAT."""
+
+    subscription: uuid.UUID
+    partner: uuid.UUID
+    locked_minor: int
+    release: uuid.UUID
+
+
+class Changed(Struct, frozen=True):
+    """A subscription that ended or was paused by itself."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    dataset: str
+
+
+class Known(Struct, frozen=True):
+    """Whose a subscription is."""
+
+    partner: uuid.UUID
+    dataset: str
+
+
+async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscription: uuid.UUID) -> None:
+    """Subscribe to the next releases of a dataset, each for today's price of the latest or less; the same id subscribes once.
+
+    Refuses a dataset without new releases by itself, one that is not on sale, a second subscription to it, and a partner
+    without a saved payment method.
+    """
+    if releases not in CHOICES:
+        raise Invalid("Choose for how many releases.", field="releases")
+    listing = await get_listing(dataset)
+    if not listing.cadence:
+        raise Conflict("This dataset has no new releases by itself: it cannot be subscribed to.")
+    latest = await find_listed_release(listing.latest)
+    assert latest
+    price = await catalogue.price_now(latest, now=clock.now())
+    async with transaction():
+        await lock(f"subscriptions {partner}")
+        is_it = Subscription.id == subscription
+        known = await fetch_row(Known, select(Known, Subscription).where(is_it))
+        if known is not None:
+            if (known.partner, known.dataset) != (partner, dataset):
+                raise Conflict("That subscription already exists; go back, reload the page and try again.")
+            return
+        is_open = (
+            (Subscription.partner == partner) & (Subscription.dataset == dataset) & (Subscription.state != "ended")
+        )
+        if await Subscription.exists().where(is_open):
+            raise Conflict("Your company is subscribed to this dataset already.")
+        if await find_saved_method(partner) is None:
+            raise Conflict("Save a card or bank account first: each release is paid by it.")
+        await Subscription.insert(
+            Subscription(
+                id=subscription,
+                partner=partner,
+                dataset=dataset,
+                locked_minor=price.amount_minor,
+                currency=price.inputs.currency,
+                releases=releases,
+                after=latest.period_to,
+                began_at=clock.now(),
+            )
+        )
+
+
+async def pause(partner: uuid.UUID, subscription: uuid.UUID) -> None:
+    """Pause a partner's own subscription: what is published meanwhile is due once it goes on."""
+    await _move(partner, subscription, "active", "paused")
+
+
+async def resume(partner: uuid.UUID, subscription: uuid.UUID) -> None:
+    """Go on with a paused subscription; an order that was not paid is made anew."""
+    async with transaction():
+        await _move(partner, subscription, "paused", "active")
+        await execute(SQL["forget_lapsed"], subscription)
+
+
+async def end(partner: uuid.UUID, subscription: uuid.UUID) -> None:
+    """End a partner's own subscription: what was ordered stays ordered, and nothing more is."""
+    row = await get_own(subscription, partner)
+    if row.state != "ended":
+        ended = {Subscription.state: "ended", Subscription.ended_at: clock.now()}
+        await Subscription.update(ended).where(Subscription.id == subscription, Subscription.state != "ended")  # type: ignore[arg-type]
+
+
+async def _move(partner: uuid.UUID, subscription: uuid.UUID, before: str, after: str) -> None:
+    row = await get_own(subscription, partner)
+    if row.state == "ended":
+        raise Conflict("This subscription has ended.")
+    its = (Subscription.id == subscription) & (Subscription.state == before)
+    await Subscription.update({Subscription.state: after}).where(its)
+
+
+async def deliver() -> int:
+    """Order what is due, pause what was not paid, and end what is complete; a job. Return how many orders were made."""
+    await _report(SQL["pause_unpaid"], subscription_paused.KIND)
+    await _report(SQL["end_complete"], subscription_ended.KIND, clock.now())
+    made = 0
+    for due in await fetch_rows(Due, SQL["list_due"], BATCH_SIZE, clock.now()):
+        try:
+            made += await _order(due)
+        except Refusal as refused:
+            await _note(due, refused=refused)
+    return made
+
+
+async def _order(due: Due) -> int:
+    """Order one release at the locked price or less, in one transaction with its audit; 0 where another worker did."""
+    async with transaction():
+        await lock("offers")
+        await lock(f"subscription {due.subscription}")
+        is_it = (SubscribedRelease.subscription == due.subscription) & (SubscribedRelease.release == due.release)
+        is_had = is_it & SubscribedRelease.purchase_order.is_not_null()
+        is_active = (Subscription.id == due.subscription) & (Subscription.state == "active")
+        if await SubscribedRelease.exists().where(is_had) or not await Subscription.exists().where(is_active):
+            return 0
+        release = await find_listed_release(due.release)
+        if release is None:
+            raise NotFound("There is no such release in the catalogue.")
+        quote, order = uuid.uuid4(), uuid.uuid4()
+        await catalogue.quote(due.partner, due.release, quote_id=quote, locked_minor=due.locked_minor)
+        await menu.audit(release.dataset, clock.now())
+        await order_subscribed(due.partner, quote, order_id=order, email=await get_email(due.partner))
+        await _note(due, order=order)
+    return 1
+
+
+async def _note(due: Due, *, order: uuid.UUID | None = None, refused: Refusal | None = None) -> None:
+    """Write down what became of a release: its order, or why it was not sold, which is tried again a day later."""
+    fields = {name: str(value) for name, value in refused.fields.items()} if refused else {}
+    row = SubscribedRelease(
+        id=uuid.uuid4(),
+        subscription=due.subscription,
+        release=due.release,
+        purchase_order=order,
+        refusal=json.dumps({"sentence": refused.sentence, "fields": fields}) if refused else "",
+        at=clock.now(),
+    )
+    once = (SubscribedRelease.subscription, SubscribedRelease.release)
+    changed = [SubscribedRelease.purchase_order, SubscribedRelease.refusal, SubscribedRelease.at]
+    await SubscribedRelease.insert(row).on_conflict(action="DO UPDATE", target=once, values=changed)
+
+
+async def _report(statement: str, kind: object, *values: object) -> None:
+    """Change what a statement changes, and write to the partners in the same transaction."""
+    async with transaction():
+        for row in await fetch_rows(Changed, statement, *values):
+            source = f"{row.id} {clock.now():%Y-%m-%dT%H:%M:%S}"
+            to = [Recipient("partner", str(row.partner))]
+            await send(kind, source, to, dataset=row.dataset, id=str(row.id))  # type: ignore[arg-type]

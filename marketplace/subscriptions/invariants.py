@@ -1,0 +1,14 @@
+"""What must always be true of subscriptions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from marketplace.statements import Invariant
+from marketplace.subscriptions.queries import SQL
+
+SUBSCRIPTIONS: Final = (
+    Invariant(
+        "a subscription orders for its partner, what it came to, at no more than the locked price", SQL["list_dearer"]
+    ),
+)

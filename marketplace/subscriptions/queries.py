@@ -1,0 +1,66 @@
+"""What is read of subscriptions: a partner's own, with what each ordered."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows
+from marketplace.errors import NotFound
+from marketplace.statements import load_statements
+
+SQL: Final = load_statements(__package__)
+
+
+class SubscriptionRow(Struct, frozen=True):
+    """A subscription with how many releases it ordered; `locked_minor` is the most one costs, in cents before VAT."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    dataset: str
+    title_fr: str
+    title_en: str
+    cadence: str
+    locked_minor: int
+    currency: str
+    releases: int
+    state: str
+    began_at: dt.datetime
+    ended_at: dt.datetime | None
+    ordered: int
+
+
+class ReleaseOfSubscription(Struct, frozen=True):
+    """A release that a subscription came to, with its order; or why it was not sold, as JSON."""
+
+    release: uuid.UUID
+    period_from: dt.datetime
+    period_to: dt.datetime
+    time_zone: str
+    purchase_order: uuid.UUID | None
+    number: str | None
+    state: str | None
+    total_minor: int | None
+    refusal: str
+    at: dt.datetime
+
+
+async def list_own(partner: uuid.UUID) -> list[SubscriptionRow]:
+    """Return a partner's subscriptions, the latest first."""
+    return await fetch_rows(SubscriptionRow, SQL["list_own"], partner)
+
+
+async def get_own(subscription: uuid.UUID, partner: uuid.UUID) -> SubscriptionRow:
+    """Return a partner's own subscription; NotFound for anybody else's."""
+    row = await fetch_row(SubscriptionRow, SQL["get_own"], subscription, partner)
+    if row is None:
+        raise NotFound("There is no such subscription.")
+    return row
+
+
+async def list_releases(subscription: uuid.UUID) -> list[ReleaseOfSubscription]:
+    """Return what a subscription came to, the latest period first."""
+    return await fetch_rows(ReleaseOfSubscription, SQL["list_releases"], subscription)

@@ -1,0 +1,135 @@
+-- fragment: counted
+-- Subscriptions with how many releases they ordered, and how many of those orders were paid.
+SELECT
+    subscription.id,
+    subscription.partner,
+    subscription.dataset,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.cadence,
+    subscription.locked_minor,
+    subscription.currency,
+    subscription.releases,
+    subscription.state,
+    subscription.began_at,
+    subscription.ended_at,
+    (
+        SELECT count(*)
+        FROM subscribed_release
+        WHERE subscribed_release.subscription = subscription.id AND purchase_order IS NOT NULL
+    ) AS ordered
+FROM subscription
+JOIN dataset ON dataset.code = subscription.dataset
+
+-- name: list_own
+-- The subscriptions of the partner $1, the latest first.
+{counted}
+WHERE subscription.partner = $1
+ORDER BY subscription.began_at DESC, subscription.id;
+
+-- name: get_own
+-- The subscription $1 of the partner $2.
+{counted}
+WHERE subscription.id = $1
+  AND subscription.partner = $2;
+
+-- name: list_releases
+-- What the subscription $1 came to, the latest period first.
+SELECT
+    subscribed_release.release,
+    release.period_from,
+    release.period_to,
+    dataset.time_zone,
+    purchase_order.id AS purchase_order,
+    purchase_order.number,
+    purchase_order.state,
+    purchase_order.total_minor,
+    subscribed_release.refusal,
+    subscribed_release.at
+FROM subscribed_release
+JOIN release ON release.id = subscribed_release.release
+JOIN dataset ON dataset.code = release.dataset
+LEFT JOIN purchase_order ON purchase_order.id = subscribed_release.purchase_order
+WHERE subscribed_release.subscription = $1
+ORDER BY release.period_to DESC;
+
+-- name: list_due
+-- At most $1 releases that active subscriptions are still to have: sealed, for sale, not called back, of a period that the
+-- subscription has not ordered, nor was refused within a day, and not the partner's already at the instant $2; the
+-- earliest period first.
+SELECT DISTINCT ON (subscription.id)
+    subscription.id AS subscription,
+    subscription.partner,
+    subscription.locked_minor,
+    release.id AS release
+FROM subscription
+JOIN offer ON offer.dataset = subscription.dataset AND offer.withdrawn_at IS NULL
+JOIN release ON release.dataset = subscription.dataset AND release.state = 'sealed'
+WHERE subscription.state = 'active'
+  AND release.period_to > subscription.after
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+  AND NOT EXISTS (
+      SELECT
+      FROM subscribed_release AS had
+      JOIN release AS earlier ON earlier.id = had.release
+      WHERE had.subscription = subscription.id
+        AND (had.purchase_order IS NOT NULL OR had.at > $2::timestamptz - interval '1 day')
+        AND (earlier.period_from, earlier.period_to) = (release.period_from, release.period_to)
+  )
+  AND NOT EXISTS (
+      SELECT
+      FROM entitlement
+      WHERE entitlement.partner = subscription.partner
+        AND entitlement.release = release.id
+        AND entitlement.ends_at > $2
+        AND entitlement.revoked_at IS NULL
+  )
+ORDER BY subscription.id, release.period_to, release.revision DESC
+LIMIT $1;
+
+-- name: end_complete
+-- Ends at $1 the subscriptions that ordered all their releases, and returns them.
+UPDATE subscription
+SET state = 'ended', ended_at = $1
+WHERE state = 'active'
+  AND (
+      SELECT count(*)
+      FROM subscribed_release
+      WHERE subscribed_release.subscription = subscription.id AND purchase_order IS NOT NULL
+  ) >= releases
+RETURNING id, partner, dataset;
+
+-- name: pause_unpaid
+-- Pauses active subscriptions with an order that lapsed, and returns them.
+UPDATE subscription
+SET state = 'paused'
+WHERE state = 'active'
+  AND EXISTS (
+      SELECT
+      FROM subscribed_release
+      JOIN purchase_order ON purchase_order.id = subscribed_release.purchase_order
+      WHERE subscribed_release.subscription = subscription.id AND purchase_order.state = 'lapsed'
+  )
+RETURNING id, partner, dataset;
+
+-- name: forget_lapsed
+-- Forgets the lapsed orders of the subscription $1: their releases are due again.
+DELETE FROM subscribed_release
+USING purchase_order
+WHERE purchase_order.id = subscribed_release.purchase_order
+  AND subscribed_release.subscription = $1
+  AND purchase_order.state = 'lapsed';
+
+-- name: list_dearer
+-- Orders of subscriptions that are another partner's, of another release, or dearer than the price that was locked, and
+-- than what was promised to contributors since.
+SELECT subscribed_release.id, purchase_order.id AS purchase_order
+FROM subscribed_release
+JOIN subscription ON subscription.id = subscribed_release.subscription
+JOIN purchase_order ON purchase_order.id = subscribed_release.purchase_order
+JOIN quote ON quote.id = purchase_order.quote
+WHERE (purchase_order.partner, purchase_order.release) <> (subscription.partner, subscribed_release.release)
+   OR purchase_order.net_minor > greatest(
+       subscription.locked_minor,
+       (convert_from(quote.document, 'UTF8')::jsonb #>> '{{price,inputs,floor_minor}}')::bigint
+   );

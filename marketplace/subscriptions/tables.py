@@ -1,0 +1,54 @@
+"""Columns and constraints of subscriptions, and of what they ordered."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigInt, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.datasets.tables import Dataset, Release
+from marketplace.identity.tables import Partner
+from marketplace.personal_data import NOBODYS
+from marketplace.purchases.tables import Order
+from pricing.money import EUR
+
+
+class Subscription(Table, db=DB, tablename="subscription"):
+    """A partner buys the next releases of a dataset, each for the price of the day it began, or less."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
+    locked_minor = BigInt()
+    """The most that one release costs, before VAT."""
+    currency = Varchar(length=3, default=EUR)
+    releases = Integer()
+    """How many it is for."""
+    after = Timestamptz()
+    """Releases of periods that end later than the latest one when it began."""
+    state = Text(default="active")
+    """active ↔ paused → ended."""
+    began_at = Timestamptz()
+    ended_at = Timestamptz(null=True, default=None)
+    price_is_positive = Check("locked_minor > 0")
+    some_releases = Check("releases BETWEEN 1 AND 120")
+    known_state = Check("state IN ('active', 'paused', 'ended')")
+    ends_at_an_instant = Check("(state = 'ended') = (ended_at IS NOT NULL)")
+
+
+class SubscribedRelease(Table, db=DB, tablename="subscribed_release"):
+    """A release that a subscription came to: ordered, or not, with the reason."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    subscription = ForeignKey(Subscription, null=False, on_delete=OnDelete.restrict)
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    purchase_order = ForeignKey(Order, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    """Null: it was not sold."""
+    refusal = Text(default="")
+    """JSON of the sentence and its fields, where it was not sold: the menu's audit refused it."""
+    at = Timestamptz()
+    ordered_once = Unique([subscription, release])
+    ordered_or_refused = Check("(purchase_order IS NULL) = (refusal <> '')")

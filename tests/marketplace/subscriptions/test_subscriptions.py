@@ -1,0 +1,176 @@
+"""Subscriptions over HTTP: from the dataset's page to releases that come, are charged, paid to their own people, and end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import html5lib
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.database import execute
+from marketplace.finance.actions import reconcile
+from marketplace.payments.balance import mirror_balance
+from marketplace.subscriptions.actions import CHOICES, deliver
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, pay, seal_release
+from tests.support.reads import fetch, fetch_one, fetch_value
+
+DAY = dt.timedelta(days=1)
+
+
+async def next_release(number: int) -> uuid.UUID:
+    """Seal a release of the week after the one that ended three days ago, and so on."""
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - DAY
+    return await seal_release(rows=200 + number, period=(end - 7 * DAY, end + number * dt.timedelta(minutes=0)))
+
+
+async def save_card(browser: Browser, back: str) -> None:
+    saved = str(uuid.uuid4())
+    answer = await browser.submit("/en/payment-method", {"back": back}, form_id=saved)
+    await pay(answer.headers["location"])
+    await browser.get(f"/en/payment-method?saved={saved}&back={back}")
+
+
+async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less_until_it_is_complete(
+    stripe: Any,
+) -> None:
+    del stripe
+    await open_shop()
+    await make_buyer()
+    await make_buyer("rival")
+    form = "00000000-0000-4000-8000-000000000001"
+    async with Browser() as browser, Browser() as rival:
+        await browser.sign_in("atelier@partner.example")
+        await rival.sign_in("rival@partner.example")
+        page = await browser.get("/en/subscribe/lyon")
+        html5lib.HTMLParser(strict=True).parse(page.text)
+        assert "no new releases by itself" in text_of(page)
+        refused = await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"})
+        assert refused.status_code == 409
+        await execute("UPDATE dataset SET cadence = 'week'")
+        assert "Save a payment method" in text_of(await browser.get("/en/subscribe/lyon"))
+        refused = await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"})
+        assert "Save a card or bank account first" in text_of(refused)
+        await save_card(browser, "/subscribe/lyon")
+        assert "/subscribe/lyon" in (await browser.get("/en/datasets/lyon")).text
+        page = await browser.get("/fr/subscribe/lyon")
+        html5lib.HTMLParser(strict=True).parse(page.text)
+        assert "4 publications" in text_of(page)
+        wrong = await browser.submit("/fr/subscribe/lyon", {"dataset": "lyon", "releases": "5"})
+        assert 'id="releases-error"' in wrong.text
+        for _ in range(2):
+            made = await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
+            assert made.headers["location"] == f"/en/subscriptions/{form}"
+        again = await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"})
+        assert "subscribed to this dataset already" in text_of(again)
+        assert (
+            await rival.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
+        ).status_code == 409
+        for verb in ("", "/pause", "/resume", "/end"):
+            path = f"/en/subscriptions/{form}{verb}"
+            answer = await (rival.submit(path, {}) if verb else rival.get(path))
+            assert answer.status_code == 404, verb
+        locked = await fetch_value("SELECT locked_minor FROM subscription")
+        assert await deliver() == 0, "what was published before is not part of it"
+
+        first = await next_release(1)
+        await browser.submit(f"/en/subscriptions/{form}/pause", {})
+        assert await deliver() == 0
+        await browser.submit(f"/en/subscriptions/{form}/resume", {})
+        assert await deliver() == 1
+        assert await deliver() == 0
+        await jobs()
+        row = await fetch_one("SELECT * FROM purchase_order")
+        assert row
+        assert (row["release"], row["state"]) == (first, "paid")
+        assert row["net_minor"] <= locked
+        shown = text_of(await browser.get(f"/en/subscriptions/{form}"))
+        assert "1 of 4" in shown
+        assert row["number"] in shown
+        assert "Yours until" in text_of(await browser.get("/en/datasets/lyon"))
+        quote = text_of(await browser.get(f"/en/quotes/{row['quote']}"))
+        assert "has been ordered" in quote
+
+        await execute("UPDATE subscription SET releases = 1")
+        assert await deliver() == 0
+        assert await fetch_value("SELECT state FROM subscription") == "ended"
+        ended = await browser.get(f"/en/subscriptions/{form}")
+        assert "Renew it at today’s price" in text_of(ended)
+        assert (await browser.submit(f"/en/subscriptions/{form}/resume", {})).status_code == 409
+        assert (await browser.submit(f"/en/subscriptions/{form}/end", {})).status_code == 303
+        listed = await browser.get("/fr/subscriptions")
+        html5lib.HTMLParser(strict=True).parse(listed.text)
+        assert "Terminé" in text_of(listed)
+        assert "No subscriptions yet" in text_of(await rival.get("/en/subscriptions"))
+    await mirror_balance()
+    await reconcile()
+    postings = await fetch(
+        """SELECT debit, credit, amount_minor FROM posting JOIN journal_entry ON journal_entry.id = entry
+           WHERE kind = 'sale' ORDER BY credit"""
+    )
+    assert postings == [("411000", "445710", row["vat_minor"]), ("411000", "706000", row["net_minor"])]
+    licence = await fetch_one("SELECT release, net_minor FROM licence")
+    assert licence == (first, row["net_minor"]), "its own people share its own price"
+    assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'subscription_ended'") == 1
+    assert CHOICES[0] == 4
+
+
+async def test_what_is_not_paid_pauses_until_the_partner_goes_on(stripe: Any) -> None:
+    del stripe
+    await open_shop()
+    partner = await make_buyer()
+    await execute("UPDATE dataset SET cadence = 'week'")
+    form = str(uuid.uuid4())
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        await save_card(browser, "/subscribe/lyon")
+        await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
+        await execute("UPDATE saved_method SET ends_on = CURRENT_DATE - 1")
+        await next_release(1)
+        assert await deliver() == 1
+        await jobs()
+        assert await fetch_value("SELECT state FROM purchase_order") == "awaiting_payment"
+        with clock.shifted(dt.timedelta(hours=1)):
+            await jobs()
+            assert await fetch_value("SELECT state FROM purchase_order") == "lapsed"
+            await deliver()
+            assert await fetch_value("SELECT state FROM subscription") == "paused"
+            await browser.submit(f"/en/subscriptions/{form}/resume", {})
+            assert await deliver() == 1, "an order that was not paid is made anew"
+        assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'subscription_paused'") == 1
+        await browser.submit(f"/en/subscriptions/{form}/end", {})
+        await next_release(2)
+        assert await deliver() == 0
+    assert await fetch_value("SELECT count(*) FROM purchase_order WHERE partner = $1", partner) == 2
+
+
+async def test_a_locked_price_is_never_under_the_floor_and_what_cannot_be_sold_says_why(stripe: Any) -> None:
+    del stripe
+    await open_shop()
+    await make_buyer()
+    await execute("UPDATE dataset SET cadence = 'week'")
+    form = str(uuid.uuid4())
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        await save_card(browser, "/subscribe/lyon")
+        await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
+        await execute("UPDATE subscription SET locked_minor = 1")
+        terms = {"terms": "standard-1", "full_worth_minor": 50_000, "cap_minor": 900_000}
+        await catalogue.list_offer("lyon", floor_minor=20_000, **terms)
+        await next_release(1)
+        await execute(
+            """INSERT INTO exclusive_window (id, offer, partner, starts_at, ends_at)
+               SELECT gen_random_uuid(), offer.id, NULL, now() - interval '1 day', now() + interval '1 day' FROM offer"""
+        )
+        assert await deliver() == 0
+        for words in ("holds this dataset exclusively", "0 of 4"):
+            assert words in text_of(await browser.get(f"/en/subscriptions/{form}"))
+        await execute("DELETE FROM exclusive_window")
+        assert await deliver() == 0, "what was refused is tried again a day later"
+        await execute("UPDATE subscribed_release SET at = at - interval '2 days'")
+        assert await deliver() == 1
+        assert await fetch_value("SELECT net_minor FROM purchase_order") == 20_000, "never under the floor"
+        assert "1 of 4" in text_of(await browser.get(f"/en/subscriptions/{form}"))
