@@ -27,11 +27,11 @@ async def next_release(number: int) -> uuid.UUID:
     return await seal_release(rows=200 + number, period=(end - 7 * DAY, end + number * dt.timedelta(minutes=0)))
 
 
-async def save_card(browser: Browser, back: str) -> None:
+async def save_card(browser: Browser, path: str) -> None:
     saved = str(uuid.uuid4())
-    answer = await browser.submit("/en/payment-method", {"back": back}, form_id=saved)
+    answer = await browser.submit("/en/payment-method", {"back": path}, form_id=saved)
     await pay(answer.headers["location"])
-    await browser.get(f"/en/payment-method?saved={saved}&back={back}")
+    await browser.get(f"/en/payment-method?saved={saved}&back={path}")
 
 
 async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less_until_it_is_complete(
