@@ -100,8 +100,8 @@ from marketplace.stewardship import purpose_pages as stewardship_purpose_pages
 from marketplace.stewardship import release_pages as stewardship_release_pages
 from marketplace.stewardship import terms_pages as stewardship_terms_pages
 from marketplace.storefront import pages as storefront_pages
-from marketplace.switches import pages as switches_pages
 from marketplace.subscriptions import pages as subscriptions_pages
+from marketplace.switches import pages as switches_pages
 from marketplace.tracing import request_id
 from marketplace.transparency import pages as transparency_pages
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred

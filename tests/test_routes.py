@@ -62,6 +62,7 @@ OWNERS = {
     "sale": "SELECT partner::text AS owner, auction_sale.id::text AS id FROM auction_sale JOIN auction_outcome ON auction_outcome.id = outcome",
     "session_id": "SELECT coalesce(partner::text, subscriber::text) AS owner, left(token_hash, 16) AS id FROM session JOIN person ON person.id = person",
     "search": "SELECT partner::text AS owner, saved_search.id::text AS id FROM saved_search JOIN person ON person.id = person",
+    "subscription": "SELECT partner::text AS owner, id::text AS id FROM subscription",
     "asked": "SELECT partner::text AS owner, data_request::text AS id FROM data_request_partner",
     "saved": "SELECT payer::text AS owner, id::text AS id FROM saved_method",
 }

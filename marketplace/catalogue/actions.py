@@ -38,6 +38,7 @@ from marketplace.locks import lock
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
 from marketplace.switches.queries import refuse_other_sectors
+from pricing.agreed import amount_of, holding_of
 from pricing.money import EUR
 from pricing.quote import PricedQuote, price
 
@@ -223,7 +224,7 @@ async def quote(
     assert offer
     if await is_reserved(offer.id, partner, now):
         raise Conflict("Another partner holds this dataset exclusively for now.")
-    agreed = {"holding_minor": rules.holding_of(priced.amount_minor)} if is_held else {}
+    agreed = {"holding_minor": holding_of(priced.amount_minor)} if is_held else {}
     agreed |= {} if locked_minor is None else {"locked_minor": locked_minor}
     expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
     document = rules.write_document(
@@ -244,7 +245,7 @@ async def quote(
         offer=offer.id,
         release=release,
         level=level,
-        amount_minor=rules.amount_of(priced, agreed),
+        amount_minor=amount_of(priced, agreed),
         currency=offer.currency,
         document=document,
         signature=sign(document, settings().signing_key),
@@ -252,17 +253,23 @@ async def quote(
         expires_at=expires_at,
         terms=offer.terms,
     )
+    await _save(signed, now)
+    return quote_id
+
+
+async def _save(signed: Quote, now: dt.datetime) -> None:
+    """Save a signed quote, unless its id was asked for before, or its partner asked for too many within a day."""
+    asked = (signed.partner, signed.release, signed.level, signed.id)
     async with transaction():
-        await lock(f"quotes {partner}")
-        if await _is_asked_again(partner, release, level, quote_id):
-            return quote_id
-        if await count_quotes(partner, now - rules.DAY) >= rules.QUOTES_A_DAY:
+        await lock(f"quotes {signed.partner}")
+        if await _is_asked_again(*asked):
+            return
+        if await count_quotes(signed.partner, now - rules.DAY) >= rules.QUOTES_A_DAY:
             raise TooManyQuotes(
                 "You asked for {most} quotes within a day; ask again tomorrow.", most=rules.QUOTES_A_DAY
             )
         if not await Quote.insert(signed).on_conflict(action="DO NOTHING", target=Quote.id).returning(Quote.id):
-            await _is_asked_again(partner, release, level, quote_id)
-    return quote_id
+            await _is_asked_again(*asked)
 
 
 async def write_awarded_quote(
@@ -333,7 +340,7 @@ def recompute(quote: SignedQuote) -> PricedQuote:
         stated["partner"],
         stated["release"],
         stated.get("level", 0),
-        rules.amount_of(priced, stated),
+        amount_of(priced, stated),
         stated["expires_at"],
     ) != (
         str(quote.id),

@@ -13,7 +13,7 @@ import json
 import re
 import uuid
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import rfc8785
 from msgspec import Struct
@@ -23,6 +23,7 @@ from marketplace import signing
 from marketplace.errors import Conflict, Invalid
 from marketplace.privacy.specification import STEPS
 from pricing import quote as pricing
+from pricing.agreed import stated_holding
 from pricing.demand import Draw, Reaction, approach, draw, learn_bids, learn_days, nearest, new_demand
 from pricing.refusals import PricingRefusal
 
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 QUOTE_LASTS: Final = dt.timedelta(minutes=15)
 HOLD_LASTS: Final = dt.timedelta(days=30)
 """How long a price may be held, for a part of it: a company decides in weeks."""
-HOLD_BASIS_POINTS: Final = 200
-"""What holding a price costs, of the price: paid with it, and shared like it."""
 NEUTRAL: Final = 10_000
 MICRO: Final = 10**6
 DEMAND_GRID: Final = tuple(round(NEUTRAL * 1.05**power) for power in range(-14, 15))
@@ -336,40 +335,13 @@ def recompute(document: bytes, signature: bytes, key: str) -> pricing.PricedQuot
         raise Invalid("This quote does not say how its price came about.") from None
 
 
-def holding_of(amount_minor: int) -> int:
-    """Return what holding a price for thirty days costs beside it, in cents, rounded up."""
-    return -(-amount_minor * HOLD_BASIS_POINTS // NEUTRAL)
-
-
-def amount_of(priced: pricing.PricedQuote, stated: Mapping[str, Any]) -> int:
-    """Return what a quote is to cost, in cents before VAT, by its price and what else its document states.
-
-    `holding_minor`: holding the price for thirty days costs so much beside it. `locked_minor`: a subscription costs so
-    much at most, but never less than what its contributors were promised needs. Refuses what is not by this rule.
-    """
-    if "locked_minor" in stated:
-        return max(min(int(stated["locked_minor"]), priced.amount_minor), priced.inputs.floor_minor)
-    holding = int(stated.get("holding_minor", 0))
-    if holding not in {0, holding_of(priced.amount_minor)}:
-        raise Invalid("This quote was changed, or was not signed by Partage.")
-    return priced.amount_minor + holding
-
-
-def stated_holding(document: bytes) -> int:
-    """Return what a quote's document says that holding its price costs, in cents."""
-    return int(json.loads(document).get("holding_minor", 0))
-
-
 def evidence_of(document: bytes) -> Evidence:
     """Return what the demand in a quote's price was drawn from, as its document says; earlier documents say nothing."""
     return Evidence(**json.loads(document).get("demand", {}))
 
 
 def neutral_minor(document: bytes, amount_minor: int) -> int:
-    """Return what was paid for a quote, as it would have been at neutral demand, in cents; floor and cap left aside.
-
-    What holding it cost is no part of it.
-    """
+    """Return what was paid for a quote, but for holding it, as it would have been at neutral demand; floor and cap left aside."""
     return (
         (amount_minor - stated_holding(document))
         * NEUTRAL

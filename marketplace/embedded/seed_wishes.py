@@ -1,4 +1,4 @@
-"""What the demo's partners look for: a saved search, and data that is not for sale, which two of them ask for."""
+"""What the demo's partners look for: a saved search, a subscription, and data that is not for sale, which two ask for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Final
 
 from marketplace import clock
 from marketplace.database import fetch_scalar
+from marketplace.embedded.seed_catalogue import BY_HOUR
 from marketplace.embedded.seed_people import ABROAD, NAMESPACE, PARTNER, get_partner
+from marketplace.payments.queries import find_saved_method
 from marketplace.requests import actions as requests
 from marketplace.requests.rules import Wanted
 from marketplace.search import saved
 from marketplace.search.rules import State
+from marketplace.subscriptions.actions import subscribe
 
 ASKED: Final = (
     (PARTNER, 90_000, "Choisir où ouvrir une seconde boutique."),
@@ -26,6 +29,9 @@ async def make_wishes() -> None:
     assert person is not None, "the partner is added first"
     search = uuid.uuid5(NAMESPACE, "saved search")
     await saved.save(person, State("nuits"), "Nuits à Lyon", search_id=search)
+    if await find_saved_method(await get_partner(PARTNER)):
+        subscription = uuid.uuid5(NAMESPACE, "subscription")
+        await subscribe(await get_partner(PARTNER), BY_HOUR, releases=4, subscription=subscription)
     today = clock.now().date()
     wanted = Wanted("Confluence, Gerland", "stays", "day", today - dt.timedelta(days=90), today)
     for who, most_minor, text in ASKED:

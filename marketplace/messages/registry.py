@@ -44,9 +44,9 @@ from marketplace.messages.kinds import (
     request_answered,
     run_to_approve,
     search_match,
-    webhook_disabled,
     subscription_ended,
     subscription_paused,
+    webhook_disabled,
     won,
     write_off_to_decide,
 )

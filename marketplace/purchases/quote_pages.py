@@ -28,6 +28,7 @@ from marketplace.purchases.checkout_words import checkout_words
 from marketplace.purchases.quote_pdf import QuoteToDraw, draw
 from marketplace.settings import settings
 from marketplace.web.pages import again, download, page, see, url
+from pricing.agreed import stated_holding
 
 if TYPE_CHECKING:
     from marketplace.catalogue.queries import QuotePage
@@ -70,7 +71,7 @@ async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
         "quote": row,
         "priced": priced,
         "evidence": evidence,
-        "holding_minor": 0 if row.auction else catalogue_rules.stated_holding(row.document),
+        "holding_minor": 0 if row.auction else stated_holding(row.document),
         "shared": f"/shared/quotes/{row.id}/{link_token(SHARED, row.id)}.pdf",
         "minutes_left": math.ceil((row.expires_at - clock.now()).total_seconds() / MINUTE_SECONDS),
         "vat": await catalogue_queries.find_vat(of, row.amount_minor),
@@ -157,7 +158,7 @@ async def _file(row: QuotePage) -> Response[bytes]:
     vat = await catalogue_queries.find_vat(row.partner, row.amount_minor)
     assert vat
     chosen = settings()
-    holding = 0 if row.auction else catalogue_rules.stated_holding(row.document)
+    holding = 0 if row.auction else stated_holding(row.document)
     listing = await queries.get_quote_terms(row.id)
     billing = await invoices.find_billing(row.partner)
     link = f"{chosen.url}{url(f'/shared/quotes/{row.id}/{link_token(SHARED, row.id)}.pdf')}"

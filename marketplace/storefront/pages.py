@@ -15,7 +15,6 @@ from marketplace import clock
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
-from marketplace.catalogue.rules import holding_of
 from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.queries import holds_release
@@ -37,6 +36,7 @@ from marketplace.settings import settings
 from marketplace.storefront.queries import list_running
 from marketplace.web.pages import in_words, page, url
 from marketplace.zones.queries import get_geography
+from pricing.agreed import holding_of
 from pricing.quote import price_at_age
 
 if TYPE_CHECKING:

@@ -59,14 +59,11 @@ class Known(Struct, frozen=True):
 async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscription: uuid.UUID) -> None:
     """Subscribe to the next releases of a dataset, each for today's price of the latest or less; the same id subscribes once.
 
-    Refuses a dataset without new releases by itself, one that is not on sale, a second subscription to it, and a partner
-    without a saved payment method.
+    Refuses a dataset that is not on sale, a second subscription to it, and a partner without a saved payment method.
     """
     if releases not in CHOICES:
         raise Invalid("Choose for how many releases.", field="releases")
     listing = await get_listing(dataset)
-    if not listing.cadence:
-        raise Conflict("This dataset has no new releases by itself: it cannot be subscribed to.")
     latest = await find_listed_release(listing.latest)
     assert latest
     price = await catalogue.price_now(latest, now=clock.now())

@@ -54,9 +54,8 @@ WHERE subscribed_release.subscription = $1
 ORDER BY release.period_to DESC;
 
 -- name: list_due
--- At most $1 releases that active subscriptions are still to have at the instant $2: sealed, for sale, not called back, of
--- a period that the subscription has not ordered, nor was refused within a day, and not the partner's already; the
--- earliest period first.
+-- At most $1 releases that active subscriptions are still to have at the instant $2: sealed, for sale, not called back,
+-- of a period that the subscription has not ordered, nor was refused within a day, and not the partner's already.
 SELECT DISTINCT ON (subscription.id)
     subscription.id AS subscription,
     subscription.partner,

@@ -47,7 +47,7 @@ async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less
         await rival.sign_in("rival@partner.example")
         page = await browser.get("/en/subscribe/lyon")
         html5lib.HTMLParser(strict=True).parse(page.text)
-        assert "no new releases by itself" in text_of(page)
+        assert "no fixed rhythm" in text_of(page)
         refused = await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"})
         assert refused.status_code == 409
         await execute("UPDATE dataset SET cadence = 'week'")
