@@ -67,6 +67,7 @@ from marketplace.legal import pages as legal_pages
 from marketplace.links import pages as links_pages
 from marketplace.mail import pages as mail_pages
 from marketplace.my_data import api as my_data_api
+from marketplace.metadata import api as metadata_api
 from marketplace.my_data import link_pages as my_data_link_pages
 from marketplace.my_data import pages as my_data_pages
 from marketplace.notifications import api as notifications_api
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
 
 MACHINE_PATHS = (
     "/api/",
+    "/catalogue.",
     "/delta-sharing/",
     "/log/",
     "/files/",
@@ -408,6 +410,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     delta_sharing_api.ROUTES,
     notifications_pages.ROUTES,
     notifications_api.ROUTES,
+    metadata_api.ROUTES,
     storefront_pages.ROUTES,
     subscriptions_pages.ROUTES,
     earnings_pages.ROUTES,
