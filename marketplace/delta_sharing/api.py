@@ -64,6 +64,8 @@ SPOKEN: Final[dict[str, Any]] = {
     "exception_handlers": {Refusal: refused, HTTPException: refused},
     "opt": expect("a recipient"),
 }
+NAMED: Final = SPOKEN | {"opt": expect("a recipient", stranger=200)}
+"""Names are the same for every partner, and lead to its own tables; a file's address is signed."""
 
 
 async def _partner(request: Asked) -> Credential:
@@ -109,7 +111,7 @@ async def list_shares(request: Asked) -> dict[str, Any]:
     return {"items": [{"name": rules.SHARE}]}
 
 
-@get(f"{rules.PATH}/shares/{{share:str}}", **SPOKEN)
+@get(f"{rules.PATH}/shares/{{share:str}}", **NAMED)
 async def show_share(request: Asked) -> dict[str, Any]:
     """Show the share."""
     await _partner(request)
@@ -117,7 +119,7 @@ async def show_share(request: Asked) -> dict[str, Any]:
     return {"share": {"name": rules.SHARE}}
 
 
-@get(f"{rules.PATH}/shares/{{share:str}}/schemas", **SPOKEN)
+@get(f"{rules.PATH}/shares/{{share:str}}/schemas", **NAMED)
 async def list_schemas(request: Asked) -> dict[str, Any]:
     """List the one schema of the share."""
     await _partner(request)
@@ -125,7 +127,7 @@ async def list_schemas(request: Asked) -> dict[str, Any]:
     return {"items": [{"name": rules.SCHEMA, "share": rules.SHARE}]}
 
 
-@get(f"{rules.PATH}/shares/{{share:str}}/schemas/{{schema:str}}/tables", **SPOKEN)
+@get(f"{rules.PATH}/shares/{{share:str}}/schemas/{{schema:str}}/tables", **NAMED)
 async def list_tables(request: Asked, most: Most = None, after: After = "") -> dict[str, Any]:
     """List a dataset's table, and one for each of its coarser editions, that the partner may read now."""
     credential = await _partner(request)
@@ -133,7 +135,7 @@ async def list_tables(request: Asked, most: Most = None, after: After = "") -> d
     return await _page_of_tables(credential, most, after)
 
 
-@get(f"{rules.PATH}/shares/{{share:str}}/all-tables", **SPOKEN)
+@get(f"{rules.PATH}/shares/{{share:str}}/all-tables", **NAMED)
 async def list_all_tables(request: Asked, most: Most = None, after: After = "") -> dict[str, Any]:
     """List every table that the partner may read now."""
     credential = await _partner(request)
@@ -158,7 +160,7 @@ async def _page_of_tables(credential: Credential, most: int | None, after: str) 
     return {"items": items} | ({"nextPageToken": shown[-1]} if shown and len(shown) < len(names) else {})
 
 
-@get(f"{TABLE}/version", **SPOKEN)
+@get(f"{TABLE}/version", **NAMED)
 async def show_version(request: Asked, since: Starting = "") -> Response[bytes]:
     """Say a table's latest version, or the first since an instant."""
     _, history = await _table(request)
@@ -166,7 +168,7 @@ async def show_version(request: Asked, since: Starting = "") -> Response[bytes]:
     return Response(b"", headers={"Delta-Table-Version": str(version)})
 
 
-@get(f"{TABLE}/metadata", **SPOKEN)
+@get(f"{TABLE}/metadata", **NAMED)
 async def show_metadata(request: Asked) -> Response[bytes]:
     """Say a table's columns, what they mean and how large it is."""
     credential, history = await _table(request)
@@ -176,7 +178,7 @@ async def show_metadata(request: Asked) -> Response[bytes]:
     return _answer(lines, history.latest, asked)
 
 
-@post(f"{TABLE}/query", status_code=200, **SPOKEN)
+@post(f"{TABLE}/query", status_code=200, **NAMED)
 async def query(request: Asked) -> Response[bytes]:
     """Give the addresses of a table's files, as of a version or an instant."""
     credential, history = await _table(request)
@@ -206,7 +208,7 @@ async def query(request: Asked) -> Response[bytes]:
     return _answer(lines, version, asked, end_action)
 
 
-@get(f"{TABLE}/changes", **SPOKEN)
+@get(f"{TABLE}/changes", **NAMED)
 async def list_changes(
     request: Asked,
     first: First = None,
@@ -248,7 +250,7 @@ def _changes(
     return _answer(lines, first, asked, {"minUrlExpirationTimestamp": answers.milliseconds(until)})
 
 
-@get(f"{rules.PATH}/files/{{credential:uuid}}/{{entitlement:uuid}}", **SPOKEN)
+@get(f"{rules.PATH}/files/{{credential:uuid}}/{{entitlement:uuid}}", **NAMED)
 async def read_file(
     request: Asked,
     credential: FromPath[uuid.UUID],

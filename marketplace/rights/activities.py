@@ -58,7 +58,7 @@ ACTIVITIES: Final = (
         Words(fr="Ventes, enchères et factures", en="Sales, auctions and invoices"),
         Words(fr="Vendre des licences et les facturer.", en="Sell licences and invoice them."),
         CONTRACT,
-        ("catalogue", "auctions", "purchases", "payments", "einvoicing", "links"),
+        ("catalogue", "auctions", "purchases", "payments", "einvoicing", "links", "delta_sharing", "notifications"),
         ("host", "stripe", "vies"),
     ),
     Activity(
