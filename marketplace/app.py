@@ -66,8 +66,8 @@ from marketplace.identity_providers.rules import read_providers
 from marketplace.legal import pages as legal_pages
 from marketplace.links import pages as links_pages
 from marketplace.mail import pages as mail_pages
-from marketplace.my_data import api as my_data_api
 from marketplace.metadata import api as metadata_api
+from marketplace.my_data import api as my_data_api
 from marketplace.my_data import link_pages as my_data_link_pages
 from marketplace.my_data import pages as my_data_pages
 from marketplace.notifications import api as notifications_api
