@@ -85,8 +85,28 @@ async def test_what_may_be_locked_is_not_changed_either() -> None:
     await execute("INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 5, 7, 3)", now)
     for table in LOCKED:
         await execute(f"SELECT FROM {table} FOR UPDATE")
+        # What names a person on it may be emptied when it is old, so the refusal is a row's, and needs one.
         with pytest.raises(asyncpg.RestrictViolationError):
-            await execute(f"UPDATE {table} SET id = id")
+            async with transaction():
+                await add_bank_line()
+                await execute(f"UPDATE {table} SET id = id")
+
+
+async def add_bank_line() -> None:
+    """Write an account, a statement and its one line, which nothing explains: for a transaction that is rolled back."""
+    await execute(
+        """WITH account AS (
+               INSERT INTO bank_account (iban, opened_at) VALUES ('FR7630006000011234567890189', $1) RETURNING iban
+           ), statement AS (
+               INSERT INTO bank_statement (iban, message_id, statement_id, opened_on, closed_on, opening_minor, closing_minor,
+                                           currency, line_count, file_sha256, imported_at)
+               SELECT iban, 'M', 'S', '2026-01-01', '2026-01-01', 0, 5, 'EUR', 1, '', $1 FROM account RETURNING id, iban
+           )
+           INSERT INTO bank_line (statement, iban, reference, booked_on, value_on, amount_minor, currency, end_to_end_id,
+                                  batch_id, transaction_id, counterparty, counterparty_iban, remittance, code, return_reason)
+           SELECT id, iban, 'R', '2026-01-01', '2026-01-01', 5, 'EUR', '', '', '', 'Ada', '', '', '', '' FROM statement""",
+        clock.now(),
+    )
 
 
 async def test_a_months_close_makes_its_table_by_the_owners_functions() -> None:
