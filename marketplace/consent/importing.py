@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.audit_trail.actions import note_action
 from marketplace.consent.queries import SQL
 from marketplace.consent.rules import BROUGHT, CONTRACT
-from marketplace.database import copy_columns, execute, execute_long, fetch_row, transaction
+from marketplace.database import copy_columns, execute, execute_long, fetch_row, fetch_scalar, transaction
 from marketplace.errors import Invalid
 from marketplace.instants import microseconds
 from marketplace.locks import lock
@@ -90,7 +90,8 @@ async def record_words(
             await _refuse_first(files)
         await execute_long(SQL["find_new_words"], list(purposes), list(BROUGHT))
         counts = await fetch_row(Counts, SQL["count_new_words"]) or counts
-        await execute_long(SQL["record_new_words"])
+        narrowed = await fetch_scalar(bool, "SELECT EXISTS (SELECT FROM consent_record WHERE covers IS NOT NULL)")
+        await execute_long(SQL["record_new_words"], narrowed)
         await execute("DROP TABLE said, faulty, new_word")
         if counts.given or counts.withdrawn:
             new = {"files": len(files), "given": counts.given, "withdrawn": counts.withdrawn}

@@ -353,19 +353,18 @@ FROM new_word;
 
 -- name: record_new_words
 -- Records the new words, each with a receipt.
--- A person who narrowed a purpose stays as narrow: a list says nothing of switches.
+-- A person who narrowed a purpose stays as narrow: a list says nothing of switches. $1: whether anybody ever did.
 INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt, channel, covers)
 SELECT subscriber, purpose, notice, given, at, gen_random_uuid(), channel, narrowed.covers
 FROM new_word
 LEFT JOIN LATERAL (
     SELECT covers
     FROM consent_record AS earlier
-    WHERE new_word.given
-      AND earlier.purpose = new_word.purpose
+    WHERE earlier.purpose = new_word.purpose
       AND earlier.subscriber = new_word.subscriber
       AND earlier.at <= new_word.at
       AND earlier.covers IS NOT NULL
     ORDER BY earlier.at DESC, earlier.id DESC
     LIMIT 1
-) AS narrowed ON true
+) AS narrowed ON new_word.given AND $1
 ORDER BY at, subscriber;
