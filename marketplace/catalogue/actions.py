@@ -222,7 +222,7 @@ async def quote(
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
     priced = _priced(sold, offer, now)
     assert offer
-    if await is_reserved(offer.id, partner, now):
+    if await is_reserved(offer.id, partner, now, now + rules.HOLD_LASTS if is_held else now):
         raise Conflict("Another partner holds this dataset exclusively for now.")
     agreed = {"holding_minor": holding_of(priced.amount_minor)} if is_held else {}
     agreed |= {} if locked_minor is None else {"locked_minor": locked_minor}

@@ -311,9 +311,9 @@ async def count_quotes(partner: uuid.UUID, since: dt.datetime) -> int:
     return int(await Quote.count().where(Quote.partner == partner, Quote.quoted_at > since, Quote.auction.is_null()))
 
 
-async def is_reserved(offer: uuid.UUID, partner: uuid.UUID, now: dt.datetime) -> bool:
-    """Return whether an offer is, for now, reserved for another partner, or for the winner of an open auction."""
-    is_now = (ExclusiveWindow.starts_at <= now) & (ExclusiveWindow.ends_at > now)
+async def is_reserved(offer: uuid.UUID, partner: uuid.UUID, now: dt.datetime, until: dt.datetime) -> bool:
+    """Return whether an offer is, by `until`, reserved for another partner, or for the winner of an open auction."""
+    is_now = (ExclusiveWindow.starts_at <= until) & (ExclusiveWindow.ends_at > now)
     is_not_ours = ExclusiveWindow.partner.is_null() | (ExclusiveWindow.partner != partner)
     return await ExclusiveWindow.exists().where(ExclusiveWindow.offer == offer, is_now, is_not_ours)
 

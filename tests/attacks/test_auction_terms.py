@@ -15,6 +15,7 @@ from msgspec import structs
 
 from marketplace import clock
 from marketplace.auctions import award as ending
+from marketplace.auctions.actions import place_sealed_bid
 from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction
 from marketplace.catalogue.actions import quote
@@ -130,4 +131,10 @@ async def test_no_window_opens_over_a_price_that_somebody_holds() -> None:
     plan = Plan("exclusive", offer, [release], now - minute, now + minute, exclusive_to=now + dt.timedelta(days=3))
     with pytest.raises(Conflict, match="Somebody holds a price"):
         await announce(structs.replace(plan, exclusive_from=now + 2 * minute), by="Steward")
-    await announce(structs.replace(plan, exclusive_from=now + 20 * minute), by="Steward")
+    window = await announce(structs.replace(plan, exclusive_from=now + 20 * minute, unsecured_times=100), by="Steward")
+    bidder, other = await make_bidder(), await make_bidder()
+    sealed: dict[str, Any] = {"bid": uuid.uuid4(), "nonce": "ab" * 32, "packages": [([0], 9_000_000)]}
+    assert (await place_sealed_bid(bidder.actor, window, **sealed)).accepted
+    await quote(other.partner, release, quote_id=uuid.uuid4())
+    with pytest.raises(Conflict, match="exclusively"):
+        await quote(other.partner, release, quote_id=uuid.uuid4(), is_held=True)
