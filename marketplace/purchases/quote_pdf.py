@@ -89,7 +89,7 @@ def _amounts(pdf: PdfDocument, one: QuoteToDraw) -> None:
     rows = [[f"{title}\n{period}", money(quote.amount_minor - one.holding_minor)]]
     if one.holding_minor:
         rows.append([_("Holding the price for 30 days"), money(one.holding_minor)])
-    pdf.rows([_("What"), _("Before VAT")], rows, [0.72, 0.28])
+    pdf.rows([_("Item"), _("Before VAT")], rows, [0.72, 0.28])
     rate = formats.percent_basis_points(one.vat.basis_points)
     pdf.rows(
         ["", ""],
