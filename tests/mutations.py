@@ -198,8 +198,8 @@ FAULTS = (
     Fault(
         "a message to the bank has a new name each time",
         "marketplace/payouts/sepa.py",
-        'return f"PTR{run.hex}"',
-        'import uuid as anew; return f"PTR{anew.uuid4().hex}"',
+        'return f"PT{FILE_LETTERS[sequence]}{run.hex}"',
+        'import uuid as anew; return f"PT{FILE_LETTERS[sequence]}{anew.uuid4().hex}"',
         (f"{PAYOUTS}/test_payout_bank.py::test_the_file_says_who_is_paid_what_and_is_the_same_each_time",),
     ),
     Fault(

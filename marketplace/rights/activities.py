@@ -50,7 +50,7 @@ ACTIVITIES: Final = (
             en="Record and prove consent; count anonymous aggregates of those who gave it.",
         ),
         CONSENT,
-        ("consent", "switches", "retractions", "contributions", "datasets", "zones", "transparency"),
+        ("consent", "switches", "my_data", "retractions", "contributions", "datasets", "zones", "transparency"),
         ("host",),
     ),
     Activity(
@@ -58,7 +58,10 @@ ACTIVITIES: Final = (
         Words(fr="Ventes, enchères et factures", en="Sales, auctions and invoices"),
         Words(fr="Vendre des licences et les facturer.", en="Sell licences and invoice them."),
         CONTRACT,
-        ("catalogue", "auctions", "purchases", "payments", "einvoicing", "links", "delta_sharing", "notifications"),
+        (
+            *("catalogue", "search", "requests", "auctions", "purchases", "payments", "einvoicing"),
+            *("links", "delta_sharing", "notifications"),
+        ),
         ("host", "stripe", "vies"),
     ),
     Activity(
@@ -69,7 +72,7 @@ ACTIVITIES: Final = (
             en="Compute each subscriber’s share and pay it out.",
         ),
         CONTRACT,
-        ("earnings", "reverse_auctions", "payouts"),
+        ("earnings", "reverse_auctions", "payouts", "rewards"),
         ("host", "bank", "stripe"),
     ),
     Activity(

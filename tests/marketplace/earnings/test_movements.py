@@ -16,6 +16,7 @@ from marketplace.contributions.queries import find_contributions
 from marketplace.database import fetch_rows
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.movements import SplitRow, Splits, find_mine
+from marketplace.earnings.promises import LONG_AGO
 from marketplace.earnings.queries import SQL, ShareRow, get_balance, get_balance_before, list_months, list_years
 from marketplace.settings import settings
 from marketplace.web.formats import PARIS
@@ -63,10 +64,12 @@ async def test_walking_the_sales_finds_the_same_shares_as_reading_those_of_the_r
     for line in (1, 2, 3):
         mine = await find_contributions(line)
         for limit, skipped in ((100, 0), (3, 0), (3, 3), (3, 12)):
-            few = await fetch_rows(ShareRow, SQL["list_shares_of_few"], mine.numbers.tolist(), *sold, limit, skipped)
-            many = await fetch_rows(ShareRow, SQL["list_shares"], mine.bits, *sold, limit, skipped)
+            few = await fetch_rows(
+                ShareRow, SQL["list_shares_of_few"], mine.numbers.tolist(), *sold, limit, skipped, LONG_AGO
+            )
+            many = await fetch_rows(ShareRow, SQL["list_shares"], mine.bits, *sold, limit, skipped, LONG_AGO)
             assert few == many
-        assert len(await fetch_rows(ShareRow, SQL["list_shares"], mine.bits, None, None, 100, 0)) == 14 * (
+        assert len(await fetch_rows(ShareRow, SQL["list_shares"], mine.bits, None, None, 100, 0, LONG_AGO)) == 14 * (
             line == 1
         ) + 6 * (line == 2)
 

@@ -152,6 +152,8 @@ def _walk_payouts_and_transfers(tour: Tour) -> None:
     account = tour.call("POST", "/v1/accounts", type="express", **{"capabilities[transfers][requested]": "true"})["id"]
     tour.call("GET", "/v1/accounts/{id}", account)
     tour.call("GET", "/v1/accounts", limit="1")
+    gone = tour.call("POST", "/v1/accounts", type="express", **{"capabilities[transfers][requested]": "true"})["id"]
+    tour.call("DELETE", "/v1/accounts/{id}", gone)
     urls = {"refresh_url": "http://shop.test/", "return_url": "http://shop.test/"}
     tour.call("POST", "/v1/account_links", account=account, type="account_onboarding", **urls)
     tour.control("onboard", "account", account=account)
