@@ -27,6 +27,22 @@ INDEXED = """WITH made AS (INSERT INTO contribution_segment (id, level, state, b
                              VALUES (gen_random_uuid(), 0, '{state}', now(), {retired_at}) RETURNING id)
              INSERT INTO sold_release (release, segment) SELECT release.id, made.id FROM release, made LIMIT 1
              ON CONFLICT (release) DO UPDATE SET segment = excluded.segment"""
+SUBSCRIBED = """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
+                     begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at)
+                               SELECT gen_random_uuid(), {partner}, dataset, {locked}, 1, now(), now()
+                               FROM sold JOIN release ON release.id = sold.release RETURNING id)
+                INSERT INTO subscribed_release (id, subscription, release, purchase_order, at)
+                SELECT gen_random_uuid(), begun.id, sold.release, sold.id, now() FROM sold, begun"""
+REWARDED = """WITH taken AS (SELECT run, subscriber, -payable_micro / 10000 AS minor FROM accrual
+                             WHERE payable_micro < 0 ORDER BY id LIMIT 1),
+                   made AS (INSERT INTO reward_run (id, way, amount_minor, people, made_at, moved_by)
+                            SELECT gen_random_uuid(), 'bill', minor + {more}, 1, now(), run FROM taken RETURNING id)
+              INSERT INTO reward (id, run, subscriber, amount_minor, state)
+              SELECT gen_random_uuid(), made.id, subscriber, minor, '{state}' FROM made, taken"""
+SENT = """WITH made AS (INSERT INTO transmission (id, invoice, address, state, code, created_at, deposited_at)
+                        SELECT gen_random_uuid(), id, 'x', '{state}', 200, now(), now() FROM invoice LIMIT 1 RETURNING id)
+          INSERT INTO einvoicing_flow (id, kind, transmission, name, next_at, created_at)
+          SELECT gen_random_uuid(), '{kind}', id, 'x', now(), now() FROM made"""
 OFFENCES: dict[str, str | tuple[str, ...]] = {
     "every line of the audit trail is in its chain, or waits to be": "DELETE FROM unlinked_action",
     "the chain of the audit trail has no gap": "INSERT INTO trail_link SELECT 2, min(id), repeat('0', 64) FROM staff_action",
@@ -217,7 +233,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     "what is under way to subscribers is what was sent, less what came back, what bank and Stripe have paid and what was written off": (
         "UPDATE posting SET amount_minor = amount_minor + 1 WHERE debit = '467400'"
     ),
-    "a dataset has spent what its releases did": "UPDATE dataset SET spent_micro = spent_micro + 1",
+    "a dataset has spent what its releases and those of its variants did": "UPDATE dataset SET spent_micro = spent_micro + 1",
     "a sealed release has cells and the hashes of these and of its manifest, and nobody without a weight": "UPDATE release SET contributors = 0",
     "a year of subscribers has lost what its releases are charged with": (
         "INSERT INTO privacy_year (year, rho_nano, budget_micro) VALUES (1999, 5, 1)"
@@ -233,6 +249,59 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     ),
     "a word on consent is about the notice of its own purpose, published by then": (
         "UPDATE notice SET published_at = now() + interval '1 day'"
+    ),
+    "a correction of an invoice is entered back and forth for what it says": (
+        """INSERT INTO invoice_correction (id, invoice, purchase_order, net_minor, vat_minor, person, reason, at)
+           SELECT gen_random_uuid(), number, purchase_order, net_minor, vat_minor, person.id, 'a new address', now()
+           FROM invoice, person WHERE kind = 'invoice' LIMIT 1""",
+        """WITH entry AS (INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+                          VALUES ('sale_reissued', 'x', now(), now(), 'EUR', '') RETURNING id)
+           INSERT INTO posting (entry, debit, credit, amount_minor) SELECT id, '411000', '654000', 1 FROM entry""",
+    ),
+    "an order has at most one invoice that is not corrected": (
+        """UPDATE invoice SET purchase_order = (SELECT purchase_order FROM licence WHERE id = '{held}')
+           WHERE kind = 'invoice' AND number NOT IN (SELECT corrects FROM invoice WHERE corrects IS NOT NULL)"""
+    ),
+    "a subscription orders for its partner, what it came to, at no more than the locked price": (
+        SUBSCRIBED.format(partner="partner", locked="1"),
+        SUBSCRIBED.format(partner="(SELECT id FROM partner WHERE id <> sold.partner LIMIT 1)", locked="1000000000"),
+    ),
+    "a download is in a format that the registry lists": (
+        """INSERT INTO download (id, entitlement, format, byte_count, at)
+           SELECT gen_random_uuid(), id, 'abacus', 1, starts_at FROM entitlement WHERE licence = '{held}'"""
+    ),
+    "what bills, gifts and benefits still owe is what their accounts say, before payments to associations": (
+        """WITH entry AS (INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+                          VALUES ('rewards_moved', 'x', now(), now(), 'EUR', '') RETURNING id)
+           INSERT INTO posting (entry, debit, credit, amount_minor) SELECT id, '654000', '467600', 1 FROM entry""",
+        REWARDED.format(more=0, state="open"),
+    ),
+    "a run of rewards is the sum of its people's, and took it from their balances": REWARDED.format(
+        more=1, state="done"
+    ),
+    "a reward that billing refused was given back to its person": REWARDED.format(more=0, state="refused"),
+    "a gift is to an association that was listed": (
+        """INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at, way, gift_to) VALUES (1, 0, now(), 'gift', 'x')
+           ON CONFLICT (subscriber) DO UPDATE SET way = excluded.way, gift_to = excluded.gift_to"""
+    ),
+    "a document that is queued has its file in the outbox, and one that is deposited has a status that says so": (
+        SENT.format(state="queued", kind="receipt"),
+        SENT.format(state="deposited", kind="invoice"),
+    ),
+    "a report adds up to the documents that it and the reports it replaces were made for": (
+        """INSERT INTO e_report (id, kind, first_day, last_day, sequence, documents, net_minor, vat_minor, made_at)
+           VALUES (gen_random_uuid(), 'payments', '2020-01-01', '2020-01-31', 1, 1, 0, 0, now())"""
+    ),
+    "every stated fact is in the log, or waits to be, or the log says the same of its subject already": (
+        "INSERT INTO log_fact (kind, subject, statement, at) VALUES ('release_sealed', 'x', '{}', now())"
+    ),
+    "the public log has no gap": (
+        """INSERT INTO log_entry (number, kind, subject, content)
+           SELECT coalesce(max(number), 0) + 2, 'receipts', 'x', 'x' FROM log_entry"""
+    ),
+    "every day's tree has its entry in the log": (
+        """INSERT INTO day_tree (kind, day, key, crown)
+           VALUES ('receipts', '2020-01-01', decode(repeat('00', 32), 'hex'), decode(repeat('00', 8192), 'hex'))"""
     ),
 }
 
