@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pyarrow.csv
 import pyarrow.parquet as pq
+import pytest
 
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
@@ -236,6 +237,7 @@ async def refunds_an_order(finance: Guest, partner: Guest, market: Market) -> No
     await finance.read("Everything is matched.")
 
 
+@pytest.mark.deep
 async def test_the_story_is_clicked(tmp_path: Path, chromium: str) -> None:
     async with running() as market:
         release = await list_small_city(tmp_path / "city")

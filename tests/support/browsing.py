@@ -157,9 +157,9 @@ class Guest:
         await self.press("Sign in", Email=email, Password=PASSWORD)
 
     async def download(self, name: str) -> bytes:
-        """Click a download and return the file."""
+        """Click the first download of a name and return the file."""
         async with self.page.expect_download() as downloading:
-            await self.page.get_by_role("link", name=name).click()
+            await self.page.get_by_role("link", name=name).first.click()
         file = await downloading.value
         return (await file.path()).read_bytes()
 
