@@ -17,7 +17,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Final
 
-from asyncpg.exceptions import LockNotAvailableError
+from asyncpg.exceptions import DeadlockDetectedError, LockNotAvailableError
 from piccolo.conf.apps import AppConfig
 
 from marketplace.database import execute, fetch_scalar, transaction
@@ -40,12 +40,12 @@ PAUSE_SECONDS: Final = 1.0
 async def migrate(history: Path = HISTORY, *, attempts: int = ATTEMPTS, lock_timeout: str = LOCK_TIMEOUT) -> str:
     """Run what is pending in the folder `history` and return the runner's words; the pool must be open.
 
-    Refuses, and changes nothing, when a table stays locked in every attempt.
+    Refuses, and changes nothing, when a table stays locked in every attempt, or the site’s locks cross ours in each.
     """
     for attempt in range(1, attempts + 1):
         try:
             return await _migrate_once(history, lock_timeout)
-        except LockNotAvailableError:
+        except (LockNotAvailableError, DeadlockDetectedError):
             if attempt < attempts:
                 await asyncio.sleep(PAUSE_SECONDS)
     raise Conflict("A table stayed in use, so the migration was rolled back. Run it again when the site is quieter.")
