@@ -188,12 +188,12 @@ def explained_by(
 
 def _predicted(features: Floats, wanted: Floats, weight: Floats) -> Floats:
     """Return what a linear fit of the other zones' features, each zone weighted, predicts of every zone, in FOLDS parts."""
-    guess = np.empty(len(wanted))
+    guess = wanted.copy()
     fold = np.arange(len(wanted)) % FOLDS
-    for part in range(min(FOLDS, len(wanted))):
+    for part in range(min(FOLDS, len(wanted)) if len(wanted) > 1 else 0):
         known, asked = fold != part, fold == part
         fit = np.linalg.lstsq(features[known] * weight[known, None], wanted[known] * weight[known], rcond=None)[0]
-        guess[asked] = features[asked] @ fit
+        guess[asked] = np.clip(features[asked] @ fit, wanted[known].min(), wanted[known].max())
     return guess
 
 
