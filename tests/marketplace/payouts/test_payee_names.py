@@ -200,7 +200,7 @@ async def test_when_nobody_is_left_there_is_no_file_and_the_bank_may_not_know() 
 @pytest.mark.deep
 async def test_ten_thousand_with_three_in_a_hundred_mismatches_need_five_clicks() -> None:
     with payees.paying(PAYOUT_THRESHOLD_MINOR="1"):
-        await sales.open_shop()
+        await sales.open_shop(range(1, 10_001))
         await payees.earn(dict.fromkeys(range(1, 10_001), 1), net=10_000_000)
         await payees.give_details(*range(1, 10_001))
         planted = {payees.iban_of(line): ("none", "close", "unknown")[line % 3] for line in range(1, 10_001, 33)}
