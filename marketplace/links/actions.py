@@ -32,10 +32,10 @@ async def make_link(who: Actor, entitlement: uuid.UUID, *, link_id: uuid.UUID, l
     Refuses as a download does, a number of days that is not offered, and more links than are allowed at once.
     """
     assert who.partner
-    now, label = clock.now(), clean_text(label, 80, field="label")
+    now, row = clock.now(), await get_entitlement(who.partner, entitlement)
+    label = clean_text(label, 80, field="label")
     if days not in rules.DAYS:
         raise Invalid("A link works for {days} days.", days=" / ".join(map(str, rules.DAYS)), field="days")
-    row = await get_entitlement(who.partner, entitlement)
     check_is_valid(row, now)
     async with transaction():
         await lock(f"links of {entitlement}")

@@ -34,8 +34,8 @@ PRIVATE = {"Referrer-Policy": "no-referrer", "Cache-Control": "private, no-store
 class NewLink(Token):
     """What a link is for, and for how many days it is made."""
 
-    label: str
-    days: int
+    label: str = ""
+    days: int = 0
 
 
 @post("/entitlements/{entitlement:uuid}/links", guards=[partner], opt=expect("partner", stranger=404))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
-from typing import Annotated, Any, Literal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from litestar import get, put
 from litestar.params import FromPath, JSONBody  # noqa: TC002 (Litestar reads a handler's annotations)
@@ -16,6 +17,7 @@ from msgspec import Meta, Struct
 
 from marketplace.consent.actions import state_kind
 from marketplace.consent.queries import get_kind, get_token, list_choices
+from marketplace.errors import Conflict, Invalid
 from marketplace.identity.guards import expect
 from marketplace.my_data import actions
 from marketplace.my_data.queries import list_uses
@@ -24,6 +26,12 @@ from marketplace.operators.guards import operator
 from marketplace.switches.queries import find_pause
 from marketplace.switches.rules import PRESETS, SECTORS, SOURCES, Scope, read
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EARLIEST_DAY: Final = dt.date(2000, 1, 1)
+LATEST_DAY: Final = dt.date(2199, 12, 31)
+"""Nothing was counted before the one, and nothing will be after the other."""
 Channel = Literal["app", "site", "shop", "call_centre", "letter"]
 
 
@@ -60,6 +68,15 @@ class KindStated(Struct, forbid_unknown_fields=True):
     kind: Literal["child", "business", "shared"] | None
 
 
+@contextmanager
+def _as_conflict() -> Iterator[None]:
+    """Refuse what the types of the document allow and our registries do not as what it is: a conflict with them."""
+    try:
+        yield
+    except Invalid as refusal:
+        raise Conflict(refusal.sentence, **refusal.fields) from refusal
+
+
 @get("/api/v1/operator/switches", guards=[operator("consents")], opt=expect("the operator"), tags=["operator"])
 async def show_switches() -> dict[str, Any]:
     """List the sources, sectors and presets there are, in both languages, for a form in the operator's look."""
@@ -78,14 +95,15 @@ async def show_switches() -> dict[str, Any]:
 )
 async def record_choices(request_id: FromPath[uuid.UUID], data: JSONBody[ChosenElsewhere]) -> dict[str, Any]:
     """Record what somebody lets be counted; the answer has the receipt in the fields of ISO/IEC TS 27560, signed."""
-    receipt = await actions.choose_elsewhere(
-        data.reference,
-        data.purpose,
-        data.scope,
-        receipt=request_id,
-        channel=data.channel,
-        version=data.notice_version,
-    )
+    with _as_conflict():
+        receipt = await actions.choose_elsewhere(
+            data.reference,
+            data.purpose,
+            data.scope,
+            receipt=request_id,
+            channel=data.channel,
+            version=data.notice_version,
+        )
     return {"receipt": receipt, "jwt": await get_token(receipt)}
 
 
@@ -109,7 +127,9 @@ async def record_pause(request_id: FromPath[uuid.UUID], data: JSONBody[PausedEls
 )
 async def record_deletion(request_id: FromPath[uuid.UUID], data: JSONBody[DaysElsewhere]) -> dict[str, Any]:
     """Delete days of a line, before the next build; the answer names the past releases that hold some of them."""
-    holding = await actions.delete_elsewhere(data.reference, data.first_day, data.last_day, request_id)
+    first, last = (min(max(day, EARLIEST_DAY), LATEST_DAY) for day in (data.first_day, data.last_day))
+    with _as_conflict():
+        holding = await actions.delete_elsewhere(data.reference, first, last, request_id)
     return {"past_releases": holding}
 
 

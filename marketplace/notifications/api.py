@@ -18,7 +18,7 @@ from marketplace.notifications import queries
 from marketplace.settings import settings
 
 Asked = Request[Actor, Any, Any]
-After = Annotated[int, QueryParameter(ge=0, le=2**62)]
+After = Annotated[int, QueryParameter(ge=0, le=2**53 - 1)]
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 ATOM = "http://www.w3.org/2005/Atom"
 FEED = "application/atom+xml"

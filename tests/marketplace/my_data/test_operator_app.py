@@ -33,8 +33,8 @@ async def test_an_app_chooses_pauses_deletes_and_shows() -> None:
     days = {"reference": 7, "first_day": "2026-05-03", "last_day": "2026-05-09"}
     assert (await put(app, f"deletions/{uuid.uuid4()}", days)).json() == {"past_releases": []}
     wrong = await put(app, f"deletions/{uuid.uuid4()}", days | {"last_day": "2026-05-01"})
-    assert wrong.status_code == 422
-    assert (await put(app, f"choices/{uuid.uuid4()}", CHOSEN | {"scope": {"sources": ["spying"]}})).status_code == 422
+    assert wrong.status_code == 409
+    assert (await put(app, f"choices/{uuid.uuid4()}", CHOSEN | {"scope": {"sources": ["spying"]}})).status_code == 409
     assert (await put(app, f"choices/{uuid.uuid4()}", CHOSEN | {"scope": {"spying": True}})).status_code == 400
 
 
