@@ -57,8 +57,8 @@ async def _measure(url: str) -> None:
     await database.execute("CREATE TABLE bare (id int PRIMARY KEY, amount bigint NOT NULL, count bigint NOT NULL)")
     await database.execute("INSERT INTO bare VALUES (1, 0, 0)")
     people = [await make_bidder() for _ in range(BIDDERS)]
-    auction = await open_auction(seconds=86_400, steps=((0, 1),), reserve_minor=1)
-    amounts = itertools.count(1)
+    auction = await open_auction(seconds=86_400, steps=((0, 1),), reserve_minor=1_000_000)
+    amounts = itertools.count(100_000)  # from the reserve on, and below where a bid needs a deposit
     limits = {connections: asyncio.Semaphore(connections) for connections in (FEW, CONNECTIONS)}
 
     def bare(connections: int) -> Work:
