@@ -45,6 +45,8 @@ PROGRAMS = {"the monitor", "Stripe", "a recipient"}
 REFUSED = {401, 403}
 LAST = ["/profile/erase", "/sign-out"]
 """After these a visitor is signed in no more."""
+ASKED_APART = {"token", "upload_id"}
+"""Ids that no partner and no line owns: tests of quotes and of previews ask with a forged link, and as another clerk."""
 OWNERS = {
     "bid": "SELECT partner::text AS owner, bid.id::text AS id FROM bid JOIN auction ON auction.id = auction WHERE kind = 'ascending'",
     "colleague": "SELECT partner::text AS owner, id::text AS id FROM person WHERE partner IS NOT NULL",
@@ -205,6 +207,8 @@ async def test_a_strangers_id_gets_what_routes_state(tmp_path: Path) -> None:
             if stated.stranger in {None, HTTPStatus.OK}:
                 continue
             (*_, parameter) = parameters_of(path)
+            if parameter in ASKED_APART:
+                continue
             thing = await fetch_row(
                 Owned, f"SELECT * FROM ({OWNERS[parameter]}) AS owned WHERE owner = ANY($1)", owners
             )

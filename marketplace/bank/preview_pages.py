@@ -71,7 +71,7 @@ async def upload(request: Asked) -> Redirect:
     return see(f"/finance/bank/uploads/{identifier}")
 
 
-@get("/finance/bank/uploads/{upload_id:uuid}", guards=CLERKS, opt=expect("finance", stranger=200))
+@get("/finance/bank/uploads/{upload_id:uuid}", guards=CLERKS, opt=expect("finance", stranger=404))
 async def preview(request: Asked, upload_id: FromPath[uuid.UUID], columns: Text = "") -> Template:
     """Show what a kept file would bring."""
     assert request.user.person
@@ -89,7 +89,7 @@ async def preview(request: Asked, upload_id: FromPath[uuid.UUID], columns: Text 
 @post(
     "/finance/bank/uploads/{upload_id:uuid}/columns",
     guards=CLERKS,
-    opt=expect("finance", stranger=200),
+    opt=expect("finance", stranger=404),
     status_code=303,
 )
 async def write_columns(
@@ -105,7 +105,7 @@ async def write_columns(
 
 
 @post(
-    "/finance/bank/uploads/{upload_id:uuid}/import", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303
+    "/finance/bank/uploads/{upload_id:uuid}/import", guards=CLERKS, opt=expect("finance", stranger=404), status_code=303
 )
 async def import_upload(
     request: Asked,

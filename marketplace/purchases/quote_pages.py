@@ -139,7 +139,7 @@ async def quote_file(quote: FromPath[uuid.UUID], request: Asked) -> Response[byt
     return await _file(await catalogue_queries.get_quote(quote, request.user.partner))
 
 
-@get("/shared/quotes/{quote:uuid}/{token:str}", opt=expect("anyone", stranger=200))
+@get("/shared/quotes/{quote:uuid}/{token:str}", opt=expect("anyone", stranger=404))
 async def shared_file(quote: FromPath[uuid.UUID], token: FromPath[str]) -> Response[bytes]:
     """Give a quote to who has its link: a colleague who signs needs no account. It is dead once the quote is."""
     known = await catalogue_queries.find_quote_subject(quote)

@@ -130,5 +130,5 @@ JOIN quote ON quote.id = purchase_order.quote
 WHERE (purchase_order.partner, purchase_order.release) <> (subscription.partner, subscribed_release.release)
    OR purchase_order.net_minor > greatest(
        subscription.locked_minor,
-       (convert_from(quote.document, 'UTF8')::jsonb #>> '{{price,inputs,floor_minor}}')::bigint
+       (convert_from(quote.document, 'UTF8')::jsonb #>> '{price,inputs,floor_minor}')::bigint
    );
