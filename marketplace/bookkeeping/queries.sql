@@ -28,16 +28,11 @@ entry AS MATERIALIZED (
 )
 
 -- fragment: opening
--- What each account holds before $1.
+-- What each account holds before $1: whole days, so their sums say it.
 opening AS (
-    SELECT account, sum(CASE WHEN is_debit THEN amount_minor ELSE -amount_minor END)::bigint AS balance_minor
-    FROM journal_entry
-    JOIN LATERAL (
-        SELECT debit AS account, true AS is_debit, amount_minor FROM posting WHERE posting.entry = journal_entry.id
-        UNION ALL
-        SELECT credit, false, amount_minor FROM posting WHERE posting.entry = journal_entry.id
-    ) AS moved ON true
-    WHERE at < $1::timestamptz
+    SELECT account, sum(debit_minor - credit_minor)::bigint AS balance_minor
+    FROM day_sum
+    WHERE day < ($1::timestamptz AT TIME ZONE 'Europe/Paris')::date
     GROUP BY account
 )
 

@@ -26,6 +26,7 @@ from marketplace.einvoicing.actions import exchange_einvoices
 from marketplace.finance.actions import reconcile
 from marketplace.identity.names import reseal_names
 from marketplace.identity.vat_checks import confirm_pending_vat
+from marketplace.ledger.actions import fold_day_sums
 from marketplace.mail.actions import send_mail
 from marketplace.my_data.actions import make_own_maps
 from marketplace.notifications.actions import notify_programs
@@ -102,6 +103,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "copy-trail": (MINUTE, copy_trail),
         "keep-log": (5, keep_log),
         "exports": (2, write_exports),
+        "fold-sums": (HOUR, fold_day_sums),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
         "change-offers": (MINUTE, make_changes),

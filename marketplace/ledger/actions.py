@@ -151,6 +151,11 @@ def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object
     return [[row[column] for row in rows] for column in range(width)]
 
 
+async def fold_day_sums() -> int:
+    """Add together the rows that postings left in the sums of a day and an account; return how many sums. A job."""
+    return await execute(SQL["fold_day_sums"])
+
+
 async def write_chart() -> None:
     """Open the accounts of the chart that the books lack, and update titles that changed. Run by every `migrate`."""
     await execute(

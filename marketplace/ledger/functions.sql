@@ -37,6 +37,24 @@ CREATE OR REPLACE TRIGGER period_is_open AFTER INSERT ON journal_entry
 CREATE OR REPLACE TRIGGER period_is_open AFTER INSERT ON posting
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_period();
 
+-- Add what new postings move to the sums of their days; see `DaySum`.
+CREATE OR REPLACE FUNCTION add_to_day_sums() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO day_sum (day, account, debit_minor, credit_minor)
+    SELECT day, side.account, sum(side.debit_minor), sum(side.credit_minor)
+    FROM (
+        SELECT (at AT TIME ZONE 'Europe/Paris')::date AS day, debit, credit, sum(amount_minor) AS amount_minor
+        FROM fresh JOIN journal_entry ON journal_entry.id = fresh.entry
+        GROUP BY 1, 2, 3
+    ) AS moved
+    CROSS JOIN LATERAL (VALUES (debit, amount_minor, 0), (credit, 0, amount_minor)) AS side (account, debit_minor, credit_minor)
+    GROUP BY day, side.account;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER added_to_day_sums AFTER INSERT ON posting
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION add_to_day_sums();
+CREATE INDEX IF NOT EXISTS day_sum_by_day ON day_sum (day, account);
+
 -- Months close in order, each once.
 CREATE OR REPLACE FUNCTION refuse_period_out_of_order() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

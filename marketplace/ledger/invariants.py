@@ -25,6 +25,18 @@ BOOKS: Final = (
              AND (books.debit_minor, books.credit_minor) <> (kept.debit_minor, kept.credit_minor)""",
     ),
     Invariant(
+        "the sums of a day that is not in a closed month are what its postings add up to",
+        """SELECT day, account, sum(debit_minor) AS debit_minor, sum(credit_minor) AS credit_minor FROM (
+               SELECT day, account, debit_minor, credit_minor FROM day_sum
+               UNION ALL
+               SELECT (at AT TIME ZONE 'Europe/Paris')::date, side.account, -side.debit_minor, -side.credit_minor
+               FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
+               CROSS JOIN LATERAL (VALUES (debit, amount_minor, 0), (credit, 0, amount_minor)) AS side (account, debit_minor, credit_minor)
+               WHERE at >= coalesce((SELECT max(ends_at) FROM period), '-infinity')) AS kept
+           WHERE day >= coalesce((SELECT (max(ends_at) AT TIME ZONE 'Europe/Paris')::date FROM period), '-infinity')
+           GROUP BY day, account HAVING (sum(debit_minor), sum(credit_minor)) <> (0, 0)""",
+    ),
+    Invariant(
         "nothing moves Stripe's account but its balance transactions",
         """SELECT journal_entry.id AS entry, kind, source_id FROM posting
            JOIN journal_entry ON journal_entry.id = posting.entry

@@ -102,5 +102,4 @@ async def close_period(month: dt.date, person: uuid.UUID, checks: Sequence[Mappi
     found = json.dumps(list(checks), default=str)
     period = Period(month=month, starts_at=starts_at, ends_at=ends_at, closed_at=now, closed_by=person, checks=found)
     await Period.insert(period)
-    last_instant, by_recording = ends_at - dt.timedelta(microseconds=1), False
-    await execute(SQL["write_period_balances"], last_instant, by_recording, month)
+    await execute(SQL["write_period_balances"], ends_at - dt.timedelta(microseconds=1), month)

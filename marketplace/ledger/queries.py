@@ -115,9 +115,11 @@ async def balance(account: str, at: dt.datetime | None = None) -> int:
 async def trial_balance(at: dt.datetime | None = None, *, recorded: bool = False) -> list[AccountBalance]:
     """Return every account with its debits and credits until `at` (included); all balances add up to zero.
 
-    By the books' date; `recorded`: by the instant of recording, that is, what the books said then.
+    By the books' date; `recorded`: by the instant of recording, that is, what the books said then. By date it reads
+    sums of days; by recording all postings until then.
     """
-    return await fetch_rows(AccountBalance, SQL["trial_balance"], at, recorded)
+    statement = SQL["recorded_balance"] if recorded and at else SQL["trial_balance"]
+    return await fetch_rows(AccountBalance, statement, at)
 
 
 async def get_account(code: str) -> AccountTitle:

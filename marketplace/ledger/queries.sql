@@ -1,31 +1,5 @@
--- fragment: balances
--- Every account with its debits and credits until $1 (included; null: by now), by the books' date or, where $2, by the
--- instant of recording. By the books' date it starts from the balances of the last closed month.
-WITH base AS (
-    SELECT month, ends_at
-    FROM period
-    WHERE NOT $2::boolean
-      AND ($1::timestamptz IS NULL OR ends_at <= $1 + interval '1 microsecond')
-      AND EXISTS (SELECT FROM period_balance WHERE period_balance.month = period.month)
-    ORDER BY month DESC
-    LIMIT 1
-), moved AS (
-    SELECT posting.debit, posting.credit, posting.amount_minor
-    FROM posting
-    JOIN journal_entry ON journal_entry.id = posting.entry
-    WHERE ($1::timestamptz IS NULL OR CASE WHEN $2 THEN recorded_at ELSE at END <= $1)
-      AND at >= coalesce((SELECT ends_at FROM base), '-infinity')
-), side AS (
-    SELECT account AS code, debit_minor, credit_minor
-    FROM period_balance
-    WHERE month = (SELECT month FROM base)
-    UNION ALL
-    SELECT debit, amount_minor, 0::bigint
-    FROM moved
-    UNION ALL
-    SELECT credit, 0::bigint, amount_minor
-    FROM moved
-)
+-- fragment: titled_balances
+-- Every account with the debits and credits of `side`.
 SELECT
     account.code,
     left(account.code, 1) AS heading,
@@ -39,15 +13,83 @@ LEFT JOIN side ON side.code = account.code
 GROUP BY account.code
 ORDER BY account.code
 
+-- fragment: balances
+-- Every account with its debits and credits until $1 (included; null: by now), by the books' date: the balances of the
+-- last closed month before, the sums of the whole days since, and the postings of the day that $1 is in.
+WITH base AS (
+    SELECT month, (ends_at AT TIME ZONE 'Europe/Paris')::date AS day
+    FROM period
+    WHERE ($1::timestamptz IS NULL OR ends_at <= $1 + interval '1 microsecond')
+      AND EXISTS (SELECT FROM period_balance WHERE period_balance.month = period.month)
+    ORDER BY month DESC
+    LIMIT 1
+), today AS (
+    SELECT (($1 + interval '1 microsecond') AT TIME ZONE 'Europe/Paris')::date AS day
+), side AS (
+    SELECT account AS code, debit_minor, credit_minor
+    FROM period_balance
+    WHERE month = (SELECT month FROM base)
+    UNION ALL
+    SELECT account, debit_minor, credit_minor
+    FROM day_sum
+    WHERE day >= coalesce((SELECT day FROM base), '-infinity')
+      AND day < coalesce((SELECT day FROM today), 'infinity')
+    UNION ALL
+    SELECT moved.*
+    FROM journal_entry
+    CROSS JOIN LATERAL (
+        SELECT debit AS code, amount_minor AS debit_minor, 0::bigint AS credit_minor
+        FROM posting
+        WHERE posting.entry = journal_entry.id
+        UNION ALL
+        SELECT credit, 0::bigint, amount_minor
+        FROM posting
+        WHERE posting.entry = journal_entry.id
+        OFFSET 0
+    ) AS moved
+    WHERE at >= (SELECT day::timestamp AT TIME ZONE 'Europe/Paris' FROM today) AND at <= $1
+)
+{titled_balances}
+
 -- name: trial_balance
--- See the fragment: $1 until when, $2 whether by the instant of recording.
+-- See the fragment: $1 until when.
 {balances};
 
+-- name: recorded_balance
+-- Every account with its debits and credits of what was recorded until $1 (included), whatever its date.
+WITH side AS (
+    SELECT side.*
+    FROM posting
+    JOIN journal_entry ON journal_entry.id = posting.entry
+    CROSS JOIN LATERAL (VALUES (debit, amount_minor, 0::bigint), (credit, 0::bigint, amount_minor))
+        AS side (code, debit_minor, credit_minor)
+    WHERE recorded_at <= $1
+)
+{titled_balances};
+
 -- name: write_period_balances
--- Writes what every account adds up to by the end of the month $3: $1 is its last microsecond, $2 false.
+-- Writes what every account adds up to by the end of the month $2; $1 is its last microsecond.
 INSERT INTO period_balance (month, account, debit_minor, credit_minor)
-SELECT $3::date, code, debit_minor, credit_minor
+SELECT $2::date, code, debit_minor, credit_minor
 FROM ({balances}) AS balances;
+
+-- name: fold_day_sums
+-- Adds the rows of each day and account together, where there are several.
+WITH several AS (
+    SELECT day, account
+    FROM day_sum
+    GROUP BY day, account
+    HAVING count(*) > 1
+), gone AS (
+    DELETE FROM day_sum
+    USING several
+    WHERE day_sum.day = several.day AND day_sum.account = several.account
+    RETURNING day_sum.day, day_sum.account, debit_minor, credit_minor
+)
+INSERT INTO day_sum (day, account, debit_minor, credit_minor)
+SELECT day, account, sum(debit_minor), sum(credit_minor)
+FROM gone
+GROUP BY day, account;
 
 -- name: list_kinds
 -- The kinds of entry the journal has, by skipping from one to the next in their index.
@@ -173,8 +215,18 @@ SELECT id
 FROM new;
 
 -- name: balance
--- Debits minus credits of the account $1 until $2 (included; null: of everything).
-SELECT coalesce(sum(CASE WHEN debit = $1 THEN amount_minor ELSE -amount_minor END), 0)::bigint AS balance_minor
-FROM posting
-WHERE (debit = $1 OR credit = $1)
-  AND ($2::timestamptz IS NULL OR entry IN (SELECT id FROM journal_entry WHERE at <= $2));
+-- Debits minus credits of the account $1 until $2 (included; null: of everything): whole days from their sums, the last
+-- one from its postings.
+SELECT (
+    SELECT coalesce(sum(debit_minor - credit_minor), 0)
+    FROM day_sum
+    WHERE account = $1
+      AND ($2::timestamptz IS NULL OR day < (($2 + interval '1 microsecond') AT TIME ZONE 'Europe/Paris')::date)
+)::bigint + (
+    SELECT coalesce(sum(CASE WHEN debit = $1 THEN amount_minor ELSE -amount_minor END), 0)
+    FROM journal_entry
+    JOIN posting ON posting.entry = journal_entry.id
+    WHERE (debit = $1 OR credit = $1)
+      AND at <= $2
+      AND at >= date_trunc('day', $2 + interval '1 microsecond', 'Europe/Paris')
+)::bigint AS balance_minor;

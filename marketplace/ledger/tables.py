@@ -96,6 +96,22 @@ class PeriodBalance(Table, db=DB, tablename="period_balance"):
     sums_are_not_negative = Check("debit_minor >= 0 AND credit_minor >= 0")
 
 
+class DaySum(Table, db=DB, tablename="day_sum"):
+    """What postings of a day in Paris add up to on an account: kept so that a balance reads days in place of postings.
+
+    A trigger adds rows as postings come, in the same transaction, so that no two sales wait for one row; a job adds the
+    rows of a day and an account together. A balance is the sum of rows, whether or not the job has been.
+    """
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    day = Date()
+    account = ForeignKey(Account, null=False, on_delete=OnDelete.restrict, target_column="code")
+    debit_minor = BigInt()
+    credit_minor = BigInt()
+    sums_are_not_negative = Check("debit_minor >= 0 AND credit_minor >= 0")
+
+
 class CategoryAccount(Table, db=DB, tablename="category_account"):
     """Someone's proposal of an account for a category of Stripe's that the chart does not know, and another's decision."""
 

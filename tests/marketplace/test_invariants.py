@@ -76,6 +76,9 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         """INSERT INTO export_file (id, format, first_day, last_day, person, requested_at)
            SELECT gen_random_uuid(), 'abacus', '2020-01-01', '2020-01-31', id, now() FROM person LIMIT 1"""
     ),
+    "the sums of a day that is not in a closed month are what its postings add up to": (
+        "UPDATE day_sum SET debit_minor = debit_minor + 1 WHERE id = (SELECT max(id) FROM day_sum)"
+    ),
     "what the last closed month ended with is what its postings and those before add up to": (
         "INSERT INTO period_balance (month, account, debit_minor, credit_minor) SELECT max(month), '411000', 1, 0 FROM period"
     ),

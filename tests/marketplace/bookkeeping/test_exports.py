@@ -23,6 +23,7 @@ from marketplace.identity import actions as identity
 from marketplace.identity.actors import Actor
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, SUBSCRIBERS_HELD, SUBSCRIBERS_SHARES
+from migrations.history.m0058_day_sums import FILL
 from tests.marketplace.finance import sales
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
@@ -82,6 +83,7 @@ async def undo_books() -> None:
     odd = "SELECT id FROM journal_entry WHERE kind IN ('stripe_x', 'shares_x', 'y')"
     await as_owner(f"DELETE FROM posting WHERE entry IN ({odd})")
     await as_owner(f"DELETE FROM journal_entry WHERE id IN ({odd})")
+    await as_owner(f"DELETE FROM day_sum; {FILL}")
     await as_owner(
         "ALTER TABLE posting ENABLE TRIGGER append_only; ALTER TABLE journal_entry ENABLE TRIGGER append_only"
     )

@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.database import transaction
 from marketplace.errors import Invalid, NotFound
 from marketplace.ledger import chart
-from marketplace.ledger.actions import Entry, record, record_all
+from marketplace.ledger.actions import Entry, fold_day_sums, record, record_all
 from marketplace.ledger.queries import (
     balance,
     get_account,
@@ -38,6 +38,20 @@ async def test_a_fact_is_recorded_once() -> None:
     assert await record("sale_back", "o1", at=NOON, text="Back", postings=[(d, c, n) for c, d, n in SALE])
     assert await fetch_value("SELECT count(*) FROM posting") == 4
     assert await balance(chart.PARTNERS) == 0
+
+
+async def test_sums_of_days_are_folded_and_say_the_same() -> None:
+    for number in range(3):
+        at = NOON + dt.timedelta(days=number // 2)
+        await record("sale", f"o{number}", at=at, text="Sale", postings=SALE)
+    before = await trial_balance()
+    assert await fetch_value("SELECT count(*) FROM day_sum") == 9
+    assert await fold_day_sums() == 3
+    assert await fold_day_sums() == 0
+    assert await fetch_value("SELECT count(*) FROM day_sum") == 6
+    assert await trial_balance() == before
+    assert await balance(chart.PARTNERS) == 3600
+    assert await balance(chart.PARTNERS, NOON + dt.timedelta(hours=1)) == 2400
 
 
 async def test_two_at_once_record_one_fact() -> None:
