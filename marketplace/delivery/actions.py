@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketplace import clock, object_store
-from marketplace.database import execute, fetch_row, transaction
+from marketplace.database import execute, fetch_row, fetch_scalar, transaction
 from marketplace.datasets.queries import get_dataset, get_release, list_editions
 from marketplace.delivery import dictionary, rules
 from marketplace.delivery.formats.file_format import Given
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.queries import SQL, get_entitlement
 from marketplace.delivery.rules import Validity
-from marketplace.errors import Invalid, NotFound
+from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from marketplace.delivery.formats.file_format import FileFormat
@@ -91,34 +92,37 @@ async def record_download(download: Download, *, is_part: bool) -> None:
 
     The parts of one file, fetched side by side or one after another within a day, are one download.
     """
+    now = clock.now()
+    values = (download.entitlement, download.format)
+    if not is_part:
+        await _record(download, now)
+        return
+    since = now - rules.PARTS_ARE_ONE_DOWNLOAD_FOR
+    if await fetch_scalar(bool, SQL["is_recorded"], *values, since):
+        return
     async with transaction():
         await lock(f"download {download.entitlement}")
-        await execute(
-            "SELECT FROM licence WHERE id = (SELECT licence FROM entitlement WHERE id = $1) FOR SHARE",
-            download.entitlement,
-        )
-        now = clock.now()  # Once nobody can revoke the licence: what is recorded happened within the entitlement.
-        validity = await fetch_row(Validity, SQL["get_validity"], download.entitlement)
-        assert validity
-        rules.check_is_valid(validity, now)
-        since = now - rules.PARTS_ARE_ONE_DOWNLOAD_FOR
-        values = (download.format, download.byte_count, now, is_part, since)
-        await execute(SQL["record_download"], uuid.uuid4(), download.entitlement, *values)
+        if not await fetch_scalar(bool, SQL["is_recorded"], *values, since):
+            await _record(download, clock.now())
 
 
-async def read(
-    download: Download, part: rules.Part, check: Callable[[], Awaitable[object]] | None = None
-) -> AsyncIterator[bytes]:
+async def _record(download: Download, now: dt.datetime) -> None:
+    """Record a download in one statement, which looks at the entitlement once nobody can end it."""
+    values = (download.format, download.byte_count, now)
+    if not await execute(SQL["record_download"], uuid.uuid4(), download.entitlement, *values):
+        await check_still_valid(download.entitlement)
+        raise Conflict("This download's entitlement just changed; try again.")
+
+
+async def read(download: Download, part: rules.Part, check: Callable[[], Awaitable[object]]) -> AsyncIterator[bytes]:
     """Yield a part of a file in chunks of a mebibyte at most; stop with a refusal once the file may not be read any more.
 
-    check: refuses what else ended; asked, like the entitlement, once a second.
+    check: refuses it; asked twice a second.
     """
     looked = time.monotonic()
     for start in range(part.start, part.end, CHUNK_BYTES):
         if time.monotonic() - looked > CHECK_SECONDS:
-            await check_still_valid(download.entitlement)
-            if check:
-                await check()
+            await check()
             looked = time.monotonic()
         yield await object_store.get_range(download.key, start, min(start + CHUNK_BYTES, part.end))
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
-from litestar.response import Stream
 
-from marketplace.delivery import actions, rules
+from marketplace.delivery import actions, file_pages, rules
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
@@ -69,8 +68,17 @@ async def deliver(
         headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
     if request.method == "HEAD":
         return Response(b"", headers=headers, media_type=file.media_type)
-    await actions.record_download(file, is_part=part is not None)
-    return Stream(actions.read(file, sent, check), status_code=status, headers=headers, media_type=file.media_type)
+
+    async def record() -> None:
+        await actions.record_download(file, is_part=part is not None)
+
+    async def check_all() -> None:
+        await actions.check_still_valid(file.entitlement)
+        if check:
+            await check()
+
+    named = {"status_code": status, "headers": headers, "media_type": file.media_type}
+    return await file_pages.answer(request, file, sent, record=record, check=check_all, **named)
 
 
 def _unsatisfiable(byte_count: int) -> Response[Any]:

@@ -56,14 +56,26 @@ LEFT JOIN revocation ON revocation.release = entitlement.release
 WHERE entitlement.id = $1;
 
 -- name: record_download
--- Records the download $1 of the entitlement $2: $3 format, $4 bytes, $5 now. Where $6, it is a part of a file, which
--- is recorded unless one was since $7.
+-- Records the download $1 of the entitlement $2 where it may be used at $5: $3 format, $4 bytes. Its rows are read
+-- as they are once they are locked, so nobody has ended it before, and who ends it does so after.
 INSERT INTO download (id, entitlement, format, byte_count, at)
-SELECT $1, $2, $3, $4, $5::timestamptz
-WHERE NOT $6::boolean
-   OR NOT EXISTS (
-       SELECT FROM download WHERE entitlement = $2 AND format = $3 AND at > $7::timestamptz
-   );
+SELECT $1, valid.id, $3, $4, $5::timestamptz
+FROM (
+    SELECT entitlement.id
+    FROM entitlement
+    JOIN licence ON licence.id = entitlement.licence
+    WHERE entitlement.id = $2
+      AND entitlement.starts_at <= $5::timestamptz
+      AND $5::timestamptz < entitlement.ends_at
+      AND entitlement.revoked_at IS NULL
+      AND entitlement.suspended_at IS NULL
+      AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
+    FOR SHARE OF licence, entitlement
+) AS valid;
+
+-- name: is_recorded
+-- Whether a download of the entitlement $1 in the format $2 was recorded since $3.
+SELECT EXISTS (SELECT FROM download WHERE entitlement = $1 AND format = $2 AND at > $3::timestamptz);
 
 -- name: holds_release
 -- Whether the partner $1 may fetch the release $2 itself, not a coarser edition of it, at the instant $3.

@@ -83,7 +83,8 @@ async def open_link(link: uuid.UUID, signature: str) -> OpenedLink:
         raise NotFound("There is no such link.")
     if not row.is_open:
         raise Expired("This link has ended; the person who sent it can make another.")
-    await execute(SQL["note_use"], link, now, now - rules.USED_AGAIN)
+    if row.last_used_at is None or row.last_used_at < now - rules.USED_AGAIN:
+        await execute(SQL["note_use"], link, now, now - rules.USED_AGAIN)
     return row
 
 

@@ -36,6 +36,7 @@ class OpenedLink(Struct, frozen=True):
     entitlement: uuid.UUID
     partner: uuid.UUID
     ends_at: dt.datetime
+    last_used_at: dt.datetime | None
     owner: uuid.UUID | None
     is_open: bool
 

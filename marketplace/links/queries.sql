@@ -28,6 +28,7 @@ SELECT
     personal_link.entitlement,
     entitlement.partner,
     personal_link.ends_at,
+    personal_link.last_used_at,
     personal_link.owner,
     personal_link.revoked_at IS NULL
         AND personal_link.ends_at > $2

@@ -4,16 +4,20 @@ A request's head must come within ten seconds and its body within a minute. One 
 open. A request that states its length twice, as a number and as chunks, is refused: a proxy before us might believe
 the one and we the other, and what one takes for a body would be the other's next request.
 Source: RFC 9112, 6.1 and 11.2 (request smuggling).
+
+A file is sent by the kernel where the application asks for it (ASGI's extension `http.response.zerocopysend`).
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import h11
 import uvicorn
+from litestar.enums import ScopeType
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from marketplace.serving.limits import proxies
@@ -23,15 +27,28 @@ from marketplace.settings import settings
 if TYPE_CHECKING:
     import asyncio
 
-    from litestar.types import ASGIApp
+    from litestar.types import ASGIApp, Receive, Scope, Send
 
 HEAD_SECONDS, BODY_SECONDS = 10.0, 60.0
 LARGEST_HEAD_BYTES: Final = 32_768
 """Of a request line and its header fields; longer ones are malformed (400)."""
 IDLE_SECONDS: Final = 5
 STOP_SECONDS: Final = 5
+ZERO_COPY: Final = "http.response.zerocopysend"
 TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 TOO_MANY: Final = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n"
+
+
+class FilePiece:
+    """Bytes of a file that the kernel sends: h11 asks for no more of them than how many there are."""
+
+    def __init__(self, count: int) -> None:
+        """State how many."""
+        self.count = count
+
+    def __len__(self) -> int:
+        """Return how many."""
+        return self.count
 
 
 class StrictConnection(h11.Connection):
@@ -60,6 +77,7 @@ class StrictProtocol(H11Protocol):
         """Read strictly, and wait so long for the rest of a request."""
         super().__init__(**named)
         self.seconds = {"head": head_seconds, "body": body_seconds}
+        self.inner, self.app = self.app, self._with_files
         self.conn = StrictConnection(h11.SERVER, self.config.h11_max_incomplete_event_size or LARGEST_HEAD_BYTES)
         self.waiting: asyncio.TimerHandle | None = None
         self.waits_for = ""
@@ -98,6 +116,31 @@ class StrictProtocol(H11Protocol):
             self._wait_for("head")
         elif self.waiting is not None:
             self._wait_for("")
+
+    async def _with_files(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application, which may send pieces of files."""
+
+        async def send_or_copy(message: Any) -> None:  # noqa: ANN401 (ASGI, and an extension of it)
+            if message["type"] == ZERO_COPY:
+                await self._copy(message)
+            else:
+                await send(message)
+
+        if scope["type"] == ScopeType.HTTP and self.scheme == "http":
+            scope["extensions"] = {ZERO_COPY: {}}
+        await self.inner(scope, receive, send_or_copy)
+
+    async def _copy(self, message: Any) -> None:  # noqa: ANN401 (ASGI's message of an extension)
+        """Send `count` bytes of a file from `offset`; nothing once the client has gone, whose connection ends where it breaks off."""
+        piece, sent = FilePiece(message["count"]), 0
+        with contextlib.suppress(OSError):
+            if not self.transport.is_closing():
+                passed: Any = self.conn.send_with_data_passthrough(h11.Data(data=piece))  # type: ignore[arg-type]
+                assert passed == [piece], "the answer states its length"
+                sent = await self.loop.sendfile(self.transport, message["file"], message["offset"], piece.count)
+        if sent < piece.count:
+            self.cycle.disconnected = True
+            self.transport.abort()
 
     def _wait_for(self, what: str) -> None:
         """Begin to wait for a head or a body, unless we do already, or for nothing."""

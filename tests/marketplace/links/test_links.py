@@ -146,7 +146,8 @@ async def test_a_read_that_has_begun_stops_when_link_or_release_ends(stripe: Any
         await execute("UPDATE personal_link SET revoked_at = now()")
         with pytest.raises(Expired, match="link has ended"):
             await anext(pieces)
-        pieces = delivery.read(file, Part(0, file.byte_count))
+        check = functools.partial(delivery.check_still_valid, customer.entitlement)
+        pieces = delivery.read(file, Part(0, file.byte_count), check)
         await anext(pieces)
         await revoke(customer.bought["release"], reason_fr="Faux.", reason_en="Wrong.", by="Sam")
         with pytest.raises(Expired, match="called back"):

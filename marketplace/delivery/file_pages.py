@@ -1,0 +1,113 @@
+"""How a file's bytes are sent: by the kernel where the store is a folder and the server can (ASGI's `zerocopysend`), else read and passed on.
+
+The kernel begins while the download is still being recorded; the file's last bytes wait until it is. While a file is sent, it is
+asked twice a second whether it may still be, and the connection ends where it may not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar.response import Response, Stream
+
+from marketplace import object_store
+from marketplace.delivery import actions
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from io import BufferedReader
+    from pathlib import Path
+
+    from litestar import Request
+    from litestar.response.base import ASGIResponse
+    from litestar.types import Receive, Scope, Send
+
+    from marketplace.delivery.rules import Part
+
+ZERO_COPY: Final = "http.response.zerocopysend"
+HELD_BACK_BYTES: Final = 1 << 12
+"""What is not sent before the download is recorded."""
+
+
+async def answer(
+    request: Request[Any, Any, Any],
+    file: actions.Download,
+    part: Part,
+    *,
+    record: Callable[[], Coroutine[Any, Any, None]],
+    check: Callable[[], Awaitable[object]],
+    **named: Any,  # noqa: ANN401 (a response's own)
+) -> Response[Any]:
+    """Return the answer that sends a part of a file.
+
+    record: records the download, refusing it where it may not be made. check: refuses a file that may not be read any more.
+    """
+    path = object_store.path_of(file.key)
+    if path and ZERO_COPY in (request.scope.get("extensions") or {}):
+        return SentFile(path, part, record, check, **named)
+    await record()
+    return Stream(actions.read(file, part, check), **named)
+
+
+class SentFile(Stream):
+    """An answer whose bytes the kernel copies from a file."""
+
+    def __init__(
+        self,
+        path: Path,
+        part: Part,
+        record: Callable[[], Coroutine[Any, Any, None]],
+        check: Callable[[], Awaitable[object]],
+        **named: Any,  # noqa: ANN401 (a response's own)
+    ) -> None:
+        """Remember what is sent."""
+        super().__init__((), **named)
+        self.path, self.part, self.record, self.check = path, part, record, check
+
+    def to_asgi_response(self, *given: Any, **named: Any) -> ASGIResponse:  # noqa: ANN401 (as the framework calls it)
+        """Return the answer as an ASGI application."""
+        return _Sending(super().to_asgi_response(*given, **named), self)  # type: ignore[return-value]  # called, and nothing else
+
+
+class _Sending:
+    """One answer while it is sent."""
+
+    def __init__(self, begun: ASGIResponse, sent: SentFile) -> None:
+        self.begun, self.sent = begun, sent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the head, the file up to its last bytes, and these once the download is recorded.
+
+        The tasks begin when the kernel first waits for the client, so they do not delay its first bytes.
+        """
+        del scope, receive
+        part, recording = self.sent.part, asyncio.create_task(self.sent.record())
+        held_from = max(part.start, part.end - HELD_BACK_BYTES)
+        try:
+            with self.sent.path.open("rb") as file:
+                async with asyncio.TaskGroup() as tasks:
+                    watching = tasks.create_task(self._watch())
+                    await self.begun.start_response(send)
+                    await _copy(send, file, part.start, held_from)
+                    await asyncio.shield(recording)
+                    await _copy(send, file, held_from, part.end)
+                    watching.cancel()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except ExceptionGroup as refusals:
+            raise refusals.exceptions[0] from None
+        finally:
+            await recording  # what was begun is recorded, in every case
+
+    async def _watch(self) -> None:
+        """Refuse once the file may not be read any more."""
+        while True:
+            await asyncio.sleep(actions.CHECK_SECONDS)
+            await self.sent.check()
+
+
+async def _copy(send: Send, file: BufferedReader, start: int, end: int) -> None:
+    """Have the kernel send the bytes of a file from `start` up to, not including, `end`."""
+    message: Any = {"type": ZERO_COPY, "file": file, "offset": start, "count": end - start, "more_body": True}
+    if end > start:
+        await send(message)

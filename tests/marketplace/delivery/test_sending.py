@@ -1,0 +1,108 @@
+"""Files that the kernel sends, over real sockets: whole, in parts, to readers who are slow or leave, and to none once it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from marketplace import clock, object_store
+from marketplace.database import execute
+from marketplace.delivery import actions as delivery
+from marketplace.errors import Expired
+from marketplace.identity.actors import Actor
+from marketplace.links.actions import make_link, signed
+from marketplace.links.queries import list_links
+from tests.marketplace.delivery.test_downloads import Customer, customers, downloads
+from tests.support.clients import site
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LARGE = 64 << 20
+
+
+async def path_of_link(customer: Customer) -> str:
+    """Make a link to what the customer bought."""
+    person = await fetch_value("SELECT id FROM person WHERE partner = $1", customer.partner)
+    who, link = Actor(name="A", person=person, partner=customer.partner), uuid.uuid4()
+    await make_link(who, customer.entitlement, link_id=link, label="sent", days=7)
+    [row] = await list_links(customer.partner, customer.entitlement, clock.now())
+    return f"/files/{link}/cells.parquet?sig={signed(link, customer.entitlement, row.ends_at)}"
+
+
+def grow(customer: Customer) -> None:
+    """Make the file larger than what waits in sockets."""
+    path = object_store.path_of(object_store.cells_key(customer.bought["release"]))
+    assert path
+    with path.open("r+b") as file:
+        file.truncate(LARGE)
+
+
+@contextlib.asynccontextmanager
+async def begun(address: str, path: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Ask for a file and read its head alone."""
+    reader, writer = await asyncio.open_connection(*address.removeprefix("http://").split(":"), limit=1 << 16)
+    writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+    assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+    yield reader, writer
+    writer.close()
+
+
+async def test_the_kernel_sends_the_sealed_bytes_and_they_are_recorded(stripe: Any) -> None:
+    async for customer in customers(20_000):
+        sealed = await object_store.get(object_store.cells_key(customer.bought["release"]))
+        path = await path_of_link(customer)
+        async with site() as address, httpx.AsyncClient(base_url=address) as program:
+            for _ in range(2):
+                whole = await program.get(path)
+                assert whole.content == sealed
+            assert whole.headers["content-length"] == str(len(sealed))
+            assert whole.headers["referrer-policy"] == "no-referrer"
+            assert await downloads() == [("parquet", len(sealed))] * 2
+            for wanted in (slice(0, 1), slice(5, 50_000), slice(len(sealed) - 3, len(sealed))):
+                part = await program.get(path, headers={"range": f"bytes={wanted.start}-{wanted.stop - 1}"})
+                assert (part.status_code, part.content) == (206, sealed[wanted])
+            assert (await program.head(path)).headers["content-length"] == str(len(sealed))
+            assert len(await downloads()) == 2, "parts of a file that was downloaded"
+    assert stripe
+
+
+async def test_a_slow_reader_is_cut_off_when_the_link_ends_and_one_that_leaves_is_recorded(
+    stripe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "CHECK_SECONDS", 0.1)
+    async for customer in customers(20_000):
+        grow(customer)
+        path = await path_of_link(customer)
+        async with site() as address:
+            async with begun(address, path) as (_, writer):
+                writer.transport.abort()
+            async with begun(address, path) as (reader, _):
+                await reader.readexactly(1 << 20)
+                await execute("UPDATE personal_link SET revoked_at = now()")
+                with contextlib.suppress(ConnectionError):
+                    assert len(await asyncio.wait_for(reader.read(), 10)) < LARGE - (1 << 20)
+        assert len(await downloads()) == 2
+    assert stripe
+
+
+async def test_no_last_byte_leaves_before_the_download_is_recorded(
+    stripe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_given: Any, **_named: Any) -> None:
+        raise Expired("This licence has ended; its data can no longer be downloaded.")
+
+    async for customer in customers(20_000):
+        path = await path_of_link(customer)
+        monkeypatch.setattr(delivery, "record_download", refuse)
+        async with site() as address, httpx.AsyncClient(base_url=address) as program:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await program.get(path)
+        assert await downloads() == []
+    assert stripe
