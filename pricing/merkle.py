@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from pricing.refusals import OutOfRange
+from pricing.refusals import Empty, OutOfRange
 
 HashOf: TypeAlias = Callable[[int, int], bytes]
 """The 32-byte hash over the leaves from a number up to, not including, another one; never over none."""
@@ -72,14 +72,40 @@ def inclusion_path(hash_of: HashOf, index: int, size: int) -> tuple[bytes, ...]:
     return tuple(reversed(path))
 
 
+def root_and_paths(leaves: Sequence[bytes]) -> tuple[bytes, list[list[bytes]]]:
+    """Return the root over one or more leaves with every leaf's path to it: each node is hashed once; refuses Empty."""
+    if not leaves:
+        msg = "there are no leaves to show under a root"
+        raise Empty(msg)
+    return _with_paths([leaf_hash(leaf) for leaf in leaves])
+
+
+def _with_paths(hashes: Sequence[bytes]) -> tuple[bytes, list[list[bytes]]]:
+    if len(hashes) == 1:
+        return hashes[0], [[]]
+    middle = left_size(len(hashes))
+    left, left_paths = _with_paths(hashes[:middle])
+    right, right_paths = _with_paths(hashes[middle:])
+    for path in left_paths:
+        path.append(right)
+    for path in right_paths:
+        path.append(left)
+    return node_hash(left, right), left_paths + right_paths
+
+
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Return whether `proof` shows that `leaf` is number `index` of the `size` leaves under `root` (2.1.3.2)."""
+    return root_from(leaf, index, size, proof) == root
+
+
+def root_from(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """Return the root under which `path` shows `leaf` to be number `index` of `size`; None where it shows none (2.1.3.2)."""
     if not 0 <= index < size:
-        return False
+        return None
     at, last, reached = index, size - 1, leaf_hash(leaf)
-    for sibling in proof:
+    for sibling in path:
         if last == 0:
-            return False
+            return None
         if at & 1 or at == last:
             reached = node_hash(sibling, reached)
             while at and not at & 1:
@@ -87,7 +113,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         else:
             reached = node_hash(reached, sibling)
         at, last = at >> 1, last >> 1
-    return last == 0 and reached == root
+    return reached if last == 0 else None
 
 
 def consistency_proof(leaves: Sequence[bytes], earlier: int) -> tuple[bytes, ...]:

@@ -57,10 +57,9 @@ class LockedAuction(AuctionNow, frozen=True):
 
 
 class AuctionForBids(LockedAuction, frozen=True):
-    """A locked auction with, of each bid in turn, why its partner may not bid, as a key, and the instant it was read."""
+    """A locked auction with, of each bid in turn, why its partner may not bid, as a key."""
 
     refusals: list[str | None]
-    received_at: list[dt.datetime]
 
 
 class AuctionPage(AuctionNow, frozen=True):

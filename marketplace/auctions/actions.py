@@ -107,7 +107,7 @@ async def place_bid(
         raise Invalid("This auction accepts sealed bids only.")
     rules.check_amount(maximum_minor, currency, fixed.auction.currency)
     needed = rules.needed_deposit(maximum_minor, fixed.auction.unsecured_minor)
-    placed = await queue_of(auction).submit(OpenBid(bid, partner, maximum_minor, needed))
+    placed = await queue_of(auction).submit(OpenBid(bid, partner, maximum_minor, needed), fixed.digest)
     if placed is None:
         async with transaction():
             _refuse_cancelled(await lock_auction(auction))
@@ -115,9 +115,10 @@ async def place_bid(
     if placed.bid is None:
         assert placed.refusal, "a bid that is not answered is refused"
         raise NotAllowed(REFUSALS[placed.refusal])
-    if placed.is_repeated:
-        _refuse_another(placed.bid, auction, partner, same=placed.bid.maximum_minor == maximum_minor)
-    return receipt_of(placed.bid, fixed.digest, is_repeated=placed.is_repeated)
+    if placed.receipt:
+        return placed.receipt
+    _refuse_another(placed.bid, auction, partner, same=placed.bid.maximum_minor == maximum_minor)
+    return receipt_of(placed.bid, fixed.digest, is_repeated=True)
 
 
 async def place_sealed_bid(

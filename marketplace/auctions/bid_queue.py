@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 from asyncpg.exceptions import PostgresError
 
-from marketplace.auctions.placing import place_open_bids
+from marketplace.auctions.placing import PlacedBid, place_open_bids
+from marketplace.auctions.receipts import receipts_of
 from marketplace.database import is_in_transaction
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Sequence
 
-    from marketplace.auctions.placing import OpenBid, PlacedBid
+    from marketplace.auctions.placing import OpenBid
 
 BATCH_SIZE: Final = 32
-ANSWERED_AT_ONCE: Final = 4
-"""Everyone answered signs a receipt: a few at a time, so that the database's answers to the next batch never wait for all."""
+ANSWERED_AT_ONCE: Final = 8
+"""Everyone answered has work to do: a few at a time, so that the database's answers to the next batch never wait for all."""
 SEALED_AT_ONCE: Final = 2
 """Sealed bids are a transaction each: one is placed, the next waits at the row."""
 
@@ -34,21 +36,25 @@ class BidQueue:
     def __init__(self, auction: uuid.UUID) -> None:
         """Begin with nobody waiting."""
         self.auction = auction
+        self.terms_sha256 = ""
+        """What receipts name: as each bid states it, for it is fixed when the auction is announced."""
         self.sealed_places = asyncio.Semaphore(SEALED_AT_ONCE)
         """Acquired by each sealed bid that is under way."""
         self.waiting: deque[tuple[OpenBid, asyncio.Future[PlacedBid | None]]] = deque()
         self.sender: asyncio.Task[None] | None = None
-        self.answers: deque[tuple[asyncio.Future[PlacedBid | None], PlacedBid | Exception | None]] = deque()
-        """What became of bids whose bidders are not notified yet."""
+        self.answers: deque[tuple[list[asyncio.Future[PlacedBid | None]], list[PlacedBid | Exception | None]]] = deque()
+        """What became of batches whose bidders are not notified yet."""
         self.answerer: asyncio.Task[None] | None = None
 
-    async def submit(self, bid: OpenBid) -> PlacedBid | None:
+    async def submit(self, bid: OpenBid, terms_sha256: str) -> PlacedBid | None:
         """Return what became of an open bid; None where the auction was cancelled, NotFound where it does not exist.
 
-        In the caller's transaction, where one is open, it goes alone.
+        terms_sha256: what its receipt names, see `receipts.receipt_of`. In the caller's transaction, where one is open, it goes alone.
         """
+        self.terms_sha256 = terms_sha256
         if is_in_transaction():
-            placed = await place_open_bids(self.auction, [bid])
+            placed = await place_open_bids(self.auction, [bid]) or []
+            sign_together(placed, terms_sha256)
             return placed[0] if placed else None
         answer: asyncio.Future[PlacedBid | None] = asyncio.get_running_loop().create_future()
         self.waiting.append((bid, answer))
@@ -63,7 +69,7 @@ class BidQueue:
             while self.waiting:
                 batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), BATCH_SIZE))]
                 results = await self._place_batch([bid for bid, _ in batch])
-                self.answers.extend((answer, result) for (_, answer), result in zip(batch, results, strict=True))
+                self.answers.append(([answer for _, answer in batch], results))
                 batch = []
                 if self.answerer is None:
                     self.answerer = asyncio.create_task(self._answer())
@@ -74,17 +80,19 @@ class BidQueue:
             self.waiting.clear()
 
     async def _answer(self) -> None:
-        """Answer a few bidders at a time while the next batch is under way, until everybody is."""
+        """Sign and answer what was placed, a few bidders at a time while the next batch is under way, until everybody is."""
         while self.answers:
-            for _ in range(min(len(self.answers), ANSWERED_AT_ONCE)):
-                answer, result = self.answers.popleft()
+            answers, results = self.answers.popleft()
+            sign_together(results, self.terms_sha256)
+            for number, (answer, result) in enumerate(zip(answers, results, strict=True), start=1):
                 if answer.done():  # its bidder has left
                     continue
                 if isinstance(result, Exception):
                     answer.set_exception(result)
                 else:
                     answer.set_result(result)
-            await asyncio.sleep(0)
+                if number % ANSWERED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
         self.answerer = None
 
     async def _place_batch(self, bids: list[OpenBid]) -> list[PlacedBid | Exception | None]:
@@ -96,6 +104,13 @@ class BidQueue:
                 return [problem] * len(bids)
             return [one for bid in bids for one in await self._place_batch([bid])]
         return list(placed) if placed is not None else [None] * len(bids)
+
+
+def sign_together(placed: Sequence[PlacedBid | Exception | None], terms_sha256: str) -> None:
+    """Give the new ones among bids that were decided together their receipts."""
+    new = [(one, one.bid) for one in placed if isinstance(one, PlacedBid) and one.bid and not one.is_repeated]
+    for (one, _), receipt in zip(new, receipts_of([bid for _, bid in new], terms_sha256), strict=True):
+        one.receipt = receipt
 
 
 _queues: weakref.WeakValueDictionary[uuid.UUID, BidQueue] = weakref.WeakValueDictionary()

@@ -65,41 +65,44 @@ CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON auction_lead FOR EACH R
 -- Free space on the page for the row's next version, so that an update adds no index entry.
 ALTER TABLE auction_lead SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
--- Return why a partner may not bid in an auction, or null. A bidder is vetted, not barred for what it did not pay, and has a
--- payment method that is still valid, or a deposit authorised for this auction until after its end; where its bid needs a
--- deposit of `needed` cents or more, that, for as long as the first winner may pay. Volatile, so that a statement that waited
--- for the auction's lock asks what is so now, not what was when it began to wait.
+-- Return, of each partner in turn, why it may not bid in an auction, or null. A bidder is vetted, not barred for what it did
+-- not pay, and has a payment method that is still valid, or a deposit authorised for this auction until after its end; where
+-- its bid needs a deposit of `needed` cents or more, that, for as long as the first winner may pay. Volatile, so that a
+-- statement that waited for the auction's lock asks what is so now, not what was when it began to wait.
+CREATE OR REPLACE FUNCTION bid_refusals(bidders uuid[], asked uuid, needed bigint[]) RETURNS text[]
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN (SELECT array_agg(
+        CASE
+            WHEN partner.vetted_at IS NULL THEN 'not_vetted'
+            WHEN EXISTS (SELECT FROM auction_default
+                         WHERE partner = given.bidder AND barred_until > clock_timestamp()) THEN 'barred'
+            WHEN given.needed > 0 THEN CASE WHEN NOT EXISTS (
+                SELECT FROM auction_deposit JOIN payment ON payment.subject = auction_deposit.id
+                                            JOIN auction_lead ON auction_lead.auction = auction_deposit.auction
+                                            JOIN auction ON auction.id = auction_deposit.auction
+                WHERE auction_deposit.auction = asked AND auction_deposit.partner = given.bidder AND ending IS NULL
+                  AND auction_deposit.amount_minor >= given.needed AND payment.state = 'authorised'
+                  AND payment.capture_before > auction_lead.closes_at + auction.pay_within_hours * interval '1 hour'
+            ) THEN 'deposit_too_small' END
+            WHEN EXISTS (SELECT FROM saved_method
+                         WHERE payer = given.bidder AND state = 'saved'
+                           AND (ends_on IS NULL OR ends_on > (clock_timestamp() AT TIME ZONE 'UTC')::date)) THEN NULL
+            WHEN NOT EXISTS (
+                SELECT FROM auction_deposit JOIN payment ON payment.subject = auction_deposit.id
+                                            JOIN auction_lead ON auction_lead.auction = auction_deposit.auction
+                WHERE auction_deposit.auction = asked AND auction_deposit.partner = given.bidder AND ending IS NULL
+                  AND payment.state = 'authorised' AND payment.capture_before > auction_lead.closes_at
+            ) THEN 'no_payment_method'
+        END ORDER BY place)
+    FROM unnest(bidders, needed) WITH ORDINALITY AS given (bidder, needed, place)
+    LEFT JOIN partner ON partner.id = given.bidder);
+END $$;
+-- The same for one bid, and for one that needs no deposit of its size. Public: the previous version asks them by these names.
 CREATE OR REPLACE FUNCTION bid_refusal(bidder uuid, asked uuid, needed bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM partner WHERE id = bidder AND vetted_at IS NOT NULL
-                   AND NOT EXISTS (SELECT FROM auction_default
-                                   WHERE partner = bidder AND barred_until > clock_timestamp())) THEN
-        RETURN CASE WHEN EXISTS (SELECT FROM partner WHERE id = bidder AND vetted_at IS NOT NULL) THEN 'barred'
-                    ELSE 'not_vetted' END;
-    END IF;
-    IF needed > 0 THEN
-        RETURN CASE WHEN NOT EXISTS (
-            SELECT FROM auction_deposit JOIN payment ON payment.subject = auction_deposit.id
-                                        JOIN auction_lead ON auction_lead.auction = auction_deposit.auction
-                                        JOIN auction ON auction.id = auction_deposit.auction
-            WHERE auction_deposit.auction = asked AND auction_deposit.partner = bidder AND ending IS NULL
-              AND auction_deposit.amount_minor >= needed AND payment.state = 'authorised'
-              AND payment.capture_before > auction_lead.closes_at + auction.pay_within_hours * interval '1 hour'
-        ) THEN 'deposit_too_small' END;
-    END IF;
-    IF EXISTS (SELECT FROM saved_method WHERE payer = bidder AND state = 'saved'
-                                          AND (ends_on IS NULL OR ends_on > (clock_timestamp() AT TIME ZONE 'UTC')::date)) THEN
-        RETURN NULL;
-    END IF;
-    IF EXISTS (SELECT FROM auction_deposit JOIN payment ON payment.subject = auction_deposit.id
-                                           JOIN auction_lead ON auction_lead.auction = auction_deposit.auction
-               WHERE auction_deposit.auction = asked AND auction_deposit.partner = bidder AND ending IS NULL
-                 AND payment.state = 'authorised' AND payment.capture_before > auction_lead.closes_at) THEN
-        RETURN NULL;
-    END IF;
-    RETURN 'no_payment_method';
+    RETURN (bid_refusals(ARRAY[bidder], asked, ARRAY[needed]))[1];
 END $$;
--- The same for a bid that needs no deposit of its size.
 CREATE OR REPLACE FUNCTION bidder_refusal(bidder uuid, asked uuid) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN bid_refusal(bidder, asked, 0);

@@ -7,6 +7,7 @@ turn, and written.
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rows import AuctionForBids, Bid
 from marketplace.auctions.queries import SQL
+from marketplace.auctions.receipts import BidReceipt
 from marketplace.auctions.tables import Bid as BidTable
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import NotFound
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 FROZEN_AFTER: Final = "15s"
 """How long a process that says nothing may keep an auction locked with a bid: the database ends its session, and the bid."""
 
+MICROSECOND: Final = dt.timedelta(microseconds=1)
+"""By which bids that were decided under one lock follow each other: no two have one instant."""
+
 
 class OpenBid(Struct, frozen=True):
     """A request to bid up to a maximum, in cents; its id is the bid's."""
@@ -39,12 +44,16 @@ class OpenBid(Struct, frozen=True):
     """The deposit that so high a bid needs (`rules.needed_deposit`)."""
 
 
-class PlacedBid(Struct, frozen=True):
-    """What became of a request: the bid that has its id, answered now or before; or why its partner may not bid."""
+class PlacedBid(Struct):
+    """What became of a request: the bid that has its id, answered now or before; or why its partner may not bid.
+
+    receipt: a new bid's, once it is signed with those that were decided with it.
+    """
 
     bid: Bid | None = None
     refusal: str | None = None
     is_repeated: bool = False
+    receipt: BidReceipt | None = None
 
 
 class _Overtaken(Exception):  # noqa: N818 (it is raised and caught here)
@@ -88,7 +97,8 @@ async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[u
     bidding, position = bids_of_kind.begin(auction), auction.bid_count
     placed: list[PlacedBid] = []
     written: dict[uuid.UUID, Bid] = {}
-    for bid, refusal, received_at in zip(bids, auction.refusals, auction.received_at, strict=True):
+    for place, (bid, refusal) in enumerate(zip(bids, auction.refusals, strict=True)):
+        received_at = auction.locked_at + place * MICROSECOND
         before = known.get(bid.id) or written.get(bid.id)
         if before is not None:
             placed.append(PlacedBid(before, is_repeated=True))

@@ -80,24 +80,12 @@ FROM locked;
 
 -- name: lock_for_bids
 -- As lock_auction, and for each of the partners $2 in order, with the deposit $4 that its bid needs, why it may not bid
--- (null: it may), and the instant that counts. If the process says nothing for $3, the database ends its session, and
--- the lock.
+-- (null: it may). If the process says nothing for $3, the database ends its session, and the lock.
 WITH limited AS MATERIALIZED (SELECT set_config('idle_in_transaction_session_timeout', $3, true)),
 {locked_auction}
-SELECT
-    locked.*,
-    clock_timestamp() AS locked_at,
-    asked.refusals,
-    asked.received_at
+SELECT locked.*, clock_timestamp() AS locked_at, bid_refusals($2::uuid[], locked.id, $4::bigint[]) AS refusals
 FROM limited
-CROSS JOIN locked
-CROSS JOIN LATERAL (
-    SELECT array_agg(refusal ORDER BY place) AS refusals, array_agg(received_at ORDER BY place) AS received_at
-    FROM (
-        SELECT place, bid_refusal(partner, locked.id, needed) AS refusal, clock_timestamp() AS received_at
-        FROM unnest($2::uuid[], $4::bigint[]) WITH ORDINALITY AS given (partner, needed, place)
-    ) AS bidder
-) AS asked;
+CROSS JOIN locked;
 
 -- name: get_terms
 -- What was fixed of the auction $1 when it was announced.

@@ -1,9 +1,10 @@
 """Receipts: the answer to a bid as its bidder keeps it, signed, to hold against the transcript.
 
-A receipt is not stored: it is what the bid's row says, in canonical form, and the row is never edited. Ed25519 being
-deterministic, the same bid gets the same receipt and signature whenever it is asked for (until the key is changed, and
-then the same words under the new key). So nothing is signed while an auction's row is locked.
-Source: RFC 8785 (canonical JSON), RFC 8032 (Ed25519).
+A receipt is not stored: it is what the bid's row says, in canonical form, and the row is never edited; so the same bid
+gets the same document whenever it is asked for, and nothing is signed while an auction's row is locked. Bids that were
+decided together are answered under one signature, of the root of their documents' tree, for a signature costs twenty
+times a hash; a document that is asked for again is signed by itself.
+Source: RFC 8785 (canonical JSON), RFC 8032 (Ed25519), RFC 9162 section 2.1 (the tree).
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from marketplace.auction_kinds import rules
 from marketplace.instants import microseconds
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
+from pricing.auctions.receipt import Batch, batch_statement
+from pricing.merkle import root_and_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from marketplace.auction_kinds.rows import Bid
 
 RECEIPT_VERSION: Final = 2
@@ -29,9 +34,11 @@ _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class BidReceipt(Struct, frozen=True):
-    """The one answer to a bid, however often it is sent, and the signed document that proves it.
+    """The one answer to a bid, however often it is sent, and the signed document that proves it: signed with others the first
+    time, by itself when it is asked for again.
 
     answer: a key of `rules.SENTENCES`. position: the bid's place among the accepted ones, None for a refused one.
+    batch: its place among the receipts that the signature is of, None where it is of this document.
     """
 
     bid: uuid.UUID
@@ -39,7 +46,8 @@ class BidReceipt(Struct, frozen=True):
     position: int | None
     document: bytes
     signature: bytes
-    is_repeated: bool
+    is_repeated: bool = False
+    batch: Batch | None = None
 
     @property
     def accepted(self) -> bool:
@@ -55,6 +63,19 @@ def receipt_of(bid: Bid, terms_sha256: str, *, is_repeated: bool) -> BidReceipt:
     document = document_of(bid, terms_sha256)
     signature = sign(document, settings().signing_key)
     return BidReceipt(bid.id, bid.answer, bid.position, document, signature, is_repeated)
+
+
+def receipts_of(bids: Sequence[Bid], terms_sha256: str) -> list[BidReceipt]:
+    """Return the receipts of new bids of one auction, under one signature; see `receipt_of`."""
+    if len(bids) <= 1:
+        return [receipt_of(bid, terms_sha256, is_repeated=False) for bid in bids]
+    documents, size = [document_of(bid, terms_sha256) for bid in bids], len(bids)
+    root, paths = root_and_paths(documents)
+    signature = sign(batch_statement(size, root), settings().signing_key)
+    return [
+        BidReceipt(bid.id, bid.answer, bid.position, document, signature, batch=Batch(index, size, tuple(path)))
+        for index, (bid, document, path) in enumerate(zip(bids, documents, paths, strict=True))
+    ]
 
 
 def document_of(bid: Bid, terms_sha256: str) -> bytes:
@@ -81,10 +102,17 @@ def document_of(bid: Bid, terms_sha256: str) -> bytes:
 
 def signed(receipt: BidReceipt) -> dict[str, Any]:
     """Return a receipt as people keep it and machines read it: what it says, the bytes signed, how to check them."""
-    return {
+    described = {
         "document": json.loads(receipt.document),
         "canonical": base64.b64encode(receipt.document).decode(),
         "signature": base64.b64encode(receipt.signature).decode(),
         "public_key": public_key(settings().signing_key).hex(),
         "algorithm": "Ed25519 over `canonical` (RFC 8785)",
+    }
+    if receipt.batch is None:
+        return described
+    path = [base64.b64encode(one).decode() for one in receipt.batch.path]
+    return described | {
+        "algorithm": "Ed25519 over the size and root of `batch`, the tree (RFC 9162) in which `canonical` is a leaf",
+        "batch": {"index": receipt.batch.index, "size": receipt.batch.size, "path": path},
     }

@@ -2,9 +2,10 @@
 
 The rule this file keeps: a receipt is believed for its signature alone; its content is read from the bytes that were
 signed. It shows what a transcript cannot: a bid dropped before the root was published, moved in the order, or, in an
-ascending auction, answered otherwise than the rule answers it.
+ascending auction, answered otherwise than the rule answers it. Receipts that were made together may share a signature:
+of the root of the tree whose leaves are their documents, each with its path.
 
-Source: RFC 8785 (canonical JSON, the bytes signed), RFC 8032 (the signature).
+Source: RFC 8785 (canonical JSON, the bytes signed), RFC 8032 (the signature), RFC 9162 section 2.1 (the tree).
 """
 
 import base64
@@ -17,18 +18,43 @@ from typing import Any, Final
 from pricing.auctions.ascending import ProxyBid, place, run
 from pricing.auctions.transcript import Replayed, Transcript, ascending_terms
 from pricing.ed25519 import verifies
+from pricing.merkle import root_from
 from pricing.money import Money
 from pricing.refusals import PricingRefusal, Tampered
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """The place of a receipt among those that were signed together: number `index` of `size`, and the hashes beside its way."""
+
+    index: int
+    size: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """A signed receipt: the bytes signed, the signature, the key it claims, and the content of the bytes."""
+    """A signed receipt: its bytes, the signature, the key it claims, the content of the bytes; its batch, None where signed apart."""
 
     signed: bytes
     signature: bytes
     public_key: bytes
     content: Mapping[str, Any]
+    batch: Batch | None = None
+
+    def is_signed(self) -> bool:
+        """Return whether the signature under the claimed key is of these bytes, or of a batch they are in."""
+        if self.batch is None:
+            return verifies(self.signed, self.signature, self.public_key)
+        root = root_from(self.signed, self.batch.index, self.batch.size, self.batch.path)
+        if root is None:
+            return False
+        return verifies(batch_statement(self.batch.size, root), self.signature, self.public_key)
+
+
+def batch_statement(size: int, root: bytes) -> bytes:
+    """Return what is signed for receipts made together: how many there are and the root of their tree, as canonical JSON."""
+    return f'{{"kind":"bid receipts","root":"{root.hex()}","size":{size},"version":1}}'.encode("ascii")
 
 
 def read_receipt(text: str) -> Receipt:
@@ -43,6 +69,7 @@ def read_receipt(text: str) -> Receipt:
             base64.b64decode(document["signature"], validate=True),
             bytes.fromhex(document["public_key"]),
             {name: _of_kind(content[name], kinds) for name, kinds in _PARTS.items()},
+            _read_batch(document["batch"]) if "batch" in document else None,
         )
         known = content["kind"] == "bid receipt" and content["version"] in (1, 2)
         if content["version"] == NAMES_TERMS:
@@ -77,7 +104,12 @@ _PARTS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
 )
 
 
-def _of_kind(value: object, kinds: tuple[type, ...]) -> object:
+def _read_batch(stated: Mapping[str, Any]) -> Batch:
+    path = tuple(base64.b64decode(one, validate=True) for one in stated["path"])
+    return Batch(_of_kind(stated["index"], (int,)), _of_kind(stated["size"], (int,)), path)
+
+
+def _of_kind(value: Any, kinds: tuple[type, ...]) -> Any:  # noqa: ANN401 (as JSON has it)
     if type(value) not in kinds:
         msg = f"{value!r} is of the wrong kind"
         raise TypeError(msg)
@@ -91,7 +123,7 @@ def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | Non
     """
     content, bid = receipt.content, f"bid {receipt.content['bid']}"
     differences, cannot_show = [], []
-    if not verifies(receipt.signed, receipt.signature, receipt.public_key):
+    if not receipt.is_signed():
         differences.append(f"the signature of {bid}'s receipt does not hold")
     if published_key is None:
         cannot_show.append("whether the receipt's key is the operator's: give it as published")

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from pricing.auctions.receipt import compare, read_receipt
+from pricing.auctions.receipt import batch_statement, compare, read_receipt
 from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, proxy_entry, replay
 from pricing.ed25519 import verifies
-from pricing.merkle import merkle_root
+from pricing.merkle import merkle_root, root_and_paths
 from pricing.refusals import Tampered
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\7")
@@ -104,6 +104,37 @@ def test_every_receipt_of_an_honest_transcript_agrees() -> None:
             transcript(BIDS), read_receipt(json.dumps({"receipt": json.loads(receipt(number))})), PUBLIC
         ).equal
     assert compare(transcript(BIDS), read_receipt(receipt(0))).cannot_show
+
+
+def test_receipts_made_together_share_a_signature_and_no_other_is_in_it() -> None:
+    alone = [json.loads(receipt(number)) for number in range(3)]
+    documents = [base64.b64decode(one["canonical"]) for one in alone]
+    root, paths = root_and_paths(documents)
+    signature = base64.b64encode(KEY.sign(batch_statement(3, root))).decode()
+    for index, path in enumerate(paths):
+        hashes = [base64.b64encode(one).decode() for one in path]
+        batch = {"index": index, "size": 3, "path": hashes}
+        together = alone[index] | {"signature": signature, "batch": batch}
+        assert compare(transcript(BIDS), read_receipt(json.dumps(together)), PUBLIC).equal
+        for other in (
+            {"index": (index + 1) % 3},
+            {"size": 4},
+            {"size": index},
+            {"path": hashes[1:]},
+            {"path": hashes[::-1] * 2},
+        ):
+            forged = read_receipt(json.dumps(together | {"batch": batch | other}))
+            assert "does not hold" in compare(transcript(BIDS), forged, PUBLIC).differences[0], other
+        assert (
+            "does not hold"
+            in compare(
+                transcript(BIDS), read_receipt(json.dumps(alone[index] | {"signature": signature})), PUBLIC
+            ).differences[0]
+        )
+    assert json.loads(batch_statement(3, root)) == {"kind": "bid receipts", "root": root.hex(), "size": 3, "version": 1}
+    for wrong in ({}, {"index": 0.5, "size": 3, "path": []}, {"index": 0, "size": 1, "path": ["?"]}, None):
+        with pytest.raises(Tampered):
+            read_receipt(json.dumps(alone[0] | {"batch": wrong}))
 
 
 def test_a_bid_dropped_before_the_root_shows_in_its_receipt() -> None:

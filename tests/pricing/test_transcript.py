@@ -26,8 +26,15 @@ from pricing.auctions.transcript import (
     terms_entry,
     to_json,
 )
-from pricing.merkle import consistency_proof, inclusion_proof, merkle_root, verify_consistency, verify_inclusion
-from pricing.refusals import Mismatched, Negative, OutOfRange, PricingRefusal, Tampered, TooLarge, UnknownRule
+from pricing.merkle import (
+    consistency_proof,
+    inclusion_proof,
+    merkle_root,
+    root_and_paths,
+    verify_consistency,
+    verify_inclusion,
+)
+from pricing.refusals import Empty, Mismatched, Negative, OutOfRange, PricingRefusal, Tampered, TooLarge, UnknownRule
 
 Reveals = list[dict[str, Any]]
 
@@ -103,6 +110,7 @@ def test_inclusion_is_shown_for_the_leaf_and_no_other(entries: list[bytes], data
     root = merkle_root(entries)
     index = data.draw(st.integers(0, len(entries) - 1))
     proof = inclusion_proof(entries, index)
+    assert (root, list(proof)) == (root_and_paths(entries)[0], root_and_paths(entries)[1][index])
     assert verify_inclusion(entries[index], index, len(entries), proof, root)
     assert not verify_inclusion(entries[index] + b"x", index, len(entries), proof, root)
     assert not verify_inclusion(entries[index], index, len(entries), [*proof, root], root)
@@ -255,6 +263,7 @@ def test_the_command_says_equal_or_where_it_differs(tmp_path: Path, capsys: pyte
         (lambda: commit_bid("a" * 65_536, "b", 1, bytes(32)), TooLarge),
         (lambda: inclusion_proof([b""], 1), OutOfRange),
         (lambda: consistency_proof([b""], 0), OutOfRange),
+        (lambda: root_and_paths([]), Empty),
         (lambda: terms_entry({"a": float("nan")}), Mismatched),
         (lambda: terms_entry({"a": object()}), Mismatched),
         (lambda: replay(tampered(SEALED, kind="lottery")), UnknownRule),

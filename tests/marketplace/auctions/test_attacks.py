@@ -336,7 +336,7 @@ async def test_a_winner_who_pays_at_the_last_instant_is_not_in_default(stripe: A
 
 
 async def test_every_answer_of_the_eligibility_rule_has_its_words() -> None:
-    text = await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = 'bid_refusal'")
+    text = await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = 'bid_refusals'")
     assert set(re.findall(r"(?:RETURN|THEN|ELSE) '(\w+)'", text)) == set(REFUSALS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import threading
 import uuid
@@ -17,8 +18,10 @@ from marketplace.auctions import placing
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.bid_queue import BATCH_SIZE, SEALED_AT_ONCE, queue_of
 from marketplace.auctions.placing import OpenBid, place_open_bids
+from marketplace.auctions.receipts import signed
 from marketplace.database import DB
 from marketplace.errors import NotAllowed
+from pricing.auctions.receipt import read_receipt
 from tests.marketplace.auctions.builders import Bidder, make_bidder, open_auction
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
@@ -75,6 +78,9 @@ async def test_bids_that_wait_are_placed_together_and_answered_alone() -> None:
     assert [one.position for one in accepted] == sorted(one.position or 0 for one in accepted), (
         "first come, first placed"
     )
+    kept = [read_receipt(json.dumps(signed(one))) for one in results if not isinstance(one, BaseException)]
+    assert all(one.is_signed() for one in kept)
+    assert len({one.signature for one in kept}) <= 2, "those that were decided together are under one signature"
     rows = await fetch("SELECT received_at, xmin::text AS commit FROM bid ORDER BY received_at")
     assert len({row["received_at"] for row in rows}) == len(rows) >= 32, "each at an instant of its own"
     assert len({row["commit"] for row in rows}) <= 1 + -(-49 // BATCH_SIZE), "not a commit each"
@@ -113,11 +119,11 @@ async def test_what_fails_is_raised_to_everyone_who_waited_and_nobody_stays() ->
             for number, bid in enumerate(ids)
         ]
 
-    await as_owner("ALTER FUNCTION bid_refusal RENAME TO hidden")
+    await as_owner("ALTER FUNCTION bid_refusals RENAME TO hidden")
     results = await asyncio.gather(*all_at_once(), return_exceptions=True)
     assert {type(one) for one in results} == {asyncpg.UndefinedFunctionError}
     assert len(set(map(id, results))) == 6, "each its own"
-    await as_owner("ALTER FUNCTION hidden RENAME TO bid_refusal")
+    await as_owner("ALTER FUNCTION hidden RENAME TO bid_refusals")
     assert await fetch_value("SELECT count(*) FROM bid") == 0
     assert [one.accepted for one in await asyncio.gather(*all_at_once())] == [True] * 6
     queue = queue_of(auction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import uuid
 from itertools import pairwise
@@ -17,6 +18,7 @@ from marketplace.auctions.queries import get_auction, get_transcript
 from marketplace.instants import instant_of, microseconds
 from pricing.auctions.ascending import ProxyBid
 from pricing.auctions.ascending import run as run_pure
+from pricing.auctions.receipt import read_receipt
 from pricing.auctions.transcript import from_json, replay
 from pricing.money import Money
 from tests.marketplace.auctions.builders import Bidder, make_bidder, open_auction
@@ -109,7 +111,10 @@ async def race(
                     other = webs[(number + turn + 1) % len(webs)]
                     again = await put(client, other, auction, people[number], bid, amount)
                     assert again["repeated"]
-                    assert again["receipt"] == answers[-1]["receipt"]
+                    first, second = (read_receipt(json.dumps(one["receipt"])) for one in (answers[-1], again))
+                assert second.signed == first.signed
+                assert first.is_signed()
+                assert second.is_signed()
             return answers
 
         everyone = await asyncio.gather(*(asyncio.create_task(bid_often(number)) for number in range(len(people))))
