@@ -34,9 +34,9 @@ _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class BidReceipt(Struct, frozen=True):
-    """The one answer to a bid, however often it is sent, and the signed document that proves it: signed with others the first
-    time, by itself when it is asked for again.
+    """The one answer to a bid, however often it is sent, and the signed document that proves it.
 
+    It is signed with others the first time, by itself when it is asked for again.
     answer: a key of `rules.SENTENCES`. position: the bid's place among the accepted ones, None for a refused one.
     batch: its place among the receipts that the signature is of, None where it is of this document.
     """
