@@ -34,6 +34,7 @@ from marketplace.auction_pages import pages as auction_pages
 from marketplace.audit_trail.guards import NoteBeginnings, NoteRequests
 from marketplace.bank import pages as bank_pages
 from marketplace.bank import preview_pages as bank_preview_pages
+from marketplace.bank_rules import pages as bank_rules_pages
 from marketplace.bookkeeping import export_pages as bookkeeping_export_pages
 from marketplace.bookkeeping import pages as bookkeeping_pages
 from marketplace.bookkeeping import period_pages as bookkeeping_period_pages
@@ -422,6 +423,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     rewards_pages.ROUTES,
     bank_pages.ROUTES,
     bank_preview_pages.ROUTES,
+    bank_rules_pages.ROUTES,
     finance_pages.ROUTES,
     desk_pages.ROUTES,
     finance_queue_pages.ROUTES,

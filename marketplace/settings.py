@@ -193,6 +193,9 @@ class Settings:
     payout_iban: str = _setting(
         "PAYOUT_IBAN", "", "the account subscribers are paid from; empty: no run can be sent", needed=True
     )
+    payout_instant: bool = _setting(
+        "PAYOUT_INSTANT", "0", "1: the bank of PAYOUT_IBAN takes files of SEPA Instant; change it between runs only"
+    )
     iban_hold_days: int = _setting("IBAN_HOLD_DAYS", "7", "days before a payout goes to an IBAN that replaced another")
     backup_key: str = _setting(
         "PARTAGE_BACKUP_KEY", "", "public key (age1…) that backups are encrypted to; several with commas between"

@@ -47,6 +47,7 @@ SLICES = (
     "payouts",
     "rewards",
     "bank",
+    "bank_rules",
     "finance",
     "bookkeeping",
     "transparency",

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 TARGETS: Final = ("payout", "order", "payout_line", "fee", "write_off")
 FEE_ACCOUNTS: Final = (
     chart.BANK_CHARGES,
+    chart.INTEREST_PAID,
+    chart.INTEREST_EARNED,
     chart.SUPPLIERS,
     chart.OPERATOR_PAYABLE,
     chart.VAT_COLLECTED,

@@ -37,6 +37,7 @@ PAGES: Final = {
     "write_off_approved": "/finance/write-offs",
     "write_off_refused": "/finance/write-offs",
     "bank_statement_imported": "/finance/bank",
+    **{f"bank_rule_{verb}": "/finance/bank/rules" for verb in ("proposed", "approved", "refused", "ended")},
     "purpose_defined": "/steward/purposes/{}",
     "notice_published": "/steward/purposes/{}",
     "terms_stated": "/steward/terms",

@@ -26,6 +26,7 @@ KINDS: Final = {
     "run_to_send": "Payout run to send",
     "write_off": "Write-off to decide",
     "category": "Account of a category to decide",
+    "bank_rule": "Rule for bank lines to decide",
     "month": "Month to close",
 }
 """What waits, in words."""

@@ -21,6 +21,11 @@ UNION ALL
 SELECT 'category', category, NULL, proposed_at, '/finance/categories', proposed_by, person.name
 FROM category_account
 JOIN person ON person.id = proposed_by
+WHERE approved IS NULL
+UNION ALL
+SELECT 'bank_rule', words, NULL, proposed_at, '/finance/bank/rules', proposed_by, person.name
+FROM bank_rule
+JOIN person ON person.id = proposed_by
 WHERE approved IS NULL;
 
 -- name: search

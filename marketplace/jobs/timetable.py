@@ -13,6 +13,7 @@ from marketplace.audit_trail.chain import link_actions
 from marketplace.audit_trail.copying import copy_trail
 from marketplace.audit_trail.guards import note_lost_requests
 from marketplace.bank.payout_lines import match_payouts
+from marketplace.bank_rules.actions import book_by_rules
 from marketplace.bookkeeping.export_files import write_exports
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.catalogue.menu import audit_published
@@ -96,6 +97,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "close-month": (min(shares, HOUR), close_months),
         "draft-payouts": (settings().payouts_every_seconds, draft_on_time),
         "match-payouts": (MINUTE, match_payouts),
+        "book-by-rules": (MINUTE, book_by_rules),
         "follow-transfers": (10, follow_transfers),
         "reseal-names": (DAY, reseal_names),
         "note-lost-requests": (10 * MINUTE, note_lost_requests),

@@ -32,9 +32,11 @@ SUBSCRIBERS_SHARES: Final = "651000"
 OPERATOR_SHARE: Final = "651100"
 LOSSES: Final = "654000"
 DIFFERENCES_LOST: Final = "658000"
+INTEREST_PAID: Final = "661600"
 LICENCES_SOLD: Final = "706000"
 DIFFERENCES_GAINED: Final = "758000"
 FORFEITED_DEPOSITS: Final = "758100"
+INTEREST_EARNED: Final = "768000"
 OPENING_BALANCES: Final = "890000"
 
 TITLES: Final = {
@@ -63,9 +65,11 @@ TITLES: Final = {
     OPERATOR_SHARE: ("Part de l’opérateur", "Operator’s share"),
     LOSSES: ("Pertes sur créances", "Losses"),
     DIFFERENCES_LOST: ("Charges diverses de gestion courante", "Differences lost"),
+    INTEREST_PAID: ("Intérêts bancaires", "Bank interest paid"),
     LICENCES_SOLD: ("Licences vendues", "Licences sold"),
     DIFFERENCES_GAINED: ("Produits divers de gestion courante", "Differences gained"),
     FORFEITED_DEPOSITS: ("Dédits d’enchères", "Forfeited auction deposits"),
+    INTEREST_EARNED: ("Autres produits financiers", "Interest earned"),
     OPENING_BALANCES: ("Bilan d’ouverture", "Opening balances"),
 }
 """Code → French and English title."""

@@ -66,7 +66,7 @@ async def make_file(
 
     Payees that are left out are not in it; refuses a file that would pay nobody.
     """
-    payer = sepa.Payer(settings().payout_name, _payer_iban(), execute_on)
+    payer = sepa.Payer(settings().payout_name, _payer_iban(), execute_on, settings().payout_instant)
     sums = await fetch_row(RunSums, SQL["sum_paid"], run)
     assert sums, "an aggregate has one row"
     if not sums.people:

@@ -83,7 +83,7 @@ ACTIVITIES: Final = (
             en="Keep the books, reconcile them with the bank and Stripe, answer audits.",
         ),
         LAW,
-        ("ledger", "bank", "finance", "bookkeeping"),
+        ("ledger", "bank", "bank_rules", "finance", "bookkeeping"),
         ("host", "bank", "tax"),
     ),
     Activity(

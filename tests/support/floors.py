@@ -33,6 +33,7 @@ FLOORS = (
     {"payouts", "operators"},
     {"rewards"},
     {"bank", "einvoicing"},
+    {"bank_rules"},
     {"finance"},
     {"bookkeeping"},
     {"transparency", "docs", "first_steps", "legal", "desk"},

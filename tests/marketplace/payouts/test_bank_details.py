@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import io
 import uuid
@@ -231,3 +232,19 @@ def test_the_schema_is_checked_piece_by_piece() -> None:
         assert right in whole, right
         with pytest.raises(Invalid, match="not valid"):
             sepa.check_file(io.BytesIO(whole.replace(right, wrong, 1)))
+
+
+def test_a_bank_that_pays_at_once_is_asked_for_it_in_a_valid_file() -> None:
+    transfers = [sepa.Transfer("PTP1", "Zoé", payees.iban_of(1), 100, "x")]
+
+    def file_of(payer: sepa.Payer) -> bytes:
+        at = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
+        head = sepa.opening("PTR1", at, payer, people=1, amount_minor=100)
+        return head + sepa.batch("PTB1", payer, transfers) + sepa.CLOSING
+
+    payer = sepa.Payer("Partage", payees.OUR_IBAN, dt.date(2026, 12, 1))
+    slow, instant = file_of(payer), file_of(dataclasses.replace(payer, is_instant=True))
+    sepa.check_file(io.BytesIO(instant))
+    assert b"INST" not in slow
+    level = b"<SvcLvl><Cd>SEPA</Cd></SvcLvl>"
+    assert slow.replace(level, level + b"<LclInstrm><Cd>INST</Cd></LclInstrm>") == instant

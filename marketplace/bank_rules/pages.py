@@ -1,0 +1,135 @@
+"""Rules for bank lines: made from a line and shown on past ones first, decided by a second person, ended by anyone."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from litestar import get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.bank.matching import FEE_ACCOUNTS
+from marketplace.bank.queries import get_line
+from marketplace.bank_rules import actions
+from marketplace.bank_rules.queries import LINES_SHOWN, list_alike, list_rules
+from marketplace.identity.guards import expect
+from marketplace.identity.likeness import signs_of_one_human
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
+from marketplace.ledger.chart import TITLES
+from marketplace.web.formats import read_cents
+from marketplace.web.i18n import language
+from marketplace.web.pages import see
+from pricing.money import decimal
+
+Line = Annotated[int, QueryParameter(name="line", ge=1, le=2**63 - 1)]
+WHOLE, TWICE = 100, 2
+
+
+class RuleForm(Struct):
+    """A rule as proposed; `comes_in` is yes for money that came in."""
+
+    words: str
+    account: str
+    most: str
+    reason: str
+    form_id: uuid.UUID
+    comes_in: str = ""
+
+
+class DecisionForm(Struct):
+    """Whether someone else's proposal is approved."""
+
+    decision: str
+    form_id: uuid.UUID
+
+
+class EndForm(Struct):
+    """The end of a rule needs no more than its form."""
+
+    form_id: uuid.UUID
+
+
+@get("/finance/bank/rules", guards=READERS, opt=expect("finance", "auditor"))
+async def rules(request: Asked) -> Template:
+    """Show every rule, with those that wait for a second person first."""
+    found = await list_rules()
+    waiting = {row.proposed_by for row in found if row.approved is None and row.proposed_by != request.user.person}
+    return books_page(
+        "bank_rules/rules.html",
+        rules=found,
+        title_of=_title,
+        me=request.user.person,
+        may_act=request.user.role == "finance",
+        signs={one: await signs_of_one_human(request.user.person, one) for one in waiting},
+    )
+
+
+@get("/finance/bank/rules/new", guards=CLERKS, opt=expect("finance"))
+async def new_rule(line: Line = 0, words: Text = "", account: Text = "", most: Text = "") -> Template:
+    """Show what a rule like this line would be for, before anybody proposes it; every field can be tried out."""
+    row = (await get_line(line)).line
+    words = words or row.counterparty or " ".join(row.remittance.split()[:3])
+    most_minor = read_cents(most) if most.strip() else -(-abs(row.amount_minor) * TWICE // WHOLE) * WHOLE
+    found = await list_alike(" ".join(words.split()), comes_in=row.amount_minor > 0, most_minor=most_minor)
+    return books_page(
+        "bank_rules/new.html",
+        line=row,
+        words=words,
+        account=account,
+        most=decimal(most_minor),
+        lines=found,
+        others=[alike for alike in found if alike.accounts and account and alike.accounts != account],
+        in_all=found[0].in_all if found else 0,
+        shown=LINES_SHOWN,
+        accounts=[(code, f"{code} · {_title(code)}") for code in FEE_ACCOUNTS],
+    )
+
+
+@post("/finance/bank/rules", guards=CLERKS, opt=expect("finance"), status_code=303)
+async def propose(
+    request: Asked, data: Annotated[RuleForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Propose a rule."""
+    await actions.propose_rule(
+        data.words,
+        data.account,
+        request.user,
+        comes_in=data.comes_in == "yes",
+        most_minor=read_cents(data.most),
+        reason=data.reason,
+        form_id=data.form_id,
+    )
+    return see("/finance/bank/rules")
+
+
+@post("/finance/bank/rules/{rule_id:uuid}", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
+async def decide(
+    request: Asked,
+    rule_id: FromPath[uuid.UUID],
+    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Approve or refuse a rule that someone else proposed; approved, it books what waits for it."""
+    await actions.decide_rule(rule_id, request.user, approve=data.decision == "approve")
+    return see("/finance/bank/rules")
+
+
+@post("/finance/bank/rules/{rule_id:uuid}/end", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
+async def end(
+    request: Asked,
+    rule_id: FromPath[uuid.UUID],
+    data: Annotated[EndForm, Body(media_type=RequestEncodingType.URL_ENCODED)],  # noqa: ARG001 (the form's token)
+) -> Redirect:
+    """End a rule."""
+    await actions.end_rule(rule_id, request.user)
+    return see("/finance/bank/rules")
+
+
+def _title(code: str) -> str:
+    french, english = TITLES[code]
+    return french if language.get() == "fr" else english
+
+
+ROUTES = [rules, new_rule, propose, decide, end]

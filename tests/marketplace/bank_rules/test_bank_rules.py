@@ -1,0 +1,143 @@
+"""A clerk makes a rule from a bank line, sees it on past lines, another agrees, and lines like it are booked from then on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace.bank.actions import import_bank_statement
+from marketplace.bank.candidates import settle_line
+from marketplace.bank.matching import undo_matches
+from marketplace.bank_rules.actions import book_by_rules, decide_rule, propose_rule
+from marketplace.desk.queries import list_tasks
+from marketplace.errors import NotFound
+from marketplace.ledger import chart
+from marketplace.ledger.queries import balance
+from tests.marketplace.bank.statements import DAY, Entry, Statement
+from tests.marketplace.finance.test_pages import signed_in
+from tests.marketplace.identity.site import make_staff, text_of
+from tests.marketplace.messages.written import kinds_written
+from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    import httpx
+
+RULES = "/en/finance/bank/rules"
+
+
+async def sent(visitor: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
+    token = re.search(r'name="_csrf_token" value="([^"]+)"', (await visitor.get("/en/finance/bank")).text)
+    assert token
+    return await visitor.post(path, data={"_csrf_token": token.group(1), "form_id": str(uuid.uuid4()), **fields})
+
+
+async def lines_of(*entries: Entry, number: int, opening: int) -> int:
+    """Import a day's statement and return what the account holds at its end."""
+    day = DAY + dt.timedelta(days=number)
+    for entry in entries:
+        entry.day = day
+    given = Statement(list(entries), opening=opening, name=f"S{number}", message=f"M{number}", day=day, sequence=number)
+    await import_bank_statement(given.xml(), person=None, new_account=True)
+    return opening + sum(entry.amount for entry in entries)
+
+
+async def test_a_rule_is_tried_on_past_lines_decided_by_another_and_books_what_comes() -> None:
+    holds = await lines_of(
+        Entry(-1_250, "B1", words="COTISATION compte pro sept"),
+        Entry(-1_250, "B2", words="Cotisation compte pro oct"),
+        Entry(-90_000, "B3", words="COTISATION foncière"),
+        Entry(1_250, "B4", words="Cotisation rendue"),
+        number=1,
+        opening=500_000,
+    )
+    ids = {row["reference"]: row["id"] for row in await fetch("SELECT id, reference FROM bank_line")}
+    await settle_line(ids["B1"], [("fee", chart.SUPPLIERS, -1_250)], await make_staff("Cleo"))
+    new = f"{RULES}/new?line={ids['B2']}"
+    async with await signed_in("finance") as ada, await signed_in("finance") as bob, await signed_in("auditor") as eve:
+        assert "No rule yet" in text_of(await eve.get(RULES))
+        assert "Always book this as …" in text_of(await ada.get(f"/en/finance/bank/lines/{ids['B2']}"))
+        tried = text_of(await ada.get(f"{new}&words=cotisation&account={chart.BANK_CHARGES}&most=25"))
+        assert "2 lines" in tried
+        assert "1 of them is booked on another account" in tried
+        assert "open: the rule books it" in tried
+        assert "B3" not in tried
+        assert "B4" not in tried
+        assert "No line has these words" in text_of(await ada.get(f"{new}&words=xyz"))
+        assert "2 lignes" in text_of(await ada.get(new.replace("/en/", "/fr/")))
+        rule = {"words": "cotisation", "account": chart.BANK_CHARGES, "most": "25", "reason": "The bank's fee."}
+        for wrong in ({"words": "a"}, {"most": "0"}, {"account": chart.SUBSCRIBERS_PAYABLE}, {"reason": ""}):
+            assert (await sent(ada, RULES, **{**rule, **wrong})).status_code == 422
+        form = str(uuid.uuid4())
+        for _ in range(2):  # a double click
+            assert (await sent(ada, RULES, **rule, form_id=form)).status_code == 303
+        assert await book_by_rules() == 0
+        assert (await sent(ada, f"{RULES}/{form}", decision="approve")).status_code == 403
+        assert [task.kind for task in await list_tasks(None) if task.kind == "bank_rule"] == ["bank_rule"]
+        assert "waits for a second person" in text_of(await bob.get(RULES))
+        assert (await sent(bob, f"{RULES}/{form}/end")).status_code == 409
+        assert (await sent(bob, f"{RULES}/{form}", decision="approve")).status_code == 303
+        assert (await sent(bob, f"{RULES}/{form}", decision="refuse")).status_code == 409
+        assert await balance(chart.BANK_CHARGES) == 1_250
+        assert "by a rule" in text_of(await eve.get(f"/en/finance/bank/lines/{ids['B2']}"))
+        assert "terminée" not in text_of(await eve.get(RULES.replace("/en/", "/fr/")))
+        # What comes next is booked, what is larger, or was opened again by a person, is not.
+        await undo_matches(ids["B2"], await make_staff("Dan"), reason="It was the wrong bank.")
+        holds = await lines_of(
+            Entry(-1_300, "B5", words="COTISATION nov"),
+            Entry(-2_600, "B6", words="Cotisation 2x"),
+            number=2,
+            opening=holds,
+        )
+        assert await book_by_rules() == 1
+        assert await balance(chart.BANK_CHARGES) == 1_300
+        # Two rules that disagree leave a line to a person; an ended rule books nothing.
+        other = uuid.uuid4()
+        await propose_rule(
+            "déc",
+            chart.SUPPLIERS,
+            await make_staff("Fay"),
+            comes_in=False,
+            most_minor=9_000,
+            reason="Their bill.",
+            form_id=other,
+        )
+        await decide_rule(other, await make_staff("Gus"), approve=True)
+        holds = await lines_of(Entry(-1_300, "B7", words="COTISATION déc"), number=3, opening=holds)
+        assert await book_by_rules() == 0
+        assert (await sent(bob, f"{RULES}/{other}/end")).status_code == 303
+        assert await book_by_rules() == 1
+        assert await balance(chart.BANK_CHARGES) == 2_600
+        page = text_of(await eve.get(RULES))
+        assert "ended" in page
+        assert "current" in page
+    verbs = [
+        row["verb"] for row in await fetch("SELECT verb FROM staff_action WHERE verb LIKE 'bank_rule%' ORDER BY id")
+    ]
+    assert verbs == [f"bank_rule_{verb}" for verb in ("proposed", "approved", "proposed", "approved", "ended")]
+    assert await kinds_written() == ["bank_rule_to_decide"] * 2
+
+
+async def test_a_refused_rule_books_nothing_and_a_strange_one_is_not_found() -> None:
+    await lines_of(Entry(-1_250, "B1", words="Cotisation"), number=1, opening=5_000)
+    rule = uuid.uuid4()
+    await propose_rule(
+        "cotisation",
+        chart.BANK_CHARGES,
+        await make_staff("Ada"),
+        comes_in=False,
+        most_minor=9_000,
+        reason="A fee.",
+        form_id=rule,
+    )
+    bob = await make_staff("Bob")
+    await decide_rule(rule, bob, approve=False)
+    assert await book_by_rules() == 0
+    with pytest.raises(NotFound):
+        await decide_rule(uuid.uuid4(), bob, approve=True)
+    async with await signed_in("auditor") as eve:
+        assert "refused" in text_of(await eve.get(RULES))
+    assert await fetch_value("SELECT count(*) FROM bank_match") == 0
