@@ -15,3 +15,10 @@ $$;
 
 -- The latest exports first.
 CREATE INDEX IF NOT EXISTS export_by_request ON export_file (requested_at DESC);
+
+-- A year is closed once, and its close is decided once and else never changed.
+CREATE UNIQUE INDEX IF NOT EXISTS one_close_a_year ON year_close (year) WHERE approved IS NOT FALSE;
+CREATE OR REPLACE TRIGGER only_decided BEFORE UPDATE ON year_close
+    FOR EACH ROW EXECUTE FUNCTION refuse_rewriting('decided_at,decided_by,approved');
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON year_close
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -13,4 +13,21 @@ EXPORTS: Final = (
         "SELECT id AS export, format FROM export_file WHERE format <> ALL ($1::text[])",
         lambda: (list(EXPORT_FORMATS),),
     ),
+    Invariant(
+        "the FEC of a closed year is the same however often it is written",
+        """SELECT year, again.id AS export FROM year_close JOIN export_file AS first ON first.id = year_close.id
+           JOIN export_file AS again ON again.format = 'fec' AND again.first_day = make_date(year, 1, 1)
+            AND again.last_day = make_date(year, 12, 31) AND again.requested_at >= decided_at
+           WHERE first.state = 'done' AND again.state = 'done' AND again.sha256 <> first.sha256""",
+    ),
+    Invariant(
+        "a closed year earned what its postings to costs and income say",
+        """SELECT year, result_minor FROM year_close CROSS JOIN LATERAL (
+               SELECT coalesce(sum(CASE WHEN credit ~ '^[67]' THEN amount_minor ELSE 0 END
+                                   - CASE WHEN debit ~ '^[67]' THEN amount_minor ELSE 0 END), 0) AS minor
+               FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
+               WHERE at >= make_date(year, 1, 1)::timestamp AT TIME ZONE 'Europe/Paris'
+                 AND at < make_date(year + 1, 1, 1)::timestamp AT TIME ZONE 'Europe/Paris') AS books
+           WHERE approved AND result_minor <> books.minor""",
+    ),
 )

@@ -39,7 +39,7 @@ opening AS (
 -- name: fec_lines
 -- The lines of a FEC without the header. What earlier years earned is carried to 110000, or to 119000 when it was a
 -- loss. $3 the account of licences sold, $4 of Stripe's balance; $5 kinds of entry and $6 their French labels; $7
--- accounts and $8 what the accountant calls them. What an entry is reads from its kind and the number of its document.
+-- accounts and $8 what the accountant calls them; $9 accounts and $10 their titles. What an entry is reads from its kind and the number of its document.
 WITH {entry_lines}, {opening}, carried AS (
     SELECT
         CASE
@@ -111,10 +111,11 @@ WITH {entry_lines}, {opening}, carried AS (
 ), titled AS (
     SELECT
         code AS account,
-        coalesce(theirs, code) || E'\t' || export_text(title_fr) AS title,
+        coalesce(theirs, code) || E'\t' || export_text(coalesce(title, title_fr)) AS title,
         code ~ '^41[16]' AS is_of_partners
     FROM account
     LEFT JOIN unnest($7::text[], $8::text[]) AS given (ours, theirs) ON ours = code
+    LEFT JOIN unnest($9::text[], $10::text[]) AS called (account, title) ON called.account = code
     UNION ALL
     SELECT code, code || E'\tReport à nouveau', false
     FROM unnest(ARRAY['110000', '119000']) AS given (code)

@@ -1,8 +1,8 @@
-"""The files of the books that someone asked for."""
+"""The files of the books that someone asked for, and the years that two people closed."""
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Date, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check
 from piccolo.table import Table
 
@@ -35,3 +35,24 @@ class ExportFile(Table, db=DB, tablename="export_file"):
     known_state = Check("state IN ('waiting', 'done', 'failed')")
     days_are_ordered = Check("first_day <= last_day")
     done_at_an_instant = Check("(state = 'waiting') = (done_at IS NULL)")
+
+
+class YearClose(Table, db=DB, tablename="year_close"):
+    """Somebody's proposal to close a year whose months are closed, and another's decision; `id` is also that of its FEC."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    id = UUID(primary_key=True)
+    year = Integer()
+    result_minor = BigInt()
+    """What the year earned; negative: a loss."""
+    carried_minor = BigInt()
+    """The sum of the debit balances that open the next year, and of the credit ones: they are equal."""
+    proposed_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
+    proposed_at = Timestamptz()
+    decided_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    decided_at = Timestamptz(null=True, default=None)
+    approved = Boolean(null=True, default=None)
+    words = JSONB(default="{}")
+    """What the file of the year is written with besides the books: labels, the accountant's numbers and titles of accounts."""
+    four_eyes = Check("decided_by <> proposed_by")
+    decided_whole = Check("num_nonnulls(decided_by, decided_at, approved) IN (0, 3)")

@@ -31,6 +31,7 @@ PAGES: Final = {
     "record_bank_answer": "/finance/payout-runs/{}",
     "export_books": "/finance/exports",
     "period_closed": "/finance/periods",
+    **dict.fromkeys(("year_close_proposed", "year_close_refused", "year_closed"), "/finance/years"),
     "exception_assigned": "/finance/exceptions",
     "exception_commented": "/finance/exceptions",
     "write_off_proposed": "/finance/write-offs",

@@ -28,6 +28,7 @@ KINDS: Final = {
     "category": "Account of a category to decide",
     "bank_rule": "Rule for bank lines to decide",
     "month": "Month to close",
+    "year": "Year to close",
 }
 """What waits, in words."""
 FOUND: Final = {

@@ -26,6 +26,11 @@ UNION ALL
 SELECT 'bank_rule', words, NULL, proposed_at, '/finance/bank/rules', proposed_by, person.name
 FROM bank_rule
 JOIN person ON person.id = proposed_by
+WHERE approved IS NULL
+UNION ALL
+SELECT 'year', year::text, NULL, proposed_at, '/finance/years', proposed_by, person.name
+FROM year_close
+JOIN person ON person.id = proposed_by
 WHERE approved IS NULL;
 
 -- name: search

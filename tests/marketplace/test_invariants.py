@@ -72,6 +72,18 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         "UPDATE auction SET kind = 'exclusive', price_rule = 'second_price'",
     ),
     "an auction sells no more licences than its kind may": "UPDATE auction SET licences = 2",
+    "the FEC of a closed year is the same however often it is written": (
+        """WITH days AS (SELECT make_date(2019, 1, 1) AS first, make_date(2019, 12, 31) AS last, (SELECT id FROM person LIMIT 1) AS person),
+           closed AS (INSERT INTO year_close (id, year, result_minor, carried_minor, proposed_by, proposed_at, decided_by, decided_at, approved)
+                      SELECT gen_random_uuid(), 2019, 0, 0, min(id::text)::uuid, now(), max(id::text)::uuid, now(), true FROM person RETURNING id)
+           INSERT INTO export_file (id, format, first_day, last_day, person, requested_at, state, done_at, sha256)
+           SELECT id, 'fec', first, last, person, now(), 'done', now(), 'a' FROM closed, days
+           UNION ALL SELECT gen_random_uuid(), 'fec', first, last, person, now(), 'done', now(), 'b' FROM days"""
+    ),
+    "a closed year earned what its postings to costs and income say": (
+        """INSERT INTO year_close (id, year, result_minor, carried_minor, proposed_by, proposed_at, decided_by, decided_at, approved)
+           SELECT gen_random_uuid(), 2018, 1, 0, min(id::text)::uuid, now(), max(id::text)::uuid, now(), true FROM person"""
+    ),
     "an export is in a format that the registry lists": (
         """INSERT INTO export_file (id, format, first_day, last_day, person, requested_at)
            SELECT gen_random_uuid(), 'abacus', '2020-01-01', '2020-01-31', id, now() FROM person LIMIT 1"""

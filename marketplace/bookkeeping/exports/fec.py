@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+from msgspec import Struct
+
 from marketplace.bookkeeping.exports import fec_rules
 from marketplace.bookkeeping.exports.format import Days, ExportFormat, ExportWriter, one_snapshot
 from marketplace.bookkeeping.queries import SQL
-from marketplace.database import copy_out
+from marketplace.bookkeeping.tables import YearClose
+from marketplace.database import copy_out, fetch_scalar
 from marketplace.errors import Invalid
 from marketplace.ledger import chart
 from marketplace.ledger.entry_kinds import ENTRY_KINDS
@@ -32,20 +36,48 @@ async def _write(out: ExportWriter, days: Days) -> None:
 
 async def copy_lines(days: Days, sink: Callable[[bytes], Awaitable[None]]) -> None:
     """Hand a FEC's lines to `sink`, whole ones at a time: labels in French, accounts as the accountant calls them."""
-    labels = {code: kind.label_fr for code, kind in ENTRY_KINDS.items()}
-    accounts = read_accounts(settings().export_accounts)
     async with one_snapshot():
+        words = await find_words(days) or current_words()
+        named = (words.labels, words.accounts, words.titles)
         await copy_out(
             SQL["fec_lines"],
             *days.bounds,
             chart.LICENCES_SOLD,
             chart.STRIPE,
-            list(labels),
-            list(labels.values()),
-            list(accounts),
-            list(accounts.values()),
+            *(list(side) for words_of in named for side in (words_of, words_of.values())),
             sink=sink,
         )
+
+
+class FileWords(Struct, frozen=True):
+    """What a FEC is written with besides the books; kept when a year closes, so that its file can be made again."""
+
+    labels: dict[str, str]
+    """Kind of entry → its French label."""
+    accounts: dict[str, str]
+    """Our account → the accountant's number of it."""
+    titles: dict[str, str]
+    """Our account → its French title."""
+
+
+def current_words() -> FileWords:
+    """Return the words of today's labels, settings and chart."""
+    return FileWords(
+        {code: kind.label_fr for code, kind in ENTRY_KINDS.items()},
+        read_accounts(settings().export_accounts),
+        {code: french for code, (french, _) in chart.TITLES.items()},
+    )
+
+
+async def find_words(days: Days) -> FileWords | None:
+    """Return the words that a closed year was written with; None unless the days are a whole such year."""
+    if (days.last.month, days.last.day) != (12, 31):
+        return None
+    closed = YearClose.select(YearClose.words).where(
+        (YearClose.year == days.last.year) & YearClose.approved.eq(value=True)
+    )
+    kept = await fetch_scalar(str, closed)
+    return msgspec.json.decode(kept, type=FileWords) if kept else None
 
 
 def read_accounts(text: str) -> dict[str, str]:

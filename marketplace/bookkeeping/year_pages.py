@@ -1,0 +1,100 @@
+"""Years: what each ends with and hands on, closed by two people; the file of a closed one, made again years later."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from litestar import get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.bookkeeping import years
+from marketplace.identity.guards import expect, recently_proved
+from marketplace.identity.likeness import signs_of_one_human
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, books_page
+from marketplace.web.pages import see
+
+
+class YearForm(Struct):
+    """Which year is proposed."""
+
+    year: int
+    form_id: uuid.UUID
+
+
+class DecisionForm(Struct):
+    """Whether someone else's proposal is approved."""
+
+    decision: str
+    form_id: uuid.UUID
+
+
+class AgainForm(Struct):
+    """Sent by the button that makes a year's file again."""
+
+    form_id: uuid.UUID
+
+
+@get("/finance/years", guards=READERS, opt=expect("finance", "auditor"))
+async def show_years(request: Asked) -> Template:
+    """Show the years: what the next to close hands on, what waits for a second person, and those that are closed."""
+    found = await years.list_years()
+    closable = await years.list_closable()
+    waiting = {row.proposed_by for row in found if row.approved is None and row.proposed_by != request.user.person}
+    shown = [row.year for row in found if row.approved is None] or closable[:1]
+    return books_page(
+        "bookkeeping/years.html",
+        years=found,
+        closable=closable,
+        ends={year: await years.year_end(year) for year in shown},
+        me=request.user.person,
+        may_act=request.user.role == "finance",
+        signs={one: await signs_of_one_human(request.user.person, one) for one in waiting},
+    )
+
+
+@post("/finance/years", guards=[*CLERKS, recently_proved], opt=expect("finance"), status_code=303)
+async def propose(
+    request: Asked, data: Annotated[YearForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Propose to close a year."""
+    await years.propose_year(data.year, request.user, form_id=data.form_id)
+    return see("/finance/years")
+
+
+@post(
+    "/finance/years/{close_id:uuid}",
+    guards=[*CLERKS, recently_proved],
+    opt=expect("finance", stranger=200),
+    status_code=303,
+)
+async def decide(
+    request: Asked,
+    close_id: FromPath[uuid.UUID],
+    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Approve or refuse the close of a year that someone else proposed."""
+    await years.decide_year(close_id, request.user, approve=data.decision == "approve")
+    return see("/finance/years")
+
+
+@post(
+    "/finance/years/{close_id:uuid}/again",
+    guards=[*READERS, recently_proved],
+    opt=expect("finance", "auditor", stranger=200),
+    status_code=303,
+)
+async def rebuild(
+    request: Asked,
+    close_id: FromPath[uuid.UUID],
+    data: Annotated[AgainForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Make the file of a closed year again, to compare it with the first."""
+    await years.rebuild_year(close_id, request.user, form_id=data.form_id)
+    return see("/finance/years")
+
+
+ROUTES = [show_years, propose, decide, rebuild]
