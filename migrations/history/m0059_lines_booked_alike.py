@@ -8,7 +8,7 @@ from marketplace.database import execute
 
 ID = "2026-11-27T00:00:59"
 VERSION = "1.38.0"
-DESCRIPTION = "bank rules"
+DESCRIPTION = "lines booked alike"
 SQL = """
 CREATE TABLE "bank_rule" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
