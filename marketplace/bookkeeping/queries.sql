@@ -39,8 +39,8 @@ opening AS (
 -- name: fec_lines
 -- The lines of a FEC without the header. What earlier years earned is carried to 110000, or to 119000 when it was a
 -- loss. $3 the account of licences sold, $4 of Stripe's balance; $5 kinds of entry and $6 their French labels; $7
--- accounts and $8 what the accountant calls them; $9 accounts and $10 their titles. What an entry is reads from its kind
--- and the number of its document.
+-- accounts and $8 what the accountant calls them; $9 accounts and $10 their titles. What an entry is reads from its
+-- kind and the number of its document.
 WITH {entry_lines}, {opening}, carried AS (
     SELECT
         CASE
