@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SHORTEST_WORDS, LONGEST_WORDS = 3, 140
 LARGEST_MINOR: Final = 10**12
-AT_ONCE: Final = 1_000
+BATCH_SIZE: Final = 1_000
 
 
 class Stored(Struct, frozen=True):
@@ -150,7 +150,7 @@ async def book_by_rules() -> int:
 async def _book_some() -> int:
     async with transaction():
         await lock(payouts.LOCK)
-        lines = await fetch_rows(LineToBook, SQL["lines_to_book"], AT_ONCE)
+        lines = await fetch_rows(LineToBook, SQL["lines_to_book"], BATCH_SIZE)
         matches = [
             Match(row.line, "fee", row.account, row.amount_minor, row.account, reasons=(f"by_rule {row.rule}",))
             for row in lines

@@ -25,7 +25,7 @@ from marketplace.web.pages import see
 from pricing.money import decimal
 
 Line = Annotated[int, QueryParameter(name="line", ge=1, le=2**63 - 1)]
-WHOLE, TWICE = 100, 2
+CENTS_A_EURO, TWICE = 100, 2
 
 
 class RuleForm(Struct):
@@ -72,7 +72,7 @@ async def new_rule(line: Line = 0, words: Text = "", account: Text = "", most: T
     """Show what a rule like this line would be for, before anybody proposes it; every field can be tried out."""
     row = (await get_line(line)).line
     words = words or row.counterparty or " ".join(row.remittance.split()[:3])
-    most_minor = read_cents(most) if most.strip() else -(-abs(row.amount_minor) * TWICE // WHOLE) * WHOLE
+    most_minor = read_cents(most) if most.strip() else -(-abs(row.amount_minor) * TWICE // CENTS_A_EURO) * CENTS_A_EURO
     found = await list_alike(" ".join(words.split()), comes_in=row.amount_minor > 0, most_minor=most_minor)
     return books_page(
         "bank_rules/new.html",

@@ -36,7 +36,7 @@ async def sent(visitor: httpx.AsyncClient, path: str, **fields: str) -> httpx.Re
 
 
 async def lines_of(*entries: Entry, number: int, opening: int) -> int:
-    """Import a day's statement and return what the account holds at its end."""
+    """Import a day's statement and return what the account balance_minor at its end."""
     day = DAY + dt.timedelta(days=number)
     for entry in entries:
         entry.day = day
@@ -46,7 +46,7 @@ async def lines_of(*entries: Entry, number: int, opening: int) -> int:
 
 
 async def test_a_rule_is_tried_on_past_lines_decided_by_another_and_books_what_comes() -> None:
-    holds = await lines_of(
+    balance_minor = await lines_of(
         Entry(-1_250, "B1", words="COTISATION compte pro sept"),
         Entry(-1_250, "B2", words="Cotisation compte pro oct"),
         Entry(-90_000, "B3", words="COTISATION foncière"),
@@ -86,11 +86,11 @@ async def test_a_rule_is_tried_on_past_lines_decided_by_another_and_books_what_c
         assert "terminée" not in text_of(await eve.get(RULES.replace("/en/", "/fr/")))
         # What comes next is booked, what is larger, or was opened again by a person, is not.
         await undo_matches(ids["B2"], await make_staff("Dan"), reason="It was the wrong bank.")
-        holds = await lines_of(
+        balance_minor = await lines_of(
             Entry(-1_300, "B5", words="COTISATION nov"),
             Entry(-2_600, "B6", words="Cotisation 2x"),
             number=2,
-            opening=holds,
+            opening=balance_minor,
         )
         assert await book_by_rules() == 1
         assert await balance(chart.BANK_CHARGES) == 1_300
@@ -106,7 +106,7 @@ async def test_a_rule_is_tried_on_past_lines_decided_by_another_and_books_what_c
             form_id=other,
         )
         await decide_rule(other, await make_staff("Gus"), approve=True)
-        holds = await lines_of(Entry(-1_300, "B7", words="COTISATION déc"), number=3, opening=holds)
+        balance_minor = await lines_of(Entry(-1_300, "B7", words="COTISATION déc"), number=3, opening=balance_minor)
         assert await book_by_rules() == 0
         assert (await sent(bob, f"{RULES}/{other}/end")).status_code == 303
         assert await book_by_rules() == 1
