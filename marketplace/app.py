@@ -78,6 +78,7 @@ from marketplace.operators import api as operators_api
 from marketplace.payouts import pages as payouts_pages
 from marketplace.payouts import run_pages as payouts_run_pages
 from marketplace.payouts import statement_pages as payouts_statement_pages
+from marketplace.population_density import api as population_density_api
 from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
 from marketplace.recovery import address_pages as recovery_address_pages
@@ -413,6 +414,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     notifications_pages.ROUTES,
     notifications_api.ROUTES,
     metadata_api.ROUTES,
+    population_density_api.ROUTES,
     storefront_pages.ROUTES,
     subscriptions_pages.ROUTES,
     earnings_pages.ROUTES,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PARTS: Final = {
-    "partner": ("files-and-links", "delta-sharing", "webhooks", "public-log"),
+    "partner": ("files-and-links", "delta-sharing", "population-density", "webhooks", "public-log"),
     "operator": (
         "going-live",
         "files",

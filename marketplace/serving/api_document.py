@@ -81,7 +81,7 @@ def completed(document: dict[str, Any], handlers: dict[tuple[str, str], HTTPRout
             if "anyone" not in handler.opt["expectation"].who:
                 operation["security"] = [{KEY: []}]
             operation["responses"].pop("400", None)
-            operation["responses"]["4XX"] = REFUSED
+            operation["responses"]["4XX"] = handler.opt.get("refused", REFUSED)
             for parameter in operation.get("parameters", ()):
                 _state_key_of_repeats(parameter)
             if "requestBody" in operation:

@@ -26,6 +26,8 @@ async def refuse(
     """Answer with `status`, and say after how many seconds to try again; it costs nothing to draw."""
     if path.startswith("/api/"):
         problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": sentence}
+        if path.startswith("/api/camara/"):  # whose document names these besides
+            problem |= {"code": status.name, "message": sentence}
         body = json.dumps(problem | {"request": request_id()}, ensure_ascii=False).encode()
         kind = b"application/problem+json"
     else:

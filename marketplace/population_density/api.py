@@ -1,0 +1,87 @@
+"""Population density for machines, as CAMARA's official document has it: its paths, names, answers and refusals.
+
+`apiRoot` is `/api/camara`. A key of the API with the scope *downloads* is the access token.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from functools import partial
+from typing import Annotated, Any, Final
+
+from litestar import Request, Response, post
+from litestar.background_tasks import BackgroundTask
+from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import HeaderParameter, JSONBody
+
+from marketplace.errors import NotAllowed
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect
+from marketplace.identity.guards import partner as is_partner
+from marketplace.population_density import actions, rules
+from marketplace.population_density.rules import Accepted, DensityError, DensityRequest
+
+Asked = Request[Actor, Any, Any]
+CORRELATOR: Final = "x-correlator"
+WELL_FORMED: Final = r"^[a-zA-Z0-9_:;.\/<>{}-]{0,256}$"
+Correlator = Annotated[str | None, HeaderParameter(name=CORRELATOR, max_length=256, pattern=WELL_FORMED)]
+ERROR: Final[dict[str, Any]] = {
+    "description": "Refused, with the code of CAMARA's document.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["status", "code", "message"],
+                "properties": {
+                    "status": {"type": "integer"},
+                    "code": {"type": "string", "maxLength": 96},
+                    "message": {"type": "string", "maxLength": 512},
+                },
+            }
+        }
+    },
+}
+
+
+def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Answer a refusal as CAMARA's documents do."""
+    if isinstance(error, NotAuthorizedException):
+        error = DensityError("UNAUTHENTICATED")
+    elif isinstance(error, NotAllowed):
+        error = DensityError("PERMISSION_DENIED")
+    elif not isinstance(error, DensityError):
+        error = DensityError(rules.INVALID)
+    body = {"status": error.status, "code": error.code, "message": error.message}
+    return Response(body, status_code=error.status, headers=_echoed(request))
+
+
+def _echoed(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Return the caller's own mark of a request, to send it back."""
+    sent = request.headers.get(CORRELATOR, "")
+    return {CORRELATOR: sent} if sent and re.match(WELL_FORMED, sent) else {}
+
+
+@post(
+    "/api/camara/population-density-data/v0/retrieve",
+    guards=[is_partner],
+    opt=expect("partner", scope="downloads") | {"refused": ERROR},
+    tags=["population density"],
+    status_code=200,
+    responses={202: ResponseSpec(Accepted, description="The answer will be posted to the sink.")},
+    exception_handlers={DensityError: refused, NotAllowed: refused, HTTPException: refused},
+)
+async def retrieve(request: Asked, data: JSONBody[DensityRequest], correlator: Correlator = None) -> Response[Any]:
+    """Retrieve people per square kilometre, by hour and geohash, of what the partner bought (CAMARA Population Density Data)."""
+    del correlator
+    assert request.user.partner
+    asked = await actions.check(request.user.partner, data)
+    if data.sink is None:
+        return Response(await actions.answer(request.user.partner, asked), headers=_echoed(request))
+    operation = uuid.uuid4()
+    later = partial(actions.answer_later, request.user.partner, data, asked, operation)
+    return Response(Accepted(operation), status_code=202, headers=_echoed(request), background=BackgroundTask(later))
+
+
+ROUTES = [retrieve]

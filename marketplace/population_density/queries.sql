@@ -1,0 +1,23 @@
+-- name: list_open
+-- What the partner $1 may read at $2 of presence by the hour: the most exact first, then the latest revision.
+SELECT
+    entitlement.id,
+    release.period_from,
+    release.period_to,
+    dataset.time_zone
+FROM entitlement
+JOIN release ON release.id = entitlement.release
+JOIN dataset ON dataset.code = release.dataset
+JOIN licence ON licence.id = entitlement.licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+JOIN quote ON quote.id = purchase_order.quote
+WHERE entitlement.partner = $1
+  AND entitlement.starts_at <= $2
+  AND $2 < entitlement.ends_at
+  AND entitlement.revoked_at IS NULL
+  AND entitlement.suspended_at IS NULL
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
+  AND dataset.product = 'presence'
+  AND dataset.grain = 'hour'
+ORDER BY quote.level, release.revision DESC, entitlement.id
+LIMIT 1000;
