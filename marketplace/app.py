@@ -42,6 +42,7 @@ from marketplace.bookkeeping import trail_pages as bookkeeping_trail_pages
 from marketplace.bookkeeping import year_pages as bookkeeping_year_pages
 from marketplace.catalogue import api as catalogue_api
 from marketplace.catalogue import pages as catalogue_pages
+from marketplace.claims import pages as claims_pages
 from marketplace.datasets import pages as datasets_pages
 from marketplace.delivery import api as delivery_api
 from marketplace.delivery import pages as delivery_pages
@@ -395,6 +396,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     catalogue_api.ROUTES,
     search_routes.ROUTES,
     requests_pages.ROUTES,
+    claims_pages.ROUTES,
     dry_runs_pages.ROUTES,
     stewardship_definition_pages.ROUTES,
     stewardship_purpose_pages.ROUTES,

@@ -15,6 +15,7 @@ from marketplace.auctions.invariants import AUCTIONS
 from marketplace.audit_trail.invariants import TRAIL
 from marketplace.bank.invariants import BANK
 from marketplace.bookkeeping.invariants import EXPORTS
+from marketplace.claims.invariants import CLAIMS
 from marketplace.consent.invariants import CONSENT
 from marketplace.contributions.invariants import INDEX
 from marketplace.database import fetch_rows
@@ -46,6 +47,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         RELEASES,
         SALES,
         SUBSCRIPTIONS,
+        CLAIMS,
         AUCTIONS,
         DOWNLOADS,
         INDEX,

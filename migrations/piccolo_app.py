@@ -35,6 +35,7 @@ SLICES = (
     "einvoicing",
     "requests",
     "subscriptions",
+    "claims",
     "auctions",
     "reverse_auctions",
     "delivery",

@@ -27,6 +27,7 @@ KINDS: Final = {
     "write_off": "Write-off to decide",
     "category": "Account of a category to decide",
     "bank_rule": "Rule for bank lines to decide",
+    "claim": "Claim to decide",
     "month": "Month to close",
     "year": "Year to close",
 }

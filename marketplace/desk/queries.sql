@@ -31,7 +31,15 @@ UNION ALL
 SELECT 'year', year::text, NULL, proposed_at, '/finance/years', proposed_by, person.name
 FROM year_close
 JOIN person ON person.id = proposed_by
-WHERE approved IS NULL;
+WHERE approved IS NULL
+UNION ALL
+SELECT
+    'claim', number, coalesce(refund_minor, total_minor), coalesce(proposed_at, filed_at), '/staff/claims', proposed_by,
+    person.name
+FROM claim
+JOIN purchase_order ON purchase_order.id = purchase_order
+LEFT JOIN person ON person.id = proposed_by
+WHERE outcome = '';
 
 -- name: search
 -- What has the text $1 in its number, name or reference, $2 of each kind at most: kind, what it is called, more of it,

@@ -248,13 +248,14 @@ WHERE licence.id = entitlement.licence
   AND NOT {has_unrecorded_loss};
 
 -- name: settle_contests
--- Ends the waiting of shares where no refund is under way or to be recorded, and no dispute is open.
+-- Ends the waiting of shares where no refund is under way or to be recorded, and no dispute or claim is open.
 UPDATE licence
 SET contested_at = NULL
 FROM purchase_order
 JOIN payment ON payment.subject = purchase_order.id
 WHERE purchase_order.id = licence.purchase_order
   AND contested_at IS NOT NULL
+  AND claimed_at IS NULL
   AND NOT {is_disputed}
   AND NOT EXISTS (
       SELECT FROM stripe_command WHERE subject = purchase_order.id AND verb = 'refund' AND state = 'pending'

@@ -143,5 +143,27 @@ async def revoke_entitlements(orders: Sequence[uuid.UUID], now: dt.datetime) -> 
 
 
 async def settle_contests() -> None:
-    """End the waiting of shares where no refund is under way or to be recorded, and no dispute is open."""
+    """End the waiting of shares where no refund is under way or to be recorded, and no dispute or claim is open."""
     await execute(SQL["settle_contests"])
+
+
+async def freeze_shares(order: uuid.UUID, now: dt.datetime) -> None:
+    """Let the shares of a paid order's licence wait for a claim, and stop the clock of their hold."""
+    await lock_licences([order])
+    await execute(
+        "UPDATE licence SET claimed_at = $2, contested_at = coalesce(contested_at, $2) WHERE purchase_order = $1",
+        order,
+        now,
+    )
+
+
+async def thaw_shares(order: uuid.UUID, now: dt.datetime) -> None:
+    """Let shares wait no more for a claim: what was held then is held as much longer as the claim took."""
+    await execute(
+        """UPDATE licence SET claimed_at = NULL,
+                  hold_until = CASE WHEN claimed_at < hold_until THEN hold_until + ($2 - claimed_at) ELSE hold_until END
+           WHERE purchase_order = $1 AND claimed_at IS NOT NULL""",
+        order,
+        now,
+    )
+    await settle_contests()

@@ -80,13 +80,16 @@ class Licence(Table, db=DB, tablename="licence"):
     returned_minor = BigInt(default=0)
     """What went back of it, before VAT."""
     contested_at = Timestamptz(null=True, default=None)
-    """Since when money may go back, by a refund asked for or a dispute: its shares wait."""
+    """Since when money may go back, by a refund asked for, a dispute or a claim: its shares wait."""
+    claimed_at = Timestamptz(null=True, default=None)
+    """Since when a claim of the partner's is open: the hold's clock has stopped."""
     returns_are_of_it = Check("returned_minor BETWEEN 0 AND net_minor")
     rates_are_shares = Check(
         "subscribers_basis_points >= 0 AND operator_basis_points >= 0 "
         "AND subscribers_basis_points + operator_basis_points <= 10000"
     )
     net_is_positive = Check("net_minor > 0")
+    a_claim_contests = Check("claimed_at IS NULL OR contested_at IS NOT NULL")
 
 
 class Entitlement(Table, db=DB, tablename="entitlement"):

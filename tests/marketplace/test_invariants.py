@@ -33,6 +33,12 @@ SUBSCRIBED = """WITH sold AS (SELECT id, partner, release FROM purchase_order WH
                                FROM sold JOIN release ON release.id = sold.release RETURNING id)
                 INSERT INTO subscribed_release (id, subscription, release, purchase_order, at)
                 SELECT gen_random_uuid(), begun.id, sold.release, sold.id, now() FROM sold, begun"""
+CLAIMED = """INSERT INTO claim (id, purchase_order, reason, evidence, filed_at, proposal, refund_minor, answer,
+                                proposed_by, proposed_at, outcome, decided_by, ended_at)
+             SELECT gen_random_uuid(), purchase_order.id, 'incomplete', 'half of it', now(), 'refund', 1, 'so it is',
+                    one.id, now(), {outcome}, other.id, {ended}
+             FROM purchase_order, person AS one, person AS other
+             WHERE purchase_order.state = 'paid' AND one.id < other.id LIMIT 1"""
 REWARDED = """WITH taken AS (SELECT run, subscriber, -payable_micro / 10000 AS minor FROM accrual
                              WHERE payable_micro < 0 ORDER BY id LIMIT 1),
                    made AS (INSERT INTO reward_run (id, way, amount_minor, people, made_at, moved_by)
@@ -281,6 +287,11 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         SUBSCRIBED.format(partner="partner", locked="1"),
         SUBSCRIBED.format(partner="(SELECT id FROM partner WHERE id <> sold.partner LIMIT 1)", locked="1000000000"),
     ),
+    "the shares of a licence wait for a claim exactly while one is open": (
+        CLAIMED.format(outcome="''", ended="NULL"),
+        "UPDATE licence SET claimed_at = now(), contested_at = now() WHERE id = '{held}'",
+    ),
+    "a claim that two people granted asked for its refund": CLAIMED.format(outcome="'refund'", ended="now()"),
     "a download is in a format that the registry lists": (
         """INSERT INTO download (id, entitlement, format, byte_count, at)
            SELECT gen_random_uuid(), id, 'abacus', 1, starts_at FROM entitlement WHERE licence = '{held}'"""

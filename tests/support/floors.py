@@ -24,7 +24,7 @@ FLOORS = (
     {"catalogue"},
     {"stewardship"},
     {"purchases"},
-    {"dry_runs", "search", "subscriptions", "auctions", "reverse_auctions", "delivery", "contributions"},
+    {"dry_runs", "search", "subscriptions", "claims", "auctions", "reverse_auctions", "delivery", "contributions"},
     {"requests"},
     {"links"},
     {"delta_sharing", "metadata", "notifications"},
