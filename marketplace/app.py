@@ -80,6 +80,7 @@ from marketplace.payouts import pages as payouts_pages
 from marketplace.payouts import run_pages as payouts_run_pages
 from marketplace.payouts import statement_pages as payouts_statement_pages
 from marketplace.population_density import api as population_density_api
+from marketplace.private_offers import pages as private_offers_pages
 from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
 from marketplace.recovery import address_pages as recovery_address_pages
@@ -397,6 +398,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     search_routes.ROUTES,
     requests_pages.ROUTES,
     claims_pages.ROUTES,
+    private_offers_pages.ROUTES,
     dry_runs_pages.ROUTES,
     stewardship_definition_pages.ROUTES,
     stewardship_purpose_pages.ROUTES,

@@ -28,6 +28,7 @@ from marketplace.identity.invariants import PEOPLE
 from marketplace.ledger.invariants import BOOKS
 from marketplace.payments.invariants import PAYMENTS
 from marketplace.payouts.invariants import PAYOUTS
+from marketplace.private_offers.invariants import PRIVATE_OFFERS
 from marketplace.purchases.invariants import SALES
 from marketplace.rewards.invariants import REWARDS
 from marketplace.subscriptions.invariants import SUBSCRIPTIONS
@@ -48,6 +49,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         SALES,
         SUBSCRIPTIONS,
         CLAIMS,
+        PRIVATE_OFFERS,
         AUCTIONS,
         DOWNLOADS,
         INDEX,

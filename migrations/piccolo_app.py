@@ -36,6 +36,7 @@ SLICES = (
     "requests",
     "subscriptions",
     "claims",
+    "private_offers",
     "auctions",
     "reverse_auctions",
     "delivery",

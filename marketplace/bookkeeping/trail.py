@@ -46,6 +46,8 @@ PAGES: Final = {
     "offer_change_planned": "/steward/offers/{}",
     "offer_change_cancelled": "/steward/offers/{}",
     "offer_withdrawn": "/steward/offers/{}",
+    "private_offer_made": "/partners/{}",
+    "private_offer_withdrawn": "/partners/{}",
     "release_published": "/steward/releases/{}",
     "release_recalled": "/steward/releases/{}",
     "partner_vetted": "/partners/{}",

@@ -207,12 +207,12 @@ async def quote(
     quote_id: uuid.UUID,
     level: int = 0,
     is_held: bool = False,
-    locked_minor: int | None = None,
+    agreed: Mapping[str, int] | None = None,
 ) -> uuid.UUID:
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
 
-    level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. locked_minor: what a
-    subscription pays at most. Refuses what is not on sale, and more than rules.QUOTES_A_DAY.
+    level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. agreed: what else the
+    amount is of, see `pricing.agreed`. Refuses what is not on sale, and more than rules.QUOTES_A_DAY.
     """
     now = clock.now()
     if await _is_asked_again(partner, release, level, quote_id):
@@ -224,8 +224,7 @@ async def quote(
     assert offer
     if await is_reserved(offer.id, partner, now, now + rules.HOLD_LASTS if is_held else now):
         raise Conflict("Another partner holds this dataset exclusively for now.")
-    agreed = {"holding_minor": holding_of(priced.amount_minor)} if is_held else {}
-    agreed |= {} if locked_minor is None else {"locked_minor": locked_minor}
+    stated = dict(agreed or {}) | ({"holding_minor": holding_of(priced.amount_minor)} if is_held else {})
     expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
     document = rules.write_document(
         quote_id,
@@ -237,7 +236,7 @@ async def quote(
         quoted_at=now,
         expires_at=expires_at,
         evidence=offer.evidence,
-        agreed=agreed,
+        agreed=stated,
     )
     signed = Quote(
         id=quote_id,
@@ -245,7 +244,7 @@ async def quote(
         offer=offer.id,
         release=release,
         level=level,
-        amount_minor=amount_of(priced, agreed),
+        amount_minor=amount_of(priced, stated),
         currency=offer.currency,
         document=document,
         signature=sign(document, settings().signing_key),

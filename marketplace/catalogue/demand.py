@@ -19,6 +19,7 @@ from marketplace.catalogue.tables import DemandDraw, Offer, PostedSale, Quote
 from marketplace.database import fetch_rows, fetch_scalar, select, transaction
 from marketplace.locks import lock
 from marketplace.log.actions import state_hidden
+from pricing.agreed import is_posted
 from pricing.demand import RevealedBid
 
 if TYPE_CHECKING:
@@ -129,11 +130,10 @@ async def _posted_on(offer: uuid.UUID, past: Sequence[PastDraw], day: dt.date) -
 async def record_posted_sales(sold_at: Mapping[uuid.UUID, dt.datetime]) -> None:
     """Write down which quotes were paid and when, inside the transaction that settles them; demand learns from them.
 
-    What an auction awarded is no sale at a posted price.
+    What an auction awarded, or one partner alone was offered, is no sale at a posted price.
     """
-    is_posted = Quote.id.is_in(list(sold_at)) & Quote.auction.is_null()
-    quotes = await fetch_rows(SignedPrice, select(SignedPrice, Quote).where(is_posted))
-    if quotes:
+    rows = select(SignedPrice, Quote).where(Quote.id.is_in(list(sold_at)), Quote.auction.is_null())
+    if quotes := [one for one in await fetch_rows(SignedPrice, rows) if is_posted(one.document)]:
         sales = [
             PostedSale(
                 quote=one.id,

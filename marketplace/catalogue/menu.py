@@ -104,10 +104,10 @@ async def audit_published(dataset: str, now: dt.datetime) -> None:
         await audit(dataset, now)
 
 
-async def audit(dataset: str, now: dt.datetime) -> None:
+async def audit(dataset: str, now: dt.datetime, also: Sequence[HeldQuote] = ()) -> None:
     """Refuse, with the cheapest combination, a menu on which something could be had for less; in the listing's transaction.
 
-    Only what compares with the releases of `dataset` is looked at: the rest of the menu is as it was.
+    Only what compares with the releases of `dataset` is looked at: the rest is as it was. also: prices a partner is to have.
     """
     codes = [row.code for row in await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)]
     offers = {offer.dataset: _drawn(offer) for offer in await list_priced_offers(codes, now)}
@@ -121,7 +121,7 @@ async def audit(dataset: str, now: dt.datetime) -> None:
     ]
     if not posted:
         return
-    quotes = await fetch_rows(HeldQuote, SQL["list_held_quotes"], ids, now)
+    quotes = [*await fetch_rows(HeldQuote, SQL["list_held_quotes"], ids, now), *also]
     zones = {code: frozenset(await key_zones(code)) for code in codes} if len(codes) > 1 else {}
     half_life = offers[dataset].half_life_days * DAY_SECONDS
     for menu in _menus(posted, quotes):

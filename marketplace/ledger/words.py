@@ -35,6 +35,8 @@ HEADINGS = {
     "terms_stated": "Licence terms stated",
     "offer_made": "Offer made or changed",
     "offer_withdrawn": "Offer withdrawn",
+    "private_offer_made": "Offer to one partner made",
+    "private_offer_withdrawn": "Offer to one partner withdrawn",
     "offer_change_planned": "Change of an offer planned",
     "offer_change_cancelled": "Planned change of an offer cancelled",
     "release_published": "Release published",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import math
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -28,7 +29,7 @@ from marketplace.purchases.checkout_words import checkout_words
 from marketplace.purchases.quote_pdf import QuoteToDraw, draw
 from marketplace.settings import settings
 from marketplace.web.pages import again, download, page, see, url
-from pricing.agreed import stated_holding
+from pricing.agreed import stated_holding, steps_of
 
 if TYPE_CHECKING:
     from marketplace.catalogue.queries import QuotePage
@@ -72,6 +73,7 @@ async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
         "priced": priced,
         "evidence": evidence,
         "holding_minor": 0 if row.auction else stated_holding(row.document),
+        "agreed": steps_of(priced, json.loads(row.document)) if priced else [],
         "shared": f"/shared/quotes/{row.id}/{link_token(SHARED, row.id)}.pdf",
         "minutes_left": math.ceil((row.expires_at - clock.now()).total_seconds() / MINUTE_SECONDS),
         "vat": await catalogue_queries.find_vat(of, row.amount_minor),

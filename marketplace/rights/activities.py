@@ -59,7 +59,17 @@ ACTIVITIES: Final = (
         Words(fr="Vendre des licences et les facturer.", en="Sell licences and invoice them."),
         CONTRACT,
         (
-            *("catalogue", "search", "requests", "auctions", "purchases", "claims", "payments", "einvoicing"),
+            *(
+                "catalogue",
+                "search",
+                "requests",
+                "auctions",
+                "purchases",
+                "claims",
+                "private_offers",
+                "payments",
+                "einvoicing",
+            ),
             *("links", "delta_sharing", "notifications"),
         ),
         ("host", "stripe", "vies"),

@@ -151,7 +151,7 @@ async def _order(due: Due) -> int:
         if release is None:
             raise NotFound("There is no such release in the catalogue.")
         quote, order = uuid.uuid4(), uuid.uuid4()
-        await catalogue.quote(due.partner, due.release, quote_id=quote, locked_minor=due.locked_minor)
+        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
         await menu.audit(release.dataset, clock.now())
         await order_subscribed(due.partner, quote, order_id=order, email=await get_email(due.partner))
         await _note(due, order=order)

@@ -291,6 +291,12 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         CLAIMED.format(outcome="''", ended="NULL"),
         "UPDATE licence SET claimed_at = now(), contested_at = now() WHERE id = '{held}'",
     ),
+    "a private price is its partner's, while it is offered, not under the floor, and moves no public price": (
+        """WITH made AS (INSERT INTO private_offer (id, partner, dataset, basis_points, made_by, made_at, ends_at)
+                         SELECT gen_random_uuid(), quote.partner, dataset, 9000, 'x', now() - interval '1 day', now() + interval '1 day'
+                         FROM quote JOIN release ON release.id = quote.release LIMIT 1 RETURNING id)
+           INSERT INTO private_quote (quote, private_offer) SELECT quote.id, made.id FROM made, quote LIMIT 1"""
+    ),
     "a claim that two people granted asked for its refund": CLAIMED.format(outcome="'refund'", ended="now()"),
     "a download is in a format that the registry lists": (
         """INSERT INTO download (id, entitlement, format, byte_count, at)

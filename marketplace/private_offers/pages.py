@@ -1,0 +1,123 @@
+"""Pages of private offers: a steward makes and withdraws them; the partner alone sees its own, and asks for a quote."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.errors import Invalid, Refusal
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, partner, staff, vetted_partner
+from marketplace.private_offers import actions, queries
+from marketplace.web.formats import PARIS
+from marketplace.web.pages import again, page, see
+
+Asked = Request[Actor, Any, Any]
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
+steward, reader = staff("steward"), staff("steward", "auditor")
+NOBODYS = uuid.UUID(int=0)
+
+
+class OfferForm(Struct):
+    """A private offer as a steward writes it."""
+
+    form_id: uuid.UUID
+    partner: str = ""
+    dataset: str = ""
+    percent_off: str = ""
+    ends_on: str = ""
+
+
+class ChosenForm(Struct):
+    """A button of one private offer."""
+
+    form_id: uuid.UUID
+    offer: uuid.UUID | None = None
+
+
+Pressed = Annotated[ChosenForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@get("/private-offers", guards=[partner], opt=expect("partner"))
+async def list_own(request: Asked) -> Template:
+    """List what the partner is offered, with today's price and its own."""
+    assert request.user.partner
+    rows = await queries.list_open(request.user.partner, clock.now())
+    return page("private_offers/own.html", offers=[(row, *await actions.price_of(row)) for row in rows])
+
+
+@post("/private-offers/quotes", guards=[vetted_partner], opt=expect("vetted partner"))
+async def quote(request: Asked, data: Pressed) -> Redirect:
+    """Sign the partner's own price of the latest release."""
+    assert request.user.partner
+    await actions.quote(request.user.partner, data.offer or NOBODYS, quote_id=data.form_id)
+    return see(f"/quotes/{data.form_id}")
+
+
+@get("/steward/private-offers", guards=[reader], opt=expect("steward", "auditor"))
+async def list_all(number: Page = 1) -> Template:
+    """List all private offers, and a form for another."""
+    return page("private_offers/all.html", form={}, error="", **await _shown(number))
+
+
+@post("/steward/private-offers", guards=[steward], opt=expect("steward"), status_code=200)
+async def make(
+    request: Asked, data: Annotated[OfferForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Template | Redirect:
+    """Offer a dataset to one partner; what was wrong is said at its field, and nothing that was written is lost."""
+    try:
+        await actions.offer(
+            request.user,
+            _id(data.partner),
+            data.dataset,
+            percent_off=int(data.percent_off) if data.percent_off.strip().isdecimal() else 0,
+            ends_at=_end_of(data.ends_on),
+            offer_id=data.form_id,
+        )
+    except Refusal as refusal:
+        written = {name: getattr(data, name)[:80] for name in ("partner", "dataset", "percent_off", "ends_on")}
+        return again("private_offers/all.html", refusal, form=written, **await _shown(1))
+    return see("/steward/private-offers")
+
+
+@post("/steward/private-offers/withdraw", guards=[steward], opt=expect("steward"))
+async def withdraw(request: Asked, data: Pressed) -> Redirect:
+    """Withdraw a private offer."""
+    await actions.withdraw(request.user, data.offer or NOBODYS)
+    return see("/steward/private-offers")
+
+
+def _id(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise Invalid("Choose a vetted partner.", field="partner") from None
+
+
+def _end_of(text: str) -> dt.datetime:
+    """Return the end of a day in Paris."""
+    try:
+        day = dt.date.fromisoformat(text.strip())
+        return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), PARIS)
+    except (ValueError, OverflowError):
+        raise Invalid("Write the day as year-month-day, such as 2026-03-28.", field="ends_on") from None
+
+
+async def _shown(number: int) -> dict[str, Any]:
+    return {
+        "offers": await queries.list_all(number),
+        "partners": [(str(one.id), one.company) for one in await queries.list_partners()],
+        "datasets": [(code, code) for code in await queries.list_datasets()],
+        "now": clock.now(),
+    }
+
+
+ROUTES = [list_own, quote, list_all, make, withdraw]

@@ -1,0 +1,44 @@
+"""What was agreed beside a price: an amount follows from the price and what is stated, and its steps add up to it."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pricing.agreed import amount_of, holding_of, is_posted, share_of, steps_of
+
+AMOUNTS = st.integers(1, 10**9)
+
+
+def priced(amount: int, floor: int) -> Any:
+    return SimpleNamespace(amount_minor=amount, inputs=SimpleNamespace(floor_minor=floor))
+
+
+@given(AMOUNTS, AMOUNTS, st.integers(1, 10_000), st.sampled_from(["private_basis_points", "volume_basis_points"]))
+def test_a_part_of_a_price_is_rounded_up_and_not_under_the_floor(amount: int, floor: int, part: int, name: str) -> None:
+    floor = min(floor, amount)
+    one, stated = priced(amount, floor), {name: part}
+    paid = amount_of(one, stated)
+    assert floor <= paid <= amount
+    assert paid == floor or 0 <= paid * 10_000 - amount * part < 10_000
+    assert amount + sum(change for _, change in steps_of(one, stated)) == paid
+    assert is_posted(json.dumps(stated).encode()) == (name == "volume_basis_points")
+
+
+@given(AMOUNTS, AMOUNTS)
+def test_the_other_steps_add_up_too(amount: int, locked: int) -> None:
+    one = priced(amount, 1)
+    for stated in ({}, {"holding_minor": holding_of(amount)}, {"locked_minor": locked}):
+        assert amount + sum(change for _, change in steps_of(one, stated)) == amount_of(one, stated) > 0
+
+
+def test_nothing_costs_what_no_rule_says() -> None:
+    one = priced(1_000, 1)
+    assert amount_of(one, {"private_basis_points": 9_000, "volume_basis_points": 9_000}) == 0
+    assert amount_of(one, {"private_basis_points": 9_000, "locked_minor": 1}) == 0
+    assert amount_of(one, {"holding_minor": 1}) == 0
+    assert share_of(1_000, 0, 1) == share_of(1_000, 10_001, 1) == 0
