@@ -60,7 +60,7 @@ async def offer(
         is_same = (PrivateOffer.partner == partner) & (PrivateOffer.dataset == dataset)
         if await PrivateOffer.exists().where(is_same, is_open):
             raise Conflict("That partner has such an offer: withdraw it first.")
-        held = await _prices(partner, dataset, basis_points, ends_at, now)
+        offered = await _prices(partner, dataset, basis_points, ends_at, now)
         await PrivateOffer.insert(
             PrivateOffer(
                 id=offer_id,
@@ -72,7 +72,7 @@ async def offer(
                 ends_at=ends_at,
             )
         )
-        await menu.audit(dataset, now, held)
+        await menu.audit(dataset, now, offered)
         after = {"dataset": dataset, "percent_off": percent_off, "ends_at": ends_at.isoformat()}
         await note_action(who, "private_offer_made", partner, after=after)
         await send(private_offer_made.KIND, offer_id, [Recipient("partner", str(partner))], dataset=dataset)
@@ -123,7 +123,7 @@ async def _prices(
     partner: uuid.UUID, dataset: str, basis_points: int, ends_at: dt.datetime, now: dt.datetime
 ) -> list[menu.HeldQuote]:
     """Return what every release of a dataset would cost the partner, as prices that it holds."""
-    (terms,) = await catalogue_queries.list_priced_offers([dataset], now) or [None]
+    terms = next(iter(await catalogue_queries.list_priced_offers([dataset], now)), None)
     if terms is None:
         raise NotFound("There is no dataset {dataset} in the catalogue.", dataset=dataset)
     releases = await fetch_rows(PricedRelease, catalogue_queries.SQL["list_menu_releases"], [dataset])

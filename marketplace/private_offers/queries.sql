@@ -43,8 +43,8 @@ OFFSET $2;
 WHERE private_offer.id = $1;
 
 -- name: list_misused
--- Quotes under private offers that are another partner's, of another dataset, signed when it was not open, for less than
--- its part of the price or than the floor of their document; and such sales that demand learnt from.
+-- Quotes under private offers that are another partner's, of another dataset, signed when it was not open, for another
+-- part of the price or less than the floor of their document; and such sales that demand learnt from.
 SELECT private_quote.quote, private_quote.private_offer
 FROM private_quote
 JOIN private_offer ON private_offer.id = private_quote.private_offer

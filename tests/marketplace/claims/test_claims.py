@@ -159,7 +159,7 @@ def test_what_may_be_claimed_and_proposed() -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_books_balance_whatever_is_claimed_granted_and_dismissed(seed: int) -> None:
+async def test_books_balance_in_every_case_of_claims_granted_and_dismissed(seed: int) -> None:
     """What waits is released by no month's close; what is granted cancels its part of the shares, and no other's."""
     dice = random.Random(seed)  # noqa: S311 (the same claims each time)
     await sales.open_shop()
