@@ -1,7 +1,8 @@
 """The day's demand multiplier of an offer: drawn once a day from what was paid and bid, recorded, the same for everyone.
 
 A multiplier stays for seven days at least and then moves by one step, so that waiting for a lower one gains little. It
-is learnt from licences that were paid and bids that auctions revealed; a question changes nothing.
+is learnt from licences that were paid and bids that auctions revealed; a question changes nothing. It does not move where
+another dataset's prices would then undercut its own, or its own another's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from marketplace.catalogue import rules
+from marketplace.catalogue import menu, rules
 from marketplace.catalogue.queries import SQL, list_priced_offers
 from marketplace.catalogue.tables import DemandDraw, Offer, PostedSale, Quote
 from marketplace.database import fetch_rows, fetch_scalar, select, transaction
@@ -71,9 +72,12 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
     if drawn is not None:
         return drawn
     async with transaction():
+        await lock("offers")  # What is listed meanwhile is audited at this multiplier, or this with what was listed.
         await lock(f"demand {offer}")
         past = await fetch_rows(PastDraw, SQL["list_past_draws"], offer, day)
         multiplier, evidence = await _posted_on(offer, past, day)
+        if past and multiplier != past[-1].demand_basis_points and not await _may_post(offer, multiplier, now):
+            multiplier = past[-1].demand_basis_points
         draw = DemandDraw(
             id=uuid.uuid4(),
             offer=offer,
@@ -89,6 +93,11 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
         await state_price(offer, now)
     assert drawn is not None, "it was drawn above"
     return drawn
+
+
+async def _may_post(offer: uuid.UUID, multiplier: int, now: dt.datetime) -> bool:
+    dataset = await fetch_scalar(str, Offer.select(Offer.dataset).where(Offer.id == offer))
+    return dataset is None or await menu.may_post(dataset, multiplier, now)
 
 
 async def state_price(offer: uuid.UUID, now: dt.datetime) -> None:

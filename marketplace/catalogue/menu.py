@@ -3,6 +3,10 @@
 The menu is each accuracy level of each sealed release on sale, at today's price, of all datasets whose cells compare: what
 they count, by which zones, times and bands. A part is a set of zones over a span of time, as fine as the menu needs.
 A partner that still holds quotes may combine them with the posted prices, so the menu is audited once for each of them.
+
+Prices move by themselves. Those of one dataset move together, so what held of its menu goes on holding. Where several
+compare, each with a floor, a half-life and a demand of its own, the menu is audited as it will be when its data are old,
+and no demand is posted that would let one dataset's prices be undercut by another's.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import uuid
 from collections import defaultdict
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,7 +24,8 @@ from msgspec.structs import replace
 from marketplace.catalogue import rules
 from marketplace.catalogue.queries import SQL, list_priced_offers
 from marketplace.catalogue.rules import PricedRelease
-from marketplace.database import fetch_rows
+from marketplace.catalogue.tables import DemandDraw
+from marketplace.database import fetch_rows, select
 from marketplace.datasets.queries import key_zones
 from marketplace.errors import Conflict
 from marketplace.locks import lock
@@ -42,12 +47,21 @@ SIZE_GRAIN: Final = 1_000
 PICO: Final = 10**12
 TOLERANCES: Final = (Fraction(0), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that."""
+LATER: Final = tuple(dt.timedelta(days=days) for days in (30, 180, 3_650))
+"""When a menu of several datasets is audited besides now: with half-lives that part, and with all prices at their floors."""
 
 
 class DatasetCode(Struct, frozen=True):
     """A dataset whose cells compare with another's."""
 
     code: str
+
+
+class LastDraw(Struct, frozen=True):
+    """The latest demand multiplier of an offer, in basis points."""
+
+    offer: uuid.UUID
+    demand_basis_points: int
 
 
 class MenuLevel(Struct, frozen=True):
@@ -104,33 +118,95 @@ async def audit_published(dataset: str, now: dt.datetime) -> None:
         await audit(dataset, now)
 
 
-async def audit(dataset: str, now: dt.datetime, also: Sequence[HeldQuote] = ()) -> None:
+async def audit(
+    dataset: str, now: dt.datetime, also: Sequence[HeldQuote] = (), *, partner: uuid.UUID | None = None
+) -> None:
     """Refuse, with the cheapest combination, a menu on which something could be had for less; in the listing's transaction.
 
     Only what compares with the releases of `dataset` is looked at: the rest is as it was. also: prices a partner is to have.
+    partner: it alone is to buy, today, so that what others hold is not on its menu; None: anybody, also later.
     """
-    codes = [row.code for row in await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)]
-    offers = {offer.dataset: _drawn(offer) for offer in await list_priced_offers(codes, now)}
-    releases = await fetch_rows(PricedRelease, SQL["list_menu_releases"], codes)
-    ids = [release.id for release in releases]
-    levels: dict[uuid.UUID, list[MenuLevel]] = defaultdict(list)
-    for level in await fetch_rows(MenuLevel, SQL["list_menu_levels"], ids):
-        levels[level.release].append(level)
-    posted = [
-        item for release in releases for item in _items(release, levels[release.id], offers[release.dataset], now)
-    ]
+    compared = await _compared(dataset, now, {})
+    posted = compared.posted(now)
     if not posted:
         return
+    ids = [release.id for release in compared.releases]
     quotes = [*await fetch_rows(HeldQuote, SQL["list_held_quotes"], ids, now), *also]
+    for menu in _menus(posted, [quote for quote in quotes if partner in {None, quote.partner}]):
+        _refuse_arbitrage(menu, compared, now)
+    for later in LATER if partner is None and len(compared.offers) > 1 else ():
+        _refuse_arbitrage(compared.posted(now + later), compared, now + later)
+
+
+async def may_post(dataset: str, multiplier: int, now: dt.datetime) -> bool:
+    """Return whether a dataset's prices may follow a demand multiplier: whether nothing posted could then be had for less.
+
+    What partners hold is left aside: an earlier price that is still good keeps nobody from posting another.
+    """
+    compared = await _compared(dataset, now, {dataset: multiplier})
+    if len(compared.offers) > 1 and (posted := compared.posted(now)):
+        try:
+            _refuse_arbitrage(posted, compared, now)
+        except Conflict:
+            return False
+    return True
+
+
+class _Compared(NamedTuple):
+    """What is on sale of a dataset and of those whose cells compare with its own."""
+
+    offers: Mapping[str, rules.PricedOffer]
+    releases: Sequence[PricedRelease]
+    levels: Mapping[uuid.UUID, Sequence[MenuLevel]]
+    zones: Mapping[str, frozenset[str]]
+    """Of each dataset, where there are several."""
+    half_life: int
+    """In seconds."""
+
+    def posted(self, now: dt.datetime) -> list[Item]:
+        """Return what is on sale at an instant, with today's demand."""
+        return [
+            item
+            for release in self.releases
+            for item in _items(release, self.levels.get(release.id, ()), self.offers[release.dataset], now)
+        ]
+
+
+async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, int]) -> _Compared:
+    """Read what compares with a dataset; `multipliers` are what demand is to be of some."""
+    codes = [row.code for row in await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)]
+    offers = {offer.dataset: offer for offer in await _drawn(await list_priced_offers(codes, now), now)}
+    for code in multipliers.keys() & offers.keys():
+        offers[code] = replace(offers[code], demand_basis_points=multipliers[code])
+    releases = await fetch_rows(PricedRelease, SQL["list_menu_releases"], codes)
+    levels: dict[uuid.UUID, list[MenuLevel]] = defaultdict(list)
+    for level in await fetch_rows(MenuLevel, SQL["list_menu_levels"], [release.id for release in releases]):
+        levels[level.release].append(level)
     zones = {code: frozenset(await key_zones(code)) for code in codes} if len(codes) > 1 else {}
-    half_life = offers[dataset].half_life_days * DAY_SECONDS
-    for menu in _menus(posted, quotes):
-        _refuse_arbitrage(menu, zones, half_life, now)
+    half_life = offers[dataset].half_life_days * DAY_SECONDS if dataset in offers else DAY_SECONDS
+    return _Compared(offers, releases, levels, zones, half_life)
 
 
-def _drawn(offer: rules.PricedOffer) -> rules.PricedOffer:
-    """Return an offer with the day's draw, neutral while there is none."""
-    return offer if offer.demand_basis_points is not None else replace(offer, demand_basis_points=rules.NEUTRAL)
+async def _drawn(offers: Sequence[rules.PricedOffer], now: dt.datetime) -> list[rules.PricedOffer]:
+    """Return offers with the day's multiplier; with the last one where it is not drawn yet, neutral where none was."""
+    undrawn = [offer.id for offer in offers if offer.demand_basis_points is None]
+    if not undrawn:
+        return list(offers)
+    last = await fetch_rows(
+        LastDraw,
+        select(LastDraw, DemandDraw)
+        .distinct(on=[DemandDraw.offer])
+        .where(DemandDraw.offer.is_in(undrawn), DemandDraw.day <= now.astimezone(dt.UTC).date())
+        .order_by(DemandDraw.offer)
+        .order_by(DemandDraw.day, ascending=False),
+    )
+    multipliers = {row.offer: row.demand_basis_points for row in last}
+    return [
+        offer
+        if offer.demand_basis_points is not None
+        else replace(offer, demand_basis_points=multipliers.get(offer.id, rules.NEUTRAL))
+        for offer in offers
+    ]
 
 
 def _items(
@@ -175,11 +251,9 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list
         yield list(menu.values())
 
 
-def _refuse_arbitrage(
-    menu: Sequence[Item], zones: Mapping[str, frozenset[str]], half_life: int, now: dt.datetime
-) -> None:
+def _refuse_arbitrage(menu: Sequence[Item], compared: _Compared, now: dt.datetime) -> None:
     for together in _overlapping(menu):
-        offers, sizes = _offers(together, zones, half_life, now)
+        offers, sizes = _offers(together, compared.zones, compared.half_life, now)
         named = dict(zip((offer.name for offer in offers), together, strict=True))
         try:
             found = find_arbitrage(offers, sizes, tolerances=TOLERANCES)

@@ -152,7 +152,7 @@ async def _order(due: Due) -> int:
             raise NotFound("There is no such release in the catalogue.")
         quote, order = uuid.uuid4(), uuid.uuid4()
         await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
-        await menu.audit(release.dataset, clock.now())
+        await menu.audit(release.dataset, clock.now(), partner=due.partner)
         await order_subscribed(due.partner, quote, order_id=order, email=await get_email(due.partner))
         await _note(due, order=order)
     return 1
