@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from marketplace import clock, object_store
-from marketplace.catalogue.glance import centres, draw
+from marketplace.glance import centres, draw
 from marketplace.catalogue.rules import Evidence, PricedOffer, PricedRelease
 from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, Quote
 from marketplace.catalogue.vat import Vat, vat
@@ -33,7 +33,7 @@ from marketplace.zones.queries import get_geography
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.catalogue.glance import Glance
+    from marketplace.glance import Glance
     from marketplace.privacy.geography import Geography
     from marketplace.privacy.series import Break
     from marketplace.web.maps import Outlines

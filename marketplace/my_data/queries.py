@@ -80,7 +80,7 @@ async def list_uses(line: int, page: int = 1) -> Paged[UsedRelease]:
                 first.period_from,
                 first.period_to,
                 first.time_zone,
-                mine.contributions.weight_in(first.number),
+                mine.contributions.weight_in(first.number) if all(share.is_public for share in sold) else None,
                 len(sold),
                 sum(share.share_micro for share in sold if share.state != "cancelled"),
                 tuple((use_of[share.id], share.share_micro) for share in sold),

@@ -39,14 +39,17 @@ class Use(Struct, frozen=True):
 
 
 class UsedRelease(Struct, frozen=True):
-    """A release that a person is in: how often they count in it, how often it was sold, and for how much in all."""
+    """A release that a person is in: how often they count in it, how often it was sold, and for how much in all.
+
+    counted: None where a sale of it was shared by the exact rule of before: beside its share it would reveal the total.
+    """
 
     title_fr: str
     title_en: str
     period_from: dt.datetime
     period_to: dt.datetime
     time_zone: str
-    counted: int
+    counted: int | None
     sales: int
     micro: int
     lines: tuple[tuple[Use, int], ...]

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from marketplace.catalogue import glance
+from marketplace import glance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -165,11 +165,11 @@ async def seen_of_an_old_licence() -> dict[str, bytes]:
     )
     order, found = await sales.order_of(licence), {}
     async with visiting(4) as subscriber:
-        for path in ("earnings", f"earnings/shares/{licence}", "earnings/statements/2026"):
+        for path in ("earnings", f"earnings/shares/{licence}", "earnings/statements/2026", "my-data"):
             for language in ("en", "fr"):
                 answer = await subscriber.get(f"/{language}/{path}")
                 assert answer.status_code in {200, 404}
-                found[f"{language} {path.partition('/')[2][:6]}"] = words(answer).encode()
+                found[f"{language} {path.removeprefix('earnings/')[:6]}"] = words(answer).encode()
     async with buying(await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
         found["statement"] = words(await partner.get(f"/en/orders/{order}/statement")).encode()
     return found
@@ -183,8 +183,20 @@ def test_an_old_licence_shows_neither_pool_nor_weight_beside_its_share(
     assert "Your share to the millionth €6.917143" in seen["en shares"], "as it was promised"
     assert "6,917143 €" in seen["fr shares"]
     own = {path: page for path, page in seen.items() if path != "statement"}
-    for figure in ("100.01", "100,01", "96.83", "96,83", "48.42", "48,42", "1 cell", "1 of the cells", "50%"):
+    for figure in (
+        "100.01",
+        "100,01",
+        "96.83",
+        "96,83",
+        "48.42",
+        "48,42",
+        "1 cell",
+        "1 of the cells",
+        "50%",
+        "1 count",
+    ):
         assert not any(figure in page for page in own.values()), figure
+    assert "€6.91, sold 1 time." in seen["en my-dat"]
     assert "6.917143" not in seen["statement"]
     assert "People counted" in seen["statement"]
 

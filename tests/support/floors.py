@@ -11,7 +11,7 @@ FLOORS = (
     {"database", "functions", "object_store", "tracing", "web"},
     {"locks", "privacy", "sealing", "signing", "retracted"},
     {"backup", "messages", "log", "audit_trail", "simulation", "setting_checks", "environment_files"},
-    {"cells_file"},
+    {"cells_file", "glance"},
     {"identity", "auction_kinds"},
     {"second_factors", "recovery", "identity_providers"},
     {"mail", "ledger", "consent", "access"},
