@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from marketplace import clock, object_store
-from marketplace.glance import centres, draw
 from marketplace.catalogue.rules import Evidence, PricedOffer, PricedRelease
 from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, Quote
 from marketplace.catalogue.vat import Vat, vat
@@ -20,6 +19,7 @@ from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.datasets.queries import cells, key_zones
 from marketplace.datasets.tables import Dataset, Edition, Release
 from marketplace.errors import NotFound, Refusal
+from marketplace.glance import centres, draw
 from marketplace.identity.tables import Partner
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy.product_registry import PRODUCTS

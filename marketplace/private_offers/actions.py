@@ -107,7 +107,7 @@ async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID)
         await catalogue.quote(partner, listing.latest, quote_id=quote_id, agreed=agreed)
         signed = PrivateQuote(quote=quote_id, private_offer=offer_id)
         await PrivateQuote.insert(signed).on_conflict(action="DO NOTHING", target=PrivateQuote.quote)
-        await menu.audit(row.dataset, now)
+        await menu.audit(row.dataset, now, partner=partner)
 
 
 async def price_of(row: PrivateOfferRow) -> tuple[int, int]:
