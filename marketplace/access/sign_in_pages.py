@@ -170,7 +170,7 @@ async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]
             language=language.get(),
             partner_id=data.form_id,
         )
-        person = await actions.sign_in(data.email, data.password, address=address_of(request))
+        person = await actions.sign_in(data.email, data.password, address=address_of(request), partner=created)
     except Refusal as refusal:
         return again("access/sign_up.html", refusal, form=data, countries=formats.countries())
     await confirm_vat(created)

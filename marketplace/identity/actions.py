@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from marketplace.messages.rules import MessageKind
 
 INVITATION_DAYS = 7
-MOST_PEOPLE = 5
-"""Of those who gave the same address, how many may sign in with it before one of them confirms it."""
+MOST_PEOPLE, MOST_LISTED = 5, 200
+"""Of those who gave the same address and have not confirmed it, how many strangers' passwords are compared with, and how
+many are looked through for the one who signed in with this browser, or has just signed up."""
 NEW_PERSON = dt.timedelta(days=1)
 """For how long a sign-in with another browser is no news: people who have just signed up look at it on the telephone too."""
 SAME_FORM = dt.timedelta(minutes=10)
@@ -62,6 +63,7 @@ class KnownPerson(Struct, frozen=True):
     password_hash: str
     created_at: dt.datetime
     email_confirmed_at: dt.datetime | None
+    partner: uuid.UUID | None
 
 
 class Invited(Struct, frozen=True):
@@ -161,11 +163,13 @@ async def refuse_partner(partner: uuid.UUID, reason: str, by: uuid.UUID | None =
     """
     reason, now = rules.clean_text(reason, 500, field="reason"), clock.now()
     async with transaction():
-        changed: Values = {Partner.vetted_at: None, Partner.vetted_by: None, Partner.refused_reason: reason}
-        query = Partner.update(changed).where(Partner.id == partner).returning(Partner.company)
-        company = await fetch_scalar(str, query)
+        company = await find_company(partner)
         if company is None:
             raise NotFound("There is no such partner.")
+        changed: Values = {Partner.vetted_at: None, Partner.vetted_by: None, Partner.refused_reason: reason}
+        is_other = Partner.refused_reason.is_null() | (Partner.refused_reason != reason)
+        if not await Partner.update(changed).where(Partner.id == partner, is_other).returning(Partner.id):
+            return  # the second click
         await note_action(by, "partner_refused", partner, reason=reason)
         await _report(partner_refused.KIND, partner, now, company=company, reason=reason)
 
@@ -359,7 +363,8 @@ async def erase_person(person: uuid.UUID) -> None:
         free: Values = {Subscriber.claimed_at: None, Subscriber.erased_at: clock.now()}
         if found.subscriber is not None:
             await Subscriber.update(free).where(Subscriber.reference == found.subscriber)
-        await SignInAttempt.delete().where(SignInAttempt.subject == digest(f"email:{email}"))
+        if not await Person.exists().where(Person.email.is_in(names.stored_as(email))):  # else whose gave it too
+            await SignInAttempt.delete().where(SignInAttempt.subject == digest(f"email:{email}"))
 
 
 def _as_sealed(person: PersonToCheck) -> names.SealedPerson:
@@ -369,25 +374,27 @@ def _as_sealed(person: PersonToCheck) -> names.SealedPerson:
 # Signing in ---------------------------------------------------------------------------------------------------------
 
 
-async def sign_in(email: str, password: str, device: str = "", address: str = "") -> uuid.UUID:
+async def sign_in(
+    email: str, password: str, device: str = "", address: str = "", *, partner: uuid.UUID | None = None
+) -> uuid.UUID:
     """Return whose email and password these are; refuses with WrongSecret or TooManyAttempts.
 
     A browser that signed in before carries a `device` mark of that person and is counted for itself, so that strangers who
     guess cannot keep its owner out. address: where the attempt comes from. A stranger's email takes as long as a known
     one. Several people may have given one address that nobody confirmed: the password says who it is, and one of them
-    who signs in clears nobody else's failures.
+    who signs in clears nobody else's failures. partner: whose person has just signed up, and is looked at first.
     """
     try:
         email = rules.clean_email(email)
     except Invalid:
         email = ""
-    people, usable = await _people_of(email), password[: rules.LONGEST_PASSWORD + 1]
+    people, usable = await _people_of(email, partner), password[: rules.LONGEST_PASSWORD + 1]
     known = [one for one in people if is_known_device(str(one.id), device)]
     attempt = await begin_attempt_of_device(device) if known else None
     row = await _whose(usable, known) if attempt else None
     if row is None and (attempt is None or len(people) > len(known)):
         attempt = await begin_attempt(f"email:{email}", address)
-        row = await _whose(usable, people)
+        row = await _whose(usable, people[:MOST_PEOPLE])
     if row is None:
         if attempt:
             await fail(attempt, "sign_in", people[0].id if len(people) == 1 else None)
@@ -406,11 +413,12 @@ async def sign_in(email: str, password: str, device: str = "", address: str = ""
     return row.id
 
 
-async def _people_of(email: str) -> list[KnownPerson]:
-    """Return who may sign in with an address: whose it is shown to be first, then those who gave it earlier; five at most."""
+async def _people_of(email: str, partner: uuid.UUID | None) -> list[KnownPerson]:
+    """Return who gave an address: the `partner`'s, whose it is shown to be, staff, then by when they gave it."""
     theirs = (Person.email.is_in(names.stored_as(email))) & (Person.ended_at.is_null())
     same = select(KnownPerson, Person).where(theirs)
-    return await fetch_rows(KnownPerson, same.order_by(Person.email_confirmed_at, Person.created_at).limit(MOST_PEOPLE))
+    ordered = same.order_by(Person.email_confirmed_at, Person.staff_role, Person.created_at).limit(MOST_LISTED)
+    return sorted(await fetch_rows(KnownPerson, ordered), key=lambda one: partner is None or one.partner != partner)
 
 
 async def _whose(password: str, people: Sequence[KnownPerson]) -> KnownPerson | None:

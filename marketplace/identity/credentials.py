@@ -38,7 +38,7 @@ class Account(Struct, frozen=True):
 
 
 async def list_accounts(email: str) -> list[Account]:
-    """Return who signs in with this address: the one who confirmed it, or everyone who gave it; ten at most."""
+    """Return who signs in with this address: the one who confirmed it, or everyone who gave it; 200 at most."""
     people = await fetch_rows(Account, SQL["list_accounts"], names.stored_as(email))
     return people[:1] if people and people[0].email_confirmed_at else people
 

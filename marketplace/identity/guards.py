@@ -122,7 +122,7 @@ def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     return connection.client.host if connection.client else ""
 
 
-def device_cookie(person: uuid.UUID) -> Cookie:
+def device_cookie(person: uuid.UUID | str) -> Cookie:
     """Return the mark of a browser that proved it knows this person's password (see `actions.sign_in`)."""
     return _cookie(DEVICE_COOKIE, device_mark(str(person)), DEVICE_DAYS)
 

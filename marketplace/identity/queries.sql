@@ -253,7 +253,7 @@ WHERE token_hash = $1
   AND created_at > $2;
 
 -- name: list_accounts
--- The people whose address is stored as one of $1: the one who confirmed it first, then by when they gave it.
+-- The people whose address is stored as one of $1: the one who confirmed it first, then staff, then by when they gave it.
 SELECT
     person.id,
     partner.company,
@@ -265,8 +265,8 @@ FROM person
 LEFT JOIN partner ON partner.id = person.partner
 WHERE person.email = ANY($1::text[])
   AND ended_at IS NULL
-ORDER BY person.email_confirmed_at, person.created_at
-LIMIT 10;
+ORDER BY person.email_confirmed_at, person.staff_role, person.created_at
+LIMIT 200;
 
 -- name: list_staff_members
 -- Everyone who is or was staff, with when they joined and ended; those in office first.

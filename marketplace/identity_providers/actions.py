@@ -16,11 +16,13 @@ from marketplace import clock
 from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, NotAllowed, NotFound
+from marketplace.identity.actions import NEW_PERSON
 from marketplace.identity.addresses import list_gone
+from marketplace.identity.guessing import is_known_device
 from marketplace.identity.tables import Person
 from marketplace.identity_providers.tables import IdentityLink
 from marketplace.messages.actions import send
-from marketplace.messages.kinds import identity_linked
+from marketplace.messages.kinds import identity_linked, new_device
 from marketplace.messages.rules import Recipient
 
 if TYPE_CHECKING:
@@ -82,6 +84,28 @@ async def link(person: uuid.UUID, provider: Provider, subject: str) -> None:
             await send(identity_linked.KIND, new.id, to, provider=provider.name, at=f"{now:%Y-%m-%d %H:%M}")
     except asyncpg.UniqueViolationError:
         raise Conflict("Another account is linked with this identity, or yours with another one.") from None
+
+
+async def note_browser(person: uuid.UUID, mark: str) -> bool:
+    """Write to who signs in by a provider with a browser that they did not use before; return whether it is such a one.
+
+    mark: what the browser brings. That of a provider is not that of a password, with which a password is guessed more
+    freely: who enters by a provider might not know it.
+    """
+    if is_known_device(str(person), mark) or is_known_device(marked(person), mark):
+        return False
+    now = clock.now()
+    known = Person.select(Person.id).where(Person.id == person, Person.created_at < now - NEW_PERSON)
+    if await fetch_scalar(uuid.UUID, known):
+        async with transaction():
+            to = [Recipient("person", str(person))]
+            await send(new_device.KIND, f"{person} {now.isoformat()}", to, at=f"{now:%Y-%m-%d %H:%M}")
+    return True
+
+
+def marked(person: uuid.UUID) -> str:
+    """Return what a browser is marked with that a person signed in with by a provider."""
+    return f"by a provider {person}"
 
 
 async def unlink(person: uuid.UUID, provider: Provider) -> None:

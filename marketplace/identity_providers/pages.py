@@ -10,8 +10,10 @@ from litestar.response import Redirect, Template
 
 from marketplace.errors import Expired, NotAllowed, NotFound, Refusal
 from marketplace.identity.guards import (
+    DEVICE_COOKIE,
     address_of,
     begin_session,
+    device_cookie,
     expect,
     read_cookie,
     recently_proved,
@@ -115,6 +117,8 @@ async def _enter(request: Asked, provider: Provider) -> Response[Any]:
     )
     answer = see(await way_on(str(session.value), attempt.next or await home_of(person)))
     answer.set_cookie(session)
+    if await actions.note_browser(person, read_cookie(request.scope, DEVICE_COOKIE)):
+        answer.set_cookie(device_cookie(actions.marked(person)))
     return answer
 
 

@@ -11,6 +11,7 @@ from marketplace.mail.actions import note_printed
 from marketplace.mail.queries import list_letters_to_print
 from marketplace.messages.queries import in_words
 from marketplace.settings import settings
+from marketplace.web.csv_files import cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +34,8 @@ async def print_letters(file: Path) -> int:
         for one in letters:
             words = in_words(one.kind, one.source_id, one.details, "fr")
             address = f"{settings().url}/fr{words.path}"
-            rows.writerow(
-                (one.audience, one.recipient, f"{one.created_at:%Y-%m-%d}", words.subject, words.body, address)
-            )
+            written_on = f"{one.created_at:%Y-%m-%d}"
+            rows.writerow(map(cell, (one.audience, one.recipient, written_on, words.subject, words.body, address)))
         with file.open("x", encoding="utf-8") as output:
             output.write(written.getvalue())
         await note_printed([one.id for one in letters])

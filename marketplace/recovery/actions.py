@@ -146,13 +146,22 @@ async def send_first_confirmations() -> int:
     return len(people)
 
 
-async def confirm_by_link(link: str) -> None:
-    """Confirm the address that a letter was sent to, while it is still the person's; again changes nothing."""
+async def list_confirmable(link: str) -> list[credentials.Account]:
+    """Return whose address a letter's link confirms, first, and who else gave it; refuses NotFound and Expired."""
     person, _, rest = read_link(confirm_address.KIND.code, link).partition("~")
     identity = await credentials.find_identity(uuid.UUID(person))
     if identity is None or not hmac.compare_digest(rest.partition("~")[0], mark_of(identity.email)):
         raise Expired(GONE)
-    await credentials.confirm_email(uuid.UUID(person))
+    accounts = await credentials.list_accounts(identity.email)
+    if not any(str(one.id) == person for one in accounts):
+        raise Expired(GONE)
+    return sorted(accounts, key=lambda one: str(one.id) != person)
+
+
+async def confirm_by_link(link: str) -> None:
+    """Confirm the address that a letter was sent to, while it is still the person's; again changes nothing."""
+    accounts = await list_confirmable(link)
+    await credentials.confirm_email(accounts[0].id)
 
 
 async def delete_old_links() -> None:

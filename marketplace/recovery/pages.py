@@ -77,9 +77,12 @@ async def request_confirmation(request: Asked) -> Redirect:
 
 @get("/confirm-address/{link:str}", opt=expect("anyone", stranger=200))
 async def confirm_page(link: FromPath[str]) -> Template:
-    """Ask for one click: a program that follows the links of letters confirms nothing."""
-    actions.read_link("confirm_address", link)
-    return page("recovery/confirm.html", link=link, is_done=False)
+    """Ask for one click, and say for whose account: a program that follows the links of letters confirms nothing.
+
+    Who signed up with somebody else's address has a letter sent there too, and hopes for the owner's click.
+    """
+    account, *others = await actions.list_confirmable(link)
+    return page("recovery/confirm.html", link=link, is_done=False, account=account, others=others)
 
 
 @post("/confirm-address/{link:str}", opt=expect("anyone", stranger=200), status_code=200)

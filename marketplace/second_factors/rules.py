@@ -21,9 +21,9 @@ STEP_SECONDS: Final = 30
 LATE_STEPS: Final = 1
 """How many half minutes a clock may be off, either way."""
 RECOVERY_CODES: Final = 10
-RECOVERY_BYTES: Final = 15
-"""120 random bits: enough for a plain hash."""
-RECOVERY_LENGTHS: Final = {RECOVERY_BYTES * 8 // 5, 16}
+RECOVERY_BYTES: Final = 16
+"""128 random bits: enough for a plain hash."""
+RECOVERY_LENGTHS: Final = {-(-RECOVERY_BYTES * 8 // 5), 24, 16}
 """Of a code without its dashes; the versions before made shorter ones."""
 ISSUER: Final = "Partage"
 
@@ -46,7 +46,7 @@ def address_for_apps(secret: str, name: str) -> str:
 
 def written(code: bytes) -> str:
     """Return a recovery code as groups of four."""
-    text = base64.b32encode(code).decode()
+    text = base64.b32encode(code).decode().rstrip("=")
     return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 

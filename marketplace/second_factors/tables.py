@@ -71,7 +71,7 @@ class RecoveryCode(Table, db=DB, tablename="recovery_code"):
 
     personal_data = ONES_OWN
     code_hash = Text(primary_key=True)
-    """SHA-256 of eighty random bits, hex."""
+    """SHA-256 of 128 random bits, hex."""
     person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade)
     created_at = Timestamptz()
     used_at = Timestamptz(null=True, default=None)

@@ -92,3 +92,49 @@ async def test_a_link_lets_the_owner_choose_which_account_is_hers() -> None:
     assert await actions.sign_in(CLAIRE, "eleven purple lanterns") == claire
     with pytest.raises(rules.WrongSecret):
         await actions.sign_in(CLAIRE, EVES)
+
+
+async def test_many_strangers_at_an_address_keep_its_owner_out_of_nothing() -> None:
+    """Neither of signing up, nor of signing in with the browser that did, nor of choosing her account by a letter."""
+    for number in range(actions.MOST_PEOPLE + 7):
+        await actions.create_partner(
+            company=f"Evil {number}", country="US", vat_number="", name="Eve", email=CLAIRE, password=EVES
+        )
+    form = {"company": "Atelier", "country": "US", "vat_number": "", "name": "Claire"}
+    async with Browser() as claire:
+        signed_up = await claire.submit("/en/sign-up", {**form, "email": CLAIRE, "password": PASSWORD})
+        assert signed_up.headers["location"] == "/en/first-steps", text_of(signed_up)
+        await claire.submit("/en/sign-out", {})
+        assert (await claire.sign_in(CLAIRE)).status_code == 303
+        assert (await claire.sign_in(CLAIRE, EVES)).status_code == 303, "and Eve is who she says, until Claire confirms"
+    assert "Atelier" in [one.company for one in await list_accounts(CLAIRE)]
+
+
+async def test_a_stranger_who_is_erased_clears_no_failures_of_the_owner() -> None:
+    """Else who signs up with her address, guesses and erases themselves would guess for ever."""
+    await make_partner()
+    mine, of_claire = "SELECT count(*) FROM sign_in_attempt WHERE subject = $1", rules.digest(f"email:{CLAIRE}")
+    for number in range(3):
+        with pytest.raises(rules.WrongSecret):
+            await actions.sign_in(CLAIRE, GUESS, address=f"203.0.113.{number}")
+    await eve_signs_up()
+    await actions.erase_person(await fetch_value("SELECT id FROM person WHERE name = 'Eve'"))
+    assert await fetch_value(mine, of_claire) == 3
+    await actions.erase_person(await fetch_value("SELECT id FROM person"))
+    assert await fetch_value(mine, of_claire) == 0
+
+
+async def test_a_letter_says_for_whose_account_its_click_is() -> None:
+    """Eve signs up with Claire's address too, and hopes that Claire takes the letter for her own."""
+    await make_partner()
+    await eve_signs_up()
+    eve = await fetch_value("SELECT id FROM person WHERE name = 'Eve'")
+    await recovery.request_confirmation(eve)
+    source = await fetch_value("SELECT source_id FROM message WHERE kind = 'confirm_address'")
+    path = f"/en/confirm-address/{source}.{link_token('confirm_address', source)}"
+    async with Browser() as browser:
+        page = text_of(await browser.get(path))
+        assert "Evil" in page
+        assert "Other accounts were opened with this address" in page
+        await confirm_email(await actions.sign_in(CLAIRE, PASSWORD))
+        assert (await browser.get(path)).status_code == 410

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from joserfc.jwk import RSAKey
 
+from marketplace.database import execute
 from marketplace.errors import Invalid
 from marketplace.identity import actions as identity
 from marketplace.identity.ending import end_person
@@ -92,6 +93,13 @@ async def test_a_providers_word_is_no_fresh_proof(provider: IdentityProvider) ->
         await visit(elsewhere, provider)
         assert (await elsewhere.get("/en/finance")).status_code == 200
         assert (await elsewhere.get(LINK)).headers["location"].startswith("/en/confirm")
+        await execute("UPDATE person SET created_at = created_at - interval '2 days'")
+        reported = "SELECT count(*) FROM message WHERE kind = 'new_device'"
+        await visit(elsewhere, provider)
+        assert not await fetch_value(reported), "this browser was there before"
+        async with Browser() as stranger:
+            await visit(stranger, provider)
+        assert await fetch_value(reported) == 1
         await elsewhere.submit("/en/confirm", {"password": PASSWORD, "next": "/profile"}, seen_at="/en/confirm")
         assert (await elsewhere.get(LINK)).headers["location"].startswith(provider.issuer)
 

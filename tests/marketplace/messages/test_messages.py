@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 import asyncpg
@@ -72,7 +73,7 @@ async def test_details_are_exactly_what_the_words_need() -> None:
 async def test_a_partner_reads_the_decisions_about_it_and_nobody_else_does() -> None:
     ours = await make_partner()
     await make_partner("Other", "eve@other.example")
-    await identity.refuse_partner(ours, "No such company.")
+    await asyncio.gather(*(identity.refuse_partner(ours, "No such company.") for _ in range(2)))
     await identity.vet_partner(ours, "Ada")
     await identity.vet_partner(ours, "Ada")
     async with Browser() as claire, Browser() as eve:
