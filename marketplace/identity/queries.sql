@@ -253,7 +253,7 @@ WHERE token_hash = $1
   AND created_at > $2;
 
 -- name: list_accounts
--- The people whose address is stored as one of $1: the one who confirmed it first, then staff, then by when they gave it.
+-- The people whose address is stored as one of $1: the one who confirmed it, staff, then by when they gave it.
 SELECT
     person.id,
     partner.company,
