@@ -431,14 +431,6 @@ async def _whose(password: str, people: Sequence[KnownPerson]) -> KnownPerson | 
     return None
 
 
-async def delete_expired() -> None:
-    """Delete expired sessions, attempts that no longer count, and invitations that ended a month ago; a job."""
-    now = clock.now()
-    await Session.delete().where(Session.expires_at <= now)
-    await SignInAttempt.delete().where(SignInAttempt.at <= now - rules.ATTEMPTS_COUNT_FOR)
-    await Invitation.delete().where(Invitation.expires_at <= now - dt.timedelta(days=30))
-
-
 # Subscribers --------------------------------------------------------------------------------------------------------
 
 

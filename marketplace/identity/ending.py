@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from marketplace import clock
 from marketplace.audit_trail.actions import note_access
 from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, NotAllowed, NotFound
+from marketplace.identity import rules
 from marketplace.identity.queries import SQL
-from marketplace.identity.tables import ApiKey, Person, Session
+from marketplace.identity.tables import ApiKey, Invitation, Person, Session, SignInAttempt
 from marketplace.locks import lock
 
 if TYPE_CHECKING:
@@ -92,6 +94,14 @@ async def set_administrator(
         changed: Values = {Person.is_member: not administrator}
         await Person.update(changed).where(Person.id == person)
         await note_access(by, "role_changed", person, administrator=administrator)
+
+
+async def delete_expired() -> None:
+    """Delete expired sessions, attempts that no longer count, and invitations that ended a month ago; a job."""
+    now = clock.now()
+    await Session.delete().where(Session.expires_at <= now)
+    await SignInAttempt.delete().where(SignInAttempt.at <= now - rules.ATTEMPTS_COUNT_FOR)
+    await Invitation.delete().where(Invitation.expires_at <= now - dt.timedelta(days=30))
 
 
 async def _people(partner: uuid.UUID) -> list[OneOfUs]:

@@ -10,7 +10,7 @@ from piccolo.columns.combination import WhereRaw
 
 from marketplace import clock
 from marketplace.database import fetch_scalar
-from marketplace.identity.actions import delete_expired
+from marketplace.identity.ending import delete_expired
 from marketplace.legal.actions import delete_old_questions
 from marketplace.mail.actions import delete_old_mail
 from marketplace.payouts.bank_details import enforce_details_retention

@@ -20,6 +20,7 @@ from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import actions, key_actions, names, queries, rules, vat_checks
 from marketplace.identity.credentials import confirm_email
+from marketplace.identity.ending import delete_expired
 from marketplace.identity.guards import begin_session
 from marketplace.identity.sessions import actor_of_session
 from marketplace.settings import settings
@@ -450,6 +451,6 @@ async def test_old_sessions_and_attempts_are_forgotten() -> None:
         await browser.sign_in("claire@atelier.example")
         await browser.sign_in("x@atelier.example", "guess guess guess")
     with clock.shifted(dt.timedelta(days=8)):
-        await actions.delete_expired()
+        await delete_expired()
     assert await fetch_value("SELECT count(*) FROM session") == 0
     assert await fetch_value("SELECT count(*) FROM sign_in_attempt") == 0
