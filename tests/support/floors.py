@@ -47,7 +47,7 @@ FLOORS = (
     {"bank_rules"},
     {"finance"},
     {"bookkeeping"},
-    {"transparency", "docs", "first_steps", "legal", "desk"},
+    {"transparency", "docs", "first_steps", "legal", "desk", "business"},
     {"invariants"},
     {"rights"},
     {"my_data"},

@@ -1,0 +1,155 @@
+"""The business in figures: charts with their tables, and the journal behind each number; each table as a file too."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Final
+
+from litestar import Response, get
+from litestar.params import QueryParameter
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+
+from marketplace import clock
+from marketplace.business import queries
+from marketplace.business.rules import AGES
+from marketplace.errors import Invalid
+from marketplace.identity.guards import expect
+from marketplace.ledger import chart
+from marketplace.ledger.base_pages import READERS, Page, Text, books_page
+from marketplace.switches.rules import SECTORS
+from marketplace.web.csv_files import csv_file
+from marketplace.web.formats import paris_day, percent_basis_points
+from marketplace.web.i18n import gettext, language
+from marketplace.web.pages import download
+from pricing.money import decimal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+Key = Annotated[str, QueryParameter(name="key", max_length=100)]
+HEADINGS: Final = {
+    "dataset": "Dataset",
+    "partner": "Partner",
+    "sector": "Sector",
+    "way": "Way of selling",
+    "vat": "VAT rule",
+}
+SOMETHING: Final = {
+    "posted": "At the posted price",
+    "auction": "By auction",
+    "subscription": "By subscription",
+    "": "Sector not stated",
+    "domestic": "France",
+    "overseas": "Overseas France",
+    "overseas_exempt": "Overseas France, exempt",
+    "reverse_charge": "Reverse charge",
+    "unverified": "VAT number not confirmed",
+    "outside_eu": "Outside the EU",
+}
+"""What keys that are no names are, in words."""
+SORTS: Final[dict[str, Callable[[queries.RevenueRow], Any]]] = {
+    "": lambda row: -row.net_minor,
+    "name": lambda row: _name("", row).lower(),
+    "orders": lambda row: -row.orders,
+    "vat": lambda row: -row.vat_minor,
+}
+SHOWN: Final = 12
+"""Columns of a chart."""
+FILE_HEADINGS: Final = ("Which", "Orders", "Before VAT", "VAT")
+
+
+def _days(since: str, until: str) -> tuple[dt.date, dt.date]:
+    """Return the days asked for, both included; the last twelve months where none are."""
+    today = paris_day(clock.now())
+    try:
+        last = dt.date.fromisoformat(until) if until else today
+        first = dt.date.fromisoformat(since) if since else last.replace(year=last.year - 1, day=1)
+    except ValueError:
+        raise Invalid("That is not a day: {day}.", day=(since + " " + until)[:30]) from None
+    if last < first:
+        raise Invalid("The last day must not be before the first.")
+    return first, last
+
+
+def _side(side: str) -> str:
+    if side not in queries.SIDES:
+        raise Invalid("Revenue is not shown by that.")
+    return side
+
+
+def _name(side: str, row: queries.RevenueRow) -> str:
+    """Return what a row of revenue is called."""
+    if row.name:
+        return row.name
+    rule, _, rate = row.key.partition(" ")
+    if side == "vat" and rate:
+        return f"{gettext(SOMETHING[rule])} {percent_basis_points(int(rate))}"
+    if side == "sector" and row.key in SECTORS:
+        return SECTORS[row.key].filled(language.get(), {})
+    return gettext(SOMETHING[row.key]) if row.key in SOMETHING else row.key
+
+
+def _title(code: str) -> str:
+    french, english = chart.TITLES[code]
+    return french if language.get() == "fr" else english
+
+
+@get("/finance/business", guards=READERS, opt=expect("finance", "auditor"))
+async def business(by: Text = "dataset", since: Text = "", until: Text = "", sort: Text = "") -> Template:
+    """Show revenue by one side, VAT, the subscribers' part over time, what is owed by age, and the cash to come."""
+    side, (first, last) = _side(by), _days(since, until)
+    revenue, vat = await queries.list_revenue(side, first, last), await queries.list_revenue("vat", first, last)
+    moved = [await queries.moved_on(account, first, last) for account in (chart.LICENCES_SOLD, chart.VAT_COLLECTED)]
+    return books_page(
+        "business/business.html",
+        by=side,
+        since=first,
+        until=last,
+        sort=sort,
+        sides=HEADINGS,
+        revenue=sorted(revenue, key=SORTS.get(sort, SORTS[""])),
+        name=_name,
+        bars=[(_name(side, row), row.net_minor) for row in revenue[:SHOWN] if row.net_minor > 0],
+        vat=vat,
+        other_revenue=moved[0] - sum(row.net_minor for row in revenue),
+        other_vat=moved[1] - sum(row.vat_minor for row in vat),
+        months=await queries.list_months(first, last),
+        owed=await queries.list_owed(paris_day(clock.now())),
+        ages=AGES,
+        cash=await queries.get_cash(),
+        ahead=await queries.count_ordered_ahead(),
+        accounts={"sold": chart.LICENCES_SOLD, "vat": chart.VAT_COLLECTED, "shares": chart.SUBSCRIBERS_SHARES},
+        title_of=_title,
+    )
+
+
+@get("/finance/business.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def business_file(by: Text = "dataset", since: Text = "", until: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out revenue by one side as a file for a spreadsheet."""
+    side, (first, last) = _side(by), _days(since, until)
+    rows = sorted(await queries.list_revenue(side, first, last), key=SORTS.get(sort, SORTS[""]))
+    cells = [(_name(side, row), row.orders, decimal(row.net_minor), decimal(row.vat_minor)) for row in rows]
+    name = f"revenue-{side}-{first}-{last}.csv"
+    return download(name, csv_file([gettext(one) for one in FILE_HEADINGS], cells), "text/csv")
+
+
+@get("/finance/business/behind", guards=READERS, opt=expect("finance", "auditor"))
+async def behind(
+    by: Text = "dataset", key: Key = "", since: Text = "", until: Text = "", page_number: Page = 1
+) -> Template:
+    """Show the entries behind a number of revenue, and their sum."""
+    side, (first, last) = _side(by), _days(since, until)
+    found = [row for row in await queries.list_revenue(side, first, last) if row.key == key]
+    return books_page(
+        "business/behind.html",
+        name=_name(side, found[0]) if found else key,
+        side=HEADINGS[side],
+        row=found[0] if found else None,
+        since=first,
+        until=last,
+        entries=await queries.list_behind(side, key, first, last, page_number),
+    )
+
+
+ROUTES = [business, business_file, behind]
