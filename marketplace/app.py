@@ -111,6 +111,7 @@ from marketplace.subscriptions import pages as subscriptions_pages
 from marketplace.switches import pages as switches_pages
 from marketplace.tracing import request_id
 from marketplace.transparency import pages as transparency_pages
+from marketplace.trials import pages as trials_pages
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
 from marketplace.web.pages import engine, filled, page, sign_in_url, url
 from marketplace.zones import pages as zones_pages
@@ -400,6 +401,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     requests_pages.ROUTES,
     claims_pages.ROUTES,
     private_offers_pages.ROUTES,
+    trials_pages.ROUTES,
     dry_runs_pages.ROUTES,
     stewardship_definition_pages.ROUTES,
     stewardship_purpose_pages.ROUTES,

@@ -33,6 +33,7 @@ from marketplace.purchases.invariants import SALES
 from marketplace.rewards.invariants import REWARDS
 from marketplace.subscriptions.invariants import SUBSCRIPTIONS
 from marketplace.transparency.invariants import LOG
+from marketplace.trials.invariants import TRIALS
 
 if TYPE_CHECKING:
     from marketplace.statements import Invariant
@@ -50,6 +51,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         SUBSCRIPTIONS,
         CLAIMS,
         PRIVATE_OFFERS,
+        TRIALS,
         AUCTIONS,
         DOWNLOADS,
         INDEX,

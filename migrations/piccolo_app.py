@@ -37,6 +37,7 @@ SLICES = (
     "subscriptions",
     "claims",
     "private_offers",
+    "trials",
     "auctions",
     "reverse_auctions",
     "delivery",

@@ -63,10 +63,17 @@ async def open_download(partner: uuid.UUID, entitlement: uuid.UUID, file_format:
         raise Invalid("Choose a format: {formats}.", formats=", ".join(FORMATS))
     row = await get_entitlement(partner, entitlement)
     rules.check_is_valid(row, now)
+    return await open_sealed(row, file_format)
+
+
+async def open_sealed(row: EntitlementRow, file_format: str) -> Download:
+    """Return the file that an entitlement, looked at before, opens; an unknown format is refused."""
+    if file_format not in FORMATS:
+        raise Invalid("Choose a format: {formats}.", formats=", ".join(FORMATS))
     chosen, sealed_key = FORMATS[file_format], sealed_key_of(row)
     key = await _derived(row, sealed_key, chosen) if chosen.write else sealed_key
     return Download(
-        entitlement=entitlement,
+        entitlement=row.id,
         format=file_format,
         key=key,
         byte_count=await object_store.size(key),

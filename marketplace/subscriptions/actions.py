@@ -24,8 +24,10 @@ from marketplace.messages.rules import Recipient
 from marketplace.payments.queries import find_saved_method
 from marketplace.purchases.actions import order_subscribed
 from marketplace.purchases.queries import get_email
+from marketplace.subscriptions.credits import days_to_promise, give_credits, note_credit
 from marketplace.subscriptions.queries import SQL, get_own
 from marketplace.subscriptions.tables import SubscribedRelease, Subscription
+from pricing.credits import promised_coverage
 
 BATCH_SIZE = 200
 CHOICES = (4, 12, 26, 52)
@@ -66,7 +68,7 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
     listing = await get_listing(dataset)
     latest = await find_listed_release(listing.latest)
     assert latest
-    price = await catalogue.price_now(latest, now=clock.now())
+    price, promised = await catalogue.price_now(latest, now=clock.now()), await days_to_promise(latest)
     async with transaction():
         await lock(f"subscriptions {partner}")
         is_it = Subscription.id == subscription
@@ -92,6 +94,8 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
                 releases=releases,
                 after=latest.period_to,
                 began_at=clock.now(),
+                promised_days=promised,
+                promised_coverage_micro=promised_coverage(latest.consenting, latest.population),
             )
         )
 
@@ -125,7 +129,8 @@ async def _move(partner: uuid.UUID, subscription: uuid.UUID, before: str, after:
 
 
 async def deliver() -> int:
-    """Order what is due, pause what was not paid, and end what is complete; a job. Return how many orders were made."""
+    """Order what is due, pause what was not paid, end what is complete, give credits; a job. Return how many it ordered."""
+    await give_credits()
     await _report(SQL["pause_unpaid"], subscription_paused.KIND)
     await _report(SQL["end_complete"], subscription_ended.KIND, clock.now())
     made = 0
@@ -154,6 +159,7 @@ async def _order(due: Due) -> int:
         await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
         await menu.audit(release.dataset, clock.now(), partner=due.partner)
         await order_subscribed(due.partner, quote, order_id=order, email=await get_email(due.partner))
+        await note_credit(due.subscription, order)
         await _note(due, order=order)
     return 1
 

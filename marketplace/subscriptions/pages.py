@@ -20,8 +20,10 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.payments.queries import find_saved_method
 from marketplace.subscriptions import actions, queries
+from marketplace.subscriptions.credits import days_to_promise
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, page, see
+from pricing.credits import promised_coverage
 
 Asked = Request[Actor, Any, Any]
 Code = Annotated[str, QueryParameter(name="dataset", max_length=63)]
@@ -84,6 +86,8 @@ async def _offered(code: str, of: uuid.UUID) -> dict[str, Any]:
     return {
         "listing": listing,
         "price_minor": price.amount_minor,
+        "promised_days": await days_to_promise(latest),
+        "promised_micro": promised_coverage(latest.consenting, latest.population),
         "choices": actions.CHOICES,
         "method": await find_saved_method(of),
     }

@@ -30,6 +30,8 @@ class SubscriptionRow(Struct, frozen=True):
     state: str
     began_at: dt.datetime
     ended_at: dt.datetime | None
+    promised_days: int | None
+    promised_coverage_micro: int | None
     ordered: int
 
 
@@ -46,6 +48,10 @@ class ReleaseOfSubscription(Struct, frozen=True):
     total_minor: int | None
     refusal: str
     at: dt.datetime
+    credit_minor: int | None
+    """What of it is given back, VAT included, because it fell short of what was sold."""
+    days_late: int | None
+    coverage_micro: int | None
 
 
 async def list_own(partner: uuid.UUID) -> list[SubscriptionRow]:

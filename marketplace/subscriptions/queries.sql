@@ -13,6 +13,8 @@ SELECT
     subscription.state,
     subscription.began_at,
     subscription.ended_at,
+    subscription.promised_days,
+    subscription.promised_coverage_micro,
     (
         SELECT count(*)
         FROM subscribed_release
@@ -45,11 +47,15 @@ SELECT
     purchase_order.state,
     purchase_order.total_minor,
     subscribed_release.refusal,
-    subscribed_release.at
+    subscribed_release.at,
+    service_credit.refund_minor AS credit_minor,
+    service_credit.days_late,
+    service_credit.coverage_micro
 FROM subscribed_release
 JOIN release ON release.id = subscribed_release.release
 JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN purchase_order ON purchase_order.id = subscribed_release.purchase_order
+LEFT JOIN service_credit ON service_credit.purchase_order = purchase_order.id
 WHERE subscribed_release.subscription = $1
 ORDER BY release.period_to DESC;
 
@@ -132,3 +138,50 @@ WHERE (purchase_order.partner, purchase_order.release) <> (subscription.partner,
        subscription.locked_minor,
        (convert_from(quote.document, 'UTF8')::jsonb #>> '{price,inputs,floor_minor}')::bigint
    );
+
+-- name: get_delivered
+-- What the subscription $1 promised and what the release of the order $2 is. A period is published by its first one.
+SELECT
+    subscription.promised_days,
+    subscription.promised_coverage_micro,
+    release.period_to,
+    (
+        SELECT min(first.sealed_at)
+        FROM release AS first
+        WHERE first.dataset = release.dataset
+          AND first.state = 'sealed'
+          AND (first.period_from, first.period_to) = (release.period_from, release.period_to)
+    ) AS first_sealed_at,
+    release.consenting * 1000000 / greatest(release.population, 1) AS coverage_micro,
+    purchase_order.total_minor
+FROM subscription
+CROSS JOIN purchase_order
+JOIN release ON release.id = purchase_order.release
+WHERE subscription.id = $1
+  AND purchase_order.id = $2
+  AND subscription.promised_days IS NOT NULL;
+
+-- name: list_due_credits
+-- At most $1 credits whose orders are paid and whose refunds were not asked for.
+SELECT
+    service_credit.id,
+    service_credit.purchase_order,
+    purchase_order.partner,
+    purchase_order.number,
+    service_credit.refund_minor
+FROM service_credit
+JOIN purchase_order ON purchase_order.id = service_credit.purchase_order AND purchase_order.state = 'paid'
+WHERE service_credit.asked_at IS NULL
+ORDER BY service_credit.id
+LIMIT $1;
+
+-- name: list_credits_not_given
+-- Credits that say they were asked for, without a refund of that amount; and refunds of theirs that they do not say.
+SELECT service_credit.id, service_credit.refund_minor, stripe_command.amount_minor
+FROM service_credit
+LEFT JOIN stripe_command
+    ON stripe_command.id = service_credit.id
+    AND stripe_command.verb = 'refund'
+    AND stripe_command.subject = service_credit.purchase_order
+    AND stripe_command.amount_minor = service_credit.refund_minor
+WHERE (service_credit.asked_at IS NULL) <> (stripe_command.id IS NULL);

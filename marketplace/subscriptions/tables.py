@@ -32,7 +32,12 @@ class Subscription(Table, db=DB, tablename="subscription"):
     """active ↔ paused → ended."""
     began_at = Timestamptz()
     ended_at = Timestamptz(null=True, default=None)
+    promised_days = Integer(null=True, default=None)
+    """Within how many days of its period's end a release is published; null: begun before that was promised."""
+    promised_coverage_micro = BigInt(null=True, default=None)
+    """The least share of lines that consent, in millionths."""
     price_is_positive = Check("locked_minor > 0")
+    promises_both = Check("num_nonnulls(promised_days, promised_coverage_micro) IN (0, 2)")
     some_releases = Check("releases BETWEEN 1 AND 120")
     known_state = Check("state IN ('active', 'paused', 'ended')")
     ends_at_an_instant = Check("(state = 'ended') = (ended_at IS NOT NULL)")
@@ -52,3 +57,22 @@ class SubscribedRelease(Table, db=DB, tablename="subscribed_release"):
     at = Timestamptz()
     ordered_once = Unique([subscription, release])
     ordered_or_refused = Check("(purchase_order IS NULL) = (refusal <> '')")
+
+
+class ServiceCredit(Table, db=DB, tablename="service_credit"):
+    """What of an order goes back because its release came late or covers fewer people than sold; the refund has its id."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict, unique=True)
+    subscription = ForeignKey(Subscription, null=False, on_delete=OnDelete.restrict)
+    days_late = Integer()
+    coverage_micro = BigInt()
+    promised_coverage_micro = BigInt()
+    basis_points = Integer()
+    refund_minor = BigInt()
+    """VAT included, in cents."""
+    asked_at = Timestamptz(null=True, default=None)
+    """When its refund was asked for; null until the order is paid."""
+    falls_short = Check("days_late > 0 OR coverage_micro < promised_coverage_micro")
+    is_half_at_most = Check("basis_points BETWEEN 1 AND 5000 AND refund_minor > 0")

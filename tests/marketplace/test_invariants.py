@@ -297,6 +297,20 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
                          FROM quote JOIN release ON release.id = quote.release LIMIT 1 RETURNING id)
            INSERT INTO private_quote (quote, private_offer) SELECT quote.id, made.id FROM made, quote LIMIT 1"""
     ),
+    "a service credit is refunded once for what it says": (
+        """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
+                begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at)
+                          SELECT gen_random_uuid(), partner, dataset, 1000000000, 1, now(), now()
+                          FROM sold JOIN release ON release.id = sold.release RETURNING id)
+           INSERT INTO service_credit (id, purchase_order, subscription, days_late, coverage_micro,
+                                       promised_coverage_micro, basis_points, refund_minor, asked_at)
+           SELECT gen_random_uuid(), sold.id, begun.id, 1, 0, 0, 500, 1, now() FROM sold, begun"""
+    ),
+    "a trial is of a release whose period ended four weeks before": (
+        """INSERT INTO trial (id, partner, release, began_at, ends_at)
+           SELECT gen_random_uuid(), partner.id, release.id, period_to, period_to + interval '14 days'
+           FROM partner, release LIMIT 1"""
+    ),
     "a claim that two people granted asked for its refund": CLAIMED.format(outcome="'refund'", ended="now()"),
     "a download is in a format that the registry lists": (
         """INSERT INTO download (id, entitlement, format, byte_count, at)

@@ -35,7 +35,7 @@ FLOORS = (
         "delivery",
         "contributions",
     },
-    {"requests"},
+    {"requests", "trials"},
     {"links"},
     {"delta_sharing", "metadata", "notifications"},
     {"population_density"},

@@ -12,6 +12,7 @@ from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute
 from marketplace.finance.actions import reconcile
+from marketplace.finance.exception_queries import list_exceptions
 from marketplace.payments.balance import mirror_balance
 from marketplace.subscriptions.actions import CHOICES, deliver
 from tests.marketplace.identity.site import Browser, text_of
@@ -174,3 +175,45 @@ async def test_a_locked_price_is_never_under_the_floor_and_what_cannot_be_sold_s
         assert await deliver() == 1
         assert await fetch_value("SELECT net_minor FROM purchase_order") == 20_000, "never under the floor"
         assert "1 of 4" in text_of(await browser.get(f"/en/subscriptions/{form}"))
+
+
+async def test_what_comes_late_or_covers_fewer_people_is_credited_in_part_by_itself(stripe: Any) -> None:
+    del stripe
+    await open_shop()
+    await make_buyer()
+    await execute("UPDATE dataset SET cadence = 'week'")
+    form = str(uuid.uuid4())
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        await save_card(browser, "/subscribe/lyon")
+        assert "at least 42.2 % of the lines" in text_of(await browser.get("/en/subscribe/lyon")).replace(
+            "\u202f", " "
+        ).replace("42.2%", "42.2 %")
+        await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
+        assert await fetch_value("SELECT promised_days FROM subscription") == 3
+        await execute("UPDATE subscription SET promised_days = -4, promised_coverage_micro = 500000")
+        await next_release(1)
+        assert await deliver() == 1
+        await jobs()
+        order = await fetch_one("SELECT * FROM purchase_order")
+        assert order
+        part = 4 * 500 + 1112
+        credit = await fetch_one("SELECT * FROM service_credit")
+        assert credit
+        assert (credit["days_late"], credit["basis_points"], credit["asked_at"]) == (4, part, None)
+        assert credit["refund_minor"] == order["total_minor"] * part // 10_000
+        with clock.shifted(3 * DAY):
+            assert "credit_waiting" in {row.why for row in (await list_exceptions()).rows}
+        for _ in range(2):
+            await deliver()
+        await jobs()
+        await mirror_balance()
+        await reconcile()
+        assert await fetch_value("SELECT returned_minor FROM purchase_order") == credit["refund_minor"]
+        assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'service_credited'") == 1
+        returned = await fetch_value(
+            "SELECT sum(amount_minor) FROM posting JOIN journal_entry ON journal_entry.id = entry WHERE kind = 'refund'"
+        )
+        assert returned == credit["refund_minor"]
+        assert "4 days late" in text_of(await browser.get(f"/en/subscriptions/{form}"))
+        html5lib.HTMLParser(strict=True).parse((await browser.get(f"/fr/subscriptions/{form}")).text)

@@ -1,0 +1,63 @@
+"""Beginning a partner's one trial, and opening its file: no order, no entry in the books, and nobody earns from it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from marketplace import clock, object_store
+from marketplace.catalogue.queries import get_listing, is_reserved
+from marketplace.database import transaction
+from marketplace.datasets.queries import get_dataset
+from marketplace.delivery import rules as delivery_rules
+from marketplace.delivery.actions import CHUNK_BYTES, Download, open_sealed
+from marketplace.errors import Conflict, NotFound
+from marketplace.locks import lock
+from marketplace.switches.queries import refuse_other_sectors
+from marketplace.trials.queries import find_trial, find_tryable
+from marketplace.trials.tables import Trial
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import AsyncIterator
+
+OLD_ENOUGH: Final = dt.timedelta(days=28)
+LASTS: Final = dt.timedelta(days=14)
+
+
+async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
+    """Begin a partner's trial of a dataset's older release; the same id begins once.
+
+    Refuses a second trial, a dataset without a release that is old enough, one that may not be sold to the partner's
+    sector, and one that another partner has exclusively.
+    """
+    listing = await get_listing(dataset)
+    await refuse_other_sectors(partner, (await get_dataset(dataset)).sectors)
+    now = clock.now()
+    async with transaction():
+        await lock(f"trial {partner}")
+        if await Trial.exists().where(Trial.id == trial, Trial.partner == partner):
+            return
+        if await Trial.exists().where((Trial.partner == partner) | (Trial.id == trial)):
+            raise Conflict("Your company has had its trial.")
+        if await is_reserved(listing.offer, partner, now, now):
+            raise Conflict("Another partner holds this dataset exclusively for now.")
+        older = await find_tryable(dataset, now - OLD_ENOUGH)
+        if older is None:
+            raise Conflict("No release of it is old enough to be tried.")
+        await Trial.insert(Trial(id=trial, partner=partner, release=older.release, began_at=now, ends_at=now + LASTS))
+
+
+async def open_file(partner: uuid.UUID, file_format: str) -> Download:
+    """Return the file of a partner's trial; refuses one that ended, and a release that was called back."""
+    row = await find_trial(partner)
+    if row is None:
+        raise NotFound("There is no such download.")
+    delivery_rules.check_is_valid(row, clock.now())
+    return await open_sealed(row, file_format)
+
+
+async def read(file: Download) -> AsyncIterator[bytes]:
+    """Yield a file in chunks of a mebibyte at most."""
+    for start in range(0, file.byte_count, CHUNK_BYTES):
+        yield await object_store.get_range(file.key, start, min(start + CHUNK_BYTES, file.byte_count))

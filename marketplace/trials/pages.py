@@ -1,0 +1,86 @@
+"""Pages of a trial: what it is, beginning it, its files."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Stream, Template
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.catalogue.queries import get_listing
+from marketplace.delivery.formats.registry import FORMATS
+from marketplace.errors import Refusal
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, partner, vetted_partner
+from marketplace.trials import actions, queries
+from marketplace.web.pages import again, page, see
+
+Asked = Request[Actor, Any, Any]
+Format = Annotated[str, QueryParameter(name="format", max_length=20, schema_extra={"enum": list(FORMATS)})]
+
+
+class EmptyForm(Struct):
+    """A button."""
+
+    form_id: uuid.UUID
+
+
+@get("/datasets/{code:str}/trial", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
+async def offered(request: Asked, code: FromPath[str]) -> Template:
+    """Say what a trial of this dataset would be."""
+    return page("trials/offered.html", error="", **await _shown(request, code))
+
+
+@post(
+    "/datasets/{code:str}/trial", guards=[vetted_partner], opt=expect("vetted partner", stranger=200), status_code=200
+)
+async def begin(
+    request: Asked, code: FromPath[str], data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Template | Redirect:
+    """Begin the partner's trial."""
+    assert request.user.partner
+    shown = await _shown(request, code)
+    try:
+        await actions.begin(request.user.partner, code, trial=data.form_id)
+    except Refusal as refusal:
+        return again("trials/offered.html", refusal, **shown)
+    return see("/trial")
+
+
+@get("/trial", guards=[partner], opt=expect("partner"))
+async def show(request: Asked) -> Template:
+    """Show the partner's own trial."""
+    assert request.user.partner
+    return page(
+        "trials/trial.html", trial=await queries.find_trial(request.user.partner), now=clock.now(), formats=FORMATS
+    )
+
+
+@get("/trial/download", guards=[partner], opt=expect("partner"))
+async def download(request: Asked, file_format: Format = "parquet") -> Stream:
+    """Give the file of the partner's own trial."""
+    assert request.user.partner
+    file = await actions.open_file(request.user.partner, file_format)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{file.name}"',
+        "Content-Length": str(file.byte_count),
+        "Cache-Control": "private, no-store",
+    }
+    return Stream(actions.read(file), headers=headers, media_type=file.media_type)
+
+
+async def _shown(request: Asked, code: str) -> dict[str, Any]:
+    assert request.user.partner
+    return {
+        "listing": await get_listing(code),
+        "older": await queries.find_tryable(code, clock.now() - actions.OLD_ENOUGH),
+        "trial": await queries.find_trial(request.user.partner),
+    }
+
+
+ROUTES = [offered, begin, show, download]

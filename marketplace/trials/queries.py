@@ -1,0 +1,40 @@
+"""What is read of trials: what could be tried of a dataset, and a partner's own trial."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_row
+from marketplace.delivery.queries import EntitlementRow
+from marketplace.statements import load_statements
+
+SQL: Final = load_statements(__package__)
+
+
+class Tryable(Struct, frozen=True):
+    """The release of a dataset that can be tried; its period is half-open."""
+
+    release: uuid.UUID
+    period_from: dt.datetime
+    period_to: dt.datetime
+
+
+class OwnTrial(EntitlementRow, frozen=True):
+    """A partner's trial, as what it opens; it has no order."""
+
+    title_fr: str
+    title_en: str
+
+
+async def find_tryable(dataset: str, before: dt.datetime) -> Tryable | None:
+    """Return the latest release of a dataset whose period ended before an instant, its latest one aside; or None."""
+    return await fetch_row(Tryable, SQL["find_tryable"], dataset, before)
+
+
+async def find_trial(partner: uuid.UUID) -> OwnTrial | None:
+    """Return a partner's trial, ended ones too, or None."""
+    return await fetch_row(OwnTrial, SQL["find_trial"], partner)

@@ -1,0 +1,62 @@
+"""A trial over HTTP: once a partner, of an older release, for two weeks; no money moves and nobody earns."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+import html5lib
+import pytest
+
+from marketplace import clock
+from marketplace.database import execute
+from marketplace.errors import Conflict, Expired, NotFound
+from marketplace.trials import actions
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.purchases.shop import counts, make_buyer, open_shop, seal_release
+from tests.support.reads import fetch_value
+
+DAY = dt.timedelta(days=1)
+
+
+async def test_a_partner_tries_an_older_release_once() -> None:
+    await open_shop()
+    partner, other = await make_buyer(), await make_buyer("rival")
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        assert "/datasets/lyon/trial" in (await browser.get("/en/datasets/lyon")).text
+        assert "old enough" in text_of(await browser.get("/en/datasets/lyon/trial"))
+        assert "tried nothing yet" in text_of(await browser.get("/en/trial"))
+        early = await browser.submit("/en/datasets/lyon/trial", {})
+        assert (early.status_code, "old enough" in text_of(early)) == (409, True)
+        end = clock.now() - 29 * DAY
+        old = await seal_release(period=(end - 7 * DAY, end))
+        page = await browser.get("/fr/datasets/lyon/trial")
+        html5lib.HTMLParser(strict=True).parse(page.text)
+        assert "personne n’est payé" in text_of(page)
+        form = str(uuid.uuid4())
+        for _ in range(2):
+            begun = await browser.submit("/en/datasets/lyon/trial", {}, form_id=form)
+            assert begun.headers["location"] == "/en/trial"
+        assert "has had its trial" in text_of(await browser.submit("/en/datasets/lyon/trial", {}))
+        shown = await browser.get("/en/trial")
+        html5lib.HTMLParser(strict=True).parse(shown.text)
+        assert "Nobody in it is paid" in text_of(shown)
+        assert await fetch_value("SELECT release FROM trial") == old
+        for file_format in ("parquet", "csv"):
+            file = await browser.get(f"/en/trial/download?format={file_format}")
+            assert (file.status_code, len(file.content)) == (200, int(file.headers["content-length"]))
+        assert (await browser.get("/en/trial/download?format=abacus")).status_code == 422
+    assert await counts("purchase_order", "licence", "journal_entry", "licence_split") == (0, 0, 0, 0)
+    with pytest.raises(NotFound):
+        await actions.open_file(other, "csv")
+    with pytest.raises(Conflict, match="has had"):
+        await actions.begin(other, "lyon", trial=uuid.UUID(form))
+    await execute(
+        """INSERT INTO exclusive_window (id, offer, partner, starts_at, ends_at)
+           SELECT gen_random_uuid(), offer.id, NULL, now() - interval '1 day', now() + interval '1 day' FROM offer"""
+    )
+    with pytest.raises(Conflict, match="exclusively"):
+        await actions.begin(other, "lyon", trial=uuid.uuid4())
+    with clock.shifted(15 * DAY), pytest.raises(Expired):
+        await actions.open_file(partner, "csv")
