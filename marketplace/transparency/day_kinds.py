@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -12,7 +14,6 @@ from marketplace.database import fetch_rows
 from marketplace.transparency.queries import SQL
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Awaitable, Callable
 
 
@@ -27,15 +28,51 @@ class NewItem(Struct, frozen=True):
     document: str
 
 
-class NewReceipt(Receipt, frozen=True):
+class NewReceipt(Struct, frozen=True):
     """A receipt of consent that is in no tree yet."""
 
-    id: int = 0
+    id: int
+    receipt: uuid.UUID
+    subscriber: int
+    given: bool
+    at: dt.datetime
+    purpose: str
+    notice: uuid.UUID
+    channel: str | None
+    covers: str | None
+
+
+class NoticeText(Struct, frozen=True):
+    """The words of a notice: read once for all receipts, of which millions name the same few."""
+
+    id: uuid.UUID
+    version: int
+    text_fr: str
+    text_en: str
 
 
 async def _receipts(until: dt.datetime, most: int, after: int) -> list[NewItem]:
     rows = await fetch_rows(NewReceipt, SQL["list_new_receipts"], until, most, after)
-    return await asyncio.to_thread(lambda: [NewItem(row.id, str(row.receipt), document(row).decode()) for row in rows])
+    notices = {row.id: row for row in await fetch_rows(NoticeText, "SELECT id, version, text_fr, text_en FROM notice")}
+    return await asyncio.to_thread(lambda: [_written(row, notices[row.notice]) for row in rows])
+
+
+def _written(row: NewReceipt, notice: NoticeText) -> NewItem:
+    receipt = Receipt(
+        receipt=row.receipt,
+        subscriber=row.subscriber,
+        given=row.given,
+        at=row.at,
+        purpose=row.purpose,
+        title_fr="",
+        title_en="",
+        version=notice.version,
+        text_fr=notice.text_fr,
+        text_en=notice.text_en,
+        channel=row.channel,
+        covers=row.covers,
+    )
+    return NewItem(row.id, str(row.receipt), document(receipt).decode())
 
 
 async def _journal_entries(until: dt.datetime, most: int, after: int) -> list[NewItem]:

@@ -18,25 +18,18 @@ ORDER BY log_fact.id
 LIMIT $1;
 
 -- name: list_new_receipts
--- Up to $2 receipts of consent given before $1, with ids above $3, that are in no day's tree; each with its purpose
--- and notice.
+-- Up to $2 receipts of consent given before $1, with ids above $3, that are in no day's tree.
 SELECT
+    consent_record.id,
     consent_record.receipt,
     consent_record.subscriber,
     consent_record.given,
     consent_record.at,
     consent_record.purpose,
-    purpose.title_fr,
-    purpose.title_en,
-    notice.version,
-    notice.text_fr,
-    notice.text_en,
+    consent_record.notice,
     consent_record.channel,
-    consent_record.covers,
-    consent_record.id
+    consent_record.covers
 FROM consent_record
-JOIN purpose ON purpose.code = consent_record.purpose
-JOIN notice ON notice.id = consent_record.notice
 WHERE consent_record.at < $1
   AND consent_record.id > $3
   AND NOT EXISTS (
