@@ -109,6 +109,8 @@ def _described_auction(auction: AuctionPage) -> dict[str, Any]:
         "currency": auction.currency,
         "dataset": auction.dataset,
         "reserve_minor": auction.reserve_minor,
+        "unsecured_minor": auction.unsecured_minor,
+        "deposits_minor": rules.deposit_bands(auction.unsecured_minor),
         "licences": auction.licences,
         "opens_at": microseconds(auction.opens_at) // 1000,
         "steps": [list(step) for step in zip(auction.steps_from_minor, auction.steps_minor, strict=True)],

@@ -1,4 +1,4 @@
-"""Pages of a bidder's money: the saved payment method, and an auction's deposit."""
+"""Pages of a bidder's money: the saved payment method, an auction's deposit, what is owed for an award that was not paid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template
 from msgspec import Struct, field
 
+from marketplace.auction_pages.queries import list_debts
 from marketplace.auctions import eligibility
+from marketplace.auctions.debts import pay_debt, refresh_debt
+from marketplace.auctions.second_chance import BARRED_FOR
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.payments.queries import find_saved_method
@@ -21,6 +24,7 @@ from marketplace.web.pages import page, see
 
 Visitor = Request[Actor, Any, Any]
 ReturnPath = Annotated[str, QueryParameter(name="back", max_length=100)]
+Paid = Annotated[uuid.UUID | None, QueryParameter(name="paid")]
 Saved = Annotated[uuid.UUID | None, QueryParameter(name="saved")]
 AUCTION_PATH: Final = re.compile(r"/auctions/[0-9a-f-]{36}")
 """The only pages that this one returns to."""
@@ -102,4 +106,20 @@ async def deposit_form(
     return Redirect(url, status_code=303) if url else see(f"/auctions/{auction}")
 
 
-ROUTES = [payment_method, save_method, forget_method, deposit_form]
+@get("/auctions/debts", guards=[partner], opt=expect("partner"))
+async def debts_page(request: Visitor, paid: Paid = None) -> Template:
+    """Show what a partner owes for awards it did not pay in time, and how to pay it; to who returns from Stripe's page, whether it is paid."""
+    assert request.user.partner
+    if paid is not None:
+        await refresh_debt(request.user.partner, paid)
+    return page("auction_pages/debts.html", debts=await list_debts(request.user.partner), barred_days=BARRED_FOR.days)
+
+
+@post("/auctions/debts/{debt:uuid}/pay", guards=[partner], opt=expect("partner", stranger=404), status_code=303)
+async def debt_form(request: Visitor, debt: FromPath[uuid.UUID]) -> Redirect:
+    """Go to Stripe's page, where a debt is paid."""
+    url = await pay_debt(request.user, debt)
+    return Redirect(url, status_code=303) if url else see("/auctions/debts")
+
+
+ROUTES = [payment_method, save_method, forget_method, deposit_form, debts_page, debt_form]

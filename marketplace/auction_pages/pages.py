@@ -1,4 +1,4 @@
-"""The auctions' pages: what is on sale, bidding, receipts, the award; a steward announces and cancels."""
+"""The auctions' pages: what is on sale, bidding, receipts, the award."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.registry import KINDS, get_kind
-from marketplace.auction_pages import money_pages
-from marketplace.auction_pages.queries import get_activity, list_offers, list_own_sales
+from marketplace.auction_pages import money_pages, steward_pages
+from marketplace.auction_pages.queries import get_activity, list_own_sales, list_requests
+from marketplace.auction_pages.steward_pages import in_words, reckoned_steps
 from marketplace.auctions import eligibility, receipts
-from marketplace.auctions.actions import cancel, fixed_terms, place_bid, place_sealed_bid
-from marketplace.auctions.announcing import Plan, ReserveOutOfRange, announce
+from marketplace.auctions.actions import fixed_terms, place_bid, place_sealed_bid
 from marketplace.auctions.charge import pay
+from marketplace.auctions.debts import find_bar
 from marketplace.auctions.queries import (
     get_auction,
     get_bid,
@@ -36,18 +37,17 @@ from marketplace.auctions.queries import (
     minimum_bid_minor,
     snapshot,
 )
-from marketplace.auctions.reserves import reckon_reserve
 from marketplace.auctions.second_chance import BARRED_FOR
 from marketplace.catalogue.actions import prices_now
 from marketplace.catalogue.queries import list_priced_releases
 from marketplace.errors import Invalid, NotAllowed
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import expect, partner, staff, vetted_partner
+from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.purchases.checkout_words import checkout_words
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web import formats
-from marketplace.web.i18n import language, typeset
+from marketplace.web.i18n import language
 from marketplace.web.pages import again, page, see
 
 if TYPE_CHECKING:
@@ -57,8 +57,6 @@ if TYPE_CHECKING:
     from marketplace.auction_kinds.kind_rules import BidField
     from marketplace.auction_kinds.rows import AuctionPage
     from marketplace.auctions.queries import LotRow
-    from marketplace.auctions.reserves import Reckoned
-    from marketplace.words import Words
 
 Visitor = Request[Actor, Any, Any]
 Deposit = Annotated[uuid.UUID | None, QueryParameter(name="deposit")]
@@ -74,41 +72,13 @@ class BidForm(Struct):
     nonce: str = ""
 
 
-class PlanForm(Struct):
-    """What a steward announces; instants are of the dataset's local clock, amounts euros."""
-
-    form_id: uuid.UUID
-    kind: str
-    offer: uuid.UUID
-    opens_at: str
-    closes_at: str
-    reserve: str = ""
-    licences: int = 1
-    price_rule: str = ""
-    exclusive_from: str = ""
-    exclusive_to: str = ""
-
-
 class OnceForm(Struct):
     """A form that is one button; its id makes it count once."""
 
     form_id: uuid.UUID
 
 
-class ReasonForm(Struct):
-    """Why an auction is cancelled."""
-
-    reason: str
-
-
 Bidding = Annotated[BidForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
-Planned = Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
-
-
-def in_words(words: Words, **details: str) -> str:
-    """Return a kind's words in the page's language."""
-    filled = words.filled(language.get(), details)
-    return typeset(filled) if language.get() == "fr" else filled
 
 
 def label_of(field: BidField, lots: Sequence[LotRow]) -> str:
@@ -185,7 +155,9 @@ async def _shown(
         "own": own,
         "own_maximum_minor": max((one.maximum_minor or 0 for one in own if "refused" not in one.answer), default=0),
         "activity": await get_activity(auction) if is_steward and row.state == "open" else None,
+        "requests": await list_requests(auction) if is_steward and row.state == "open" else [],
         "me": rules.pseudonym(row.salt, company) if company else "",
+        "cover_minor": await eligibility.find_cover(company, auction) if company and kind.bids.is_sealed else None,
         "own_state": await get_own_state(row, company) if company else None,
         "sales": await list_own_sales(auction, company) if company and is_awarded else [],
         "outcomes": await list_outcomes(auction) if is_awarded else [],
@@ -197,10 +169,10 @@ async def _shown(
         "steward": is_steward,
         "refusal": refusal,
         "deposit": await eligibility.find_deposit(company, auction) if company else None,
-        "bar": await eligibility.find_bar(company, auction) if company else None,
+        "bar": await find_bar(company, auction) if company else None,
         "bands": rules.deposit_bands(row.unsecured_minor),
         "barred_days": BARRED_FOR.days,
-        "reckoned": _reckoned(row.reckoning, row.reserve_minor) if row.reckoning else None,
+        "reckoned": reckoned_steps(row.reckoning, row.reserve_minor) if row.reckoning else None,
     }
 
 
@@ -211,12 +183,6 @@ async def _posted(auction: AuctionPage, lots: Sequence[LotRow]) -> dict[uuid.UUI
     releases = await list_priced_releases([lot.release for lot in lots if lot.revoked_at is None])
     priced = await prices_now(releases, now=clock.now())
     return {release: one.amount_minor for release, one in priced.items()}
-
-
-def _reckoned(document: str, reserve_minor: int) -> dict[str, Any]:
-    """Return the steps by which a reserve was reckoned, and what it is."""
-    steps: dict[str, Any] = json.loads(document)
-    return steps | {"reserve_minor": reserve_minor}
 
 
 @post(
@@ -297,94 +263,6 @@ async def receipt_file(request: Visitor, bid: FromPath[uuid.UUID]) -> Response[b
     )
 
 
-# ------------------------------------------------------------------ the steward
-@get("/steward/auctions/new", guards=[staff("steward")], opt=expect("steward"))
-async def new_auction_page() -> Template:
-    """Ask a steward what to announce."""
-    return await _new_auction(typed=None, chosen=[], found=None)
-
-
-async def _new_auction(typed: PlanForm | None, chosen: Sequence[uuid.UUID], found: Reckoned | None) -> Template:
-    return page(
-        "auction_pages/new.html",
-        kinds=KINDS,
-        in_words=in_words,
-        offers=await list_offers(),
-        typed=typed,
-        chosen=chosen,
-        reckoned=_reckoned(found.document, found.reserve_minor) if found else None,
-    )
-
-
-@post("/steward/auctions/new", guards=[staff("steward")], opt=expect("steward"), status_code=303)
-async def announce_form(request: Visitor, data: Planned) -> Redirect:
-    """Announce an auction of an offer's latest release, or of those chosen where the kind sells several, once a form."""
-    offer, releases, zone = await _typed_sale(data, await request.form())
-    plan = Plan(
-        kind=data.kind,
-        offer=offer,
-        releases=releases,
-        opens_at=formats.read_instant(data.opens_at, zone),
-        closes_at=formats.read_instant(data.closes_at, zone),
-        reserve_minor=formats.read_cents(data.reserve) if data.reserve.strip() else 0,
-        licences=data.licences,
-        price_rule=data.price_rule or None,
-        exclusive_from=formats.read_instant(data.exclusive_from, zone) if data.exclusive_from else None,
-        exclusive_to=formats.read_instant(data.exclusive_to, zone) if data.exclusive_to else None,
-    )
-    try:
-        await announce(plan, by=request.user.name, auction=data.form_id)
-    except ReserveOutOfRange as refusal:
-        amounts = {name: formats.money(int(str(minor))) for name, minor in refusal.fields.items()}
-        raise Invalid(refusal.sentence, **amounts) from None
-    return see(f"/auctions/{data.form_id}")
-
-
-@post("/steward/auctions/reserve", guards=[staff("steward")], opt=expect("steward"), status_code=200)
-async def reckon_form(request: Visitor, data: Planned) -> Template:
-    """Show what pricing reckons the reserve of a plan is, and why, before anything is announced."""
-    kind = get_kind(data.kind)
-    offer, releases, zone = await _typed_sale(data, await request.form())
-    typed = (data.exclusive_from, data.exclusive_to)
-    begins, ends = (formats.read_instant(text, zone) if text else None for text in typed)
-    if kind.has_window and (begins is None or ends is None or begins >= ends):
-        raise Invalid("The exclusive window begins once the auction is closed and ends later.")
-    window = (begins, ends) if kind.has_window and begins and ends else None
-    closes_at = formats.read_instant(data.closes_at, zone)
-    found = await reckon_reserve(offer, releases, closes_at=closes_at, window=window, now=clock.now())
-    return await _new_auction(data, releases if kind.most_lots > 1 else [], found)
-
-
-async def _typed_sale(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid.UUID], str]:  # noqa: ANN401 (Litestar's form)
-    """Return the offer that a plan bears the name of, what it sells, and the time zone that its instants are typed in.
-
-    It sells the offer's latest release, or several of those ticked; the time zone is that of the offer's dataset. Where a kind sells several and nothing is ticked, they are the offer's latest ones.
-    """
-    most_lots = get_kind(data.kind).most_lots
-    offers = {row.id: row for row in await list_offers()}
-    if most_lots > 1 and (ticked := set(fields.getall("release", []))):
-        chosen = [(offer, one) for offer, row in offers.items() for one in row.releases if str(one) in ticked]
-        if len(chosen) < len(ticked):
-            raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
-        return chosen[0][0], [one for _, one in chosen], offers[chosen[0][0]].time_zone
-    if data.offer not in offers:
-        raise Invalid("Choose an offer with a sealed release.")
-    return data.offer, offers[data.offer].releases[:most_lots], offers[data.offer].time_zone
-
-
-@post(
-    "/auctions/{auction:uuid}/cancel", guards=[staff("steward")], opt=expect("steward", stranger=200), status_code=303
-)
-async def cancel_form(
-    request: Visitor,
-    auction: FromPath[uuid.UUID],
-    data: Annotated[ReasonForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-) -> Redirect:
-    """Cancel an auction that nobody has bid in."""
-    await cancel(auction, data.reason, by=request.user.name)
-    return see(f"/auctions/{auction}")
-
-
 ROUTES = [
     auctions_page,
     auction_page,
@@ -394,9 +272,6 @@ ROUTES = [
     bid_page,
     receipt_file,
     pay_form,
-    new_auction_page,
-    announce_form,
-    cancel_form,
-    reckon_form,
     *money_pages.ROUTES,
+    *steward_pages.ROUTES,
 ]

@@ -27,6 +27,30 @@ class OwnSale(Struct, frozen=True):
     time_zone: str
 
 
+class Request(Struct, frozen=True):
+    """A request to bid and its answer, as a steward sees it."""
+
+    pseudonym: str
+    received_at: dt.datetime
+    answer: str
+
+
+class Debt(Struct, frozen=True):
+    """What a partner owes, or owed, for an award it did not pay in time; `left_minor` is what is still to be received."""
+
+    id: uuid.UUID
+    auction: uuid.UUID
+    title_fr: str
+    title_en: str
+    currency: str
+    owed_minor: int
+    left_minor: int
+    is_under_way: bool
+    decided_at: dt.datetime
+    barred_until: dt.datetime
+    settled_at: dt.datetime | None
+
+
 class OfferRow(Struct, frozen=True):
     """An offer that can be auctioned; its sealed releases and their periods, one entry each, the latest first."""
 
@@ -59,9 +83,19 @@ async def get_activity(auction: uuid.UUID) -> Activity:
     return row
 
 
+async def list_requests(auction: uuid.UUID) -> list[Request]:
+    """List the latest requests to bid in an auction, accepted or refused: no name, and no amount."""
+    return await fetch_rows(Request, SQL["list_requests"], auction)
+
+
 async def list_own_sales(auction: uuid.UUID, partner: uuid.UUID) -> list[OwnSale]:
     """List what a partner won in an auction and is to pay."""
     return await fetch_rows(OwnSale, SQL["list_own_sales"], auction, partner)
+
+
+async def list_debts(partner: uuid.UUID) -> list[Debt]:
+    """List what a partner owes, or owed, for awards it did not pay in time, the latest first."""
+    return await fetch_rows(Debt, SQL["list_debts"], partner)
 
 
 async def list_offers() -> list[OfferRow]:

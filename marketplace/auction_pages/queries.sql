@@ -13,6 +13,14 @@ SELECT
 FROM bid
 WHERE auction = $1;
 
+-- name: list_requests
+-- The fifteen latest requests to bid in the auction $1, the last one first.
+SELECT pseudonym, received_at, answer
+FROM bid
+WHERE auction = $1
+ORDER BY received_at DESC, id
+LIMIT 15;
+
 -- name: list_own_sales
 -- What the partner $2 won in the auction $1 and is to pay; a hundred at most.
 SELECT
@@ -54,3 +62,34 @@ WHERE offer.withdrawn_at IS NULL
 GROUP BY offer.id, dataset.code
 ORDER BY dataset.code
 LIMIT 200;
+
+-- name: list_debts
+-- What the partner $1 owes, or owed, for awards it did not pay in time, the latest first; fifty at most.
+SELECT
+    owed.id,
+    owed.auction,
+    dataset.title_fr,
+    dataset.title_en,
+    auction.currency,
+    owed.owed_minor,
+    greatest(0, owed.owed_minor - paid.received_minor)::bigint AS left_minor,
+    paid.is_under_way,
+    owed.decided_at,
+    owed.barred_until,
+    owed.settled_at
+FROM auction_default AS owed
+JOIN auction ON auction.id = owed.auction
+JOIN offer ON offer.id = auction.offer
+JOIN dataset ON dataset.code = offer.dataset
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(sum(payment.received_minor - payment.refunded_minor), 0) AS received_minor,
+        coalesce(bool_or(payment.state IN ('authorised', 'processing')), false) AS is_under_way
+    FROM auction_deposit AS deposit
+    JOIN payment ON payment.subject = deposit.id
+    WHERE deposit.auction = owed.auction
+      AND deposit.partner = owed.partner
+) AS paid
+WHERE owed.partner = $1
+ORDER BY owed.decided_at DESC, owed.id
+LIMIT 50;

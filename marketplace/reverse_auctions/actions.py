@@ -52,7 +52,7 @@ async def announce(
     if bands is None:
         raise NotFound("There is no dataset {dataset}.", dataset=dataset)
     if not {band for one in strata for band in one.age_bands} <= set(bands):
-        raise Invalid("A group is of age bands that the dataset declares.")
+        raise Invalid("A group is of age bands that the dataset declares.", field="bands-0")
     if any(one.age_bands for one in strata):
         await asyncio.to_thread(refuse_without_table)
     row = ReverseAuction(

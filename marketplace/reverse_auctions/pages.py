@@ -12,7 +12,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.datasets.queries import get_dataset
-from marketplace.errors import Invalid
+from marketplace.errors import Conflict, Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff, subscriber
 from marketplace.reverse_auctions import actions, queries
@@ -21,6 +21,7 @@ from marketplace.web.formats import money, read_cents, read_instant
 from marketplace.web.pages import again, page, see
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
 Visitor = Request[Actor, Any, Any]
@@ -118,20 +119,35 @@ async def all_auctions_page(page_number: Page = 1) -> Template:
 @get("/steward/calls/new", guards=[staff("steward")], opt=expect("steward"))
 async def new_auction_page() -> Template:
     """Ask a steward which contributors to call for."""
-    return page("reverse_auctions/new.html", datasets=await queries.list_datasets(), groups=STRATA_A_FORM)
+    return page("reverse_auctions/new.html", error="", typed={}, **await _form())
+
+
+async def _form() -> dict[str, Any]:
+    return {"datasets": await queries.list_datasets(), "groups": STRATA_A_FORM}
 
 
 @post("/steward/calls/new", guards=[staff("steward")], opt=expect("steward"), status_code=303)
 async def announce_form(
     request: Visitor, data: Annotated[AuctionForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
-) -> Redirect:
-    """Open a call, once a form; groups left empty are skipped."""
-    strata = typed_strata(await request.form())
-    zone = (await get_dataset(data.dataset)).time_zone
-    typed = (data.opens_at, data.closes_at, data.promise_from, data.promise_to)
-    timing = Timing(*(read_instant(text, zone) for text in typed))
-    await actions.announce(data.dataset, strata, timing=timing, by=request.user.name, auction=data.form_id)
+) -> Redirect | Template:
+    """Open a call, once a form; groups left empty are skipped. What cannot be is said at its field, and what was typed stays."""
+    fields = await request.form()
+    try:
+        strata = typed_strata(fields)
+        zone = (await get_dataset(data.dataset)).time_zone
+        timing = Timing(*(_instant(getattr(data, name), zone, name) for name in Timing.__struct_fields__))
+        await actions.announce(data.dataset, strata, timing=timing, by=request.user.name, auction=data.form_id)
+    except (Invalid, Conflict) as mistake:
+        typed = {name: str(value) for name, value in fields.items()}
+        return again("reverse_auctions/new.html", mistake, typed=typed, **await _form())
     return see("/steward/calls")
+
+
+def _instant(text: str, zone: str, field: str) -> dt.datetime:
+    try:
+        return read_instant(text, zone)
+    except Invalid as mistake:
+        raise Invalid(mistake.sentence, field=field) from None
 
 
 def typed_strata(fields: Mapping[str, Any]) -> list[Stratum]:
@@ -143,7 +159,8 @@ def typed_strata(fields: Mapping[str, Any]) -> list[Stratum]:
             str(fields.get(f"{name}-{number}", "")).strip() for name in names
         )
         if any((french, english, wanted, budget, most)):
-            budget_micro, most_micro = (read_cents(text) * MICRO_PER_MINOR for text in (budget, most))
+            budget_micro = read_cents(budget, field=f"budget-{number}") * MICRO_PER_MINOR
+            most_micro = read_cents(most, field=f"most-{number}") * MICRO_PER_MINOR
             count = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else 0  # noqa: PLR2004 (nobody has so many)
             checked = tuple(band.strip() for band in bands.split(",") if band.strip())
             typed.append(Stratum(french, english, count, budget_micro, most_micro, checked))

@@ -73,22 +73,25 @@ class Asks:
 def check_announcement(strata: Sequence[Stratum], timing: Timing, fewest: int) -> None:
     """Refuse, as Invalid, an announcement that could not be held to, or whose price would reveal one person's ask."""
     if not timing.opens_at < timing.closes_at <= timing.promise_from < timing.promise_to:
-        raise Invalid("A call closes after it opens, and its promise begins once it is closed and ends later.")
+        raise Invalid(
+            "A call closes after it opens, and its promise begins once it is closed and ends later.", field="closes_at"
+        )
     if not 1 <= len(strata) <= MOST_STRATA:
         raise Invalid("A call has between 1 and {most} groups.", most=MOST_STRATA)
     _check_groups(strata)
-    for one in strata:
+    for number, one in enumerate(strata):
         if not one.title_fr.strip() or not one.title_en.strip():
-            raise Invalid("Name each group, in French and in English.")
+            raise Invalid("Name each group, in French and in English.", field=f"title_fr-{number}")
         if not 1 <= one.wanted < LARGEST_WANTED or not 1 <= one.budget_micro <= LARGEST_BUDGET_MICRO:
-            raise Invalid("A group wants at least one person, within a budget.")
+            raise Invalid("A group wants at least one person, within a budget.", field=f"wanted-{number}")
         if not 1 <= one.reserve_micro <= min(LARGEST_ASK_MICRO, one.budget_micro):
-            raise Invalid("The most paid to one person is positive and within the budget.")
+            raise Invalid("The most paid to one person is positive and within the budget.", field=f"most-{number}")
         if one.wanted < fewest or one.budget_micro < fewest * one.reserve_micro:
             raise Invalid(
                 "A group wants at least {fewest} people, with a budget for so many at the most that is paid: "
                 "else its price would show what one of them asked.",
                 fewest=fewest,
+                field=f"wanted-{number}",
             )
 
 
@@ -98,7 +101,8 @@ def _check_groups(strata: Sequence[Stratum]) -> None:
     if len(strata) > 1 and (not all(one.age_bands for one in strata) or len(set(bands)) < len(bands)):
         raise Invalid(
             "Several groups are of age bands, each of its own, which the operator’s register can check: by their own word "
-            "people would choose the group that pays more. All others are one group, at one price."
+            "people would choose the group that pays more. All others are one group, at one price.",
+            field="bands-0",
         )
 
 

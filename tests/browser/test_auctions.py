@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
 
 from marketplace import clock, database
 from marketplace.auctions import award as ending
@@ -17,7 +19,8 @@ from marketplace.identity import actions as identity
 from marketplace.reverse_auctions import actions as reverse_auctions
 from marketplace.reverse_auctions.award import award_auctions
 from marketplace.reverse_auctions.rules import Stratum
-from pricing.auctions.transcript import from_json, replay
+from pricing.auctions.replay import replay
+from pricing.auctions.transcript import from_json
 from tests.marketplace.auctions.builders import make_offer, move_end, open_auction, save_card
 from tests.marketplace.auctions.webs import web_processes
 from tests.marketplace.identity.site import PASSWORD
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Run = Callable[[Callable[[], Any]], Any]
-
-playwright_api = pytest.importorskip("playwright.sync_api")
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def chromium() -> Iterator[Any]:
     path = find_chromium()
     if path is None:
         pytest.skip("no Chromium here, and none could be installed")
-    with playwright_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path or None, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -77,8 +78,7 @@ def someone(chromium: Any, url: str, email: str, *, language: str = "en", **more
 
 
 def is_accessible(shown: Any) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    found = axe.run(shown).response["violations"]
+    found = Axe().run(shown).response["violations"]
     assert not found, json.dumps(
         [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found], indent=1
     )
@@ -94,6 +94,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
     async def let_them_in() -> None:
         for name in ("atelier", "bureau"):
             await save_card(await make_buyer(name))
+        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
 
     aside(let_them_in)
     with web_processes(2) as webs:
@@ -108,6 +109,9 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         )
         # Every bid is in the window and moves the end to so many seconds after itself.
         auction = aside(lambda: open_auction(seconds=600, window_seconds=3600, extension_seconds=600))
+        sam = someone(chromium, webs[0].url, "sam@operator.example")
+        sam.goto(f"{webs[0].url}/en/auctions/{auction}")
+        assert "Bids accepted" in sam.inner_text("[data-activity]")
         ann.goto(f"{webs[0].url}/en/auctions/{auction}")
         ann.fill("input[name=amount]", "50")
         ann.click("main form[action$=bids] .button")
@@ -146,6 +150,10 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         assert bob.is_visible("[data-extended]")
         is_accessible(ann)
         is_accessible(bob)
+        sam.wait_for_selector("[data-activity] >> text=it is below the minimum", timeout=15_000)
+        sam.wait_for_function("document.querySelectorAll('[data-activity] tbody tr').length === 3")
+        is_accessible(sam)
+        shoot(sam, "auction-steward")
         shoot(ann, "auction-en-light")
         shoot(bob, "auction-fr-dark-mobile")
         row = aside(lambda: get_auction(auction))
@@ -214,9 +222,15 @@ def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, chromium: An
         now = clock.now()
         for name, after in (("opens_at", 0), ("closes_at", 2)):
             sam.fill(f"input[name={name}]", f"{now + after * DAY:%Y-%m-%dT%H:%M}")
+        sam.fill("input[name=reserve]", "0,0a")
+        sam.click("main form .button:not(.quiet)")
+        sam.wait_for_selector("#reserve-error")
+        assert sam.input_value("input[name=reserve]") == "0,0a", "what was typed is kept"
+        assert sam.locator("input[name=release]:checked").count() == 2
         is_accessible(sam)
         assert sam.evaluate("document.documentElement.scrollWidth") <= 390
         shoot(sam, "bundle-new-fr")
+        sam.fill("input[name=reserve]", "")
         sam.click("text=Calculer la réserve")
         sam.wait_for_url("**/reserve")
         assert sam.locator("input[name=release]:checked").count() == 2

@@ -26,7 +26,8 @@
   };
   const line = (entry) => {
     const row = document.createElement("tr");
-    for (const text of [String(entry.position), entry.bidder, time.format(entry.at), entry.price_minor === null ? "—" : money.format(entry.price_minor / 100)]) {
+    const amount = entry.price_minor === null ? entry.covered_minor : entry.price_minor;
+    for (const text of [String(entry.position), entry.bidder, time.format(entry.at), amount === null ? "—" : money.format(amount / 100)]) {
       const cell = document.createElement("td");
       cell.textContent = text;
       row.append(cell);
@@ -62,16 +63,20 @@
   follow(wasOutbid);
 
   // The curve is drawn by the server; it is asked for again a while after the price moved, once for many bids.
-  const chart = find("chart");
-  let waiting = 0;
-  const redraw = () => {
-    if (!chart || waiting) return;
-    waiting = setTimeout(async () => {
-      waiting = 0;
-      const drawn = await fetch(chart.dataset.chart).catch(() => null);
-      if (drawn && drawn.ok) chart.innerHTML = await drawn.text();
-    }, 2000 + 2000 * Math.random());
+  // So is what a steward sees of the bidding.
+  const redrawing = (name) => {
+    const part = find(name);
+    let waiting = 0;
+    return () => {
+      if (!part || waiting) return;
+      waiting = setTimeout(async () => {
+        waiting = 0;
+        const drawn = await fetch(part.dataset[name]).catch(() => null);
+        if (drawn && drawn.ok) part.innerHTML = await drawn.text();
+      }, 2000 + 2000 * Math.random());
+    };
   };
+  const redraw = redrawing("chart"), lookAgain = redrawing("activity");
   const ends = () => {
     write("end", time.format(closes));
     write("local-end", local.format(closes));
@@ -89,6 +94,7 @@
     for (const name of ["minimum", "least"]) write(name, money.format(state.minimum_minor / 100));
     prefill(state.minimum_minor);
     if (state.log.length && state.price_minor !== null) redraw();
+    if (state.log.length) lookAgain();
     write("bids", String(state.bids));
     ends();
     show("extended", state.extended);

@@ -214,8 +214,22 @@ async def test_a_steward_announces_and_cancels() -> None:
             {"closes_at": "soon"},
             {"closes_at": fields["opens_at"]},
             {"licences": "0"},
+            {"licences": "many"},
+            {"offer": "none"},
+            {"kind": "exclusive", "licences": "1", "exclusive_from": "soon"},
         ):
-            assert (await steward.submit("/en/steward/auctions/new", fields | bad)).status_code == 422, bad
+            refused = await steward.submit("/en/steward/auctions/new", fields | bad)
+            assert refused.status_code == 422, bad
+            assert [*bad][-1] == "kind" or f'id="{[*bad][-1]}-error"' in refused.text, "said at the field"
+            assert 'value="120,00"' in refused.text or "reserve" in bad, "what was typed is kept"
+        for window in ({}, {"exclusive_from": fields["closes_at"], "exclusive_to": fields["closes_at"]}):
+            refused = await steward.submit("/en/steward/auctions/reserve", fields | {"kind": "exclusive"} | window)
+            assert refused.status_code == 422
+            assert 'id="exclusive_from-error"' in refused.text
+        led = await steward.get("/fr/steward/auctions/reserve")
+        assert led.headers["location"] == "/fr/steward/auctions/new"
+        happening = text_of(await steward.get(f"/en/steward/auctions/{form}/activity"))
+        assert "Bids accepted 0" in " ".join(happening.split())
         shown = text_of(await steward.get(f"/en/auctions/{form}"))
         for sentence in (
             "12 months",

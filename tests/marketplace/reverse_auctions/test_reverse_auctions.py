@@ -432,5 +432,8 @@ async def test_a_steward_opens_a_call_once_a_form() -> None:
             {"closes_at": "soon"},
             {"promise_to": fields["opens_at"]},
         ):
-            assert (await steward.submit("/en/steward/calls/new", fields | bad)).status_code == 422, bad
+            refused = await steward.submit("/en/steward/calls/new", fields | bad)
+            assert refused.status_code == 422, bad
+            assert "-error" in refused.text, "said at the field"
+            assert fields["title_fr-0"] in refused.text, "what was typed is kept"
         assert (await steward.submit("/en/steward/calls/new", fields | {"dataset": "no"})).status_code == 404
