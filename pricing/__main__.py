@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pricing.auctions.receipt import compare, read_receipt
-from pricing.auctions.transcript import Replayed, from_json, replay
+from pricing.auctions.replay import Replayed, replay
+from pricing.auctions.transcript import from_json
 from pricing.log import verdicts
 from pricing.log.documents import is_bid_receipt, read_signed, signature_faults
 from pricing.log.notes import Checkpoint, is_signed, read_checkpoint, read_key

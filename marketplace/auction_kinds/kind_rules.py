@@ -89,8 +89,13 @@ class SealedBids(Bids, Protocol):
     def packages(self, content: Mapping[str, Any]) -> list[Package]:
         """Return what `content` was made of."""
 
-    def commitments(self, auction: AuctionTerms, named: str, content: Mapping[str, Any], nonce: str) -> list[str]:
-        """Return what binds a bid before it is shown, hex; `named` is the bidder's pseudonym."""
+    def commitments(
+        self, auction: AuctionTerms, named: str, content: Mapping[str, Any], nonce: str, covered_minor: int | None
+    ) -> list[str]:
+        """Return what binds a bid before it is shown, hex; `named` is the bidder's pseudonym.
+
+        covered_minor: the most that the bid may be, which its deposit covers; None where there is no bound.
+        """
 
 
 class AuctionKind(Struct, frozen=True):

@@ -100,6 +100,7 @@ class Bid(Struct, frozen=True):
     answer: str
     price_minor: int | None
     closes_at: dt.datetime
+    covered_minor: int | None = None
 
     @property
     def is_accepted(self) -> bool:

@@ -15,7 +15,7 @@ import rfc8785
 
 from marketplace.errors import Invalid
 from marketplace.instants import microseconds
-from pricing.auctions.transcript import proxy_entry
+from pricing.auctions.transcript import is_void, proxy_entry
 from pricing.money import largest_remainder
 
 if TYPE_CHECKING:
@@ -110,9 +110,14 @@ def award_document(
 
 
 def highest_bids(reveals: Iterable[Mapping[str, Any] | None]) -> dict[str, int]:
-    """Return the highest revealed bid of each bidder for one lot, in cents by pseudonym; None is a bid not revealed."""
+    """Return the highest revealed bid of each bidder for one lot, in cents by pseudonym; None is a bid not revealed.
+
+    A bid beyond its deposit is none.
+    """
     highest: dict[str, int] = {}
     for line in filter(None, reveals):
+        if is_void(line):
+            continue
         amount = line.get("amount_minor", line.get("maximum_minor", 0))
         highest[line["bidder"]] = max(highest.get(line["bidder"], 0), amount)
     return highest

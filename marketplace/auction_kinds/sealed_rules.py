@@ -38,6 +38,11 @@ def decide(auction: LockedAuction, packages: Iterable[Package], lots: Sequence[L
     return SEALED
 
 
+def _covered(bid: Bid) -> dict[str, Any]:
+    """Return what a transcript says of a bid's bound: above it the bid is void."""
+    return {} if bid.covered_minor is None else {"covered_minor": bid.covered_minor}
+
+
 def good(lot: int) -> str:
     """Return what a lot is called in the transcript of an auction of several."""
     return f"lot-{lot}"
@@ -74,13 +79,16 @@ class OneAmount:
         """Return the amount, for the only lot."""
         return [Package((0,), content["amount_minor"])]
 
-    def commitments(self, auction: AuctionTerms, named: str, content: Mapping[str, Any], nonce: str) -> list[str]:
+    def commitments(
+        self, auction: AuctionTerms, named: str, content: Mapping[str, Any], nonce: str, covered_minor: int | None
+    ) -> list[str]:
         """Return the one hash that binds the amount."""
-        return [commit_bid(str(auction.id), named, content["amount_minor"], bytes.fromhex(nonce)).hex()]
+        secret, amount = bytes.fromhex(nonce), content["amount_minor"]
+        return [commit_bid(str(auction.id), named, amount, secret, covered_minor=covered_minor).hex()]
 
     def reveals(self, bid: Bid, content: Mapping[str, Any], nonce: str) -> list[dict[str, Any]]:
         """Return a bid as transcripts show it: its amount and its nonce."""
-        return [{"bidder": bid.pseudonym, "amount_minor": content["amount_minor"], "nonce": nonce}]
+        return [{"bidder": bid.pseudonym, "amount_minor": content["amount_minor"], "nonce": nonce} | _covered(bid)]
 
 
 class Packages:
@@ -129,11 +137,13 @@ class Packages:
         """Return the packages."""
         return [Package(lots, amount) for lots, amount in content["packages"]]
 
-    def commitments(self, auction: AuctionTerms, named: str, content: Mapping[str, Any], nonce: str) -> list[str]:
+    def commitments(
+        self, auction: AuctionTerms, named: str, content: Mapping[str, Any], nonce: str, covered_minor: int | None
+    ) -> list[str]:
         """Return a hash for each package."""
-        secret = bytes.fromhex(nonce)
+        secret, of = bytes.fromhex(nonce), str(auction.id)
         return [
-            commit_bundle(str(auction.id), named, [good(lot) for lot in lots], amount, secret).hex()
+            commit_bundle(of, named, [good(lot) for lot in lots], amount, secret, covered_minor=covered_minor).hex()
             for lots, amount in content["packages"]
         ]
 
@@ -141,5 +151,6 @@ class Packages:
         """Return a bid as transcripts show it: a line for each package."""
         return [
             {"bidder": bid.pseudonym, "goods": [good(lot) for lot in lots], "amount_minor": amount, "nonce": nonce}
+            | _covered(bid)
             for lots, amount in content["packages"]
         ]

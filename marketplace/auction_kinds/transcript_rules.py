@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rules import commitments_of
 from marketplace.instants import microseconds
+from pricing.auctions.replay import BINDS_REFUSED
 from pricing.auctions.transcript import KINDS as PRICE_RULES
 from pricing.auctions.transcript import Transcript, leaves, terms_entry
 from pricing.merkle import merkle_root
@@ -56,14 +57,27 @@ def entries_of(auction: AuctionTerms, lots: Sequence[Lot], bids: Sequence[Bid]) 
     return seller + [bytes.fromhex(each) for bid in bids for each in commitments_of(bid)]
 
 
-def root_of(auction: AuctionTerms, lots: Sequence[Lot], bids: Sequence[Bid]) -> bytes:
-    """Return the root that is published at close. bids: the accepted ones in order."""
-    entries = entries_of(auction, lots, bids)
+def shown_refused(auction: AuctionTerms, refused: Sequence[Bid]) -> list[dict[str, Any]]:
+    """Return open bids that were refused for the minimum as transcripts show them."""
+    bids = get_kind(auction.kind).bids
+    return [shown for bid in refused for shown in bids.reveals(bid, {}, "")]
+
+
+def root_of(auction: AuctionTerms, lots: Sequence[Lot], bids: Sequence[Bid], refused: Sequence[Bid]) -> bytes:
+    """Return the root that is published at close. bids: the accepted ones in order. refused: for the minimum, as they came."""
+    bound = refused if auction.terms_version >= BINDS_REFUSED else []
+    entries = entries_of(auction, lots, bids) + [bytes.fromhex(each) for bid in bound for each in commitments_of(bid)]
     return merkle_root(leaves(str(auction.id), price_rule_of(auction), terms_document(auction, lots), entries))
 
 
 def transcript(
-    auction: AuctionTerms, root: str, lots: Sequence[Lot], bids: Sequence[Bid], reveals: Sequence[Mapping[str, Any]]
+    auction: AuctionTerms,
+    root: str,
+    lots: Sequence[Lot],
+    bids: Sequence[Bid],
+    reveals: Sequence[Mapping[str, Any]],
+    *,
+    refused: Sequence[Bid],
 ) -> Transcript:
     """Return everything from which anyone re-computes the award, the award itself as `pricing` computes it."""
     shown = (*get_kind(auction.kind).seller_bids(lots), *reveals)
@@ -75,6 +89,7 @@ def transcript(
         reveals=shown,
         root=bytes.fromhex(root),
         award=awarded(auction, lots, shown),
+        refused=tuple(shown_refused(auction, refused)) if auction.terms_version >= BINDS_REFUSED else (),
     )
 
 

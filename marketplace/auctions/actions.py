@@ -8,18 +8,18 @@ done before or after.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
 
 from marketplace import sealing
 from marketplace.auction_kinds import rules, sealed_rules
-from marketplace.auction_kinds.kind_rules import Package
+from marketplace.auction_kinds.kind_rules import Package, SealedBids
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rows import AuctionNow, AuctionTerms, Bid, Lot
 from marketplace.auction_kinds.transcript_rules import terms_digest
 from marketplace.auctions.bid_queue import queue_of
-from marketplace.auctions.eligibility import NO_PAYMENT_METHOD
+from marketplace.auctions.eligibility import NO_PAYMENT_METHOD, find_cover
 from marketplace.auctions.placing import OpenBid, lock_for_bids
 from marketplace.auctions.queries import get_terms, list_reserves, lock_auction
 from marketplace.auctions.receipts import BidReceipt, receipt_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
 
 NOT_VETTED: Final = "Your company is not vetted yet; a steward looks at new partners within two working days."
-BARRED: Final = "Your company did not pay what it won in an auction, and may not bid for a time."
+BARRED: Final = "Your company did not pay what it won in an auction, and may not bid for a time, nor before it has paid what it owes."
 DEPOSIT_TOO_SMALL: Final = (
     "So high a bid needs a deposit of its size: have it held back on a card, on the auction’s page, and bid then."
 )
@@ -68,9 +68,14 @@ class SealedBid(Struct, frozen=True):
     id: uuid.UUID
     partner: uuid.UUID
     pseudonym: str
-    packages: list[Package]
+    bids: SealedBids
+    content: dict[str, Any]
+    nonce: str
     sealed: bytes
-    commitments: list[str]
+
+    def commitments(self, auction: AuctionTerms, covered_minor: int | None) -> list[str]:
+        """Return what binds the bid and the most that it may be, hex."""
+        return self.bids.commitments(auction, self.pseudonym, self.content, self.nonce, covered_minor)
 
 
 async def cancel(auction: uuid.UUID, reason: str, *, by: str) -> None:
@@ -144,9 +149,8 @@ async def place_sealed_bid(
     for _, amount_minor in packages:
         rules.check_amount(amount_minor, currency, fixed.auction.currency)
     named = rules.pseudonym(fixed.auction.salt, partner)
-    committed = bids.commitments(fixed.auction, named, content, nonce)
     sealed = sealing.seal({"content": content, "nonce": nonce}, bid, sealing.sealing_key())
-    request = SealedBid(bid, partner, named, bids.packages(content), sealed, committed)
+    request = SealedBid(bid, partner, named, bids, content, nonce, sealed)
     queue = queue_of(auction)
     async with queue.sealed_places, transaction():
         row, is_new = await _place_sealed(fixed, request)
@@ -154,15 +158,19 @@ async def place_sealed_bid(
 
 
 async def _place_sealed(fixed: FixedTerms, request: SealedBid) -> tuple[Bid, bool]:
-    """Lock the auction, accept or refuse a sealed bid, and return it with whether it is new."""
+    """Lock the auction, accept or refuse a sealed bid, and return it with whether it is new.
+
+    Whether its deposit covers the amount is not looked at: an answer to that would show the amount. It is bound with the
+    bid instead, for everybody to see, and a bid above it is void once opened.
+    """
     auction = fixed.auction.id
-    highest = max(package.amount_minor for package in request.packages)
-    needed = rules.needed_deposit(highest, fixed.auction.unsecured_minor)
-    locked = _refuse_cancelled(await lock_for_bids(auction, [request.partner], [needed]))
+    locked = _refuse_cancelled(await lock_for_bids(auction, [request.partner], [0]))
     (refusal,) = locked.refusals
+    covered_minor = await find_cover(request.partner, auction)
     of_partner = (BidTable.auction == auction) & (BidTable.partner == request.partner)
     has_bid = await BidTable.exists().where(of_partner, BidTable.position.is_not_null())
-    answer = sealed_rules.decide(locked, request.packages, fixed.lots, has_bid=has_bid)
+    packages = request.bids.packages(request.content)
+    answer = sealed_rules.decide(locked, packages, fixed.lots, has_bid=has_bid)
     row = BidTable(
         id=request.id,
         auction=auction,
@@ -171,9 +179,10 @@ async def _place_sealed(fixed: FixedTerms, request: SealedBid) -> tuple[Bid, boo
         position=locked.bid_count + 1 if answer == sealed_rules.SEALED else None,
         received_at=locked.locked_at,
         sealed=request.sealed,
-        commitments=request.commitments,
+        commitments=request.commitments(fixed.auction, covered_minor),
         answer=str(answer),
         closes_at=locked.closes_at,
+        covered_minor=covered_minor,
     )
     new = None if refusal else await _write_sealed(row, locked)
     if new is not None:
@@ -182,7 +191,8 @@ async def _place_sealed(fixed: FixedTerms, request: SealedBid) -> tuple[Bid, boo
     if known is None:
         assert refusal, "a bid that is not refused is written, or known"
         raise NotAllowed(REFUSALS[refusal])
-    _refuse_another(known, auction, request.partner, same=known.commitments == request.commitments)
+    same = known.commitments == request.commitments(fixed.auction, known.covered_minor)
+    _refuse_another(known, auction, request.partner, same=same)
     return known, False
 
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 LONGEST_AUCTION: Final = dt.timedelta(days=90)
 LONGEST_TO_PAY_HOURS: Final = 24 * 30
-TERMS_VERSION: Final = 2
-"""Of what a transcript's terms state."""
+TERMS_VERSION: Final = 3
+"""Of what a transcript's terms state, and its root is over."""
 
 
 class Plan(Struct, frozen=True):
@@ -194,13 +194,13 @@ async def _refuse_overlap(plan: Plan, offers: list[uuid.UUID], auction: uuid.UUI
 
 def _check_plan(plan: Plan, kind: AuctionKind, now: dt.datetime) -> None:
     if not max(plan.opens_at, now) < plan.closes_at <= now + LONGEST_AUCTION:
-        raise Invalid("An auction closes after it opens, within 90 days.")
+        raise Invalid("An auction closes after it opens, within 90 days.", field="closes_at")
     if not 1 <= len(plan.releases) <= kind.most_lots or len(set(plan.releases)) < len(plan.releases):
         raise Invalid("An auction of this kind sells up to {most} releases, each once.", most=kind.most_lots)
     if not 1 <= plan.licences <= kind.most_licences:
-        raise Invalid("An auction of this kind sells up to {most} licences.", most=kind.most_licences)
+        raise Invalid("An auction of this kind sells up to {most} licences.", most=kind.most_licences, field="licences")
     if plan.price_rule is not None and plan.price_rule not in kind.price_rules:
-        raise Invalid("An auction of this kind does not clear by that price rule.")
+        raise Invalid("An auction of this kind does not clear by that price rule.", field="price_rule")
     _check_window(plan, kind)
     starts, steps = [start for start, _ in plan.steps], [step for _, step in plan.steps]
     if starts[:1] != [0] or starts != sorted(set(starts)) or steps != sorted(steps) or steps[0] < 1:
@@ -216,9 +216,9 @@ def _check_window(plan: Plan, kind: AuctionKind) -> None:
     begins, ends = plan.exclusive_from, plan.exclusive_to
     if not kind.has_window:
         if begins or ends:
-            raise Invalid("An auction of this kind has no exclusive window.")
+            raise Invalid("An auction of this kind has no exclusive window.", field="exclusive_from")
         return
     if begins is None or ends is None or not plan.closes_at <= begins < ends:
-        raise Invalid("The exclusive window begins once the auction is closed and ends later.")
+        raise Invalid("The exclusive window begins once the auction is closed and ends later.", field="exclusive_from")
     if ends - begins > dt.timedelta(days=LONGEST_WINDOW_DAYS):
-        raise Invalid("An exclusive window lasts at most {most} days.", most=LONGEST_WINDOW_DAYS)
+        raise Invalid("An exclusive window lasts at most {most} days.", most=LONGEST_WINDOW_DAYS, field="exclusive_to")

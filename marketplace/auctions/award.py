@@ -20,15 +20,17 @@ from marketplace.auction_kinds.rules import highest_bids
 from marketplace.auction_kinds.transcript_rules import bidders_outcomes, root_of, transcript
 from marketplace.auctions.actions import notify
 from marketplace.auctions.charge import charge_sales
-from marketplace.auctions.eligibility import collect_owed, end_deposits
-from marketplace.auctions.queries import SQL, list_accepted, list_reserves, lock_auction
+from marketplace.auctions.debts import collect_owed, settle_debts
+from marketplace.auctions.eligibility import end_deposits
+from marketplace.auctions.queries import SQL, list_accepted, list_refused, list_reserves, lock_auction
 from marketplace.auctions.rounds import grant_window_of, lock_sales, reveals_of, write_round
 from marketplace.auctions.second_chance import second_chance
 from marketplace.auctions.tables import Auction, AuctionTranscript
 from marketplace.catalogue.actions import record_observed_bids
 from marketplace.database import execute, fetch_rows, transaction
 from marketplace.log.actions import state_fact
-from pricing.auctions.transcript import replay, to_json
+from pricing.auctions.replay import replay
+from pricing.auctions.transcript import to_json
 
 log = structlog.get_logger(__name__)
 BATCH_SIZE: Final = 100
@@ -69,7 +71,8 @@ async def close(auction: uuid.UUID) -> bool:
         if locked.state != "open" or locked.locked_at < locked.closes_at:
             return False
         bids = await list_accepted(auction)
-        root = root_of(locked, await list_reserves(auction), bids).hex()
+        refused = await list_refused(auction)
+        root = root_of(locked, await list_reserves(auction), bids, refused).hex()
         await Auction.update(
             {Auction.state: "closed", Auction.root: root, Auction.closed_at: locked.locked_at}, force=True
         ).where(Auction.id == auction)
@@ -86,7 +89,8 @@ async def award(auction: uuid.UUID) -> bool:
             return False
         assert locked.root, "a closed auction has a root"
         lots, bids = await list_reserves(auction), await list_accepted(auction)
-        made = transcript(locked, locked.root, lots, bids, reveals_of(locked, bids))
+        refused = await list_refused(auction)
+        made = transcript(locked, locked.root, lots, bids, reveals_of(locked, bids), refused=refused)
         if differences := replay(made, bytes.fromhex(locked.root)).differences:
             raise sealing.UnopenableError(
                 f"The bids of auction {auction} are not those its root commits to: {differences}"
@@ -128,7 +132,8 @@ async def settle_sales() -> int:
     for row in await fetch_rows(IdRow, SQL["list_defaulted"], BATCH_SIZE):
         moved += await second_chance(row.id)
     moved += await end_deposits()
-    return moved + await collect_owed()
+    moved += await collect_owed()
+    return moved + await settle_debts()
 
 
 async def _free_called_back(auction: uuid.UUID) -> int:

@@ -25,7 +25,6 @@ from marketplace.ledger.actions import Entry, record_all
 from marketplace.locks import lock
 from marketplace.payments import actions as payments
 from marketplace.payments.events import refresh_payment, refresh_saved_method
-from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command
 from marketplace.payments.tables import Payment, SavedMethod
 from marketplace.settings import settings
@@ -71,23 +70,6 @@ class EndingDeposit(Struct, frozen=True):
     """What its bidder forfeits in that auction, of all its deposits together."""
 
 
-class Owed(Struct, frozen=True):
-    """What a winner who did not pay owes beyond its deposits."""
-
-    id: uuid.UUID
-    auction: uuid.UUID
-    partner: uuid.UUID
-    currency: str
-    amount_minor: int
-
-
-class Bar(Struct, frozen=True):
-    """What a partner owes for an auction, None where it paid, and until when it may not bid, None where it may."""
-
-    owed_minor: int | None
-    barred_until: dt.datetime | None
-
-
 class ForfeitedDeposit(Struct, frozen=True):
     """A deposit that was captured."""
 
@@ -102,7 +84,12 @@ async def find_refusal(partner: uuid.UUID, auction: uuid.UUID) -> str | None:
     return await fetch_scalar(str, "SELECT bidder_refusal($1, $2)", partner, auction)
 
 
-async def _email_of(partner: uuid.UUID | None, person: uuid.UUID | None) -> str:
+async def find_cover(partner: uuid.UUID, auction: uuid.UUID) -> int | None:
+    """Return the most, in cents, that a partner's sealed bid in an auction may be; None where there is no bound."""
+    return await fetch_scalar(int, "SELECT bid_cover($1, $2)", partner, auction)
+
+
+async def email_of(partner: uuid.UUID | None, person: uuid.UUID | None) -> str:
     """Return the address Stripe writes to: the person's who asks, or the company's first one's where a machine does."""
     email = await fetch_scalar(
         str,
@@ -124,7 +111,7 @@ async def save_method(actor: Actor, *, saved_id: uuid.UUID, return_to: str, loca
     await payments.request_saved_method(
         actor.partner,
         saved_id=saved_id,
-        email=await _email_of(actor.partner, actor.person),
+        email=await email_of(actor.partner, actor.person),
         success_url=f"{base}?saved={saved_id}&back={return_to}",
         cancel_url=f"{base}?back={return_to}",
         locale=locale,
@@ -169,7 +156,7 @@ async def ask_deposit(
     locale: fr or en. text: what Stripe's page says the deposit is.
     """
     assert actor.partner
-    now, email = clock.now(), await _email_of(actor.partner, actor.person)
+    now, email = clock.now(), await email_of(actor.partner, actor.person)
     page = f"{settings().url}/{locale}/auctions/{auction}"
     async with transaction():
         await lock(f"deposit {auction} {actor.partner}")
@@ -260,51 +247,6 @@ async def end_deposits() -> int:
             ).where(AuctionDeposit.id == row.id)
     await _enter_forfeited()
     return len(rows)
-
-
-async def collect_owed() -> int:
-    """Charge who did not pay, on the saved method or else a page, for what no deposit of theirs covered; return how many."""
-    rows = await fetch_rows(Owed, SQL["list_uncollected"], BATCH_SIZE)
-    for row in rows:
-        page = f"{settings().url}/en/auctions/{row.auction}"
-        now = clock.now()
-        async with transaction():
-            await AuctionDeposit.insert(
-                AuctionDeposit(
-                    id=row.id,
-                    auction=row.auction,
-                    partner=row.partner,
-                    amount_minor=row.amount_minor,
-                    asked_at=now,
-                    ending="forfeited",
-                    ended_at=now,
-                )
-            ).on_conflict(action="DO NOTHING", target=AuctionDeposit.id)
-            await payments.request_charge(
-                row.id,
-                row.partner,
-                amount_minor=row.amount_minor,
-                currency=row.currency,
-                lines=[Line("What an unpaid award was sold for less", row.amount_minor)],
-                email=await _email_of(row.partner, None),
-                success_url=page,
-                cancel_url=page,
-                locale="en",
-                expires_at=now + PAGE_LASTS,
-            )
-    return len(rows)
-
-
-async def find_bar(partner: uuid.UUID, auction: uuid.UUID) -> Bar | None:
-    """Return what a partner owes for an auction and until when it may not bid; None where it owes nothing and may."""
-    bar = await fetch_row(
-        Bar,
-        """SELECT max(owed_minor) FILTER (WHERE auction = $2) AS owed_minor, max(barred_until) AS barred_until
-           FROM auction_default WHERE partner = $1 AND (barred_until > clock_timestamp() OR auction = $2)""",
-        partner,
-        auction,
-    )
-    return bar if bar and bar.barred_until else None
 
 
 async def _enter_forfeited() -> None:

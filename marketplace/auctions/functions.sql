@@ -7,6 +7,8 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON auc
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON auction_transcript
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON auction_round
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- What an auction announced never changes, its state only goes forward, and one that has bids is not cancelled.
 CREATE OR REPLACE FUNCTION refuse_auction_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -66,7 +68,7 @@ CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON auction_lead FOR EACH R
 ALTER TABLE auction_lead SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- Return, of each partner in turn, why it may not bid in an auction, or null. A bidder is vetted, not barred for what it did
--- not pay, and has a payment method that is still valid, or a deposit authorised for this auction until after its end; where
+-- not pay, as long as it owes for that too, and has a payment method that is still valid, or a deposit authorised for this auction until after its end; where
 -- its bid needs a deposit of `needed` cents or more, that, for as long as the first winner may pay. Volatile, so that a
 -- statement that waited for the auction's lock asks what is so now, not what was when it began to wait.
 CREATE OR REPLACE FUNCTION bid_refusals(bidders uuid[], asked uuid, needed bigint[]) RETURNS text[]
@@ -76,7 +78,8 @@ BEGIN
         CASE
             WHEN partner.vetted_at IS NULL THEN 'not_vetted'
             WHEN EXISTS (SELECT FROM auction_default
-                         WHERE partner = given.bidder AND barred_until > clock_timestamp()) THEN 'barred'
+                         WHERE partner = given.bidder
+                           AND (barred_until > clock_timestamp() OR settled_at IS NULL AND owed_minor > 0)) THEN 'barred'
             WHEN given.needed > 0 THEN CASE WHEN NOT EXISTS (
                 SELECT FROM auction_deposit JOIN payment ON payment.subject = auction_deposit.id
                                             JOIN auction_lead ON auction_lead.auction = auction_deposit.auction
@@ -106,6 +109,24 @@ END $$;
 CREATE OR REPLACE FUNCTION bidder_refusal(bidder uuid, asked uuid) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN bid_refusal(bidder, asked, 0);
+END $$;
+
+-- Return the most, in cents, that a bidder's sealed bid may be in an auction: what needs no deposit of its size, or the
+-- largest deposit authorised for as long as the first winner may pay. Null where no bid needs one.
+CREATE OR REPLACE FUNCTION bid_cover(bidder uuid, asked uuid) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN (
+        SELECT CASE WHEN auction.unsecured_minor IS NOT NULL THEN greatest(auction.unsecured_minor, (
+            SELECT max(deposit.amount_minor)
+            FROM auction_deposit AS deposit
+            JOIN payment ON payment.subject = deposit.id
+            JOIN auction_lead AS lead ON lead.auction = deposit.auction
+            WHERE deposit.auction = asked AND deposit.partner = bidder AND deposit.ending IS NULL
+              AND payment.state = 'authorised'
+              AND payment.capture_before > lead.closes_at + auction.pay_within_hours * interval '1 hour'
+        )) END
+        FROM auction WHERE auction.id = asked
+    );
 END $$;
 
 CREATE INDEX IF NOT EXISTS auction_running ON auction (id) WHERE state IN ('open', 'closed');

@@ -11,7 +11,7 @@ from msgspec import Struct
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rows import AuctionPage, AuctionTerms, Bid, LockedAuction, Lot
-from marketplace.auctions.tables import AuctionLot, AuctionTranscript
+from marketplace.auctions.tables import AuctionLot, AuctionRound, AuctionTranscript
 from marketplace.auctions.tables import Bid as BidTable
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
@@ -46,12 +46,13 @@ class LotRow(Struct, frozen=True):
 
 
 class LogLine(Struct, frozen=True):
-    """An accepted bid as everybody sees it: who by pseudonym, when, and the price then, None under seal."""
+    """An accepted bid as everybody sees it: who by pseudonym, when, and the price then; under seal, what its deposit covers."""
 
     position: int
     pseudonym: str
     received_at: dt.datetime
     price_minor: int | None
+    covered_minor: int | None
 
 
 class PricePoint(Struct, frozen=True):
@@ -88,6 +89,7 @@ class LiveLine(Struct, frozen=True):
     bidder: str
     price_minor: int | None
     at: int
+    covered_minor: int | None
 
 
 class Snapshot(Struct, frozen=True):
@@ -151,13 +153,11 @@ async def list_accepted(auction: uuid.UUID) -> list[Bid]:
     return await fetch_rows(Bid, select(Bid, BidTable).where(accepted).order_by(BidTable.position))
 
 
-async def list_countable(auction: uuid.UUID, kind: str) -> list[Bid]:
-    """List the bids of an auction as they came, with open ones that were refused for a minimum that another's bid made."""
-    answers = ["leading", "outbid_at_once", "maximum_raised", "sealed"]
-    if not get_kind(kind).bids.is_sealed:
-        answers.append("refused_below_minimum")
-    wanted = select(Bid, BidTable).where((BidTable.auction == auction) & BidTable.answer.is_in(answers))
-    return await fetch_rows(Bid, wanted.order_by(BidTable.received_at).order_by(BidTable.position))
+async def list_refused(auction: uuid.UUID) -> list[Bid]:
+    """List the open bids of an auction that were refused for the minimum, as they came: another's bid may have made it."""
+    refused = (BidTable.auction == auction) & (BidTable.answer == "refused_below_minimum")
+    wanted = select(Bid, BidTable).where(refused & BidTable.maximum_minor.is_not_null())
+    return await fetch_rows(Bid, wanted.order_by(BidTable.received_at).order_by(BidTable.id))
 
 
 async def list_log(auction: uuid.UUID, *, after: int = 0, upto: int | None = None) -> list[LogLine]:
@@ -214,9 +214,12 @@ async def list_outcomes(auction: uuid.UUID) -> list[OutcomeRow]:
 
 
 async def get_transcript(auction: uuid.UUID) -> bytes:
-    """Return the bytes of an awarded auction's transcript; refuses NotFound before the award."""
-    query = AuctionTranscript.select(AuctionTranscript.document).where(AuctionTranscript.auction == auction)
-    document = await fetch_scalar(bytes, query)
+    """Return the bytes of an awarded auction's latest transcript; refuses NotFound before the award."""
+    latest = AuctionRound.select(AuctionRound.document).where(AuctionRound.auction == auction)
+    first = AuctionTranscript.select(AuctionTranscript.document).where(AuctionTranscript.auction == auction)
+    document = await fetch_scalar(bytes, latest.order_by(AuctionRound.round, ascending=False).limit(1))
+    if document is None:
+        document = await fetch_scalar(bytes, first)
     if document is None:
         raise NotFound("This auction has no transcript yet; it is published with the award.")
     return document
@@ -240,7 +243,14 @@ def snapshot(auction: AuctionPage, log: Sequence[LogLine] = ()) -> Snapshot:
         leader=rules.pseudonym(auction.salt, auction.leader) if auction.leader else None,
         root=auction.root,
         log=[
-            LiveLine(row.position, row.pseudonym, row.price_minor, microseconds(row.received_at) // 1000) for row in log
+            LiveLine(
+                row.position,
+                row.pseudonym,
+                row.price_minor,
+                microseconds(row.received_at) // 1000,
+                row.covered_minor,
+            )
+            for row in log
         ],
     )
 

@@ -447,12 +447,10 @@ FROM auction_default AS defaulted
 JOIN auction ON auction.id = defaulted.auction
 CROSS JOIN LATERAL (
     SELECT
-        (
-            defaulted.owed_minor
-            - coalesce(sum(deposit.amount_minor) FILTER (WHERE deposit.ending = 'forfeited'), 0)
-        )::bigint AS amount_minor,
-        count(*) FILTER (WHERE deposit.ending IS NULL) AS pending
+        (defaulted.owed_minor - coalesce(sum(received_minor - refunded_minor), 0))::bigint AS amount_minor,
+        count(*) FILTER (WHERE deposit.ending IS NULL OR payment.state = 'authorised') AS pending
     FROM auction_deposit AS deposit
+    JOIN payment ON payment.subject = deposit.id
     WHERE deposit.auction = defaulted.auction
       AND deposit.partner = defaulted.partner
 ) AS owed

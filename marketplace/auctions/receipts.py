@@ -80,9 +80,11 @@ def receipts_of(bids: Sequence[Bid], terms_sha256: str) -> list[BidReceipt]:
 
 def document_of(bid: Bid, terms_sha256: str) -> bytes:
     """Return the canonical bytes of the answer to a bid, from its row and its auction's terms."""
+    covered = {} if bid.covered_minor is None else {"covered_minor": bid.covered_minor}
     # Sorted keys without spaces, of ASCII text and whole numbers below 2**53, none to be escaped: RFC 8785's form.
     return _ENCODER.encode(
-        {
+        covered
+        | {
             "answer": bid.answer,
             "auction": bid.auction,
             "bid": bid.id,

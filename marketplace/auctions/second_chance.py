@@ -2,29 +2,35 @@
 
 As if: a bid that was refused only because a defaulter's made the minimum too high counts again, at the instant it came,
 and the auction ends when it ended. So a bid that nobody means to pay keeps no other out, and who made it owes the
-difference and may not bid for a time. Lots that were won by others stay theirs.
+difference and may not bid for a time. Lots that were won by others stay theirs. Each round is computed from the published
+transcript, published with it, and stated in the public log: anyone computes it again (`pricing.auctions.replay`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+import hashlib
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rules import LAST_ROUND
-from marketplace.auction_kinds.transcript_rules import awarded, bidders_outcomes, lots_of
+from marketplace.auction_kinds.sealed_rules import good
+from marketplace.auction_kinds.transcript_rules import bidders_outcomes, shown_refused
 from marketplace.auctions.actions import notify
-from marketplace.auctions.queries import SQL, list_countable, list_reserves
-from marketplace.auctions.rounds import grant_window_of, lock_sales, reveals_of, write_round
+from marketplace.auctions.queries import SQL, get_transcript, list_accepted, list_refused, list_reserves
+from marketplace.auctions.rounds import grant_window_of, lock_sales, write_round
+from marketplace.auctions.tables import AuctionRound
 from marketplace.database import execute, fetch_rows, transaction
+from marketplace.log.actions import state_fact
+from pricing.auctions.replay import BINDS_REFUSED, again
+from pricing.auctions.transcript import from_json, to_json
 
 if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Mapping, Sequence
-
-    from marketplace.auction_kinds.rows import Bid, LockedAuction, Lot
+    from marketplace.auction_kinds.rows import LockedAuction
 
 BARRED_FOR: Final = dt.timedelta(days=180)
 
@@ -56,8 +62,7 @@ async def second_chance(auction: uuid.UUID) -> int:
             return 0
         last = await _rounds(auction)
         if last.number < LAST_ROUND:
-            lots, bids = await list_reserves(auction), await list_countable(auction, locked.kind)
-            await write_round(locked, lots, last.number + 1, _again(locked, lots, bids, last), bids)
+            await _award_again(locked, last)
         barred_until = locked.locked_at + BARRED_FOR
         await execute(SQL["write_defaults"], auction, locked.locked_at, barred_until, last.number + 1)
         await grant_window_of(locked)
@@ -65,22 +70,30 @@ async def second_chance(auction: uuid.UUID) -> int:
     return defaulted
 
 
-def _again(auction: LockedAuction, lots: Sequence[Lot], bids: Sequence[Bid], last: Rounds) -> list[Mapping[str, Any]]:
-    """Return the outcomes of the same rule without the defaulters, for the lots they left and those who have none yet."""
-    kind = get_kind(auction.kind)
-    as_it_ended = structs.replace(
-        auction,
-        scheduled_close_at=auction.closes_at,
-        window_seconds=0,
-        extension_seconds=0,
-        most_extension_seconds=None,
+async def _award_again(auction: LockedAuction, last: Rounds) -> None:
+    """Award what was left by the same rule, from the published transcript, and publish that with the new round."""
+    bids, refused = await list_accepted(auction.id), await list_refused(auction.id)
+    made = from_json((await get_transcript(auction.id)).decode())
+    is_bound = auction.terms_version >= BINDS_REFUSED
+    if not is_bound:  # announced by a version whose transcripts list no refused bids: they count all the same
+        made = replace(made, refused=tuple(shown_refused(auction, refused)))
+    several = get_kind(auction.kind).most_lots > 1
+    free = [good(lot) for lot in last.free] if several else []
+    made = again(made, without=sorted(last.defaulters), kept=sorted(last.winners), free=free)
+    number, lots = last.number + 1, await list_reserves(auction.id)
+    found = bidders_outcomes(auction, lots, made.rounds[-1]["award"])
+    new = [outcome for outcome in found if outcome["bidder"] not in last.winners]
+    await write_round(auction, lots, number, new, [*bids, *refused])
+    if not is_bound:
+        return
+    document = to_json(made).encode()
+    await AuctionRound.insert(
+        AuctionRound(
+            id=uuid.uuid4(), auction=auction.id, round=number, document=document, published_at=auction.locked_at
+        )
     )
-    gone = last.defaulters | (last.winners if kind.most_lots > 1 else frozenset())
-    shown = [*kind.seller_bids(lots), *reveals_of(auction, [bid for bid in bids if bid.pseudonym not in gone])]
-    if kind.most_lots > 1:
-        shown = [one for one in shown if set(lots_of(one | {"units": 1})) <= last.free]
-    again = bidders_outcomes(as_it_ended, lots, awarded(as_it_ended, lots, shown))
-    return [outcome for outcome in again if outcome["bidder"] not in last.winners]
+    digest = hashlib.sha256(document).hexdigest()
+    await state_fact("auction_awarded_again", f"{auction.id} {number}", {"transcript_sha256": digest})
 
 
 async def _rounds(auction: uuid.UUID) -> Rounds:

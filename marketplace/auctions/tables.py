@@ -154,6 +154,8 @@ class Bid(Table, db=DB, tablename="bid"):
     """Open auctions: the leading price after this bid."""
     closes_at = Timestamptz()
     """The auction's end after this bid."""
+    covered_minor = BigInt(null=True, default=None)
+    """Of a sealed bid: the most that its bidder's deposit covers, which everybody sees; above it the bid is void once opened."""
     one_place_a_bid = Unique([auction, position])
     position_is_positive = Check("position > 0")
     known_answer = Check(
@@ -162,6 +164,7 @@ class Bid(Table, db=DB, tablename="bid"):
     )
     accepted_bids_have_a_place = Check("(position IS NULL) = (answer LIKE 'refused%')")
     open_or_sealed = Check("num_nonnulls(maximum_minor, sealed) = 1")
+    cover_is_positive = Check("covered_minor > 0")
 
 
 class AuctionOutcome(Table, db=DB, tablename="auction_outcome"):
@@ -228,6 +231,8 @@ class AuctionDefault(Table, db=DB, tablename="auction_default"):
     """By how much what it won was sold for less to the next, or can be sold for less as usual."""
     decided_at = Timestamptz()
     barred_until = Timestamptz()
+    settled_at = Timestamptz(null=True, default=None)
+    """When what is owed was paid; until then the bar does not end."""
     once_an_auction = Unique([auction, partner])
     owes_or_not = Check("owed_minor >= 0 AND barred_until > decided_at")
 
@@ -239,3 +244,17 @@ class AuctionTranscript(Table, db=DB, tablename="auction_transcript"):
     auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict, primary_key=True)
     document = Bytea()
     published_at = Timestamptz()
+
+
+class AuctionRound(Table, db=DB, tablename="auction_round"):
+    """The transcript of an auction with what was awarded again after a winner who did not pay; never edited."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
+    round = Integer()
+    """2, or 3: the first is the award's own, in the table above."""
+    document = Bytea()
+    published_at = Timestamptz()
+    one_transcript_a_round = Unique([auction, round])  # noqa: A003 (the column above, not the builtin)
+    rounds_follow_the_award = Check("round > 1")

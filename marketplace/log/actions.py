@@ -14,7 +14,9 @@ from marketplace.log.tables import HiddenFact, LogFact, UnloggedFact
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Kind = Literal["release_sealed", "release_recalled", "auction_opened", "auction_closed", "auction_awarded"]
+Kind = Literal[
+    "release_sealed", "release_recalled", "auction_opened", "auction_closed", "auction_awarded", "auction_awarded_again"
+]
 HiddenKind = Literal["price_inputs"]
 Value = str | int | list[str]
 

@@ -23,7 +23,8 @@ class LogFact(Table, db=DB, tablename="log_fact"):
     at = Timestamptz()
     stated_once = Unique([kind, subject])
     known_kind = Check(
-        "kind IN ('release_sealed', 'release_recalled', 'auction_opened', 'auction_closed', 'auction_awarded')"
+        "kind IN ('release_sealed', 'release_recalled', 'auction_opened', 'auction_closed', 'auction_awarded', "
+        "'auction_awarded_again')"
     )
 
 

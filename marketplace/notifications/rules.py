@@ -32,6 +32,7 @@ TYPES: Final = {
     "payment_due": "payment.due",
     "deposit_released": "deposit.released",
     "deposit_captured": "deposit.captured",
+    "debt_due": "debt.due",
 }
 """Kind of a message to a partner → type of the event that its programs get."""
 PAID_TYPE: Final = "order.paid"

@@ -60,5 +60,17 @@ SELECT deposit.id, deposit.partner, deposit.auction
 FROM auction_deposit AS deposit
 WHERE deposit.ended_at > $2
   AND deposit.ending = $3
+  AND NOT EXISTS (SELECT FROM auction_default WHERE auction_default.id = deposit.id)
   AND NOT EXISTS (SELECT FROM message WHERE kind = $4 AND source_id = deposit.id::text)
+LIMIT $1;
+
+-- name: list_debts
+-- What winners who did not pay since $2 owe, where no saved method or deposit paid it, unless written about; $1 rows.
+SELECT owed.id, owed.partner, owed.auction
+FROM auction_default AS owed
+JOIN payment ON payment.subject = owed.id
+WHERE owed.decided_at > $2
+  AND owed.settled_at IS NULL
+  AND payment.state IN ('open', 'expired', 'failed')
+  AND NOT EXISTS (SELECT FROM message WHERE kind = 'debt_due' AND source_id = owed.id::text)
 LIMIT $1;

@@ -1,4 +1,4 @@
-"""Messages to bidders: outbid, won, a payment due soon, a deposit that ended. Each is pulled from what auctions recorded."""
+"""Messages to bidders: outbid, won, a payment due soon, a deposit that ended, a debt. Each is pulled from what auctions recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.database import fetch_rows, transaction
 from marketplace.messages.actions import send_each
-from marketplace.messages.kinds import deposit_captured, deposit_released, outbid, payment_due, won
+from marketplace.messages.kinds import debt_due, deposit_captured, deposit_released, outbid, payment_due, won
 from marketplace.messages.rules import Recipient
 from marketplace.storefront.queries import SQL
 
@@ -43,6 +43,7 @@ async def write_to_bidders() -> int:
         written += await _write(payment_due.KIND, SQL["list_unpaid"], now, soon)
         written += await _write(released, SQL["list_ended_deposits"], recent, "released", released.code)
         written += await _write(captured, SQL["list_ended_deposits"], recent, "forfeited", captured.code)
+        written += await _write(debt_due.KIND, SQL["list_debts"], recent)
     return written
 
 

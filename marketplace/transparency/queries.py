@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from marketplace.auction_kinds.rules import LAST_ROUND
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.settings import settings
 from marketplace.statements import load_statements
@@ -150,8 +151,9 @@ async def list_latest(size: int) -> list[Entry]:
 
 
 async def list_about(subject: str, size: int) -> list[Entry]:
-    """Return the first fifty of the log's first `size` entries that are about a subject, or of a day."""
-    about = (LogEntry.subject == subject) & (LogEntry.number < size)
+    """Return the first fifty of the log's first `size` entries that are about a subject, or a round of it, or of a day."""
+    rounds = [subject, *(f"{subject} {number}" for number in range(2, LAST_ROUND + 1))]
+    about = LogEntry.subject.is_in(rounds) & (LogEntry.number < size)
     return await fetch_rows(Entry, select(Entry, LogEntry).where(about).order_by(LogEntry.number).limit(50))
 
 

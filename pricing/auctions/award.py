@@ -28,6 +28,8 @@ class Reason(StrEnum):
     """Reverse: the ask is more than the buyer pays."""
     OVER_QUOTA = "over_quota"
     """Reverse: the stratum needs no more people than those who asked for less."""
+    BEYOND_DEPOSIT = "beyond_deposit"
+    """Sealed: the bid is above what its bidder's deposit covers, as stated before it was opened, so it does not count."""
     OVER_BUDGET = "over_budget"
     """Reverse: paying one more at the price that would set exceeds the budget."""
 

@@ -16,7 +16,8 @@ from types import MappingProxyType, NoneType
 from typing import Any, Final
 
 from pricing.auctions.ascending import ProxyBid, place, run
-from pricing.auctions.transcript import Replayed, Transcript, ascending_terms
+from pricing.auctions.replay import BINDS_REFUSED, Replayed
+from pricing.auctions.transcript import Transcript, ascending_terms
 from pricing.ed25519 import verifies
 from pricing.merkle import root_from
 from pricing.money import Money
@@ -147,6 +148,7 @@ def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | Non
         )
     if transcript.kind == "ascending":
         differences += _wrongly_answered(transcript, receipt)
+        differences += _not_among_refused(transcript, receipt)
     return Replayed(transcript.award, tuple(differences), tuple(cannot_show))
 
 
@@ -171,6 +173,15 @@ def _missing(transcript: Transcript, receipt: Receipt) -> list[str]:
                 f"{bid} was accepted as number {content['position']}, but is number {entries.index(commitment) + 1}"
             )
     return found
+
+
+def _not_among_refused(transcript: Transcript, receipt: Receipt) -> list[str]:
+    """Return that a bid refused for the minimum is missing: it would count where who made the minimum does not pay."""
+    content, binds = receipt.content, transcript.terms.get("version", 1) >= BINDS_REFUSED
+    listed = {entry.hex() for entry in transcript.refused_entries}
+    if content["answer"] != "refused_below_minimum" or not binds or set(content["commitments"]) <= listed:
+        return []
+    return [f"bid {content['bid']}, refused for the minimum, is not in the transcript: it was dropped before the root"]
 
 
 def _out_of_time(transcript: Transcript, receipt: Receipt) -> list[str]:

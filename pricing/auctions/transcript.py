@@ -2,11 +2,11 @@
 
 The rule this file keeps: the award is not believed but computed again. The terms and the commitment of every bid are
 leaves of one Merkle tree, in order of arrival, the terms first; its root is published at close, before any bid is
-revealed. A bid changed, dropped or added after that, or a changed reserve, no longer gives the root.
+revealed. A bid changed, dropped or added after that, or a changed reserve, no longer gives the root. `replay` computes it.
 
 What a transcript cannot show: a shill bid placed before the close looks like any other; nobody can detect it from this.
 A bid dropped before the root was published shows only in the receipt its bidder holds. Against a transcript rewritten
-with its root, compare with the root as published (`replay`'s `published_root`).
+with its root, compare with the root as published.
 
 Source: RFC 9162, Certificate Transparency 2.0, section 2.1.1 (the tree; see `pricing.merkle`).
 """
@@ -19,13 +19,14 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from pricing.auctions import ascending, sealed
-from pricing.auctions.award import Award, Bid
-from pricing.merkle import merkle_root
+from pricing.auctions.award import Award, Bid, Reason
 from pricing.money import Money, amount
 from pricing.refusals import Mismatched, OutOfRange, PricingRefusal, Tampered, TooLarge, UnknownRule
 
 _BID: Final = b"mkt/bid/v1\0"
 _BUNDLE: Final = b"mkt/bundle/v1\0"
+_COVERED_BID: Final = b"mkt/bid/v2\0"
+_COVERED_BUNDLE: Final = b"mkt/bundle/v2\0"
 _PROXY: Final = b"mkt/proxy/v1\0"
 _TERMS: Final = b"mkt/terms/v1\0"
 Result = TypeVar("Result")
@@ -33,24 +34,44 @@ Result = TypeVar("Result")
 _NONCE_BYTES: Final = 32
 _TEXT_LIMIT: Final = 1 << 16
 
-BLIND_SPOT: Final = "a shill bid placed before the close cannot be detected from a transcript, nor by anyone"
-"""What every replay says it cannot show."""
 
-
-def commit_bid(auction: str, bidder: str, amount_minor: int, nonce: bytes) -> bytes:
+def commit_bid(
+    auction: str, bidder: str, amount_minor: int, nonce: bytes, *, covered_minor: int | None = None
+) -> bytes:
     """Return the 32-byte commitment of a sealed bid: it fixes the bid and, the nonce being secret, hides it.
 
     SHA-256 of domain, u16 length and auction, u16 length and bidder, u64 amount, nonce; big-endian, text in UTF-8 of
-    fewer than 65,536 bytes. nonce: 32 bytes drawn at random by the bidder. Refuses TooLarge, Negative, OutOfRange.
+    fewer than 65,536 bytes. nonce: 32 bytes drawn at random by the bidder. covered_minor: the most that the bid may be,
+    which everybody sees before it is opened; where there is such a bound, it follows the amount as u64, under a domain of
+    its own. Refuses TooLarge, Negative, OutOfRange.
     """
-    return _digest(_BID, _text(auction), _text(bidder), _u64(amount_minor), _nonce(nonce))
+    amounts, is_covered = _amounts(amount_minor, covered_minor)
+    domain = _COVERED_BID if is_covered else _BID
+    return _digest(domain, _text(auction), _text(bidder), amounts, _nonce(nonce))
 
 
-def commit_bundle(auction: str, bidder: str, goods: Sequence[str], amount_minor: int, nonce: bytes) -> bytes:
+def commit_bundle(
+    auction: str,
+    bidder: str,
+    goods: Sequence[str],
+    amount_minor: int,
+    nonce: bytes,
+    *,
+    covered_minor: int | None = None,
+) -> bytes:
     """Return the commitment of a bid on several goods: u16 count and sorted names come before the amount."""
     names = b"".join(_text(good) for good in sorted(goods))
-    parts = (len(goods).to_bytes(2, "big"), names, _u64(amount_minor), _nonce(nonce))
-    return _digest(_BUNDLE, _text(auction), _text(bidder), *parts)
+    amounts, is_covered = _amounts(amount_minor, covered_minor)
+    domain = _COVERED_BUNDLE if is_covered else _BUNDLE
+    parts = (len(goods).to_bytes(2, "big"), names, amounts, _nonce(nonce))
+    return _digest(domain, _text(auction), _text(bidder), *parts)
+
+
+def _amounts(amount_minor: int, covered_minor: int | None) -> tuple[bytes, bool]:
+    """Return a bid's amount, and its bound where it has one, as bytes; and whether it has one."""
+    if covered_minor is None:
+        return _u64(amount_minor), False
+    return _u64(amount_minor) + _u64(covered_minor), True
 
 
 def proxy_entry(auction: str, bidder: str, maximum_minor: int, at: int) -> bytes:
@@ -79,7 +100,10 @@ class Transcript:
 
     entries: the commitment of each bid in order of arrival, 32 bytes each. reveals: the bid behind each, or None for one
     that is not opened (it does not count, and a replay says so: the closing job opens every bid): bidder, amount_minor and nonce (hex); goods too for bundles;
-    bidder, maximum_minor and at for ascending. root: over terms and entries. award: as announced, see `award_document`.
+    covered_minor where the bid is void above what its deposit covers; bidder, maximum_minor and at for ascending.
+    refused: ascending, from version 3 of the terms on: bids that were refused only for the minimum, in the order in which
+    they came; they count where who made the minimum does not pay. root: over terms, entries, and the refused bids' entries.
+    award: as announced, see `award_document`. rounds: what was awarded again after winners who did not pay, see `again`.
     """
 
     auction: str
@@ -89,25 +113,19 @@ class Transcript:
     reveals: tuple[Mapping[str, Any] | None, ...]
     root: bytes
     award: Mapping[str, Any]
+    refused: tuple[Mapping[str, Any], ...] = ()
+    rounds: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def leaves(self) -> tuple[bytes, ...]:
-        """The leaves of the tree: the terms (with auction and kind), then every bid."""
-        return leaves(self.auction, self.kind, self.terms, self.entries)
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What a replay found: the award as computed again, the differences as sentences, and what it cannot show."""
-
-    award: Mapping[str, Any]
-    differences: tuple[str, ...]
-    cannot_show: tuple[str, ...]
+        """The leaves of the tree: the terms (with auction and kind), then every bid, then those refused for the minimum."""
+        return leaves(self.auction, self.kind, self.terms, (*self.entries, *self.refused_entries))
 
     @property
-    def equal(self) -> bool:
-        """Whether the transcript is right in all it states."""
-        return not self.differences
+    def refused_entries(self) -> tuple[bytes, ...]:
+        """What binds each bid that was refused for the minimum."""
+        entry_of, _ = kind_of(self.kind)
+        return tuple(read(entry_of, self.auction, one) for one in self.refused)
 
 
 def leaves(auction: str, kind: str, terms: Mapping[str, Any], entries: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -131,57 +149,12 @@ def award_of(kind: str, terms: Mapping[str, Any], reveals: Sequence[Mapping[str,
 
     For bundles each outcome also lists its goods. Refuses as `replay` does.
     """
-    return _read(_kind(kind)[1], terms, reveals)
-
-
-def replay(
-    transcript: Transcript, published_root: bytes | None = None, published_terms: bytes | None = None
-) -> Replayed:
-    """Compute everything again from the transcript alone and say where it differs.
-
-    published_root: the root as it was published at close, where the reader has it. published_terms: the hash of the terms
-    as published at opening. Refuses UnknownRule for a kind that
-    is not known, and what the auction itself refuses for terms or bids that could never have been accepted.
-    """
-    entry_of, _ = _kind(transcript.kind)
-    differences = []
-    root = merkle_root(transcript.leaves)
-    if root != transcript.root:
-        differences.append("the terms and commitments do not give the root: something changed after it was published")
-    if published_root is not None and published_root != transcript.root:
-        differences.append("the root is not the one published at close")
-    if published_terms is not None and published_terms != transcript.leaves[0]:
-        differences.append(
-            "the terms are not those published at opening: a reserve, number, rule, lot or instant differs"
-        )
-    differences += _seller_differences(transcript)
-    if len(transcript.reveals) != len(transcript.entries):
-        differences.append(f"{len(transcript.entries)} bids were committed, but {len(transcript.reveals)} are listed")
-    for number, (entry, reveal) in enumerate(zip(transcript.entries, transcript.reveals, strict=False)):
-        if reveal is None:
-            differences.append(f"bid {number} is not opened, though the closing job can open every bid")
-        elif _read(entry_of, transcript.auction, reveal) != entry:
-            differences.append(f"bid {number}, revealed by {reveal.get('bidder')}, is not the one committed to")
-    revealed = [reveal for reveal in transcript.reveals if reveal is not None]
-    award = award_of(transcript.kind, transcript.terms, revealed)
-    differences += _award_differences(transcript.award, award)
-    cannot_show = [BLIND_SPOT]
-    hidden = sum(reveal is None for reveal in transcript.reveals)
-    if hidden:
-        cannot_show.append(f"what {hidden} unrevealed bids were")
-    return Replayed(award, tuple(differences), tuple(cannot_show))
-
-
-def _seller_differences(transcript: Transcript) -> list[str]:
-    """Return where the seller's own bids, which come first, are not the reserves that the terms state."""
-    reserves = transcript.terms.get("reserves_minor", [])
-    stated = [reveal.get("amount_minor") for reveal in transcript.reveals[: len(reserves)] if reveal is not None]
-    return [] if stated == list(reserves) else ["the seller's bids are not the reserves that the terms state"]
+    return read(kind_of(kind)[1], terms, reveals)
 
 
 def to_json(transcript: Transcript) -> str:
     """Return the transcript as indented ASCII JSON, bytes in hex."""
-    document = {
+    document: dict[str, Any] = {
         "auction": transcript.auction,
         "kind": transcript.kind,
         "terms": transcript.terms,
@@ -190,6 +163,10 @@ def to_json(transcript: Transcript) -> str:
         "root": transcript.root.hex(),
         "award": transcript.award,
     }
+    if transcript.refused:
+        document["refused"] = transcript.refused
+    if transcript.rounds:
+        document["rounds"] = transcript.rounds
     return json.dumps(document, indent=1, sort_keys=True)
 
 
@@ -205,58 +182,58 @@ def from_json(text: str) -> Transcript:
             reveals=tuple(None if reveal is None else dict(reveal) for reveal in document["reveals"]),
             root=bytes.fromhex(document["root"]),
             award=dict(document["award"]),
+            refused=tuple(dict(one) for one in document.get("refused", ())),
+            rounds=tuple(dict(one) for one in document.get("rounds", ())),
         )
     except (ValueError, TypeError, KeyError, RecursionError) as problem:
         msg = "this is not a transcript"
         raise Tampered(msg) from problem
-    if not isinstance(made.auction, str) or not isinstance(made.kind, str) or set(document) != _FIELDS:
+    if not isinstance(made.auction, str) or not isinstance(made.kind, str) or set(document) - _MAY_LACK != _FIELDS:
         msg = "this is not a transcript"
         raise Tampered(msg)
     return made
 
 
 _FIELDS: Final = {"auction", "kind", "terms", "entries", "reveals", "root", "award"}
-
-
-def _award_differences(stated: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Return one sentence per bidder, and for the price, where the stated award is not the one found."""
-    try:
-        announced = {outcome["bidder"]: outcome for outcome in stated["outcomes"]}
-    except (KeyError, TypeError):
-        return ["the announced award cannot be read"]
-    differences = []
-    if stated.get("clearing_price_minor") != found["clearing_price_minor"]:
-        differences.append(
-            f"the clearing price is {found['clearing_price_minor']}, not {stated.get('clearing_price_minor')}"
-        )
-    differences += [
-        f"{outcome['bidder']} should have: {outcome}"
-        for outcome in found["outcomes"]
-        if announced.pop(outcome["bidder"], None) != outcome
-    ]
-    differences += [f"{bidder} did not bid, but is in the award" for bidder in announced]
-    if not differences and stated != found:
-        differences.append("the announced award says more than an award, or in another order")
-    return differences
+_MAY_LACK: Final = {"refused", "rounds"}
 
 
 def _sealed_entry(auction: str, reveal: Mapping[str, Any]) -> bytes:
-    return commit_bid(auction, reveal["bidder"], reveal["amount_minor"], bytes.fromhex(reveal["nonce"]))
+    nonce, covered = bytes.fromhex(reveal["nonce"]), reveal.get("covered_minor")
+    return commit_bid(auction, reveal["bidder"], reveal["amount_minor"], nonce, covered_minor=covered)
 
 
 def _bundle_entry(auction: str, reveal: Mapping[str, Any]) -> bytes:
-    nonce = bytes.fromhex(reveal["nonce"])
-    return commit_bundle(auction, reveal["bidder"], reveal["goods"], reveal["amount_minor"], nonce)
+    nonce, covered = bytes.fromhex(reveal["nonce"]), reveal.get("covered_minor")
+    return commit_bundle(
+        auction, reveal["bidder"], reveal["goods"], reveal["amount_minor"], nonce, covered_minor=covered
+    )
 
 
 def _proxy_entry(auction: str, reveal: Mapping[str, Any]) -> bytes:
     return proxy_entry(auction, reveal["bidder"], reveal["maximum_minor"], reveal["at"])
 
 
+def is_void(reveal: Mapping[str, Any]) -> bool:
+    """Return whether an opened bid is above what its deposit covers, so that it does not count."""
+    covered_minor = reveal.get("covered_minor")
+    return covered_minor is not None and bool(reveal["amount_minor"] > covered_minor)
+
+
+def _with_void(document: dict[str, Any], reveals: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON)
+    """Add to an award those who have no bid but void ones; `more` is what their outcomes say besides."""
+    named = {outcome["bidder"] for outcome in document["outcomes"]}
+    void = dict.fromkeys(reveal["bidder"] for reveal in reveals if reveal["bidder"] not in named)
+    nothing = {"units": 0, "pays_minor": 0, "reason": str(Reason.BEYOND_DEPOSIT)}
+    document["outcomes"] += [{"bidder": bidder} | nothing | more for bidder in void]
+    return document
+
+
 def _uniform_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    bids = [Bid(reveal["bidder"], Money(reveal["amount_minor"], terms["currency"])) for reveal in reveals]
+    counted = [reveal for reveal in reveals if not is_void(reveal)]
+    bids = [Bid(reveal["bidder"], Money(reveal["amount_minor"], terms["currency"])) for reveal in counted]
     reserve = Money(terms["reserve_minor"], terms["currency"])
-    return award_document(sealed.uniform_price(bids, terms["licences"], reserve))
+    return _with_void(award_document(sealed.uniform_price(bids, terms["licences"], reserve)), reveals)
 
 
 def _second_price_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -276,13 +253,16 @@ def ascending_terms(terms: Mapping[str, Any]) -> ascending.AscendingTerms:
     )
 
 
-def _ascending_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    rules = ascending_terms(terms)
-    bids = [
+def proxy_bids(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> list[ascending.ProxyBid]:
+    """Return an ascending auction's bids as its transcript shows them."""
+    return [
         ascending.ProxyBid(reveal["bidder"], Money(reveal["maximum_minor"], terms["currency"]), reveal["at"])
         for reveal in reveals
     ]
-    return award_document(ascending.award(ascending.run(rules, bids)[0]))
+
+
+def _ascending_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return award_document(ascending.award(ascending.run(ascending_terms(terms), proxy_bids(terms, reveals))[0]))
 
 
 def _bundle_award(rule: str, terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -293,12 +273,13 @@ def _bundle_award(rule: str, terms: Mapping[str, Any], reveals: Sequence[Mapping
     bids = [
         bundles.BundleBid(reveal["bidder"], frozenset(reveal["goods"]), Money(reveal["amount_minor"], currency))
         for reveal in reveals
+        if not is_void(reveal)
     ]
     made = bundles.vcg(bids, currency) if rule == "vcg" else bundles.core_selecting(bids, currency)
     document = award_document(made.award)
     for outcome in document["outcomes"]:
         outcome["goods"] = sorted(made.goods.get(outcome["bidder"], ()))
-    return document
+    return _with_void(document, reveals, goods=[])
 
 
 def _vcg_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -324,7 +305,7 @@ KINDS: Final[Mapping[str, tuple[EntryOf, AwardOf]]] = MappingProxyType(
 """The kinds of auction a transcript can hold: how a reveal becomes its entry, and reveals an award."""
 
 
-def _read(reader: Callable[..., Result], *parts: object) -> Result:
+def read(reader: Callable[..., Result], *parts: object) -> Result:
     """Return what the reader makes of untrusted parts; refuses Tampered where they are not what it reads."""
     try:
         return reader(*parts)
@@ -335,7 +316,8 @@ def _read(reader: Callable[..., Result], *parts: object) -> Result:
         raise Tampered(msg) from problem
 
 
-def _kind(kind: str) -> tuple[EntryOf, AwardOf]:
+def kind_of(kind: str) -> tuple[EntryOf, AwardOf]:
+    """Return how a kind's reveals become entries, and its award; refuses UnknownRule."""
     if kind not in KINDS:
         msg = f"this package replays {sorted(KINDS)}, not {kind}"
         raise UnknownRule(msg)

@@ -8,11 +8,11 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from pricing.auctions.receipt import Receipt, compare
-from pricing.auctions.transcript import Transcript, terms_entry
+from pricing.auctions.transcript import Transcript, terms_entry, to_json
 from pricing.log.notes import Checkpoint, VerifierKey, cosigned_at, is_signed
 from pricing.log.proofs import Proof, faults_of, read_entry
 from pricing.log.tiles import Tiles
@@ -233,15 +233,33 @@ def _kind(proof: Proof) -> str:
 
 def check_transcript(transcript: Transcript, digest: str, entries: Entries) -> Verdict:
     """Check a transcript, and the SHA-256 of its file in hex, against what the log says of the auction."""
-    found, name = Verdict(), f"auction {transcript.auction}"
-    terms = {"auction": transcript.auction, "kind": transcript.kind, "terms": transcript.terms}
-    expected = {
-        "auction_opened": ("terms_sha256", terms_entry(terms).hex(), "its terms were changed after it was opened"),
-        "auction_closed": ("root", transcript.root.hex(), "its bids are not those that the root at close is of"),
-        "auction_awarded": ("transcript_sha256", digest, "this is not the transcript that was published"),
-    }
-    for kind, (part, value, fault) in expected.items():
-        numbers = [number for number, entry in entries.items() if _is_about(entry, kind, transcript.auction)]
+    found, auction, name = Verdict(), transcript.auction, f"auction {transcript.auction}"
+    terms = {"auction": auction, "kind": transcript.kind, "terms": transcript.terms}
+    other = "this is not the transcript that was published"
+    published = [*(_digest_before(transcript, number) for number in range(len(transcript.rounds))), digest]
+    expected = [
+        (
+            "auction_opened",
+            auction,
+            "terms_sha256",
+            terms_entry(terms).hex(),
+            "its terms were changed after it was opened",
+        ),
+        (
+            "auction_closed",
+            auction,
+            "root",
+            transcript.root.hex(),
+            "its bids are not those that the root at close is of",
+        ),
+        ("auction_awarded", auction, "transcript_sha256", published[0], other),
+        *(
+            ("auction_awarded_again", f"{auction} {number}", "transcript_sha256", one, other)
+            for number, one in enumerate(published[1:], 2)
+        ),
+    ]
+    for kind, subject, part, value, fault in expected:
+        numbers = [number for number, entry in entries.items() if _is_about(entry, kind, subject)]
         if not numbers:
             found.cannot_show.append(f"{kind} of {name}: it is not in the entries given")
         for number in numbers:
@@ -249,7 +267,18 @@ def check_transcript(transcript: Transcript, digest: str, entries: Entries) -> V
                 found.shown.append(f"{name}: {kind} is entry {number}, and the transcript agrees")
             else:
                 found.faults.append(f"{name}: {fault} ({kind}, entry {number})")
+    later = f"{auction} {len(published) + 1}"
+    found.cannot_show += [
+        f"what was awarded again, by entry {number}: give the later transcript of {name}"
+        for number, entry in entries.items()
+        if _is_about(entry, "auction_awarded_again", later)
+    ]
     return found
+
+
+def _digest_before(transcript: Transcript, rounds: int) -> str:
+    """Return the SHA-256, in hex, of the transcript as it was published when it had this many rounds more than one."""
+    return hashlib.sha256(to_json(replace(transcript, rounds=transcript.rounds[:rounds])).encode()).hexdigest()
 
 
 def _is_about(entry: Mapping[str, Any], kind: str, subject: str) -> bool:

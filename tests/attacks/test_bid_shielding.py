@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from marketplace.auctions import award as ending
 from marketplace.auctions import eligibility
+from marketplace.auctions.actions import fixed_terms
+from marketplace.auctions.queries import get_bid
+from marketplace.auctions.receipts import receipt_of, signed
 from marketplace.database import execute
 from marketplace.ledger.queries import balance
+from marketplace.log.queries import list_facts
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
+from marketplace.storefront.reminders import write_to_bidders
+from pricing.__main__ import main as pricing
 from tests.marketplace.auctions.test_money import announced, bid, books_are_clean, end
 from tests.marketplace.conftest import counterpart, stripe  # noqa: F401 (fixtures)
 from tests.marketplace.identity.site import Browser, text_of
@@ -19,6 +27,7 @@ from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     import uuid
+    from pathlib import Path
 
     import httpx
 
@@ -48,7 +57,39 @@ async def do_not_pay(stripe: Any, partner: uuid.UUID) -> None:  # noqa: F811
     await ending.settle_sales()
 
 
-async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe: Any) -> None:  # noqa: F811
+async def replays_with_every_round(browser: Browser, auction: uuid.UUID, folder: Path, *, rounds: int) -> None:
+    """Check the latest transcript offline: it gives every round again, and a bid refused for the minimum cannot be left out."""
+    document = (await browser.get(f"/api/v1/auctions/{auction}/transcript")).content
+    (folder / "transcript.json").write_bytes(document)
+    logged = {one.subject: json.loads(one.statement) for one in await list_facts() if "awarded" in one.kind}
+    assert len(logged) == rounds + 1
+    last = f"{auction} {rounds + 1}"
+    assert logged[last]["transcript_sha256"] == hashlib.sha256(document).hexdigest(), "the public log has it"
+    receipts = await fetch("SELECT id FROM bid WHERE answer = 'refused_below_minimum'")
+    key = (await browser.get(f"/api/v1/auctions/{auction}")).json()["receipt_key"]
+    command = ["replay", str(folder / "transcript.json"), "--key", key]
+    for number, row in enumerate(receipts):
+        bidder = await fetch_value("SELECT partner FROM bid WHERE id = $1", row["id"])
+        bid, terms = await get_bid(row["id"], bidder), (await fixed_terms(auction)).digest
+        path = folder / f"receipt-{number}.json"
+        path.write_text(json.dumps(signed(receipt_of(bid, terms, is_repeated=True))))
+        command += ["--receipt", str(path)]
+    assert pricing(command) == 0
+    changed = json.loads(document)
+    assert len(changed["rounds"]) == rounds
+    for tamper in (
+        lambda made: made["refused"].pop(),
+        lambda made: made["rounds"][-1]["award"]["outcomes"].pop(),
+        lambda made: made["rounds"][0]["without"].append("BNOBODY"),
+        lambda made: made["refused"][0].update(maximum_minor=90_000_000),
+    ):
+        made = json.loads(document)
+        tamper(made)
+        (folder / "transcript.json").write_text(json.dumps(made))
+        assert pricing(command) == 1, "a change shows"
+
+
+async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe: Any, tmp_path: Path) -> None:  # noqa: F811
     """The second chance counts the bids that theirs made too low; the deposits of both pay what they cost the seller."""
     release = await open_shop()
     names = ("crook", "friend", "ann", "bob")
@@ -64,7 +105,8 @@ async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe
         assert "needs a deposit of its size" in text_of(shown), "no free shield"
         assert shown.status_code in (403, 422)
         page = text_of(await browsers[0].get(f"/en/auctions/{auction}"))
-        assert "may not bid for 180 days, and owes by how much the next buyer pays less" in page
+        assert "owes by how much the next buyer pays less" in page
+        assert "may not bid for 180 days, nor before it has paid what it owes" in page
         assert "A bid above €300.03 needs a deposit of its size" in page
         odd = await browsers[0].submit(f"/en/auctions/{auction}/deposit", {"amount": "1"})
         assert odd.status_code == 422
@@ -92,10 +134,13 @@ async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe
         await jobs()
         await eligibility.end_deposits()
         assert await balance("758100") == -1_474_500 - 5_000, "captured from what was held back"
+        await replays_with_every_round(browsers[0], auction, tmp_path, rounds=2)
         other = await announced(release, "ascending")
         for browser in browsers[:2]:
             assert "you owe €" in text_of(await browser.get(f"/en/auctions/{auction}"))
-            assert "may bid again from" in text_of(await browser.get(f"/en/auctions/{other}"))
+            shown = text_of(await browser.get(f"/en/auctions/{other}"))
+            assert "may bid again from" in shown
+            assert "once it has paid" not in shown, "what was held back paid it"
             assert "may not bid for a time" in text_of(await bid_on_page(browser, other, "120"))
         assert "pourra de nouveau enchérir" in text_of(await browsers[0].get(f"/fr/auctions/{other}"))
         for browser in browsers[1:]:
@@ -103,8 +148,8 @@ async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe
     await books_are_clean()
 
 
-async def test_who_has_no_deposit_is_charged_the_difference(stripe: Any) -> None:  # noqa: F811
-    """Below the limit a saved card is enough to bid: what its owner did not pay is asked for, and paid on a page here."""
+async def test_who_has_no_deposit_is_charged_the_difference_and_can_pay_it(stripe: Any) -> None:  # noqa: F811
+    """Below the limit a saved card is enough to bid: what its owner did not pay is asked for, on a page as often as one expires."""
     release = await open_shop()
     crook, ann = await make_buyer("crook"), await make_buyer("ann")
     for partner in (crook, ann):
@@ -114,14 +159,92 @@ async def test_who_has_no_deposit_is_charged_the_difference(stripe: Any) -> None
     await bid(crook, auction, LIMIT)
     await end(auction)
     await do_not_pay(stripe, crook)
-    assert await fetch_value("SELECT owed_minor FROM auction_default") == FLOOR
+    [debt] = await fetch("SELECT id, owed_minor FROM auction_default")
+    assert debt["owed_minor"] == FLOOR
     await run_commands()
-    page = await fetch_value("SELECT checkout_url FROM payment WHERE amount_minor = $1 AND state = 'open'", FLOOR)
-    assert page
-    await pay(page)
+    await write_to_bidders()
+    assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'debt_due'") == 1
+    await execute("UPDATE auction_default SET barred_until = decided_at + interval '1 second'")
+    async with Browser() as browser, Browser(browser.app) as other:
+        await browser.sign_in("crook@partner.example")
+        await other.sign_in("ann@partner.example")
+        assert "You owe nothing" in text_of(await other.get("/en/auctions/debts"))
+        assert (await other.submit(f"/en/auctions/debts/{debt['id']}/pay", {})).status_code == 404
+        shown = text_of(await browser.get(f"/en/auctions/{auction}"))
+        assert "Pay what you owe" in shown
+        refused = await browser.client.put(
+            f"/api/v1/auctions/{await announced(release, 'ascending')}/bids/{debt['id']}",
+            json={"currency": "EUR", "maximum_minor": FLOOR},
+        )
+        assert "once it has paid" in text_of(await browser.get(f"/en/auctions/{auction}")) or refused.status_code in (
+            401,
+            403,
+        )
+        page = text_of(await browser.get("/en/auctions/debts"))
+        assert "once this is paid" in page
+        assert "Reste à payer" in text_of(await browser.get("/fr/auctions/debts"))
+        await execute("UPDATE payment SET state = 'expired' WHERE subject = $1", debt["id"])
+        asked = await browser.submit(f"/en/auctions/debts/{debt['id']}/pay", {})
+        again = await browser.submit(f"/en/auctions/debts/{debt['id']}/pay", {})
+        assert asked.headers["location"] == again.headers["location"], "one page at a time"
+        await pay(asked.headers["location"])
+        returned = await browser.get(f"/en/auctions/debts?paid={debt['id']}")
+        assert "Paid: you may bid again from" in text_of(returned)
+        after = await browser.submit(f"/en/auctions/debts/{debt['id']}/pay", {})
+        assert after.headers["location"].endswith("/auctions/debts"), "nothing is paid twice"
+        assert await fetch_value("SELECT bid_refusal($1, $2, 0)", crook, auction) is None, "the bar is lifted"
     await jobs()
     await ending.settle_sales()
     assert await ending.settle_sales() == 0
     assert await balance("758100") == -FLOOR
     assert await fetch_value("SELECT net_minor FROM auction_sale WHERE state IN ('due', 'paid')") == FLOOR
     await books_are_clean()
+
+
+async def test_a_sealed_bid_beyond_its_deposit_is_void_once_opened_and_shows_nothing_before(
+    stripe: Any,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """The deposit is chosen before sealing: the answer to a shield is that of any bid, and it wins nothing."""
+    release = await open_shop()
+    crook, rich, ann = [await make_buyer(name) for name in ("crook", "rich", "ann")]
+    for partner in (crook, rich, ann):
+        await save(stripe, partner, token="tok_visa")
+    auction = await announced(release, "limited", unsecured_times=3)
+    async with Browser() as browser, Browser(browser.app) as other:
+        await browser.sign_in("crook@partner.example")
+        await other.sign_in("rich@partner.example")
+        page = text_of(await browser.get(f"/en/auctions/{auction}"))
+        assert "Above €300.03 your bid would be void when bids are opened" in page
+        assert "The deposit is chosen before the bid is sealed" in page
+        await other.submit(f"/en/auctions/{auction}/deposit", {"amount": str(2 * LIMIT)})
+        await sweep_events()
+        await handle_events()
+        assert "Above €600.06 your bid would be void" in text_of(await other.get(f"/en/auctions/{auction}"))
+        nonce = "cd" * 32
+        for one, euros in ((browser, SHIELD), (other, "500")):
+            answer = await one.submit(f"/en/auctions/{auction}/bids", {"amount": euros, "nonce": nonce})
+            assert "Accepted and sealed" in text_of(await one.get(answer.headers["location"]))
+        await bid(ann, auction, 2 * FLOOR)
+        log = text_of(await browser.get(f"/fr/auctions/{auction}"))
+        assert "Couverte jusqu’à" in log
+        assert "600,06" in log, "everybody sees what a deposit covers"
+        assert "15 000" not in log
+        kept = await browser.get(answer.headers["location"])
+        await end(auction)
+        award = text_of(await browser.get(f"/en/auctions/{auction}"))
+        assert "Void: above what its deposit covers" in award
+        document = (await browser.get(f"/api/v1/auctions/{auction}/transcript")).content
+    assert kept.status_code == 200
+    rows = await fetch("SELECT partner, pays_minor, reason FROM auction_outcome ORDER BY reason")
+    assert [tuple(row) for row in rows] == [
+        (crook, 0, "beyond_deposit"),
+        (ann, 0, "outbid"),
+        (rich, 2 * FLOOR, "won"),
+    ], "the price is that of the best bid that counts"
+    (tmp_path / "transcript.json").write_bytes(document)
+    assert pricing(["replay", str(tmp_path / "transcript.json")]) == 0
+    raised = json.loads(document)
+    raised["reveals"][0]["covered_minor"] = 80_000_000
+    (tmp_path / "transcript.json").write_text(json.dumps(raised))
+    assert pricing(["replay", str(tmp_path / "transcript.json")]) == 1, "what a deposit covers is bound with the bid"

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from pricing.auctions.receipt import batch_statement, compare, read_receipt
-from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, proxy_entry, replay
+from pricing.auctions.replay import replay
+from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, proxy_entry
 from pricing.ed25519 import verifies
 from pricing.merkle import merkle_root, root_and_paths
 from pricing.refusals import Tampered

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing.__main__ import main
+from pricing.auctions.replay import BLIND_SPOT, replay
 from pricing.auctions.transcript import (
-    BLIND_SPOT,
     Transcript,
     award_of,
     commit_bid,
@@ -22,7 +22,6 @@ from pricing.auctions.transcript import (
     from_json,
     leaves,
     proxy_entry,
-    replay,
     terms_entry,
     to_json,
 )

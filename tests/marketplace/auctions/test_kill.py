@@ -17,7 +17,8 @@ from marketplace.auctions import award as ending
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, get_transcript
 from marketplace.settings import settings
-from pricing.auctions.transcript import from_json, replay
+from pricing.auctions.replay import replay
+from pricing.auctions.transcript import from_json
 from tests.marketplace.auctions.builders import Bidder, make_bidder, move_end, open_auction
 from tests.marketplace.auctions.killing import Proxy, proxy
 from tests.marketplace.auctions.webs import Web, fork

@@ -18,8 +18,9 @@ from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction, get_transcript, list_outcomes
 from marketplace.errors import Invalid
 from marketplace.identity import actions as identity
+from pricing.auctions.replay import replay
 from pricing.auctions.transcript import KINDS as PRICE_RULES
-from pricing.auctions.transcript import from_json, replay
+from pricing.auctions.transcript import from_json
 from tests.marketplace.auctions.builders import make_bidder, make_offer, move_end, open_auction
 from tests.marketplace.auctions.test_money import DAY
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of

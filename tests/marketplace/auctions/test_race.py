@@ -19,7 +19,8 @@ from marketplace.instants import instant_of, microseconds
 from pricing.auctions.ascending import ProxyBid
 from pricing.auctions.ascending import run as run_pure
 from pricing.auctions.receipt import read_receipt
-from pricing.auctions.transcript import from_json, replay
+from pricing.auctions.replay import replay
+from pricing.auctions.transcript import from_json
 from pricing.money import Money
 from tests.marketplace.auctions.builders import Bidder, make_bidder, open_auction
 from tests.marketplace.auctions.webs import Web, web_processes

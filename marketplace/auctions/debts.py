@@ -1,0 +1,139 @@
+"""What a winner who did not pay owes: by how much what it won was sold for less, beyond what its deposits covered.
+
+It is charged once to the saved method, off session; where that fails it is paid on Stripe's page, which its partner may ask
+for again as often as one expires. What is received is entered as a forfeited deposit is. Until all of it is received the
+bar does not end, and not before its time is over.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.auctions.eligibility import PAGE_LASTS, email_of
+from marketplace.auctions.queries import SQL
+from marketplace.auctions.tables import AuctionDefault, AuctionDeposit
+from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
+from marketplace.errors import Conflict, NotFound
+from marketplace.payments import actions as payments
+from marketplace.payments.events import refresh_payment
+from marketplace.payments.rules import Line
+from marketplace.payments.stripe_calls import run_command, run_commands
+from marketplace.payments.tables import Payment
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from marketplace.identity.actors import Actor
+
+BATCH_SIZE: Final = 200
+PAGE: Final = "/auctions/debts"
+
+
+class Owed(Struct, frozen=True):
+    """What a winner who did not pay owes beyond its deposits."""
+
+    id: uuid.UUID
+    auction: uuid.UUID
+    partner: uuid.UUID
+    currency: str
+    amount_minor: int
+
+
+class Bar(Struct, frozen=True):
+    """What a partner owes for an auction, None where it paid in time, whether it owes anything still, and until when it is barred."""
+
+    owed_minor: int | None
+    is_owed: bool | None
+    barred_until: dt.datetime | None
+
+
+async def find_bar(partner: uuid.UUID, auction: uuid.UUID) -> Bar | None:
+    """Return what a partner owes for an auction and until when it may not bid; None where it owes nothing and may."""
+    bar = await fetch_row(
+        Bar,
+        """SELECT max(owed_minor) FILTER (WHERE auction = $2) AS owed_minor,
+                  bool_or(settled_at IS NULL AND owed_minor > 0) AS is_owed, max(barred_until) AS barred_until
+           FROM auction_default
+           WHERE partner = $1 AND (barred_until > clock_timestamp() OR settled_at IS NULL AND owed_minor > 0 OR auction = $2)""",
+        partner,
+        auction,
+    )
+    return bar if bar and bar.barred_until else None
+
+
+async def collect_owed() -> int:
+    """Charge who did not pay, on the saved method or else a page, for what no deposit of theirs covered; return how many."""
+    rows = await fetch_rows(Owed, SQL["list_uncollected"], BATCH_SIZE)
+    for row in rows:
+        page = f"{settings().url}/en{PAGE}"
+        now = clock.now()
+        async with transaction():
+            await AuctionDeposit.insert(
+                AuctionDeposit(
+                    id=row.id,
+                    auction=row.auction,
+                    partner=row.partner,
+                    amount_minor=row.amount_minor,
+                    asked_at=now,
+                    ending="forfeited",
+                    ended_at=now,
+                )
+            ).on_conflict(action="DO NOTHING", target=AuctionDeposit.id)
+            await payments.request_charge(
+                row.id,
+                row.partner,
+                amount_minor=row.amount_minor,
+                currency=row.currency,
+                lines=[Line("What an unpaid award was sold for less", row.amount_minor)],
+                email=await email_of(row.partner, None),
+                success_url=f"{page}?paid={row.id}",
+                cancel_url=page,
+                locale="en",
+                expires_at=now + PAGE_LASTS,
+            )
+    return len(rows)
+
+
+async def settle_debts() -> int:
+    """Note which debts are paid, and which are not any more since it was given back; return how many changed."""
+    return await execute(
+        """UPDATE auction_default AS owed
+           SET settled_at = CASE WHEN settled_at IS NULL THEN clock_timestamp() END
+           WHERE (settled_at IS NULL) = (owed_minor <= (
+               SELECT coalesce(sum(received_minor - refunded_minor), 0)
+               FROM auction_deposit AS deposit JOIN payment ON payment.subject = deposit.id
+               WHERE deposit.auction = owed.auction AND deposit.partner = owed.partner
+           ))"""
+    )
+
+
+async def pay_debt(actor: Actor, debt: uuid.UUID) -> str | None:
+    """Return the address of Stripe's page where a partner pays a debt of its own; None where it is paid, or under way.
+
+    Refuses NotFound for anybody else's, and Conflict while a deposit is still being captured for it.
+    """
+    owed = (AuctionDefault.id == debt) & (AuctionDefault.partner == actor.partner)
+    if not await AuctionDefault.exists().where(owed):
+        raise NotFound("There is nothing to pay.")
+    if await settle_debts() and await AuctionDefault.exists().where(owed, AuctionDefault.settled_at.is_not_null()):
+        return None
+    if await collect_owed():
+        await run_commands()
+    of_debt = Payment.subject == debt
+    state = await fetch_scalar(str, Payment.select(Payment.state).where(of_debt))
+    if state is None and not await AuctionDefault.exists().where(owed, AuctionDefault.settled_at.is_not_null()):
+        raise Conflict("Your deposit is being captured for it; look again in a few minutes.")
+    if state in ("expired", "failed"):
+        await run_command(await payments.request_page_again(debt, expires_at=clock.now() + PAGE_LASTS))
+    return await fetch_scalar(str, Payment.select(Payment.checkout_url).where(of_debt, Payment.state == "open"))
+
+
+async def refresh_debt(partner: uuid.UUID, debt: uuid.UUID) -> None:
+    """Ask Stripe for a debt's status, for someone who returns from its page, and note whether it is paid."""
+    if await AuctionDefault.exists().where((AuctionDefault.id == debt) & (AuctionDefault.partner == partner)):
+        await refresh_payment(debt)
+        await settle_debts()

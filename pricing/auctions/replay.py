@@ -1,0 +1,188 @@
+"""Replaying: an auction's award computed again from its transcript alone, round by round, and where it differs.
+
+The rule this file keeps: nothing is believed that can be computed. Where a winner does not pay, the same rule is applied
+again as if it had never bid (`again`): bids that were refused only because of its own count, at the instant they came,
+and the auction ends when it ended. Lots that others won stay theirs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pricing.auctions.ascending import BidAnswer, run
+from pricing.auctions.transcript import Transcript, ascending_terms, award_of, kind_of, proxy_bids, read
+from pricing.merkle import merkle_root
+
+BLIND_SPOT: Final = "a shill bid placed before the close cannot be detected from a transcript, nor by anyone"
+"""What every replay says it cannot show."""
+ASCENDING: Final = "ascending"
+BINDS_REFUSED: Final = 3
+"""From this version of the terms on, the root is over bids that were refused for the minimum, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay found: the award as computed again, the differences as sentences, and what it cannot show."""
+
+    award: Mapping[str, Any]
+    differences: tuple[str, ...]
+    cannot_show: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether the transcript is right in all it states."""
+        return not self.differences
+
+
+def replay(
+    transcript: Transcript, published_root: bytes | None = None, published_terms: bytes | None = None
+) -> Replayed:
+    """Compute everything again from the transcript alone and say where it differs.
+
+    published_root: the root as it was published at close, where the reader has it. published_terms: the hash of the terms
+    as published at opening. Refuses UnknownRule for a kind that
+    is not known, and what the auction itself refuses for terms or bids that could never have been accepted.
+    """
+    entry_of, _ = kind_of(transcript.kind)
+    differences = []
+    root = merkle_root(transcript.leaves)
+    if root != transcript.root:
+        differences.append("the terms and commitments do not give the root: something changed after it was published")
+    if published_root is not None and published_root != transcript.root:
+        differences.append("the root is not the one published at close")
+    if published_terms is not None and published_terms != transcript.leaves[0]:
+        differences.append(
+            "the terms are not those published at opening: a reserve, number, rule, lot or instant differs"
+        )
+    differences += _seller_differences(transcript)
+    if len(transcript.reveals) != len(transcript.entries):
+        differences.append(f"{len(transcript.entries)} bids were committed, but {len(transcript.reveals)} are listed")
+    for number, (entry, reveal) in enumerate(zip(transcript.entries, transcript.reveals, strict=False)):
+        if reveal is None:
+            differences.append(f"bid {number} is not opened, though the closing job can open every bid")
+        elif read(entry_of, transcript.auction, reveal) != entry:
+            differences.append(f"bid {number}, revealed by {reveal.get('bidder')}, is not the one committed to")
+    revealed = [reveal for reveal in transcript.reveals if reveal is not None]
+    award = award_of(transcript.kind, transcript.terms, revealed)
+    differences += _award_differences(transcript.award, award)
+    differences += read(_refused_differences, transcript, revealed)
+    differences += read(_round_differences, transcript, revealed)
+    cannot_show = [BLIND_SPOT]
+    if transcript.rounds:
+        cannot_show.append("whether who is said not to have paid did not")
+    hidden = sum(reveal is None for reveal in transcript.reveals)
+    if hidden:
+        cannot_show.append(f"what {hidden} unrevealed bids were")
+    return Replayed(award, tuple(differences), tuple(cannot_show))
+
+
+def _seller_differences(transcript: Transcript) -> list[str]:
+    """Return where the seller's own bids, which come first, are not the reserves that the terms state."""
+    reserves = transcript.terms.get("reserves_minor", [])
+    stated = [reveal.get("amount_minor") for reveal in transcript.reveals[: len(reserves)] if reveal is not None]
+    return [] if stated == list(reserves) else ["the seller's bids are not the reserves that the terms state"]
+
+
+def again(
+    transcript: Transcript, *, without: Sequence[str], kept: Sequence[str] = (), free: Sequence[str] = ()
+) -> Transcript:
+    """Return a transcript with one more round: what is awarded as if those who did not pay had never bid.
+
+    without: the bidders who did not pay, of all rounds. kept: those whose award of an earlier round stays, which the new
+    one says nothing of. free: of a bundle auction, the goods that nobody has; of others, nothing.
+    """
+    revealed = [reveal for reveal in transcript.reveals if reveal is not None]
+    award = _awarded_again(transcript, revealed, {"without": without, "kept": kept, "free": free})
+    made = {
+        "round": len(transcript.rounds) + 2,
+        "without": sorted(without),
+        "kept": sorted(kept),
+        "free": sorted(free),
+        "award": award,
+    }
+    return replace(transcript, rounds=(*transcript.rounds, made))
+
+
+def _awarded_again(
+    transcript: Transcript, revealed: Sequence[Mapping[str, Any]], stated: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    gone, terms = set(stated["without"]), dict(transcript.terms)
+    if _sells_several(transcript):
+        free = set(stated["free"])
+        shown = [
+            one for one in revealed if one["bidder"] not in gone | set(stated["kept"]) and set(one["goods"]) <= free
+        ]
+        return award_of(transcript.kind, terms, shown)
+    shown = [one for one in _with_refused(transcript, revealed) if one["bidder"] not in gone]
+    if transcript.kind == ASCENDING:
+        ended, _ = run(ascending_terms(terms), proxy_bids(terms, revealed))
+        terms |= {"closes_at": ended.closes_at, "window": 0, "extension": 0, "most_extension": None}
+    return award_of(transcript.kind, terms, shown)
+
+
+def _sells_several(transcript: Transcript) -> bool:
+    return transcript.kind in ("vcg", "core")
+
+
+def _with_refused(transcript: Transcript, revealed: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return accepted bids and those refused for the minimum, as they came."""
+    if not transcript.refused:
+        return list(revealed)
+    return sorted([*revealed, *transcript.refused], key=lambda one: one["at"])
+
+
+def _refused_differences(transcript: Transcript, revealed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return where a bid is said to be refused, or accepted, that the rule answers otherwise."""
+    if not transcript.refused:
+        return []
+    if transcript.kind != ASCENDING:
+        return ["bids that were refused for a minimum are listed, which this kind of auction has none of"]
+    bids, refused = _with_refused(transcript, revealed), {id(one) for one in transcript.refused}
+    _, answers = run(ascending_terms(transcript.terms), proxy_bids(transcript.terms, bids))
+    return [
+        f"the bid of {one['maximum_minor']} by {one['bidder']} is listed as refused, but the rule answers {answer}"
+        for one, answer in zip(bids, answers, strict=True)
+        if id(one) in refused and answer != BidAnswer.REFUSED_BELOW_MINIMUM
+    ]
+
+
+def _round_differences(transcript: Transcript, revealed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return where what was awarded again is not what the same rule gives without those who did not pay."""
+    differences: list[str] = []
+    won = {one["bidder"]: set(one.get("goods", ())) for one in transcript.award["outcomes"] if one["units"]}
+    for number, stated in enumerate(transcript.rounds, 2):
+        gone, kept, free = set(stated["without"]), set(stated["kept"]), set(stated["free"])
+        if stated["round"] != number or not gone or not gone | kept <= won.keys() or (gone & kept and not free):
+            differences.append(f"round {number} is not about winners of the rounds before it")
+        if not free <= set().union(*(won.get(one, set()) for one in gone)):
+            differences.append(f"round {number} sells lots that nobody left unpaid")
+        found = _awarded_again(transcript, revealed, stated)
+        differences += [f"round {number}: {one}" for one in _award_differences(stated["award"], found)]
+        won |= {
+            one["bidder"]: set(one.get("goods", ()))
+            for one in found["outcomes"]
+            if one["units"] and one["bidder"] not in kept
+        }
+    return differences
+
+
+def _award_differences(stated: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Return one sentence per bidder, and for the price, where the stated award is not the one found."""
+    try:
+        announced = {outcome["bidder"]: outcome for outcome in stated["outcomes"]}
+    except (KeyError, TypeError):
+        return ["the announced award cannot be read"]
+    differences = []
+    if stated.get("clearing_price_minor") != found["clearing_price_minor"]:
+        differences.append(
+            f"the clearing price is {found['clearing_price_minor']}, not {stated.get('clearing_price_minor')}"
+        )
+    differences += [
+        f"{outcome['bidder']} should have: {outcome}"
+        for outcome in found["outcomes"]
+        if announced.pop(outcome["bidder"], None) != outcome
+    ]
+    differences += [f"{bidder} did not bid, but is in the award" for bidder in announced]
+    if not differences and stated != found:
+        differences.append("the announced award says more than an award, or in another order")
+    return differences
