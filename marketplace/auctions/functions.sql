@@ -68,9 +68,9 @@ CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON auction_lead FOR EACH R
 ALTER TABLE auction_lead SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- Return, of each partner in turn, why it may not bid in an auction, or null. A bidder is vetted, not barred for what it did
--- not pay, as long as it owes for that too, and has a payment method that is still valid, or a deposit authorised for this auction until after its end; where
--- its bid needs a deposit of `needed` cents or more, that, for as long as the first winner may pay. Volatile, so that a
--- statement that waited for the auction's lock asks what is so now, not what was when it began to wait.
+-- not pay, nor owes anything for that, and has a payment method that is still valid, or a deposit authorised for this auction
+-- until after its end; where its bid needs a deposit of `needed` cents or more, that, for as long as the first winner may pay.
+-- Volatile, so that a statement that waited for the auction's lock asks what is so now, not what was when it began to wait.
 CREATE OR REPLACE FUNCTION bid_refusals(bidders uuid[], asked uuid, needed bigint[]) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

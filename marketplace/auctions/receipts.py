@@ -80,26 +80,25 @@ def receipts_of(bids: Sequence[Bid], terms_sha256: str) -> list[BidReceipt]:
 
 def document_of(bid: Bid, terms_sha256: str) -> bytes:
     """Return the canonical bytes of the answer to a bid, from its row and its auction's terms."""
-    covered = {} if bid.covered_minor is None else {"covered_minor": bid.covered_minor}
+    stated = {
+        "answer": bid.answer,
+        "auction": bid.auction,
+        "bid": bid.id,
+        "bidder": bid.pseudonym,
+        "closes_at": microseconds(bid.closes_at),
+        "commitments": rules.commitments_of(bid),
+        "kind": "bid receipt",
+        "maximum_minor": bid.maximum_minor,
+        "position": bid.position,
+        "price_minor": bid.price_minor,
+        "received_at": microseconds(bid.received_at),
+        "terms": terms_sha256,
+        "version": RECEIPT_VERSION,
+    }
+    if bid.covered_minor is not None:
+        stated["covered_minor"] = bid.covered_minor
     # Sorted keys without spaces, of ASCII text and whole numbers below 2**53, none to be escaped: RFC 8785's form.
-    return _ENCODER.encode(
-        covered
-        | {
-            "answer": bid.answer,
-            "auction": bid.auction,
-            "bid": bid.id,
-            "bidder": bid.pseudonym,
-            "closes_at": microseconds(bid.closes_at),
-            "commitments": rules.commitments_of(bid),
-            "kind": "bid receipt",
-            "maximum_minor": bid.maximum_minor,
-            "position": bid.position,
-            "price_minor": bid.price_minor,
-            "received_at": microseconds(bid.received_at),
-            "terms": terms_sha256,
-            "version": RECEIPT_VERSION,
-        }
-    )
+    return _ENCODER.encode(stated)
 
 
 def signed(receipt: BidReceipt) -> dict[str, Any]:
