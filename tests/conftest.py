@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -52,6 +53,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         server.run_sql(
             f"GRANT pg_read_all_stats, pg_signal_backend TO {SERVING}"
         )  # tests look at sessions, and end some
+        server.run_sql("GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean) TO partage", "template")  # for the sweep
 
         async def prepare() -> None:
             from migrations.runner import migrate  # noqa: PLC0415
@@ -105,12 +107,27 @@ def database_url(
         postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+FILLED = """SELECT relname, relkind = 'r' AND coalesce(file.size, 0) = 0 AS is_empty
+    FROM pg_class LEFT JOIN pg_stat_file(pg_relation_filepath(oid), true) AS file ON relkind = 'r'
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
+    UNION ALL SELECT proname, false FROM pg_proc WHERE pronamespace = 'public'::regnamespace"""
+"""Tables, which are empty as long as their file is, views and functions."""
+
+
 async def _sweep(url: str) -> None:
-    from marketplace.invariants import broken  # noqa: PLC0415
+    """Refuse offenders of any invariant; one that reads empty tables alone has the answer it has in the empty template."""
+    from marketplace.invariants import INVARIANTS, broken  # noqa: PLC0415
 
     await database.open_pool(url, size=1)
     try:
-        assert await broken() == []
+        assert database.DB.pool
+        is_empty: dict[str, bool] = dict(await database.DB.pool.fetch(FILLED))
+        asked = {}
+        for sentence, invariant in INVARIANTS.items():
+            read = [name for name in re.findall(r"\w+", invariant.sql) if name in is_empty]
+            if not read or not all(is_empty[name] for name in read):
+                asked[sentence] = invariant
+        assert await broken(asked) == []
     finally:
         await database.close_pool()
 
