@@ -20,11 +20,14 @@ from marketplace.errors import NotFound
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, staff, subscriber
 from marketplace.settings import settings
+from marketplace.signing import public_key
 from marketplace.transparency import queries, rules
+from marketplace.transparency.bids import CheckedBid, check_bid
 from marketplace.transparency.checking import MOST_BYTES, Checked, check_upload
 from marketplace.transparency.day_kinds import CONSENT, JOURNAL, PRICES, TRAIL
 from marketplace.transparency.proofs import prove_entry, prove_item, prove_price
 from marketplace.web.pages import page
+from pricing.log.documents import is_bid_receipt
 from pricing.log.notes import Checkpoint, cosigned_at, read_checkpoint, read_key
 
 Asked = Request[Actor | None, Any, Any]
@@ -54,10 +57,18 @@ async def check_proof(request: Asked) -> Template:
         file = None
     data = await file.read() if isinstance(file, UploadFile) else b""
     heads, witnesses = await queries.list_keys(), rules.read_witnesses(settings().log_witnesses)
+    if is_bid_receipt(text := data.decode(errors="replace")) and (shown := await _page_of_bid(request, text)):
+        return shown
     return await _page(request, "", check_upload(data, [read_key(key) for key in heads], [key for key, _ in witnesses]))
 
 
-async def _page(request: Asked, about: str, checked: Checked | None) -> Template:
+async def _page_of_bid(request: Asked, text: str) -> Template | None:
+    head = await queries.find_head()
+    checked = await check_bid(text, await _published(head.origin) if head else None)
+    return await _page(request, "", None, checked) if checked else None
+
+
+async def _page(request: Asked, about: str, checked: Checked | None, checked_bid: CheckedBid | None = None) -> Template:
     head, actor = await queries.find_head(), request.user
     published = await _published(head.origin) if head else None
     size = published.size if published else 0
@@ -76,6 +87,9 @@ async def _page(request: Asked, about: str, checked: Checked | None) -> Template
         trail_heads=await queries.list_trail_heads() if actor and actor.role in AUDITS else None,
         quotes=await queries.list_quotes_of(actor.partner) if actor and actor.partner else [],
         checked=checked,
+        checked_bid=checked_bid,
+        bids=await queries.list_bids_of(actor.partner) if actor and actor.partner else [],
+        receipt_key=public_key(settings().signing_key).hex(),
     )
 
 
@@ -92,6 +106,18 @@ async def entry_proof(number: FromPath[int]) -> Response[bytes]:
     if not 0 <= number < 1 << 53:
         raise NotFound("The log has no such entry.")
     return _proof(f"entry-{number}", await prove_entry(number))
+
+
+@get("/transparency/auctions/{auction:uuid}", opt=expect("anyone", stranger=200))
+async def auction_proofs(auction: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Hand out the proofs of all that the log has of an auction, as JSON: what a bid's receipt is held against."""
+    head = await queries.find_head()
+    published = await _published(head.origin) if head else None
+    entries = await queries.list_about(str(auction), published.size if published else 0)
+    proofs = [await prove_entry(entry.number) for entry in entries]
+    return Response(
+        json.dumps({"proofs": proofs}).encode(), media_type="application/json", headers={"Cache-Control": A_MOMENT}
+    )
 
 
 @get("/transparency/receipts/{receipt:uuid}", guards=[subscriber], opt=expect("subscriber", stranger=404))
@@ -147,4 +173,14 @@ async def log_file(name: FromPath[str], path: FromPath[str]) -> Response[bytes]:
     )
 
 
-ROUTES = [log_page, check_proof, entry_proof, receipt_proof, quote_proof, books_proof, trail_proof, log_file]
+ROUTES = [
+    log_page,
+    check_proof,
+    entry_proof,
+    auction_proofs,
+    receipt_proof,
+    quote_proof,
+    books_proof,
+    trail_proof,
+    log_file,
+]

@@ -69,6 +69,16 @@ class LoggedQuote(Struct, frozen=True):
     document: bytes
 
 
+class OwnBid(Struct, frozen=True):
+    """A partner's bid: in which auction, of which dataset, and when."""
+
+    id: uuid.UUID
+    auction: uuid.UUID
+    received_at: dt.datetime
+    title_fr: str
+    title_en: str
+
+
 class HiddenStatement(Struct, frozen=True):
     """A confidential fact: its name, and what it states as canonical JSON."""
 
@@ -142,6 +152,11 @@ async def list_items_between(tree: int, first: int, end: int) -> list[PlacedItem
 async def list_quotes_of(partner: uuid.UUID) -> Sequence[LoggedQuote]:
     """Return a partner's ten latest quotes of posted prices."""
     return await fetch_rows(LoggedQuote, SQL["list_quotes_of"], partner)
+
+
+async def list_bids_of(partner: uuid.UUID) -> list[OwnBid]:
+    """Return a partner's ten latest bids, refused ones too: each has a receipt."""
+    return await fetch_rows(OwnBid, SQL["list_bids_of"], partner)
 
 
 async def list_latest(size: int) -> list[Entry]:

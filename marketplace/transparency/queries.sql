@@ -150,3 +150,14 @@ FROM day_item
 WHERE day_item.kind = 'audit_trail'
 ORDER BY day_item.id DESC
 LIMIT 10;
+
+-- name: list_bids_of
+-- The partner $1's ten latest bids, the last one first.
+SELECT bid.id, bid.auction, bid.received_at, dataset.title_fr, dataset.title_en
+FROM bid
+JOIN auction ON auction.id = bid.auction
+JOIN offer ON offer.id = auction.offer
+JOIN dataset ON dataset.code = offer.dataset
+WHERE bid.partner = $1
+ORDER BY bid.received_at DESC, bid.id
+LIMIT 10;

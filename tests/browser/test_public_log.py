@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from marketplace import clock
+from marketplace.auctions import award as ending
 from marketplace.consent.queries import get_signed_receipt
 from marketplace.transparency.actions import keep_log
 from marketplace.transparency.proofs import prove_entry, prove_item
+from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.marketplace.transparency.logs import agree, state_facts
 from tests.support.browsing import open_visit
 from tests.support.market import running
@@ -49,3 +53,42 @@ async def test_a_proof_is_checked_in_the_browser(chromium: str, tmp_path: Path) 
                 if name in {"mine", "entry"}:
                     await guest.read("The proof holds.")
             await guest.look()
+
+
+@pytest.mark.deep
+async def test_a_bids_receipt_is_checked_in_the_browser(chromium: str, tmp_path: Path) -> None:
+    async with running() as market:
+        auction = await open_auction()
+        receipts = []
+        for maximum in (5_000, 4_000, 9_000):
+            bidder = await make_bidder()
+            path = f"{market.base}/api/v1/auctions/{auction}/bids/{uuid.uuid4()}"
+            async with httpx.AsyncClient() as client:
+                wanted = {"currency": "EUR", "maximum_minor": maximum}
+                receipts.append((await client.put(path, json=wanted, headers=bidder.headers)).json()["receipt"])
+        await keep_log()
+        refused = receipts[1]["document"]
+        assert refused["answer"] == "outbid_at_once"
+        forged = receipts[0] | {"canonical": receipts[1]["canonical"]}
+        async with open_visit(chromium, market) as visit:
+            guest = await visit.guest()
+            await guest.go("/transparency")
+
+            async def check(kept: object, *sentences: str) -> None:
+                (tmp_path / "receipt.json").write_text(json.dumps(kept))
+                await guest.page.set_input_files("#proof", tmp_path / "receipt.json")
+                await guest.page.get_by_role("button", name="Check the proof").click()
+                for sentence in sentences:
+                    await guest.read(sentence)
+
+            await check(
+                receipts[0], "Nothing contradicts", "Its terms are those in the log", "once the auction is awarded"
+            )
+            await check(forged, "The operator did not sign this receipt", "Something contradicts")
+            await move_end(auction)
+            await ending.close_auctions()
+            await keep_log()
+            for kept in receipts:
+                await check(kept, "The operator signed this receipt", "Your bid is in the transcript")
+            await guest.look()
+            await check({"canonical": "e30="}, "This file is no proof of the log")

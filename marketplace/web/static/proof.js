@@ -1,4 +1,4 @@
-// Checks a proof of the public log in the browser: the file stays here. Without this script the site checks it.
+// Checks a proof of the public log, or a bid's receipt, in the browser: the file stays here. Without this script the site checks it.
 // The format is C2SP tlog-proof, signed-note and tlog-cosignature; hashes are RFC 6962's.
 "use strict";
 (() => {
@@ -54,18 +54,22 @@
     }
     return null;
   };
-  const isIncluded = async (proof, entry) => {
-    let at = proof.index, last = proof.size - 1, reached = await leaf(entry);
-    if (!(at >= 0 && at <= last)) return false;
-    for (const beside of proof.path) {
-      if (last === 0) return false;
+  const rootFrom = async (entry, index, size, path) => {
+    let at = index, last = size - 1, reached = await leaf(entry);
+    if (!(at >= 0 && at <= last)) return null;
+    for (const beside of path) {
+      if (last === 0) return null;
       if (at % 2 === 1 || at === last) {
         reached = await node(beside, reached);
         while (at && at % 2 === 0) { at = Math.floor(at / 2); last = Math.floor(last / 2); }
       } else reached = await node(reached, beside);
       at = Math.floor(at / 2); last = Math.floor(last / 2);
     }
-    return last === 0 && same(reached, proof.root);
+    return last === 0 ? reached : null;
+  };
+  const isIncluded = async (proof, entry) => {
+    const reached = await rootFrom(entry, proof.index, proof.size, proof.path);
+    return reached !== null && same(reached, proof.root);
   };
   const isItem = async (stated, content) => {
     const path = stated.path.map(decode), name = utf8(`${content.kind}\0${stated.source}`);
@@ -76,6 +80,59 @@
       at /= 2n;
     }
     return path.length === DEPTH && hex(reached) === content.root;
+  };
+
+  // A bid's receipt: who signed it, its terms as the log has them, and the bid in the transcript, under the log's root.
+  const fromHex = (text) => Uint8Array.from(text.match(/../g) || [], (pair) => parseInt(pair, 16));
+  const number = (value, bytes) => {
+    const view = new DataView(new ArrayBuffer(8));
+    view.setBigUint64(0, BigInt(value));
+    return new Uint8Array(view.buffer).slice(8 - bytes);
+  };
+  const named = (text) => joined(number(utf8(text).length, 2), utf8(text));
+  const readReceipt = (text) => {
+    const given = JSON.parse(text), kept = given.receipt || given, signed = decode(kept.canonical);
+    const said = JSON.parse(new TextDecoder().decode(signed));
+    if (said.kind !== "bid receipt") throw new Error("no receipt of a bid");
+    return { kept, signed, said };
+  };
+  const isOfOperator = async ({ kept, signed }) => {
+    let message = signed;
+    if (kept.batch) {
+      const root = await rootFrom(signed, kept.batch.index, kept.batch.size, kept.batch.path.map(decode));
+      if (root === null) return false;
+      message = utf8(`{"kind":"bid receipts","root":"${hex(root)}","size":${kept.batch.size},"version":1}`);
+    }
+    return verifies(fromHex(form.dataset.receiptKey), decode(kept.signature), message);
+  };
+  const statementsAbout = async (auction) => {
+    const answer = await fetch(`${form.dataset.auctions}${encodeURIComponent(auction)}`), stated = {};
+    if (!answer.ok) return stated;
+    for (const proof of (await answer.json()).proofs.map(readProof)) {
+      const entry = decode(proof.stated.entry), content = JSON.parse(new TextDecoder().decode(entry));
+      let held = await isIncluded(proof, entry), signed = false;
+      for (const key of form.dataset.keys.split(" ").filter(Boolean).map(readKey)) signed = signed || await isSigned(proof, key);
+      if (held && signed && content.subject === auction) stated[content.kind] = content.statement;
+    }
+    return stated;
+  };
+  const treeOf = async (leaves) => {
+    if (leaves.length === 1) return leaf(leaves[0]);
+    let middle = 1;
+    while (middle * 2 < leaves.length) middle *= 2;
+    return node(await treeOf(leaves.slice(0, middle)), await treeOf(leaves.slice(middle)));
+  };
+  const isCounted = async (said, stated) => {
+    if (!stated.auction_closed || (said.position === null && said.answer !== "refused_below_minimum")) return "unknown";
+    const answer = await fetch(`/api/v1/auctions/${encodeURIComponent(said.auction)}/transcript`);
+    if (!answer.ok) return "unknown";
+    const made = await answer.json();
+    const refused = await Promise.all((made.refused || []).map((one) =>
+      sha256(utf8("mkt/proxy/v1\0"), named(made.auction), named(one.bidder), number(one.maximum_minor, 8), number(one.at, 8))));
+    const leaves = [stated.auction_opened.terms_sha256, ...made.entries, ...refused.map(hex)];
+    const among = said.position === null ? refused.map(hex) : made.entries;
+    const whole = hex(await treeOf(leaves.map(fromHex))) === stated.auction_closed.root;
+    return whole && said.commitments.every((one) => among.includes(one)) ? "yes" : "no";
   };
 
   const write = (name, answer) => { const part = find(name); part.textContent = part.dataset[answer] || ""; part.hidden = !part.textContent; };
@@ -109,15 +166,38 @@
     find("text").hidden = !included;
   };
 
+  const clear = (...names) => { for (const name of names) { find(name).textContent = ""; find(name).hidden = true; } };
+  const showReceipt = async (receipt) => {
+    clear("signed", "included", "what");
+    find("cosigned").replaceChildren();
+    let signed = "unknown", terms = "unknown", counted = "unknown";
+    try {
+      signed = await isOfOperator(receipt) ? "yes" : "no";
+      const stated = await statementsAbout(receipt.said.auction);
+      if (stated.auction_opened) {
+        terms = stated.auction_opened.terms_sha256 === receipt.said.terms ? "yes" : "no";
+        counted = await isCounted(receipt.said, stated);
+      }
+    } catch { /* a browser that cannot check signatures */ }
+    for (const [name, answer] of [["operator", signed], ["terms", terms], ["counted", counted]]) write(name, answer);
+    const wrong = [signed, terms, counted].includes("no");
+    write("verdict", wrong ? "bidNo" : signed === "yes" ? "bidYes" : "");
+    find("verdict").className = `notice ${wrong ? "bad" : "good"}`;
+    find("text").textContent = JSON.stringify(receipt.said, null, 2);
+    find("text").hidden = false;
+  };
+
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const file = form.querySelector("input[type=file]").files[0];
     if (!file) return;
     place.hidden = false;
+    const text = await file.text();
     try {
-      await show(readProof(await file.text()));
+      if (text.trimStart().startsWith("{")) await showReceipt(readReceipt(text));
+      else { clear("operator", "terms", "counted"); await show(readProof(text)); }
     } catch {
-      for (const name of ["signed", "included", "what", "text"]) { find(name).textContent = ""; find(name).hidden = true; }
+      clear("signed", "included", "what", "text", "operator", "terms", "counted");
       find("cosigned").replaceChildren();
       write("verdict", "none");
       find("verdict").className = "notice bad";

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 import uuid
+from typing import Any
 
 from marketplace import clock
+from marketplace.auctions import award as ending
 from marketplace.audit_trail.actions import note_action
 from marketplace.audit_trail.chain import link_actions
 from marketplace.catalogue.actions import quote
@@ -16,9 +19,11 @@ from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.transparency.actions import keep_log
 from pricing.log.proofs import read_proof
+from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.marketplace.catalogue import shop
 from tests.marketplace.identity.site import Browser, make_staff
 from tests.marketplace.transparency.logs import agree, state_facts
+from tests.support.owner import as_owner
 from tests.support.reads import fetch_value
 
 PAGE = "/en/transparency"
@@ -32,6 +37,45 @@ async def check(browser: Browser, data: bytes) -> str:
     answer = await browser.client.post(PAGE, data={"_csrf_token": token}, files=files)
     assert answer.status_code == 200, answer.text[-1500:]
     return answer.text
+
+
+async def test_a_bids_receipt_is_held_against_the_log_and_the_transcript() -> None:
+    """Before the award and after it; without scripts the site checks it. One that was dropped, or is not ours, is said."""
+    auction, bidder = await open_auction(), await make_bidder()
+    async with Browser() as browser:
+
+        async def bid(maximum: int, headers: dict[str, str]) -> dict[str, Any]:
+            path = f"/api/v1/auctions/{auction}/bids/{uuid.uuid4()}"
+            answer = await browser.client.put(path, json={"currency": "EUR", "maximum_minor": maximum}, headers=headers)
+            kept: dict[str, Any] = answer.json()["receipt"]
+            return kept
+
+        first, low = await bid(5_000, bidder.headers), await bid(1_000, (await make_bidder()).headers)
+        late = first | {"canonical": low["canonical"]}
+        shown = await check(browser, json.dumps(first).encode())
+        assert "does not have its auction’s terms yet" in shown
+        await keep_log()
+        shown = await check(browser, json.dumps(first).encode())
+        assert "Nothing contradicts this receipt" in shown
+        assert "once the auction is awarded" in shown
+        assert "The operator did not sign this receipt" in await check(browser, json.dumps(late).encode())
+        await move_end(auction)
+        await ending.close(auction)
+        await keep_log()
+        assert "once the auction is awarded" in await check(browser, json.dumps(first).encode())
+        await ending.award(auction)
+        for kept in (first, low):
+            assert "Your bid is in the transcript" in await check(browser, json.dumps(kept).encode())
+        proofs = (await browser.get(f"/en/transparency/auctions/{auction}")).json()["proofs"]
+        assert [read_proof(one).content()["kind"] for one in proofs] == ["auction_opened", "auction_closed"]
+        document = (await browser.get(f"/api/v1/auctions/{auction}/transcript")).json()
+        document["entries"], document["reveals"] = document["entries"][1:], document["reveals"][1:]
+        await as_owner("ALTER TABLE auction_transcript DISABLE TRIGGER append_only")
+        await as_owner("UPDATE auction_transcript SET document = $1", json.dumps(document).encode())
+        await as_owner("ALTER TABLE auction_transcript ENABLE TRIGGER append_only")
+        assert "it was dropped or changed" in await check(browser, json.dumps(first).encode())
+        strange = low | {"canonical": base64.b64encode(b'{"kind":"bid receipt"}').decode()}
+        assert "no proof of the log" in await check(browser, json.dumps(strange).encode())
 
 
 async def test_strangers_see_entries_get_files_and_check_proofs() -> None:
