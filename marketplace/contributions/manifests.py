@@ -12,14 +12,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from marketplace import object_store
-from marketplace.database import fetch_scalar
+from marketplace.database import fetch_rows, select
+from marketplace.datasets.tables import Release
 from marketplace.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow.parquet as pq
     from numpy.typing import NDArray
+
+
+class StateRow(Struct, frozen=True):
+    """What became of a release."""
+
+    state: str
 
 
 class Contributions(NamedTuple):
@@ -79,14 +89,19 @@ class OpenManifest:
             ]
 
 
-async def open_manifest(release: uuid.UUID) -> OpenManifest:
-    """Read the footer of a sealed release's manifest; refuses NotFound, and Conflict for a release that is not sealed."""
-    state = await fetch_scalar(str, "SELECT state FROM release WHERE id = $1", release)
-    if state is None:
+async def open_manifests(releases: Sequence[uuid.UUID]) -> list[OpenManifest]:
+    """Read the footers of sealed releases' manifests, in their order.
+
+    Refuses NotFound, and Conflict for a release that is not sealed.
+    """
+    if not releases:
+        return []
+    rows = await fetch_rows(StateRow, select(StateRow, Release).where(Release.id.is_in(list(releases))))
+    if len(rows) < len(set(releases)):
         raise NotFound("There is no such release.")
-    if state != "sealed":
+    if any(row.state != "sealed" for row in rows):
         raise Conflict("That release is not sealed.")
-    return await asyncio.to_thread(_open, release)
+    return await asyncio.to_thread(lambda: [_open(release) for release in releases])
 
 
 def _open(release: uuid.UUID) -> OpenManifest:

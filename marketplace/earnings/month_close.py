@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.contributions.manifests import OpenManifest, open_manifest
+from marketplace.contributions.manifests import OpenManifest, open_manifests
 from marketplace.database import (
     copy_columns,
     execute,
@@ -150,7 +150,9 @@ async def _pass(close: CloseRow, lines_a_chunk: int) -> None:
     if close.next_reference is None:
         return
     splits = await fetch_rows(HeldSplit, SQL["list_splits_of_close"], close.id)
-    releases = [await _open(release, list(group)) for release, group in groupby(splits, lambda split: split.release)]
+    of_release = {release: list(group) for release, group in groupby(splits, lambda split: split.release)}
+    manifests = await open_manifests(list(of_release))
+    releases = [_ready(manifest, group) for manifest, group in zip(manifests, of_release.values(), strict=True)]
     chunk: Chunk | None = await _compute(releases, close.next_reference, lines_a_chunk)
     while chunk is not None:
         ahead = asyncio.create_task(_compute(releases, chunk.next, lines_a_chunk))
@@ -161,8 +163,7 @@ async def _pass(close: CloseRow, lines_a_chunk: int) -> None:
             ahead.cancel()
 
 
-async def _open(release: uuid.UUID, splits: Sequence[HeldSplit]) -> ReleaseToClose:
-    manifest = await open_manifest(release)
+def _ready(manifest: OpenManifest, splits: Sequence[HeldSplit]) -> ReleaseToClose:
     terms = {term for split in splits for term in split.terms}
     return ReleaseToClose(manifest, SharesOfRelease(splits, manifest.largest_weight), terms)
 
@@ -180,7 +181,9 @@ async def _compute(releases: Sequence[ReleaseToClose], first: int | None, lines_
             promises[term] = columns[0], columns[1]
     parts = [releases[number::THREADS] for number in range(THREADS)]
     earned = await asyncio.gather(*(asyncio.to_thread(_earned, part, lines, first, last, promises) for part in parts))
-    amounts = np.sum(earned, axis=0)
+    amounts = earned[0]
+    for part in earned[1:]:  # in place: a sum over them all would first put them together
+        amounts += part
     has_some = amounts > 0
     return Chunk(first, following, lines[has_some], amounts[has_some])
 
