@@ -25,7 +25,6 @@ from marketplace.embedded.seed_sales import pay_hosted_page
 from marketplace.embedded.synthetic_city import AGE_BANDS
 from marketplace.identity.actors import Actor
 from marketplace.reverse_auctions import actions as reverse_auctions
-from marketplace.reverse_auctions.award import publish_supply
 from marketplace.reverse_auctions.rules import Stratum, Timing
 from marketplace.subscriber_registry import Registry
 
@@ -175,7 +174,6 @@ async def _place_asks(old: list[str]) -> None:
     for number, reference in enumerate(references):
         least_micro = 1_000 * (number * 7_919 % 51)
         await reverse_auctions.ask(reference, REVERSE, strata[is_older[number]].id, least_micro=least_micro)
-    await publish_supply()
 
 
 def _are_in_bands(references: list[int], bands: list[str]) -> list[bool]:

@@ -43,7 +43,7 @@ from marketplace.purchases.reminders import write_reminders
 from marketplace.recovery.actions import send_first_confirmations
 from marketplace.recovery.address_changes import make_agreed_changes
 from marketplace.retractions.actions import retract_erased
-from marketplace.reverse_auctions.award import award_auctions, publish_supply
+from marketplace.reverse_auctions.award import award_auctions
 from marketplace.rights.erasure_list import note_erasures
 from marketplace.rights.retention import enforce_retention
 from marketplace.search.actions import refresh_cards
@@ -83,7 +83,6 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "close-auctions": (1, close_auctions),
         "settle-auctions": (10, settle_sales),
         "award-reverse-auctions": (10, award_auctions),
-        "publish-supply": (10 * MINUTE, publish_supply),
         "record-refunds": (10, record_refunds),
         "follow-disputes": (10, follow_disputes),
         "invoices": (10, render_pending_invoices),

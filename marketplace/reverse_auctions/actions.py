@@ -1,7 +1,7 @@
 """What can be done about reverse auctions: the operator announces one, and a subscriber states an amount or withdraws it.
 
 One price per stratum, set by the first ask that does not win, within a budget fixed before opening. Asks are sealed for
-the closing job; nobody else reads them, supply is shown in rough numbers only, and refusing has no consequence: nothing
+the closing job; nobody else reads them, how many did is counted once, at the end, with noise, and refusing has no consequence: nothing
 but the award reads an ask. Consent is asked apart, and can be withdrawn as ever.
 Source: J. Staiano et al., Money walks, UbiComp 2014, section 3.
 """

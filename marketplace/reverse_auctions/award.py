@@ -1,4 +1,4 @@
-"""The jobs of reverse auctions: show supply roughly, and award each that is over, once.
+"""The job of reverse auctions: award each that is over, once, and count who answered and who was chosen, with noise.
 
 What is won is a promise, written down to the dataset's contributor terms, which the quote's floor covers and the
 revenue share keeps. A stratum of age bands is held to them: the closing job asks the operator's own table, and counts
@@ -20,9 +20,11 @@ from marketplace import sealing
 from marketplace.database import copy_columns, execute, fetch_rows, select, transaction
 from marketplace.datasets.contributor_terms import write_contributor_term, write_promises
 from marketplace.errors import Conflict
-from marketplace.reverse_auctions.queries import SQL, LockedAuction, lock_auction
+from marketplace.privacy.noise import laplace
+from marketplace.reverse_auctions.queries import LockedAuction, lock_auction
 from marketplace.reverse_auctions.rules import (
-    FEWEST_SHOWN,
+    CHANGED_BY_ONE,
+    COUNTS_EPSILON_MICRO,
     MICRO_PER_MINOR,
     NOT_OF_GROUP,
     REASONS,
@@ -80,14 +82,6 @@ class SealedAsk(Struct, frozen=True):
     asked_at: int
 
 
-async def publish_supply() -> None:
-    """Count the asks of each open auction's strata and show the count roughly; fewer than FEWEST_SHOWN as 0. A job.
-
-    Counted now and then, not at each ask: nobody sees their own click in it.
-    """
-    await execute(SQL["publish_supply"], FEWEST_SHOWN)
-
-
 async def award_auctions() -> int:
     """Award every reverse auction whose end has passed, once; return how many. A job."""
     due = await fetch_rows(
@@ -128,9 +122,11 @@ async def _award(auction: uuid.UUID) -> int:
         locked = await lock_auction(auction)
         if locked.state != "open":
             return 0
-        await _write_strata(strata, awards)
+        winners = await _write_strata(strata, awards, np.bincount(asks.strata, minlength=len(strata)))
         await _write_reasons(auction, asks, reasons)
-        await _promise(locked, asks, reasons, {row.position: (award_at(awards, row.position), row) for row in strata})
+        await _promise(
+            locked, asks, reasons, {row.position: (award_at(awards, row.position), row) for row in strata}, winners
+        )
         await ReverseAuction.update(
             {ReverseAuction.state: "awarded", ReverseAuction.awarded_at: locked.locked_at}, force=True
         ).where(ReverseAuction.id == auction)
@@ -187,13 +183,30 @@ def _belong(asks: Asks, strata: Sequence[StratumTermsRow]) -> NDArray[np.bool_]:
     return belong
 
 
-async def _write_strata(strata: Sequence[StratumTermsRow], awards: Mapping[int, ReverseAward | NotEnoughAsks]) -> None:
-    for row in strata:
+async def _write_strata(
+    strata: Sequence[StratumTermsRow],
+    awards: Mapping[int, ReverseAward | NotEnoughAsks],
+    answered: NDArray[np.int64],
+) -> dict[int, int]:
+    """Write what came of each stratum, and return how many were chosen, with noise, by position; answered: by position."""
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    chosen = [award_at(awards, row.position).winners for row in strata]
+    counts = np.concatenate([answered, np.array(chosen, np.int64)])
+    noisy = np.concatenate(list(laplace(counts, sensitivity=CHANGED_BY_ONE, epsilon_micro=COUNTS_EPSILON_MICRO)))
+    about = np.maximum(noisy, 0).tolist()
+    for number, row in enumerate(strata):
         found = award_at(awards, row.position)
         await ReverseAuctionStratum.update(
-            {ReverseAuctionStratum.winners: found.winners, ReverseAuctionStratum.price_micro: found.price_minor},
+            {
+                ReverseAuctionStratum.winners: found.winners,
+                ReverseAuctionStratum.price_micro: found.price_minor,
+                ReverseAuctionStratum.answered_about: about[row.position],
+                ReverseAuctionStratum.winners_about: about[len(strata) + number],
+            },
             force=True,
         ).where(ReverseAuctionStratum.id == row.id)
+    return {row.position: about[len(strata) + number] for number, row in enumerate(strata)}
 
 
 async def _write_reasons(auction: uuid.UUID, asks: Asks, reasons: NDArray[np.int64]) -> None:
@@ -222,15 +235,20 @@ async def _promise(
     asks: Asks,
     reasons: NDArray[np.int64],
     awards: Mapping[int, tuple[ReverseAward, StratumTermsRow]],
+    winners: Mapping[int, int],
 ) -> None:
-    """Write what was won down to the dataset's terms: in all as `stated_promise_micro` rounds it, and each winner's minimum.
+    """Write what was won down to the dataset's terms: in all as `stated_promise_micro` says, and each winner's minimum.
+
+    winners: about how many, by position.
 
     A promise begins no earlier than the award: prices signed before could not know of it.
     """
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 
     promised_micro = sum(
-        stated_promise_micro(award, budget_micro=row.budget_micro, reserve_micro=row.reserve_micro)
+        stated_promise_micro(
+            award, winners[row.position], budget_micro=row.budget_micro, reserve_micro=row.reserve_micro
+        )
         for award, row in awards.values()
     )
     starts_at = max(auction.promise_from, auction.locked_at)

@@ -1,4 +1,4 @@
-"""Pages of reverse auctions: a subscriber answers one, privately; a steward announces one and sees rough numbers."""
+"""Pages of reverse auctions: a subscriber answers one, privately; a steward announces one and sees noisy counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff, subscriber
 from marketplace.reverse_auctions import actions, queries
-from marketplace.reverse_auctions.rules import MICRO_PER_MINOR, AskAboveMost, Stratum, Timing
+from marketplace.reverse_auctions.rules import COUNTS_EPSILON_MICRO, MICRO_PER_MINOR, AskAboveMost, Stratum, Timing
 from marketplace.web.formats import money, read_cents, read_instant
 from marketplace.web.pages import again, page, see
 
@@ -58,10 +58,17 @@ async def auctions_page(request: Visitor, page_number: Page = 1) -> Template:
 
 @get("/calls/{auction:uuid}", guards=[subscriber], opt=expect("subscriber", stranger=200))
 async def auction_page(request: Visitor, auction: FromPath[uuid.UUID]) -> Template:
-    """Show one call: its rule, what the subscriber stated, and how many others did, roughly."""
+    """Show one call: its rule, what the subscriber stated, and, once it is closed, about how many did."""
     assert request.user.subscriber is not None
     shown = await queries.get_auction(request.user.subscriber, auction)
-    return page("reverse_auctions/auction.html", shown=shown, typed="", chosen=None, error="")
+    return page(
+        "reverse_auctions/auction.html",
+        shown=shown,
+        typed="",
+        chosen=None,
+        error="",
+        epsilon_micro=COUNTS_EPSILON_MICRO,
+    )
 
 
 @post("/calls/{auction:uuid}/asks", guards=[subscriber], opt=expect("subscriber", stranger=200), status_code=303)
@@ -76,7 +83,14 @@ async def ask_form(
         await _ask(request.user.subscriber, auction, data)
     except Invalid as mistake:
         shown = await queries.get_auction(request.user.subscriber, auction)
-        return again("reverse_auctions/auction.html", mistake, shown=shown, typed=data.amount, chosen=data.stratum)
+        return again(
+            "reverse_auctions/auction.html",
+            mistake,
+            shown=shown,
+            typed=data.amount,
+            chosen=data.stratum,
+            epsilon_micro=COUNTS_EPSILON_MICRO,
+        )
     return see(f"/calls/{auction}")
 
 
@@ -112,7 +126,7 @@ async def withdraw_form(request: Visitor, auction: FromPath[uuid.UUID]) -> Redir
 # ------------------------------------------------------------------ the steward
 @get("/steward/calls", guards=[staff("steward")], opt=expect("steward"))
 async def all_auctions_page(page_number: Page = 1) -> Template:
-    """Show a steward every call, in rough numbers: no ask, no name, no small count."""
+    """Show a steward every call, in noisy counts: no ask, no name, no small count."""
     return page("reverse_auctions/all_auctions.html", auctions=await queries.list_auctions(None, page_number))
 
 

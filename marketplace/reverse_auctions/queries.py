@@ -1,4 +1,4 @@
-"""What pages see of reverse auctions: nobody's ask but one's own outcome, and supply in rough numbers alone."""
+"""What pages see of reverse auctions: nobody's ask but one's own outcome, and counts with noise, once it is closed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AuctionRow(Struct, frozen=True):
 
 
 class StratumRow(Struct, frozen=True):
-    """A stratum with what was wanted and what came of it; counts are to two digits, None below FEWEST_SHOWN."""
+    """A stratum with what was wanted and what came of it; counts have noise; None below FEWEST_SHOWN."""
 
     id: uuid.UUID
     auction: uuid.UUID
@@ -80,8 +80,9 @@ class AuctionPage(Struct, frozen=True):
 
     @property
     def answered_about(self) -> int:
-        """How many have answered in all strata, roughly."""
-        return sum(one.answered_about for one in self.strata)
+        """How many answered in all strata, with noise; 0 below FEWEST_SHOWN."""
+        count = sum(one.answered_about for one in self.strata)
+        return count if count >= FEWEST_SHOWN else 0
 
 
 class DatasetRow(Struct, frozen=True):

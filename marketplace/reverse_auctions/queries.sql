@@ -71,8 +71,8 @@ LIMIT $3
 OFFSET $4;
 
 -- name: list_strata
--- The strata of the auctions $1. Of fewer than $2 winners neither the count nor the price is shown to others: the
--- price would say that somebody accepted it.
+-- The strata of the auctions $1. Of fewer than about $2 winners neither the count nor the price is shown to others:
+-- the price would say that somebody accepted it.
 SELECT
     id,
     auction,
@@ -84,31 +84,8 @@ SELECT
     reserve_micro,
     answered_about,
     price_micro,
-    CASE
-        WHEN winners >= $2 THEN round(winners::numeric, 2 - length(winners::text))::bigint
-    END AS winners_about,
-    CASE WHEN winners >= $2 THEN price_micro END AS price_shown_micro
+    CASE WHEN winners_about >= $2 THEN winners_about END AS winners_about,
+    CASE WHEN winners_about >= $2 THEN price_micro END AS price_shown_micro
 FROM reverse_auction_stratum
 WHERE auction = ANY($1)
 ORDER BY auction, position;
-
--- name: publish_supply
--- Counts the asks of each open auction's strata and shows the count to two digits; fewer than $1 as 0.
-UPDATE reverse_auction_stratum AS stratum
-SET answered_about = counted.about
-FROM (
-    SELECT
-        stratum.id,
-        CASE
-            WHEN count(ask.id) < $1 THEN 0
-            ELSE round(count(ask.id)::numeric, 2 - length(count(ask.id)::text))
-        END::bigint AS about
-    FROM reverse_auction_stratum AS stratum
-    JOIN reverse_auction AS auction ON auction.id = stratum.auction
-    LEFT JOIN reverse_auction_ask AS ask ON ask.stratum = stratum.id AND ask.withdrawn_at IS NULL
-    WHERE auction.state = 'open'
-      AND auction.opens_at <= clock_timestamp()
-    GROUP BY stratum.id
-) AS counted
-WHERE counted.id = stratum.id
-  AND stratum.answered_about <> counted.about;

@@ -31,6 +31,12 @@ LARGEST_WANTED: Final = 2**31
 MOST_STRATA: Final = 50
 FEWEST_SHOWN: Final = 100
 """No count and no price of fewer people is shown to others."""
+COUNTS_EPSILON_MICRO: Final = 500_000
+"""What publishing how many answered and how many were chosen may reveal of one person, who changes each by one at most:
+with one more to choose from, a group's price is never higher, and its budget or quota ends one person later at most."""
+CHANGED_BY_ONE: Final = 2
+NEVER_BELOW: Final = 100
+"""Twenty-five times the scale of that noise: it is less than minus this once in 10**11 times."""
 MICRO_PER_MINOR: Final = 10_000
 NOT_OF_GROUP: Final = "not_of_group"
 REASONS: Final = (*Reason, NOT_OF_GROUP)
@@ -121,18 +127,19 @@ def check_ask(least_micro: int, most_micro: int) -> None:
         )
 
 
-def stated_promise_micro(award: ReverseAward, *, budget_micro: int, reserve_micro: int) -> int:
-    """Return what a stratum's winners are promised together, rounded up so far that a price reveals no more than pages do.
+def stated_promise_micro(award: ReverseAward, winners_about: int, *, budget_micro: int, reserve_micro: int) -> int:
+    """Return what a stratum's winners are promised together, from the count that is published: a price reveals no more.
 
-    A hundred or more are rounded up to two digits; of fewer it is as if a hundred had won at the most that is paid, within
-    the budget, which is fixed before anybody asks. Nobody is promised nothing.
+    So many are assumed that there are more once in 10**11 times; where the count is not shown, as many at the most that is
+    paid; within the budget, which is fixed before anybody asks. Nobody is promised nothing.
     """
-    if not award.winners:
+    price = award.price_minor or 0
+    if not price:
         return 0
-    if award.winners < FEWEST_SHOWN:
-        return min(budget_micro, FEWEST_SHOWN * reserve_micro)
-    step = int(10 ** (len(str(award.winners)) - 2))
-    return min(budget_micro, -(-award.winners // step) * step * (award.price_minor or 0))
+    people, each = winners_about, price
+    if winners_about < FEWEST_SHOWN:
+        people, each = FEWEST_SHOWN, reserve_micro
+    return min(budget_micro, max((people + NEVER_BELOW) * each, award.winners * price))
 
 
 def ask_id(auction: uuid.UUID, subscriber: int) -> uuid.UUID:

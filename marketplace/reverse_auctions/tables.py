@@ -50,7 +50,9 @@ class ReverseAuctionStratum(Table, db=DB, tablename="reverse_auction_stratum"):
     reserve_micro = BigInt()
     """The most anyone is promised of a licence, in micro-euros."""
     answered_about = BigInt(default=0)
-    """How many have answered, to two digits and as of the last count; 0 for fewer than a hundred."""
+    """How many answered, with noise, once awarded; of calls of before to two digits."""
+    winners_about = BigInt(null=True, default=None)
+    """How many were chosen, with noise, once awarded; null of calls of before."""
     winners = Integer(null=True, default=None)
     price_micro = BigInt(null=True, default=None)
     """What each winner is promised, once awarded; null where nobody won."""

@@ -20,10 +20,11 @@ from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import actions as identity
 from marketplace.identity.passwords import hash_password
 from marketplace.reverse_auctions import actions, queries, rules
-from marketplace.reverse_auctions.award import award_auctions, publish_supply
+from marketplace.reverse_auctions.award import award_auctions
 from marketplace.reverse_auctions.rules import Stratum, Timing, ask_id
 from marketplace.settings import settings
 from marketplace.subscriber_registry import refuse_without_table
+from pricing.auctions.award import Reason
 from pricing.auctions.reverse import ReverseAward, uniform_asks_within, winners_of
 from tests.marketplace.auctions.builders import make_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
@@ -263,39 +264,63 @@ async def test_bad_input_and_what_was_announced_stays() -> None:
             await execute(statement)
 
 
-async def test_supply_is_shown_in_two_digits_and_never_below_a_hundred() -> None:
-    call, [stratum] = await open_reverse_auction(people=150)
-    seal = sealing.seal
+async def answer(call: uuid.UUID, stratum: uuid.UUID, people: range) -> None:
+    """Let lines state five micro-euros, without their sessions."""
     key = sealing.public_key(settings().bid_key)
+    for person in people:
+        row = ask_id(call, person)
+        await execute(
+            """INSERT INTO reverse_auction_ask (id, stratum, auction, subscriber, sealed, asked_at)
+               VALUES ($1, $2, $3, $4, $5, clock_timestamp())""",
+            row,
+            stratum,
+            call,
+            person,
+            sealing.seal({"least_micro": 5}, row, key, padded_to=64),
+        )
 
-    async def answer(*people: int) -> None:
-        for person in people:
-            row = ask_id(call, person)
-            await execute(
-                """INSERT INTO reverse_auction_ask (id, stratum, auction, subscriber, sealed, asked_at)
-                   VALUES ($1, $2, $3, $4, $5, clock_timestamp())""",
-                row,
-                stratum,
-                call,
-                person,
-                seal({"least_micro": 5}, row, key, padded_to=64),
-            )
 
-    await answer(*range(99))
-    await publish_supply()
-    assert (await queries.get_auction(0, call)).answered_about == 0
-    await answer(*range(99, 127))
-    assert (await queries.get_auction(0, call)).answered_about == 0, "not counted at each answer"
-    await publish_supply()
-    assert (await queries.get_auction(0, call)).answered_about == 130
-    await close(call)
-    await award_auctions()
-    [row] = (await queries.list_auctions(None, 1)).rows
-    assert row.strata[0].winners_about is None, "two winners are too few to show"
-    assert row.strata[0].price_shown_micro is None, "a price would say that somebody accepted it"
+async def test_counts_are_published_once_with_noise_and_never_below_a_hundred() -> None:
+    """While a call is open nothing says how many answered; what is published at its end is not the exact number."""
+    counts, budget = [], 10**9
+    for people in (380, 380, 380, 380, 2):
+        stated = [Stratum("Tous", "All", 400, budget, 1_000_000)]
+        call, [stratum] = await open_reverse_auction(strata=stated, people=400 if not counts else 0)
+        before = await queries.get_auction(0, call)
+        await answer(call, stratum, range(people))
+        seen = await queries.get_auction(0, call)
+        assert seen.strata == before.strata, "one's own answer is all that an answer changes"
+        await close(call)
+        await award_auctions()
+        [row, *_] = (await queries.list_auctions(None, 1)).rows
+        counts.append((row.strata[0].answered_about, row.strata[0].winners_about))
+        promised = await fetch_value("SELECT promised_minor FROM contributor_term WHERE id = $1", call)
+        if people > 2:
+            assert 5 * people <= promised * 10_000
+    few = row
+    assert few.strata[0].winners_about is None, "two winners are too few to show"
+    assert few.strata[0].price_shown_micro is None, "a price would say that somebody accepted it"
+    assert few.answered_about == 0
     own = (await queries.get_auction(0, call)).own
     assert own is not None
-    assert own.price_micro == 5, "a person who stated an amount learns what came of it"
+    assert own.price_micro, "a person who stated an amount learns what came of it"
+    assert all(280 < count < 480 for pair in counts[:-1] for count in pair if count), (
+        "noise passes 100 once in 10**11 times"
+    )
+    assert {count for pair in counts[:-1] for count in pair} != {380}, (
+        "eight exact counts come of it once in 10**7 times"
+    )
+
+
+def test_a_floor_covers_the_winners_and_says_no_more_of_them_than_the_count() -> None:
+    def promised(winners: int, about: int, price: int = 1_000) -> int:
+        award = ReverseAward(winners, price, 0, 0, 10_000, Reason.OVER_QUOTA)
+        return rules.stated_promise_micro(award, about, budget_micro=10**9, reserve_micro=10_000)
+
+    assert promised(500, 480) == promised(460, 480) == promised(580, 480) == 580_000
+    assert promised(3, 40) == promised(150, 99) == promised(1, 0, price=9_999) == 2_000_000
+    assert promised(800, 480) == 800_000, "once in 10**11 times"
+    assert promised(0, 480, price=0) == 0
 
 
 async def test_someone_who_states_twice_at_once_has_one_ask_that_opens() -> None:
@@ -364,7 +389,8 @@ async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
         await ada.sign_in("ada@line.example")
         assert "State your least amount" in text_of(await ada.get("/en/calls"))
         shown = text_of(await ada.get(f"/en/calls/{call}"))
-        assert "Fewer than 100 people have answered" in shown
+        assert "How many answer is published once, at the end, with noise (ε 0.5)" in shown
+        assert "people answered" not in shown
         assert "You do not consent to this purpose at present" in shown
         answer = await ada.submit(f"/en/calls/{call}/asks", {"stratum": str(stratum), "amount": "1,00"})
         assert answer.headers["location"] == f"/en/calls/{call}"
@@ -382,7 +408,9 @@ async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
         await close(call)
         await award_auctions()
         assert "promised at least €3.00" in text_of(await ada.get("/en/calls"))
-        assert "Vous êtes retenu" in text_of(await ada.get(f"/fr/calls/{call}"))
+        closed = text_of(await ada.get(f"/fr/calls/{call}"))
+        assert "Vous êtes retenu" in closed
+        assert "Moins de 100 personnes ont répondu" in closed
         assert "What you were promised" in text_of(await ada.get("/en/earnings"))
         assert "€3.00 at least, of each licence" in text_of(await ada.get("/en/earnings"))
         assert (await ada.get(f"/en/calls/{uuid.uuid4()}")).status_code == 404
