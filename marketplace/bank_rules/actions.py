@@ -152,7 +152,14 @@ async def _book_some() -> int:
         await lock(payouts.LOCK)
         lines = await fetch_rows(LineToBook, SQL["lines_to_book"], BATCH_SIZE)
         matches = [
-            Match(row.line, "fee", row.account, row.amount_minor, row.account, reasons=(f"by_rule {row.rule}",))
+            Match(
+                row.line,
+                "fee",
+                f"{row.account}/{row.line}",
+                row.amount_minor,
+                row.account,
+                reasons=(f"by_rule {row.rule}",),
+            )
             for row in lines
         ]
         await match_lines(matches, person=None)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
@@ -19,6 +19,7 @@ from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page, instant, midnight
 from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.queries import (
+    AccountBalance,
     balance,
     get_account,
     get_entry,
@@ -27,7 +28,18 @@ from marketplace.ledger.queries import (
     list_kinds,
     trial_balance,
 )
-from marketplace.web.pages import see
+from marketplace.web.pages import localised, see
+from marketplace.web.tables import as_file, euros, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SORTS: Final[dict[str, Callable[[AccountBalance], int]]] = {
+    "debit": lambda row: -row.debit_minor,
+    "credit": lambda row: -row.credit_minor,
+    "balance": lambda row: -abs(row.balance_minor),
+}
+"""How a trial balance can be sorted, apart from by account."""
 
 
 class ReasonForm(Struct):
@@ -38,12 +50,37 @@ class ReasonForm(Struct):
 
 
 @get("/finance/trial-balance", guards=READERS, opt=expect("finance", "auditor"))
-async def trial_balance_page(at: Text = "", by: Text = "date") -> Template:
+async def trial_balance_page(at: Text = "", by: Text = "date", sort: Text = "") -> Template:
     """Show every account's debits, credits and balance at an instant or now, by the books' date or by when it was entered."""
+    rows = await _balances(at, by)
+    moved = [row for row in rows if row.debit_minor or row.credit_minor]
+    return books_page(
+        "bookkeeping/trial_balance.html",
+        at=at,
+        by=by,
+        sort=sort if sort in SORTS else "",
+        rows=in_order(moved, sort, SORTS),
+        empty=[row for row in rows if row not in moved],
+        classes=HEADINGS,
+        now=clock.now(),
+    )
+
+
+@get("/finance/trial-balance.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def trial_balance_file(at: Text = "", by: Text = "date", sort: Text = "") -> Response[bytes]:
+    """Hand out the trial balance as a file for a spreadsheet, with every account."""
+    rows = in_order(await _balances(at, by), sort, SORTS)
+    cells = [
+        (row.code, localised(row, "title"), *map(euros, (row.debit_minor, row.credit_minor, row.balance_minor)))
+        for row in rows
+    ]
+    return as_file("trial-balance.csv", ("Account", "Title", "Debit", "Credit", "Balance"), cells)
+
+
+async def _balances(at: str, by: str) -> list[AccountBalance]:
     if by not in ("date", "recording"):
         raise Invalid("A trial balance is by date or by recording.")
-    rows = await trial_balance(instant(at), recorded=by == "recording")
-    return books_page("bookkeeping/trial_balance.html", at=at, by=by, rows=rows, classes=HEADINGS, now=clock.now())
+    return await trial_balance(instant(at), recorded=by == "recording")
 
 
 @get("/finance/journal", guards=READERS, opt=expect("finance", "auditor"))
@@ -103,4 +140,4 @@ async def reverse(
     return see(f"/finance/journal/{await reverse_entry(entry_id, request.user, reason=data.reason)}")
 
 
-ROUTES = [trial_balance_page, journal, journal_entry, account_page, reverse]
+ROUTES = [trial_balance_page, trial_balance_file, journal, journal_entry, account_page, reverse]

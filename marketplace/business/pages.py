@@ -17,11 +17,9 @@ from marketplace.identity.guards import expect
 from marketplace.ledger import chart
 from marketplace.ledger.base_pages import READERS, Page, Text, books_page
 from marketplace.switches.rules import SECTORS
-from marketplace.web.csv_files import csv_file
 from marketplace.web.formats import paris_day, percent_basis_points
 from marketplace.web.i18n import gettext, language
-from marketplace.web.pages import download
-from pricing.money import decimal
+from marketplace.web.tables import as_file, euros, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +47,7 @@ SOMETHING: Final = {
 }
 """What keys that are no names are, in words."""
 SORTS: Final[dict[str, Callable[[queries.RevenueRow], Any]]] = {
-    "": lambda row: -row.net_minor,
+    "net": lambda row: -row.net_minor,
     "name": lambda row: _name("", row).lower(),
     "orders": lambda row: -row.orders,
     "vat": lambda row: -row.vat_minor,
@@ -108,7 +106,7 @@ async def business(by: Text = "dataset", since: Text = "", until: Text = "", sor
         until=last,
         sort=sort,
         sides=HEADINGS,
-        revenue=sorted(revenue, key=SORTS.get(sort, SORTS[""])),
+        revenue=in_order(revenue, sort, SORTS),
         name=_name,
         bars=[(_name(side, row), row.net_minor) for row in revenue[:SHOWN] if row.net_minor > 0],
         vat=vat,
@@ -128,10 +126,10 @@ async def business(by: Text = "dataset", since: Text = "", until: Text = "", sor
 async def business_file(by: Text = "dataset", since: Text = "", until: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out revenue by one side as a file for a spreadsheet."""
     side, (first, last) = _side(by), _days(since, until)
-    rows = sorted(await queries.list_revenue(side, first, last), key=SORTS.get(sort, SORTS[""]))
-    cells = [(_name(side, row), row.orders, decimal(row.net_minor), decimal(row.vat_minor)) for row in rows]
+    rows = in_order(await queries.list_revenue(side, first, last), sort, SORTS)
+    cells = [(_name(side, row), row.orders, euros(row.net_minor), euros(row.vat_minor)) for row in rows]
     name = f"revenue-{side}-{first}-{last}.csv"
-    return download(name, csv_file([gettext(one) for one in FILE_HEADINGS], cells), "text/csv")
+    return as_file(name, FILE_HEADINGS, cells)
 
 
 @get("/finance/business/behind", guards=READERS, opt=expect("finance", "auditor"))

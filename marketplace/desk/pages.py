@@ -12,10 +12,9 @@ from marketplace.desk import queries
 from marketplace.finance.base_pages import why
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked, Text, books_page
-from marketplace.web.csv_files import csv_file
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import download, url
-from pricing.money import decimal
+from marketplace.web.pages import url
+from marketplace.web.tables import as_file, euros, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,14 +72,14 @@ async def desk_file(request: Asked, kind: Text = "", sort: Text = "") -> Respons
             gettext(KINDS[task.kind]),
             task.reference,
             why(task.why, task.detail) if task.why else "",
-            "" if task.amount_minor is None else decimal(task.amount_minor),
+            "" if task.amount_minor is None else euros(task.amount_minor),
             task.since.date().isoformat(),
             task.with_name,
             url(task.path),
         )
         for task in tasks
     ]
-    return download("desk.csv", csv_file([gettext(one) for one in HEADINGS], rows), "text/csv")
+    return as_file("desk.csv", HEADINGS, rows)
 
 
 @get("/finance/search", guards=READERS, opt=expect("finance", "auditor"))
@@ -97,7 +96,7 @@ async def search(text: Text = "") -> Template:
 
 def _chosen(tasks: list[queries.Task], kind: str, sort: str) -> list[queries.Task]:
     chosen = [task for task in tasks if kind in ("", task.kind)]
-    return sorted(chosen, key=ORDERS[sort]) if sort in ORDERS else chosen
+    return in_order(chosen, sort, ORDERS)
 
 
 ROUTES = [desk, desk_file, search]

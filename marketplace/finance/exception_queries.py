@@ -228,6 +228,12 @@ async def get_exception(why: str, subject: str) -> ExceptionRow:
     return row
 
 
+async def is_open(key: ExceptionKey) -> bool:
+    """Return whether there is such an exception now."""
+    sql = f"SELECT EXISTS (SELECT FROM ({_sweep()}) AS exception WHERE why = $5 AND subject = $6)"
+    return bool(await fetch_scalar(bool, sql, *await _given(), key.why, key.subject))
+
+
 async def find_next(why: str, subject: str) -> ExceptionKey | None:
     """Return the exception that follows in the queue."""
     return await fetch_row(

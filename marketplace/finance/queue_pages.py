@@ -71,7 +71,7 @@ def path_of(why: str, subject: str) -> str:
 
 
 @get("/finance/exceptions", guards=READERS, opt=expect("finance", "auditor"))
-async def queue(request: Asked, why: Text = "", mine: Text = "", page_number: Page = 1) -> Template:
+async def queue(request: Asked, why: Text = "", mine: Text = "", done: Text = "", page_number: Page = 1) -> Template:
     """Show what is unmatched, by age × amount; `why` narrows to one reason, `mine` to what is assigned to who asks."""
     found = await exception_queries.list_exceptions(page_number, why, request.user.person if mine else None)
     return finance_page(
@@ -85,11 +85,12 @@ async def queue(request: Asked, why: Text = "", mine: Text = "", page_number: Pa
         days=exception_queries.AGES,
         path_of=path_of,
         now=clock.now(),
+        done=_whole(done),
     )
 
 
 @get("/finance/exception", guards=READERS, opt=expect("finance", "auditor"))
-async def exception_page(request: Asked, why: Subject, subject: Subject) -> Template:
+async def exception_page(request: Asked, why: Subject, subject: Subject, done: Text = "") -> Template:
     """Show one exception, what may settle it, and what can be done."""
     found = await exception_queries.get_exception(why, subject)
     following = await exception_queries.find_next(why, subject)
@@ -106,6 +107,7 @@ async def exception_page(request: Asked, why: Subject, subject: Subject) -> Temp
         may_write_off=may_write_off(why, found.amount_minor),
         matchable=bool(EXCEPTIONS[why].settled_by),
         postings=write_off_postings(why, found.amount_minor),
+        done=_whole(done),
         is_mine=bool(waiting and waiting.proposed_by == request.user.person),
         signs=await signs_of_one_human(request.user.person, waiting.proposed_by) if waiting else [],
         now=clock.now(),
@@ -119,10 +121,15 @@ async def settle(
     """Settle an exception with one candidate, whole."""
     following = await exception_queries.find_next(data.why, data.subject)
     if data.kind == "line":
-        await settle_by_line(data.why, data.subject, _whole(data.target), request.user)
+        line = _whole(data.target)
+        await settle_by_line(data.why, data.subject, line, request.user)
     else:
-        await settle_line(_whole(data.subject), [(data.kind, data.target, data.amount_minor)], request.user)
-    return see(path_of(following.why, following.subject) if following else "/finance/exceptions")
+        line = _whole(data.subject)
+        await settle_line(line, [(data.kind, data.target, data.amount_minor)], request.user)
+    done = "" if data.kind == "payout_line" else f"done={line}"
+    if following and await exception_queries.is_open(following):  # it may have been the match's other side
+        return see("&".join(filter(None, (path_of(following.why, following.subject), done))))
+    return see("?".join(filter(None, ("/finance/exceptions", done))))
 
 
 @post("/finance/exception/write-off", guards=CLERKS, opt=expect("finance"))
