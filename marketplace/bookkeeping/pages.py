@@ -28,8 +28,8 @@ from marketplace.ledger.queries import (
     list_kinds,
     trial_balance,
 )
-from marketplace.web.ordered_tables import as_file, euros, in_order
 from marketplace.web.pages import localised, see
+from marketplace.web.sorting import as_file, euros, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable

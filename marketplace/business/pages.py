@@ -19,7 +19,7 @@ from marketplace.ledger.base_pages import READERS, Page, Text, books_page
 from marketplace.switches.rules import SECTORS
 from marketplace.web.formats import paris_day, percent_basis_points
 from marketplace.web.i18n import gettext, language
-from marketplace.web.ordered_tables import as_file, euros, in_order
+from marketplace.web.sorting import as_file, euros, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from marketplace.finance.base_pages import why
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked, Text, books_page
 from marketplace.web.i18n import gettext
-from marketplace.web.ordered_tables import as_file, euros, in_order
 from marketplace.web.pages import url
+from marketplace.web.sorting import as_file, euros, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
