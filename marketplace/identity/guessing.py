@@ -123,6 +123,11 @@ def device_mark(person: str, nonce: str = "") -> str:
     return f"{nonce}.{signature}"
 
 
+def by_provider(person: uuid.UUID) -> str:
+    """Return what is marked, in the place of the person, in a browser in which an identity provider vouched for them."""
+    return f"by a provider {person}"
+
+
 def is_known_device(person: str, device: str) -> bool:
     """Return whether a browser brings a mark that we signed for this person."""
     return hmac.compare_digest(device.encode(), device_mark(person, device.partition(".")[0] or "-").encode())

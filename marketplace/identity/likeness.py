@@ -11,7 +11,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_row, fetch_rows, select
-from marketplace.identity.guessing import is_known_device
+from marketplace.identity.guessing import by_provider, is_known_device
 from marketplace.identity.queries import SQL
 from marketplace.identity.tables import Person
 
@@ -41,7 +41,8 @@ async def note_shared_browser(person: uuid.UUID, device: str) -> None:
     staff = select(InOffice, Person).where(Person.staff_role.is_not_null(), Person.ended_at.is_null())
     ids = [row.id for row in await fetch_rows(InOffice, staff)]
     for other in ids if person in ids else []:
-        if other != person and is_known_device(str(other), device):
+        marks = (str(other), by_provider(other))
+        if other != person and any(is_known_device(mark, device) for mark in marks):
             await note_access(person, "browser_of_another", other)
 
 

@@ -18,7 +18,8 @@ from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, tr
 from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.identity.actions import NEW_PERSON
 from marketplace.identity.addresses import list_gone
-from marketplace.identity.guessing import is_known_device
+from marketplace.identity.guessing import by_provider, is_known_device
+from marketplace.identity.likeness import note_shared_browser
 from marketplace.identity.tables import Person
 from marketplace.identity_providers.tables import IdentityLink
 from marketplace.messages.actions import send
@@ -92,8 +93,9 @@ async def note_browser(person: uuid.UUID, mark: str) -> bool:
     mark: what the browser brings. That of a provider is not that of a password, with which a password is guessed more
     freely: who enters by a provider might not know it.
     """
-    if is_known_device(str(person), mark) or is_known_device(marked(person), mark):
+    if is_known_device(str(person), mark) or is_known_device(by_provider(person), mark):
         return False
+    await note_shared_browser(person, mark)
     now = clock.now()
     known = Person.select(Person.id).where(Person.id == person, Person.created_at < now - NEW_PERSON)
     if await fetch_scalar(uuid.UUID, known):
@@ -101,11 +103,6 @@ async def note_browser(person: uuid.UUID, mark: str) -> bool:
             to = [Recipient("person", str(person))]
             await send(new_device.KIND, f"{person} {now.isoformat()}", to, at=f"{now:%Y-%m-%d %H:%M}")
     return True
-
-
-def marked(person: uuid.UUID) -> str:
-    """Return what a browser is marked with that a person signed in with by a provider."""
-    return f"by a provider {person}"
 
 
 async def unlink(person: uuid.UUID, provider: Provider) -> None:

@@ -20,6 +20,7 @@ from marketplace.identity.guards import (
     session_of,
     signed_in,
 )
+from marketplace.identity.guessing import by_provider
 from marketplace.identity.pages import FORM, Asked, Next, Token
 from marketplace.identity.rules import device_of, own_path, place_of
 from marketplace.identity.sessions import home_of, way_on
@@ -118,7 +119,7 @@ async def _enter(request: Asked, provider: Provider) -> Response[Any]:
     answer = see(await way_on(str(session.value), attempt.next or await home_of(person)))
     answer.set_cookie(session)
     if await actions.note_browser(person, read_cookie(request.scope, DEVICE_COOKIE)):
-        answer.set_cookie(device_cookie(actions.marked(person)))
+        answer.set_cookie(device_cookie(by_provider(person)))
     return answer
 
 

@@ -32,7 +32,8 @@ A_DAY: Final = dt.timedelta(days=1)
 async def ask(question: uuid.UUID, *, email: str, about: str, text: str, person: uuid.UUID | None) -> None:
     """Write a question down and notify the operator; the same form again changes nothing.
 
-    Refuses a malformed one, and more in a day than one address, or all strangers together, may ask.
+    Refuses a malformed one, and more in a day than one person, one address of a stranger, or all strangers together may
+    ask: who writes under somebody's address keeps nobody who is signed in from asking.
     """
     email, text, about = clean_email(email), rules.clean_question(text), rules.clean_about(about)
     now = clock.now()
@@ -40,9 +41,10 @@ async def ask(question: uuid.UUID, *, email: str, about: str, text: str, person:
         await lock("questions")
         if await HelpRequest.exists().where(HelpRequest.id == question):
             return
-        today = HelpRequest.asked_at > now - A_DAY
-        if await HelpRequest.count().where(today, HelpRequest.email == email) >= MOST_OF_ONE or (
-            person is None and await HelpRequest.count().where(today, HelpRequest.person.is_null()) >= MOST_OPEN
+        today, of_strangers = HelpRequest.asked_at > now - A_DAY, HelpRequest.person.is_null()
+        theirs = HelpRequest.person == person if person else of_strangers & (HelpRequest.email == email)
+        if await HelpRequest.count().where(today, theirs) >= MOST_OF_ONE or (
+            person is None and await HelpRequest.count().where(today, of_strangers) >= MOST_OPEN
         ):
             raise Conflict("There are too many questions today; write to us by mail, or ask tomorrow.")
         await HelpRequest.insert(

@@ -33,12 +33,12 @@ REQUIREMENTS = {
     "5.3": (1, 2),
     "5.4": (1, 2, 3),
     "6.1": (1, 2, 3),
-    "6.2": range(1, 12),
-    "6.3": (1, 2, 3),
+    "6.2": range(1, 13),
+    "6.3": (1, 2, 3, 4),
     "6.4": (1, 2, 3, 4),
     "6.5": range(1, 6),
     "6.6": (1, 2, 3),
-    "6.8": (1, 2, 3),
+    "6.8": (1, 2, 3, 4),
     "7.1": (1, 2, 3),
     "7.2": (1, 2, 3, 4),
     "7.3": (1, 2),
@@ -61,7 +61,7 @@ REQUIREMENTS = {
     "11.1": (1, 2),
     "11.2": (1, 2, 3),
     "11.3": (1, 2, 3),
-    "11.4": (1, 2, 3),
+    "11.4": (1, 2, 3, 4),
     "11.5": (1,),
     "11.6": (1,),
     "12.1": (1, 2, 3),
@@ -83,7 +83,7 @@ REQUIREMENTS = {
     "16.4": (1, 2, 3),
     "16.5": (1, 2, 3),
 }
-"""Sections of ASVS 5.0 → the requirements of levels 1 and 2 in each. Of V17, WebRTC, there is nothing here."""
+"""Sections of ASVS 5.0.0 → the requirements of levels 1 and 2 in each. Of V17, WebRTC, there is nothing here."""
 LEAST_MET = 0.5
 """Of the requirements of a chapter that there is something of."""
 

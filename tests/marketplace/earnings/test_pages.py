@@ -191,10 +191,11 @@ async def test_a_first_visit_confirms_or_withdraws_what_was_agreed_to_elsewhere(
     await sales.open_shop()
     async with visiting(1) as ada:
         assert "Nothing so far." in words(await ada.get("/en/welcome"))
-        await consent.give(1, sales.PURPOSE)
-        shown = await ada.get("/en/welcome")
-        assert "You agreed on" in words(shown)
-        assert "de nombreuses ventes" in words(await ada.get("/fr/welcome"))
+        await consent.give(1, sales.PURPOSE, channel="shop")
+        shown, in_french = await ada.get("/en/welcome"), words(await ada.get("/fr/welcome"))
+        assert re.search(r"You agreed on [^,]+, in a shop\.", words(shown)), "when, and through which channel"
+        assert ", en boutique." in in_french
+        assert "de nombreuses ventes" in in_french
         asked = token(shown) | {"purpose": sales.PURPOSE, "first_visit": "true"}
         for word, sentence in (("give", "You agreed on"), ("withdraw", "You withdrew on")):
             answer = await ada.post("/en/consent", data=asked | {"word": word, "form_id": str(uuid.uuid4())})

@@ -97,9 +97,13 @@ async def test_a_providers_word_is_no_fresh_proof(provider: IdentityProvider) ->
         reported = "SELECT count(*) FROM message WHERE kind = 'new_device'"
         await visit(elsewhere, provider)
         assert not await fetch_value(reported), "this browser was there before"
-        async with Browser() as stranger:
-            await visit(stranger, provider)
+        await identity.add_staff("paul@partage.example", "Paul", "finance", PASSWORD)
+        async with Browser() as pauls:
+            await pauls.sign_in("paul@partage.example")
+            await pauls.submit("/en/sign-out", {})
+            await visit(pauls, provider)
         assert await fetch_value(reported) == 1
+        assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'browser_of_another'") == 1
         await elsewhere.submit("/en/confirm", {"password": PASSWORD, "next": "/profile"}, seen_at="/en/confirm")
         assert (await elsewhere.get(LINK)).headers["location"].startswith(provider.issuer)
 
