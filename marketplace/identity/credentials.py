@@ -94,14 +94,18 @@ async def confirm_email(person: uuid.UUID) -> None:
             await note_access(person, "address_confirmed")
 
 
-async def change_email(person: uuid.UUID, email: str) -> None:
-    """Give a person another address, which was shown to be theirs; refuses while somebody else has confirmed it."""
+async def change_email(person: uuid.UUID, email: str, *, is_proven: bool = True) -> None:
+    """Give a person another address, which was shown to be theirs unless it is not `is_proven`.
+
+    One that was is refused while somebody else has confirmed it, and taken from the others who gave it.
+    """
     async with transaction():
         row = await fetch_row(SealedPerson, select(SealedPerson, Person).where(Person.id == person))
         if row is None:
             raise NotFound("There is no such person.")
         await _write_address(row, email)
-        await confirm_email(person)
+        if is_proven:
+            await confirm_email(person)
 
 
 async def _write_address(person: SealedPerson, email: str) -> None:

@@ -69,6 +69,10 @@ class Change(Struct, frozen=True):
         content = vault.unseal(self.key_id, self.sealed, self.id, LINE, table=TABLE)
         return content["old"], content["new"]
 
+    def had_owner(self) -> bool:
+        """Return whether the old address was known to be the person's: the old mailbox's word was waited for."""
+        return self.old_confirmed_at != self.created_at
+
     def is_agreed(self, now: dt.datetime) -> bool:
         """Return whether the old mailbox agreed, or was silent for long enough."""
         return self.old_confirmed_at is not None or now >= self.created_at + SILENCE_AGREES_AFTER
@@ -148,7 +152,9 @@ async def answer(side: Side, link: str, *, agrees: bool) -> bool:
     """Confirm by a letter's link, or refuse; return whether the person now signs in with the new address.
 
     The new mailbox's refusal and the old one's end it; the old one's, like undoing it, ends every session too: it was
-    somebody else who asked. Undoing ends what was asked for since as well, whether it waits or could itself be undone.
+    somebody else who asked. Undoing ends what was asked for since as well, whether it waits or could itself be undone. An
+    address that nobody had confirmed comes back as it was: its owner may undo what a stranger did who gave it, and must
+    not so make it the stranger's.
     """
     is_made = False
     async with transaction():
@@ -159,7 +165,7 @@ async def answer(side: Side, link: str, *, agrees: bool) -> bool:
             if side != "new":
                 await end_other_sessions(change.person, "")
             if side == "undo":
-                await _change_email(change.person, change.addresses()[0])
+                await _change_email(change.person, change.addresses()[0], is_proven=change.had_owner())
         else:
             now = clock.now()
             confirmed: Values = {getattr(AddressChange, f"{side}_confirmed_at"): now}
@@ -241,9 +247,9 @@ async def _end_since(change: Change) -> None:
     await AddressChange.update(ended).where(since, AddressChange.ended_at.is_null())
 
 
-async def _change_email(person: uuid.UUID, email: str) -> None:
+async def _change_email(person: uuid.UUID, email: str, *, is_proven: bool = True) -> None:
     """Change the address, and void links for a new password: they went to the mailbox that is no longer the person's."""
-    await credentials.change_email(person, email)
+    await credentials.change_email(person, email, is_proven=is_proven)
     used: Values = {ResetLink.used_at: clock.now()}
     await ResetLink.update(used).where(ResetLink.person == person, ResetLink.used_at.is_null())
 

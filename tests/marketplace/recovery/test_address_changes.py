@@ -153,6 +153,22 @@ async def test_an_address_that_nobody_confirmed_is_not_waited_for(office: PostOf
         assert (await lucie.sign_in("lucie@right.example")).status_code == 303
 
 
+async def test_undoing_gives_a_stranger_no_address_that_they_never_had(office: PostOffice) -> None:
+    """Eve signs up with Claire's address and changes it: Claire takes the letter for one about her own account."""
+    await make_partner("Atelier", OLD)
+    eve = await identity.create_partner(
+        company="Evil", country="US", vat_number="", name="Eve", email=OLD, password="eve prefers corridors"
+    )
+    person = await fetch_value("SELECT id FROM person WHERE partner = $1", eve)
+    await changes.request_change(person, NEW)
+    assert await changes.answer("new", (await path_to(office, NEW)).rpartition("/")[2], agrees=True)
+    await changes.answer("undo", (await path_to(office, OLD)).rpartition("/")[2], agrees=False)
+    assert await email_of(person) == OLD
+    assert not await fetch_value("SELECT count(*) FROM person WHERE email_confirmed_at IS NOT NULL")
+    async with Browser() as claire:
+        assert (await claire.sign_in(OLD)).status_code == 303, "her account has her address still"
+
+
 async def test_undoing_is_final(office: PostOffice) -> None:
     """A thief who changed the address twice has no link left that works: to undo, to reset, to change."""
     person = await confirmed()
