@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from marketplace.database import Values
     from marketplace.messages.rules import MessageKind
 
-INVITATION_DAYS = 7
+INVITATION_DAYS, MOST_INVITATIONS = 7, 30
+"""How long an invitation is open, and how many of a company's may be: each is mail to an address that anybody may write."""
 MOST_PEOPLE, MOST_LISTED = 5, 200
 """Of those who gave the same address and have not confirmed it, how many strangers' passwords are compared with, and how
 many are looked through for the one who signed in with this browser, or has just signed up."""
@@ -123,13 +124,7 @@ async def create_partner(
             company=company,
             country=country,
             vat_number=vat,
-            vat_confirmed_at=None,
-            vat_checked_at=None,
-            vat_answer=None,
             signed_up_at=now,
-            vetted_at=None,
-            vetted_by=None,
-            refused_reason=None,
         )
         if await Partner.insert(new).on_conflict(action="DO NOTHING", target=Partner.id).returning(Partner.id):
             await _add_person(email, name, hashed, language, now, partner=partner)
@@ -280,6 +275,9 @@ async def invite_colleague(
             to = Recipient("address", str(invitation_id))
             await send(invitation.KIND, source, [to], company=await find_company(partner) or "")
             await note_access(by, "colleague_invited", invitation_id, partner=partner)
+            is_open = Invitation.accepted_at.is_null() & (Invitation.expires_at > now)
+            if by and await Invitation.count().where(Invitation.partner == partner, is_open) > MOST_INVITATIONS:
+                raise Conflict("Your company has many open invitations; send more once some are accepted or over.")
     return code
 
 

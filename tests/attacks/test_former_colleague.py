@@ -7,10 +7,12 @@ themselves that they never used, and a link that they made for a friend. Two adm
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import uuid
 
 import pytest
 
+from marketplace import clock
 from marketplace.errors import Conflict, Expired, NotAllowed, NotFound, Refusal
 from marketplace.identity import actions, ending, key_actions
 from marketplace.identity.sessions import actor_of_key, actor_of_session, create_session
@@ -127,6 +129,19 @@ async def test_the_last_administrator_stays_as_long_as_there_are_members() -> No
     await actions.erase_person(claire)
     assert key
     assert await actor_of_key(key) is None, "the key of the only person of a company ends with them"
+
+
+async def test_a_company_sends_no_flood_of_mail_to_strangers() -> None:
+    """Anybody signs a company up, calls it as they like, and invites whoever they like."""
+    partner = await make_partner()
+    claire = await person_of("claire@atelier.example")
+    for number in range(actions.MOST_INVITATIONS):
+        await invite(partner, f"somebody{number}@elsewhere.example", claire)
+    with pytest.raises(Conflict, match="open invitations"):
+        await invite(partner, "one.more@elsewhere.example", claire)
+    assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'invitation'") == actions.MOST_INVITATIONS
+    with clock.shifted(dt.timedelta(days=actions.INVITATION_DAYS)):
+        await invite(partner, "one.more@elsewhere.example", claire)
 
 
 async def test_a_member_changes_nobodys_access_but_their_own() -> None:
