@@ -132,7 +132,7 @@ async def test_the_last_administrator_stays_as_long_as_there_are_members() -> No
 
 
 async def test_a_company_sends_no_flood_of_mail_to_strangers() -> None:
-    """Anybody signs a company up, calls it as they like, and invites whoever they like."""
+    """Anybody signs a company up, calls it as they like, and invites any address."""
     partner = await make_partner()
     claire = await person_of("claire@atelier.example")
     for number in range(actions.MOST_INVITATIONS):
