@@ -85,18 +85,22 @@ async def everything_seen(sold: dict[str, uuid.UUID]) -> dict[str, bytes]:
     for who in (*OTHERS, PROMISED, 99):
         async with visiting(who) as subscriber:
             paths = ["/en/earnings", "/fr/earnings", "/en/earnings/payouts", "/en/earnings/statements/2026"]
+            paths += ["/en/my-data", "/fr/my-data", "/en/earnings/rewards", "/en/calls"]
             paths += [f"/{language}/earnings/shares/{licence}" for licence in licences for language in ("en", "fr")]
             paths += ["/en/earnings/statements/2026/pdf"] if who in {PROMISED, 1} else []
             await look(f"subscriber {who}", subscriber, paths)
     async with buying(await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
-        paths = ["/en/orders", "/en/datasets/lyon"]
+        paths = ["/en/orders", "/en/datasets/lyon", "/en/subscriptions", "/en/subscribe/lyon", "/en/requests"]
+        paths += ["/en/sharing", "/en/searches", "/en/private-offers", "/en/notifications"]
         for licence in licences:
             order = await sales.order_of(licence)
             paths += [f"/en/orders/{order}", f"/en/orders/{order}/statement", f"/fr/orders/{order}/statement"]
             paths += [f"/fr/orders/{order}/statement/pdf"]
         await look("partner", partner, paths)
     async with visiting() as stranger:
-        await look("stranger", stranger, ["/en/datasets", "/en/datasets/lyon", "/en/log", "/api/v1/datasets/lyon"])
+        paths = ["/en/datasets", "/en/datasets/lyon", "/en/log", "/api/v1/datasets/lyon", "/api/v1/datasets"]
+        paths += ["/catalogue.jsonld", "/catalogue.ttl", "/en/compare?d=lyon"]
+        await look("stranger", stranger, paths)
     return seen
 
 
