@@ -35,6 +35,7 @@ from marketplace.audit_trail.guards import NoteBeginnings, NoteRequests
 from marketplace.bank import pages as bank_pages
 from marketplace.bank import preview_pages as bank_preview_pages
 from marketplace.bank_rules import pages as bank_rules_pages
+from marketplace.baskets import pages as baskets_pages
 from marketplace.bookkeeping import export_pages as bookkeeping_export_pages
 from marketplace.bookkeeping import pages as bookkeeping_pages
 from marketplace.bookkeeping import period_pages as bookkeeping_period_pages
@@ -126,6 +127,8 @@ if TYPE_CHECKING:
 MACHINE_PATHS = (
     "/api/",
     "/catalogue.",
+    "/robots.txt",
+    "/sitemap",
     "/delta-sharing/",
     "/log/",
     "/files/",
@@ -400,6 +403,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     search_routes.ROUTES,
     requests_pages.ROUTES,
     claims_pages.ROUTES,
+    baskets_pages.ROUTES,
     private_offers_pages.ROUTES,
     trials_pages.ROUTES,
     dry_runs_pages.ROUTES,

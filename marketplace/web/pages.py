@@ -55,6 +55,11 @@ def here(in_language: str | None = None, **changes: object) -> str:
     return url(quote(visit.get().path), in_language) + (f"?{query}" if query else "")
 
 
+def canonical(in_language: str | None = None) -> str:
+    """Return the whole address of this page in a language, without its query: what search engines are to show."""
+    return settings().url + url(quote(visit.get().path), in_language)
+
+
 def sign_in_url(path: str | None = None, query: str | None = None) -> str:
     """Return the sign-in page's address, which leads back to where the visitor is (or to `path` and `query`)."""
     there = visit.get().path if path is None else path
@@ -171,6 +176,7 @@ def engine() -> JinjaTemplateEngine:
         "charts": charts,
         "maps": maps,
         "here": here,
+        "canonical": canonical,
         "sign_in_url": sign_in_url,
         "navigation": navigation,
     }

@@ -30,6 +30,7 @@ FLOORS = (
         "subscriptions",
         "claims",
         "private_offers",
+        "baskets",
         "auctions",
         "reverse_auctions",
         "delivery",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from lxml import etree
 
 from marketplace.app import create_app
 from tests.marketplace.purchases.shop import open_shop
@@ -46,6 +47,27 @@ async def test_harvesters_read_what_is_for_sale() -> None:
     for line in text.splitlines():
         assert re.fullmatch(r'(<\S+>|_:b\d+) <\S+> (<\S+>|_:b\d+|".*"(@\w+|\^\^<\S+>)?) \.', line), line
     assert '<http://purl.org/dc/terms/identifier> "lyon" .' in text
+
+
+async def test_search_engines_find_the_pages_for_everybody_in_both_languages() -> None:
+    await open_shop()
+    app = create_app(manages_pool=False)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver.example") as crawler:
+        robots = (await crawler.get("/robots.txt")).text
+        assert "Disallow: /fr/orders\n" in robots
+        index = (await crawler.get(robots.rpartition("Sitemap: ")[2].strip().partition("/sitemap")[1] + ".xml")).text
+        assert index.count("<sitemap>") == 2
+        pages, datasets = [(await crawler.get(f"/sitemaps/{number}")).text for number in (0, 1)]
+        assert "/en/catalogue</loc>" in pages
+        assert "/fr/datasets/lyon</loc><lastmod>" in datasets
+        assert "<url>" not in (await crawler.get("/sitemaps/2")).text
+        assert (await crawler.get("/sitemaps/-1")).status_code == 404
+        page = (await crawler.get("/fr/datasets/lyon?release=&x=1")).text
+        for address in etree.fromstring(datasets.encode()).iter("{*}loc"):
+            assert address.text is not None
+            assert f'href="{address.text}"' in page
+        assert re.search('rel="canonical" href="[^"?]+/fr/datasets/lyon"', page)
+        assert 'property="og:locale" content="fr_FR"' in page
 
 
 @pytest.mark.deep

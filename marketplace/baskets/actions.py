@@ -1,0 +1,94 @@
+"""Ordering several releases at once: each signed, audited with the menu, ordered and charged as a sale of its own.
+
+Each line is an order with its own licence and invoice, and pays its own contributors. All of it is one transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue import menu
+from marketplace.catalogue.queries import list_priced_releases
+from marketplace.catalogue.rules import PricedRelease
+from marketplace.database import transaction
+from marketplace.datasets.queries import list_revocations
+from marketplace.errors import Conflict, Invalid
+from marketplace.locks import lock
+from marketplace.payments.queries import find_saved_method
+from marketplace.purchases.actions import check_second, order_subscribed
+from marketplace.purchases.invoices import find_billing
+from marketplace.purchases.queries import get_email
+from marketplace.purchases.tables import Order
+from pricing.agreed import share_of
+from pricing.quote import PricedQuote
+from pricing.volume import parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LARGEST: Final = 24
+"""So many releases are ordered at once at most."""
+
+
+class Line(Struct, frozen=True):
+    """One release of a basket: its price of today, and what of it is paid, in cents before VAT."""
+
+    release: PricedRelease
+    priced: PricedQuote
+    part_basis_points: int
+    amount_minor: int
+
+
+async def read_lines(releases: Sequence[uuid.UUID]) -> list[Line]:
+    """Return a basket's lines, the latest period first; what is not on sale any more is left out."""
+    chosen = list(dict.fromkeys(releases))
+    if len(chosen) > LARGEST:
+        raise Invalid("Order {most} releases at once at most.", most=LARGEST, field="releases")
+    gone = await list_revocations(chosen)
+    rows = [row for row in await list_priced_releases(chosen) if row.id not in gone]
+    prices = await catalogue.prices_now(rows, now=clock.now())
+    rows = [row for row in rows if row.id in prices]
+    parts = parts_of([prices[row.id].amount_minor for row in rows])
+    return [
+        Line(row, one, part, share_of(one.amount_minor, part, one.inputs.floor_minor))
+        for row, part in zip(rows, parts, strict=True)
+        for one in (prices[row.id],)
+    ]
+
+
+async def order(partner: uuid.UUID, releases: Sequence[uuid.UUID], *, total_minor: int, basket: uuid.UUID) -> None:
+    """Order a basket and charge the saved method, a charge a line; the same id orders once.
+
+    total_minor: what the partner saw, in cents before VAT; another total today is refused, so that nobody pays what they
+    did not see. Refuses a release that the partner has, and a partner without a saved method or an address for invoices.
+    """
+    orders = {release: uuid.uuid5(basket, f"order {release}") for release in releases}
+    async with transaction():
+        await lock("offers")
+        if await Order.exists().where(Order.partner == partner, Order.id.is_in(list(orders.values()))):
+            return
+        lines = await read_lines(releases)
+        if not lines:
+            raise Conflict("Nothing of this basket is on sale.")
+        if sum(line.amount_minor for line in lines) != total_minor:
+            raise Conflict("A price has changed since: look at the basket again.")
+        if await find_saved_method(partner) is None:
+            raise Conflict("Save a card or bank account first: each release is paid by it.")
+        if await find_billing(partner) is None:
+            raise Conflict("Write first where your invoices are addressed.")
+        email, quotes = await get_email(partner), {}
+        for line in lines:
+            release = line.release.id
+            await check_second(partner, release, 0, "")
+            quotes[release] = uuid.uuid5(basket, f"quote {release}")
+            agreed = {"volume_basis_points": line.part_basis_points}
+            await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed)
+        for dataset in sorted({line.release.dataset for line in lines}):
+            await menu.audit(dataset, clock.now())
+        for release, quote in quotes.items():
+            await order_subscribed(partner, quote, order_id=orders[release], email=email)

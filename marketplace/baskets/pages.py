@@ -1,0 +1,87 @@
+"""A partner's basket: releases chosen in the address, what they cost together, and ordering them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.baskets import actions
+from marketplace.catalogue.queries import find_vat, get_listing, list_listed_releases, list_listings_of
+from marketplace.errors import Invalid, Refusal
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, vetted_partner
+from marketplace.payments.queries import find_saved_method
+from marketplace.purchases.invoices import find_billing
+from marketplace.web.pages import again, page, see
+
+Asked = Request[Actor, Any, Any]
+Code = Annotated[str, QueryParameter(name="dataset", max_length=63)]
+LONGEST = 2_000
+
+
+class BasketForm(Struct):
+    """The releases, a comma between, and the total that was shown, in cents."""
+
+    form_id: uuid.UUID
+    releases: str = ""
+    total: str = ""
+
+
+@get("/basket", guards=[vetted_partner], opt=expect("vetted partner"))
+async def show(request: Asked, dataset: Code = "") -> Template:
+    """Show the releases chosen in the address with their price together, and those of a dataset to choose from."""
+    chosen = request.query_params.getall("release", [])
+    return page("baskets/basket.html", error="", **await _shown(request, _ids(chosen), dataset))
+
+
+@post("/basket/orders", guards=[vetted_partner], opt=expect("vetted partner"), status_code=200)
+async def order(
+    request: Asked, data: Annotated[BasketForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Template | Redirect:
+    """Order the basket and charge the saved method; what is refused shows the basket again, with today's prices."""
+    assert request.user.partner
+    chosen = _ids(data.releases[:LONGEST].split(","))
+    try:
+        total = int(data.total) if data.total.isdecimal() else 0
+        await actions.order(request.user.partner, chosen, total_minor=total, basket=data.form_id)
+    except Refusal as refusal:
+        return again("baskets/basket.html", refusal, **await _shown(request, chosen, ""))
+    return see("/orders")
+
+
+def _ids(texts: list[str]) -> list[uuid.UUID]:
+    """Return the ids of releases; refuse what is none."""
+    try:
+        return [uuid.UUID(text) for text in texts if text]
+    except ValueError:
+        raise Invalid("That is no release.") from None
+
+
+async def _shown(request: Asked, chosen: list[uuid.UUID], dataset: str) -> dict[str, Any]:
+    assert request.user.partner
+    lines = await actions.read_lines(chosen[: actions.LARGEST])
+    total = sum(line.amount_minor for line in lines)
+    code = dataset or (lines[0].release.dataset if lines else "")
+    releases = (await list_listed_releases(code, 1)).rows if code else []
+    titles = {row.code: row for row in await list_listings_of([line.release.dataset for line in lines])}
+    return {
+        "lines": lines,
+        "total_minor": total,
+        "posted_minor": sum(line.priced.amount_minor for line in lines),
+        "vat": await find_vat(request.user.partner, total) if lines else None,
+        "titles": titles,
+        "listing": await get_listing(code) if code else None,
+        "releases": [row for row in releases if row.revoked_at is None],
+        "chosen": {line.release.id for line in lines},
+        "method": await find_saved_method(request.user.partner),
+        "billing": await find_billing(request.user.partner),
+    }
+
+
+ROUTES = [show, order]

@@ -1,0 +1,102 @@
+"""A basket over HTTP: several releases at once, the dearest at their price, each a sale of its own in the books."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import html5lib
+import pytest
+
+from marketplace import clock
+from marketplace.baskets import actions
+from marketplace.database import execute
+from marketplace.errors import Conflict, Invalid
+from marketplace.finance.actions import reconcile
+from marketplace.payments.balance import mirror_balance
+from marketplace.purchases.invoices import change_billing
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, pay, seal_release
+from tests.support.reads import fetch, fetch_value
+
+DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
+
+
+async def test_several_releases_are_ordered_at_once_for_less_together(stripe: Any) -> None:
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    first = await open_shop(period=(end - WEEK, end))
+    await execute("UPDATE dataset SET budget_micro = 90000000")
+    releases = [first] + [await seal_release(period=(end - (n + 1) * WEEK, end - n * WEEK)) for n in (1, 2, 3)]
+    partner = await make_buyer()
+    path = "/en/basket?dataset=lyon" + "".join(f"&release={release}" for release in releases)
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        assert "/basket?dataset=lyon" in (await browser.get("/en/datasets/lyon")).text
+        assert "is empty" in text_of(await browser.get("/en/basket"))
+        assert (await browser.get("/en/basket?release=odd")).status_code == 422
+        lines = await actions.read_lines(releases)
+        posted, total = sum(line.priced.amount_minor for line in lines), sum(line.amount_minor for line in lines)
+        assert sorted(line.part_basis_points for line in lines) == [9_500, 9_500, 10_000, 10_000]
+        assert total < posted
+        written = {"releases": ",".join(str(release) for release in releases), "total": str(total)}
+        assert "Address of your invoices" in text_of(await browser.get(path))
+        assert "Save a card" in text_of(await browser.submit("/en/basket/orders", written))
+        saved = str(uuid.uuid4())
+        answer = await browser.submit("/en/payment-method", {"back": "/basket"}, form_id=saved)
+        await pay(answer.headers["location"])
+        await browser.get(f"/en/payment-method?saved={saved}&back=/basket")
+        assert "Write first" in text_of(await browser.submit("/en/basket/orders", written))
+        address = {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon", "reference": ""}
+        await browser.submit("/en/billing", address)
+        for language in ("fr", "en"):
+            page = await browser.get(path.replace("/en/", f"/{language}/"))
+            html5lib.HTMLParser(strict=True).parse(page.text)
+        assert f"€{total / 100:,.2f}" in text_of(page)
+        changed = await browser.submit("/en/basket/orders", written | {"total": "1"})
+        assert (changed.status_code, "price has changed" in text_of(changed)) == (409, True)
+        form = str(uuid.uuid4())
+        for _ in range(2):
+            ordered = await browser.submit("/en/basket/orders", written, form_id=form)
+            assert ordered.headers["location"] == "/en/orders"
+        await jobs()
+        rows = await fetch("SELECT release, net_minor, state FROM purchase_order")
+        paid = {line.release.id: line.amount_minor for line in lines}
+        assert {row["release"]: row["net_minor"] for row in rows} == paid
+        assert {row["state"] for row in rows} == {"paid"}
+        quotes = await fetch("SELECT id FROM quote ORDER BY amount_minor")
+        assert "Several releases together" in text_of(await browser.get(f"/en/quotes/{quotes[0]['id']}"))
+        again = await browser.submit("/en/basket/orders", written)
+        assert "You have this release until" in text_of(again)
+    await mirror_balance()
+    await reconcile()
+    sold = await fetch_value(
+        "SELECT sum(amount_minor) FROM posting JOIN journal_entry ON journal_entry.id = entry WHERE kind = 'sale' AND credit = '706000'"
+    )
+    assert sold == total
+    assert await fetch_value("SELECT count(*) FROM licence") == 4
+    with pytest.raises(Invalid, match="at once"):
+        await actions.read_lines([uuid.uuid4() for _ in range(actions.LARGEST + 1)])
+    with pytest.raises(Conflict, match="Nothing"):
+        await actions.order(partner, [uuid.uuid4()], total_minor=1, basket=uuid.uuid4())
+
+
+async def test_a_basket_that_undercuts_a_longer_release_is_refused() -> None:
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    await open_shop(rows=2_000, period=(end - 4 * WEEK, end))
+    await execute("UPDATE dataset SET budget_micro = 90000000")
+    weeks = [await seal_release(period=(end - (n + 1) * WEEK, end - n * WEEK)) for n in range(4)]
+    partner = await make_buyer()
+    await change_billing(partner, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
+    await execute("INSERT INTO payer (partner, customer_id, asked_at) VALUES ($1, 'cus_x', now())", partner)
+    await execute(
+        """INSERT INTO saved_method (id, payer, state, requested_at, kind, method_id, saved_at)
+           VALUES (gen_random_uuid(), $1, 'saved', now(), 'card', 'pm_x', now())""",
+        partner,
+    )
+    lines = await actions.read_lines(weeks)
+    total = sum(line.amount_minor for line in lines)
+    with pytest.raises(Conflict, match="has as much for"):
+        await actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4())
+    assert await fetch_value("SELECT count(*) FROM quote") == 0
