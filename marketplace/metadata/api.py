@@ -9,7 +9,7 @@ from litestar import Response, get
 from litestar.params import QueryParameter
 
 from marketplace.identity.guards import expect
-from marketplace.metadata import crawlers
+from marketplace.metadata import crawler_pages
 from marketplace.metadata.dcat import catalogue
 from marketplace.metadata.linked_data import turtle
 from marketplace.search.finding import search
@@ -47,4 +47,4 @@ async def _catalogue(number: int) -> dict[str, Any]:
     )
 
 
-ROUTES = [show_as_json, show_as_turtle, *crawlers.ROUTES]
+ROUTES = [show_as_json, show_as_turtle, *crawler_pages.ROUTES]
