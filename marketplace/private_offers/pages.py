@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from contextlib import suppress
 from typing import Annotated, Any
 
 from litestar import Request, get, post
@@ -50,8 +51,11 @@ Pressed = Annotated[ChosenForm, Body(media_type=RequestEncodingType.URL_ENCODED)
 async def list_own(request: Asked) -> Template:
     """List what the partner is offered, with today's price and its own."""
     assert request.user.partner
-    rows = await queries.list_open(request.user.partner, clock.now())
-    return page("private_offers/own.html", offers=[(row, *await actions.price_of(row)) for row in rows])
+    offers = []
+    for row in await queries.list_open(request.user.partner, clock.now()):
+        with suppress(Refusal):  # What is not on sale at the moment has no price.
+            offers.append((row, *await actions.price_of(row)))
+    return page("private_offers/own.html", offers=offers)
 
 
 @post("/private-offers/quotes", guards=[vetted_partner], opt=expect("vetted partner"))
