@@ -71,6 +71,8 @@ class YearRow(Struct, frozen=True):
     proposer: str
     decider: str | None
     sha256: str
+    fault: str
+    """What our own check found wrong with the file; empty where nothing was."""
     written: int
     """How many times its file was written."""
     differing: int
@@ -96,7 +98,7 @@ async def list_years() -> list[YearRow]:
     return await fetch_rows(
         YearRow,
         """SELECT year_close.id, year, result_minor, carried_minor, proposed_by, proposed_at, decided_at, approved,
-                  proposer.name AS proposer, decider.name AS decider, coalesce(first.sha256, '') AS sha256,
+                  proposer.name AS proposer, decider.name AS decider, coalesce(first.sha256, '') AS sha256, coalesce(failed.fault, '') AS fault,
                   (SELECT count(*) FROM export_file AS again WHERE again.format = 'fec' AND again.state = 'done'
                       AND again.first_day = make_date(year, 1, 1) AND again.last_day = make_date(year, 12, 31)
                       AND again.requested_at >= decided_at) AS written,
@@ -106,6 +108,7 @@ async def list_years() -> list[YearRow]:
            FROM year_close JOIN person AS proposer ON proposer.id = proposed_by
            LEFT JOIN person AS decider ON decider.id = decided_by
            LEFT JOIN export_file AS first ON first.id = year_close.id AND first.state = 'done'
+           LEFT JOIN export_file AS failed ON failed.id = year_close.id AND failed.state = 'failed'
            ORDER BY year DESC, proposed_at DESC""",
     )
 

@@ -129,3 +129,13 @@ async def test_a_refused_year_may_be_proposed_again_and_a_strange_one_is_not_fou
         await propose_year(YEAR - 1, ada, form_id=uuid.uuid4())
     with pytest.raises(NotFound):
         await decide_year(uuid.uuid4(), ada, approve=True)
+    # A file that our own check refuses says so, and is not handed out.
+    close = uuid.uuid4()
+    await propose_year(YEAR, ada, form_id=close)
+    await decide_year(close, bob, approve=True)
+    await as_owner(
+        "UPDATE export_file SET state = 'failed', fault = 'line 3: entry 2 follows entry 4', done_at = now() WHERE state = 'waiting'"
+    )
+    async with await signed_in("auditor") as eve:
+        page = text_of(await eve.get(PAGE))
+        assert "Not handed out line 3: entry 2 follows entry 4" in page
