@@ -320,3 +320,38 @@ FROM person
 WHERE staff_role IS NOT NULL
   AND EXISTS (SELECT FROM staff_action WHERE person = person.id)
 ORDER BY name, id;
+
+-- name: list_years
+-- Every close of a year that was proposed, the latest year first, with its people, the hash of its file or what is
+-- wrong with it, and how many of the files that were written since there are, and differ from the first.
+SELECT
+    year_close.id,
+    year,
+    result_minor,
+    carried_minor,
+    proposed_by,
+    proposed_at,
+    decided_at,
+    approved,
+    proposer.name AS proposer,
+    decider.name AS decider,
+    coalesce(CASE first.state WHEN 'done' THEN first.sha256 END, '') AS sha256,
+    coalesce(first.fault, '') AS fault,
+    again.written,
+    again.differing
+FROM year_close
+JOIN person AS proposer ON proposer.id = proposed_by
+LEFT JOIN person AS decider ON decider.id = decided_by
+LEFT JOIN export_file AS first ON first.id = year_close.id
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) AS written,
+        count(*) FILTER (WHERE first.state = 'done' AND export_file.sha256 <> first.sha256) AS differing
+    FROM export_file
+    WHERE export_file.format = 'fec'
+      AND export_file.state = 'done'
+      AND export_file.first_day = make_date(year, 1, 1)
+      AND export_file.last_day = make_date(year, 12, 31)
+      AND export_file.requested_at >= decided_at
+) AS again
+ORDER BY year DESC, proposed_at DESC;

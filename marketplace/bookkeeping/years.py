@@ -19,6 +19,7 @@ from marketplace import clock
 from marketplace.audit_trail.actions import note_action
 from marketplace.bookkeeping.export_files import request_export
 from marketplace.bookkeeping.exports.fec import current_words
+from marketplace.bookkeeping.queries import SQL
 from marketplace.bookkeeping.tables import YearClose
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, NotAllowed, NotFound
@@ -95,22 +96,7 @@ def end_of(year: int) -> dt.datetime:
 
 async def list_years() -> list[YearRow]:
     """Return every close that was proposed, the latest year first."""
-    return await fetch_rows(
-        YearRow,
-        """SELECT year_close.id, year, result_minor, carried_minor, proposed_by, proposed_at, decided_at, approved,
-                  proposer.name AS proposer, decider.name AS decider, coalesce(first.sha256, '') AS sha256, coalesce(failed.fault, '') AS fault,
-                  (SELECT count(*) FROM export_file AS again WHERE again.format = 'fec' AND again.state = 'done'
-                      AND again.first_day = make_date(year, 1, 1) AND again.last_day = make_date(year, 12, 31)
-                      AND again.requested_at >= decided_at) AS written,
-                  (SELECT count(*) FROM export_file AS again WHERE again.format = 'fec' AND again.state = 'done'
-                      AND again.first_day = make_date(year, 1, 1) AND again.last_day = make_date(year, 12, 31)
-                      AND again.requested_at >= decided_at AND again.sha256 <> first.sha256) AS differing
-           FROM year_close JOIN person AS proposer ON proposer.id = proposed_by
-           LEFT JOIN person AS decider ON decider.id = decided_by
-           LEFT JOIN export_file AS first ON first.id = year_close.id AND first.state = 'done'
-           LEFT JOIN export_file AS failed ON failed.id = year_close.id AND failed.state = 'failed'
-           ORDER BY year DESC, proposed_at DESC""",
-    )
+    return await fetch_rows(YearRow, SQL["list_years"])
 
 
 async def list_closable() -> list[int]:
