@@ -37,7 +37,8 @@ ROWS_A_COPY, ROWS_A_PIECE = 1_000_000, 65_536
 LONGEST_COPY_SECONDS = 4 * 3600
 QUOTE = b"\x02"
 """A sign that no text of ours has: a line is never quoted but for being empty."""
-COPY_HEADER_BYTES = 19
+COPY_SIGNATURE, COPY_HEADER_BYTES = b"PGCOPY\n\xff\r\n\0", 19
+BYTES_A_PIECE = 1 << 22
 
 
 class Transaction(PostgresTransaction):
@@ -255,7 +256,7 @@ async def _binary(columns: Sequence[NDArray[np.int64]]) -> AsyncIterator[bytes]:
     import numpy as np  # noqa: PLC0415 (only who copies pays for it)
 
     layout = _layout(len(columns))
-    yield b"PGCOPY\n\xff\r\n\0" + bytes(8)
+    yield COPY_SIGNATURE + bytes(8)
     for start in range(0, len(columns[0]), ROWS_A_PIECE):
         rows = np.empty(len(columns[0][start : start + ROWS_A_PIECE]), dtype=layout)
         rows["columns"] = len(columns)
@@ -272,21 +273,49 @@ async def fetch_columns(sql: str, *values: object) -> list[NDArray[np.int64]]:
     """
     import numpy as np  # noqa: PLC0415 (only who copies pays for it)
 
-    pieces: list[bytes] = []
+    pieces: list[list[NDArray[np.int64]]] = []
+    await stream_columns(sql, *values, sink=pieces.append)
+    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
-    async def keep(data: bytes) -> None:
-        pieces.append(data)
 
-    await _joined().copy_from_query(sql, *values, output=keep, format="binary")
-    whole = b"".join(pieces)
-    count = int.from_bytes(whole[COPY_HEADER_BYTES : COPY_HEADER_BYTES + 2], "big", signed=True)
+async def stream_columns(sql: str, *values: object, sink: Callable[[list[NDArray[np.int64]]], None]) -> None:
+    """Give the columns of `sql` to `sink` as `fetch_columns` would return them, some hundred thousand rows at a time.
+
+    The statement may outlast the command timeout. An instant comes as whole microseconds since 2000.
+    """
+    waiting: list[bytes] = []
+    size = 0
+
+    async def take(data: bytes) -> None:
+        nonlocal size
+        waiting.append(data)
+        size += len(data)
+        if size > BYTES_A_PIECE:
+            flush()
+
+    def flush() -> None:
+        nonlocal size
+        piece = b"".join(waiting)
+        rest = _hand_over(piece, COPY_HEADER_BYTES if piece.startswith(COPY_SIGNATURE) else 0, sink)
+        waiting[:] = [rest]
+        size = len(rest)
+
+    await _joined().copy_from_query(sql, *values, output=take, format="binary", timeout=LONGEST_COPY_SECONDS)
+    flush()
+
+
+def _hand_over(piece: bytes, begin: int, sink: Callable[[list[NDArray[np.int64]]], None]) -> bytes:
+    """Give the whole rows of a piece to `sink`, and return what is left of it."""
+    import numpy as np  # noqa: PLC0415 (only who copies pays for it)
+
+    count = int.from_bytes(piece[begin : begin + 2], "big", signed=True)
     if count < 0:  # Where the first row's number of columns would be is the end's mark.
-        return []
+        return piece[begin:]
     layout = _layout(count)
-    count_of_rows = (len(whole) - COPY_HEADER_BYTES - 2) // layout.itemsize
-    rows = np.frombuffer(whole, dtype=layout, offset=COPY_HEADER_BYTES, count=count_of_rows)
+    rows = np.frombuffer(piece, dtype=layout, offset=begin, count=(len(piece) - begin) // layout.itemsize)
     assert all((rows[f"length{i}"] == 8).all() for i in range(count)), "every value is a 64-bit integer"  # noqa: PLR2004
-    return [rows[f"value{i}"].astype(np.int64) for i in range(count)]
+    sink([rows[f"value{i}"].astype(np.int64) for i in range(count)])
+    return piece[begin + rows.nbytes :]
 
 
 def _layout(columns: int) -> np.dtype[Any]:

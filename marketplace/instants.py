@@ -11,6 +11,10 @@ QUARTER_US: Final = 900_000_000
 HOUR_US: Final = 4 * QUARTER_US
 DAY_US: Final = 24 * HOUR_US
 WEEK_US: Final = 7 * DAY_US
+FOREVER_US: Final = 2**62
+"""The end of what nothing ended."""
+SINCE_2000_US: Final = 946_684_800_000_000
+"""From 1970 to 2000, from which PostgreSQL counts."""
 
 
 def microseconds(instant: dt.datetime) -> int:

@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from marketplace.consent.queries import ConsentInterval
     from marketplace.privacy.geography import Geography
     from marketplace.progress import ReportProgress
     from marketplace.retracted import Retracted
@@ -63,7 +62,6 @@ KEY_BYTES = 32
 """Of a build's own key, and of the key that its coarser editions are drawn with."""
 MANIFEST_GROUP = 65_536
 """Rows of a manifest's row group: what finding one contribution reads."""
-OPEN_ENDED_US = 2**62
 ENGINES = ("kernel", "duckdb", "spark")
 
 
@@ -186,18 +184,12 @@ class Aggregation:
         """Return how many of the operator's subscribers live in the area."""
         return int(np.count_nonzero(self.home >= 0))
 
-    def count(self, consent: Sequence[ConsentInterval], started_at: dt.datetime) -> None:
+    def count(self, consent: Consent, started_at: dt.datetime) -> None:
         """Run the one definition: what each consenting person counts in, bounded, and the true cells.
 
-        `consent` are the intervals around the start.
+        `consent` are those in force at the start.
         """
-        ends = (OPEN_ENDED_US if row.valid_to_us is None else row.valid_to_us for row in consent)
-        columns = (
-            np.fromiter((row.subscriber for row in consent), np.int64, len(consent)),
-            np.fromiter((row.valid_from_us for row in consent), np.int64, len(consent)),
-            np.fromiter(ends, np.int64, len(consent)),
-        )
-        self.ask(columns, hash_keys(self.key, self.specification.digest), started_at, no_progress)
+        self.ask(consent, hash_keys(self.key, self.specification.digest), started_at, no_progress)
 
     def ask(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime, report: ReportProgress) -> Aggregate:
         """Count, given consents in columns: reference, from and until; return the answer, which `release` reads too.

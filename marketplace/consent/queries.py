@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 SQL: Final = load_statements(__package__)
 
 
-class ConsentInterval(Struct, frozen=True):
-    """A half-open interval during which a subscriber consents, in microseconds since the epoch, and its first notice."""
-
-    subscriber: int
-    notice: uuid.UUID
-    valid_from_us: int
-    valid_to_us: int | None
-    """None where nothing ended it."""
-
-
 class NarrowedRow(Struct, frozen=True):
     """A narrowed consent: what it covers, and until when it was the line's last word, in microseconds since 1970."""
 
@@ -111,11 +101,6 @@ class ReceiptRow(Struct, frozen=True):
     def where(self) -> Words | None:
         """Return where it was said, in words; None where nobody knows."""
         return CHANNELS.get(self.channel or "")
-
-
-async def intervals_around(purpose: str, instant: dt.datetime) -> list[ConsentInterval]:
-    """Return the intervals of consent to `purpose` that contain `instant`: at most one a subscriber, by subscriber."""
-    return await fetch_rows(ConsentInterval, SQL["intervals_around"], purpose, instant)
 
 
 async def list_narrowed(purpose: str, instant: dt.datetime) -> list[NarrowedRow]:

@@ -53,19 +53,22 @@ FROM (
 ) AS change
 WHERE given AND at < next_at
 
--- name: intervals_around
--- The intervals of consent to the purpose $1 that contain $2, in microseconds; null where nothing ended one. A line
--- that ended by then consents to nothing, nor does a child's.
-SELECT
-    subscriber,
-    notice,
-    (extract(epoch FROM valid_from) * 1000000)::bigint AS valid_from_us,
-    CASE WHEN valid_to < 'infinity' THEN (extract(epoch FROM valid_to) * 1000000)::bigint END AS valid_to_us
-FROM ({intervals}) AS consent
-WHERE valid_from <= $2 AND $2 < valid_to
-  AND NOT EXISTS (SELECT FROM subscriber WHERE reference = consent.subscriber AND gone_at <= $2)
-  AND NOT EXISTS (SELECT FROM line_kind WHERE line_kind.subscriber = consent.subscriber AND kind = 'child')
-ORDER BY subscriber;
+-- name: words_in_order
+-- Every word on the purpose $1, by line, instant and number: the line, or its complement where it withdraws, and when.
+SELECT CASE WHEN given THEN subscriber ELSE ~subscriber END AS word, at
+FROM consent_record
+WHERE purpose = $1
+ORDER BY subscriber, at, id;
+
+-- name: nobodys_lines
+-- The lines that nobody can consent for at $1: those that ended by then, and children's.
+SELECT reference AS line
+FROM subscriber
+WHERE gone_at <= $1
+UNION
+SELECT subscriber
+FROM line_kind
+WHERE kind = 'child';
 
 -- name: list_asked_anew
 -- The lines with an account whose consent to the purpose $1 ended at the instant $2, when a notice asked anew.
@@ -352,11 +355,20 @@ SELECT count(*) FILTER (WHERE given) AS given, count(*) FILTER (WHERE NOT given)
 FROM new_word;
 
 -- name: record_new_words
--- Records the new words, each with a receipt.
+-- Records the new words, each with a receipt, hashed from a secret that is drawn once and kept nowhere.
 -- A person who narrowed a purpose stays as narrow: a list says nothing of switches. $1: whether anybody ever did.
 INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt, channel, covers)
-SELECT subscriber, purpose, notice, given, at, gen_random_uuid(), channel, narrowed.covers
-FROM new_word
+SELECT
+    subscriber,
+    purpose,
+    notice,
+    given,
+    at,
+    encode(substring(sha256(secret.drawn || int8send(number)) FROM 1 FOR 16), 'hex')::uuid,
+    channel,
+    narrowed.covers
+FROM (SELECT *, row_number() OVER (ORDER BY at, subscriber) AS number FROM new_word) AS new_word
+CROSS JOIN (SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS drawn OFFSET 0) AS secret
 LEFT JOIN LATERAL (
     SELECT covers
     FROM consent_record AS earlier
@@ -367,4 +379,4 @@ LEFT JOIN LATERAL (
     ORDER BY earlier.at DESC, earlier.id DESC
     LIMIT 1
 ) AS narrowed ON new_word.given AND $1
-ORDER BY at, subscriber;
+ORDER BY number;

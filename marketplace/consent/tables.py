@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigSerial, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, BigSerial, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -57,7 +57,11 @@ class LineKind(Table, db=DB, tablename="line_kind"):
 
 
 class ConsentRecord(Table, db=DB, tablename="consent_record"):
-    """A consent given or withdrawn at an instant; append-only. A withdrawal ends every earlier one to its purpose."""
+    """A consent given or withdrawn at an instant; append-only. A withdrawal ends every earlier one to its purpose.
+
+    subscriber, purpose and notice are keys, held by a trigger that checks a whole COPY at once: foreign keys, checked row
+    by row, took half the time of a million words.
+    """
 
     personal_data = PersonalData(
         (Of.SUBSCRIBER,),
@@ -67,9 +71,10 @@ class ConsentRecord(Table, db=DB, tablename="consent_record"):
         find="subscriber = me.line AND at > me.since",
     )
     id = BigSerial(primary_key=True)
-    subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
-    purpose = ForeignKey(Purpose, null=False, on_delete=OnDelete.restrict, target_column="code")
-    notice = ForeignKey(Notice, null=False, on_delete=OnDelete.restrict)
+    subscriber = BigInt()
+    purpose = Text()
+    notice = UUID(default=None)
+    """One of that purpose's."""
     given = Boolean()
     """True: consents from `at` on; false: withdraws from `at` on."""
     at = Timestamptz()

@@ -33,7 +33,8 @@ from piccolo.columns.combination import WhereRaw
 
 from marketplace import clock, object_store
 from marketplace.builds.aggregation import Aggregation, Outcome
-from marketplace.consent.queries import intervals_around, list_narrowed
+from marketplace.consent.in_force import consent_in_force
+from marketplace.consent.queries import list_narrowed
 from marketplace.consent.tables import Notice, Purpose
 from marketplace.database import Values, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.datasets import publishing, queries, rules
@@ -193,7 +194,7 @@ async def _count_and_save(
         started_at = await _starting_at(specification.purpose)
         release = await _spend(spend, started_at)
         report("asking who consents", 0.25)
-        consent = await without_erased(await intervals_around(specification.purpose, started_at))
+        consent = await without_erased(await consent_in_force(specification.purpose, started_at))
         narrowed = scopes_of(await list_narrowed(specification.purpose, started_at))
         consent = usable(consent, narrowed, PRODUCTS[specification.product].source, spend.sectors)
         aggregation.switched = by_place_and_time(narrowed)

@@ -9,7 +9,6 @@ Source: NIST SP 800-38D (AES-GCM), RFC 5869 (HKDF).
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import hmac
@@ -17,6 +16,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -51,6 +51,11 @@ def _derived(key: bytes, use: str) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"partage {use}".encode()).derive(key)
 
 
+@functools.cache
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(_derived(key, "seal"))
+
+
 def current_key() -> str:
     """Return the id of the key that seals now."""
     return next(iter(_keyring(settings().identity_keys)))
@@ -62,7 +67,7 @@ def seal(content: dict[str, str], row: uuid.UUID, line: int, *, table: str = BAN
     plain = json.dumps(content, ensure_ascii=False).encode()
     padded = plain.ljust(-(-len(plain) // PADDED_TO_BYTES) * PADDED_TO_BYTES)
     nonce = os.urandom(NONCE_BYTES)
-    cipher = AESGCM(_derived(_keyring(settings().identity_keys)[name], "seal"))
+    cipher = _cipher(_keyring(settings().identity_keys)[name])
     return name, nonce + cipher.encrypt(nonce, padded, _bound_to(table, name, row, line))
 
 
@@ -71,12 +76,14 @@ def unseal(key_id: str, sealed: bytes, row: uuid.UUID, line: int, *, table: str 
     keys = _keyring(settings().identity_keys)
     if key_id not in keys:
         raise UnopenableError(f"PARTAGE_IDENTITY_KEYS lacks the key {key_id}, which sealed the row {row}.")
-    cipher = AESGCM(_derived(keys[key_id], "seal"))
-    for named in dict.fromkeys((table, BANK_DETAILS)):
-        with contextlib.suppress(InvalidTag):
+    cipher = _cipher(keys[key_id])
+    for named in (table,) if table == BANK_DETAILS else (table, BANK_DETAILS):
+        try:
             plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(named, key_id, row, line))
-            content: dict[str, str] = json.loads(plain)
-            return content
+        except InvalidTag:
+            continue
+        content: dict[str, str] = msgspec.json.decode(plain)
+        return content
     raise UnopenableError(f"The key {key_id} does not open the sealed row {row}.")
 
 

@@ -43,10 +43,32 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER only_forward BEFORE UPDATE OR DELETE ON payout FOR EACH ROW EXECUTE FUNCTION refuse_payout_change();
 
--- Payouts are added only while their run is a draft.
+-- Payouts are added only to a run that is a draft, of known lines, to bank details of their own: checked for a whole draft
+-- at once, and planned anew for each, because a draft has one payout or millions. None of these is ever deleted.
 CREATE OR REPLACE FUNCTION refuse_late_payouts() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    is_late boolean;
+    is_unknown boolean;
 BEGIN
-    IF EXISTS (SELECT FROM fresh JOIN payout_run ON payout_run.id = fresh.run WHERE payout_run.state <> 'draft') THEN
+    EXECUTE 'SELECT
+        EXISTS (
+            SELECT FROM (SELECT DISTINCT run FROM fresh) AS added JOIN payout_run ON payout_run.id = added.run
+            WHERE payout_run.state <> ''draft''
+        ),
+        EXISTS (
+            SELECT FROM (SELECT DISTINCT run FROM fresh) AS added LEFT JOIN payout_run ON payout_run.id = added.run
+            WHERE payout_run.id IS NULL
+        ) OR EXISTS (
+            SELECT FROM fresh
+            LEFT JOIN bank_details ON bank_details.id = fresh.details AND bank_details.subscriber = fresh.subscriber
+            WHERE fresh.details IS NOT NULL AND bank_details.id IS NULL
+        ) OR EXISTS (
+            SELECT FROM fresh LEFT JOIN subscriber ON subscriber.reference = fresh.subscriber
+            WHERE fresh.details IS NULL AND subscriber.reference IS NULL
+        )' INTO is_late, is_unknown;
+    IF is_unknown THEN
+        RAISE EXCEPTION 'a payout names a run, a line or bank details of it that do not exist' USING ERRCODE = 'foreign_key_violation';
+    ELSIF is_late THEN
         RAISE EXCEPTION 'payouts are added to a draft alone' USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NULL;

@@ -27,7 +27,7 @@ HAVING sum(payable_micro) >= CASE WHEN choice.is_last THEN 1 ELSE greatest($1, c
 -- fragment: draft
 -- The end of a statement that begins with those who are owed: a run with its batches and payouts, or nothing; whole
 -- cents only, the millionths stay. $1 threshold, $2 now, $3 payees a batch, $4 the run, $5 its route, $6 who drafts,
--- or null.
+-- or null. Payouts' ids are hashed from a secret that is drawn once and kept nowhere: drawing each takes ten times as long.
 due AS MATERIALIZED (
     SELECT
         subscriber,
@@ -49,8 +49,16 @@ due AS MATERIALIZED (
     GROUP BY run.id, batch
 )
 INSERT INTO payout (id, run, batch, subscriber, details, stripe_account, amount_minor, state)
-SELECT gen_random_uuid(), run.id, batch, subscriber, details, stripe_account, amount_minor, 'open'
-FROM due, run
+SELECT
+    encode(substring(sha256(secret.drawn || int8send(subscriber)) FROM 1 FOR 16), 'hex')::uuid,
+    run.id,
+    batch,
+    subscriber,
+    details,
+    stripe_account,
+    amount_minor,
+    'open'
+FROM due, run, (SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS drawn OFFSET 0) AS secret
 
 -- name: draft_sepa_run
 -- Drafts a run for everyone due by bank transfer; see the fragment `draft`.

@@ -166,7 +166,10 @@ class PayoutBatch(Table, db=DB, tablename="payout_batch"):
 
 
 class Payout(Table, db=DB, tablename="payout"):
-    """What one run pays one subscriber, in whole cents; a partial unique index keeps one open payout a subscriber."""
+    """What one run pays one subscriber, in whole cents; a partial unique index keeps one open payout a subscriber.
+
+    run, subscriber and details are keys, held by a trigger that checks a whole draft at once, as `accrual`'s are.
+    """
 
     personal_data = PersonalData(
         (Of.SUBSCRIBER,),
@@ -176,10 +179,11 @@ class Payout(Table, db=DB, tablename="payout"):
         find="subscriber = me.line AND run IN (SELECT id FROM payout_run WHERE drafted_at > me.since)",
     )
     id = UUID(primary_key=True)
-    run = ForeignKey(PayoutRun, null=False, on_delete=OnDelete.restrict)
+    run = UUID(default=None)
     batch = Integer()
-    subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
-    details = ForeignKey(BankDetails, null=True, default=None, on_delete=OnDelete.restrict)
+    subscriber = BigInt()
+    details = UUID(null=True, default=None)
+    """Bank details of the same line."""
     stripe_account = Text(null=True, default=None)
     amount_minor = BigInt()
     state = Text(default="open")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from marketplace.database import fetch_rows
+from marketplace.instants import FOREVER_US
 from marketplace.retracted import Retracted
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from marketplace.consent.queries import ConsentInterval
+    from marketplace.consent.in_force import InForce
 
 SQL: Final = load_statements(__package__)
 
@@ -54,18 +53,10 @@ async def list_retractions_to_do() -> list[RetractionToDo]:
     return await fetch_rows(RetractionToDo, SQL["list_retractions_to_do"])
 
 
-async def without_erased(consent: Sequence[ConsentInterval]) -> list[ConsentInterval]:
+async def without_erased(consent: InForce) -> InForce:
     """Return the consents without those of people who erased themselves.
 
     None is left of a line that nobody claimed since; of one that was claimed again, what is after the erasure.
     """
-    erased = {row.subscriber: row for row in await fetch_rows(ErasedLine, SQL["list_erased_lines"])}
-    left = []
-    for interval in consent:
-        line = erased.get(interval.subscriber)
-        if line is None:
-            left.append(interval)
-        elif line.is_claimed and (interval.valid_to_us is None or interval.valid_to_us > line.erased_us):
-            begins = max(interval.valid_from_us, line.erased_us)
-            left.append(structs.replace(interval, valid_from_us=begins))
-    return left
+    erased = await fetch_rows(ErasedLine, SQL["list_erased_lines"])
+    return consent.since({row.subscriber: row.erased_us if row.is_claimed else FOREVER_US for row in erased})

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import structs
-
+from marketplace.instants import FOREVER_US
 from marketplace.switches.rules import read
-from marketplace.switches.switched import FOREVER_US, Switched
+from marketplace.switches.switched import Switched
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from marketplace.consent.queries import ConsentInterval, NarrowedRow
+    from marketplace.consent.in_force import InForce
+    from marketplace.consent.queries import NarrowedRow
     from marketplace.switches.rules import Scope
 
 
@@ -33,25 +33,14 @@ def scopes_of(rows: Sequence[NarrowedRow]) -> list[tuple[int, int, Scope]]:
 
 
 def usable(
-    consent: Sequence[ConsentInterval],
-    narrowed: Sequence[tuple[int, int, Scope]],
-    source: str,
-    sectors: Collection[str],
-) -> list[ConsentInterval]:
+    consent: InForce, narrowed: Sequence[tuple[int, int, Scope]], source: str, sectors: Collection[str]
+) -> InForce:
     """Return the consents that a dataset of this source, for these sectors (none named: all), may count by."""
     begins: dict[int, int] = {}
     for line, until_us, scope in narrowed:
         if not scope.allows_something or not scope.allows_use(source, sectors):
             begins[line] = max(begins.get(line, 0), until_us)
-    left = []
-    for interval in consent:
-        begin = begins.get(interval.subscriber, 0)
-        end = FOREVER_US if interval.valid_to_us is None else interval.valid_to_us
-        if begin <= interval.valid_from_us:
-            left.append(interval)
-        elif begin < end:
-            left.append(structs.replace(interval, valid_from_us=begin))
-    return left
+    return consent.since(begins)
 
 
 def by_place_and_time(narrowed: Sequence[tuple[int, int, Scope]]) -> Switched | None:

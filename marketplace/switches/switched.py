@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from marketplace.privacy.geography import Geography
     from marketplace.switches.rules import Scope
 
-FOREVER_US: Final = 2**62
-"""The end of a row that nothing ended."""
 WEEK_HOURS: Final = 168
 THURSDAY: Final = 3
 """1970 began on one; Monday is 0."""

@@ -44,7 +44,7 @@ async def _measure(url: str, folder: Path, people: int) -> None:
 
     from marketplace import database  # noqa: PLC0415
     from marketplace.consent import actions as consent  # noqa: PLC0415
-    from marketplace.consent.queries import SQL  # noqa: PLC0415
+    from marketplace.consent.in_force import consent_in_force  # noqa: PLC0415
     from marketplace.database import copy_columns, execute_long, fetch_scalar  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
 
@@ -58,11 +58,9 @@ async def _measure(url: str, folder: Path, people: int) -> None:
         await execute_long(ROWS, PURPOSE, start, people)
         await execute_long("ANALYZE")
         rows = await fetch_scalar(int, "SELECT count(*) FROM consent_record")
-        asked = SQL["intervals_around"].rstrip().rstrip(";")
 
         async def at() -> None:
-            found = f"SELECT count(*) FROM ({asked}) AS consenting"
-            assert await fetch_scalar(int, found, PURPOSE, start + dt.timedelta(days=3))
+            assert len((await consent_in_force(PURPOSE, start + dt.timedelta(days=3))).lines)
 
         async def scan() -> None:
             await fetch_scalar(int, SCAN, PURPOSE)

@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketplace.consent import actions, queries
+from marketplace.consent.in_force import consent_in_force
 from marketplace.database import copy_in, execute, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import actions as identity
+from marketplace.instants import FOREVER_US, microseconds
 from marketplace.settings import settings as read_settings
 from marketplace.signing import public_key, verify
 from marketplace.statements import read_blocks
@@ -80,9 +82,12 @@ async def test_intervals_equal_the_model(words: Words) -> None:
             }
             assert found == model(words)
             for instant in (0, 0.5, 3, 3.5, 6, 7):
-                expected = sorted({who for who, began, ended in model(words) if began <= instant < ended})
-                found_then = await queries.intervals_around(PURPOSE, hour(instant))
-                assert [interval.subscriber for interval in found_then] == expected
+                found_then = await consent_in_force(PURPOSE, hour(instant))
+                around = sorted(one for one in model(words) if one[1] <= instant < one[2])
+                assert found_then.lines.tolist() == [who for who, _, _ in around]
+                assert found_then.from_us.tolist() == [microseconds(hour(began)) for _, began, _ in around]
+                ends = [FOREVER_US if ended == float("inf") else microseconds(hour(ended)) for _, _, ended in around]
+                assert found_then.until_us.tolist() == ends
             await execute("SET CONSTRAINTS ALL IMMEDIATE")
             raise _Undo  # noqa: TRY301 (how a transaction is undone)
     except _Undo:
@@ -98,9 +103,8 @@ async def test_a_consent_given_back_at_the_instant_of_its_withdrawal_starts_anew
     await actions.give(1, PURPOSE, at=hour(0))
     await actions.withdraw(1, PURPOSE, at=hour(2))
     await actions.give(1, PURPOSE, at=hour(2))
-    (row,) = await queries.intervals_around(PURPOSE, hour(3))
-    assert row.valid_from_us == int(hour(2).timestamp()) * 1_000_000
-    assert row.valid_to_us is None
+    found = await consent_in_force(PURPOSE, hour(3))
+    assert (found.from_us.tolist(), found.until_us.tolist()) == ([microseconds(hour(2))], [FOREVER_US])
 
 
 async def test_receipts_are_signed_and_say_which_words_were_shown() -> None:
@@ -168,21 +172,19 @@ async def test_a_notice_that_asks_anew_ends_consent_given_before_it() -> None:
     await actions.give(2, PURPOSE, at=hour(1))
     await actions.withdraw(2, PURPOSE, at=hour(2))
     await actions.publish_notice(PURPOSE, text_fr="Plus clair.", text_en="Clearer.", at=hour(3))
-    assert [row.subscriber for row in await queries.intervals_around(PURPOSE, hour(4))] == [1], "a wording ends nothing"
+    assert (await consent_in_force(PURPOSE, hour(4))).lines.tolist() == [1], "a wording ends nothing"
     await actions.publish_notice(PURPOSE, text_fr="Autre chose.", text_en="Something else.", at=hour(5), asks_anew=True)
-    assert await queries.intervals_around(PURPOSE, hour(5)) == []
-    (before,) = await queries.intervals_around(PURPOSE, hour(4))
-    assert before.valid_to_us == int(hour(5).timestamp()) * 1_000_000
+    assert (await consent_in_force(PURPOSE, hour(5))).lines.tolist() == []
+    assert (await consent_in_force(PURPOSE, hour(4))).until_us.tolist() == [microseconds(hour(5))]
     (choice,) = await queries.list_choices(1)
     assert (choice.given, choice.is_asked_anew, choice.version) == (False, True, 3)
     (other,) = await queries.list_choices(2)
     assert (other.given, other.is_asked_anew) == (False, False), "who withdrew is not asked"
 
     await actions.give(1, PURPOSE, at=hour(6))
-    (row,) = await queries.intervals_around(PURPOSE, hour(7))
-    assert (row.valid_from_us, row.valid_to_us) == (int(hour(6).timestamp()) * 1_000_000, None), (
-        "earlier events never return"
-    )
+    found = await consent_in_force(PURPOSE, hour(7))
+    assert found.from_us.tolist() == [microseconds(hour(6))], "earlier events never return"
+    assert found.until_us.tolist() == [FOREVER_US]
     (choice,) = await queries.list_choices(1)
     assert (choice.given, choice.is_asked_anew) == (True, False)
 

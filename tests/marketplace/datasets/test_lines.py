@@ -12,7 +12,7 @@ import pytest
 from marketplace import clock
 from marketplace.commands.ingest import arguments, described, print_unknown
 from marketplace.consent import actions as consent
-from marketplace.consent.queries import intervals_around
+from marketplace.consent.in_force import consent_in_force
 from marketplace.datasets.ingestion import ingest_files
 from marketplace.errors import Conflict
 from marketplace.identity.lines import LineCounts, apply_line_table
@@ -77,14 +77,14 @@ async def test_an_ended_line_consents_to_nothing_until_it_is_back(tmp_path: Path
     await consent.give(7, PURPOSE)
     await ingest_files(subscribers=table(tmp_path, [line for line in range(1, 101) if line != 7]))
     soon = clock.now() + dt.timedelta(seconds=1)
-    assert await intervals_around(PURPOSE, soon) == []
+    assert (await consent_in_force(PURPOSE, soon)).lines.tolist() == []
     with pytest.raises(Conflict, match="has ended"):
         await consent.give(7, PURPOSE)
     await consent.withdraw(7, PURPOSE)  # always
     await consent.give(8, PURPOSE)
     await ingest_files(subscribers=table(tmp_path, range(1, 101)))
     soon = clock.now() + dt.timedelta(seconds=1)
-    assert [one.subscriber for one in await intervals_around(PURPOSE, soon)] == [8]
+    assert (await consent_in_force(PURPOSE, soon)).lines.tolist() == [8]
 
 
 async def test_home_zones_that_nobody_knows_are_named_with_their_lines(

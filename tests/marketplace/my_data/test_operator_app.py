@@ -6,7 +6,8 @@ import uuid
 from typing import Any
 
 from marketplace.clock import now
-from marketplace.consent.queries import get_receipt, intervals_around
+from marketplace.consent.in_force import consent_in_force
+from marketplace.consent.queries import get_receipt
 from marketplace.switches.rules import PRESETS, read
 from tests.marketplace.messages.written import kinds_written
 from tests.marketplace.operators.test_api import API, PURPOSE, put, system
@@ -42,13 +43,13 @@ async def test_a_child_is_never_counted_and_a_contract_does_not_speak_for_who_ca
     app = await system()
     given = CHOSEN | {"word": "given"}
     assert (await put(app, f"consents/{uuid.uuid4()}", given)).status_code == 200
-    assert len(await intervals_around(PURPOSE, now())) == 1
+    assert len((await consent_in_force(PURPOSE, now())).lines) == 1
     for kind, contract, shop in (("child", 409, 409), ("business", 409, 200), ("shared", 409, 200), (None, 200, 200)):
         stated = await put(app, f"kinds/{uuid.uuid4()}", {"reference": 7, "kind": kind})
         assert stated.json()["kind"] == kind
         for channel, status in (("contract", contract), ("shop", shop)):
             answer = await put(app, f"consents/{uuid.uuid4()}", given | {"channel": channel})
             assert answer.status_code == status, (kind, channel)
-        assert len(await intervals_around(PURPOSE, now())) == (kind != "child")
+        assert len((await consent_in_force(PURPOSE, now())).lines) == (kind != "child")
     assert (await put(app, f"kinds/{uuid.uuid4()}", {"reference": 99, "kind": "child"})).status_code == 404
     assert (await put(app, f"kinds/{uuid.uuid4()}", {"reference": 7, "kind": "cat"})).status_code == 400

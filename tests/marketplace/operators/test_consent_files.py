@@ -12,7 +12,8 @@ import pytest
 from marketplace import clock
 from marketplace.consent import actions as consent
 from marketplace.consent.importing import Recorded
-from marketplace.consent.queries import intervals_around, list_receipts
+from marketplace.consent.in_force import consent_in_force
+from marketplace.consent.queries import list_receipts
 from marketplace.database import copy_in, execute
 from marketplace.errors import Invalid
 from marketplace.operators.consent_files import import_consents
@@ -45,8 +46,8 @@ async def test_a_file_is_recorded_once_and_receipts_name_the_channel(tmp_path: P
     assert await import_consents(write(tmp_path, *rows)) == Recorded(4, 2, 1)
     assert await import_consents(write(tmp_path, *rows)) == Recorded(4, 0, 0)
     assert await fetch_value(COUNT) == 3
-    found = await intervals_around(PURPOSE, clock.now())
-    assert [row.subscriber for row in found] == [1]
+    found = await consent_in_force(PURPOSE, clock.now())
+    assert found.lines.tolist() == [1]
     assert [(row.given, row.channel) for row in (await list_receipts(2)).rows] == [
         (False, "call_centre"),
         (True, "shop"),

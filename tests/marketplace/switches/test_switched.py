@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marketplace.instants import FOREVER_US
 from marketplace.line_index import LineIndex
 from marketplace.privacy.geography import H3, OwnZones
 from marketplace.switches.rules import EVERYTHING, HOURS, WEEKDAYS, Scope
-from marketplace.switches.switched import FOREVER_US, Places, Switched
+from marketplace.switches.switched import Places, Switched
 from tests.marketplace.builds import engines
 from tests.marketplace.builds.engines import HOME, PEOPLE, SITES, ZONE_OF, added, answer, ask, cells, chosen_cells
 from tests.marketplace.builds.test_engines import ASKED, big
