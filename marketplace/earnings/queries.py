@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid  # noqa: TC003 (msgspec reads a row's annotations)
+import uuid
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
@@ -23,7 +23,7 @@ from marketplace.statements import load_statements
 from marketplace.web.formats import paris_day
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from marketplace.contributions.queries import Contributions
     from marketplace.earnings.movements import Mine
@@ -227,6 +227,67 @@ async def list_shares(
     """
     among = mine.contributions if mine else await find_contributions(subscriber)
     return paged(await _find_shares(subscriber, among, sold, PAGE_SIZE + 1, offset(page), of_holder=True), page)
+
+
+class LatestUse(Struct, frozen=True):
+    """The latest release that somebody was paid for: how often it counts them, its sales so far, and what they brought."""
+
+    title_fr: str
+    title_en: str
+    time_zone: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    counted: int
+    """0 where it is not shown beside what it earned."""
+    sales: int
+    micro: int
+
+
+def latest_use(shares: Sequence[Share], mine: Mine) -> LatestUse | None:
+    """Return what the release of the latest of these shares brought, of the shares given; None where there is none."""
+    sold = [one for one in shares if one.state != "cancelled"]
+    latest = max(sold, key=lambda one: (one.period_to, one.sold_at), default=None)
+    if latest is None:
+        return None
+    same = [one for one in sold if one.release == latest.release]
+    return LatestUse(
+        latest.title_fr,
+        latest.title_en,
+        latest.time_zone,
+        latest.period_from,
+        latest.period_to,
+        counted_beside(same, mine),
+        len(same),
+        sum(one.share_micro for one in same),
+    )
+
+
+def counted_beside(shares: Sequence[Share], mine: Mine) -> int:
+    """Return how often the release of these shares counts their person; 0 where a former rule's share stands beside it.
+
+    Such a share is exact, and with the weight it would give the release's exact total.
+    """
+    return mine.contributions.weight_in(shares[0].number) if all(one.is_public for one in shares) else 0
+
+
+class Buyer(Struct, frozen=True):
+    """The sector of a licence's buyer; empty where nobody stated it."""
+
+    licence: uuid.UUID
+    sector: str
+
+
+async def list_buyers(licences: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Return the sector of each licence's buyer, empty where nobody stated it."""
+    rows = await fetch_rows(
+        Buyer,
+        """SELECT licence.id AS licence, coalesce(partner_sector.sector, '') AS sector
+           FROM licence JOIN purchase_order ON purchase_order.id = licence.purchase_order
+           LEFT JOIN partner_sector ON partner_sector.partner = purchase_order.partner
+           WHERE licence.id = ANY ($1)""",
+        list(licences),
+    )
+    return {row.licence: row.sector for row in rows}
 
 
 async def read_shares(subscriber: int) -> AsyncIterator[Share]:

@@ -155,6 +155,8 @@ HEADINGS = {
     "association_listed": "Association listed",
     "benefit_listed": "Benefit listed",
     "rewards_moved": "Bill credits or gifts made",
+    "gifts_paid": "Gifts of a month paid",
+    "payments": "Payments",
     "billing_answered": "Answer of billing recorded",
     "name": "Name",
     "sector": "Sector",

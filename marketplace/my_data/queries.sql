@@ -1,12 +1,14 @@
 -- name: list_uses
--- What the licences $1 are: of which release, to a buyer of which sector, for which purpose, of about how many people.
+-- What the licences $1 are: of which release, to a buyer of which sector, for which purpose, of about how many people,
+-- and how many over all its cells.
 SELECT
     licence.id AS licence,
     licence.release,
     coalesce(partner_sector.sector, '') AS sector,
     purpose.title_fr AS purpose_fr,
     purpose.title_en AS purpose_en,
-    release.consenting
+    release.consenting,
+    release.published_people
 FROM licence
 JOIN purchase_order ON purchase_order.id = licence.purchase_order
 LEFT JOIN partner_sector ON partner_sector.partner = purchase_order.partner

@@ -36,6 +36,8 @@ class Use(Struct, frozen=True):
     purpose_en: str
     consenting: int
     """About how many people it is of: published with the release."""
+    published_people: int
+    """People over all the cells it shows, as published."""
 
 
 class UsedRelease(Struct, frozen=True):
@@ -54,6 +56,14 @@ class UsedRelease(Struct, frozen=True):
     micro: int
     lines: tuple[tuple[Use, int], ...]
     """Each sale with what it earned, in micro-euros."""
+
+    @property
+    def average(self) -> float | None:
+        """Return how often it counts one of its people on average, out of published figures alone; None where unknown."""
+        use = self.lines[0][0]
+        return (
+            use.published_people / use.consenting if self.counted and use.published_people and use.consenting else None
+        )
 
 
 def scope_of_form(form: Any) -> Scope:  # noqa: ANN401 (a form's multi-dict)

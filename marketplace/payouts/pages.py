@@ -16,7 +16,7 @@ from marketplace import clock
 from marketplace.earnings.movements import find_mine
 from marketplace.earnings.pages import line_of
 from marketplace.earnings.promises import LONG_AGO, held_since, list_promises
-from marketplace.earnings.queries import get_balance, list_months, list_shares, list_years
+from marketplace.earnings.queries import get_balance, latest_use, list_buyers, list_months, list_shares, list_years
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.errors import Refusal
 from marketplace.identity.actors import Actor
@@ -25,6 +25,7 @@ from marketplace.payouts import bank_details
 from marketplace.payouts.queries import get_outlook, list_details, list_payouts
 from marketplace.payouts.rules import in_words
 from marketplace.settings import settings
+from marketplace.switches.rules import SECTORS
 from marketplace.web import formats
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import page, see, url
@@ -62,6 +63,7 @@ async def earnings(request: Asked, page_number: Page = 1) -> Template:
     mine = await find_mine(line)
     months = await list_months(line, mine=mine)
     balance = await get_balance(line, mine)
+    shares = await list_shares(line, page_number, mine)
     return page(
         "payouts/earnings.html",
         balance=balance,
@@ -69,7 +71,10 @@ async def earnings(request: Asked, page_number: Page = 1) -> Template:
         months=months,
         chart=_chart(months),
         years=await list_years(line, mine),
-        shares=await list_shares(line, page_number, mine),
+        shares=shares,
+        latest=latest_use(shares.rows, mine),
+        buyers=await list_buyers([share.id for share in shares.rows]),
+        sectors=SECTORS,
         had_other_holder=await held_since(line) > LONG_AGO,
         promises=await list_promises(line),
     )

@@ -27,7 +27,8 @@ HAVING sum(payable_micro) >= CASE WHEN choice.is_last THEN 1 ELSE greatest($1, c
 -- fragment: draft
 -- The end of a statement that begins with those who are owed: a run with its batches and payouts, or nothing; whole
 -- cents only, the millionths stay. $1 threshold, $2 now, $3 payees a batch, $4 the run, $5 its route, $6 who drafts,
--- or null. Payouts' ids are hashed from a secret that is drawn once and kept nowhere: drawing each takes ten times as long.
+-- or null. Payouts' ids are hashed from a secret that is drawn once and kept nowhere: drawing each takes ten times as
+-- long.
 due AS MATERIALIZED (
     SELECT
         subscriber,

@@ -21,9 +21,10 @@ from marketplace.audit_trail.actions import note_action
 from marketplace.database import execute, execute_long, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.earnings.actions import move_payable
 from marketplace.earnings.rules import MICRO_PER_MINOR
-from marketplace.errors import Conflict, Invalid
+from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import BENEFITS, BILL_CREDITS, GIFTS, OPERATOR_PAYABLE, SUBSCRIBERS_PAYABLE
+from marketplace.ledger.periods import bounds
 from marketplace.locks import lock
 from marketplace.payouts.actions import LOCK
 from marketplace.payouts.bank_details import choose_way
@@ -62,7 +63,13 @@ async def list_association(code: str, *, name: str, iban: str, actor: Actor) -> 
         raise Invalid("It needs a name, and a code of small letters, digits and hyphens.")
     if not iban_numbers.is_valid(iban):
         raise Invalid("That is no IBAN: its check digits do not fit.")
-    row = Association(code=code, name=name.strip(), pays_to=iban_numbers.compact(iban), listed_at=clock.now())
+    row = Association(
+        code=code,
+        name=name.strip(),
+        pays_to=iban_numbers.compact(iban),
+        listed_at=clock.now(),
+        listed_by=actor.person,
+    )
     async with transaction():
         await Association.insert(row).on_conflict(action="DO NOTHING", target=Association.code)
         await note_action(actor, "association_listed", code, after={"name": name.strip()})
@@ -128,6 +135,24 @@ async def make_run(way: str, run: uuid.UUID, actor: Actor) -> int:
             await note_action(actor, "rewards_moved", run, after=moved)
         await execute("DROP TABLE rewarded")
     return due.people
+
+
+async def pay_gifts(month: dt.date, actor: Actor) -> int:
+    """Make one payment of a month's gifts to each association, once the month is over; return how many are new.
+
+    Who listed one of the associations does not pay it too.
+    """
+    if month.day != 1 or clock.now() < bounds(month)[1]:
+        raise Conflict("A month’s gifts are paid once it is over.")
+    async with transaction():
+        await lock(LOCK)
+        own = await fetch_scalar(str, SQL["find_own_association"], month, actor.person)
+        if own is not None:
+            raise NotAllowed("You listed {name}, so somebody else pays this month’s gifts.", name=own)
+        made = await execute(SQL["pay_gifts"], month, clock.now(), actor.person)
+        if made:
+            await note_action(actor, "gifts_paid", month.isoformat(), after={"payments": made})
+    return made
 
 
 async def _move(way: str, run: uuid.UUID, due: Due) -> None:

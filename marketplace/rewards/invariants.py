@@ -30,6 +30,7 @@ REWARDS: Final = (
            LEFT JOIN accrual ON accrual.run = reward_answer.returned_by AND accrual.subscriber = reward.subscriber
            WHERE reward.state = 'refused' AND coalesce(accrual.payable_micro, 0) < reward.amount_minor * 10000""",
     ),
+    Invariant("an association is paid what its month’s gifts are", SQL["payments_unlike_gifts"]),
     Invariant(
         "a gift is to an association that was listed",
         """SELECT subscriber, gift_to FROM payout_choice WHERE gift_to IS NOT NULL

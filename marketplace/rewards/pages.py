@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import uuid
 from typing import Annotated, Any
 
@@ -17,7 +19,8 @@ from marketplace.errors import Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, subscriber
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page
-from marketplace.rewards import actions, queries
+from marketplace.ledger.periods import month_of
+from marketplace.rewards import actions, gift_files, queries
 from marketplace.web.formats import paris_day
 from marketplace.web.pages import again, download, page, see
 
@@ -44,6 +47,13 @@ class RunForm(Struct):
     """The way whose money is to be moved."""
 
     way: str
+    form_id: uuid.UUID
+
+
+class MonthForm(Struct):
+    """The month whose gifts are paid, by its first day."""
+
+    month: dt.date
     form_id: uuid.UUID
 
 
@@ -102,6 +112,14 @@ async def buy(request: Mine, data: Annotated[BuyForm, Filled]) -> Redirect | Tem
     return see("/earnings/rewards")
 
 
+@get("/earnings/rewards/gifts/{year:int}", guards=[subscriber], opt=expect("subscriber", stranger=404))
+async def gift_receipt(request: Mine, year: FromPath[int]) -> Response[bytes]:
+    """Hand out the receipt of a year's gifts as a file."""
+    line, day = line_of(request), paris_day(clock.now())
+    gifts = await queries.list_gifts_of_year(line, year)
+    return download(f"gifts-{year}.pdf", await asyncio.to_thread(gift_files.draw_receipt, line, year, gifts, day))
+
+
 # Finance --------------------------------------------------------------------------------------------------------------
 
 
@@ -110,8 +128,10 @@ async def _books(number: int = 1) -> dict[str, Any]:
     return {
         "due": [(way, await queries.get_due(way)) for way in ("bill", "gift")],
         "runs": runs,
-        "payments": [(run, await queries.list_gift_payments(run.id)) for run in runs.rows if run.way == "gift"],
+        "months": [(month, await queries.list_payments(month.month)) for month in await queries.list_gift_months()],
+        "this_month": month_of(clock.now()),
         "farms": await queries.list_farms(),
+        "devices": await queries.list_device_farms(),
     }
 
 
@@ -126,6 +146,23 @@ async def make_run(request: Asked, data: Annotated[RunForm, Filled]) -> Redirect
     """Move everyone's money that is due by bill, or by gift."""
     await actions.make_run(data.way, data.form_id, request.user)
     return see("/finance/rewards")
+
+
+@post("/finance/rewards/gifts", guards=CLERKS, opt=expect("finance"), status_code=200)
+async def pay_gifts(request: Asked, data: Annotated[MonthForm, Filled]) -> Redirect | Template:
+    """Make the payments of a month's gifts, one an association."""
+    try:
+        await actions.pay_gifts(data.month, request.user)
+    except Refusal as refusal:
+        return again("rewards/books.html", refusal, may_act=True, **await _books())
+    return see("/finance/rewards")
+
+
+@get("/finance/rewards/gifts/{month:date}", guards=READERS, opt=expect("finance", "auditor", stranger=404))
+async def gift_transfers(month: FromPath[dt.date]) -> Response[bytes]:
+    """Hand out the file that asks the bank to pay a month's gifts."""
+    file = gift_files.write_transfers(month, await queries.list_payments(month))
+    return download(f"gifts-{month:%Y-%m}.xml", file, "application/xml")
 
 
 @get("/finance/rewards/billing.csv", guards=READERS, opt=expect("finance", "auditor"))
@@ -164,4 +201,16 @@ async def list_one(request: Asked, what: FromPath[str], data: Annotated[ListedFo
     return see("/finance/rewards")
 
 
-ROUTES = [rewards, choose_way, buy, books, make_run, billing_file, record_answer, list_one]
+ROUTES = [
+    rewards,
+    choose_way,
+    buy,
+    gift_receipt,
+    books,
+    make_run,
+    pay_gifts,
+    gift_transfers,
+    billing_file,
+    record_answer,
+    list_one,
+]

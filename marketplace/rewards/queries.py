@@ -12,7 +12,7 @@ from marketplace.database import copy_out, fetch_row, fetch_rows, fetch_scalar, 
 from marketplace.earnings.movements import year_bounds
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payouts.tables import PayoutChoice
-from marketplace.rewards.tables import Association, Benefit
+from marketplace.rewards.tables import Association, Benefit, GiftPayment
 from marketplace.statements import load_statements
 from pricing.money import EUR
 
@@ -20,6 +20,7 @@ SQL: Final = load_statements(__package__)
 LINES_OF_A_FARM: Final = 5
 """So many lines of one account are shown to a person: families have fewer."""
 FARMS_SHOWN: Final = 50
+MONTHS_SHOWN: Final = 12
 
 
 class AssociationRow(Struct, frozen=True):
@@ -79,13 +80,33 @@ class RunRow(Struct, frozen=True):
     refused: int
 
 
-class GiftPayment(Struct, frozen=True):
-    """One payment of a gift run."""
+class GiftMonth(Struct, frozen=True):
+    """A month's gifts: cents, to how many associations, and whether all of them were paid."""
 
+    month: dt.date
+    amount_minor: int
+    associations: int
+    is_paid: bool
+
+
+class PaymentRow(Struct, frozen=True):
+    """One payment to an association, of a month's gifts."""
+
+    id: uuid.UUID
     name: str
     iban: str
     amount_minor: int
     people: int
+    made_at: dt.datetime
+
+
+class DeviceRow(Struct, frozen=True):
+    """A browser at a network at which many lines were signed in."""
+
+    device: str
+    network: str
+    lines: int
+    first_at: dt.datetime
 
 
 class Due(Struct, frozen=True):
@@ -148,9 +169,20 @@ async def list_runs(page: int = 1) -> Paged[RunRow]:
     return paged(await fetch_rows(RunRow, SQL["list_runs"], PAGE_SIZE + 1, offset(page)), page)
 
 
-async def list_gift_payments(run: uuid.UUID) -> list[GiftPayment]:
-    """Return what a gift run is to pay, one payment for each association."""
-    return await fetch_rows(GiftPayment, SQL["list_gift_payments"], run)
+async def list_gift_months() -> list[GiftMonth]:
+    """Return the latest months with gifts, the latest first."""
+    return await fetch_rows(GiftMonth, SQL["list_gift_months"], MONTHS_SHOWN)
+
+
+async def list_payments(month: dt.date) -> list[PaymentRow]:
+    """Return the payments of a month's gifts, by association."""
+    of_month = select(PaymentRow, GiftPayment).where(GiftPayment.month == month)
+    return await fetch_rows(PaymentRow, of_month.order_by(GiftPayment.association))
+
+
+async def list_device_farms() -> list[DeviceRow]:
+    """Return the browsers at one network at which many lines were signed in of late: for a person to look at."""
+    return await fetch_rows(DeviceRow, SQL["list_device_farms"], LINES_OF_A_FARM, FARMS_SHOWN)
 
 
 async def list_farms() -> list[FarmRow]:

@@ -85,18 +85,80 @@ ORDER BY made_at DESC, id
 LIMIT $1
 OFFSET $2;
 
--- name: list_gift_payments
--- What the gift run $1 is to pay to each association: one payment each.
+-- fragment: gifts_by_month
+-- What was given to each association in each month of Paris, in cents, and by how many.
 SELECT
-    association.name,
-    association.pays_to AS iban,
+    date_trunc('month', reward_run.made_at AT TIME ZONE 'Europe/Paris')::date AS month,
+    reward.what AS association,
     sum(reward.amount_minor)::bigint AS amount_minor,
-    count(*) AS people
+    count(DISTINCT reward.subscriber) AS people
 FROM reward
-JOIN association ON association.code = reward.what
-WHERE reward.run = $1
-GROUP BY association.code
-ORDER BY association.name;
+JOIN reward_run ON reward_run.id = reward.run
+WHERE reward_run.way = 'gift'
+GROUP BY 1, 2
+
+-- name: list_gift_months
+-- The months with gifts, the latest first: what they are to pay, to how many, and whether they were paid; $1 rows.
+SELECT
+    given.month,
+    sum(given.amount_minor)::bigint AS amount_minor,
+    count(*) AS associations,
+    bool_and(gift_payment.id IS NOT NULL) AS is_paid
+FROM ({gifts_by_month}) AS given
+LEFT JOIN gift_payment ON gift_payment.month = given.month AND gift_payment.association = given.association
+GROUP BY given.month
+ORDER BY given.month DESC
+LIMIT $1;
+
+-- name: find_own_association
+-- An association that $2 listed and that was given to in the month $1.
+SELECT association.name
+FROM ({gifts_by_month}) AS given
+JOIN association ON association.code = given.association
+WHERE given.month = $1 AND association.listed_by = $2
+LIMIT 1;
+
+-- name: pay_gifts
+-- Makes the payments of the month $1's gifts at $2, by $3: one for each association that has none.
+INSERT INTO gift_payment (id, month, association, name, iban, amount_minor, people, made_at, made_by)
+SELECT
+    gen_random_uuid(),
+    given.month,
+    given.association,
+    association.name,
+    association.pays_to,
+    given.amount_minor,
+    given.people,
+    $2,
+    $3
+FROM ({gifts_by_month}) AS given
+JOIN association ON association.code = given.association
+WHERE given.month = $1
+ON CONFLICT (month, association) DO NOTHING;
+
+-- name: payments_unlike_gifts
+-- The payments to associations that are not their month's gifts.
+SELECT gift_payment.id AS payment, gift_payment.amount_minor, given.amount_minor AS given_minor
+FROM gift_payment
+LEFT JOIN ({gifts_by_month}) AS given
+    ON given.month = gift_payment.month AND given.association = gift_payment.association
+WHERE gift_payment.amount_minor IS DISTINCT FROM given.amount_minor;
+
+-- name: list_device_farms
+-- Browsers at one network at which $1 lines or more were signed in during the last week, for a person to look at; $2
+-- rows.
+SELECT
+    session.device,
+    session.network,
+    count(DISTINCT person.subscriber) AS lines,
+    min(session.created_at) AS first_at
+FROM session
+JOIN person ON person.id = session.person
+WHERE person.subscriber IS NOT NULL AND session.device <> '' AND session.network <> ''
+GROUP BY session.device, session.network
+HAVING count(DISTINCT person.subscriber) >= $1
+ORDER BY 3 DESC, 4
+LIMIT $2;
 
 -- name: list_open_lines
 -- The lines that billing has not answered, to be credited, as lines of CSV: number, line, what, cents, currency $1.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, Date, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -21,6 +21,8 @@ class Association(Table, db=DB, tablename="association"):
     """Its IBAN, which it publishes itself."""
     listed_at = Timestamptz()
     ended_at = Timestamptz(null=True, default=None)
+    listed_by = UUID(null=True, default=None)
+    """Who listed it, who may not pay it too; null: listed before that was kept."""
     name_is_given = Check("length(name) BETWEEN 1 AND 70")
 
 
@@ -49,6 +51,25 @@ class RewardRun(Table, db=DB, tablename="reward_run"):
     moved_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
     known_way = Check("way IN ('bill', 'gift', 'benefit')")
     moves_something = Check("amount_minor > 0 AND people > 0")
+
+
+class GiftPayment(Table, db=DB, tablename="gift_payment"):
+    """What one association is paid of one month's gifts, once the month is over: one payment, never edited."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT, find="made_by = me.person")
+    id = UUID(primary_key=True)
+    month = Date()
+    """Its first day in Paris."""
+    association = ForeignKey(Association, null=False, on_delete=OnDelete.restrict, target_column="code")
+    name = Text()
+    iban = Text()
+    """Where it is paid: as the association was listed then."""
+    amount_minor = BigInt()
+    people = BigInt()
+    made_at = Timestamptz()
+    made_by = UUID(default=None)
+    one_a_month = Unique([month, association])
+    pays_something = Check("amount_minor > 0 AND people > 0")
 
 
 class RewardAnswer(Table, db=DB, tablename="reward_answer"):

@@ -326,6 +326,12 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         more=1, state="done"
     ),
     "a reward that billing refused was given back to its person": REWARDED.format(more=0, state="refused"),
+    "an association is paid what its month’s gifts are": (
+        """WITH listed AS (INSERT INTO association (code, name, pays_to, listed_at)
+                           VALUES ('x', 'X', 'FR', now()) RETURNING code)
+           INSERT INTO gift_payment (id, month, association, name, iban, amount_minor, people, made_at, made_by)
+           SELECT gen_random_uuid(), '2026-01-01', code, 'X', 'FR', 1, 1, now(), gen_random_uuid() FROM listed"""
+    ),
     "a gift is to an association that was listed": (
         """INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at, way, gift_to) VALUES (1, 0, now(), 'gift', 'x')
            ON CONFLICT (subscriber) DO UPDATE SET way = excluded.way, gift_to = excluded.gift_to"""

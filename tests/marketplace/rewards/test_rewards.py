@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
-from marketplace.errors import Invalid
+from marketplace import clock
+from marketplace.database import execute
+from marketplace.embedded.bank import Bank
+from marketplace.errors import Invalid, NotAllowed
+from marketplace.identity.actors import Actor
 from marketplace.ledger.chart import BILL_CREDITS, GIFTS, OPERATOR_PAYABLE
+from marketplace.ledger.periods import bounds, month_of
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
 from marketplace.rewards import actions
@@ -122,6 +129,56 @@ async def test_money_goes_where_people_say_and_billing_answers_line_by_line() ->
             await actions.record_answer(b"\xff", None)
 
 
+async def test_a_months_gifts_are_one_payment_each_and_a_receipt() -> None:
+    async with (
+        paying_three(),
+        visiting(role="finance") as nora,
+        visiting(role="finance") as paul,
+        visiting(role="auditor") as iris,
+        visiting(1) as ada,
+        visiting(2) as bob,
+        visiting(3) as eve,
+    ):
+        mine, books = "/en/earnings/rewards", "/en/finance/rewards"
+
+        async def post(browser: Any, page: str, path: str, status: int = 303, **fields: object) -> str:
+            form = token(await browser.get(page)) | {"form_id": str(uuid.uuid4())}
+            answer = await browser.post(path, data=form | fields)
+            assert answer.status_code == status, words(answer)
+            return words(answer) if status != 303 else ""
+
+        for code in ("sea-rescue", "red-cross"):
+            await post(nora, books, f"{books}/associations", code=code, name=f"The {code}", iban=IBAN)
+        for browser, code in ((ada, "sea-rescue"), (bob, "sea-rescue"), (eve, "red-cross")):
+            await post(browser, mine, mine, way="gift", gift_to=code)
+        await post(nora, books, f"{books}/runs", way="gift")
+        now = clock.now()
+        month = month_of(now)
+        assert (await iris.get(f"{books}/gifts/{month}")).status_code == 404, "nothing is paid yet"
+        assert "once it is over" in await post(paul, books, f"{books}/gifts", 409, month=str(month))
+        assert "once it is over" in await post(paul, books, f"{books}/gifts", 409, month=str(month.replace(day=2)))
+        with clock.started_at(bounds(month)[1]):
+            async with visiting(role="finance") as later:
+                for _ in range(2):
+                    await post(later, books, f"{books}/gifts", month=str(month))
+                nora_again = await fetch_value("SELECT listed_by FROM association LIMIT 1")
+                with pytest.raises(NotAllowed, match="somebody else"):
+                    await actions.pay_gifts(month, Actor("Nora", person=nora_again, role="finance"))
+                shown = words(await later.get(books))
+                assert "The sea-rescue" in shown
+                file = (await later.get(f"{books}/gifts/{month}")).content
+                assert file == (await later.get(f"{books}/gifts/{month}")).content
+                assert b"GrpSts>ACCP" in Bank(IBAN).submit(file)
+        assert file.count(b"<CdtTrfTxInf>") == 2, "one payment each"
+        assert b'<InstdAmt Ccy="EUR">66.66</InstdAmt>' in file
+        assert await account(GIFTS) == 3 * 3333, "until the bank's line is explained"
+        receipt = await ada.get(f"{mine}/gifts/{now.year}")
+        assert receipt.content.startswith(b"%PDF")
+        assert (await ada.get(f"{mine}/gifts/1999")).status_code == 404
+        await execute("UPDATE session SET device = 'Firefox', network = '192.0.2.0'")
+        assert "Many lines, one browser" not in words(await iris.get(books)), "three are a family"
+
+
 async def test_many_lines_of_one_account_are_shown_to_a_person() -> None:
     with paying():
         await sales.open_shop(range(1, 8))
@@ -129,7 +186,12 @@ async def test_many_lines_of_one_account_are_shown_to_a_person() -> None:
         await claim(*range(2, 8))
         for line in range(2, 8):
             await bank_details.write_details(line, holder="Farmer", iban=IBAN, details=uuid.uuid4())
-        async with visiting(role="auditor") as iris:
+        async with AsyncExitStack() as open_:
+            for line in range(1, 6):
+                await open_.enter_async_context(visiting(line))
+            iris = await open_.enter_async_context(visiting(role="auditor"))
+            await execute("UPDATE session SET device = 'Firefox', network = '192.0.2.0'")
             shown = words(await iris.get("/en/finance/rewards"))
         assert "FR … 0189 6 " in shown
+        assert "Firefox 192.0.2.0 5 " in shown
         assert "Record it" not in shown

@@ -1,0 +1,72 @@
+"""Files of gifts: the bank's, one transfer an association a month, and the giver's receipt of a year."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from marketplace.earnings.statement_pdf import begin_document
+from marketplace.errors import Conflict, NotFound
+from marketplace.payouts import sepa
+from marketplace.settings import settings
+from marketplace.web import formats
+from marketplace.web.formats import money
+from marketplace.web.i18n import gettext as _
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from marketplace.rewards.queries import GiftsRow, PaymentRow
+
+
+def write_transfers(month: dt.date, payments: Sequence[PaymentRow]) -> bytes:
+    """Return the pain.001 that pays a month's gifts: the same bytes and message id each time, checked; refuses NotFound."""
+    if not payments:
+        raise NotFound("No payment of that month’s gifts was made.")
+    if not settings().payout_iban:
+        raise Conflict("Set PAYOUT_IBAN to the account that subscribers are paid from.")
+    first = payments[0]
+    payer = sepa.Payer(
+        settings().payout_name,
+        sepa.check_iban(settings().payout_iban),
+        sepa.next_working_day(first.made_at.date()),
+    )
+    transfers = [
+        sepa.Transfer(
+            reference=f"PTG{one.id.hex}",
+            holder=one.name,
+            iban=one.iban,
+            amount_minor=one.amount_minor,
+            text=f"{settings().payout_name}: dons {month:%m/%Y} / gifts",
+        )
+        for one in payments
+    ]
+    total = sum(one.amount_minor for one in payments)
+    opening = sepa.opening(f"PTD{first.id.hex}", first.made_at, payer, people=len(payments), amount_minor=total)
+    file = opening + sepa.batch(f"PTE{first.id.hex}", payer, transfers) + sepa.CLOSING
+    sepa.check_file(io.BytesIO(file))
+    return file
+
+
+def draw_receipt(line: int, year: int, gifts: Sequence[GiftsRow], day: dt.date) -> bytes:
+    """Return the receipt of what a line gave in a year; `day` is when it is drawn. Refuses NotFound where it gave nothing."""
+    if not gifts:
+        raise NotFound("This line gave nothing in that year.")
+    title = _("Your gifts of %(year)s") % {"year": year}
+    document = begin_document(title, day)
+    document.head("Partage", title, aside=[_("Line %(line)s") % {"line": line}, formats.date(day, "long")])
+    rows = [[one.name, formats.number(one.gifts), money(one.amount_minor)] for one in gifts]
+    total = [
+        _("Together"),
+        formats.number(sum(one.gifts for one in gifts)),
+        money(sum(one.amount_minor for one in gifts)),
+    ]
+    document.rows([_("Association"), _("Gifts"), _("Amount")], [*rows, total], [0.6, 0.15, 0.25], totals=1)
+    document.sentence(
+        _(
+            "This is a receipt of what was given, for you to keep. Whether it lowers a tax is for you and the association "
+            "to say."
+        )
+    )
+    return document.finish()
