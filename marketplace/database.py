@@ -286,7 +286,7 @@ async def stream_columns(sql: str, *values: object, sink: Callable[[list[NDArray
     waiting: list[bytes] = []
     size = 0
 
-    async def take(data: bytes) -> None:
+    async def receive(data: bytes) -> None:
         nonlocal size
         waiting.append(data)
         size += len(data)
@@ -300,7 +300,7 @@ async def stream_columns(sql: str, *values: object, sink: Callable[[list[NDArray
         waiting[:] = [rest]
         size = len(rest)
 
-    await _joined().copy_from_query(sql, *values, output=take, format="binary", timeout=LONGEST_COPY_SECONDS)
+    await _joined().copy_from_query(sql, *values, output=receive, format="binary", timeout=LONGEST_COPY_SECONDS)
     flush()
 
 

@@ -341,6 +341,12 @@ class Settings:
         "identity providers that people may sign in with, as a JSON list (manual: identity providers); empty: none",
         roles=(WEB,),
     )
+    operator_app: str = _setting(
+        "PARTAGE_OPERATOR_APP",
+        "",
+        "the operator's own app, as a JSON object (manual: lines and consents): whose tokens say who a person is; empty: none",
+        roles=(WEB,),
+    )
     trace_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",

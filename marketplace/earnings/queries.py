@@ -238,7 +238,7 @@ class LatestUse(Struct, frozen=True):
     period_from: dt.datetime
     period_to: dt.datetime
     counted: int
-    """0 where it is not shown beside what it earned."""
+    """0 where it is not shown: beside a share of the former, exact rule it would give the release's exact total."""
     sales: int
     micro: int
 
@@ -256,18 +256,10 @@ def latest_use(shares: Sequence[Share], mine: Mine) -> LatestUse | None:
         latest.time_zone,
         latest.period_from,
         latest.period_to,
-        counted_beside(same, mine),
+        mine.contributions.weight_in(latest.number) if all(one.is_public for one in same) else 0,
         len(same),
         sum(one.share_micro for one in same),
     )
-
-
-def counted_beside(shares: Sequence[Share], mine: Mine) -> int:
-    """Return how often the release of these shares counts their person; 0 where a former rule's share stands beside it.
-
-    Such a share is exact, and with the weight it would give the release's exact total.
-    """
-    return mine.contributions.weight_in(shares[0].number) if all(one.is_public for one in shares) else 0
 
 
 class Buyer(Struct, frozen=True):

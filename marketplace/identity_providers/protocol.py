@@ -17,6 +17,8 @@ from marketplace.errors import Invalid, Refusal
 from marketplace.identity_providers.rules import ALGORITHMS, LEEWAY_SECONDS, Provider, check_audience, is_safe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from joserfc.jwk import KeySet
 
 SECONDS: Final = 10.0
@@ -79,6 +81,18 @@ async def fetch_subject(provider: Provider, code: str, *, verifier: str, nonce: 
 
 
 async def _check(provider: Provider, document: Document, token: str, nonce: str) -> str:
+    return str((await _claims(provider, document, token, {"nonce": {"essential": True, "value": nonce}}))["sub"])
+
+
+async def read_token(provider: Provider, token: str) -> Mapping[str, Any]:
+    """Return the claims of a token that a program brings; refuses SilentProviderError and Invalid."""
+    return await _claims(provider, await find_document(provider), token, {})
+
+
+async def _claims(
+    provider: Provider, document: Document, token: str, also: dict[str, dict[str, Any]]
+) -> Mapping[str, Any]:
+    """Return a token's claims once all of them are right. also: what else it must say."""
     from joserfc import errors, jwt  # noqa: PLC0415 (start-up time)
 
     now = int(clock.now().timestamp())
@@ -90,16 +104,16 @@ async def _check(provider: Provider, document: Document, token: str, nonce: str)
         aud={"essential": True, "value": provider.client_id},
         exp={"essential": True},
         iat={"essential": True},
-        nonce={"essential": True, "value": nonce},
+        **also,  # type: ignore[arg-type]
     )
     try:
-        claims = (await _decode(provider, document, token)).claims
+        claims: dict[str, Any] = (await _decode(provider, document, token)).claims
         must.validate(claims)
     except (errors.JoseError, ValueError, TypeError, KeyError) as problem:
         raise _refused(provider, f"{type(problem).__name__} {getattr(problem, 'claim', '')}".strip()) from None
     if not check_audience(claims, provider.client_id) or not 0 < len(claims["sub"]) <= LONGEST_SUBJECT:
         raise _refused(provider, "the token is for somebody else")
-    return str(claims["sub"])
+    return claims
 
 
 async def _decode(provider: Provider, document: Document, token: str) -> Any:  # noqa: ANN401 (joserfc's token)

@@ -12,17 +12,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from litestar import get, put
-from litestar.params import FromPath, JSONBody  # noqa: TC002 (Litestar reads a handler's annotations)
+from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import Meta, Struct
 
 from marketplace.consent.actions import state_kind
 from marketplace.consent.queries import get_kind, get_token, list_choices
-from marketplace.errors import Conflict, Invalid
+from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.guards import expect
 from marketplace.my_data import actions
+from marketplace.my_data.operator_app import check_person, get_app, page_of
 from marketplace.my_data.queries import list_uses
 from marketplace.operators.api import Reference
 from marketplace.operators.guards import operator
+from marketplace.settings import settings
 from marketplace.switches.queries import find_pause
 from marketplace.switches.rules import PRESETS, SECTORS, SOURCES, Scope, read
 
@@ -33,6 +35,10 @@ EARLIEST_DAY: Final = dt.date(2000, 1, 1)
 LATEST_DAY: Final = dt.date(2199, 12, 31)
 """Nothing was counted before the one, and nothing will be after the other."""
 Channel = Literal["app", "site", "shop", "call_centre", "letter"]
+THEMSELVES: Final = frozenset({"app", "site"})
+"""Channels in which nobody of the operator's speaks for the person."""
+PersonsToken = Annotated[str | None, HeaderParameter(name="x-partage-person", max_length=8192)]
+"""A token of the operator's own identity provider that says whose line it is."""
 
 
 class ChosenElsewhere(Struct, forbid_unknown_fields=True):
@@ -77,6 +83,14 @@ def _as_conflict() -> Iterator[None]:
         raise Conflict(refusal.sentence, **refusal.fields) from refusal
 
 
+async def _check(person: str | None, reference: int, *, needed: bool = False) -> None:
+    """Refuse a person's token that is wrong as what it is: not allowed."""
+    try:
+        await check_person(person, reference, needed=needed)
+    except Invalid as refusal:
+        raise NotAllowed(refusal.sentence, **refusal.fields) from refusal
+
+
 @get("/api/v1/operator/switches", guards=[operator("consents")], opt=expect("the operator"), tags=["operator"])
 async def show_switches() -> dict[str, Any]:
     """List the sources, sectors and presets there are, in both languages, for a form in the operator's look."""
@@ -93,8 +107,14 @@ async def show_switches() -> dict[str, Any]:
     opt=expect("the operator", stranger=200),
     tags=["operator"],
 )
-async def record_choices(request_id: FromPath[uuid.UUID], data: JSONBody[ChosenElsewhere]) -> dict[str, Any]:
-    """Record what somebody lets be counted; the answer has the receipt in the fields of ISO/IEC TS 27560, signed."""
+async def record_choices(
+    request_id: FromPath[uuid.UUID], data: JSONBody[ChosenElsewhere], person: PersonsToken = None
+) -> dict[str, Any]:
+    """Record what somebody lets be counted; the answer has the receipt in the fields of ISO/IEC TS 27560, signed.
+
+    From the app or the site it needs the person's token, where PARTAGE_OPERATOR_APP says whose.
+    """
+    await _check(person, data.reference, needed=data.channel in THEMSELVES)
     with _as_conflict():
         receipt = await actions.choose_elsewhere(
             data.reference,
@@ -113,8 +133,11 @@ async def record_choices(request_id: FromPath[uuid.UUID], data: JSONBody[ChosenE
     opt=expect("the operator", stranger=200),
     tags=["operator"],
 )
-async def record_pause(request_id: FromPath[uuid.UUID], data: JSONBody[PausedElsewhere]) -> dict[str, Any]:
+async def record_pause(
+    request_id: FromPath[uuid.UUID], data: JSONBody[PausedElsewhere], person: PersonsToken = None
+) -> dict[str, Any]:
     """Pause everything of a line, or go on; the answer says from or to how many purposes."""
+    await _check(person, data.reference)
     purposes = await actions.pause_elsewhere(data.reference, request_id, goes_on=data.word == "resume")
     return {"purposes": purposes, "is_paused": await find_pause(data.reference) is not None}
 
@@ -125,8 +148,11 @@ async def record_pause(request_id: FromPath[uuid.UUID], data: JSONBody[PausedEls
     opt=expect("the operator", stranger=200),
     tags=["operator"],
 )
-async def record_deletion(request_id: FromPath[uuid.UUID], data: JSONBody[DaysElsewhere]) -> dict[str, Any]:
+async def record_deletion(
+    request_id: FromPath[uuid.UUID], data: JSONBody[DaysElsewhere], person: PersonsToken = None
+) -> dict[str, Any]:
     """Delete days of a line, before the next build; the answer names the past releases that hold some of them."""
+    await _check(person, data.reference)
     first, last = (min(max(day, EARLIEST_DAY), LATEST_DAY) for day in (data.first_day, data.last_day))
     with _as_conflict():
         holding = await actions.delete_elsewhere(data.reference, first, last, request_id)
@@ -151,8 +177,9 @@ async def record_kind(request_id: FromPath[uuid.UUID], data: JSONBody[KindStated
     opt=expect("the operator", stranger=200),
     tags=["operator"],
 )
-async def show_uses(reference: FromPath[int]) -> dict[str, Any]:
+async def show_uses(reference: FromPath[int], person: PersonsToken = None) -> dict[str, Any]:
     """Show what is counted of a line, whether location use is on, and who used it, the latest hundred sales at most."""
+    await _check(person, reference)
     choices = await list_choices(reference)
     return {
         "location_use_is_on": any(choice.given for choice in choices),
@@ -162,4 +189,18 @@ async def show_uses(reference: FromPath[int]) -> dict[str, Any]:
     }
 
 
-ROUTES = [show_switches, record_choices, record_pause, record_deletion, record_kind, show_uses]
+@get(
+    "/api/v1/operator/pages/{reference:int}",
+    guards=[operator("consents")],
+    opt=expect("the operator", stranger=200),
+    tags=["operator"],
+)
+async def show_page(reference: FromPath[int], person: PersonsToken = None) -> dict[str, Any]:
+    """Give the address of a page for this line in the app's look, which opens for a quarter of an hour."""
+    get_app()
+    await _check(person, reference, needed=True)
+    path, ends_at = page_of(reference)
+    return {"url": settings().url.rstrip("/") + path, "ends_at": ends_at}
+
+
+ROUTES = [show_switches, record_choices, record_pause, record_deletion, record_kind, show_uses, show_page]

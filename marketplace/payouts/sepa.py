@@ -17,7 +17,7 @@ import string
 import unicodedata
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -244,7 +244,7 @@ def check_file(file: IO[bytes]) -> None:
             if element.tag == PIECES[0]:
                 stated = {what: _find(element, what) for what in ("NbOfTxs", "CtrlSum")}
                 continue
-            amounts, ibans, references = (read(element) for read in _TEXTS.values())
+            amounts, ibans, references = (_texts(element, name) for name in _TEXTS)
             count, total = count + len(amounts), total + sum(map(_minor, amounts))
             is_sound = is_sound and len(ibans) == len(amounts) and all(map(_has_check_digits, ibans))
             seen.append(np.fromiter(map(hash, references), np.int64, len(references)))
@@ -258,6 +258,12 @@ def check_file(file: IO[bytes]) -> None:
     different = len(np.unique(np.concatenate(seen))) if seen else 0
     if (str(count), total, count) != (stated["NbOfTxs"], _minor(stated["CtrlSum"]), different):
         raise Invalid("The file for the bank is not valid, so it was not sent: {problem}", problem="its sums are wrong")
+
+
+def _texts(batch: etree._Element, name: str) -> list[str]:
+    """Return one text of each payee of a batch, in order."""
+    found: Any = _TEXTS[name](batch)
+    return list(found)
 
 
 def _has_check_digits(number: str) -> bool:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.earnings.pages import line_of
-from marketplace.errors import Refusal
+from marketplace.errors import NotFound, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, subscriber
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page
@@ -158,11 +158,15 @@ async def pay_gifts(request: Asked, data: Annotated[MonthForm, Filled]) -> Redir
     return see("/finance/rewards")
 
 
-@get("/finance/rewards/gifts/{month:date}", guards=READERS, opt=expect("finance", "auditor", stranger=404))
-async def gift_transfers(month: FromPath[dt.date]) -> Response[bytes]:
-    """Hand out the file that asks the bank to pay a month's gifts."""
-    file = gift_files.write_transfers(month, await queries.list_payments(month))
-    return download(f"gifts-{month:%Y-%m}.xml", file, "application/xml")
+@get("/finance/rewards/gifts/{month:str}", guards=READERS, opt=expect("finance", "auditor", stranger=404))
+async def gift_transfers(month: FromPath[str]) -> Response[bytes]:
+    """Hand out the file that asks the bank to pay a month's gifts; `month` is its first day."""
+    try:
+        first = dt.date.fromisoformat(month)
+    except ValueError:
+        raise NotFound("No payment of that month’s gifts was made.") from None
+    file = gift_files.write_transfers(first, await queries.list_payments(first))
+    return download(f"gifts-{first:%Y-%m}.xml", file, "application/xml")
 
 
 @get("/finance/rewards/billing.csv", guards=READERS, opt=expect("finance", "auditor"))

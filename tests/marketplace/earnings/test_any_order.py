@@ -34,7 +34,7 @@ WORK: dict[str, Callable[[], Awaitable[int]]] = {
     "close": lambda: close_months(lines_a_chunk=2),
 }
 LONGEST = 60
-"""Turns of the event loop after which work is killed at the latest: most of it needs more."""
+"""Steps of the event loop after which work is killed at the latest: most of it needs more."""
 
 
 class Sale(Struct, frozen=True):
@@ -43,8 +43,8 @@ class Sale(Struct, frozen=True):
     weights: dict[int, int]
     net: int
     fee: int
-    back: int
-    back_late: int
+    returned: int
+    returned_late: int
 
 
 @some.composite
@@ -52,14 +52,14 @@ def any_sale(draw: some.DrawFn) -> Sale:
     """Draw a sale, of which nothing, a part or all is given back, before its month is closed or after."""
     weights = draw(some.dictionaries(some.sampled_from(PEOPLE), some.integers(1, 12), min_size=1))
     net = draw(some.integers(1_000, 10**6))
-    back, late = draw(some.sampled_from([(0, 0), (net // 3, 0), (net, 0), (0, net // 4), (net // 3, net // 2)]))
-    return Sale(weights, net, draw(some.integers(0, 900)), back, late)
+    returned, late = draw(some.sampled_from([(0, 0), (net // 3, 0), (net, 0), (0, net // 4), (net // 3, net // 2)]))
+    return Sale(weights, net, draw(some.integers(0, 900)), returned, late)
 
 
-async def kill(work: str, turns: int) -> None:
-    """Begin some work and end it so many turns of the event loop later, wherever it is."""
+async def kill(work: str, steps: int) -> None:
+    """Begin some work and end it so many steps of the event loop later, wherever it is."""
     task = asyncio.ensure_future(WORK[work]())
-    for _ in range(turns):
+    for _ in range(steps):
         await asyncio.sleep(0)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -84,9 +84,9 @@ async def live(sold: list[Sale], begins: dt.datetime, chance: random.Random) -> 
             if what == "sell":
                 release = await sales.make_release(one.weights, started_at=begins - sales.MONTH)
                 licences[number] = await sales.make_sale(release, one.net, fee=one.fee, sold_at=begins)
-                todo += [("give back", number)] if one.back else []
+                todo += [("give back", number)] if one.returned else []
             else:
-                await given_back(licences[number], one.back)
+                await given_back(licences[number], one.returned)
             await meanwhile(chance)
     ends = bounds(month_of(begins))[1]
     for at in (ends, bounds(next_month(month_of(begins)))[1]):
@@ -97,8 +97,8 @@ async def live(sold: list[Sale], begins: dt.datetime, chance: random.Random) -> 
                 await meanwhile(chance)
     with clock.started_at(at):
         for number in chance.sample(range(len(sold)), len(sold)):
-            if sold[number].back_late:
-                await given_back(licences[number], sold[number].back + sold[number].back_late)
+            if sold[number].returned_late:
+                await given_back(licences[number], sold[number].returned + sold[number].returned_late)
                 await meanwhile(chance)
         await cancel_shares()
     after = await sales.balances()
@@ -124,7 +124,7 @@ async def twice(sold: list[Sale], chance: random.Random) -> None:
         outcomes.append(await live(sold, first + dt.timedelta(days=3), chance))
         last = next_month(next_month(last))
     assert outcomes[0] == outcomes[1]
-    paid = sum(one.net for one in sold if one.back < one.net)
+    paid = sum(one.net for one in sold if one.returned < one.net)
     assert (sum(outcomes[0][0].values()) > 0) == (paid > 0)
 
 

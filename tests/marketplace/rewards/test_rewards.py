@@ -85,7 +85,7 @@ async def test_money_goes_where_people_say_and_billing_answers_line_by_line() ->
             await post(nora, books, f"{books}/runs", way=way)
         assert (await balance_of(1), await balance_of(2)) == (3333, 3333), "whole cents are moved, millionths stay"
         assert (await account(BILL_CREDITS), await account(GIFTS)) == (3333, 3333)
-        assert "Sea Rescue" in words(await nora.get(books))
+        assert "€33.33 to 1 association." in words(await nora.get(books))
         assert "Your gifts of" in words(await bob.get(mine))
         file = (await nora.get(f"{books}/billing.csv")).text
         lines = [line.split(",") for line in file.splitlines()]
