@@ -73,10 +73,8 @@ from marketplace.links import pages as links_pages
 from marketplace.mail import pages as mail_pages
 from marketplace.metadata import api as metadata_api
 from marketplace.my_data import api as my_data_api
-from marketplace.my_data import app_pages as my_data_app_pages
 from marketplace.my_data import link_pages as my_data_link_pages
 from marketplace.my_data import pages as my_data_pages
-from marketplace.my_data.operator_app import read_app
 from marketplace.notifications import api as notifications_api
 from marketplace.notifications import pages as notifications_pages
 from marketplace.operators import api as operators_api
@@ -350,7 +348,6 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
     manages_pool: the database pool lives as long as the site. further_routes: route handlers, an operator's own.
     access_log: whether a line a request goes to standard output.
     """
-    read_app(settings().operator_app)
     read_providers(settings().identity_providers)  # a setting that cannot be read ends the start, not a sign-in
     app = Litestar(
         route_handlers=[
@@ -461,7 +458,6 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     switches_pages.ROUTES,
     my_data_pages.ROUTES,
     my_data_link_pages.ROUTES,
-    my_data_app_pages.ROUTES,
     my_data_api.ROUTES,
     rights_pages.ROUTES,
     rights_steward_pages.ROUTES,

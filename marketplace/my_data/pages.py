@@ -20,7 +20,7 @@ from marketplace.earnings.queries import list_first_without
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, session_of, subscriber
-from marketplace.my_data import actions, queries
+from marketplace.my_data import actions, app_pages, queries
 from marketplace.my_data.rules import bounds_of, scope_of_form
 from marketplace.privacy.geography import H3
 from marketplace.switches import actions as switches
@@ -190,4 +190,4 @@ async def own_map(request: Asked, map_id: MapId = None) -> Template:
     return answer
 
 
-ROUTES = [choices, change_choices, my_data, pause, resume, delete_days, ask_map, own_map]
+ROUTES = [choices, change_choices, my_data, pause, resume, delete_days, ask_map, own_map, *app_pages.ROUTES]
