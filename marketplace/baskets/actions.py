@@ -89,6 +89,6 @@ async def order(partner: uuid.UUID, releases: Sequence[uuid.UUID], *, total_mino
             agreed = {"volume_basis_points": line.part_basis_points}
             await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed)
         for dataset in sorted({line.release.dataset for line in lines}):
-            await menu.audit(dataset, clock.now())
+            await menu.audit(dataset, clock.now(), partner=partner)
         for release, quote in quotes.items():
             await order_subscribed(partner, quote, order_id=orders[release], email=email)
