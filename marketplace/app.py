@@ -96,6 +96,7 @@ from marketplace.search import routes as search_routes
 from marketplace.second_factors import pages as second_factors_pages
 from marketplace.serving import api_pages as serving_api_pages
 from marketplace.serving.api_document import ApiDocument
+from marketplace.serving.api_requests import ApiRequests
 from marketplace.serving.deadlines import Deadlines
 from marketplace.serving.form_tokens import FormTokens
 from marketplace.serving.limits import Limits
@@ -371,6 +372,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         middleware=[
             DefineMiddleware(FormTokens, machine_paths=MACHINE_PATHS, open_paths=("/stop-mail/", "/app/")),
             NoteBeginnings,
+            ApiRequests,
         ],
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},

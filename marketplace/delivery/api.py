@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from marketplace.delivery import actions, queries
 from marketplace.delivery.dictionary import Dictionary
+from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.pages import Format, deliver
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
@@ -82,7 +83,8 @@ async def show_entitlement(request: Asked, entitlement: FromPath[uuid.UUID]) -> 
 @get(
     "/api/v1/entitlements/{entitlement:uuid}/download",
     guards=[partner],
-    opt=expect("partner", stranger=404, scope="downloads"),
+    opt=expect("partner", stranger=404, scope="downloads")
+    | {"files": sorted({of.media_type for of in FORMATS.values()})},
     tags=["delivery"],
 )
 async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:

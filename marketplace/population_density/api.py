@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody
 
-from marketplace.errors import NotAllowed
+from marketplace.errors import Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect
 from marketplace.identity.guards import partner as is_partner
@@ -70,7 +70,7 @@ def _echoed(request: Request[Any, Any, Any]) -> dict[str, str]:
     tags=["population density"],
     status_code=200,
     responses={202: ResponseSpec(Accepted, description="The answer will be posted to the sink.")},
-    exception_handlers={DensityError: refused, NotAllowed: refused, HTTPException: refused},
+    exception_handlers={DensityError: refused, Invalid: refused, NotAllowed: refused, HTTPException: refused},
 )
 async def retrieve(request: Asked, data: JSONBody[DensityRequest], correlator: Correlator = None) -> Response[Any]:
     """Retrieve people per square kilometre, by hour and geohash, of what the partner bought (CAMARA Population Density Data)."""

@@ -6,6 +6,8 @@ A client that is generated from it knows of keys and of problem details (RFC 945
 from __future__ import annotations
 
 import copy
+import inspect
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -37,6 +39,8 @@ REFUSED: Final[dict[str, Any]] = {
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 ANY_KEY: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[!-~]+$"}
+UUID_KEY: Final = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+"""Without `format`: generated clients would hand an object of theirs to the header, which is text."""
 ONE_OF: Final = {"BidRequest": ("maximum_minor", "amount_minor", "packages")}
 """Bodies that need exactly one of these fields."""
 SCHEMES: Final = {
@@ -78,15 +82,32 @@ def completed(document: dict[str, Any], handlers: dict[tuple[str, str], HTTPRout
         operations.pop("head", None)  # as GET, without its body
         for method, operation in operations.items():
             handler = handlers[method, path]
+            _name(operation, handler, path)
             if "anyone" not in handler.opt["expectation"].who:
                 operation["security"] = [{KEY: []}]
             operation["responses"].pop("400", None)
             operation["responses"]["4XX"] = handler.opt.get("refused", REFUSED)
-            for parameter in operation.get("parameters", ()):
+            operation.setdefault("parameters", []).extend(handler.opt.get("parameters", ()))
+            for parameter in operation["parameters"]:
                 _state_key_of_repeats(parameter)
+            if media_types := handler.opt.get("files"):
+                operation["responses"]["200"]["content"] = {name: {"schema": _file(name)} for name in media_types}
             if "requestBody" in operation:
                 _close(handler.parsed_fn_signature.parameters["data"].annotation, schemas)
     return document
+
+
+def _name(operation: dict[str, Any], handler: HTTPRouteHandler, path: str) -> None:
+    """Call an operation by its function, say what it is for in its own words, and group it by what it is about."""
+    operation["operationId"] = handler.handler_name.rpartition(".")[2]
+    operation["description"] = inspect.getdoc(handler.fn) or ""
+    operation["summary"] = re.split(r"[.;]\s|\.$", operation["description"], maxsplit=1)[0]
+    operation.setdefault("tags", [path.split("/")[3]])
+
+
+def _file(media_type: str) -> dict[str, Any]:
+    """Return the schema of a file: text, or bytes."""
+    return {"type": "string"} if media_type.startswith("text/") else {"type": "string", "format": "binary"}
 
 
 def _state_whole_limits(part: Any) -> None:  # noqa: ANN401 (JSON)
@@ -107,7 +128,7 @@ def _state_key_of_repeats(parameter: dict[str, Any]) -> None:
     if parameter["name"] == "Idempotency-Key":
         parameter["required"] = True
         is_id = "uuid" in str(parameter["schema"])
-        parameter["schema"] = {"type": "string", "format": "uuid"} if is_id else dict(ANY_KEY)
+        parameter["schema"] = dict(UUID_KEY if is_id else ANY_KEY)
 
 
 def _exactly_one(names: tuple[str, ...]) -> list[dict[str, Any]]:

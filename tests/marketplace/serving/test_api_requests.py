@@ -1,0 +1,49 @@
+"""Every call of the API: unknown parameters are refused with a sentence, and what was read has a tag that is heard again."""
+
+from __future__ import annotations
+
+import uuid
+
+import httpx
+
+from marketplace.app import create_app
+from marketplace.identity.key_actions import create_key
+from tests.marketplace.identity.site import make_partner
+from tests.marketplace.purchases.shop import open_shop
+
+
+async def test_misspelt_filters_are_refused_and_known_answers_are_not_sent_again() -> None:
+    await open_shop()
+    key = await create_key(await make_partner(), "robot", key_id=uuid.uuid4(), session="a session's secret")
+    transport = httpx.ASGITransport(create_app(manages_pool=False))
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://site.example", headers=headers) as program:
+        for path, named in (
+            ("/api/v1/orders?state=paid", "state here; there are: page."),
+            ("/api/v1/me?x", "x here; there are: –."),
+            ("/api/v1/datasets?area=Lyon&colour=red", "colour here; there are: area, below, "),
+        ):
+            refused = await program.get(path)
+            assert refused.status_code == 422
+            assert named in refused.json()["detail"]
+            french = await program.get(path, headers={"accept-language": "fr"})
+            assert french.json()["detail"].startswith("Il n’y a pas ici de paramètre")
+        density = await program.post("/api/camara/population-density-data/v0/retrieve?x=1", json={})
+        assert density.json()["code"] == "INVALID_ARGUMENT"
+        assert (await program.options("/api/v1/orders?x=1")).status_code == 204
+        for path in ("/api/v1/orders?page=1", "/api/v1/datasets?area=Lyon&area=Paris&sort=cheap&below=900&search=x"):
+            first = await program.get(path)
+            assert first.status_code == 200, first.text
+            tag = first.headers["etag"]
+            again = await program.get(path, headers={"if-none-match": f'"other", {tag}'})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+            assert "content-length" not in again.headers
+            assert (await program.get(path, headers={"if-none-match": '"other"'})).content == first.content
+            assert (await program.head(path)).headers["etag"] == tag
+        large = await program.get("/api/v1/datasets/lyon", headers={"accept-encoding": "gzip"})
+        assert large.headers["content-encoding"] == "gzip"
+        assert large.headers["etag"] == (await program.get("/api/v1/datasets/lyon")).headers["etag"]
+        assert large.json() == (await program.get("/api/v1/datasets/lyon")).json()
+        whole = await program.get("/api/v1/events.atom")
+        assert whole.status_code == 200
+        assert "etag" not in whole.headers

@@ -1,0 +1,99 @@
+"""A client that is generated from the API's document, in an environment of its own, buys a release and downloads it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from marketplace.app import create_app
+from marketplace.identity.key_actions import create_key
+from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, pay
+from tests.support.clients import environment, run, site
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GENERATOR = "openapi-python-client==0.29.1"
+GENERATE = """
+import subprocess, sys
+from pathlib import Path
+Path("how.yml").write_text("post_hooks: []\\n")
+words = ["generate", "--path", "openapi.json", "--output-path", "client", "--meta", "none", "--config", "how.yml"]
+done = subprocess.run([Path(sys.executable).parent / "openapi-python-client", *words], capture_output=True, text=True)
+print(done.returncode, (done.stdout + done.stderr).count("WARNING"), done.stdout + done.stderr)
+"""
+BUY = """
+import sys, uuid
+from client import AuthenticatedClient
+from client.api.datasets import list_datasets
+from client.api.purchases import order_quote, show_order
+from client.api.quotes import request_quote
+from client.models import OrderRequest, QuoteRequest
+site, key = sys.argv[1:]
+client = AuthenticatedClient(base_url=site, token=key)
+[dataset] = list_datasets.sync(client=client, search="lyon")["datasets"]
+wanted = QuoteRequest(release=uuid.UUID(dataset["release"]))
+quote = request_quote.sync(client=client, body=wanted, idempotency_key=str(uuid.uuid4()))
+order = order_quote.sync(client=client, body=OrderRequest(quote=uuid.UUID(quote["id"])), idempotency_key="mine-1")
+again = show_order.sync(order.id, client=client)
+assert again.payment_url == order.payment_url and order.state == "awaiting_payment"
+print(order.id, again.payment_url)
+"""
+DOWNLOAD = """
+import hashlib, sys, uuid
+from client import AuthenticatedClient
+from client.api.delivery import download, show_entitlement
+from client.api.events import list_events
+from client.api.purchases import show_order
+site, key, order = sys.argv[1:]
+client = AuthenticatedClient(base_url=site, token=key)
+paid = show_order.sync(uuid.UUID(order), client=client)
+entitlement = show_entitlement.sync(paid.entitlement, client=client)
+file = download.sync_detailed(paid.entitlement, client=client)
+assert list_events.sync(client=client).after >= 0
+assert hashlib.sha256(file.content).hexdigest() == entitlement.cells_sha256
+print(paid.state, entitlement.cells_sha256)
+"""
+
+
+@pytest.mark.deep
+async def test_a_generated_client_buys_and_downloads(stripe: Any, tmp_path: Path) -> None:
+    await open_shop()
+    partner = await make_buyer()
+    key = await create_key(partner, "program", key_id=uuid.uuid4(), session="a session's secret")
+    assert key
+    python = await asyncio.to_thread(environment, GENERATOR)
+    async with site() as address:
+        async with httpx.AsyncClient() as program:
+            document = await program.get(f"{address}/schema/openapi.json")
+        (tmp_path / "openapi.json").write_bytes(document.content)
+        printed = await run(python, GENERATE, folder=tmp_path)
+        code, warnings, _ = printed.split(" ", 2)
+        assert (code, warnings) == ("0", "1"), printed  # of the Atom feed, which such a client does not read
+        order, payment = (await run(python, BUY, address, key, folder=tmp_path)).split()
+        assert (await pay(payment)).status_code == 303
+        await jobs()
+        state, seal = (await run(python, DOWNLOAD, address, key, order, folder=tmp_path)).split()
+        assert state == "paid"
+        assert seal == await fetch_value("SELECT cells_sha256 FROM release")
+    assert stripe
+
+
+async def test_the_document_says_of_each_call_what_it_is_for() -> None:
+    transport = httpx.ASGITransport(create_app(manages_pool=False))
+    async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as program:
+        document = (await program.get("/schema/openapi.json")).json()
+    operations = [operation for of in document["paths"].values() for operation in of.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    for operation in operations:
+        assert 3 <= len(operation["summary"]) <= 200, operation["operationId"]
+        assert operation["tags"] != ["default"]
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "header":
+                assert "format" not in parameter["schema"], "a generated client would send an object for it"
