@@ -11,6 +11,8 @@ from litestar.response import Redirect  # noqa: TC002 (Litestar reads a handler'
 
 from marketplace import clock
 from marketplace.delivery import actions as delivery
+from marketplace.delivery.contract import contract
+from marketplace.delivery.croissant import described
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.pages import deliver, file_of_dictionary
 from marketplace.delivery.queries import EntitlementRow, get_entitlement
@@ -19,7 +21,7 @@ from marketplace.errors import NotFound
 from marketplace.identity.guards import expect, partner
 from marketplace.identity.pages import FORM, Asked, Token
 from marketplace.links import actions, rules
-from marketplace.links.queries import LinkRow, list_links
+from marketplace.links.queries import LinkRow, OpenedLink, list_links
 from marketplace.links.snippets import SNIPPETS
 from marketplace.settings import settings
 from marketplace.web.pages import see
@@ -72,6 +74,8 @@ async def open_link(
     opened = await actions.open_link(link, sig)
     if name == rules.DICTIONARY:
         answer: Response[Any] = file_of_dictionary(await delivery.read_dictionary(opened.partner, opened.entitlement))
+    elif name in (rules.CROISSANT, rules.CONTRACT):
+        answer = await _described(opened, name, sig)
     else:
         file_format = rules.format_of(name)
         if file_format is None:
@@ -80,6 +84,21 @@ async def open_link(
         answer = await deliver(request, file, lambda: actions.check_is_open(link))
     answer.headers.update(PRIVATE)
     return answer
+
+
+async def _described(opened: OpenedLink, name: str, signed: str) -> Response[bytes]:
+    """Give the file's description for programs: what loads it, or the contract that it is tested by."""
+    file = await delivery.open_download(opened.partner, opened.entitlement, "parquet")
+    row = await get_entitlement(opened.partner, opened.entitlement)
+    given, seller = await delivery.get_given(row, file.key), settings().seller_name
+    if name == rules.CROISSANT:
+        address = rules.address(settings().url, opened.id, file.name, signed)
+        document = described(row, given, address=address, byte_count=file.byte_count, seller=seller)
+    else:
+        document = contract(row, given, name=file.name, seller=seller)
+    media_type = "application/ld+json" if name == rules.CROISSANT else "application/yaml"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(document, media_type=media_type, headers=headers)
 
 
 async def links_of(who: Actor, entitlement: uuid.UUID) -> dict[str, Any]:
@@ -104,7 +123,7 @@ def _addresses(row: EntitlementRow, link: LinkRow) -> dict[str, str]:
     names = {
         code: file_name(row.dataset, row.period_from, row.period_to, row.level, each.suffix, time_zone=row.time_zone)
         for code, each in FORMATS.items()
-    } | {"dictionary": rules.DICTIONARY}
+    } | {"dictionary": rules.DICTIONARY, "croissant": rules.CROISSANT, "contract": rules.CONTRACT}
     return {code: rules.address(settings().url, link.id, name, signed) for code, name in names.items()}
 
 

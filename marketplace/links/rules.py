@@ -24,6 +24,8 @@ MOST_LINKS: Final = 20
 """Open at once, of one entitlement."""
 USED_AGAIN: Final = dt.timedelta(minutes=1)
 DICTIONARY: Final = "dictionary.json"
+CROISSANT: Final = "croissant.json"
+CONTRACT: Final = "contract.odcs.yaml"
 
 
 def signature(secret: str, link: uuid.UUID, entitlement: uuid.UUID, ends_at: dt.datetime) -> str:

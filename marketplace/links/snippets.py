@@ -13,7 +13,7 @@ from marketplace.words import Words
 
 
 class Snippet(Struct, frozen=True):
-    """A text with the fields {parquet}, {csv} and {geoparquet}: addresses of the file in these formats."""
+    """A text with the fields {parquet}, {csv}, {geoparquet}, {croissant} and {contract}: addresses of the file in these formats."""
 
     code: str
     title: str
@@ -67,6 +67,27 @@ with fsspec.open("{parquet}") as file:
         "curl",
         Words(fr="en ligne de commande", en="on the command line"),
         """curl --fail --remote-name --remote-header-name "{parquet}\"""",
+    ),
+    Snippet(
+        "croissant",
+        "mlcroissant",
+        Words(fr="pip install mlcroissant pandas pyarrow", en="pip install mlcroissant pandas pyarrow"),
+        """import itertools
+
+import mlcroissant
+
+dataset = mlcroissant.Dataset("{croissant}")
+cells = list(itertools.islice(dataset.records("cells"), 500))""",
+    ),
+    Snippet(
+        "contract",
+        "datacontract",
+        Words(
+            fr="pip install 'datacontract-cli[duckdb]', à côté du fichier Parquet",
+            en="pip install 'datacontract-cli[duckdb]', beside the Parquet file",
+        ),
+        """curl --fail --remote-name --remote-header-name "{contract}"
+datacontract test contract.odcs.yaml""",
     ),
     Snippet(
         "r",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import html
 import re
@@ -19,12 +20,15 @@ from tests.support.reads import fetch_value
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROWS = 400
+ROWS = 600
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+CONTRACT = "datacontract-cli[duckdb]==1.2.8"
 CLIENTS = {
     "pandas": ("pandas==3.1.1", "pyarrow==26.0.1"),
     "polars": ("polars==2.1.0",),
     "duckdb": ("duckdb==1.5.5", "duckdb-extension-httpfs==1.5.5", "pytz"),
     "pyarrow": ("pyarrow==26.0.1", "fsspec", "aiohttp"),
+    "croissant": ("mlcroissant==1.1.1", "pandas==3.1.1", "pyarrow==26.0.1"),
 }
 HTTPFS = """
 import duckdb, duckdb_extension_httpfs, pathlib
@@ -36,7 +40,7 @@ duckdb.execute(f"LOAD '{next(folder.rglob('*.duckdb_extension'))}'")
 
 @pytest.mark.deep
 async def test_every_snippet_that_a_package_can_run_reads_what_was_bought(stripe: Any, tmp_path: Path) -> None:
-    async for customer in customers(ROWS):
+    async for customer in customers(ROWS, (START, START + dt.timedelta(hours=ROWS))):
         async with site() as address:
             path = f"/en/entitlements/{customer.entitlement}/links"
             made = await customer.browser.submit(path, {"label": "tests", "days": "7"})
@@ -46,15 +50,21 @@ async def test_every_snippet_that_a_package_can_run_reads_what_was_bought(stripe
                 for code, text in re.findall(r'data-snippet="(\w+)">(.*?)</code>', page, re.DOTALL)
             }
             assert address in shown["pandas"]
-            assert {each.code for each in SNIPPETS if each.is_run} == {*CLIENTS, "curl"}
+            assert {each.code for each in SNIPPETS if each.is_run} == {*CLIENTS, "curl", "contract"}
             assert page.count("not run by our tests") == sum(not each.is_run for each in SNIPPETS)
             for code, packages in CLIENTS.items():
                 python = await asyncio.to_thread(environment, *packages)
                 preface = HTTPFS if code == "duckdb" else ""
                 printed = await run(python, f"{preface}{shown[code]}\nprint(len(cells))", folder=tmp_path)
-                assert printed.split() == [str(ROWS)], code
+                assert printed.split() == ["500" if code == "croissant" else str(ROWS)], code
             await asyncio.to_thread(subprocess.run, ["sh", "-c", shown["curl"]], cwd=tmp_path, check=True)
             [file] = sorted(tmp_path.glob("*.parquet"))  # noqa: ASYNC240 (a folder of the test)
             seal = await fetch_value("SELECT cells_sha256 FROM release")
             assert hashlib.sha256(file.read_bytes()).hexdigest() == seal
+            tools = (await asyncio.to_thread(environment, CONTRACT)).parent
+            words = f'PATH="{tools}:$PATH"; {shown["contract"]}'
+            tested = await asyncio.to_thread(
+                subprocess.run, ["sh", "-c", words], cwd=tmp_path, capture_output=True, text=True
+            )
+            assert tested.returncode == 0, tested.stdout
     assert stripe
