@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from litestar import Request, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from markupsafe import Markup
 
 from marketplace import clock
 from marketplace.auction_kinds.registry import get_kind
@@ -23,6 +24,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
 from marketplace.links.pages import links_of
 from marketplace.local_time import local_day
+from marketplace.metadata import schema_org
 from marketplace.privacy.dictionary import Stated, columns
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.series import expansion_micro
@@ -34,6 +36,7 @@ from marketplace.search import finding, showing
 from marketplace.search.rules import PATH, read_state
 from marketplace.settings import settings
 from marketplace.storefront.queries import list_running
+from marketplace.web.i18n import language
 from marketplace.web.pages import in_words, page, url
 from marketplace.zones.queries import get_geography
 from pricing.agreed import holding_of
@@ -98,6 +101,7 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
     buyer = request.user.partner if request.user else None
     series = await catalogue_queries.list_series(code)
     index = _index(series)
+    meanings = columns(PRODUCTS[listing.product], _stated(listing, shown))
     return page(
         "storefront/dataset.html",
         breaks={row.id: found for row, found in series},
@@ -114,7 +118,8 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         priced=priced,
         evidence=await catalogue_queries.get_evidence(listing.offer, clock.now()),
         geography=geography,
-        columns=columns(PRODUCTS[listing.product], _stated(listing, shown)),
+        columns=meanings,
+        described=Markup(schema_org.described(listing, shown, meanings, **_said_by())),  # noqa: S704 (no `<` in it)
         later=_later(priced),
         holding_of=holding_of,
         releases=await catalogue_queries.list_listed_releases(code, number),
@@ -130,6 +135,11 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         whole_micro=shown.epsilon_micro * _days(shown, listing.time_zone),
         zone=ZoneInfo(listing.time_zone),
     )
+
+
+def _said_by() -> dict[str, str]:
+    """Return who sells, and the page's language."""
+    return {"seller": settings().seller_name, "language": language.get()}
 
 
 def _stated(listing: Listing, release: ListedRelease) -> Stated:
