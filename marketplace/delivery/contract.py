@@ -26,7 +26,7 @@ STORED: Final = {TEXT: "VARCHAR", INSTANT: "TIMESTAMP WITH TIME ZONE", INTEGER: 
 
 
 def contract(row: EntitlementRow, given: Given, *, name: str, seller: str) -> bytes:
-    """Return the contract; name: of the Parquet file that it stands beside."""
+    """Return the contract; name: of the Parquet file beside it."""
     stated = {
         "apiVersion": "v3.1.0",
         "kind": "DataContract",
