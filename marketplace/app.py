@@ -124,7 +124,6 @@ if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
     from litestar.types import ASGIApp, Receive, Scope, Send
 
-
 MACHINE_PATHS = (
     "/api/",
     "/app.css",
