@@ -56,6 +56,7 @@ async def _witness(witness: Witness, url: str, *, every: int, port: int) -> int:
     import uvicorn
 
     from marketplace.errors import Refusal
+    from pricing.refusals import PricingRefusal
 
     server = uvicorn.Server(uvicorn.Config(witness, port=port, log_level="warning", lifespan="off"))
     serving = asyncio.create_task(server.serve()) if port else None
@@ -68,8 +69,8 @@ async def _witness(witness: Witness, url: str, *, every: int, port: int) -> int:
         while serving is None or not serving.done():
             try:
                 print(await asyncio.to_thread(witness.look, read), flush=True)
-            except httpx.HTTPError as error:
-                print(f"The log does not answer: {error}", file=sys.stderr, flush=True)
+            except (httpx.HTTPError, PricingRefusal) as error:
+                print(f"The log does not answer as a log: {error}", file=sys.stderr, flush=True)
             except Refusal as refusal:
                 print(refusal, file=sys.stderr, flush=True)
                 server.should_exit = True

@@ -17,11 +17,12 @@ import structlog
 from msgspec import Struct
 
 from marketplace import sealing
-from marketplace.database import copy_columns, execute, fetch_rows, select, transaction
+from marketplace.database import copy_columns, execute, fetch_row, fetch_rows, select, transaction
 from marketplace.datasets.contributor_terms import write_contributor_term, write_promises
 from marketplace.errors import Conflict
 from marketplace.privacy.noise import laplace
-from marketplace.reverse_auctions.queries import LockedAuction, lock_auction
+from marketplace.reverse_auctions.opening import Opener
+from marketplace.reverse_auctions.queries import SQL, LockedAuction, lock_auction
 from marketplace.reverse_auctions.rules import (
     CHANGED_BY_ONE,
     COUNTS_EPSILON_MICRO,
@@ -72,14 +73,14 @@ class StratumTermsRow(Struct, frozen=True):
     age_bands: list[str]
 
 
-class SealedAsk(Struct, frozen=True):
-    """A sealed ask; `asked_at` in microseconds since 1970."""
+class SealedPiece(Struct, frozen=True):
+    """Sealed asks by their subscribers, an array a column: ids as 16 bytes, strata by position, instants in microseconds."""
 
-    id: uuid.UUID
-    subscriber: int
-    stratum: uuid.UUID
-    sealed: bytes
-    asked_at: int
+    ids: list[bytes]
+    subscribers: list[int]
+    strata: list[int]
+    sealed: list[bytes]
+    asked_at: list[int]
 
 
 async def award_auctions() -> int:
@@ -137,37 +138,33 @@ async def _opened(auction: uuid.UUID, positions: dict[uuid.UUID, int]) -> Asks:
     """Read a closed auction's asks, in pieces, and open them with the key that this job alone holds."""
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 
-    pieces, last = [], -1
-    while rows := await fetch_rows(
-        SealedAsk,
-        """SELECT id, subscriber, stratum, sealed, (extract(epoch FROM asked_at) * 1000000)::bigint AS asked_at
-           FROM reverse_auction_ask
-           WHERE auction = $1 AND subscriber > $2 AND withdrawn_at IS NULL ORDER BY subscriber LIMIT $3""",
-        auction,
-        last,
-        ROWS_A_READ,
-    ):
-        last = rows[-1].subscriber
-        pieces.append(await asyncio.to_thread(_unseal, rows, positions))
-    whole = np.concatenate(pieces, axis=1) if pieces else np.zeros((4, 0), dtype=np.int64)
-    arrived = np.lexsort((whole[0], whole[3]))
-    return Asks(whole[0][arrived], whole[1][arrived], whole[2][arrived])
+    numbers, of_strata, instants, last = [], [], [], -1
+    opener: Opener | None = None
+    try:
+        while piece := await _read(auction, last, positions):
+            last, is_full = piece.subscribers[-1], len(piece.subscribers) == ROWS_A_READ
+            opener = opener or Opener(settings().bid_key, is_shared=is_full)
+            await opener.add(piece.ids, piece.sealed)
+            numbers.append(np.array(piece.subscribers, dtype=np.int64))
+            of_strata.append(np.array(piece.strata, dtype=np.int64))
+            instants.append(np.array(piece.asked_at, dtype=np.int64))
+            if not is_full:
+                break
+        least = await opener.all() if opener else np.zeros(0, dtype=np.int64)
+    finally:
+        if opener:
+            opener.close()
+    nothing = [np.zeros(0, dtype=np.int64)]
+    who, strata, at = (np.concatenate(column or nothing) for column in (numbers, of_strata, instants))
+    arrived = np.lexsort((who, at))
+    return Asks(who[arrived], strata[arrived], least[arrived])
 
 
-def _unseal(rows: Sequence[SealedAsk], positions: dict[uuid.UUID, int]) -> NDArray[np.int64]:
-    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
-
-    key = settings().bid_key
-    opened = [
-        (
-            row.subscriber,
-            positions[row.stratum],
-            sealing.unseal(row.sealed, row.id, key)["least_micro"],
-            row.asked_at,
-        )
-        for row in rows
-    ]
-    return np.array(opened, dtype=np.int64).T
+async def _read(auction: uuid.UUID, after: int, positions: dict[uuid.UUID, int]) -> SealedPiece | None:
+    """Read the next asks behind a subscriber; None where there are no more."""
+    strata, places = list(positions), list(positions.values())
+    piece = await fetch_row(SealedPiece, SQL["read_asks"], auction, after, ROWS_A_READ, strata, places)
+    return piece if piece and piece.subscribers else None
 
 
 def _belong(asks: Asks, strata: Sequence[StratumTermsRow]) -> NDArray[np.bool_]:

@@ -89,3 +89,23 @@ SELECT
 FROM reverse_auction_stratum
 WHERE auction = ANY($1)
 ORDER BY auction, position;
+
+-- name: read_asks
+-- Up to $3 asks of the auction $1 that were not withdrawn, by subscribers above $2, an array a column; strata $4 by
+-- their positions $5.
+SELECT
+    coalesce(array_agg(uuid_send(ask.id) ORDER BY ask.subscriber), '{}') AS ids,
+    coalesce(array_agg(ask.subscriber ORDER BY ask.subscriber), '{}') AS subscribers,
+    coalesce(array_agg(stratum.position ORDER BY ask.subscriber), '{}') AS strata,
+    coalesce(array_agg(ask.sealed ORDER BY ask.subscriber), '{}') AS sealed,
+    coalesce(array_agg(ask.asked_at ORDER BY ask.subscriber), '{}') AS asked_at
+FROM (
+    SELECT id, subscriber, stratum, sealed, (extract(epoch FROM asked_at) * 1000000)::bigint AS asked_at
+    FROM reverse_auction_ask
+    WHERE auction = $1
+      AND subscriber > $2
+      AND withdrawn_at IS NULL
+    ORDER BY subscriber
+    LIMIT $3
+) AS ask
+JOIN unnest($4::uuid[], $5::bigint[]) AS stratum (id, position) ON stratum.id = ask.stratum;

@@ -1,7 +1,8 @@
 """The award of a reverse auction: a million sealed asks in one stratum, against a bare COPY of as many rows in the same run.
 
 `python3 tests bench reverse_award` prints `reverse_award award RATIO …`: opening, pricing and writing every outcome and promise, over what
-COPY takes to write the asks' own rows; and `reverse_award memory MB …`: the process's peak.
+COPY takes to write the asks' own rows; `calls floor RATIO …`: the same over what nothing can go below, opening the asks on
+two cores with the bare library and a COPY of the outcomes; and `reverse_award memory MB …`: the process's peak.
 PARTAGE_BENCH_ASKS asks for another number of people.
 """
 
@@ -15,6 +16,8 @@ import resource
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +80,7 @@ async def _measure(url: str, people: int) -> None:
         await database.copy_in("reverse_auction_ask", columns, piece)
     await database.execute("VACUUM ANALYZE reverse_auction_ask")
     print(f"{people} asks sealed", file=sys.stderr)
+    floor = await _floor(people)
     await database.execute("CREATE TABLE bare (LIKE reverse_auction_ask)")
     asks = [tuple(row) for row in await fetch(f"SELECT {', '.join(columns)} FROM reverse_auction_ask LIMIT 200000")]
     start_at = time.perf_counter()
@@ -96,8 +100,48 @@ async def _measure(url: str, people: int) -> None:
         f"reverse_award award {seconds / bare:.1f} × a bare COPY of as many asks "
         f"({people} asks opened, priced and answered in {seconds:.1f} s, {promised} promises written; COPY {bare:.1f} s)"
     )
+    print(f"calls floor {seconds / floor:.2f} × opening them on two cores with the bare library + COPY ({floor:.1f} s)")
     print(f"reverse_award memory {peak / 1024:.0f} MB at the process's peak, for {people} asks")
     await database.close_pool()
+
+
+async def _floor(people: int) -> float:
+    """Return the seconds of opening so many asks in two processes with nothing around it, and of a COPY of outcomes."""
+    import numpy as np  # noqa: PLC0415
+
+    from marketplace import database  # noqa: PLC0415
+    from marketplace.settings import settings  # noqa: PLC0415
+
+    some = min(people, 100_000)
+    rows = [(row[0].bytes, row[1]) for row in await fetch("SELECT id, sealed FROM reverse_auction_ask LIMIT $1", some)]
+    key, half = settings().bid_key, some // 2
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        list(pool.map(_open_bare, [rows[:10], rows[:10]], [key, key]))  # the processes are there
+        began = time.perf_counter()
+        spent = list(pool.map(_open_bare, [rows[:half], rows[half:]], [key, key]))
+        opening = time.perf_counter() - began
+    assert max(spent) <= opening
+    await database.execute("CREATE TABLE outcome_of (subscriber BIGINT, reason BIGINT)")
+    columns = {"subscriber": np.arange(people), "reason": np.ones(people, dtype=np.int64)}
+    began = time.perf_counter()
+    async with database.transaction():
+        await database.copy_columns("outcome_of", columns)
+    copying = time.perf_counter() - began
+    await database.execute("DROP TABLE outcome_of")
+    return max(spent) * people / some + copying
+
+
+def _open_bare(rows: list[tuple[bytes, bytes]], key: str) -> float:
+    """Open sealed asks with the library alone; return the seconds."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
+
+    from marketplace.sealing import SUITE  # noqa: PLC0415
+
+    opener = X25519PrivateKey.from_private_bytes(bytes.fromhex(key))
+    began = time.perf_counter()
+    for row, sealed in rows:
+        SUITE.decrypt(sealed, opener, info=row)
+    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from marketplace.identity import actions as identity
 from marketplace.identity.passwords import hash_password
 from marketplace.reverse_auctions import actions, queries, rules
 from marketplace.reverse_auctions.award import award_auctions
+from marketplace.reverse_auctions.opening import Opener
 from marketplace.reverse_auctions.rules import Stratum, Timing, ask_id
 from marketplace.settings import settings
 from marketplace.subscriber_registry import refuse_without_table
@@ -465,3 +466,20 @@ async def test_a_steward_opens_a_call_once_a_form() -> None:
             assert "-error" in refused.text, "said at the field"
             assert fields["title_fr-0"] in refused.text, "what was typed is kept"
         assert (await steward.submit("/en/steward/calls/new", fields | {"dataset": "no"})).status_code == 404
+
+
+async def test_asks_are_opened_in_processes_of_their_own_in_order() -> None:
+    key = "5e" * 32
+    rows = [uuid.uuid4() for _ in range(40)]
+    sealed = [
+        sealing.seal({"least_micro": 7 * at}, row, sealing.public_key(key), padded_to=64) for at, row in enumerate(rows)
+    ]
+    for is_shared in (True, False):
+        opener = Opener(key, is_shared=is_shared)
+        for at in range(0, 40, 4):
+            await opener.add([row.bytes for row in rows[at : at + 4]], sealed[at : at + 4])
+        assert (await opener.all()).tolist() == [7 * at for at in range(40)]
+        await opener.add([rows[0].bytes], [sealed[1]])
+        with pytest.raises(sealing.UnopenableError, match="does not open"):
+            await opener.all()
+        opener.close()

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -159,9 +160,12 @@ async def test_the_command_looks_at_a_log_over_http(tmp_path: Path, capsys: pyte
     site = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
     async def look(**changed: Any) -> int:
-        asked = {"url": f"{site}/log/1", "key": str(our_key()), "folder": tmp_path / "w", "name": "w.example/1"}
-        given = argparse.Namespace(**asked | {"port": 0, "every": 0} | changed)
-        return await asyncio.to_thread(command.run, given)
+        asked = {"url": f"{site}/log/1", "key": our_key(), "folder": tmp_path / "w", "name": "w.example/1", "every": 0}
+        asked |= changed
+        parser = argparse.ArgumentParser()
+        command.arguments(parser)
+        words = [str(asked.pop("url")), *(f"--{name}={value}" for name, value in asked.items())]
+        return await asyncio.to_thread(command.run, parser.parse_args(words))
 
     assert await look() == 0
     await state_facts(0, 300)
@@ -172,7 +176,28 @@ async def test_the_command_looks_at_a_log_over_http(tmp_path: Path, capsys: pyte
     assert f"Cosigned the head of {await count_entries()} entries." in shown
     assert "w.example/1+" in shown
     assert await look(url="http://127.0.0.1:9/log/1") == 0
+    assert await look(url=f"{site}/en") == 0
     assert "does not answer" in capsys.readouterr().err
+    # One that listens looks again and again, and ends where the log shows another history.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    looking = asyncio.create_task(look(port=port, every=1, folder=tmp_path / "two"))
+    await until((tmp_path / "two/seen.json").exists)
+
+    def listens() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    await until(listens)
+    async with httpx.AsyncClient() as client:
+        assert "two histories" not in (await client.get(f"http://127.0.0.1:{port}/checkpoint")).text
+    true = (await log_folder() / "checkpoint").read_bytes()
+    other = rules.signed_head(our_key().name, await count_entries(), b"\1" * 32, settings().log_key)
+    await overwrite("checkpoint", other.encode())
+    assert await asyncio.wait_for(looking, 60) == 1
+    await overwrite("checkpoint", true)
     with pytest.raises(Invalid, match="--key"):
         await look(key="nothing")
     seen = json.loads((tmp_path / "w/seen.json").read_text())
