@@ -101,11 +101,12 @@ BEGIN
     FROM unnest(bidders, needed) WITH ORDINALITY AS given (bidder, needed, place)
     LEFT JOIN partner ON partner.id = given.bidder);
 END $$;
--- The same for one bid, and for one that needs no deposit of its size. Public: the previous version asks them by these names.
+-- The same for one bid; the previous version asks by this name.
 CREATE OR REPLACE FUNCTION bid_refusal(bidder uuid, asked uuid, needed bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN (bid_refusals(ARRAY[bidder], asked, ARRAY[needed]))[1];
 END $$;
+-- The same for a bid that needs no deposit of its size.
 CREATE OR REPLACE FUNCTION bidder_refusal(bidder uuid, asked uuid) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN bid_refusal(bidder, asked, 0);
