@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from marketplace.auctions.placing import OpenBid
 
 BATCH_SIZE: Final = 32
-ANSWERED_AT_ONCE: Final = 8
+ANSWERED_AT_ONCE: Final = 2
 """Everyone answered has work to do: a few at a time, so that the database's answers to the next batch never wait for all."""
 SEALED_AT_ONCE: Final = 2
 """Sealed bids are a transaction each: one is placed, the next waits at the row."""

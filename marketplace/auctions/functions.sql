@@ -1,6 +1,18 @@
 -- A bid and what follows from it is never edited: UPDATE, DELETE and TRUNCATE are refused.
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bid
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+-- A bid is a known partner's, in a known auction: checked for all that were decided together. Neither is ever deleted.
+CREATE OR REPLACE FUNCTION refuse_unknown_bidders() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM fresh WHERE NOT EXISTS (SELECT FROM partner WHERE id = fresh.partner))
+       OR EXISTS (SELECT FROM (SELECT DISTINCT auction FROM fresh) AS bid
+                  WHERE NOT EXISTS (SELECT FROM auction WHERE id = bid.auction)) THEN
+        RAISE EXCEPTION 'a bid names a partner or an auction that does not exist' USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER known_bidder AFTER INSERT ON bid
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_bidders();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON auction_lot
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON auction_outcome

@@ -11,6 +11,7 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from asyncpg.exceptions import UniqueViolationError
 from msgspec import Struct
 
 from marketplace.auction_kinds import rules
@@ -19,7 +20,7 @@ from marketplace.auction_kinds.rows import AuctionForBids, Bid
 from marketplace.auctions.queries import SQL
 from marketplace.auctions.receipts import BidReceipt
 from marketplace.auctions.tables import Bid as BidTable
-from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
 from marketplace.errors import NotFound
 
 if TYPE_CHECKING:
@@ -137,24 +138,26 @@ async def _write(auction: AuctionForBids, rows: Sequence[Bid], bidding: Bidding,
     """Write new bids and the lead; where one of their ids is known by now, nothing is written and all are decided again."""
     if not rows:
         return
-    new = await fetch_scalar(
-        int,
-        SQL["write_open_bids"],
-        auction.id,
-        [row.id for row in rows],
-        [row.partner for row in rows],
-        [row.pseudonym for row in rows],
-        [row.position for row in rows],
-        [row.received_at for row in rows],
-        [row.maximum_minor for row in rows],
-        [row.answer for row in rows],
-        [row.price_minor for row in rows],
-        [row.closes_at for row in rows],
-        position,
-        bidding.leader,
-        bidding.leading_maximum_minor,
-        bidding.price_minor,
-        bidding.closes_at,
-    )
-    if new != len(rows):
-        raise _Overtaken
+    try:
+        await execute(
+            SQL["write_open_bids"],
+            auction.id,
+            [row.id for row in rows],
+            [row.partner for row in rows],
+            [row.pseudonym for row in rows],
+            [row.position for row in rows],
+            [row.received_at for row in rows],
+            [row.maximum_minor for row in rows],
+            [row.answer for row in rows],
+            [row.price_minor for row in rows],
+            [row.closes_at for row in rows],
+            position,
+            bidding.leader,
+            bidding.leading_maximum_minor,
+            bidding.price_minor,
+            bidding.closes_at,
+        )
+    except UniqueViolationError as known:
+        if known.constraint_name == "bid_pkey":
+            raise _Overtaken from known
+        raise

@@ -202,10 +202,10 @@ SELECT EXISTS (
 );
 
 -- name: write_open_bids
--- Writes open bids of the auction $1, an array a column, and returns how many are new; one whose id is known already is
--- left as it was. In the order of their ids, so that two auctions that are sent the same ids wait for each other in one
--- order, never in a circle. Where all are new and some were accepted, which makes them $11, the lead is written too,
--- and every process that shows it is notified once the transaction commits.
+-- Writes new open bids of the auction $1, an array a column; none where one of their ids is known (bid_pkey). In the
+-- order of their ids, so that two auctions that are sent the same ids wait for each other in one order, never in a
+-- circle. Where some were accepted, which makes them $11, the lead is written too, and every process that shows it is
+-- notified once the transaction commits.
 WITH written AS (
     INSERT INTO bid (
         id, auction, partner, pseudonym, position, received_at, maximum_minor, commitments, answer, price_minor,
@@ -217,17 +217,14 @@ WITH written AS (
         $9::bigint[], $10::timestamptz[]
     ) AS given (id, partner, pseudonym, position, received_at, maximum_minor, answer, price_minor, closes_at)
     ORDER BY id
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id
 ),
 lead AS (
     UPDATE auction_lead
     SET bid_count = $11, leader = $12, leading_maximum_minor = $13, price_minor = $14, closes_at = $15
-    WHERE auction = $1 AND bid_count < $11 AND (SELECT count(*) FROM written) = cardinality($2)
+    WHERE auction = $1 AND bid_count < $11
     RETURNING auction
-),
-notified AS MATERIALIZED (SELECT pg_notify('auctions', auction::text) FROM lead)
-SELECT (SELECT count(*) FROM written) AS new, (SELECT count(*) FROM notified) AS notified;
+)
+SELECT pg_notify('auctions', auction::text) FROM lead;
 
 -- fragment: unpaid
 -- No order of a sale is paid or still may be.

@@ -131,12 +131,15 @@ class AuctionLot(Table, db=DB, tablename="auction_lot"):
 
 
 class Bid(Table, db=DB, tablename="bid"):
-    """A request to bid and its one answer, accepted or refused; append-only, and its id is the request's."""
+    """A request to bid and its one answer, accepted or refused; append-only, and its id is the request's.
+
+    auction and partner are keys, held by a trigger that checks at once what was decided together.
+    """
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)
-    auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
-    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    auction = UUID(default=None)
+    partner = UUID(default=None)
     pseudonym = Text()
     position = BigInt(null=True, default=None)
     """Place among the accepted bids from 1; null for a refused one."""

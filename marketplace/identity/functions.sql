@@ -5,6 +5,7 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lin
 -- A line that ended, or whose person erased themselves, stays: consents, payouts and accruals name it by its number alone.
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON subscriber
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON partner FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE INDEX IF NOT EXISTS subscriber_ended ON subscriber (reference) WHERE gone_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS subscriber_erased ON subscriber (reference) WHERE erased_at IS NOT NULL;

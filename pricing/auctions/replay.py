@@ -66,7 +66,7 @@ def replay(
     award = award_of(transcript.kind, transcript.terms, revealed)
     differences += _award_differences(transcript.award, award)
     differences += read(_refused_differences, transcript, revealed)
-    differences += read(_round_differences, transcript, revealed)
+    differences += read(_round_differences, transcript, revealed, award)
     cannot_show = [BLIND_SPOT]
     if transcript.rounds:
         cannot_show.append("whether who is said not to have paid did not")
@@ -146,10 +146,15 @@ def _refused_differences(transcript: Transcript, revealed: Sequence[Mapping[str,
     ]
 
 
-def _round_differences(transcript: Transcript, revealed: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return where what was awarded again is not what the same rule gives without those who did not pay."""
+def _round_differences(
+    transcript: Transcript, revealed: Sequence[Mapping[str, Any]], award: Mapping[str, Any]
+) -> list[str]:
+    """Return where what was awarded again is not what the same rule gives without those who did not pay.
+
+    award: the first one, as the rule gives it.
+    """
     differences: list[str] = []
-    won = {one["bidder"]: set(one.get("goods", ())) for one in transcript.award["outcomes"] if one["units"]}
+    won = {one["bidder"]: set(one.get("goods", ())) for one in award["outcomes"] if one["units"]}
     for number, stated in enumerate(transcript.rounds, 2):
         gone, kept, free = set(stated["without"]), set(stated["kept"]), set(stated["free"])
         if stated["round"] != number or not gone or not gone | kept <= won.keys() or (gone & kept and not free):

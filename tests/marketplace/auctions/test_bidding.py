@@ -139,7 +139,7 @@ async def test_a_sealed_bid_is_nowhere_in_the_database() -> None:
     assert opened["content"] == {"amount_minor": 7_654_321}
     row = await get_auction(auction)
     named = rules.pseudonym(row.salt, ann.partner)
-    bound = limited.KIND.bids.commitments(row, named, opened["content"], opened["nonce"])
+    bound = limited.KIND.bids.commitments(row, named, opened["content"], opened["nonce"], stored["covered_minor"])
     assert bound == stored["commitments"] == json.loads(answer.document)["commitments"]
     with pytest.raises(sealing.UnopenableError):
         sealing.unseal(stored["sealed"], uuid.uuid4(), settings().bid_key)
