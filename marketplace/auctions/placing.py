@@ -158,6 +158,6 @@ async def _write(auction: AuctionForBids, rows: Sequence[Bid], bidding: Bidding,
             bidding.closes_at,
         )
     except UniqueViolationError as known:
-        if known.constraint_name == "bid_pkey":
+        if getattr(known, "constraint_name", None) == "bid_pkey":
             raise _Overtaken from known
         raise
