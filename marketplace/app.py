@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import asyncpg
 import structlog
 from litestar import Litestar, Request, Response, route
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader, State
-from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
@@ -99,6 +98,7 @@ from marketplace.serving.api_document import ApiDocument
 from marketplace.serving.api_requests import ApiRequests
 from marketplace.serving.deadlines import Deadlines
 from marketplace.serving.form_tokens import FormTokens
+from marketplace.serving.languages import Languages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
 from marketplace.serving.security_headers import SecurityHeaders
@@ -114,7 +114,7 @@ from marketplace.switches import pages as switches_pages
 from marketplace.tracing import request_id
 from marketplace.transparency import pages as transparency_pages
 from marketplace.trials import pages as trials_pages
-from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
+from marketplace.web.i18n import gettext
 from marketplace.web.pages import engine, filled, page, sign_in_url, url
 from marketplace.zones import pages as zones_pages
 
@@ -122,7 +122,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from litestar.handlers import HTTPRouteHandler
-    from litestar.types import ASGIApp, Receive, Scope, Send
+    from litestar.types import ASGIApp
 
 MACHINE_PATHS = (
     "/api/",
@@ -141,59 +141,11 @@ MACHINE_PATHS = (
     "/schema",
     "/.well-known/",
 )
-NOWHERE, NOWHERE_FOR_MACHINES = "/nowhere", "/static/nowhere"
-"""Where nothing is."""
-LONGEST_NAME_BYTES, LONGEST_PATH_BYTES = 255, 2000
-"""The longest name that a file can have, and more than the longest path of ours."""
+OPEN_PATHS = ("/stop-mail/", "/app/")
+"""Paths that programs send forms to without our token: what they send, or the address, is itself the proof."""
 LARGEST_BODY_BYTES = 1_000_000
 FAILED = "Something failed on our side; nothing was half-done. Try again in a moment."
 log = structlog.get_logger(__name__)
-
-
-def readable(path: str) -> str:
-    """Return a path as every part of the site reads it: repeated slashes are one, and what nothing can be at leads nowhere."""
-    path = re.sub("/{2,}", "/", path)
-    sizes = [len(part.encode(errors="replace")) for part in path.split("/")]
-    if "\0" in path or max(sizes) > LONGEST_NAME_BYTES or sum(sizes) > LONGEST_PATH_BYTES:
-        if path.startswith(MACHINE_PATHS):
-            return NOWHERE_FOR_MACHINES
-        first = path[1:].partition("/")[0]
-        return f"/{first}{NOWHERE}" if first in LANGUAGES else NOWHERE
-    return path
-
-
-class Languages:
-    """The first part of a page's path is its language; a path without one is sent to the visitor's."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap the application."""
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Set the language and strip it from the path."""
-        if scope["type"] != ScopeType.HTTP:
-            await self.app(scope, receive, send)
-            return
-        path = readable(scope["path"])
-        first, _, rest = path[1:].partition("/")
-        headers = dict(scope["headers"])
-        if first in LANGUAGES:
-            chosen, path = first, f"/{rest}"
-        else:
-            wish = headers.get(b"accept-language", b"").decode("latin-1")
-            chosen = preferred(wish) if wish or not path.startswith(MACHINE_PATHS) else "en"
-            if not path.startswith(MACHINE_PATHS):
-                query = scope["query_string"]
-                target = f"/{chosen}{quote(path)}".encode() + (b"?" + query if query else b"")
-                answer = [(b"location", target), (b"vary", b"accept-language")]
-                await send({"type": "http.response.start", "status": 307, "headers": answer})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-                return
-        token = language.set(chosen)
-        try:
-            await self.app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
-        finally:
-            language.reset(token)
 
 
 def for_machines(request: Request[Any, Any, Any]) -> bool:
@@ -369,7 +321,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
             Exception: refused,
         },
         middleware=[
-            DefineMiddleware(FormTokens, machine_paths=MACHINE_PATHS, open_paths=("/stop-mail/", "/app/")),
+            DefineMiddleware(FormTokens, machine_paths=MACHINE_PATHS, open_paths=OPEN_PATHS),
             NoteBeginnings,
             ApiRequests,
         ],
@@ -382,7 +334,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State({"health": Latest()}),
     )
-    around = Languages(Limits(Deadlines(Identify(NoteRequests(app)))))
+    around = Languages(Limits(Deadlines(Identify(NoteRequests(app)))), MACHINE_PATHS)
     return Requests(SecurityHeaders(around, FAILED), access_log=access_log)
 
 
