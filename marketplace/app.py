@@ -114,6 +114,8 @@ from marketplace.switches import pages as switches_pages
 from marketplace.tracing import request_id
 from marketplace.transparency import pages as transparency_pages
 from marketplace.trials import pages as trials_pages
+from marketplace.wallets import pages as wallets_pages
+from marketplace.wallets.relying_party import find_party
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import engine, filled, page, sign_in_url, url
 from marketplace.zones import pages as zones_pages
@@ -141,7 +143,7 @@ MACHINE_PATHS = (
     "/schema",
     "/.well-known/",
 )
-OPEN_PATHS = ("/stop-mail/", "/app/")
+OPEN_PATHS = ("/stop-mail/", "/app/", "/wallet/answers/")
 """Paths that programs send forms to without our token: what they send, or the address, is itself the proof."""
 LARGEST_BODY_BYTES = 1_000_000
 FAILED = "Something failed on our side; nothing was half-done. Try again in a moment."
@@ -301,6 +303,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
     access_log: whether a line a request goes to standard output.
     """
     read_providers(settings().identity_providers)  # a setting that cannot be read ends the start, not a sign-in
+    find_party()
     app = Litestar(
         route_handlers=[
             create_static_files_router(
@@ -348,6 +351,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     access_api.ROUTES,
     second_factors_pages.ROUTES,
     identity_providers_pages.ROUTES,
+    wallets_pages.ROUTES,
     recovery_pages.ROUTES,
     recovery_address_pages.ROUTES,
     zones_pages.ROUTES,

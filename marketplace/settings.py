@@ -347,6 +347,21 @@ class Settings:
         "the operator's own app, as a JSON object (manual: lines and consents): whose tokens say who a person is; empty: none",
         roles=(WEB,),
     )
+    wallet_certificate: str = _setting(
+        "PARTAGE_WALLET_CERTIFICATE",
+        "",
+        "our certificate for European wallets, with its chain: a file, PEM (manual: wallets); empty: no wallets",
+        roles=(WEB,),
+    )
+    wallet_key: str = _setting(
+        "PARTAGE_WALLET_KEY", "", "that certificate's private key, on the curve P-256: a file, PEM", roles=(WEB,)
+    )
+    wallet_anchors: str = _setting(
+        "PARTAGE_WALLET_ANCHORS", "", "certificates of whose identification data is believed: a file, PEM", roles=(WEB,)
+    )
+    wallet_type: str = _setting(
+        "PARTAGE_WALLET_TYPE", "urn:eudi:pid:1", "type (`vct`) of credential that wallets are asked for", roles=(WEB,)
+    )
     trace_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",

@@ -22,6 +22,7 @@ SLICES = (
     "second_factors",
     "recovery",
     "identity_providers",
+    "wallets",
     "ledger",
     "consent",
     "switches",

@@ -38,6 +38,8 @@ ASKED_AGAIN = {
     "identities": {
         "GET /profile/identities/{provider:str}/link",
         "POST /profile/identities/{provider:str}/unlink",
+        "GET /profile/wallet/link",
+        "POST /profile/wallet/unlink",
     },
     "address": {"POST /profile/address"},
     "erasure": {"GET /profile/erase", "POST /profile/erase"},

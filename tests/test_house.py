@@ -332,6 +332,7 @@ def test_no_test_waits_by_the_clock() -> None:
 GO_WITH_THE_PERSON = {
     "AddressChange",
     "IdentityLink",
+    "WalletLink",
     *("Session", "Authenticator", "Passkey", "PasskeyChallenge", "RecoveryCode", "ConfirmationLetter"),
     "Invitation",
     *("SavedSearch", "SearchMatch"),

@@ -19,6 +19,7 @@ from marketplace.search.rules import State
 from marketplace.second_factors import passkeys
 from marketplace.second_factors.actions import add_passkey, start_authenticator
 from marketplace.settings import settings
+from marketplace.wallets import actions as wallets
 from migrations.piccolo_app import tables
 from tests.marketplace.identity.site import make_partner
 from tests.personal_data import PAGE, undeclared_tables, written
@@ -58,6 +59,7 @@ ROWS_OF_A_PERSON = {
     "address_change": "person = $1",
     "identity_link": "person = $1",
     "saved_search": "person = $1",
+    "wallet_link": "person = $1",
 }
 """Where a table that is erased at once has a person's rows: $1 person, $2 email."""
 
@@ -82,6 +84,7 @@ async def test_erasing_a_person_deletes_what_tables_declare(monkeypatch: pytest.
     await begin_session(person)
     await send_first_confirmations()
     await link(person, Provider("x", "X", "https://x.example", "us"), "nadia")
+    await wallets.link(person, "0" * 64)
     await request_change(person, "nadia@elsewhere.example")
     await saved.save(person, State(), "all", search_id=uuid.uuid4())
     await start_authenticator(person)

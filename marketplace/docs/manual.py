@@ -36,6 +36,7 @@ PARTS: Final = {
         "roles",
         "security",
         "identity-providers",
+        "wallets",
         "keys",
         "public-log",
         "sizing",

@@ -114,6 +114,8 @@ HEADINGS = {
     "reset_requested": "Link for a new password asked for",
     "identity_linked": "Linked with an identity provider",
     "identity_unlinked": "Link with an identity provider removed",
+    "wallet_linked": "Linked with a European wallet",
+    "wallet_unlinked": "Link with a European wallet removed",
     "address_confirmed": "Address confirmed",
     "address_change_asked": "Change of address asked for",
     "address_changed": "Address changed",

@@ -39,7 +39,7 @@ ACTIVITIES: Final = (
             en="Know who signs in, protect each account, let people leave.",
         ),
         CONTRACT,
-        ("identity", "second_factors", "recovery", "identity_providers"),
+        ("identity", "second_factors", "recovery", "identity_providers", "wallets"),
         ("host",),
     ),
     Activity(

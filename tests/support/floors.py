@@ -14,6 +14,7 @@ FLOORS = (
     {"cells_file", "glance"},
     {"identity", "auction_kinds"},
     {"second_factors", "recovery", "identity_providers"},
+    {"wallets"},
     {"mail", "ledger", "consent", "access"},
     {"payments", "switches"},
     {"builds", "stripe_accounts"},
