@@ -67,6 +67,8 @@ async def order(partner: uuid.UUID, releases: Sequence[uuid.UUID], *, total_mino
     total_minor: what the partner saw, in cents before VAT; another total today is refused, so that nobody pays what they
     did not see. Refuses a release that the partner has, and a partner without a saved method or an address for invoices.
     """
+    if not releases:
+        raise Conflict("Nothing of this basket is on sale.")
     orders = {release: uuid.uuid5(basket, f"order {release}") for release in releases}
     async with transaction():
         await lock("offers")

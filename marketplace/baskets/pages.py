@@ -22,7 +22,7 @@ from marketplace.web.pages import again, page, see
 
 Asked = Request[Actor, Any, Any]
 Code = Annotated[str, QueryParameter(name="dataset", max_length=63)]
-LONGEST = 2_000
+LONGEST, DIGITS = 2_000, 18
 
 
 class BasketForm(Struct):
@@ -48,7 +48,7 @@ async def order(
     assert request.user.partner
     chosen = _ids(data.releases[:LONGEST].split(","))
     try:
-        total = int(data.total) if data.total.isdecimal() else 0
+        total = int(data.total) if data.total.isdecimal() and len(data.total) <= DIGITS else 0
         await actions.order(request.user.partner, chosen, total_minor=total, basket=data.form_id)
     except Refusal as refusal:
         return again("baskets/basket.html", refusal, **await _shown(request, chosen, ""))
