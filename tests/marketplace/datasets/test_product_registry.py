@@ -51,6 +51,7 @@ async def test_a_toy_product_is_defined_built_shown_and_sold(tmp_path: Path) -> 
         sold: Any = await make_sale(browser, partner, release)
         assert sold["state"] == "paid"
         assert "People out, by evening" in text_of(await browser.get("/en/datasets/lyon"))
+        assert "Sorties par zone" in text_of(await browser.get("/fr/datasets/lyon"))
 
 
 async def is_shown() -> None:
@@ -63,4 +64,3 @@ async def is_shown() -> None:
         page = text_of(await visitor.get("/en/datasets/lyon"))
         for words in ("H3 zone gone out to", "Day of the evening", "Always everybody"):
             assert words in page
-        assert "Sorties par zone" in text_of(await visitor.get("/fr/datasets/lyon"))
