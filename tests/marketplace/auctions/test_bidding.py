@@ -171,9 +171,22 @@ async def test_what_is_announced_never_changes() -> None:
         with pytest.raises(asyncpg.PostgresError):
             await execute(f"UPDATE auction SET {change} WHERE id = $1", auction)
     await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=5_000)
-    for statement in ("UPDATE bid SET maximum_minor = 1", "DELETE FROM bid", "DELETE FROM auction"):
+    for statement in (
+        "UPDATE bid SET maximum_minor = 1",
+        "DELETE FROM bid",
+        "DELETE FROM auction",
+        f"DELETE FROM partner WHERE id <> '{ann.partner}'",
+    ):
         with pytest.raises(asyncpg.PostgresError):
             await as_owner(statement)
+    for stranger in ("partner", "auction"):
+        columns = {"auction": "auction", "partner": "partner"} | {stranger: "gen_random_uuid()"}
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            await as_owner(
+                f"""INSERT INTO bid (auction, partner, pseudonym, received_at, maximum_minor, commitments, answer, closes_at)
+                    SELECT {columns["auction"]}, {columns["partner"]}, pseudonym, received_at, 1, '{{}}', 'refused_too_late', closes_at
+                    FROM bid"""
+            )
     with pytest.raises(Conflict):
         await cancel(auction, "No longer for sale", by="Steward")
 
