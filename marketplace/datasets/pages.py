@@ -152,9 +152,12 @@ def _sentence(refusal: str | None) -> str:
 
 def _day(text: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(text.strip())
+        day = dt.date.fromisoformat(text.strip())
     except ValueError:
-        raise Invalid("A day is written as 2026-03-28.") from None
+        day = LAST_DAY
+    if not FIRST_DAY <= day < LAST_DAY:
+        raise Invalid("A day is written as 2026-03-28.")
+    return day
 
 
 ROUTES = [

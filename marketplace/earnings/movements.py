@@ -21,6 +21,7 @@ from marketplace.database import DB, fetch_row, fetch_rows
 from marketplace.datasets.queries import find_contribution
 from marketplace.earnings.promises import promises_to
 from marketplace.earnings.rules import SplitFigures
+from marketplace.errors import NotFound
 from marketplace.instants import microseconds
 from marketplace.ledger.periods import bounds, month_of
 from marketplace.statements import load_statements
@@ -58,7 +59,9 @@ class MovedRow(Struct, frozen=True):
 
 
 def year_bounds(year: int) -> tuple[dt.datetime, dt.datetime]:
-    """Return when a year begins in Paris, and when the next one does."""
+    """Return when a year begins in Paris, and when the next one does; refuses NotFound for one without a calendar."""
+    if not dt.MINYEAR < year < dt.MAXYEAR:
+        raise NotFound("Nothing moved in {year}.", year=year)
     return dt.datetime(year, 1, 1, tzinfo=PARIS), dt.datetime(year + 1, 1, 1, tzinfo=PARIS)
 
 

@@ -106,7 +106,7 @@
     return verifies(fromHex(form.dataset.receiptKey), decode(kept.signature), message);
   };
   const statementsAbout = async (auction) => {
-    const answer = await fetch(`${form.dataset.auctions}${encodeURIComponent(auction)}`), stated = {};
+    const answer = await fetch(`${form.dataset.auctions}${encodeURIComponent(auction)}`, { cache: "no-cache" }), stated = {};
     if (!answer.ok) return stated;
     for (const proof of (await answer.json()).proofs.map(readProof)) {
       const entry = decode(proof.stated.entry), content = JSON.parse(new TextDecoder().decode(entry));
@@ -124,7 +124,7 @@
   };
   const isCounted = async (said, stated) => {
     if (!stated.auction_closed || (said.position === null && said.answer !== "refused_below_minimum")) return "unknown";
-    const answer = await fetch(`/api/v1/auctions/${encodeURIComponent(said.auction)}/transcript`);
+    const answer = await fetch(`/api/v1/auctions/${encodeURIComponent(said.auction)}/transcript`, { cache: "no-cache" });
     if (!answer.ok) return "unknown";
     const made = await answer.json();
     const refused = await Promise.all((made.refused || []).map((one) =>
