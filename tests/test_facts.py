@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 OTHER_DATABASES = ("marketplace/builds/", "marketplace/embedded/stripe_counterpart/")
 """DuckDB's and SQLite's: their tables are no tables of ours."""
 ACCOUNTS = re.compile(rf"(?<![\w.])(?:{'|'.join(chart.TITLES)})(?![\w.])")
-COLUMN = re.compile(r"\bCREATE (?:UNLOGGED )?TABLE\b(?! \w+ \(LIKE )|\bADD COLUMN\b")
+COLUMN = re.compile(r"\bCREATE (?:UNLOGGED )?TABLE\b(?! [\w%]+ \(LIKE )|\bADD COLUMN\b")
 CURRENCY = re.compile(r"""^EUR$|['"]EUR['"]""")
 PUBLIC_API = re.compile(r"^Public API[^:]*:(.*?)(?:\n\n|\Z)", re.DOTALL | re.MULTILINE)
 

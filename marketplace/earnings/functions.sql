@@ -19,41 +19,97 @@ LANGUAGE sql STABLE AS $$
     WHERE share_close.run IS NOT NULL
 $$;
 
--- A close writes into a table of its own, `closing_share`, without a key; an earlier one's is never there any more.
--- The schema's owner makes it, for the serving role may not; all that may add to `closed_share` may add to it.
-CREATE OR REPLACE FUNCTION begin_closing(close bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- A close writes into tables of its own, without keys: into `closing_share`, which becomes `closing_share_1` and so on each
+-- time that it holds some million lines, to get its key while the next is written. An earlier close's are never there.
+CREATE OR REPLACE FUNCTION closing_parts() RETURNS TABLE (name text, number bigint, is_full boolean) LANGUAGE sql STABLE AS $$
+    SELECT relname, row_number() OVER (ORDER BY substring(relname FROM '\d+$')::int NULLS LAST), relname <> 'closing_share'
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname ~ '^closing_share(_\d+)?$'
+    ORDER BY 2
+$$;
+
+-- Makes a table of one close's rows, whose definition `rest` ends. All that may add to `closed_share` may add to it.
+CREATE OR REPLACE FUNCTION make_closing_table(name text, close bigint, rest text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    writer name;
+    writer text;
 BEGIN
-    EXECUTE format('CREATE TABLE closing_share (LIKE closed_share INCLUDING CONSTRAINTS, CONSTRAINT of_one_close CHECK (close = %s))', close);
+    EXECUTE format('CREATE TABLE %I (LIKE closed_share INCLUDING CONSTRAINTS, CONSTRAINT of_one_close CHECK (close = %s)) %s',
+                   name, close, rest);
     FOR writer IN
         SELECT pg_get_userbyid(acl.grantee) FROM pg_class, aclexplode(relacl) AS acl
         WHERE pg_class.oid = 'closed_share'::regclass AND acl.privilege_type = 'INSERT' AND acl.grantee <> relowner
     LOOP
-        EXECUTE format('GRANT SELECT, INSERT ON closing_share TO %I', writer);
+        EXECUTE format('GRANT SELECT, INSERT ON %I TO %I', name, writer);
     END LOOP;
 END $$;
 
--- Gives `closing_share` its key, once all is written; again, nothing happens.
-CREATE OR REPLACE FUNCTION add_closing_key() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET maintenance_work_mem = '512MB' AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'closing_share'::regclass AND contype = 'p') THEN
-        ALTER TABLE closing_share ADD PRIMARY KEY (subscriber);
-    END IF;
-END $$;
-
--- Makes `closing_share` the part of `closed_share` that a close ends with; what is there is never edited.
-CREATE OR REPLACE FUNCTION attach_closing(close bigint) RETURNS void
+-- Makes `closing_share`: the schema's owner does, for the serving role may not.
+CREATE OR REPLACE FUNCTION begin_closing(close bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    EXECUTE format('ALTER TABLE closing_share RENAME TO closed_share_%s', close);
-    EXECUTE format('ALTER INDEX closing_share_pkey RENAME TO closed_share_%s_pkey', close);
-    EXECUTE format('ALTER TABLE closed_share ATTACH PARTITION closed_share_%s FOR VALUES IN (%s)', close, close);
-    EXECUTE format('ALTER TABLE closed_share_%s DROP CONSTRAINT of_one_close', close);
-    EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closed_share_%s '
-                   'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', close);
+    PERFORM make_closing_table('closing_share', close, '');
+    EXECUTE format('ALTER TABLE closing_share ALTER close SET DEFAULT %s', close);
+END $$;
+
+-- Puts what is written aside as a full part, and makes the next.
+CREATE OR REPLACE FUNCTION begin_closing_part(close bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE closing_share RENAME TO closing_share_%s', (SELECT count(*) FROM closing_parts()));
+    PERFORM begin_closing(close);
+END $$;
+
+-- Gives full parts, or all, their keys and says of each where it lies, so that it is attached unread; again, nothing happens.
+CREATE OR REPLACE FUNCTION add_closing_keys(also_of_the_last boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET maintenance_work_mem = '512MB' AS $$
+DECLARE
+    keyless text;
+    first bigint;
+    last bigint;
+BEGIN
+    FOR keyless IN
+        SELECT name FROM closing_parts() WHERE (is_full OR also_of_the_last)
+            AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass(name) AND contype = 'p')
+    LOOP
+        EXECUTE format('ALTER TABLE %I ADD PRIMARY KEY (subscriber)', keyless);
+        EXECUTE format('SELECT min(subscriber), max(subscriber) FROM %I', keyless) INTO first, last;
+        EXECUTE format('ALTER TABLE %I ADD CONSTRAINT in_range CHECK (subscriber BETWEEN %s AND %s)',
+                       keyless, coalesce(first, 0), coalesce(last, 0));
+    END LOOP;
+END $$;
+
+-- Gives all parts their keys.
+CREATE OR REPLACE FUNCTION add_closing_key() RETURNS void LANGUAGE sql
+AS 'SELECT add_closing_keys(also_of_the_last => true)';
+
+-- Makes what a close has written the part of `closed_share` that it ends with; what is there is never edited.
+CREATE OR REPLACE FUNCTION attach_closing(close bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    whole text := 'closed_share_' || close;
+    written record;
+    leaf text;
+    first bigint;
+    last bigint;
+BEGIN
+    PERFORM make_closing_table(whole, close, 'PARTITION BY RANGE (subscriber)');
+    FOR written IN SELECT name, number FROM closing_parts() LOOP
+        EXECUTE format('SELECT min(subscriber), max(subscriber) FROM %I', written.name) INTO first, last;
+        IF first IS NULL THEN
+            EXECUTE format('DROP TABLE %I', written.name);
+            CONTINUE;
+        END IF;
+        leaf := format('%s_%s', whole, written.number);
+        EXECUTE format('ALTER TABLE %I RENAME TO %I', written.name, leaf);
+        EXECUTE format('ALTER INDEX %I RENAME TO %I', written.name || '_pkey', leaf || '_pkey');
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', whole, leaf, first, last + 1);
+        EXECUTE format('ALTER TABLE %I ALTER close DROP DEFAULT, DROP CONSTRAINT IF EXISTS in_range', leaf);
+        EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I '
+                       'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', leaf);
+    END LOOP;
+    EXECUTE format('ALTER TABLE closed_share ATTACH PARTITION %I FOR VALUES IN (%s)', whole, close);
+    EXECUTE format('ALTER TABLE %I DROP CONSTRAINT of_one_close', whole);
+    EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I '
+                   'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', whole);
 END $$;
 
 -- A month's close only goes forward: once it has ended nothing of it is edited, and it is never deleted.

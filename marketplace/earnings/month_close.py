@@ -48,13 +48,17 @@ if TYPE_CHECKING:
 
 LOCK: Final = "close month"
 LINES_A_CHUNK: Final = 262_144
+CHUNKS_A_PART: Final = 12
+"""How many chunks make a part, which gets its key while the next one is written."""
 FIRST_HOLD: Final = """
     SELECT min(hold_until) FROM licence_split JOIN licence ON licence.id = licence_split.licence
     WHERE licence_split.state = 'held'"""
 PROMISES_IN_RANGE: Final = """
     SELECT subscriber, minimum_micro FROM contributor_promise
     WHERE term = $1 AND subscriber BETWEEN $2 AND $3 ORDER BY subscriber"""
-COUNT_LINES: Final = "SELECT count(*) FROM subscriber WHERE reference BETWEEN $1 AND $2"
+DENSE_LINES: Final = """
+    SELECT min(reference) AS first, max(reference) AS last FROM subscriber WHERE reference >= $1
+    HAVING max(reference) - min(reference) + 1 = count(*)"""
 NEXT_LINES: Final = "SELECT reference FROM subscriber WHERE reference >= $1 ORDER BY reference LIMIT $2"
 LAST_CARRY: Final = "SELECT carry_micro FROM share_close WHERE run IS NOT NULL ORDER BY month DESC LIMIT 1"
 THREADS: Final = 2
@@ -79,6 +83,13 @@ class PassedClose(Struct, frozen=True):
     shares_micro: int
 
 
+class DenseLines(Struct, frozen=True):
+    """The first and last of lines of which no number between is missing, so that none need be fetched."""
+
+    first: int
+    last: int
+
+
 class ReleaseToClose(NamedTuple):
     """A release with its splits to close."""
 
@@ -96,7 +107,7 @@ class Chunk(NamedTuple):
     amounts: NDArray[np.int64]
 
 
-async def close_months(*, lines_a_chunk: int = LINES_A_CHUNK) -> int:
+async def close_months(*, lines_a_chunk: int = LINES_A_CHUNK, chunks_a_part: int = CHUNKS_A_PART) -> int:
     """Close every month that is over, the earliest first; return how many licences' shares became the subscribers'.
 
     Of several workers one does it and the others find nothing to do. What a killed one began is finished first.
@@ -104,7 +115,7 @@ async def close_months(*, lines_a_chunk: int = LINES_A_CHUNK) -> int:
     closed = 0
     async with exclusive(LOCK, wait=False) as is_ours:
         while is_ours and (close := await _begin_next()) is not None:
-            await _pass(close, lines_a_chunk)
+            await _pass(close, lines_a_chunk, chunks_a_part)
             await execute_long("SELECT add_closing_key()")
             closed += await _finish(close.id)
     return closed
@@ -145,7 +156,7 @@ async def _month_to_close(now: dt.datetime) -> dt.date | None:
     return month if bounds(month)[1] <= now else None
 
 
-async def _pass(close: CloseRow, lines_a_chunk: int) -> None:
+async def _pass(close: CloseRow, lines_a_chunk: int, chunks_a_part: int) -> None:
     """Write what each line earns, chunk by chunk from where the close has come to; the next is computed meanwhile."""
     if close.next_reference is None:
         return
@@ -153,14 +164,23 @@ async def _pass(close: CloseRow, lines_a_chunk: int) -> None:
     of_release = {release: list(group) for release, group in groupby(splits, lambda split: split.release)}
     manifests = await open_manifests(list(of_release))
     releases = [_ready(manifest, group) for manifest, group in zip(manifests, of_release.values(), strict=True)]
-    chunk: Chunk | None = await _compute(releases, close.next_reference, lines_a_chunk)
+    dense = await fetch_row(DenseLines, DENSE_LINES, close.next_reference)
+    chunk: Chunk | None = await _compute(releases, close.next_reference, lines_a_chunk, dense)
+    written, keys = 0, None
     while chunk is not None:
-        ahead = asyncio.create_task(_compute(releases, chunk.next, lines_a_chunk))
+        ahead = asyncio.create_task(_compute(releases, chunk.next, lines_a_chunk, dense))
         try:
-            await _write(close.id, chunk)
-            chunk = await ahead
+            await _write(close.id, chunk, begins_a_part=written == chunks_a_part)
+            if written == chunks_a_part:
+                if keys is not None:
+                    await keys
+                keys = asyncio.create_task(execute_long("SELECT add_closing_keys(also_of_the_last => false)"))
+                written = 0
+            written, chunk = written + 1, await ahead
         finally:
             ahead.cancel()
+    if keys is not None:
+        await keys
 
 
 def _ready(manifest: OpenManifest, splits: Sequence[HeldSplit]) -> ReleaseToClose:
@@ -168,11 +188,13 @@ def _ready(manifest: OpenManifest, splits: Sequence[HeldSplit]) -> ReleaseToClos
     return ReleaseToClose(manifest, SharesOfRelease(splits, manifest.largest_weight), terms)
 
 
-async def _compute(releases: Sequence[ReleaseToClose], first: int | None, lines_a_chunk: int) -> Chunk | None:
+async def _compute(
+    releases: Sequence[ReleaseToClose], first: int | None, lines_a_chunk: int, dense: DenseLines | None
+) -> Chunk | None:
     """Return what the next lines from this reference on have earned; None after the last."""
     if first is None:
         return None
-    lines, following = await _lines_from(first, lines_a_chunk)
+    lines, following = await _lines_from(first, lines_a_chunk, dense)
     last = LAST_REFERENCE if following is None else following - 1
     promises: dict[object, Amounts] = {}
     for term in set[uuid.UUID]().union(*(release.terms for release in releases)):
@@ -188,10 +210,12 @@ async def _compute(releases: Sequence[ReleaseToClose], first: int | None, lines_
     return Chunk(first, following, lines[has_some], amounts[has_some])
 
 
-async def _lines_from(first: int, most: int) -> tuple[NDArray[np.int64], int | None]:
+async def _lines_from(first: int, most: int, dense: DenseLines | None) -> tuple[NDArray[np.int64], int | None]:
     """Return the next lines from a reference on, ascending, and where those after them begin: None after the last."""
-    if await fetch_scalar(int, COUNT_LINES, first, first + most - 1) == most:
-        return np.arange(first, first + most, dtype=np.int64), first + most  # no number is missing
+    if dense is not None:
+        begin = max(first, dense.first)
+        end = min(begin + most, dense.last + 1)
+        return np.arange(begin, end, dtype=np.int64), end if end <= dense.last else None
     columns = await fetch_columns(NEXT_LINES, first, most)
     if not columns:
         return np.zeros(0, np.int64), None
@@ -221,9 +245,11 @@ def _earned(
     return amounts
 
 
-async def _write(close: int, chunk: Chunk) -> None:
+async def _write(close: int, chunk: Chunk, *, begins_a_part: bool) -> None:
     """Write a chunk and where the next begins, as one; refuse where another worker has come further."""
     async with transaction():
+        # What a crash of the server takes with it is written again; the end, which counts, waits for the disk.
+        await execute("SET LOCAL synchronous_commit = off")
         reached = await fetch_row(
             CloseRow,
             "SELECT id, month, next_reference FROM share_close WHERE id = $1 AND run IS NULL FOR NO KEY UPDATE",
@@ -232,12 +258,9 @@ async def _write(close: int, chunk: Chunk) -> None:
         if reached is None or reached.next_reference != chunk.first:
             raise Conflict("Another worker is closing this month.")
         people = len(chunk.references)
-        columns = {
-            "close": np.full(people, close, np.int64),
-            "subscriber": chunk.references,
-            "payable_micro": chunk.amounts,
-        }
-        await copy_columns("closing_share", columns)
+        if begins_a_part:
+            await execute("SELECT begin_closing_part($1)", close)
+        await copy_columns("closing_share", {"subscriber": chunk.references, "payable_micro": chunk.amounts})
         await execute(
             """UPDATE share_close
                SET next_reference = $2, people = people + $3, shares_micro = shares_micro + $4 WHERE id = $1""",

@@ -36,9 +36,9 @@ def again(work: Callable[[], Awaitable[object]], check: Callable[[], Awaitable[N
 
 
 async def close_in_chunks(_: str) -> None:
-    """Close March, two lines a chunk."""
+    """Close March, two lines a chunk and two chunks a part."""
     with clock.started_at(END_OF_MARCH):
-        await close_months(lines_a_chunk=2)
+        await close_months(lines_a_chunk=2, chunks_a_part=2)
 
 
 SCENES = {work.__name__: again(work, check_whole, SHARES) for work in (hold_shares, cancel_shares)} | {

@@ -31,7 +31,7 @@ PEOPLE = range(1, 7)
 WORK: dict[str, Callable[[], Awaitable[int]]] = {
     "hold": hold_shares,
     "cancel": cancel_shares,
-    "close": lambda: close_months(lines_a_chunk=2),
+    "close": lambda: close_months(lines_a_chunk=2, chunks_a_part=1),
 }
 LONGEST = 60
 """Steps of the event loop after which work is killed at the latest: most of it needs more."""

@@ -105,6 +105,26 @@ async def test_one_row_a_person_and_rounding_is_returned_in_whole_cents() -> Non
     await sales.balances()
 
 
+async def test_a_close_of_several_parts_is_one_of_which_each_part_is_append_only() -> None:
+    await some_sales(10_000, people={1: 3, 2: 1, 5: 2})
+    held = await sales.balances()
+    with clock.started_at(APRIL):
+        assert await close_months(lines_a_chunk=1, chunks_a_part=2) == 1
+    assert [(who, mine) for _, who, mine in await closed()] == [(who, held[who][0]) for who in (1, 2, 5)]
+    leaves = await fetch("SELECT relid::text AS name FROM pg_partition_tree('closed_share') WHERE isleaf ORDER BY 1")
+    numbers = [row["name"].rpartition("_")[2] for row in leaves]
+    assert numbers == ["1", "3"], "the second part, of people without money, is gone"
+    for row in leaves:
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await as_owner(f"TRUNCATE {row['name']}")
+    with clock.started_at(MARCH + dt.timedelta(days=31)):
+        await sales.make_sale(await sales.make_release(PEOPLE), 1_000)
+        await hold_shares()
+    with clock.started_at(MAY):
+        assert await close_months(lines_a_chunk=1, chunks_a_part=2) == 1, "the next month begins with its first part"
+    await sales.balances()
+
+
 async def test_a_claim_delays_its_licence_and_no_other() -> None:
     disputed, plain = await some_sales(10_000, 20_000)
     with clock.started_at(APRIL):
