@@ -188,6 +188,7 @@ def test_only_a_tables_owner_writes_it_through_piccolo_or_copy() -> None:
         ),
         ("COPY payment (id, at) FROM STDIN", "", "payment"),
         ("TRUNCATE TABLE payment, payer", "", "payment payer"),
+        ("CREATE TRIGGER a AFTER INSERT OR UPDATE OF b ON payment FOR EACH ROW EXECUTE FUNCTION f()", "payment", ""),
         ("CREATE TRIGGER a BEFORE INSERT OR UPDATE OF b ON payment FOR EACH ROW EXECUTE FUNCTION f()", "", "payment"),
         ("-- FROM dispute\nSELECT 'FROM payer' /* JOIN payer */ FROM payment", "payer payment", ""),
         (

@@ -19,6 +19,9 @@ from marketplace.auctions.queries import SQL
 from marketplace.auctions.tables import AuctionDefault, AuctionDeposit
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict, NotFound
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import debt_due
+from marketplace.messages.rules import Recipient
 from marketplace.payments import actions as payments
 from marketplace.payments.events import refresh_payment
 from marketplace.payments.rules import Line
@@ -66,7 +69,7 @@ async def find_bar(partner: uuid.UUID, auction: uuid.UUID) -> Bar | None:
 
 
 async def collect_owed() -> int:
-    """Charge who did not pay, on the saved method or else a page, for what no deposit of theirs covered; return how many."""
+    """Charge who did not pay, on the saved method or else a page, for what no deposit of theirs covered, and write so; return how many."""
     rows = await fetch_rows(Owed, SQL["list_uncollected"], BATCH_SIZE)
     for row in rows:
         page = f"{settings().url}/en{PAGE}"
@@ -95,6 +98,7 @@ async def collect_owed() -> int:
                 locale="en",
                 expires_at=now + PAGE_LASTS,
             )
+            await send(debt_due.KIND, row.id, [Recipient("partner", str(row.partner))], auction=str(row.auction))
     return len(rows)
 
 

@@ -23,6 +23,9 @@ from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import deposit_captured, deposit_released
+from marketplace.messages.rules import Recipient
 from marketplace.payments import actions as payments
 from marketplace.payments.events import refresh_payment, refresh_saved_method
 from marketplace.payments.stripe_calls import run_command
@@ -245,6 +248,8 @@ async def end_deposits() -> int:
             await AuctionDeposit.update(
                 {AuctionDeposit.ending: ending, AuctionDeposit.ended_at: clock.now()}, force=True
             ).where(AuctionDeposit.id == row.id)
+            kind = deposit_captured.KIND if forfeited else deposit_released.KIND
+            await send(kind, row.id, [Recipient("partner", str(row.partner))], auction=str(row.auction))
     await _enter_forfeited()
     return len(rows)
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 FROZEN_AFTER: Final = "15s"
 """How long a process that says nothing may keep an auction locked with a bid: the database ends its session, and the bid."""
 
+QUIET_FOR: Final = dt.timedelta(seconds=2)
+"""Who was just written by this process of being outbid is not written again at once, or programs would get a letter a bid."""
+MOST_REMEMBERED: Final = 10_000
 MICROSECOND: Final = dt.timedelta(microseconds=1)
 """By which bids that were decided under one lock follow each other: no two have one instant."""
 
@@ -85,7 +88,12 @@ async def place_open_bids(auction: uuid.UUID, bids: Sequence[OpenBid]) -> list[P
             async with transaction():
                 deposits = [bid.needed_minor for bid in bids]
                 locked = await lock_for_bids(auction, [bid.partner for bid in bids], deposits)
-                return None if locked.state == "cancelled" else await _place(locked, bids, known)
+                if locked.state == "cancelled":
+                    return None
+                placed = await _place(locked, bids, known)
+                outbid = await _write_outbid(locked, placed)
+            _written_at.update(dict.fromkeys(outbid, locked.locked_at))
+            return placed
         except _Overtaken:
             known = await _known(bids)
 
@@ -127,6 +135,25 @@ async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[u
         placed.append(PlacedBid(row))
     await _write(auction, list(written.values()), bidding, position)
     return placed
+
+
+_written_at: dict[tuple[uuid.UUID, uuid.UUID], dt.datetime] = {}
+"""Auction and partner → when this process last wrote that the partner is outbid there."""
+
+
+async def _write_outbid(auction: AuctionForBids, placed: Sequence[PlacedBid]) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    """Write to who led before these bids or by one of them, and leads no more; return to whom, with the auction."""
+    leaders = [one.bid.partner for one in placed if one.bid and not one.is_repeated and one.bid.answer == "leading"]
+    if not leaders:
+        return []
+    if len(_written_at) > MOST_REMEMBERED:
+        _written_at.clear()
+    led = {auction.leader, *leaders} - {None, leaders[-1]}
+    latest = auction.locked_at - QUIET_FOR
+    lost = [(auction.id, one) for one in led if one and _written_at.get((auction.id, one), latest) <= latest]
+    if lost:
+        await execute(SQL["write_outbid"], auction.id, [partner for _, partner in lost], auction.locked_at)
+    return lost
 
 
 async def _known(bids: Sequence[OpenBid]) -> dict[uuid.UUID, Bid]:

@@ -226,6 +226,27 @@ lead AS (
 )
 SELECT pg_notify('auctions', auction::text) FROM lead;
 
+-- name: write_outbid
+-- Writes to each of the partners $2 at $3 that the last bid by which it led the auction $1 leads no more.
+SELECT write_messages(
+    'outbid',
+    $3,
+    array_agg(last.id::text),
+    array_agg('partner'::text),
+    array_agg(outbid.partner::text),
+    array_agg(jsonb_build_object('auction', $1::uuid)::text)
+)
+FROM unnest($2::uuid[]) AS outbid (partner)
+CROSS JOIN LATERAL (
+    SELECT bid.id
+    FROM bid
+    WHERE bid.auction = $1
+      AND bid.partner = outbid.partner
+      AND bid.answer = 'leading'
+    ORDER BY bid.position DESC
+    LIMIT 1
+) AS last;
+
 -- fragment: unpaid
 -- No order of a sale is paid or still may be.
     sale.state = 'due'

@@ -14,6 +14,9 @@ from marketplace.auctions.queries import SQL, lock_auction
 from marketplace.auctions.tables import AuctionOutcome, AuctionSale
 from marketplace.catalogue.actions import grant_window
 from marketplace.database import execute, fetch_scalar
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import won as won_message
+from marketplace.messages.rules import Recipient
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def reveals_of(auction: LockedAuction, bids: Iterable[Bid]) -> list[dict[str, An
 async def write_round(
     auction: LockedAuction, lots: Sequence[Lot], number: int, outcomes: Sequence[Mapping[str, Any]], bids: Sequence[Bid]
 ) -> None:
-    """Write what every bidder got and why, and what each winner is to pay for each lot. bids: those that counted."""
+    """Write what every bidder got and why, what each winner is to pay for each lot, and to each winner. bids: those that counted."""
     partners = {bid.pseudonym: bid.partner for bid in bids}
     due_at = auction.locked_at + dt.timedelta(hours=auction.pay_within_hours)
     for outcome in outcomes:
@@ -68,6 +71,9 @@ async def write_round(
                     state="due",
                 )
             )
+        if won:
+            to = [Recipient("partner", str(partners[outcome["bidder"]]))]
+            await send(won_message.KIND, row, to, auction=str(auction.id))
 
 
 async def grant_window_of(auction: LockedAuction) -> None:

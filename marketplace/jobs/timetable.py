@@ -87,7 +87,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "follow-disputes": (10, follow_disputes),
         "invoices": (10, render_pending_invoices),
         "einvoices": (MINUTE, exchange_einvoices),
-        "bidder-messages": (2, write_to_bidders),
+        "bidder-messages": (MINUTE, write_to_bidders),
         "licence-messages": (MINUTE, write_reminders),
         "notify-programs": (10, notify_programs),
         "index-contributions": (MINUTE, index_contributions),

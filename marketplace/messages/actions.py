@@ -39,7 +39,8 @@ async def send_each(kind: MessageKind, facts: Sequence[tuple[object, Recipient, 
         sources, audiences = [str(source) for source, _, _ in facts], [to.audience for _, to, _ in facts]
         filled = [msgspec.json.encode(details).decode() for _, _, details in facts]
         ids = [to.id for _, to, _ in facts]
-        await execute(SQL["write_messages"], kind.code, clock.now(), sources, audiences, ids, filled)
+        of_kind = "SELECT write_messages($1, $2, $3, $4, $5, $6)"
+        await execute(of_kind, kind.code, clock.now(), sources, audiences, ids, filled)
 
 
 async def claim_unmailed(limit: int) -> list[UnmailedMessage]:

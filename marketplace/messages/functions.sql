@@ -2,6 +2,24 @@
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON message
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- Writes a message of a kind at an instant for each fact: its id, audience, recipient and details, an array each; one that
+-- was written before is left as it is, and has no letters again. Triggers of higher slices call it, where a fact of a lower
+-- one concerns people that only they know.
+CREATE OR REPLACE FUNCTION write_messages(
+    its_kind text, at timestamptz, sources text[], audiences text[], recipients text[], filled text[]
+) RETURNS void LANGUAGE sql AS $$
+    WITH written AS (
+        INSERT INTO message (id, kind, source_id, audience, recipient, details, created_at)
+        SELECT gen_random_uuid(), its_kind, source_id, audience, recipient, details::jsonb, at
+        FROM unnest(sources, audiences, recipients, filled) AS given (source_id, audience, recipient, details)
+        ON CONFLICT (kind, source_id, audience, recipient) DO NOTHING
+        RETURNING id
+    )
+    INSERT INTO message_to_mail (message)
+    SELECT id
+    FROM written;
+$$;
+
 -- Deletes these messages, as far as they are of before an instant, with who read them; returns how many. The schema's owner
 -- does it, for the serving role deletes no message.
 CREATE OR REPLACE FUNCTION delete_old_messages(ids uuid[], before timestamptz) RETURNS bigint

@@ -9,20 +9,6 @@ ORDER BY created_at DESC, message.id
 LIMIT $4
 OFFSET $5;
 
--- name: write_messages
--- Writes a message of the kind $1 at $2 for each fact: its id $3[i], audience $4[i], recipient $5[i], details $6[i];
--- one that was written before is left as it is, and has no letters again.
-WITH written AS (
-    INSERT INTO message (id, kind, source_id, audience, recipient, details, created_at)
-    SELECT gen_random_uuid(), $1, source_id, audience, recipient, details::jsonb, $2
-    FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) AS given (source_id, audience, recipient, details)
-    ON CONFLICT (kind, source_id, audience, recipient) DO NOTHING
-    RETURNING id
-)
-INSERT INTO message_to_mail (message)
-SELECT id
-FROM written;
-
 -- name: claim_unmailed
 -- The $1 oldest messages without letters, no more in the queue of those that have none.
 WITH claimed AS (

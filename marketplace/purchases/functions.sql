@@ -28,6 +28,26 @@ CREATE INDEX IF NOT EXISTS invoice_by_order ON invoice (purchase_order);
 DROP INDEX IF EXISTS one_invoice_an_order;
 CREATE INDEX IF NOT EXISTS invoice_correction_by_order ON invoice_correction (purchase_order);
 
+-- Writes to who has a licence of a release that is called back, in the transaction that does it.
+CREATE OR REPLACE FUNCTION write_of_recall() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM write_messages(
+        'release_recalled',
+        NEW.revoked_at,
+        array_agg(entitlement.id::text),
+        array_agg('partner'::text),
+        array_agg(entitlement.partner::text),
+        array_agg(jsonb_build_object('order', purchase_order.number, 'id', purchase_order.id)::text)
+    )
+    FROM entitlement
+    JOIN licence ON licence.id = entitlement.licence
+    JOIN purchase_order ON purchase_order.id = licence.purchase_order
+    WHERE entitlement.release = NEW.release AND entitlement.ends_at > NEW.revoked_at;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER write_to_licensees AFTER INSERT ON revocation
+    FOR EACH ROW EXECUTE FUNCTION write_of_recall();
+
 -- Empties what at most `most` invoices of before an instant say, and their files; number, amounts and entry stay. Returns
 -- how many. The schema's owner does it, for the serving role may not change an invoice.
 CREATE OR REPLACE FUNCTION empty_old_invoices(before timestamptz, most bigint) RETURNS bigint

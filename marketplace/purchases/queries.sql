@@ -435,51 +435,17 @@ WHERE entry.id IS NULL
    OR books.others > 0
    OR (books.net_minor, books.vat_minor) <> (order_return.net_minor, order_return.vat_minor);
 
--- fragment: licensed_order
--- Entitlements with their partner and order.
+-- name: list_unreported_ends
+-- Entitlements that end between $1 and $2, of which their partners were not written; $3 rows.
 SELECT entitlement.id, entitlement.partner, purchase_order.id AS purchase_order, purchase_order.number
 FROM entitlement
 JOIN licence ON licence.id = entitlement.licence
 JOIN purchase_order ON purchase_order.id = licence.purchase_order
-
--- name: list_unreported_recalls
--- Entitlements at $1 to a release that was called back, of which their partners were not written; $2 rows.
-{licensed_order}
-JOIN revocation ON revocation.release = entitlement.release
-WHERE entitlement.ends_at > $1 AND revocation.revoked_at > $1::timestamptz - interval '90 days'
-  AND NOT EXISTS (SELECT FROM message WHERE kind = 'release_recalled' AND source_id = entitlement.id::text)
-ORDER BY revocation.revoked_at, entitlement.id
-LIMIT $2;
-
--- name: list_unreported_ends
--- Entitlements that end between $1 and $2, of which their partners were not written; $3 rows.
-{licensed_order}
 WHERE entitlement.ends_at > $1
   AND entitlement.ends_at <= $2
   AND entitlement.revoked_at IS NULL
   AND NOT EXISTS (SELECT FROM message WHERE kind = 'licence_ending' AND source_id = entitlement.id::text)
 ORDER BY entitlement.ends_at, entitlement.id
-LIMIT $3;
-
--- name: list_unreported_releases
--- Releases sealed since $2, and the partners with an entitlement at $1 to an earlier period of the dataset who have
--- none to it and were not written; $3 rows.
-SELECT DISTINCT newer.id, entitlement.partner, newer.dataset
-FROM release AS newer
-JOIN release AS older ON older.dataset = newer.dataset AND older.period_to < newer.period_to
-JOIN entitlement ON entitlement.release = older.id AND entitlement.ends_at > $1 AND entitlement.revoked_at IS NULL
-WHERE newer.state = 'sealed'
-  AND newer.sealed_at >= $2
-  AND newer.sealed_at > entitlement.starts_at
-  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = newer.id)
-  AND NOT EXISTS (
-      SELECT FROM entitlement AS theirs WHERE theirs.release = newer.id AND theirs.partner = entitlement.partner
-  )
-  AND NOT EXISTS (
-      SELECT
-      FROM message
-      WHERE kind = 'new_release' AND source_id = newer.id::text AND recipient = entitlement.partner::text
-  )
 LIMIT $3;
 
 -- name: find_invoice_to_correct

@@ -1,2 +1,33 @@
 CREATE UNIQUE INDEX IF NOT EXISTS one_subscription_each ON subscription (partner, dataset) WHERE state <> 'ended';
 CREATE INDEX IF NOT EXISTS subscription_active ON subscription (dataset) WHERE state = 'active';
+
+-- Writes to who has a licence of an earlier period of a dataset that a release is sealed of, in the transaction that does
+-- it; not to who subscribes: they buy it without a word.
+CREATE OR REPLACE FUNCTION write_of_release() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM write_messages(
+        'new_release',
+        NEW.sealed_at,
+        array_agg(NEW.id::text),
+        array_agg('partner'::text),
+        array_agg(licensed.partner::text),
+        array_agg(jsonb_build_object('dataset', NEW.dataset)::text)
+    )
+    FROM (
+        SELECT DISTINCT entitlement.partner
+        FROM release AS older
+        JOIN entitlement ON entitlement.release = older.id
+        WHERE older.dataset = NEW.dataset
+          AND older.period_to < NEW.period_to
+          AND entitlement.ends_at > NEW.sealed_at
+          AND entitlement.revoked_at IS NULL
+          AND NOT EXISTS (
+              SELECT
+              FROM subscription
+              WHERE dataset = NEW.dataset AND partner = entitlement.partner AND state = 'active'
+          )
+    ) AS licensed;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER write_to_licensees AFTER INSERT OR UPDATE OF state ON release
+    FOR EACH ROW WHEN (NEW.state = 'sealed') EXECUTE FUNCTION write_of_release();

@@ -16,11 +16,11 @@ from marketplace.ledger.queries import balance
 from marketplace.log.queries import list_facts
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
-from marketplace.storefront.reminders import write_to_bidders
 from pricing.__main__ import main as pricing
 from tests.marketplace.auctions.test_money import announced, bid, books_are_clean, end
 from tests.marketplace.conftest import counterpart, stripe  # noqa: F401 (fixtures)
 from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.messages.written import catch_up
 from tests.marketplace.payments.test_off_session import REFUSING, refusing, save
 from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, open_shop, pay
 from tests.support.reads import fetch, fetch_value
@@ -161,9 +161,9 @@ async def test_who_has_no_deposit_is_charged_the_difference_and_can_pay_it(strip
     await do_not_pay(stripe, crook)
     [debt] = await fetch("SELECT id, owed_minor FROM auction_default")
     assert debt["owed_minor"] == FLOOR
-    await run_commands()
-    await write_to_bidders()
     assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'debt_due'") == 1
+    await run_commands()
+    await catch_up()
     await execute("UPDATE auction_default SET barred_until = decided_at + interval '1 second'")
     async with Browser() as browser, Browser(browser.app) as other:
         await browser.sign_in("crook@partner.example")

@@ -144,7 +144,7 @@ def _common_table_expressions(tokens: list[_Token]) -> Iterator[str]:
 
 def _relations(tokens: list[_Token]) -> Iterator[Reference]:  # noqa: C901, PLR0912 (one case a keyword)
     levels = [_Level()]
-    is_trigger = False
+    trigger = ""
     texts = ["", "", *(token.text for token in tokens), "", ""]
     at = 0
     while at < len(tokens):
@@ -164,7 +164,7 @@ def _relations(tokens: list[_Token]) -> Iterator[Reference]:  # noqa: C901, PLR0
             case ",":
                 level.expects, level.writes = level.in_from, level.writes and level.in_from
             case ";":
-                levels, is_trigger = [_Level()], False
+                levels, trigger = [_Level()], ""
             case "FROM":
                 if (
                     level.function in _FROM_INSIDE
@@ -189,10 +189,11 @@ def _relations(tokens: list[_Token]) -> Iterator[Reference]:  # noqa: C901, PLR0
             case "TRUNCATE":
                 level.expects = level.writes = level.in_from = True
             case "TRIGGER":
-                is_trigger = before in {"CREATE", "CONSTRAINT"} or two_before == "OR"
+                trigger = texts[at + 3] if before in {"CREATE", "CONSTRAINT"} or two_before == "OR" else ""
             case "ON":
-                level.expects = level.writes = is_trigger
-                is_trigger = False
+                level.expects = bool(trigger)
+                level.writes = trigger not in {"", "AFTER"}  # one that fires afterwards changes no row of the table
+                trigger = ""
             case text if text in _ENDS_FROM:
                 level.in_from = level.expects = False
             case text if text in _PASSED_OVER:

@@ -11,8 +11,8 @@ KIND: Final = MessageKind(
     code="debt_due",
     subject=Words(fr="Une enchère remportée n’a pas été payée", en="You owe for an award that was not paid"),
     body=Words(
-        fr="Vous n’avez pas payé à temps ce que vous aviez remporté, et cela s’est vendu moins cher : vous devez la différence. Vous pourrez de nouveau enchérir une fois cette somme payée, et le délai prévu par l’enchère passé.",
-        en="You did not pay in time what you won, and it was sold for less: you owe the difference. You may bid again once you have paid it, and once the time that the auction’s terms state is over.",
+        fr="Vous n’avez pas payé à temps ce que vous aviez remporté, et cela s’est vendu moins cher : vous devez la différence. Elle est prélevée sur votre moyen de paiement enregistré ; à défaut, réglez-la sur la page de l’enchère. Vous pourrez de nouveau enchérir une fois cette somme payée, et le délai prévu par l’enchère passé.",
+        en="You did not pay in time what you won, and it was sold for less: you owe the difference. It is charged to your saved payment method; where that fails, pay it on the auction’s page. You may bid again once you have paid it, and once the time that the auction’s terms state is over.",
     ),
     path="/auctions/{auction}",
     by_post=True,

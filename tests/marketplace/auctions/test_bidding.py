@@ -17,16 +17,18 @@ from marketplace import sealing
 from marketplace.app import create_app
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.kinds import limited
+from marketplace.auctions import placing
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, list_log
-from marketplace.database import DB, execute
+from marketplace.database import DB, execute, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.instants import microseconds
+from marketplace.messages.queries import list_messages
+from marketplace.messages.rules import Recipient
 from marketplace.settings import settings
 from marketplace.signing import public_key
-from marketplace.storefront.reminders import write_to_bidders
-from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
+from tests.marketplace.auctions.builders import Bidder, make_bidder, move_end, open_auction
 from tests.marketplace.messages.written import kinds_written
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
@@ -50,9 +52,46 @@ async def test_bidders_outbid_one_another_by_proxy() -> None:
     row = await get_auction(auction)
     assert (row.leader, row.price_minor, row.bid_count) == (bob.partner, 10_250, 4)
     assert [entry.position for entry in await list_log(auction)] == [1, 2, 3, 4]
-    for _ in range(2):
-        await write_to_bidders()
     assert await kinds_written() == ["outbid"], "Ann once; Bob, who never led, not at all"
+
+
+async def test_who_is_outbid_is_written_in_the_transaction_of_the_bid(monkeypatch: pytest.MonkeyPatch) -> None:
+    auction = await open_auction()
+    ann, bob, carl = [await make_bidder() for _ in range(3)]
+
+    async def bid(*bidders: tuple[Bidder, int]) -> list[str]:
+        """Place bids together, and return their ids."""
+        bids = [placing.OpenBid(uuid.uuid4(), one.partner, maximum) for one, maximum in bidders]
+        placed = await placing.place_open_bids(auction, bids)
+        assert placed
+        assert all(one.bid and one.bid.answer == "leading" for one in placed)
+        return [str(one.id) for one in bids]
+
+    async def written() -> set[tuple[str, str]]:
+        """Return to whom it was written, by the last bid that led."""
+        rows = await fetch("SELECT recipient, source_id FROM message WHERE kind = 'outbid'")
+        return {(row["recipient"], row["source_id"]) for row in rows}
+
+    [first] = await bid((ann, 10_000))
+    with pytest.raises(ZeroDivisionError):
+        async with transaction():
+            await bid((bob, 20_000))
+            assert await written() == {(str(ann.partner), first)}, "before anything else, a job included, has run"
+            _ = 1 // 0
+    assert await written() == set(), "both or none"
+    monkeypatch.setattr(placing, "_written_at", {})
+    bobs, carls = await bid((bob, 20_000), (carl, 30_000))
+    both = {(str(ann.partner), first), (str(bob.partner), bobs)}
+    assert await written() == both, "who led before, and who led between two bids that were decided together"
+    await bid((ann, 40_000), (bob, 50_000))
+    assert await written() == both | {(str(carl.partner), carls)}, "Ann was written this very second"
+    monkeypatch.setattr(placing, "QUIET_FOR", dt.timedelta(0))
+    monkeypatch.setattr(placing, "MOST_REMEMBERED", 2)
+    [anns] = await bid((ann, 60_000))
+    await bid((carl, 70_000))
+    assert (str(ann.partner), anns) in await written()
+    [message] = (await list_messages([Recipient("partner", str(carl.partner))], uuid.uuid4(), "fr", 1)).rows
+    assert (message.subject, message.path) == ("Votre enchère est dépassée", f"/auctions/{auction}")
 
 
 async def test_a_late_bid_moves_the_end() -> None:

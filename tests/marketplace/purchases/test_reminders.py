@@ -1,19 +1,21 @@
-"""Licensees are written, once each, that a newer release is on sale, that theirs was called back, and that a licence ends."""
+"""Licensees are written, once each, that a licence ends; and, with the fact itself, of a newer release and a recall."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Any
 
+import pytest
+
 from marketplace import clock
-from marketplace.database import execute
+from marketplace.database import execute, transaction
 from marketplace.datasets.publishing import revoke
 from marketplace.purchases.reminders import write_reminders
 from tests.marketplace.catalogue.shop import make_release
 from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.messages.written import kinds_written
+from tests.marketplace.messages.written import catch_up, kinds_written
 from tests.marketplace.purchases.shop import make_buyer, make_sale, open_shop
-from tests.support.reads import fetch_value
+from tests.support.reads import fetch, fetch_value
 
 
 async def test_licensees_learn_of_a_newer_release_a_recall_and_an_end(stripe: Any) -> None:
@@ -26,9 +28,16 @@ async def test_licensees_learn_of_a_newer_release_a_recall_and_an_end(stripe: An
         await make_sale(browser, partner, release)
         assert await write_reminders() == 0
         await make_release(period_to=clock.now(), sealed_at=clock.now() + dt.timedelta(seconds=1))
-        assert await write_reminders() == 1
+        newer = "SELECT recipient FROM message WHERE kind = 'new_release'"
+        assert [row["recipient"] for row in await fetch(newer)] == [str(partner)], "not to who bought nothing"
+        with pytest.raises(ZeroDivisionError):
+            async with transaction():
+                await revoke(release, reason_fr="Erreur", reason_en="A mistake", by="Léa")
+                assert "release_recalled" in await kinds_written(), "in the transaction of the recall"
+                _ = 1 // 0
+        assert "release_recalled" not in await kinds_written(), "and with it alone"
         await revoke(release, reason_fr="Erreur", reason_en="A mistake", by="Léa")
-        assert await write_reminders() == 1
+        assert await write_reminders() == 0
         await execute("UPDATE entitlement SET ends_at = now() + interval '20 days'")
         assert await write_reminders() == 1
         assert await write_reminders() == 0
@@ -38,3 +47,4 @@ async def test_licensees_learn_of_a_newer_release_a_recall_and_an_end(stripe: An
         assert await fetch_value(ours, str(partner), ["new_release", "release_recalled", "licence_ending"]) == 3
         shown = text_of(await browser.get("/en/inbox"))
         assert "A release that you bought was called back" in shown
+        await catch_up()
