@@ -92,10 +92,11 @@ async def place_open_bids(auction: uuid.UUID, bids: Sequence[OpenBid]) -> list[P
                     return None
                 placed = await _place(locked, bids, known)
                 outbid = await _write_outbid(locked, placed)
-            _written_at.update(dict.fromkeys(outbid, locked.locked_at))
-            return placed
         except _Overtaken:
             known = await _known(bids)
+        else:
+            _written_at.update(dict.fromkeys(outbid, locked.locked_at))
+            return placed
 
 
 async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[uuid.UUID, Bid]) -> list[PlacedBid]:
