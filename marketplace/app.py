@@ -43,6 +43,7 @@ from marketplace.bookkeeping import year_pages as bookkeeping_year_pages
 from marketplace.business import pages as business_pages
 from marketplace.catalogue import api as catalogue_api
 from marketplace.catalogue import pages as catalogue_pages
+from marketplace.claims import api as claims_api
 from marketplace.claims import pages as claims_pages
 from marketplace.datasets import pages as datasets_pages
 from marketplace.delivery import api as delivery_api
@@ -54,6 +55,7 @@ from marketplace.docs import pages as docs_pages
 from marketplace.dry_runs import pages as dry_runs_pages
 from marketplace.earnings import pages as earnings_pages
 from marketplace.earnings import statement_pages as earnings_statement_pages
+from marketplace.einvoicing import api as einvoicing_api
 from marketplace.einvoicing import pages as einvoicing_pages
 from marketplace.errors import Refusal, Unavailable
 from marketplace.finance import category_pages as finance_category_pages
@@ -109,10 +111,12 @@ from marketplace.stewardship import purpose_pages as stewardship_purpose_pages
 from marketplace.stewardship import release_pages as stewardship_release_pages
 from marketplace.stewardship import terms_pages as stewardship_terms_pages
 from marketplace.storefront import pages as storefront_pages
+from marketplace.subscriptions import api as subscriptions_api
 from marketplace.subscriptions import pages as subscriptions_pages
 from marketplace.switches import pages as switches_pages
 from marketplace.tracing import request_id
 from marketplace.transparency import pages as transparency_pages
+from marketplace.trials import api as trials_api
 from marketplace.trials import pages as trials_pages
 from marketplace.wallets import pages as wallets_pages
 from marketplace.wallets.relying_party import find_party
@@ -360,9 +364,11 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     catalogue_api.ROUTES,
     search_routes.ROUTES,
     requests_pages.ROUTES,
+    claims_api.ROUTES,
     claims_pages.ROUTES,
     baskets_pages.ROUTES,
     private_offers_pages.ROUTES,
+    trials_api.ROUTES,
     trials_pages.ROUTES,
     dry_runs_pages.ROUTES,
     stewardship_definition_pages.ROUTES,
@@ -385,6 +391,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     metadata_api.ROUTES,
     population_density_api.ROUTES,
     storefront_pages.ROUTES,
+    subscriptions_api.ROUTES,
     subscriptions_pages.ROUTES,
     earnings_pages.ROUTES,
     earnings_statement_pages.ROUTES,
@@ -403,6 +410,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     finance_queue_pages.ROUTES,
     finance_command_pages.ROUTES,
     finance_category_pages.ROUTES,
+    einvoicing_api.ROUTES,
     einvoicing_pages.ROUTES,
     bookkeeping_pages.ROUTES,
     bookkeeping_period_pages.ROUTES,

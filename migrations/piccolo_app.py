@@ -45,6 +45,7 @@ SLICES = (
     "links",
     "delta_sharing",
     "notifications",
+    "population_density",
     "contributions",
     "earnings",
     "operators",

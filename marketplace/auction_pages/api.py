@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,7 @@ from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.instants import microseconds
+from marketplace.payments.queries import find_saved_method
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web.i18n import gettext
@@ -52,6 +54,23 @@ class BidRequest(Struct, forbid_unknown_fields=True):
     amount_minor: Cents | None = None
     packages: list[Package] | None = None
     nonce: str | None = None
+
+
+class PaymentMethod(Struct):
+    """A card or account that orders may be paid by."""
+
+    kind: str
+    """card or sepa_debit."""
+    brand: str | None
+    last_four: str | None
+    ends_on: dt.date | None
+    """The first day on which a card is no longer valid."""
+
+
+class PaymentMethods(Struct):
+    """What an order's `pay_by` of `saved_method` charges, and awards and subscriptions: none, or the one saved last."""
+
+    payment_methods: list[PaymentMethod]
 
 
 def described(receipt: BidReceipt) -> dict[str, Any]:
@@ -166,4 +185,13 @@ async def stream(auction: FromPath[uuid.UUID], last: Position = None, since: Sin
     )
 
 
-ROUTES = [auctions_api, auction_api, bid_api, receipt_api, transcript_api, stream]
+@get("/api/v1/payment-methods", guards=[partner], opt=expect("partner", scope="orders"), tags=["purchases"])
+async def list_payment_methods(request: Visitor) -> PaymentMethods:
+    """List what orders are paid by without a page: the card or account that the company saved on the site."""
+    assert request.user.partner
+    saved = await find_saved_method(request.user.partner)
+    found = [PaymentMethod(saved.kind or "", saved.brand, saved.last_four, saved.ends_on)] if saved else []
+    return PaymentMethods(found)
+
+
+ROUTES = [list_payment_methods, auctions_api, auction_api, bid_api, receipt_api, transcript_api, stream]

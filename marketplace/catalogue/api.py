@@ -45,7 +45,18 @@ DESCRIBED = (
     "time_zone",
 )
 """What is said of a dataset in the list and on its own: code, titles, descriptions, area, zones, grain and time zone."""
-QUOTED = ("id", "release", "level", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered", "auction")
+QUOTED = (
+    "id",
+    "release",
+    "level",
+    "terms",
+    "amount_minor",
+    "currency",
+    "expires_at",
+    "is_expired",
+    "is_ordered",
+    "auction",
+)
 MOST_KEPT_BYTES = 40_000_000
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 

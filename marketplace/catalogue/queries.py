@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from marketplace import clock, object_store
 from marketplace.catalogue.rules import Evidence, PricedOffer, PricedRelease
-from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, Quote
+from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
 from marketplace.catalogue.vat import Vat, vat
 from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.datasets.queries import cells, key_zones
@@ -186,6 +186,7 @@ class SignedQuote(Struct, frozen=True):
 class QuotePage(SignedQuote, frozen=True):
     """A partner's own quote with what it is for; the release's period is half-open."""
 
+    terms: str
     currency: str
     quoted_at: dt.datetime
     code: str
@@ -322,6 +323,24 @@ async def is_quoted_beyond(offer: uuid.UUID, instant: dt.datetime, now: dt.datet
     """Return whether somebody holds a signed price of an offer that is good until after `instant`; awards aside."""
     unpaid = (Quote.offer == offer) & (Quote.expires_at > instant) & (Quote.expires_at > now) & Quote.auction.is_null()
     return await Quote.exists().where(unpaid)
+
+
+class Terms(Struct, frozen=True):
+    """Licence terms of one version: five lines in two languages, for how many months, for what use."""
+
+    code: str
+    lines_fr: str
+    lines_en: str
+    months: int
+    usage_right: str
+
+
+async def get_terms(code: str) -> Terms:
+    """Return licence terms of a version, those of before too; refuses NotFound."""
+    row = await fetch_row(Terms, select(Terms, LicenceTerms).where(LicenceTerms.code == code))
+    if row is None:
+        raise NotFound("There are no such licence terms.")
+    return row
 
 
 async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:

@@ -287,6 +287,7 @@ SELECT
     quote.signature,
     quote.expires_at,
     quote.auction,
+    quote.terms,
     quote.currency,
     quote.quoted_at,
     dataset.code,

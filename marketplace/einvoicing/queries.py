@@ -170,3 +170,28 @@ async def get_document(invoice: uuid.UUID, partner: uuid.UUID | None = None) -> 
     if found is None:
         raise NotFound("There is no such invoice.")
     return found
+
+
+class PartnersDocument(Struct, frozen=True):
+    """An invoice or credit note as its partner's program reads it; amounts in cents."""
+
+    id: uuid.UUID
+    number: str
+    kind: str
+    """invoice or credit_note."""
+    purchase_order: uuid.UUID
+    issued_at: dt.datetime
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+    corrects: str | None
+    """The number of the invoice that a credit note corrects."""
+    currency: str
+
+
+async def list_of_partner(
+    partner: uuid.UUID, order: uuid.UUID | None, after: uuid.UUID | None
+) -> Paged[PartnersDocument]:
+    """Return a partner's documents, the latest first: of all orders or of one, and after one of them."""
+    found = (partner, order, after, PAGE_SIZE + 1)
+    return paged(await fetch_rows(PartnersDocument, SQL["list_of_partner"], *found), 1)

@@ -362,3 +362,25 @@ WHERE CASE
          < $2::timestamptz AT TIME ZONE 'Europe/Paris'
          AND (its.kinds NOT LIKE '%transactions%' OR its.vat_minor <> 0 AND its.kinds NOT LIKE '%payments%')
 END;
+
+-- name: list_of_partner
+-- At most $4 invoices and credit notes of the partner $1, the latest first: of the order $2, and after the document $3,
+-- where these are not null.
+SELECT
+    invoice.id,
+    invoice.number,
+    invoice.kind,
+    invoice.purchase_order,
+    invoice.issued_at,
+    invoice.net_minor,
+    invoice.vat_minor,
+    invoice.total_minor,
+    invoice.corrects,
+    purchase_order.currency
+FROM invoice
+JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+WHERE purchase_order.partner = $1
+  AND ($2::uuid IS NULL OR invoice.purchase_order = $2)
+  AND ($3::uuid IS NULL OR (invoice.issued_at, invoice.id) < (SELECT issued_at, id FROM invoice WHERE id = $3))
+ORDER BY invoice.issued_at DESC, invoice.id DESC
+LIMIT $4;

@@ -35,6 +35,7 @@ from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.payouts.actions import draft_on_time, follow_transfers
+from marketplace.population_density.callbacks import answer_callbacks
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.invoices import render_pending_invoices
@@ -90,6 +91,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "bidder-messages": (MINUTE, write_to_bidders),
         "licence-messages": (MINUTE, write_reminders),
         "notify-programs": (10, notify_programs),
+        "density-callbacks": (2, answer_callbacks),
         "index-contributions": (MINUTE, index_contributions),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec import Struct
 
@@ -26,11 +26,9 @@ from marketplace.payments.tables import Payer, Payment, SavedMethod, StripeComma
 from pricing.money import EUR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from marketplace.database import Values
     from marketplace.payments.queries import PaymentRow
-    from marketplace.payments.rules import Line
+    from marketplace.payments.rules import Owed
 
 
 class LastPage(Struct, frozen=True):
@@ -42,27 +40,16 @@ class LastPage(Struct, frozen=True):
 
 # ------------------------------------------------------------------ a hosted page
 async def request_payment(
-    subject: uuid.UUID,
-    *,
-    amount_minor: int,
-    currency: str = EUR,
-    lines: Sequence[Line],
-    email: str,
-    success_url: str,
-    cancel_url: str,
-    locale: str,
-    expires_at: dt.datetime,
-    transfer_from: uuid.UUID | None = None,
+    subject: uuid.UUID, *, transfer_from: uuid.UUID | None = None, **owed: Unpack[Owed]
 ) -> uuid.UUID:
     """Ask for a hosted page where `subject` can be paid, and return the command's id; asked again, the first one's.
 
     transfer_from: the partner who may also pay by bank transfer.
     """
-    rules.check_amount(amount_minor, lines)
-    page = Page(lines, email, success_url, cancel_url, locale, expires_at)
+    page, (amount_minor, currency) = _page(owed)
     async with transaction():
         if transfer_from is not None:
-            await _request_customer(transfer_from, email)
+            await _request_customer(transfer_from, page.email)
         if not await _write_payment(subject, transfer_from, amount_minor, currency, "automatic"):
             return await _command_of(subject)
         command = uuid.uuid4()
@@ -185,26 +172,19 @@ async def request_forgetting(partner: uuid.UUID, saved_id: uuid.UUID) -> uuid.UU
 
 
 # ------------------------------------------------------------------ charges and deposits off session
-async def request_charge(
-    subject: uuid.UUID,
-    partner: uuid.UUID,
-    *,
-    amount_minor: int,
-    currency: str = EUR,
-    lines: Sequence[Line],
-    email: str,
-    success_url: str,
-    cancel_url: str,
-    locale: str,
-    expires_at: dt.datetime,
-) -> uuid.UUID:
+async def request_charge(subject: uuid.UUID, partner: uuid.UUID, **owed: Unpack[Owed]) -> uuid.UUID:
     """Charge a partner's saved method off session; return the command's id, and asked again the first one's.
 
     Where the bank refuses or wants them there, and where nothing valid is saved, a hosted page is asked for instead.
     """
-    rules.check_amount(amount_minor, lines)
-    page = Page(lines, email, success_url, cancel_url, locale, expires_at)
-    return await _request_off_session(subject, partner, (amount_minor, currency), page, is_manual=False)
+    page, amount = _page(owed)
+    return await _request_off_session(subject, partner, amount, page, "charge")
+
+
+async def request_transfer(subject: uuid.UUID, partner: uuid.UUID, **owed: Unpack[Owed]) -> uuid.UUID:
+    """Have Stripe wait for a bank transfer, and return the command's id; a hosted page follows where it refuses."""
+    page, amount = _page(owed)
+    return await _request_off_session(subject, partner, amount, page, "transfer")
 
 
 async def request_deposit(
@@ -227,7 +207,7 @@ async def request_deposit(
     lines = [rules.Line(text, amount_minor)]
     rules.check_amount(amount_minor, lines)
     page = Page(lines, email, success_url, cancel_url, locale, expires_at)
-    return await _request_off_session(subject, partner, (amount_minor, currency), page, is_manual=True)
+    return await _request_off_session(subject, partner, (amount_minor, currency), page, "deposit")
 
 
 async def capture_deposit(subject: uuid.UUID, *, amount_minor: int) -> uuid.UUID:
@@ -266,42 +246,39 @@ async def release_deposit(subject: uuid.UUID) -> uuid.UUID | None:
 
 
 async def _request_off_session(
-    subject: uuid.UUID, partner: uuid.UUID, owed: tuple[int, str], page: Page, *, is_manual: bool
+    subject: uuid.UUID, partner: uuid.UUID, owed: tuple[int, str], page: Page, way: str
 ) -> uuid.UUID:
-    amount_minor, currency = owed
+    """Ask for a payment without its payer, in a way: `charge`, `deposit` or `transfer`."""
+    (amount_minor, currency), is_manual = owed, way == "deposit"
     methods = ("card",) if is_manual else rules.METHODS
     async with transaction():
         await _request_customer(partner, page.email)
         if not await _write_payment(subject, partner, amount_minor, currency, "manual" if is_manual else "automatic"):
             return await _command_of(subject)
         now, command = clock.now(), uuid.uuid4()
-        saved = await find_saved_method(partner, kinds=methods)
-        hosted = uuid.uuid4() if saved else command
+        saved = None if way == "transfer" else await find_saved_method(partner, kinds=methods)
+        hosted = uuid.uuid4() if saved or way == "transfer" else command
         parameters = rules.page_parameters(
             subject, hosted, page, currency=currency, methods=methods, is_manual=is_manual
         )
-        if saved is None:
+        if hosted == command:
             await write_command(command, "checkout", subject, parameters, now)
             return command
-        assert saved.customer_id
-        assert saved.method_id
-        assert saved.kind, "what is saved is known"
-        charge = rules.charge_parameters(
-            subject,
-            command,
-            amount_minor=amount_minor,
-            currency=currency,
-            customer=saved.customer_id,
-            method=saved.method_id,
-            kind=saved.kind,
-            text=page.lines[0].text,
-            is_manual=is_manual,
-        )
+        by = (saved.customer_id or "", saved.method_id or "", saved.kind or "") if saved else None
+        asked = (owed, page.lines[0].text)
+        charge = rules.charge_parameters(subject, command, *asked, by=by, is_manual=is_manual)
         await write_command(command, "charge", subject, {"charge": charge, "page": parameters}, now)
     return command
 
 
 # ------------------------------------------------------------------ what they share
+def _page(owed: Owed) -> tuple[Page, tuple[int, str]]:
+    """Return what a hosted page says, and the amount with its currency; refuses what Stripe cannot charge."""
+    rules.check_amount(owed["amount_minor"], owed["lines"])
+    page = Page(**{name: owed[name] for name in Page.__slots__})  # type: ignore[literal-required]
+    return page, (owed["amount_minor"], owed.get("currency", EUR))
+
+
 async def _write_payment(
     subject: uuid.UUID, payer: uuid.UUID | None, amount_minor: int, currency: str, capture: str
 ) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 from marketplace.errors import Invalid
 from marketplace.ledger import chart
@@ -25,6 +25,10 @@ BALANCE_IS_READ_AGAIN_AFTER: Final = dt.timedelta(minutes=15)
 STATES: Final = ("requested", "open", "processing", "failed", "expired", "authorised", "released", "paid", "refunded")
 """A payment only ever moves to the right; only asking for another page moves one that failed or expired back."""
 METHODS: Final = ("card", "sepa_debit")
+BANK_TRANSFER: Final[dict[str, Any]] = {
+    "funding_type": "bank_transfer",
+    "bank_transfer": {"type": "eu_bank_transfer", "eu_bank_transfer": {"country": "FR"}},
+}
 EVENTS_COME_WITHIN: Final = dt.timedelta(minutes=10)
 """An event older than this that no webhook has brought is lost."""
 WEBHOOK_PATH: Final = "/webhooks/stripe"
@@ -69,6 +73,19 @@ class Line:
 class Page:
     """Everything a hosted page says: what is paid, who for, where it leads back to."""
 
+    lines: Sequence[Line]
+    email: str
+    success_url: str
+    cancel_url: str
+    locale: str
+    expires_at: dt.datetime
+
+
+class Owed(TypedDict):
+    """What a payment is of, in cents, and where its hosted page leads back to."""
+
+    amount_minor: int
+    currency: NotRequired[str]
     lines: Sequence[Line]
     email: str
     success_url: str
@@ -201,10 +218,7 @@ def page_parameters(
         ],
     }
     if "customer_balance" in methods:
-        transfer = {"type": "eu_bank_transfer", "eu_bank_transfer": {"country": "FR"}}
-        parameters["payment_method_options"] = {
-            "customer_balance": {"funding_type": "bank_transfer", "bank_transfer": transfer}
-        }
+        parameters["payment_method_options"] = {"customer_balance": BANK_TRANSFER}
     return parameters
 
 
@@ -229,26 +243,27 @@ def setup_parameters(
 def charge_parameters(
     subject: uuid.UUID,
     command: uuid.UUID,
-    *,
-    amount_minor: int,
-    currency: str,
-    customer: str,
-    method: str,
-    kind: str,
+    amount: tuple[int, str],
     text: str,
+    *,
+    by: tuple[str, str, str] | None,
     is_manual: bool,
 ) -> dict[str, Any]:
-    """Return what charges a saved method off session: its owner is not there to confirm."""
-    return {
-        "amount": amount_minor,
-        "currency": currency.lower(),
-        "customer": customer,
-        "payment_method": method,
+    """Return what charges a saved method off session, by customer, method and its kind, or awaits a transfer for `by` None.
+
+    amount: cents and currency. The customer of a transfer is added when it is sent.
+    """
+    kind = by[2] if by else "customer_balance"
+    means: dict[str, Any] = {"payment_method_data": {"type": kind}, "payment_method_options": {kind: BANK_TRANSFER}}
+    if by:
+        means = {"customer": by[0], "payment_method": by[1], "off_session": True}
+        means["capture_method"] = "manual" if is_manual else "automatic"
+    return means | {
+        "amount": amount[0],
+        "currency": amount[1].lower(),
         "allowed_payment_method_types": [kind],
         "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
         "confirm": True,
-        "off_session": True,
-        "capture_method": "manual" if is_manual else "automatic",
         "description": text,
         "metadata": {"subject": str(subject), "command": str(command)},
     }

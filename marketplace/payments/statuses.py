@@ -121,7 +121,7 @@ async def fall_back_to_page(payment: PaymentRow, why: str) -> bool:
     """
     charges = (StripeCommand.subject == payment.subject, StripeCommand.verb == "charge")
     parameters = await fetch_scalar(str, StripeCommand.select(StripeCommand.parameters).where(*charges))
-    if parameters is None or payment.session_id is not None:
+    if parameters is None or payment.session_id is not None or payment.state == "expired":
         return False
     page: dict[str, Any] = json.loads(parameters)["page"]
     asked_anew: Values = {

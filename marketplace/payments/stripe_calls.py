@@ -11,7 +11,7 @@ import asyncio
 import datetime as dt
 import random
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -181,8 +181,10 @@ async def _record_customer(partner: uuid.UUID, customer_id: str) -> None:
 
 
 async def charge(port: StripePort, command: Command) -> Outcome:
-    """Charge a saved method; where its bank refuses, give that attempt up for good and ask for a hosted page."""
+    """Charge a saved method, or await a bank transfer; where that is refused, give it up for good and ask for a page."""
     reading, parameters = await next_reading(), command.call()["charge"]
+    if "customer" not in parameters and (payer := (await _payment_of(command)).payer):
+        parameters["customer"] = await _customer_of(payer)
     try:
         status = None
         if _must_look(command):
@@ -192,7 +194,7 @@ async def charge(port: StripePort, command: Command) -> Outcome:
         status = declined.intent
     except DecidedError as refusal:
         return Outcome(None, partial(_page_instead, command.subject, refusal.code or "refused"))
-    if status.intent_status in ("succeeded", "processing", "requires_capture"):
+    if status.transfer or status.intent_status in ("succeeded", "processing", "requires_capture"):
         return Outcome(status.intent_id, partial(_record_charge, status, reading))
     assert status.intent_id, "an attempt has an intent"
     await _cancel(port, status.intent_id, f"{_key(command)}:cancel")  # Nobody can confirm it any more.
@@ -254,7 +256,12 @@ async def expire_session(port: StripePort, command: Command) -> Outcome:
     if payment.session_id is None:
         if payment.state == "requested":
             raise SilentError("The page to expire does not exist yet.")
-        return Outcome(None)
+        if payment.state != "processing" or payment.payment_intent_id is None:
+            return Outcome(None)
+        reading = await next_reading()  # A bank transfer without a page.
+        status = await _cancel(port, payment.payment_intent_id, f"{_key(command)}:cancel")
+        expired = replace(status, session_status="expired")
+        return Outcome(status.intent_id, partial(record_payment, expired, reading))
     reading = await next_reading()
     status = await _close_page(port, payment.session_id, _key(command))
     if status.transfer and status.intent_id:

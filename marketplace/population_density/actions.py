@@ -1,4 +1,4 @@
-"""What can be done: answer how dense people are, at once or by posting to the sink that was named."""
+"""What can be done: check what is asked, and answer how dense people are."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-import structlog
 
 from marketplace import clock, object_store
 from marketplace.delivery.actions import get_given, sealed_key_of
 from marketplace.delivery.queries import get_entitlement
-from marketplace.notifications.posting import post
 from marketplace.population_density import grid, rules
 from marketplace.population_density.estimates import Exactness, Figures, estimate
 from marketplace.population_density.queries import Source, list_open
@@ -27,16 +25,9 @@ if TYPE_CHECKING:
 
     Found = dict[tuple[dt.datetime, str], Cell]
 
-WAITS: Final = (0.0, 5.0, 60.0)
-"""Seconds before each attempt to post an answer."""
-CREATED, ENDED = range(200, 300), 410
-SUPPORTED, PARTLY, OUTSIDE, FAILED = (
-    "SUPPORTED_AREA",
-    "PART_OF_AREA_NOT_SUPPORTED",
-    "AREA_NOT_SUPPORTED",
-    "OPERATION_NOT_COMPLETED",
-)
-log = structlog.get_logger(__name__)
+SUPPORTED: Final = "SUPPORTED_AREA"
+PARTLY: Final = "PART_OF_AREA_NOT_SUPPORTED"
+OUTSIDE: Final = "AREA_NOT_SUPPORTED"
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -124,23 +115,3 @@ def _figures(given: Given, hours: Sequence[dt.datetime]) -> dict[dt.datetime, di
             of_hour = found.setdefault(row["starts_at"].astimezone(dt.UTC), {})
             of_hour[place] = Figures(row["people_count"], row["people_sum"], row["least_sum"])
     return found
-
-
-async def answer_later(partner: uuid.UUID, request: DensityRequest, asked: Asked, operation: uuid.UUID) -> None:
-    """Post the answer to the sink, three times at most; a failure is posted as such."""
-    assert request.sink
-    try:
-        done = msgspec.structs.replace(await answer(partner, asked), operation_id=operation)
-    except Exception:
-        log.exception("a density request failed", operation=str(operation))
-        done = Density([], FAILED, "The request could not be processed.", operation)
-    headers = {"content-type": "application/json"}
-    if request.sink_credential and request.sink_credential.access_token:
-        headers["authorization"] = f"Bearer {request.sink_credential.access_token}"
-    body = msgspec.json.encode(done)
-    for wait in WAITS:
-        await asyncio.sleep(wait)
-        status, _ = await post(request.sink, body, headers)
-        if status in CREATED or status == ENDED:
-            return
-    log.warning("a density answer was not accepted", operation=str(operation))

@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import re
-import uuid
-from functools import partial
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, post
-from litestar.background_tasks import BackgroundTask
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody
@@ -20,7 +17,7 @@ from marketplace.errors import Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect
 from marketplace.identity.guards import partner as is_partner
-from marketplace.population_density import actions, rules
+from marketplace.population_density import actions, callbacks, rules
 from marketplace.population_density.rules import Accepted, DensityError, DensityRequest
 
 Asked = Request[Actor, Any, Any]
@@ -79,9 +76,8 @@ async def retrieve(request: Asked, data: JSONBody[DensityRequest], correlator: C
     asked = await actions.check(request.user.partner, data)
     if data.sink is None:
         return Response(await actions.answer(request.user.partner, asked), headers=_echoed(request))
-    operation = uuid.uuid4()
-    later = partial(actions.answer_later, request.user.partner, data, asked, operation)
-    return Response(Accepted(operation), status_code=202, headers=_echoed(request), background=BackgroundTask(later))
+    operation = await callbacks.promise_answer(request.user.partner, data)
+    return Response(Accepted(operation), status_code=202, headers=_echoed(request))
 
 
 ROUTES = [retrieve]

@@ -21,3 +21,18 @@ WHERE entitlement.partner = $1
   AND dataset.grain = 'hour'
 ORDER BY quote.level, release.revision DESC, entitlement.id
 LIMIT 1000;
+
+-- name: claim
+-- Claims the $2 callbacks that are due at $1, the longest due first; each is tried once more by that, and due again at $3
+-- unless its outcome is recorded before.
+UPDATE density_callback
+SET attempts = attempts + 1, next_at = $3
+WHERE id IN (
+    SELECT id
+    FROM density_callback
+    WHERE next_at <= $1
+    ORDER BY next_at, id
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, partner, key_id, request, attempts;

@@ -36,6 +36,7 @@ MESSAGES: Final = {
     "INVALID_TOKEN": (400, "Only bearer token is supported"),
     "INVALID_SINK": (400, "sink not valid for the specified protocol"),
     "UNAUTHENTICATED": (401, "Request not authenticated due to missing, invalid, or expired credentials."),
+    "TOO_MANY_REQUESTS": (429, "Rate limit reached."),
     "PERMISSION_DENIED": (403, "Client does not have sufficient permissions to perform this action."),
     "INVALID_AREA": (400, "The area is not a polygon shape or has an arbitrary complexity"),
     "MAX_STARTTIME_EXCEEDED": (400, "Indicated startTime is greater than the maximum allowed"),
@@ -62,7 +63,7 @@ class DensityError(Exception):
         """Look the code up."""
         super().__init__(name)
         self.status, self.message = MESSAGES[name]
-        self.code = name if name in (*GENERIC, "PERMISSION_DENIED") else OWN + name
+        self.code = name if name in (*GENERIC, "PERMISSION_DENIED", "TOO_MANY_REQUESTS") else OWN + name
 
 
 Instant = Annotated[dt.datetime, Meta(tz=True)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
-from typing import Final, TypedDict
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -20,14 +20,14 @@ from marketplace.catalogue.queries import SignedQuote
 from marketplace.catalogue.vat import vat as vat_on
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import list_revocations
-from marketplace.errors import Conflict, Expired, NotFound
+from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.locks import lock
 from marketplace.payments import actions as payments
 from marketplace.payments import events as payment_events
 from marketplace.payments.outbox import find_command, trace_payments
-from marketplace.payments.queries import find_open_page
+from marketplace.payments.queries import find_open_page, find_saved_method
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command
 from marketplace.purchases import rules
@@ -39,6 +39,9 @@ from marketplace.purchases.tables import Order
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 
+if TYPE_CHECKING:
+    from marketplace.payments.rules import Owed
+
 TIME_TO_PAY: Final = dt.timedelta(minutes=45)
 """Stripe's hosted page lives half an hour at least; a quote that was ordered in time may be paid a little later."""
 TIME_TO_TRANSFER: Final = dt.timedelta(days=14)
@@ -49,6 +52,7 @@ BATCH_SIZE: Final = 200
 class OrderedQuote(SignedQuote, frozen=True):
     """A quote to be ordered, with the state of what it is for and its partner's place for VAT."""
 
+    terms: str
     currency: str
     release_state: str
     title_fr: str
@@ -78,19 +82,6 @@ class OrderId(Struct, frozen=True):
     id: uuid.UUID
 
 
-class Owed(TypedDict):
-    """What an order's payment is of, in cents, and where its hosted page leads back to."""
-
-    amount_minor: int
-    currency: str
-    lines: list[Line]
-    email: str
-    success_url: str
-    cancel_url: str
-    locale: str
-    expires_at: dt.datetime
-
-
 # ------------------------------------------------------------------ ordering
 async def order(
     partner: uuid.UUID,
@@ -101,11 +92,14 @@ async def order(
     words: CheckoutWords = ENGLISH_CHECKOUT,
     reference: str = "",
     reason: str = "",
+    terms: str | None = None,
+    pay_by: str = "page",
 ) -> uuid.UUID:
     """Order a quote and ask for its payment; return the order, which is the first one when the quote was ordered before.
 
     email: where Stripe sends its receipt. reference: the partner's purchase order number. reason: why it buys again what
-    it has, see `check_second`. Refusals: another partner's quote, one that expired, a release no longer sold.
+    it has, see `check_second`. terms: the version that was accepted, where it was named. pay_by: one of rules.PAY_BY.
+    Refusals: another partner's quote, one that expired, a release no longer sold, terms of another version, no method.
     """
     now = clock.now()
     async with transaction():
@@ -121,14 +115,27 @@ async def order(
         _check_quote(asked, now)
         if await list_revocations([asked.release]):
             raise Conflict("This release was called back and is no longer for sale.")
+        rules.check_terms(terms, asked.terms)
         new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
-        await payments.request_payment(
-            order_id,
-            **_owed(new, asked, email, words, now),
-            transfer_from=partner if new.total_minor >= rules.TRANSFER_FROM_MINOR else None,
-        )
+        await _request_payment(new, _owed(new, asked, email, words, now), partner, pay_by)
     await send_payment_request(order_id)
     return order_id
+
+
+async def _request_payment(order: Order, owed: Owed, partner: uuid.UUID, pay_by: str) -> None:
+    """Ask for an order's money as its partner wishes, in the transaction that writes it."""
+    may_transfer = order.total_minor >= rules.TRANSFER_FROM_MINOR
+    if pay_by == "page":
+        await payments.request_payment(order.id, **owed, transfer_from=partner if may_transfer else None)
+    elif pay_by == "bank_transfer":
+        if not may_transfer:
+            euros = rules.TRANSFER_FROM_MINOR // 100
+            raise Invalid("A bank transfer is for orders of {euros} EUR and more, VAT included.", euros=euros)
+        await payments.request_transfer(order.id, partner, **owed)
+    else:
+        if await find_saved_method(partner) is None:
+            raise Conflict("Your company has no valid saved method; save a card or bank account on the site first.")
+        await payments.request_charge(order.id, partner, **owed)
 
 
 async def order_awarded(

@@ -1,19 +1,20 @@
-"""The API of purchases: order a quote, list orders, see one."""
+"""The API of purchases: read the terms, order a quote and say how it is paid, list orders, see one."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
-from marketplace.catalogue.queries import find_quote_subject
+from marketplace.catalogue.queries import Terms, find_quote_subject, get_terms
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
+from marketplace.payments.queries import BankTransfer
 from marketplace.purchases import actions, queries
 from marketplace.purchases.checkout_words import checkout_words
 
@@ -22,10 +23,27 @@ IdempotencyKey = Annotated[str, HeaderParameter(name="Idempotency-Key", max_leng
 Asked = Request[Actor, Any, Any]
 
 
+State = Literal["awaiting_payment", "paid", "lapsed", "refunded", "charged_back"]
+After = Annotated[uuid.UUID | None, QueryParameter(name="after")]
+Since = Annotated[dt.datetime | None, QueryParameter(name="since")]
+Dataset = Annotated[str | None, QueryParameter(name="dataset", max_length=63)]
+
+
+def once(partner: uuid.UUID, what: str, key: str) -> uuid.UUID:
+    """Return the id that a partner's Idempotency-Key stands for among requests of one kind; refuses a key that is blank."""
+    if not key.strip():
+        raise Invalid("Send an Idempotency-Key header, the same each time you try this again.")
+    return uuid.uuid5(partner, f"{what} {key}" if what else key)
+
+
 class OrderRequest(Struct, forbid_unknown_fields=True):
-    """Which quote to order; your purchase order's number, and why, where you have the release already."""
+    """Which quote to order, the terms you accept, how you pay; your order's number, and why, where you have it already."""
 
     quote: uuid.UUID
+    terms: Annotated[str, Meta(min_length=1, max_length=63)]
+    """The version of the licence terms you read and accept: the quote's own, see /api/v1/licence-terms/{code}."""
+    pay_by: Literal["page", "saved_method", "bank_transfer"] = "page"
+    """On Stripe's page; by the card or account your company saved; by a transfer, from 1,000 EUR on, VAT included."""
     reference: Annotated[str, Meta(max_length=60)] = ""
     reason: Annotated[str, Meta(max_length=500)] = ""
 
@@ -40,8 +58,9 @@ class OrderAnswer(Struct):
     dataset: str
     period_from: dt.datetime
     period_to: dt.datetime
-    state: str
-    """awaiting_payment, paid, lapsed, refunded or charged_back."""
+    state: State
+    terms: str
+    """The version of the licence terms that it is under."""
     net_minor: int
     vat_minor: int
     total_minor: int
@@ -54,7 +73,9 @@ class OrderAnswer(Struct):
     entitlement: uuid.UUID | None
     """What to download with, once paid."""
     payment_url: str | None = None
-    """Where to pay, while payment is awaited and Stripe answers."""
+    """Where to pay, while payment is awaited and Stripe answers; None where no page is needed."""
+    bank_transfer: BankTransfer | None = None
+    """Where to send the money, while a bank transfer is awaited."""
 
 
 class Orders(Struct):
@@ -63,14 +84,39 @@ class Orders(Struct):
     page: int
     has_more: bool
     orders: list[OrderAnswer]
+    after: uuid.UUID | None = None
+    """Ask for those after this one next: unlike pages, they do not move while orders are made."""
+
+
+@get("/api/v1/licence-terms/{code:str}", opt=expect("anyone", stranger=200), tags=["purchases"])
+async def show_terms(code: FromPath[str]) -> Terms:
+    """Show licence terms of a version, as an order accepts them."""
+    return await get_terms(code)
 
 
 @get("/api/v1/orders", guards=[partner], opt=expect("partner", scope="orders"), tags=["purchases"])
-async def list_orders(request: Asked, number: PageNumber = 1) -> Orders:
-    """List the partner's orders."""
+async def list_orders(
+    request: Asked,
+    *,
+    number: PageNumber = 1,
+    after: After = None,
+    in_state: Annotated[State | None, QueryParameter(name="state")] = None,
+    dataset: Dataset = None,
+    since: Since = None,
+) -> Orders:
+    """List the partner's orders, the latest first; `after` is the order to go on after, `since` the first instant."""
     assert request.user.partner
-    found = await queries.list_orders(request.user.partner, number)
-    return Orders(found.number, found.more, [_answer(row) for row in found.rows])
+    narrowed = {"state": in_state, "dataset": dataset}
+    found = await queries.list_orders(request.user.partner, number, after=after, since=aware(since), **narrowed)
+    last = found.rows[-1].id if found.rows else after
+    return Orders(found.number, found.more, [_answer(row) for row in found.rows], last)
+
+
+def aware(instant: dt.datetime | None) -> dt.datetime | None:
+    """Return an instant as it came in; refuses one that does not say its offset to UTC."""
+    if instant is not None and instant.tzinfo is None:
+        raise Invalid("Say since when with an offset to UTC, such as 2026-03-01T00:00:00Z.", field="since")
+    return instant
 
 
 @get(
@@ -91,11 +137,9 @@ async def show_order(request: Asked, order: FromPath[uuid.UUID]) -> OrderAnswer:
 async def order_quote(
     request: Asked, data: JSONBody[OrderRequest], idempotency_key: IdempotencyKey = ""
 ) -> OrderAnswer:
-    """Order a quote; the same Idempotency-Key again is the same order."""
+    """Order a quote, accept its terms and say how it is paid; the same Idempotency-Key again is the same order."""
     assert request.user.partner
-    if not idempotency_key.strip():
-        raise Invalid("Send an Idempotency-Key header, the same each time you try this order again.")
-    partner_id, order_id = request.user.partner, uuid.uuid5(request.user.partner, idempotency_key)
+    partner_id, order_id = request.user.partner, once(request.user.partner, "", idempotency_key)
     asked = await find_quote_subject(data.quote)
     if asked and asked.partner == partner_id and not await queries.is_ordered(data.quote):
         await actions.check_second(partner_id, asked.release, asked.level, data.reason)
@@ -105,6 +149,8 @@ async def order_quote(
         order_id=order_id,
         reference=data.reference,
         reason=data.reason,
+        terms=data.terms,
+        pay_by=data.pay_by,
         email=await queries.get_email(request.user.partner),
         words=checkout_words(),
     )
@@ -118,4 +164,4 @@ def _answer(row: queries.OrderPage, payment_url: str | None = None) -> OrderAnsw
     return OrderAnswer(**fields, payment_url=payment_url)
 
 
-ROUTES = [list_orders, show_order, order_quote]
+ROUTES = [show_terms, list_orders, show_order, order_quote]

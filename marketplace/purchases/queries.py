@@ -56,6 +56,7 @@ class OrderPage(Struct, frozen=True):
     revoked_at: dt.datetime | None
     suspended_at: dt.datetime | None
     level: int
+    terms: str
     recalled_at: dt.datetime | None
     recalled_fr: str | None
     recalled_en: str | None
@@ -66,9 +67,18 @@ class OrderPage(Struct, frozen=True):
         return read_bank_transfer(self.transfer)
 
 
-async def list_orders(partner: uuid.UUID, page: int) -> Paged[OrderPage]:
-    """Return one page of a partner's orders, the latest first."""
-    return paged(await fetch_rows(OrderPage, SQL["list_orders"], partner, PAGE_SIZE + 1, offset(page)), page)
+async def list_orders(
+    partner: uuid.UUID,
+    page: int = 1,
+    *,
+    after: uuid.UUID | None = None,
+    state: str | None = None,
+    dataset: str | None = None,
+    since: dt.datetime | None = None,
+) -> Paged[OrderPage]:
+    """Return one page of a partner's orders, the latest first: by its number, or after one of the partner's orders."""
+    narrowed = (after, state, dataset, since)
+    return paged(await fetch_rows(OrderPage, SQL["list_orders"], partner, PAGE_SIZE + 1, offset(page), *narrowed), page)
 
 
 async def get_order(partner: uuid.UUID, order: uuid.UUID) -> OrderPage:

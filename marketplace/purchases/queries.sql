@@ -6,9 +6,7 @@ SELECT
     purchase_order.quote,
     purchase_order.release,
     purchase_order.state,
-    purchase_order.net_minor,
-    purchase_order.vat_minor,
-    purchase_order.total_minor,
+    purchase_order.net_minor, purchase_order.vat_minor, purchase_order.total_minor,
     purchase_order.returned_minor,
     purchase_order.charged_back_minor,
     purchase_order.currency,
@@ -30,11 +28,8 @@ SELECT
     licence_terms.lines_en,
     licence_terms.months,
     entitlement.id AS entitlement,
-    entitlement.starts_at,
-    entitlement.ends_at,
-    entitlement.revoked_at,
-    entitlement.suspended_at,
-    quote.level,
+    entitlement.starts_at, entitlement.ends_at, entitlement.revoked_at, entitlement.suspended_at,
+    quote.level, quote.terms,
     revocation.revoked_at AS recalled_at,
     revocation.reason_fr AS recalled_fr,
     revocation.reason_en AS recalled_en
@@ -49,10 +44,14 @@ LEFT JOIN licence ON licence.purchase_order = purchase_order.id
 LEFT JOIN entitlement ON entitlement.licence = licence.id
 
 -- name: list_orders
--- One page of the orders of the partner $1, the latest first; $2 rows, $3 rows to skip.
+-- One page of the orders of the partner $1, the latest first; $2 rows, $3 rows to skip, or those after the order $4; of
+-- the state $5, of the dataset $6, ordered since $7, where these are not null.
 {order_page}
 WHERE purchase_order.partner = $1
-ORDER BY ordered_at DESC, purchase_order.id
+  AND ($5::text IS NULL OR purchase_order.state = $5) AND ($6::text IS NULL OR dataset.code = $6)
+  AND ($7::timestamptz IS NULL OR ordered_at >= $7)
+  AND ($4::uuid IS NULL OR (ordered_at, purchase_order.id) < (SELECT ordered_at, id FROM purchase_order WHERE id = $4))
+ORDER BY ordered_at DESC, purchase_order.id DESC
 LIMIT $2
 OFFSET $3;
 
@@ -69,7 +68,7 @@ SELECT
     quote.document,
     quote.signature,
     quote.expires_at,
-    quote.auction,
+    quote.auction, quote.terms,
     quote.currency,
     release.state AS release_state,
     dataset.title_fr,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from marketplace.errors import Conflict
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -16,6 +18,8 @@ LONGEST_REFERENCE: Final = 60
 LONGEST_REASON: Final = 500
 LONGEST_LINE: Final = 250
 """Signs of a line on Stripe's page."""
+PAY_BY: Final = ("page", "saved_method", "bank_transfer")
+"""How an order is paid: on Stripe's page, by what the partner saved, or by a transfer to an IBAN of its own."""
 TRANSFER_FROM_MINOR: Final = 100_000
 """Orders of a thousand euros and more may be paid by bank transfer: below, a card or debit is less work for everyone."""
 
@@ -30,6 +34,17 @@ class CheckoutWords(Struct, frozen=True):
 
 ENGLISH_CHECKOUT: Final = CheckoutWords("en", "Licence of {dataset}", "VAT")
 """Where nobody visits: a job, a command."""
+
+
+def check_terms(accepted: str | None, quoted: str) -> None:
+    """Refuse the acceptance of other terms than a quote's own; None: nobody named a version."""
+    if accepted not in (None, quoted):
+        raise Conflict(
+            "The quote is under the terms {quoted}, and you accepted {accepted}: read its own, and accept that version.",
+            quoted=quoted,
+            accepted=str(accepted)[:60],
+            field="terms",
+        )
 
 
 def months_later(instant: dt.datetime, months: int) -> dt.datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Annotated, Any
 
@@ -20,8 +19,8 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.payments.queries import find_saved_method
 from marketplace.subscriptions import actions, queries
+from marketplace.subscriptions.api import why
 from marketplace.subscriptions.credits import days_to_promise
-from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, page, see
 from pricing.credits import promised_coverage
 
@@ -98,14 +97,8 @@ async def show(request: Asked, subscription: FromPath[uuid.UUID]) -> Template:
     """Show a subscription and what it ordered."""
     assert request.user.partner
     row = await queries.get_own(subscription, request.user.partner)
-    releases = [(one, _why(one.refusal)) for one in await queries.list_releases(subscription)]
+    releases = [(one, why(one.refusal)) for one in await queries.list_releases(subscription)]
     return page("subscriptions/subscription.html", subscription=row, releases=releases)
-
-
-def _why(refusal: str) -> str:
-    """Return a refusal that was written down, in the page's language."""
-    stated = json.loads(refusal) if refusal else None
-    return gettext(stated["sentence"]).format(**stated["fields"]) if stated else ""
 
 
 @post(

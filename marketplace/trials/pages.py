@@ -65,7 +65,12 @@ async def show(request: Asked) -> Template:
 async def download(request: Asked, file_format: Format = "parquet") -> Stream:
     """Give the file of the partner's own trial."""
     assert request.user.partner
-    file = await actions.open_file(request.user.partner, file_format)
+    return await give(request.user.partner, file_format)
+
+
+async def give(partner: uuid.UUID, file_format: str) -> Stream:
+    """Answer with the file of a partner's trial."""
+    file = await actions.open_file(partner, file_format)
     headers = {
         "Content-Disposition": f'attachment; filename="{file.name}"',
         "Content-Length": str(file.byte_count),

@@ -69,7 +69,14 @@ def cases(own: dict[str, str]) -> list[Case]:
         Case("rival machine", f"GET /api/v1/orders/{order}", 404, "order"),
         Case("rival machine", f"GET /api/v1/quotes/{quote}", 404, "quote"),
         Case("rival machine", f"GET /api/v1/entitlements/{entitlement}/download?format=csv", 404),
-        Case("rival machine", "POST /api/v1/orders", 404, "quote", json.dumps({"quote": quote}).encode(), JSON | key),
+        Case(
+            "rival machine",
+            "POST /api/v1/orders",
+            404,
+            "quote",
+            json.dumps({"quote": quote, "terms": "standard-1"}).encode(),
+            JSON | key,
+        ),
         # unknown datasets and releases
         Case("stranger", "GET /datasets/atlantis", 404),
         Case("stranger", "GET /datasets/atlantis/sample.csv", 404),
@@ -85,7 +92,7 @@ def cases(own: dict[str, str]) -> list[Case]:
             "POST /api/v1/orders",
             404,
             "quote",
-            json.dumps({"quote": quote[:-1] + ("0" if quote[-1] != "0" else "1")}).encode(),
+            json.dumps({"quote": quote[:-1] + ("0" if quote[-1] != "0" else "1"), "terms": "standard-1"}).encode(),
             JSON | key,
         ),
         *(
@@ -100,7 +107,14 @@ def cases(own: dict[str, str]) -> list[Case]:
             for what, noun, value in (("orders", "quote", quote), ("quotes", "release", release))
             for amount in (0, -1, 10**30, 1.5, "free")
         ),
-        Case("machine", "POST /api/v1/orders", 422, "Idempotency-Key", json.dumps({"quote": quote}).encode(), JSON),
+        Case(
+            "machine",
+            "POST /api/v1/orders",
+            422,
+            "Idempotency-Key",
+            json.dumps({"quote": quote, "terms": "standard-1"}).encode(),
+            JSON,
+        ),
         # webhooks that Stripe did not sign
         Case("Stripe", "POST /webhooks/stripe", 400, "", event.encode()),
         Case(

@@ -8,6 +8,7 @@ import functools
 import json
 import sys
 import uuid
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -26,12 +27,15 @@ from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.identity.key_actions import create_key
 from marketplace.population_density import actions, rules
+from marketplace.population_density.callbacks import MOST_WAITING, answer_callbacks
 from marketplace.population_density.grid import box_of
 from marketplace.settings import settings
 from tests.marketplace.delivery.test_downloads import Customer, customers
 from tests.marketplace.docs.test_names_and_blocks import blocks_of
+from tests.marketplace.purchases.shop import make_buyer
 from tests.support.clients import run, site
-from tests.support.waiting import until
+from tests.support.dying import killed_everywhere
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -250,7 +254,6 @@ class Sink:
 
 async def test_an_answer_is_posted_to_the_sink(stripe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARTAGE_WEBHOOK_NETWORKS", "127.0.0.0/8")
-    monkeypatch.setattr(actions, "WAITS", (0.0, 0.0))
     monkeypatch.setattr(rules, "SCHEMES", ("https", "http"))
     settings.cache_clear()
     sink = Sink()
@@ -260,16 +263,38 @@ async def test_an_answer_is_posted_to_the_sink(stripe: Any, monkeypatch: pytest.
         async for client in clients():
             sink.statuses = [500, 204]
             accepted = await client.ask(body, 202)
-            await until(lambda: len(sink.came) == 2)
+            assert b"secret" not in await fetch_value("SELECT request FROM density_callback")
+            assert await answer_callbacks() == 1
+            assert await answer_callbacks() == 0, "it waits for five seconds"
+            with clock.shifted(dt.timedelta(seconds=6)):
+                assert await answer_callbacks() == 1
+            assert len(sink.came) == 2
             authorization, posted = sink.came[-1]
             assert (authorization, posted["operationId"]) == ("Bearer secret", accepted["operationId"])
             assert posted["status"] == "SUPPORTED_AREA"
             if check := official():
                 check("schemas/PopulationDensityAsyncResponse", posted)
+            await client.ask({k: v for k, v in body.items() if k != "sinkCredential"}, 202)
+            await execute("UPDATE entitlement SET revoked_at = now()")
+            await answer_callbacks()
+            assert sink.came[-1][1]["statusInfo"].startswith("Client does not have sufficient permissions")
+            await execute("UPDATE entitlement SET revoked_at = NULL")
+            sink.statuses = [410]
+            await client.ask(body, 202)
+            await answer_callbacks()
+            for _ in range(MOST_WAITING):
+                await client.ask(body, 202)
+            assert await client.ask(body, 429, "TOO_MANY_REQUESTS")
+            await execute("UPDATE density_callback SET key_id = 'lost'")
+            while await answer_callbacks():
+                pass
+            assert len(sink.came) == 4, "one that nobody can open is given up"
             monkeypatch.setattr(actions, "_add", None)
             sink.statuses = [500]
             await client.ask({k: v for k, v in body.items() if k != "sinkCredential"}, 202)
-            await until(lambda: len(sink.came) == 4)
+            await execute("UPDATE density_callback SET attempts = 9")
+            assert await answer_callbacks() == 1
+            assert await fetch_value("SELECT count(*) FROM density_callback") == 0
             authorization, posted = sink.came[-1]
             assert (authorization, posted["status"]) == (None, "OPERATION_NOT_COMPLETED")
             if check := official():
@@ -280,3 +305,18 @@ async def test_an_answer_is_posted_to_the_sink(stripe: Any, monkeypatch: pytest.
         monkeypatch.undo()
         settings.cache_clear()
     assert stripe
+
+
+@pytest.mark.deep
+async def test_a_callback_comes_wherever_its_worker_dies(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTAGE_WEBHOOK_NETWORKS", "127.0.0.0/8")
+    sink = Sink()
+    monkeypatch.setenv("SINK", f"http://127.0.0.1:{sink.server.server_port}")
+    await make_buyer()
+    deaths = await killed_everywhere("tests.marketplace.population_density.killed", "callback", database_url)
+    came = Counter(posted["operationId"] for _, posted in sink.came)
+    await asyncio.to_thread(sink.server.shutdown)
+    sink.server.server_close()
+    assert deaths >= 8
+    assert deaths < len(came) <= deaths + 2, "each is answered, the ones that live too"
+    assert set(came.values()) <= {1, 2}, "a death after the post makes the one duplicate"

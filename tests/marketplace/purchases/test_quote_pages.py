@@ -72,10 +72,12 @@ async def test_an_order_asks_for_the_address_first_and_for_a_reason_the_second_t
         assert 'id="reason-error"' in refused.text
         key = await key_actions.create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
         headers = {"authorization": f"Bearer {key}", "idempotency-key": "second"}
-        by_machine = await browser.client.post("/api/v1/orders", json={"quote": str(again)}, headers=headers)
+        by_machine = await browser.client.post(
+            "/api/v1/orders", json={"quote": str(again), "terms": "standard-1"}, headers=headers
+        )
         assert by_machine.status_code == 409
         assert "second time" in by_machine.text
-        asked = {"quote": str(again), "reason": "Our sister company", "reference": "PO 4712"}
+        asked = {"quote": str(again), "terms": "standard-1", "reason": "Our sister company", "reference": "PO 4712"}
         for _ in range(2):
             assert (await browser.client.post("/api/v1/orders", json=asked, headers=headers)).status_code == 201
         second = await order_of(again)

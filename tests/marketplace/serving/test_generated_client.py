@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from marketplace.app import create_app
+from marketplace.database import execute
 from marketplace.identity.key_actions import create_key
-from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, pay
+from tests.marketplace.payments.test_off_session import save
+from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop
 from tests.support.clients import environment, run, site
 from tests.support.reads import fetch_value
 
@@ -31,25 +33,40 @@ BUY = """
 import sys, uuid
 from client import AuthenticatedClient
 from client.api.datasets import list_datasets
-from client.api.purchases import order_quote, show_order
+from client.api.purchases import list_payment_methods, order_quote, show_order, show_terms
 from client.api.quotes import request_quote
-from client.models import OrderRequest, QuoteRequest
+from client.api.subscriptions import subscribe
+from client.models import OrderRequest, OrderRequestPayBy, Problem, QuoteRequest, SubscriptionRequest
 site, key = sys.argv[1:]
 client = AuthenticatedClient(base_url=site, token=key)
 [dataset] = list_datasets.sync(client=client, search="lyon")["datasets"]
 wanted = QuoteRequest(release=uuid.UUID(dataset["release"]))
 quote = request_quote.sync(client=client, body=wanted, idempotency_key=str(uuid.uuid4()))
-order = order_quote.sync(client=client, body=OrderRequest(quote=uuid.UUID(quote["id"])), idempotency_key="mine-1")
-again = show_order.sync(order.id, client=client)
-assert again.payment_url == order.payment_url and order.state == "awaiting_payment"
-print(order.id, again.payment_url)
+terms = show_terms.sync(quote["terms"], client=client)
+assert terms.months == 12
+stale = OrderRequest(quote=uuid.UUID(quote["id"]), terms="standard-0")
+refused = order_quote.sync(client=client, body=stale, idempotency_key="stale")
+assert isinstance(refused, Problem) and refused.status == 409, refused
+[method] = list_payment_methods.sync(client=client).payment_methods
+assert method.last_four == "4242"
+asked = OrderRequest(quote=stale.quote, terms=terms.code, pay_by=OrderRequestPayBy.SAVED_METHOD)
+order = order_quote.sync(client=client, body=asked, idempotency_key="mine-1")
+assert show_order.sync(order.id, client=client).payment_url is None
+page = request_quote.sync(client=client, body=wanted, idempotency_key=str(uuid.uuid4()))
+asked = OrderRequest(quote=uuid.UUID(page["id"]), terms=terms.code, reason="For our other shop")
+by_page = order_quote.sync(client=client, body=asked, idempotency_key="mine-2")
+assert show_order.sync(by_page.id, client=client).payment_url == by_page.payment_url
+asked = SubscriptionRequest(dataset="lyon", releases=4)
+assert subscribe.sync(client=client, body=asked, idempotency_key="mine-3").subscription.state == "active"
+print(order.id)
 """
 DOWNLOAD = """
 import hashlib, sys, uuid
 from client import AuthenticatedClient
 from client.api.delivery import download, show_entitlement
 from client.api.events import list_events
-from client.api.purchases import show_order
+from client.api.purchases import file_claim, list_invoices, show_invoice, show_order
+from client.models import ClaimRequest, ClaimRequestReason
 site, key, order = sys.argv[1:]
 client = AuthenticatedClient(base_url=site, token=key)
 paid = show_order.sync(uuid.UUID(order), client=client)
@@ -57,6 +74,11 @@ entitlement = show_entitlement.sync(paid.entitlement, client=client)
 file = download.sync_detailed(paid.entitlement, client=client)
 assert list_events.sync(client=client).after >= 0
 assert hashlib.sha256(file.content).hexdigest() == entitlement.cells_sha256
+[invoice] = list_invoices.sync(client=client, order=paid.id).invoices
+assert show_invoice.sync_detailed(invoice.id, client=client).content.startswith(b"%PDF-")
+wrong = ClaimRequest(reason=ClaimRequestReason.WRONG_FIGURES, evidence="Zone 69001 has more people than live there.")
+[claim] = file_claim.sync(paid.id, client=client, body=wrong, idempotency_key="claim-1").claims
+assert claim.outcome == ""
 print(paid.state, entitlement.cells_sha256)
 """
 
@@ -64,7 +86,9 @@ print(paid.state, entitlement.cells_sha256)
 @pytest.mark.deep
 async def test_a_generated_client_buys_and_downloads(stripe: Any, tmp_path: Path) -> None:
     await open_shop()
+    await execute("UPDATE dataset SET cadence = 'week'")
     partner = await make_buyer()
+    await save(stripe, partner, token="tok_visa")
     key = await create_key(partner, "program", key_id=uuid.uuid4(), session="a session's secret")
     assert key
     python = await asyncio.to_thread(environment, GENERATOR)
@@ -74,9 +98,8 @@ async def test_a_generated_client_buys_and_downloads(stripe: Any, tmp_path: Path
         (tmp_path / "openapi.json").write_bytes(document.content)
         printed = await run(python, GENERATE, folder=tmp_path)
         code, warnings, _ = printed.split(" ", 2)
-        assert (code, warnings) == ("0", "1"), printed  # of the Atom feed, which such a client does not read
-        order, payment = (await run(python, BUY, address, key, folder=tmp_path)).split()
-        assert (await pay(payment)).status_code == 303
+        assert (code, warnings) == ("0", "2"), printed  # of the Atom feed and of a PDF, which it hands over as they are
+        order = (await run(python, BUY, address, key, folder=tmp_path)).strip()
         await jobs()
         state, seal = (await run(python, DOWNLOAD, address, key, order, folder=tmp_path)).split()
         assert state == "paid"

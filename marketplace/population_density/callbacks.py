@@ -1,0 +1,102 @@
+"""Answers that are posted to a partner's sink: written down before they are promised, and tried as webhooks are.
+
+A worker may die anywhere: what it had claimed is due again a minute later, so that a sink may get an answer twice, under
+the same operation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+from typing import Final
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import fetch_rows, transaction
+from marketplace.identity import vault
+from marketplace.locks import lock
+from marketplace.notifications.posting import post
+from marketplace.notifications.rules import GONE, next_attempt
+from marketplace.population_density.actions import answer, check
+from marketplace.population_density.queries import SQL
+from marketplace.population_density.rules import Density, DensityError, DensityRequest
+from marketplace.population_density.tables import DensityCallback
+
+MOST_WAITING: Final = 20
+"""Callbacks that a partner may wait for at once."""
+BATCH_SIZE: Final = 10
+LEASE: Final = dt.timedelta(minutes=1)
+CREATED: Final = range(200, 300)
+FAILED: Final = "OPERATION_NOT_COMPLETED"
+log = structlog.get_logger(__name__)
+
+
+class Due(Struct, frozen=True):
+    """A callback that is tried now."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    key_id: str
+    request: bytes
+    attempts: int
+
+
+async def promise_answer(partner: uuid.UUID, request: DensityRequest) -> uuid.UUID:
+    """Write down that an answer is owed to the request's sink, and return the operation; refuses a partner that waits for many."""
+    operation, now = uuid.uuid4(), clock.now()
+    content = {"request": msgspec.json.encode(request).decode()}
+    key_id, sealed = vault.seal(content, operation, 0, table="density_callback")
+    async with transaction():
+        await lock(f"density callbacks {partner}")
+        if await DensityCallback.count().where(DensityCallback.partner == partner) >= MOST_WAITING:
+            raise DensityError("TOO_MANY_REQUESTS")
+        new = DensityCallback(id=operation, partner=partner, key_id=key_id, request=sealed, asked_at=now, next_at=now)
+        await DensityCallback.insert(new)
+    return operation
+
+
+async def answer_callbacks() -> int:
+    """Post the answers that are due; a job. Return how many posts were made."""
+    now = clock.now()
+    due = await fetch_rows(Due, SQL["claim"], now, BATCH_SIZE, now + LEASE)
+    await asyncio.gather(*(_answer(one) for one in due))
+    return len(due)
+
+
+async def _answer(due: Due) -> None:
+    """Post one answer; forget it once its sink has it, wants none, or three days are over."""
+    content = vault.find_content(due.key_id, due.request, due.id, 0, table="density_callback")
+    status, again = GONE, None
+    if content is not None:
+        request = msgspec.json.decode(content["request"], type=DensityRequest)
+        status, _ = await post(request.sink or "", await _body(due, request), _headers(request))
+        again = next_attempt(due.attempts, clock.now())
+    is_it = DensityCallback.id == due.id
+    if status in CREATED or status == GONE or again is None:
+        await DensityCallback.delete().where(is_it)
+        if status not in CREATED:
+            log.warning("a density answer was given up", operation=str(due.id), status=status)
+    else:
+        await DensityCallback.update({DensityCallback.next_at: again}).where(is_it)
+
+
+async def _body(due: Due, request: DensityRequest) -> bytes:
+    """Return the answer as it is now, for what was bought may have ended; a failure is an answer too."""
+    try:
+        done = await answer(due.partner, await check(due.partner, request))
+    except DensityError as refused:
+        done = Density([], FAILED, refused.message)
+    except Exception:
+        log.exception("a density request failed", operation=str(due.id))
+        done = Density([], FAILED, "The request could not be processed.")
+    return msgspec.json.encode(msgspec.structs.replace(done, operation_id=due.id))
+
+
+def _headers(request: DensityRequest) -> dict[str, str]:
+    credential = request.sink_credential
+    shown = {"authorization": f"Bearer {credential.access_token}"} if credential and credential.access_token else {}
+    return {"content-type": "application/json", **shown}

@@ -1,0 +1,163 @@
+"""Subscriptions for a partner's programs: begin one, read what it ordered and was credited, pause, go on, end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from litestar import Request, get, post, put
+from litestar.params import FromPath, JSONBody  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Meta, Struct
+
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, partner, vetted_partner
+from marketplace.purchases.api import IdempotencyKey, once
+from marketplace.subscriptions import actions, queries
+from marketplace.web.i18n import gettext
+
+if TYPE_CHECKING:
+    from marketplace.subscriptions.queries import ReleaseOfSubscription, SubscriptionRow
+
+Asked = Request[Actor, Any, Any]
+
+
+class SubscriptionRequest(Struct, forbid_unknown_fields=True):
+    """Which dataset, and how many of its next releases: 4, 12, 26 or 52."""
+
+    dataset: Annotated[str, Meta(max_length=63)]
+    releases: Literal[4, 12, 26, 52]
+
+
+class StateRequest(Struct, forbid_unknown_fields=True):
+    """What a subscription is to be from now on."""
+
+    state: Literal["active", "paused", "ended"]
+
+
+class Subscription(Struct):
+    """A subscription; `locked_minor` is the most that a release costs, in cents before VAT."""
+
+    id: uuid.UUID
+    dataset: str
+    cadence: str
+    locked_minor: int
+    currency: str
+    releases: int
+    """How many are subscribed to …"""
+    ordered: int
+    """… and were ordered so far."""
+    state: str
+    """active, paused or ended."""
+    began_at: dt.datetime
+    ended_at: dt.datetime | None
+    promised_days: int | None
+    """Within how many days of its period's end a release is promised, else a part of its price is given back."""
+    promised_coverage_micro: int | None
+    """The share of lines that a release is promised to cover, in millionths, else a part is given back."""
+
+
+class SubscribedRelease(Struct):
+    """A release that a subscription came to; amounts in cents, VAT included."""
+
+    release: uuid.UUID
+    period_from: dt.datetime
+    period_to: dt.datetime
+    purchase_order: uuid.UUID | None
+    state: str | None
+    """The order's."""
+    total_minor: int | None
+    refused: str
+    """Why it was not sold, where it was not."""
+    credit_minor: int | None
+    """What was given back of it, because it came late or covers fewer lines than promised: the service credit."""
+    days_late: int | None
+    coverage_micro: int | None
+
+
+class Subscriptions(Struct):
+    """A partner's subscriptions, the latest first."""
+
+    subscriptions: list[Subscription]
+
+
+class SubscriptionAnswer(Struct):
+    """A subscription with what it came to, the latest period first."""
+
+    subscription: Subscription
+    releases: list[SubscribedRelease]
+
+
+@get("/api/v1/subscriptions", guards=[partner], opt=expect("partner", scope="orders"), tags=["subscriptions"])
+async def list_subscriptions(request: Asked) -> Subscriptions:
+    """List the partner's subscriptions, the latest first, ended ones too."""
+    assert request.user.partner
+    return Subscriptions([_own(row) for row in await queries.list_own(request.user.partner)])
+
+
+@post(
+    "/api/v1/subscriptions",
+    guards=[vetted_partner],
+    opt=expect("vetted partner", scope="orders"),
+    tags=["subscriptions"],
+)
+async def subscribe(
+    request: Asked, data: JSONBody[SubscriptionRequest], idempotency_key: IdempotencyKey = ""
+) -> SubscriptionAnswer:
+    """Subscribe to a dataset's next releases, each charged to the saved method; the same Idempotency-Key subscribes once."""
+    assert request.user.partner
+    made = once(request.user.partner, "subscription", idempotency_key)
+    await actions.subscribe(request.user.partner, data.dataset, releases=data.releases, subscription=made)
+    return await _answer(request, made)
+
+
+@get(
+    "/api/v1/subscriptions/{subscription:uuid}",
+    guards=[partner],
+    opt=expect("partner", stranger=404, scope="orders"),
+    tags=["subscriptions"],
+)
+async def show_subscription(request: Asked, subscription: FromPath[uuid.UUID]) -> SubscriptionAnswer:
+    """Show a subscription, what it ordered, and what was given back of that as service credits."""
+    return await _answer(request, subscription)
+
+
+@put(
+    "/api/v1/subscriptions/{subscription:uuid}/state",
+    guards=[partner],
+    opt=expect("partner", stranger=404, scope="orders"),
+    tags=["subscriptions"],
+)
+async def change_subscription(
+    request: Asked, subscription: FromPath[uuid.UUID], data: JSONBody[StateRequest]
+) -> SubscriptionAnswer:
+    """Pause a subscription, go on with it, or end it."""
+    assert request.user.partner
+    verb = {"active": actions.resume, "paused": actions.pause, "ended": actions.end}[data.state]
+    await verb(request.user.partner, subscription)
+    return await _answer(request, subscription)
+
+
+async def _answer(request: Asked, subscription: uuid.UUID) -> SubscriptionAnswer:
+    assert request.user.partner
+    row = await queries.get_own(subscription, request.user.partner)
+    return SubscriptionAnswer(_own(row), [_release(one) for one in await queries.list_releases(subscription)])
+
+
+def _own(row: SubscriptionRow) -> Subscription:
+    return Subscription(**{name: getattr(row, name) for name in Subscription.__struct_fields__})
+
+
+def _release(row: ReleaseOfSubscription) -> SubscribedRelease:
+    known = {name: getattr(row, name) for name in SubscribedRelease.__struct_fields__ if name != "refused"}
+    return SubscribedRelease(**known, refused=why(row.refusal))
+
+
+def why(refusal: str) -> str:
+    """Return a refusal that was written down, in the language that is asked for."""
+    stated = json.loads(refusal) if refusal else None
+    return gettext(stated["sentence"]).format(**stated["fields"]) if stated else ""
+
+
+ROUTES = [list_subscriptions, subscribe, show_subscription, change_subscription]
