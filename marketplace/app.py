@@ -93,6 +93,7 @@ from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.rewards import pages as rewards_pages
 from marketplace.rights import pages as rights_pages
 from marketplace.rights import steward_pages as rights_steward_pages
+from marketplace.sandbox import pages as sandbox_pages
 from marketplace.search import routes as search_routes
 from marketplace.second_factors import pages as second_factors_pages
 from marketplace.serving import api_pages as serving_api_pages
@@ -353,6 +354,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     access_company_pages.ROUTES,
     access_partner_pages.ROUTES,
     access_api.ROUTES,
+    sandbox_pages.ROUTES,
     second_factors_pages.ROUTES,
     identity_providers_pages.ROUTES,
     wallets_pages.ROUTES,

@@ -5,6 +5,7 @@ Every sentence names the setting that an operator changes; `init` prints them al
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +29,7 @@ from marketplace.settings import (
     Settings,
     read,
 )
+from marketplace.signing import public_key as verifying_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +49,7 @@ _KNOWN_KEYS: Final = frozenset(
 )
 _OF_JOBS: Final = {"PARTAGE_BID_KEY": DEMO_BID_KEY, "PARTAGE_LOG_KEY": DEMO_LOG_KEY}
 """Keys that `jobs` alone may hold, and what they are where they are not set."""
+_PUBLIC_KEY: Final = re.compile("[0-9a-f]{64}")
 OUR_PREFIXES: Final = ("PARTAGE_", "STRIPE_", "SELLER_", "PAYOUT_", "BUILD_")
 
 
@@ -71,6 +74,7 @@ def problems(chosen: Settings) -> Iterator[str]:
     elif not chosen.stripe_key.strip():
         yield "Set STRIPE_API_KEY: it is empty, and nothing could be paid."
     yield from _sign_in_problems(chosen)
+    yield from sandbox_problems(chosen)
     if not (_is_public_address(chosen.public_url) or (chosen.rehearsal and _is_of_this_machine(chosen.url))):
         yield "Set PARTAGE_URL to the site's public address, beginning with https://: links and cookies need it."
     yield from _key_problems(chosen)
@@ -97,6 +101,18 @@ def _rehearsal_problems(chosen: Settings) -> Iterator[str]:
         yield "Set STRIPE_API_KEY to a test key, sk_test_…: a rehearsal with a live key would move real money."
     if not 0 <= chosen.rehearsal_days <= MOST_DAYS_AHEAD:
         yield f"Set PARTAGE_REHEARSAL_DAYS to a number from 0 to {MOST_DAYS_AHEAD}."
+
+
+def sandbox_problems(chosen: Settings) -> Iterator[str]:
+    """Yield a sentence for what would mix a sandbox with what is real."""
+    if not chosen.sandbox_of:
+        return
+    if not chosen.rehearsal:
+        yield "Set PARTAGE_REHEARSAL=1 beside PARTAGE_SANDBOX_OF: a sandbox takes test money alone."
+    if not _PUBLIC_KEY.fullmatch(chosen.sandbox_of):
+        yield "Set PARTAGE_SANDBOX_OF to 64 hex digits, the public key at /api/v1/keys of the site whose partners enter."
+    elif chosen.sandbox_of == verifying_key(chosen.signing_key).hex():
+        yield "Unset PARTAGE_SANDBOX_OF: a site is no sandbox of its own; the sandbox has other keys and another database."
 
 
 def role_problems(chosen: Settings, role: str) -> Iterator[str]:

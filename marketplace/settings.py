@@ -225,6 +225,8 @@ class Settings:
     rehearsal_days: int = _setting(
         "PARTAGE_REHEARSAL_DAYS", "0", "days that a rehearsal's clock is ahead, to see months close", roles=()
     )
+    sandbox_url: str = _setting("PARTAGE_SANDBOX_URL", "", "address of the sandbox that partners may enter")
+    sandbox_of: str = _setting("PARTAGE_SANDBOX_OF", "", "public key of the site that this is a sandbox of", roles=())
     staff_second_factor: bool = _setting(
         "STAFF_SECOND_FACTOR", "1", "0: staff sign in by password alone, in tests; `serve` refuses it", roles=()
     )

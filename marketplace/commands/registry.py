@@ -24,6 +24,7 @@ from marketplace.commands import (
     print_letters,
     restore,
     retract,
+    sandbox,
     security_log,
     serve,
     sessions,
@@ -37,6 +38,7 @@ COMMANDS: Final = tuple(
     module.COMMAND
     for module in (
         demo,
+        sandbox,
         init,
         staff,
         serve,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PARTS: Final = {
-    "partner": ("files-and-links", "delta-sharing", "population-density", "webhooks", "public-log"),
+    "partner": ("files-and-links", "delta-sharing", "population-density", "webhooks", "sandbox", "public-log"),
     "operator": (
         "going-live",
         "files",
@@ -37,6 +37,7 @@ PARTS: Final = {
         "security",
         "identity-providers",
         "wallets",
+        "sandbox",
         "keys",
         "public-log",
         "sizing",

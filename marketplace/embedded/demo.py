@@ -92,7 +92,7 @@ def run_demo() -> int:
             "EINVOICING_FLOW_URL": einvoicing + FLOW,
             "EINVOICING_DIRECTORY_URL": einvoicing + DIRECTORY,
             "EINVOICING_PLATFORM": PLATFORM_NUMBER,
-            "PARTAGE_ONE_CLICK": "1",
+            "PARTAGE_ONE_CLICK": "0" if settings().sandbox_of else "1",
             "SMTP_URL": settings().smtp_url or (state / "mail").resolve().as_uri(),
             "PAYOUT_IBAN": settings().payout_iban or OUR_IBAN,
             "PAYOUT_THRESHOLD_MINOR": os.environ.get("PAYOUT_THRESHOLD_MINOR", "1"),

@@ -17,14 +17,17 @@ from marketplace.identity import actions as identity
 from marketplace.identity.actors import Actor
 from marketplace.identity.names import stored_as
 from marketplace.identity.staff import invite_staff
+from marketplace.messages.links import link_token
 from marketplace.operators.letters import write_letters
 from marketplace.purchases.invoices import change_billing
+from marketplace.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAMESPACE: Final = uuid.UUID("6f0d4b8e-2c51-4f0a-9d5e-5d1a2a0c7e11")
-PASSWORD: Final = "partage-demo-2026"  # noqa: S105 (printed at every start of the demo, and worth nothing elsewhere)
+PASSWORD: Final = link_token("seed", "password") if settings().sandbox_of else "partage-demo-2026"
+"""Printed at every start: of the demo it is worth nothing elsewhere, and a sandbox, which others reach, has its own."""
 
 
 class DemoPerson(Struct, frozen=True):

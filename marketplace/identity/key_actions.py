@@ -16,6 +16,7 @@ from marketplace.identity import rules
 from marketplace.identity.rules import digest
 from marketplace.identity.sessions import form_secret
 from marketplace.identity.tables import ApiKey
+from marketplace.settings import settings
 
 if TYPE_CHECKING:
     from marketplace.database import Values
@@ -32,7 +33,7 @@ class Key(Struct, frozen=True):
 
 SHOWN_AGAIN = dt.timedelta(minutes=10)
 """How long the same form shows the secret it made once more: a double click or a refresh loses nothing."""
-KEY_PREFIX = "pk_"
+KEY_PREFIX, SANDBOX_KEY_PREFIX = "pk_", "pk_test_"
 
 
 async def create_key(
@@ -53,7 +54,7 @@ async def create_key(
     label, now = rules.clean_text(label, 80, field="label"), clock.now()
     if days not in rules.KEY_DAYS:
         raise Invalid("A key works for {days} days.", days=" / ".join(map(str, rules.KEY_DAYS)), field="days")
-    key = KEY_PREFIX + form_secret(session, key_id, partner)
+    key = (SANDBOX_KEY_PREFIX if settings().sandbox_of else KEY_PREFIX) + form_secret(session, key_id, partner)
     new = ApiKey(
         id=key_id,
         partner=partner,

@@ -15,7 +15,7 @@ FLOORS = (
     {"identity", "auction_kinds"},
     {"second_factors", "recovery", "identity_providers"},
     {"wallets"},
-    {"mail", "ledger", "consent", "access"},
+    {"mail", "ledger", "consent", "access", "sandbox"},
     {"payments", "switches"},
     {"builds", "stripe_accounts"},
     {"release_gate", "subscriber_registry"},

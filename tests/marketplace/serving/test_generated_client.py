@@ -36,7 +36,8 @@ from client.api.datasets import list_datasets
 from client.api.purchases import list_payment_methods, order_quote, show_order, show_terms
 from client.api.quotes import request_quote
 from client.api.subscriptions import subscribe
-from client.models import OrderRequest, OrderRequestPayBy, Problem, QuoteRequest, SubscriptionRequest
+from client.models import OrderRequest, OrderRequestPayBy, Problem, QuoteRequest
+from client.models import SubscriptionRequest, SubscriptionRequestReleases
 site, key = sys.argv[1:]
 client = AuthenticatedClient(base_url=site, token=key)
 [dataset] = list_datasets.sync(client=client, search="lyon")["datasets"]
@@ -56,7 +57,7 @@ page = request_quote.sync(client=client, body=wanted, idempotency_key=str(uuid.u
 asked = OrderRequest(quote=uuid.UUID(page["id"]), terms=terms.code, reason="For our other shop")
 by_page = order_quote.sync(client=client, body=asked, idempotency_key="mine-2")
 assert show_order.sync(by_page.id, client=client).payment_url == by_page.payment_url
-asked = SubscriptionRequest(dataset="lyon", releases=4)
+asked = SubscriptionRequest(dataset="lyon", releases=SubscriptionRequestReleases(4))
 assert subscribe.sync(client=client, body=asked, idempotency_key="mine-3").subscription.state == "active"
 print(order.id)
 """

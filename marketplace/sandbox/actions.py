@@ -1,0 +1,66 @@
+"""Giving a partner a pass into the sandbox; there, letting in who brings one, as a company of its own."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import fetch_row, fetch_scalar, select
+from marketplace.errors import NotFound
+from marketplace.identity.actions import create_partner, vet_partner
+from marketplace.identity.tables import Partner, Person
+from marketplace.sandbox.rules import LASTS, Pass, company_id_of, read_pass, write_pass
+from marketplace.settings import settings
+
+NOBODYS_DOMAIN: Final = "sandbox.example"
+"""Letters to its people go nowhere: a partner reads them in the inbox."""
+
+
+class Company(Struct, frozen=True):
+    """A partner as its pass names it."""
+
+    company: str
+    country: str
+    vat_number: str
+
+
+async def make_pass(partner: uuid.UUID) -> str:
+    """Return the address at which a partner enters the sandbox within ten minutes; refuses where there is none."""
+    chosen = settings()
+    if not chosen.sandbox_url:
+        raise NotFound("This site has no sandbox.")
+    its = await fetch_row(Company, select(Company, Partner).where(Partner.id == partner))
+    assert its, "a partner that asks is there"
+    company = company_id_of(partner, chosen.secret)
+    given = Pass(company, its.company, its.country, its.vat_number, clock.now() + LASTS)
+    return f"{chosen.sandbox_url.rstrip('/')}/sandbox/enter?pass={write_pass(given, chosen.signing_key)}"
+
+
+def check_pass(text: str) -> Pass:
+    """Return what a pass into this sandbox says; refuses where this is none, and a pass that is none of its site's."""
+    of = settings().sandbox_of
+    if not of:
+        raise NotFound("This site is no sandbox.")
+    return read_pass(text, bytes.fromhex(of), clock.now())
+
+
+async def enter(text: str) -> uuid.UUID:
+    """Return the person who is let in by a pass: of a company that is made at its first one, and may buy at once."""
+    given = check_pass(text)
+    partner = await create_partner(
+        company=given.company,
+        country=given.country,
+        vat_number=given.vat_number,
+        name="Sandbox",
+        email=f"{given.company_id}@{NOBODYS_DOMAIN}",
+        password=secrets.token_urlsafe(),
+        partner_id=given.company_id,
+    )
+    await vet_partner(partner, "sandbox")
+    person = await fetch_scalar(uuid.UUID, Person.select(Person.id).where(Person.partner == partner).limit(1))
+    assert person, "a company has the person it was made with"
+    return person

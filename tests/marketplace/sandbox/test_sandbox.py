@@ -1,0 +1,212 @@
+"""A sandbox is another installation: a pass lets a partner in there, and nothing of the one opens or changes anything of the other."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import html5lib
+import httpx
+import pytest
+
+from marketplace import clock
+from marketplace.app import create_app
+from marketplace.identity.key_actions import create_key
+from marketplace.sandbox.rules import LASTS
+from marketplace.setting_checks import problems
+from marketplace.settings import settings
+from marketplace.signing import public_key
+from tests.conftest import as_serving
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.purchases.shop import counts, make_buyer, open_shop, pay
+from tests.marketplace.purchases.test_machines import machine_of
+from tests.support.ports import free_port
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from marketplace.embedded.postgres import EmbeddedPostgres
+
+ROOT = Path(__file__).resolve().parents[3]
+SANDBOX_KEYS = {"PARTAGE_SIGNING_KEY": "5a" * 32, "PARTAGE_SECRET": "another secret, of the sandbox alone"}
+MONEY = ("purchase_order", "payment", "licence", "entitlement", "journal_entry", "invoice", "demand_draw", "log_fact")
+"""Tables in which a purchase leaves a row, or from which prices learn."""
+SERVE = """
+import asyncio, sys, uvicorn
+from marketplace import database
+from marketplace.app import create_app
+from marketplace.embedded.stripe_counterpart.app import create_counterpart
+from marketplace.settings import settings
+from tests.marketplace.purchases.shop import jobs, open_shop
+
+async def main():
+    await database.open_pool(settings().database_url, size=4)
+    await open_shop()
+    def config(app, port):
+        return uvicorn.Config(app, port=port, log_level="warning", lifespan="off")
+    site = uvicorn.Server(config(create_app(manages_pool=False), settings().port))
+    stripe = uvicorn.Server(config(create_counterpart(None), int(sys.argv[1])))
+    async def work():
+        while True:
+            await jobs()
+            await asyncio.sleep(0.2)
+    await asyncio.gather(site.serve(), stripe.serve(), work())
+
+asyncio.run(main())
+"""
+
+
+def pass_of(address: str) -> str:
+    [shown] = parse_qs(urlsplit(address).query)["pass"]
+    return shown
+
+
+async def a_pass(browser: Browser) -> str:
+    page = await browser.get("/en/sandbox")
+    html5lib.HTMLParser(strict=True).parse(page.text)
+    [address] = [part for part in page.text.split('"') if "/sandbox/enter?pass=" in part]
+    return pass_of(address)
+
+
+async def test_a_pass_lets_a_company_into_the_sandbox_of_its_site_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    partner, app = await make_buyer(), create_app(manages_pool=False)
+    ours = public_key(settings().signing_key).hex()
+    async with Browser(app) as browser:
+        await browser.sign_in("atelier@partner.example")
+        assert (await browser.get("/en/sandbox")).status_code == 404, "there is none"
+        monkeypatch.setenv("PARTAGE_SANDBOX_URL", "https://sandbox.example/")
+        settings.cache_clear()
+        assert "/sandbox" in (await browser.get("/en/keys")).text
+        shown = await a_pass(browser)
+        assert str(partner) not in base64.urlsafe_b64decode(shown + "==").decode("latin-1")
+        assert (await browser.get(f"/en/sandbox/enter?pass={shown}")).status_code == 404, "this is the real site"
+    for name, value in SANDBOX_KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PARTAGE_SANDBOX_OF", ours)
+    monkeypatch.delenv("PARTAGE_SANDBOX_URL")
+    settings.cache_clear()
+    async with Browser(app) as browser:
+        entrance = await browser.get(f"/fr/sandbox/enter?pass={shown}")
+        html5lib.HTMLParser(strict=True).parse(entrance.text)
+        assert "Atelier" in entrance.text
+        assert "données inventées et argent de test" in entrance.text
+        for _ in range(2):
+            entered = await browser.submit("/en/sandbox/enter", {"shown": shown})
+            assert entered.headers["location"] == "/en/keys", entered.text
+        assert await counts("partner") == (2,), "the one here, and the one that the pass made"
+        made = await browser.submit(
+            "/en/keys", {"label": "first try", "scopes": "quotes orders downloads", "days": "30"}
+        )
+        assert "pk_test_" in made.text
+        middle = shown[40] != "A"
+        altered = shown[:40] + ("A" if middle else "B") + shown[41:]
+        for wrong in (altered, "", "é", "AAAA", shown[:-4]):
+            refused = await browser.client.get("/en/sandbox/enter", params={"pass": wrong})
+            assert (refused.status_code, "no pass" in text_of(refused)) == (422, True), wrong
+        with clock.shifted(LASTS):
+            assert (await browser.get(f"/en/sandbox/enter?pass={shown}")).status_code == 410
+        assert (await browser.get("/en/sandbox")).status_code == 404, "a sandbox has none of its own"
+    monkeypatch.setenv("PARTAGE_SANDBOX_OF", public_key(settings().signing_key).hex())
+    settings.cache_clear()
+    found = list(problems(settings()))
+    assert any("no sandbox of its own" in one for one in found)
+    assert any("test money alone" in one for one in found)
+    monkeypatch.setenv("PARTAGE_SANDBOX_OF", "key")
+    settings.cache_clear()
+    assert any("64 hex digits" in one for one in problems(settings()))
+
+
+@pytest.mark.deep
+async def test_nothing_of_a_sandbox_reaches_what_is_real(
+    stripe: Any, postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, its_stripe = free_port(), free_port()
+    postgres.run_sql("CREATE DATABASE sandbox TEMPLATE template OWNER partage STRATEGY FILE_COPY")
+    await open_shop()
+    partner, app = await make_buyer(), create_app(manages_pool=False)
+    address = f"http://127.0.0.1:{port}"
+    environment = os.environ | {
+        **SANDBOX_KEYS,
+        "DATABASE_URL": as_serving(postgres.url("sandbox")),
+        "PARTAGE_STATE": str(tmp_path / "sandbox"),
+        "PARTAGE_URL": address,
+        "PARTAGE_SANDBOX_OF": public_key(settings().signing_key).hex(),
+        "PORT": str(port),
+        "STRIPE_API_BASE": f"http://127.0.0.1:{its_stripe}",
+    }
+    monkeypatch.setenv("PARTAGE_SANDBOX_URL", address)
+    settings.cache_clear()
+    real = await create_key(partner, "real", key_id=uuid.uuid4(), session="a session's secret")
+    before = await counts(*MONEY)
+    serving = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVE, str(its_stripe), cwd=ROOT, env=environment, stderr=subprocess.PIPE
+    )
+    try:
+        async with Browser(app) as browser:
+            await browser.sign_in("atelier@partner.example")
+            shown = await a_pass(browser)
+        async with httpx.AsyncClient(base_url=address, follow_redirects=False) as visitor:
+
+            async def is_up() -> bool:
+                try:
+                    return (await visitor.get("/healthz")).status_code == 200
+                except httpx.HTTPError:
+                    return False
+
+            await until(is_up, seconds=60)
+            key = await enter(visitor, shown)
+            datasets = await everything(visitor, key)
+            assert (await visitor.get("/api/v1/me", headers=bearer(real))).status_code == 401, "a real key is nobody's"
+        assert await counts(*MONEY) == before, "nothing here has moved"
+        async with await machine_of(partner, app) as machine:
+            for path in ("/api/v1/me", "/api/v1/orders", "/api/v1/entitlements", f"/api/v1/quotes/{datasets}"):
+                assert (await machine.get(path, headers=bearer(key))).status_code == 401, "its key is nobody's here"
+            asked = {"headers": {"idempotency-key": str(uuid.uuid4())}, "json": {"release": datasets}}
+            assert (await machine.post("/api/v1/quotes", **asked)).status_code == 404, "what is sold there is not here"
+    finally:
+        if serving.returncode is None:
+            serving.kill()
+        print((await serving.communicate())[1].decode()[-3000:])
+        postgres.run_sql("DROP DATABASE sandbox WITH (FORCE)")
+    assert stripe
+
+
+def bearer(key: str | None) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+async def enter(visitor: httpx.AsyncClient, shown: str) -> str:
+    """Go in by a pass as a browser does, and return a key made there."""
+    forms = Browser(None)
+    forms.client = visitor
+    entered = await forms.submit("/en/sandbox/enter", {"shown": shown})
+    assert entered.status_code == 303, entered.text
+    made = await forms.submit("/en/keys", {"label": "try", "scopes": "quotes orders downloads", "days": "30"})
+    return made.text.split('<code class="secret">')[1].split("<")[0]
+
+
+async def everything(visitor: httpx.AsyncClient, key: str) -> str:
+    """Buy and download in the sandbox with test money; return the release."""
+    assert (await visitor.get("/api/v1/me", headers=bearer(key))).json()["sandbox"] is True
+    [dataset] = (await visitor.get("/api/v1/datasets")).json()["datasets"]
+    once = {**bearer(key), "idempotency-key": str(uuid.uuid4())}
+    quote = (await visitor.post("/api/v1/quotes", json={"release": dataset["release"]}, headers=once)).json()
+    asked = {"quote": quote["id"], "terms": quote["terms"]}
+    order = (await visitor.post("/api/v1/orders", json=asked, headers=once)).json()
+    assert (await pay(order["payment_url"])).status_code == 303
+    mine = f"/api/v1/orders/{order['id']}"
+
+    async def is_paid() -> bool:
+        return (await visitor.get(mine, headers=bearer(key))).json()["state"] == "paid"
+
+    await until(is_paid, seconds=60)
+    entitlement = (await visitor.get(mine, headers=bearer(key))).json()["entitlement"]
+    file = await visitor.get(f"/api/v1/entitlements/{entitlement}/download", headers=bearer(key))
+    assert file.content[:4] == b"PAR1"
+    return str(dataset["release"])
