@@ -23,8 +23,8 @@ ORDER BY quote.level, release.revision DESC, entitlement.id
 LIMIT 1000;
 
 -- name: claim
--- Claims the $2 callbacks that are due at $1, the longest due first; each is tried once more by that, and due again at $3
--- unless its outcome is recorded before.
+-- Claims the $2 callbacks that are due at $1, the longest due first; each is tried once more by that, and due again at
+-- $3 unless its outcome is recorded before.
 UPDATE density_callback
 SET attempts = attempts + 1, next_at = $3
 WHERE id IN (
