@@ -44,6 +44,7 @@ from marketplace.app import create_app
 from marketplace.embedded.stripe_counterpart.app import create_counterpart
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import jobs, open_shop
+from tests.support.waiting import until
 
 async def main():
     await database.open_pool(settings().database_url, size=4)
@@ -52,11 +53,7 @@ async def main():
         return uvicorn.Config(app, port=port, log_level="warning", lifespan="off")
     site = uvicorn.Server(config(create_app(manages_pool=False), settings().port))
     stripe = uvicorn.Server(config(create_counterpart(None), int(sys.argv[1])))
-    async def work():
-        while True:
-            await jobs()
-            await asyncio.sleep(0.2)
-    await asyncio.gather(site.serve(), stripe.serve(), work())
+    await asyncio.gather(site.serve(), stripe.serve(), until(jobs, 600))  # they return nothing, so they run for good
 
 asyncio.run(main())
 """
