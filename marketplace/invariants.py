@@ -30,6 +30,7 @@ from marketplace.payments.invariants import PAYMENTS
 from marketplace.payouts.invariants import PAYOUTS
 from marketplace.private_offers.invariants import PRIVATE_OFFERS
 from marketplace.purchases.invariants import SALES
+from marketplace.reverse_auctions.invariants import CALLS
 from marketplace.rewards.invariants import REWARDS
 from marketplace.subscriptions.invariants import SUBSCRIPTIONS
 from marketplace.transparency.invariants import LOG
@@ -55,6 +56,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         PRIVATE_OFFERS,
         TRIALS,
         AUCTIONS,
+        CALLS,
         DOWNLOADS,
         INDEX,
         SHARES,

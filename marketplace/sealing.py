@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, Any, Final
+import uuid
+from typing import Any, Final
 
 import rfc8785
 from cryptography.exceptions import InvalidTag
@@ -17,9 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from marketplace.settings import settings
-
-if TYPE_CHECKING:
-    import uuid
 
 SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 PADDED_TO_BYTES: Final = 1024
@@ -59,12 +57,16 @@ def seal(content: dict[str, Any], row: uuid.UUID, key: str, *, padded_to: int = 
 
 def unseal(sealed: bytes, row: uuid.UUID, private_key: str) -> dict[str, Any]:
     """Return what `seal` was given; refuses UnopenableError."""
-    try:
-        plain = SUITE.decrypt(sealed, _opener(private_key), info=row.bytes)
-    except InvalidTag as problem:
-        raise UnopenableError(f"PARTAGE_BID_KEY does not open the sealed row {row}.") from problem
-    content: dict[str, Any] = json.loads(plain)
+    content: dict[str, Any] = json.loads(unsealed(sealed, row.bytes, private_key))
     return content
+
+
+def unsealed(sealed: bytes, row: bytes, private_key: str) -> bytes:
+    """Return what `seal` was given as padded JSON; row: its id's 16 bytes. Refuses UnopenableError."""
+    try:
+        return SUITE.decrypt(sealed, _opener(private_key), info=row)
+    except InvalidTag as problem:
+        raise UnopenableError(f"PARTAGE_BID_KEY does not open the sealed row {uuid.UUID(bytes=row)}.") from problem
 
 
 def is_usable(key: str) -> bool:

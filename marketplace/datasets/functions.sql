@@ -13,6 +13,17 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON con
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON contributor_promise
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+-- A promise is of a known term: checked for all that are written together. No term is ever deleted.
+CREATE OR REPLACE FUNCTION refuse_unknown_terms() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM (SELECT DISTINCT term FROM fresh) AS promise
+               WHERE NOT EXISTS (SELECT FROM contributor_term WHERE id = promise.term)) THEN
+        RAISE EXCEPTION 'a promise names a term that does not exist' USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER known_term AFTER INSERT ON contributor_promise
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_terms();
 -- A release is built in steps, and immutable from its end on.
 CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE UPDATE OR DELETE ON release FOR EACH ROW
     WHEN (OLD.state IN ('sealed', 'refused', 'blocked')) EXECUTE FUNCTION refuse_change();

@@ -308,14 +308,15 @@ class ContributorTerm(Table, db=DB, tablename="contributor_term"):
 class ContributorPromise(Table, db=DB, tablename="contributor_promise"):
     """The least a subscriber earns of each licence priced within a term whose release they are in; append-only.
 
-    subscriber is a key into `subscriber`, checked where promises are written: by millions, in one statement.
+    subscriber is a key into `subscriber` and term one into terms, both checked where promises are written: by millions, in
+    one statement.
     """
 
     personal_data = PersonalData(
         (Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="subscriber = me.line"
     )
     id = BigSerial(primary_key=True)
-    term = ForeignKey(ContributorTerm, null=False, on_delete=OnDelete.restrict)
+    term = UUID(default=None)
     subscriber = BigInt()
     minimum_micro = BigInt()
     one_promise_a_term = Unique([term, subscriber])

@@ -17,7 +17,7 @@ import structlog
 from msgspec import Struct
 
 from marketplace import sealing
-from marketplace.database import copy_columns, execute, fetch_row, fetch_rows, select, transaction
+from marketplace.database import copy_columns, fetch_row, fetch_rows, select, transaction
 from marketplace.datasets.contributor_terms import write_contributor_term, write_promises
 from marketplace.errors import Conflict
 from marketplace.privacy.noise import laplace
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 BATCH_SIZE: Final = 20
 ROWS_A_READ: Final = 20_000
-ROWS_A_WRITE: Final = 200_000
 WON: Final = REASONS.index(Reason.WON)
 
 
@@ -124,7 +123,7 @@ async def _award(auction: uuid.UUID) -> int:
         if locked.state != "open":
             return 0
         winners = await _write_strata(strata, awards, np.bincount(asks.strata, minlength=len(strata)))
-        await _write_reasons(auction, asks, reasons)
+        await _write_outcomes(asks, reasons)
         await _promise(
             locked, asks, reasons, {row.position: (award_at(awards, row.position), row) for row in strata}, winners
         )
@@ -138,6 +137,7 @@ async def _opened(auction: uuid.UUID, positions: dict[uuid.UUID, int]) -> Asks:
     """Read a closed auction's asks, in pieces, and open them with the key that this job alone holds."""
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 
+    rows: list[bytes] = []
     numbers, of_strata, instants, last = [], [], [], -1
     opener: Opener | None = None
     try:
@@ -145,6 +145,7 @@ async def _opened(auction: uuid.UUID, positions: dict[uuid.UUID, int]) -> Asks:
             last, is_full = piece.subscribers[-1], len(piece.subscribers) == ROWS_A_READ
             opener = opener or Opener(settings().bid_key, is_shared=is_full)
             await opener.add(piece.ids, piece.sealed)
+            rows += piece.ids
             numbers.append(np.array(piece.subscribers, dtype=np.int64))
             of_strata.append(np.array(piece.strata, dtype=np.int64))
             instants.append(np.array(piece.asked_at, dtype=np.int64))
@@ -157,7 +158,8 @@ async def _opened(auction: uuid.UUID, positions: dict[uuid.UUID, int]) -> Asks:
     nothing = [np.zeros(0, dtype=np.int64)]
     who, strata, at = (np.concatenate(column or nothing) for column in (numbers, of_strata, instants))
     arrived = np.lexsort((who, at))
-    return Asks(who[arrived], strata[arrived], least[arrived])
+    ids = np.frombuffer(b"".join(rows), dtype="S16")
+    return Asks(ids[arrived], who[arrived], strata[arrived], least[arrived])
 
 
 async def _read(auction: uuid.UUID, after: int, positions: dict[uuid.UUID, int]) -> SealedPiece | None:
@@ -206,24 +208,16 @@ async def _write_strata(
     return {row.position: about[len(strata) + number] for number, row in enumerate(strata)}
 
 
-async def _write_reasons(auction: uuid.UUID, asks: Asks, reasons: NDArray[np.int64]) -> None:
-    """Write everybody's outcome, ROWS_A_WRITE at a time."""
+async def _write_outcomes(asks: Asks, reasons: NDArray[np.int64]) -> None:
+    """Write what became of every ask: a COPY for each reason, in the order of the key, so that its index grows at its end."""
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 
-    await execute("CREATE TEMPORARY TABLE ask_outcome (subscriber BIGINT, reason BIGINT) ON COMMIT DROP")
-    by_subscriber = np.argsort(asks.subscribers)
-    for start in range(0, len(by_subscriber), ROWS_A_WRITE):
-        some = by_subscriber[start : start + ROWS_A_WRITE]
-        await execute("TRUNCATE ask_outcome")
-        await copy_columns("ask_outcome", {"subscriber": asks.subscribers[some], "reason": reasons[some]})
-        await execute(
-            """UPDATE reverse_auction_ask AS ask
-               SET won = (found.reason = $2)::int, reason = ($3::text[])[found.reason + 1]
-               FROM ask_outcome AS found
-               WHERE ask.auction = $1 AND ask.subscriber = found.subscriber""",
-            auction,
-            WON,
-            [str(reason) for reason in REASONS],
+    by_id = await asyncio.to_thread(np.argsort, asks.ids)
+    ids, reasons = asks.ids[by_id], reasons[by_id]
+    for number in np.unique(reasons).tolist():
+        here = ids[reasons == number]
+        await copy_columns(
+            "reverse_auction_outcome", {"ask": here, "reason": np.full(len(here), REASONS[number].encode())}
         )
 
 

@@ -37,5 +37,7 @@ CREATE OR REPLACE TRIGGER bands_are_fixed BEFORE UPDATE ON reverse_auction_strat
     WHEN (OLD.age_bands IS DISTINCT FROM NEW.age_bands) EXECUTE FUNCTION refuse_change();
 
 CREATE INDEX IF NOT EXISTS ask_by_subscriber ON reverse_auction_ask (subscriber, asked_at DESC);
--- The award writes every row once more: with room for that on each row's own page it writes no index entry.
-ALTER TABLE reverse_auction_ask SET (fillfactor = 45);
+-- Outcomes are rows of their own: nothing but their subscribers' changes of mind writes asks again.
+ALTER TABLE reverse_auction_ask RESET (fillfactor);
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reverse_auction_outcome
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import uuid
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec import Struct
 
 from marketplace import sealing
 
@@ -24,6 +26,15 @@ if TYPE_CHECKING:
 
 WAITING_A_CORE: Final = 2
 """Pieces that are under way for each core; reading waits for more than that, so that they do not fill the memory."""
+
+
+class Opened(Struct, frozen=True):
+    """What is sealed of an ask: the least, in micro-euros."""
+
+    least_micro: int
+
+
+_READER: Final = msgspec.json.Decoder(Opened)
 
 
 class Opener:
@@ -63,6 +74,6 @@ def open_asks(rows: Sequence[bytes], sealed: Sequence[bytes], key: str) -> NDArr
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 
     amounts = (
-        sealing.unseal(one, uuid.UUID(bytes=row), key)["least_micro"] for row, one in zip(rows, sealed, strict=True)
+        _READER.decode(sealing.unsealed(one, row, key)).least_micro for row, one in zip(rows, sealed, strict=True)
     )
     return np.fromiter(amounts, dtype=np.int64, count=len(rows))

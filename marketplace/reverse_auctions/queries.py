@@ -35,7 +35,7 @@ class LockedAuction(Struct, frozen=True):
 
 
 class AuctionRow(Struct, frozen=True):
-    """A reverse auction as listed; the last four fields are the subscriber's who looks, if one does."""
+    """A reverse auction as listed; the last three fields are the subscriber's who looks, if one does."""
 
     id: uuid.UUID
     dataset: str
@@ -49,7 +49,6 @@ class AuctionRow(Struct, frozen=True):
     purpose_en: str
     phase: Phase
     own_stratum: uuid.UUID | None
-    won: int | None
     reason: str | None
     consents: bool
 

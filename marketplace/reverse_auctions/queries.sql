@@ -22,7 +22,7 @@ FROM locked;
 
 -- name: list_auctions
 -- One page of reverse auctions, the last to close first: $1 a subscriber or null, $2 an auction's id or null for all,
--- $3 rows, $4 rows to skip. `own_stratum`, `won`, `reason` and `consents` are the subscriber's.
+-- $3 rows, $4 rows to skip. `own_stratum`, `reason` and `consents` are the subscriber's.
 SELECT
     auction.id,
     auction.dataset,
@@ -41,8 +41,7 @@ SELECT
         ELSE 'closing'
     END AS phase,
     own.stratum AS own_stratum,
-    own.won,
-    own.reason,
+    coalesce(outcome.reason, own.reason) AS reason,
     coalesce(
         (
             SELECT
@@ -65,6 +64,7 @@ JOIN dataset ON dataset.code = auction.dataset
 JOIN purpose ON purpose.code = dataset.purpose
 LEFT JOIN reverse_auction_ask AS own
     ON own.auction = auction.id AND own.subscriber = $1 AND own.withdrawn_at IS NULL
+LEFT JOIN reverse_auction_outcome AS outcome ON outcome.ask = own.id
 WHERE $2::uuid IS NULL OR auction.id = $2
 ORDER BY auction.closes_at DESC, auction.id
 LIMIT $3
@@ -109,3 +109,12 @@ FROM (
     LIMIT $3
 ) AS ask
 JOIN unnest($4::uuid[], $5::bigint[]) AS stratum (id, position) ON stratum.id = ask.stratum;
+
+-- name: list_unanswered
+-- Asks of awarded calls without an outcome, and outcomes of others. Calls of before have theirs in the ask's row.
+SELECT outcome.ask, ask.id, auction.state
+FROM reverse_auction_outcome AS outcome
+FULL JOIN reverse_auction_ask AS ask ON ask.id = outcome.ask
+LEFT JOIN reverse_auction AS auction ON auction.id = ask.auction
+WHERE (auction.state = 'awarded' AND ask.withdrawn_at IS NULL AND ask.reason IS NULL) IS DISTINCT FROM
+      (outcome.ask IS NOT NULL);

@@ -65,15 +65,16 @@ class Timing(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Asks:
-    """An auction's asks in order of arrival, one index each: who, of which stratum's position, the least in µ€."""
+    """An auction's asks in order of arrival, one index each: its id's bytes, who, of which stratum's position, the least in µ€."""
 
+    ids: NDArray[np.bytes_]
     subscribers: NDArray[np.int64]
     strata: NDArray[np.int64]
     least: NDArray[np.int64]
 
     def of(self, some: NDArray[np.bool_]) -> Asks:
         """Return some of them, in their order."""
-        return Asks(self.subscribers[some], self.strata[some], self.least[some])
+        return Asks(self.ids[some], self.subscribers[some], self.strata[some], self.least[some])
 
 
 def check_announcement(strata: Sequence[Stratum], timing: Timing, fewest: int) -> None:

@@ -79,7 +79,27 @@ class ReverseAuctionAsk(Table, db=DB, tablename="reverse_auction_ask"):
     asked_at = Timestamptz()
     withdrawn_at = Timestamptz(null=True, default=None)
     won = Integer(null=True, default=None)
-    """After the award: 1 where they won, else 0."""
+    """Of calls of before outcomes were rows of their own: 1 where they won, else 0, once awarded."""
     reason = Text(null=True, default=None)
     one_ask_a_subscriber = Unique([auction, subscriber])
     answered_with_a_reason = Check("(won IS NULL) = (reason IS NULL) AND won IN (0, 1)")
+
+
+class ReverseAuctionOutcome(Table, db=DB, tablename="reverse_auction_outcome"):
+    """What became of an ask, once its call is awarded; append-only.
+
+    A row of its own, in the order of its key: writing a million asks again costs thrice as much as a million such rows.
+    """
+
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="ask IN (SELECT id FROM reverse_auction_ask WHERE subscriber = me.line AND asked_at > me.since)",
+    )
+    ask = UUID(primary_key=True)
+    """A key into the asks, of which none is ever deleted: an invariant compares both ways."""
+    reason = Text()
+    """One of `rules.REASONS`: a pricing rule's, or that the operator's register has its person in another group."""
+    says_why = Check("reason <> ''")

@@ -53,6 +53,9 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     "every line of the audit trail is in its chain, or waits to be": "DELETE FROM unlinked_action",
     "the chain of the audit trail has no gap": "INSERT INTO trail_link SELECT 2, min(id), repeat('0', 64) FROM staff_action",
     "a partner that has people has one who administers it": "UPDATE person SET is_member = true WHERE partner IS NOT NULL",
+    "every ask of an awarded call has its outcome, and no other has one": (
+        "INSERT INTO reverse_auction_outcome (ask, reason) SELECT gen_random_uuid(), 'won'"
+    ),
     "a sold release is in a live segment of the index, or in none yet": INDEXED.format(
         state="retired", retired_at="now()"
     ),
@@ -117,6 +120,10 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     "a forfeited deposit is entered once as forfeited, for what was captured, and no other is": (
         """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
            VALUES ('deposit_forfeited', gen_random_uuid()::text, now(), now(), 'EUR', 'x')"""
+    ),
+    "what a bank reversed of a forfeited deposit is entered against disputes, and nothing else is": (
+        """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+           VALUES ('deposit_charged_back', 'dp_none', now(), now(), 'EUR', 'x')"""
     ),
     "a journal entry moves something": (
         """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)

@@ -68,6 +68,15 @@ async def close(call: uuid.UUID) -> None:
     await as_owner("ALTER TABLE reverse_auction ENABLE TRIGGER only_forward")
 
 
+async def outcomes() -> dict[int, str]:
+    """Return what became of each subscriber's ask."""
+    rows = await fetch(
+        """SELECT subscriber, outcome.reason FROM reverse_auction_outcome AS outcome
+           JOIN reverse_auction_ask AS ask ON ask.id = outcome.ask ORDER BY subscriber"""
+    )
+    return {row["subscriber"]: row["reason"] for row in rows}
+
+
 async def test_the_lowest_asks_win_one_price_which_is_promised() -> None:
     call, [stratum] = await open_reverse_auction()
     for person, least in enumerate((1_000_000, 3_000_000, 2_000_000, 2_500_000)):
@@ -81,8 +90,7 @@ async def test_the_lowest_asks_win_one_price_which_is_promised() -> None:
     assert await award_auctions() == 0
     await close(call)
     assert sum(await asyncio.gather(*(asyncio.create_task(award_auctions()) for _ in range(4)))) == 1
-    rows = await fetch("SELECT subscriber, won, reason FROM reverse_auction_ask ORDER BY subscriber")
-    assert [(row["subscriber"], row["won"]) for row in rows] == [(0, 1), (1, 1), (2, 0), (3, 0), (4, None)]
+    assert await outcomes() == {0: "won", 1: "won", 2: "over_quota", 3: "over_quota"}
     found = await fetch_one("SELECT winners, price_micro FROM reverse_auction_stratum")
     assert found
     assert (found["winners"], found["price_micro"]) == (2, 2_000_000), "the first ask that did not win"
@@ -95,6 +103,12 @@ async def test_the_lowest_asks_win_one_price_which_is_promised() -> None:
         await actions.ask(0, call, stratum, least_micro=1)
     with pytest.raises(Expired):
         await actions.withdraw(0, call)
+    for statement in (
+        "UPDATE reverse_auction_outcome SET reason = 'won'",
+        "INSERT INTO contributor_promise (term, subscriber, minimum_micro) VALUES (gen_random_uuid(), 2, 1)",
+    ):
+        with pytest.raises(asyncpg.PostgresError):
+            await execute(statement)
 
 
 async def test_each_group_has_its_own_price_within_its_budget(tmp_path: Path) -> None:
@@ -117,8 +131,7 @@ async def test_each_group_has_its_own_price_within_its_budget(tmp_path: Path) ->
     await award_auctions()
     found = await fetch("SELECT winners, price_micro FROM reverse_auction_stratum ORDER BY position")
     assert [tuple(row) for row in found] == [(2, 1_900_000), (2, 3_000_000)]
-    reasons = {row["subscriber"]: row["reason"] for row in await fetch("SELECT * FROM reverse_auction_ask")}
-    assert reasons == {
+    assert await outcomes() == {
         0: "won",
         1: "won",
         2: "over_budget",
@@ -156,15 +169,14 @@ async def test_the_operators_table_decides_who_is_of_a_group_of_ages(tmp_path: P
         await execute("UPDATE reverse_auction_stratum SET age_bands = '{}'")
     await close(call)
     assert await award_auctions() == 1
-    rows = await fetch("SELECT subscriber, won, reason FROM reverse_auction_ask ORDER BY subscriber")
-    assert [tuple(row) for row in rows] == [
-        (0, 1, "won"),
-        (1, 0, "not_of_group"),
-        (2, 1, "won"),
-        (3, 0, "over_quota"),
-        (4, 0, "not_of_group"),
-        (5, 1, "won"),
-    ]
+    assert await outcomes() == {
+        0: "won",
+        1: "not_of_group",
+        2: "won",
+        3: "over_quota",
+        4: "not_of_group",
+        5: "won",
+    }
     found = await fetch("SELECT winners, price_micro FROM reverse_auction_stratum ORDER BY position")
     assert [tuple(row) for row in found] == [(2, 3_000_000), (1, 4_000_000)]
     await make_subscriber(1)
@@ -331,7 +343,7 @@ async def test_someone_who_states_twice_at_once_has_one_ask_that_opens() -> None
     )
     await close(call)
     assert await award_auctions() == 1
-    assert await fetch_value("SELECT won FROM reverse_auction_ask") == 1
+    assert await outcomes() == {1: "won"}
 
 
 async def test_the_award_is_pricings_over_a_thousand_asks() -> None:
@@ -365,8 +377,9 @@ async def test_the_award_is_pricings_over_a_thousand_asks() -> None:
     found = await fetch_one("SELECT winners, price_micro FROM reverse_auction_stratum")
     assert found
     assert tuple(found) == (expected.winners, expected.price_minor)
-    won = {row["subscriber"] for row in await fetch("SELECT subscriber FROM reverse_auction_ask WHERE won = 1")}
-    assert won == set(order[winners_of(expected, least[order])].tolist())
+    assert {who for who, reason in (await outcomes()).items() if reason == "won"} == set(
+        order[winners_of(expected, least[order])].tolist()
+    )
     assert await fetch_value("SELECT count(*) FROM contributor_promise") == expected.winners
 
 
