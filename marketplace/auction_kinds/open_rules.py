@@ -44,7 +44,7 @@ def state_of(auction: AuctionNow) -> AscendingState:
     terms, closes_at = terms_of(auction), microseconds(auction.closes_at)
     if auction.leader is None or auction.leading_maximum_minor is None or auction.price_minor is None:
         return AscendingState(terms, closes_at)
-    leader, currency = str(auction.leader), auction.currency
+    leader, currency = auction.leader.hex, auction.currency
     leading = ProxyBid(leader, Money(auction.leading_maximum_minor, currency), terms.opens_at)
     return AscendingState(terms, closes_at, leader, Money(auction.price_minor, currency), (leading,))
 
@@ -62,7 +62,7 @@ class ProxyBidding:
         """Accept or refuse a bid received at `at`. In an auction that a job has closed no bid counts, whenever it ends."""
         if self.auction.state != "open":
             return BidAnswer.REFUSED_TOO_EARLY if at < self.auction.opens_at else BidAnswer.REFUSED_TOO_LATE
-        bid = ProxyBid(str(partner), Money(maximum_minor, self.auction.currency), microseconds(at))
+        bid = ProxyBid(partner.hex, Money(maximum_minor, self.auction.currency), microseconds(at))
         after, answer = place(self.state, bid)
         if after is not self.state:
             leading = next(one for one in after.maxima if one.bidder == after.leader)

@@ -46,6 +46,8 @@ class Debt(Struct, frozen=True):
     owed_minor: int
     left_minor: int
     is_under_way: bool
+    is_disputed: bool
+    is_reversed: bool
     decided_at: dt.datetime
     barred_until: dt.datetime
     settled_at: dt.datetime | None

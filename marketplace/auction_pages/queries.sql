@@ -72,8 +72,10 @@ SELECT
     dataset.title_en,
     auction.currency,
     owed.owed_minor,
-    greatest(0, owed.owed_minor - paid.received_minor)::bigint AS left_minor,
+    greatest(0, owed.owed_minor - received_for_default(owed.partner, owed.auction)) AS left_minor,
     paid.is_under_way,
+    paid.is_disputed,
+    paid.is_reversed,
     owed.decided_at,
     owed.barred_until,
     owed.settled_at
@@ -83,10 +85,12 @@ JOIN offer ON offer.id = auction.offer
 JOIN dataset ON dataset.code = offer.dataset
 CROSS JOIN LATERAL (
     SELECT
-        coalesce(sum(payment.received_minor - payment.refunded_minor), 0) AS received_minor,
-        coalesce(bool_or(payment.state IN ('authorised', 'processing')), false) AS is_under_way
+        coalesce(bool_or(payment.state IN ('authorised', 'processing')), false) AS is_under_way,
+        coalesce(bool_or(dispute.state = 'open'), false) AS is_disputed,
+        coalesce(bool_or(dispute.state = 'lost'), false) AS is_reversed
     FROM auction_deposit AS deposit
     JOIN payment ON payment.subject = deposit.id
+    LEFT JOIN dispute ON dispute.payment_subject = payment.subject
     WHERE deposit.auction = owed.auction
       AND deposit.partner = owed.partner
 ) AS paid

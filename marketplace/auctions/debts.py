@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from marketplace import clock
 from marketplace.auctions.eligibility import PAGE_LASTS, email_of
 from marketplace.auctions.queries import SQL
 from marketplace.auctions.tables import AuctionDefault, AuctionDeposit
-from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
+from marketplace.database import execute, fetch_row, fetch_rows, transaction
 from marketplace.errors import Conflict, NotFound
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import debt_due
@@ -26,7 +27,6 @@ from marketplace.payments import actions as payments
 from marketplace.payments.events import refresh_payment
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command, run_commands
-from marketplace.payments.tables import Payment
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -37,13 +37,24 @@ PAGE: Final = "/auctions/debts"
 
 
 class Owed(Struct, frozen=True):
-    """What a winner who did not pay owes beyond its deposits."""
+    """What a winner who did not pay owes beyond what is received, and the id of the payment that it is collected by."""
 
     id: uuid.UUID
+    payment: uuid.UUID
+    is_again: bool
+    """Whether it was paid before, and a bank reversed that."""
     auction: uuid.UUID
     partner: uuid.UUID
     currency: str
     amount_minor: int
+
+
+class DebtPayment(Struct, frozen=True):
+    """A payment by which a debt is collected."""
+
+    subject: uuid.UUID
+    state: str
+    checkout_url: str | None
 
 
 class Bar(Struct, frozen=True):
@@ -69,7 +80,10 @@ async def find_bar(partner: uuid.UUID, auction: uuid.UUID) -> Bar | None:
 
 
 async def collect_owed() -> int:
-    """Charge who did not pay, on the saved method or else a page, for what no deposit of theirs covered, and write so; return how many."""
+    """Charge who did not pay, on the saved method or else a page, for what is not received of it, and write so; return how many.
+
+    What a bank reversed is asked for on a page alone: a card whose owner disputed a charge is not charged again.
+    """
     rows = await fetch_rows(Owed, SQL["list_uncollected"], BATCH_SIZE)
     for row in rows:
         page = f"{settings().url}/en{PAGE}"
@@ -77,7 +91,7 @@ async def collect_owed() -> int:
         async with transaction():
             await AuctionDeposit.insert(
                 AuctionDeposit(
-                    id=row.id,
+                    id=row.payment,
                     auction=row.auction,
                     partner=row.partner,
                     amount_minor=row.amount_minor,
@@ -86,9 +100,9 @@ async def collect_owed() -> int:
                     ended_at=now,
                 )
             ).on_conflict(action="DO NOTHING", target=AuctionDeposit.id)
-            await payments.request_charge(
-                row.id,
-                row.partner,
+            ask = payments.request_payment if row.is_again else partial(payments.request_charge, partner=row.partner)
+            await ask(
+                row.payment,
                 amount_minor=row.amount_minor,
                 currency=row.currency,
                 lines=[Line("What an unpaid award was sold for less", row.amount_minor)],
@@ -98,46 +112,58 @@ async def collect_owed() -> int:
                 locale="en",
                 expires_at=now + PAGE_LASTS,
             )
-            await send(debt_due.KIND, row.id, [Recipient("partner", str(row.partner))], auction=str(row.auction))
+            await send(debt_due.KIND, row.payment, [Recipient("partner", str(row.partner))], auction=str(row.auction))
     return len(rows)
 
 
 async def settle_debts() -> int:
-    """Note which debts are paid, and which are not any more since it was given back; return how many changed."""
+    """Note which debts are paid, and which are not any more, given back or reversed by a bank; return how many changed."""
     return await execute(
-        """UPDATE auction_default AS owed
-           SET settled_at = CASE WHEN settled_at IS NULL THEN clock_timestamp() END
-           WHERE (settled_at IS NULL) = (owed_minor <= (
-               SELECT coalesce(sum(received_minor - refunded_minor), 0)
-               FROM auction_deposit AS deposit JOIN payment ON payment.subject = deposit.id
-               WHERE deposit.auction = owed.auction AND deposit.partner = owed.partner
-           ))"""
+        """UPDATE auction_default SET settled_at = CASE WHEN settled_at IS NULL THEN clock_timestamp() END
+           WHERE (settled_at IS NULL) = (owed_minor <= received_for_default(partner, auction))"""
     )
 
 
 async def pay_debt(actor: Actor, debt: uuid.UUID) -> str | None:
     """Return the address of Stripe's page where a partner pays a debt of its own; None where it is paid, or under way.
 
-    Refuses NotFound for anybody else's, and Conflict while a deposit is still being captured for it.
+    Refuses NotFound for anybody else's, and Conflict while a deposit is still being captured for it, or a bank decides.
     """
     owed = (AuctionDefault.id == debt) & (AuctionDefault.partner == actor.partner)
     if not await AuctionDefault.exists().where(owed):
         raise NotFound("There is nothing to pay.")
-    if await settle_debts() and await AuctionDefault.exists().where(owed, AuctionDefault.settled_at.is_not_null()):
+    await settle_debts()
+    if await AuctionDefault.exists().where(owed, AuctionDefault.settled_at.is_not_null()):
         return None
     if await collect_owed():
         await run_commands()
-    of_debt = Payment.subject == debt
-    state = await fetch_scalar(str, Payment.select(Payment.state).where(of_debt))
-    if state is None and not await AuctionDefault.exists().where(owed, AuctionDefault.settled_at.is_not_null()):
+    payment = await _find_payment(debt)
+    if payment is None:
         raise Conflict("Your deposit is being captured for it; look again in a few minutes.")
-    if state in ("expired", "failed"):
-        await run_command(await payments.request_page_again(debt, expires_at=clock.now() + PAGE_LASTS))
-    return await fetch_scalar(str, Payment.select(Payment.checkout_url).where(of_debt, Payment.state == "open"))
+    if payment.state in ("paid", "refunded"):
+        raise Conflict("Your bank is deciding on a payment of it: it can be paid once that is over.")
+    if payment.state in ("expired", "failed"):
+        await run_command(await payments.request_page_again(payment.subject, expires_at=clock.now() + PAGE_LASTS))
+        payment = await _find_payment(debt)
+        assert payment
+    return payment.checkout_url if payment.state == "open" else None
+
+
+async def _find_payment(debt: uuid.UUID) -> DebtPayment | None:
+    """Return the latest payment by which a debt is collected."""
+    return await fetch_row(
+        DebtPayment,
+        """SELECT payment.subject, payment.state, payment.checkout_url FROM auction_default AS owed
+           JOIN auction_deposit AS deposit ON deposit.auction = owed.auction AND deposit.partner = owed.partner
+           JOIN payment ON payment.subject = deposit.id AND payment.capture = 'automatic'
+           WHERE owed.id = $1 ORDER BY deposit.asked_at DESC LIMIT 1""",
+        debt,
+    )
 
 
 async def refresh_debt(partner: uuid.UUID, debt: uuid.UUID) -> None:
     """Ask Stripe for a debt's status, for someone who returns from its page, and note whether it is paid."""
     if await AuctionDefault.exists().where((AuctionDefault.id == debt) & (AuctionDefault.partner == partner)):
-        await refresh_payment(debt)
+        if payment := await _find_payment(debt):
+            await refresh_payment(payment.subject)
         await settle_debts()

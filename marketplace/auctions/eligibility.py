@@ -82,6 +82,15 @@ class ForfeitedDeposit(Struct, frozen=True):
     currency: str
 
 
+class ReversedDeposit(Struct, frozen=True):
+    """A dispute over a forfeited deposit that was lost, and its cents."""
+
+    id: str
+    amount_minor: int
+    currency: str
+    at: dt.datetime
+
+
 async def find_refusal(partner: uuid.UUID, auction: uuid.UUID) -> str | None:
     """Return why a partner may not bid in an auction just now, as a key, or None where it may."""
     return await fetch_scalar(str, "SELECT bidder_refusal($1, $2)", partner, auction)
@@ -255,9 +264,22 @@ async def end_deposits() -> int:
 
 
 async def _enter_forfeited() -> None:
-    """Enter deposits that were captured: an indemnity, without VAT, once each."""
+    """Enter deposits that were captured, and what banks reversed of them: an indemnity, without VAT, once each."""
     captured = await fetch_rows(ForfeitedDeposit, SQL["list_forfeited"], BATCH_SIZE)
     await record_all([_entry_of(row) for row in captured])
+    lost = await fetch_rows(
+        ReversedDeposit,
+        """SELECT dispute.id, least(dispute.amount_minor, payment.received_minor) AS amount_minor, dispute.currency,
+                  coalesce(dispute.closed_at, dispute.opened_at) AS at
+           FROM dispute JOIN auction_deposit AS deposit ON deposit.id = dispute.payment_subject
+           JOIN payment ON payment.subject = deposit.id
+           WHERE dispute.state = 'lost'
+             AND EXISTS (SELECT FROM journal_entry WHERE kind = 'deposit_forfeited' AND source_id = deposit.id::text)
+             AND NOT EXISTS (SELECT FROM journal_entry WHERE kind = 'deposit_charged_back' AND source_id = dispute.id)
+           LIMIT $1""",
+        BATCH_SIZE,
+    )
+    await record_all([_reversal_of(row) for row in lost])
 
 
 def _entry_of(deposit: ForfeitedDeposit) -> Entry:
@@ -268,5 +290,17 @@ def _entry_of(deposit: ForfeitedDeposit) -> Entry:
         "Deposit of a winner who did not pay in time",
         [(chart.PARTNERS, chart.FORFEITED_DEPOSITS, deposit.received_minor)],
         deposit.currency,
+        late=True,
+    )
+
+
+def _reversal_of(dispute: ReversedDeposit) -> Entry:
+    return Entry(
+        "deposit_charged_back",
+        dispute.id,
+        dispute.at,
+        "Deposit reversed by its bank",
+        [(chart.FORFEITED_DEPOSITS, chart.DISPUTES, dispute.amount_minor)],
+        dispute.currency,
         late=True,
     )

@@ -124,6 +124,17 @@ BEGIN
     RETURN bid_refusal(bidder, asked, 0);
 END $$;
 
+-- Return what is ours of what a bidder's deposits and payments for an auction it did not pay brought, in cents: received,
+-- not given back, and not reversed by its bank, nor before it.
+CREATE OR REPLACE FUNCTION received_for_default(bidder uuid, asked uuid) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT coalesce(sum(greatest(0, received_minor - refunded_minor - coalesce((
+                SELECT sum(dispute.amount_minor) FROM dispute
+                WHERE payment_subject = payment.subject AND dispute.state IN ('open', 'lost')), 0))), 0)
+            FROM auction_deposit AS deposit JOIN payment ON payment.subject = deposit.id
+            WHERE deposit.auction = asked AND deposit.partner = bidder);
+END $$;
+
 -- Return the most, in cents, that a bidder's sealed bid may be in an auction: what needs no deposit of its size, or the
 -- largest deposit authorised for as long as the first winner may pay. Null where no bid needs one.
 CREATE OR REPLACE FUNCTION bid_cover(bidder uuid, asked uuid) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$

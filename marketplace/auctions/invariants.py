@@ -82,4 +82,16 @@ AUCTIONS: Final = (
              AND (ending IS DISTINCT FROM 'forfeited' OR received_minor IS DISTINCT FROM posted.amount_minor)""",
         (chart.PARTNERS, chart.FORFEITED_DEPOSITS),
     ),
+    Invariant(
+        "what a bank reversed of a forfeited deposit is entered against disputes, and nothing else is",
+        """SELECT entry.id AS entry, entry.source_id AS dispute, posted.amount_minor
+           FROM journal_entry AS entry LEFT JOIN dispute ON dispute.id = entry.source_id
+           LEFT JOIN auction_deposit ON auction_deposit.id = dispute.payment_subject
+           LEFT JOIN LATERAL (SELECT sum(amount_minor) AS amount_minor FROM posting
+                              WHERE posting.entry = entry.id AND (debit, credit) = ($1::text, $2::text)) AS posted ON true
+           WHERE entry.kind = 'deposit_charged_back'
+             AND (ending IS DISTINCT FROM 'forfeited' OR dispute.state <> 'lost'
+                  OR posted.amount_minor IS NULL OR posted.amount_minor > dispute.amount_minor)""",
+        (chart.FORFEITED_DEPOSITS, chart.DISPUTES),
+    ),
 )

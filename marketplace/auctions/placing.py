@@ -107,8 +107,8 @@ async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[u
     bidding, position = bids_of_kind.begin(auction), auction.bid_count
     placed: list[PlacedBid] = []
     written: dict[uuid.UUID, Bid] = {}
-    for place, (bid, refusal) in enumerate(zip(bids, auction.refusals, strict=True)):
-        received_at = auction.locked_at + place * MICROSECOND
+    received_at = auction.locked_at
+    for bid, refusal in zip(bids, auction.refusals, strict=True):
         before = known.get(bid.id) or written.get(bid.id)
         if before is not None:
             placed.append(PlacedBid(before, is_repeated=True))
@@ -134,6 +134,7 @@ async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[u
             closes_at=bidding.closes_at,
         )
         placed.append(PlacedBid(row))
+        received_at += MICROSECOND
     await _write(auction, list(written.values()), bidding, position)
     return placed
 
@@ -174,7 +175,7 @@ async def _write(auction: AuctionForBids, rows: Sequence[Bid], bidding: Bidding,
             [row.partner for row in rows],
             [row.pseudonym for row in rows],
             [row.position for row in rows],
-            [row.received_at for row in rows],
+            auction.locked_at,
             [row.maximum_minor for row in rows],
             [row.answer for row in rows],
             [row.price_minor for row in rows],

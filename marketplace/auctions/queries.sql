@@ -202,20 +202,22 @@ SELECT EXISTS (
 );
 
 -- name: write_open_bids
--- Writes new open bids of the auction $1, an array a column; none where one of their ids is known (bid_pkey). In the
--- order of their ids, so that two auctions that are sent the same ids wait for each other in one order, never in a
--- circle. Where some were accepted, which makes them $11, the lead is written too, and every process that shows it is
--- notified once the transaction commits.
+-- Writes new open bids of the auction $1, an array a column, each received a microsecond after the one before it,
+-- from $6 on; none where one of their ids is known (bid_pkey). In the order of their ids, so that two auctions that are
+-- sent the same ids wait for each other in one order, never in a circle. Where some were accepted, which makes them
+-- $11, the lead is written too, and every process that shows it is notified once the transaction commits.
 WITH written AS (
     INSERT INTO bid (
         id, auction, partner, pseudonym, position, received_at, maximum_minor, commitments, answer, price_minor,
         closes_at
     )
-    SELECT id, $1, partner, pseudonym, position, received_at, maximum_minor, '{}', answer, price_minor, closes_at
+    SELECT
+        id, $1, partner, pseudonym, position, $6::timestamptz + (place - 1) * interval '1 microsecond', maximum_minor,
+        '{}', answer, price_minor, closes_at
     FROM unnest(
-        $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::text[],
-        $9::bigint[], $10::timestamptz[]
-    ) AS given (id, partner, pseudonym, position, received_at, maximum_minor, answer, price_minor, closes_at)
+        $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $7::bigint[], $8::text[], $9::bigint[], $10::timestamptz[]
+    ) WITH ORDINALITY
+        AS given (id, partner, pseudonym, position, maximum_minor, answer, price_minor, closes_at, place)
     ORDER BY id
 ),
 lead AS (
@@ -321,16 +323,6 @@ WHERE outcome.id = sale.outcome
   AND sale.due_at <= $2
   AND sale.purchase_order IS NOT NULL
   AND NOT {called_back};
-
--- name: find_window_holder
--- The partner who paid or still may for the auction $1, of the latest round.
-SELECT outcome.partner
-FROM auction_sale AS sale
-JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-WHERE outcome.auction = $1
-  AND sale.state IN ('due', 'paid')
-ORDER BY outcome.round DESC
-LIMIT 1;
 
 -- name: get_sale
 -- The sale $1 with all that ordering it needs. $2 the only partner it may be of, or null; $3 a person of it, whose
@@ -459,14 +451,29 @@ GROUP BY outcome.auction, outcome.partner
 ON CONFLICT (auction, partner) DO NOTHING;
 
 -- name: list_uncollected
--- What winners who did not pay owe beyond their deposits, all of which ended, and was not asked for yet; $1 rows.
-SELECT defaulted.id, defaulted.auction, defaulted.partner, auction.currency, owed.amount_minor
+-- What winners who did not pay owe beyond what is ours of their deposits and payments, where none of these is still on
+-- its way, to be paid, or before a bank; $1 rows. The first is collected under the debt's own id, another, once a bank
+-- reversed one, under the number of those before.
+SELECT
+    defaulted.id,
+    CASE WHEN owed.asked = 0 THEN defaulted.id ELSE md5(defaulted.id || ' ' || owed.asked)::uuid END AS payment,
+    owed.asked > 0 AS is_again,
+    defaulted.auction,
+    defaulted.partner,
+    auction.currency,
+    owed.amount_minor
 FROM auction_default AS defaulted
 JOIN auction ON auction.id = defaulted.auction
 CROSS JOIN LATERAL (
     SELECT
-        (defaulted.owed_minor - coalesce(sum(received_minor - refunded_minor), 0))::bigint AS amount_minor,
-        count(*) FILTER (WHERE deposit.ending IS NULL OR payment.state = 'authorised') AS pending
+        defaulted.owed_minor - received_for_default(defaulted.partner, defaulted.auction) AS amount_minor,
+        count(*) FILTER (WHERE payment.capture = 'automatic') AS asked,
+        count(*) FILTER (
+            WHERE deposit.ending IS NULL
+               OR payment.state = 'authorised'
+               OR payment.capture = 'automatic' AND payment.state NOT IN ('paid', 'refunded')
+               OR EXISTS (SELECT FROM dispute WHERE payment_subject = payment.subject AND dispute.state = 'open')
+        ) AS pending
     FROM auction_deposit AS deposit
     JOIN payment ON payment.subject = deposit.id
     WHERE deposit.auction = defaulted.auction
@@ -474,7 +481,6 @@ CROSS JOIN LATERAL (
 ) AS owed
 WHERE owed.amount_minor > 0
   AND owed.pending = 0
-  AND NOT EXISTS (SELECT FROM auction_deposit WHERE auction_deposit.id = defaulted.id)
 LIMIT $1;
 
 -- name: list_forfeited
@@ -488,13 +494,3 @@ WHERE ending = 'forfeited'
       SELECT FROM journal_entry WHERE kind = 'deposit_forfeited' AND source_id = deposit.id::text
   )
 LIMIT $1;
-
--- name: count_sales
--- When the offer $1 was listed, and how many licences of it were sold at a posted price since $2.
-SELECT offer.listed_at, count(licence.id) AS sales
-FROM offer
-LEFT JOIN quote ON quote.offer = offer.id AND quote.auction IS NULL
-LEFT JOIN purchase_order ON purchase_order.quote = quote.id
-LEFT JOIN licence ON licence.purchase_order = purchase_order.id AND sold_at > $2
-WHERE offer.id = $1
-GROUP BY offer.id;

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Final
 import rfc8785
 from msgspec import Struct, to_builtins
 
-from marketplace.auctions.queries import SQL
 from marketplace.catalogue.actions import price_now
 from marketplace.catalogue.queries import get_evidence, list_priced_releases
 from marketplace.database import fetch_row, fetch_rows
@@ -141,7 +140,16 @@ async def _of_window(
 
 async def _history(offer: uuid.UUID, now: dt.datetime) -> History:
     """Return how many licences of an offer were sold at a posted price, in the last ninety days, or since it was listed."""
-    row = await fetch_row(ListedRow, SQL["count_sales"], offer, now - HISTORY_DAYS * DAY)
+    row = await fetch_row(
+        ListedRow,
+        """SELECT offer.listed_at, count(licence.id) AS sales FROM offer
+           LEFT JOIN quote ON quote.offer = offer.id AND quote.auction IS NULL
+           LEFT JOIN purchase_order ON purchase_order.quote = quote.id
+           LEFT JOIN licence ON licence.purchase_order = purchase_order.id AND sold_at > $2
+           WHERE offer.id = $1 GROUP BY offer.id""",
+        offer,
+        now - HISTORY_DAYS * DAY,
+    )
     assert row, "the offer's row is locked, or its releases were priced just now"
     return History(row.sales, min(max(-(-(now - row.listed_at) // DAY), SHORTEST_HISTORY_DAYS), HISTORY_DAYS))
 

@@ -77,10 +77,15 @@ async def write_round(
 
 
 async def grant_window_of(auction: LockedAuction) -> None:
-    """Write an exclusive window down to the catalogue's offer, for the partner who paid or still may."""
+    """Write an exclusive window down to the catalogue's offer, for the partner who paid or still may, of the latest round."""
     if auction.exclusive_from is None or auction.exclusive_to is None:
         return
-    holder = await fetch_scalar(uuid.UUID, SQL["find_window_holder"], auction.id)
+    holder = await fetch_scalar(
+        uuid.UUID,
+        """SELECT outcome.partner FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           WHERE outcome.auction = $1 AND sale.state IN ('due', 'paid') ORDER BY outcome.round DESC LIMIT 1""",
+        auction.id,
+    )
     await grant_window(auction.id, auction.offer, holder, auction.exclusive_from, auction.exclusive_to)
 
 

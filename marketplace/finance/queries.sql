@@ -39,6 +39,13 @@ WITH movement AS MATERIALIZED (
     JOIN posting ON posting.entry = journal_entry.id
     WHERE kind = 'deposit_forfeited'
     GROUP BY source_id
+), reversed AS MATERIALIZED (
+    SELECT dispute.payment_subject AS subject, sum(posting.amount_minor)::bigint AS amount_minor
+    FROM journal_entry
+    JOIN posting ON posting.entry = journal_entry.id
+    JOIN dispute ON dispute.id = journal_entry.source_id
+    WHERE kind = 'deposit_charged_back'
+    GROUP BY dispute.payment_subject
 )
 SELECT
     purchase_order.id,
@@ -51,7 +58,7 @@ SELECT
     coalesce(movement.disputed_minor, 0) AS disputed_minor,
     coalesce(movement.kept_minor, 0) + coalesce(banked.amount_minor, 0) AS kept_minor,
     coalesce(returned.refund_minor, 0) AS returned_minor,
-    coalesce(returned.dispute_minor, 0) AS charged_back_minor,
+    coalesce(returned.dispute_minor, reversed.amount_minor, 0) AS charged_back_minor,
     returned.at AS returned_at,
     total_minor - coalesce(returned.failure_minor, 0) AS due_minor,
     coalesce(forfeit.amount_minor, 0) AS forfeit_minor,
@@ -73,6 +80,7 @@ LEFT JOIN banked ON banked.subject = purchase_order.id
 LEFT JOIN returned ON returned.subject = purchase_order.id
 LEFT JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.source_id = purchase_order.id::text
 LEFT JOIN forfeit ON forfeit.subject = movement.subject::text
+LEFT JOIN reversed ON reversed.subject = movement.subject
 LEFT JOIN payment ON payment.subject = movement.subject
 LEFT JOIN licence ON licence.purchase_order = purchase_order.id
 LEFT JOIN entitlement ON entitlement.licence = licence.id

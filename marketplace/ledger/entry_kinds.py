@@ -100,6 +100,15 @@ KINDS: Final = (
         invariant="a forfeited deposit is entered once as forfeited, for what was captured, and no other is",
     ),
     EntryKind(
+        "deposit_charged_back",
+        "Dépôt d’enchère repris par la banque",
+        "Forfeited deposit reversed",
+        "dispute",
+        frozenset({(chart.FORFEITED_DEPOSITS, chart.DISPUTES)}),
+        "dispute_open",
+        invariant="what a bank reversed of a forfeited deposit is entered against disputes, and nothing else is",
+    ),
+    EntryKind(
         "shares_held",
         "Parts retenues",
         "Shares held",

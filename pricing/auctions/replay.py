@@ -66,10 +66,12 @@ def replay(
     award = award_of(transcript.kind, transcript.terms, revealed)
     differences += _award_differences(transcript.award, award)
     differences += read(_refused_differences, transcript, revealed)
-    differences += read(_round_differences, transcript, revealed, award)
+    of_rounds, unsold = read(_round_differences, transcript, revealed, award)
+    differences += of_rounds
     cannot_show = [BLIND_SPOT]
     if transcript.rounds:
         cannot_show.append("whether who is said not to have paid did not")
+    cannot_show += [f"whether {lot}, left unpaid and not sold again, was called back" for lot in unsold]
     hidden = sum(reveal is None for reveal in transcript.reveals)
     if hidden:
         cannot_show.append(f"what {hidden} unrevealed bids were")
@@ -148,19 +150,22 @@ def _refused_differences(transcript: Transcript, revealed: Sequence[Mapping[str,
 
 def _round_differences(
     transcript: Transcript, revealed: Sequence[Mapping[str, Any]], award: Mapping[str, Any]
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     """Return where what was awarded again is not what the same rule gives without those who did not pay.
 
-    award: the first one, as the rule gives it.
+    And, in order, the goods that they left and no round sells again. award: the first one, as the rule gives it.
     """
     differences: list[str] = []
+    unsold: set[str] = set()
     won = {one["bidder"]: set(one.get("goods", ())) for one in award["outcomes"] if one["units"]}
     for number, stated in enumerate(transcript.rounds, 2):
         gone, kept, free = set(stated["without"]), set(stated["kept"]), set(stated["free"])
         if stated["round"] != number or not gone or not gone | kept <= won.keys() or (gone & kept and not free):
             differences.append(f"round {number} is not about winners of the rounds before it")
-        if not free <= set().union(*(won.get(one, set()) for one in gone)):
+        left = set().union(*(won.get(one, set()) for one in gone)) - set().union(*(won.get(one, set()) for one in kept))
+        if not free <= left:
             differences.append(f"round {number} sells lots that nobody left unpaid")
+        unsold = left - free
         found = _awarded_again(transcript, revealed, stated)
         differences += [f"round {number}: {one}" for one in _award_differences(stated["award"], found)]
         won |= {
@@ -168,7 +173,7 @@ def _round_differences(
             for one in found["outcomes"]
             if one["units"] and one["bidder"] not in kept
         }
-    return differences
+    return differences, sorted(unsold)
 
 
 def _award_differences(stated: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:

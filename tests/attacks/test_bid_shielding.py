@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -193,12 +194,55 @@ async def test_who_has_no_deposit_is_charged_the_difference_and_can_pay_it(strip
         after = await browser.submit(f"/en/auctions/debts/{debt['id']}/pay", {})
         assert after.headers["location"].endswith("/auctions/debts"), "nothing is paid twice"
         assert await fetch_value("SELECT bid_refusal($1, $2, 0)", crook, auction) is None, "the bar is lifted"
-    await jobs()
-    await ending.settle_sales()
-    assert await ending.settle_sales() == 0
-    assert await balance("758100") == -FLOOR
+        await jobs()
+        await ending.settle_sales()
+        assert await ending.settle_sales() == 0
+        assert await balance("758100") == -FLOOR
+        await has_its_payment_reversed(stripe, browser, crook, auction)
     assert await fetch_value("SELECT net_minor FROM auction_sale WHERE state IN ('due', 'paid')") == FLOOR
     await books_are_clean()
+
+
+async def has_its_payment_reversed(stripe: Any, browser: Browser, crook: uuid.UUID, auction: uuid.UUID) -> None:  # noqa: F811
+    """Have a defaulter's bank dispute what it paid: its bar is back at once; once that is lost, so is the debt, to be paid again."""
+    refusal = "SELECT bid_refusal($1, $2, 0)"
+    [debt] = [row["id"] for row in await fetch("SELECT id FROM auction_default")]
+
+    async def disputed(*, won: bool) -> None:
+        """Let the bank dispute the latest payment, and decide."""
+        intent = await fetch_value(
+            """SELECT payment_intent_id FROM payment JOIN auction_deposit AS debt ON debt.id = subject
+               WHERE state = 'paid' AND partner = $1 ORDER BY paid_at DESC""",
+            crook,
+        )
+        dispute = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent)
+        await jobs()
+        await ending.settle_sales()
+        assert await fetch_value(refusal, crook, auction) == "barred", "while its bank decides, too"
+        assert "Your bank is deciding" in text_of(await browser.get("/en/auctions/debts"))
+        refused = await browser.submit(f"/en/auctions/debts/{debt}/pay", {})
+        assert (refused.status_code, "deciding on a payment" in text_of(refused)) == (409, True)
+        await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=won)
+        await jobs()
+        await ending.settle_sales()
+
+    await disputed(won=False)
+    assert await balance("758100") == 0, "the books gave it back"
+    assert await fetch_value(refusal, crook, auction) == "barred"
+    await run_commands()
+    assert await ending.settle_sales() == 0, "asked for once"
+    assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'debt_due'") == 2
+    page = text_of(await browser.get("/en/auctions/debts"))
+    assert "Your bank reversed a payment of it: you owe it again." in page
+    assert "Votre banque a repris un paiement" in text_of(await browser.get("/fr/auctions/debts"))
+    assert await fetch_value("SELECT count(*) FROM payment WHERE state = 'open'") == 1, "its card is not charged again"
+    asked = await browser.submit(f"/en/auctions/debts/{debt}/pay", {})
+    await pay(asked.headers["location"])
+    assert "Paid: you may bid again" in text_of(await browser.get(f"/en/auctions/debts?paid={debt}"))
+    assert await fetch_value(refusal, crook, auction) is None
+    await disputed(won=True)
+    assert await fetch_value(refusal, crook, auction) is None, "its bank decided for us"
+    assert await balance("758100") == -FLOOR
 
 
 async def test_a_sealed_bid_beyond_its_deposit_is_void_once_opened_and_shows_nothing_before(

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import secrets
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from marketplace import clock
 from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.sealed_rules import good
 from marketplace.auctions import award as ending
 from marketplace.auctions import charge
 from marketplace.auctions.actions import place_sealed_bid
 from marketplace.auctions.announcing import Plan, announce
-from marketplace.auctions.queries import get_auction, list_lots
+from marketplace.auctions.queries import get_auction, get_transcript, list_lots
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
+from marketplace.transparency.actions import keep_log
+from pricing.__main__ import main as pricing
+from pricing.auctions.replay import again
+from pricing.auctions.transcript import from_json, to_json
 from tests.marketplace.auctions.builders import Bidder, make_bidder, make_offer
 from tests.marketplace.auctions.test_money import end
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.marketplace.transparency.logs import log_folder, log_key
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 DAY = dt.timedelta(days=1)
@@ -158,7 +167,9 @@ async def test_a_steward_ticks_the_lots() -> None:
         assert (await steward.submit("/en/steward/auctions/new", strange)).status_code == 422
 
 
-async def test_lots_that_were_not_paid_go_to_the_next_and_the_others_stay() -> None:
+async def test_lots_that_were_not_paid_go_to_the_next_and_the_others_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Of three lots two are left by who does not pay: the rule is applied to them alone, among those who won nothing."""
     offer, lots = await make_offer(3, floor_minor=LYON)
     auction = await announce(plan(offer, lots), by="Steward")
@@ -179,3 +190,51 @@ async def test_lots_that_were_not_paid_go_to_the_next_and_the_others_stay() -> N
     [owed] = await fetch("SELECT partner, owed_minor FROM auction_default")
     paid = await fetch_value("SELECT sum(net_minor) FROM auction_sale WHERE state = 'defaulted'")
     assert tuple(owed) == (pair.partner, paid - 2 * LYON)
+    await a_changed_round_shows(auction, tmp_path, capsys)
+
+
+async def a_changed_round_shows(auction: uuid.UUID, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Change each part of a round: neither the public log, which has its transcript, nor the rule then agrees."""
+    await keep_log()
+    document, tiles, key = (await get_transcript(auction)).decode(), await log_folder(), await log_key()
+    place = folder / "transcript.json"
+    command = ["verify", "--key", key, "--tiles", str(tiles), "--transcript", str(place)]
+
+    def printed_of(made: Any) -> tuple[int, int, str]:
+        """Return what `verify` and `replay` end with, and all they print."""
+        place.write_text(made if isinstance(made, str) else json.dumps(made, separators=(",", ":")))
+        status = pricing(command), pricing(["replay", str(place)])
+        return *status, capsys.readouterr().out
+
+    verified, replayed, printed = printed_of(document)
+    assert (verified, replayed) == (0, 0), printed
+    assert "whether who is said not to have paid did not" in printed
+    assert "was called back" not in printed
+    made = from_json(document)
+    [second] = made.rounds
+    [pair], [kept], free = second["without"], second["kept"], second["free"]
+    loser = next(one["bidder"] for one in second["award"]["outcomes"] if not one["units"])
+    for without, keeps, frees, sentence in (
+        ([pair], [kept], [*free, good(2)], "sells lots that nobody left unpaid"),
+        ([pair, loser], [kept], free, "is not about winners"),
+        ([kept], [pair], [good(2)], ""),
+        ([pair], [kept], free[:1], "left unpaid and not sold again, was called back"),
+    ):
+        other = again(replace(made, rounds=()), without=without, kept=keeps, free=frees)
+        verified, replayed, printed = printed_of(to_json(other))
+        assert verified == 1, "the log has another transcript"
+        assert sentence in printed, printed
+        assert replayed == (0 if sentence == "" or "called back" in sentence else 1)
+    for tamper in (
+        lambda one: one["award"]["outcomes"].pop(),
+        lambda one: one["award"]["outcomes"][0].update(pays_minor=one["award"]["outcomes"][0]["pays_minor"] + 1),
+        lambda one: one.update(round=3),
+        lambda one: one["free"].pop(),
+        lambda one: one["without"].clear(),
+    ):
+        changed = json.loads(document)
+        tamper(changed["rounds"][0])
+        assert printed_of(changed)[:2] == (1, 1), "neither the log nor the rule agrees"
+    verified, _, printed = printed_of(to_json(replace(made, rounds=())))
+    assert verified == 0, "the first transcript is the one that was published first"
+    assert "what was awarded again, by entry" in printed, "a round left out is named"
