@@ -25,7 +25,7 @@ from marketplace.auctions.queries import get_terms, list_reserves, lock_auction
 from marketplace.auctions.receipts import BidReceipt, receipt_of
 from marketplace.auctions.tables import Auction, AuctionLead
 from marketplace.auctions.tables import Bid as BidTable
-from marketplace.catalogue.actions import reserve_window
+from marketplace.catalogue.actions import grant_window, reserve_window
 from marketplace.database import columns, execute, fetch_row, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from pricing.money import EUR
@@ -91,6 +91,8 @@ async def cancel(auction: uuid.UUID, reason: str, *, by: str) -> None:
         await Auction.update(
             {Auction.state: "cancelled", Auction.cancelled_reason: f"{reason.strip()} ({by})"}, force=True
         ).where(Auction.id == auction)
+        if locked.exclusive_from and locked.exclusive_to:
+            await grant_window(auction, locked.offer, None, locked.exclusive_from, locked.exclusive_to)
         await notify(auction)
 
 
@@ -205,7 +207,7 @@ async def _write_sealed(bid: BidTable, locked: LockedAuction) -> Bid | None:
     lead = AuctionLead.update({AuctionLead.bid_count: new.position}, force=True)
     await lead.where(AuctionLead.auction == locked.id)
     if locked.exclusive_from and locked.exclusive_to and new.position == 1:
-        # From its first bid on the window is somebody's, and the award may come late: nobody is quoted in it until then.
+        # Announced by a version that did not reserve it then: nobody is quoted in it before it is decided whose it is.
         await reserve_window(locked.id, locked.offer, locked.exclusive_from, locked.exclusive_to)
     await notify(locked.id)
     return new

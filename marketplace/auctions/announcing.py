@@ -16,15 +16,19 @@ from marketplace.auction_kinds.transcript_rules import terms_digest
 from marketplace.auctions.queries import SQL, get_terms, list_reserves
 from marketplace.auctions.reserves import deposit_of, reckon_reserve
 from marketplace.auctions.tables import Auction, AuctionLead, AuctionLot
+from marketplace.catalogue.actions import reserve_window
 from marketplace.catalogue.queries import is_quoted_beyond
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import get_dataset
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.instants import microseconds
 from marketplace.log.actions import state_fact
+from marketplace.subscriptions.queries import is_subscribed_to
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from marketplace.auction_kinds.kind_rules import AuctionKind
     from marketplace.auctions.reserves import Reckoned
 
@@ -82,7 +86,7 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
     async with transaction():
         offers = await _lock_offers(plan)
         reserve_minor, reckoned = await _reserve(plan, now)
-        await _refuse_overlap(plan, list(offers), auction)
+        await _refuse_overlap(plan, offers, auction)
         lots = [max(reserve_minor, reckoned.floors[release]) for release in plan.releases]
         row = _row_of(plan, kind, auction, offers[plan.offer])
         row.reserve_minor, row.forgone_minor = reserve_minor, reckoned.forgone_minor
@@ -97,6 +101,10 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
                 )
             )
             await AuctionLead.insert(AuctionLead(auction=auction, closes_at=plan.closes_at, bid_count=0))
+            if (
+                plan.exclusive_from and plan.exclusive_to
+            ):  # Nobody is promised anything in it until it is decided whose it is.
+                await reserve_window(auction, plan.offer, plan.exclusive_from, plan.exclusive_to)
             await _state_opened(auction)
     return auction
 
@@ -177,16 +185,22 @@ async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:
     return offers
 
 
-async def _refuse_overlap(plan: Plan, offers: list[uuid.UUID], auction: uuid.UUID) -> None:
+async def _refuse_overlap(plan: Plan, offers: Mapping[uuid.UUID, LockedOffer], auction: uuid.UUID) -> None:
     """Refuse a plan that would sell inside another auction's exclusive window, or the other way round.
 
+    And a window over what others were promised: a price that they hold, or the next releases that they subscribed to.
     An auction sells from its end to as many times its time to pay as it has rounds. The offers' rows are locked.
     """
     ends_paying = plan.closes_at + rules.LAST_ROUND * dt.timedelta(hours=plan.pay_within_hours)
     if plan.exclusive_from and await is_quoted_beyond(plan.offer, plan.exclusive_from, clock.now()):
         raise Conflict("Somebody holds a price that is good until after the window begins: let it begin later.")
+    if plan.exclusive_from and await is_subscribed_to(offers[plan.offer].dataset):
+        raise Conflict(
+            "A partner is subscribed to this dataset, and what it was promised prevails: nobody can have it alone before "
+            "that has ended."
+        )
     window, sells = (plan.exclusive_from, plan.exclusive_to), (plan.closes_at, ends_paying)
-    if await fetch_scalar(bool, SQL["overlaps_a_window"], offers, auction, *window, *sells, rules.LAST_ROUND):
+    if await fetch_scalar(bool, SQL["overlaps_a_window"], list(offers), auction, *window, *sells, rules.LAST_ROUND):
         raise Conflict(
             "Another auction of this dataset would sell inside an exclusive window; cancel one, or choose other instants."
         )

@@ -6,6 +6,7 @@ entries are purchases' own. Where the audit refuses the locked price the release
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
 
@@ -14,8 +15,9 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import menu
-from marketplace.catalogue.queries import find_listed_release, get_listing
-from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
+from marketplace.catalogue.queries import find_listed_release, get_listing, is_reserved
+from marketplace.catalogue.tables import Offer
+from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound, Refusal
 from marketplace.locks import lock
 from marketplace.messages.actions import send
@@ -32,6 +34,8 @@ from pricing.credits import promised_coverage
 BATCH_SIZE = 200
 CHOICES = (4, 12, 26, 52)
 """How many releases can be subscribed to."""
+AHEAD = dt.timedelta(days=3_660)
+"""Further than any window is announced ahead."""
 
 
 class Due(Struct, frozen=True):
@@ -71,6 +75,7 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
     price, promised = await catalogue.price_now(latest, now=clock.now()), await days_to_promise(latest)
     async with transaction():
         await lock(f"subscriptions {partner}")
+        await _refuse_reserved(partner, listing.offer)
         is_it = Subscription.id == subscription
         known = await fetch_row(Known, select(Known, Subscription).where(is_it))
         if known is not None:
@@ -106,8 +111,11 @@ async def pause(partner: uuid.UUID, subscription: uuid.UUID) -> None:
 
 
 async def resume(partner: uuid.UUID, subscription: uuid.UUID) -> None:
-    """Go on with a paused subscription; an order that was not paid is made anew."""
+    """Go on with a paused subscription; an order that was not paid is made anew. Refuses as `subscribe` where a window is ahead."""
+    row = await get_own(subscription, partner)
     async with transaction():
+        if offer := await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == row.dataset)):
+            await _refuse_reserved(partner, offer)
         await _move(partner, subscription, "paused", "active")
         await execute(SQL["forget_lapsed"], subscription)
 
@@ -118,6 +126,19 @@ async def end(partner: uuid.UUID, subscription: uuid.UUID) -> None:
     if row.state != "ended":
         ended = {Subscription.state: "ended", Subscription.ended_at: clock.now()}
         await Subscription.update(ended).where(Subscription.id == subscription, Subscription.state != "ended")  # type: ignore[arg-type]
+
+
+async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID) -> None:
+    """Refuse to promise next releases where somebody else has, or bids for, the dataset alone; against an auction's announcement.
+
+    The offer's row is locked with it, so that neither misses the other.
+    """
+    await execute("SELECT FROM offer WHERE id = $1 FOR SHARE", offer)
+    now = clock.now()
+    if await is_reserved(offer, partner, now, now + AHEAD):
+        raise Conflict(
+            "Another partner has this dataset exclusively, or may have it soon: subscribe once that is over."
+        )
 
 
 async def _move(partner: uuid.UUID, subscription: uuid.UUID, before: str, after: str) -> None:

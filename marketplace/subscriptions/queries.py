@@ -11,6 +11,7 @@ from msgspec import Struct
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.errors import NotFound
 from marketplace.statements import load_statements
+from marketplace.subscriptions.tables import Subscription
 
 SQL: Final = load_statements(__package__)
 
@@ -65,6 +66,11 @@ async def get_own(subscription: uuid.UUID, partner: uuid.UUID) -> SubscriptionRo
     if row is None:
         raise NotFound("There is no such subscription.")
     return row
+
+
+async def is_subscribed_to(dataset: str) -> bool:
+    """Return whether anybody's subscription to a dataset is running: neither paused nor ended."""
+    return bool(await Subscription.exists().where(Subscription.dataset == dataset, Subscription.state == "active"))
 
 
 async def list_releases(subscription: uuid.UUID) -> list[ReleaseOfSubscription]:

@@ -25,10 +25,10 @@ FLOORS = (
     {"catalogue"},
     {"stewardship"},
     {"purchases"},
+    {"subscriptions"},
     {
         "dry_runs",
         "search",
-        "subscriptions",
         "claims",
         "private_offers",
         "baskets",
