@@ -41,7 +41,7 @@ class DepositForm(Struct):
     """A button, or a choice of amounts in cents: its form's id is the deposit's."""
 
     form_id: uuid.UUID
-    amount: int = 0
+    amount: int = field(name="band", default=0)
 
 
 def _known(path: str) -> str:

@@ -142,7 +142,7 @@ async def test_no_window_opens_over_a_price_that_somebody_holds() -> None:
 
 
 async def test_no_window_opens_over_a_running_subscription_nor_a_subscription_over_a_window() -> None:
-    """Whoever is promised first prevails, from the announcement on: before the first bid, and until the auction is cancelled."""
+    """Who is promised first prevails, from the announcement on: before the first bid, and until the auction is cancelled."""
     release = await open_shop()
     partner, rival = await make_buyer("first"), await make_buyer("second")
     for one in (partner, rival):

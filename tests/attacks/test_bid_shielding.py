@@ -109,11 +109,11 @@ async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe
         assert "owes by how much the next buyer pays less" in page
         assert "may not bid for 180 days, nor before it has paid what it owes" in page
         assert "A bid above €300.03 needs a deposit of its size" in page
-        odd = await browsers[0].submit(f"/en/auctions/{auction}/deposit", {"amount": "1"})
+        odd = await browsers[0].submit(f"/en/auctions/{auction}/deposit", {"band": "1"})
         assert odd.status_code == 422
         for browser in browsers[:2]:
             assert "To bid more than" in text_of(await browser.get(f"/en/auctions/{auction}"))
-            await browser.submit(f"/en/auctions/{auction}/deposit", {"amount": str(50 * LIMIT)})
+            await browser.submit(f"/en/auctions/{auction}/deposit", {"band": str(50 * LIMIT)})
             await sweep_events()
             await handle_events()
             assert "Accepted" in text_of(await bid_on_page(browser, auction, SHIELD))
@@ -261,7 +261,7 @@ async def test_a_sealed_bid_beyond_its_deposit_is_void_once_opened_and_shows_not
         page = text_of(await browser.get(f"/en/auctions/{auction}"))
         assert "Above €300.03 your bid would be void when bids are opened" in page
         assert "The deposit is chosen before the bid is sealed" in page
-        await other.submit(f"/en/auctions/{auction}/deposit", {"amount": str(2 * LIMIT)})
+        await other.submit(f"/en/auctions/{auction}/deposit", {"band": str(2 * LIMIT)})
         await sweep_events()
         await handle_events()
         assert "Above €600.06 your bid would be void" in text_of(await other.get(f"/en/auctions/{auction}"))

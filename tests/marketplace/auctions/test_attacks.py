@@ -185,14 +185,17 @@ async def test_a_window_is_as_long_as_its_reserve_was_reckoned_for(stripe: Any) 
     assert await fetch_value("SELECT count(*) FROM auction") == 0
 
 
-async def test_from_the_first_bid_on_nobody_is_quoted_in_the_window(stripe: Any) -> None:
+async def test_from_its_announcement_on_nobody_is_quoted_in_the_window(stripe: Any) -> None:
     release = await open_shop()
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     for partner in (ann, bob):
         await save(stripe, partner, token="tok_visa")
-    auction = await announced(release, "exclusive")
-    with clock.shifted(2 * DAY):
+    unwanted = await announced(release, "exclusive")
+    with clock.shifted(2 * DAY), pytest.raises(Conflict, match="exclusively"):
         await catalogue.quote(bob, release, quote_id=uuid.uuid4())
+    await end(unwanted)
+    assert await fetch_value("SELECT count(*) FROM exclusive_window") == 0, "nobody bid: the window is nobody's"
+    auction = await announced(release, "exclusive")
     await bid(ann, auction, 900_000)
     await bid(bob, auction, 950_000)
     await catalogue.quote(bob, release, quote_id=uuid.uuid4())

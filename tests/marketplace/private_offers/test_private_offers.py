@@ -40,8 +40,18 @@ async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
     async with Browser() as samir, Browser() as buyer, Browser() as rival, Browser() as stranger:
         for browser, email in ((samir, "samir@partage"), (buyer, "atelier@partner"), (rival, "rival@partner")):
             await browser.sign_in(f"{email}.example")
-        public = ("/en/", "/en/catalogue", "/en/datasets/lyon", "/api/v1/datasets")
+        public = (
+            "/en/",
+            "/en/catalogue",
+            "/en/datasets/lyon",
+            "/api/v1/datasets",
+            "/sitemaps/1",
+            "/en/auctions",
+            "/en/transparency",
+        )
         before = [text_of(await stranger.get(path)) for path in public]
+        logged = "SELECT (SELECT count(*) FROM log_fact) + (SELECT count(*) FROM hidden_fact)"
+        facts = await fetch_value(logged)
         for field, value, why in (
             ("partner", "odd", "vetted partner"),
             ("partner", str(uuid.uuid4()), "vetted partner"),
@@ -84,6 +94,7 @@ async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
         assert (order["state"], order["net_minor"]) == ("paid", private)
         assert await fetch_value("SELECT count(*) FROM posted_sale") == 0, "demand learns nothing from it"
         assert [text_of(await stranger.get(path)) for path in public] == before, "nothing public shows that it exists"
+        assert await fetch_value(logged) == facts, "nor has the public log a fact of it"
         listing = text_of(await samir.get("/fr/steward/private-offers"))
         assert "Atelier" in listing
         await samir.submit("/en/steward/private-offers/withdraw", {"offer": form})
