@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -32,6 +33,8 @@ def log_plainly() -> None:
 
 def main() -> None:
     """Run one command; a refusal, and an object store that does not answer, is one sentence and exit code 1."""
+    if find_spec("msgspec") is None:
+        sys.exit("Only the client is installed here; `pip install 'partage[server]'` brings the marketplace.")
     log_plainly()
     arguments = parser().parse_args()
     from marketplace.errors import Refusal, Unavailable

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PARTS: Final = {
-    "partner": ("files-and-links", "delta-sharing", "population-density", "webhooks", "sandbox", "public-log"),
+    "partner": (
+        "programs",
+        "files-and-links",
+        "delta-sharing",
+        "population-density",
+        "webhooks",
+        "sandbox",
+        "public-log",
+    ),
     "operator": (
         "going-live",
         "files",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.source import product_files, slice_of
 
 FLOORS = (
-    {"pricing"},
+    {"pricing", "client"},
     {"errors", "instants", "line_index", "personal_data"},
     {"clock", "local_time", "settings", "paging", "progress", "statements", "words"},
     {"database", "functions", "object_store", "tracing", "web"},

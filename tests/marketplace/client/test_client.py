@@ -1,0 +1,142 @@
+"""The client of `pip install partage`: as the document has it, against the running site, and in an environment of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import inspect
+import os
+import subprocess
+import sys
+import uuid
+import venv
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace.client.__main__ import main
+from marketplace.client.calls import Refused
+from marketplace.client.client import BrokenFileError, Client
+from marketplace.client.operations import Operations
+from marketplace.database import execute
+from marketplace.identity.key_actions import create_key
+from tests.api_client import FOLDER, formatted, read_document, written
+from tests.marketplace.delivery.test_downloads import customers
+from tests.marketplace.docs.test_names_and_blocks import blocks_of
+from tests.marketplace.payments.test_off_session import save
+from tests.support.clients import site
+from tests.support.reads import fetch_value
+from tests.test_wheel import Installed, installed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["installed"]
+ROWS = 300
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+PERIOD = (START, START + dt.timedelta(hours=ROWS))
+
+
+async def test_the_client_is_what_the_document_says() -> None:
+    for name, text in written(await read_document()).items():
+        assert (FOLDER / name).read_text() == formatted(text), "python -m tests.api_client writes it anew"
+
+
+async def test_files_are_fetched_whole_or_not_at_all(
+    stripe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async for customer in customers(ROWS, PERIOD):
+        key = await create_key(customer.partner, "client", key_id=uuid.uuid4(), session="a session's secret")
+        seal = await fetch_value("SELECT cells_sha256 FROM release")
+        assert key
+        async with site() as address:
+            client = Client(address, key)
+            mine = str(customer.entitlement)
+            file = await asyncio.to_thread(client.get, mine, tmp_path)
+            assert hashlib.sha256(file.read_bytes()).hexdigest() == seal
+            monkeypatch.setenv("PARTAGE_KEY", key)
+            for command, printed in (
+                (["list"], f"{mine}  lyon\n"),
+                (["get", "lyon", "--format", "csv", "--to", str(tmp_path)], ".csv\n"),
+                (["get", mine, "--to", str(tmp_path / "one.parquet")], "one.parquet\n"),
+            ):
+                assert await asyncio.to_thread(main, ["--site", address, *command]) == 0
+                assert capsys.readouterr().out.endswith(printed)
+            for command, said in (
+                (["get", "atlantis"], "no open entitlement atlantis"),
+                (["get", mine, "--format", "abacus"], "422"),
+            ):
+                assert await asyncio.to_thread(main, ["--site", address, *command]) == 1
+                assert said in capsys.readouterr().err
+            for wrong in ("http://site.example", "", "ftp://127.0.0.1"):
+                assert main(["--site", wrong, "list"]) == 1
+            with pytest.raises(Refused, match="401: Sign in first"):
+                await asyncio.to_thread(Client(address, "pk_none").me)
+            order = {"quote": str(uuid.uuid4()), "terms": "standard-1"}
+            with pytest.raises(Refused) as refused:
+                await asyncio.to_thread(client.order_quote, order, idempotency_key="k")
+            assert refused.value.problem["title"] == "Not Found"
+            with pytest.raises(Refused, match="307: HTTP 307"):  # a redirect is not followed: the key is for one site
+                await asyncio.to_thread(client.ask, "GET", "/nowhere")
+            assert await asyncio.to_thread(asked_everything, client) > 35
+            await execute("UPDATE release SET cells_sha256 = repeat('0', 64)")
+            before = sorted(tmp_path.iterdir())  # noqa: ASYNC240 (a folder of the test)
+            with pytest.raises(BrokenFileError):
+                await asyncio.to_thread(client.get, mine, tmp_path / "broken.parquet")
+            assert sorted(tmp_path.iterdir()) == before  # noqa: ASYNC240 (a folder of the test)
+            await execute("UPDATE release SET cells_sha256 = $1", seal)
+    assert stripe
+
+
+def asked_everything(client: Client) -> int:
+    """Make every call there is with ids of nothing; each reaches a route of the site. Return how many there are."""
+    calls = [name for name, of in vars(Operations).items() if inspect.isfunction(of)]
+    for name in calls:
+        given = inspect.signature(getattr(client, name)).parameters.values()
+        needed = {
+            one.name: {} if one.name == "body" else str(uuid.uuid4()) for one in given if one.default is one.empty
+        }
+        try:
+            answer = getattr(client, name)(**needed)
+        except Refused as refused:
+            assert refused.status in {400, 403, 404, 409, 422}, f"{name}: {refused}"
+            assert "nothing at this address" not in refused.detail, name
+        else:
+            if isinstance(answer, HTTPResponse):
+                answer.close()
+    return len(calls)
+
+
+@pytest.mark.deep
+async def test_the_slim_package_needs_nothing_and_its_page_runs(
+    stripe: Any, installed: Installed, tmp_path: Path
+) -> None:
+    environment = tmp_path / "slim"
+    await asyncio.to_thread(venv.create, environment, with_pip=False)
+    pip = [sys.executable, "-m", "pip", "--isolated", "--python", str(environment / "bin" / "python"), "install", "-q"]
+    subprocess.run([*pip, "--no-index", "--no-compile", str(installed.wheel)], check=True)  # noqa: ASYNC221
+    python, shell = [block for block in blocks_of("marketplace/docs/partner/programs.md") if block.language != "text"]
+    async for customer in customers(ROWS, PERIOD):
+        await save(stripe, customer.partner, token="tok_visa")
+        key = await create_key(customer.partner, "client", key_id=uuid.uuid4(), session="a session's secret")
+        async with site() as address:
+            known = {"SITE": address, "KEY": key or "", "PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
+            for command in (["python", "-c", python.text], ["sh", "-ec", shell.text], ["marketplace", "serve"]):
+                process = await asyncio.create_subprocess_exec(
+                    environment / "bin" / command[0] if command[0] != "sh" else "sh",
+                    *command[1:],
+                    cwd=tmp_path,
+                    env=known,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                )
+                out, err = (text.decode() for text in await process.communicate())
+                if command[0] == "marketplace":
+                    assert (process.returncode, "partage[server]" in err) == (1, True)
+                else:
+                    assert process.returncode == 0, err
+                    assert "paid" in out or "P-" in out or ".csv" in out, out
+        assert await fetch_value("SELECT count(*) FROM purchase_order") == 2
+        assert len(list(tmp_path.glob("*.csv"))) == 1  # noqa: ASYNC240 (a folder of the test)
