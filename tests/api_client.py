@@ -46,7 +46,7 @@ def written(document: dict[str, Any]) -> dict[str, str]:
         "shapes.py": f'"""What calls of the API take and give; {NOTE}"""\n\nfrom __future__ import annotations\n\n'
         "from typing import Any, Literal, NotRequired, TypedDict\n\n\n" + "\n\n".join(shapes),
         "operations.py": f'"""Every call of the API for partners, as a method; {NOTE}"""\n\nfrom __future__ import annotations\n\n'
-        "from typing import TYPE_CHECKING, Any, Literal\n\nfrom marketplace.client.calls import Calls, part\n\n"
+        "from typing import TYPE_CHECKING, Any, Literal\n\nfrom marketplace.client.asking import Calls, part\n\n"
         "if TYPE_CHECKING:\n    from http.client import HTTPResponse\n\n"
         f"    from marketplace.client.shapes import {imported}\n\n\n"
         'class Operations(Calls):\n    """The calls; a refusal is raised as `Refused`."""\n\n' + "\n".join(calls),

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from marketplace.client.calls import Refused
+from marketplace.client.asking import Refused
 from marketplace.client.operations import Operations
 
 CHUNK_BYTES: Final = 1 << 20

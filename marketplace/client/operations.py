@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from marketplace.client.calls import Calls, part
+from marketplace.client.asking import Calls, part
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse

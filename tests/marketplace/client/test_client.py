@@ -18,7 +18,7 @@ import pytest
 
 from marketplace import object_store
 from marketplace.client.__main__ import main
-from marketplace.client.calls import Refused
+from marketplace.client.asking import Refused
 from marketplace.client.client import BrokenFileError, Client
 from marketplace.client.operations import Operations
 from marketplace.identity.key_actions import create_key
@@ -64,12 +64,12 @@ async def test_files_are_fetched_whole_or_not_at_all(
             ):
                 assert await asyncio.to_thread(main, ["--site", address, *command]) == 0
                 assert capsys.readouterr().out.endswith(printed)
-            for command, said in (
+            for command, sentence in (
                 (["get", "atlantis"], "no open entitlement atlantis"),
                 (["get", mine, "--format", "abacus"], "422"),
             ):
                 assert await asyncio.to_thread(main, ["--site", address, *command]) == 1
-                assert said in capsys.readouterr().err
+                assert sentence in capsys.readouterr().err
             for wrong in ("http://site.example", "", "ftp://127.0.0.1"):
                 assert main(["--site", wrong, "list"]) == 1
             with pytest.raises(Refused, match="401: Sign in first"):

@@ -89,7 +89,7 @@ class Calls:
 
 
 def part(text: str) -> str:
-    """Return one part of a path, whatever is in it."""
+    """Return one part of a path, with any sign that it may have."""
     return quote(str(text), safe="")
 
 
