@@ -46,6 +46,8 @@ from marketplace.catalogue import pages as catalogue_pages
 from marketplace.claims import api as claims_api
 from marketplace.claims import pages as claims_pages
 from marketplace.datasets import pages as datasets_pages
+from marketplace.deletions import api as deletions_api
+from marketplace.deletions import pages as deletions_pages
 from marketplace.delivery import api as delivery_api
 from marketplace.delivery import pages as delivery_pages
 from marketplace.delta_sharing import api as delta_sharing_api
@@ -368,6 +370,8 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     requests_pages.ROUTES,
     claims_api.ROUTES,
     claims_pages.ROUTES,
+    deletions_pages.ROUTES,
+    deletions_api.ROUTES,
     baskets_pages.ROUTES,
     private_offers_pages.ROUTES,
     trials_api.ROUTES,

@@ -37,6 +37,7 @@ SLICES = (
     "requests",
     "subscriptions",
     "claims",
+    "deletions",
     "private_offers",
     "trials",
     "auctions",

@@ -18,6 +18,7 @@ from marketplace.auctions.reserves import deposit_of, reckon_reserve
 from marketplace.auctions.tables import Auction, AuctionLead, AuctionLot
 from marketplace.catalogue.actions import reserve_window
 from marketplace.catalogue.queries import is_quoted_beyond
+from marketplace.catalogue.uses import is_limited
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import get_dataset
 from marketplace.errors import Conflict, Invalid, NotFound
@@ -180,6 +181,8 @@ async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:
         raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
     if any([(await get_dataset(code)).sectors for code in others]):
         raise Invalid("What may be sold to some sectors alone is not auctioned.")
+    if any([await is_limited(row.terms) for row in rows]):
+        raise Invalid("What may be used for some purposes, or in some countries, alone is not auctioned.")
     if len({(row.terms, row.currency) for row in rows}) > 1:
         raise Invalid("A bundle is sold under one licence’s terms and in one currency.")
     return offers

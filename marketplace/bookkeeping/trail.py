@@ -40,6 +40,7 @@ PAGES: Final = {
     "bank_statement_imported": "/finance/bank",
     **{f"bank_rule_{verb}": "/finance/bank/rules" for verb in ("proposed", "approved", "refused", "ended")},
     "purpose_defined": "/steward/purposes/{}",
+    "purpose_named": "/steward/purposes/{}",
     "notice_published": "/steward/purposes/{}",
     "terms_stated": "/steward/terms",
     "offer_made": "/steward/offers/{}",

@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from marketplace import clock
 from marketplace.catalogue import menu, rules
@@ -30,14 +31,14 @@ from marketplace.catalogue.tables import (
     Quote,
     QuoteAcceptance,
 )
+from marketplace.catalogue.uses import check_use
 from marketplace.database import execute, fetch_row, fetch_scalar, select, transaction
-from marketplace.datasets.queries import get_dataset, list_revocations
+from marketplace.datasets.queries import list_revocations
 from marketplace.datasets.tables import Dataset
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
-from marketplace.switches.queries import refuse_other_sectors
 from pricing.agreed import amount_of, holding_of
 from pricing.money import EUR
 from pricing.quote import PricedQuote, price
@@ -73,20 +74,32 @@ class StatedTerms(Struct, frozen=True):
     lines_en: str
     months: int
     usage_right: str
+    purposes: list[str]
+    countries: list[str]
 
 
-async def define_terms(code: str, *, months: int, lines_fr: str, lines_en: str, right: str = "publish") -> str:
+async def define_terms(
+    code: str,
+    *,
+    months: int,
+    lines_fr: str,
+    lines_en: str,
+    right: str = "publish",
+    purposes: Sequence[str] = (),
+    countries: Sequence[str] = (),
+) -> str:
     """State licence terms in five lines a language and return their code; the same ones again change nothing.
 
-    right: what they allow, as one of rules.RIGHTS. With it and the months a licence's price rises. Refuses to change
-    terms that are stated already: another version has another code.
+    right: what they allow, as one of rules.RIGHTS. With it and the months a licence's price rises. purposes, countries:
+    what for and for whom alone, see `licensing.policies`. Refuses to change terms that are stated already: another
+    version has another code.
     """
     if not right or right not in rules.RIGHTS:
         raise Invalid("There is no such right of use.")
     rules.check_terms(code, months)
-    terms = LicenceTerms(code=code, lines_fr=lines_fr, lines_en=lines_en, months=months, usage_right=right)
+    stated = StatedTerms(lines_fr, lines_en, months, right, list(purposes), list(countries))
+    terms = LicenceTerms(code=code, **asdict(stated))
     await LicenceTerms.insert(terms).on_conflict(action="DO NOTHING", target=LicenceTerms.code)
-    stated = StatedTerms(lines_fr, lines_en, months, right)
     if await fetch_row(StatedTerms, select(StatedTerms, LicenceTerms).where(LicenceTerms.code == code)) != stated:
         raise Conflict(
             "Terms once stated never change, and {code} are stated already: give the new ones another code.", code=code
@@ -218,10 +231,10 @@ async def quote(
     if await _is_asked_again(partner, release, level, quote_id):
         return quote_id
     sold = await _on_sale(release, level)
-    await refuse_other_sectors(partner, (await get_dataset(sold.dataset)).sectors)
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
     priced = _priced(sold, offer, now)
     assert offer
+    await check_use(partner, offer.terms, sold.dataset)
     if await is_reserved(offer.id, partner, now, now + rules.HOLD_LASTS if is_held else now):
         raise Conflict("Another partner holds this dataset exclusively for now.")
     stated = dict(agreed or {}) | ({"holding_minor": holding_of(priced.amount_minor)} if is_held else {})

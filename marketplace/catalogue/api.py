@@ -16,6 +16,7 @@ from msgspec.structs import asdict
 from marketplace import clock
 from marketplace.catalogue import actions, previews, queries
 from marketplace.catalogue.pages import signed
+from marketplace.catalogue.uses import state_use
 from marketplace.datasets.queries import get_dataset as get_dataset_terms
 from marketplace.datasets.queries import get_release, get_specification, key_zones
 from marketplace.errors import Conflict
@@ -62,11 +63,15 @@ Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 
 
 class QuoteRequest(Struct, forbid_unknown_fields=True):
-    """Which release a price is asked for, at which accuracy (0 is the release itself), and whether for thirty days."""
+    """Which release a price is asked for, at which accuracy (0 is the release itself), and whether for thirty days.
+
+    purpose: a purpose of the Data Privacy Vocabulary by its name there, where the licence is for some alone.
+    """
 
     release: uuid.UUID
     level: Annotated[int, Meta(ge=0, le=100)] = 0
     for_thirty_days: bool = False
+    purpose: Annotated[str, Meta(max_length=60)] = ""
 
 
 class PreviewRequest(Struct, forbid_unknown_fields=True):
@@ -154,7 +159,9 @@ async def request_quote(
 ) -> dict[str, Any]:
     """Sign a price; the Idempotency-Key, a UUID, is the quote's id, so that asking again answers the same."""
     partner = request.scope["user"].partner
-    await get_release(data.release)
+    released = await get_release(data.release)
+    if data.purpose:
+        await state_use(partner, (await queries.get_listing(released.dataset)).terms, purpose=data.purpose)
     return await _quote(
         await actions.quote(partner, data.release, quote_id=key, level=data.level, is_held=data.for_thirty_days),
         partner,

@@ -15,8 +15,9 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Meta, Struct
 
 from marketplace.catalogue import actions, previews, queries
+from marketplace.catalogue.uses import state_use
 from marketplace.datasets.queries import list_revocations
-from marketplace.errors import Conflict, Refusal
+from marketplace.errors import Conflict, Invalid, NotAllowed, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.settings import settings
@@ -42,6 +43,8 @@ class QuoteForm(Struct):
     level: Annotated[int, Meta(ge=0, le=100)] = 0
     for_thirty_days: str = ""
     """`yes`, or nothing."""
+    purpose: str = ""
+    """What the figures are for, where the licence asks."""
 
 
 class PreviewForm(Struct):
@@ -100,11 +103,14 @@ async def request_quote(
 ) -> Redirect | Template:
     """Sign a price for a release; the form's id is the quote's, so that a double click is one quote.
 
-    Who asked too often is shown the form again.
+    Who asked too often, or for what the licence does not allow, is shown the form again, with the reason.
     """
     assert request.user.partner
     release = await queries.get_listed_release(code, data.release)
+    listing = await queries.get_listing(code)
     try:
+        if data.purpose:
+            await state_use(request.user.partner, listing.terms, purpose=data.purpose)
         quote = await actions.quote(
             request.user.partner,
             release.id,
@@ -112,8 +118,7 @@ async def request_quote(
             level=data.level,
             is_held=data.for_thirty_days == "yes",
         )
-    except actions.TooManyQuotes as refusal:
-        listing = await queries.get_listing(code)
+    except (actions.TooManyQuotes, Invalid, NotAllowed) as refusal:
         return again("catalogue/ask.html", refusal, listing=listing, release=release, level=data.level)
     return see(f"/quotes/{quote}")
 

@@ -21,6 +21,7 @@ from marketplace.datasets.tables import Dataset, Edition, Release
 from marketplace.errors import NotFound, Refusal
 from marketplace.glance import centres, draw
 from marketplace.identity.tables import Partner
+from marketplace.licensing.dpv import PURPOSES
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.series import Stated, breaks
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from marketplace.privacy.geography import Geography
     from marketplace.privacy.series import Break
     from marketplace.web.maps import Outlines
+    from marketplace.words import Words
 
 SQL: Final = load_statements(__package__)
 MOST_OF_A_SERIES: Final = 1000
@@ -84,10 +86,17 @@ class Listing(Struct, frozen=True):
     max_events: int
     parent_resolution: int
     offer: uuid.UUID
+    terms: str
+    purposes: list[str]
     lines_fr: str
     lines_en: str
     months: int
     latest: uuid.UUID
+
+    @property
+    def named_purposes(self) -> list[tuple[str, Words]]:
+        """Return the purposes that the licence is for alone, with their words; none: it is for any."""
+        return [(code, PURPOSES[code]) for code in self.purposes]
 
 
 class ListedRelease(PricedRelease, frozen=True):

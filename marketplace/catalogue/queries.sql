@@ -1,15 +1,3 @@
--- fragment: latest_release
--- Joins each dataset's sealed release of the latest period, leaving out those called back.
-JOIN LATERAL (
-    SELECT id, period_from, period_to, sealed_at, consenting, population, threshold
-    FROM release
-    WHERE release.dataset = dataset.code
-      AND release.state = 'sealed'
-      AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
-    ORDER BY period_to DESC, sealed_at DESC
-    LIMIT 1
-) AS latest ON true
-
 -- name: list_listings_of
 -- The datasets $1 that are for sale.
 SELECT
@@ -31,7 +19,7 @@ SELECT
     latest.threshold
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
-{latest_release}
+JOIN LATERAL latest_release(dataset.code) AS latest ON true
 WHERE offer.withdrawn_at IS NULL
   AND dataset.code = ANY($1);
 
@@ -56,6 +44,8 @@ SELECT
     dataset.max_events,
     dataset.parent_resolution,
     offer.id AS offer,
+    offer.terms,
+    licence_terms.purposes,
     licence_terms.lines_fr,
     licence_terms.lines_en,
     licence_terms.months,
@@ -63,7 +53,7 @@ SELECT
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
 JOIN licence_terms ON licence_terms.code = offer.terms
-{latest_release}
+JOIN LATERAL latest_release(dataset.code) AS latest ON true
 WHERE offer.withdrawn_at IS NULL
   AND dataset.code = $1;
 
@@ -274,6 +264,39 @@ FROM observed_bid
 WHERE offer = $1
   AND observed_at >= $2
 ORDER BY partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'), value_basis_points DESC, reserve_basis_points;
+
+-- fragment: compared
+-- What licence terms and a dataset allow, beside where a partner is, its sector and what it said it means to do.
+SELECT
+    licence_terms.usage_right,
+    licence_terms.months,
+    licence_terms.purposes,
+    licence_terms.countries,
+    dataset.sectors,
+    partner.country,
+    partner_sector.sector,
+    intended_use.usage_right AS wanted_right,
+    intended_use.purpose,
+    intended_use.months AS wanted_months
+FROM licence_terms
+CROSS JOIN dataset
+CROSS JOIN partner
+LEFT JOIN partner_sector ON partner_sector.partner = partner.id
+LEFT JOIN intended_use ON intended_use.partner = partner.id AND intended_use.terms = licence_terms.code
+
+-- name: find_use
+-- The same for the partner $1, the terms $2 and the dataset $3.
+{compared}
+WHERE partner.id = $1
+  AND licence_terms.code = $2
+  AND dataset.code = $3;
+
+-- name: find_use_of_quote
+-- The same for the quote $1.
+{compared}
+JOIN quote ON quote.partner = partner.id AND quote.terms = licence_terms.code
+JOIN release ON release.id = quote.release AND release.dataset = dataset.code
+WHERE quote.id = $1;
 
 -- name: get_quote
 -- The quote $1 of the partner $2 at the instant $3, with what it is for.

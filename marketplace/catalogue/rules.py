@@ -65,7 +65,6 @@ MOST_WORTH_DAYS: Final = 366
 """A full worth is stated for a year at most."""
 LARGEST_CAP_MINOR: Final = 100_000_000_000
 LONGEST_LICENCE_MONTHS: Final = 120
-LINES_OF_TERMS: Final = 5
 TERMS_CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 HOUR: Final = dt.timedelta(hours=1)
 HOUR_SECONDS: Final = 3600
@@ -212,14 +211,6 @@ def next_version(code: str) -> str:
     """Return the code of the version after a code of licence terms: standard-1 → standard-2."""
     name, _, version = code.rpartition("-")
     return f"{name}-{int(version) + 1}" if name and version.isdecimal() else f"{code}-2"
-
-
-def five_lines(text: str) -> str:
-    """Return the five lines that someone wrote, one a line; refuse more, fewer and empty ones."""
-    lines = [line.strip() for line in text.strip().splitlines()]
-    if len(lines) != LINES_OF_TERMS or not all(lines):
-        raise Invalid("Licence terms are five lines in each language, one a line.")
-    return "\n".join(lines)
 
 
 def price_inputs(

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Bytea, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import (
+    UUID,
+    Array,
+    BigInt,
+    Bytea,
+    Date,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    Text,
+    Timestamptz,
+    Varchar,
+)
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -25,8 +37,29 @@ class LicenceTerms(Table, db=DB, tablename="licence_terms"):
     """How long the entitlement lasts."""
     usage_right = Text(default="")
     """What may be done with the figures: internal, publish or resell. Empty: terms stated before it was priced."""
+    purposes = Array(base_column=Text(), default=list)
+    """What they may be used for, as `licensing.dpv` names it; none: for anything."""
+    countries = Array(base_column=Text(), default=list)
+    """Where buyers may be established, by ISO 3166-1; none: anywhere."""
     lasts_a_while = Check("months BETWEEN 1 AND 120")
     known_right = Check("usage_right IN ('', 'internal', 'publish', 'resell')")
+
+
+class IntendedUse(Table, db=DB, tablename="intended_use"):
+    """What a partner said it means to do under some licence terms; the last word counts."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
+    usage_right = Text()
+    purpose = Text()
+    months = Integer(default=0)
+    """How long it needs access; 0: it did not say."""
+    stated_at = Timestamptz()
+    one_word_each = Unique([partner, terms])
+    known_right = Check("usage_right IN ('internal', 'publish', 'resell')")
+    months_are_some = Check("months BETWEEN 0 AND 120")
 
 
 class Offer(Table, db=DB, tablename="offer"):

@@ -18,6 +18,7 @@ from marketplace.consent.tables import ConsentRecord, LineKind, Notice, Purpose
 from marketplace.database import copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.tables import Subscriber
+from marketplace.licensing.dpv import PURPOSES
 from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import consent_asked_anew
@@ -106,6 +107,14 @@ async def define_purpose(category: str, use: str, *, title_fr: str, title_en: st
     if await fetch_row(Titles, select(Titles, Purpose).where(Purpose.code == code)) != titles:
         raise Conflict("The purpose {purpose} exists already, under another title.", purpose=code)
     return code
+
+
+async def name_purpose(code: str, dpv: str) -> None:
+    """Name a purpose as the Data Privacy Vocabulary does, for programs; consent to it goes on as it is."""
+    if dpv not in PURPOSES:
+        raise Invalid("Choose a name from the list.", field="dpv")
+    if not await Purpose.update({Purpose.dpv: dpv}).where(Purpose.code == code).returning(Purpose.code):
+        raise NotFound("There is no purpose {purpose}.", purpose=code)
 
 
 async def publish_notice(

@@ -42,6 +42,7 @@ class PurposeRow(Struct, frozen=True):
     use: str
     title_fr: str
     title_en: str
+    dpv: str
     notice: uuid.UUID | None
     version: int | None
     text_fr: str | None

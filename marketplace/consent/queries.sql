@@ -86,6 +86,7 @@ SELECT
     purpose.use,
     purpose.title_fr,
     purpose.title_en,
+    purpose.dpv,
     latest.id AS notice,
     latest.version,
     latest.text_fr,

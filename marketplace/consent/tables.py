@@ -21,8 +21,11 @@ class Purpose(Table, db=DB, tablename="purpose"):
     use = Text()
     title_fr = Text()
     title_en = Text()
+    dpv = Text(default="")
+    """Its name in the Data Privacy Vocabulary, one of `licensing.dpv`; empty: nobody named it yet."""
     one_code_each = Unique([category, use])
     code_is_composed = Check("code = category || '.' || use")
+    dpv_is_a_name = Check("dpv ~ '^[A-Za-z]*$'")
 
 
 class Notice(Table, db=DB, tablename="notice"):

@@ -52,3 +52,15 @@ CREATE OR REPLACE TRIGGER note_change AFTER UPDATE OF cadence, title_fr, title_e
 CREATE OR REPLACE TRIGGER note_change AFTER INSERT ON revocation
     FOR EACH ROW EXECUTE FUNCTION note_dataset_change();
 CREATE INDEX IF NOT EXISTS dataset_change_by_dataset ON dataset_change (dataset);
+
+-- The sealed release of a dataset's latest period, leaving out those called back: what is on sale of it today. It is one
+-- statement without settings of its own, so that the planner reads it as a part of the query that asks.
+CREATE OR REPLACE FUNCTION latest_release(code text) RETURNS SETOF release LANGUAGE sql STABLE AS $$
+    SELECT release.*
+    FROM release
+    WHERE release.dataset = code
+      AND release.state = 'sealed'
+      AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+    ORDER BY release.period_to DESC, release.sealed_at DESC
+    LIMIT 1
+$$;

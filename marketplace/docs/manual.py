@@ -30,6 +30,7 @@ PARTS: Final = {
         "delta-sharing",
         "population-density",
         "webhooks",
+        "licences",
         "sandbox",
         "public-log",
     ),

@@ -19,6 +19,7 @@ from marketplace.datasets.queries import find_latest_release
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded.seed_people import STEWARD, get_staff
 from marketplace.embedded.synthetic_city import AGE_BANDS, NAME, RESOLUTION, TIME_ZONE
+from marketplace.licensing.policies import Policy
 from marketplace.local_time import midnight
 from marketplace.operators.consent_files import import_consents
 from marketplace.stewardship import actions as stewardship
@@ -46,6 +47,8 @@ class DemoPurpose(Struct, frozen=True):
     """A use of presence data that subscribers are asked to consent to."""
 
     use: str
+    dpv: str
+    """Its name in the Data Privacy Vocabulary."""
     title_fr: str
     title_en: str
     text_fr: str
@@ -69,6 +72,7 @@ def release_of(dataset: str, first: dt.date, days: int) -> DemoRelease:
 PURPOSES: Final = (
     DemoPurpose(
         use="statistics",
+        dpv="ImproveTransportMobility",
         title_fr="Statistiques de présence",
         title_en="Presence statistics",
         text_fr=(
@@ -85,6 +89,7 @@ PURPOSES: Final = (
     ),
     DemoPurpose(
         use="research",
+        dpv="ScientificResearch",
         title_fr="Recherche publique",
         title_en="Public research",
         text_fr=(
@@ -98,6 +103,7 @@ PURPOSES: Final = (
     ),
     DemoPurpose(
         use="panel",
+        dpv="ImprovePublicServices",
         title_fr="Panel mensuel",
         title_en="Monthly panel",
         text_fr=(
@@ -111,22 +117,6 @@ PURPOSES: Final = (
     ),
 )
 STATISTICS, RESEARCH, MONTHLY_PANEL = range(3)
-
-TERMS_FR: Final = (
-    "Vous pouvez analyser, publier et afficher les chiffres, en citant Partage.\n"
-    "Vous pouvez les utiliser dans vos produits ; vous ne pouvez pas les revendre tels quels.\n"
-    "Vous ne cherchez pas à reconnaître qui que ce soit, ni à retirer le bruit.\n"
-    "L’accès dure douze mois ; ce que vous avez produit reste à vous.\n"
-    "Si une publication est rappelée, nous vous le disons et vous cessez de l’utiliser."
-)
-TERMS_EN: Final = (
-    "You may analyse, publish and display the figures, naming Partage.\n"
-    "You may use them in your products; you may not resell them as they are.\n"
-    "You do not try to recognise anyone, nor to remove the noise.\n"
-    "Access lasts twelve months; what you made stays yours.\n"
-    "Should a release be recalled, we notify you and you stop using it."
-)
-
 
 MONTHLY_EPSILON_MICRO = 1_000_000
 """Half of the others' loss a release: twelve of them and theirs stay within what a subscriber's year may cost."""
@@ -148,6 +138,7 @@ async def record_consent(city: City, *, seed: int) -> None:
             await stewardship.define_purpose(
                 steward, "presence", wanted.use, title_fr=wanted.title_fr, title_en=wanted.title_en
             )
+            await stewardship.name_purpose(steward, code, wanted.dpv)
             await stewardship.publish_notice(
                 steward,
                 code,
@@ -253,7 +244,7 @@ async def build_release(release: DemoRelease, report: ReportProgress) -> None:
 async def list_offers() -> None:
     """Define the licence terms and offer the datasets under them."""
     steward = await get_staff(STEWARD)
-    await stewardship.state_terms(steward, TERMS, months=12, lines_fr=TERMS_FR, lines_en=TERMS_EN, right="publish")
+    await stewardship.state_terms(steward, TERMS, Policy("publish", 12))
     for dataset, days, worth, floor, cap in (
         (BY_DAY, 30, 500_000, 15_000, 400_000),
         (BY_HOUR, 30, 3_500_000, 20_000, 600_000),

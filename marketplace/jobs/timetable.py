@@ -21,6 +21,7 @@ from marketplace.catalogue.offers import make_changes
 from marketplace.contributions.actions import index_contributions
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
+from marketplace.deletions.actions import remind_of_deletion
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
 from marketplace.einvoicing.actions import exchange_einvoices
@@ -90,6 +91,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "einvoices": (MINUTE, exchange_einvoices),
         "bidder-messages": (MINUTE, write_to_bidders),
         "licence-messages": (MINUTE, write_reminders),
+        "deletion-reminders": (HOUR, remind_of_deletion),
         "notify-programs": (10, notify_programs),
         "density-callbacks": (2, answer_callbacks),
         "index-contributions": (MINUTE, index_contributions),

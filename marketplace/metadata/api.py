@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
 from litestar import Response, get
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 
+from marketplace.catalogue.uses import get_policy
 from marketplace.identity.guards import expect
+from marketplace.licensing import odrl
 from marketplace.metadata import crawler_pages
 from marketplace.metadata.dcat import catalogue
 from marketplace.metadata.linked_data import turtle
+from marketplace.metadata.queries import get_described, list_described
 from marketplace.search.finding import search
 from marketplace.search.rules import read_state
 from marketplace.settings import settings
 
+LONGEST_ACCEPT: Final = 2_000
+WEIGHT: Final = re.compile(r"0(\.\d{1,3})?|1(\.0{1,3})?")
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 SHARED = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
 
@@ -38,7 +44,7 @@ async def _catalogue(number: int) -> dict[str, Any]:
     chosen = settings()
     found = (await search(read_state([]), number)).listings
     return catalogue(
-        found.rows,
+        await list_described([row.code for row in found.rows]),
         site=chosen.url,
         seller=chosen.seller_name,
         email=chosen.contact_email,
@@ -47,4 +53,28 @@ async def _catalogue(number: int) -> dict[str, Any]:
     )
 
 
-ROUTES = [show_as_json, show_as_turtle, *crawler_pages.ROUTES]
+@get("/datasets/{code:str}/licence.jsonld", opt=expect("anyone", stranger=200))
+async def show_licence(code: FromPath[str]) -> Response[bytes]:
+    """Show the licence that a dataset is sold under as an offer in ODRL, in JSON-LD."""
+    row = await get_described(code)
+    policy = await get_policy(row.terms, row.sectors)
+    lines = (row.lines_fr, row.lines_en)
+    stated = odrl.offer(policy, site=settings().url, dataset=row.code, terms=row.terms, lines=lines)
+    document = json.dumps(stated, ensure_ascii=False, indent=1).encode()
+    return Response(document, media_type="application/ld+json", headers=SHARED)
+
+
+def preferred(accept: str) -> str | None:
+    """Return the document that a program asks for instead of the catalogue's page, by its Accept header; None: the page."""
+    kinds = {"application/ld+json": "jsonld", "text/turtle": "ttl", "text/html": None, "application/xhtml+xml": None}
+    asked: list[tuple[float, int, str]] = []
+    for place, part in enumerate(accept[:LONGEST_ACCEPT].split(",")):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+        if kind in kinds:
+            asked.append((-float(weight) if WEIGHT.fullmatch(weight) else 0.0, place, kind))
+    wanted = [each for each in asked if each[0]]
+    return kinds[min(wanted)[2]] if wanted else None
+
+
+ROUTES = [show_as_json, show_as_turtle, show_licence, *crawler_pages.ROUTES]

@@ -1,9 +1,53 @@
-"""The statements of the catalogue for programs."""
+"""What the catalogue for programs says of each dataset on sale."""
 
 from __future__ import annotations
 
-from typing import Final
+import datetime as dt
+from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows
+from marketplace.errors import NotFound
 from marketplace.statements import load_statements
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 SQL: Final = load_statements(__package__)
+
+
+class Described(Struct, frozen=True):
+    """A dataset on sale with its licence and its latest release; the period is half-open."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    cadence: str
+    sectors: list[str]
+    dpv: str
+    """What people consented to, as the Data Privacy Vocabulary names it; empty: not named."""
+    terms: str
+    lines_fr: str
+    lines_en: str
+    listed_at: dt.datetime
+    period_from: dt.datetime
+    period_to: dt.datetime
+    sealed_at: dt.datetime
+
+
+async def list_described(codes: Sequence[str]) -> list[Described]:
+    """Return what is said of some datasets on sale, in the order of their codes here."""
+    rows = {row.code: row for row in await fetch_rows(Described, SQL["describe"], codes)}
+    return [rows[code] for code in codes if code in rows]
+
+
+async def get_described(code: str) -> Described:
+    """Return what is said of a dataset on sale; refuses NotFound."""
+    row = await fetch_row(Described, SQL["describe"], [code])
+    if row is None:
+        raise NotFound("There is no such dataset for sale.")
+    return row

@@ -17,6 +17,7 @@ from marketplace import clock
 from marketplace.catalogue.actions import accept_quote, recompute, write_awarded_quote
 from marketplace.catalogue.demand import record_posted_sales
 from marketplace.catalogue.queries import SignedQuote
+from marketplace.catalogue.uses import check_quote
 from marketplace.catalogue.vat import vat as vat_on
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import list_revocations
@@ -116,6 +117,7 @@ async def order(
         if await list_revocations([asked.release]):
             raise Conflict("This release was called back and is no longer for sale.")
         rules.check_terms(terms, asked.terms)
+        await check_quote(quote)
         new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
         await _request_payment(new, _owed(new, asked, email, words, now), partner, pay_by)
     await send_payment_request(order_id)
@@ -203,6 +205,7 @@ async def order_subscribed(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uu
         asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
         assert asked, "it was signed in this transaction"
         _check_quote(asked, now)
+        await check_quote(quote)
         new = await _write_order(asked, order_id, now)
         await payments.request_charge(order_id, partner, **_owed(new, asked, email, ENGLISH_CHECKOUT, now))
 

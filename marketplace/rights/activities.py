@@ -66,6 +66,7 @@ ACTIVITIES: Final = (
                 "auctions",
                 "purchases",
                 "claims",
+                "deletions",
                 "private_offers",
                 "payments",
                 "einvoicing",

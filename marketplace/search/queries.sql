@@ -44,15 +44,7 @@ SELECT
     latest.population
 FROM dataset
 LEFT JOIN offer ON offer.dataset = dataset.code AND offer.withdrawn_at IS NULL
-LEFT JOIN LATERAL (
-    SELECT id, period_to, consenting, population
-    FROM release
-    WHERE release.dataset = dataset.code
-      AND release.state = 'sealed'
-      AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
-    ORDER BY period_to DESC, sealed_at DESC
-    LIMIT 1
-) AS latest ON true
+LEFT JOIN LATERAL latest_release(dataset.code) AS latest ON true
 WHERE dataset.code = ANY($1);
 
 -- name: stem_words
@@ -95,14 +87,6 @@ SET
 INSERT INTO search_match (id, saved_search, release, matched_at)
 SELECT gen_random_uuid(), $1, latest.id, $3
 FROM unnest($2::text[]) AS given (dataset)
-JOIN LATERAL (
-    SELECT id
-    FROM release
-    WHERE release.dataset = given.dataset
-      AND release.state = 'sealed'
-      AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
-    ORDER BY period_to DESC, sealed_at DESC
-    LIMIT 1
-) AS latest ON true
+JOIN LATERAL latest_release(given.dataset) AS latest ON true
 ON CONFLICT (saved_search, release) DO NOTHING
 RETURNING release;

@@ -11,6 +11,7 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import offers
 from marketplace.consent import actions as consent
 from marketplace.database import transaction
+from marketplace.licensing.policies import five_lines
 from marketplace.stewardship.queries import get_shelf
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from marketplace.catalogue.rules import StatedOffer
     from marketplace.identity.actors import Actor
+    from marketplace.licensing.policies import Policy
 
 
 async def define_purpose(who: Actor, category: str, use: str, *, title_fr: str, title_en: str) -> str:
@@ -27,6 +29,13 @@ async def define_purpose(who: Actor, category: str, use: str, *, title_fr: str, 
         code = await consent.define_purpose(category, use, title_fr=title_fr, title_en=title_en)
         await note_action(who, "purpose_defined", code)
     return code
+
+
+async def name_purpose(who: Actor, code: str, dpv: str) -> None:
+    """Name a purpose as the Data Privacy Vocabulary does."""
+    async with transaction():
+        await consent.name_purpose(code, dpv)
+        await note_action(who, "purpose_named", code, after={"dpv": dpv})
 
 
 async def publish_notice(
@@ -51,11 +60,21 @@ async def publish_notice(
         await note_action(who, "notice_published", purpose, after=after)
 
 
-async def state_terms(who: Actor, code: str, *, months: int, lines_fr: str, lines_en: str, right: str) -> None:
-    """State a version of licence terms; the same ones again change nothing."""
+async def state_terms(who: Actor, code: str, policy: Policy) -> None:
+    """State a version of licence terms, whose five lines follow from its policy; the same ones again change nothing."""
     async with transaction():
-        await catalogue.define_terms(code, months=months, lines_fr=lines_fr, lines_en=lines_en, right=right)
-        await note_action(who, "terms_stated", code, after={"months": months, "right": right})
+        await catalogue.define_terms(
+            code,
+            months=policy.months,
+            lines_fr=five_lines(policy, "fr"),
+            lines_en=five_lines(policy, "en"),
+            right=policy.right,
+            purposes=policy.purposes,
+            countries=policy.countries,
+        )
+        after = {"months": policy.months, "right": policy.right}
+        after |= {"purposes": list(policy.purposes), "countries": list(policy.countries)}
+        await note_action(who, "terms_stated", code, after=after)
 
 
 async def make_offer(who: Actor, dataset: str, stated: StatedOffer) -> None:

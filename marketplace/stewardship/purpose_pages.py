@@ -17,6 +17,7 @@ from marketplace.consent import queries
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
+from marketplace.licensing.dpv import PURPOSES
 from marketplace.local_time import midnight
 from marketplace.stewardship import actions
 from marketplace.web.formats import PARIS
@@ -37,6 +38,13 @@ class PurposeForm(Struct):
     use: str
     title_fr: str
     title_en: str
+
+
+class NameForm(Struct):
+    """A purpose's name in the Data Privacy Vocabulary."""
+
+    form_id: uuid.UUID
+    dpv: str
 
 
 class NoticeForm(Struct):
@@ -77,6 +85,21 @@ async def define(
 async def show_purpose(code: FromPath[str]) -> Template:
     """Show every version of a purpose's notice, and let a steward write the next one."""
     return page("stewardship/purpose.html", form={}, error="", looked=None, **await _shown(code))
+
+
+@post("/steward/purposes/{code:str}/name", guards=[steward], opt=expect("steward", stranger=200))
+async def name(
+    code: FromPath[str],
+    data: Annotated[NameForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    request: Asked,
+) -> Redirect | Template:
+    """Name a purpose as the Data Privacy Vocabulary does."""
+    shown = await _shown(code)
+    try:
+        await actions.name_purpose(request.user, code, data.dpv)
+    except Refusal as refusal:
+        return again("stewardship/purpose.html", refusal, form={}, looked=None, **shown)
+    return see(f"/steward/purposes/{code}")
 
 
 @post("/steward/purposes/{code:str}/notices", guards=[steward], opt=expect("steward", stranger=200))
@@ -132,7 +155,7 @@ def _lines(text: str) -> str:
 
 
 async def _shown(code: str) -> dict[str, Any]:
-    return {"purpose": await queries.get_purpose(code), "notices": await queries.list_notices(code)}
+    return {"purpose": await queries.get_purpose(code), "notices": await queries.list_notices(code), "names": PURPOSES}
 
 
-ROUTES = [list_purposes, define, show_purpose, publish]
+ROUTES = [list_purposes, define, show_purpose, name, publish]

@@ -63,6 +63,8 @@ class TermsRow(Struct, frozen=True):
     lines_en: str
     months: int
     usage_right: str
+    purposes: list[str]
+    countries: list[str]
     offers: int
 
 

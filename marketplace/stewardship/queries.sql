@@ -24,15 +24,7 @@ SELECT
     ) AS changes_at
 FROM dataset
 LEFT JOIN offer ON offer.dataset = dataset.code
-LEFT JOIN LATERAL (
-    SELECT id, period_from, period_to
-    FROM release
-    WHERE release.dataset = dataset.code
-      AND release.state = 'sealed'
-      AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
-    ORDER BY period_to DESC, sealed_at DESC
-    LIMIT 1
-) AS latest ON true
+LEFT JOIN LATERAL latest_release(dataset.code) AS latest ON true
 
 -- name: list_shelf
 -- Every dataset as the shop has it, by code; $1 rows from row $2 on.
@@ -54,6 +46,8 @@ SELECT
     licence_terms.lines_en,
     licence_terms.months,
     licence_terms.usage_right,
+    licence_terms.purposes,
+    licence_terms.countries,
     (
         SELECT count(*)
         FROM offer

@@ -1,4 +1,4 @@
-"""The steward's pages of licence terms: five lines in each language, for so many months; a new version is a new code."""
+"""The steward's pages of licence terms: what they allow, from which their five lines follow; a new version is a new code."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
-from msgspec import Struct
+from msgspec import Struct, field
 
-from marketplace.catalogue.rules import five_lines, next_version
+from marketplace.catalogue.rules import next_version
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
+from marketplace.licensing.dpv import PURPOSES
+from marketplace.licensing.policies import read_policy
 from marketplace.stewardship import actions, queries
 from marketplace.web.pages import again, page, see
 
@@ -31,8 +33,10 @@ class TermsForm(Struct):
     code: str
     months: str
     right: str
-    lines_fr: str
-    lines_en: str
+    countries: str = ""
+    """Two letters each, a space or comma between."""
+    purposes: list[str] | str = field(default_factory=list)
+    """Those that are ticked: one alone comes as text."""
 
 
 @get("/steward/terms", guards=[reader], opt=expect("steward", "auditor"))
@@ -49,10 +53,10 @@ async def list_terms(copied: Copied = "") -> Template:
             "code": code,
             "months": copy.months,
             "right": copy.usage_right,
-            "lines_fr": copy.lines_fr,
-            "lines_en": copy.lines_en,
+            "countries": ", ".join(copy.countries),
+            "purposes": copy.purposes,
         }
-    return page("stewardship/terms.html", rows=rows, form=form, error="")
+    return page("stewardship/terms.html", rows=rows, form=form, error="", purposes=PURPOSES)
 
 
 @post("/steward/terms", guards=[steward], opt=expect("steward"))
@@ -61,17 +65,14 @@ async def state(
 ) -> Redirect | Template:
     """State licence terms; the same ones again change nothing."""
     try:
-        await actions.state_terms(
-            request.user,
-            data.code.strip(),
-            months=whole(data.months, "months"),
-            lines_fr=five_lines(data.lines_fr),
-            lines_en=five_lines(data.lines_en),
-            right=data.right,
-        )
+        months = whole(data.months, "months")
+        chosen = [data.purposes] if isinstance(data.purposes, str) else data.purposes
+        policy = read_policy(data.right, months, purposes=chosen, countries=data.countries)
+        await actions.state_terms(request.user, data.code.strip(), policy)
     except Refusal as refusal:
         form = {name: getattr(data, name) for name in data.__struct_fields__}
-        return again("stewardship/terms.html", refusal, rows=await queries.list_terms(), form=form)
+        rows = await queries.list_terms()
+        return again("stewardship/terms.html", refusal, rows=rows, form=form, purposes=PURPOSES)
     return see("/steward/terms")
 
 

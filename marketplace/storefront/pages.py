@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from litestar import Request, get
 from litestar.params import FromPath, QueryParameter
-from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from litestar.response import Redirect, Template
 from markupsafe import Markup
 
 from marketplace import clock
@@ -17,6 +17,7 @@ from marketplace.auction_kinds.registry import get_kind
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
 from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
+from marketplace.deletions.queries import find_confirmed
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.queries import holds_release
 from marketplace.errors import Conflict
@@ -25,6 +26,7 @@ from marketplace.identity.guards import expect, partner
 from marketplace.links.pages import links_of
 from marketplace.local_time import local_day
 from marketplace.metadata import schema_org
+from marketplace.metadata.api import preferred
 from marketplace.privacy.dictionary import Stated, columns
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.series import expansion_micro
@@ -66,9 +68,14 @@ Returned = Annotated[int, QueryParameter(name="returned", ge=0, le=1)]
 
 
 @get(["/", "/catalogue"], opt=expect("anyone"))
-async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Template:
-    """Show what is for sale, as the whole address asks for it, and to a stranger first what Partage is."""
+async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Template | Redirect:
+    """Show what is for sale, as the whole address asks for it, and to a stranger first what Partage is.
+
+    A harvester that prefers data to a page is sent to the catalogue for programs.
+    """
     del search  # Named to bound it; the state is read from all of the address.
+    if document := preferred(request.headers.get("accept", "")):
+        return Redirect(f"/catalogue.{document}?page={number}", status_code=303, headers={"Vary": "Accept"})
     state = read_state(request.query_params.multi_items())
     results = await finding.search(state, number)
     listings = results.listings
@@ -245,6 +252,7 @@ async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Retur
         pay_until=row.ordered_at + purchases_actions.TIME_TO_TRANSFER,
         by_transfer=row.total_minor >= TRANSFER_FROM_MINOR,
         formats=FORMATS,
+        deleted_at=await find_confirmed(order) if row.recalled_at else None,
         shown_links=await links_of(request.user, row.entitlement) if row.entitlement else None,
     )
     if waits:

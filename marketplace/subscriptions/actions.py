@@ -17,6 +17,7 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import menu
 from marketplace.catalogue.queries import find_listed_release, get_listing, is_reserved
 from marketplace.catalogue.tables import Offer
+from marketplace.catalogue.uses import check_use
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound, Refusal
 from marketplace.locks import lock
@@ -70,6 +71,7 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
     if releases not in CHOICES:
         raise Invalid("Choose for how many releases.", field="releases")
     listing = await get_listing(dataset)
+    await check_use(partner, listing.terms, dataset)
     latest = await find_listed_release(listing.latest)
     assert latest
     price, promised = await catalogue.price_now(latest, now=clock.now()), await days_to_promise(latest)

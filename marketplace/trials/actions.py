@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from marketplace import clock, object_store
 from marketplace.catalogue.queries import get_listing, is_reserved
+from marketplace.catalogue.uses import check_use
 from marketplace.database import transaction
-from marketplace.datasets.queries import get_dataset
 from marketplace.delivery import rules as delivery_rules
 from marketplace.delivery.actions import CHUNK_BYTES, Download, open_sealed
 from marketplace.errors import Conflict, NotFound
 from marketplace.locks import lock
-from marketplace.switches.queries import refuse_other_sectors
 from marketplace.trials.queries import find_trial, find_tryable
 from marketplace.trials.tables import Trial
 
@@ -32,7 +31,7 @@ async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
     sector, and one that another partner has exclusively.
     """
     listing = await get_listing(dataset)
-    await refuse_other_sectors(partner, (await get_dataset(dataset)).sectors)
+    await check_use(partner, listing.terms, dataset)
     now = clock.now()
     async with transaction():
         await lock(f"trial {partner}")

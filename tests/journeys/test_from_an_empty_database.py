@@ -56,7 +56,6 @@ OPERATORS_OWN = {
 """What only an operator knows; shares are seen to within seconds, and finance alone drafts payout runs."""
 PURPOSE, DATASET, TERMS = "presence.statistics", "new-york-day", "standard-1"
 PRIVACY = {"max_cells": "2", "max_events": "3", "epsilon": "2", "budget": "10"}
-LINES = {"lines_fr": "Un\nDeux\nTrois\nQuatre\nCinq", "lines_en": "One\nTwo\nThree\nFour\nFive"}
 PAUSE_SECONDS = 0.25
 UNTIL_A_MONTH_IS_CLOSED, UNTIL_THE_BANK_HAS_PAID = 50, 6
 
@@ -244,7 +243,7 @@ def define_and_offer(sam: Visitor, month: Month) -> None:
         **PRIVACY,
     )
     sam.go("/steward/terms")
-    sam.press("State these terms", code=TERMS, **LINES)
+    sam.press("State these terms", code=TERMS)
     sam.go(f"/steward/offers/{DATASET}")
     offer = {"terms": TERMS, "full_worth": "90000", "worth_days": "28", "floor": "3000", "cap": "40000"}
     assert "there is no price to show" in sam.press("See the price", **offer)

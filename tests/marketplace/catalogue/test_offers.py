@@ -9,7 +9,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.catalogue import actions, offers, queries
-from marketplace.catalogue.rules import StatedOffer, five_lines, next_version
+from marketplace.catalogue.rules import StatedOffer, next_version
 from marketplace.database import execute
 from marketplace.errors import Conflict, Expired, Invalid
 from tests.marketplace.catalogue.shop import TERMS, make_release, open_shop
@@ -116,6 +116,3 @@ async def test_terms_once_stated_never_change() -> None:
         "standard-2",
         "public-use-10",
     ]
-    assert five_lines(" a\nb \n c\nd\ne\n") == "a\nb\nc\nd\ne"
-    with pytest.raises(Invalid, match="five lines"):
-        five_lines("a\nb\n\nd\ne")

@@ -16,7 +16,7 @@ from marketplace.consent import actions as consent
 from marketplace.database import execute
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import get_dataset, get_release
-from marketplace.errors import Conflict
+from marketplace.errors import Conflict, NotFound
 from marketplace.identity import actions as identity
 from tests.marketplace.catalogue.shop import TERMS, make_release, open_shop
 from tests.marketplace.datasets.builders import PURPOSE, crowd, declare, make_subscribers, write
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import httpx
 
 OFFER = {"terms": TERMS, "full_worth": "4 800,00", "worth_days": "7", "floor": "150", "cap": "4000"}
-LINES = {"lines_fr": "Un\nDeux\nTrois\nQuatre\nCinq", "lines_en": "One\nTwo\nThree\nFour\nFive"}
 
 
 def strict(page: httpx.Response) -> str:
@@ -97,15 +96,43 @@ async def test_a_new_version_of_terms_is_copied_from_one_there_is() -> None:
         copied = await sam.get(f"/en/steward/terms?copy={TERMS}")
         assert 'value="standard-2"' in copied.text
         assert "1 offer" in strict(copied)
-        form = {"code": "standard-2", "months": "24", "right": "resell", **LINES}
-        few = await sam.submit("/en/steward/terms", form | {"lines_fr": "Un\nDeux"})
-        assert "five lines" in strict(few)
-        assert ">One\nTwo" in few.text
-        assert "whole number" in strict(await sam.submit("/en/steward/terms", form | {"months": "two"}))
+        form: dict[str, Any] = {"code": "standard-2", "months": "24", "right": "resell", "countries": "be fr"}
+        form["purposes"] = ["ScientificResearch", "PublicPolicyMaking"]
+        for wrong, why in (
+            ({"countries": "France"}, "two letters"),
+            ({"countries": "QZ"}, "two letters"),
+            ({"purposes": "Anything"}, "from the list"),
+            ({"right": "burn"}, "no such right"),
+            ({"months": "two"}, "whole number"),
+        ):
+            refused = await sam.submit("/en/steward/terms", form | wrong)
+            assert why in strict(refused), wrong
+            assert 'value="standard-2"' in refused.text, "what was typed is not lost"
         for _ in range(2):
             assert (await sam.submit("/en/steward/terms", form)).status_code == 303
         assert "never change" in strict(await sam.submit("/en/steward/terms", form | {"months": "36"}))
-        assert "24 mois" in strict(await sam.get("/fr/steward/terms"))
+        french = strict(await sam.get("/fr/steward/terms"))
+        assert "24 mois" in french
+        assert "élaborer des politiques publiques, la recherche scientifique" in french
+        assert "établies ici : Belgique, France" in french.replace("\u00a0", " ").replace("\u202f", " ")
+        again = (await sam.get("/en/steward/terms?copy=standard-2")).text
+        assert 'value="ScientificResearch" checked' in again
+        assert 'value="BE, FR"' in again
+
+
+async def test_a_purpose_is_named_for_programs() -> None:
+    await open_shop()
+    async with Browser() as sam:
+        await sign_in_staff((sam, "steward"))
+        path = f"/en/steward/purposes/{PURPOSE}"
+        assert "from the list" in strict(await sam.submit(f"{path}/name", {"dpv": "World domination"}))
+        assert (await sam.submit(f"{path}/name", {"dpv": "ScientificResearch"})).status_code == 303
+        assert "dpv:ScientificResearch" in strict(await sam.get(path))
+        unknown = await sam.submit("/en/steward/purposes/nothing.known/name", {"dpv": "Marketing"})
+        assert unknown.status_code == 404
+    with pytest.raises(NotFound):
+        await consent.name_purpose("nothing.known", "Marketing")
+    assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'purpose_named'") == 1
 
 
 async def test_an_offer_shows_its_price_before_it_is_made_changed_and_withdrawn() -> None:

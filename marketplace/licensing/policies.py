@@ -1,0 +1,144 @@
+"""A licence as a structure: what may be done, for which purposes, by whom, where and how long. All else is derived from it.
+
+The rule this file keeps: what the lines say, what `odrl` states and what `find_refused` refuses is the same, as it comes from
+the same fields. Access ends with the licence; what was made stays the buyer's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from babel import Locale
+from msgspec import Struct
+
+from marketplace.errors import Invalid
+from marketplace.licensing.dpv import PURPOSES
+from marketplace.words import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+RIGHTS: Final = ("internal", "publish", "resell")
+"""What can be done with figures, narrow to wide: use inside the company; publish; pass on as they are."""
+UNSTATED: Final = ""
+"""The right of terms stated before rights were: their own words say it."""
+COUNTRY: Final = re.compile(r"[A-Z]{2}")
+MOST_COUNTRIES: Final = 60
+LONGEST_WORD: Final = 1_000
+
+
+class Policy(Struct, frozen=True):
+    """What a licence allows; empty purposes, sectors and countries are all of them."""
+
+    right: str
+    """One of `RIGHTS`, or `UNSTATED`."""
+    months: int
+    """How long access lasts."""
+    purposes: tuple[str, ...] = ()
+    """Of `dpv.PURPOSES`."""
+    sectors: tuple[str, ...] = ()
+    """Of buyers, as the dataset declares them: what people let be sold to some alone."""
+    countries: tuple[str, ...] = ()
+    """Where the buyer is established, by ISO 3166-1."""
+
+
+class Use(Struct, frozen=True):
+    """What a buyer means to do; what it does not say is empty."""
+
+    right: str = "internal"
+    """One of `RIGHTS`."""
+    purpose: str = ""
+    sector: str | None = None
+    country: str = ""
+    months: int = 0
+
+
+def find_refused(policy: Policy, use: Use) -> str | None:
+    """Return the first clause that a use is outside of: right, purpose, sector, country or period; None: it is allowed.
+
+    Who does not say its purpose is outside of terms that name some.
+    """
+    widest = "publish" if policy.right == UNSTATED else policy.right
+    clauses = {
+        "right": RIGHTS.index(use.right) <= RIGHTS.index(widest),
+        "purpose": not policy.purposes or use.purpose in policy.purposes,
+        "sector": not policy.sectors or use.sector in policy.sectors,
+        "country": not policy.countries or use.country in policy.countries,
+        "period": use.months <= policy.months,
+    }
+    return next((clause for clause, holds in clauses.items() if not holds), None)
+
+
+MAY: Final[Mapping[str, Words]] = {
+    "internal": Words(
+        fr="Vous pouvez analyser et utiliser les chiffres dans votre entreprise ; vous ne pouvez ni les publier ni les transmettre.",
+        en="You may analyse and use the figures inside your company; you may not publish them or pass them on.",
+    ),
+    "publish": Words(
+        fr="Vous pouvez analyser, publier et afficher les chiffres, aussi dans vos produits, en citant Partage ; vous ne pouvez pas les revendre tels quels.",
+        en="You may analyse, publish and display the figures, also in your products, naming Partage; you may not resell them as they are.",
+    ),
+    "resell": Words(
+        fr="Vous pouvez analyser, publier et transmettre les chiffres, et les revendre tels quels, en citant Partage.",
+        en="You may analyse, publish and pass on the figures, and resell them as they are, naming Partage.",
+    ),
+}
+ANY_PURPOSE: Final = Words(fr="Quelle que soit la finalité", en="For any purpose")
+SOME_PURPOSES: Final = Words(fr="Pour ces finalités seulement : {purposes}", en="For these purposes alone: {purposes}")
+ANYWHERE: Final = Words(
+    fr="{purposes}, où que votre entreprise soit établie.", en="{purposes}, wherever your company is."
+)
+SOMEWHERE: Final = Words(
+    fr="{purposes} ; réservé aux entreprises établies ici : {countries}.",
+    en="{purposes}; only for companies established in: {countries}.",
+)
+NOBODY: Final = Words(
+    fr="Vous ne cherchez pas à reconnaître qui que ce soit, ni à retirer le bruit.",
+    en="You do not try to recognise anyone, nor to remove the noise.",
+)
+LASTS: Final = Words(
+    fr="Durée de l’accès : {months} mois ; ce que vous avez produit reste à vous.",
+    en="Access lasts for this many months: {months}. What you made stays yours.",
+)
+RECALL: Final = Words(
+    fr="Si une publication est rappelée, vous cessez de l’utiliser, supprimez vos copies et le confirmez.",
+    en="Should a release be recalled, you stop using it, delete your copies and confirm that.",
+)
+
+
+def five_lines(policy: Policy, language: str) -> str:
+    """Return what a buyer reads of a policy with a stated right, five lines, one a line; language: fr or en.
+
+    Sectors are the dataset's own and not in them.
+    """
+    names = [PURPOSES[code].filled(language, {}) for code in policy.purposes]
+    places = Locale(language).territories
+    purposes = (
+        SOME_PURPOSES.filled(language, {"purposes": ", ".join(names)}) if names else ANY_PURPOSE.filled(language, {})
+    )
+    where = SOMEWHERE if policy.countries else ANYWHERE
+    countries = ", ".join(str(places.get(code, code)) for code in policy.countries)
+    given = {"purposes": purposes} | ({"countries": countries} if policy.countries else {})
+    lines = (
+        MAY[policy.right].filled(language, {}),
+        where.filled(language, given),
+        NOBODY.filled(language, {}),
+        LASTS.filled(language, {"months": str(policy.months)}),
+        RECALL.filled(language, {}),
+    )
+    return "\n".join(lines)
+
+
+def read_policy(right: str, months: int, *, purposes: Sequence[str], countries: str) -> Policy:
+    """Return the policy that a steward wrote; countries: codes, a space or comma between. Refuses what is not listed."""
+    if right not in RIGHTS:
+        raise Invalid("There is no such right of use.", field="right")
+    if set(purposes) - PURPOSES.keys():
+        raise Invalid("Choose purposes from the list.", field="purposes")
+    codes = sorted(set(re.split(r"[\s,;]+", countries[:LONGEST_WORD].upper().strip(" ,;\n"))) - {""})
+    known = Locale("en").territories
+    if len(codes) > MOST_COUNTRIES or not all(COUNTRY.fullmatch(code) and code in known for code in codes):
+        raise Invalid("Write countries by their two letters, such as FR, BE.", field="countries")
+    chosen = tuple(code for code in PURPOSES if code in purposes)
+    return Policy(right, months, chosen, (), tuple(codes))
