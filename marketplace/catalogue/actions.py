@@ -16,6 +16,7 @@ from marketplace.catalogue.demand import draw_of_day, state_price
 from marketplace.catalogue.queries import (
     SQL,
     count_quotes,
+    find_last_hold,
     find_listed_release,
     find_quote_subject,
     is_reserved,
@@ -39,6 +40,7 @@ from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
+from marketplace.web.formats import paris_day
 from pricing.agreed import amount_of, holding_of
 from pricing.money import EUR
 from pricing.quote import PricedQuote, price
@@ -65,6 +67,10 @@ class PricedEdition(Struct, frozen=True):
 
 class TooManyQuotes(Conflict):
     """A partner asked for as many prices within a day as it may."""
+
+
+class HeldAlready(Conflict):
+    """A partner wants to hold a second price of a dataset, or one soon after another lapsed."""
 
 
 class StatedTerms(Struct, frozen=True):
@@ -225,7 +231,8 @@ async def quote(
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. agreed: what else the
-    amount is of, see `pricing.agreed`. Refuses what is not on sale, and more than rules.QUOTES_A_DAY.
+    amount is of, see `pricing.agreed`. Refuses what is not on sale, more than rules.QUOTES_A_DAY, and to hold price after
+    price of a dataset.
     """
     now = clock.now()
     if await _is_asked_again(partner, release, level, quote_id):
@@ -237,6 +244,8 @@ async def quote(
     await check_use(partner, offer.terms, sold.dataset)
     if await is_reserved(offer.id, partner, now, now + rules.HOLD_LASTS if is_held else now):
         raise Conflict("Another partner holds this dataset exclusively for now.")
+    if is_held:
+        await _refuse_holding_on(partner, offer.id, now)
     stated = dict(agreed or {}) | ({"holding_minor": holding_of(priced.amount_minor)} if is_held else {})
     expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
     document = rules.write_document(
@@ -267,6 +276,17 @@ async def quote(
     )
     await _save(signed, now)
     return quote_id
+
+
+async def _refuse_holding_on(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime) -> None:
+    """Refuse to hold a price of an offer while another one is held, and for a while after one lapsed: see rules."""
+    last = await find_last_hold(partner, offer)
+    if last is not None and now < last + rules.BETWEEN_HOLDS:
+        raise HeldAlready(
+            "Your company holds a price of this dataset, or let one lapse: it can hold the next one from {day} on. "
+            "A price for a quarter of an hour is signed at any time.",
+            day=paris_day(last + rules.BETWEEN_HOLDS),
+        )
 
 
 async def _save(signed: Quote, now: dt.datetime) -> None:

@@ -118,7 +118,7 @@ async def request_quote(
             level=data.level,
             is_held=data.for_thirty_days == "yes",
         )
-    except (actions.TooManyQuotes, Invalid, NotAllowed) as refusal:
+    except (actions.TooManyQuotes, actions.HeldAlready, Invalid, NotAllowed) as refusal:
         return again("catalogue/ask.html", refusal, listing=listing, release=release, level=data.level)
     return see(f"/quotes/{quote}")
 

@@ -352,6 +352,14 @@ async def get_terms(code: str) -> Terms:
     return row
 
 
+async def find_last_hold(partner: uuid.UUID, offer: uuid.UUID) -> dt.datetime | None:
+    """Return until when the last price of an offer that a partner held is, or was, good; None where it held none.
+
+    What was ordered is not counted: it was bought.
+    """
+    return await fetch_scalar(dt.datetime, SQL["find_last_hold"], partner, offer)
+
+
 async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:
     """Return what a quote is for, or None when there is no such quote."""
     return await fetch_row(QuoteSubject, select(QuoteSubject, Quote).where(Quote.id == quote))

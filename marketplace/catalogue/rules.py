@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 QUOTE_LASTS: Final = dt.timedelta(minutes=15)
 HOLD_LASTS: Final = dt.timedelta(days=30)
 """How long a price may be held, for a part of it: a company decides in weeks."""
+BETWEEN_HOLDS: Final = dt.timedelta(days=30)
+"""After a held price of a dataset lapsed, so long its partner holds none of it: a hold delays a steward who wants to change
+the offer, or to auction it exclusively, and nobody may do that for ever without buying."""
 NEUTRAL: Final = 10_000
 MICRO: Final = 10**6
 DEMAND_GRID: Final = tuple(round(NEUTRAL * 1.05**power) for power in range(-14, 15))

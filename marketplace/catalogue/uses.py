@@ -73,7 +73,7 @@ async def state_use(partner: uuid.UUID, terms: str, *, purpose: str, right: str 
     """
     if purpose not in PURPOSES or right not in RIGHTS or not 0 <= months <= 120:  # noqa: PLR2004 (the table's own)
         raise Invalid("Choose what you will use it for from the list.", field="purpose")
-    said = IntendedUse(
+    stated = IntendedUse(
         id=uuid.uuid4(),
         partner=partner,
         terms=terms,
@@ -84,7 +84,7 @@ async def state_use(partner: uuid.UUID, terms: str, *, purpose: str, right: str 
     )
     changed = [IntendedUse.usage_right, IntendedUse.purpose, IntendedUse.months, IntendedUse.stated_at]
     key = (IntendedUse.partner, IntendedUse.terms)
-    await IntendedUse.insert(said).on_conflict(action="DO UPDATE", target=key, values=changed)
+    await IntendedUse.insert(stated).on_conflict(action="DO UPDATE", target=key, values=changed)
 
 
 async def check_use(partner: uuid.UUID, terms: str, dataset: str) -> None:

@@ -27,7 +27,7 @@ BETWEEN: Final = dt.timedelta(days=7)
 MOST: Final = 8
 """So often a partner is reminded."""
 STAFF_FROM: Final = 4
-"""From this reminder on staff are told once, too."""
+"""With this reminder stewards get a message, once an order."""
 BATCH_SIZE: Final = 500
 
 

@@ -30,8 +30,8 @@ LIMIT $1
 OFFSET $2;
 
 -- name: list_due
--- The orders of what was called back before $1, at most $4 weeks of reminders ago, that nobody confirmed and that were not
--- reminded this time; $2 now, $3 how long between reminders, $5 rows. `time` is which reminder it is, from 1.
+-- The orders of what was called back before $1 that nobody confirmed and that get their next reminder at $2, of $4 at
+-- most; $3 how long between them, $5 rows. `time` is which reminder it is, from 1.
 SELECT
     due.purchase_order,
     due.number,

@@ -67,7 +67,7 @@ def find_refused(policy: Policy, use: Use) -> str | None:
         "country": not policy.countries or use.country in policy.countries,
         "period": use.months <= policy.months,
     }
-    return next((clause for clause, holds in clauses.items() if not holds), None)
+    return next((clause for clause, is_met in clauses.items() if not is_met), None)
 
 
 MAY: Final[Mapping[str, Words]] = {

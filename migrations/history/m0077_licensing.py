@@ -1,6 +1,7 @@
-"""Migration 77: what licences are for, what partners mean to do, and the names of purposes for programs.
+"""Migration 77: what licences are for, what partners mean to do, names of purposes for programs, deletions confirmed.
 
-The version before states licences and purposes without any of it: for every purpose, anywhere, not named.
+The version before states licences and purposes without any of it: for every purpose, anywhere, not named; it asks nobody
+to confirm that copies are deleted.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ CREATE TABLE "intended_use" (
     CONSTRAINT "known_right" CHECK (usage_right IN ('internal', 'publish', 'resell')),
     CONSTRAINT "months_are_some" CHECK (months BETWEEN 0 AND 120)
 );
+
+CREATE TABLE "deletion_confirmation" (
+    "purchase_order" UUID PRIMARY KEY NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
+    "confirmed_at" TIMESTAMPTZ NOT NULL,
+    "confirmed_by" UUID REFERENCES "person" ("id") ON DELETE SET NULL
+);
 """
 
 
@@ -42,7 +49,7 @@ async def _alter() -> None:
 
 
 async def forwards() -> MigrationManager:
-    """Add the columns and the table."""
+    """Add the columns and the tables."""
     manager = MigrationManager(migration_id=ID, app_name="partage", description=DESCRIPTION)
     manager.add_raw(_alter)
     return manager

@@ -345,3 +345,31 @@ async def test_no_route_names_the_private_key() -> None:
         answer = await machine.get("/api/v1/keys")
     assert answer.json()["public_key"] == public_key(settings().signing_key).hex()
     assert settings().signing_key not in answer.text
+
+
+async def test_a_price_is_not_held_for_ever_without_buying() -> None:
+    await open_shop("lyon", "other")
+    releases = [await make_release(), await make_release(), await make_release("other")]
+    buyer, rival = await make_buyer(), await make_partner()
+    held = uuid.uuid4()
+    for _ in range(2):
+        await actions.quote(buyer, releases[0], quote_id=held, is_held=True)
+    with pytest.raises(actions.HeldAlready, match="holds a price of this dataset"):
+        await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
+    await actions.quote(buyer, releases[1], quote_id=uuid.uuid4())
+    await actions.quote(buyer, releases[2], quote_id=uuid.uuid4(), is_held=True)
+    await actions.quote(rival, releases[0], quote_id=uuid.uuid4(), is_held=True)
+    day = dt.timedelta(days=1)
+    with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS - day):
+        with pytest.raises(actions.HeldAlready):
+            await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
+        async with Browser() as browser:
+            await browser.sign_in("claire@atelier.example")
+            form = {"release": str(releases[0]), "for_thirty_days": "yes"}
+            refused = await browser.submit("/en/datasets/lyon/quotes", form)
+            assert refused.status_code == 409
+            assert "signed at any time" in text_of(refused)
+    with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS + day):
+        again = await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
+        await actions.accept_quote(again, clock.now())
+        await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)  # What was bought delays nobody.

@@ -41,9 +41,9 @@ async def test_partners_confirm_are_reminded_and_staff_see_who_has_not(stripe: A
     async with Browser() as atelier, Browser() as rival, Browser() as samir:
         for browser, email in ((atelier, "atelier@partner"), (rival, "rival@partner"), (samir, "samir@partage")):
             await browser.sign_in(f"{email}.example")
-        unsaid = (await make_sale(atelier, quiet, release))["id"]
-        said = (await make_sale(rival, prompt, release))["id"]
-        early = await rival.submit(f"/en/orders/{said}/deletion", {})
+        unconfirmed = (await make_sale(atelier, quiet, release))["id"]
+        confirmed = (await make_sale(rival, prompt, release))["id"]
+        early = await rival.submit(f"/en/orders/{confirmed}/deletion", {})
         assert early.status_code == 409
         assert "not called back" in text_of(early)
         assert "Nothing that anybody bought" in text_of(await samir.get("/en/staff/deletions"))
@@ -51,13 +51,15 @@ async def test_partners_confirm_are_reminded_and_staff_see_who_has_not(stripe: A
         now = clock.now()
         await call_back(release, now - BETWEEN + dt.timedelta(hours=1))
         assert await remind_of_deletion() == 0, "a week is given first"
-        shown = await rival.get(f"/en/orders/{said}")
+        shown = await rival.get(f"/en/orders/{confirmed}")
         html5lib.HTMLParser(strict=True).parse(shown.text)
         assert "Delete every copy of it" in text_of(shown)
         for _ in range(2):
-            assert (await rival.submit(f"/en/orders/{said}/deletion", {})).status_code == 303
-        assert "You confirmed on" in text_of(await rival.get(f"/en/orders/{said}"))
-        assert (await rival.submit(f"/en/orders/{unsaid}/deletion", {})).status_code == 404, "another partner's order"
+            assert (await rival.submit(f"/en/orders/{confirmed}/deletion", {})).status_code == 303
+        assert "You confirmed on" in text_of(await rival.get(f"/en/orders/{confirmed}"))
+        assert (await rival.submit(f"/en/orders/{unconfirmed}/deletion", {})).status_code == 404, (
+            "another partner's order"
+        )
 
         with clock.shifted(STAFF_FROM * BETWEEN):
             for _ in range(2):
@@ -74,7 +76,7 @@ async def test_partners_confirm_are_reminded_and_staff_see_who_has_not(stripe: A
     key = await create_key(quiet, "erp", key_id=uuid.uuid4(), session="s", scopes="orders")
     transport = httpx.ASGITransport(create_app(manages_pool=False))
     async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as program:
-        path, bearer = f"/api/v1/orders/{unsaid}/deletion", {"Authorization": f"Bearer {key}"}
+        path, bearer = f"/api/v1/orders/{unconfirmed}/deletion", {"Authorization": f"Bearer {key}"}
         first, second = [(await program.post(path, headers=bearer)) for _ in range(2)]
         assert first.status_code == second.status_code == 200
         assert first.json() == second.json()

@@ -33,7 +33,7 @@ def allows(document: str, asked: dict[str, Any]) -> bool:
     def about(rule: dict[str, Any]) -> bool:
         return rule["odrl:action"]["@id"] in {asked["action"], INCLUDED.get(asked["action"])}
 
-    def holds(constraint: dict[str, Any]) -> bool:
+    def is_met(constraint: dict[str, Any]) -> bool:
         left, operator, right = (constraint[f"odrl:{name}"] for name in ("leftOperand", "operator", "rightOperand"))
         value = asked.get(left["@id"].removeprefix("odrl:"))
         if operator["@id"] == "odrl:lteq":
@@ -45,7 +45,7 @@ def allows(document: str, asked: dict[str, Any]) -> bool:
 
     if any(about(rule) for rule in stated["odrl:prohibition"]):
         return False
-    return any(about(rule) and all(map(holds, rule["odrl:constraint"])) for rule in stated["odrl:permission"])
+    return any(about(rule) and all(map(is_met, rule["odrl:constraint"])) for rule in stated["odrl:permission"])
 
 
 def some(dice: random.Random, of: Any) -> tuple[Any, ...]:
