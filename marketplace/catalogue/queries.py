@@ -15,7 +15,7 @@ from marketplace import clock, object_store
 from marketplace.catalogue.rules import Evidence, PricedOffer, PricedRelease
 from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
 from marketplace.catalogue.vat import Vat, vat
-from marketplace.database import fetch_row, fetch_rows, select
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.datasets.queries import cells, key_zones
 from marketplace.datasets.tables import Dataset, Edition, Release
 from marketplace.errors import NotFound, Refusal

@@ -47,7 +47,7 @@ def offer(policy: Policy, *, site: str, dataset: str, terms: str, lines: tuple[s
     constraints = _constraints(policy, site)
     permissions: list[dict[str, Any]] = []
     for action in PERMITTED[policy.right]:
-        permission = {"odrl:target": target, "odrl:assigner": seller, "odrl:action": {"@id": action}}
+        permission: dict[str, Any] = {"odrl:target": target, "odrl:assigner": seller, "odrl:action": {"@id": action}}
         permission |= {"odrl:constraint": constraints}
         if action != "odrl:use":
             permission |= {"odrl:duty": {"odrl:action": {"@id": "odrl:attribute"}, "odrl:attributedParty": seller}}
