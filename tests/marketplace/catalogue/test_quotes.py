@@ -351,9 +351,9 @@ async def test_a_price_is_not_held_for_ever_without_buying() -> None:
     await open_shop("lyon", "other")
     releases = [await make_release(), await make_release(), await make_release("other")]
     buyer, rival = await make_buyer(), await make_partner()
-    held = uuid.uuid4()
+    kept = uuid.uuid4()
     for _ in range(2):
-        await actions.quote(buyer, releases[0], quote_id=held, is_held=True)
+        await actions.quote(buyer, releases[0], quote_id=kept, is_held=True)
     with pytest.raises(actions.HeldAlready, match="holds a price of this dataset"):
         await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
     await actions.quote(buyer, releases[1], quote_id=uuid.uuid4())
