@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from litestar import get
+from importlib.resources import files
+
+from litestar import Response, get
 from litestar.params import FromPath  # noqa: TC002 (read at run time)
 from litestar.response import Template  # noqa: TC002
 
 from marketplace.docs import manual
 from marketplace.identity.guards import expect
-from marketplace.web.pages import page
+from marketplace.web.pages import download, page
+
+NOTEBOOK = "application/x-ipynb+json"
 
 
 @get("/docs", opt=expect("anyone"))
@@ -23,4 +27,10 @@ async def manual_page(part: FromPath[str], name: FromPath[str]) -> Template:
     return page("docs/page.html", shown=manual.read_page(part, name), contents=manual.contents())
 
 
-ROUTES = [table_of_contents, manual_page]
+@get("/docs/buying.ipynb", opt=expect("anyone"))
+async def notebook() -> Response[bytes]:
+    """Give the notebook that buys by program."""
+    return download("buying.ipynb", (files(__package__) / "partner/buying.ipynb").read_bytes(), NOTEBOOK)
+
+
+ROUTES = [notebook, table_of_contents, manual_page]

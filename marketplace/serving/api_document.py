@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from litestar.openapi.plugins import JsonRenderPlugin
 from msgspec.inspect import StructType, type_info
 
+from marketplace.serving.api_examples import example_of
+
 if TYPE_CHECKING:
     from litestar import Litestar, Request
     from litestar.handlers import HTTPRouteHandler
@@ -37,6 +39,27 @@ PROBLEM: Final[dict[str, Any]] = {
 REFUSED: Final[dict[str, Any]] = {
     "description": "Refused, with the reason.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+REASONS: Final = {
+    400: "Malformed: the sentence names the fields.",
+    401: "No key, or one that is over, revoked or unknown.",
+    403: "The key may not do that, or the company is not vetted yet.",
+    404: "There is no such thing, or it is somebody else’s.",
+    409: "It contradicts what is recorded; the sentence says what.",
+    410: "Its time has passed.",
+    413: "Larger than a megabyte.",
+    415: "Another kind of content than JSON.",
+    422: "A value is out of its range, or a parameter is unknown.",
+    429: "Too many requests: wait as many seconds as Retry-After says.",
+    500: "A failure of ours; nothing was half-done.",
+    503: "Something needed does not answer; try again in a moment.",
+}
+LIMIT_HEADERS: Final = {
+    "RateLimit": {
+        "description": "What may still be asked, and until all of it is there again, in seconds, where there is a limit.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {"description": "How much may be asked in how many seconds.", "schema": {"type": "string"}},
 }
 ANY_KEY: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[!-~]+$"}
 UUID_KEY: Final = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
@@ -85,8 +108,7 @@ def completed(document: dict[str, Any], handlers: dict[tuple[str, str], HTTPRout
             _name(operation, handler, path)
             if "anyone" not in handler.opt["expectation"].who:
                 operation["security"] = [{KEY: []}]
-            operation["responses"].pop("400", None)
-            operation["responses"]["4XX"] = handler.opt.get("refused", REFUSED)
+            _state_refusals(operation, handler, path)
             operation.setdefault("parameters", []).extend(handler.opt.get("parameters", ()))
             for parameter in operation["parameters"]:
                 _state_key_of_repeats(parameter)
@@ -94,7 +116,34 @@ def completed(document: dict[str, Any], handlers: dict[tuple[str, str], HTTPRout
                 operation["responses"]["200"]["content"] = {name: {"schema": _file(name)} for name in media_types}
             if "requestBody" in operation:
                 _close(handler.parsed_fn_signature.parameters["data"].annotation, schemas)
+            _give_examples(operation, schemas)
     return document
+
+
+def _state_refusals(operation: dict[str, Any], handler: HTTPRouteHandler, path: str) -> None:
+    """State each status with which a call is refused, and how much a caller may still ask."""
+    answers, refused = operation["responses"], handler.opt.get("refused", REFUSED)
+    answers.pop("400", None)
+    needs_key = "anyone" not in handler.opt["expectation"].who
+    writes = not handler.http_methods <= {"GET", "HEAD", "OPTIONS"}
+    found = [400, 422, 429, 500, 503]
+    found += [401, 403] if needs_key else []
+    found += [404] if "{" in path or writes else []
+    found += [409, 410, 413, 415] if writes else []
+    found += [410] if "files" in handler.opt else []
+    for status in sorted(set(found)):
+        answers[str(status)] = refused | {"description": REASONS[status]}
+    answers["4XX"] = refused
+    for answer in answers.values():
+        answer["headers"] = {**answer.get("headers", {}), **LIMIT_HEADERS}
+
+
+def _give_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Give an example of the body and of each answer that is JSON."""
+    for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+        for media_type, content in part.get("content", {}).items():
+            if media_type in {"application/json", "application/problem+json"}:
+                content["example"] = example_of(content["schema"], schemas)
 
 
 def _name(operation: dict[str, Any], handler: HTTPRouteHandler, path: str) -> None:

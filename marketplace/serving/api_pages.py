@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from litestar import Request, get
@@ -67,12 +68,13 @@ def _call(document: dict[str, Any], site: str, path: str, method: str, operation
     needs_key = bool(operation.get("security"))
     words = [f"curl -X {method.upper()}"] if method != "get" else ["curl"]
     words += ['-H "Authorization: Bearer $KEY"'] if needs_key else []
-    words += [f'-H "{one.name}: $(uuidgen)"' for one in given if one.where == "header"]
+    words += [f'-H "{one.name}: $(uuidgen)"' for one in given if one.where == "header" and one.is_needed]
     if body:
-        example = {one.name: one.kind for one in given if one.where == "body" and one.is_needed}
+        example = operation["requestBody"]["content"]["application/json"]["example"]
         words += ['-H "Content-Type: application/json"', f"-d '{json.dumps(example)}'"]
+    filled = re.sub(r"\{(\w+)\}", lambda found: f"${found[1].upper()}", path)
     summary = operation.get("description") or operation.get("summary", "")
-    return Call(method.upper(), path, summary, needs_key, given, answered, " ".join([*words, f'"{site}{path}"']))
+    return Call(method.upper(), path, summary, needs_key, given, answered, " ".join([*words, f'"{site}{filled}"']))
 
 
 def _content(part: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import venv
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from marketplace import object_store
@@ -26,8 +27,10 @@ from tests.api_client import FOLDER, formatted, read_document, written
 from tests.marketplace.delivery.test_downloads import customers
 from tests.marketplace.docs.test_names_and_blocks import blocks_of
 from tests.marketplace.payments.test_off_session import save
-from tests.support.clients import site
+from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop
+from tests.support.clients import environment, run, site
 from tests.support.reads import fetch_value
+from tests.support.waiting import until
 from tests.test_wheel import Installed, installed
 
 if TYPE_CHECKING:
@@ -112,6 +115,35 @@ def answer_of(call: Any, given: dict[str, Any]) -> Any:
         return call(**given)
     except Refused as refused:
         return refused
+
+
+NOTEBOOK = """
+import nbclient, nbformat, sys
+found = nbformat.read(sys.argv[1], 4)
+nbclient.NotebookClient(found, timeout=200).execute()
+for cell in found.cells:
+    for output in cell.get("outputs", ()):
+        print(output.get("text") or output["data"]["text/plain"])
+"""
+
+
+@pytest.mark.deep
+async def test_the_notebook_buys(stripe: Any, installed: Installed, tmp_path: Path) -> None:
+    await open_shop()
+    partner = await make_buyer()
+    await save(stripe, partner, token="tok_visa")
+    key = await create_key(partner, "notebook", key_id=uuid.uuid4(), session="a session's secret")
+    python = await asyncio.to_thread(environment, "nbclient==0.11.0", "ipykernel==7.4.0", str(installed.wheel))
+    async with site() as address, httpx.AsyncClient() as visitor:
+        (tmp_path / "buying.ipynb").write_bytes((await visitor.get(f"{address}/en/docs/buying.ipynb")).content)
+        os.environ |= {"SITE": address, "KEY": key or ""}
+        work = asyncio.create_task(until(jobs))
+        printed = await run(python, NOTEBOOK, str(tmp_path / "buying.ipynb"), folder=tmp_path)
+        work.cancel()
+    assert "409 The quote is under the terms standard-1" in printed
+    assert "'paid')" in printed
+    assert "b'%PDF-'" in printed
+    assert stripe
 
 
 @pytest.mark.deep
