@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         BidRequest,
         ClaimRequest,
         Claims,
+        Confirmed,
         DensityRequest,
         Dictionary,
         Entitlement,
@@ -133,6 +134,11 @@ class Operations(Calls):
     def withdraw_claim(self, order: str) -> Claims:
         """Withdraw the open claim about an order; where there is none, nothing changes."""
         answer: Claims = self.ask("POST", f"/api/v1/orders/{part(order)}/claims/withdraw")
+        return answer
+
+    def confirm(self, order: str) -> Confirmed:
+        """Confirm that you deleted all copies of a release that was called back; again changes nothing."""
+        answer: Confirmed = self.ask("POST", f"/api/v1/orders/{part(order)}/deletion")
         return answer
 
     def begin_trial(self, code: str, *, idempotency_key: str) -> Trial:

@@ -61,6 +61,12 @@ class ColumnMeaning(TypedDict):
     meaning: Words
 
 
+class Confirmed(TypedDict):
+    """Confirmed."""
+
+    confirmed_at: str
+
+
 class DensityRequest(TypedDict):
     """Density request."""
 
@@ -278,6 +284,7 @@ class QuoteRequest(TypedDict):
     release: str
     level: NotRequired[int]
     for_thirty_days: NotRequired[bool]
+    purpose: NotRequired[str]
 
 
 class SinkCredential(TypedDict):

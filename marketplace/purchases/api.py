@@ -25,7 +25,7 @@ Asked = Request[Actor, Any, Any]
 
 State = Literal["awaiting_payment", "paid", "lapsed", "refunded", "charged_back"]
 After = Annotated[uuid.UUID | None, QueryParameter(name="after")]
-Since = Annotated[dt.datetime | None, QueryParameter(name="since")]
+Since = Annotated[str | None, QueryParameter(name="since", max_length=40, schema_extra={"format": "date-time"})]
 Dataset = Annotated[str | None, QueryParameter(name="dataset", max_length=63)]
 
 
@@ -107,13 +107,17 @@ async def list_orders(
     """List the partner's orders, the latest first; `after` is the order to go on after, `since` the first instant."""
     assert request.user.partner
     narrowed = {"state": in_state, "dataset": dataset}
-    found = await queries.list_orders(request.user.partner, number, after=after, since=aware(since), **narrowed)
+    found = await queries.list_orders(request.user.partner, number, after=after, since=instant_of(since), **narrowed)
     last = found.rows[-1].id if found.rows else after
     return Orders(found.number, found.more, [_answer(row) for row in found.rows], last)
 
 
-def aware(instant: dt.datetime | None) -> dt.datetime | None:
-    """Return an instant as it came in; refuses one that does not say its offset to UTC."""
+def instant_of(text: str | None) -> dt.datetime | None:
+    """Return an instant as it was written, or None for none; refuses what is none, or does not say its offset to UTC."""
+    try:
+        instant = None if text is None else dt.datetime.fromisoformat(text)
+    except ValueError:
+        instant = dt.datetime.min  # noqa: DTZ901 (without an offset, and so refused)
     if instant is not None and instant.tzinfo is None:
         raise Invalid("Say since when with an offset to UTC, such as 2026-03-01T00:00:00Z.", field="since")
     return instant

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pricing.money import EUR
+
 NAMED: Final[dict[str, Any]] = {
     "code": "lyon",
     "dataset": "lyon",
-    "currency": "EUR",
+    "currency": EUR,
     "company": "Atelier Urbain",
     "number": "P-2026-000042",
     "terms": "standard-1",

@@ -120,6 +120,7 @@ async def test_a_program_pays_by_transfer_to_an_iban_of_its_own(stripe: Any) -> 
             answer = (await machine.get(f"/api/v1/orders?{narrowed}")).json()
             assert [one["id"] for one in answer["orders"]] == ids, narrowed
         assert (await machine.get("/api/v1/orders?since=2026-01-01T00:00:00")).status_code == 422
+        assert (await machine.get("/api/v1/orders?since=0.5")).status_code == 422
         assert (await machine.get("/api/v1/orders?state=dreamt")).status_code == 400
     states = {intent["status"] for intent in await asyncio.to_thread(stripe.list, "payment_intents")}
     assert states == {"succeeded", "canceled"}, "nobody can pay what has lapsed"

@@ -19,7 +19,7 @@ async def test_misspelt_filters_are_refused_and_known_answers_are_not_sent_again
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://site.example", headers=headers) as program:
         for path, named in (
-            ("/api/v1/orders?state=paid", "state here; there are: page."),
+            ("/api/v1/orders?colour=red", "colour here; there are: after, dataset, page, since, state."),
             ("/api/v1/me?x", "x here; there are: –."),
             ("/api/v1/datasets?area=Lyon&colour=red", "colour here; there are: area, below, "),
         ):
