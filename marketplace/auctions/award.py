@@ -24,7 +24,7 @@ from marketplace.auctions.debts import collect_owed, settle_debts
 from marketplace.auctions.eligibility import end_deposits
 from marketplace.auctions.queries import SQL, list_accepted, list_refused, list_reserves, lock_auction
 from marketplace.auctions.rounds import grant_window_of, lock_sales, reveals_of, write_round
-from marketplace.auctions.second_chance import second_chance
+from marketplace.auctions.second_chance import bar_reversed, second_chance
 from marketplace.auctions.tables import Auction, AuctionTranscript
 from marketplace.catalogue.actions import record_observed_bids
 from marketplace.database import execute, fetch_rows, transaction
@@ -123,6 +123,8 @@ async def award(auction: uuid.UUID) -> bool:
 async def settle_sales() -> int:
     """Mark awards paid or called back, charge new ones, pass on what was not paid, end deposits, collect what is owed.
 
+    A payment that its bank reversed is none: its winner owes and is barred as one who did not pay.
+
     Return how many moved. A job.
     """
     moved = await execute(SQL["mark_paid"])
@@ -131,6 +133,7 @@ async def settle_sales() -> int:
     moved += await charge_sales()
     for row in await fetch_rows(IdRow, SQL["list_defaulted"], BATCH_SIZE):
         moved += await second_chance(row.id)
+    moved += await bar_reversed()
     moved += await end_deposits()
     moved += await collect_owed()
     return moved + await settle_debts()

@@ -41,8 +41,8 @@ class Owed(Struct, frozen=True):
 
     id: uuid.UUID
     payment: uuid.UUID
-    is_again: bool
-    """Whether it was paid before, and a bank reversed that."""
+    has_disputed: bool
+    """Whether a bank reversed a payment of theirs, of this or of anything."""
     auction: uuid.UUID
     partner: uuid.UUID
     currency: str
@@ -82,7 +82,7 @@ async def find_bar(partner: uuid.UUID, auction: uuid.UUID) -> Bar | None:
 async def collect_owed() -> int:
     """Charge who did not pay, on the saved method or else a page, for what is not received of it, and write so; return how many.
 
-    What a bank reversed is asked for on a page alone: a card whose owner disputed a charge is not charged again.
+    Where a bank reversed a payment of theirs it is asked for on a page: a card whose owner disputed a charge is not charged again.
     """
     rows = await fetch_rows(Owed, SQL["list_uncollected"], BATCH_SIZE)
     for row in rows:
@@ -100,7 +100,9 @@ async def collect_owed() -> int:
                     ended_at=now,
                 )
             ).on_conflict(action="DO NOTHING", target=AuctionDeposit.id)
-            ask = payments.request_payment if row.is_again else partial(payments.request_charge, partner=row.partner)
+            ask = (
+                payments.request_payment if row.has_disputed else partial(payments.request_charge, partner=row.partner)
+            )
             await ask(
                 row.payment,
                 amount_minor=row.amount_minor,

@@ -457,7 +457,11 @@ ON CONFLICT (auction, partner) DO NOTHING;
 SELECT
     defaulted.id,
     CASE WHEN owed.asked = 0 THEN defaulted.id ELSE md5(defaulted.id || ' ' || owed.asked)::uuid END AS payment,
-    owed.asked > 0 AS is_again,
+    EXISTS (
+        SELECT FROM dispute LEFT JOIN auction_deposit AS theirs ON theirs.id = payment_subject
+        LEFT JOIN purchase_order ON purchase_order.id = payment_subject
+        WHERE dispute.state = 'lost' AND defaulted.partner IN (theirs.partner, purchase_order.partner)
+    ) AS has_disputed,
     defaulted.auction,
     defaulted.partner,
     auction.currency,

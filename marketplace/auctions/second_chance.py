@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rules import LAST_ROUND
 from marketplace.auction_kinds.sealed_rules import good
@@ -68,6 +69,28 @@ async def second_chance(auction: uuid.UUID) -> int:
         await grant_window_of(locked)
         await notify(auction)
     return defaulted
+
+
+async def bar_reversed() -> int:
+    """Record winners whose banks reversed what they had paid as ones who did not pay: what was left unpaid is sold as usual.
+
+    Nothing is awarded again, for the rounds are long over; each owes by how much a licence is sold for less at its reserve.
+    Return how many.
+    """
+    now = clock.now()
+    return await execute(
+        """INSERT INTO auction_default (id, auction, partner, owed_minor, decided_at, barred_until)
+           SELECT gen_random_uuid(), outcome.auction, outcome.partner,
+                  sum(greatest(0, sale.net_minor - lot.reserve_minor)), $1, $2
+           FROM auction_sale AS sale
+           JOIN purchase_order ON purchase_order.id = sale.purchase_order AND charged_back_minor > 0
+           JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           JOIN auction_lot AS lot ON lot.auction = outcome.auction AND lot.release = sale.release
+           WHERE sale.state = 'paid' GROUP BY outcome.auction, outcome.partner
+           ON CONFLICT (auction, partner) DO NOTHING""",
+        now,
+        now + BARRED_FOR,
+    )
 
 
 async def _award_again(auction: LockedAuction, last: Rounds) -> None:

@@ -245,6 +245,40 @@ async def has_its_payment_reversed(stripe: Any, browser: Browser, crook: uuid.UU
     assert await balance("758100") == -FLOOR
 
 
+async def test_a_winner_whose_bank_reverses_its_payment_owes_and_is_barred_as_one_who_did_not_pay(stripe: Any) -> None:  # noqa: F811
+    """Winning, downloading and disputing the charge costs what not paying does; its card is not charged again."""
+    release = await open_shop()
+    crook = await make_buyer("crook")
+    await save(stripe, crook, token="tok_visa")
+    auction = await announced(release, "ascending")
+    await bid(crook, auction, FLOOR)
+    rival = await make_buyer("rival")
+    await save(stripe, rival, token="tok_visa")
+    await bid(rival, auction, 2 * FLOOR)
+    await bid(crook, auction, 3 * FLOOR)
+    await end(auction)
+    for _ in range(2):
+        await ending.settle_sales()
+        await jobs()
+    assert await ending.settle_sales() == 0
+    sold = await fetch_value("SELECT net_minor FROM auction_sale WHERE state = 'paid'")
+    intent = await fetch_value(
+        "SELECT payment_intent_id FROM payment JOIN purchase_order ON purchase_order.id = subject"
+    )
+    disputed = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent)
+    await asyncio.to_thread(stripe.test, "close_dispute", dispute=disputed["id"], won=False)
+    for _ in range(3):
+        await jobs()
+        await ending.settle_sales()
+    await run_commands()
+    [owed] = await fetch("SELECT partner, owed_minor FROM auction_default")
+    assert tuple(owed) == (crook, sold - FLOOR)
+    assert await fetch_value("SELECT bid_refusal($1, $2, 0)", crook, auction) == "barred"
+    assert await fetch_value("SELECT state FROM payment ORDER BY requested_at DESC LIMIT 1") == "open", "a page"
+    assert await fetch_value("SELECT count(*) FROM auction_outcome WHERE round > 1") == 0
+    await books_are_clean()
+
+
 async def test_a_sealed_bid_beyond_its_deposit_is_void_once_opened_and_shows_nothing_before(
     stripe: Any,  # noqa: F811
     tmp_path: Path,
