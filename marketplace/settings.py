@@ -25,6 +25,7 @@ DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `s
 DEMO_SIREN = "123456782"
 LARGEST_PORT = 65_535
 HUNDRED_PERCENT_BASIS_POINTS = 10_000
+SMALLEST_FILE_BYTES = 1000
 
 
 WEB, JOBS, MIGRATE = "web", "jobs", "migrate"
@@ -195,6 +196,12 @@ class Settings:
     )
     payout_instant: bool = _setting(
         "PAYOUT_INSTANT", "0", "1: the bank of PAYOUT_IBAN takes files of SEPA Instant; change it between runs only"
+    )
+    payout_file_payees: int = _setting(
+        "PAYOUT_FILE_PAYEES", "50000", "payees that a payout file has at most; a larger run is cut into several"
+    )
+    payout_file_bytes: int = _setting(
+        "PAYOUT_FILE_BYTES", "30000000", "bytes that a payout file has at most, as the bank of PAYOUT_IBAN takes them"
     )
     iban_hold_days: int = _setting("IBAN_HOLD_DAYS", "7", "days before a payout goes to an IBAN that replaced another")
     backup_key: str = _setting(
@@ -409,6 +416,8 @@ class Settings:
         self._refuse_malformed_keys()
         if self.payout_threshold_minor < 1 or self.iban_hold_days < 0 or self.payouts_every_seconds < 1:
             raise Invalid("PAYOUT_THRESHOLD_MINOR and PAYOUTS_EVERY_SECONDS must be above 0, IBAN_HOLD_DAYS not below.")
+        if self.payout_file_payees < 1 or self.payout_file_bytes < SMALLEST_FILE_BYTES:
+            raise Invalid("PAYOUT_FILE_PAYEES must be above 0, PAYOUT_FILE_BYTES at least 1000.")
         if not siren.is_valid(self.seller_siren):
             raise Invalid("SELLER_SIREN must be the nine digits of a SIREN, its check digit included.")
         if not re.match(r"(smtps?://[^/\s]+/?|file:///\S+)?$", self.smtp_url):

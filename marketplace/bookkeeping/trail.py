@@ -17,7 +17,7 @@ from marketplace.paging import PAGE_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RUNS: Final = "draft prepare approve cancel send"
+RUNS: Final = "draft prepare approve cancel ask_to_send send"
 PLACES: Final = {
     "order": "/finance/orders/{}",
     "line": "/finance/bank/lines/{}",

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.contributions.actions import number_sold_releases
-from marketplace.database import copy_in, execute, fetch_rows, fetch_scalar, transaction
+from marketplace.database import copy_in, execute, execute_long, fetch_rows, fetch_scalar, transaction
 from marketplace.earnings import rules
 from marketplace.earnings.queries import SQL
 from marketplace.earnings.rules import (
@@ -175,7 +175,7 @@ async def move_payable(
     the database refuses a balance below zero.
     """
     run, micro = await begin_run(kind, at, amount_minor, people), MICRO_PER_MINOR
-    moved = await execute(
+    moved = await execute_long(
         f"""INSERT INTO accrual (run, subscriber, held_micro, payable_micro)
             SELECT ${len(values) + 1}::bigint, subscriber, 0, amount_minor * ${len(values) + 2}::bigint
             FROM ({source}) AS moving""",

@@ -23,7 +23,7 @@ from marketplace.embedded.bank import Bank
 from marketplace.embedded.seed_people import FINANCE, FINANCE_TOO, DemoPerson, claim_lines, get_staff
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
-from marketplace.payouts.bank_file import open_file
+from marketplace.payouts.bank_file import list_files, open_file
 from marketplace.payouts.queries import find_unsent, get_run
 from marketplace.settings import settings
 
@@ -173,8 +173,9 @@ async def _list_arrived() -> list[ArrivedRow]:
 
 
 async def _answer(bank: Bank, run: SentRunRow) -> None:
-    report = bank.submit(b"".join([piece async for piece in await open_file(run.id)]))
-    await payouts.record_answer(run.id, report, None)
+    for file in await list_files(run.id):
+        report = bank.submit(b"".join([piece async for piece in await open_file(run.id, file.number)]))
+        await payouts.record_answer(run.id, report, None)
 
 
 async def _send_statement(bank: Bank, day: dt.date, booked_on: dt.date) -> None:

@@ -96,6 +96,7 @@ HEADINGS = {
     "decide_payee_names": "Payees whose names differ decided about",
     "approve_payout_run": "Payout run approved",
     "cancel_payout_run": "Payout run cancelled",
+    "ask_to_send_payout_run": "Payout run asked to be sent",
     "send_payout_run": "Payout run sent",
     "fetch_payout_file": "Payout file fetched",
     "record_bank_answer": "Bank’s answer recorded",

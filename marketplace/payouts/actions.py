@@ -7,21 +7,22 @@ lock and the database's own keys make two clicks one; a process killed between t
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
-from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.database import execute, execute_long, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.earnings.actions import move_payable
-from marketplace.errors import Conflict, Invalid, NotAllowed
+from marketplace.errors import Conflict, Invalid, NotAllowed, Refusal
+from marketplace.identity.actors import Actor
 from marketplace.identity.likeness import signs_of_one_human
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
-from marketplace.locks import lock
+from marketplace.locks import exclusive, lock
 from marketplace.messages.actions import send as write_message
 from marketplace.messages.actions import send_each
 from marketplace.messages.kinds import payee_differs, payout_refused, payout_sent, run_to_approve
@@ -29,7 +30,7 @@ from marketplace.messages.rules import Recipient
 from marketplace.payments.queries import list_reversed_transfers, list_transfer_states
 from marketplace.payouts import sepa
 from marketplace.payouts.bank_details import end_former
-from marketplace.payouts.bank_file import make_file
+from marketplace.payouts.bank_file import cut, list_files, payees_a_file, payer_iban, record_files, write_files
 from marketplace.payouts.queries import SQL, find_unsent, get_run
 from marketplace.payouts.rules import (
     NAME_DIFFERS,
@@ -45,12 +46,15 @@ from marketplace.settings import settings
 from marketplace.stripe_accounts.transfers import request_transfers
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
 
-    from marketplace.identity.actors import Actor
+    from marketplace.payouts.bank_file import FileRow
 
 LOCK: Final = "payouts"
 PAYEES_A_BATCH: Final = 10_000
+SENT_AT_ONCE: Final = 50_000
+"""Payees of a run that a page may write the files of; a larger one is sent by a job."""
 
 
 class TransferToRequest(Struct, frozen=True):
@@ -59,6 +63,13 @@ class TransferToRequest(Struct, frozen=True):
     id: uuid.UUID
     stripe_account: str
     amount_minor: int
+
+
+class AskedRun(Struct, frozen=True):
+    """A run that is to be sent, and who asked."""
+
+    id: uuid.UUID
+    send_asked_by: uuid.UUID
 
 
 class RunOfPayout(Struct, frozen=True):
@@ -101,11 +112,11 @@ async def draft(actor: Actor | None = None, *, route: str = "sepa") -> uuid.UUID
         await end_former()
         if await find_unsent(route):
             raise Conflict("A run is already drafted; approve, send or cancel it first.")
-        people = await execute(
+        people = await execute_long(
             SQL["draft_sepa_run"] if route == "sepa" else SQL["draft_stripe_run"],
             settings().payout_threshold_minor,
             now,
-            PAYEES_A_BATCH,
+            min(PAYEES_A_BATCH, payees_a_file()),
             run,
             route,
             actor.person if actor else None,
@@ -171,7 +182,7 @@ async def cancel(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
             return
         if row.state not in ("draft", "approved"):
             raise Conflict("This run was sent: what its bank refuses comes back by itself.")
-        await Payout.update({Payout.state: "cancelled", Payout.ended_at: now}).where(Payout.run == run)
+        await execute_long("UPDATE payout SET state = 'cancelled', ended_at = $2 WHERE run = $1", run, now)
         await PayoutRun.update(
             {
                 PayoutRun.state: "cancelled",
@@ -184,11 +195,53 @@ async def cancel(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
 
 
 # ------------------------------------------------------------------ sent
-async def send(run: uuid.UUID, actor: Actor) -> None:
-    """Move an approved run's money out of its payees' balances and let its file be fetched; clicked again, once.
+async def ask_to_send(run: uuid.UUID, actor: Actor) -> None:
+    """Send a run, now or, where its files take longer than a page may, by the next job; clicked again, once."""
+    row = await get_run(run)
+    if row.people <= SENT_AT_ONCE or row.state != "approved":
+        await send(run, actor)
+        return
+    if row.route == "sepa":
+        payer_iban()
+        await check_decided(run)
+    async with transaction():
+        row = await get_run(run, locked=True)
+        if row.state == "approved" and row.send_asked_at is None:
+            await PayoutRun.update(
+                {
+                    PayoutRun.send_asked_by: actor.person,
+                    PayoutRun.send_asked_at: clock.now(),
+                    PayoutRun.send_problem: None,
+                }
+            ).where(PayoutRun.id == run)
+            await note_action(actor, "ask_to_send_payout_run", run)
 
-    The file is made and checked first. It depends on what is stored alone, so every download has the same bytes with the
-    same message id, and a bank that is sent it twice pays once.
+
+async def send_asked() -> int:
+    """Send the runs that were asked for, as the person who asked; return how many. What refuses is shown with the run."""
+    asked = select(AskedRun, PayoutRun).where(PayoutRun.state == "approved", PayoutRun.send_asked_at.is_not_null())
+    sent = 0
+    for row in await fetch_rows(AskedRun, asked):
+        async with exclusive(f"send payout run {row.id}"):
+            try:
+                await send(row.id, Actor(name="", person=row.send_asked_by, role="finance"))
+                sent += 1
+            except Refusal as refusal:
+                await PayoutRun.update(
+                    {
+                        PayoutRun.send_asked_by: None,
+                        PayoutRun.send_asked_at: None,
+                        PayoutRun.send_problem: str(refusal),
+                    }
+                ).where(PayoutRun.id == row.id)
+    return sent
+
+
+async def send(run: uuid.UUID, actor: Actor) -> None:
+    """Move an approved run's money out of its payees' balances and let its files be fetched; clicked again, once.
+
+    The files are made and checked first. They depend on what is stored alone, so every download has the same bytes with
+    the same message id, and a bank that is sent one twice pays once.
     """
     row = await get_run(run)
     if row.state in ("sent", "settled", "failed"):
@@ -197,11 +250,12 @@ async def send(run: uuid.UUID, actor: Actor) -> None:
         raise Conflict("A run is sent once a second person has approved it.")
     now = clock.now()
     execute_on = sepa.next_working_day(now.date())
-    digest, left_out = None, await list_left_out(run)
+    files, left_out = [], await list_left_out(run)
     if row.route == "sepa":
         await check_decided(run)
-        file, digest = await make_file(run, now, execute_on)
-        file.close()
+        files = [file for file in await write_files(run, await cut(run, now, execute_on)) if file.people]
+        if not files:
+            raise Conflict("Nobody would be paid: give the run up instead.")
     async with transaction():
         await lock(LOCK)
         if (await get_run(run, locked=True)).state != "approved":
@@ -223,6 +277,7 @@ async def send(run: uuid.UUID, actor: Actor) -> None:
             text="Subscribers' payouts, sent",
             postings=[(SUBSCRIBERS_PAYABLE, SUBSCRIBERS_IN_TRANSIT, row.amount_minor)],
         )
+        digest = files[0].file_sha256 if files else None
         await PayoutRun.update(
             {
                 PayoutRun.state: "sent",
@@ -232,21 +287,29 @@ async def send(run: uuid.UUID, actor: Actor) -> None:
                 PayoutRun.moved_by: moved_by,
             }
         ).where(PayoutRun.id == run)
+        if files:
+            await record_files(run, files)
         if row.route == "stripe":
-            query = select(TransferToRequest, Payout).where(Payout.run == run).order_by(Payout.id)
-            paid = await fetch_rows(TransferToRequest, query)
-            transfers = [(one.id, one.stripe_account, one.amount_minor) for one in paid]
-            await request_transfers(transfers, group=sepa.message_of(run))
+            await _ask_stripe(run)
         if left_out:
-            await _recredit(left_out, now)
-        await note_action(actor, "send_payout_run", run, after={"file_sha256": digest, "execute_on": execute_on})
+            await _recredit({one.id: one.reason for one in left_out}, now)
+        about = {"file_sha256": digest, "execute_on": execute_on, "files": len(files)}
+        await note_action(actor, "send_payout_run", run, after=about)
+
+
+async def _ask_stripe(run: uuid.UUID) -> None:
+    query = select(TransferToRequest, Payout).where(Payout.run == run).order_by(Payout.id)
+    paid = await fetch_rows(TransferToRequest, query)
+    transfers = [(one.id, one.stripe_account, one.amount_minor) for one in paid]
+    await request_transfers(transfers, group=sepa.message_of(run))
 
 
 async def decide_about_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay: bool) -> None:
     """Decide about all payees of a run whose name differs in one way: pay them, or leave them out.
 
-    Left out of a run that was sent, their money returns to their balances, and the run's file is replaced: by one under
-    another message id, without them. The former one, which the bank holds because of the names, is not to be authorised.
+    Left out of a run that was sent, their money returns to their balances, and the files they are in are replaced: each by
+    one under another message id, without them. The former ones, which the bank holds because of the names, are not to be
+    authorised.
     """
     async with transaction():
         await decide_names(run, actor, outcome=outcome, pay=pay)
@@ -255,48 +318,47 @@ async def decide_about_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay:
         if row.state != "sent" or not left_out:
             return
         now = clock.now()
-        await _recredit(left_out, now)
+        await _recredit({one.id: one.reason for one in left_out}, now)
         if (await get_run(run)).state == "sent":
-            sequence, execute_on = row.file_sequence + 1, sepa.next_working_day(now.date())
-            file, digest = await make_file(run, await _sent_at(run), execute_on, sequence)
-            file.close()
-            await PayoutRun.update(
-                {
-                    PayoutRun.file_sequence: sequence,
-                    PayoutRun.file_sha256: digest,
-                    PayoutRun.execute_on: execute_on,
-                }
-            ).where(PayoutRun.id == run)
+            await _replace_files(run, {one.batch for one in left_out}, now, row.file_sequence + 1)
 
 
-async def _sent_at(run: uuid.UUID) -> dt.datetime:
-    at = await fetch_scalar(dt.datetime, PayoutRun.select(PayoutRun.sent_at).where(PayoutRun.id == run))
-    assert at, "a run that was sent was sent at an instant"
-    return at
+async def _replace_files(run: uuid.UUID, batches: set[int], now: dt.datetime, sequence: int) -> None:
+    """Replace the files of a run that have any of these batches."""
+    execute_on = sepa.next_working_day(now.date())
+    former = [
+        replace(file, sequence=file.sequence + 1, made_at=now, execute_on=execute_on)
+        for file in await list_files(run)
+        if any(file.first_batch <= batch <= file.last_batch for batch in batches)
+    ]
+    files = await write_files(run, former)
+    await record_files(run, files)
+    first = next((file.file_sha256 for file in await list_files(run) if file.file_sha256), None)
+    await PayoutRun.update(
+        {PayoutRun.file_sequence: sequence, PayoutRun.file_sha256: first, PayoutRun.execute_on: execute_on}
+    ).where(PayoutRun.id == run)
 
 
 # ------------------------------------------------------------------ answered
 async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int:
-    """Record what the bank says of a run's file (pain.002), once, and return how many payouts it refuses.
+    """Record what the bank says of one of a run's files (pain.002), once, and return how many payouts it refuses.
 
     Refused payouts are recredited to their subscribers. A refusal because the file came before refuses nothing: the
     first one counts. A payout that the bank has already paid comes back with the bank's money, not with a message.
     """
     report = sepa.read_report(data)
-    files = [sepa.message_of(run, sequence) for sequence in range(len(sepa.FILE_LETTERS))]
-    if report.about not in files:
-        raise Invalid("This report is about another file: {message}.", message=report.about or "–")
+    file = await _file_of(run, report)
     now, digest = clock.now(), sepa.digest(data)
     async with transaction():
         await lock(LOCK)
-        row = await get_run(run, locked=True)
-        if row.state not in ("sent", "settled", "failed"):
-            raise Conflict("This run has not been sent, so no bank can answer it.")
+        await get_run(run, locked=True)
         if await PayoutAnswer.exists().where(PayoutAnswer.file_sha256 == digest):
             return 0
-        payouts = await fetch_rows(PayoutInBatch, SQL["list_payouts_with_batches"], run)
+        payouts = await fetch_rows(
+            PayoutInBatch, SQL["list_payouts_with_batches"], run, file.first_batch, file.last_batch
+        )
         refused = refused_payouts(payouts, report)
-        if report.about != files[row.file_sequence]:
+        if report.about != (await _file_of(run, report)).message:
             refused = {}  # of a file that another has replaced: that one pays
         elif is_about_names(report):
             still_open = [payout.id for payout in payouts if payout.state == "open" and payout.id not in refused]
@@ -305,6 +367,7 @@ async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int
         await PayoutAnswer.insert(
             PayoutAnswer(
                 run=run,
+                file=file.number,
                 message=report.message[:35],
                 file_sha256=digest,
                 group_status=report.group_status[:4],
@@ -314,9 +377,22 @@ async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int
                 received_at=now,
             )
         )
-        await PayoutRun.update({PayoutRun.answered_at: now}).where(PayoutRun.id == run)
-        await note_action(actor, "record_bank_answer", run, after={"status": report.group_status, "rejected": rejected})
+        if not await fetch_scalar(bool, SQL["has_unanswered_file"], run):
+            await PayoutRun.update({PayoutRun.answered_at: now}).where(PayoutRun.id == run)
+        about = {"status": report.group_status, "rejected": rejected, "file": file.number}
+        await note_action(actor, "record_bank_answer", run, after=about)
     return rejected
+
+
+async def _file_of(run: uuid.UUID, report: sepa.StatusReport) -> FileRow:
+    """Return the file of a run that a report is about, or about a former one of; refuse one that is about none of them."""
+    files = await list_files(run)
+    if not files:
+        raise Conflict("This run has not been sent, so no bank can answer it.")
+    for file in files:
+        if report.about in (file.message, *file.former_messages):
+            return file
+    raise Invalid("This report is about another file: {message}.", message=report.about or "–")
 
 
 # ------------------------------------------------------------------ settled, or returned

@@ -1,4 +1,8 @@
-"""The file that asks the bank to pay a run: made batch by batch into a temporary file, checked, and the same every time."""
+"""The files that ask the bank to pay a run: each as large as a bank takes, written and checked batch by batch.
+
+A run is cut into files at its batches. What is in memory is one batch, whatever the run's size; while a batch is checked
+against the schema, the next is read and written. A file depends on what is stored alone, so it has the same bytes each time.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,24 @@ import datetime as dt
 import hashlib
 import tempfile
 import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from marketplace.database import fetch_row, fetch_rows, select
+from marketplace.database import execute, fetch_row, fetch_rows, select
 from marketplace.errors import Conflict, NotFound
 from marketplace.identity import vault
 from marketplace.payouts import sepa
 from marketplace.payouts.queries import SQL
-from marketplace.payouts.tables import PayoutBatch, PayoutRun
+from marketplace.payouts.tables import PayoutBatch
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    from marketplace.payouts.queries import AnswerRow
 
 PIECE_BYTES: Final = 1 << 20
 
@@ -37,75 +45,185 @@ class Payee(Struct, frozen=True):
 
 
 class BatchRow(Struct, frozen=True):
-    """A batch of a run, numbered from 1."""
+    """A batch of a run, numbered from 1, and how many payees it was drafted with."""
 
     id: uuid.UUID
     number: int
+    people: int
 
 
-class RunSums(Struct, frozen=True):
-    """How many a run pays, and how much, in cents."""
+class FileRow(Struct, frozen=True):
+    """A file of a run, numbered from 1: the batches it has, how many it pays and how much, in cents."""
+
+    id: uuid.UUID
+    """Its message id is made of it; the first file's is the run's own."""
+    number: int
+    first_batch: int
+    last_batch: int
+    sequence: int
+    """How often it was replaced by one without payees who were left out."""
+    people: int
+    amount_minor: int
+    made_at: dt.datetime
+    execute_on: dt.date
+    """The day the bank is asked to pay."""
+    file_sha256: str | None
+    """None once all of its payees were left out, so that there is no file."""
+
+    @property
+    def message(self) -> str:
+        """Return the message id."""
+        return sepa.message_of(self.id, self.sequence)
+
+    @property
+    def former_messages(self) -> list[str]:
+        """Return the message ids of the files that this one replaced."""
+        return [sepa.message_of(self.id, sequence) for sequence in range(self.sequence)]
+
+
+class PaidSums(Struct, frozen=True):
+    """How many a file pays, and how much, in cents."""
 
     people: int
     amount_minor: int
 
 
-class SentFile(Struct, frozen=True):
-    """When a run was sent, the day the bank is asked to pay, and its file's SHA-256; None for what is not sent so."""
-
-    sent_at: dt.datetime | None
-    execute_on: dt.date | None
-    file_sha256: str | None
-    file_sequence: int
+def payees_a_file() -> int:
+    """Return how many payees a file has at most: as the settings say, and as few as keep it below its bytes."""
+    return min(settings().payout_file_payees, settings().payout_file_bytes // sepa.LARGEST_TRANSFER_BYTES)
 
 
-async def make_file(
-    run: uuid.UUID, sent_at: dt.datetime, execute_on: dt.date, sequence: int = 0
-) -> tuple[IO[bytes], str]:
-    """Write a run's pain.001 to a temporary file and check it; return the file, at its start, and its SHA-256.
-
-    Payees that are left out are not in it; refuses a file that would pay nobody.
-    """
-    payer = sepa.Payer(settings().payout_name, _payer_iban(), execute_on, settings().payout_instant)
-    sums = await fetch_row(RunSums, SQL["sum_paid"], run)
-    assert sums, "an aggregate has one row"
-    if not sums.people:
-        raise Conflict("Nobody would be paid: give the run up instead.")
+async def cut(run: uuid.UUID, now: dt.datetime, execute_on: dt.date) -> list[FileRow]:
+    """Return the files that a run is cut into, none of them written; refuses a batch that is larger than a file may be."""
     batches = select(BatchRow, PayoutBatch).where(PayoutBatch.run == run).order_by(PayoutBatch.number)
-    digest = hashlib.sha256()
-    file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-
-    def write(piece: bytes) -> None:
-        digest.update(piece)
-        file.write(piece)
-
-    try:
-        write(
-            sepa.opening(
-                sepa.message_of(run, sequence), sent_at, payer, people=sums.people, amount_minor=sums.amount_minor
+    files: list[FileRow] = []
+    room = 0
+    for batch in await fetch_rows(BatchRow, batches):
+        if batch.people > payees_a_file():
+            raise Conflict(
+                "This run was drafted in batches that are larger than a file may be now: give it up, and draft it again."
             )
+        if batch.people > room:
+            number = len(files) + 1
+            file_id = run if number == 1 else uuid.uuid5(run, str(number))
+            files.append(FileRow(file_id, number, batch.number, batch.number, 0, 0, 0, now, execute_on, None))
+            room = payees_a_file()
+        files[-1] = replace(files[-1], last_batch=batch.number)
+        room -= batch.people
+    return files
+
+
+async def write_files(run: uuid.UUID, files: Sequence[FileRow]) -> list[FileRow]:
+    """Write and check files of a run, one after the other, and return them as they are now; keeps none of their bytes.
+
+    A file whose payees are all left out has no bytes and pays nobody.
+    """
+    written = []
+    for file in files:
+        sums = await fetch_row(PaidSums, SQL["sum_paid"], run, file.first_batch, file.last_batch, file.made_at)
+        assert sums, "an aggregate has one row"
+        now = replace(file, people=sums.people, amount_minor=sums.amount_minor, file_sha256=None)
+        if sums.people:
+            content, digest = await make_file(run, now)
+            content.close()
+            now = replace(now, file_sha256=digest)
+        written.append(now)
+    return written
+
+
+async def record_files(run: uuid.UUID, files: Sequence[FileRow]) -> None:
+    """Record a run's files as they were written at one instant; those it has already are replaced. Joins a transaction."""
+    columns = ("id", "number", "first_batch", "last_batch", "sequence", "people", "amount_minor", "execute_on")
+    await execute(
+        SQL["record_files"],
+        run,
+        files[0].made_at,
+        *([getattr(file, column) for file in files] for column in (*columns, "file_sha256")),
+    )
+
+
+async def list_files(run: uuid.UUID) -> list[FileRow]:
+    """Return the files of a run that was sent, by number."""
+    return await fetch_rows(FileRow, SQL["list_files"], run)
+
+
+def latest_answer(file: FileRow, answers: Iterable[AnswerRow]) -> AnswerRow | None:
+    """Return what the bank said last of a file, of a run's answers, the latest first; of one that it replaced, nothing."""
+    said = (answer for answer in answers if answer.file == file.number and answer.received_at >= file.made_at)
+    return next(said, None)
+
+
+async def make_file(run: uuid.UUID, about: FileRow) -> tuple[IO[bytes], str]:
+    """Write one file (pain.001) of a run to a temporary file, and check it; return it, at its start, and its SHA-256.
+
+    Payees that are left out, and payouts that had failed by then, are not in it.
+    """
+    payer = sepa.Payer(settings().payout_name, payer_iban(), about.execute_on, settings().payout_instant)
+    batches = (
+        select(BatchRow, PayoutBatch)
+        .where(PayoutBatch.run == run, PayoutBatch.number >= about.first_batch, PayoutBatch.number <= about.last_batch)
+        .order_by(PayoutBatch.number)
+    )
+    file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    writer = _Writer(file)
+    try:
+        await writer.write(
+            sepa.opening(about.message, about.made_at, payer, people=about.people, amount_minor=about.amount_minor)
         )
         for batch in await fetch_rows(BatchRow, batches):
-            payees = await fetch_rows(Payee, SQL["list_payees"], run, batch.number)
+            payees = await fetch_rows(Payee, SQL["list_payees"], run, batch.number, about.made_at)
             if payees:
-                write(await asyncio.to_thread(_batch, sepa.batch_of(batch.id), payer, payees))
-        write(sepa.CLOSING)
-        file.seek(0)
-        await asyncio.to_thread(sepa.check_file, file)
+                await writer.write(await asyncio.to_thread(_batch, sepa.batch_of(batch.id), payer, payees))
+        await writer.write(sepa.CLOSING)
+        digest = await writer.end()
         file.seek(0)
     except BaseException:
         file.close()
         raise
-    return file, digest.hexdigest()
+    finally:
+        writer.close()
+    return file, digest
 
 
-async def open_file(run: uuid.UUID) -> AsyncIterator[bytes]:
-    """Return the pieces of a sent run's file; refuse a run that has none, and a file that differs from the one sent."""
-    sent = await fetch_row(SentFile, select(SentFile, PayoutRun).where(PayoutRun.id == run))
-    if sent is None or sent.sent_at is None or sent.execute_on is None or sent.file_sha256 is None:
-        raise NotFound("This run has no file for the bank: it is not sent, or Stripe pays it.")
-    file, digest = await make_file(run, sent.sent_at, sent.execute_on, sent.file_sequence)
-    if digest != sent.file_sha256:
+class _Writer:
+    """A file that is written and checked at once: a piece is checked while the next one is made.
+
+    All of the checking happens in one thread of its own, for lxml's parsers are not to be passed from thread to thread.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.digest = file, hashlib.sha256()
+        self.thread = ThreadPoolExecutor(1)
+        self.check: Future[sepa.FileCheck] = self.thread.submit(sepa.FileCheck)
+        self.checking: Future[None] | None = None
+
+    async def write(self, piece: bytes) -> None:
+        """Write a piece once the one before it is checked, and begin to check it."""
+        self.digest.update(piece)
+        self.file.write(piece)
+        if self.checking:
+            await asyncio.wrap_future(self.checking)
+        self.checking = self.thread.submit(lambda: self.check.result().add(piece))
+
+    async def end(self) -> str:
+        """Return the file's SHA-256; refuse a file that is not sound."""
+        assert self.checking, "a file has a beginning"
+        await asyncio.wrap_future(self.checking)
+        await asyncio.wrap_future(self.thread.submit(lambda: self.check.result().end()))
+        return self.digest.hexdigest()
+
+    def close(self) -> None:
+        """Let the thread end once it has checked what it was given."""
+        self.thread.shutdown(wait=False)
+
+
+async def open_file(run: uuid.UUID, number: int = 1) -> AsyncIterator[bytes]:
+    """Return the pieces of one of a sent run's files; refuse what is none, and a file that differs from the one sent."""
+    about = next((file for file in await list_files(run) if file.number == number and file.file_sha256), None)
+    if about is None:
+        raise NotFound("This run has no such file for the bank: it is not sent, or Stripe pays it.")
+    file, digest = await make_file(run, about)
+    if digest != about.file_sha256:
         file.close()
         raise Conflict(
             "The file would differ from the one that was sent: PAYOUT_NAME or PAYOUT_IBAN has changed since, "
@@ -137,7 +255,8 @@ def _transfer(payee: Payee) -> sepa.Transfer:
     )
 
 
-def _payer_iban() -> str:
+def payer_iban() -> str:
+    """Return the account that subscribers are paid from; refuses Conflict where none is set."""
     if not settings().payout_iban:
         raise Conflict("Set PAYOUT_IBAN to the account that subscribers are paid from.")
     return sepa.check_iban(settings().payout_iban)

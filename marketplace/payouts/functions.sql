@@ -28,6 +28,21 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER only_forward BEFORE UPDATE OR DELETE ON payout_run FOR EACH ROW EXECUTE FUNCTION refuse_payout_run_change();
 
+-- A file is written once; one that replaces it counts one further. What it has of its run is never edited.
+CREATE OR REPLACE FUNCTION refuse_payout_file_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'a payout file is never deleted' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF (OLD.id, OLD.run, OLD.number, OLD.first_batch, OLD.last_batch)
+       IS DISTINCT FROM (NEW.id, NEW.run, NEW.number, NEW.first_batch, NEW.last_batch)
+       OR NEW.sequence <> OLD.sequence + 1 THEN
+        RAISE EXCEPTION 'a payout file is replaced by one without some of its payees, never edited' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER only_replaced BEFORE UPDATE OR DELETE ON payout_file FOR EACH ROW EXECUTE FUNCTION refuse_payout_file_change();
+
 -- A payout only goes forward, and its person and amount are never edited.
 CREATE OR REPLACE FUNCTION refuse_payout_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -106,3 +121,4 @@ CREATE INDEX IF NOT EXISTS payout_recredited ON payout (recredited_by) WHERE rec
 CREATE INDEX IF NOT EXISTS payout_run_by_date ON payout_run (drafted_at DESC);
 CREATE UNIQUE INDEX IF NOT EXISTS one_draft_a_route ON payout_run (route) WHERE state IN ('draft', 'approved');
 CREATE INDEX IF NOT EXISTS answer_by_run ON payout_answer (run, received_at);
+CREATE INDEX IF NOT EXISTS payout_run_to_send ON payout_run (send_asked_at) WHERE state = 'approved' AND send_asked_at IS NOT NULL;

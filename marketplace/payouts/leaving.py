@@ -14,6 +14,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
 from marketplace.locks import lock
 from marketplace.payouts.queries import SQL
+from marketplace.payouts.tables import BankDetails
 from marketplace.stripe_accounts.transfers import close_account_of, close_accounts
 
 LONGEST_WAIT: Final = dt.timedelta(days=60)
@@ -50,9 +51,11 @@ async def forget_details(line: int) -> None:
     """Delete where a line's holder was paid; what an open payout needs goes when it has ended."""
     async with transaction():
         await lock(f"bank details {line}")
-        await end_choices(SQL["end_choice"], line)
+        await end_choices("DELETE FROM payout_choice WHERE subscriber = $1 RETURNING stripe_account", line)
         await close_account_of(line)
-        await execute(SQL["end_details_of"], line, clock.now())
+        await BankDetails.update({BankDetails.ended_at: clock.now()}).where(
+            BankDetails.subscriber == line, BankDetails.ended_at.is_null()
+        )
         await execute(SQL["forget_details"], line)
 
 

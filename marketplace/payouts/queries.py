@@ -19,7 +19,7 @@ from marketplace.settings import settings
 from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
-ANSWERS_SHOWN: Final = 50
+ANSWERS_SHOWN: Final = 500
 
 
 class ChoiceRow(Struct, frozen=True):
@@ -132,6 +132,8 @@ class RunRow(Struct, frozen=True):
     execute_on: dt.date | None
     file_sha256: str | None
     file_sequence: int
+    send_asked_at: dt.datetime | None
+    send_problem: str | None
     ended_at: dt.datetime | None
 
 
@@ -151,8 +153,9 @@ class BucketRow(Struct, frozen=True):
 
 
 class AnswerRow(Struct, frozen=True):
-    """A status report of the bank about a run."""
+    """A status report of the bank about one file of a run."""
 
+    file: int
     received_at: dt.datetime
     group_status: str
     reason: str
@@ -221,6 +224,8 @@ class RunStateRow(Struct, frozen=True):
     prepared_by: uuid.UUID | None
     approved_by: uuid.UUID | None
     file_sequence: int
+    send_asked_by: uuid.UUID | None
+    send_asked_at: dt.datetime | None
 
 
 # ------------------------------------------------------------------ a subscriber's own
@@ -292,7 +297,20 @@ async def get_run_page(run: uuid.UUID) -> RunPage:
     if row is None:
         raise NotFound("There is no such payout run.")
     bounds = [row.threshold_minor * step for step in STEPS]
-    buckets = {bucket.bucket: bucket.people for bucket in await fetch_rows(BucketRow, SQL["list_spread"], run, bounds)}
+    spread = await fetch_rows(
+        BucketRow,
+        """SELECT width_bucket(amount_minor, $2::bigint[]) AS bucket, count(*) AS people
+           FROM payout WHERE run = $1 GROUP BY 1""",
+        run,
+        bounds,
+    )
+    buckets = {bucket.bucket: bucket.people for bucket in spread}
+    states = await fetch_rows(
+        StateSum,
+        """SELECT state, count(*) AS people, sum(amount_minor)::bigint AS amount_minor
+           FROM payout WHERE run = $1 GROUP BY state""",
+        run,
+    )
     answers = (
         select(AnswerRow, PayoutAnswer)
         .where(PayoutAnswer.run == run)
@@ -302,7 +320,7 @@ async def get_run_page(run: uuid.UUID) -> RunPage:
     recredits = await fetch_rows(RecreditRow, SQL["list_recredits"], run)
     return RunPage(
         run=row,
-        states={each.state: each for each in await fetch_rows(StateSum, SQL["list_sums_by_state"], run)},
+        states={each.state: each for each in states},
         spread=[(bound, buckets.get(number, 0)) for number, bound in enumerate(bounds, 1)],
         shared=await fetch_scalar(int, SQL["count_shared_accounts"], run) or 0,
         answers=await fetch_rows(AnswerRow, answers),

@@ -136,18 +136,19 @@ WHERE id = ANY ($1) AND state = 'sent'
   AND NOT EXISTS (SELECT FROM payout WHERE payout.run = payout_run.id AND payout.state = 'open');
 
 -- name: list_payouts_with_batches
--- The payouts of the run $1, each with its batch.
+-- The payouts of the batches $2 to $3 of the run $1, each with its batch.
 SELECT payout.id, payout.state, payout_batch.id AS batch
 FROM payout
 JOIN payout_batch ON payout_batch.run = payout.run AND payout_batch.number = payout.batch
-WHERE payout.run = $1;
+WHERE payout.run = $1 AND payout.batch BETWEEN $2 AND $3;
 
 -- name: list_payees
--- The payees of batch $2 of the run $1 that are not left out, with their sealed bank details.
+-- The payees of batch $2 of the run $1 that are not left out and whose payout had not failed by $3, with their sealed
+-- bank details. One that fails later is still in the file that was written before.
 SELECT payout.id, payout.amount_minor, payout.subscriber, payout.details, bank_details.key_id, bank_details.sealed
 FROM payout
 JOIN bank_details ON bank_details.id = payout.details
-WHERE payout.run = $1 AND payout.batch = $2
+WHERE payout.run = $1 AND payout.batch = $2 AND (payout.state <> 'failed' OR payout.ended_at > $3)
   AND NOT EXISTS (
       SELECT FROM payee_check WHERE payee_check.payout = payout.id AND payee_check.decision = 'left_out'
   )
@@ -196,18 +197,6 @@ VALUES ($1, 0, $2, true)
 ON CONFLICT (subscriber) DO UPDATE
 SET is_last = true, chosen_at = excluded.chosen_at
 RETURNING stripe_account;
-
--- name: end_choice
--- Deletes what the line $1's holder chose about being paid.
-DELETE FROM payout_choice
-WHERE subscriber = $1
-RETURNING stripe_account;
-
--- name: end_details_of
--- Ends the bank details of the line $1 at $2.
-UPDATE bank_details
-SET ended_at = $2
-WHERE subscriber = $1 AND ended_at IS NULL;
 
 -- name: end_last_payouts
 -- Deletes the last payouts that have ended, or were chosen before $1: nobody waits for them any more.
@@ -328,6 +317,8 @@ SELECT
     payout_run.execute_on,
     payout_run.file_sha256,
     payout_run.file_sequence,
+    payout_run.send_asked_at,
+    payout_run.send_problem,
     payout_run.ended_at
 FROM payout_run
 LEFT JOIN person AS prepared ON prepared.id = prepared_by
@@ -345,21 +336,6 @@ OFFSET $2;
 -- The run $1.
 {runs}
 WHERE payout_run.id = $1;
-
--- name: list_sums_by_state
--- How many payouts of the run $1 are in each state, and how much they are.
-SELECT state, count(*) AS people, sum(amount_minor)::bigint AS amount_minor
-FROM payout
-WHERE run = $1
-GROUP BY state;
-
--- name: list_spread
--- How many payouts of the run $1 are in each bucket of the ascending bounds $2, in cents; bucket i begins at bound i,
--- from 1.
-SELECT width_bucket(amount_minor, $2::bigint[]) AS bucket, count(*) AS people
-FROM payout
-WHERE run = $1
-GROUP BY 1;
 
 -- name: count_shared_accounts
 -- How many payees of the run $1 have the IBAN of another line.
@@ -459,24 +435,6 @@ WITH decided AS (
 )
 SELECT count(*) FROM decided;
 
--- name: list_left_out
--- The open payouts of the run $1 that somebody left out.
-SELECT payout.id, payee_check.outcome
-FROM payout
-JOIN payee_check ON payee_check.payout = payout.id
-WHERE payout.run = $1 AND payout.state = 'open' AND payee_check.decision = 'left_out';
-
--- name: list_groups
--- The payees of the run $1 by what the bank says of their names and what was decided, the worst first.
-SELECT payee_check.outcome, payee_check.decision, count(*) AS people, sum(payout.amount_minor)::bigint AS amount_minor
-FROM payout
-JOIN payee_check ON payee_check.payout = payout.id
-WHERE payout.run = $1
-GROUP BY payee_check.outcome, payee_check.decision
-ORDER BY
-    array_position(ARRAY['none', 'close', 'unknown', 'match'], payee_check.outcome),
-    payee_check.decision NULLS FIRST;
-
 -- name: list_differing
 -- At most $2 payees of the run $1 whose name does not match, the worst first, then the largest amount.
 SELECT payout.subscriber, bank_details.last_four, bank_details.country, payee_check.outcome, payout.amount_minor
@@ -491,8 +449,52 @@ ORDER BY
 LIMIT $2;
 
 -- name: sum_paid
--- How many the file of the run $1 pays, and how much, in cents: all but those who are left out.
+-- How many the batches $2 to $3 of the run $1 pay, and how much, in cents: all but those who are left out, or whose
+-- payout had failed by $4.
 SELECT count(*) AS people, coalesce(sum(payout.amount_minor), 0)::bigint AS amount_minor
 FROM payout
 LEFT JOIN payee_check ON payee_check.payout = payout.id
-WHERE payout.run = $1 AND payee_check.decision IS DISTINCT FROM 'left_out';
+WHERE payout.run = $1 AND payout.batch BETWEEN $2 AND $3 AND payee_check.decision IS DISTINCT FROM 'left_out'
+  AND (payout.state <> 'failed' OR payout.ended_at > $4);
+
+-- name: list_files
+-- The files of the run $1; one that a former version sent is one file.
+SELECT id, number, first_batch, last_batch, sequence, people, amount_minor, made_at, execute_on, file_sha256
+FROM payout_file
+WHERE run = $1
+UNION ALL
+SELECT id, 1, 1, 2147483647, file_sequence, people, amount_minor, sent_at, execute_on, file_sha256
+FROM payout_run
+WHERE id = $1 AND file_sha256 IS NOT NULL AND NOT EXISTS (SELECT FROM payout_file WHERE run = $1)
+ORDER BY number;
+
+-- name: record_files
+-- Records files of the run $1, made at $2; one that is there is replaced.
+INSERT INTO payout_file (
+    run, made_at, id, number, first_batch, last_batch, sequence, people, amount_minor, execute_on, file_sha256
+)
+SELECT $1, $2, id, number, first_batch, last_batch, sequence, people, amount_minor, execute_on, file_sha256
+FROM unnest(
+    $3::uuid[], $4::int[], $5::int[], $6::int[], $7::int[], $8::bigint[], $9::bigint[], $10::date[], $11::text[]
+) AS given (id, number, first_batch, last_batch, sequence, people, amount_minor, execute_on, file_sha256)
+ON CONFLICT (id) DO UPDATE
+SET
+    sequence = excluded.sequence,
+    people = excluded.people,
+    amount_minor = excluded.amount_minor,
+    made_at = excluded.made_at,
+    execute_on = excluded.execute_on,
+    file_sha256 = excluded.file_sha256;
+
+-- name: has_unanswered_file
+-- Whether the bank has said nothing yet of a file of the run $1.
+SELECT EXISTS (
+    SELECT
+    FROM payout_file
+    WHERE payout_file.run = $1 AND people > 0
+      AND NOT EXISTS (
+          SELECT
+          FROM payout_answer
+          WHERE payout_answer.run = $1 AND payout_answer.file = payout_file.number AND received_at >= made_at
+      )
+) AS is_waiting;

@@ -20,8 +20,8 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, recently_proved, staff
 from marketplace.identity.likeness import signs_of_one_human
 from marketplace.payments.balance import read_available
-from marketplace.payouts import actions, sepa, verification
-from marketplace.payouts.bank_file import open_file
+from marketplace.payouts import actions, verification
+from marketplace.payouts.bank_file import latest_answer, list_files, open_file
 from marketplace.payouts.queries import count_due, find_unsent, get_run_page, list_run_payouts, list_runs
 from marketplace.payouts.rules import in_words, next_draft_after
 from marketplace.settings import settings
@@ -94,6 +94,7 @@ async def payout_run(
 ) -> Template:
     """Show one run by its sums, its payouts, what the bank said, and what this person may do with it now."""
     found = await get_run_page(run)
+    files = await list_files(run) if found.run.sent_at else []
     is_at_stripe = found.run.route == "stripe" and found.run.state in ("draft", "approved", "sent")
     return page(
         "payouts/payout_run.html",
@@ -111,7 +112,9 @@ async def payout_run(
         groups=await verification.list_groups(run),
         differing=await verification.list_differing(run, DIFFERING_SHOWN),
         may_verify=bool(settings().vop_url) and found.run.route == "sepa" and found.run.state in ("draft", "approved"),
-        message=sepa.message_of(run, found.run.file_sequence),
+        files=files,
+        answered={file.number: latest_answer(file, found.answers) for file in files},
+        is_sent_by_job=found.run.people > actions.SENT_AT_ONCE,
     )
 
 
@@ -148,17 +151,20 @@ async def cancel_payout_run(request: Asked, run: FromPath[uuid.UUID], data: Anno
     status_code=303,
 )
 async def send_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
-    """Move an approved run's money out of the balances; its file can be fetched from then on."""
-    await actions.send(run, request.user)
+    """Move an approved run's money out of the balances; its files can be fetched from then on."""
+    await actions.ask_to_send(run, request.user)
     return see(f"/finance/payout-runs/{run}")
 
 
 @get("/finance/payout-runs/{run:uuid}/download", guards=[*CLERKS, recently_proved], opt=expect("finance", stranger=200))
-async def download_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Stream:
-    """Hand out a sent run's pain.001, the same bytes each time, and note who fetched it: it names people."""
-    pieces = await open_file(run)
-    await note_action(request.user, "fetch_payout_file", run)
-    headers = {"content-disposition": f'attachment; filename="payout-run-{run}.xml"', "cache-control": "no-store"}
+async def download_payout_run(
+    request: Asked, run: FromPath[uuid.UUID], number: Annotated[int, QueryParameter(name="file", ge=1, le=1_000_000)] = 1
+) -> Stream:
+    """Hand out one of a sent run's files, the same bytes each time, and note who fetched it: it names people."""
+    pieces = await open_file(run, number)
+    await note_action(request.user, "fetch_payout_file", run, after={"file": number})
+    name = f"payout-run-{run}.xml" if number == 1 else f"payout-run-{run}-{number}.xml"
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return Stream(pieces, media_type="application/xml", headers=headers)
 
 

@@ -17,7 +17,7 @@ import string
 import unicodedata
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -32,7 +32,7 @@ from pricing.money import EUR, decimal
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -200,6 +200,11 @@ def _transfer(transfer: Transfer) -> str:
     )
 
 
+LARGEST_TRANSFER_BYTES: Final = 600
+"""More than a transfer ever takes: its elements, a name of 70 characters, an IBAN of 34, a text of 140, all of one byte each;
+and what a batch has around its transfers."""
+
+
 @functools.lru_cache(maxsize=16)
 def _remark(text: str) -> str:
     """Return what every transfer of a run says, spelled once."""
@@ -227,37 +232,65 @@ _LETTERS: Final = str.maketrans({letter: str(number) for number, letter in enume
 """What ISO 13616 reads a letter of an IBAN as."""
 
 
-def check_file(file: IO[bytes]) -> None:
-    """Check a pain.001 against its schema, batch by batch; refuse one that breaks it, or whose sums do not add up.
+class FileCheck:
+    """A pain.001 checked against its schema as it is written, piece by piece; refuses one that breaks it, or whose sums fail.
 
-    What stays in memory is a batch, and eight bytes a payee: what tells ten million ids apart but once in 100,000 times.
+    What is in memory is a batch, and eight bytes a payee: what tells 100,000 ids apart but once in a thousand million times.
     """
-    schema = etree.XMLSchema(
-        etree.parse(io.BytesIO((resources.files("sepaxml") / f"schemas/{SCHEMA}.xsd").read_bytes()))
-    )
-    count = total = 0
-    is_sound = True
-    stated: dict[str, str] = {}
-    seen: list[NDArray[np.int64]] = []
-    try:
-        for _, element in etree.iterparse(file, tag=PIECES, schema=schema, resolve_entities=False, huge_tree=True):
+
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        xsd = (resources.files("sepaxml") / f"schemas/{SCHEMA}.xsd").read_bytes()
+        schema = etree.XMLSchema(etree.parse(io.BytesIO(xsd)))
+        self._parser = etree.XMLPullParser(
+            ("end",), tag=PIECES, schema=schema, resolve_entities=False, huge_tree=True
+        )
+        self._count = self._total = 0
+        self._is_sound = True
+        self._stated: dict[str, str] = {}
+        self._seen: list[NDArray[np.int64]] = []
+
+    def add(self, piece: bytes) -> None:
+        """Check the next bytes of the file."""
+        with _refused():
+            self._parser.feed(piece)
+            self._read()
+
+    def end(self) -> None:
+        """Check what can be said at the end alone: that it is whole, its sums, its ids, its IBANs."""
+        with _refused():
+            self._parser.close()
+            self._read()
+        different = len(np.unique(np.concatenate(self._seen))) if self._seen else 0
+        stated = self._stated["NbOfTxs"], _minor(self._stated["CtrlSum"])
+        if not self._is_sound:
+            raise _unsound("an IBAN is mistyped")
+        if (str(self._count), self._total) != stated or different != self._count:
+            raise _unsound("its sums are wrong")
+
+    def _read(self) -> None:
+        events: Any = self._parser.read_events()
+        for _, element in events:
             if element.tag == PIECES[0]:
-                stated = {what: _find(element, what) for what in ("NbOfTxs", "CtrlSum")}
+                self._stated = {what: _find(element, what) for what in ("NbOfTxs", "CtrlSum")}
                 continue
             amounts, ibans, references = (_texts(element, name) for name in _TEXTS)
-            count, total = count + len(amounts), total + sum(map(_minor, amounts))
-            is_sound = is_sound and len(ibans) == len(amounts) and all(map(_has_check_digits, ibans))
-            seen.append(np.fromiter(map(hash, references), np.int64, len(references)))
+            self._count, self._total = self._count + len(amounts), self._total + sum(map(_minor, amounts))
+            self._is_sound = self._is_sound and len(ibans) == len(amounts) and all(map(_has_check_digits, ibans))
+            self._seen.append(np.fromiter(map(hash, references), np.int64, len(references)))
             element.clear()  # a batch's payees; what is left of it is one empty element
+
+
+@contextlib.contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
     except etree.XMLSyntaxError as problem:
-        raise Invalid("The file for the bank is not valid, so it was not sent: {problem}", problem=problem) from None
-    if not is_sound:
-        raise Invalid(
-            "The file for the bank is not valid, so it was not sent: {problem}", problem="an IBAN is mistyped"
-        )
-    different = len(np.unique(np.concatenate(seen))) if seen else 0
-    if (str(count), total, count) != (stated["NbOfTxs"], _minor(stated["CtrlSum"]), different):
-        raise Invalid("The file for the bank is not valid, so it was not sent: {problem}", problem="its sums are wrong")
+        raise _unsound(str(problem)) from None
+
+
+def _unsound(problem: str) -> Invalid:
+    return Invalid("The file for the bank is not valid, so it was not sent: {problem}", problem=problem)
 
 
 def _texts(batch: etree._Element, name: str) -> list[str]:

@@ -104,7 +104,7 @@ class PayoutRun(Table, db=DB, tablename="payout_run"):
         FOR_GOOD,
         exported=True,
         erasure=Erasure.KEPT,
-        find="me.person IN (prepared_by, approved_by, cancelled_by)",
+        find="me.person IN (prepared_by, approved_by, cancelled_by, send_asked_by)",
     )
     id = UUID(primary_key=True)
     route = Text()
@@ -128,9 +128,14 @@ class PayoutRun(Table, db=DB, tablename="payout_run"):
     execute_on = Date(null=True, default=None)
     """The day the bank is asked to pay."""
     file_sha256 = Text(null=True, default=None)
-    """The SHA-256 of the pain.001 handed out, hex: a second request gets the same bytes."""
+    """The SHA-256 of its first file as it was sent, hex; `payout_file` has each file's."""
     file_sequence = Integer(default=0)
-    """How many files of this run were replaced because payees of theirs were left out; part of the message id."""
+    """How often files of this run were replaced because payees of theirs were left out."""
+    send_asked_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    """Who asked for a run to be sent whose files take longer than a page may."""
+    send_asked_at = Timestamptz(null=True, default=None)
+    send_problem = Text(null=True, default=None)
+    """Why it was not sent when that was last asked for."""
     moved_by = ForeignKey(ShareRun, null=True, default=None, on_delete=OnDelete.restrict)
     """The pass that took its money from the subscribers' balances, when it was sent."""
     answered_at = Timestamptz(null=True, default=None)
@@ -149,6 +154,32 @@ class PayoutRun(Table, db=DB, tablename="payout_run"):
     )
     ended_at_an_instant = Check("(state IN ('settled', 'failed', 'cancelled')) = (ended_at IS NOT NULL)")
     cancelled_by_someone = Check("(state = 'cancelled') = (cancelled_by IS NOT NULL AND cancelled_reason IS NOT NULL)")
+
+
+class PayoutFile(Table, db=DB, tablename="payout_file"):
+    """A file that asks the bank to pay some batches of a run, no larger than a bank takes; as it was sent, or last replaced."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    """Its message id is made of it."""
+    run = ForeignKey(PayoutRun, null=False, on_delete=OnDelete.restrict)
+    number = Integer()
+    """From 1."""
+    first_batch = Integer()
+    last_batch = Integer()
+    sequence = Integer(default=0)
+    """How often it was replaced because payees of its were left out; part of the message id."""
+    people = BigInt()
+    amount_minor = BigInt()
+    made_at = Timestamptz()
+    """As of when it was written; who fails later is still in it."""
+    execute_on = Date()
+    """The day the bank is asked to pay."""
+    file_sha256 = Text(null=True, default=None)
+    """The SHA-256 of the pain.001 handed out, hex: a second request gets the same bytes; null where nobody is left in it."""
+    one_place_a_file = Unique([run, number])
+    batches_in_order = Check("number > 0 AND 0 < first_batch AND first_batch <= last_batch AND sequence >= 0")
+    nobody_is_no_file = Check("(people = 0) = (file_sha256 IS NULL) AND (people = 0) = (amount_minor = 0) AND people >= 0")
 
 
 class PayoutBatch(Table, db=DB, tablename="payout_batch"):
@@ -234,6 +265,8 @@ class PayoutAnswer(Table, db=DB, tablename="payout_answer"):
     )
     id = BigSerial(primary_key=True)
     run = ForeignKey(PayoutRun, null=False, on_delete=OnDelete.restrict)
+    file = Integer(default=1)
+    """The number of the run's file that it is about."""
     message = Text()
     """The bank's id of its message."""
     file_sha256 = Text(unique=True)

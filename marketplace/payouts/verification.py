@@ -79,10 +79,16 @@ class Differing(Struct, frozen=True):
 
 
 class LeftOut(Struct, frozen=True):
-    """A payout that is left out, and as what it was verified."""
+    """A payout that is left out, the batch it is in, and as what it was verified."""
 
     id: uuid.UUID
+    batch: int
     outcome: str
+
+    @property
+    def reason(self) -> str:
+        """Return the code that says why."""
+        return REASONS[self.outcome]
 
 
 # ------------------------------------------------------------------ asked before a run is sent
@@ -176,10 +182,16 @@ async def decide_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay: bool)
             )
 
 
-async def list_left_out(run: uuid.UUID) -> dict[uuid.UUID, str]:
-    """Return the open payouts of a run that are left out, each with the code that says why."""
-    rows = await fetch_rows(LeftOut, SQL["list_left_out"], run)
-    return {row.id: REASONS[row.outcome] for row in rows}
+async def list_left_out(run: uuid.UUID) -> list[LeftOut]:
+    """Return the open payouts of a run that are left out, by id."""
+    return await fetch_rows(
+        LeftOut,
+        """SELECT payout.id, payout.batch, payee_check.outcome
+           FROM payout JOIN payee_check ON payee_check.payout = payout.id
+           WHERE payout.run = $1 AND payout.state = 'open' AND payee_check.decision = 'left_out'
+           ORDER BY payout.id""",
+        run,
+    )
 
 
 async def check_decided(run: uuid.UUID) -> None:
@@ -193,7 +205,16 @@ async def check_decided(run: uuid.UUID) -> None:
 
 async def list_groups(run: uuid.UUID) -> list[Group]:
     """Return the payees of a run by outcome and decision, the worst outcome first."""
-    return await fetch_rows(Group, SQL["list_groups"], run)
+    return await fetch_rows(
+        Group,
+        """SELECT payee_check.outcome, payee_check.decision, count(*) AS people, sum(payout.amount_minor)::bigint AS amount_minor
+           FROM payout JOIN payee_check ON payee_check.payout = payout.id
+           WHERE payout.run = $1
+           GROUP BY payee_check.outcome, payee_check.decision
+           ORDER BY array_position(ARRAY['none', 'close', 'unknown', 'match'], payee_check.outcome),
+                    payee_check.decision NULLS FIRST""",
+        run,
+    )
 
 
 async def list_differing(run: uuid.UUID, limit: int) -> list[Differing]:

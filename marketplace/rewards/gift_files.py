@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from marketplace.earnings.statement_pdf import begin_document
@@ -45,7 +44,9 @@ def write_transfers(month: dt.date, payments: Sequence[PaymentRow]) -> bytes:
     total = sum(one.amount_minor for one in payments)
     opening = sepa.opening(f"PTD{first.id.hex}", first.made_at, payer, people=len(payments), amount_minor=total)
     file = opening + sepa.batch(f"PTE{first.id.hex}", payer, transfers) + sepa.CLOSING
-    sepa.check_file(io.BytesIO(file))
+    check = sepa.FileCheck()
+    check.add(file)
+    check.end()
     return file
 
 

@@ -97,8 +97,8 @@ async def sent(*, nora: Actor, paul: Actor) -> uuid.UUID:
     return run
 
 
-async def file_of(run: uuid.UUID) -> bytes:
-    return b"".join([piece async for piece in await open_file(run)])
+async def file_of(run: uuid.UUID, number: int = 1) -> bytes:
+    return b"".join([piece async for piece in await open_file(run, number)])
 
 
 async def reference_of(line: int, *, state: str = "open") -> str:

@@ -153,7 +153,7 @@ async def test_a_report_on_the_file_names_who_differs_and_the_file_that_replaces
         assert second.count(b"<CdtTrfTxInf>") == 3
         async with await signed_in("finance") as visitor:
             page = (await visitor.get(f"/en/finance/payout-runs/{run}")).text
-            assert "This file replaces the one before" in page
+            assert "A file here replaces the one before" in page
             assert sepa.message_of(run, 1) in page
         whole_refused = re.sub(rb"<GrpSts>RVCM.*</GrpSts>", b"<GrpSts>RJCT</GrpSts>", report, count=1)
         assert await payouts.record_answer(run, whole_refused, paul) == 0, "the bank drops the file that was replaced"

@@ -1,0 +1,189 @@
+"""A run in the files that a bank takes: each with its own id and sums, answered and replaced by itself, none paid twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from lxml import etree
+
+from marketplace.bank.payout_lines import match_payouts
+from marketplace.database import execute
+from marketplace.embedded.bank import Bank
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT
+from marketplace.ledger.queries import balance
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import bank_file, sepa
+from tests.marketplace.earnings import sales
+from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts import payees
+from tests.marketplace.payouts.test_payout_pages import press, visiting, words
+from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    import uuid
+
+IN = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
+NINE, NOT_LATER = range(1, 10), dt.timedelta(0)
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payouts, "PAYEES_A_BATCH", 2)
+
+
+async def nine_payees() -> None:
+    await sales.open_shop(NINE)
+    await payees.earn(dict.fromkeys(NINE, 1), 90_000)
+    await payees.give_details(*NINE)
+
+
+def texts(file: bytes, path: str) -> list[str]:
+    return [str(text) for text in etree.fromstring(file).xpath(f"//p:{path}/text()", namespaces=IN)]  # type: ignore[union-attr]
+
+
+async def states() -> dict[int, str]:
+    return {row["subscriber"]: row["state"] for row in await fetch("SELECT subscriber, state FROM payout")}
+
+
+def mixed_report(report: bytes, reference: str) -> bytes:
+    """Return a bank's report on names that also rejects one payment for good."""
+    rejected = (
+        f"<OrgnlEndToEndId>{reference}</OrgnlEndToEndId><TxSts>RJCT</TxSts><StsRsnInf><Rsn><Cd>AC04</Cd></Rsn></StsRsnInf>"
+    )
+    found = report.replace(
+        b"</OrgnlPmtInfAndSts>", f"<TxInfAndSts>{rejected}</TxInfAndSts></OrgnlPmtInfAndSts>".encode(), 1
+    )
+    assert found != report
+    return found
+
+
+async def test_a_run_is_cut_into_files_with_ids_and_sums_of_their_own_and_each_is_answered_and_replaced_by_itself() -> None:
+    with payees.paying(PAYOUT_FILE_PAYEES="5"):
+        await nine_payees()
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
+        run = await payees.sent(nora=nora, paul=paul)
+        files = await bank_file.list_files(run)
+        assert [(one.number, one.first_batch, one.last_batch, one.people) for one in files] == [(1, 1, 2, 4), (2, 3, 5, 5)]
+        assert sum(one.amount_minor for one in files) == await fetch_value("SELECT amount_minor FROM payout_run")
+        first, second = [await payees.file_of(run, number) for number in (1, 2)]
+        assert [await payees.file_of(run, number) for number in (1, 2)] == [first, second], "the same bytes each time"
+        for about, file in zip(files, (first, second), strict=True):
+            assert texts(file, "MsgId") == [about.message]
+            assert sepa.digest(file) == about.file_sha256
+            assert texts(file, "GrpHdr/p:NbOfTxs") == [str(about.people)]
+        every = [texts(file, "EndToEndId") for file in (first, second)]
+        assert len({*every[0], *every[1]}) == len(NINE), "everybody once"
+        assert len({*texts(first, "PmtInfId"), *texts(second, "PmtInfId")}) == 5
+        with pytest.raises(NotFound):
+            await payees.file_of(run, 3)
+
+        names = {payees.iban_of(7): "RVNM", payees.iban_of(8): "RVMC"}
+        bank = Bank(payees.OUR_IBAN, names=names)
+        assert await payouts.record_answer(run, bank.submit(first), paul) == 0
+        assert await fetch_value("SELECT answered_at FROM payout_run") is None, "one of two"
+        assert await payouts.record_answer(run, bank.submit(first), paul) == 0, "sent twice it is one payment"
+        other = bank.verify(second).replace(files[1].message.encode(), files[0].message.encode())
+        with pytest.raises(Invalid, match="not in the run"):
+            await payouts.record_answer(run, other, paul)
+        async with visiting(role="finance") as clerk:
+            shown = words(await clerk.get(f"/en/finance/payout-runs/{run}"))
+            assert re.search(r"File 1 PTR\w{32} 4 €\d+\.\d\d RJCT .*File 2 PTR\w{32} 5 €\d+\.\d\d nothing yet", shown), shown
+            assert (await clerk.get(f"/en/finance/payout-runs/{run}/download?file=2")).content == second
+            assert (await clerk.get(f"/en/finance/payout-runs/{run}/download?file=3")).status_code == 404
+
+        report = mixed_report(bank.verify(second), await payees.reference_of(9))
+        assert await payouts.record_answer(run, report, paul) == 1, "the bank has closed the ninth's account"
+        assert await fetch_value("SELECT answered_at IS NOT NULL FROM payout_run")
+        await payouts.decide_about_names(run, paul, outcome="none", pay=False)
+        await payouts.decide_about_names(run, paul, outcome="close", pay=True)
+        assert await payees.file_of(run, 1) == first, "whose file has nobody left out"
+        again = await payees.file_of(run, 2)
+        assert texts(again, "MsgId") == [sepa.message_of(files[1].id, 1)]
+        paid = {*texts(again, "IBAN")}
+        assert {payees.iban_of(line) in paid for line in (7, 9)} == {False}, "who has the money back is in no file"
+        assert await payouts.record_answer(run, bank.submit(again), paul) == 0
+        await payees.bank_day(bank)
+        await match_payouts()
+        ended = dict.fromkeys(NINE, "settled") | {7: "failed", 9: "failed"}
+        assert await states() == ended
+        assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
+        assert [await payees.balance_of(line) // 10_000 for line in (1, 7, 9)] == [0, 5000, 5000]
+
+
+async def test_a_file_whose_payees_are_all_left_out_is_none_and_a_smaller_file_than_a_batch_is_refused() -> None:
+    with payees.paying(PAYOUT_FILE_PAYEES="2", PAYOUT_FILE_BYTES="1300"):
+        await nine_payees()
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
+        run = await payouts.draft(nora)
+        assert run
+        await payouts.approve(run, paul, reason="checked")
+        with payees.paying(after=NOT_LATER, PAYOUT_FILE_BYTES="1000"), pytest.raises(Conflict, match="larger than a file may be now"):
+            await payouts.send(run, paul)
+        await payouts.send(run, paul)
+        assert [one.people for one in await bank_file.list_files(run)] == [2, 2, 2, 2, 1]
+        nobody = Bank(payees.OUR_IBAN, names={payees.iban_of(9): "RVNM"}).verify(await payees.file_of(run, 5))
+        await payouts.record_answer(run, nobody, paul)
+        await payouts.decide_about_names(run, paul, outcome="none", pay=False)
+        assert [one.people for one in await bank_file.list_files(run)] == [2, 2, 2, 2, 0]
+        with pytest.raises(NotFound):
+            await payees.file_of(run, 5)
+        async with visiting(role="finance") as clerk:
+            assert "all left out" in words(await clerk.get(f"/en/finance/payout-runs/{run}"))
+            french = words(await clerk.get(f"/fr/finance/payout-runs/{run}"))
+            assert "tous écartés" in french
+
+
+async def test_a_large_run_is_sent_by_a_job_and_what_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payouts, "SENT_AT_ONCE", 4)
+    with payees.paying(PAYOUT_FILE_PAYEES="5"):
+        await nine_payees()
+        run = await payouts.draft(await make_staff("Nora"))
+        assert run
+        await payouts.approve(run, await make_staff("Paul"), reason="checked")
+        path = f"/finance/payout-runs/{run}"
+        async with visiting(role="finance") as clerk:
+            with payees.paying(after=NOT_LATER, PAYOUT_IBAN=""):
+                assert "Set PAYOUT_IBAN" in words(await press(clerk, path, "/send", status=409))
+            await press(clerk, path, "/send")
+            assert "being written since" in words(await clerk.get(f"/en{path}"))
+            with payees.paying(after=NOT_LATER, PAYOUT_FILE_PAYEES="1"):
+                assert await payouts.send_asked() == 0
+            assert "It was not sent: This run was drafted in batches" in words(await clerk.get(f"/en{path}"))
+            await press(clerk, path, "/send")
+            assert await fetch_value("SELECT state FROM payout_run") == "approved"
+            assert (await payouts.send_asked(), await payouts.send_asked()) == (1, 0)
+            assert "File 2" in words(await clerk.get(f"/en{path}"))
+        trail = await fetch("SELECT verb, person FROM staff_action WHERE verb LIKE '%send_payout_run' ORDER BY id")
+        assert [row["verb"] for row in trail] == [*["ask_to_send_payout_run"] * 2, "send_payout_run"]
+        assert len({row["person"] for row in trail}) == 1, "the one who asked"
+
+
+@pytest.mark.owner("drops the rows that a former version did not write")
+async def test_a_run_that_the_version_before_sent_is_one_file() -> None:
+    with payees.paying():
+        await nine_payees()
+        paul = await make_staff("Paul")
+        run = await payees.sent(nora=await make_staff("Nora"), paul=paul)
+        file = await payees.file_of(run)
+        with pytest.raises(Exception, match="never deleted"):
+            await execute("DELETE FROM payout_file")
+        await execute("ALTER TABLE payout_file DISABLE TRIGGER only_replaced")
+        await execute("DELETE FROM payout_file")
+        await execute("ALTER TABLE payout_file ENABLE TRIGGER only_replaced")
+        assert await payees.file_of(run) == file
+        bank = Bank(payees.OUR_IBAN, names={payees.iban_of(2): "RVNM"})
+        await payouts.record_answer(run, bank.verify(file), paul)
+        await payouts.decide_about_names(run, paul, outcome="none", pay=False)
+        assert len(texts(await payees.file_of(run), "EndToEndId")) == 8
+        assert await sent_one_paid(bank, run) == {"settled": 8, "failed": 1}
+
+
+async def sent_one_paid(bank: Bank, run: uuid.UUID) -> dict[str, int]:
+    await payouts.record_answer(run, bank.submit(await payees.file_of(run)), None)
+    await payees.bank_day(bank)
+    rows = await fetch("SELECT state, count(*) AS people FROM payout GROUP BY state")
+    return {row["state"]: row["people"] for row in rows}
