@@ -5,21 +5,22 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any
 
-from litestar import Response, get, post
+from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
 from marketplace.consent.queries import list_choices
-from marketplace.errors import NotFound
+from marketplace.errors import Refusal
 from marketplace.identity.guards import expect
-from marketplace.my_data import actions
+from marketplace.my_data import actions, switch_forms
 from marketplace.my_data.operator_app import get_app, line_of_page
 from marketplace.my_data.queries import list_uses
+from marketplace.my_data.rules import scope_of_form
 from marketplace.switches.queries import find_pause
-from marketplace.switches.rules import PRESETS, Scope, read, write
-from marketplace.web.pages import page, see
+from marketplace.switches.rules import PRESETS, Scope, write
+from marketplace.web.pages import again, page, see
 
 CHANNEL = "app"
 
@@ -32,32 +33,17 @@ class AppForm(Struct):
     purpose: str = ""
 
 
-@get("/app/{token:str}", opt=expect("anyone", stranger=200))
-async def app_page(token: FromPath[str]) -> Template:
-    """Show a line's choices to who comes from the operator's app."""
-    app, line = get_app(), line_of_page(token)
-    purposes: list[Any] = []
-    for choice in await list_choices(line):
-        scope = (
-            read(choice.covers)
-            if choice.given and choice.covers
-            else PRESETS["everything"][1]
-            if choice.given
-            else Scope()
-        )
-        chosen = next((code for code, (_, preset) in PRESETS.items() if write(preset) == write(scope)), "")
-        purposes.append((choice, chosen))
-    answer = page(
-        "my_data/app.html",
-        app=app,
-        token=token,
-        purposes=purposes,
-        presets=[(code, words) for code, (words, _) in PRESETS.items()],
-        is_on=any(choice.given for choice, _ in purposes),
-        pause=await find_pause(line),
-        uses=(await list_uses(line)).rows[:3],
-    )
+async def _shown(template: str, token: str, line: int, refusal: Refusal | None = None, **about: Any) -> Template:  # noqa: ANN401 (what a template shows)
+    """Return one of the app's pages, which say all the time whether location use is on."""
+    app, choices = get_app(), await list_choices(line)
     framed_by = app.shown_by or "'none'"
+    seen = {
+        "app": app,
+        "token": token,
+        "is_on": any(choice.given for choice in choices),
+        "pause": await find_pause(line),
+    }
+    answer = again(template, refusal, **seen | about) if refusal else page(template, error="", **seen | about)
     answer.headers |= {
         "cache-control": "no-store",
         "referrer-policy": "no-referrer",
@@ -65,6 +51,25 @@ async def app_page(token: FromPath[str]) -> Template:
         f"form-action 'self'; frame-ancestors {framed_by}",
     }
     return answer
+
+
+@get("/app/{token:str}", opt=expect("anyone", stranger=200))
+async def app_page(token: FromPath[str]) -> Template:
+    """Show a line's choices to who comes from the operator's app."""
+    line = line_of_page(token)
+    purposes: list[Any] = []
+    for choice in await list_choices(line):
+        scope = write(switch_forms.scope_of(choice))
+        chosen = next((code for code, (_, preset) in PRESETS.items() if write(preset) == scope), "")
+        purposes.append((choice, chosen))
+    return await _shown(
+        "my_data/app.html",
+        token,
+        line,
+        purposes=purposes,
+        presets=[(code, words) for code, (words, _) in PRESETS.items()],
+        uses=(await list_uses(line)).rows[:3],
+    )
 
 
 @post("/app/{token:str}", opt=expect("anyone", stranger=200), status_code=303)
@@ -76,13 +81,37 @@ async def app_choice(
     if data.word in {"pause", "resume"}:
         await actions.pause_elsewhere(line, data.form_id, goes_on=data.word == "resume")
     else:
-        choice = next((one for one in await list_choices(line) if one.code == data.purpose), None)
-        if choice is None:
-            raise NotFound("There is no purpose {purpose}.", purpose=data.purpose)
+        choice = await switch_forms.get_choice(line, data.purpose)
         scope = PRESETS[data.word][1] if data.word in PRESETS else Scope()
         await actions.choose_elsewhere(
             line, choice.code, scope, receipt=data.form_id, channel=CHANNEL, version=choice.version
         )
+    return see(f"/app/{token}")
+
+
+@get("/app/{token:str}/{purpose:str}", opt=expect("anyone", stranger=200))
+async def app_switches(token: FromPath[str], purpose: FromPath[str]) -> Template:
+    """Show the switches of a purpose, each by itself."""
+    line = line_of_page(token)
+    choice = await switch_forms.get_choice(line, purpose)
+    about = await switch_forms.about(line, choice, switch_forms.scope_of(choice))
+    return await _shown("my_data/app_switches.html", token, line, **about)
+
+
+@post("/app/{token:str}/{purpose:str}", opt=expect("anyone", stranger=200), status_code=200)
+async def app_change(
+    token: FromPath[str], purpose: FromPath[str], request: Request[Any, Any, Any]
+) -> Redirect | Template:
+    """Record the switches as the form has them, with the app as their channel, and send the person a message."""
+    line, form = line_of_page(token), await request.form()
+    choice = await switch_forms.get_choice(line, purpose)
+    receipt = switch_forms.receipt_of(form)
+    try:
+        scope = scope_of_form(form)
+        await actions.choose_elsewhere(line, purpose, scope, receipt=receipt, channel=CHANNEL, version=choice.version)
+    except Refusal as refusal:
+        about = await switch_forms.about(line, choice, switch_forms.scope_of(choice))
+        return await _shown("my_data/app_switches.html", token, line, refusal, **about)
     return see(f"/app/{token}")
 
 
@@ -92,4 +121,4 @@ def app_style() -> Response[str]:
     return Response(f":root{{--operator:{get_app().colour}}}\n", media_type="text/css")
 
 
-ROUTES = [app_page, app_choice, app_style]
+ROUTES = [app_page, app_choice, app_switches, app_change, app_style]

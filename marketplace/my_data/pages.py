@@ -13,19 +13,19 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.consent.queries import ChoiceRow, get_kind, list_choices
+from marketplace.consent.queries import get_kind, list_choices
 from marketplace.consent.rules import KINDS
 from marketplace.earnings.pages import line_of
 from marketplace.earnings.queries import list_first_without
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, session_of, subscriber
-from marketplace.my_data import actions, app_pages, queries
-from marketplace.my_data.rules import bounds_of, scope_of_form
+from marketplace.my_data import actions, app_pages, queries, switch_forms
+from marketplace.my_data.rules import scope_of_form
 from marketplace.privacy.geography import H3
 from marketplace.switches import actions as switches
 from marketplace.switches.queries import find_pause
-from marketplace.switches.rules import EVERYTHING, PRESETS, SECTORS, SOURCES, WEEKDAYS, Scope, read
+from marketplace.switches.rules import PRESETS, SECTORS
 from marketplace.web import maps
 from marketplace.web.pages import again, page, see
 
@@ -53,58 +53,27 @@ class DaysForm(Struct):
 # Switches -------------------------------------------------------------------------------------------------------------
 
 
-async def _choice(line: int, purpose: str) -> ChoiceRow:
-    found = next((choice for choice in await list_choices(line) if choice.code == purpose), None)
-    if found is None:
-        raise NotFound("There is no purpose {purpose}.", purpose=purpose)
-    return found
-
-
-async def _choices(line: int, choice: ChoiceRow, scope: Scope, preset: str = "") -> dict[str, Any]:
-    first, last = bounds_of(scope.hours)
-    used = (await queries.list_uses(line)).rows
-    sales = [sale for one in used for sale in one.lines]
-    return {
-        "purpose": choice,
-        "scope": scope,
-        "preset": preset,
-        "presets": [(code, words) for code, (words, _) in PRESETS.items()],
-        "sources": SOURCES,
-        "sectors": SECTORS,
-        "weekdays": WEEKDAYS,
-        "hours": (first, last),
-        "places": await queries.list_places(choice.code),
-        "earned_micro": sum(micro for _, micro in sales),
-        "off_micro": sum(micro for use, micro in sales if use.sector and use.sector not in scope.sectors),
-        "kind": KINDS.get(await get_kind(line) or ""),
-    }
-
-
 @get("/consent/choices/{purpose:str}", guards=[subscriber], opt=expect("subscriber", stranger=200))
 async def choices(request: Asked, purpose: FromPath[str], preset: Preset = "") -> Template:
     """Show the switches of a purpose: as they are, or as a preset would set them."""
     line = line_of(request)
-    choice = await _choice(line, purpose)
-    scope = PRESETS[preset][1] if preset in PRESETS else EVERYTHING if choice.given else Scope()
-    if preset not in PRESETS and choice.given and choice.covers:
-        scope = read(choice.covers)
-    return page("my_data/choices.html", error="", **await _choices(line, choice, scope, preset))
+    choice = await switch_forms.get_choice(line, purpose)
+    scope = PRESETS[preset][1] if preset in PRESETS else switch_forms.scope_of(choice)
+    return page("my_data/choices.html", error="", **await switch_forms.about(line, choice, scope, preset))
 
 
 @post("/consent/choices/{purpose:str}", guards=[subscriber], opt=expect("subscriber", stranger=200), status_code=200)
 async def change_choices(request: Asked, purpose: FromPath[str]) -> Redirect | Template:
     """Record the switches as the form has them, once a form: its id is the receipt's."""
     line, form = line_of(request), await request.form()
-    choice = await _choice(line, purpose)
-    try:
-        receipt = uuid.UUID(str(form.get("form_id", "")))
-    except ValueError:
-        raise Invalid("That form cannot be read; reload the page and try again.") from None
+    choice = await switch_forms.get_choice(line, purpose)
+    receipt = switch_forms.receipt_of(form)
     try:
         await switches.choose(line, purpose, scope_of_form(form), receipt=receipt)
     except Refusal as refusal:
-        shown = read(choice.covers) if choice.covers else EVERYTHING
-        return again("my_data/choices.html", refusal, **await _choices(line, choice, shown))
+        return again(
+            "my_data/choices.html", refusal, **await switch_forms.about(line, choice, switch_forms.scope_of(choice))
+        )
     return see("/consent")
 
 

@@ -158,7 +158,9 @@ async def send_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
 
 @get("/finance/payout-runs/{run:uuid}/download", guards=[*CLERKS, recently_proved], opt=expect("finance", stranger=200))
 async def download_payout_run(
-    request: Asked, run: FromPath[uuid.UUID], number: Annotated[int, QueryParameter(name="file", ge=1, le=1_000_000)] = 1
+    request: Asked,
+    run: FromPath[uuid.UUID],
+    number: Annotated[int, QueryParameter(name="file", ge=1, le=1_000_000)] = 1,
 ) -> Stream:
     """Hand out one of a sent run's files, the same bytes each time, and note who fetched it: it names people."""
     pieces = await open_file(run, number)

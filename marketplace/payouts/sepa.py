@@ -242,9 +242,7 @@ class FileCheck:
         """Begin with nothing read."""
         xsd = (resources.files("sepaxml") / f"schemas/{SCHEMA}.xsd").read_bytes()
         schema = etree.XMLSchema(etree.parse(io.BytesIO(xsd)))
-        self._parser = etree.XMLPullParser(
-            ("end",), tag=PIECES, schema=schema, resolve_entities=False, huge_tree=True
-        )
+        self._parser = etree.XMLPullParser(("end",), tag=PIECES, schema=schema, resolve_entities=False, huge_tree=True)
         self._count = self._total = 0
         self._is_sound = True
         self._stated: dict[str, str] = {}

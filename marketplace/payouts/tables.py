@@ -179,7 +179,9 @@ class PayoutFile(Table, db=DB, tablename="payout_file"):
     """The SHA-256 of the pain.001 handed out, hex: a second request gets the same bytes; null where nobody is left in it."""
     one_place_a_file = Unique([run, number])
     batches_in_order = Check("number > 0 AND 0 < first_batch AND first_batch <= last_batch AND sequence >= 0")
-    nobody_is_no_file = Check("(people = 0) = (file_sha256 IS NULL) AND (people = 0) = (amount_minor = 0) AND people >= 0")
+    nobody_is_no_file = Check(
+        "(people = 0) = (file_sha256 IS NULL) AND (people = 0) = (amount_minor = 0) AND people >= 0"
+    )
 
 
 class PayoutBatch(Table, db=DB, tablename="payout_batch"):

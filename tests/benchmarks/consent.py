@@ -59,7 +59,9 @@ async def _measure(url: str, folder: Path, people: int) -> None:
         await copy_columns("subscriber", {"reference": np.arange(1, people + 1, dtype=np.int64)})
         await execute(f"ALTER TABLE consent_record DISABLE TRIGGER {TRIGGER}, DROP CONSTRAINT {RECEIPTS}")
         await execute_long(ROWS, PURPOSE, start, people)
-        await execute_long(f"ALTER TABLE consent_record ENABLE TRIGGER {TRIGGER}, ADD CONSTRAINT {RECEIPTS} UNIQUE (receipt)")
+        await execute_long(
+            f"ALTER TABLE consent_record ENABLE TRIGGER {TRIGGER}, ADD CONSTRAINT {RECEIPTS} UNIQUE (receipt)"
+        )
         await execute_long("ANALYZE")
         rows = await fetch_scalar(int, "SELECT count(*) FROM consent_record")
 

@@ -14,6 +14,7 @@ from marketplace import clock
 from marketplace.errors import Invalid
 from marketplace.my_data.operator_app import PAGE_LASTS, read_app
 from marketplace.settings import settings
+from marketplace.switches.rules import read
 from tests.marketplace.earnings.test_pages import visiting, words
 from tests.marketplace.messages.written import kinds_written
 from tests.marketplace.operators.test_api import API, PURPOSE, system
@@ -107,6 +108,53 @@ async def test_the_page_says_all_the_time_that_location_use_is_on_and_each_choic
         with clock.shifted(PAGE_LASTS):
             assert (await webview.get(path)).status_code == 404
         assert await fetch_value("SELECT count(*) FROM consent_record WHERE subscriber = 8") == 0
+
+
+async def test_the_page_has_each_switch_by_itself_and_says_all_the_time_that_location_use_is_on(
+    provider: IdentityProvider,
+) -> None:
+    app = await system()
+    address = (await app.client.get(f"{API}/pages/7", headers=token_of(provider))).json()["url"]
+    path = re.sub(r"^https?://[^/]+", "", address)
+    switches = f"{path}/{PURPOSE}"
+    async with visiting() as webview:
+        assert f"/en{switches}" in (await webview.get(f"/en{path}")).text
+        shown = await webview.get(f"/en{switches}")
+        assert "Réseau Un Location use is off" in words(shown)
+        assert "frame-ancestors https://app.operator.example" in shown.headers["content-security-policy"]
+        assert " checked" not in shown.text, "no word is no"
+        form = {
+            "form_id": re.findall(r'name="form_id" value="([^"]+)"', shown.text)[-1],
+            "source": ["presence"],
+            "elsewhere": "yes",
+            "weekday": ["6", "7"],
+            "from_hour": "8",
+            "to_hour": "20",
+            "first_day": "2026-06-01",
+            "last_day": "2026-08-31",
+            "sector": ["public", "research"],
+        }
+        wrong = await webview.post(f"/en{switches}", data=form | {"to_hour": "25"})
+        assert (wrong.status_code, "Choose hours from 0 to 24." in words(wrong)) == (422, True)
+        assert "Réseau Un Location use is off" in words(wrong)
+        for _ in range(2):
+            assert (await webview.post(f"/en{switches}", data=form)).status_code == 303
+        assert "Location use is on" in words(await webview.get(f"/en{path}"))
+        assert await fetch_value("SELECT count(*) FROM consent_record WHERE subscriber = 7") == 1, "once a form"
+        row = await fetch_one("SELECT channel, covers FROM consent_record WHERE subscriber = 7")
+        assert row
+        covers = read(row["covers"])
+        assert (row["channel"], covers.sources, covers.sectors) == ("app", ("presence",), ("public", "research"))
+        assert (covers.home, covers.elsewhere, covers.weekdays) == (False, True, (6, 7))
+        assert (covers.hours, str(covers.last_day)) == (tuple(range(8, 20)), "2026-08-31")
+        french = await webview.get(f"/fr{switches}")
+        assert "Localisation utilisée" in words(french)
+        assert french.text.count(" checked") == 6
+        assert (await kinds_written()).count("consent_changed_elsewhere") == 1
+        for other in (f"/en{path}/no.such", f"/en{path.replace('/7.', '/8.')}/{PURPOSE}"):
+            assert (await webview.get(other)).status_code == 404
+            assert (await webview.post(other, data=form)).status_code == 404
+        assert (await webview.post(f"/en{switches}", data=form | {"form_id": "x"})).status_code == 422
 
 
 async def test_without_an_app_there_is_no_page() -> None:

@@ -51,9 +51,7 @@ async def states() -> dict[int, str]:
 
 def mixed_report(report: bytes, reference: str) -> bytes:
     """Return a bank's report on names that also rejects one payment for good."""
-    rejected = (
-        f"<OrgnlEndToEndId>{reference}</OrgnlEndToEndId><TxSts>RJCT</TxSts><StsRsnInf><Rsn><Cd>AC04</Cd></Rsn></StsRsnInf>"
-    )
+    rejected = f"<OrgnlEndToEndId>{reference}</OrgnlEndToEndId><TxSts>RJCT</TxSts><StsRsnInf><Rsn><Cd>AC04</Cd></Rsn></StsRsnInf>"
     found = report.replace(
         b"</OrgnlPmtInfAndSts>", f"<TxInfAndSts>{rejected}</TxInfAndSts></OrgnlPmtInfAndSts>".encode(), 1
     )
@@ -61,13 +59,18 @@ def mixed_report(report: bytes, reference: str) -> bytes:
     return found
 
 
-async def test_a_run_is_cut_into_files_with_ids_and_sums_of_their_own_and_each_is_answered_and_replaced_by_itself() -> None:
+async def test_a_run_is_cut_into_files_with_ids_and_sums_of_their_own_and_each_is_answered_and_replaced_by_itself() -> (
+    None
+):
     with payees.paying(PAYOUT_FILE_PAYEES="5"):
         await nine_payees()
         nora, paul = await make_staff("Nora"), await make_staff("Paul")
         run = await payees.sent(nora=nora, paul=paul)
         files = await bank_file.list_files(run)
-        assert [(one.number, one.first_batch, one.last_batch, one.people) for one in files] == [(1, 1, 2, 4), (2, 3, 5, 5)]
+        assert [(one.number, one.first_batch, one.last_batch, one.people) for one in files] == [
+            (1, 1, 2, 4),
+            (2, 3, 5, 5),
+        ]
         assert sum(one.amount_minor for one in files) == await fetch_value("SELECT amount_minor FROM payout_run")
         first, second = [await payees.file_of(run, number) for number in (1, 2)]
         assert [await payees.file_of(run, number) for number in (1, 2)] == [first, second], "the same bytes each time"
@@ -91,7 +94,9 @@ async def test_a_run_is_cut_into_files_with_ids_and_sums_of_their_own_and_each_i
             await payouts.record_answer(run, other, paul)
         async with visiting(role="finance") as clerk:
             shown = words(await clerk.get(f"/en/finance/payout-runs/{run}"))
-            assert re.search(r"File 1 PTR\w{32} 4 €\d+\.\d\d RJCT .*File 2 PTR\w{32} 5 €\d+\.\d\d nothing yet", shown), shown
+            assert re.search(
+                r"File 1 PTR\w{32} 4 €\d+\.\d\d RJCT .*File 2 PTR\w{32} 5 €\d+\.\d\d nothing yet", shown
+            ), shown
             assert (await clerk.get(f"/en/finance/payout-runs/{run}/download?file=2")).content == second
             assert (await clerk.get(f"/en/finance/payout-runs/{run}/download?file=3")).status_code == 404
 
@@ -121,7 +126,10 @@ async def test_a_file_whose_payees_are_all_left_out_is_none_and_a_smaller_file_t
         run = await payouts.draft(nora)
         assert run
         await payouts.approve(run, paul, reason="checked")
-        with payees.paying(after=NOT_LATER, PAYOUT_FILE_BYTES="1000"), pytest.raises(Conflict, match="larger than a file may be now"):
+        with (
+            payees.paying(after=NOT_LATER, PAYOUT_FILE_BYTES="1000"),
+            pytest.raises(Conflict, match="larger than a file may be now"),
+        ):
             await payouts.send(run, paul)
         await payouts.send(run, paul)
         assert [one.people for one in await bank_file.list_files(run)] == [2, 2, 2, 2, 1]
