@@ -161,6 +161,7 @@ HEADINGS = {
     "benefit_listed": "Benefit listed",
     "rewards_moved": "Bill credits or gifts made",
     "gifts_paid": "Gifts of a month paid",
+    "farm_decided": "Lines that share an account or a browser decided about",
     "payments": "Payments",
     "billing_answered": "Answer of billing recorded",
     "name": "Name",

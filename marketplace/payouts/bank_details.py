@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -28,10 +28,19 @@ from marketplace.payouts.tables import BankDetails, PayoutChoice
 from marketplace.settings import settings
 from marketplace.stripe_accounts.transfers import can_be_paid, connected_account, has_connected_account, onboarding_page
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 RETENTION: Final = dt.timedelta(days=396)
 """How long ended details stay openable: thirteen months, in which a payment may still be disputed."""
 RESEALED_A_BATCH: Final = 1000
 HIGHEST_THRESHOLD_MINOR: Final = 100_000
+
+
+class LineRow(Struct, frozen=True):
+    """A line by its reference."""
+
+    subscriber: int
 
 
 class StoredDetails(Struct, frozen=True):
@@ -121,6 +130,28 @@ async def remove_details(line: int) -> None:
         await lock(f"bank details {line}")
         if ended := await _end_current(line, clock.now()):
             await send(bank_details_changed.KIND, f"{ended} removed", [Recipient("line", str(line))])
+
+
+async def have_wait(lines: Sequence[int]) -> list[int]:
+    """Have payouts to the present accounts of these lines wait for a person; return the lines whose did not wait before."""
+    return await _mark_held(lines, clock.now())
+
+
+async def go_on(lines: Sequence[int]) -> list[int]:
+    """Let payouts to the present accounts of these lines go on; return the lines whose waited."""
+    return await _mark_held(lines, None)
+
+
+async def _mark_held(lines: Sequence[int], at: dt.datetime | None) -> list[int]:
+    rows = await fetch_rows(
+        LineRow,
+        """UPDATE bank_details SET held_at = $2
+           WHERE subscriber = ANY ($1) AND ended_at IS NULL AND (held_at IS NULL) = ($2::timestamptz IS NOT NULL)
+           RETURNING subscriber""",
+        list(lines),
+        at,
+    )
+    return [row.subscriber for row in rows]
 
 
 async def choose_threshold(line: int, threshold_minor: int) -> None:

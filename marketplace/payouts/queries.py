@@ -44,6 +44,7 @@ class CurrentDetails(Struct, frozen=True):
     added_at: dt.datetime
     usable_from: dt.datetime
     refused_at: dt.datetime | None
+    held_at: dt.datetime | None
 
 
 class DetailsRow(Struct, frozen=True):
@@ -56,6 +57,7 @@ class DetailsRow(Struct, frozen=True):
     ended_at: dt.datetime | None
     refused_at: dt.datetime | None
     refused_reason: str | None
+    held_at: dt.datetime | None
 
 
 class Outlook(Struct, frozen=True):

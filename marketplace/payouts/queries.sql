@@ -4,7 +4,7 @@ SELECT details.subscriber, details.id AS details, NULL AS stripe_account, sum(pa
 FROM bank_details AS details
 JOIN payable_movements() AS moved ON moved.subscriber = details.subscriber
 LEFT JOIN payout_choice ON payout_choice.subscriber = details.subscriber
-WHERE details.ended_at IS NULL AND details.refused_at IS NULL AND details.usable_from <= $2
+WHERE details.ended_at IS NULL AND refused_at IS NULL AND held_at IS NULL AND details.usable_from <= $2
   AND stripe_account IS NULL
   AND (payout_choice.way IS NULL OR payout_choice.way = 'bank' OR payout_choice.is_last)
   AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = details.subscriber AND payout.state = 'open')
@@ -250,7 +250,7 @@ WHERE payout.subscriber = $1 AND payout.state = 'open';
 
 -- name: find_current_details
 -- The current bank details of the holder of the line $1, as far as they are ever shown.
-SELECT last_four, added_at, usable_from, refused_at
+SELECT last_four, added_at, usable_from, refused_at, held_at
 FROM bank_details
 JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
 WHERE subscriber = $1 AND ended_at IS NULL;
@@ -289,7 +289,7 @@ ORDER BY payout_run.sent_at, payout.id;
 
 -- name: list_details
 -- The latest ten changes of the bank details of the holder of the line $1, as far as they are ever shown.
-SELECT last_four, country, added_at, usable_from, ended_at, refused_at, refused_reason
+SELECT last_four, country, added_at, usable_from, ended_at, refused_at, refused_reason, held_at
 FROM bank_details
 JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
 WHERE subscriber = $1

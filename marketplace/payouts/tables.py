@@ -58,6 +58,8 @@ class BankDetails(Table, db=DB, tablename="bank_details"):
     refused_at = Timestamptz(null=True, default=None)
     """When a bank said that nothing can be paid there; no payout goes there any more."""
     refused_reason = Text(null=True, default=None)
+    held_at = Timestamptz(null=True, default=None)
+    """Since when payouts there wait for a person of finance, who looks at why many lines share it; null: they do not."""
     last_four_are_four = Check("last_four ~ '^[0-9A-Z]{4}$' AND country ~ '^[A-Z]{2}$'")
     usable_after_added = Check("usable_from >= added_at")
     refused_with_a_reason = Check("(refused_at IS NULL) = (refused_reason IS NULL)")

@@ -5,6 +5,8 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON rew
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON gift_payment
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON farm_decision
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- A reward ends once, and its person and amount are never edited.
 CREATE OR REPLACE FUNCTION refuse_reward_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -20,3 +22,4 @@ CREATE OR REPLACE TRIGGER ends_once BEFORE UPDATE OR DELETE ON reward FOR EACH R
 
 CREATE INDEX IF NOT EXISTS reward_by_subscriber ON reward (subscriber);
 CREATE INDEX IF NOT EXISTS reward_open ON reward (run) WHERE state = 'open';
+CREATE INDEX IF NOT EXISTS farm_decision_latest ON farm_decision (kind, key, decided_at DESC);

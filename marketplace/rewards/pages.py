@@ -20,7 +20,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, subscriber
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page
 from marketplace.ledger.periods import month_of
-from marketplace.rewards import actions, gift_files, queries
+from marketplace.rewards import actions, farms, gift_files, queries
 from marketplace.web.formats import paris_day
 from marketplace.web.pages import again, download, page, see
 
@@ -67,6 +67,16 @@ class ListedForm(Struct):
     title_fr: str = ""
     title_en: str = ""
     price_minor: int = 0
+
+
+class FarmForm(Struct):
+    """What is decided about a farm, and why."""
+
+    kind: str
+    key: str
+    decision: str
+    reason: str
+    form_id: uuid.UUID
 
 
 # The subscriber -------------------------------------------------------------------------------------------------------
@@ -130,8 +140,7 @@ async def _books(number: int = 1) -> dict[str, Any]:
         "runs": runs,
         "months": [(month, await queries.list_payments(month.month)) for month in await queries.list_gift_months()],
         "this_month": month_of(clock.now()),
-        "farms": await queries.list_farms(),
-        "devices": await queries.list_device_farms(),
+        "farms": [(kind, await farms.list_farms(kind)) for kind in farms.KINDS],
     }
 
 
@@ -186,6 +195,18 @@ async def record_answer(request: Asked) -> Redirect | Template:
     return see("/finance/rewards")
 
 
+@post("/finance/rewards/farms", guards=CLERKS, opt=expect("finance"), status_code=200)
+async def decide_farm(request: Asked, data: Annotated[FarmForm, Filled]) -> Redirect | Template:
+    """Record what is decided about many lines that share an account or a browser."""
+    try:
+        await farms.decide(
+            data.kind, data.key, data.decision, reason=data.reason, actor=request.user, form=data.form_id
+        )
+    except Refusal as refusal:
+        return again("rewards/books.html", refusal, may_act=True, **await _books())
+    return see("/finance/rewards")
+
+
 @post("/finance/rewards/{what:str}", guards=CLERKS, opt=expect("finance", stranger=200), status_code=200)
 async def list_one(request: Asked, what: FromPath[str], data: Annotated[ListedForm, Filled]) -> Redirect | Template:
     """List an association or a benefit."""
@@ -216,5 +237,6 @@ ROUTES = [
     gift_transfers,
     billing_file,
     record_answer,
+    decide_farm,
     list_one,
 ]

@@ -17,9 +17,6 @@ from marketplace.statements import load_statements
 from pricing.money import EUR
 
 SQL: Final = load_statements(__package__)
-LINES_OF_A_FARM: Final = 5
-"""So many lines of one account are shown to a person: families have fewer."""
-FARMS_SHOWN: Final = 50
 MONTHS_SHOWN: Final = 12
 
 
@@ -100,30 +97,11 @@ class PaymentRow(Struct, frozen=True):
     made_at: dt.datetime
 
 
-class DeviceRow(Struct, frozen=True):
-    """A browser at a network at which many lines were signed in."""
-
-    device: str
-    network: str
-    lines: int
-    first_at: dt.datetime
-
-
 class Due(Struct, frozen=True):
     """How many are due, and how much in cents."""
 
     people: int
     amount_minor: int
-
-
-class FarmRow(Struct, frozen=True):
-    """An account that many lines want their money at."""
-
-    last_four: str
-    country: str
-    lines: int
-    first_at: dt.datetime
-    last_at: dt.datetime
 
 
 async def list_associations() -> list[AssociationRow]:
@@ -178,16 +156,6 @@ async def list_payments(month: dt.date) -> list[PaymentRow]:
     """Return the payments of a month's gifts, by association."""
     of_month = select(PaymentRow, GiftPayment).where(GiftPayment.month == month)
     return await fetch_rows(PaymentRow, of_month.order_by(GiftPayment.association))
-
-
-async def list_device_farms() -> list[DeviceRow]:
-    """Return the browsers at one network at which many lines were signed in of late: for a person to look at."""
-    return await fetch_rows(DeviceRow, SQL["list_device_farms"], LINES_OF_A_FARM, FARMS_SHOWN)
-
-
-async def list_farms() -> list[FarmRow]:
-    """Return the accounts that many lines want their money at, the largest first: for a person to look at."""
-    return await fetch_rows(FarmRow, SQL["list_farms"], LINES_OF_A_FARM, FARMS_SHOWN)
 
 
 async def write_billing_file() -> bytes:

@@ -144,22 +144,6 @@ LEFT JOIN ({gifts_by_month}) AS given
     ON given.month = gift_payment.month AND given.association = gift_payment.association
 WHERE gift_payment.amount_minor IS DISTINCT FROM given.amount_minor;
 
--- name: list_device_farms
--- Browsers at one network at which $1 lines or more were signed in during the last week, for a person to look at; $2
--- rows.
-SELECT
-    session.device,
-    session.network,
-    count(DISTINCT person.subscriber) AS lines,
-    min(session.created_at) AS first_at
-FROM session
-JOIN person ON person.id = session.person
-WHERE person.subscriber IS NOT NULL AND session.device <> '' AND session.network <> ''
-GROUP BY session.device, session.network
-HAVING count(DISTINCT person.subscriber) >= $1
-ORDER BY 3 DESC, 4
-LIMIT $2;
-
 -- name: list_open_lines
 -- The lines that billing has not answered, to be credited, as lines of CSV: number, line, what, cents, currency $1.
 SELECT
@@ -219,21 +203,6 @@ SET state = CASE WHEN answered.is_done THEN 'done' ELSE 'refused' END, reason = 
 FROM answered
 WHERE reward.id = answered.id;
 
--- name: list_farms
--- Accounts that $1 lines or more want their money at, for a person to look at; $2 rows.
-SELECT
-    min(last_four) AS last_four,
-    min(country) AS country,
-    count(*) AS lines,
-    min(added_at) AS first_at,
-    max(added_at) AS last_at
-FROM bank_details
-WHERE ended_at IS NULL
-GROUP BY fingerprint
-HAVING count(*) >= $1
-ORDER BY count(*) DESC, min(added_at)
-LIMIT $2;
-
 -- name: accounts_unlike_rewards
 -- The accounts of bills $1, gifts $2 and benefits $3 whose credits and answers are not those of their rewards.
 SELECT stated.account, stated.open_minor, books.minor AS books_minor
@@ -256,3 +225,79 @@ CROSS JOIN LATERAL (
       AND journal_entry.kind IN ('rewards_moved', 'rewards_answered', 'rewards_back')
 ) AS books
 WHERE stated.open_minor <> books.minor;
+
+-- fragment: decided
+-- The farms of a statement before as `farm`, with what was decided last of each; $2 rows, the undecided first.
+SELECT
+    farm.key,
+    farm.name,
+    farm.lines,
+    farm.first_at,
+    last.decision,
+    last.reason,
+    last.lines AS decided_lines,
+    last.decided_at,
+    person.name AS decided_by
+FROM farm
+LEFT JOIN LATERAL (
+    SELECT decision, reason, lines, decided_at, decided_by
+    FROM farm_decision
+    WHERE farm_decision.kind = farm.kind AND farm_decision.key = farm.key
+    ORDER BY decided_at DESC
+    LIMIT 1
+) AS last ON true
+LEFT JOIN person ON person.id = last.decided_by
+ORDER BY last.lines IS NOT NULL AND farm.lines <= last.lines, farm.lines DESC, farm.first_at
+LIMIT $2
+
+-- fragment: browser
+-- What tells a browser at one network from others, of a session.
+encode(sha256(convert_to(session.device || ' ' || session.network, 'UTF8')), 'hex')
+
+-- name: list_account_farms
+-- Accounts that $1 lines or more want their money at; $2 rows.
+WITH farm AS (
+    SELECT
+        'account' AS kind,
+        fingerprint AS key,
+        min(country) || ' … ' || min(last_four) AS name,
+        count(*) AS lines,
+        min(added_at) AS first_at
+    FROM bank_details
+    WHERE ended_at IS NULL
+    GROUP BY fingerprint
+    HAVING count(*) >= $1
+)
+{decided};
+
+-- name: list_browser_farms
+-- Browsers at one network at which $1 lines or more were signed in during the last week; $2 rows.
+WITH farm AS (
+    SELECT
+        'browser' AS kind,
+        {browser} AS key,
+        session.device || ', ' || session.network AS name,
+        count(DISTINCT person.subscriber) AS lines,
+        min(session.created_at) AS first_at
+    FROM session
+    JOIN person ON person.id = session.person
+    WHERE person.subscriber IS NOT NULL AND session.device <> '' AND session.network <> ''
+    GROUP BY session.device, session.network
+    HAVING count(DISTINCT person.subscriber) >= $1
+)
+{decided};
+
+-- name: list_lines_of_account
+-- The lines that want their money at the account with the fingerprint $1.
+SELECT subscriber
+FROM bank_details
+WHERE ended_at IS NULL AND fingerprint = $1
+ORDER BY subscriber;
+
+-- name: list_lines_of_browser
+-- The lines that were signed in with the browser $1 during the last week.
+SELECT DISTINCT person.subscriber
+FROM session
+JOIN person ON person.id = session.person
+WHERE person.subscriber IS NOT NULL AND session.device <> '' AND session.network <> '' AND {browser} = $1
+ORDER BY person.subscriber;

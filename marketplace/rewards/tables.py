@@ -8,6 +8,7 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.earnings.tables import ShareRun
+from marketplace.identity.tables import Person
 from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 
 
@@ -106,3 +107,27 @@ class Reward(Table, db=DB, tablename="reward"):
     once_a_run = Unique([run, subscriber])
     amount_is_positive = Check("amount_minor > 0")
     known_state = Check("state IN ('open', 'done', 'refused')")
+
+
+class FarmDecision(Table, db=DB, tablename="farm_decision"):
+    """What a person decided about many lines that share an account or a browser; append-only, the latest counts."""
+
+    personal_data = PersonalData(
+        (Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT, find="decided_by = me.person"
+    )
+    id = UUID(primary_key=True)
+    """The form's."""
+    kind = Text()
+    """account or browser."""
+    key = Text()
+    """The account's keyed fingerprint, or a hash of browser and network."""
+    lines = BigInt()
+    """How many lines it had."""
+    decision = Text()
+    """fine, or wait: payouts to these accounts wait."""
+    reason = Text()
+    decided_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
+    decided_at = Timestamptz()
+    known_kind = Check("kind IN ('account', 'browser')")
+    known_decision = Check("decision IN ('fine', 'wait')")
+    has_lines_and_a_reason = Check("lines > 0 AND reason <> ''")

@@ -97,8 +97,12 @@ async def make_release(
     started_at: dt.datetime | None = None,
     rows_a_group: int = 64,
     published: int | None = None,
+    consenting: int = 0,
 ) -> uuid.UUID:
-    """Seal a release with this manifest: reference → weight, all above zero; it publishes as many people, or `published`."""
+    """Seal a release with this manifest: reference → weight, all above zero; it publishes as many people, or `published`.
+
+    consenting: about how many people it says it is of.
+    """
     release, now = uuid.uuid4(), started_at or clock.now() - 2 * MONTH
     references = sorted(weights)
     table = pa.table(
@@ -124,6 +128,7 @@ async def make_release(
         total_weight=sum(weights.values()),
         row_count=1,
         published_people=sum(weights.values()) if published is None else published,
+        consenting=consenting,
         cells_sha256="00",
         manifest_sha256="00",
     ).save()

@@ -22,6 +22,7 @@ from marketplace.database import execute
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.earnings.actions import hold_shares
 from marketplace.errors import NotAllowed
+from marketplace.my_data import queries
 from marketplace.my_data.actions import make_own_maps
 from marketplace.my_data.rules import MAP_LASTS, bounds_of
 from marketplace.retractions.actions import apply_retractions
@@ -220,6 +221,32 @@ async def test_days_are_deleted_and_the_past_releases_that_hold_them_are_named(t
             assert sentence in words(answer)
     assert sum((await apply_retractions()).values()) == 3
     assert len(list(read_own_events(1, builders.LONG_AGO - dt.timedelta(days=999)) or ())) == 3
+
+
+async def test_how_i_compare_is_of_published_figures_alone_and_is_left_out_where_it_would_reveal_more() -> None:
+    await sales.open_shop(range(1, 8))
+    worlds = (
+        ({1: 6, 2: 1, 3: 1}, 30, 12, "2.5"),
+        ({1: 6, 2: 40, 3: 50, 4: 60}, 30, 12, "2.5"),  # others move more: the page says the same
+        ({1: 6, 2: 1, 3: 1}, 60, 12, "5"),
+        ({1: 6, 2: 1, 3: 1}, 0, 12, ""),
+        ({1: 6, 2: 1, 3: 1}, 30, 0, ""),
+    )
+    sentence = re.compile(r"How you compare: it counts one of its people about ([\d.]+) times on average")
+    async with visiting(1) as ada:
+        for weights, published, consenting, average in worlds:
+            release = await sales.make_release(weights, published=published, consenting=consenting)
+            await sales.make_sale(release)
+            await hold_shares()
+            await index_contributions()
+            rows = (await queries.list_uses(1)).rows
+            used = next(one for one in rows if one.lines[0][0].release == release)
+            assert (f"{used.average:g}" if used.average else "") == average
+        shown = words(await ada.get("/en/my-data"))
+        assert sorted(sentence.findall(shown)) == ["2.5", "2.5", "5"]
+        assert "Comment vous vous situez" in words(await ada.get("/fr/my-data"))
+    async with visiting(7) as bob:
+        assert not sentence.search(words(await bob.get("/en/my-data"))), "who is in none compares with none"
 
 
 async def test_ones_own_map_opens_in_the_session_that_asked_and_is_gone_in_ten_minutes(tmp_path: Path) -> None:

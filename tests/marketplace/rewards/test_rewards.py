@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,8 +21,12 @@ from marketplace.payouts import bank_details
 from marketplace.rewards import actions
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import token, visiting, words
-from tests.marketplace.payouts.payees import balance_of, claim, give_details, paying, paying_three
+from tests.marketplace.messages.written import kinds_written
+from tests.marketplace.payouts.payees import balance_of, claim, earn, give_details, paying, paying_three
 from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    import httpx
 
 IBAN = "FR7630006000011234567890189"
 STATES = "SELECT subscriber, state FROM reward ORDER BY subscriber, state"
@@ -176,22 +181,55 @@ async def test_a_months_gifts_are_one_payment_each_and_a_receipt() -> None:
         assert receipt.content.startswith(b"%PDF")
         assert (await ada.get(f"{mine}/gifts/1999")).status_code == 404
         await execute("UPDATE session SET device = 'Firefox', network = '192.0.2.0'")
-        assert "Many lines, one browser" not in words(await iris.get(books)), "three are a family"
+        assert "Firefox, 192.0.2.0" not in words(await iris.get(books)), "three are a family"
 
 
-async def test_many_lines_of_one_account_are_shown_to_a_person() -> None:
+async def test_many_lines_of_one_account_are_shown_to_a_person_whose_decision_is_recorded_and_told() -> None:
     with paying():
-        await sales.open_shop(range(1, 8))
+        await sales.open_shop(range(1, 9))
+        await earn(dict.fromkeys(range(1, 9), 1), 80_000)
         await give_details(1)
-        await claim(*range(2, 8))
+        await claim(*range(2, 9))
         for line in range(2, 8):
             await bank_details.write_details(line, holder="Farmer", iban=IBAN, details=uuid.uuid4())
+        books = "/en/finance/rewards"
         async with AsyncExitStack() as open_:
-            for line in range(1, 6):
-                await open_.enter_async_context(visiting(line))
-            iris = await open_.enter_async_context(visiting(role="auditor"))
+            two, *_ = [await open_.enter_async_context(visiting(line)) for line in range(2, 7)]
+            iris, nora = [await open_.enter_async_context(visiting(role=role)) for role in ("auditor", "finance")]
             await execute("UPDATE session SET device = 'Firefox', network = '192.0.2.0'")
-            shown = words(await iris.get("/en/finance/rewards"))
-        assert "FR … 0189 6 " in shown
-        assert "Firefox 192.0.2.0 5 " in shown
-        assert "Record it" not in shown
+            shown = words(await iris.get(books))
+            assert "FR … 0189 6 lines" in shown
+            assert "Firefox, 192.0.2.0 5 lines" in shown
+            assert "Decide" not in shown
+
+            async def decide(kind: str, status: int = 303, **said: str) -> httpx.Response:
+                page = (await nora.get(books)).text
+                form = next(one for one in re.findall(r"<form.*?</form>", page, re.DOTALL) if f'value="{kind}"' in one)
+                fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+                for _ in range(2):
+                    answer = await nora.post(f"{books}/farms", data=fields | said)
+                    assert answer.status_code == status, words(answer)
+                return answer
+
+            await decide("account", 422, decision="wait", reason=" ")
+            await decide("account", 422, decision="punish", reason="a farm")
+            await decide("account", 404, decision="wait", reason="a farm", key="0" * 64)
+            await decide("account", decision="wait", reason="six strangers, one account")
+            assert (await kinds_written()).count("payouts_wait") == 6
+            assert "Payouts to this account wait since" in words(await two.get("/en/earnings/bank-details"))
+            run = await payouts.draft()
+            paid = await fetch("SELECT subscriber FROM payout WHERE run = $1", run)
+            assert [row["subscriber"] for row in paid] == [1], "others are paid"
+            shown = words(await iris.get(books))
+            assert re.search(r"Payouts wait Ada, .*: six strangers, one account", shown), shown
+            await bank_details.write_details(8, holder="Farmer", iban=IBAN, details=uuid.uuid4())
+            assert "It had 6 lines then." in words(await iris.get(books)), "it grew, so it is for a person again"
+            await decide("browser", decision="fine", reason="a home for the elderly; the director called")
+            assert (await kinds_written()).count("payouts_go_on") == 5, "those of the browser; 7 waits"
+            await decide("account", decision="fine", reason="the same home")
+            assert (await kinds_written()).count("payouts_go_on") == 6
+        trail = await fetch("SELECT reason, person FROM staff_action WHERE verb = 'farm_decided' ORDER BY id")
+        assert [row["reason"][:3] for row in trail] == ["six", "a h", "the"]
+        assert await fetch_value("SELECT count(*) FROM bank_details WHERE held_at IS NOT NULL") == 0
+        with pytest.raises(Exception, match="farm_decision"):
+            await execute("DELETE FROM farm_decision")

@@ -1,0 +1,99 @@
+"""Farms of lines: many that want their money at one account, or sign in with one browser, and what a person decided.
+
+Nothing is stopped by a program. A person of finance finds nothing wrong, or has payouts to those accounts wait; either is
+recorded with who, when and why, and those it concerns are written to.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.audit_trail.actions import check_reason, note_action
+from marketplace.database import fetch_rows, transaction
+from marketplace.errors import Invalid, NotFound
+from marketplace.messages.actions import send_each
+from marketplace.messages.kinds import payouts_go_on, payouts_wait
+from marketplace.messages.rules import Recipient
+from marketplace.payouts.bank_details import go_on, have_wait
+from marketplace.rewards.queries import SQL
+from marketplace.rewards.tables import FarmDecision
+
+if TYPE_CHECKING:
+    import uuid
+
+    from marketplace.identity.actors import Actor
+
+LINES_OF_A_FARM: Final = 5
+"""So many lines of one account are shown to a person: families have fewer."""
+FARMS_SHOWN: Final = 50
+KINDS: Final = ("account", "browser")
+
+
+class FarmRow(Struct, frozen=True):
+    """An account or a browser that many lines share, as far as it is shown, and what was decided last."""
+
+    key: str
+    """What tells it from others: the account's keyed fingerprint, or a hash of browser and network."""
+    name: str
+    lines: int
+    first_at: dt.datetime
+    decision: str | None
+    """fine or wait."""
+    reason: str | None
+    decided_lines: int | None
+    """How many lines it had then."""
+    decided_at: dt.datetime | None
+    decided_by: str | None
+
+    @property
+    def is_decided(self) -> bool:
+        """Return whether somebody decided about it, and it has no more lines since."""
+        return self.decided_lines is not None and self.lines <= self.decided_lines
+
+
+class LineRow(Struct, frozen=True):
+    """A line of a farm."""
+
+    subscriber: int
+
+
+async def list_farms(kind: str) -> list[FarmRow]:
+    """Return the accounts, or the browsers at one network of the last week, with many lines; the undecided first."""
+    return await fetch_rows(FarmRow, SQL[f"list_{kind}_farms"], LINES_OF_A_FARM, FARMS_SHOWN)
+
+
+async def decide(kind: str, key: str, decision: str, *, reason: str, actor: Actor, form: uuid.UUID) -> None:
+    """Record what a person decided about a farm, once a form, and write to those whose payouts wait for it or go on.
+
+    fine: nothing is wrong, and payouts that waited go on. wait: payouts to these accounts wait until it is fine.
+    """
+    reason = check_reason(reason)
+    if kind not in KINDS or decision not in {"fine", "wait"}:
+        raise Invalid("Choose one of the decisions that are offered.")
+    async with transaction():
+        if await FarmDecision.exists().where(FarmDecision.id == form):
+            return
+        lines = [row.subscriber for row in await fetch_rows(LineRow, SQL[f"list_lines_of_{kind}"], key)]
+        if len(lines) < (1 if decision == "fine" else LINES_OF_A_FARM):
+            raise NotFound("No account or browser has that many lines any more.")
+        await FarmDecision.insert(
+            FarmDecision(
+                id=form,
+                kind=kind,
+                key=key,
+                lines=len(lines),
+                decision=decision,
+                reason=reason,
+                decided_by=actor.person,
+                decided_at=clock.now(),
+            )
+        )
+        touched = await (have_wait(lines) if decision == "wait" else go_on(lines))
+        message = payouts_wait if decision == "wait" else payouts_go_on
+        await send_each(message.KIND, [(f"{form} {line}", Recipient("line", str(line)), {}) for line in touched])
+        about = {"kind": kind, "lines": len(lines), "decision": decision, "people": len(touched)}
+        await note_action(actor, "farm_decided", form, reason=reason, after=about)
