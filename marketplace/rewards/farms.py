@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 LINES_OF_A_FARM: Final = 5
 """So many lines of one account are shown to a person: families have fewer."""
 FARMS_SHOWN: Final = 50
-KINDS: Final = ("account", "browser")
+KINDS: Final = {
+    "account": (SQL["list_account_farms"], SQL["list_lines_of_account"]),
+    "browser": (SQL["list_browser_farms"], SQL["list_lines_of_browser"]),
+}
+"""What lines can share → the statements that find such farms, and the lines of one."""
 
 
 class FarmRow(Struct, frozen=True):
@@ -63,7 +67,7 @@ class LineRow(Struct, frozen=True):
 
 async def list_farms(kind: str) -> list[FarmRow]:
     """Return the accounts, or the browsers at one network of the last week, with many lines; the undecided first."""
-    return await fetch_rows(FarmRow, SQL[f"list_{kind}_farms"], LINES_OF_A_FARM, FARMS_SHOWN)
+    return await fetch_rows(FarmRow, KINDS[kind][0], LINES_OF_A_FARM, FARMS_SHOWN)
 
 
 async def decide(kind: str, key: str, decision: str, *, reason: str, actor: Actor, form: uuid.UUID) -> None:
@@ -77,7 +81,7 @@ async def decide(kind: str, key: str, decision: str, *, reason: str, actor: Acto
     async with transaction():
         if await FarmDecision.exists().where(FarmDecision.id == form):
             return
-        lines = [row.subscriber for row in await fetch_rows(LineRow, SQL[f"list_lines_of_{kind}"], key)]
+        lines = [row.subscriber for row in await fetch_rows(LineRow, KINDS[kind][1], key)]
         if len(lines) < (1 if decision == "fine" else LINES_OF_A_FARM):
             raise NotFound("No account or browser has that many lines any more.")
         await FarmDecision.insert(
