@@ -31,7 +31,7 @@ from marketplace.payments.queries import list_reversed_transfers, list_transfer_
 from marketplace.payouts import sepa
 from marketplace.payouts.bank_details import end_former
 from marketplace.payouts.bank_file import cut, list_files, payees_a_file, payer_iban, record_files, write_files
-from marketplace.payouts.queries import SQL, find_unsent, get_run
+from marketplace.payouts.queries import SQL, RunStateRow, find_unsent, get_run
 from marketplace.payouts.rules import (
     NAME_DIFFERS,
     NO_REASON,
@@ -63,13 +63,6 @@ class TransferToRequest(Struct, frozen=True):
     id: uuid.UUID
     stripe_account: str
     amount_minor: int
-
-
-class AskedRun(Struct, frozen=True):
-    """A run that is to be sent, and who asked."""
-
-    id: uuid.UUID
-    send_asked_by: uuid.UUID
 
 
 class RunOfPayout(Struct, frozen=True):
@@ -219,9 +212,9 @@ async def ask_to_send(run: uuid.UUID, actor: Actor) -> None:
 
 async def send_asked() -> int:
     """Send the runs that were asked for, as the person who asked; return how many. What refuses is shown with the run."""
-    asked = select(AskedRun, PayoutRun).where(PayoutRun.state == "approved", PayoutRun.send_asked_at.is_not_null())
+    asked = select(RunStateRow, PayoutRun).where(PayoutRun.state == "approved", PayoutRun.send_asked_at.is_not_null())
     sent = 0
-    for row in await fetch_rows(AskedRun, asked):
+    for row in await fetch_rows(RunStateRow, asked):
         async with exclusive(f"send payout run {row.id}"):
             try:
                 await send(row.id, Actor(name="", person=row.send_asked_by, role="finance"))
@@ -389,9 +382,9 @@ async def _file_of(run: uuid.UUID, report: sepa.StatusReport) -> FileRow:
     files = await list_files(run)
     if not files:
         raise Conflict("This run has not been sent, so no bank can answer it.")
-    for file in files:
-        if report.about in (file.message, *file.former_messages):
-            return file
+    about = next((file for file in files if file.is_meant_by(report.about)), None)
+    if about is not None:
+        return about
     raise Invalid("This report is about another file: {message}.", message=report.about or "–")
 
 

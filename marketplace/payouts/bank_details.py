@@ -132,24 +132,15 @@ async def remove_details(line: int) -> None:
             await send(bank_details_changed.KIND, f"{ended} removed", [Recipient("line", str(line))])
 
 
-async def have_wait(lines: Sequence[int]) -> list[int]:
-    """Have payouts to the present accounts of these lines wait for a person; return the lines whose did not wait before."""
-    return await _mark_held(lines, clock.now())
-
-
-async def go_on(lines: Sequence[int]) -> list[int]:
-    """Let payouts to the present accounts of these lines go on; return the lines whose waited."""
-    return await _mark_held(lines, None)
-
-
-async def _mark_held(lines: Sequence[int], at: dt.datetime | None) -> list[int]:
+async def mark_held(lines: Sequence[int], since: dt.datetime | None) -> list[int]:
+    """Have payouts to these lines' present accounts wait for a person, or (None) go on; return the lines it changes."""
     rows = await fetch_rows(
         LineRow,
         """UPDATE bank_details SET held_at = $2
            WHERE subscriber = ANY ($1) AND ended_at IS NULL AND (held_at IS NULL) = ($2::timestamptz IS NOT NULL)
            RETURNING subscriber""",
         list(lines),
-        at,
+        since,
     )
     return [row.subscriber for row in rows]
 

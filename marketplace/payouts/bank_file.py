@@ -75,10 +75,9 @@ class FileRow(Struct, frozen=True):
         """Return the message id."""
         return sepa.message_of(self.id, self.sequence)
 
-    @property
-    def former_messages(self) -> list[str]:
-        """Return the message ids of the files that this one replaced."""
-        return [sepa.message_of(self.id, sequence) for sequence in range(self.sequence)]
+    def is_meant_by(self, message: str) -> bool:
+        """Return whether a message id is this file's, or of one that it replaced."""
+        return any(sepa.message_of(self.id, sequence) == message for sequence in range(self.sequence + 1))
 
 
 class PaidSums(Struct, frozen=True):
@@ -133,13 +132,9 @@ async def write_files(run: uuid.UUID, files: Sequence[FileRow]) -> list[FileRow]
 
 async def record_files(run: uuid.UUID, files: Sequence[FileRow]) -> None:
     """Record a run's files as they were written at one instant; those it has already are replaced. Joins a transaction."""
-    columns = ("id", "number", "first_batch", "last_batch", "sequence", "people", "amount_minor", "execute_on")
-    await execute(
-        SQL["record_files"],
-        run,
-        files[0].made_at,
-        *([getattr(file, column) for file in files] for column in (*columns, "file_sha256")),
-    )
+    columns = "id number first_batch last_batch sequence people amount_minor execute_on file_sha256".split()
+    values = ([getattr(file, column) for file in files] for column in columns)
+    await execute(SQL["record_files"], run, files[0].made_at, *values)
 
 
 async def list_files(run: uuid.UUID) -> list[FileRow]:

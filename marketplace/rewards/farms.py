@@ -18,7 +18,7 @@ from marketplace.errors import Invalid, NotFound
 from marketplace.messages.actions import send_each
 from marketplace.messages.kinds import payouts_go_on, payouts_wait
 from marketplace.messages.rules import Recipient
-from marketplace.payouts.bank_details import go_on, have_wait
+from marketplace.payouts.bank_details import LineRow, mark_held
 from marketplace.rewards.queries import SQL
 from marketplace.rewards.tables import FarmDecision
 
@@ -59,12 +59,6 @@ class FarmRow(Struct, frozen=True):
         return self.decided_lines is not None and self.lines <= self.decided_lines
 
 
-class LineRow(Struct, frozen=True):
-    """A line of a farm."""
-
-    subscriber: int
-
-
 async def list_farms(kind: str) -> list[FarmRow]:
     """Return the accounts, or the browsers at one network of the last week, with many lines; the undecided first."""
     return await fetch_rows(FarmRow, KINDS[kind][0], LINES_OF_A_FARM, FARMS_SHOWN)
@@ -96,7 +90,7 @@ async def decide(kind: str, key: str, decision: str, *, reason: str, actor: Acto
                 decided_at=clock.now(),
             )
         )
-        touched = await (have_wait(lines) if decision == "wait" else go_on(lines))
+        touched = await mark_held(lines, clock.now() if decision == "wait" else None)
         message = payouts_wait if decision == "wait" else payouts_go_on
         await send_each(message.KIND, [(f"{form} {line}", Recipient("line", str(line)), {}) for line in touched])
         about = {"kind": kind, "lines": len(lines), "decision": decision, "people": len(touched)}
