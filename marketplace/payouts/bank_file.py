@@ -132,17 +132,7 @@ async def write_files(run: uuid.UUID, files: Sequence[FileRow]) -> list[FileRow]
 
 async def record_files(run: uuid.UUID, files: Sequence[FileRow]) -> None:
     """Record a run's files as they were written at one instant; those it has already are replaced. Joins a transaction."""
-    columns = [
-        "id",
-        "number",
-        "first_batch",
-        "last_batch",
-        "sequence",
-        "people",
-        "amount_minor",
-        "execute_on",
-        "file_sha256",
-    ]
+    columns = [column for column in FileRow.__struct_fields__ if column != "made_at"]
     values = ([getattr(file, column) for file in files] for column in columns)
     await execute(SQL["record_files"], run, files[0].made_at, *values)
 
