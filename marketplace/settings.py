@@ -197,12 +197,8 @@ class Settings:
     payout_instant: bool = _setting(
         "PAYOUT_INSTANT", "0", "1: the bank of PAYOUT_IBAN takes files of SEPA Instant; change it between runs only"
     )
-    payout_file_payees: int = _setting(
-        "PAYOUT_FILE_PAYEES", "50000", "payees that a payout file has at most; a larger run is cut into several"
-    )
-    payout_file_bytes: int = _setting(
-        "PAYOUT_FILE_BYTES", "30000000", "bytes that a payout file has at most, as the bank of PAYOUT_IBAN takes them"
-    )
+    payout_file_payees: int = _setting("PAYOUT_FILE_PAYEES", "50000", "payees of one payout file at most")
+    payout_file_bytes: int = _setting("PAYOUT_FILE_BYTES", "30000000", "bytes of one payout file at most")
     iban_hold_days: int = _setting("IBAN_HOLD_DAYS", "7", "days before a payout goes to an IBAN that replaced another")
     backup_key: str = _setting(
         "PARTAGE_BACKUP_KEY", "", "public key (age1…) that backups are encrypted to; several with commas between"
@@ -445,14 +441,8 @@ class Settings:
     def _refuse_malformed_limits(self) -> None:
         if not re.match(r"(https?://\S+)?$", self.trace_endpoint):
             raise Invalid("OTEL_EXPORTER_OTLP_ENDPOINT must be the http address of a collector.")
-        limits = (
-            self.request_seconds,
-            self.address_limit,
-            self.key_limit,
-            self.streams_an_address,
-            self.connections_an_address,
-        )
-        if min(limits) < 0:
+        of_requests = self.request_seconds, self.address_limit, self.key_limit
+        if min(*of_requests, self.streams_an_address, self.connections_an_address) < 0:
             raise Invalid("The limits of requests, addresses and keys must not be below 0.")
         try:
             [ipaddress.ip_network(part.strip()) for part in self.proxies.split(",") if part.strip()]
