@@ -143,9 +143,9 @@ async def list_files(run: uuid.UUID) -> list[FileRow]:
 
 
 def latest_answer(file: FileRow, answers: Iterable[AnswerRow]) -> AnswerRow | None:
-    """Return what the bank said last of a file, of a run's answers, the latest first; of one that it replaced, nothing."""
-    said = (answer for answer in answers if answer.file == file.number and answer.received_at >= file.made_at)
-    return next(said, None)
+    """Return what the bank answered last of a file, of a run's answers, the latest first; of one that it replaced, nothing."""
+    answered = (answer for answer in answers if answer.file == file.number and answer.received_at >= file.made_at)
+    return next(answered, None)
 
 
 async def make_file(run: uuid.UUID, about: FileRow) -> tuple[IO[bytes], str]:

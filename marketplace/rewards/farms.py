@@ -41,7 +41,7 @@ class FarmRow(Struct, frozen=True):
     """An account or a browser that many lines share, as far as it is shown, and what was decided last."""
 
     key: str
-    """What tells it from others: the account's keyed fingerprint, or a hash of browser and network."""
+    """What distinguishes it: the account's keyed fingerprint, or a hash of browser and network."""
     name: str
     lines: int
     first_at: dt.datetime

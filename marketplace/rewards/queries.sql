@@ -251,7 +251,7 @@ ORDER BY last.lines IS NOT NULL AND farm.lines <= last.lines, farm.lines DESC, f
 LIMIT $2
 
 -- fragment: browser
--- What tells a browser at one network from others, of a session.
+-- What distinguishes a browser at one network, of a session.
 encode(sha256(convert_to(session.device || ' ' || session.network, 'UTF8')), 'hex')
 
 -- name: list_account_farms

@@ -225,7 +225,7 @@ async def test_days_are_deleted_and_the_past_releases_that_hold_them_are_named(t
 
 async def test_how_i_compare_is_of_published_figures_alone_and_is_left_out_where_it_would_reveal_more() -> None:
     await sales.open_shop(range(1, 8))
-    worlds = (
+    cases = (
         ({1: 6, 2: 1, 3: 1}, 30, 12, "2.5"),
         ({1: 6, 2: 40, 3: 50, 4: 60}, 30, 12, "2.5"),  # others move more: the page says the same
         ({1: 6, 2: 1, 3: 1}, 60, 12, "5"),
@@ -233,7 +233,7 @@ async def test_how_i_compare_is_of_published_figures_alone_and_is_left_out_where
     )
     sentence = re.compile(r"How you compare: it counts one of its people about ([\d.]+) times on average")
     async with visiting(1) as ada:
-        for weights, published, consenting, average in worlds:
+        for weights, published, consenting, average in cases:
             release = await sales.make_release(weights, published=published, consenting=consenting)
             await sales.make_sale(release)
             await hold_shares()

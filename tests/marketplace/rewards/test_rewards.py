@@ -184,7 +184,7 @@ async def test_a_months_gifts_are_one_payment_each_and_a_receipt() -> None:
         assert "Firefox, 192.0.2.0" not in words(await iris.get(books)), "three are a family"
 
 
-async def test_many_lines_of_one_account_are_shown_to_a_person_whose_decision_is_recorded_and_told() -> None:
+async def test_many_lines_of_one_account_are_shown_to_a_person_whose_decision_is_recorded_and_sent() -> None:
     with paying():
         await sales.open_shop(range(1, 9))
         await earn(dict.fromkeys(range(1, 9), 1), 80_000)
@@ -202,12 +202,12 @@ async def test_many_lines_of_one_account_are_shown_to_a_person_whose_decision_is
             assert "Firefox, 192.0.2.0 5 lines" in shown
             assert "Decide" not in shown
 
-            async def decide(kind: str, status: int = 303, **said: str) -> httpx.Response:
+            async def decide(kind: str, status: int = 303, **choice: str) -> httpx.Response:
                 page = (await nora.get(books)).text
                 form = next(one for one in re.findall(r"<form.*?</form>", page, re.DOTALL) if f'value="{kind}"' in one)
                 fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
                 for _ in range(2):
-                    answer = await nora.post(f"{books}/farms", data=fields | said)
+                    answer = await nora.post(f"{books}/farms", data=fields | choice)
                     assert answer.status_code == status, words(answer)
                 return answer
 
