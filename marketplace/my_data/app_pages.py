@@ -37,7 +37,7 @@ async def _shown(template: str, token: str, line: int, refusal: Refusal | None =
     """Return one of the app's pages, which say all the time whether location use is on."""
     app, choices = get_app(), await list_choices(line)
     framed_by = app.shown_by or "'none'"
-    seen = {
+    seen: dict[str, Any] = {
         "app": app,
         "token": token,
         "is_on": any(choice.given for choice in choices),
