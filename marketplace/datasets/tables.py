@@ -313,7 +313,11 @@ class ContributorPromise(Table, db=DB, tablename="contributor_promise"):
     """
 
     personal_data = PersonalData(
-        (Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="subscriber = me.line"
+        (Of.SUBSCRIBER,),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="subscriber = me.line AND term IN (SELECT id FROM contributor_term WHERE ends_at > me.since)",
     )
     id = BigSerial(primary_key=True)
     term = UUID(default=None)

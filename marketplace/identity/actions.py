@@ -471,7 +471,7 @@ async def claim_line(
     """Give a line to the person who has its activation code, and return the new person; a code works once.
 
     The same form sent twice finds the line already claimed by the same email and password, and answers the same. The
-    right code of eighty random bits is never made to wait: it cannot be guessed, and strangers' guesses at the line or
+    right code of 136 random bits is never made to wait: it cannot be guessed, and strangers' guesses at the line or
     from the same address keep its owner out of nothing.
     """
     email, name = rules.clean_email(email), rules.clean_text(name, field="name")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from typing import TYPE_CHECKING, Final
 
 from marketplace.errors import Invalid
+from marketplace.identity.lines import CODE_BYTES, written_code
 
 if TYPE_CHECKING:
     import uuid
@@ -29,10 +29,9 @@ def clean_scopes(scopes: Sequence[str]) -> str:
 
 
 def code_of(secret: str, request: uuid.UUID, reference: int) -> str:
-    """Return the activation code that a request makes for a line: always the same, and of eighty bits without the secret."""
+    """Return the activation code that a request makes for a line: always the same, and of 136 bits without the secret."""
     made = hmac.new(secret.encode(), f"activation code {request} {reference}".encode(), hashlib.sha256).digest()
-    text = base64.b32encode(made[:10]).decode()
-    return "-".join(text[at : at + 4] for at in range(0, 16, 4))
+    return written_code(made[:CODE_BYTES])
 
 
 def plain_code(code: str) -> str:

@@ -9,11 +9,14 @@ Source: J. Staiano et al., Money walks, UbiComp 2014, section 3.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from marketplace import clock, sealing
-from marketplace.database import execute, fetch_scalar, transaction
+from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.tables import Dataset
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.reverse_auctions.queries import share_auction
@@ -118,6 +121,12 @@ async def ask(subscriber: int, auction: uuid.UUID, stratum: uuid.UUID, *, least_
     return row
 
 
+class OpenCall(Struct, frozen=True):
+    """A call that is not over."""
+
+    id: uuid.UUID
+
+
 async def withdraw(subscriber: int, auction: uuid.UUID) -> None:
     """Withdraw an ask before the auction closes: its content is erased, and nothing follows from it. Refuses as `ask`."""
     async with transaction():
@@ -126,6 +135,20 @@ async def withdraw(subscriber: int, auction: uuid.UUID) -> None:
         await ReverseAuctionAsk.update(
             {ReverseAuctionAsk.withdrawn_at: at, ReverseAuctionAsk.sealed: b""}, force=True
         ).where(own & ReverseAuctionAsk.withdrawn_at.is_null())
+
+
+async def withdraw_asks(subscriber: int) -> None:
+    """Withdraw every ask of a line whose call is not over, in the transaction that erases its holder."""
+    open_calls = await fetch_rows(
+        OpenCall,
+        """SELECT auction.id FROM reverse_auction AS auction JOIN reverse_auction_ask AS ask ON ask.auction = auction.id
+           WHERE ask.subscriber = $1 AND ask.withdrawn_at IS NULL AND auction.closes_at > clock_timestamp()
+           ORDER BY auction.id""",
+        subscriber,
+    )
+    for call in open_calls:
+        with contextlib.suppress(Expired):  # at its very end: it is counted as it was
+            await withdraw(subscriber, call.id)
 
 
 async def _lock_open(auction: uuid.UUID) -> dt.datetime:

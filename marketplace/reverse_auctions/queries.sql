@@ -64,6 +64,7 @@ JOIN dataset ON dataset.code = auction.dataset
 JOIN purpose ON purpose.code = dataset.purpose
 LEFT JOIN reverse_auction_ask AS own
     ON own.auction = auction.id AND own.subscriber = $1 AND own.withdrawn_at IS NULL
+    AND own.asked_at > coalesce((SELECT erased_at FROM subscriber WHERE reference = $1), '-infinity')
 LEFT JOIN reverse_auction_outcome AS outcome ON outcome.ask = own.id
 WHERE $2::uuid IS NULL OR auction.id = $2
 ORDER BY auction.closes_at DESC, auction.id

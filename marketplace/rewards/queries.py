@@ -11,7 +11,6 @@ from msgspec import Struct
 from marketplace.database import copy_out, fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.earnings.movements import year_bounds
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
-from marketplace.payouts.tables import PayoutChoice
 from marketplace.rewards.tables import Association, Benefit, GiftPayment
 from marketplace.statements import load_statements
 from pricing.money import EUR
@@ -117,9 +116,8 @@ async def list_benefits() -> list[BenefitRow]:
 
 
 async def get_way(line: int) -> WayRow:
-    """Return how a line wants its money: by transfer where nothing was chosen."""
-    chosen = await fetch_row(WayRow, select(WayRow, PayoutChoice).where(PayoutChoice.subscriber == line))
-    return chosen or WayRow("bank", None)
+    """Return how a line's holder wants its money: by transfer where nothing was chosen."""
+    return await fetch_row(WayRow, SQL["get_way"], line) or WayRow("bank", None)
 
 
 async def get_spendable(line: int) -> int:
@@ -128,12 +126,12 @@ async def get_spendable(line: int) -> int:
 
 
 async def list_rewards(line: int, page: int = 1) -> Paged[RewardRow]:
-    """Return one page of what a line had besides transfers, the latest first."""
+    """Return one page of what a line's holder had besides transfers, the latest first."""
     return paged(await fetch_rows(RewardRow, SQL["list_rewards"], line, PAGE_SIZE + 1, offset(page)), page)
 
 
 async def list_gifts_of_year(line: int, year: int) -> list[GiftsRow]:
-    """Return what a line gave in a year, by association: what its receipt says."""
+    """Return what a line's holder gave in a year, by association: what its receipt says."""
     return await fetch_rows(GiftsRow, SQL["list_gifts_of_year"], line, *year_bounds(year))
 
 

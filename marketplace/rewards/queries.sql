@@ -1,7 +1,8 @@
 -- fragment: due
--- Everyone who chose the way $1 and has a whole cent, none of it in a payout under way, with whom a gift is to.
+-- Every holder who chose the way $1 and has a whole cent, none of it in a payout under way, with whom a gift is to.
 SELECT choice.subscriber, div(sum(payable_micro), 10000)::bigint AS amount_minor, coalesce(choice.gift_to, '') AS what
 FROM payout_choice AS choice
+JOIN subscriber ON reference = choice.subscriber AND choice.chosen_at >= claimed_at
 JOIN payable_movements() AS moved ON moved.subscriber = choice.subscriber
 WHERE choice.way = $1 AND NOT choice.is_last
   AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = choice.subscriber AND payout.state = 'open')
@@ -41,7 +42,7 @@ SELECT (
 )::bigint AS payable_micro;
 
 -- name: list_rewards
--- What the line $1 had besides transfers, the latest first; $2 rows, $3 rows to skip.
+-- What the holder of the line $1 had besides transfers, the latest first; $2 rows, $3 rows to skip.
 SELECT
     reward.id,
     reward_run.way,
@@ -53,6 +54,7 @@ SELECT
     coalesce(association.name, benefit.title_en, '') AS title_en
 FROM reward
 JOIN reward_run ON reward_run.id = reward.run
+JOIN subscriber ON reference = reward.subscriber AND made_at >= claimed_at
 LEFT JOIN association ON association.code = reward.what AND reward_run.way = 'gift'
 LEFT JOIN benefit ON benefit.code = reward.what AND reward_run.way = 'benefit'
 WHERE reward.subscriber = $1
@@ -60,11 +62,19 @@ ORDER BY reward_run.made_at DESC, reward.id
 LIMIT $2
 OFFSET $3;
 
+-- name: get_way
+-- How the holder of the line $1 wants its money, and whom a gift is to.
+SELECT way, gift_to
+FROM payout_choice AS choice
+JOIN subscriber ON reference = choice.subscriber AND chosen_at >= claimed_at
+WHERE choice.subscriber = $1;
+
 -- name: list_gifts_of_year
--- What the line $1 gave to each association from $2 to before $3, in cents.
+-- What the holder of the line $1 gave to each association from $2 to before $3, in cents.
 SELECT association.name, sum(reward.amount_minor)::bigint AS amount_minor, count(*) AS gifts
 FROM reward
 JOIN reward_run ON reward_run.id = reward.run
+JOIN subscriber ON reference = reward.subscriber AND made_at >= claimed_at
 JOIN association ON association.code = reward.what
 WHERE reward.subscriber = $1 AND reward_run.way = 'gift' AND made_at >= $2 AND made_at < $3
 GROUP BY association.code

@@ -92,7 +92,11 @@ class Reward(Table, db=DB, tablename="reward"):
     """One person's part of a run: open until billing answers; a gift is done at once. Amount and person never change."""
 
     personal_data = PersonalData(
-        (Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="subscriber = me.line"
+        (Of.SUBSCRIBER,),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="subscriber = me.line AND run IN (SELECT id FROM reward_run WHERE made_at > me.since)",
     )
     id = UUID(primary_key=True)
     run = ForeignKey(RewardRun, null=False, on_delete=OnDelete.restrict)

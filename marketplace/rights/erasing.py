@@ -23,6 +23,7 @@ from marketplace.messages.kinds import goodbye
 from marketplace.payouts.leaving import forget_details, has_way_to_be_paid, pay_out_last
 from marketplace.payouts.queries import Outlook, get_outlook
 from marketplace.retractions.actions import request_erasures
+from marketplace.reverse_auctions.actions import withdraw_asks
 from marketplace.rights.queries import get_me
 from marketplace.rights.tables import ErasedPerson
 
@@ -68,6 +69,7 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
             raise NotAllowed("Staff cannot erase themselves: what they decided names them.")
         if me.line is not None:
             await withdraw_everything(me.line, uuid.uuid5(person, "erasure"))
+            await withdraw_asks(me.line)
             if last_payout and not await has_way_to_be_paid(me.line):
                 raise Conflict("There is no account to pay you at: write your bank details first.")
             outlook = await get_outlook(me.line, 0, clock.now())

@@ -12,10 +12,11 @@ WHERE consent_record.covers IS NOT NULL AND word.given
 ORDER BY consent_record.subscriber, word.purpose;
 
 -- name: find_pause
--- The pause that the subscriber $1 is in, if they are.
+-- The pause that the holder of the line $1 is in, if they are; another holder's ended with them.
 SELECT id, paused_at
 FROM consent_pause
-WHERE subscriber = $1 AND resumed_at IS NULL
+JOIN subscriber AS line ON line.reference = consent_pause.subscriber
+WHERE consent_pause.subscriber = $1 AND resumed_at IS NULL AND paused_at > coalesce(erased_at, '-infinity')
 ORDER BY paused_at DESC
 LIMIT 1;
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.actions import claim_line
+from marketplace.identity.lines import new_code
 from marketplace.identity.rules import digest
 from marketplace.operators.letters import Letters, write_letters
 from marketplace.settings import settings
@@ -88,6 +90,18 @@ async def test_each_line_gets_one_letter(tmp_path: Path) -> None:
     assert list(new) == [2, 3, 4, 6, 7]
     assert not set(new.values()) & set(first.values())
     await check_codes(new)
+
+
+async def test_a_code_has_more_than_128_random_bits(tmp_path: Path) -> None:
+    await make_lines(range(1, 200))
+    await write_letters(tmp_path / "a.csv")
+    codes = [*read(tmp_path / "a.csv").values(), *(new_code() for _ in range(200))]
+    assert all(re.fullmatch("[A-Z2-7]{4}(-[A-Z2-7]{4}){6}", code) for code in codes)
+    plain = [code.replace("-", "") for code in codes]
+    for place in range(27):
+        assert len({code[place] for code in plain}) > 24, (
+            "each of 27 signs is one of 32: 135 bits, and one more in the last"
+        )
 
 
 async def test_a_line_that_asks_gets_a_new_code_and_the_old_one_stops_working(tmp_path: Path) -> None:

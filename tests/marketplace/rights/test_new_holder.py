@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import re
+import uuid
+import zipfile
+
+from marketplace import clock
+from marketplace.consent import actions as consent
+from marketplace.database import execute
 from marketplace.earnings.queries import list_shares
 from marketplace.identity import actions as identity
+from marketplace.reverse_auctions import actions as asks
+from marketplace.reverse_auctions.queries import list_auctions
+from marketplace.rewards import actions as rewards
+from marketplace.rewards.queries import get_due, list_gifts_of_year
+from marketplace.rights.copies import write_copy
 from marketplace.rights.erasing import erase
+from marketplace.switches.actions import pause
+from marketplace.switches.queries import find_pause
+from marketplace.web.formats import paris_day
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import PASSWORD, Browser, make_staff, text_of
 from tests.marketplace.payouts import payees
+from tests.marketplace.reverse_auctions.test_reverse_auctions import close, open_reverse_auction
 from tests.marketplace.rights.people import IBAN, LINE, somebody
-from tests.support.reads import fetch_value
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 
 async def test_a_new_holder_reads_no_release_receipt_or_payout_of_the_former_one() -> None:
@@ -40,3 +57,71 @@ async def test_a_new_holder_reads_no_release_receipt_or_payout_of_the_former_one
             assert "/en/consent/receipts/" in (await heir.get("/en/consent")).text, (
                 "their own receipt is theirs to read"
             )
+
+
+async def test_a_new_holder_learns_nothing_of_the_former_ones_gifts_and_gives_nothing_for_them() -> None:
+    """A gift says what somebody believes in: neither pages nor receipt nor copy show it, and the choice ends with its holder."""
+    async with somebody() as zoe:
+        nora = await make_staff("Nora")
+        await rewards.list_association(
+            "sea-rescue", name="Sauvetage en mer", iban="FR7630006000011234567890189", actor=nora
+        )
+        await rewards.choose(LINE, "gift", "sea-rescue")
+        assert await rewards.make_run("gift", uuid.uuid4(), nora) == 1
+        year = paris_day(clock.now()).year
+        paths = ["/earnings/rewards", f"/earnings/rewards/gifts/{year}"]
+        assert (await zoe.browser.get(f"/en{paths[1]}")).status_code == 200
+        assert "Sauvetage en mer" in (await zoe.browser.get("/en/earnings/rewards")).text
+        assert "sea-rescue" in await copied(zoe.id)
+        choice = await fetch_one("SELECT * FROM payout_choice")
+        assert choice
+        await erase(zoe.id)
+        [(_, code)] = await identity.issue_activation_codes([LINE])
+        heir_id = await identity.claim_line(LINE, code, email="an@heir.example", name="Ann", password=PASSWORD)
+        await execute(
+            "INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at, is_last, way, gift_to) "
+            "VALUES ($1, 0, $2, false, 'gift', 'sea-rescue')",
+            LINE,
+            choice["chosen_at"],
+        )  # as if the job that ends former holders' choices had not run yet
+        await payees.earn({1: 1})
+        assert (await get_due("gift")).people == 0, "an heir's money is the heir's"
+        async with Browser() as heir:
+            await heir.sign_in("an@heir.example")
+            answer = await heir.get("/en/earnings/rewards")
+            assert "Your gifts of" not in text_of(answer)
+            assert re.search(r'value="bank" +checked', answer.text)
+            assert (await heir.get(f"/en/earnings/rewards/gifts/{year}")).status_code == 404
+        assert "sea-rescue" not in await copied(heir_id)
+        assert not await list_gifts_of_year(LINE, year)
+
+
+async def copied(person: uuid.UUID) -> str:
+    """Return what the copy of a person's data says of rewards."""
+    with await write_copy(person) as file, zipfile.ZipFile(file) as made:
+        lists = json.loads(made.read("data.json"))["lists"]
+        return json.dumps({name: rows for name, rows in lists.items() if "reward" in name})
+
+
+async def test_a_new_holder_is_bound_by_no_ask_and_in_no_pause_of_the_former_one() -> None:
+    line, asks_began = 3, clock.now()
+    over, [stratum] = await open_reverse_auction()
+    [(_, code)] = await identity.issue_activation_codes([line])
+    zoe = await identity.claim_line(line, code, email="zoe@nulle-part.example", name="Zoé", password=PASSWORD)
+    await asks.ask(line, over, stratum, least_micro=1_000_000)
+    await close(over)
+    call, [stratum] = await open_reverse_auction()
+    await asks.ask(line, call, stratum, least_micro=1_000_000)
+    purpose = await fetch_value("SELECT purpose FROM dataset")
+    await consent.publish_notice(purpose, text_fr="On compte.", text_en="We count.", at=asks_began)
+    await consent.give(line, purpose)
+    assert await pause(line, uuid.uuid4()) == 1
+    assert await find_pause(line)
+    await erase(zoe)
+    asked = await fetch("SELECT auction, length(sealed) AS size, withdrawn_at FROM reverse_auction_ask")
+    assert [row["auction"] for row in asked if row["withdrawn_at"] is None] == [over], "what is over is counted"
+    assert {row["size"] for row in asked if row["auction"] == call} == {0}
+    [(_, code)] = await identity.issue_activation_codes([line])
+    await identity.claim_line(line, code, email="an@heir.example", name="Ann", password=PASSWORD)
+    assert await find_pause(line) is None
+    assert [one.own for one in (await list_auctions(line, 1)).rows] == [None, None]
