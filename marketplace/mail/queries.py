@@ -79,6 +79,7 @@ class LetterToPrint(Struct, frozen=True):
     audience: str
     recipient: str
     created_at: dt.datetime
+    language: str
 
 
 class _Kind(Struct, frozen=True):

@@ -101,10 +101,20 @@ LIMIT $1
 OFFSET $2;
 
 -- name: list_letters_to_print
--- The letters of the kinds $1 that mail cannot deliver and nobody printed, the oldest first; $2 letters.
-SELECT letter.id, kind, source_id, details, audience, recipient, message.created_at
+-- The letters of the kinds $1 that mail cannot deliver and nobody printed, in the language of who gets them, French
+-- where nobody is behind the recipient; the oldest first; $2 letters.
+SELECT
+    letter.id,
+    kind,
+    source_id,
+    details,
+    audience,
+    recipient,
+    message.created_at,
+    coalesce(person.language, 'fr') AS language
 FROM letter
 JOIN message ON message.id = letter.message
+LEFT JOIN person ON person.id = letter.person
 WHERE ended IN ('refused', 'bounced', 'expired', 'unreachable') AND printed_at IS NULL AND kind = ANY ($1)
 ORDER BY letter.created_at, letter.id
 LIMIT $2;

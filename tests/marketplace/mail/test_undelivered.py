@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import uuid
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from marketplace.mail.printing import print_letters
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import bank_details_changed, payout_sent
 from marketplace.messages.rules import Recipient
-from tests.marketplace.identity.site import make_partner
+from tests.marketplace.identity.site import PASSWORD, make_partner
 from tests.marketplace.mail.post_office import open_post_office
 from tests.support.reads import fetch_value
 
@@ -74,16 +76,25 @@ async def test_a_report_ends_its_letter_and_the_address_is_asked_no_more(databas
     assert read_bounce(b"\xff no report") is None
 
 
-async def test_what_is_owed_to_a_line_without_a_person_is_printed_once(database_url: str, tmp_path: Path) -> None:
+async def test_what_is_owed_on_paper_is_printed_once_in_the_language_of_who_gets_it(
+    database_url: str, tmp_path: Path
+) -> None:
     del database_url
+    await identity.add_subscribers([8])
+    [(_, code)] = await identity.issue_activation_codes([8])
+    await identity.claim_line(8, code, email="b@elsewhere.example", name="B", password=PASSWORD, language="en")
     async with transaction():
-        await send(bank_details_changed.KIND, 1, [Recipient("line", "7")])
+        await send(bank_details_changed.KIND, 1, [Recipient("line", "7"), Recipient("line", "8")])
         await send(payout_sent.KIND, 1, [Recipient("line", "7")])
     await mail.send_mail()
-    assert await print_letters(tmp_path / "letters.csv") == 1
+    assert await print_letters(tmp_path / "letters.csv") == 2
     text = (tmp_path / "letters.csv").read_text()
-    assert text.splitlines()[1].startswith("line,7,")
-    assert "Vos coordonnées bancaires ont changé" in text
+    nobody, somebody = sorted(csv.DictReader(io.StringIO(text)), key=lambda row: row["id"])
+    assert (nobody["recipient"], nobody["id"], nobody["language"]) == ("line", "7", "fr"), "behind it is nobody yet"
+    assert "Vos coordonnées bancaires ont changé" in nobody["subject"]
+    assert (somebody["id"], somebody["language"]) == ("8", "en")
+    assert "bank details" in somebody["subject"]
+    assert "/en/" in somebody["address"]
     assert await print_letters(tmp_path / "again.csv") == 0
     with pytest.raises(FileExistsError):
         await print_letters(tmp_path / "again.csv")
