@@ -9,6 +9,7 @@ from marketplace.errors import NotFound
 from marketplace.identity.actors import Actor  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.identity.guards import expect, signed_in
 from marketplace.identity.pages import Asked, Page  # noqa: TC001 (Litestar reads them)
+from marketplace.identity.queries import find_former_end
 from marketplace.messages.actions import mark_read
 from marketplace.messages.queries import list_messages
 from marketplace.messages.rules import Recipient
@@ -34,7 +35,8 @@ async def inbox(request: Asked, page_number: Page = 1) -> Template:
     assert actor
     if actor.person is None:
         raise NotFound("There is nothing here.")
-    messages = await list_messages(recipients_of(actor), actor.person, language.get(), page_number)
+    since = await find_former_end(actor.subscriber)
+    messages = await list_messages(recipients_of(actor), actor.person, language.get(), page_number, since)
     await mark_read([message.id for message in messages.rows if not message.is_read], actor.person)
     return page("access/inbox.html", messages=messages)
 

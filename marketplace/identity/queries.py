@@ -13,7 +13,7 @@ from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
 from marketplace.identity.names import SealedPerson, stored_as, unseal
 from marketplace.identity.rules import ONE_CLICK_DOMAIN, digest
-from marketplace.identity.tables import Partner, Person
+from marketplace.identity.tables import Partner, Person, Subscriber
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 
@@ -149,6 +149,11 @@ class InvitationPage(Struct, frozen=True):
     expires_at: dt.datetime
     accepted_at: dt.datetime | None
     company: str | None
+
+
+async def find_former_end(line: int | None) -> dt.datetime | None:
+    """Return when another holder of a line last left, None where none did: what is older than that is not its holder's."""
+    return await fetch_scalar(dt.datetime, Subscriber.select(Subscriber.erased_at).where(Subscriber.reference == line))
 
 
 async def one_click_people() -> list[OneClickPerson]:

@@ -155,13 +155,17 @@ SELECT
         FROM (
             SELECT
             FROM (
-                VALUES ('person', person.id::text),
-                    ('partner', person.partner::text),
-                    ('line', person.subscriber::text),
-                    ('role', person.staff_role)
-            ) AS theirs (audience, recipient)
+                VALUES ('person', person.id::text, NULL),
+                    ('partner', person.partner::text, NULL),
+                    (
+                        'line',
+                        person.subscriber::text,
+                        (SELECT erased_at FROM subscriber WHERE reference = person.subscriber)
+                    ),
+                    ('role', person.staff_role, NULL)
+            ) AS theirs (audience, recipient, since)
             JOIN message USING (audience, recipient)
-            WHERE message.created_at > $2::timestamptz - interval '90 days'
+            WHERE message.created_at > greatest(theirs.since, $2::timestamptz - interval '90 days')
               AND NOT EXISTS (
                   SELECT FROM message_read WHERE message_read.message = message.id AND reader = person.id
               )

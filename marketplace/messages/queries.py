@@ -64,11 +64,20 @@ class MessageInWords(Struct, frozen=True):
 
 
 async def list_messages(
-    recipients: Sequence[Recipient], reader: uuid.UUID, language: str, page: int
+    recipients: Sequence[Recipient],
+    reader: uuid.UUID,
+    language: str,
+    page: int,
+    line_since: dt.datetime | None = None,
 ) -> Paged[ReadableMessage]:
-    """Return one page of the messages to these recipients, the latest first, as `reader` would read them."""
+    """Return one page of the messages to these recipients, the latest first, as `reader` would read them.
+
+    line_since: when another holder left the line that is a recipient; messages to it before that are another's.
+    """
     audiences, ids = [one.audience for one in recipients], [one.id for one in recipients]
-    rows = await fetch_rows(MessageRow, SQL["list_messages"], audiences, ids, reader, PAGE_SIZE + 1, offset(page))
+    rows = await fetch_rows(
+        MessageRow, SQL["list_messages"], audiences, ids, reader, PAGE_SIZE + 1, offset(page), line_since
+    )
     return paged([_readable(row, language) for row in rows], page)
 
 

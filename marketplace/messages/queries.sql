@@ -1,10 +1,11 @@
 -- name: list_messages
 -- The messages of the recipients (audience $1[i], id $2[i]), the latest first, and whether the person $3 has read each.
--- $4 rows, $5 rows to skip.
+-- $4 rows, $5 rows to skip. To a line, those after $6 alone, unless that is null.
 SELECT message.id, kind, details, created_at, message_read.read_at
 FROM message
 JOIN unnest($1::text[], $2::text[]) AS given (audience, recipient) USING (audience, recipient)
 LEFT JOIN message_read ON message_read.message = message.id AND message_read.reader = $3
+WHERE audience <> 'line' OR $6::timestamptz IS NULL OR created_at > $6
 ORDER BY created_at DESC, message.id
 LIMIT $4
 OFFSET $5;

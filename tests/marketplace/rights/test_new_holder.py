@@ -9,9 +9,12 @@ import zipfile
 
 from marketplace import clock
 from marketplace.consent import actions as consent
-from marketplace.database import execute
+from marketplace.database import execute, transaction
 from marketplace.earnings.queries import list_shares
 from marketplace.identity import actions as identity
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import payout_sent
+from marketplace.messages.rules import Recipient
 from marketplace.reverse_auctions import actions as asks
 from marketplace.reverse_auctions.queries import list_auctions
 from marketplace.rewards import actions as rewards
@@ -35,6 +38,7 @@ async def test_a_new_holder_reads_no_release_receipt_or_payout_of_the_former_one
         receipt = await fetch_value("SELECT receipt FROM consent_record WHERE subscriber = $1", LINE)
         year = share.sold_at.year
         await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
+        assert "Your bank details changed" in text_of(await zoe.browser.get("/en/inbox"))
         paths = ["/earnings", "/earnings/payouts", f"/earnings/statements/{year}", "/consent", "/welcome"]
         theirs = [f"/earnings/shares/{share.id}", f"/consent/receipts/{receipt}", f"/consent/receipts/{receipt}.json"]
         seen = "".join([(await zoe.browser.get(f"/en{path}")).text for path in paths])
@@ -46,6 +50,12 @@ async def test_a_new_holder_reads_no_release_receipt_or_payout_of_the_former_one
         await identity.claim_line(LINE, code, email="an@heir.example", name="Ann", password=PASSWORD)
         async with Browser() as heir:
             await heir.sign_in("an@heir.example")
+            async with transaction():
+                await send(payout_sent.KIND, "theirs", [Recipient("line", str(LINE))])
+            inbox = await heir.get("/en/inbox")
+            assert re.findall(r"Messages\W+(\d+)", text_of(inbox))[:1] == ["1"], "the only one to count"
+            assert "Your payout has arrived" in text_of(inbox)
+            assert "bank details" not in text_of(inbox), "a message to a line is for who holds it then"
             pages = {path: await heir.get(f"/en{path}") for path in paths}
             assert {answer.status_code for answer in pages.values()} == {200}
             found = [f"{path}: {mark}" for path, answer in pages.items() for mark in marks if mark in answer.text]
