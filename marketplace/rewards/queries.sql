@@ -1,5 +1,6 @@
 -- fragment: due
--- Every holder who chose the way $1 and has a whole cent, none of it in a payout under way, with whom a gift is to.
+-- Every holder who chose the way $1 and has a whole cent, none of it in a payout under way, and the association that a
+-- gift is to.
 SELECT choice.subscriber, div(sum(payable_micro), 10000)::bigint AS amount_minor, coalesce(choice.gift_to, '') AS what
 FROM payout_choice AS choice
 JOIN subscriber ON reference = choice.subscriber AND choice.chosen_at >= claimed_at
@@ -63,7 +64,7 @@ LIMIT $2
 OFFSET $3;
 
 -- name: get_way
--- How the holder of the line $1 wants its money, and whom a gift is to.
+-- How the holder of the line $1 wants its money, and the association that a gift is to.
 SELECT way, gift_to
 FROM payout_choice AS choice
 JOIN subscriber ON reference = choice.subscriber AND chosen_at >= claimed_at

@@ -76,7 +76,7 @@ async def test_a_report_ends_its_letter_and_the_address_is_asked_no_more(databas
     assert read_bounce(b"\xff no report") is None
 
 
-async def test_what_is_owed_on_paper_is_printed_once_in_the_language_of_who_gets_it(
+async def test_what_is_owed_by_post_is_printed_once_in_the_language_of_who_gets_it(
     database_url: str, tmp_path: Path
 ) -> None:
     del database_url
