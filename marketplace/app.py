@@ -40,6 +40,7 @@ from marketplace.bookkeeping import pages as bookkeeping_pages
 from marketplace.bookkeeping import period_pages as bookkeeping_period_pages
 from marketplace.bookkeeping import trail_pages as bookkeeping_trail_pages
 from marketplace.bookkeeping import year_pages as bookkeeping_year_pages
+from marketplace.bucket_exports import pages as bucket_exports_pages
 from marketplace.business import pages as business_pages
 from marketplace.catalogue import api as catalogue_api
 from marketplace.catalogue import pages as catalogue_pages
@@ -371,6 +372,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     claims_api.ROUTES,
     claims_pages.ROUTES,
     deletions_pages.ROUTES,
+    bucket_exports_pages.ROUTES,
     deletions_api.ROUTES,
     baskets_pages.ROUTES,
     private_offers_pages.ROUTES,

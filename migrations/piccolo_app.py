@@ -38,6 +38,7 @@ SLICES = (
     "subscriptions",
     "claims",
     "deletions",
+    "bucket_exports",
     "private_offers",
     "trials",
     "auctions",

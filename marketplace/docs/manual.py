@@ -31,6 +31,7 @@ PARTS: Final = {
         "population-density",
         "webhooks",
         "licences",
+        "bucket",
         "sandbox",
         "public-log",
     ),

@@ -15,6 +15,7 @@ from marketplace.audit_trail.guards import note_lost_requests
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bank_rules.actions import book_by_rules
 from marketplace.bookkeeping.export_files import write_exports
+from marketplace.bucket_exports.actions import fill_buckets
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.catalogue.menu import audit_published
 from marketplace.catalogue.offers import make_changes
@@ -92,6 +93,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "bidder-messages": (MINUTE, write_to_bidders),
         "licence-messages": (MINUTE, write_reminders),
         "deletion-reminders": (HOUR, remind_of_deletion),
+        "fill-buckets": (30, fill_buckets),
         "notify-programs": (10, notify_programs),
         "density-callbacks": (2, answer_callbacks),
         "index-contributions": (MINUTE, index_contributions),

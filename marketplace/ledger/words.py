@@ -133,6 +133,8 @@ HEADINGS = {
     "sharing_credential_made": "Delta Sharing credential made",
     "sharing_credential_revoked": "Delta Sharing credential revoked",
     "webhook_added": "Address for notifications added",
+    "bucket_added": "Bucket for exports added",
+    "bucket_removed": "Bucket for exports removed",
     "deletion_confirmed": "Deletion of copies confirmed",
     "webhook_removed": "Address for notifications removed",
     "link_made": "Personal link made",

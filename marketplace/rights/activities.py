@@ -67,6 +67,7 @@ ACTIVITIES: Final = (
                 "purchases",
                 "claims",
                 "deletions",
+                "bucket_exports",
                 "private_offers",
                 "payments",
                 "einvoicing",

@@ -40,7 +40,7 @@ FLOORS = (
     {"requests", "trials", "deletions"},
     {"links"},
     {"delta_sharing", "metadata", "notifications"},
-    {"population_density"},
+    {"bucket_exports", "population_density"},
     {"storefront", "auction_pages"},
     {"earnings"},
     {"payouts", "operators"},

@@ -1,0 +1,186 @@
+"""What can be done with buckets: add one, which is tried at once, remove it, put there what is due, try again."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from marketplace import clock
+from marketplace.audit_trail.actions import note_access
+from marketplace.bucket_exports import rules
+from marketplace.bucket_exports.putting import DONE, put
+from marketplace.bucket_exports.queries import SQL, Due
+from marketplace.bucket_exports.signing import Credentials
+from marketplace.bucket_exports.tables import BucketDelivery, PartnerBucket
+from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
+from marketplace.delivery import actions as delivery
+from marketplace.delivery.rules import Part
+from marketplace.errors import Conflict, Expired, Invalid, NotFound, Refusal
+from marketplace.identity import vault
+from marketplace.locks import lock
+from marketplace.messages.actions import send_each
+from marketplace.messages.kinds import bucket_disabled, bucket_failing
+from marketplace.messages.rules import Recipient
+from marketplace.notifications.rules import next_attempt
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import AsyncIterator
+
+    from marketplace.database import Values
+    from marketplace.identity.actors import Actor
+
+FORMAT: Final = "parquet"
+TABLE: Final = "partner_bucket"
+NO_LINE: Final = 0
+BATCH_SIZE: Final = 4
+"""Files side by side."""
+CLAIMED_FOR: Final = dt.timedelta(minutes=15)
+"""Longer than a file may take: nobody else tries it meanwhile, and where this process dies, another does after that."""
+LATER: Final = dt.timedelta(days=1)
+"""When what is disputed is looked at again."""
+TEST: Final = b"Partage can put files here.\n"
+
+
+async def add_bucket(who: Actor, written: rules.Written, *, bucket_id: uuid.UUID) -> None:
+    """Add a bucket that what is bought from now on is put into; a small test file is put there first.
+
+    The same form again adds no other. Refuses what is no bucket, one that does not take the test, and a second one.
+    """
+    assert who.partner
+    chosen = rules.check_bucket(written, settings().webhook_networks)
+    if await PartnerBucket.exists().where(PartnerBucket.id == bucket_id):
+        return
+    answer = await put(
+        chosen.endpoint,
+        chosen.bucket,
+        f"{chosen.prefix}partage-test.txt",
+        _once(TEST),
+        size=len(TEST),
+        sha256=hashlib.sha256(TEST).hexdigest(),
+        credentials=Credentials(chosen.key, chosen.secret, chosen.region),
+        seconds=rules.TEST_SECONDS,
+    )
+    if answer != DONE:
+        raise Invalid("The bucket did not take a test file: {answer}.", answer=answer, field="bucket")
+    key_id, sealed = vault.seal({"key": chosen.key, "secret": chosen.secret}, bucket_id, NO_LINE, table=TABLE)
+    new = PartnerBucket(
+        id=bucket_id,
+        partner=who.partner,
+        owner=who.person,
+        endpoint=chosen.endpoint,
+        region=chosen.region,
+        bucket=chosen.bucket,
+        prefix=chosen.prefix,
+        key_id=key_id,
+        sealed=sealed,
+        added_at=clock.now(),
+    )
+    async with transaction():
+        await lock(f"bucket of {who.partner}")
+        is_open = (PartnerBucket.partner == who.partner) & PartnerBucket.disabled_at.is_null()
+        if await PartnerBucket.exists().where(is_open):
+            raise Conflict("Your company has a bucket: remove it first.")
+        await PartnerBucket.insert(new)
+        await note_access(who, "bucket_added", bucket_id, partner=who.partner)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def remove_bucket(who: Actor, bucket: uuid.UUID) -> None:
+    """Put nothing more into a bucket of this partner and forget its credentials; removed twice it stays removed."""
+    async with transaction():
+        if not await PartnerBucket.exists().where(PartnerBucket.id == bucket, PartnerBucket.partner == who.partner):
+            raise NotFound("There is no such bucket.")
+        if await _disable(bucket, "removed"):
+            await note_access(who, "bucket_removed", bucket, partner=who.partner)
+
+
+async def _disable(bucket: uuid.UUID, why: str) -> bool:
+    disabled: Values = {
+        PartnerBucket.disabled_at: clock.now(),
+        PartnerBucket.disabled_because: why,
+        PartnerBucket.key_id: "",
+        PartnerBucket.sealed: b"",
+    }
+    is_open = (PartnerBucket.id == bucket) & PartnerBucket.disabled_at.is_null()
+    return bool(await PartnerBucket.update(disabled).where(is_open).returning(PartnerBucket.id))
+
+
+async def try_again(partner: uuid.UUID, purchase: int) -> None:
+    """Try a delivery as if it had never been tried; refuses another partner's, and one to a bucket that is disabled."""
+    if not await fetch_scalar(int, SQL["replay"], partner, purchase, clock.now()):
+        raise NotFound("There is no such delivery.")
+
+
+async def fill_buckets() -> int:
+    """Put what was bought into its partner's bucket, once each; a job. Return how many were tried."""
+    now = clock.now()
+    await execute(SQL["schedule"], now)
+    due = await fetch_rows(Due, SQL["claim"], now, BATCH_SIZE, now + CLAIMED_FOR)
+    await asyncio.gather(*(_deliver(one) for one in due))
+    return len(due)
+
+
+async def _deliver(due: Due) -> None:
+    """Put one purchase into its bucket, and record what came of it."""
+    now = clock.now()
+    try:
+        answer = await _put(due)
+    except Expired as over:
+        await _record(due, {BucketDelivery.next_at: None, BucketDelivery.last_answer: over.sentence})
+        return
+    except Refusal as waits:  # such as a payment that its bank looks at
+        outcome: Values = {
+            BucketDelivery.next_at: now + LATER,
+            BucketDelivery.attempts: due.attempts - 1,
+            BucketDelivery.last_answer: waits.sentence,
+        }
+        await _record(due, outcome)
+        return
+    is_delivered = answer == DONE
+    again = None if is_delivered else next_attempt(due.attempts, now)
+    outcome = {
+        BucketDelivery.last_answer: answer,
+        BucketDelivery.delivered_at: now if is_delivered else None,
+        BucketDelivery.next_at: again,
+    }
+    to = Recipient("partner", str(due.partner))
+    async with transaction():
+        await _record(due, outcome)
+        if not is_delivered and due.attempts == 1:
+            said = {"bucket": due.bucket, "order": due.number, "answer": answer}
+            await send_each(bucket_failing.KIND, [(due.id, to, said)])
+        if not is_delivered and again is None and await _disable(due.bucket_id, "failing"):
+            await send_each(bucket_disabled.KIND, [(due.bucket_id, to, {"bucket": due.bucket})])
+
+
+async def _record(due: Due, outcome: Values) -> None:
+    await BucketDelivery.update(outcome).where(BucketDelivery.id == due.id)
+
+
+async def _put(due: Due) -> str:
+    """Put one purchase into its bucket and return what the server said; refuses what its partner may not download."""
+    file = await delivery.open_download(due.partner, due.entitlement, FORMAT)
+    if file.byte_count > rules.LARGEST_BYTES:
+        return "too large for one request"
+    said = vault.find_content(due.key_id, due.sealed, due.bucket_id, NO_LINE, table=TABLE)
+    if said is None:
+        return "the credentials cannot be opened: add the bucket again"
+    answer = await put(
+        due.endpoint,
+        due.bucket,
+        f"{due.prefix}{due.number}/{file.name}",
+        delivery.read(file, Part(0, file.byte_count), lambda: delivery.check_still_valid(due.entitlement)),
+        size=file.byte_count,
+        sha256=file.sha256,
+        credentials=Credentials(said["key"], said["secret"], due.region),
+    )
+    if answer == DONE:
+        await delivery.record_download(file, is_part=True)
+    return answer

@@ -1,0 +1,217 @@
+"""A partner's own bucket on a real S3 server: filled once a purchase, also after a kill; what fails is named; private hosts are refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import html5lib
+import pytest
+
+from marketplace import clock
+from marketplace.bucket_exports import actions, rules
+from marketplace.bucket_exports.putting import OTHER, put
+from marketplace.bucket_exports.signing import Credentials, path_of, signed
+from marketplace.database import execute
+from marketplace.errors import Invalid, NotFound
+from marketplace.identity.actors import Actor
+from marketplace.notifications.posting import FORBIDDEN, UNKNOWN
+from marketplace.notifications.rules import WAITS
+from marketplace.settings import settings
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.purchases.shop import make_buyer, make_sale, open_shop
+from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.s3_server import BUCKET, REGION, S3Server, serving_s3
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with serving_s3() as server:
+        yield server
+
+
+def objects(s3: S3Server) -> dict[str, bytes]:
+    """Return what is in the bucket, by name, and empty it."""
+    keys = s3.environment["AWS_ACCESS_KEY_ID"], s3.environment["AWS_SECRET_ACCESS_KEY"]
+    client = boto3.client(
+        "s3", endpoint_url=s3.url, region_name=REGION, aws_access_key_id=keys[0], aws_secret_access_key=keys[1]
+    )
+    names = [one["Key"] for one in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    return {name: client.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
+
+
+def form_of(s3: S3Server, **changed: str) -> dict[str, str]:
+    given = {"endpoint": s3.url, "region": REGION, "bucket": BUCKET, "prefix": "partage/in"}
+    given |= {"key": s3.environment["AWS_ACCESS_KEY_ID"], "secret": s3.environment["AWS_SECRET_ACCESS_KEY"]}
+    return given | changed
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process reach its own machine, as an operator may allow a network of theirs."""
+    monkeypatch.setenv("PARTAGE_WEBHOOK_NETWORKS", "127.0.0.0/8")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+async def test_each_purchase_is_put_there_once_and_never_after_its_licence(
+    s3: S3Server, stripe: Any, local: None
+) -> None:
+    del stripe, local
+    release = await open_shop()
+    partner = await make_buyer()
+    await make_buyer("rival")
+    async with Browser() as buyer, Browser() as rival:
+        await buyer.sign_in("atelier@partner.example")
+        await rival.sign_in("rival@partner.example")
+        await make_sale(buyer, partner, release)
+        for field, value, why in (
+            ("bucket", "Not A Bucket", "name as S3 knows it"),
+            ("prefix", "../up", "letters, digits"),
+            ("region", "Eu West", "such as eu-west-3"),
+            ("key", "two words", "access key"),
+            ("endpoint", f"{s3.url}/path", "without a path"),
+            ("endpoint", "ftp://s3.example", "https://"),
+            ("secret", "wrong", "HTTP 403"),
+        ):
+            refused = await buyer.submit("/en/bucket", form_of(s3, **{field: value}))
+            html5lib.HTMLParser(strict=True).parse(refused.text)
+            assert why in text_of(refused), (field, value)
+            assert form_of(s3)["secret"] not in refused.text
+        form_id = str(uuid.uuid4())
+        for _ in range(2):
+            assert (await buyer.submit("/en/bucket", form_of(s3), form_id=form_id)).status_code == 303
+        assert "has a bucket" in text_of(await buyer.submit("/en/bucket", form_of(s3)))
+        row = await fetch_one("SELECT * FROM partner_bucket")
+        assert row
+        assert form_of(s3)["secret"].encode() not in bytes(row["sealed"])
+
+        assert await actions.fill_buckets() == 0, "what was bought before is not put there"
+        sold = await make_sale(buyer, partner, release)
+        assert await actions.fill_buckets() == 1
+        sealed = await fetch_value("SELECT cells_sha256 FROM release")
+        there = objects(s3)
+        [name] = there.keys() - {"partage/in/partage-test.txt"}
+        assert name.startswith(f"partage/in/{sold['number']}/lyon")
+        assert hashlib.sha256(there[name]).hexdigest() == sealed
+        assert await fetch_value("SELECT count(*) FROM download") == 1
+
+        # A process died after S3 had the file and before it was recorded.
+        await execute("UPDATE bucket_delivery SET delivered_at = NULL, next_at = $1", clock.now())
+        assert await actions.fill_buckets() == 1
+        assert await fetch_value("SELECT delivered_at IS NOT NULL AND last_answer = '' FROM bucket_delivery")
+        assert objects(s3) == there
+        assert await fetch_value("SELECT count(*) FROM download") == 1, "one download a day"
+
+        ended = await make_sale(buyer, partner, release)
+        disputed = await make_sale(buyer, partner, release)
+        await execute(
+            "UPDATE entitlement SET ends_at = starts_at + interval '1 microsecond' FROM licence "
+            "WHERE licence.id = entitlement.licence AND licence.purchase_order = $1",
+            ended["id"],
+        )
+        await execute(
+            "UPDATE entitlement SET suspended_at = now() FROM licence "
+            "WHERE licence.id = entitlement.licence AND licence.purchase_order = $1",
+            disputed["id"],
+        )
+        assert await actions.fill_buckets() == 2
+        assert objects(s3) == there
+        page = await buyer.get("/en/bucket")
+        html5lib.HTMLParser(strict=True).parse(page.text)
+        assert "This licence has ended" in text_of(page)
+        assert "disputed at its bank" in text_of(page)
+        delivery = await fetch_value("SELECT max(id) FROM bucket_delivery")
+        assert (await rival.submit(f"/en/bucket/purchases/{delivery}/again", {})).status_code == 404
+        assert (await rival.submit(f"/en/bucket/{row['id']}/remove", {})).status_code == 404
+        assert (await buyer.submit(f"/en/bucket/purchases/{delivery}/again", {})).status_code == 303
+        await execute("UPDATE entitlement SET suspended_at = NULL")
+        assert await actions.fill_buckets() == 1
+        assert len(objects(s3)) == len(there) + 1
+        for _ in range(2):
+            assert (await buyer.submit(f"/en/bucket/{row['id']}/remove", {})).status_code == 303
+        assert await fetch_value("SELECT length(sealed) FROM partner_bucket") == 0, "its credentials are forgotten"
+    assert await fetch_value("SELECT array_agg(verb ORDER BY id) FROM staff_action WHERE verb LIKE 'bucket%'") == [
+        "bucket_added",
+        "bucket_removed",
+    ]
+
+
+async def test_what_fails_is_named_and_ends_after_three_days(s3: S3Server, stripe: Any, local: None) -> None:
+    del stripe, local
+    release = await open_shop()
+    partner = await make_buyer()
+    who = Actor("Claire", person=await fetch_value("SELECT id FROM person"), partner=partner)
+    written = rules.Written(**form_of(s3, prefix=uuid.uuid4().hex))
+    await actions.add_bucket(who, written, bucket_id=uuid.uuid4())
+    async with Browser() as buyer:
+        await buyer.sign_in("atelier@partner.example")
+        await make_sale(buyer, partner, release)
+        await execute("UPDATE partner_bucket SET bucket = 'nobodys-bucket'")
+        waited = dt.timedelta()
+        for wait in (dt.timedelta(), *WAITS):
+            waited += wait + dt.timedelta(seconds=1)
+            with clock.shifted(waited):
+                assert await actions.fill_buckets() == 1
+        assert "it took nothing for three days" in text_of(await buyer.get("/en/bucket"))
+    said = await fetch("SELECT kind, details FROM message WHERE kind LIKE 'bucket%' ORDER BY created_at")
+    assert [row["kind"] for row in said] == ["bucket_failing", "bucket_disabled"]
+    assert "HTTP 40" in said[0]["details"]
+    with clock.shifted(waited + DAY):
+        assert await actions.fill_buckets() == 0
+    with pytest.raises(NotFound):
+        await actions.try_again(partner, await fetch_value("SELECT id FROM bucket_delivery"))
+
+
+async def some(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def test_no_private_host_is_reached_and_nothing_of_others_is_overwritten(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credentials = Credentials(s3.environment["AWS_ACCESS_KEY_ID"], s3.environment["AWS_SECRET_ACCESS_KEY"], REGION)
+    digest = {content: hashlib.sha256(content).hexdigest() for content in (b"mine", b"hers")}
+
+    async def attempt(endpoint: str, content: bytes = b"mine", **changed: Any) -> str:
+        given: dict[str, Any] = {"size": len(content), "sha256": digest[content], "credentials": credentials} | changed
+        return await put(endpoint, BUCKET, "a b/ö.parquet", some(content), **given)
+
+    assert await attempt(s3.url) == FORBIDDEN
+    assert await attempt("https://169.254.169.254") == FORBIDDEN
+    assert await attempt("https://[::ffff:10.0.0.1]") == FORBIDDEN
+    assert await attempt("https://no-such-host.invalid") == UNKNOWN
+    who = Actor("a key", partner=uuid.uuid4())
+    with pytest.raises(Invalid, match="https://"):
+        await actions.add_bucket(who, rules.Written(**form_of(s3)), bucket_id=uuid.uuid4())
+    monkeypatch.setenv("PARTAGE_WEBHOOK_NETWORKS", "127.0.0.0/8")
+    settings.cache_clear()
+    assert await attempt("http://127.0.0.1:1") == "ConnectError"
+    assert await attempt(s3.url) == ""
+    assert await attempt(s3.url) == "", "the same again is the same"
+    assert await attempt(s3.url, b"hers") == OTHER
+    assert objects(s3)["a b/ö.parquet"] == b"mine"
+    settings.cache_clear()
+
+
+def test_requests_are_signed_as_the_example_of_aws() -> None:
+    """The object that AWS's documentation puts as its example."""
+    headers = {
+        "host": "examplebucket.s3.amazonaws.com",
+        "date": "Fri, 24 May 2013 00:00:00 GMT",
+        "x-amz-storage-class": "REDUCED_REDUNDANCY",
+    }
+    credentials = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1")
+    digest = hashlib.sha256(b"Welcome to Amazon S3.").hexdigest()
+    at = dt.datetime(2013, 5, 24, tzinfo=dt.UTC)
+    made = signed("PUT", path_of("test$file.text"), headers, digest, credentials=credentials, at=at)
+    assert made["authorization"].endswith("98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd")
