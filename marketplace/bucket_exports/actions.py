@@ -154,8 +154,8 @@ async def _deliver(due: Due) -> None:
     async with transaction():
         await _record(due, outcome)
         if not is_delivered and due.attempts == 1:
-            said = {"bucket": due.bucket, "order": due.number, "answer": answer}
-            await send_each(bucket_failing.KIND, [(due.id, to, said)])
+            details = {"bucket": due.bucket, "order": due.number, "answer": answer}
+            await send_each(bucket_failing.KIND, [(due.id, to, details)])
         if not is_delivered and again is None and await _disable(due.bucket_id, "failing"):
             await send_each(bucket_disabled.KIND, [(due.bucket_id, to, {"bucket": due.bucket})])
 
@@ -169,8 +169,8 @@ async def _put(due: Due) -> str:
     file = await delivery.open_download(due.partner, due.entitlement, FORMAT)
     if file.byte_count > rules.LARGEST_BYTES:
         return "too large for one request"
-    said = vault.find_content(due.key_id, due.sealed, due.bucket_id, NO_LINE, table=TABLE)
-    if said is None:
+    opened = vault.find_content(due.key_id, due.sealed, due.bucket_id, NO_LINE, table=TABLE)
+    if opened is None:
         return "the credentials cannot be opened: add the bucket again"
     answer = await put(
         due.endpoint,
@@ -179,7 +179,7 @@ async def _put(due: Due) -> str:
         delivery.read(file, Part(0, file.byte_count), lambda: delivery.check_still_valid(due.entitlement)),
         size=file.byte_count,
         sha256=file.sha256,
-        credentials=Credentials(said["key"], said["secret"], due.region),
+        credentials=Credentials(opened["key"], opened["secret"], due.region),
     )
     if answer == DONE:
         await delivery.record_download(file, is_part=True)

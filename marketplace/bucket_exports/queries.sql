@@ -52,7 +52,8 @@ WHERE partner_bucket.disabled_at IS NULL
 ON CONFLICT (bucket, entitlement) DO NOTHING;
 
 -- name: claim
--- Claims the $2 deliveries that are due at $1, the longest due first. Each is tried once more by that, and due again at $3
+-- Claims the $2 deliveries that are due at $1, the longest due first. Each is tried once more by that, and due again
+-- at $3
 -- unless its outcome is recorded before.
 UPDATE bucket_delivery
 SET attempts = attempts + 1, next_at = $3

@@ -52,5 +52,5 @@ def signed(
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
-    said = f"{ALGORITHM} Credential={credentials.key}/{scope}, SignedHeaders={listed}, Signature={signature}"
-    return all_headers | {"authorization": said}
+    authorization = f"{ALGORITHM} Credential={credentials.key}/{scope}, SignedHeaders={listed}, Signature={signature}"
+    return all_headers | {"authorization": authorization}

@@ -163,9 +163,9 @@ async def test_what_fails_is_named_and_ends_after_three_days(s3: S3Server, strip
             with clock.shifted(waited):
                 assert await actions.fill_buckets() == 1
         assert "it took nothing for three days" in text_of(await buyer.get("/en/bucket"))
-    said = await fetch("SELECT kind, details FROM message WHERE kind LIKE 'bucket%' ORDER BY created_at")
-    assert [row["kind"] for row in said] == ["bucket_failing", "bucket_disabled"]
-    assert "HTTP 40" in said[0]["details"]
+    messages = await fetch("SELECT kind, details FROM message WHERE kind LIKE 'bucket%' ORDER BY created_at")
+    assert [row["kind"] for row in messages] == ["bucket_failing", "bucket_disabled"]
+    assert "HTTP 40" in messages[0]["details"]
     with clock.shifted(waited + DAY):
         assert await actions.fill_buckets() == 0
     with pytest.raises(NotFound):

@@ -27,7 +27,7 @@ LIMITED = {"purposes": ["ScientificResearch", "PublicPolicyMaking"], "countries"
 async def open_limited_shop() -> uuid.UUID:
     """Sell for research and policy alone, to companies in two countries, inside the company."""
     release = await open_shop()
-    await catalogue.define_terms("study-1", months=6, lines_fr="Un", lines_en="One", right="internal", **LIMITED)  # type: ignore[arg-type]
+    await catalogue.define_terms("study-1", months=6, lines_fr="Un", lines_en="One", right="internal", **LIMITED)
     await catalogue.list_offer("lyon", terms="study-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)
     return release
 
