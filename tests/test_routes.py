@@ -40,6 +40,11 @@ KINDS = {
 """Kinds of visitors, and what each of them is in the words of expectations."""
 FORM = {"form_id": str(uuid.UUID(int=1))}
 BID = {"currency": "EUR", "maximum_minor": 100}
+BODIES = {
+    "/api/v1/subscriptions/{subscription:uuid}/state": {"state": "paused"},
+    "/api/v1/orders/{order:uuid}/claims": {"reason": "incomplete", "evidence": "A zone is missing."},
+}
+"""Of routes for programs whose path has an id: a body that is read, so that it is the id that decides."""
 PROGRAMS = {"the monitor", "Stripe", "a recipient"}
 """Programs that show who they are by a token or a signature: their own tests ask as them."""
 REFUSED = {401, 403}
@@ -173,8 +178,10 @@ async def ask(visitor: Browser, handler: HTTPRouteHandler, path: str) -> int:
     if is_page:
         await visitor.get("/en/sign-in")
     token = visitor.client.cookies.get("csrftoken") or ""
-    address, headers = f"/en{path}" if is_page else path, {"x-csrftoken": token}
-    filled_in: dict[str, Any] = ({"data": FORM} if is_page else {"json": BID}) if method in {"POST", "PUT"} else {}
+    address = f"/en{path}" if is_page else path
+    headers = {"x-csrftoken": token, "idempotency-key": str(uuid.uuid4())}
+    body = next((BODIES[one] for one in handler.paths if one in BODIES), BID)
+    filled_in: dict[str, Any] = ({"data": FORM} if is_page else {"json": body}) if method in {"POST", "PUT"} else {}
     answer = await visitor.client.request(method, address, headers=headers, **filled_in)
     if answer.is_redirect and "/sign-in" in answer.headers["location"]:
         return HTTPStatus.UNAUTHORIZED

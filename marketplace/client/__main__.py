@@ -38,13 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def open_entitlements(client: Client) -> Iterator[tuple[str, str]]:
     """Yield the entitlements that are open, each with its dataset, the latest first."""
-    page, more = 1, True
+    after, more = None, True
     while more:
-        answer = client.list_entitlements(page=page)
+        answer = client.list_entitlements(after=after)
         for one in answer["entitlements"]:
             if one["revoked_at"] is None and one["recalled_at"] is None:
                 yield one["id"], one["dataset"]
-        page, more = page + 1, answer["has_more"]
+        after, more = answer.get("after"), answer["has_more"]
 
 
 def _list(client: Client) -> Iterator[str]:

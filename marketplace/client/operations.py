@@ -222,9 +222,13 @@ class Operations(Calls):
         """Return an awarded auction's transcript, byte for byte as it was published."""
         return self.open("GET", f"/api/v1/auctions/{part(auction)}/transcript")
 
-    def list_entitlements(self, *, page: int | None = None) -> Entitlements:
+    def list_entitlements(
+        self, *, page: int | None = None, after: str | None = None, dataset: str | None = None
+    ) -> Entitlements:
         """List what the partner may download, ended and revoked entitlements too."""
-        answer: Entitlements = self.ask("GET", "/api/v1/entitlements", query={"page": page})
+        answer: Entitlements = self.ask(
+            "GET", "/api/v1/entitlements", query={"page": page, "after": after, "dataset": dataset}
+        )
         return answer
 
     def show_entitlement(self, entitlement: str) -> Entitlement:

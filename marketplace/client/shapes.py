@@ -126,6 +126,7 @@ class Entitlements(TypedDict):
     page: int
     has_more: bool
     entitlements: list[Entitlement]
+    after: NotRequired[str | None]
 
 
 class Event(TypedDict):

@@ -21,6 +21,8 @@ from marketplace.identity.guards import expect, partner
 if TYPE_CHECKING:
     from marketplace.delivery.queries import EntitlementRow
 
+After = Annotated[uuid.UUID | None, QueryParameter(name="after")]
+Dataset = Annotated[str | None, QueryParameter(name="dataset", max_length=63)]
 PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
 Asked = Request[Actor, Any, Any]
 
@@ -58,14 +60,19 @@ class Entitlements(Struct):
     page: int
     has_more: bool
     entitlements: list[Entitlement]
+    after: uuid.UUID | None = None
+    """Ask for those after this one next: unlike pages, they do not move while orders are paid."""
 
 
 @get("/api/v1/entitlements", guards=[partner], opt=expect("partner", scope="downloads"), tags=["delivery"])
-async def list_entitlements(request: Asked, number: PageNumber = 1) -> Entitlements:
+async def list_entitlements(
+    request: Asked, number: PageNumber = 1, after: After = None, dataset: Dataset = None
+) -> Entitlements:
     """List what the partner may download, ended and revoked entitlements too."""
     assert request.user.partner
-    found = await queries.list_entitlements(request.user.partner, number)
-    return Entitlements(found.number, found.more, [_answer(row) for row in found.rows])
+    found = await queries.list_entitlements(request.user.partner, number, after=after, dataset=dataset)
+    last = found.rows[-1].id if found.rows else after
+    return Entitlements(found.number, found.more, [_answer(row) for row in found.rows], last)
 
 
 @get(

@@ -38,9 +38,12 @@ class EntitlementRow(Validity, frozen=True):
     sealed_at: dt.datetime
 
 
-async def list_entitlements(partner: uuid.UUID, page: int) -> Paged[EntitlementRow]:
-    """Return one page of a partner's entitlements, the latest first, ended and revoked ones too."""
-    rows = await fetch_rows(EntitlementRow, SQL["list_entitlements"], partner, PAGE_SIZE + 1, offset(page))
+async def list_entitlements(
+    partner: uuid.UUID, page: int = 1, *, after: uuid.UUID | None = None, dataset: str | None = None
+) -> Paged[EntitlementRow]:
+    """Return one page of a partner's entitlements, the latest first, ended and revoked ones too: by number, or after one."""
+    given = (partner, PAGE_SIZE + 1, offset(page), after, dataset)
+    rows = await fetch_rows(EntitlementRow, SQL["list_entitlements"], *given)
     return paged(rows, page)
 
 

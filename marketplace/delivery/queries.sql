@@ -30,10 +30,14 @@ LEFT JOIN edition ON edition.release = release.id AND edition.level = quote.leve
 LEFT JOIN revocation ON revocation.release = release.id
 
 -- name: list_entitlements
--- The entitlements of the partner $1, the latest first; $2 rows, $3 rows to skip.
+-- The entitlements of the partner $1, the latest first; $2 rows, $3 rows to skip, or those after the entitlement $4;
+-- of the dataset $5, where these are not null.
 {entitlement_columns}
 WHERE entitlement.partner = $1
-ORDER BY entitlement.starts_at DESC, entitlement.id
+  AND ($5::text IS NULL OR release.dataset = $5)
+  AND ($4::uuid IS NULL
+       OR (entitlement.starts_at, entitlement.id) < (SELECT starts_at, id FROM entitlement WHERE id = $4))
+ORDER BY entitlement.starts_at DESC, entitlement.id DESC
 LIMIT $2
 OFFSET $3;
 

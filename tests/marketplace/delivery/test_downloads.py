@@ -209,6 +209,10 @@ async def test_machines_download_with_their_key(stripe: Any) -> None:
             listed = (await machine.get("/api/v1/entitlements", headers=bearer)).json()
             (mine,) = listed["entitlements"]
             assert mine == (await machine.get(f"/api/v1/entitlements/{mine['id']}", headers=bearer)).json()
+            assert listed["after"] == mine["id"]
+            for narrowed, count in (("dataset=lyon", 1), ("dataset=atlantis", 0), (f"after={mine['id']}", 0)):
+                answer = await machine.get(f"/api/v1/entitlements?{narrowed}", headers=bearer)
+                assert len(answer.json()["entitlements"]) == count, narrowed
             assert (mine["number"], mine["dataset"], mine["revoked_at"]) == (
                 customer.bought["number"],
                 "lyon",

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from marketplace.database import execute
 from tests.marketplace.delivery.test_downloads import customers
 from tests.marketplace.delta_sharing.test_protocol import APRIL, MARCH, pem_of, profile_of
+from tests.marketplace.docs.test_names_and_blocks import blocks_of
 from tests.marketplace.purchases.shop import make_sale, seal_release, some_cells
 from tests.support.clients import environment, run, site
 
@@ -59,6 +60,12 @@ async def test_the_official_client_reads_every_table(stripe: Any, tmp_path: Path
                 "delta_changes": [400, 300, 400, 300],
                 "first": 400,
             }
+            [block] = [
+                one for one in blocks_of("marketplace/docs/partner/delta-sharing.md") if one.language == "python"
+            ]
+            (tmp_path / "partage.share").write_text((tmp_path / "bearer.share").read_text())
+            manual = f"{block.text.replace('TABLE', 'lyon')}\nprint(len(cells))"
+            assert (await run(python, manual, folder=tmp_path)).split() == ["600"]
             for kind in ("basic", "key_pair"):
                 shown = await run(python, PROGRAM, f"{kind}.share", TABLE, "--tables", folder=tmp_path)
                 assert json.loads(shown.splitlines()[-1]) == {"tables": [TABLE], "version": 2}
@@ -66,6 +73,26 @@ async def test_the_official_client_reads_every_table(stripe: Any, tmp_path: Path
             await execute("UPDATE sharing_credential SET ends_at = now()")
             with pytest.raises(AssertionError, match="This credential ended on"):
                 await run(python, PROGRAM, "bearer.share", TABLE, "--tables", folder=tmp_path)
+    assert stripe
+
+
+MILLION = """
+import delta_sharing
+cells = delta_sharing.load_as_pandas("million.share#partage.releases.lyon")
+print(len(cells), int(cells["people"].sum()))
+"""
+
+
+@pytest.mark.deep
+async def test_a_share_of_a_million_rows_is_read_whole(stripe: Any, tmp_path: Path) -> None:
+    python = await asyncio.to_thread(environment, "delta-sharing==1.4.2")
+    rows = 1_000_000
+    async for customer in customers(rows, MARCH):
+        async with site():
+            (tmp_path / "million.share").write_text(json.dumps(await profile_of(customer)))
+            printed = await run(python, MILLION, folder=tmp_path)
+        people = int(np.sum(some_cells(rows)["people"].to_numpy()))
+        assert printed.split() == [str(rows), str(people)]
     assert stripe
 
 

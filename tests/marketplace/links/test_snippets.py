@@ -14,6 +14,8 @@ import pytest
 
 from marketplace.links.snippets import SNIPPETS
 from tests.marketplace.delivery.test_downloads import customers
+from tests.marketplace.docs.test_names_and_blocks import blocks_of
+from tests.marketplace.purchases.shop import some_cells
 from tests.support.clients import environment, run, site
 from tests.support.reads import fetch_value
 
@@ -57,6 +59,7 @@ async def test_every_snippet_that_a_package_can_run_reads_what_was_bought(stripe
                 preface = HTTPFS if code == "duckdb" else ""
                 printed = await run(python, f"{preface}{shown[code]}\nprint(len(cells))", folder=tmp_path)
                 assert printed.split() == ["500" if code == "croissant" else str(ROWS)], code
+            await check_manual(shown, tmp_path)
             await asyncio.to_thread(subprocess.run, ["sh", "-c", shown["curl"]], cwd=tmp_path, check=True)
             [file] = sorted(tmp_path.glob("*.parquet"))  # noqa: ASYNC240 (a folder of the test)
             seal = await fetch_value("SELECT cells_sha256 FROM release")
@@ -68,3 +71,26 @@ async def test_every_snippet_that_a_package_can_run_reads_what_was_bought(stripe
             )
             assert tested.returncode == 0, tested.stdout
     assert stripe
+
+
+async def check_manual(shown: dict[str, str], folder: Path) -> None:
+    """Run each block of the manual's page as it is, with the address of the page of this order."""
+    first = {
+        "pandas": "import pandas",
+        "polars": "import polars",
+        "duckdb": "import duckdb",
+        "pyarrow": "import fsspec",
+    }
+    first["croissant"] = "import itertools"
+    zone = str(some_cells(ROWS)["zone"][ROWS // 2])
+    addresses = {name: re.findall(r'"(http[^"]+)"', shown[name])[0] for name in ("pandas", "croissant")}
+    known = f"LINK, CROISSANT, ZONE = {addresses['pandas']!r}, {addresses['croissant']!r}, {zone!r}\n"
+    blocks = [one for one in blocks_of("marketplace/docs/partner/files-and-links.md") if one.language == "python"]
+    assert len(blocks) == len(first)
+    for block in blocks:
+        [code] = [name for name, begins in first.items() if block.text.startswith(begins)]
+        python = await asyncio.to_thread(environment, *CLIENTS[code])
+        preface = HTTPFS if code == "duckdb" else ""
+        last = re.findall(r"^ *(cells|one_zone) =", block.text, re.MULTILINE)[-1]
+        printed = await run(python, f"{preface}{known}{block.text}\nprint(len({last}))", folder=folder)
+        assert int(printed) > 0, code

@@ -30,6 +30,7 @@ from marketplace.notifications import actions, rules
 from marketplace.notifications.posting import FORBIDDEN, UNKNOWN, post
 from marketplace.settings import settings
 from tests.marketplace.delivery.test_downloads import customers
+from tests.marketplace.docs.test_names_and_blocks import blocks_of
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import make_buyer, make_sale, seal_release
 from tests.support.reads import fetch, fetch_value
@@ -102,8 +103,13 @@ async def test_a_program_is_posted_each_fact_once_and_may_follow_the_list(stripe
             found = re.search(r'class="secret">(whsec_[^<]+)<', page)
             assert found
             stated = []
+            [block] = [one for one in blocks_of("marketplace/docs/partner/webhooks.md") if one.language == "python"]
+            manual: dict[str, Any] = {}
+            exec(block.text, manual)  # noqa: S102 (what the manual says to paste)
             for headers, body in receiver.posts:
                 check_signature(found[1], headers, body)
+                assert manual["is_ours"](found[1], headers, body)
+                assert not manual["is_ours"](found[1], headers, body + b" ")
                 stated.append(json.loads(body)["type"])
             assert "test" in stated
             assert stated.count("order.paid") == 1
