@@ -123,6 +123,10 @@ async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe
         assert await fetch_value("SELECT net_minor FROM auction_sale") == 1_500_000
         await do_not_pay(stripe, crook)
         assert await fetch_value("SELECT net_minor FROM auction_sale WHERE state = 'due'") == 25_500, "not the reserve"
+        debt = await fetch_value("SELECT id FROM auction_default")
+        assert "Still to pay" in text_of(await browsers[0].get(f"/en/auctions/debts?paid={debt}"))
+        waits = await browsers[0].submit(f"/en/auctions/debts/{debt}/pay", {})
+        assert (waits.status_code, "Your deposit is being captured" in text_of(waits)) == (409, True)
         await do_not_pay(stripe, friend)
         rows = await fetch("SELECT round, partner, pays_minor FROM auction_outcome WHERE pays_minor > 0 ORDER BY round")
         assert [tuple(row) for row in rows] == [(1, crook, 1_500_000), (2, friend, 25_500), (3, ann, 20_500)]
