@@ -1,4 +1,4 @@
-"""Kill -9 at the awaits of moving and paying gifts: one payment a month and association, whatever died before."""
+"""Kill -9 at the awaits of moving and paying gifts: one payment a month and association, however often it died."""
 
 from __future__ import annotations
 
