@@ -228,8 +228,11 @@ async def _serving(config: uvicorn.Config, listener: socket.socket) -> AsyncIter
 
 def _print_welcome() -> None:
     print(f"\nPartage is at {settings().url}  (Ctrl-C stops it; all data is in {settings().state})\n")
-    print(f"Letters it sends can be read at {settings().url}/demo/mail\n")
-    print("Sign in with one click on the page, or as:")
+    if settings().sandbox_of:
+        print("Partners enter by a pass of their site. Its own people sign in as:")
+    else:
+        print(f"Letters it sends can be read at {settings().url}/demo/mail\n")
+        print("Sign in with one click on the page, or as:")
     for person in PEOPLE:
         print(f"  {person.role:<14} {person.email:<34} {person.password}")
     print(flush=True)
