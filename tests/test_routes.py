@@ -50,9 +50,10 @@ PROGRAMS = {"the monitor", "Stripe", "a recipient"}
 REFUSED = {401, 403}
 LAST = ["/profile/erase", "/sign-out"]
 """After these a visitor is signed in no more."""
-ASKED_APART = {"token", "upload_id", "debt", "year", "month"}
+ASKED_APART = {"token", "upload_id", "debt", "year", "month", "bucket", "purchase"}
 """Ids that no partner and no line of the demo owns: tests of quotes and of previews ask with a forged link, and as another
-clerk; a test of bid shielding asks to pay another's debt; one of gifts asks for years and months without any."""
+clerk; a test of bid shielding asks to pay another's debt; one of gifts asks for years and months without any;
+those of buckets ask as another partner."""
 OWNERS = {
     "bid": "SELECT partner::text AS owner, bid.id::text AS id FROM bid JOIN auction ON auction.id = auction WHERE kind = 'ascending'",
     "colleague": "SELECT partner::text AS owner, id::text AS id FROM person WHERE partner IS NOT NULL",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any
 
 import httpx
 import pytest
 
+from marketplace import clock
 from marketplace.app import create_app
+from marketplace.auctions.announcing import Plan, announce
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.uses import get_policy, state_use
 from marketplace.database import execute
@@ -86,6 +89,11 @@ async def test_no_way_to_buy_goes_around_it() -> None:
             headers = bearer | {"Idempotency-Key": str(uuid.uuid4())}
             answer = await program.post("/api/v1/quotes", json=asked | {"purpose": purpose}, headers=headers)
             assert answer.status_code == status, (purpose, answer.text)
+    offer = await fetch_value("SELECT id FROM offer")
+    now = clock.now()
+    plan = Plan("ascending", offer, [release], now, now + dt.timedelta(days=1))
+    with pytest.raises(Invalid, match="is not auctioned"):
+        await announce(plan, by="Steward")
     with pytest.raises(NotFound):
         await get_policy("no-such-1")
     with pytest.raises(Invalid, match="from the list"):
