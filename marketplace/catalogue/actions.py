@@ -244,8 +244,6 @@ async def quote(
     await check_use(partner, offer.terms, sold.dataset)
     if await is_reserved(offer.id, partner, now, now + rules.HOLD_LASTS if is_held else now):
         raise Conflict("Another partner holds this dataset exclusively for now.")
-    if is_held:
-        await _refuse_holding_on(partner, offer.id, now)
     stated = dict(agreed or {}) | ({"holding_minor": holding_of(priced.amount_minor)} if is_held else {})
     expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
     document = rules.write_document(
@@ -296,6 +294,8 @@ async def _save(signed: Quote, now: dt.datetime) -> None:
         await lock(f"quotes {signed.partner}")
         if await _is_asked_again(*asked):
             return
+        if signed.expires_at - now > rules.QUOTE_LASTS:
+            await _refuse_holding_on(signed.partner, signed.offer, now)
         if await count_quotes(signed.partner, now - rules.DAY) >= rules.QUOTES_A_DAY:
             raise TooManyQuotes(
                 "You asked for {most} quotes within a day; ask again tomorrow.", most=rules.QUOTES_A_DAY

@@ -98,8 +98,8 @@ NOBODY: Final = Words(
     en="You do not try to recognise anyone, nor to remove the noise.",
 )
 LASTS: Final = Words(
-    fr="Durée de l’accès : {months} mois ; ce que vous avez produit reste à vous.",
-    en="Access lasts for this many months: {months}. What you made stays yours.",
+    fr="L’accès dure {months} ; ce que vous avez produit reste à vous.",
+    en="Access lasts {months}; what you made stays yours.",
 )
 RECALL: Final = Words(
     fr="Si une publication est rappelée, vous cessez de l’utiliser, supprimez vos copies et le confirmez.",
@@ -124,10 +124,16 @@ def five_lines(policy: Policy, language: str) -> str:
         MAY[policy.right].filled(language, {}),
         where.filled(language, given),
         NOBODY.filled(language, {}),
-        LASTS.filled(language, {"months": str(policy.months)}),
+        LASTS.filled(language, {"months": _months(policy.months, language)}),
         RECALL.filled(language, {}),
     )
     return "\n".join(lines)
+
+
+def _months(count: int, language: str) -> str:
+    if language == "fr":
+        return f"{count} mois"
+    return f"{count} month" if count == 1 else f"{count} months"
 
 
 def read_policy(right: str, months: int, *, purposes: Sequence[str], countries: str) -> Policy:

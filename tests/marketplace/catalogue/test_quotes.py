@@ -358,7 +358,9 @@ async def test_a_price_is_not_held_for_ever_without_buying() -> None:
         await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
     await actions.quote(buyer, releases[1], quote_id=uuid.uuid4())
     await actions.quote(buyer, releases[2], quote_id=uuid.uuid4(), is_held=True)
-    await actions.quote(rival, releases[0], quote_id=uuid.uuid4(), is_held=True)
+    at_once = [actions.quote(rival, release, quote_id=uuid.uuid4(), is_held=True) for release in releases[:2]]
+    outcomes = await asyncio.gather(*at_once, return_exceptions=True)
+    assert sum(isinstance(one, actions.HeldAlready) for one in outcomes) == 1, "asked at once, one of a dataset is held"
     day = dt.timedelta(days=1)
     with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS - day):
         with pytest.raises(actions.HeldAlready):

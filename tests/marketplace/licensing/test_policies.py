@@ -94,7 +94,11 @@ def test_the_five_lines_follow_from_the_same_structure() -> None:
         == "For these purposes alone: public policy making, marketing; only for companies established in: Germany, France."
     )
     assert "le marketing ; réservé" in french[1]
-    assert "6 mois" in french[3]
+    assert "dure 6 mois ;" in french[3]
+    assert [five_lines(Policy("publish", n), "en").split("\n")[3].partition(";")[0] for n in (1, 12)] == [
+        "Access lasts 1 month",
+        "Access lasts 12 months",
+    ]
     anyone = five_lines(Policy("resell", 12), "en").split("\n")
     assert anyone[1] == "For any purpose, wherever your company is."
     assert "resell them as they are" in anyone[0]
