@@ -88,7 +88,7 @@ async def make_payouts() -> None:
         return
     if (await get_run(run)).state == "draft":
         await payouts.approve(run, approver, reason="Somme vérifiée avec la balance")
-    await payouts.send(run, approver)
+    await payouts.ask_to_send(run, approver)
 
 
 async def find_payee(subscriber: int) -> int | None:
