@@ -116,6 +116,10 @@ async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less
     licence = await fetch_one("SELECT release, net_minor FROM licence")
     assert licence == (first, row["net_minor"]), "its own people share its own price"
     assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'subscription_ended'") == 1
+    await execute("UPDATE subscription SET state = 'active', ended_at = NULL")
+    await next_release(2)
+    newer = "SELECT count(*) FROM message WHERE kind = 'new_release'"
+    assert await fetch_value(newer) == 0, "who subscribes buys it without a word"
     assert CHOICES[0] == 4
 
 
