@@ -15,17 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; what is refused is one sentence, and 1."""
-    parser = argparse.ArgumentParser(prog="partage", description=__doc__)
-    parser.add_argument("--site", default=os.environ.get("PARTAGE_SITE", ""), help="the site's address")
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    read = argparse.ArgumentParser(prog="partage", description=__doc__)
+    read.add_argument("--site", default=os.environ.get("PARTAGE_SITE", ""), help="the site's address")
+    commands = read.add_subparsers(dest="command", required=True)
     get = commands.add_parser("get", help="download what you may: one entitlement, or all of a dataset, or everything")
     get.add_argument("what", nargs="?", default="", help="an entitlement's id or a dataset's code; nothing: everything")
     get.add_argument("--format", default="parquet", help="parquet, csv, xlsx, geoparquet or another that the site has")
     get.add_argument("--to", default=".", type=Path, help="the folder, or with one entitlement the file")
     commands.add_parser("list", help="list what you may download")
-    given = parser.parse_args(arguments)
+    return read
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; what is refused is one sentence, and 1."""
+    given = parser().parse_args(arguments)
     try:
         client = Client(given.site, os.environ.get("PARTAGE_KEY", ""))
         for line in _list(client) if given.command == "list" else _get(client, given):

@@ -155,7 +155,7 @@ def _both(fr: str, en: str) -> list[dict[str, str]]:
 
 
 def _instant(at: dt.datetime) -> dict[str, str]:
-    return {"@type": "xsd:dateTime", "@value": at.isoformat()}
+    return {"@type": "xsd:dateTime", "@value": at.isoformat(timespec="seconds")}
 
 
 def _term(table: str, code: str, label: str, *types: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import yaml
 from msgspec import Struct
 
 from marketplace.__main__ import parser
+from marketplace.client import __main__ as client
 from marketplace.settings import ROLES
 from migrations.piccolo_app import tables
 from tests.support.source import ROOT, text_of, tracked
@@ -31,6 +32,7 @@ PAGES = [path for path in tracked("*.md") if path.startswith(("README.md", ".git
 PACKAGES = ("marketplace", "pricing", "migrations", "tests")
 NAME = re.compile(r"[a-z_][a-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 NO_NAMES = (".py", ".md", ".sql", ".po", ".svg", ".lock", ".toml", ".html", ".yml", ".yaml", ".css", ".env", ".signal")
+PARSERS = {"marketplace": parser, "partage": client.parser}
 PROGRAMS_OF_OTHERS = {"git", "docker", "pg_basebackup", "pre-commit", "uv", "curl", "openssl", "sha256sum"}
 """Programs that a block may call and this machine need not have; their arguments are not checked."""
 
@@ -153,9 +155,9 @@ def check_command(words: list[str]) -> None:
             pass
         case ["set", "-a;", ".", file, "set", "+a"]:
             assert file in {f"environment/{role}.env;" for role in ROLES}, file
-        case ["python3", "marketplace", *arguments] | ["marketplace", *arguments]:
+        case ["python3", "marketplace" as program, *arguments] | ["marketplace" | "partage" as program, *arguments]:
             if arguments != ["--help"]:
-                parse(arguments)
+                parse(arguments, program)
         case ["python3", "tests", "bench", name, *_]:
             assert exists(f"tests/benchmarks/{name}.py")
         case ["python3", "tests", *arguments]:
@@ -168,12 +170,12 @@ def check_command(words: list[str]) -> None:
             assert program in PROGRAMS_OF_OTHERS, words
 
 
-def parse(arguments: list[str]) -> argparse.Namespace:
+def parse(arguments: list[str], program: str = "marketplace") -> argparse.Namespace:
     """Read a command line as the product does; fail where it would refuse."""
     try:
-        return parser().parse_args(arguments)
+        return PARSERS[program]().parse_args(arguments)
     except SystemExit:
-        pytest.fail(f"`marketplace {shlex.join(arguments)}` is refused")
+        pytest.fail(f"`{program} {shlex.join(arguments)}` is refused")
 
 
 def check_python(text: str, *, is_run: bool = True) -> None:
