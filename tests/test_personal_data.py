@@ -12,7 +12,6 @@ from marketplace.identity.guards import begin_session
 from marketplace.identity_providers.actions import link
 from marketplace.identity_providers.rules import Provider
 from marketplace.personal_data import Erasure
-from marketplace.recovery.actions import send_first_confirmations
 from marketplace.recovery.address_changes import request_change
 from marketplace.search import saved
 from marketplace.search.rules import State
@@ -82,7 +81,6 @@ async def test_erasing_a_person_deletes_what_tables_declare(monkeypatch: pytest.
     code = await actions.invite_colleague(partner, email=email, name="Nadia", invitation_id=uuid.uuid4())
     person = await actions.accept_invitation(code, "a rather long sentence", "fr")
     await begin_session(person)
-    await send_first_confirmations()
     await link(person, Provider("x", "X", "https://x.example", "us"), "nadia")
     await wallets.link(person, "0" * 64)
     await request_change(person, "nadia@elsewhere.example")

@@ -13,6 +13,7 @@ from marketplace.audit_trail.actions import note_access, note_action
 from marketplace.database import copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
+from marketplace.identity.credentials import ask_to_confirm
 from marketplace.identity.ending import end_keys_of, has_people, keep_administrator, require_administrator
 from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, fail, forgive, is_known_device
 from marketplace.identity.likeness import note_shared_browser
@@ -223,6 +224,7 @@ async def _add_person(
             created_at=at,
         )
         await Person.insert(new)
+        await ask_to_confirm(person, email)
         kind = role or ("subscriber" if partner is None else "member" if is_member else "administrator")
         await note_access(person, "person_added", partner or person, role=kind)
     return person

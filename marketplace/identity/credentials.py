@@ -21,6 +21,10 @@ from marketplace.identity.queries import SQL
 from marketplace.identity.rules import digest
 from marketplace.identity.tables import Person, Session
 from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import confirm_address
+from marketplace.messages.links import mark_of
+from marketplace.messages.rules import Recipient
 
 if TYPE_CHECKING:
     from marketplace.database import Values
@@ -47,6 +51,12 @@ async def find_identity(person: uuid.UUID) -> names.Identity | None:
     """Return a person's name and email; None when there is no such person."""
     row = await fetch_row(SealedPerson, select(SealedPerson, Person).where(Person.id == person))
     return names.unseal(row) if row else None
+
+
+async def ask_to_confirm(person: uuid.UUID, email: str) -> None:
+    """Write the letter that asks a person to confirm an address, in the transaction in which they gave it or asked for one."""
+    link = f"{person}~{mark_of(email)}~{uuid.uuid4().hex[:12]}"
+    await send(confirm_address.KIND, link, [Recipient("mailbox", str(person))], link=link)
 
 
 async def matches_password(person: uuid.UUID, password: str) -> bool:

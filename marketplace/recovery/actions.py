@@ -23,9 +23,9 @@ from marketplace.identity import credentials, rules
 from marketplace.identity.guessing import begin_attempt
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import confirm_address, password_changed, password_reset
-from marketplace.messages.links import link_token
+from marketplace.messages.links import link_token, mark_of
 from marketplace.messages.rules import Recipient
-from marketplace.recovery.tables import AddressChange, ConfirmationLetter, ResetLink
+from marketplace.recovery.tables import AddressChange, ResetLink
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
@@ -125,20 +125,12 @@ async def request_confirmation(person: uuid.UUID) -> None:
 
 async def _send_confirmation(person: uuid.UUID) -> None:
     identity = await credentials.find_identity(person)
-    if identity is None:
-        return
-    link = f"{person}~{mark_of(identity.email)}~{uuid.uuid4().hex[:12]}"
-    await send(confirm_address.KIND, link, [Recipient("mailbox", str(person))], link=link)
-    await ConfirmationLetter.insert(ConfirmationLetter(person=person, at=clock.now())).on_conflict(action="DO NOTHING")
-
-
-def mark_of(email: str) -> str:
-    """Return what stands for an address in a link: without the site's secret it says nothing about the address."""
-    return link_token("address", email)[:16].replace("~", "-")
+    if identity is not None:
+        await credentials.ask_to_confirm(person, identity.email)
 
 
 async def send_first_confirmations() -> int:
-    """Send the link that confirms their address to everyone who has signed up since; a job. Return to how many."""
+    """Send the link that confirms their address to whom a former version added without one; a job. Return to how many."""
     people = await fetch_rows(NewPerson, SQL["list_people_without_letter"], clock.now() - FIRST_LETTER_WITHIN)
     for new in people:
         async with transaction():

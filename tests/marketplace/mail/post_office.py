@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.controller import Controller
 
+from marketplace.database import execute
+from marketplace.messages.kinds import confirm_address
 from marketplace.settings import settings
+from tests.marketplace.identity.site import make_partner
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Iterator
     from email.message import EmailMessage
 
@@ -25,7 +29,9 @@ class PostOffice:
     def __init__(self) -> None:
         """Accept everything."""
         self.letters: list[tuple[str, str, EmailMessage]] = []
-        """Envelope sender, recipient, letter."""
+        """Envelope sender, recipient, letter; without …"""
+        self.confirmations: list[tuple[str, str, EmailMessage]] = []
+        """… those that ask to confirm an address, which everybody gets who is added."""
         self.to_sender = self.to_recipient = self.to_letter = ""
         self.hangs = threading.Event()
         """Set: a letter is accepted, and its answer never comes."""
@@ -49,7 +55,10 @@ class PostOffice:
         if self.to_letter:
             return self.to_letter
         letter: Any = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        self.letters += [(envelope.mail_from, to, letter) for to in envelope.rcpt_tos]
+        confirms = letter["Subject"] in {confirm_address.KIND.subject.fr, confirm_address.KIND.subject.en}
+        (self.confirmations if confirms else self.letters).extend(
+            (envelope.mail_from, to, letter) for to in envelope.rcpt_tos
+        )
         if self.hangs.is_set():
             server.transport.abort()
         return "250 2.0.0 OK"
@@ -57,6 +66,13 @@ class PostOffice:
     def ids(self) -> list[str]:
         """Return the Message-IDs of the letters that were accepted, in their order."""
         return [letter["Message-ID"] for _, _, letter in self.letters]
+
+
+async def make_known_partner(company: str = "Atelier", email: str = "claire@atelier.example") -> uuid.UUID:
+    """Add a partner whose letter to confirm their address went out before."""
+    partner = await make_partner(company, email)
+    await execute("DELETE FROM message_to_mail")
+    return partner
 
 
 @contextlib.contextmanager

@@ -19,8 +19,8 @@ from marketplace.messages.actions import send
 from marketplace.messages.rules import MessageKind, Recipient
 from marketplace.settings import settings
 from marketplace.words import Words
-from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
-from tests.marketplace.mail.post_office import open_post_office
+from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.marketplace.mail.post_office import make_known_partner, open_post_office
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def news(number: int, partner: uuid.UUID) -> None:
 
 async def test_one_click_in_a_letter_stops_its_kind_and_the_inbox_keeps_it(toy: MessageKind, database_url: str) -> None:
     del database_url
-    partner = await make_partner()
+    partner = await make_known_partner()
     with open_post_office() as office:
         await news(1, partner)
         [(_, _, letter)] = office.letters
@@ -81,7 +81,7 @@ async def test_one_click_in_a_letter_stops_its_kind_and_the_inbox_keeps_it(toy: 
 
 async def test_a_page_chooses_kinds_and_every_page_counts_what_is_unread(toy: MessageKind, database_url: str) -> None:
     del database_url
-    partner = await make_partner()
+    partner = await make_known_partner()
     person = await fetch_value("SELECT id FROM person WHERE partner = $1", partner)
     async with Browser() as claire:
         await claire.sign_in("claire@atelier.example")
@@ -115,7 +115,7 @@ async def test_the_demos_letters_are_read_on_a_page(database_url: str, tmp_path:
     del database_url
     os.environ |= {"SMTP_URL": tmp_path.as_uri(), "PARTAGE_ONE_CLICK": "1"}
     settings.cache_clear()
-    await identity.vet_partner(await make_partner(), "a steward")
+    await identity.vet_partner(await make_known_partner(), "a steward")
     for _ in range(2):
         await mail.send_mail()
     async with Browser() as anyone:

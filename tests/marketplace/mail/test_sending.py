@@ -18,8 +18,8 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import partner_vetted
 from marketplace.messages.rules import Recipient
 from marketplace.settings import settings
-from tests.marketplace.identity.site import Browser, make_partner, make_staff
-from tests.marketplace.mail.post_office import PostOffice, open_post_office
+from tests.marketplace.identity.site import Browser, make_staff
+from tests.marketplace.mail.post_office import PostOffice, make_known_partner, open_post_office
 from tests.support.reads import fetch
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def office(database_url: str) -> Iterator[PostOffice]:
 
 async def vet(email: str = "claire@atelier.example") -> uuid.UUID:
     """Sign a company up and vet it: one message to one person."""
-    partner = await make_partner("Atelier", email)
+    partner = await make_known_partner("Atelier", email)
     await identity.vet_partner(partner, "a steward")
     return partner
 
@@ -195,8 +195,8 @@ async def test_a_letter_is_given_up_after_five_days(office: PostOffice) -> None:
 
 
 async def test_the_steward_sees_what_reached_nobody_and_sends_it_again(office: PostOffice) -> None:
-    await vet()
     await identity.add_staff("ada@staff.example", "Ada", "steward", "a rather long sentence")
+    await vet()
     office.to_recipient = "550 5.1.1 no such mailbox"
     await mail.send_mail()
     office.to_recipient = ""

@@ -17,8 +17,8 @@ from marketplace.mail.printing import print_letters
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import bank_details_changed, payout_sent
 from marketplace.messages.rules import Recipient
-from tests.marketplace.identity.site import PASSWORD, make_partner
-from tests.marketplace.mail.post_office import open_post_office
+from tests.marketplace.identity.site import PASSWORD
+from tests.marketplace.mail.post_office import make_known_partner, open_post_office
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ Subject: Votre entreprise peut acheter
 
 async def test_a_report_ends_its_letter_and_the_address_is_asked_no_more(database_url: str) -> None:
     del database_url
-    partner = await make_partner()
+    partner = await make_known_partner()
     await identity.vet_partner(partner, "a steward")
     with open_post_office() as office:
         await mail.send_mail()

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from marketplace import clock
-from marketplace.database import fetch_scalar
+from marketplace.database import execute, fetch_scalar
 from marketplace.errors import Expired, NotFound, Refusal
 from marketplace.identity import actions as identity
 from marketplace.identity.rules import TooManyAttempts
@@ -129,8 +129,12 @@ async def test_a_mailbox_alone_does_not_open_an_account_with_a_second_factor() -
 async def test_an_address_is_confirmed_by_its_letter_and_by_no_other() -> None:
     await make_partner()
     await make_partner("Other", "eve@other.example")
-    assert await actions.send_first_confirmations() == 2
+    sent = "SELECT count(*) FROM message WHERE kind = 'confirm_address'"
+    assert await fetch_value(sent) == 2, "each is asked in the transaction that added them"
     assert await actions.send_first_confirmations() == 0
+    await execute("DELETE FROM confirmation_letter")
+    assert await actions.send_first_confirmations() == 2, "and by the job, where a former version added them"
+    assert await fetch_value(sent) == 4
     claire = await person_of(CLAIRE)
     await actions.request_confirmation(claire)
     path = f"/en/confirm-address/{await link_in_letter('confirm_address')}"

@@ -15,7 +15,6 @@ from marketplace.identity import actions as identity
 from marketplace.legal.actions import ask
 from marketplace.mail import actions as mail
 from marketplace.payouts import bank_details
-from marketplace.recovery.actions import send_first_confirmations
 from marketplace.second_factors.actions import start_authenticator
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import PASSWORD, Browser
@@ -52,7 +51,6 @@ async def somebody() -> AsyncIterator[Somebody]:
         await bank_details.write_details(LINE, holder=NAME, iban=IBAN, details=uuid.uuid4())
         await ask(uuid.uuid4(), email=EMAIL, about="1", text=f"I am {NAME}.", person=person)
         await ask(uuid.uuid4(), email=EMAIL, about="", text="I forgot my password.", person=None)
-        await send_first_confirmations()
         await start_authenticator(person)
         async with Browser() as browser:
             await browser.sign_in(EMAIL)
