@@ -162,10 +162,9 @@ def _round_differences(
         gone, kept, free = set(stated["without"]), set(stated["kept"]), set(stated["free"])
         if stated["round"] != number or not gone or not gone | kept <= won.keys() or (gone & kept and not free):
             differences.append(f"round {number} is not about winners of the rounds before it")
-        left = set().union(*(won.get(one, set()) for one in gone)) - set().union(*(won.get(one, set()) for one in kept))
-        if not free <= left:
+        if not free <= _goods_of(gone, won) - _goods_of(kept - gone, won):
             differences.append(f"round {number} sells lots that nobody left unpaid")
-        unsold = left - free
+        unsold = _goods_of(gone - kept, won) - _goods_of(kept, won) - free  # who is in both paid some of its lots
         found = _awarded_again(transcript, revealed, stated)
         differences += [f"round {number}: {one}" for one in _award_differences(stated["award"], found)]
         won |= {
@@ -174,6 +173,10 @@ def _round_differences(
             if one["units"] and one["bidder"] not in kept
         }
     return differences, sorted(unsold)
+
+
+def _goods_of(bidders: set[str], won: Mapping[str, set[str]]) -> set[str]:
+    return set().union(*(won.get(one, set()) for one in bidders))
 
 
 def _award_differences(stated: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:

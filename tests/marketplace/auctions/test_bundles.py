@@ -218,6 +218,7 @@ async def a_changed_round_shows(auction: uuid.UUID, folder: Path, capsys: pytest
         ([pair], [kept], [*free, good(2)], "sells lots that nobody left unpaid"),
         ([pair, loser], [kept], free, "is not about winners"),
         ([kept], [pair], [good(2)], ""),
+        ([pair], [pair, kept], free[:1], ""),
         ([pair], [kept], free[:1], "left unpaid and not sold again, was called back"),
     ):
         other = again(replace(made, rounds=()), without=without, kept=keeps, free=frees)
