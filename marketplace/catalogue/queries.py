@@ -355,7 +355,7 @@ async def get_terms(code: str) -> Terms:
 async def find_last_hold(partner: uuid.UUID, offer: uuid.UUID) -> dt.datetime | None:
     """Return until when the last price of an offer that a partner held is, or was, good; None where it held none.
 
-    What was ordered is not counted: it was bought.
+    What was paid is not counted: it was bought. An order alone is nothing yet, for it may lapse.
     """
     return await fetch_scalar(dt.datetime, SQL["find_last_hold"], partner, offer)
 

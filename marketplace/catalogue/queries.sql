@@ -266,14 +266,14 @@ WHERE offer = $1
 ORDER BY partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'), value_basis_points DESC, reserve_basis_points;
 
 -- name: find_last_hold
--- Until when the last price of the offer $2 that the partner $1 held for weeks, and did not order, is or was good.
+-- Until when the last price of the offer $2 that the partner $1 held for weeks, and did not pay, is or was good.
 SELECT max(quote.expires_at)
 FROM quote
 WHERE quote.partner = $1
   AND quote.offer = $2
   AND quote.auction IS NULL
   AND quote.expires_at > quote.quoted_at + interval '1 day'
-  AND NOT EXISTS (SELECT FROM quote_acceptance WHERE quote_acceptance.quote = quote.id);
+  AND NOT EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = quote.id);
 
 -- fragment: compared
 -- What licence terms and a dataset allow, beside where a partner is, its sector and what it said it means to do.

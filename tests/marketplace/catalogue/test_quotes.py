@@ -15,8 +15,10 @@ from msgspec.structs import replace
 
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
+from marketplace.catalogue.demand import record_posted_sales
 from marketplace.datasets.tables import ContributorTerm
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.purchases import actions as purchases
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
 from pricing.quote import price
@@ -347,7 +349,8 @@ async def test_no_route_names_the_private_key() -> None:
     assert settings().signing_key not in answer.text
 
 
-async def test_a_price_is_not_held_for_ever_without_buying() -> None:
+async def test_a_price_is_not_held_for_ever_without_buying(stripe: Any) -> None:
+    del stripe
     await open_shop("lyon", "other")
     releases = [await make_release(), await make_release(), await make_release("other")]
     buyer, rival = await make_buyer(), await make_partner()
@@ -361,7 +364,13 @@ async def test_a_price_is_not_held_for_ever_without_buying() -> None:
     at_once = [actions.quote(rival, release, quote_id=uuid.uuid4(), is_held=True) for release in releases[:2]]
     outcomes = await asyncio.gather(*at_once, return_exceptions=True)
     assert sum(isinstance(one, actions.HeldAlready) for one in outcomes) == 1, "asked at once, one of a dataset is held"
-    day = dt.timedelta(days=1)
+    order, day = uuid.uuid4(), dt.timedelta(days=1)
+    await purchases.order(buyer, kept, order_id=order, email="claire@atelier.example")
+    for later in (dt.timedelta(), purchases.TIME_TO_PAY):  # Ordered, and then lapsed: nothing is bought.
+        with clock.shifted(later):
+            assert await purchases.lapse_unpaid() == (1 if later else 0)
+            with pytest.raises(actions.HeldAlready):
+                await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
     with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS - day):
         with pytest.raises(actions.HeldAlready):
             await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
@@ -373,5 +382,5 @@ async def test_a_price_is_not_held_for_ever_without_buying() -> None:
             assert "signed at any time" in text_of(refused)
     with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS + day):
         again = await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
-        await actions.accept_quote(again, clock.now())
+        await record_posted_sales({again: clock.now()})
         await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)  # What was bought delays nobody.
