@@ -242,8 +242,7 @@ async def quote(
     priced = _priced(sold, offer, now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)
-    if await is_reserved(offer.id, partner, now, now + rules.HOLD_LASTS if is_held else now):
-        raise Conflict("Another partner holds this dataset exclusively for now.")
+    await _refuse_reserved(partner, offer.id, now, now + rules.HOLD_LASTS if is_held else now)
     stated = dict(agreed or {}) | ({"holding_minor": holding_of(priced.amount_minor)} if is_held else {})
     expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
     document = rules.write_document(
@@ -276,6 +275,11 @@ async def quote(
     return quote_id
 
 
+async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime, until: dt.datetime) -> None:
+    if await is_reserved(offer, partner, now, until):
+        raise Conflict("Another partner holds this dataset exclusively for now.")
+
+
 async def _refuse_holding_on(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime) -> None:
     """Refuse to hold a price of an offer while another one is held, and for a while after one lapsed: see rules."""
     last = await find_last_hold(partner, offer)
@@ -295,6 +299,9 @@ async def _save(signed: Quote, now: dt.datetime) -> None:
         if await _is_asked_again(*asked):
             return
         if signed.expires_at - now > rules.QUOTE_LASTS:
+            # Who announces an exclusive window locks the offer too: one of the two comes second and sees the other.
+            await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.id == signed.offer).lock_rows("SHARE"))
+            await _refuse_reserved(signed.partner, signed.offer, now, signed.expires_at)
             await _refuse_holding_on(signed.partner, signed.offer, now)
         if await count_quotes(signed.partner, now - rules.DAY) >= rules.QUOTES_A_DAY:
             raise TooManyQuotes(

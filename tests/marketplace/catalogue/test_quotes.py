@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from marketplace import clock
+from marketplace.auctions import queries as auctions
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.demand import record_posted_sales
+from marketplace.database import execute, transaction
 from marketplace.datasets.tables import ContributorTerm
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.purchases import actions as purchases
@@ -26,6 +28,7 @@ from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_rel
 from tests.marketplace.identity.site import Browser, make_partner, text_of
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.waiting import until_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -347,6 +350,30 @@ async def test_no_route_names_the_private_key() -> None:
         answer = await machine.get("/api/v1/keys")
     assert answer.json()["public_key"] == public_key(settings().signing_key).hex()
     assert settings().signing_key not in answer.text
+
+
+async def test_a_price_is_not_held_into_a_window_that_is_announced_at_the_same_moment() -> None:
+    await open_shop()
+    release, buyer = await make_release(), await make_buyer()
+    offer = await fetch_value("SELECT id FROM offer")
+    is_locked, in_a_week = asyncio.Event(), clock.now() + dt.timedelta(days=7)
+
+    async def announce() -> None:
+        async with transaction():
+            await execute(auctions.SQL["lock_offers"], offer, [release])
+            await actions.reserve_window(uuid.uuid4(), offer, in_a_week, in_a_week + dt.timedelta(days=1))
+            is_locked.set()
+            await until_blocked(1)
+
+    async def ask() -> None:
+        await is_locked.wait()
+        await actions.quote(buyer, release, quote_id=uuid.uuid4(), is_held=True)
+
+    async with asyncio.timeout(20):
+        announced, asked = await asyncio.gather(announce(), ask(), return_exceptions=True)
+    assert announced is None
+    assert isinstance(asked, Conflict)
+    assert await fetch_value("SELECT count(*) FROM quote") == 0
 
 
 async def test_a_price_is_not_held_for_ever_without_buying(stripe: Any) -> None:
