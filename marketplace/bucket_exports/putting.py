@@ -44,8 +44,8 @@ async def put(
     """Put an object of `size` bytes and return `DONE`, or what went wrong, in a few words; sha256: of the bytes, in hex."""
     import httpx  # noqa: PLC0415 (start-up time)
 
-    asked = httpx.URL(endpoint)
     try:
+        asked = httpx.URL(endpoint)
         async with asyncio.timeout(seconds):
             address = await _public_address(asked)
             if address is None:
@@ -61,7 +61,7 @@ async def put(
                     found = (there.headers.get("content-length"), there.headers.get("x-amz-meta-sha256"))
                     return DONE if there.is_success and found == (str(size), sha256) else OTHER
                 return f"HTTP {answer.status_code}"
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError, httpx.InvalidURL):  # the latter of hosts that cannot be looked up at all
         return UNKNOWN
     except (OSError, httpx.HTTPError, TimeoutError) as error:
         return type(error).__name__

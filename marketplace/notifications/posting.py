@@ -25,8 +25,8 @@ async def post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, 
     import httpx  # noqa: PLC0415 (start-up time)
 
     networks = settings().webhook_networks
-    asked = httpx.URL(url)
     try:
+        asked = httpx.URL(url)
         async with asyncio.timeout(rules.SECONDS):
             loop, port = asyncio.get_running_loop(), asked.port or (443 if asked.scheme == "https" else 80)
             found: list[Any] = await loop.getaddrinfo(asked.host, port, type=socket.SOCK_STREAM)
@@ -44,7 +44,7 @@ async def post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, 
                 ) as answer,
             ):
                 return answer.status_code, f"HTTP {answer.status_code}"
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError, httpx.InvalidURL):  # the latter of hosts that cannot be looked up at all
         return 0, UNKNOWN
     except (httpx.HTTPError, TimeoutError, OSError) as error:
         return 0, type(error).__name__

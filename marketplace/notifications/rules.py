@@ -100,9 +100,21 @@ def check_url(url: str, networks: str = "") -> str:
         or not (is_https or is_private)
         or len(url) > LONGEST_URL
         or any(sign <= " " for sign in url.strip())
+        or not has_host(url.strip())
     ):
         raise Invalid("Write an address that begins with https://.", field="url")
     return url.strip()
+
+
+def has_host(url: str) -> bool:
+    """Return whether an address's host can be looked up: no empty or longer label, no number past 255, IDNA's letters."""
+    import httpx  # noqa: PLC0415 (start-up time)
+
+    try:
+        httpx.URL(url).host.encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+    return True
 
 
 def choose_address(addresses: Sequence[str], networks: str = "") -> str | None:

@@ -68,13 +68,13 @@ async def answer_callbacks() -> int:
 
 
 async def _answer(due: Due) -> None:
-    """Post one answer; forget it once its sink has it, wants none, or three days are over."""
-    content = vault.find_content(due.key_id, due.request, due.id, 0, table="density_callback")
-    status, again = GONE, None
-    if content is not None:
-        request = msgspec.json.decode(content["request"], type=DensityRequest)
-        status, _ = await post(request.sink or "", await _body(due, request), _headers(request))
-        again = next_attempt(due.attempts, clock.now())
+    """Post one answer; forget it once its sink has it, wants none, or three days are over, in every case."""
+    again = next_attempt(due.attempts, clock.now())
+    try:
+        status = await _post(due)
+    except Exception:
+        log.exception("a density answer could not be posted", operation=str(due.id))
+        status = 0
     is_it = DensityCallback.id == due.id
     if status in CREATED or status == GONE or again is None:
         await DensityCallback.delete().where(is_it)
@@ -82,6 +82,16 @@ async def _answer(due: Due) -> None:
             log.warning("a density answer was given up", operation=str(due.id), status=status)
     else:
         await DensityCallback.update({DensityCallback.next_at: again}).where(is_it)
+
+
+async def _post(due: Due) -> int:
+    """Post one answer and return the status; `GONE` where nobody can open the request any more."""
+    content = vault.find_content(due.key_id, due.request, due.id, 0, table="density_callback")
+    if content is None:
+        return GONE
+    request = msgspec.json.decode(content["request"], type=DensityRequest)
+    status, _ = await post(request.sink or "", await _body(due, request), _headers(request))
+    return status
 
 
 async def _body(due: Due, request: DensityRequest) -> bytes:

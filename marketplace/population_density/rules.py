@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
+from marketplace.notifications.rules import has_host
 from marketplace.population_density import grid
 
 HOUR: Final = dt.timedelta(hours=1)
@@ -208,7 +209,8 @@ def check_sink(asked: DensityRequest) -> None:
     if asked.sink is not None:
         try:
             parts = urlsplit(asked.sink)
-            is_sound = bool(parts.scheme in SCHEMES and parts.hostname and not parts.username) and parts.port != 0
+            is_plain = bool(parts.scheme in SCHEMES and parts.hostname and not parts.username)
+            is_sound = is_plain and parts.port != 0 and has_host(asked.sink)
         except ValueError:
             is_sound = False
         if not is_sound:

@@ -81,6 +81,7 @@ async def test_each_purchase_is_put_there_once_and_never_after_its_licence(
             ("key", "two words", "access key"),
             ("endpoint", f"{s3.url}/path", "without a path"),
             ("endpoint", "ftp://s3.example", "https://"),
+            ("endpoint", "https://s3..example.com", "https://"),
             ("secret", "wrong", "HTTP 403"),
         ):
             refused = await buyer.submit("/en/bucket", form_of(s3, **{field: value}))
@@ -189,7 +190,8 @@ async def test_no_private_host_is_reached_and_nothing_of_others_is_overwritten(
     assert await attempt(s3.url) == FORBIDDEN
     assert await attempt("https://169.254.169.254") == FORBIDDEN
     assert await attempt("https://[::ffff:10.0.0.1]") == FORBIDDEN
-    assert await attempt("https://no-such-host.invalid") == UNKNOWN
+    for endpoint in ("https://no-such-host.invalid", "https://s3..example.com", "https://1.2.3.999"):
+        assert await attempt(endpoint) == UNKNOWN
     who = Actor("a key", partner=uuid.uuid4())
     with pytest.raises(Invalid, match="https://"):
         await actions.add_bucket(who, rules.Written(**form_of(s3)), bucket_id=uuid.uuid4())

@@ -25,6 +25,7 @@ from referencing.jsonschema import DRAFT4
 from marketplace import clock, object_store
 from marketplace.app import create_app
 from marketplace.database import execute
+from marketplace.identity import vault
 from marketplace.identity.key_actions import create_key
 from marketplace.population_density import actions, rules
 from marketplace.population_density.callbacks import MOST_WAITING, answer_callbacks
@@ -194,7 +195,7 @@ async def test_refusals_have_the_official_codes(stripe: Any) -> None:
             "INVALID_CREDENTIAL",
         ),
         (asked(sink="https://a.example/x", sinkCredential=token | {"accessTokenType": "mac"}), 400, "INVALID_TOKEN"),
-        *[(asked(sink=sink), 400, "INVALID_SINK") for sink in ("http://a.example/x", "https://[", "https://", "x")],
+        *[(asked(sink=sink), 400, "INVALID_SINK") for sink in WRONG_SINKS],
         *[(asked(points), 400, f"{own}INVALID_AREA") for points in (line, bow, many)],
         (asked(startTime="2026-02-01T00:00:00Z", endTime="2026-02-01T01:00:00Z"), 400, f"{own}MIN_STARTTIME_EXCEEDED"),
         (
@@ -228,6 +229,9 @@ async def test_refusals_have_the_official_codes(stripe: Any) -> None:
         await client.ask(asked(), 403, "PERMISSION_DENIED")
         await execute("UPDATE entitlement SET suspended_at = NULL")
     assert stripe
+
+
+WRONG_SINKS = ("http://a.example/x", "https://[", "https://", "x", "https://a..example/x", "https://1.2.3.999/x")
 
 
 class Sink:
@@ -299,6 +303,14 @@ async def test_an_answer_is_posted_to_the_sink(stripe: Any, monkeypatch: pytest.
             assert (authorization, posted["status"]) == (None, "OPERATION_NOT_COMPLETED")
             if check := official():
                 check("schemas/PopulationDensityAsyncResponse", posted)
+            operation = uuid.UUID((await client.ask(body, 202))["operationId"])
+            key_id, sealed = vault.seal({"request": "{"}, operation, 0, table="density_callback")
+            await execute("UPDATE density_callback SET key_id = $1, request = $2", key_id, sealed)
+            assert await answer_callbacks() == 1, "what nobody foresaw fails that attempt"
+            assert await answer_callbacks() == 0
+            await execute("UPDATE density_callback SET attempts = 9, next_at = $1", clock.now())
+            assert await answer_callbacks() == 1
+            assert await fetch_value("SELECT count(*) FROM density_callback") == 0, "and the last attempt is the last"
     finally:
         await asyncio.to_thread(sink.server.shutdown)
         sink.server.server_close()
