@@ -53,6 +53,7 @@ class StoredDetails(Struct, frozen=True):
     usable_from: dt.datetime
     ended_at: dt.datetime | None
     refused_at: dt.datetime | None
+    held_at: dt.datetime | None
 
 
 class SealedDetails(Struct, frozen=True):
@@ -68,7 +69,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
     """Have a line's payouts go to this account; `details` is the form's id, so that a click counts once.
 
     The same holder and IBAN again change nothing. Another IBAN is used after IBAN_HOLD_DAYS, even where the one before it
-    was removed; so is the first, where a holder of the line ever began to be paid through Stripe.
+    was removed; so is the first, where a holder of the line ever began to be paid through Stripe. What waits still waits.
     """
     name, number = sepa.check_holder(holder), sepa.check_iban(iban)
     now = clock.now()
@@ -93,6 +94,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
         is_first = last is None and not await has_connected_account(line)
         wait = dt.timedelta(days=0 if is_first else settings().iban_hold_days)
         usable_from = max(now, last.usable_from) if last and is_same_account else now + wait
+        same = await fetch_row(StoredDetails, latest.where(BankDetails.fingerprint.is_in(vault.fingerprints(number))))
         await _end_current(line, now)
         key_id, sealed = vault.seal({"holder": name, "iban": number}, details, line)
         await BankDetails.insert(
@@ -106,6 +108,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
                 country=number[:2],
                 added_at=now,
                 usable_from=usable_from,
+                held_at=same.held_at if same else None,
             )
         )
         await send(bank_details_changed.KIND, details, [Recipient("line", str(line))])

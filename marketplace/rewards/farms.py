@@ -44,6 +44,8 @@ class FarmRow(Struct, frozen=True):
     """What distinguishes it: the account's keyed fingerprint, or a hash of browser and network."""
     name: str
     lines: int
+    is_held: bool
+    """Whether payouts to an account wait; of a browser it is its lines' accounts that say so."""
     first_at: dt.datetime
     decision: str | None
     """fine or wait."""
@@ -54,13 +56,18 @@ class FarmRow(Struct, frozen=True):
     decided_by: str | None
 
     @property
+    def is_many(self) -> bool:
+        """Return whether it has so many lines that payouts may be made to wait."""
+        return self.lines >= LINES_OF_A_FARM
+
+    @property
     def is_decided(self) -> bool:
         """Return whether somebody decided about it, and it has no more lines since."""
         return self.decided_lines is not None and self.lines <= self.decided_lines
 
 
 async def list_farms(kind: str) -> list[FarmRow]:
-    """Return the accounts, or the browsers at one network of the last week, with many lines; the undecided first."""
+    """Return the accounts, or the browsers at one network of the last week, with many lines, and accounts to which payouts wait; the undecided first."""
     return await fetch_rows(FarmRow, KINDS[kind][0], LINES_OF_A_FARM, FARMS_SHOWN)
 
 

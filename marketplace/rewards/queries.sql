@@ -238,11 +238,13 @@ CROSS JOIN LATERAL (
 WHERE stated.open_minor <> books.minor;
 
 -- fragment: decided
--- The farms of a statement before as `farm`, with what was decided last of each; $2 rows, the undecided first.
+-- The farms of a statement before as `farm`, with what was decided last of each; $2 rows, the undecided first, then
+-- those whose payouts wait.
 SELECT
     farm.key,
     farm.name,
     farm.lines,
+    farm.is_held,
     farm.first_at,
     last.decision,
     last.reason,
@@ -258,7 +260,7 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS last ON true
 LEFT JOIN person ON person.id = last.decided_by
-ORDER BY last.lines IS NOT NULL AND farm.lines <= last.lines, farm.lines DESC, farm.first_at
+ORDER BY last.lines IS NOT NULL AND farm.lines <= last.lines, farm.is_held DESC, farm.lines DESC, farm.first_at
 LIMIT $2
 
 -- fragment: browser
@@ -266,18 +268,20 @@ LIMIT $2
 encode(sha256(convert_to(session.device || ' ' || session.network, 'UTF8')), 'hex')
 
 -- name: list_account_farms
--- Accounts that $1 lines or more want their money at; $2 rows.
+-- Accounts that $1 lines or more want their money at, or to which payouts wait for a person, however few those lines
+-- are by now; $2 rows.
 WITH farm AS (
     SELECT
         'account' AS kind,
         fingerprint AS key,
         min(country) || ' … ' || min(last_four) AS name,
         count(*) AS lines,
+        bool_or(held_at IS NOT NULL) AS is_held,
         min(added_at) AS first_at
     FROM bank_details
     WHERE ended_at IS NULL
     GROUP BY fingerprint
-    HAVING count(*) >= $1
+    HAVING count(*) >= $1 OR bool_or(held_at IS NOT NULL)
 )
 {decided};
 
@@ -289,6 +293,7 @@ WITH farm AS (
         {browser} AS key,
         session.device || ', ' || session.network AS name,
         count(DISTINCT person.subscriber) AS lines,
+        false AS is_held,
         min(session.created_at) AS first_at
     FROM session
     JOIN person ON person.id = session.person

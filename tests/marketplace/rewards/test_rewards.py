@@ -224,12 +224,30 @@ async def test_many_lines_of_one_account_are_shown_to_a_person_whose_decision_is
             assert re.search(r"Payouts wait Ada, .*: six strangers, one account", shown), shown
             await bank_details.write_details(8, holder="Farmer", iban=IBAN, details=uuid.uuid4())
             assert "It had 6 lines then." in words(await iris.get(books)), "it grew, so it is for a person again"
+            for line, iban in ((2, IBAN), (3, "FR1420041010050500013M02606"), (3, IBAN)):
+                await bank_details.write_details(line, holder="Farmeur", iban=iban, details=uuid.uuid4())
+            await bank_details.remove_details(4)
+            await bank_details.write_details(4, holder="Farmer", iban=IBAN, details=uuid.uuid4())
+            waiting = "SELECT count(*) FROM bank_details WHERE held_at IS NOT NULL AND ended_at IS NULL"
+            assert await fetch_value(waiting) == 6, (
+                "the same account waits beside another name, or removed and written again"
+            )
             await decide("browser", decision="fine", reason="a home for the elderly; the director called")
             assert (await kinds_written()).count("payouts_go_on") == 5, "those of the browser; 7 waits"
             await decide("account", decision="fine", reason="the same home")
             assert (await kinds_written()).count("payouts_go_on") == 6
+            await decide("browser", decision="wait", reason="no such home")
+            await execute("UPDATE session SET device = ''")
+            for line in range(4, 9):
+                await bank_details.remove_details(line)
+            shown = words(await nora.get(books))
+            assert "FR … 0189 2 lines" in shown, "what waits is there to be decided, however few they are by now"
+            assert "Payouts wait Nothing wrong Ada" in shown
+            assert "Have payouts wait" not in shown
+            await decide("account", decision="fine", reason="a letter of the mayor")
+            assert "FR … 0189" not in words(await nora.get(books))
         trail = await fetch("SELECT reason, person FROM staff_action WHERE verb = 'farm_decided' ORDER BY id")
-        assert [row["reason"][:3] for row in trail] == ["six", "a h", "the"]
-        assert await fetch_value("SELECT count(*) FROM bank_details WHERE held_at IS NOT NULL") == 0
+        assert [row["reason"][:3] for row in trail] == ["six", "a h", "the", "no ", "a l"]
+        assert await fetch_value(waiting) == 0
         with pytest.raises(Exception, match="farm_decision"):
             await execute("DELETE FROM farm_decision")
