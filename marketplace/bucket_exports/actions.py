@@ -7,17 +7,19 @@ import datetime as dt
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from marketplace import clock
 from marketplace.audit_trail.actions import note_access
 from marketplace.bucket_exports import rules
-from marketplace.bucket_exports.putting import DONE, put
+from marketplace.bucket_exports.putting import DONE, OTHER, put
 from marketplace.bucket_exports.queries import SQL, Due
 from marketplace.bucket_exports.signing import Credentials
 from marketplace.bucket_exports.tables import BucketDelivery, PartnerBucket
 from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
 from marketplace.delivery import actions as delivery
 from marketplace.delivery.rules import Part
-from marketplace.errors import Conflict, Expired, Invalid, NotFound, Refusal
+from marketplace.errors import Conflict, Expired, Invalid, NotFound, Refusal, Unavailable
 from marketplace.identity import vault
 from marketplace.locks import lock
 from marketplace.messages.actions import send_each
@@ -41,8 +43,14 @@ BATCH_SIZE: Final = 4
 CLAIMED_FOR: Final = dt.timedelta(minutes=15)
 """Longer than a file may take: nobody else tries it meanwhile, and where this process dies, another does after that."""
 LATER: Final = dt.timedelta(days=1)
-"""When what is disputed is looked at again."""
+"""When what is disputed is looked at again, and …"""
+SOON: Final = dt.timedelta(minutes=15)
+"""… what failed on our side."""
+DISABLED_AFTER: Final = dt.timedelta(days=3)
+"""How long a bucket has accepted nothing that is disabled."""
+TOO_LARGE: Final = "too large for one request"
 TEST: Final = b"Partage can put files here.\n"
+log = structlog.get_logger(__name__)
 
 
 async def add_bucket(who: Actor, written: rules.Written, *, bucket_id: uuid.UUID) -> None:
@@ -81,6 +89,8 @@ async def add_bucket(who: Actor, written: rules.Written, *, bucket_id: uuid.UUID
     )
     async with transaction():
         await lock(f"bucket of {who.partner}")
+        if await PartnerBucket.exists().where(PartnerBucket.id == bucket_id):
+            return  # the same form, sent twice at once
         is_open = (PartnerBucket.partner == who.partner) & PartnerBucket.disabled_at.is_null()
         if await PartnerBucket.exists().where(is_open):
             raise Conflict("Your company has a bucket: remove it first.")
@@ -137,15 +147,24 @@ async def _deliver(due: Due) -> None:
         return
     except Refusal as waits:  # such as a payment that its bank looks at
         outcome: Values = {
-            BucketDelivery.next_at: now + LATER,
+            BucketDelivery.next_at: now + (SOON if isinstance(waits, Unavailable) else LATER),
             BucketDelivery.attempts: due.attempts - 1,
             BucketDelivery.last_answer: waits.sentence,
         }
         await _record(due, outcome)
         return
+    except Exception:  # of ours, which is not the bucket's
+        log.exception("a purchase could not be put into a bucket", delivery=due.id)
+        await _record(due, {BucketDelivery.next_at: now + SOON, BucketDelivery.attempts: due.attempts - 1})
+        return
+    await _record_answer(due, answer, now)
+
+
+async def _record_answer(due: Due, answer: str, now: dt.datetime) -> None:
+    """Record what a bucket answered; disable one that took nothing for three days, and write to its partner."""
     is_delivered = answer == DONE
     again = None if is_delivered else next_attempt(due.attempts, now)
-    outcome = {
+    outcome: Values = {
         BucketDelivery.last_answer: answer,
         BucketDelivery.delivered_at: now if is_delivered else None,
         BucketDelivery.next_at: again,
@@ -156,8 +175,15 @@ async def _deliver(due: Due) -> None:
         if not is_delivered and due.attempts == 1:
             details = {"bucket": due.bucket, "order": due.number, "answer": answer}
             await send_each(bucket_failing.KIND, [(due.id, to, details)])
-        if not is_delivered and again is None and await _disable(due.bucket_id, "failing"):
+        is_over = not is_delivered and again is None
+        if is_over and not await _accepts_others(due, answer, now) and await _disable(due.bucket_id, "failing"):
             await send_each(bucket_disabled.KIND, [(due.bucket_id, to, {"bucket": due.bucket})])
+
+
+async def _accepts_others(due: Due, answer: str, now: dt.datetime) -> bool:
+    """Return whether this one file cannot be put, rather than any: then it is given up alone."""
+    its = (BucketDelivery.bucket == due.bucket_id) & (BucketDelivery.delivered_at > now - DISABLED_AFTER)
+    return answer in {OTHER, TOO_LARGE} or await BucketDelivery.exists().where(its)
 
 
 async def _record(due: Due, outcome: Values) -> None:
@@ -168,7 +194,7 @@ async def _put(due: Due) -> str:
     """Put one purchase into its bucket and return what the server said; refuses what its partner may not download."""
     file = await delivery.open_download(due.partner, due.entitlement, FORMAT)
     if file.byte_count > rules.LARGEST_BYTES:
-        return "too large for one request"
+        return TOO_LARGE
     opened = vault.find_content(due.key_id, due.sealed, due.bucket_id, NO_LINE, table=TABLE)
     if opened is None:
         return "the credentials cannot be opened: add the bucket again"

@@ -70,6 +70,8 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
     """
     if releases not in CHOICES:
         raise Invalid("Choose for how many releases.", field="releases")
+    if await _is_begun(partner, dataset, subscription):
+        return
     listing = await get_listing(dataset)
     await check_use(partner, listing.terms, dataset)
     latest = await find_listed_release(listing.latest)
@@ -77,13 +79,9 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
     price, promised = await catalogue.price_now(latest, now=clock.now()), await days_to_promise(latest)
     async with transaction():
         await lock(f"subscriptions {partner}")
-        await _refuse_reserved(partner, listing.offer)
-        is_it = Subscription.id == subscription
-        known = await fetch_row(Known, select(Known, Subscription).where(is_it))
-        if known is not None:
-            if (known.partner, known.dataset) != (partner, dataset):
-                raise Conflict("That subscription already exists; go back, reload the page and try again.")
+        if await _is_begun(partner, dataset, subscription):
             return
+        await _refuse_reserved(partner, listing.offer)
         is_open = (
             (Subscription.partner == partner) & (Subscription.dataset == dataset) & (Subscription.state != "ended")
         )
@@ -105,6 +103,14 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
                 promised_coverage_micro=promised_coverage(latest.consenting, latest.population),
             )
         )
+
+
+async def _is_begun(partner: uuid.UUID, dataset: str, subscription: uuid.UUID) -> bool:
+    """Return whether a partner's subscription to a dataset is there; refuses one that is another's, or to another."""
+    known = await fetch_row(Known, select(Known, Subscription).where(Subscription.id == subscription))
+    if known is not None and (known.partner, known.dataset) != (partner, dataset):
+        raise Conflict("That subscription already exists; go back, reload the page and try again.")
+    return known is not None
 
 
 async def pause(partner: uuid.UUID, subscription: uuid.UUID) -> None:

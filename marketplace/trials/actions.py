@@ -30,12 +30,15 @@ async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
     Refuses a second trial, a dataset without a release that is old enough, one that may not be sold to the partner's
     sector, and one that another partner has exclusively.
     """
+    is_begun = (Trial.id == trial) & (Trial.partner == partner)
+    if await Trial.exists().where(is_begun):
+        return
     listing = await get_listing(dataset)
     await check_use(partner, listing.terms, dataset)
     now = clock.now()
     async with transaction():
         await lock(f"trial {partner}")
-        if await Trial.exists().where(Trial.id == trial, Trial.partner == partner):
+        if await Trial.exists().where(is_begun):
             return
         if await Trial.exists().where((Trial.partner == partner) | (Trial.id == trial)):
             raise Conflict("Your company has had its trial.")

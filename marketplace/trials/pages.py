@@ -44,11 +44,10 @@ async def begin(
 ) -> Template | Redirect:
     """Begin the partner's trial."""
     assert request.user.partner
-    shown = await _shown(request, code)
     try:
         await actions.begin(request.user.partner, code, trial=data.form_id)
     except Refusal as refusal:
-        return again("trials/offered.html", refusal, **shown)
+        return again("trials/offered.html", refusal, **await _shown(request, code))
     return see("/trial")
 
 

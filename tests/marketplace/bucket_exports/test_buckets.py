@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hashlib
 import uuid
@@ -11,12 +12,13 @@ import boto3
 import html5lib
 import pytest
 
-from marketplace import clock
+from marketplace import clock, object_store
 from marketplace.bucket_exports import actions, rules
 from marketplace.bucket_exports.putting import OTHER, put
 from marketplace.bucket_exports.signing import Credentials, path_of, signed
 from marketplace.database import execute
 from marketplace.errors import Invalid, NotFound
+from marketplace.identity import vault
 from marketplace.identity.actors import Actor
 from marketplace.notifications.posting import FORBIDDEN, UNKNOWN
 from marketplace.notifications.rules import WAITS
@@ -38,12 +40,17 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
-def objects(s3: S3Server) -> dict[str, bytes]:
-    """Return what is in the bucket, by name, and empty it."""
+def client_of(s3: S3Server) -> Any:
+    """Return boto3's client of the server."""
     keys = s3.environment["AWS_ACCESS_KEY_ID"], s3.environment["AWS_SECRET_ACCESS_KEY"]
-    client = boto3.client(
+    return boto3.client(
         "s3", endpoint_url=s3.url, region_name=REGION, aws_access_key_id=keys[0], aws_secret_access_key=keys[1]
     )
+
+
+def objects(s3: S3Server) -> dict[str, bytes]:
+    """Return what is in the bucket, by name."""
+    client = client_of(s3)
     names = [one["Key"] for one in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
     return {name: client.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
 
@@ -153,11 +160,51 @@ async def test_what_fails_is_named_and_ends_after_three_days(s3: S3Server, strip
     partner = await make_buyer()
     who = Actor("Claire", person=await fetch_value("SELECT id FROM person"), partner=partner)
     written = rules.Written(**form_of(s3, prefix=uuid.uuid4().hex))
-    await actions.add_bucket(who, written, bucket_id=uuid.uuid4())
+    form_id = uuid.uuid4()
+    await asyncio.gather(*(actions.add_bucket(who, written, bucket_id=form_id) for _ in range(2)))
     async with Browser() as buyer:
         await buyer.sign_in("atelier@partner.example")
         await make_sale(buyer, partner, release)
+        kept = await fetch_one("SELECT key_id, sealed FROM partner_bucket")
+        assert kept
+        change, last_time = (
+            "UPDATE partner_bucket SET key_id = $1, sealed = $2",
+            "UPDATE bucket_delivery SET attempts = 9",
+        )
+        await execute(change, *vault.seal({}, form_id, 0, table="partner_bucket"))
+        assert await actions.fill_buckets() == 1, "what nobody foresaw is ours"
+        assert await actions.fill_buckets() == 0
+        assert await fetch_value("SELECT attempts FROM bucket_delivery") == 0
+        await execute(change, *kept)
+        path = object_store.path_of(object_store.cells_key(release))
+        assert path
+        path.rename(path.with_suffix(".away"))
+        path.symlink_to(path)  # a loop, which no store opens
+        for times in range(1, 3):
+            with clock.shifted(times * (actions.SOON + dt.timedelta(seconds=1))):
+                assert await actions.fill_buckets() == 1, "so is a store that does not answer"
+        assert await fetch_value("SELECT attempts FROM bucket_delivery") == 0
+        path.unlink()
+        path.with_suffix(".away").rename(path)
+
+        await execute("UPDATE bucket_delivery SET next_at = $1", clock.now())
+        assert await actions.fill_buckets() == 1
+        [name] = (each for each in objects(s3) if each.startswith(f"{written.prefix}/P"))
+        client_of(s3).put_object(Bucket=BUCKET, Key=name, Body=b"somebody else's")
+        first = await fetch_value("SELECT id FROM bucket_delivery")
+        await actions.try_again(partner, first)
+        await execute(last_time)
+        assert await actions.fill_buckets() == 1
+        given_up = await fetch_one("SELECT last_answer, next_at FROM bucket_delivery")
+        assert given_up == (OTHER, None)
+        await make_sale(buyer, partner, release)
+        assert await actions.fill_buckets() == 1, "the bucket is not disabled by one file"
         await execute("UPDATE partner_bucket SET bucket = 'nobodys-bucket'")
+        await actions.try_again(partner, first)
+        await execute(last_time)
+        assert await actions.fill_buckets() == 1
+        assert await fetch_value("SELECT disabled_at FROM partner_bucket") is None, "it took another today"
+        await actions.try_again(partner, first)
         waited = dt.timedelta()
         for wait in (dt.timedelta(), *WAITS):
             waited += wait + dt.timedelta(seconds=1)
@@ -170,7 +217,7 @@ async def test_what_fails_is_named_and_ends_after_three_days(s3: S3Server, strip
     with clock.shifted(waited + DAY):
         assert await actions.fill_buckets() == 0
     with pytest.raises(NotFound):
-        await actions.try_again(partner, await fetch_value("SELECT id FROM bucket_delivery"))
+        await actions.try_again(partner, first)
 
 
 async def some(content: bytes) -> AsyncIterator[bytes]:

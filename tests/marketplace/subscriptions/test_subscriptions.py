@@ -65,6 +65,10 @@ async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less
         for _ in range(2):
             made = await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
             assert made.headers["location"] == f"/en/subscriptions/{form}"
+        await execute("UPDATE offer SET withdrawn_at = $1", clock.now())
+        made = await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
+        assert made.headers["location"] == f"/en/subscriptions/{form}", "though it is on sale no more"
+        await execute("UPDATE offer SET withdrawn_at = NULL")
         again = await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"})
         assert "subscribed to this dataset already" in text_of(again)
         assert (

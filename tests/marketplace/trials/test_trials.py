@@ -38,6 +38,10 @@ async def test_a_partner_tries_an_older_release_once() -> None:
         for _ in range(2):
             begun = await browser.submit("/en/datasets/lyon/trial", {}, form_id=form)
             assert begun.headers["location"] == "/en/trial"
+        await execute("UPDATE offer SET withdrawn_at = $1", clock.now())
+        assert (await browser.submit("/en/datasets/lyon/trial", {}, form_id=form)).status_code == 303
+        assert (await browser.submit("/en/datasets/lyon/trial", {})).status_code == 404
+        await execute("UPDATE offer SET withdrawn_at = NULL")
         assert "has had its trial" in text_of(await browser.submit("/en/datasets/lyon/trial", {}))
         shown = await browser.get("/en/trial")
         html5lib.HTMLParser(strict=True).parse(shown.text)
