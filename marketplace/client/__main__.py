@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import os
 import sys
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
 
 from marketplace.client.client import BrokenFileError, Client, Refused
 
@@ -33,36 +34,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         client = Client(given.site, os.environ.get("PARTAGE_KEY", ""))
-        for line in _list(client) if given.command == "list" else _get(client, given):
-            print(line)
-    except (Refused, BrokenFileError, ValueError, URLError) as error:
-        print(error, file=sys.stderr)
+        return _list(client) if given.command == "list" else _get(client, given)
+    except (Refused, ValueError, OSError, HTTPException) as error:
+        print(str(error) or type(error).__name__, file=sys.stderr)
         return 1
-    return 0
 
 
 def open_entitlements(client: Client) -> Iterator[tuple[str, str]]:
-    """Yield the entitlements that are open, each with its dataset, the latest first."""
-    after, more = None, True
+    """Yield the entitlements that are open now, each with its dataset, the latest first.
+
+    One whose payment is disputed is among them, because the API does not say so before it refuses the download.
+    """
+    after, more, now = None, True, dt.datetime.now(dt.UTC)
     while more:
         answer = client.list_entitlements(after=after)
         for one in answer["entitlements"]:
-            if one["revoked_at"] is None and one["recalled_at"] is None:
+            starts_at, ends_at = (dt.datetime.fromisoformat(one[name]) for name in ("starts_at", "ends_at"))
+            if one["revoked_at"] is None and one["recalled_at"] is None and starts_at <= now < ends_at:
                 yield one["id"], one["dataset"]
         after, more = answer.get("after"), answer["has_more"]
 
 
-def _list(client: Client) -> Iterator[str]:
-    return (f"{one}  {dataset}" for one, dataset in open_entitlements(client))
+def _list(client: Client) -> int:
+    for one, dataset in open_entitlements(client):
+        print(f"{one}  {dataset}")
+    return 0
 
 
-def _get(client: Client, given: argparse.Namespace) -> Iterator[str]:
+def _get(client: Client, given: argparse.Namespace) -> int:
+    """Download what is wanted; what is refused is said, and the rest still comes."""
     known = dict(open_entitlements(client))
     wanted = [one for one, dataset in known.items() if given.what in ("", one, dataset)]
     if not wanted:
         raise ValueError(f"There is no open entitlement {given.what}; `partage list` lists them.")
+    refused = 0
     for one in wanted:
-        yield str(client.get(one, given.to, file_format=given.format))
+        try:
+            print(client.get(one, given.to, file_format=given.format))
+        except (Refused, BrokenFileError) as error:
+            print(f"{one}: {error}", file=sys.stderr)
+            refused = 1
+    return refused
 
 
 if __name__ == "__main__":

@@ -31,15 +31,15 @@ class Client(Operations):
         with self.open("GET", f"/api/v1/entitlements/{entitlement}/download", query={"format": file_format}) as answer:
             name = answer.headers.get_filename() or f"{entitlement}.{file_format}"
             target = to / Path(name).name if to.is_dir() else to
-            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".partage-", delete=False) as file:
-                shutil.copyfileobj(answer, file, CHUNK_BYTES)
-            came = Path(file.name)
-            length = int(answer.headers.get("content-length") or came.stat().st_size)
-            seal = sealed["cells_sha256"] if file_format == PARQUET else ""
-            if came.stat().st_size != length or (seal and _digest(came) != seal):
-                came.unlink()
-                raise BrokenFileError(f"{target.name} is not the file that was sealed, and was not kept; ask again")
-            came.replace(target)
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".partage-") as folder:
+                with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+                    shutil.copyfileobj(answer, file, CHUNK_BYTES)
+                came = Path(file.name)
+                length = int(answer.headers.get("content-length") or came.stat().st_size)
+                seal = sealed["cells_sha256"] if file_format == PARQUET else ""
+                if came.stat().st_size != length or (seal and _digest(came) != seal):
+                    raise BrokenFileError(f"{target.name} is not the file that was sealed, and was not kept; ask again")
+                came.replace(target)
         return target
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import uuid
 import venv
-from http.client import HTTPResponse
+from http.client import HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -22,12 +22,13 @@ from marketplace.client.__main__ import main
 from marketplace.client.asking import Refused
 from marketplace.client.client import BrokenFileError, Client
 from marketplace.client.operations import Operations
+from marketplace.database import execute
 from marketplace.identity.key_actions import create_key
 from tests.api_client import FOLDER, formatted, read_document, written
-from tests.marketplace.delivery.test_downloads import customers
+from tests.marketplace.delivery.test_downloads import Customer, customers
 from tests.marketplace.docs.test_names_and_blocks import blocks_of
 from tests.marketplace.payments.test_off_session import save
-from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop
+from tests.marketplace.purchases.shop import jobs, make_buyer, make_sale, open_shop
 from tests.support.clients import environment, run, site
 from tests.support.reads import fetch_value
 from tests.support.waiting import until
@@ -84,12 +85,62 @@ async def test_files_are_fetched_whole_or_not_at_all(
             with pytest.raises(Refused, match="307: HTTP 307"):  # a redirect is not followed: the key is for one site
                 await asyncio.to_thread(client.ask, "GET", "/nowhere")
             assert await asyncio.to_thread(asked_everything, client) > 35
+            await check_that_the_rest_comes(customer, address, tmp_path, capsys)
             await object_store.put(object_store.cells_key(customer.bought["release"]), b"PAR1 and something else PAR1")
             before = sorted(tmp_path.iterdir())  # noqa: ASYNC240 (a folder of the test)
             with pytest.raises(BrokenFileError):
                 await asyncio.to_thread(client.get, mine, tmp_path / "broken.parquet")
             assert sorted(tmp_path.iterdir()) == before  # noqa: ASYNC240 (a folder of the test)
     assert stripe
+
+
+async def check_that_the_rest_comes(
+    customer: Customer, address: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Check that neither a licence that ended nor one that is refused keeps the others from coming."""
+    for name in ("ended", "disputed"):
+        sold = await make_sale(customer.browser, customer.partner, customer.bought["release"])
+        of = "FROM licence WHERE licence.id = entitlement.licence AND licence.purchase_order = $1"
+        if name == "ended":
+            await execute(f"UPDATE entitlement SET ends_at = starts_at + interval '1 microsecond' {of}", sold["id"])
+        else:
+            await execute(f"UPDATE entitlement SET suspended_at = now() {of}", sold["id"])
+    target = folder / "cron.parquet"
+    capsys.readouterr()
+    assert await asyncio.to_thread(main, ["--site", address, "get", "--to", str(target)]) == 1
+    out, err = capsys.readouterr()
+    assert out == f"{target}\n", "what was bought first comes last"
+    assert target.exists()
+    assert (err.count("\n"), "disputed" in err) == (1, True), err
+    await execute("UPDATE entitlement SET suspended_at = NULL")
+    where = str(folder / "nowhere" / "file")
+    assert await asyncio.to_thread(main, ["--site", address, "get", "--to", where]) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
+async def test_what_breaks_on_its_way_is_a_sentence_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sealed = b'{"cells_sha256": ""}'
+    head = b"HTTP/1.1 200 OK\r\nconnection: close\r\n"
+    answers = [
+        head + b"content-length: %d\r\n\r\n" % len(sealed) + sealed,
+        head + b"transfer-encoding: chunked\r\n\r\n5\r\nPA",
+        b"nonsense\r\n",
+    ]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answers.pop(0))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(IncompleteRead):
+            await asyncio.to_thread(Client(address).get, "1", tmp_path)
+        assert await asyncio.to_thread(main, ["--site", address, "list"]) == 1
+    assert "nonsense" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 (a folder of the test)
 
 
 def asked_everything(client: Client) -> int:
