@@ -323,6 +323,7 @@ async def _settle_some() -> int:
         await execute(SQL["write_licences"], ids, licences, terms, *rates, hold)
         ends = [rules.months_later(one.money_at, one.months) for one in paid]
         await execute(SQL["write_entitlements"], ids, licences, ends)
+        await execute(SQL["write_of_past_recalls"], ids, clock.now())
         await record_posted_sales({one.quote: one.money_at for one in paid})
         await record_all([_sale(one) for one in paid])
         await issue_invoices(ids)

@@ -28,9 +28,11 @@ CREATE INDEX IF NOT EXISTS invoice_by_order ON invoice (purchase_order);
 DROP INDEX IF EXISTS one_invoice_an_order;
 CREATE INDEX IF NOT EXISTS invoice_correction_by_order ON invoice_correction (purchase_order);
 
--- Writes to who has a licence of a release that is called back, in the transaction that does it.
+-- Writes to who has a licence of a release that is called back, in the transaction that does it. It waits for licences that
+-- are being written, and those of later wait for it: they read the recall, and write of it themselves.
 CREATE OR REPLACE FUNCTION write_of_recall() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM FROM release WHERE id = NEW.release FOR UPDATE;
     PERFORM write_messages(
         'release_recalled',
         NEW.revoked_at,

@@ -124,6 +124,23 @@ SELECT gen_random_uuid(), given.licence, sold.partner, sold.release, sold.paid_a
 FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS given (id, licence, ends_at)
 JOIN purchase_order AS sold USING (id);
 
+-- name: write_of_past_recalls
+-- Writes, at the instant $2, to the partners of the paid orders $1 whose release was called back before they paid. The
+-- trigger of a recall writes the same to who has a licence then.
+SELECT write_messages(
+    'release_recalled',
+    $2,
+    array_agg(entitlement.id::text),
+    array_agg('partner'::text),
+    array_agg(entitlement.partner::text),
+    array_agg(jsonb_build_object('order', purchase_order.number, 'id', purchase_order.id)::text)
+)
+FROM purchase_order
+JOIN licence ON licence.purchase_order = purchase_order.id
+JOIN entitlement ON entitlement.licence = licence.id
+JOIN revocation ON revocation.release = entitlement.release
+WHERE purchase_order.id = ANY($1::uuid[]) AND entitlement.ends_at > $2;
+
 -- name: lapse_orders
 -- Lapses at most $2 orders whose payment failed or expired, that were ordered until $1, or until $3 where a transfer is
 -- awaited; one whose bank has yet to honour a debit waits. Returns their ids.

@@ -10,11 +10,12 @@ import pytest
 from marketplace import clock
 from marketplace.database import execute, transaction
 from marketplace.datasets.publishing import revoke
+from marketplace.notifications.actions import notify_programs
 from marketplace.purchases.reminders import write_reminders
 from tests.marketplace.catalogue.shop import make_release
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.messages.written import catch_up, kinds_written
-from tests.marketplace.purchases.shop import make_buyer, make_sale, open_shop
+from tests.marketplace.purchases.shop import jobs, make_buyer, make_quote, make_sale, open_shop, pay, place_order
 from tests.support.reads import fetch, fetch_value
 
 
@@ -48,3 +49,24 @@ async def test_licensees_learn_of_a_newer_release_a_recall_and_an_end(stripe: An
         shown = text_of(await browser.get("/en/inbox"))
         assert "A release that you bought was called back" in shown
         await catch_up()
+
+
+async def test_who_pays_after_a_recall_learns_of_it_then_and_once(stripe: Any) -> None:
+    del stripe
+    release, partner = await open_shop(), await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        await make_sale(browser, partner, release)
+        late = await make_quote(partner, release)
+        page = (await place_order(browser, late)).headers["location"]
+        await revoke(release, reason_fr="Erreur", reason_en="A mistake", by="Léa")
+        notified = """SELECT purchase_order.quote = $1 AS is_late FROM message
+                  JOIN purchase_order ON purchase_order.id::text = message.details ->> 'id'
+                  WHERE message.kind = 'release_recalled' AND message.recipient = $2 ORDER BY message.created_at"""
+        assert [row["is_late"] for row in await fetch(notified, late, str(partner))] == [False]
+        await pay(page)
+        for _ in range(2):
+            await jobs()
+        assert [row["is_late"] for row in await fetch(notified, late, str(partner))] == [False, True]
+        await notify_programs()
+        assert await fetch_value("SELECT count(*) FROM partner_event WHERE kind = 'release.recalled'") == 2
