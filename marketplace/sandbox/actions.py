@@ -11,7 +11,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.database import fetch_row, fetch_scalar, select
 from marketplace.errors import NotFound
-from marketplace.identity.actions import create_partner, vet_partner
+from marketplace.identity.actions import accept_invitation, create_partner, invite_colleague, vet_partner
 from marketplace.identity.tables import Partner, Person
 from marketplace.sandbox.rules import LASTS, Pass, company_id_of, read_pass, write_pass
 from marketplace.settings import settings
@@ -61,6 +61,16 @@ async def enter(text: str) -> uuid.UUID:
         partner_id=given.company_id,
     )
     await vet_partner(partner, "sandbox")
-    person = await fetch_scalar(uuid.UUID, Person.select(Person.id).where(Person.partner == partner).limit(1))
-    assert person, "a company has the person it was made with"
+    if not await _find_administrator(partner):  # The last of its people erased themselves there: somebody begins anew.
+        email = f"{given.company_id}@{NOBODYS_DOMAIN}"
+        code = await invite_colleague(partner, email=email, name="Sandbox", invitation_id=uuid.uuid4())
+        await accept_invitation(code, secrets.token_urlsafe(), "fr")
+    person = await _find_administrator(partner)
+    assert person, "who joins a company without people administers it"
     return person
+
+
+async def _find_administrator(partner: uuid.UUID) -> uuid.UUID | None:
+    """Return the one who administers a company for the longest time; None where it has no people any more."""
+    is_one = (Person.partner == partner) & Person.ended_at.is_null() & (Person.is_member == False)  # noqa: E712 (Piccolo)
+    return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(is_one).order_by(Person.created_at).limit(1))

@@ -18,16 +18,20 @@ import pytest
 
 from marketplace import clock
 from marketplace.app import create_app
+from marketplace.identity import actions as identity
+from marketplace.identity.ending import remove_colleague, set_administrator
 from marketplace.identity.key_actions import create_key
+from marketplace.sandbox.actions import enter as enter_by
 from marketplace.sandbox.rules import LASTS
 from marketplace.setting_checks import problems
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from tests.conftest import as_serving
-from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, make_buyer, open_shop, pay
 from tests.marketplace.purchases.test_machines import machine_of
 from tests.support.ports import free_port
+from tests.support.reads import fetch_value
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -109,6 +113,7 @@ async def test_a_pass_lets_a_company_into_the_sandbox_of_its_site_alone(monkeypa
         with clock.shifted(LASTS):
             assert (await browser.get(f"/en/sandbox/enter?pass={shown}")).status_code == 410
         assert (await browser.get("/en/sandbox")).status_code == 404, "a sandbox has none of its own"
+        await letting_in_again(shown)
     monkeypatch.setenv("PARTAGE_SANDBOX_OF", public_key(settings().signing_key).hex())
     settings.cache_clear()
     found = list(problems(settings()))
@@ -117,6 +122,29 @@ async def test_a_pass_lets_a_company_into_the_sandbox_of_its_site_alone(monkeypa
     monkeypatch.setenv("PARTAGE_SANDBOX_OF", "key")
     settings.cache_clear()
     assert any("64 hex digits" in one for one in problems(settings()))
+
+
+async def letting_in_again(shown: str) -> None:
+    """Enter as who administers the company, even where people were removed, joined as members or erased themselves."""
+    first = await enter_by(shown)
+    company = await fetch_value("SELECT partner FROM person WHERE id = $1", first)
+    people = []
+    for number in range(2):
+        email = f"{number}@sandbox.example"
+        code = await identity.invite_colleague(company, email=email, name="Colleague", invitation_id=uuid.uuid4())
+        people.append(await identity.accept_invitation(code, PASSWORD, "en"))
+    member, second = people
+    await set_administrator(company, second, administrator=True, by=first)
+    assert await enter_by(shown) == first, "the one who administers it for the longest time"
+    await remove_colleague(company, first, by=second)
+    assert await enter_by(shown) == second
+    for person in (member, second):
+        await identity.erase_person(person)
+    anew = await enter_by(shown)
+    assert anew not in (first, member, second)
+    assert await enter_by(shown) == anew
+    await identity.erase_person(anew)
+    assert await enter_by(shown) != anew, "even so"
 
 
 @pytest.mark.deep
