@@ -170,7 +170,7 @@ FAULTS = (
     Fault(
         "a close forgets its rows",
         "marketplace/earnings/month_close.py",
-        'await copy_columns("closing_share", {"subscriber": chunk.references, "payable_micro": chunk.amounts})',
+        'await copy_columns("closing_share", columns)',
         "pass",
         (f"{EARNINGS}/test_month_close.py::test_what_was_held_becomes_theirs_when_its_month_is_over",),
     ),

@@ -47,7 +47,6 @@ CREATE OR REPLACE FUNCTION begin_closing(close bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     PERFORM make_closing_table('closing_share', close, '');
-    EXECUTE format('ALTER TABLE closing_share ALTER close SET DEFAULT %s', close);
 END $$;
 
 -- Puts what is written aside as a full part, and makes the next.
@@ -102,7 +101,7 @@ BEGIN
         EXECUTE format('ALTER TABLE %I RENAME TO %I', written.name, leaf);
         EXECUTE format('ALTER INDEX %I RENAME TO %I', written.name || '_pkey', leaf || '_pkey');
         EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', whole, leaf, first, last + 1);
-        EXECUTE format('ALTER TABLE %I ALTER close DROP DEFAULT, DROP CONSTRAINT IF EXISTS in_range', leaf);
+        EXECUTE format('ALTER TABLE %I DROP CONSTRAINT IF EXISTS in_range', leaf);
         EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I '
                        'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', leaf);
     END LOOP;

@@ -260,7 +260,12 @@ async def _write(close: int, chunk: Chunk, *, begins_a_part: bool) -> None:
         people = len(chunk.references)
         if begins_a_part:
             await execute("SELECT begin_closing_part($1)", close)
-        await copy_columns("closing_share", {"subscriber": chunk.references, "payable_micro": chunk.amounts})
+        columns = {
+            "close": np.full(people, close, np.int64),
+            "subscriber": chunk.references,
+            "payable_micro": chunk.amounts,
+        }
+        await copy_columns("closing_share", columns)
         await execute(
             """UPDATE share_close
                SET next_reference = $2, people = people + $3, shares_micro = shares_micro + $4 WHERE id = $1""",

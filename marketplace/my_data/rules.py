@@ -86,7 +86,8 @@ def scope_of_form(form: Any) -> Scope:  # noqa: ANN401 (a form's multi-dict)
 
 def _hours(first: str, last: str) -> tuple[int, ...]:
     """Return the hours from one to before another, past midnight where the second is not later; all day from 0 to 24."""
-    if not first.isdecimal() or not last.isdecimal() or int(first) not in HOURS or not 0 <= int(last) <= len(HOURS):
+    hours = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) <= 2  # noqa: PLR2004 (digits)
+    if not hours or int(first) not in HOURS or not 0 <= int(last) <= len(HOURS):
         raise Invalid("Choose hours from 0 to 24.", field="from_hour")
     begins, ends = int(first), int(last)
     if begins < ends:

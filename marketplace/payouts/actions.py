@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from marketplace.payouts.bank_file import FileRow
 
 LOCK: Final = "payouts"
+LINES_OF_HOLDERS: Final = """
+    SELECT payout.id, payout.subscriber FROM payout JOIN payout_run ON payout_run.id = payout.run
+    JOIN subscriber ON reference = payout.subscriber AND drafted_at >= claimed_at WHERE payout.id = ANY ($1)"""  # a new holder reads nothing of it
 PAYEES_A_BATCH: Final = 10_000
 SENT_AT_ONCE: Final = 50_000
 """Payees of a run that a page may write the files of; a larger one is sent by a job."""
@@ -94,7 +97,6 @@ class PayoutId(Struct, frozen=True):
     id: uuid.UUID
 
 
-# ------------------------------------------------------------------ draft, prepare, approve, cancel
 async def draft(actor: Actor | None = None, *, route: str = "sepa") -> uuid.UUID | None:
     """Draft a run for everyone due and return it; None when nobody is. The clock's draft awaits its first pair of eyes."""
     if route not in ("sepa", "stripe"):
@@ -187,7 +189,6 @@ async def cancel(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
         await note_action(actor, "cancel_payout_run", run, reason=reason)
 
 
-# ------------------------------------------------------------------ sent
 async def ask_to_send(run: uuid.UUID, actor: Actor) -> None:
     """Send a run, now or, where its files take longer than a page may, by the next job; clicked again, once."""
     row = await get_run(run)
@@ -226,7 +227,7 @@ async def send_asked() -> int:
                         PayoutRun.send_asked_at: None,
                         PayoutRun.send_problem: str(refusal),
                     }
-                ).where(PayoutRun.id == row.id)
+                ).where((PayoutRun.id == row.id) & (PayoutRun.state == "approved"))
     return sent
 
 
@@ -310,29 +311,34 @@ async def decide_about_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay:
         left_out = await list_left_out(run)
         if row.state != "sent" or not left_out:
             return
-        now = clock.now()
+        files, now = await _files_of(run, {one.batch for one in left_out}), clock.now()
         await _recredit({one.id: one.reason for one in left_out}, now)
         if (await get_run(run)).state == "sent":
-            await _replace_files(run, {one.batch for one in left_out}, now, row.file_sequence + 1)
+            await _replace_files(run, files, now, row.file_sequence + 1)
 
 
-async def _replace_files(run: uuid.UUID, batches: set[int], now: dt.datetime, sequence: int) -> None:
-    """Replace the files of a run that have any of these batches."""
+async def _files_of(run: uuid.UUID, batches: set[int]) -> list[FileRow]:
+    """Return the files that have any of these batches; refuse if one has paid somebody: its replacement pays them too."""
+    all_files = await list_files(run)
+    files = [file for file in all_files if any(file.first_batch <= batch <= file.last_batch for batch in batches)]
+    for file in files:
+        its = (Payout.run == run) & (Payout.batch >= file.first_batch) & (Payout.batch <= file.last_batch)
+        if await Payout.exists().where(its & (Payout.state == "settled")):
+            raise Conflict("The bank has paid people of this file already: nobody is left out of it any more.")
+    return files
+
+
+async def _replace_files(run: uuid.UUID, files: Sequence[FileRow], now: dt.datetime, sequence: int) -> None:
+    """Replace these files of a run."""
     execute_on = sepa.next_working_day(now.date())
-    former = [
-        replace(file, sequence=file.sequence + 1, made_at=now, execute_on=execute_on)
-        for file in await list_files(run)
-        if any(file.first_batch <= batch <= file.last_batch for batch in batches)
-    ]
-    files = await write_files(run, former)
-    await record_files(run, files)
+    former = [replace(file, sequence=file.sequence + 1, made_at=now, execute_on=execute_on) for file in files]
+    await record_files(run, await write_files(run, former))
     first = next((file.file_sha256 for file in await list_files(run) if file.file_sha256), None)
     await PayoutRun.update(
         {PayoutRun.file_sequence: sequence, PayoutRun.file_sha256: first, PayoutRun.execute_on: execute_on}
     ).where(PayoutRun.id == run)
 
 
-# ------------------------------------------------------------------ answered
 async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int:
     """Record what the bank says of one of a run's files (pain.002), once, and return how many payouts it refuses.
 
@@ -388,14 +394,14 @@ async def _file_of(run: uuid.UUID, report: sepa.StatusReport) -> FileRow:
     raise Invalid("This report is about another file: {message}.", message=report.about or "–")
 
 
-# ------------------------------------------------------------------ settled, or returned
 async def settle(payouts: Sequence[uuid.UUID], at: dt.datetime) -> int:
     """Record that the bank has paid these open payouts out; return how many were open. Its money is entered with the line."""
     async with transaction():
         await lock(LOCK)
         rows = await fetch_rows(RunOfPayout, SQL["settle_payouts"], list(payouts), at)
         await execute(SQL["end_runs"], list({row.run for row in rows}), at)
-        await send_each(payout_sent.KIND, [(row.id, Recipient("line", str(row.subscriber)), {}) for row in rows])
+        lines = await fetch_rows(LineOfPayout, LINES_OF_HOLDERS, [row.id for row in rows])
+        await send_each(payout_sent.KIND, [(line.id, Recipient("line", str(line.subscriber)), {}) for line in lines])
     return len(rows)
 
 
@@ -456,7 +462,7 @@ async def _recredit(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:
     refusing = list(sepa.REFUSES_THE_ACCOUNT)
     people = await fetch_scalar(int, SQL["fail_payouts"], payouts, reasons, moved_by, now, refusing)
     assert people == len(payouts)
-    lines = await fetch_rows(LineOfPayout, select(LineOfPayout, Payout).where(Payout.id.is_in(payouts)))
+    lines = await fetch_rows(LineOfPayout, LINES_OF_HOLDERS, payouts)
     for kind, of_names in ((payout_refused.KIND, False), (payee_differs.KIND, True)):
         theirs = [line for line in lines if (refused[line.id] in NAME_DIFFERS) is of_names]
         await send_each(kind, [(line.id, Recipient("line", str(line.subscriber)), {}) for line in theirs])

@@ -230,7 +230,6 @@ class RunStateRow(Struct, frozen=True):
     send_asked_at: dt.datetime | None
 
 
-# ------------------------------------------------------------------ a subscriber's own
 async def get_outlook(line: int, payable_micro: int, now: dt.datetime) -> Outlook:
     """Return when and how a line is paid next: its threshold, how far it is, its bank details, what is under way."""
     choice = await fetch_row(ChoiceRow, SQL["find_choice"], line)
@@ -272,7 +271,6 @@ async def list_details(line: int) -> list[DetailsRow]:
     return await fetch_rows(DetailsRow, SQL["list_details"], line)
 
 
-# ------------------------------------------------------------------ finance's runs
 async def get_run(run: uuid.UUID, *, locked: bool = False) -> RunStateRow:
     """Return a run, locked until the transaction ends where asked; refuses NotFound."""
     query = select(RunStateRow, PayoutRun).where(PayoutRun.id == run)

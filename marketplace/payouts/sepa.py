@@ -61,7 +61,6 @@ REPEATED: Final = frozenset({"AM05", "DU01", "DUPL"})
 REJECTED: Final = "RJCT"
 
 
-# ------------------------------------------------------------------ what a subscriber writes
 def check_iban(text: str) -> str:
     """Return an IBAN without its spaces; refuse one that no SEPA transfer can reach, saying what is wrong with it."""
     number = stdnum_iban.compact(text)
@@ -120,7 +119,6 @@ def _dropped(found: re.Match[str]) -> str:
     return "" if unicodedata.combining(found[0]) else "."
 
 
-# ------------------------------------------------------------------ what a bank calls our runs, batches and payouts
 def message_of(run: uuid.UUID, sequence: int = 0) -> str:
     """Return the message id of a run's file: of the run alone, so that the bank knows a repeat; another if it is replaced."""
     assert 0 <= sequence < len(FILE_LETTERS), "a run has three groups of payees to leave out, so a few files"
@@ -145,7 +143,6 @@ def next_working_day(day: dt.date) -> dt.date:
     return following
 
 
-# ------------------------------------------------------------------ what the bank is asked
 @dataclass(frozen=True, slots=True)
 class Payer:
     """Who pays, from which account, on which day."""
@@ -321,7 +318,6 @@ def _minor(decimal: str) -> int:
     return int(whole) * 100 + int(cents.ljust(2, "0")[:2])
 
 
-# ------------------------------------------------------------------ what the bank answers
 @dataclass(frozen=True, slots=True)
 class StatusReport:
     """What one pain.002 says of one file of ours."""

@@ -26,6 +26,8 @@ from marketplace.earnings.tables import ShareRun
 from marketplace.identity.tables import Person, Subscriber
 from marketplace.personal_data import FOR_GOOD, NOBODYS, Ends, Erasure, Of, PersonalData
 
+DRAFTED_FOR_ME = "drafted_at >= (SELECT coalesce(claimed_at, '-infinity') FROM subscriber WHERE reference = me.line)"
+
 
 class BankDetails(Table, db=DB, tablename="bank_details"):
     """Where one subscriber wants their money: sealed with a key outside the database, never edited, only replaced."""
@@ -211,7 +213,8 @@ class Payout(Table, db=DB, tablename="payout"):
         FOR_GOOD,
         exported=True,
         erasure=Erasure.PSEUDONYM,
-        find="subscriber = me.line AND run IN (SELECT id FROM payout_run WHERE drafted_at > me.since)",
+        find="subscriber = me.line AND run IN (SELECT id FROM payout_run WHERE drafted_at > me.since"
+        f" AND {DRAFTED_FOR_ME})",
     )
     id = UUID(primary_key=True)
     run = UUID(default=None)
@@ -244,7 +247,8 @@ class PayeeCheck(Table, db=DB, tablename="payee_check"):
         FOR_GOOD,
         exported=True,
         erasure=Erasure.PSEUDONYM,
-        find="payout IN (SELECT id FROM payout WHERE subscriber = me.line) AND checked_at > me.since",
+        find="checked_at > me.since AND payout IN (SELECT payout.id FROM payout JOIN payout_run ON payout_run.id = run"
+        f" WHERE subscriber = me.line AND {DRAFTED_FOR_ME})",
     )
     payout = ForeignKey(Payout, null=False, on_delete=OnDelete.restrict, primary_key=True)
     outcome = Text()

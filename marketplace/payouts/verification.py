@@ -91,7 +91,6 @@ class LeftOut(Struct, frozen=True):
         return REASONS[self.outcome]
 
 
-# ------------------------------------------------------------------ asked before a run is sent
 async def verify(run: uuid.UUID, actor: Actor) -> int:
     """Ask our bank about every payee of a run that is not sent; return how many it was asked about. Asked again, the rest.
 
@@ -146,7 +145,6 @@ async def _write(outcomes: Mapping[uuid.UUID, str], *, source: str) -> None:
     await execute(SQL["write_checks"], list(outcomes), list(outcomes.values()), source, clock.now())
 
 
-# ------------------------------------------------------------------ said in a report on the file
 def is_about_names(report: StatusReport) -> bool:
     """Return whether a report says which names match, rather than what was refused."""
     return report.group_status in OF_FILES or any(status in IN_REPORTS for status, _ in report.transfers.values())
@@ -164,7 +162,6 @@ async def note_report(payouts: Mapping[str, uuid.UUID], report: StatusReport) ->
     return sum(outcome != MATCH for outcome in outcomes.values())
 
 
-# ------------------------------------------------------------------ decided
 async def decide_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay: bool) -> None:
     """Decide about all payees of a run with one outcome: pay them, or leave them out. Decided again, nothing changes."""
     if outcome not in OUTCOMES:

@@ -87,6 +87,7 @@ async def test_a_person_who_refuses_two_sectors_their_home_and_the_nights() -> N
         assert "insurance" not in shown["sector"]
         for wrong, sentence in (
             ({"from_hour": "x"}, "hours from 0 to 24"),
+            ({"to_hour": "9" * 5_000}, "hours from 0 to 24"),
             ({"first_day": "soon"}, "year, month and day"),
             ({"last_day": "2025-01-01"}, "before the first"),
         ):

@@ -119,6 +119,25 @@ async def test_a_run_is_cut_into_files_with_ids_and_sums_of_their_own_and_each_i
         assert [await payees.balance_of(line) // 10_000 for line in (1, 7, 9)] == [0, 5000, 5000]
 
 
+async def test_nobody_is_left_out_of_a_file_that_the_bank_has_paid_people_of() -> None:
+    """The file that replaces one pays all who are left in it, under another message id: who was paid would be again."""
+    with payees.paying(PAYOUT_FILE_PAYEES="4"):
+        await nine_payees()
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
+        run = await payees.sent(nora=nora, paul=paul)
+        seventh = payees.iban_of(7)
+        bank = Bank(payees.OUR_IBAN, books_batches=False, names={seventh: "RVNM"}, rejects={seventh: "AC04"})
+        file = await payees.file_of(run, 2)
+        assert await payouts.record_answer(run, bank.verify(file), paul) == 0
+        bank.submit(file)  # the bank pays the others, and what it says of the seventh is lost on its way
+        await payees.bank_day(bank)
+        assert "settled" in (await states()).values()
+        with pytest.raises(Conflict, match="paid people of this file already"):
+            await payouts.decide_about_names(run, paul, outcome="none", pay=False)
+        assert (await states())[7] == "open"
+        await payouts.decide_about_names(run, paul, outcome="none", pay=True)
+
+
 async def test_a_file_whose_payees_are_all_left_out_is_none_and_a_smaller_file_than_a_batch_is_refused() -> None:
     with payees.paying(PAYOUT_FILE_PAYEES="2", PAYOUT_FILE_BYTES="1300"):
         await nine_payees()

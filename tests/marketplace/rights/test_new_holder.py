@@ -15,6 +15,7 @@ from marketplace.identity import actions as identity
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import payout_sent
 from marketplace.messages.rules import Recipient
+from marketplace.payouts import actions as payouts
 from marketplace.reverse_auctions import actions as asks
 from marketplace.reverse_auctions.queries import list_auctions
 from marketplace.rewards import actions as rewards
@@ -69,6 +70,20 @@ async def test_a_new_holder_reads_no_release_receipt_or_payout_of_the_former_one
             )
 
 
+async def test_a_new_holder_gets_no_message_or_copy_of_the_former_ones_last_payout() -> None:
+    async with somebody() as zoe:
+        await erase(zoe.id, last_payout=True)
+        await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
+        [(_, code)] = await identity.issue_activation_codes([LINE])
+        heir = await identity.claim_line(LINE, code, email="an@heir.example", name="Ann", password=PASSWORD)
+        payout = await fetch_value("SELECT id FROM payout WHERE subscriber = $1", LINE)
+        assert await payouts.settle([payout], clock.now()) == 1
+        assert await payouts.recredit_returned({payout: "AC04"}, clock.now()) == 1
+        written = await fetch("SELECT kind FROM message WHERE audience = 'line' AND recipient = $1", str(LINE))
+        assert not {"payout_sent", "payout_refused"} & {row["kind"] for row in written}
+        assert str(payout) not in await copied(heir, "payout")
+
+
 async def test_a_new_holder_learns_nothing_of_the_former_ones_gifts_and_gives_nothing_for_them() -> None:
     """A gift says what somebody believes in: neither pages nor receipt nor copy show it, and the choice ends with its holder."""
     async with somebody() as zoe:
@@ -106,11 +121,11 @@ async def test_a_new_holder_learns_nothing_of_the_former_ones_gifts_and_gives_no
         assert not await list_gifts_of_year(LINE, year)
 
 
-async def copied(person: uuid.UUID) -> str:
-    """Return what the copy of a person's data says of rewards."""
+async def copied(person: uuid.UUID, of: str = "reward") -> str:
+    """Return what the copy of a person's data says of lists whose name has `of` in it."""
     with await write_copy(person) as file, zipfile.ZipFile(file) as made:
         lists = json.loads(made.read("data.json"))["lists"]
-        return json.dumps({name: rows for name, rows in lists.items() if "reward" in name})
+        return json.dumps({name: rows for name, rows in lists.items() if of in name})
 
 
 async def test_a_new_holder_is_bound_by_no_ask_and_in_no_pause_of_the_former_one() -> None:
