@@ -253,10 +253,8 @@ CROSS JOIN LATERAL (
 -- No order of a sale is paid or still may be.
     sale.state = 'due'
     AND NOT EXISTS (
-        SELECT
-        FROM purchase_order
-        WHERE id = sale.purchase_order
-          AND state IN ('awaiting_payment', 'paid', 'refunded', 'charged_back')
+        SELECT FROM purchase_order
+        WHERE id = sale.purchase_order AND state IN ('awaiting_payment', 'paid', 'refunded', 'charged_back')
     )
 
 -- fragment: called_back
@@ -374,8 +372,7 @@ SELECT EXISTS (
 ) AND (
     EXISTS (
         SELECT
-        FROM bid
-        JOIN auction ON auction.id = bid.auction
+        FROM bid JOIN auction ON auction.id = bid.auction
         JOIN auction_lead AS lead ON lead.auction = auction.id
         WHERE bid.partner = $1
           AND bid.position IS NOT NULL
@@ -424,8 +421,8 @@ LIMIT $1
 FOR UPDATE OF deposit SKIP LOCKED;
 
 -- name: write_defaults
--- Writes who did not pay for the auction $1, at $2, barred until $3, and what each owes: by how much each lot went for
--- less in the round $4, or is sold for less as usual, at its reserve.
+-- Writes who did not pay for the auction $1, or (for any) whose bank reversed it since $4, at $2, barred until $3, and
+-- what each owes: by how much each lot went for less later, or is sold for less as usual, at its reserve. It grows.
 INSERT INTO auction_default (id, auction, partner, owed_minor, decided_at, barred_until)
 SELECT
     gen_random_uuid(),
@@ -441,14 +438,19 @@ LEFT JOIN LATERAL (
     SELECT max(next_sale.net_minor) AS net_minor
     FROM auction_sale AS next_sale
     JOIN auction_outcome AS next_outcome ON next_outcome.id = next_sale.outcome
-    WHERE next_outcome.auction = $1
-      AND next_outcome.round = $4
-      AND next_sale.release = sale.release
+    WHERE sale.state = 'defaulted' AND next_outcome.auction = outcome.auction
+      AND next_outcome.round > outcome.round AND next_sale.release = sale.release
 ) AS resold ON true
-WHERE outcome.auction = $1
-  AND sale.state = 'defaulted'
+LEFT JOIN LATERAL (
+    SELECT max(at) AS at FROM order_return WHERE purchase_order = sale.purchase_order AND kind = 'dispute'
+) AS reversed ON true
+WHERE ($1::uuid IS NULL OR outcome.auction = $1)
+  AND (sale.state = 'defaulted' OR sale.state = 'paid' AND reversed.at IS NOT NULL)
 GROUP BY outcome.auction, outcome.partner
-ON CONFLICT (auction, partner) DO NOTHING;
+HAVING outcome.auction = $1 AND bool_or(sale.state = 'defaulted') OR max(reversed.at) >= $4
+ON CONFLICT (auction, partner) DO UPDATE
+SET owed_minor = excluded.owed_minor, barred_until = greatest(auction_default.barred_until, excluded.barred_until)
+WHERE auction_default.owed_minor < excluded.owed_minor;
 
 -- name: list_uncollected
 -- What winners who did not pay owe beyond what is ours of their deposits and payments, where none of these is still on
@@ -494,7 +496,5 @@ FROM auction_deposit AS deposit
 JOIN payment ON payment.subject = deposit.id
 WHERE ending = 'forfeited'
   AND payment.state IN ('paid', 'refunded')
-  AND NOT EXISTS (
-      SELECT FROM journal_entry WHERE kind = 'deposit_forfeited' AND source_id = deposit.id::text
-  )
+  AND NOT EXISTS (SELECT FROM journal_entry WHERE kind = 'deposit_forfeited' AND source_id = deposit.id::text)
 LIMIT $1;

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from marketplace.auction_kinds.rows import LockedAuction
 
 BARRED_FOR: Final = dt.timedelta(days=180)
+BARS_REVERSED: Final = dt.timedelta(days=7)
+"""How long ago a reversal may be recorded that bars: who was reversed before there was this bar is not barred by it now."""
 
 
 class Rounds(Struct, frozen=True):
@@ -46,7 +48,7 @@ class Rounds(Struct, frozen=True):
 
 
 class RoundRow(Struct, frozen=True):
-    """One outcome, and the state of one of its sales and the place of its lot, if it won."""
+    """One outcome, its round or the last published, and the state of one of its sales and the place of its lot, if it won."""
 
     round: int
     pseudonym: str
@@ -65,7 +67,7 @@ async def second_chance(auction: uuid.UUID) -> int:
         if last.number < LAST_ROUND:
             await _award_again(locked, last)
         barred_until = locked.locked_at + BARRED_FOR
-        await execute(SQL["write_defaults"], auction, locked.locked_at, barred_until, last.number + 1)
+        await execute(SQL["write_defaults"], auction, locked.locked_at, barred_until, locked.locked_at)
         await grant_window_of(locked)
         await notify(auction)
     return defaulted
@@ -74,23 +76,11 @@ async def second_chance(auction: uuid.UUID) -> int:
 async def bar_reversed() -> int:
     """Record winners whose banks reversed what they had paid as ones who did not pay: what was left unpaid is sold as usual.
 
-    Nothing is awarded again, for the rounds are long over; each owes by how much a licence is sold for less at its reserve.
-    Return how many.
+    Nothing is awarded again, for the rounds are long over; each owes by how much a licence is sold for less at its reserve,
+    beside what it owes for other lots. Who did not know of this rule, reversed long ago, is not barred. Return how many.
     """
     now = clock.now()
-    return await execute(
-        """INSERT INTO auction_default (id, auction, partner, owed_minor, decided_at, barred_until)
-           SELECT gen_random_uuid(), outcome.auction, outcome.partner,
-                  sum(greatest(0, sale.net_minor - lot.reserve_minor)), $1, $2
-           FROM auction_sale AS sale
-           JOIN purchase_order ON purchase_order.id = sale.purchase_order AND charged_back_minor > 0
-           JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-           JOIN auction_lot AS lot ON lot.auction = outcome.auction AND lot.release = sale.release
-           WHERE sale.state = 'paid' GROUP BY outcome.auction, outcome.partner
-           ON CONFLICT (auction, partner) DO NOTHING""",
-        now,
-        now + BARRED_FOR,
-    )
+    return await execute(SQL["write_defaults"], None, now, now + BARRED_FOR, now - BARS_REVERSED)
 
 
 async def _award_again(auction: LockedAuction, last: Rounds) -> None:
@@ -122,7 +112,7 @@ async def _award_again(auction: LockedAuction, last: Rounds) -> None:
 async def _rounds(auction: uuid.UUID) -> Rounds:
     rows = await fetch_rows(
         RoundRow,
-        """SELECT outcome.round, outcome.pseudonym, sale.state, lot.position AS lot FROM auction_outcome AS outcome
+        """SELECT greatest(outcome.round, (SELECT max(round) FROM auction_round WHERE auction = $1)) AS round, outcome.pseudonym, sale.state, lot.position AS lot FROM auction_outcome AS outcome
            LEFT JOIN auction_sale AS sale ON sale.outcome = outcome.id
            LEFT JOIN auction_lot AS lot ON lot.auction = outcome.auction AND lot.release = sale.release
            WHERE outcome.auction = $1""",

@@ -19,12 +19,12 @@ from marketplace.auctions import charge
 from marketplace.auctions.actions import place_sealed_bid
 from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction, get_transcript, list_lots
-from marketplace.database import execute
+from marketplace.database import execute, transaction
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
 from marketplace.transparency.actions import keep_log
 from pricing.__main__ import main as pricing
-from pricing.auctions.replay import again
+from pricing.auctions.replay import again, replay
 from pricing.auctions.transcript import from_json, to_json
 from tests.marketplace.auctions.builders import Bidder, make_bidder, make_offer
 from tests.marketplace.auctions.test_money import end
@@ -191,6 +191,53 @@ async def test_lots_that_were_not_paid_go_to_the_next_and_the_others_stay(
     paid = await fetch_value("SELECT sum(net_minor) FROM auction_sale WHERE state = 'defaulted'")
     assert tuple(owed) == (pair.partner, paid - 2 * LYON)
     await a_changed_round_shows(auction, tmp_path, capsys)
+
+
+async def test_a_winner_owes_for_each_lot_that_it_does_not_pay() -> None:
+    """Of three lots one is not paid, then another, and a bank reverses the third; a reversal of long ago bars nobody."""
+    offer, lots = await make_offer(3, floor_minor=LYON)
+    auction = await announce(plan(offer, lots), by="Steward")
+    winner, rival = await make_bidder("winner"), await make_bidder("rival")
+    assert await seal(winner, auction, ([0, 1, 2], 40_000)) == "sealed"
+    assert await seal(rival, auction, ([0, 1, 2], 30_000)) == "sealed"
+    await end(auction)
+    await charge.charge_sales()
+    orders = [
+        await fetch_value("SELECT purchase_order FROM auction_sale WHERE release = $1", release) for release in lots
+    ]
+    with pytest.raises(InterruptedError, match="undone"):  # an order paid by hand alone has no payment, nor books
+        async with transaction():
+            await owes_more_and_more(auction, orders)
+            raise InterruptedError("undone")
+
+
+async def owes_more_and_more(auction: uuid.UUID, orders: Sequence[uuid.UUID]) -> None:
+    await execute("UPDATE auction_sale SET due_at = now()")
+    await execute("UPDATE purchase_order SET state = 'paid', paid_at = now() WHERE id = $1", orders[2])
+
+    async def owed() -> list[int]:
+        await ending.settle_sales()
+        return [row["owed_minor"] for row in await fetch("SELECT owed_minor FROM auction_default")]
+
+    for times, order in enumerate(orders[:2], 1):
+        await execute("UPDATE purchase_order SET state = 'lapsed' WHERE id = $1", order)
+        assert await owed() == [times * (10_000 - LYON)]
+    assert replay(from_json((await get_transcript(auction)).decode())).equal
+    for times, days in ((2, 8), (3, 0)):
+        dispute = await fetch_value(
+            """INSERT INTO dispute (id, charge_id, amount_minor, reason, status, state, opened_at)
+               VALUES ($1, 'ch', 100, 'fraudulent', 'lost', 'lost', now()) RETURNING id""",
+            f"du_{days}",
+        )
+        await execute(
+            """INSERT INTO order_return (id, purchase_order, kind, dispute, net_minor, vat_minor, total_minor, at)
+               VALUES ($1, $2, 'dispute', $3, 100, 0, 100, $4)""",
+            uuid.uuid4(),
+            orders[2],
+            dispute,
+            clock.now() - days * DAY,
+        )
+        assert await owed() == [times * (10_000 - LYON)]
 
 
 async def a_changed_round_shows(auction: uuid.UUID, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
