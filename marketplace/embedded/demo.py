@@ -31,7 +31,7 @@ from marketplace.embedded.seed_auctions import is_sealed_auction_over
 from marketplace.embedded.seed_history import begins_at
 from marketplace.embedded.seed_payouts import OUR_IBAN, bank_running
 from marketplace.embedded.seed_people import PEOPLE
-from marketplace.embedded.stripe_counterpart.app import create_counterpart
+from marketplace.embedded.stripe_counterpart.app import PAGES, Counterpart, create_counterpart
 from marketplace.errors import Conflict
 from marketplace.jobs.scheduler import ticking
 from marketplace.payments.rules import HANDLED_EVENTS, WEBHOOK_PATH
@@ -46,6 +46,8 @@ from migrations.runner import migrate
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from pathlib import Path
+
+    from litestar.types import ASGIApp
 
 FIRST_STRIPE_PORT = 8700
 FIRST_WITNESS_PORT = 8790
@@ -121,11 +123,13 @@ async def _run(site: socket.socket, stripe: socket.socket, platform: socket.sock
                 not await is_sealed_auction_over()
             ):  # the counterpart too must not see the present before the history is made
                 past.enter_context(clock.started_at(begins_at(now)))
-            async with counterpart_running(settings().state / "stripe.db", stripe, read_time=_read_time):
+            running = counterpart_running(settings().state / "stripe.db", stripe, read_time=_read_time)
+            async with running as counterpart:
                 if await _run_unless_stopped(seed(settings().state, progress, now, past.close), stop):
                     progress("opening the site", 1.0)
                     witnesses = witnesses_running(settings().state)
-                    async with _platform_running(platform), site_running(site), witnesses, ticking(), bank_running():
+                    opened = site_running(site, counterpart)
+                    async with _platform_running(platform), opened, witnesses, ticking(), bank_running():
                         _print_welcome()
                         await stop.wait()
     finally:
@@ -152,14 +156,16 @@ async def counterpart_running(
     *,
     control: bool = False,
     read_time: Callable[[], float] = time.time,
-) -> AsyncIterator[None]:
-    """Run the local Stripe counterpart in this event loop; `path` None keeps its state in memory.
+) -> AsyncIterator[Counterpart]:
+    """Run the local Stripe counterpart in this event loop, and yield it; `path` None keeps its state in memory.
 
+    A sandbox's partners are on other machines: its pages are under the site's address, see `site_running`.
     read_time: what time it is for the counterpart, in Unix seconds.
     """
-    counterpart = create_counterpart(path, control=control, daily_payouts=True, read_time=read_time)
+    pages_at = settings().url if settings().sandbox_of else ""
+    counterpart = create_counterpart(path, control=control, daily_payouts=True, read_time=read_time, pages_at=pages_at)
     async with _serving(uvicorn.Config(counterpart, access_log=False, **QUIETLY), listener):
-        yield
+        yield counterpart
 
 
 @contextlib.asynccontextmanager
@@ -181,8 +187,8 @@ def _read_time() -> float:
 
 
 @contextlib.asynccontextmanager
-async def site_running(listener: socket.socket) -> AsyncIterator[None]:
-    """Run the site, registered as the counterpart's only webhook endpoint."""
+async def site_running(listener: socket.socket, counterpart: Counterpart | None = None) -> AsyncIterator[None]:
+    """Run the site, registered as the counterpart's only webhook endpoint; a sandbox's has the counterpart's pages too."""
     async with httpx.AsyncClient(base_url=settings().stripe_url, auth=(LOCAL_STRIPE_KEY, "")) as stripe:
         known = (await stripe.get("/v1/webhook_endpoints", params={"limit": 100})).raise_for_status().json()["data"]
         for endpoint in known:
@@ -192,8 +198,20 @@ async def site_running(listener: socket.socket) -> AsyncIterator[None]:
         made = await stripe.post("/v1/webhook_endpoints", data={"url": address} | types)
         os.environ["STRIPE_WEBHOOK_SECRET"] = made.raise_for_status().json()["secret"]
     settings.cache_clear()
-    async with _serving(configured(create_app(manages_pool=False), **QUIETLY), listener):
+    site = create_app(manages_pool=False)
+    app = _with_pages(site, counterpart) if counterpart and settings().sandbox_of else site
+    async with _serving(configured(app, **QUIETLY), listener):
         yield
+
+
+def _with_pages(site: ASGIApp, counterpart: Counterpart) -> ASGIApp:
+    """Return the site with the counterpart's hosted pages under its own address, and nothing else of the counterpart."""
+
+    async def both(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 (ASGI)
+        is_page = scope["type"] == "http" and scope["path"].startswith(PAGES)
+        await (counterpart if is_page else site)(scope, receive, send)
+
+    return both
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,8 @@ from marketplace.embedded.stripe_counterpart.scheduled_actions import start_dail
 from marketplace.embedded.stripe_counterpart.state import StripeState
 from marketplace.embedded.stripe_counterpart.webhook_sender import WebhookSender
 
+PAGES = "/c/"
+"""What the paths of hosted pages begin with, and no others."""
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
@@ -28,26 +30,29 @@ def create_counterpart(
     seed: str | None = None,
     daily_payouts: bool = False,
     read_time: Callable[[], float] = time.time,
+    pages_at: str = "",
 ) -> "Counterpart":
     """Return a counterpart of Stripe whose state lives in a file, or in memory when path is None.
 
     control: whether the control plane is served under /_test/. seed: makes ids and secrets the same in every run. daily_payouts:
     whether Stripe pays out by itself every midnight; otherwise only the control plane makes automatic payouts. read_time: what
-    time it is, in Unix seconds; the demo's own clock shifts.
+    time it is, in Unix seconds; the demo's own clock shifts. pages_at: the address that links to hosted pages begin with, where it
+    is not the one at which the API is called.
     """
     state = StripeState(path, seed, read_time)
     if daily_payouts:
         with state.transaction():
             start_daily_payouts(state)
-    return Counterpart(state, has_control=control)
+    return Counterpart(state, has_control=control, pages_at=pages_at)
 
 
 class Counterpart:
     """An ASGI application; webhooks are sent while its lifespan runs."""
 
-    def __init__(self, state: StripeState, *, has_control: bool) -> None:
+    def __init__(self, state: StripeState, *, has_control: bool, pages_at: str = "") -> None:
         """Serve a state over HTTP."""
         self._state = state
+        self._pages_at = pages_at
         self._api = Api(state)
         self._sender = WebhookSender(state)
         self._control = Control(state, self._sender) if has_control else None
@@ -57,7 +62,7 @@ class Counterpart:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
-            response = await self._respond(await _read_request(scope, receive))
+            response = await self._respond(await _read_request(scope, receive, self._pages_at))
             self._sender.wake()
             await _send_response(response, send)
 
@@ -78,7 +83,7 @@ class Counterpart:
             return json_response(413, {"error": {"type": "invalid_request_error", "message": "Request too large."}})
         if request.path == "/":
             return Response(200, b"Local counterpart of Stripe. No real money moves here.\n", "text/plain")
-        if request.path.startswith("/c/"):
+        if request.path.startswith(PAGES):
             return handle_page(self._state, request)
         if request.path.startswith(PREFIX) and self._control is not None:
             return self._control.handle(request)
@@ -109,7 +114,7 @@ class Counterpart:
             return json_response(refused.status, refused.body)
 
 
-async def _read_request(scope: _Message, receive: _Receive) -> Request:
+async def _read_request(scope: _Message, receive: _Receive, pages_at: str) -> Request:
     """Read a request whole; stop reading a body past the limit."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     body = b""
@@ -125,7 +130,7 @@ async def _read_request(scope: _Message, receive: _Receive) -> Request:
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
         body=body,
-        base=f"{scope['scheme']}://{host}",
+        base=pages_at or f"{scope['scheme']}://{host}",
     )
 
 

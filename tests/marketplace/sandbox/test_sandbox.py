@@ -18,17 +18,19 @@ import pytest
 
 from marketplace import clock
 from marketplace.app import create_app
+from marketplace.embedded.demo import counterpart_running, port_of, site_running
+from marketplace.embedded.demo import free_port as listen
 from marketplace.identity import actions as identity
 from marketplace.identity.ending import remove_colleague, set_administrator
 from marketplace.identity.key_actions import create_key
 from marketplace.sandbox.actions import enter as enter_by
 from marketplace.sandbox.rules import LASTS
 from marketplace.setting_checks import problems
-from marketplace.settings import settings
+from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from marketplace.signing import public_key
 from tests.conftest import as_serving
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
-from tests.marketplace.purchases.shop import counts, make_buyer, open_shop, pay
+from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
 from tests.marketplace.purchases.test_machines import machine_of
 from tests.support.ports import free_port
 from tests.support.reads import fetch_value
@@ -200,6 +202,47 @@ async def test_nothing_of_a_sandbox_reaches_what_is_real(
         print((await serving.communicate())[1].decode()[-3000:])
         postgres.run_sql("DROP DATABASE sandbox WITH (FORCE)")
     assert stripe
+
+
+async def test_a_partner_on_another_machine_pays_under_the_sandboxs_own_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site, counterpart = listen("127.0.0.1", free_port()), listen("127.0.0.1", free_port())
+    for name, value in {
+        "PARTAGE_URL": "https://sandbox.example",
+        "PARTAGE_SANDBOX_OF": public_key("5a" * 32).hex(),
+        "PORT": str(port_of(site)),
+        "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(counterpart)}",
+        "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
+        "STRIPE_WEBHOOK_SECRET": "whsec_seed",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    partner = await make_buyer()
+    await open_shop()
+    key = await create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+    served = f"http://127.0.0.1:{port_of(site)}"
+    async with (
+        counterpart_running(None, counterpart, control=True) as stripe,
+        site_running(site, stripe),
+        httpx.AsyncClient(base_url=served) as visitor,
+    ):
+        [dataset] = (await visitor.get("/api/v1/datasets")).json()["datasets"]
+        once = {**bearer(key), "idempotency-key": str(uuid.uuid4())}
+        quote = (await visitor.post("/api/v1/quotes", json={"release": dataset["release"]}, headers=once)).json()
+        asked = {"quote": quote["id"], "terms": quote["terms"]}
+        order = (await visitor.post("/api/v1/orders", json=asked, headers=once)).json()
+        at = urlsplit(order["payment_url"])
+        assert (at.scheme, at.netloc) == ("https", "sandbox.example")
+        assert "4242" in (await visitor.get(at.path)).text
+        paid = await visitor.post(at.path, data={"method": "visa"})
+        assert paid.headers["location"].startswith("https://sandbox.example/"), paid.text
+        await jobs()
+        assert (await visitor.get(f"/api/v1/orders/{order['id']}", headers=bearer(key))).json()["state"] == "paid"
+        session = at.path.rsplit("/", 1)[1]
+        for path in (f"/v1/checkout/sessions/{session}", f"/c/%2e%2e/v1/checkout/sessions/{session}", "/_test/settle"):
+            hidden = await visitor.get(path, headers=bearer(LOCAL_STRIPE_KEY), follow_redirects=True)
+            assert hidden.status_code == 404, "of the counterpart, its pages alone"
 
 
 def bearer(key: str | None) -> dict[str, str]:
