@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from marketplace.database import Values
     from marketplace.identity.actors import Actor
 
+SHORTEST_TITLE: Final = 3
 LONGEST_AGO_HOURS: Final = 24 * 90
 
 
@@ -53,6 +54,8 @@ class Decided(Struct, frozen=True):
 async def begin(incident: uuid.UUID, actor: Actor, *, title: str, hours_ago: int, is_drill: bool) -> None:
     """Begin an incident or a drill, known for so many hours, and notify stewards and the operator; again changes nothing."""
     title = clean_text(title, 200, field="title")
+    if len(title) < SHORTEST_TITLE:
+        raise Invalid("Say in some words what happened.", field="title")
     if not 0 <= hours_ago <= LONGEST_AGO_HOURS:
         raise Invalid(
             "Say since how many hours you have known, from 0 to {most}.", most=LONGEST_AGO_HOURS, field="hours"

@@ -53,6 +53,8 @@ async def test_a_drill_goes_through_the_plan() -> None:
     incident = str(uuid.uuid4())
     async with Browser() as samir:
         await samir.sign_in("samir@partage.example")
+        short = await samir.submit("/en/staff/incidents", {"title": "-0", "hours": "1"})
+        assert (short.status_code, "Say in some words what happened." in text_of(short)) == (422, True)
         fields = {"title": "A laptop is lost", "hours": "70", "is_drill": "yes"}
         for _ in range(2):
             answer = await samir.submit("/en/staff/incidents", fields, form_id=incident)
