@@ -334,5 +334,5 @@ def _past(at: dt.datetime | None) -> dt.datetime:
         return now
     assert at.tzinfo is not None, "instants are aware"
     if at > now:
-        raise Invalid("Consent cannot be given or withdrawn in the future.")
+        raise Conflict("Consent cannot be given or withdrawn in the future.")
     return at

@@ -40,7 +40,7 @@ class OrderRequest(Struct, forbid_unknown_fields=True):
     """Which quote to order, the terms you accept, how you pay; your order's number, and why, where you have it already."""
 
     quote: uuid.UUID
-    terms: Annotated[str, Meta(min_length=1, max_length=63)]
+    terms: Annotated[str, Meta(min_length=1, max_length=63, pattern="^[!-~]+$")]
     """The version of the licence terms you read and accept: the quote's own, see /api/v1/licence-terms/{code}."""
     pay_by: Literal["page", "saved_method", "bank_transfer"] = "page"
     """On Stripe's page; by the card or account your company saved; by a transfer, from 1,000 EUR on, VAT included."""

@@ -26,7 +26,7 @@ Asked = Request[Actor, Any, Any]
 class SubscriptionRequest(Struct, forbid_unknown_fields=True):
     """Which dataset, and how many of its next releases: 4, 12, 26 or 52."""
 
-    dataset: Annotated[str, Meta(max_length=63)]
+    dataset: Annotated[str, Meta(min_length=1, max_length=63, pattern="^[!-~]+$")]
     releases: Literal[4, 12, 26, 52]
 
 

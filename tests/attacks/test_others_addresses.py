@@ -130,7 +130,8 @@ async def test_a_letter_says_for_whose_account_its_click_is() -> None:
     await eve_signs_up()
     eve = await fetch_value("SELECT id FROM person WHERE name = 'Eve'")
     await recovery.request_confirmation(eve)
-    source = await fetch_value("SELECT source_id FROM message WHERE kind = 'confirm_address'")
+    of_eve = "SELECT source_id FROM message WHERE kind = 'confirm_address' AND recipient = $1"
+    source = await fetch_value(of_eve, str(eve))
     path = f"/en/confirm-address/{source}.{link_token('confirm_address', source)}"
     async with Browser() as browser:
         page = text_of(await browser.get(path))
