@@ -20,7 +20,7 @@ from marketplace.auction_kinds.rows import AuctionForBids, Bid
 from marketplace.auctions.queries import SQL
 from marketplace.auctions.receipts import BidReceipt
 from marketplace.auctions.tables import Bid as BidTable
-from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
+from marketplace.database import execute, fetch_row, fetch_rows, is_in_transaction, select, transaction
 from marketplace.errors import NotFound
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ async def place_open_bids(auction: uuid.UUID, bids: Sequence[OpenBid]) -> list[P
         except _Overtaken:
             known = await _known(bids)
         else:
-            _written_at.update(dict.fromkeys(outbid, locked.locked_at))
+            if not is_in_transaction():  # a caller's may still be rolled back, and the message with it
+                _written_at.update(dict.fromkeys(outbid, locked.locked_at))
             return placed
 
 
@@ -140,7 +141,7 @@ async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[u
 
 
 _written_at: dict[tuple[uuid.UUID, uuid.UUID], dt.datetime] = {}
-"""Auction and partner → when this process last wrote that the partner is outbid there."""
+"""Auction and partner → when this process last wrote, and committed, that the partner is outbid there."""
 
 
 async def _write_outbid(auction: AuctionForBids, placed: Sequence[PlacedBid]) -> list[tuple[uuid.UUID, uuid.UUID]]:

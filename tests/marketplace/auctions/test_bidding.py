@@ -79,7 +79,6 @@ async def test_who_is_outbid_is_written_in_the_transaction_of_the_bid(monkeypatc
             assert await written() == {(str(ann.partner), first)}, "before anything else, a job included, has run"
             _ = 1 // 0
     assert await written() == set(), "both or none"
-    monkeypatch.setattr(placing, "_written_at", {})
     bobs, carls = await bid((bob, 20_000), (carl, 30_000))
     both = {(str(ann.partner), first), (str(bob.partner), bobs)}
     assert await written() == both, "who led before, and who led between two bids that were decided together"

@@ -155,7 +155,7 @@ async def test_what_cannot_be_consented_to_is_refused() -> None:
         await actions.give(1, "nothing.known")
     with pytest.raises(NotFound, match="no such line"):
         await actions.give(99, PURPOSE)
-    with pytest.raises(Invalid, match="future"):
+    with pytest.raises(Conflict, match="future"):
         await actions.give(1, PURPOSE, at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC))
     with pytest.raises(Invalid):
         await actions.define_purpose("a.b", "c", title_fr="", title_en="")

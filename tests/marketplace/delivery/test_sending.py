@@ -24,7 +24,8 @@ from tests.support.reads import fetch_value
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-LARGE = 64 << 20
+LARGE = 8 << 30
+"""Far more than a reader on this machine gets before the next look at its link; on disk it is a hole."""
 
 
 async def path_of_link(customer: Customer) -> str:
@@ -87,8 +88,11 @@ async def test_a_slow_reader_is_cut_off_when_the_link_ends_and_one_that_leaves_i
             async with begun(address, path) as (reader, _):
                 await reader.readexactly(1 << 20)
                 await execute("UPDATE personal_link SET revoked_at = now()")
+                received = 1 << 20
                 with contextlib.suppress(ConnectionError):
-                    assert len(await asyncio.wait_for(reader.read(), 10)) < LARGE - (1 << 20)
+                    while piece := await reader.read(1 << 20):
+                        received += len(piece)
+                assert received < LARGE
         assert len(await downloads()) == 2
     assert stripe
 

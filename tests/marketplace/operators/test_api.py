@@ -82,7 +82,7 @@ async def test_bad_input_is_one_sentence_and_records_nothing() -> None:
         ({"notice_version": 2**31}, 400),
         ({"word": "maybe"}, 400),
         ({"channel": "partage"}, 400),
-        ({"at": late}, 422),
+        ({"at": late}, 409),
         ({"at": "2026-02-01T10:00:00"}, 400),
         ({"at": "2025-12-31T00:00:00Z"}, 422),
         ({"by": "me"}, 400),
