@@ -64,6 +64,7 @@ from marketplace.errors import Refusal, Unavailable
 from marketplace.finance import category_pages as finance_category_pages
 from marketplace.finance import command_pages as finance_command_pages
 from marketplace.finance import pages as finance_pages
+from marketplace.finance import penalty_pages as finance_penalty_pages
 from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.first_steps import pages as first_steps_pages
 from marketplace.health import pages as health_pages
@@ -418,6 +419,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     finance_queue_pages.ROUTES,
     finance_command_pages.ROUTES,
     finance_category_pages.ROUTES,
+    finance_penalty_pages.ROUTES,
     einvoicing_api.ROUTES,
     einvoicing_pages.ROUTES,
     bookkeeping_pages.ROUTES,

@@ -16,12 +16,11 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.auction_kinds import rules
+from marketplace.auctions.forfeits import enter_forfeits
 from marketplace.auctions.queries import SQL
 from marketplace.auctions.tables import AuctionDeposit
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.ledger import chart
-from marketplace.ledger.actions import Entry, record_all
 from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import deposit_captured, deposit_released
@@ -71,24 +70,6 @@ class EndingDeposit(Struct, frozen=True):
     partner: uuid.UUID
     forfeits_minor: int
     """What its bidder forfeits in that auction, of all its deposits together."""
-
-
-class ForfeitedDeposit(Struct, frozen=True):
-    """A deposit that was captured."""
-
-    id: uuid.UUID
-    received_minor: int
-    paid_at: dt.datetime
-    currency: str
-
-
-class ReversedDeposit(Struct, frozen=True):
-    """A dispute over a forfeited deposit that was lost, and its cents."""
-
-    id: str
-    amount_minor: int
-    currency: str
-    at: dt.datetime
 
 
 async def find_refusal(partner: uuid.UUID, auction: uuid.UUID) -> str | None:
@@ -259,48 +240,5 @@ async def end_deposits() -> int:
             ).where(AuctionDeposit.id == row.id)
             kind = deposit_captured.KIND if forfeited else deposit_released.KIND
             await send(kind, row.id, [Recipient("partner", str(row.partner))], auction=str(row.auction))
-    await _enter_forfeited()
+    await enter_forfeits()
     return len(rows)
-
-
-async def _enter_forfeited() -> None:
-    """Enter deposits that were captured, and what banks reversed of them: an indemnity, without VAT, once each."""
-    captured = await fetch_rows(ForfeitedDeposit, SQL["list_forfeited"], BATCH_SIZE)
-    await record_all([_entry_of(row) for row in captured])
-    lost = await fetch_rows(
-        ReversedDeposit,
-        """SELECT dispute.id, least(dispute.amount_minor, payment.received_minor) AS amount_minor, dispute.currency,
-                  coalesce(dispute.closed_at, dispute.opened_at) AS at
-           FROM dispute JOIN auction_deposit AS deposit ON deposit.id = dispute.payment_subject
-           JOIN payment ON payment.subject = deposit.id
-           WHERE dispute.state = 'lost'
-             AND EXISTS (SELECT FROM journal_entry WHERE kind = 'deposit_forfeited' AND source_id = deposit.id::text)
-             AND NOT EXISTS (SELECT FROM journal_entry WHERE kind = 'deposit_charged_back' AND source_id = dispute.id)
-           LIMIT $1""",
-        BATCH_SIZE,
-    )
-    await record_all([_reversal_of(row) for row in lost])
-
-
-def _entry_of(deposit: ForfeitedDeposit) -> Entry:
-    return Entry(
-        "deposit_forfeited",
-        str(deposit.id),
-        deposit.paid_at,
-        "Deposit of a winner who did not pay in time",
-        [(chart.PARTNERS, chart.FORFEITED_DEPOSITS, deposit.received_minor)],
-        deposit.currency,
-        late=True,
-    )
-
-
-def _reversal_of(dispute: ReversedDeposit) -> Entry:
-    return Entry(
-        "deposit_charged_back",
-        dispute.id,
-        dispute.at,
-        "Deposit reversed by its bank",
-        [(chart.FORFEITED_DEPOSITS, chart.DISPUTES, dispute.amount_minor)],
-        dispute.currency,
-        late=True,
-    )

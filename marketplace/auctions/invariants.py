@@ -71,27 +71,69 @@ AUCTIONS: Final = (
            WHERE (purchase_order.partner, purchase_order.release, purchase_order.net_minor, quote.auction)
                  IS DISTINCT FROM (outcome.partner, sale.release, sale.net_minor, outcome.auction)""",
     ),
-    Invariant(
-        "a forfeited deposit is entered once as forfeited, for what was captured, and no other is",
-        """SELECT entry.id AS entry, entry.source_id AS deposit, received_minor, posted.amount_minor
-           FROM journal_entry AS entry LEFT JOIN auction_deposit ON auction_deposit.id::text = entry.source_id
-           LEFT JOIN payment ON payment.subject = auction_deposit.id
-           LEFT JOIN LATERAL (SELECT sum(amount_minor) AS amount_minor FROM posting
-                              WHERE posting.entry = entry.id AND (debit, credit) = ($1::text, $2::text)) AS posted ON true
-           WHERE entry.kind = 'deposit_forfeited'
-             AND (ending IS DISTINCT FROM 'forfeited' OR received_minor IS DISTINCT FROM posted.amount_minor)""",
-        (chart.PARTNERS, chart.FORFEITED_DEPOSITS),
+    *(
+        Invariant(
+            sentence,
+            f"""SELECT entry.id AS entry, entry.source_id AS deposit, received_minor, posted.amount_minor
+                FROM journal_entry AS entry LEFT JOIN auction_deposit ON auction_deposit.id::text = entry.source_id
+                LEFT JOIN payment ON payment.subject = auction_deposit.id
+                LEFT JOIN LATERAL (SELECT sum(amount_minor) AS amount_minor FROM posting
+                                   WHERE posting.entry = entry.id AND (debit, credit) = ($1::text, $2::text)) AS posted ON true
+                WHERE entry.kind = '{kind}'
+                  AND (ending IS DISTINCT FROM 'forfeited' OR received_minor IS DISTINCT FROM posted.amount_minor{more})""",
+            (chart.PARTNERS, account),
+        )
+        for sentence, kind, account, more in (
+            (
+                "a forfeited deposit is entered once as forfeited, for what was captured, and no other is",
+                "deposit_forfeited",
+                chart.FORFEITED_DEPOSITS,
+                "",  # Versions before entered penalties so, too.
+            ),
+            (
+                "a penalty is entered once, for what was paid of it, and no deposit is entered as one",
+                "penalty_received",
+                chart.PENALTIES,
+                " OR payment.capture <> 'automatic'",
+            ),
+        )
+    ),
+    *(
+        Invariant(
+            f"what a bank reversed of a {what} is entered against disputes, and nothing else is",
+            f"""SELECT entry.id AS entry, entry.source_id AS dispute, posted.amount_minor
+                FROM journal_entry AS entry LEFT JOIN dispute ON dispute.id = entry.source_id
+                LEFT JOIN auction_deposit ON auction_deposit.id = dispute.payment_subject
+                LEFT JOIN LATERAL (SELECT sum(amount_minor) AS amount_minor FROM posting
+                                   WHERE posting.entry = entry.id AND (debit, credit) = ($1::text, $2::text)) AS posted ON true
+                WHERE entry.kind = '{kind}'
+                  AND (ending IS DISTINCT FROM 'forfeited' OR dispute.state <> 'lost'
+                       OR posted.amount_minor IS NULL OR posted.amount_minor > dispute.amount_minor)""",
+            (account, chart.DISPUTES),
+        )
+        for what, kind, account in (
+            ("forfeited deposit", "deposit_charged_back", chart.FORFEITED_DEPOSITS),
+            ("penalty", "penalty_charged_back", chart.PENALTIES),
+        )
     ),
     Invariant(
-        "what a bank reversed of a forfeited deposit is entered against disputes, and nothing else is",
-        """SELECT entry.id AS entry, entry.source_id AS dispute, posted.amount_minor
-           FROM journal_entry AS entry LEFT JOIN dispute ON dispute.id = entry.source_id
-           LEFT JOIN auction_deposit ON auction_deposit.id = dispute.payment_subject
-           LEFT JOIN LATERAL (SELECT sum(amount_minor) AS amount_minor FROM posting
-                              WHERE posting.entry = entry.id AND (debit, credit) = ($1::text, $2::text)) AS posted ON true
-           WHERE entry.kind = 'deposit_charged_back'
-             AND (ending IS DISTINCT FROM 'forfeited' OR dispute.state <> 'lost'
-                  OR posted.amount_minor IS NULL OR posted.amount_minor > dispute.amount_minor)""",
-        (chart.FORFEITED_DEPOSITS, chart.DISPUTES),
+        "what was given back of a forfeited deposit or a penalty is entered for what Stripe moved",
+        """SELECT entry.id AS entry, entry.kind, entry.source_id AS movement, movement.amount_minor, posted.amount_minor AS posted_minor
+           FROM journal_entry AS entry LEFT JOIN balance_transaction AS movement ON movement.id = entry.source_id
+           LEFT JOIN auction_deposit ON auction_deposit.id = movement.payment_subject
+           LEFT JOIN LATERAL (
+               SELECT sum(CASE $1::text WHEN credit THEN -amount_minor WHEN debit THEN amount_minor ELSE 0 END) AS amount_minor
+               FROM posting WHERE posting.entry = entry.id) AS posted ON true
+           WHERE entry.kind IN ('deposit_given_back', 'penalty_given_back')
+             AND (auction_deposit.id IS NULL OR movement.amount_minor IS DISTINCT FROM posted.amount_minor)""",
+        (chart.PARTNERS,),
+    ),
+    Invariant(
+        "what unpaid awards earned is what their entries say, and no other entry",
+        """SELECT entry.id AS entry, entry.kind, entry.source_id FROM posting JOIN journal_entry AS entry ON entry.id = posting.entry
+           WHERE (debit IN ($1, $2) OR credit IN ($1, $2))
+             AND kind NOT IN ('deposit_forfeited', 'penalty_received', 'deposit_charged_back', 'penalty_charged_back',
+                              'deposit_given_back', 'penalty_given_back', 'reversal')""",
+        (chart.FORFEITED_DEPOSITS, chart.PENALTIES),
     ),
 )

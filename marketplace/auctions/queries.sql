@@ -488,13 +488,3 @@ CROSS JOIN LATERAL (
 WHERE owed.amount_minor > 0
   AND owed.pending = 0
 LIMIT $1;
-
--- name: list_forfeited
--- Deposits that were captured and are not in the books yet; $1 rows.
-SELECT deposit.id, payment.received_minor, payment.paid_at, payment.currency
-FROM auction_deposit AS deposit
-JOIN payment ON payment.subject = deposit.id
-WHERE ending = 'forfeited'
-  AND payment.state IN ('paid', 'refunded')
-  AND NOT EXISTS (SELECT FROM journal_entry WHERE kind = 'deposit_forfeited' AND source_id = deposit.id::text)
-LIMIT $1;

@@ -37,14 +37,22 @@ WITH movement AS MATERIALIZED (
     SELECT source_id AS subject, sum(amount_minor)::bigint AS amount_minor
     FROM journal_entry
     JOIN posting ON posting.entry = journal_entry.id
-    WHERE kind = 'deposit_forfeited'
+    WHERE kind IN ('deposit_forfeited', 'penalty_received')
     GROUP BY source_id
+), given_back AS MATERIALIZED (
+    SELECT
+        movement.payment_subject AS subject,
+        -sum(movement.amount_minor)::bigint AS amount_minor
+    FROM journal_entry
+    JOIN balance_transaction AS movement ON movement.id = journal_entry.source_id
+    WHERE kind IN ('deposit_given_back', 'penalty_given_back')
+    GROUP BY movement.payment_subject
 ), reversed AS MATERIALIZED (
     SELECT dispute.payment_subject AS subject, sum(posting.amount_minor)::bigint AS amount_minor
     FROM journal_entry
     JOIN posting ON posting.entry = journal_entry.id
     JOIN dispute ON dispute.id = journal_entry.source_id
-    WHERE kind = 'deposit_charged_back'
+    WHERE kind IN ('deposit_charged_back', 'penalty_charged_back')
     GROUP BY dispute.payment_subject
 )
 SELECT
@@ -61,7 +69,8 @@ SELECT
     coalesce(returned.dispute_minor, reversed.amount_minor, 0) AS charged_back_minor,
     returned.at AS returned_at,
     total_minor - coalesce(returned.failure_minor, 0) AS due_minor,
-    coalesce(forfeit.amount_minor, 0) AS forfeit_minor,
+    coalesce(forfeit.amount_minor, 0) - coalesce(given_back.amount_minor, 0) AS forfeit_minor,
+    auction_deposit.id IS NOT NULL AS is_deposit,
     coalesce(payment.state = 'processing', false) AS is_under_way,
     movement.subject,
     charge,
@@ -80,7 +89,9 @@ LEFT JOIN banked ON banked.subject = purchase_order.id
 LEFT JOIN returned ON returned.subject = purchase_order.id
 LEFT JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.source_id = purchase_order.id::text
 LEFT JOIN forfeit ON forfeit.subject = movement.subject::text
+LEFT JOIN given_back ON given_back.subject = movement.subject
 LEFT JOIN reversed ON reversed.subject = movement.subject
+LEFT JOIN auction_deposit ON auction_deposit.id = movement.subject
 LEFT JOIN payment ON payment.subject = movement.subject
 LEFT JOIN licence ON licence.purchase_order = purchase_order.id
 LEFT JOIN entitlement ON entitlement.licence = licence.id
@@ -281,3 +292,51 @@ JOIN person AS author ON author.id = author
 LEFT JOIN person AS assignee ON assignee.id = assignee
 WHERE why = $1 AND subject = $2
 ORDER BY exception_note.id;
+
+-- name: list_penalties
+-- $1 winners who did not pay after the first $2, the latest first: what each owes, and in cents what its deposits and
+-- penalties brought, by the books; what of these was given back, or reversed by a bank; and what it still owes.
+SELECT
+    owed.id,
+    owed.auction,
+    partner.company,
+    owed.owed_minor,
+    owed.decided_at,
+    owed.settled_at,
+    owed.barred_until,
+    coalesce(moved.deposits_minor, 0)::bigint AS deposits_minor,
+    coalesce(moved.penalties_minor, 0)::bigint AS penalties_minor,
+    coalesce(moved.back_minor, 0)::bigint AS back_minor,
+    greatest(0, owed.owed_minor - received_for_default(owed.partner, owed.auction))::bigint AS left_minor
+FROM (
+    SELECT * FROM auction_default ORDER BY decided_at DESC, id LIMIT $1 OFFSET $2
+) AS owed
+JOIN partner ON partner.id = owed.partner
+LEFT JOIN LATERAL (
+    SELECT
+        sum(entered.amount_minor) FILTER (WHERE entered.kind = 'deposit_forfeited') AS deposits_minor,
+        sum(entered.amount_minor) FILTER (WHERE entered.kind = 'penalty_received') AS penalties_minor,
+        sum(entered.amount_minor) FILTER (WHERE entered.is_back) AS back_minor
+    FROM auction_deposit AS deposit
+    JOIN LATERAL (
+        SELECT kind, amount_minor, false AS is_back
+        FROM journal_entry
+        JOIN posting ON posting.entry = journal_entry.id
+        WHERE kind IN ('deposit_forfeited', 'penalty_received') AND source_id = deposit.id::text
+        UNION ALL
+        SELECT kind, posting.amount_minor, true
+        FROM dispute
+        JOIN journal_entry ON journal_entry.source_id = dispute.id
+                          AND kind IN ('deposit_charged_back', 'penalty_charged_back')
+        JOIN posting ON posting.entry = journal_entry.id
+        WHERE dispute.payment_subject = deposit.id
+        UNION ALL
+        SELECT kind, -movement.amount_minor, true
+        FROM balance_transaction AS movement
+        JOIN journal_entry ON journal_entry.source_id = movement.id
+                          AND kind IN ('deposit_given_back', 'penalty_given_back')
+        WHERE movement.payment_subject = deposit.id
+    ) AS entered ON true
+    WHERE deposit.auction = owed.auction AND deposit.partner = owed.partner
+) AS moved ON true
+ORDER BY owed.decided_at DESC, owed.id;

@@ -36,6 +36,7 @@ INTEREST_PAID: Final = "661600"
 LICENCES_SOLD: Final = "706000"
 DIFFERENCES_GAINED: Final = "758000"
 FORFEITED_DEPOSITS: Final = "758100"
+PENALTIES: Final = "758200"
 INTEREST_EARNED: Final = "768000"
 OPENING_BALANCES: Final = "890000"
 
@@ -69,6 +70,7 @@ TITLES: Final = {
     LICENCES_SOLD: ("Licences vendues", "Licences sold"),
     DIFFERENCES_GAINED: ("Produits divers de gestion courante", "Differences gained"),
     FORFEITED_DEPOSITS: ("Dédits d’enchères", "Forfeited auction deposits"),
+    PENALTIES: ("Pénalités d’enchères impayées", "Penalties for unpaid awards"),
     INTEREST_EARNED: ("Autres produits financiers", "Interest earned"),
     OPENING_BALANCES: ("Bilan d’ouverture", "Opening balances"),
 }

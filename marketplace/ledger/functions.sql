@@ -74,6 +74,9 @@ CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON category_ac
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE UNIQUE INDEX IF NOT EXISTS one_live_proposal ON category_account (category) WHERE approved IS NULL;
+-- What a payment brought for an unpaid award is entered once, as a deposit or as a penalty: the version before knows only the first.
+CREATE UNIQUE INDEX IF NOT EXISTS deposit_or_penalty ON journal_entry (source_id)
+    WHERE kind IN ('deposit_forfeited', 'penalty_received');
 CREATE INDEX IF NOT EXISTS entry_by_date ON journal_entry (at, id);
 CREATE INDEX IF NOT EXISTS entry_by_recording ON journal_entry (recorded_at, id);
 CREATE INDEX IF NOT EXISTS posting_by_entry ON posting (entry);

@@ -201,7 +201,7 @@ async def test_who_has_no_deposit_is_charged_the_difference_and_can_pay_it(strip
         await jobs()
         await ending.settle_sales()
         assert await ending.settle_sales() == 0
-        assert await balance("758100") == -FLOOR
+        assert await balance("758200") == -FLOOR
         await has_its_payment_reversed(stripe, browser, crook, auction)
     assert await fetch_value("SELECT net_minor FROM auction_sale WHERE state IN ('due', 'paid')") == FLOOR
     await books_are_clean()
@@ -231,7 +231,7 @@ async def has_its_payment_reversed(stripe: Any, browser: Browser, crook: uuid.UU
         await ending.settle_sales()
 
     await disputed(won=False)
-    assert await balance("758100") == 0, "the books gave it back"
+    assert await balance("758200") == 0, "the books gave it back"
     assert await fetch_value(refusal, crook, auction) == "barred"
     await run_commands()
     assert await ending.settle_sales() == 0, "asked for once"
@@ -246,7 +246,7 @@ async def has_its_payment_reversed(stripe: Any, browser: Browser, crook: uuid.UU
     assert await fetch_value(refusal, crook, auction) is None
     await disputed(won=True)
     assert await fetch_value(refusal, crook, auction) is None, "its bank decided for us"
-    assert await balance("758100") == -FLOOR
+    assert await balance("758200") == -FLOOR
 
 
 async def test_a_winner_whose_bank_reverses_its_payment_owes_and_is_barred_as_one_who_did_not_pay(stripe: Any) -> None:  # noqa: F811

@@ -121,6 +121,23 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
            VALUES ('deposit_forfeited', gen_random_uuid()::text, now(), now(), 'EUR', 'x')"""
     ),
+    "a penalty is entered once, for what was paid of it, and no deposit is entered as one": (
+        """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+           VALUES ('penalty_received', gen_random_uuid()::text, now(), now(), 'EUR', 'x')"""
+    ),
+    "what a bank reversed of a penalty is entered against disputes, and nothing else is": (
+        """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+           VALUES ('penalty_charged_back', 'dp_none', now(), now(), 'EUR', 'x')"""
+    ),
+    "what was given back of a forfeited deposit or a penalty is entered for what Stripe moved": (
+        """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+           VALUES ('penalty_given_back', 'txn_none', now(), now(), 'EUR', 'x')"""
+    ),
+    "what unpaid awards earned is what their entries say, and no other entry": (
+        """WITH entry AS (INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+                          VALUES ('write_off', 'none', now(), now(), 'EUR', 'x') RETURNING id)
+           INSERT INTO posting (entry, debit, credit, amount_minor) SELECT id, '411000', '758200', 1 FROM entry"""
+    ),
     "what a bank reversed of a forfeited deposit is entered against disputes, and nothing else is": (
         """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
            VALUES ('deposit_charged_back', 'dp_none', now(), now(), 'EUR', 'x')"""

@@ -1,0 +1,54 @@
+"""What auctions' awards that were not paid brought in: each defaulter's debt beside its deposits and penalties in the books."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+from litestar import get
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.database import fetch_rows
+from marketplace.finance.base_pages import finance_page
+from marketplace.finance.queries import SQL
+from marketplace.identity.guards import expect
+from marketplace.ledger import chart
+from marketplace.ledger.base_pages import READERS, Page
+from marketplace.ledger.queries import balance
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+
+
+class Penalty(Struct, frozen=True):
+    """What a winner who did not pay owes, what of it the books hold, what of that went back, and what is left; cents."""
+
+    id: uuid.UUID
+    auction: uuid.UUID
+    company: str
+    owed_minor: int
+    decided_at: dt.datetime
+    settled_at: dt.datetime | None
+    barred_until: dt.datetime
+    deposits_minor: int
+    penalties_minor: int
+    back_minor: int
+    left_minor: int
+
+
+async def list_penalties(page: int = 1) -> Paged[Penalty]:
+    """Return winners who did not pay, the latest first."""
+    return paged(await fetch_rows(Penalty, SQL["list_penalties"], PAGE_SIZE + 1, offset(page)), page)
+
+
+@get("/finance/penalties", guards=READERS, opt=expect("finance", "auditor"))
+async def penalties(page_number: Page = 1) -> Template:
+    """Show what winners who did not pay owe, what they paid, and what the books hold of it."""
+    return finance_page(
+        "penalties.html",
+        rows=await list_penalties(page_number),
+        deposits_minor=-await balance(chart.FORFEITED_DEPOSITS),
+        penalties_minor=-await balance(chart.PENALTIES),
+    )
+
+
+ROUTES = [penalties]
