@@ -42,6 +42,8 @@ class Imported:
     known: int
     """Statements that were here already; nothing of them was written again."""
     iban: str
+    announced: int | None = None
+    """Movements of a notification that are new; None where it was no notification."""
 
 
 class Known(Struct, frozen=True):

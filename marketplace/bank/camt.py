@@ -1,7 +1,8 @@
-"""Reading a bank's statement: camt.053 of every version since .02, to whole cents, without entities, document types or network.
+"""Reading a bank's statement (camt.053) or notification (camt.054) of every version since .02: to whole cents, without network.
 
 A file is read whole or refused in one sentence: a statement that does not add up never becomes lines.
-Source: ISO 20022 message definition, bank-to-customer statement.
+Neither entities nor document types are read. Source: ISO 20022 message definitions, bank-to-customer statement and
+debit-credit notification.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from marketplace.web.formats import PARIS
 from pricing.money import EUR, decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
+NOTICE_NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.054.001."
 VERSIONS: Final = frozenset(f"{number:02d}" for number in range(2, 15))
 """What is read of a statement is the same in all of them."""
 FIRST_YEAR, BOOKED_WITHIN, VALUED_WITHIN = 2000, dt.timedelta(days=31), dt.timedelta(days=366)
@@ -69,9 +71,47 @@ class Statement:
     lines: list[Line]
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a bank announces of one account before its statement: movements that it booked, without any balance."""
+
+    message_id: str
+    notice_id: str
+    iban: str
+    lines: list[Line]
+    entries: list[str]
+    """For each line the reference of its entry, which a statement may have as one line."""
+
+
+def is_notice(data: bytes) -> bool:
+    """Return whether a file says that it is a notification (camt.054)."""
+    return b"camt.054" in data[:2000]
+
+
+def read_notices(data: bytes) -> list[Notice]:
+    """Return the file's notifications in its order; refuse, in a sentence, a file that is not wholly right."""
+    root = _parse(data, NOTICE_NAMESPACE, "That is not a camt.054 notification: it says {what}.")
+    message = _text(root, "BkToCstmrDbtCdtNtfctn/GrpHdr/MsgId")
+    if not message:
+        raise Invalid("The bank statement has no message number (MsgId).")
+    found = [_notice(element, message) for element in root.iterfind("BkToCstmrDbtCdtNtfctn/Ntfctn")]
+    if not any(notice.lines for notice in found):
+        raise Invalid("The file announces nothing that the bank has booked.")
+    return found
+
+
+def _notice(element: Any, message: str) -> Notice:  # noqa: ANN401 (an element of lxml)
+    name, iban = _name_and_iban(element)
+    read = [(line, entry) for entry, lines in _entries(element, name) for line in lines]
+    for line, _ in read:
+        if abs(line.value_on - line.booked_on) > VALUED_WITHIN or line.booked_on.year < FIRST_YEAR:
+            raise Invalid("In the statement {name}, the day {day} cannot be of it.", name=name, day=line.booked_on)
+    return Notice(message, name, iban, list(_unlike(line for line, _ in read)), [entry for _, entry in read])
+
+
 def read_statements(data: bytes) -> list[Statement]:
     """Return the file's statements in its order; refuse, in a sentence, a file that is not wholly right."""
-    root = _parse(data)
+    root = _parse(data, NAMESPACE, "That is not a camt.053 bank statement: it says {what}.")
     message = _text(root, "BkToCstmrStmt/GrpHdr/MsgId")
     if not message:
         raise Invalid("The bank statement has no message number (MsgId).")
@@ -81,8 +121,8 @@ def read_statements(data: bytes) -> list[Statement]:
     return found
 
 
-def _parse(data: bytes) -> Any:  # noqa: ANN401 (an element of lxml)
-    """Return the file's root with names freed of their namespace."""
+def _parse(data: bytes, namespace: str, refusal: str) -> Any:  # noqa: ANN401 (an element of lxml)
+    """Return the root of a file of any version of a message, its names freed of their namespace."""
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
@@ -94,27 +134,31 @@ def _parse(data: bytes) -> Any:  # noqa: ANN401 (an element of lxml)
     if getattr(root.getroottree().docinfo, "doctype", ""):
         raise Invalid("The file declares a document type, which no bank statement does; it was not read.")
     space = etree.QName(root).namespace or ""
-    if etree.QName(root).localname != "Document" or space not in {NAMESPACE + version for version in VERSIONS}:
-        if "camt.054" in space:
-            raise Invalid("A notification (camt.054) moves nothing: import the statement of its day (camt.053).")
-        raise Invalid("That is not a camt.053 bank statement: it says {what}.", what=space[-60:] or "–")
+    if etree.QName(root).localname != "Document" or space not in {namespace + version for version in VERSIONS}:
+        raise Invalid(refusal, what=space[-60:] or "–")
     for element in root.iter():
         element.tag = etree.QName(element).localname
     return root
 
 
-def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
+def _name_and_iban(element: Any) -> tuple[str, str]:  # noqa: ANN401
+    """Return a statement's number, and the account that it is of."""
     name = _text(element, "Id")
     if not name:
         raise Invalid("A statement of the file has no number (Id).")
     iban = _text(element, "Acct/Id/IBAN").replace(" ", "").upper()
     if not IBAN.fullmatch(iban):
         raise Invalid("The statement {name} names no account by its IBAN.", name=name)
+    return name, iban
+
+
+def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
+    name, iban = _name_and_iban(element)
     opened_on, opening = _balance(element, OPENING, name)
     closed_on, closing = _balance(element, CLOSING, name)
     if closed_on < opened_on:
         raise Invalid("The statement {name} closes before it opens.", name=name)
-    lines = list(_unlike(_lines(element, name)))
+    lines = list(_unlike(line for _, lines in _entries(element, name) for line in lines))
     sequence = _text(element, "ElctrncSeqNb")
     number = int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 18 else None  # noqa: PLR2004 (the standard's digits)
     return check_statement(Statement(message, name, iban, number, opened_on, closed_on, opening, closing, lines))
@@ -151,7 +195,8 @@ def _balance(element: Any, codes: tuple[str, ...], name: str) -> tuple[dt.date, 
     raise Invalid("The statement {name} has no balance {code}.", name=name, code=codes[0])
 
 
-def _lines(element: Any, name: str) -> Iterator[Line]:  # noqa: ANN401
+def _entries(element: Any, name: str) -> Iterator[tuple[str, list[Line]]]:  # noqa: ANN401
+    """Yield the reference of each booked entry, and its lines: its transactions where these add up to it, else itself."""
     for position, entry in enumerate(element.iterfind("Ntry"), 1):
         status = _text(entry, "Sts/Cd") or _text(entry, "Sts")
         if status != "BOOK":  # announced or pending: it moves nothing yet
@@ -173,10 +218,16 @@ def _lines(element: Any, name: str) -> Iterator[Line]:  # noqa: ANN401
         batch = _text(entry, "NtryDtls/Btch/PmtInfId")
         parts = [_detail_amount(detail, amount, name) for detail in details]
         if len(details) > 1 and None not in parts and sum(part or 0 for part in parts) == amount and all(parts):
-            for number, (detail, part) in enumerate(zip(details, parts, strict=True), 1):
-                yield _line(f"{reference}/{number}", booked, value, part or 0, entry, detail, batch, code)
+            yield (
+                reference,
+                [
+                    _line(f"{reference}/{number}", booked, value, part or 0, entry, detail, batch, code)
+                    for number, (detail, part) in enumerate(zip(details, parts, strict=True), 1)
+                ],
+            )
         else:
-            yield _line(reference, booked, value, amount, entry, details[0] if len(details) == 1 else None, batch, code)
+            only = details[0] if len(details) == 1 else None
+            yield reference, [_line(reference, booked, value, amount, entry, only, batch, code)]
 
 
 def _line(  # noqa: PLR0917 (what the entry says, then where from)
@@ -216,7 +267,7 @@ def _line(  # noqa: PLR0917 (what the entry says, then where from)
     )
 
 
-def _unlike(lines: Iterator[Line]) -> Iterator[Line]:
+def _unlike(lines: Iterable[Line]) -> Iterator[Line]:
     """Tell apart lines that the bank gave one reference."""
     seen: dict[str, int] = {}
     for line in lines:

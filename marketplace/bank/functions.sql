@@ -9,6 +9,13 @@ CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON bank_line
 CREATE OR REPLACE TRIGGER only_emptied BEFORE UPDATE ON bank_line
     FOR EACH ROW EXECUTE FUNCTION refuse_all_but_emptying('counterparty,counterparty_iban,remittance');
 
+-- Nor is what a bank announced, but for emptying its names once their time is over.
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON bank_notice
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER only_emptied BEFORE UPDATE ON bank_notice
+    FOR EACH ROW EXECUTE FUNCTION refuse_all_but_emptying('counterparty,counterparty_iban,remittance');
+CREATE INDEX IF NOT EXISTS bank_notice_by_entry ON bank_notice (iban, entry);
+
 -- What explains a bank line adds up to it exactly, or there is nothing that explains it.
 CREATE OR REPLACE FUNCTION refuse_partial_match() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -54,6 +61,25 @@ BEGIN
     IF old IS NOT NULL THEN
         PERFORM check_documents_are_old(before);
         UPDATE bank_line SET counterparty = '', counterparty_iban = '', remittance = '' WHERE id = ANY (old);
+    END IF;
+    RETURN coalesce(cardinality(old), 0);
+END $$;
+
+-- Empties the same of what was announced. Returns how many.
+CREATE OR REPLACE FUNCTION empty_old_notices(before timestamptz, most bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    old bigint[];
+BEGIN
+    SELECT array_agg(id) INTO old
+    FROM (
+        SELECT id FROM bank_notice
+        WHERE booked_on < before::date AND (counterparty, counterparty_iban, remittance) <> ('', '', '')
+        LIMIT most
+    ) AS found;
+    IF old IS NOT NULL THEN
+        PERFORM check_documents_are_old(before);
+        UPDATE bank_notice SET counterparty = '', counterparty_iban = '', remittance = '' WHERE id = ANY (old);
     END IF;
     RETURN coalesce(cardinality(old), 0);
 END $$;

@@ -14,9 +14,11 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.bank import queries
-from marketplace.bank.actions import LARGEST_FILE_BYTES, import_bank_statement
+from marketplace.bank.actions import LARGEST_FILE_BYTES, Imported, import_bank_statement
+from marketplace.bank.camt import is_notice, read_notices
 from marketplace.bank.candidates import MOST_PARTS, list_for_line, settle_line
 from marketplace.bank.matching import FEE_ACCOUNTS, match_stripe_payouts, undo_matches
+from marketplace.bank.notices import import_notices, list_awaited, list_parts
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
@@ -37,17 +39,19 @@ class UndoForm(Struct):
 
 
 @get("/finance/bank", guards=READERS, opt=expect("finance", "auditor"))
-async def bank_page(
-    request: Asked, page_number: Page = 1, new: Text = "", lines: Text = "", known: Text = ""
+async def bank_page(  # noqa: PLR0917 (what the address says)
+    request: Asked, page_number: Page = 1, new: Text = "", lines: Text = "", known: Text = "", announced: Text = ""
 ) -> Template:
-    """Show our bank accounts, imported statements and what is missing between them; after an import, what it brought."""
-    brought = (new, lines, known)
+    """Show our bank accounts, statements, what is missing between them and what is announced; after an import, what it brought."""
+    brought, notice = (new, lines, known), (announced, known)
     return books_page(
         "bank/bank.html",
         accounts=await queries.list_accounts(),
         statements=await queries.list_statements(page_number),
         gaps=await queries.list_gaps(),
-        imported=[int(n) for n in brought] if all(n.isascii() and n.isdigit() for n in brought) else None,
+        imported=_numbers(brought),
+        announced=_numbers(notice),
+        awaited=await list_awaited(),
         may_act=request.user.role == "finance",
     )
 
@@ -62,11 +66,24 @@ async def import_statement(request: Asked) -> Redirect:
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise Invalid("Choose the bank's file first.")
-    imported = await import_bank_statement(
-        await file.read(), person=request.user.person, new_account=form.get("new_account") == "yes"
-    )
+    data, person = await file.read(), request.user.person
+    if is_notice(data):
+        return see(what_it_brought(await import_notices(read_notices(data), data, person=person)))
+    imported = await import_bank_statement(data, person=person, new_account=form.get("new_account") == "yes")
     await match_stripe_payouts()
-    return see(f"/finance/bank?new={imported.statements}&lines={imported.lines}&known={imported.known}")
+    return see(what_it_brought(imported))
+
+
+def what_it_brought(imported: Imported) -> str:
+    """Return the address of the page that says what an import brought."""
+    if imported.announced is not None:
+        return f"/finance/bank?announced={imported.announced}&known={imported.known}"
+    return f"/finance/bank?new={imported.statements}&lines={imported.lines}&known={imported.known}"
+
+
+def _numbers(texts: tuple[str, ...]) -> list[int] | None:
+    """Return what an address says as numbers; None where one is none."""
+    return [int(text) for text in texts] if all(text.isascii() and text.isdigit() for text in texts) else None
 
 
 @get("/finance/bank/statements/{statement_id:int}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
@@ -87,6 +104,7 @@ async def line_page(request: Asked, line_id: FromPath[int]) -> Template:
         "bank/line.html",
         line=whole.line,
         matches=whole.matches,
+        announced=await list_parts(line_id),
         is_explained=whole.is_explained,
         candidates=[] if whole.is_explained else await list_for_line(whole.line),
         entries=await list_entries_of(sources),

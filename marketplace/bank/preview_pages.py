@@ -17,6 +17,7 @@ from marketplace.bank import previews
 from marketplace.bank.actions import LARGEST_FILE_BYTES
 from marketplace.bank.csv_files import COLUMNS, DAY_FORMS, Mapping
 from marketplace.bank.matching import match_stripe_payouts
+from marketplace.bank.pages import what_it_brought
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, Asked, Text, books_page
@@ -121,7 +122,7 @@ async def import_upload(
         opening_minor=read_cents(data.opening, signed=True) if data.opening.strip() else None,
     )
     await match_stripe_payouts()
-    return see(f"/finance/bank?new={imported.statements}&lines={imported.lines}&known={imported.known}")
+    return see(what_it_brought(imported))
 
 
 ROUTES = [upload, preview, write_columns, import_upload]

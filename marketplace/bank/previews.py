@@ -12,9 +12,10 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.bank import camt, csv_files
 from marketplace.bank.actions import LARGEST_FILE_BYTES, Imported, import_statements
-from marketplace.bank.camt import Statement
+from marketplace.bank.camt import Notice, Statement, is_notice, read_notices
 from marketplace.bank.csv_files import Mapping
 from marketplace.bank.formats import is_csv, read_file
+from marketplace.bank.notices import import_notices, list_known
 from marketplace.bank.queries import SQL
 from marketplace.bank.tables import BankUpload, CsvMapping
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
@@ -55,6 +56,10 @@ class Preview(Struct, frozen=True):
     mapping: Mapping | None
     iban: str
     needs_opening: bool
+    notices: list[Notice] = []
+    """What it announces: then it holds no statement."""
+    announced: set[str] = set()
+    """References of movements that were announced before."""
 
 
 async def keep_upload(upload: uuid.UUID, data: bytes, person: uuid.UUID) -> None:
@@ -70,6 +75,8 @@ async def keep_upload(upload: uuid.UUID, data: bytes, person: uuid.UUID) -> None
 async def preview(upload: uuid.UUID, person: uuid.UUID) -> Preview:
     """Return what a kept file would bring; refuses, in a sentence, a file that is not wholly right."""
     data = await _read(upload, person)
+    if is_notice(data):
+        return await _preview_notices(read_notices(data))
     headings: list[str] = []
     mapping, iban, needs_opening = None, "", False
     if is_csv(data):
@@ -96,6 +103,26 @@ async def preview(upload: uuid.UUID, person: uuid.UUID) -> Preview:
         mapping,
         iban,
         needs_opening,
+    )
+
+
+async def _preview_notices(notices: list[Notice]) -> Preview:
+    """Return what a notification would bring: which of its movements were announced before, or are on a statement."""
+    found = [
+        row for one in notices for row in (await list_known(one.iban, [line.reference for line in one.lines])).values()
+    ]
+    ibans = list({notice.iban for notice in notices})
+    ours = await fetch_rows(OurAccount, "SELECT iban FROM bank_account WHERE iban = ANY ($1)", ibans)
+    return Preview(
+        [],
+        {row.reference for row in found if not row.is_announced},
+        set(ibans) - {row.iban for row in ours},
+        [],
+        None,
+        "",
+        needs_opening=False,
+        notices=notices,
+        announced={row.reference for row in found if row.is_announced},
     )
 
 
@@ -131,6 +158,11 @@ async def import_upload(
 ) -> Imported:
     """Import a kept file whole, once, and drop it. opening_minor: of an account whose CSV has no balances, in cents."""
     data = await _read(upload, person)
+    if is_notice(data):
+        async with transaction():
+            imported = await import_notices(read_notices(data), data, person=person)
+            await BankUpload.delete().where(BankUpload.id == upload)
+        return imported
     if is_csv(data):
         known = await _find_mapping(csv_files.read_table(data).headings)
         if known is None:

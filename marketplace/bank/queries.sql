@@ -389,3 +389,47 @@ FROM bank_statement
 WHERE iban = $1
 ORDER BY closed_on DESC, id DESC
 LIMIT 1;
+
+-- name: list_known_movements
+-- Of the references $2 of the account $1 those that a statement or a notification brought, a statement's figures first.
+SELECT DISTINCT ON (reference)
+    reference,
+    amount_minor,
+    booked_on,
+    EXISTS (
+        SELECT FROM bank_notice WHERE bank_notice.iban = $1 AND bank_notice.reference = known.reference
+    ) AS is_announced
+FROM (
+    SELECT reference, amount_minor, booked_on, 0 AS place FROM bank_line WHERE iban = $1 AND reference = ANY ($2)
+    UNION ALL
+    SELECT reference, amount_minor, booked_on, 1 FROM bank_notice WHERE iban = $1 AND reference = ANY ($2)
+) AS known
+ORDER BY reference, place;
+
+-- name: awaited
+-- What banks announced and no statement has: neither the same reference, nor its entry as one line, nor the entry's
+-- parts where it was announced as one; nor, without references of the bank's, as many lines alike as were announced.
+SELECT id, iban, notice_id, reference, booked_on, amount_minor, counterparty, remittance
+FROM (
+    SELECT
+        bank_notice.*,
+        sum(amount_minor) OVER (PARTITION BY iban, entry) AS entry_minor,
+        row_number() OVER (PARTITION BY iban, booked_on, amount_minor, end_to_end_id ORDER BY id) AS place
+    FROM bank_notice
+) AS notice
+WHERE NOT EXISTS (
+    SELECT FROM bank_line AS line
+    WHERE line.iban = notice.iban
+      AND (
+          line.reference = notice.reference AND line.amount_minor = notice.amount_minor
+          OR line.reference = notice.entry AND line.amount_minor = notice.entry_minor
+          OR line.reference = notice.entry || '/1' AND notice.reference = notice.entry
+      )
+) AND place > (
+    SELECT count(*)
+    FROM bank_line AS line
+    WHERE line.iban = notice.iban
+      AND line.booked_on = notice.booked_on
+      AND line.amount_minor = notice.amount_minor
+      AND line.end_to_end_id = notice.end_to_end_id
+);

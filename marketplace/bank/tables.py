@@ -124,6 +124,44 @@ class BankLine(Table, db=DB, tablename="bank_line"):
     moves_something = Check("amount_minor <> 0")
 
 
+class BankNotice(Table, db=DB, tablename="bank_notice"):
+    """A movement that the bank announced (camt.054) before the statement that has it. It moves nothing in the books.
+
+    Whether its statement has come is asked of the lines, never stored; see `queries.AWAITED`.
+    """
+
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER, Of.PARTNER),
+        OLD_DOCUMENTS,
+        exported=False,
+        erasure=Erasure.KEPT,
+        ends=Ends(
+            "booked_on::timestamptz", ELEVEN_YEARS, "(counterparty, counterparty_iban, remittance) <> ('', '', '')"
+        ),
+    )
+    id = BigSerial(primary_key=True)
+    iban = ForeignKey(BankAccount, null=False, on_delete=OnDelete.restrict, target_column="iban")
+    notice_id = Text()
+    """The bank's number of the notification."""
+    entry = Text()
+    """The reference of its entry, which a statement may have as one line."""
+    reference = Text()
+    """The bank's own reference of the movement, or the notification's id and the line's place in it."""
+    booked_on = Date()
+    value_on = Date()
+    amount_minor = BigInt()
+    """Positive: money came in."""
+    end_to_end_id = Text()
+    counterparty = Text()
+    counterparty_iban = Text()
+    remittance = Text()
+    file_sha256 = Text()
+    imported_at = Timestamptz()
+    imported_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    announced_once = Unique([iban, reference])
+    announces_something = Check("amount_minor <> 0")
+
+
 class BankMatch(Table, db=DB, tablename="bank_match"):
     """What a bank line, or a part of it, is; the live ones of a line add up to it exactly, held by a trigger."""
 

@@ -43,7 +43,11 @@ async def empty_old_calls() -> None:
 async def empty_old_documents() -> None:
     """Empty the names, addresses and texts of documents whose ten years are over, and leave what the books need of them."""
     before = dt.datetime(paris_day(clock.now()).year - YEARS_OF_DOCUMENTS, 1, 1, tzinfo=PARIS)
-    for one in ("SELECT empty_old_invoices($1, $2)", "SELECT empty_old_lines($1, $2)"):
+    for one in (
+        "SELECT empty_old_invoices($1, $2)",
+        "SELECT empty_old_lines($1, $2)",
+        "SELECT empty_old_notices($1, $2)",
+    ):
         while await fetch_scalar(int, one, before, BATCH_SIZE):
             pass
     await fetch_scalar(int, "SELECT delete_old_billing($1)", before)

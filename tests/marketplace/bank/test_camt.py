@@ -69,7 +69,7 @@ BAD = {
         "document type",
     ),
     "another version": (GOOD.replace("001.02", "001.01").encode(), "not a camt.053 bank statement"),
-    "a notification": (GOOD.replace("camt.053.001.02", "camt.054.001.08").encode(), "moves nothing"),
+    "a notification": (GOOD.replace("camt.053.001.02", "camt.054.001.08").encode(), "not a camt.053 bank statement"),
     "a day that cannot be": (
         GOOD.replace("<BookgDt><Dt>2026-10-05", "<BookgDt><Dt>2062-10-05").encode(),
         "cannot be of it",

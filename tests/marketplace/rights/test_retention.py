@@ -9,6 +9,8 @@ import asyncpg
 import pytest
 
 from marketplace import clock
+from marketplace.bank.camt import read_notices
+from marketplace.bank.notices import import_notices
 from marketplace.database import execute, transaction
 from marketplace.errors import Expired
 from marketplace.identity import actions as identity
@@ -24,6 +26,7 @@ from marketplace.web.formats import PARIS
 from marketplace.web.i18n import gettext, language
 from tests.marketplace.bank.statements import Entry
 from tests.marketplace.bank.test_matching import bank_says
+from tests.marketplace.bank.test_notices import announces
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
 from tests.marketplace.rights.people import somebody
@@ -105,6 +108,8 @@ async def test_documents_are_emptied_ten_years_after_their_year_and_the_books_st
     await render_pending_invoices()
     await change_billing(sales.PARTNER, street="1 rue", postcode="69001", city="Lyon", reference="")
     [line] = await bank_says(Entry(12, "B1", "VIR DE ZOE", name="ZOE LEFEVRE"))
+    data = announces([Entry(12, "B2", "VIR DE ZOE", name="ZOE LEFEVRE")])
+    await import_notices(read_notices(data), data, person=None)
     await execute(
         """INSERT INTO stripe_event (id, type, payload, came_by, received_at, handled_at)
            VALUES ('evt_1', 'x', 'zoe@x.example', 'webhook', $1, $1)""",
@@ -130,6 +135,7 @@ async def test_documents_are_emptied_ten_years_after_their_year_and_the_books_st
             await get_invoice_file(invoice)
         await render_pending_invoices()  # draws nothing anew
         assert await fetch_value("SELECT counterparty || remittance FROM bank_line WHERE id = $1", line) == ""
+        assert await fetch_value("SELECT counterparty || remittance FROM bank_notice") == ""
         assert await fetch_value("SELECT count(*) FROM billing_details") == 0
         assert await overdue() == {}
         assert await fetch(SUMS) == sums
@@ -138,6 +144,8 @@ async def test_documents_are_emptied_ten_years_after_their_year_and_the_books_st
         "UPDATE invoice SET document = '', total_minor = 1",
         "DELETE FROM invoice_file",
         "UPDATE bank_line SET remittance = 'x'",
+        "UPDATE bank_notice SET remittance = 'x'",
+        "DELETE FROM bank_notice",
     ):
         with pytest.raises(asyncpg.RestrictViolationError):
             await as_owner(rewriting)
