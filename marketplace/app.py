@@ -41,6 +41,7 @@ from marketplace.bookkeeping import period_pages as bookkeeping_period_pages
 from marketplace.bookkeeping import trail_pages as bookkeeping_trail_pages
 from marketplace.bookkeeping import year_pages as bookkeeping_year_pages
 from marketplace.bucket_exports import pages as bucket_exports_pages
+from marketplace.business import judgement_pages as business_judgement_pages
 from marketplace.business import pages as business_pages
 from marketplace.catalogue import api as catalogue_api
 from marketplace.catalogue import pages as catalogue_pages
@@ -413,6 +414,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     bank_preview_pages.ROUTES,
     bank_rules_pages.ROUTES,
     business_pages.ROUTES,
+    business_judgement_pages.ROUTES,
     bookkeeping_year_pages.ROUTES,
     finance_pages.ROUTES,
     desk_pages.ROUTES,

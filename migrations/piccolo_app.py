@@ -33,6 +33,7 @@ SLICES = (
     "catalogue",
     "purchases",
     "search",
+    "business",
     "einvoicing",
     "requests",
     "subscriptions",

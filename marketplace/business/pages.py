@@ -57,7 +57,7 @@ SHOWN: Final = 12
 FILE_HEADINGS: Final = ("Which", "Orders", "Before VAT", "VAT")
 
 
-def _days(since: str, until: str) -> tuple[dt.date, dt.date]:
+def days_of(since: str, until: str) -> tuple[dt.date, dt.date]:
     """Return the days asked for, both included; the last twelve months where none are."""
     today = paris_day(clock.now())
     try:
@@ -96,7 +96,7 @@ def _title(code: str) -> str:
 @get("/finance/business", guards=READERS, opt=expect("finance", "auditor"))
 async def business(by: Text = "dataset", since: Text = "", until: Text = "", sort: Text = "") -> Template:
     """Show revenue by one side, VAT, the subscribers' part over time, what is owed by age, and the cash to come."""
-    side, (first, last) = _side(by), _days(since, until)
+    side, (first, last) = _side(by), days_of(since, until)
     revenue, vat = await queries.list_revenue(side, first, last), await queries.list_revenue("vat", first, last)
     moved = [await queries.moved_on(account, first, last) for account in (chart.LICENCES_SOLD, chart.VAT_COLLECTED)]
     return books_page(
@@ -125,7 +125,7 @@ async def business(by: Text = "dataset", since: Text = "", until: Text = "", sor
 @get("/finance/business.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def business_file(by: Text = "dataset", since: Text = "", until: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out revenue by one side as a file for a spreadsheet."""
-    side, (first, last) = _side(by), _days(since, until)
+    side, (first, last) = _side(by), days_of(since, until)
     rows = in_order(await queries.list_revenue(side, first, last), sort, SORTS)
     cells = [(_name(side, row), row.orders, euros(row.net_minor), euros(row.vat_minor)) for row in rows]
     name = f"revenue-{side}-{first}-{last}.csv"
@@ -137,7 +137,7 @@ async def behind(
     by: Text = "dataset", key: Key = "", since: Text = "", until: Text = "", page_number: Page = 1
 ) -> Template:
     """Show the entries behind a number of revenue, and their sum."""
-    side, (first, last) = _side(by), _days(since, until)
+    side, (first, last) = _side(by), days_of(since, until)
     found = [row for row in await queries.list_revenue(side, first, last) if row.key == key]
     return books_page(
         "business/behind.html",

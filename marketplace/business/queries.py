@@ -105,7 +105,8 @@ class Cash(Struct, frozen=True):
         return self.now_minor + sum(row.amount_minor for row in self.coming if row.within_days <= days)
 
 
-def _bounds(first: dt.date, last: dt.date) -> tuple[dt.datetime, dt.datetime]:
+def bounds_of(first: dt.date, last: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    """Return the instant a day begins, and that after which another is over, in Paris."""
     start, end = (dt.datetime.combine(day, dt.time(), PARIS) for day in (first, last + dt.timedelta(days=1)))
     return start, end
 
@@ -113,13 +114,13 @@ def _bounds(first: dt.date, last: dt.date) -> tuple[dt.datetime, dt.datetime]:
 async def list_revenue(side: str, first: dt.date, last: dt.date) -> list[RevenueRow]:
     """Return revenue between two days, both included, by a side of `SIDES`, largest first."""
     accounts = chart.LICENCES_SOLD, chart.VAT_COLLECTED
-    return await fetch_rows(RevenueRow, SQL["list_revenue"], *_bounds(first, last), *accounts, side)
+    return await fetch_rows(RevenueRow, SQL["list_revenue"], *bounds_of(first, last), *accounts, side)
 
 
 async def list_behind(side: str, key: str, first: dt.date, last: dt.date, page: int = 1) -> Paged[BehindRow]:
     """Return the entries behind a number of `list_revenue`, newest first; they add up to it."""
     accounts = chart.LICENCES_SOLD, chart.VAT_COLLECTED
-    values = (*_bounds(first, last), *accounts, side, key, PAGE_SIZE + 1, offset(page))
+    values = (*bounds_of(first, last), *accounts, side, key, PAGE_SIZE + 1, offset(page))
     return paged(await fetch_rows(BehindRow, SQL["list_behind"], *values), page)
 
 

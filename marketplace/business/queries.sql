@@ -125,3 +125,47 @@ FROM (
     FROM subscription
     WHERE state <> 'ended'
 ) AS running;
+
+-- name: list_presented
+-- Each offer with what it brought, the largest first: sold, the shares of its sales in the books (accounts $6), and what
+-- is presented as revenue, net of these where we are its agent; see the fragment, whose $5 is `dataset`.
+WITH {sold},
+shares AS (
+    SELECT
+        release.dataset,
+        sum(
+            CASE
+                WHEN debit = ANY ($6::text[]) THEN amount_minor
+                WHEN credit = ANY ($6::text[]) THEN -amount_minor
+                ELSE 0
+            END
+        )::bigint AS amount_minor
+    FROM journal_entry
+    JOIN posting ON posting.entry = journal_entry.id
+    JOIN licence ON licence.id = left(source_id, 36)::uuid
+    JOIN release ON release.id = licence.release
+    WHERE journal_entry.at >= $1
+      AND journal_entry.at < $2
+      AND journal_entry.kind IN ('shares_held', 'shares_cancelled', 'shares_lost')
+    GROUP BY release.dataset
+), revenue AS (
+    SELECT key AS dataset, sum(net_minor)::bigint AS net_minor FROM placed GROUP BY key
+), judged AS (
+    SELECT DISTINCT ON (offer) offer, role
+    FROM revenue_judgement
+    WHERE approved
+    ORDER BY offer, decided_at DESC
+)
+SELECT
+    offer.dataset,
+    offer.id AS offer,
+    judged.role,
+    coalesce(revenue.net_minor, 0) AS sold_minor,
+    coalesce(shares.amount_minor, 0) AS shares_minor,
+    coalesce(revenue.net_minor, 0)
+    - CASE judged.role WHEN 'agent' THEN coalesce(shares.amount_minor, 0) ELSE 0 END AS presented_minor
+FROM offer
+LEFT JOIN judged ON judged.offer = offer.id
+LEFT JOIN revenue ON revenue.dataset = offer.dataset
+LEFT JOIN shares ON shares.dataset = offer.dataset
+ORDER BY sold_minor DESC, offer.dataset;

@@ -95,7 +95,7 @@ ACTIVITIES: Final = (
             en="Keep the books, reconcile them with the bank and Stripe, answer audits.",
         ),
         LAW,
-        ("ledger", "bank", "bank_rules", "finance", "bookkeeping"),
+        ("ledger", "bank", "bank_rules", "finance", "bookkeeping", "business"),
         ("host", "bank", "tax"),
     ),
     Activity(

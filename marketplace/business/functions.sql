@@ -1,0 +1,8 @@
+-- A judgement is decided once, and is else never changed.
+CREATE OR REPLACE TRIGGER only_decided BEFORE UPDATE ON revenue_judgement
+    FOR EACH ROW EXECUTE FUNCTION refuse_rewriting('decided_at,decided_by,approved');
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON revenue_judgement
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE UNIQUE INDEX IF NOT EXISTS one_live_judgement ON revenue_judgement (offer) WHERE approved IS NULL;
+CREATE INDEX IF NOT EXISTS judgement_of_offer ON revenue_judgement (offer, decided_at DESC) WHERE approved;
