@@ -127,8 +127,8 @@ FROM (
 ) AS running;
 
 -- name: list_presented
--- Each offer with what it brought, the largest first: sold, the shares of its sales in the books (accounts $6), and what
--- is presented as revenue, net of these where we are its agent; see the fragment, whose $5 is `dataset`.
+-- Each offer with what it brought, the largest first: sold, the shares of its sales in the books (accounts $6), and
+-- what is presented as revenue, net of these where we are its agent; see the fragment, whose $5 is `dataset`.
 WITH {sold},
 shares AS (
     SELECT

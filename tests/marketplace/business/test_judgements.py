@@ -73,7 +73,7 @@ async def test_two_people_make_an_offer_an_agents_and_its_revenue_is_shown_net()
         await sent(bob, "", **fields | {"role": "principal"}, form_id=again)
         assert (await sent(ada, f"/{again}", decision="refuse")).status_code == 303
         assert [row.role for row in await list_presented(*year)] == ["agent"], "what was refused changes nothing"
-    assert await kinds_written() == ["judgement_to_decide"] * 2
+    assert (await kinds_written()).count("judgement_to_decide") == 2
     verbs = [row.verb for row in (await list_actions()).rows if row.verb.startswith("judgement")]
     assert verbs == ["judgement_refused", "judgement_proposed", "judgement_approved", "judgement_proposed"]
 

@@ -53,11 +53,11 @@ async def a_defaulter(stripe: Any) -> uuid.UUID:
     return crook
 
 
-async def test_a_penalty_has_its_own_entry_and_goes_back_as_it_came(stripe: Any) -> None:
+async def test_a_penalty_has_its_own_entry_and_is_returned_as_it_came(stripe: Any) -> None:
     crook = await a_defaulter(stripe)
     assert await whys() == []
     with clock.shifted(MONTH):
-        assert ("penalty_unpaid", FLOOR) in await whys(), "a month on, finance is told of it"
+        assert ("penalty_unpaid", FLOOR) in await whys(), "a month on, it is named"
     await pay(await fetch_value("SELECT checkout_url FROM payment WHERE state = 'open'"))
     assert await whys() == []
     assert (await balance(chart.PENALTIES), await balance(chart.FORFEITED_DEPOSITS)) == (-FLOOR, 0)
