@@ -77,6 +77,7 @@ from marketplace.identity_providers.rules import read_providers
 from marketplace.legal import pages as legal_pages
 from marketplace.links import pages as links_pages
 from marketplace.mail import pages as mail_pages
+from marketplace.map_layers import pages as map_layers_pages
 from marketplace.metadata import api as metadata_api
 from marketplace.my_data import api as my_data_api
 from marketplace.my_data import link_pages as my_data_link_pages
@@ -366,6 +367,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     recovery_pages.ROUTES,
     recovery_address_pages.ROUTES,
     zones_pages.ROUTES,
+    map_layers_pages.ROUTES,
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,
     catalogue_api.ROUTES,

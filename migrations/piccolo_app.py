@@ -28,6 +28,7 @@ SLICES = (
     "switches",
     "payments",
     "retractions",
+    "map_layers",
     "zones",
     "datasets",
     "catalogue",

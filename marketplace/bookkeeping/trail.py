@@ -39,6 +39,8 @@ PAGES: Final = {
     "write_off_refused": "/finance/write-offs",
     "bank_statement_imported": "/finance/bank",
     **{f"bank_rule_{verb}": "/finance/bank/rules" for verb in ("proposed", "approved", "refused", "ended")},
+    "map_layer_added": "/steward/map-layers",
+    "map_layer_removed": "/steward/map-layers",
     "purpose_defined": "/steward/purposes/{}",
     "purpose_named": "/steward/purposes/{}",
     "notice_published": "/steward/purposes/{}",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from marketplace.datasets.ingestion import ingest_files
+from marketplace.embedded.city_layers import draw_layers
 from marketplace.embedded.seed_auctions import finish_auctions, is_sealed_auction_over, open_auctions
 from marketplace.embedded.seed_catalogue import (
     BY_DAY,
@@ -97,6 +98,7 @@ async def open_marketplace(city: City, report: ReportProgress) -> None:
     await record_consent(city, seed=SEED)
     await define_datasets(city)
     await list_offers()
+    await draw_layers()
 
 
 async def _do_business(report: ReportProgress) -> None:

@@ -34,6 +34,8 @@ HEADINGS = {
     "year_close_proposed": "Close of a year proposed",
     "year_close_refused": "Close of a year refused",
     "year_closed": "Year closed",
+    "map_layer_added": "Layer of maps added",
+    "map_layer_removed": "Layer of maps removed",
     "purpose_defined": "Purpose defined",
     "purpose_named": "Purpose named for programs",
     "notice_published": "Notice published",

@@ -50,7 +50,17 @@ ACTIVITIES: Final = (
             en="Record and prove consent; count anonymous aggregates of those who gave it.",
         ),
         CONSENT,
-        ("consent", "switches", "my_data", "retractions", "contributions", "datasets", "zones", "transparency"),
+        (
+            "consent",
+            "switches",
+            "my_data",
+            "retractions",
+            "contributions",
+            "datasets",
+            "zones",
+            "map_layers",
+            "transparency",
+        ),
         ("host",),
     ),
     Activity(

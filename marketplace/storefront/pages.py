@@ -37,6 +37,7 @@ from marketplace.purchases.rules import TRANSFER_FROM_MINOR
 from marketplace.search import finding, showing
 from marketplace.search.rules import PATH, read_state
 from marketplace.settings import settings
+from marketplace.storefront.maps_shown import draw_map, zones_of
 from marketplace.storefront.queries import list_running
 from marketplace.web.i18n import language
 from marketplace.web.pages import in_words, page, url
@@ -63,6 +64,7 @@ Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 OrdersPage = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
 Search = Annotated[str, QueryParameter(name="search", max_length=200)]
+Hour = Annotated[int | None, QueryParameter(name="hour", ge=0, le=23)]
 Chosen = Annotated[uuid.UUID | None, QueryParameter(name="release")]
 Returned = Annotated[int, QueryParameter(name="returned", ge=0, le=1)]
 
@@ -99,13 +101,19 @@ async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Te
 
 
 @get("/datasets/{code:str}", opt=expect("anyone", stranger=200))
-async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, number: Page = 1) -> Template:
-    """Show a dataset: one release of it at a glance, its price and what it can and cannot say."""
+async def dataset(
+    request: Asked, code: FromPath[str], release: Chosen = None, number: Page = 1, hour: Hour = None
+) -> Template:
+    """Show a dataset: one release of it at a glance, its price and what it can and cannot say.
+
+    hour: of the day, for the map of who bought it.
+    """
     listing = await catalogue_queries.get_listing(code)
     shown = await catalogue_queries.get_listed_release(code, release or listing.latest)
     priced = await _price(shown)
     geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
     buyer = request.user.partner if request.user else None
+    is_bought = await _is_bought(buyer, shown.id)
     series = await catalogue_queries.list_series(code)
     index = _index(series)
     meanings = columns(PRODUCTS[listing.product], _stated(listing, shown))
@@ -121,7 +129,10 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         picture=picture,
         glance=picture.glance,
         held=await find_held(buyer, shown.id, COARSEST, clock.now()) if buyer else None,
-        whole=_of_a_map(picture) if await _is_bought(buyer, shown.id) else None,
+        whole=_of_a_map(picture) if is_bought else None,
+        drawn=await draw_map(
+            listing, shown.id, picture, geography, hour=hour if is_bought else None, is_bought=is_bought
+        ),
         priced=priced,
         evidence=await catalogue_queries.get_evidence(listing.offer, clock.now()),
         geography=geography,
@@ -194,7 +205,7 @@ async def _is_bought(buyer: uuid.UUID | None, release: uuid.UUID) -> bool:
 def _of_a_map(picture: Picture) -> tuple[dict[str, float | None], list[tuple[dt.datetime, int]]]:
     """Return the zones' averages that a map shows, None where a zone is withheld, and people by time."""
     whole = picture.glance.whole
-    return {zone: whole.averages.get(zone) for zone in picture.glance.classes}, whole.series
+    return {zone: whole.averages.get(zone) for zone in zones_of(picture)}, whole.series
 
 
 async def _price(release: PricedRelease) -> PricedQuote | None:

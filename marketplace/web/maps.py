@@ -11,7 +11,7 @@ import hashlib
 import heapq
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ from marketplace.web.i18n import gettext
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     Ring = list[tuple[int, int]]
     Polygons = Sequence[Sequence[Sequence[Sequence[float]]]]
     """Polygons, each of rings, of longitudes and latitudes."""
@@ -36,9 +38,28 @@ MOST_TITLED_HEXES = 1500
 MOST_DRAWN, MOST_CORNERS = 5_000, 50_000
 THINNEST = 3
 """Corners closer than this, of MAP_WIDTH, are one to the eye."""
+NOTHING = Markup()
 NARROWEST = 1e-9
 """Radians that a map shows at least, so that a single point can be drawn too."""
 HIGHEST_LATITUDE = 85.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a map lies on Earth: what is drawn on it has whole Mercator units of a picture MAP_WIDTH wide."""
+
+    longitude: float
+    """In degrees: the one that others are counted from, so that a map across the antimeridian is one piece."""
+    left: float
+    top: float
+    scale: float
+    """Units a radian."""
+    height: int
+
+    def place(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return n longitudes and latitudes in degrees, (n, 2), as units across and down."""
+        x, y = _mercator(places, self.longitude)
+        return np.rint(np.stack([x - self.left, y - self.top], axis=1) * self.scale).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +69,20 @@ class Outlines:
     paths: Mapping[str, str]
     height: int
     """Of a picture MAP_WIDTH wide."""
+    frame: Frame | None = field(default=None, compare=False)
+    """None where nothing is drawn."""
 
 
 def outline(shapes: Mapping[str, Polygons]) -> Outlines:
     """Return the outlines of zones, simplified to what a map of them all can show."""
-    placed, height = _project(shapes)
+    placed, frame = _project(shapes)
     corners, thinnest = MOST_CORNERS + 1, THINNEST
     while corners > MOST_CORNERS:
-        rings = {zone: [thin for ring in of if len(thin := _thin(ring, thinnest)) > 1] for zone, of in placed.items()}
+        rings = {zone: [left for ring in of if len(left := thin(ring, thinnest)) > 1] for zone, of in placed.items()}
         corners = sum(len(ring) for of in rings.values() for ring in of)
         thinnest *= 2
-    return Outlines({zone: "".join(map(_path, of)) for zone, of in rings.items() if of}, height)
+    drawn = {zone: "".join(map(closed_path, of)) for zone, of in rings.items() if of}
+    return Outlines(drawn, frame.height if frame else 0, frame)
 
 
 def busiest(cells: Mapping[str, float | None]) -> dict[str, float | None]:
@@ -99,12 +123,16 @@ def zone_map(
     names: Mapping[str, str] | None = None,
     outlines: Outlines | None = None,
     zones: int = 0,
+    over: Markup = NOTHING,
+    note: str = "",
 ) -> Markup:
     """Draw zones in up to seven classes; a zone whose value is None is withheld, and hatched.
 
     breaks: ascending lower bounds of the classes, `class_breaks` of the values when empty; labels: their names, ranges
     when empty. Zones are H3 cells, unless they have names; one that `outlines` has not is in the table alone. zones: how
-    many there are, where `cells` are only the busiest. Nothing in the picture shows a withheld zone's value.
+    many there are, where `cells` are only the busiest. over: what is drawn on top, of the same frame: waters, roads, labels.
+    note: what the card of each zone says below its value, such as how far it may be off. Nothing in the
+    picture shows a withheld zone's value.
     """
     table = _busiest_as_table(cells, names, title, unit)
     outlines = outlines or outline(hexagons(cells))
@@ -116,14 +144,14 @@ def zone_map(
     bounds = list(breaks or class_breaks(shown.values()))[:CLASSES]
     withheld = withheld_label or gettext("withheld")
     key = hashlib.sha256(f"{title}{min(drawn)}{len(drawn)}".encode()).hexdigest()[:8]
-    picture = _hatch(key) + _withheld_zones(hidden, outlines, key, withheld)
+    picture = _hatch(key) + _withheld_zones(hidden, outlines, key, withheld, names or {})
     picture += _shown_zones(shown, bounds, outlines, names or {}, unit)
     spoken = description or gettext("{shown} cells shown, {hidden} withheld.").format(
         shown=formats.number(len(shown)), hidden=formats.number(len(hidden))
     )
     legend = _legend(list(labels) or _ranges(bounds), len(bounds), withheld if hidden else "")
     below = legend + _note_of_busiest(len(cells), zones) + table
-    return _framed(picture, key, title, spoken, outlines.height) + below
+    return framed(picture + over, title, spoken, outlines.height, note) + below
 
 
 def class_map(
@@ -134,10 +162,13 @@ def class_map(
     outlines: Outlines,
     names: Mapping[str, str] | None = None,
     zones: int = 0,
+    over: Markup = NOTHING,
+    note: str = "",
 ) -> Markup:
     """Draw zones by their class alone, from 0 up; no number is in the picture, nor in the table of some of the highest.
 
-    labels: the classes' names. zones: how many there are, where `classes` has only those that a map has room for.
+    labels: the classes' names. zones: how many there are, where `classes` has only those that a map has room for. over,
+    note: as `zone_map` has them.
     """
     called = names or {}
     rows = sorted(called.get(zone, zone) for zone, one in classes.items() if one == len(labels) - 1)[:10]
@@ -146,22 +177,23 @@ def class_map(
     drawn = {zone: one for zone, one in classes.items() if zone in outlines.paths}
     if not drawn:
         return table if rows else nothing()
-    key = hashlib.sha256(f"{title}{min(drawn)}{len(drawn)}".encode()).hexdigest()[:8]
     spoken = gettext("{zones} zones in {classes} classes.").format(
         zones=formats.number(len(drawn)), classes=len(labels)
     )
     picture = _classes_drawn(drawn, labels, outlines, called)
     below = _legend(labels, len(labels), "") + _note_of_busiest(len(classes), zones) + table
-    return _framed(picture, key, title, spoken, outlines.height) + below
+    return framed(picture + over, title, spoken, outlines.height, note) + below
 
 
-def _framed(picture: Markup, key: str, title: str, spoken: str, height: int) -> Markup:
+def framed(picture: Markup, title: str, spoken: str, height: int, note: str = "") -> Markup:
     """Return a map's picture with its title and what it says to who does not see it."""
+    key = hashlib.sha256(f"{title}{spoken}{height}".encode()).hexdigest()[:8]
+    extra = Markup(' data-note="{}"').format(note) if note else ""
     return Markup(
-        '<svg class="map" fill-rule="evenodd" viewBox="0 0 {width} {height}" role="img" '
+        '<svg class="map" fill-rule="evenodd" viewBox="0 0 {width} {height}" role="img"{extra} '
         'aria-labelledby="map-{key}-t map-{key}-d"><title id="map-{key}-t">{title}</title>'
         '<desc id="map-{key}-d">{spoken}</desc>{picture}</svg>'
-    ).format(width=MAP_WIDTH, height=height, key=key, title=title, spoken=spoken, picture=picture)
+    ).format(width=MAP_WIDTH, height=height, key=key, title=title, spoken=spoken, picture=picture, extra=extra)
 
 
 def _classes_drawn(
@@ -194,7 +226,7 @@ def _busiest_as_table(
     called = (gettext("Zone"), gettext("The busiest zones as a table"))
     if names is None:
         called = (gettext("Cell (H3)"), gettext("The busiest cells as a table"))
-    rows = [((names or {}).get(cell, cell), formats.number(shown[cell])) for cell in busiest]
+    rows = [((names or {}).get(cell, cell), said(shown[cell])) for cell in busiest]
     return folded(title, (called[0], unit or title), rows, called[1])
 
 
@@ -216,13 +248,21 @@ def _hatch(key: str) -> Markup:
     ).format(key)
 
 
-def _withheld_zones(hidden: Sequence[str], outlines: Outlines, key: str, label: str) -> Markup:
-    """Draw withheld zones as one hatched path; nothing where there are none."""
+def _withheld_zones(
+    hidden: Sequence[str], outlines: Outlines, key: str, label: str, names: Mapping[str, str]
+) -> Markup:
+    """Draw withheld zones hatched: as one path, or each with its name where they have any; nothing where there are none."""
     if not hidden:
         return Markup()
-    path = "".join(outlines.paths[cell] for cell in hidden)
-    return Markup('<path class="withheld" fill="url(#hatch-{})" d="{}"><title>{}</title></path>').format(
-        key, path, label
+    is_named = bool(names) and len(hidden) <= MOST_TITLED_HEXES
+    paths = (
+        [(f"{names.get(cell, cell)}: {label}", outlines.paths[cell]) for cell in hidden]
+        if is_named
+        else [(label, "".join(outlines.paths[cell] for cell in hidden))]
+    )
+    return Markup().join(
+        Markup('<path class="withheld" fill="url(#hatch-{})" d="{}"><title>{}</title></path>').format(key, path, title)
+        for title, path in paths
     )
 
 
@@ -243,12 +283,17 @@ def _shown_zones(
         titled = Markup().join(
             Markup("<path d='{}'><title>{}</title></path>").format(
                 outlines.paths[cell],
-                f"{names[cell] + ': ' if cell in names else ''}{formats.number(shown[cell])} {unit}".strip(),
+                f"{names[cell] + ': ' if cell in names else ''}{said(shown[cell])} {unit}".strip(),
             )
             for cell in zones
         )
         drawn += Markup('<g class="q{}">{}</g>').format(spread[group], titled)
     return drawn
+
+
+def said(value: float) -> str:
+    """Write a zone's figure as precisely as people read one: whole, or to a tenth below ten."""
+    return formats.number(round(value) if value >= 10 else round(value, 1))  # noqa: PLR2004
 
 
 def _legend(names: Sequence[str], classes: int, withheld: str) -> Markup:
@@ -284,35 +329,42 @@ def hexagons(cells: Iterable[str]) -> dict[str, Polygons]:
     return {cell: [[[(lng, lat) for lat, lng in h3.cell_to_boundary(cell)]]] for cell in cells}
 
 
-def _project(shapes: Mapping[str, Polygons]) -> tuple[dict[str, list[Ring]], int]:
-    """Return each zone's rings in whole Mercator units of a picture MAP_WIDTH wide, and the picture's height."""
+def _project(shapes: Mapping[str, Polygons]) -> tuple[dict[str, list[Ring]], Frame | None]:
+    """Return each zone's rings in whole Mercator units of a picture MAP_WIDTH wide, and where the picture lies."""
     rings = [(zone, ring) for zone, polygons in shapes.items() for polygon in polygons for ring in polygon]
     if not rings:
-        return {}, 0
+        return {}, None
     places = np.array([place for _, ring in rings for place in ring], float)
-    x = np.radians((places[:, 0] - places[0, 0] + 180) % 360 - 180)
-    y = -np.log(np.tan(np.pi / 4 + np.radians(places[:, 1].clip(-HIGHEST_LATITUDE, HIGHEST_LATITUDE)) / 2))
+    x, y = _mercator(places, places[0, 0])
     wide, tall = float(np.ptp(x)), float(np.ptp(y))
     frame_wide = max(wide, tall / MAP_TALLEST, NARROWEST) * 1.06
     frame_tall = max(tall * 1.06, frame_wide * MAP_FLATTEST)
     scale = MAP_WIDTH / frame_wide
     left, top = x.min() - (frame_wide - wide) / 2, y.min() - (frame_tall - tall) / 2
-    points = np.rint(np.stack([x - left, y - top], axis=1) * scale).astype(int).tolist()
+    frame = Frame(float(places[0, 0]), float(left), float(top), scale, round(frame_tall * scale))
+    points = frame.place(places).tolist()
     placed: dict[str, list[Ring]] = {zone: [] for zone in shapes}
     first = 0
     for zone, ring in rings:
         placed[zone].append([(across, down) for across, down in points[first : first + len(ring)]])
         first += len(ring)
-    return placed, round(frame_tall * scale)
+    return placed, frame
 
 
-def _path(ring: Ring) -> str:
+def _mercator(places: NDArray[np.float64], longitude: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return n longitudes and latitudes in degrees, (n, 2), as radians east of a longitude, and down."""
+    x = np.radians((places[:, 0] - longitude + 180) % 360 - 180)
+    y = -np.log(np.tan(np.pi / 4 + np.radians(places[:, 1].clip(-HIGHEST_LATITUDE, HIGHEST_LATITUDE)) / 2))
+    return x, y
+
+
+def closed_path(ring: Ring) -> str:
     """Write a closed outline with relative whole steps, as briefly as SVG allows."""
     steps = [f"{x - before[0]} {y - before[1]}" for before, (x, y) in pairwise(ring)]
     return f"M{ring[0][0]} {ring[0][1]}l{' '.join(steps)}z".replace(" -", "-")
 
 
-def _thin(ring: Ring, thinnest: int) -> Ring:
+def thin(ring: Ring, thinnest: int) -> Ring:
     """Leave out corners that lie closer than this to the one before, and a last one that is the first."""
     kept = ring[:1]
     for x, y in ring[1:]:

@@ -18,7 +18,7 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 from msgspec import Struct
 
 from marketplace.settings import settings
-from marketplace.web import charts, formats, maps
+from marketplace.web import area_maps, charts, formats, maps
 from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext, typeset
 from pricing.money import EUR
 
@@ -175,6 +175,7 @@ def engine() -> JinjaTemplateEngine:
         "style": _style(),
         "charts": charts,
         "maps": maps,
+        "area_maps": area_maps,
         "here": here,
         "canonical": canonical,
         "sign_in_url": sign_in_url,

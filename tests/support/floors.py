@@ -20,7 +20,7 @@ FLOORS = (
     {"builds", "stripe_accounts"},
     {"release_gate", "subscriber_registry"},
     {"retractions"},
-    {"zones"},
+    {"zones", "map_layers"},
     {"datasets"},
     {"catalogue"},
     {"stewardship"},

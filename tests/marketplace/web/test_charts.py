@@ -60,13 +60,14 @@ def test_a_withheld_cell_is_hatched_and_shows_nothing() -> None:
 
 def test_a_map_across_the_antimeridian_is_one_piece() -> None:
     fiji = h3.latlng_to_cell(-17.0, 180.0, 5)
-    rings, height = maps._project(maps.hexagons(h3.grid_disk(fiji, 3)))
+    rings, frame = maps._project(maps.hexagons(h3.grid_disk(fiji, 3)))
     xs = [x for (ring,) in rings.values() for x, _ in ring]
     ys = [y for (ring,) in rings.values() for _, y in ring]
     assert min(xs) >= 0
     assert max(xs) <= maps.MAP_WIDTH
     assert min(ys) >= 0
-    assert max(ys) <= height
+    assert frame
+    assert max(ys) <= frame.height
     assert max(xs) - min(xs) > maps.MAP_WIDTH / 2
 
 

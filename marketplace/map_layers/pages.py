@@ -1,0 +1,88 @@
+"""The steward's page of what is drawn on maps."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, get, post
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import ClientException
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.errors import Invalid, Refusal
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, staff
+from marketplace.map_layers import actions
+from marketplace.map_layers.queries import list_layers
+from marketplace.map_layers.rules import LARGEST_LAYER_BYTES
+from marketplace.web.pages import again, page, see
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Asked = Request[Actor, Any, Any]
+reader, steward = staff("steward", "auditor"), staff("steward")
+
+
+class EmptyForm(Struct):
+    """A button."""
+
+    form_id: uuid.UUID
+
+
+@get("/steward/map-layers", guards=[reader], opt=expect("steward", "auditor"))
+async def show_layers() -> Template:
+    """Show what is drawn on maps, and let a steward add a layer."""
+    return page("map_layers/layers.html", layers=await list_layers(), kind="water", title="", error="")
+
+
+@post(
+    "/steward/map-layers", guards=[steward], opt=expect("steward"), request_max_body_size=LARGEST_LAYER_BYTES + 10_000
+)
+async def add(request: Asked) -> Redirect | Template:
+    """Draw a file's features on maps."""
+    form: Mapping[str, Any] = {}
+    try:
+        try:
+            form = await request.form()
+        except (ClientException, ValueError):
+            raise Invalid("The file could not be read; send it again.") from None
+        file = form.get("file")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise Invalid("Choose a file of GeoJSON first.", field="file")
+        try:
+            text = (await file.read()).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise Invalid("The file is not text in UTF-8.", field="file") from None
+        finally:
+            await file.close()
+        try:
+            layer = uuid.UUID(str(form.get("form_id", "")))
+        except ValueError:
+            raise Invalid("This form is incomplete; reload the page and try again.") from None
+        await actions.add_layer(
+            request.user, layer, kind=str(form.get("kind", "")), title=str(form.get("title", "")), text=text
+        )
+    except Refusal as refusal:
+        shown = {"kind": str(form.get("kind", "water")), "title": str(form.get("title", ""))}
+        return again("map_layers/layers.html", refusal, layers=await list_layers(), **shown)
+    return see("/steward/map-layers")
+
+
+@post("/steward/map-layers/{layer:uuid}/removal", guards=[steward], opt=expect("steward", stranger=404))
+async def remove(
+    request: Asked,
+    layer: FromPath[uuid.UUID],
+    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Draw a layer no more."""
+    del data
+    await actions.remove_layer(request.user, layer)
+    return see("/steward/map-layers")
+
+
+ROUTES = [show_layers, add, remove]

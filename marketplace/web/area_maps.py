@@ -1,0 +1,101 @@
+"""Maps without figures of zones: an area alone, and flows between its zones as arrows. Pure, returning safe `Markup`."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from markupsafe import Markup
+
+from marketplace.web import formats
+from marketplace.web.charts import folded
+from marketplace.web.i18n import gettext
+from marketplace.web.maps import NOTHING, framed, said
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from marketplace.web.maps import Outlines
+
+MOST_ARROWS: Final = 60
+WIDTHS: Final = 4
+"""Of arrows, in the style sheet."""
+BEND: Final = 0.16
+"""How far an arrow bends aside, of its length: those there and back are two."""
+SHORT: Final = 0.9
+"""How much of the way an arrow goes, so that its head is short of the middle of its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """People who go from one zone to another."""
+
+    origin: str
+    end: str
+    people: float
+
+
+def area_map(outlines: Outlines, *, title: str, over: Markup = NOTHING) -> Markup:
+    """Draw an area's zones without saying anything of them; nothing where none has an outline."""
+    if not outlines.paths:
+        return Markup()
+    spoken = gettext("{zones} zones.").format(zones=formats.number(len(outlines.paths)))
+    return framed(_land(outlines) + over, title, spoken, outlines.height)
+
+
+def flow_map(
+    flows: Sequence[Flow],
+    middles: Mapping[str, tuple[int, int]],
+    outlines: Outlines,
+    *,
+    title: str,
+    unit: str,
+    names: Mapping[str, str],
+    over: Markup = NOTHING,
+    note: str = "",
+) -> Markup:
+    """Draw the largest flows as arrows, the wider the larger, and list some as a table.
+
+    middles: units across and down of each zone in the outlines' frame. names: what zones are called, their codes else.
+    """
+    shown = heapq.nlargest(
+        MOST_ARROWS,
+        (one for one in flows if one.origin != one.end and one.origin in middles and one.end in middles),
+        key=lambda one: (one.people, one.origin, one.end),
+    )
+    called = [f"{names.get(one.origin, one.origin)} → {names.get(one.end, one.end)}" for one in shown]
+    rows = [(name, said(one.people)) for name, one in zip(called[:10], shown, strict=False)]
+    kind = (gettext("From → to"), gettext("The largest flows as a table"))
+    table = folded(title, (kind[0], unit), rows, kind[1])
+    if not outlines.paths or not shown:
+        return table if rows else Markup()
+    low, high = shown[-1].people, shown[0].people
+    arrows = Markup()
+    for name, one in reversed(list(zip(called, shown, strict=True))):
+        share = (one.people - low) / (high - low) if high > low else 1.0
+        arrows += Markup('<path class="flow w{}" marker-end="url(#head)" d="{}"><title>{}</title></path>').format(
+            min(WIDTHS - 1, math.floor(share * WIDTHS)),
+            _arc(middles[one.origin], middles[one.end]),
+            f"{name}: {said(one.people)} {unit}",
+        )
+    head = Markup(
+        '<defs><marker id="head" viewBox="0 0 8 8" refX="5" refY="4" markerWidth="3.2" markerHeight="3.2" orient="auto">'
+        '<path class="head" d="M0 0 8 4 0 8z"/></marker></defs>'
+    )
+    spoken = gettext("The {flows} largest flows.").format(flows=formats.number(len(shown)))
+    picture = head + _land(outlines) + over + arrows
+    return framed(picture, title, spoken, outlines.height, note) + table
+
+
+def _arc(start: tuple[int, int], end: tuple[int, int]) -> str:
+    """Return a bent line from one place most of the way to another."""
+    across, down = end[0] - start[0], end[1] - start[1]
+    middle = start[0] + across / 2 - down * BEND, start[1] + down / 2 + across * BEND
+    stop = start[0] + across * SHORT, start[1] + down * SHORT
+    return f"M{start[0]} {start[1]}Q{middle[0]:.0f} {middle[1]:.0f} {stop[0]:.0f} {stop[1]:.0f}"
+
+
+def _land(outlines: Outlines) -> Markup:
+    return Markup('<path class="land" d="{}"/>').format("".join(outlines.paths.values()))

@@ -1,0 +1,233 @@
+"""Layers of maps: a steward uploads them, bombs are refused, and maps show waters, names, hours and flows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import html5lib
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from marketplace.catalogue.queries import get_listed_release, get_listing, picture
+from marketplace.datasets.queries import cells
+from marketplace.embedded import city_layers
+from marketplace.errors import Invalid
+from marketplace.identity import actions as identity
+from marketplace.map_layers import rules
+from marketplace.map_layers.drawing import draw
+from marketplace.map_layers.rules import read_layer, shapes_of
+from marketplace.privacy.geography import H3
+from marketplace.storefront.maps_shown import by_hour, draw_map
+from marketplace.web import area_maps, maps
+from tests.marketplace.catalogue import shop as catalogue_shop
+from tests.marketplace.datasets.builders import ZONES
+from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.marketplace.purchases.shop import make_buyer, make_sale, open_shop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx
+
+LAYERS = "/en/steward/map-layers"
+
+
+def layer(*features: tuple[str, Any, dict[str, Any]]) -> str:
+    return json.dumps(
+        {
+            "type": "FeatureCollection",
+            "features": [
+                {"type": "Feature", "properties": properties, "geometry": {"type": kind, "coordinates": coordinates}}
+                for kind, coordinates, properties in features
+            ],
+        }
+    )
+
+
+async def upload(browser: Browser, file: bytes | None, **fields: str) -> httpx.Response:
+    await browser.get(LAYERS)
+    token = browser.client.cookies.get("csrftoken", domain="testserver.example") or ""
+    data = {"_csrf_token": token, "form_id": str(uuid.uuid4()), "kind": "water", "title": "Saône", **fields}
+    return await browser.client.post(LAYERS, data=data, files={"file": ("layer.geojson", file)} if file else None)
+
+
+async def test_a_map_shows_what_a_steward_uploads_and_hours_to_who_bought(stripe: Any) -> None:
+    del stripe
+    release = await open_shop()
+    partner = await make_buyer()
+    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    async with Browser() as samir, Browser() as atelier, Browser() as stranger:
+        await samir.sign_in("samir@partage.example")
+        await atelier.sign_in("atelier@partner.example")
+        bare = await stranger.get("/en/datasets/lyon")
+        assert 'class="over"' not in bare.text
+        for bad, said in (
+            (None, "Choose a file"),
+            (b"\xff\xfe\x00", "UTF-8"),
+            (b"[" * 100_000, "JSON"),
+            (layer(("Polygon", [[[4, 45], [5, 45], [5, 46], [4, 45]]], {"name": "x" * 81})).encode(), "a text of 80"),
+        ):
+            refused = await upload(samir, bad)
+            assert refused.status_code == 422
+            assert said in text_of(refused), said
+            assert 'value="Saône"' in refused.text, "what was typed is there still"
+        assert (await upload(samir, b"{}", form_id="x")).status_code == 422
+        assert "No layer yet" in text_of(await samir.get(LAYERS))
+        for kind, title, features in city_layers.layers():
+            text = json.dumps({"type": "FeatureCollection", "features": features})
+            form = str(uuid.uuid4())
+            for _ in range(2):
+                assert (await upload(samir, text.encode(), kind=kind, title=title, form_id=form)).status_code == 303
+        listed = await samir.get(LAYERS)
+        html5lib.HTMLParser(strict=True).parse(listed.text)
+        assert listed.text.count('scope="row"') == 4, "the same form twice is one layer"
+
+        for language, words in (("en", "near Bellecour"), ("fr", "près de Bellecour")):
+            shown = await stranger.get(f"/{language}/datasets/lyon?hour=8")
+            html5lib.HTMLParser(strict=True).parse(shown.text)
+            assert shown.text.count('class="over"') == 1
+            assert all(f">{name}</text>" in shown.text for name in ("Part-Dieu", "Bellecour"))
+            assert words in shown.text
+            assert 'name="hour"' not in shown.text, "hours are for who bought"
+            assert len(shown.content) < 150_000
+        assert (await stranger.get("/en/datasets/lyon?hour=24")).status_code == 400
+
+        await make_sale(atelier, partner, release)
+        whole = await atelier.get("/en/datasets/lyon")
+        assert 'name="hour"' in whole.text
+        assert "off by more than" in whole.text
+        eight = await atelier.get("/en/datasets/lyon?hour=8")
+        html5lib.HTMLParser(strict=True).parse(eight.text)
+        assert "from 8 to 9 o’clock" in text_of(eight)
+        assert values_of(eight.text) != values_of(whole.text)
+        averages = expected_at(await cells(release), 8)
+        assert sorted(values_of(eight.text)) == sorted(f"{round(value):,}" for value in averages.values())
+
+        [first] = re.findall(r"/steward/map-layers/([0-9a-f-]{36})/removal", listed.text)[:1]
+        for _ in range(2):
+            assert (await samir.submit(f"{LAYERS}/{first}/removal", {})).status_code == 303
+        assert (await samir.submit(f"{LAYERS}/{uuid.uuid4()}/removal", {})).status_code == 404
+        assert 'class="river"' not in (await stranger.get("/en/datasets/lyon")).text
+
+
+def values_of(text: str) -> list[str]:
+    return re.findall(r"<title>near [^:<]+: ([0-9,.]+) people</title>", text)
+
+
+def expected_at(table: Any, hour: int) -> dict[str, float]:
+    sums: dict[tuple[str, dt.datetime], int] = {}
+    for row in table.to_pylist():
+        if row["starts_at"].hour == hour:
+            sums[row["zone"], row["starts_at"]] = sums.get((row["zone"], row["starts_at"]), 0) + row["people"]
+    zones: dict[str, list[int]] = {}
+    for (zone, _), people in sums.items():
+        zones.setdefault(zone, []).append(people)
+    return {zone: float(np.mean(values)) for zone, values in zones.items()}
+
+
+async def test_flows_are_arrows_for_who_bought_and_an_area_for_strangers() -> None:
+    await catalogue_shop.open_shop(product="flows", max_cells=3)
+    start = catalogue_shop.last_midnight() - dt.timedelta(days=7)
+    pairs = [f"{a}>{b}" for a in ZONES for b in ZONES]
+    rows = [
+        {"zone": pair, "starts_at": start, "segment": "all", "people": 30 + number, "events": 90}
+        for number, pair in enumerate(pairs)
+    ]
+    release = await catalogue_shop.make_release(rows=rows)
+    async with Browser() as stranger:
+        page = await stranger.get("/en/datasets/lyon")
+        html5lib.HTMLParser(strict=True).parse(page.text)
+        assert 'class="land"' in page.text
+        assert 'class="flow' not in page.text
+        assert "sees the flows between these zones as arrows" in text_of(page)
+    listing, shown = await get_listing("lyon"), await get_listed_release("lyon", release)
+    drawn = await draw_map(listing, release, await picture(shown), H3, hour=None, is_bought=True)
+    assert drawn.area
+    assert len(drawn.flows) == len(pairs)
+    markup = area_maps.flow_map(
+        drawn.flows, drawn.middles, drawn.area, title="Flows", unit="people", names={ZONES[0]: "Home"}, note="±"
+    )
+    assert markup.count('class="flow') == 42, "those that stay are no arrow"
+    assert f"Home → {ZONES[1]}: 31 people" in markup
+    assert "Home → Home" not in markup
+    assert f"{ZONES[6]} → {ZONES[5]}" in markup
+    assert area_maps.flow_map([], {}, drawn.area, title="Flows", unit="people", names={}) == ""
+    assert area_maps.area_map(maps.Outlines({}, 0), title="Area") == ""
+
+
+SQUARE = [[4.0, 45.0], [5.0, 45.0], [5.0, 46.0], [4.0, 46.0], [4.0, 45.0]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        ("river", layer(("Point", [4, 45], {})), "Choose what the layer shows"),
+        ("water", "{", "JSON"),
+        ("water", "[]", "collection of features"),
+        ("water", '{"type": "FeatureCollection", "features": []}', "between 1"),
+        ("water", '{"type": "FeatureCollection", "features": [1]}', "made of"),
+        ("water", '{"type": "FeatureCollection", "features": [{"geometry": {"type": []}}]}', "made of"),
+        ("road", layer(("Polygon", [SQUARE], {})), "made of LineString"),
+        ("road", layer(("LineString", [[4, 45]], {})), "cannot be read"),
+        ("road", layer(("LineString", "x", {})), "cannot be read"),
+        ("road", layer(("LineString", [[4, 95], [4, 45]], {})), "longitude and latitude"),
+        ("road", layer(("LineString", [[4, True], [4, 45]], {})), "longitude and latitude"),
+        (
+            "road",
+            '{"type":"FeatureCollection","features":[{"geometry":{"type":"LineString","coordinates":[[NaN,1],[1e999,2]]}}]}',
+            "longitude",
+        ),
+        ("place", layer(("Point", [4, 45], {})), "needs a name"),
+        ("place", layer(("Point", [4, 45], {"name": 3})), "a text of"),
+        ("place", layer(("Point", [4, 45], {"name": "a\u0000"})), "a text of"),
+        ("outline", layer(("Polygon", [SQUARE], {"postcodes": ["1"] * 21})), "at most 20"),
+        ("road", layer(("LineString", [[4, 45]] * 60_001, {})), "more than"),
+    ],
+)
+def test_bombs_and_what_is_no_layer_are_refused(kind: str, text: str, said: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_layer(kind, text)
+    assert said in refused.value.sentence.format(**refused.value.fields)
+
+
+def test_layers_are_cut_to_the_map_and_simplified_and_labels_do_not_meet() -> None:
+    frame = maps.outline({"a": [[SQUARE]]}).frame
+    assert frame
+    world = [[-170, -80], [170, -80], [170, 80], [-170, 80], [-170, -80]]
+    hole = layer(("Polygon", [world, SQUARE], {"name": "sea", "postcodes": "1"}))
+    turns = np.linspace(0, 200, 50_000)
+    long = [[3 + turn / 80, 45.5 + float(np.sin(turn)) / 3] for turn in turns.tolist()]
+    rivers = layer(("LineString", long, {}), ("MultiLineString", [[[50, 10], [60, 10]], [[4, 45], [5, 46]]], {}))
+    crowd = layer(*(("Point", [4.5 + n / 1e4, 45.5], {"name": f"Town {n}"}) for n in range(50)))
+    spread = layer(*(("MultiPoint", [[4.1 + n / 50, 45.05 + n / 50]], {"name": f"Place {n}"}) for n in range(45)))
+    layers: Sequence[tuple[str, str]] = (("water", hole), ("water", rivers), ("place", crowd), ("place", spread))
+    drawn = str(draw([(kind, shapes_of(read_layer(kind, text)[0])) for kind, text in layers], frame))
+    assert len(drawn) < 60_000, "fifty thousand corners are not in a page"
+    numbers = [int(value) for path in re.findall(r"M(-?\d+)", drawn) for value in [path]]
+    assert all(-200 <= value <= maps.MAP_WIDTH + 200 for value in numbers)
+    assert drawn.count(">Town") == 1, "names do not meet"
+    assert 1 < drawn.count(">Place") <= 40
+    assert 'class="odd"' in drawn
+    away = layer(("Polygon", [[[x + 40, y] for x, y in SQUARE]], {}))
+    assert draw([("water", shapes_of(read_layer("water", away)[0]))], frame) == ""
+
+
+def test_hours_are_those_of_the_zone() -> None:
+    noon = dt.datetime(2026, 7, 1, 10, tzinfo=dt.UTC)
+    table = pa.table(
+        {
+            "zone": ["a", "a", "a", "b"],
+            "starts_at": pa.array([noon, noon, noon + dt.timedelta(days=1), noon], pa.timestamp("us", tz="UTC")),
+            "people": [10, 20, 50, 7],
+        }
+    )
+    found, breaks = by_hour(table, "Europe/Paris")
+    assert found[12] == {"a": 40.0, "b": 7.0}
+    assert not found[10]
+    assert breaks[0] == 7
+    assert rules.folded("  Saint-Étienne ") == "saint etienne"
