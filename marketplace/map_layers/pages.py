@@ -73,7 +73,7 @@ async def add(request: Asked) -> Redirect | Template:
     return see("/steward/map-layers")
 
 
-@post("/steward/map-layers/{layer:uuid}/removal", guards=[steward], opt=expect("steward", stranger=404))
+@post("/steward/map-layers/{layer:uuid}/removal", guards=[steward], opt=expect("steward", stranger=200))
 async def remove(
     request: Asked,
     layer: FromPath[uuid.UUID],

@@ -11,7 +11,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "map layers"
 SQL = """
 CREATE TABLE "map_layer" (
-    "id" UUID PRIMARY KEY NOT NULL,
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "kind" TEXT NOT NULL,
     "title" TEXT NOT NULL,
     "document" TEXT NOT NULL,
