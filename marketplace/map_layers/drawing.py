@@ -84,8 +84,8 @@ def _cut_line(placed: Placed, frame: Frame) -> Iterator[list[tuple[int, int]]]:
     """Yield the parts of a line of which some may be in the frame: steps whose box is beyond a side are left out."""
     low, high = np.minimum(placed[:-1], placed[1:]), np.maximum(placed[:-1], placed[1:])
     is_seen = ((high >= -MARGIN) & (low <= np.array([MAP_WIDTH, frame.height]) + MARGIN)).all(axis=1)
-    turns = np.flatnonzero(np.diff(np.concatenate([[False], is_seen, [False]]).astype(np.int8)))
-    for first, last in turns.reshape(-1, 2).tolist():
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_seen, [False]]).astype(np.int8)))
+    for first, last in edges.reshape(-1, 2).tolist():
         yield [(x, y) for x, y in placed[first : last + 1].tolist()]
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from marketplace.web import formats
 from marketplace.web.charts import folded
 from marketplace.web.i18n import gettext
-from marketplace.web.maps import NOTHING, framed, said
+from marketplace.web.maps import NOTHING, framed, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def flow_map(
         key=lambda one: (one.people, one.origin, one.end),
     )
     called = [f"{names.get(one.origin, one.origin)} → {names.get(one.end, one.end)}" for one in shown]
-    rows = [(name, said(one.people)) for name, one in zip(called[:10], shown, strict=False)]
+    rows = [(name, rounded(one.people)) for name, one in zip(called[:10], shown, strict=False)]
     kind = (gettext("From → to"), gettext("The largest flows as a table"))
     table = folded(title, (kind[0], unit), rows, kind[1])
     if not outlines.paths or not shown:
@@ -78,7 +78,7 @@ def flow_map(
         arrows += Markup('<path class="flow w{}" marker-end="url(#head)" d="{}"><title>{}</title></path>').format(
             min(WIDTHS - 1, math.floor(share * WIDTHS)),
             _arc(middles[one.origin], middles[one.end]),
-            f"{name}: {said(one.people)} {unit}",
+            f"{name}: {rounded(one.people)} {unit}",
         )
     head = Markup(
         '<defs><marker id="head" viewBox="0 0 8 8" refX="5" refY="4" markerWidth="3.2" markerHeight="3.2" orient="auto">'

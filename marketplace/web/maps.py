@@ -226,7 +226,7 @@ def _busiest_as_table(
     called = (gettext("Zone"), gettext("The busiest zones as a table"))
     if names is None:
         called = (gettext("Cell (H3)"), gettext("The busiest cells as a table"))
-    rows = [((names or {}).get(cell, cell), said(shown[cell])) for cell in busiest]
+    rows = [((names or {}).get(cell, cell), rounded(shown[cell])) for cell in busiest]
     return folded(title, (called[0], unit or title), rows, called[1])
 
 
@@ -283,7 +283,7 @@ def _shown_zones(
         titled = Markup().join(
             Markup("<path d='{}'><title>{}</title></path>").format(
                 outlines.paths[cell],
-                f"{names[cell] + ': ' if cell in names else ''}{said(shown[cell])} {unit}".strip(),
+                f"{names[cell] + ': ' if cell in names else ''}{rounded(shown[cell])} {unit}".strip(),
             )
             for cell in zones
         )
@@ -291,7 +291,7 @@ def _shown_zones(
     return drawn
 
 
-def said(value: float) -> str:
+def rounded(value: float) -> str:
     """Write a zone's figure as precisely as people read one: whole, or to a tenth below ten."""
     return formats.number(round(value) if value >= 10 else round(value, 1))  # noqa: PLR2004
 

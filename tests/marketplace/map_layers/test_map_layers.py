@@ -66,7 +66,7 @@ async def test_a_map_shows_what_a_steward_uploads_and_hours_to_who_bought(stripe
         await atelier.sign_in("atelier@partner.example")
         bare = await stranger.get("/en/datasets/lyon")
         assert 'class="over"' not in bare.text
-        for bad, said in (
+        for bad, sentence in (
             (None, "Choose a file"),
             (b"\xff\xfe\x00", "UTF-8"),
             (b"[" * 100_000, "JSON"),
@@ -74,7 +74,7 @@ async def test_a_map_shows_what_a_steward_uploads_and_hours_to_who_bought(stripe
         ):
             refused = await upload(samir, bad)
             assert refused.status_code == 422
-            assert said in text_of(refused), said
+            assert sentence in text_of(refused), sentence
             assert 'value="Saône"' in refused.text, "what was typed is there still"
         assert (await upload(samir, b"{}", form_id="x")).status_code == 422
         assert "No layer yet" in text_of(await samir.get(LAYERS))
@@ -164,7 +164,7 @@ SQUARE = [[4.0, 45.0], [5.0, 45.0], [5.0, 46.0], [4.0, 46.0], [4.0, 45.0]]
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "said"),
+    ("kind", "text", "sentence"),
     [
         ("river", layer(("Point", [4, 45], {})), "Choose what the layer shows"),
         ("water", "{", "JSON"),
@@ -189,19 +189,19 @@ SQUARE = [[4.0, 45.0], [5.0, 45.0], [5.0, 46.0], [4.0, 46.0], [4.0, 45.0]]
         ("road", layer(("LineString", [[4, 45]] * 60_001, {})), "more than"),
     ],
 )
-def test_bombs_and_what_is_no_layer_are_refused(kind: str, text: str, said: str) -> None:
+def test_bombs_and_what_is_no_layer_are_refused(kind: str, text: str, sentence: str) -> None:
     with pytest.raises(Invalid) as refused:
         read_layer(kind, text)
-    assert said in refused.value.sentence.format(**refused.value.fields)
+    assert sentence in refused.value.sentence.format(**refused.value.fields)
 
 
 def test_layers_are_cut_to_the_map_and_simplified_and_labels_do_not_meet() -> None:
     frame = maps.outline({"a": [[SQUARE]]}).frame
     assert frame
-    world = [[-170, -80], [170, -80], [170, 80], [-170, 80], [-170, -80]]
-    hole = layer(("Polygon", [world, SQUARE], {"name": "sea", "postcodes": "1"}))
-    turns = np.linspace(0, 200, 50_000)
-    long = [[3 + turn / 80, 45.5 + float(np.sin(turn)) / 3] for turn in turns.tolist()]
+    globe = [[-170, -80], [170, -80], [170, 80], [-170, 80], [-170, -80]]
+    hole = layer(("Polygon", [globe, SQUARE], {"name": "sea", "postcodes": "1"}))
+    bends = np.linspace(0, 200, 50_000)
+    long = [[3 + bend / 80, 45.5 + float(np.sin(bend)) / 3] for bend in bends.tolist()]
     rivers = layer(("LineString", long, {}), ("MultiLineString", [[[50, 10], [60, 10]], [[4, 45], [5, 46]]], {}))
     crowd = layer(*(("Point", [4.5 + n / 1e4, 45.5], {"name": f"Town {n}"}) for n in range(50)))
     spread = layer(*(("MultiPoint", [[4.1 + n / 50, 45.05 + n / 50]], {"name": f"Place {n}"}) for n in range(45)))
@@ -213,8 +213,8 @@ def test_layers_are_cut_to_the_map_and_simplified_and_labels_do_not_meet() -> No
     assert drawn.count(">Town") == 1, "names do not meet"
     assert 1 < drawn.count(">Place") <= 40
     assert 'class="odd"' in drawn
-    away = layer(("Polygon", [[[x + 40, y] for x, y in SQUARE]], {}))
-    assert draw([("water", shapes_of(read_layer("water", away)[0]))], frame) == ""
+    elsewhere = layer(("Polygon", [[[x + 40, y] for x, y in SQUARE]], {}))
+    assert draw([("water", shapes_of(read_layer("water", elsewhere)[0]))], frame) == ""
 
 
 def test_hours_are_those_of_the_zone() -> None:
