@@ -315,7 +315,12 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
     """
     read_providers(settings().identity_providers)  # a setting that cannot be read ends the start, not a sign-in
     find_party()
-    app = Litestar(
+    return guarded(routed(manages_pool=manages_pool, further_routes=further_routes), access_log=access_log)
+
+
+def routed(*, manages_pool: bool, further_routes: Sequence[Any] = ()) -> Litestar:
+    """Return what answers each route, without what every request passes first; see `create_app`."""
+    return Litestar(
         route_handlers=[
             create_static_files_router(
                 "/static",
@@ -348,6 +353,10 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State({"health": Latest()}),
     )
+
+
+def guarded(app: Litestar, *, access_log: bool = False) -> ASGIApp:
+    """Return the application behind what every request passes: limits, deadlines, who asks, languages and headers."""
     around = Languages(Limits(Deadlines(Identify(NoteRequests(app)))), MACHINE_PATHS)
     return Requests(SecurityHeaders(around, FAILED), access_log=access_log)
 

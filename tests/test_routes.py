@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import Struct
 
-from marketplace.app import MACHINE_PATHS, create_app, routes
+from marketplace.app import MACHINE_PATHS, routes
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.identity import actions as identity
 from marketplace.identity import key_actions
@@ -18,6 +18,7 @@ from marketplace.identity.guards import COOKIE, Expectation, begin_session
 from marketplace.operators import actions as operators
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
 from tests.support.market import seeded
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +135,7 @@ async def key_of(person: uuid.UUID) -> str:
 
 async def sign_in_everyone() -> dict[str, Browser]:
     """Add one visitor of every kind to an empty marketplace, and sign each in."""
-    app = create_app(manages_pool=False)
+    app = the_site()
     visitors = {kind: Browser(app) for kind in KINDS}
     await make_partner("New", "new@people.example")
     await identity.vet_partner(await make_partner("Vetted", "vetted@people.example"), "a steward")
@@ -249,7 +250,7 @@ async def sign_in_owner(owner: str) -> Browser:
     statement = "SELECT id FROM person WHERE partner::text = $1 OR subscriber::text = $1"
     person = await fetch_scalar(uuid.UUID, statement, owner)
     assert person
-    browser = Browser(create_app(manages_pool=False))
+    browser = Browser(the_site())
     browser.client.cookies.set(COOKIE, (await begin_session(person)).value or "")
     if "-" in owner:
         browser.client.headers["authorization"] = f"Bearer {await key_of(person)}"

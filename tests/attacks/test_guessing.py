@@ -10,18 +10,18 @@ import httpx
 import pytest
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.identity import actions, rules
 from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, device_mark, fail, is_known_device
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 CLAIRE, GUESS = "claire@atelier.example", "guess guess guess"
 
 
 def browser_at(address: str, app: Any = None) -> Browser:
     """Open a browser at an address."""
-    browser = Browser(app or create_app(manages_pool=False))
+    browser = Browser(app or the_site())
     site: Any = browser.app
     transport = httpx.ASGITransport(site, raise_app_exceptions=False, client=(address, 4000))
     browser.client = httpx.AsyncClient(transport=transport, base_url="http://testserver.example")

@@ -12,13 +12,14 @@ import pytest
 from litestar import Litestar
 from msgspec import Struct
 
-from marketplace.app import MACHINE_PATHS, create_app
+from marketplace.app import MACHINE_PATHS
 from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.identity.guards import COOKIE, begin_session
 from marketplace.serving.form_tokens import TOKEN_COOKIE, token_of
 from marketplace.settings import settings
 from tests.support.hostile import Ask, Place, asks, places
 from tests.support.market import seeded
+from tests.support.sites import the_site
 from tests.test_routes import KINDS, OUR_ROUTES, OWNERS, expectation_of, key_of, sign_in_everyone
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_thousand_hostile_requests_get_no_fault_and_no_wait() -> None:
     visitors = Visitors(await sign_in_everyone())
     await visitors.remember()
-    every = places(litestar_of(create_app(manages_pool=False)), MACHINE_PATHS)
+    every = places(litestar_of(the_site()), MACHINE_PATHS)
     assert len(every) > 180
     await attack(visitors, every, 1000, seed=1, known={})
 
@@ -171,9 +172,5 @@ async def test_four_thousand_hostile_requests_in_a_marketplace_that_sells(tmp_pa
             name: [row.id for row in await fetch_rows(Id, f"{sql} LIMIT 50")] for name, sql in (owned | THINGS).items()
         }
         assert all(known[name] for name in ("order", "code", "release", "entry_id", "run", "line_id")), known
-        every = [
-            place
-            for place in places(litestar_of(create_app(manages_pool=False)), MACHINE_PATHS)
-            if not place.path.endswith(ENDLESS)
-        ]
+        every = [place for place in places(litestar_of(the_site()), MACHINE_PATHS) if not place.path.endswith(ENDLESS)]
         await attack(visitors, every, 4000, seed=2, known=known)

@@ -15,8 +15,8 @@ import httpx
 import pytest
 import uvicorn
 
-from marketplace.app import create_app
 from marketplace.settings import settings
+from tests.support.sites import the_site
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def site(stripe: Stripe) -> Callable[[], contextlib.AbstractAsyncContextManager[
 @contextlib.asynccontextmanager
 async def _serving(stripe: Stripe) -> AsyncIterator[str]:
     """Serve the site on a port of its own, known to Stripe as a webhook endpoint; its address."""
-    server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_level="critical", lifespan="off", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(the_site(), port=0, log_level="critical", lifespan="off", ws="none"))
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from marketplace.app import create_app
 from marketplace.serving.server import configured
 from marketplace.settings import settings
 from tests.support.ports import free_port
+from tests.support.sites import the_site
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def site() -> AsyncIterator[str]:
     before = os.environ.get("PARTAGE_URL")
     os.environ["PARTAGE_URL"] = f"http://127.0.0.1:{port}"
     settings.cache_clear()
-    config = configured(create_app(manages_pool=False), port=port, log_level="critical", lifespan="off")
+    config = configured(the_site(), port=port, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     await until(lambda: server.started)

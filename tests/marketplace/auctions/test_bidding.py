@@ -14,7 +14,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from marketplace import sealing
-from marketplace.app import create_app
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.kinds import limited
 from marketplace.auctions import placing
@@ -32,6 +31,7 @@ from tests.marketplace.auctions.builders import Bidder, make_bidder, move_end, o
 from tests.marketplace.messages.written import kinds_written
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
+from tests.support.sites import the_site
 from tests.support.waiting import until
 
 
@@ -262,7 +262,7 @@ async def test_bad_input_is_refused_with_a_sentence_and_changes_nothing() -> Non
         await open_auction("bundle", releases=3),
     )
     ann, bob, new = await make_bidder(), await make_bidder(), await make_bidder(vetted=False)
-    transport = httpx.ASGITransport(app=create_app(), raise_app_exceptions=False)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=the_site(), raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://partage") as web:
 
         async def put(where: uuid.UUID, body: object, headers: dict[str, str], bid: object = None) -> httpx.Response:

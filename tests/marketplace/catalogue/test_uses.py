@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.auctions.announcing import Plan, announce
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.uses import get_policy, state_use
@@ -23,6 +22,7 @@ from marketplace.trials.actions import begin
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import CAP, FLOOR, make_buyer, open_shop
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 LIMITED = {"purposes": ["ScientificResearch", "PublicPolicyMaking"], "countries": ["BE", "FR"]}
 
@@ -82,7 +82,7 @@ async def test_no_way_to_buy_goes_around_it() -> None:
         with pytest.raises(NotAllowed, match="for some purposes alone"):
             await attempt
     key = await create_key(partner, "erp", key_id=uuid.uuid4(), session="s", scopes="quotes")
-    transport = httpx.ASGITransport(create_app(manages_pool=False))
+    transport = httpx.ASGITransport(the_site())
     async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as program:
         asked, bearer = {"release": str(release)}, {"Authorization": f"Bearer {key}"}
         for purpose, status in (("", 403), ("Marketing", 403), ("Sorcery", 422), ("PublicPolicyMaking", 201)):

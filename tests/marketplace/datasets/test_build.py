@@ -15,7 +15,6 @@ import pytest
 from msgspec import structs
 
 from marketplace import clock, object_store
-from marketplace.app import create_app
 from marketplace.consent import actions as consent
 from marketplace.database import execute
 from marketplace.datasets import actions, queries, rules
@@ -24,6 +23,7 @@ from marketplace.identity.guards import begin_session
 from tests.marketplace.datasets import builders
 from tests.marketplace.datasets.builders import BANDS, END, START, ZONES, at, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch, fetch_value
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -252,7 +252,7 @@ async def test_the_stewards_pages_are_for_stewards(tmp_path: Path) -> None:
         steward,
     )
     cookie = await begin_session(steward)
-    transport = httpx.ASGITransport(create_app())
+    transport = httpx.ASGITransport(the_site())
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/en/steward/datasets")).status_code == 303
         client.cookies.set("session", str(cookie.value))

@@ -10,7 +10,6 @@ import html5lib
 import httpx
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.deletions.actions import BETWEEN, MOST, STAFF_FROM, remind_of_deletion
 from marketplace.identity import actions as identity
@@ -18,6 +17,7 @@ from marketplace.identity.key_actions import create_key
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import make_buyer, make_sale, open_shop
 from tests.support.reads import fetch, fetch_value
+from tests.support.sites import the_site
 
 
 async def call_back(release: uuid.UUID, at: dt.datetime) -> None:
@@ -74,7 +74,7 @@ async def test_partners_confirm_are_reminded_and_staff_see_who_has_not(stripe: A
             assert await remind_of_deletion() == 0, "reminded often enough"
 
     key = await create_key(quiet, "erp", key_id=uuid.uuid4(), session="s", scopes="orders")
-    transport = httpx.ASGITransport(create_app(manages_pool=False))
+    transport = httpx.ASGITransport(the_site())
     async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as program:
         path, bearer = f"/api/v1/orders/{unconfirmed}/deletion", {"Authorization": f"Bearer {key}"}
         first, second = [(await program.post(path, headers=bearer)) for _ in range(2)]

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketplace import clock, object_store
-from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.delivery.actions import CHUNK_BYTES
 from marketplace.identity.key_actions import create_key
@@ -27,6 +26,7 @@ from marketplace.purchases.refunds import request_order_refund
 from tests.marketplace.identity.site import Browser
 from tests.marketplace.purchases.shop import make_buyer, make_sale, open_shop, some_cells
 from tests.support.reads import fetch, fetch_value
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -201,7 +201,7 @@ async def test_machines_download_with_their_key(stripe: Any) -> None:
         key = await create_key(customer.partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
         rival = await make_buyer("rival")
         other = await create_key(rival, "robot", key_id=uuid.uuid4(), session="another session's secret")
-        app = create_app(manages_pool=False)
+        app = the_site()
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://testserver.example"
         ) as machine:

@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.consent import actions as consent
 from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares
@@ -22,6 +21,7 @@ from marketplace.identity.guards import begin_session
 from marketplace.signing import verify
 from tests.marketplace.earnings import sales
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 async def visiting(line: int | None = None, role: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """Open a browser of the holder of `line`, of staff, or of nobody."""
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app()), base_url="http://site", headers={"accept-language": "en"}
+        transport=httpx.ASGITransport(the_site()), base_url="http://site", headers={"accept-language": "en"}
     ) as client:
         if line is not None or role:
             person = uuid.uuid4()

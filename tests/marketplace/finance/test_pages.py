@@ -10,19 +10,19 @@ from typing import Any
 import httpx
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.identity.guards import begin_session
 from marketplace.ledger.base_pages import named, written
 from marketplace.web.i18n import language
 from tests.marketplace.finance import sales
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 
 async def signed_in(role: str | None) -> httpx.AsyncClient:
     """Return a visitor: staff of that role, a partner's person, or nobody."""
     visitor = httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app()), base_url="http://site.example", follow_redirects=False
+        transport=httpx.ASGITransport(the_site()), base_url="http://site.example", follow_redirects=False
     )
     if role is not None:
         person = uuid.uuid4()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.identity import actions
 from marketplace.identity.actors import Actor
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -26,7 +26,7 @@ class Browser:
 
     def __init__(self, app: Any = None) -> None:
         """Open a browser with an empty jar."""
-        self.app = app or create_app(manages_pool=False)
+        self.app = app or the_site()
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://testserver.example"
         )

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace.app import create_app
 from marketplace.links import rules
 from tests.marketplace.delivery.test_downloads import Customer, customers
 from tests.marketplace.delivery.test_sending import path_of_link
 from tests.support.clients import environment, run
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ for folder in sys.argv[1:]:
 async def described(customer: Customer, name: str) -> httpx.Response:
     """Return a description of what a customer bought."""
     path = (await path_of_link(customer)).replace("cells.parquet", name)
-    transport = httpx.ASGITransport(create_app(manages_pool=False))
+    transport = httpx.ASGITransport(the_site())
     async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as program:
         answer = await program.get(path)
     assert answer.status_code == 200, answer.text

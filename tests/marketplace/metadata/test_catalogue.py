@@ -11,11 +11,11 @@ import httpx
 import pytest
 from lxml import etree
 
-from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import open_shop
 from tests.support.clients import environment, run
+from tests.support.sites import the_site
 
 SHAPES = Path(__file__).resolve().parents[4] / "shared" / "specs" / "dcat"
 NO_SHAPES = "the shapes of DCAT-AP are published by SEMIC, and are not in this repository"
@@ -74,7 +74,7 @@ CKAN = (
 
 
 async def asked(path: str, **headers: str) -> httpx.Response:
-    app, site = create_app(manages_pool=False), "http://testserver.example"
+    app, site = the_site(), "http://testserver.example"
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=site, follow_redirects=True) as harvester:
         return await harvester.get(path, headers=headers)
@@ -99,7 +99,7 @@ async def test_harvesters_read_what_is_for_sale() -> None:
 
 async def test_search_engines_find_the_pages_for_everybody_in_both_languages() -> None:
     await open_shop()
-    app = create_app(manages_pool=False)
+    app = the_site()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver.example") as crawler:
         robots = (await crawler.get("/robots.txt")).text
         assert "Disallow: /fr/orders\n" in robots
@@ -121,7 +121,7 @@ async def test_search_engines_find_the_pages_for_everybody_in_both_languages() -
 async def test_a_datasets_page_says_in_json_what_it_is() -> None:
     await open_shop()
     await execute("UPDATE dataset SET description_en = 'Who </script><b> is where.'")
-    app = create_app(manages_pool=False)
+    app = the_site()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver.example") as engine:
         page = (await engine.get("/en/datasets/lyon")).text
         french = (await engine.get("/fr/datasets/lyon")).text

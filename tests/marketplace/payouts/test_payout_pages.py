@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.embedded.bank import Bank
 from marketplace.identity.guards import begin_session
@@ -23,6 +22,7 @@ from tests.marketplace.earnings.test_pages import words
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @contextlib.asynccontextmanager
 async def visiting(line: int | None = None, role: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """Open a browser of the holder of `line` or of staff, who are somebody new each time."""
-    transport = httpx.ASGITransport(create_app())
+    transport = httpx.ASGITransport(the_site())
     async with httpx.AsyncClient(
         transport=transport, base_url="http://site", headers={"accept-language": "en"}
     ) as client:

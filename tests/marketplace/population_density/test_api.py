@@ -23,7 +23,6 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
 from marketplace import clock, object_store
-from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.identity import vault
 from marketplace.identity.key_actions import create_key
@@ -37,6 +36,7 @@ from tests.marketplace.purchases.shop import make_buyer
 from tests.support.clients import run, site
 from tests.support.dying import killed_everywhere
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -115,7 +115,7 @@ async def clients(rows: int = 100) -> AsyncIterator[Client]:
     """Yield a program whose partner bought four days of presence by the hour."""
     async for customer in customers(rows, (START, START + 96 * HOUR)):
         key = await create_key(customer.partner, "density", key_id=uuid.uuid4(), session="a session's secret")
-        transport = httpx.ASGITransport(create_app(manages_pool=False))
+        transport = httpx.ASGITransport(the_site())
         headers = {"Authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://site.example", headers=headers) as program:
             yield Client(program, customer)

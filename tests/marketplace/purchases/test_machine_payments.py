@@ -8,7 +8,6 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute
 from marketplace.subscriptions.actions import deliver
@@ -17,6 +16,7 @@ from tests.marketplace.purchases.shop import counts, jobs, make_buyer, make_quot
 from tests.marketplace.purchases.test_disputes import fund
 from tests.marketplace.purchases.test_machines import machine_of
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     import httpx
@@ -31,7 +31,7 @@ async def order(machine: httpx.AsyncClient, quote: uuid.UUID, **asked: str) -> h
 
 
 async def test_a_program_accepts_terms_pays_without_a_page_and_reads_its_invoices(stripe: Any) -> None:
-    release, app = await open_shop(), create_app(manages_pool=False)
+    release, app = await open_shop(), the_site()
     partner, rival = await make_buyer(), await make_buyer("rival")
     await execute("UPDATE offer SET full_worth_minor = 30000")
     quote = await make_quote(partner, release)
@@ -86,7 +86,7 @@ async def claim(machine: httpx.AsyncClient, other: httpx.AsyncClient, mine: str)
 
 
 async def test_a_program_pays_by_transfer_to_an_iban_of_its_own(stripe: Any) -> None:
-    release, app = await open_shop(), create_app(manages_pool=False)
+    release, app = await open_shop(), the_site()
     await execute("UPDATE offer SET full_worth_minor = 100000000, floor_minor = 150000")
     partner = await make_buyer()
     quotes = [await make_quote(partner, release) for _ in range(2)]
@@ -128,7 +128,7 @@ async def test_a_program_pays_by_transfer_to_an_iban_of_its_own(stripe: Any) -> 
 
 async def test_a_program_subscribes_and_tries(stripe: Any) -> None:
     await open_shop()
-    app, end = create_app(manages_pool=False), clock.now() - 29 * DAY
+    app, end = the_site(), clock.now() - 29 * DAY
     await execute("UPDATE dataset SET cadence = 'week'")
     partner, rival = await make_buyer(), await make_buyer("rival")
     async with await machine_of(partner, app) as machine, await machine_of(rival, app) as other:

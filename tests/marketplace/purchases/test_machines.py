@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from marketplace.app import create_app
 from marketplace.identity.key_actions import create_key
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, make_quote, open_shop, pay
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 ORDERS = "/api/v1/orders"
 TERMS = {"terms": "standard-1"}
@@ -27,7 +27,7 @@ async def machine_of(partner: uuid.UUID, app: Any) -> httpx.AsyncClient:
 
 
 async def test_a_machine_buys(stripe: Any) -> None:
-    release, app = await open_shop(), create_app(manages_pool=False)
+    release, app = await open_shop(), the_site()
     partner = await make_buyer()
     quote = str(await make_quote(partner, release))
     async with await machine_of(partner, app) as machine:
@@ -56,7 +56,7 @@ async def test_a_machine_buys(stripe: Any) -> None:
 
 
 async def test_machines_are_refused_in_sentences(stripe: Any) -> None:
-    release, app = await open_shop(), create_app(manages_pool=False)
+    release, app = await open_shop(), the_site()
     partner = await make_buyer()
     rival = await make_buyer("rival")
     newcomer = await make_buyer("newcomer", vetted=False)

@@ -17,7 +17,6 @@ import httpx
 import pytest
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.embedded.demo import counterpart_running, port_of, site_running
 from marketplace.embedded.demo import free_port as listen
 from marketplace.identity import actions as identity
@@ -34,6 +33,7 @@ from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop
 from tests.marketplace.purchases.test_machines import machine_of
 from tests.support.ports import free_port
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ MONEY = ("purchase_order", "payment", "licence", "entitlement", "journal_entry",
 SERVE = """
 import asyncio, sys, uvicorn
 from marketplace import database
-from marketplace.app import create_app
+from tests.support.sites import the_site
 from marketplace.embedded.stripe_counterpart.app import create_counterpart
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import jobs, open_shop
@@ -57,7 +57,7 @@ async def main():
     await open_shop()
     def config(app, port):
         return uvicorn.Config(app, port=port, log_level="warning", lifespan="off")
-    site = uvicorn.Server(config(create_app(manages_pool=False), settings().port))
+    site = uvicorn.Server(config(the_site(), settings().port))
     stripe = uvicorn.Server(config(create_counterpart(None), int(sys.argv[1])))
     await asyncio.gather(site.serve(), stripe.serve(), until(jobs, 600))  # they return nothing, so they run for good
 
@@ -78,7 +78,7 @@ async def a_pass(browser: Browser) -> str:
 
 
 async def test_a_pass_lets_a_company_into_the_sandbox_of_its_site_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    partner, app = await make_buyer(), create_app(manages_pool=False)
+    partner, app = await make_buyer(), the_site()
     ours = public_key(settings().signing_key).hex()
     async with Browser(app) as browser:
         await browser.sign_in("atelier@partner.example")
@@ -156,7 +156,7 @@ async def test_nothing_of_a_sandbox_reaches_what_is_real(
     port, its_stripe = free_port(), free_port()
     postgres.run_sql("CREATE DATABASE sandbox TEMPLATE template OWNER partage STRATEGY FILE_COPY")
     await open_shop()
-    partner, app = await make_buyer(), create_app(manages_pool=False)
+    partner, app = await make_buyer(), the_site()
     address = f"http://127.0.0.1:{port}"
     environment = os.environ | {
         **SANDBOX_KEYS,

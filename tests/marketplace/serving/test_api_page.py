@@ -13,18 +13,18 @@ import httpx
 import jsonschema
 import pytest
 
-from marketplace.app import create_app
 from marketplace.identity.key_actions import create_key
 from tests.marketplace.identity.site import text_of
 from tests.marketplace.purchases.shop import make_buyer, open_shop
 from tests.support.clients import site
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 async def test_every_call_of_the_document_is_on_the_page() -> None:
-    app = create_app(manages_pool=False)
+    app = the_site()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver.example") as visitor:
         document = (await visitor.get("/schema/openapi.json")).json()
         page = await visitor.get("/en/docs/api")
@@ -43,7 +43,7 @@ async def test_every_call_of_the_document_is_on_the_page() -> None:
 
 
 async def test_each_call_has_examples_that_its_schemas_admit_and_states_its_refusals() -> None:
-    transport = httpx.ASGITransport(create_app(manages_pool=False))
+    transport = httpx.ASGITransport(the_site())
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver.example") as program:
         document = (await program.get("/schema/openapi.json")).json()
     seen = 0

@@ -6,16 +6,16 @@ import uuid
 
 import httpx
 
-from marketplace.app import create_app
 from marketplace.identity.key_actions import create_key
 from tests.marketplace.identity.site import make_partner
 from tests.marketplace.purchases.shop import open_shop
+from tests.support.sites import the_site
 
 
 async def test_misspelt_filters_are_refused_and_known_answers_are_not_sent_again() -> None:
     await open_shop()
     key = await create_key(await make_partner(), "robot", key_id=uuid.uuid4(), session="a session's secret")
-    transport = httpx.ASGITransport(create_app(manages_pool=False))
+    transport = httpx.ASGITransport(the_site())
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://site.example", headers=headers) as program:
         for path, named in (

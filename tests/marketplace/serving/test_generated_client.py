@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.identity.key_actions import create_key
 from tests.marketplace.payments.test_off_session import save
 from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop
 from tests.support.clients import environment, run, site
 from tests.support.reads import fetch_value
+from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +109,7 @@ async def test_a_generated_client_buys_and_downloads(stripe: Any, tmp_path: Path
 
 
 async def test_the_document_says_of_each_call_what_it_is_for() -> None:
-    transport = httpx.ASGITransport(create_app(manages_pool=False))
+    transport = httpx.ASGITransport(the_site())
     async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as program:
         document = (await program.get("/schema/openapi.json")).json()
     operations = [operation for of in document["paths"].values() for operation in of.values()]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.app import create_app
 from marketplace.serving.limits import Limits
 from marketplace.serving.rules import WINDOW_SECONDS, Limiter, address_of
 from marketplace.settings import settings
+from tests.support.sites import the_site
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def ask(app: Any, address: str, path: str, key: str = "") -> httpx.Respons
 
 async def test_an_address_beyond_its_limit_is_refused_and_others_are_not(few: pytest.MonkeyPatch) -> None:
     del few
-    app = create_app(manages_pool=False)
+    app = the_site()
     answers = [await ask(app, "192.0.2.1", "/en/sign-in") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[-1].text == "Too many requests; wait 20 seconds and try again."
@@ -96,7 +96,7 @@ async def test_an_address_beyond_its_limit_is_refused_and_others_are_not(few: py
 
 async def test_programs_read_what_they_have_left(few: pytest.MonkeyPatch) -> None:
     del few
-    app = create_app(manages_pool=False)
+    app = the_site()
     first = await ask(app, "192.0.2.1", "/api/v1/keys")
     assert first.headers["ratelimit-policy"] == '"address";q=3;w=60'
     assert first.headers["ratelimit"] == '"address";r=2;t=20'
@@ -121,7 +121,7 @@ async def test_programs_read_what_they_have_left(few: pytest.MonkeyPatch) -> Non
 
 async def test_many_keys_of_one_address_share_its_limit(few: pytest.MonkeyPatch) -> None:
     del few
-    app = create_app(manages_pool=False)
+    app = the_site()
     statuses = [(await ask(app, "192.0.2.1", "/api/v1/me", f"guess {n}")).status_code for n in range(5)]
     assert statuses == [401, 401, 401, 429, 429]
 
@@ -154,6 +154,6 @@ async def test_an_address_has_so_many_live_pages_and_a_closed_one_counts_no_more
 async def test_no_limit_is_asked_of_a_proxy_that_forwards_nobody(few: pytest.MonkeyPatch) -> None:
     few.setenv("PARTAGE_PROXIES", "10.0.0.0/8")
     settings.cache_clear()
-    app = create_app(manages_pool=False)
+    app = the_site()
     assert {(await ask(app, "10.1.2.3", "/api/v1/keys")).status_code for _ in range(6)} == {200}
     assert json.loads((await ask(app, "10.1.2.3", "/api/v1/me")).text)["request"]

@@ -16,7 +16,6 @@ import pytest
 import uvicorn
 
 from marketplace import clock
-from marketplace.app import create_app
 from marketplace.backup.actions import note_point_in_time
 from marketplace.backup.tables import Restoration
 from marketplace.commands import doctor
@@ -32,6 +31,7 @@ from pricing.log.notes import VerifierKey, cosigned_at, read_checkpoint, read_ke
 from pricing.merkle import merkle_root
 from tests.marketplace.transparency.logs import log_folder, log_key, overwrite, state_facts, verify
 from tests.support.owner import as_owner
+from tests.support.sites import the_site
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -152,9 +152,7 @@ async def test_a_witness_that_lies_or_is_gone_stops_nothing(tmp_path: Path) -> N
 
 
 async def test_the_command_looks_at_a_log_over_http(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(manages_pool=False), port=0, log_level="critical", lifespan="off", ws="none")
-    )
+    server = uvicorn.Server(uvicorn.Config(the_site(), port=0, log_level="critical", lifespan="off", ws="none"))
     running = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     site = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

@@ -12,7 +12,6 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from marketplace import clock, invariants
-from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.jobs.scheduler import run_due
 from marketplace.jobs.timetable import sweep_invariants
@@ -20,6 +19,7 @@ from marketplace.locks import LockSession
 from marketplace.metrics import measure
 from marketplace.settings import settings
 from tests.support.owner import as_owner
+from tests.support.sites import the_site
 from tests.support.source import text_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 async def ask(address: str = "127.0.0.1", **headers: str) -> httpx.Response:
     """Scrape, as a caller at an address."""
-    transport = httpx.ASGITransport(app=create_app(manages_pool=False), client=(address, 1))
+    transport = httpx.ASGITransport(app=the_site(), client=(address, 1))
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
         return await client.get("/metrics", headers=named)

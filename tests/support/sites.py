@@ -1,0 +1,29 @@
+"""The site as tests ask it in their own process."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from marketplace.app import guarded, routed
+from marketplace.health.checks import Latest
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+    from litestar.types import ASGIApp
+
+
+@functools.cache
+def _routed() -> Litestar:
+    return routed(manages_pool=False)
+
+
+def the_site() -> ASGIApp:
+    """Return a site of the pool that is open, with limits and health of its own.
+
+    Its routes, half a second to register, are those of every other test in this process: they know no database, person
+    or setting. A test that adds to them calls `create_app`.
+    """
+    app = _routed()
+    app.state.health = Latest()
+    return guarded(app)
