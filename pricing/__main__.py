@@ -8,6 +8,7 @@ Exit status: 0 when everything agrees, 1 when something differs, 2 when a file c
 """
 
 import argparse
+import contextlib
 import hashlib
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from pricing.auctions.receipt import compare, read_receipt
 from pricing.auctions.replay import Replayed, replay
 from pricing.auctions.transcript import from_json
 from pricing.log import verdicts
-from pricing.log.documents import is_bid_receipt, read_signed, signature_faults
+from pricing.log.documents import is_bid_receipt, read_signed
 from pricing.log.notes import Checkpoint, is_signed, read_checkpoint, read_key
 from pricing.log.proofs import Proof, read_proof
 from pricing.log.tiles import Tiles
@@ -124,31 +125,41 @@ def _verdict(given: argparse.Namespace) -> verdicts.Verdict:
         if is_signed(head, given.key):
             signed.append(head)
     entries: dict[int, verdicts.Entry] = {}
-    tiles = _tiles(given, signed)
-    if tiles is not None:
-        whole, all_of_them = verdicts.check_whole(tiles, max(signed, key=_size))
+    tiles, largest = _tiles(given, signed)
+    if tiles and largest:
+        whole, all_of_them = verdicts.check_whole(tiles, largest)
         found.add(whole)
         entries.update(all_of_them)
     found.add(verdicts.compare_heads(_different(signed), tiles, given.witness))
     for proof in proofs:
         checked = verdicts.check_proof(proof)
         found.add(checked)
-        if not checked.faults:
+        if not checked.faults and proof.checkpoint in signed:
+            found.add(verdicts.check_place(proof.index, proof.content(), entries))
             entries[proof.index] = proof.content()
     found.add(_check_documents(given, proofs, entries))
     return found
 
 
-def _tiles(given: argparse.Namespace, signed: Sequence[Checkpoint]) -> Tiles | None:
-    """Return the log's files up to its largest signed head; None where there are none."""
-    if given.tiles is None or not signed or not (size := max(map(_size, signed))):
-        return None
+def _tiles(given: argparse.Namespace, signed: Sequence[Checkpoint]) -> tuple[Tiles | None, Checkpoint | None]:
+    """Return the log's files up to the largest signed head that they are all there of, and it; None and None without files.
+
+    A head or proof that is newer than somebody's copy of the files contradicts nothing.
+    """
 
     def read(path: str) -> bytes | None:
         file = given.tiles / path
         return file.read_bytes() if file.is_file() else None
 
-    return Tiles(read, size)
+    heads = [head for head in sorted(signed, key=_size, reverse=True) if head.size]
+    if given.tiles is None or not heads:
+        return None, None
+    for head in heads:
+        tiles = Tiles(read, head.size)
+        with contextlib.suppress(Tampered):
+            tiles.root()
+            return tiles, head
+    return Tiles(read, heads[0].size), heads[0]
 
 
 def _check_documents(
@@ -165,15 +176,15 @@ def _check_documents(
         found.faults += replay(transcripts[-1]).differences
     for path in given.quote:
         kept = read_signed(_text(path))
-        found.faults += signature_faults(path.name, kept, given.signing_key)
+        found.add(verdicts.check_signature(path.name, kept, given.signing_key))
         found.add(verdicts.check_quote(path.name, kept.document, proofs))
     for path in given.receipt:
         text = _text(path)
         if is_bid_receipt(text):
-            found.add(verdicts.check_bid(path.name, read_receipt(text), transcripts, given.signing_key))
+            found.add(verdicts.check_bid(path.name, read_receipt(text), transcripts, entries, given.signing_key))
         else:
             kept = read_signed(text)
-            found.faults += signature_faults(path.name, kept, given.signing_key)
+            found.add(verdicts.check_signature(path.name, kept, given.signing_key))
             found.add(verdicts.check_consent(path.name, kept.document, proofs))
     return found
 

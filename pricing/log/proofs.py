@@ -8,8 +8,9 @@ Source: C2SP tlog-proof (the file), RFC 8785 (canonical JSON of `extra`).
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import rfc8785
@@ -49,7 +50,7 @@ class Proof:
 
 
 def read_entry(entry: bytes) -> dict[str, Any]:
-    """Return what an entry says: its `kind`, and by kind its `subject` and `statement`, or its `day` and `root`.
+    """Return what an entry says: its `kind`, and its `subject` and `statement`, or its `day`, `root` and `previous`.
 
     Refuses Tampered.
     """
@@ -58,10 +59,18 @@ def read_entry(entry: bytes) -> dict[str, Any]:
     except ValueError as problem:
         msg = "an entry of the log is no JSON"
         raise Tampered(msg) from problem
-    if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
+    if not isinstance(content, dict) or not (_is_said(content, _FACT) or _is_said(content, _DAY)):
         msg = "an entry of the log is no statement"
         raise Tampered(msg)
     return content
+
+
+_FACT: Final[Mapping[str, type]] = MappingProxyType({"kind": str, "subject": str, "statement": dict})
+_DAY: Final[Mapping[str, type]] = MappingProxyType({"kind": str, "day": str, "root": str, "previous": str})
+
+
+def _is_said(content: Mapping[str, Any], parts: Mapping[str, type]) -> bool:
+    return all(isinstance(content.get(name), wanted) for name, wanted in parts.items())
 
 
 def write_proof(proof: Proof) -> str:

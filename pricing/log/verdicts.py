@@ -9,10 +9,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from pricing.auctions.receipt import Receipt, compare
 from pricing.auctions.transcript import Transcript, terms_entry, to_json
+from pricing.log.documents import SignedDocument, signature_faults
 from pricing.log.notes import Checkpoint, VerifierKey, cosigned_at, is_signed
 from pricing.log.proofs import Proof, faults_of, read_entry
 from pricing.log.tiles import Tiles
@@ -84,7 +86,12 @@ def check_whole(tiles: Tiles, checkpoint: Checkpoint) -> tuple[Verdict, Entries]
         return Verdict(faults=[str(problem)]), {}
     if merkle_root(written) != checkpoint.root:
         return Verdict(faults=[f"the files do not give the root of the head of {checkpoint.size} entries"]), {}
-    entries = {number: read_entry(entry) for number, entry in enumerate(written)}
+    entries: dict[int, Entry] = {}
+    for number, one in enumerate(written):
+        try:
+            entries[number] = read_entry(one)
+        except Tampered as problem:
+            found.faults.append(f"entry {number}: {problem}")
     stated: dict[tuple[str, str], int] = {}
     latest: dict[str, tuple[str, str]] = {}
     for number, entry in entries.items():
@@ -129,6 +136,19 @@ def compare_heads(heads: Sequence[Checkpoint], tiles: Tiles | None, witnesses: S
     return found
 
 
+def check_place(number: int, entry: Entry, others: Entries) -> Verdict:
+    """Check that a proof's entry is the one that other proofs, or the tiles, have at its place. All are under signed heads."""
+    if others.get(number, entry) == entry:
+        return Verdict()
+    return Verdict(
+        faults=[f"two histories: entry {number} is {_named(others[number])} in one, and {_named(entry)} in another"]
+    )
+
+
+def _named(entry: Entry) -> str:
+    return f"{entry['kind']} of {entry.get('subject', entry.get('day'))}"
+
+
 def check_proof(proof: Proof) -> Verdict:
     """Check that a proof's entry, and its item, are in the log that its checkpoint is of; who signed that is checked apart."""
     found = Verdict()
@@ -149,8 +169,8 @@ def check_release(name: str, digest: str, entries: Entries) -> Verdict:
     found = Verdict()
     for number, entry in entries.items():
         stated = entry.get("statement", {})
-        if entry["kind"] == "release_sealed" and digest in (stated["cells_sha256"], *stated["editions_sha256"]):
-            period = f"{stated['dataset']}, {stated['period_from']} to {stated['period_to']}"
+        if entry["kind"] == "release_sealed" and digest in _files_of(stated):
+            period = f"{stated.get('dataset')}, {stated.get('period_from')} to {stated.get('period_to')}"
             found.shown.append(f"{name} is release {entry['subject']} as it was sealed ({period}), entry {number}")
             found.shown += [
                 f"release {entry['subject']} was called back: {other['statement'].get('reason_en', '')}, entry {later}"
@@ -160,6 +180,12 @@ def check_release(name: str, digest: str, entries: Entries) -> Verdict:
     if not found.shown:
         found.faults.append(f"{name} is no release that was sealed in these entries: it was replaced or changed")
     return found
+
+
+def _files_of(stated: Mapping[str, Any]) -> list[Any]:
+    """Return the digests of a sealed release's whole files, as its statement has them."""
+    editions = stated.get("editions_sha256")
+    return [stated.get("cells_sha256"), *(editions if isinstance(editions, list) else [])]
 
 
 def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
@@ -172,9 +198,13 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
         day = dt.datetime.fromisoformat(quote["quoted_at"]).astimezone(dt.UTC).date().isoformat()
         priced = quote["price"]["inputs"]
         from_canonical(json.dumps(quote["price"], separators=(",", ":"), sort_keys=True).encode())
-        logged = [json.loads(proof.item.document) for proof in proofs if proof.item and _kind(proof) == "price_inputs"]
-        same = [one for one in logged if (one["offer"], one["day"]) == (quote["offer"], day)]
-        differences = [contradictions(name, priced, one) for one in same]
+        logged = [
+            (json.loads(proof.item.document), proof.content())
+            for proof in proofs
+            if proof.item and _kind(proof) == "price_inputs"
+        ]
+        same = [(one, entry) for one, entry in logged if (one["offer"], one["day"]) == (quote["offer"], day)]
+        differences = [contradictions(name, priced, one) + _late(name, day, entry) for one, entry in same]
     except PricingRefusal as problem:
         return Verdict(faults=[f"{name}: {problem}"])
     except (ValueError, TypeError, KeyError) as problem:
@@ -186,9 +216,20 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
         return Verdict(
             faults=[f"{name} is of {day}, but the logged price is of another day or offer: it was back-dated"]
         )
-    if [] in differences:
-        return Verdict(shown=[f"{name} was computed from what the log has for {day}"])
-    return Verdict(faults=[sentence for found in differences for sentence in found])
+    if [] not in differences:
+        return Verdict(faults=[sentence for found in differences for sentence in found])
+    _, entry = same[differences.index([])]
+    unseen = [f"whether others were quoted from other inputs on {day}: compare your proofs"]
+    if entry["day"] != day:
+        unseen.append(f"whether {name} was so on {day}: the log begins with {entry['day']}, and has it from then on")
+    return Verdict(shown=[f"{name} was computed from what the log has for {day}"], cannot_show=unseen)
+
+
+def _late(name: str, day: str, entry: Entry) -> list[str]:
+    """Return that a day's price was stated when that day was over. entry: its day's. What was before the log is in its first one."""
+    if entry["day"] == day or (entry["day"] > day and not entry[CHAINED]):
+        return []
+    return [f"{name} is of {day}, but the log has its inputs from {entry['day']} on alone: they were back-dated"]
 
 
 def contradictions(name: str, priced: Mapping[str, Any], logged: Mapping[str, Any]) -> list[str]:
@@ -202,28 +243,55 @@ def contradictions(name: str, priced: Mapping[str, Any], logged: Mapping[str, An
     ]
 
 
+def check_signature(name: str, kept: SignedDocument, key: bytes | None) -> Verdict:
+    """Check that a quote or a receipt of consent is signed, by the operator where its key is given."""
+    unseen = [] if key else [f"whether the key of {name} is the operator's: give it as published"]
+    return Verdict(faults=signature_faults(name, kept, key), cannot_show=unseen)
+
+
 def check_consent(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
     """Check that one of these proofs is of this receipt of consent, byte for byte."""
-    items = [proof.item.document for proof in proofs if proof.item and _kind(proof) == "consent_receipts"]
+    of_receipts = [proof for proof in proofs if proof.item and _kind(proof) == "consent_receipts"]
+    items = [proof.item.document for proof in of_receipts if proof.item]
     if document in items:
-        return Verdict(shown=[f"{name} is the receipt that the proof is of"])
+        day = of_receipts[items.index(document)].content().get("day")
+        return Verdict(
+            shown=[f"{name} is the receipt that the proof is of: the log has it from {day} on"],
+            cannot_show=[f"whether {name}, if it says an earlier day than {day}, was there before"],
+        )
     if items:
         return Verdict(faults=[f"{name} is not the receipt that the log has: it was dropped or changed"])
     return Verdict(cannot_show=[f"whether {name} is in the log: give its proof"])
 
 
-def check_bid(name: str, receipt: Receipt, transcripts: Sequence[Transcript], key: bytes | None) -> Verdict:
-    """Check a bid's receipt against the transcript of its auction, which is checked against the log apart."""
-    found = Verdict()
+def check_bid(
+    name: str, receipt: Receipt, transcripts: Sequence[Transcript], entries: Entries, key: bytes | None
+) -> Verdict:
+    """Check a bid's receipt against the log's terms, and the transcript of its auction, itself checked against the log apart."""
+    found, terms = Verdict(), receipt.content.get("terms")
+    if not receipt.is_signed() or key not in {None, receipt.public_key}:
+        return Verdict(faults=[f"{name} is not signed by the operator"])
+    for number, entry in entries.items():
+        if terms and _is_about(entry, "auction_opened", receipt.content["auction"]):
+            if entry["statement"].get("terms_sha256") != terms:
+                found.faults.append(f"{name} was received under other terms than the log has, entry {number}")
+            else:
+                found.shown.append(f"{name} was received under the terms that the log has, entry {number}")
+    if key is None:
+        found.cannot_show.append("whether the receipt's key is the operator's: give it as published")
+    counted = Verdict()
     for transcript in transcripts:
         if transcript.auction == receipt.content["auction"]:
             compared = compare(transcript, receipt, key)
-            found.faults += compared.differences
-            found.cannot_show += compared.cannot_show
+            counted.faults += compared.differences
+            counted.cannot_show += compared.cannot_show
             if not compared.differences:
-                found.shown.append(f"{name} agrees with the transcript of auction {transcript.auction}")
-    if not found.shown and not found.faults:
-        found.cannot_show.append(f"whether {name} counted: give the transcript of auction {receipt.content['auction']}")
+                counted.shown.append(f"{name} agrees with the transcript of auction {transcript.auction}")
+    if not counted.shown and not counted.faults:
+        counted.cannot_show.append(
+            f"whether {name} counted: give the transcript of auction {receipt.content['auction']}"
+        )
+    found.add(counted)
     return found
 
 
@@ -263,10 +331,11 @@ def check_transcript(transcript: Transcript, digest: str, entries: Entries) -> V
         if not numbers:
             found.cannot_show.append(f"{kind} of {name}: it is not in the entries given")
         for number in numbers:
-            if entries[number]["statement"][part] == value:
+            if entries[number]["statement"].get(part) == value:
                 found.shown.append(f"{name}: {kind} is entry {number}, and the transcript agrees")
             else:
                 found.faults.append(f"{name}: {fault} ({kind}, entry {number})")
+    found.faults += _out_of_order(name, expected, entries)
     later = f"{auction} {len(published) + 1}"
     found.cannot_show += [
         f"what was awarded again, by entry {number}: give the later transcript of {name}"
@@ -274,6 +343,20 @@ def check_transcript(transcript: Transcript, digest: str, entries: Entries) -> V
         if _is_about(entry, "auction_awarded_again", later)
     ]
     return found
+
+
+def _out_of_order(name: str, expected: Sequence[tuple[str, str, str, str, str]], entries: Entries) -> list[str]:
+    """Return where what was to be published first was not: terms before the root, and the root before bids are opened."""
+    first = [
+        (kind, min(numbers))
+        for kind, subject, *_ in expected
+        if (numbers := [number for number, entry in entries.items() if _is_about(entry, kind, subject)])
+    ]
+    return [
+        f"{name}: {kind} is entry {number}, after {later}, entry {other}"
+        for (kind, number), (later, other) in pairwise(first)
+        if number > other
+    ]
 
 
 def _digest_before(transcript: Transcript, rounds: int) -> str:

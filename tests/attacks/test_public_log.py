@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import hashlib
 import json
@@ -21,18 +22,20 @@ from marketplace.catalogue.pages import signed as signed_quote
 from marketplace.catalogue.queries import SignedQuote, get_quote
 from marketplace.consent.queries import get_signed_receipt
 from marketplace.database import transaction
-from marketplace.log.actions import state_fact
+from marketplace.log.actions import state_fact, state_hidden
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
 from marketplace.transparency import rules
 from marketplace.transparency.actions import keep_log
 from marketplace.transparency.proofs import prove_entry, prove_item, prove_price
-from marketplace.transparency.queries import find_entry, list_entries
+from marketplace.transparency.queries import find_entry, list_entries, list_hidden
 from pricing import quote as pricing
 from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, to_json
-from pricing.log.proofs import read_proof, write_proof
+from pricing.log.notes import read_checkpoint
+from pricing.log.proofs import Proof, read_entry, read_proof, write_proof
 from pricing.log.tiles import Tiles, grown
-from pricing.merkle import merkle_root
+from pricing.log.verdicts import check_transcript
+from pricing.merkle import inclusion_path, merkle_root
 from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.marketplace.catalogue import shop
 from tests.marketplace.transparency.logs import agree, log_folder, log_key, verify
@@ -181,8 +184,6 @@ async def test_five_frauds_get_five_verdicts_offline(tmp_path: Path) -> None:
 
 def downloaded(document: bytes, signature: bytes) -> dict[str, str]:
     """Return a receipt of consent as a subscriber downloads it."""
-    import base64  # noqa: PLC0415
-
     key = public_key(settings().signing_key)
     parts = {"canonical": document, "signature": signature, "public_key": key}
     return {name: base64.b64encode(part).decode() for name, part in parts.items()}
@@ -190,8 +191,6 @@ def downloaded(document: bytes, signature: bytes) -> dict[str, str]:
 
 def resigned(path: Path, folder: Path) -> Path:
     """Return a receipt that somebody else signed."""
-    import base64  # noqa: PLC0415
-
     stated = json.loads(path.read_text())
     document = base64.b64decode(stated["canonical"])
     stated["signature"] = base64.b64encode(sign(document, "ab" * 32)).decode()
@@ -205,3 +204,93 @@ def moved(document: bytes) -> dict[str, str]:
     stated = json.loads(document)
     stated["quoted_at"] = stated["quoted_at"].replace("2026", "2025")
     return signed_quote(quoted(json.dumps(stated, sort_keys=True, separators=(",", ":")).encode()))
+
+
+async def test_what_was_stated_late_elsewhere_or_out_of_order_shows(tmp_path: Path) -> None:
+    """Inputs logged once their day was over, another history's proof, a receipt of other terms, a root after its bids."""
+    release, _ = await seal_release()
+    row = await get_quote(await quote(buyer := await shop.make_buyer(), release, quote_id=uuid.uuid4()), buyer)
+    transcript, bids = await run_auction()
+    await keep_log()
+    folder, key, early = await log_folder(), await log_key(), tmp_path / "early"
+    ours = ("--key", key, "--signing-key", public_key(settings().signing_key).hex())
+    shutil.copytree(folder, early)
+    with clock.shifted(dt.timedelta(days=1)):
+        await keep_log()
+        known = (await list_hidden("price_inputs", json.loads(row.document)["offer"]))[-1]
+        late = json.loads(known.document) | {"full_worth_minor": 120_000}
+        async with transaction():
+            await state_hidden("price_inputs", f"{late['offer']} {late['day']}", late)
+    with clock.shifted(dt.timedelta(days=2)):
+        await keep_log()
+
+    def put(name: str, content: bytes | str) -> Path:
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return tmp_path / name
+
+    def differs(sentence: str, *arguments: object) -> None:
+        status, printed = verify(*ours, *arguments)
+        assert (status, sentence in printed) == (1, True), printed
+
+    # The back-dated quote agrees with inputs that the log does have, of that day by their own word.
+    forged = forged_quote(row.document, full_worth_minor=120_000)
+    proof = put("late.tlog-proof", await prove_price("price_inputs", forged["document"].encode()))
+    differs("they were back-dated", "--proof", proof, "--quote", put("forged.json", json.dumps(forged)))
+    # Somebody's copy of the files is older than a proof: nothing differs, and it is said what that does not show.
+    price = put("price.tlog-proof", await prove_price("price_inputs", row.document))
+    bought = put("quote.json", json.dumps(signed_quote(row)))
+    status, printed = verify("--key", key, "--tiles", early, "--proof", price, "--quote", bought)
+    assert (status, "give the tiles" in printed, "give it as published" in printed) == (0, True, True), printed
+    # A proof of another history, of another size: its entry is not the one at that place.
+    written = [one.content for one in await list_entries(0, 12)]
+    opened = next(number for number, entry in enumerate(written) if b"auction_opened" in entry)
+    other = [
+        *written[:opened],
+        written[opened].replace(b'"kind":"limited"', b'"kind":"bundle"'),
+        *written[opened + 1 :],
+    ]
+    files = grown(lambda _: None, 0, other)
+    tiles = Tiles(files.get, len(other))
+    head = read_checkpoint(rules.signed_head(key.split("+")[0], len(other), tiles.root(), settings().log_key))
+    path = inclusion_path(tiles.hash_of, opened, len(other))
+    told = put("other.tlog-proof", write_proof(Proof(opened, path, head, other[opened])))
+    differs(f"two histories: entry {opened} is auction_opened", "--tiles", early, "--proof", told)
+    # A bidder has the receipt alone, and the proof of the terms.
+    terms = put("terms.tlog-proof", await prove_entry(opened))
+    status, printed = verify(*ours, "--proof", terms, "--receipt", put("bid.json", bids[0]))
+    assert (status, "received under the terms that the log has" in printed) == (0, True), printed
+    differs("under other terms", "--proof", terms, "--receipt", put("bid-2.json", of_terms(bids[0], "ab" * 32)))
+    strange = put("bid-3.json", of_terms(bids[0], "ab" * 32, signing_key="ab" * 32))
+    differs("is not signed by the operator", "--proof", terms, "--receipt", strange)
+    # The root is logged once the bids are open, or the terms after the root.
+    said = {number: read_entry(entry) for number, entry in enumerate(written)}
+    whole, digest = from_json(transcript.decode()), hashlib.sha256(transcript).hexdigest()
+    assert not check_transcript(whole, digest, said).faults
+    [fault] = check_transcript(whole, digest, {-number: entry for number, entry in said.items()}).faults[:1]
+    assert "auction_opened is entry" in fault
+    # A log of statements that lack their parts is said, and is no end of the program.
+    for broken in ({"kind": "release_sealed"}, {"kind": "release_sealed", "subject": "x", "statement": {}}):
+        files = grown(lambda _: None, 0, [json.dumps(broken).encode()])
+        root = Tiles(files.get, 1).root()
+        for name, content in {
+            **files,
+            "checkpoint": rules.signed_head(key.split("+")[0], 1, root, settings().log_key),
+        }.items():
+            (tmp_path / "broken" / name).parent.mkdir(parents=True, exist_ok=True)
+            put(f"broken/{name}", content)
+        assert verify(*ours, "--tiles", tmp_path / "broken", "--release", bought)[0] in (1, 2)
+
+
+def of_terms(receipt: str, terms: str, *, signing_key: str = "") -> str:
+    """Return a bid's receipt as if it named other terms, signed again."""
+    kept = json.loads(receipt)
+    stated = json.loads(base64.b64decode(kept["canonical"])) | {"terms": terms}
+    document, key = (
+        json.dumps(stated, sort_keys=True, separators=(",", ":")).encode(),
+        signing_key or settings().signing_key,
+    )
+    made = {
+        "canonical": base64.b64encode(document).decode(),
+        "signature": base64.b64encode(sign(document, key)).decode(),
+    }
+    return json.dumps({**made, "public_key": public_key(key).hex()})

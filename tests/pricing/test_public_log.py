@@ -136,7 +136,13 @@ def test_what_is_no_document_is_refused() -> None:
         with pytest.raises(Tampered):
             read_signed(text)
         assert not is_bid_receipt(text)
-    for entry in (b"", b"[]", b'{"kind": 1}'):
+    for entry in (
+        b"",
+        b"[]",
+        b'{"kind": 1}',
+        b'{"kind": "a", "subject": "b"}',
+        b'{"kind": "a", "day": "b", "root": "c"}',
+    ):
         with pytest.raises(Tampered):
             read_entry(entry)
     with pytest.raises(Tampered):
@@ -148,8 +154,8 @@ def test_what_is_no_document_is_refused() -> None:
 def test_a_log_that_says_a_thing_twice_is_found_out() -> None:
     day = '{{"kind":"k","day":"{}","root":"{}","previous":"{}"}}'
     entries = [
-        b'{"kind":"auction_opened","subject":"a"}',
-        b'{"kind":"auction_opened","subject":"a"}',
+        b'{"kind":"auction_opened","subject":"a","statement":{}}',
+        b'{"kind":"auction_opened","subject":"a","statement":{}}',
         *(day.format(*parts).encode() for parts in (("2026-01-01", "r1", ""), ("2026-01-02", "r2", "other"))),
     ]
     files = grown(lambda _: None, 0, entries)
