@@ -107,13 +107,15 @@ async def _check_log() -> list[Check]:
     from marketplace.errors import Refusal
     from marketplace.health.checks import Check
     from marketplace.settings import DEMO_LOG_KEY, settings
+    from marketplace.transparency.actions import read_published
     from marketplace.transparency.continuing import refuse_unless_last
     from marketplace.transparency.queries import current_origin
 
     if settings().log_key == DEMO_LOG_KEY:
         return []
     try:
-        await refuse_unless_last(await current_origin())
+        origin = await current_origin()
+        await refuse_unless_last(origin, await read_published(origin))
     except Refusal as refusal:
         return [Check("public log", str(refusal), "see the manual: the public log, after a restore")]
     return [Check("public log")]

@@ -22,7 +22,7 @@ from marketplace.locks import exclusive
 from marketplace.log.actions import note_logged
 from marketplace.settings import settings
 from marketplace.transparency import rules
-from marketplace.transparency.continuing import catch_up, refuse_unless_last
+from marketplace.transparency.continuing import catch_up, note_last, refuse_unless_last
 from marketplace.transparency.day_kinds import DAY_KINDS
 from marketplace.transparency.files import reader
 from marketplace.transparency.queries import (
@@ -71,14 +71,14 @@ async def keep_log() -> int:
         origin = await current_origin()
         published = await read_published(origin)
         await catch_up(origin, published)
-        await refuse_unless_last(origin)
+        await refuse_unless_last(origin, published)
         logged = await _log_facts()
         published = await _publish(origin, published)  # what was stated does not wait for what a day holds
         if days := await _log_days():
             logged += days
             published = await _publish(origin, published)
         if published is not None:
-            await _have_cosigned(origin, published)
+            note_last(origin, is_ours=await _have_cosigned(origin, published))
         return logged
 
 
@@ -211,10 +211,11 @@ def _root(origin: str, size: int, files: Mapping[str, bytes]) -> bytes:
     return Tiles(lambda path: files.get(path) or stored(path), size).root()
 
 
-async def _have_cosigned(origin: str, published: Checkpoint) -> None:
-    """Serve the head with the cosignatures of all witnesses that give one now."""
+async def _have_cosigned(origin: str, published: Checkpoint) -> bool:
+    """Serve the head with the cosignatures of all witnesses that give one now; return whether none refuses it."""
     witnesses = list(rules.read_witnesses(settings().log_witnesses))
-    lines = await collect_cosignatures(origin, published, witnesses)
+    lines, is_refused = await collect_cosignatures(origin, published, witnesses)
     if lines:
         note = published.note() + "".join(lines)
         await object_store.put(rules.object_key(origin, rules.CHECKPOINT), note.encode())
+    return not is_refused

@@ -18,15 +18,17 @@ from marketplace.transparency import rules
 from marketplace.transparency.files import reader
 from marketplace.transparency.queries import count_entries, find_head, list_entries
 from marketplace.transparency.tables import LogHead
-from marketplace.transparency.witnessing import ask_size
+from marketplace.transparency.witnessing import ask_size, list_seen
 from pricing.log.notes import is_signed, read_key
 from pricing.log.proofs import read_entry
 from pricing.log.tiles import Tiles
+from pricing.merkle import merkle_root
 from pricing.refusals import PricingRefusal
 
 if TYPE_CHECKING:
     import datetime as dt
 
+    from marketplace.transparency.queries import Head
     from pricing.log.notes import Checkpoint
 
 SPLIT = (
@@ -76,25 +78,57 @@ async def catch_up(origin: str, published: Checkpoint | None) -> int:
     return len(rows)
 
 
-async def refuse_unless_last(origin: str) -> None:
+_known_last: set[str] = set()
+"""Logs, by origin, whose last head this process made itself, or asked the witnesses about."""
+
+
+async def refuse_unless_last(origin: str, published: Checkpoint | None) -> None:
     """Refuse to sign the first head after a restore where a later one than ours may have been published.
 
-    Every witness is asked. Where the database alone went back, to an instant, the store serves the latest head. A log
-    that was begun anew under another name has no earlier one.
+    Every witness is asked, and must answer. Where the database alone went back, to an instant, the store serves the latest
+    head. A log that was begun anew under another name has no earlier one. A process that begins looks at the witnesses that
+    answer, too: a machine that went back to a snapshot of its disks knows nothing of it. There a head stops the log that its
+    own key signed, and no word of a witness.
     """
     head = await find_head()
-    if head is None or head.origin != origin or not await _was_restored_since(head.signed_at):
+    if head is None or head.origin != origin:
+        return
+    is_restored = await _was_restored_since(
+        head.signed_at, is_whole=published is not None and published.size >= head.size
+    )
+    if not is_restored and origin in _known_last:
         return
     witnesses = list(rules.read_witnesses(settings().log_witnesses))
-    if not witnesses:
+    if is_restored and not witnesses:
         raise Conflict(SPLIT, what="it was restored, and no witness can say whether later heads were published")
-    for key, address in witnesses:
+    for key, address in witnesses if is_restored else ():
         size = await ask_size(key, address, head.note)
         if size > head.size:
             raise Conflict(SPLIT, what=f"{key.name} cosigned {size} entries, and the backup has {head.size}")
+    keys = [read_key(one) for one in {head.key, str(rules.key_of(origin, settings().log_key))}]
+    for name, seen in await list_seen(witnesses):
+        is_signed_here = seen.origin == origin and any(is_signed(seen, key) for key in keys)
+        if is_signed_here and not await _contains(head, published, seen):
+            raise Conflict(
+                SPLIT, what=f"{name} has a head of {seen.size} entries, signed by this log, of another history"
+            )
 
 
-async def _was_restored_since(signed_at: dt.datetime) -> bool:
-    """Return whether database and store went back to a backup after an instant."""
-    since = (Restoration.restored_at > signed_at) & (Restoration.backup_sha256 != "")
-    return await Restoration.exists().where(since)
+async def _contains(head: Head, published: Checkpoint | None, seen: Checkpoint) -> bool:
+    """Return whether what was signed last goes on from a head that somebody has seen."""
+    if published and seen.size <= published.size:
+        tiles = Tiles(reader(head.origin), published.size)
+        return await asyncio.to_thread(tiles.hash_of, 0, seen.size) == seen.root
+    here = [entry.content for entry in await list_entries(0, seen.size)]
+    return seen.size <= head.size and merkle_root(here) == seen.root
+
+
+def note_last(origin: str, *, is_ours: bool) -> None:
+    """Note that this process made a log's last head; or, not is_ours, that a witness refuses it, and is to be looked at again."""
+    (_known_last.add if is_ours else _known_last.discard)(origin)
+
+
+async def _was_restored_since(signed_at: dt.datetime, *, is_whole: bool) -> bool:
+    """Return whether database and store went back after an instant. is_whole: the store serves all that the database signed."""
+    since = [Restoration.restored_at > signed_at, *([Restoration.backup_sha256 != ""] if is_whole else [])]
+    return await Restoration.exists().where(*since)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,8 @@ class Witness:
         """Open the folder, and make the key where there is none. log_key: the log's, as it is published."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._log_key, self._read_time = folder, log_key, read_time
+        self._cosigning = threading.Lock()
+        """One looks while another answers: what was seen is compared and replaced in one step."""
         self._signing_key = _own_key(folder / "witness.key")
         self.key = VerifierKey(name, COSIGNATURE, public_key(self._signing_key))
         saved = folder / "seen.json"
@@ -81,6 +84,10 @@ class Witness:
             return Reply(400, "this is not a request to add a checkpoint\n")
         if refused := self._refused(head, known):
             return refused
+        with self._cosigning:
+            return self._answer(known, proof, head)
+
+    def _answer(self, known: int, proof: list[bytes], head: Checkpoint) -> Reply:
         if known != self.seen.size or (known == head.size and head.root.hex() != self.seen.root):
             if known == self.seen.size:
                 self._save_evidence(head)
@@ -101,20 +108,24 @@ class Witness:
         head = read_checkpoint(note.decode())
         if refused := self._refused(head):
             raise Invalid("The log's head is not its own: {why}", why=refused.text.strip())
-        if head.size < self.seen.size:
-            return f"The log shows {head.size} entries, and {self.seen.size} were seen: an old head."
+        seen = self.seen
+        if head.size < seen.size:
+            return f"The log shows {head.size} entries, and {seen.size} were seen: an old head."
         tiles = Tiles(read, head.size)
         is_one = tiles.root() == head.root
-        if self.seen.size:
-            is_one = is_one and tiles.hash_of(0, self.seen.size).hex() == self.seen.root
+        if seen.size:
+            is_one = is_one and tiles.hash_of(0, seen.size).hex() == seen.root
         if not is_one:
             self._save_evidence(head)
             raise Invalid(
                 "Two histories: the head of {size} entries does not contain the one of {seen} that was seen before.",
                 size=head.size,
-                seen=self.seen.size,
+                seen=seen.size,
             )
-        self._cosign(head)
+        with self._cosigning:
+            if (self.seen.size, self.seen.root) != (seen.size, seen.root):  # the log submitted another one meanwhile
+                return f"The log submitted the head of {self.seen.size} entries meanwhile."
+            self._cosign(head)
         return f"Cosigned the head of {head.size} entries."
 
     def _refused(self, head: Checkpoint, known: int = 0) -> Reply | None:
@@ -134,8 +145,9 @@ class Witness:
         signature = at.to_bytes(8, "big") + sign(cosigned_message(head.text, at), self._signing_key)
         line = Signature(self.key.name, self.key.key_id, signature).line()
         log_line = next(one.line() for one in head.signatures if one.key_id == self._log_key.key_id)
-        self.seen = Seen(head.size, head.root.hex(), f"{head.text}\n{log_line}{line}")
-        _write(self._folder / "seen.json", msgspec.json.encode(self.seen))
+        seen = Seen(head.size, head.root.hex(), f"{head.text}\n{log_line}{line}")
+        _write(self._folder / "seen.json", msgspec.json.encode(seen))
+        self.seen = seen
         return line
 
     def _save_evidence(self, head: Checkpoint) -> None:

@@ -33,26 +33,50 @@ OK, CONFLICT = 200, 409
 
 async def collect_cosignatures(
     origin: str, head: Checkpoint, witnesses: Sequence[tuple[VerifierKey, str]]
-) -> list[str]:
-    """Return the lines of witnesses that cosign a head now and had not before; one that does not answer is asked again later."""
+) -> tuple[list[str], bool]:
+    """Return the lines of witnesses that cosign a head now and had not before, and whether one refuses it.
+
+    One that does not answer is asked again later.
+    """
     import httpx  # noqa: PLC0415 (start-up time)
 
     missing = [(key, address) for key, address in witnesses if cosigned_at(head, key) is None]
     lines: list[str] = []
     if not missing:
-        return lines
+        return lines, False
+    is_refused = False
     async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
         for key, address in missing:
             try:
-                lines += await _cosigned(client, origin, head, key, address)
+                line = await _cosigned(client, origin, head, key, address)
             except httpx.HTTPError as error:
                 log.warning("a witness does not answer", witness=key.name, why=str(error))
-    return lines
+                continue
+            lines += line or []
+            is_refused = is_refused or line is None
+    return lines, is_refused
+
+
+async def list_seen(witnesses: Sequence[tuple[VerifierKey, str]]) -> list[tuple[str, Checkpoint]]:
+    """Return the heads that witnesses show as the last they cosigned, signatures unchecked, with their names; not all show one."""
+    import httpx  # noqa: PLC0415 (start-up time)
+
+    seen = []
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+        for key, address in witnesses:
+            try:
+                answer = await client.get(f"{address}/checkpoint")
+                if answer.status_code == OK:
+                    seen.append((key.name, read_checkpoint(answer.text)))
+            except (httpx.HTTPError, PricingRefusal) as problem:
+                log.warning("a witness shows no head", witness=key.name, why=str(problem))
+    return seen
 
 
 async def _cosigned(
     client: httpx.AsyncClient, origin: str, head: Checkpoint, key: VerifierKey, address: str
-) -> list[str]:
+) -> list[str] | None:
+    """Return the lines of one witness; None where it refuses the head."""
     answer = await _submit(client, address, 0, (), head)
     if answer.status_code == CONFLICT and (known := _size_in(answer)) is not None and 0 < known <= head.size:
         tiles = Tiles(reader(origin), head.size)
@@ -60,7 +84,7 @@ async def _cosigned(
         answer = await _submit(client, address, known, proof, head)
     if answer.status_code != OK:
         log.error("a witness does not cosign", witness=key.name, status=answer.status_code, answer=answer.text[:200])
-        return []
+        return None
     try:
         checked = Checkpoint(head.origin, head.size, head.root, head.text, read_signatures(answer.text))
     except PricingRefusal as problem:

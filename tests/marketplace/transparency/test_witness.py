@@ -22,14 +22,14 @@ from marketplace.commands import doctor
 from marketplace.commands import witness as command
 from marketplace.errors import Conflict, Invalid, Unavailable
 from marketplace.settings import settings
-from marketplace.transparency import rules
+from marketplace.transparency import continuing, rules
 from marketplace.transparency.actions import keep_log
 from marketplace.transparency.queries import count_entries, find_head
 from marketplace.transparency.witness import Reply, Witness
 from marketplace.transparency.witnessing import ask_size
 from pricing.log.notes import VerifierKey, cosigned_at, read_checkpoint, read_key
 from pricing.merkle import merkle_root
-from tests.marketplace.transparency.logs import log_folder, log_key, overwrite, state_facts, verify
+from tests.marketplace.transparency.logs import log_folder, log_key, names_in_store, overwrite, state_facts, verify
 from tests.support.owner import as_owner
 from tests.support.sites import the_site
 from tests.support.waiting import until
@@ -122,6 +122,26 @@ async def test_witnesses_cosign_what_only_grew_and_refuse_the_rest(tmp_path: Pat
     assert "an old head" in three.look(read)
     with pytest.raises(Invalid, match="not its own"):
         Witness(tmp_path / "four", "four.example/w", VerifierKey("x", 1, b"\0" * 32)).look(read)
+
+
+async def test_a_log_that_submits_while_it_is_looked_at_gets_no_second_history(tmp_path: Path) -> None:
+    """A slow look at an old head must not make a witness forget the larger one that it cosigned meanwhile."""
+    await state_facts(0, 3)
+    await keep_log()
+    folder, witness = await log_folder(), Witness(tmp_path / "one", "one.example/w", our_key())
+    early = {name: (folder / name).read_bytes() for name in await names_in_store()}
+    await state_facts(3, 5)
+    await keep_log()
+    note = (folder / "checkpoint").read_text()
+
+    def read(path: str) -> bytes | None:
+        if path != "checkpoint":
+            assert witness.add_checkpoint(f"old {witness.seen.size}\n\n{note}").status == 200
+        return early.get(path)
+
+    assert "meanwhile" in witness.look(read)
+    assert witness.seen.size == await count_entries()
+    assert Witness(tmp_path / "one", "one.example/w", our_key()).seen == witness.seen
 
 
 class Liar(Witness):
@@ -260,6 +280,49 @@ async def test_after_a_restore_the_log_goes_on_or_says_that_it_cannot(tmp_path: 
         await keep_log()
     await overwrite("checkpoint", rules.signed_head(head.origin, 1, b"\1" * 32, settings().log_key).encode())
     with pytest.raises(Conflict, match="others"):
+        await keep_log()
+
+
+async def test_a_machine_that_went_back_unnoticed_signs_no_second_history(tmp_path: Path) -> None:
+    """A snapshot of the disks that nobody noted, and a database brought to an instant beside a store that went back too."""
+    witness = Witness(tmp_path / "one", "one.example/w", our_key())
+    async with serving(witness):
+        await state_facts(0, 5)
+        await keep_log()
+        size = await count_entries()
+        shutil.copytree(await log_folder(), tmp_path / "earlier")
+        await state_facts(5, 8)
+        await keep_log()
+        await forget_entries(size)
+        shutil.rmtree(await log_folder())
+        shutil.copytree(tmp_path / "earlier", await log_folder())
+        continuing._known_last.clear()  # the machine starts again
+        await state_facts(20, 21)
+        with pytest.raises(Conflict, match="signed by this log, of another history"):
+            await keep_log()
+        assert await count_entries() == size
+        shutil.rmtree(await log_folder())
+        with pytest.raises(Conflict, match="signed by this log, of another history"):
+            await keep_log()
+        # A witness that lies stops nothing, for what it shows was signed by another key.
+        honest, witness.seen = (
+            witness.seen,
+            type(witness.seen)(99, "", rules.signed_head(ORIGIN, 99, b"\1" * 32, "ab" * 32)),
+        )
+        assert await keep_log()
+        # A running process, whose witness refuses what it published, looks before it goes on.
+        witness.seen = honest
+        await state_facts(21, 22)
+        with pytest.raises(Conflict, match="signed by this log, of another history"):
+            await keep_log()
+    os.environ["PARTAGE_LOG_WITNESSES"] = ""
+    settings.cache_clear()
+    await note_point_in_time(clock.now())
+    assert await keep_log(), "the store serves what the database signed"
+    await note_point_in_time(clock.now())
+    shutil.rmtree(await log_folder())
+    await state_facts(23, 24)
+    with pytest.raises(Conflict, match="no witness can say"):
         await keep_log()
 
 
