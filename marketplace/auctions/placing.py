@@ -11,6 +11,7 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from asyncpg.exceptions import UniqueViolationError
 from msgspec import Struct
 
@@ -172,15 +173,7 @@ async def _write(auction: AuctionForBids, rows: Sequence[Bid], bidding: Bidding,
         await execute(
             SQL["write_open_bids"],
             auction.id,
-            [row.id for row in rows],
-            [row.partner for row in rows],
-            [row.pseudonym for row in rows],
-            [row.position for row in rows],
-            auction.locked_at,
-            [row.maximum_minor for row in rows],
-            [row.answer for row in rows],
-            [row.price_minor for row in rows],
-            [row.closes_at for row in rows],
+            msgspec.json.encode(rows).decode(),  # arrays, one a column, would be looked through value by value
             position,
             bidding.leader,
             bidding.leading_maximum_minor,

@@ -202,28 +202,27 @@ SELECT EXISTS (
 );
 
 -- name: write_open_bids
--- Writes new open bids of the auction $1, an array a column, each received a microsecond after the one before it,
--- from $6 on; none where one of their ids is known (bid_pkey). In the order of their ids, so that two auctions that are
--- sent the same ids wait for each other in one order, never in a circle. Where some were accepted, which makes them
--- $11, the lead is written too, and every process that shows it is notified once the transaction commits.
+-- Writes new open bids of the auction $1, as the JSON array $2 of their rows; none where one of their ids is known
+-- (bid_pkey). In the order of their ids, so that two auctions that are sent the same ids wait for each other in one
+-- order, never in a circle. Where some were accepted, which makes them $3, the lead is written too, and every process
+-- that shows it is notified once the transaction commits.
 WITH written AS (
     INSERT INTO bid (
         id, auction, partner, pseudonym, position, received_at, maximum_minor, commitments, answer, price_minor,
         closes_at
     )
     SELECT
-        id, $1, partner, pseudonym, position, $6::timestamptz + (place - 1) * interval '1 microsecond', maximum_minor,
-        '{}', answer, price_minor, closes_at
-    FROM unnest(
-        $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $7::bigint[], $8::text[], $9::bigint[], $10::timestamptz[]
-    ) WITH ORDINALITY
-        AS given (id, partner, pseudonym, position, maximum_minor, answer, price_minor, closes_at, place)
+        id, $1, partner, pseudonym, position, received_at, maximum_minor, '{}', answer, price_minor, closes_at
+    FROM json_to_recordset($2::json) AS given (
+        id uuid, partner uuid, pseudonym text, position bigint, received_at timestamptz, maximum_minor bigint,
+        answer text, price_minor bigint, closes_at timestamptz
+    )
     ORDER BY id
 ),
 lead AS (
     UPDATE auction_lead
-    SET bid_count = $11, leader = $12, leading_maximum_minor = $13, price_minor = $14, closes_at = $15
-    WHERE auction = $1 AND bid_count < $11
+    SET bid_count = $3, leader = $4, leading_maximum_minor = $5, price_minor = $6, closes_at = $7
+    WHERE auction = $1 AND bid_count < $3
     RETURNING auction
 )
 SELECT pg_notify('auctions', auction::text) FROM lead;

@@ -253,8 +253,8 @@ async def test_what_was_stated_late_elsewhere_or_out_of_order_shows(tmp_path: Pa
     tiles = Tiles(files.get, len(other))
     head = read_checkpoint(rules.signed_head(key.split("+")[0], len(other), tiles.root(), settings().log_key))
     path = inclusion_path(tiles.hash_of, opened, len(other))
-    told = put("other.tlog-proof", write_proof(Proof(opened, path, head, other[opened])))
-    differs(f"two histories: entry {opened} is auction_opened", "--tiles", early, "--proof", told)
+    shown = put("other.tlog-proof", write_proof(Proof(opened, path, head, other[opened])))
+    differs(f"two histories: entry {opened} is auction_opened", "--tiles", early, "--proof", shown)
     # A bidder has the receipt alone, and the proof of the terms.
     terms = put("terms.tlog-proof", await prove_entry(opened))
     status, printed = verify(*ours, "--proof", terms, "--receipt", put("bid.json", bids[0]))
@@ -263,10 +263,10 @@ async def test_what_was_stated_late_elsewhere_or_out_of_order_shows(tmp_path: Pa
     strange = put("bid-3.json", of_terms(bids[0], "ab" * 32, signing_key="ab" * 32))
     differs("is not signed by the operator", "--proof", terms, "--receipt", strange)
     # The root is logged once the bids are open, or the terms after the root.
-    said = {number: read_entry(entry) for number, entry in enumerate(written)}
+    entries = {number: read_entry(entry) for number, entry in enumerate(written)}
     whole, digest = from_json(transcript.decode()), hashlib.sha256(transcript).hexdigest()
-    assert not check_transcript(whole, digest, said).faults
-    [fault] = check_transcript(whole, digest, {-number: entry for number, entry in said.items()}).faults[:1]
+    assert not check_transcript(whole, digest, entries).faults
+    [fault] = check_transcript(whole, digest, {-number: entry for number, entry in entries.items()}).faults[:1]
     assert "auction_opened is entry" in fault
     # A log of statements that lack their parts is said, and is no end of the program.
     for broken in ({"kind": "release_sealed"}, {"kind": "release_sealed", "subject": "x", "statement": {}}):

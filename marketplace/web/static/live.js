@@ -27,12 +27,12 @@
   const line = (entry) => {
     const row = document.createElement("tr");
     const amount = entry.price_minor === null ? entry.covered_minor : entry.price_minor;
-    for (const text of [String(entry.position), entry.bidder, time.format(entry.at), amount === null ? "—" : money.format(amount / 100)]) {
+    for (const text of [String(entry.position), entry.bidder, amount === null ? "—" : money.format(amount / 100), time.format(entry.at)]) {
       const cell = document.createElement("td");
       cell.textContent = text;
       row.append(cell);
     }
-    row.lastElementChild.className = "n";
+    row.children[2].className = "n";
     return row;
   };
 

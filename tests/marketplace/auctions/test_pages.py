@@ -74,6 +74,8 @@ async def test_two_partners_bid_against_each_other_on_the_page() -> None:
         assert "<svg" in (await nobody.get(f"/en/auctions/{auction}/chart")).text
         assert "100050" not in (await nobody.get(f"/en/auctions/{auction}")).text, "a maximum is shown to nobody"
         assert "Live auction" in text_of(await nobody.get("/en/auctions"))
+        log = [(await nobody.get(f"/en/auctions/{auction}?page={number}")).text for number in (1, 2)]
+        assert ["data-log" in one for one in log] == [True, False], "new bids are written into the first page alone"
 
 
 async def test_the_winner_pays_and_holds_the_window_alone(stripe: Any) -> None:
