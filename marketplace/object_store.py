@@ -127,8 +127,14 @@ async def get_range(key: str, start: int, end: int) -> bytes:
 
 def path_of(key: str) -> Path | None:
     """Return the file that an object is where the store is a folder of this machine, or None."""
-    address = urlsplit(settings().objects)
-    return Path(unquote(address.path)) / key if address.scheme == "file" else None
+    folder = _folder_of(settings().objects)
+    return folder / key if folder else None
+
+
+@functools.cache
+def _folder_of(url: str) -> Path | None:
+    address = urlsplit(url)
+    return Path(unquote(address.path)) if address.scheme == "file" else None
 
 
 async def download(key: str, path: Path) -> None:

@@ -467,7 +467,13 @@ class Settings:
     @property
     def objects(self) -> str:
         """Return the object store's address."""
-        return self.objects_url or (self.state / "objects").resolve().as_uri()
+        return self.objects_url or _address_of(self.state / "objects")
+
+
+@functools.cache
+def _address_of(folder: Path) -> str:
+    """Return a folder's address as a URL: asked for at each download, and slow to find."""
+    return folder.resolve().as_uri()
 
 
 def read(environment: dict[str, str]) -> Settings:

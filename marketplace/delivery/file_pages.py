@@ -79,10 +79,11 @@ class _Sending:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head, the file up to its last bytes, and these once the download is recorded.
 
-        The tasks begin when the kernel first waits for the client, so they do not delay its first bytes.
+        The database writes while the kernel copies: what it is asked is on its way before the first byte is.
         """
         del scope, receive
         part, recording = self.sent.part, asyncio.create_task(self.sent.record())
+        await asyncio.sleep(0)  # the task has its turn
         held_from = max(part.start, part.end - HELD_BACK_BYTES)
         try:
             with self.sent.path.open("rb") as file:

@@ -29,6 +29,10 @@ JOIN quote ON quote.id = purchase_order.quote
 LEFT JOIN edition ON edition.release = release.id AND edition.level = quote.level
 LEFT JOIN revocation ON revocation.release = release.id
 
+-- name: entitlements
+-- Every entitlement with what it opens: for statements of the slices above, which say whose.
+{entitlement_columns};
+
 -- name: list_entitlements
 -- The entitlements of the partner $1, the latest first; $2 rows, $3 rows to skip, or those after the entitlement $4;
 -- of the dataset $5, where these are not null.

@@ -14,7 +14,7 @@ from marketplace.delivery.rules import check_is_valid
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.identity.rules import clean_text
 from marketplace.links import rules
-from marketplace.links.queries import SQL, OpenedLink, find_link, list_links
+from marketplace.links.queries import SQL, OpenedLink, find_link, find_opened, list_links
 from marketplace.links.tables import PersonalLink
 from marketplace.locks import lock
 from marketplace.settings import settings
@@ -76,10 +76,8 @@ def signed(link: uuid.UUID, entitlement: uuid.UUID, ends_at: dt.datetime) -> str
 async def open_link(link: uuid.UUID, signature: str) -> OpenedLink:
     """Return what a link opens, and note that it was used; refuses one that is not ours, altered, ended or revoked."""
     now = clock.now()
-    row = await find_link(link, now)
-    if row is None or not hmac.compare_digest(
-        signature.encode(), signed(row.id, row.entitlement, row.ends_at).encode()
-    ):
+    row = await find_opened(link, now)
+    if row is None or not hmac.compare_digest(signature.encode(), signed(row.link, row.id, row.link_ends_at).encode()):
         raise NotFound("There is no such link.")
     if not row.is_open:
         raise Expired("This link has ended; the person who sent it can make another.")

@@ -73,14 +73,14 @@ async def open_link(
     """Give a file to who brings its link; how its name ends says in which format."""
     opened = await actions.open_link(link, sig)
     if name == rules.DICTIONARY:
-        answer: Response[Any] = file_of_dictionary(await delivery.read_dictionary(opened.partner, opened.entitlement))
+        answer: Response[Any] = file_of_dictionary(await delivery.read_dictionary(opened.partner, opened.id))
     elif name in (rules.CROISSANT, rules.CONTRACT):
         answer = await _described(opened, name, sig)
     else:
         file_format = rules.format_of(name)
         if file_format is None:
             raise NotFound("There is no such download.")
-        file = await delivery.open_download(opened.partner, opened.entitlement, file_format)
+        file = await delivery.open_entitled(opened, file_format)
         answer = await deliver(request, file, lambda: actions.check_is_open(link))
     answer.headers.update(PRIVATE)
     return answer
@@ -88,14 +88,13 @@ async def open_link(
 
 async def _described(opened: OpenedLink, name: str, signed: str) -> Response[bytes]:
     """Give the file's description for programs: what loads it, or the contract that it is tested by."""
-    file = await delivery.open_download(opened.partner, opened.entitlement, "parquet")
-    row = await get_entitlement(opened.partner, opened.entitlement)
-    given, seller = await delivery.get_given(row, file.key), settings().seller_name
+    file = await delivery.open_entitled(opened, "parquet")
+    given, seller = await delivery.get_given(opened, file.key), settings().seller_name
     if name == rules.CROISSANT:
-        address = rules.address(settings().url, opened.id, file.name, signed)
-        document = described(row, given, address=address, byte_count=file.byte_count, seller=seller)
+        address = rules.address(settings().url, opened.link, file.name, signed)
+        document = described(opened, given, address=address, byte_count=file.byte_count, seller=seller)
     else:
-        document = contract(row, given, name=file.name, seller=seller)
+        document = contract(opened, given, name=file.name, seller=seller)
     media_type = "application/ld+json" if name == rules.CROISSANT else "application/yaml"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(document, media_type=media_type, headers=headers)
