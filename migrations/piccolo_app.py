@@ -23,6 +23,7 @@ SLICES = (
     "recovery",
     "identity_providers",
     "wallets",
+    "sandbox",
     "ledger",
     "consent",
     "switches",

@@ -41,7 +41,9 @@ def written(document: dict[str, Any]) -> dict[str, str]:
     used: set[str] = set()
     calls = [text for path, of in document["paths"].items() for text in _calls(path, of, used)]
     shapes = _shapes(document["components"]["schemas"], used)
-    imported = ", ".join(sorted(name for name in used if any(re.search(rf"\b{name}\b", call) for call in calls)))
+    imported = ", ".join(
+        sorted((name for name in used if any(re.search(rf"\b{name}\b", call) for call in calls)), key=str.lower)
+    )
     return {
         "shapes.py": f'"""What calls of the API take and give; {NOTE}"""\n\nfrom __future__ import annotations\n\n'
         "from typing import Any, Literal, NotRequired, TypedDict\n\n\n" + "\n\n".join(shapes),

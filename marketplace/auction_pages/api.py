@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, put
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct, convert, structs
 
 from marketplace.auction_kinds import rules
 from marketplace.auction_pages.live import watch
 from marketplace.auctions import receipts
 from marketplace.auctions.actions import fixed_terms, place_bid, place_sealed_bid
-from marketplace.auctions.queries import get_auction, get_bid, get_transcript, list_auctions, list_lots, snapshot
+from marketplace.auctions.queries import (
+    Snapshot,
+    get_auction,
+    get_bid,
+    get_transcript,
+    list_auctions,
+    list_lots,
+    snapshot,
+)
 from marketplace.auctions.receipts import BidReceipt, receipt_of
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
 
 Visitor = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+After = Annotated[uuid.UUID | None, QueryParameter(name="after")]
 Position = Annotated[str | None, HeaderParameter(name="last-event-id")]
 Since = Annotated[str | None, QueryParameter(name="since")]
 Cents = Annotated[int, Meta(ge=-(10**15), le=10**15)]
@@ -73,17 +82,96 @@ class PaymentMethods(Struct):
     payment_methods: list[PaymentMethod]
 
 
-def described(receipt: BidReceipt) -> dict[str, Any]:
-    """Return an answer as machines read it: whether it counts, why, in a sentence too, and the signed receipt."""
-    return {
-        "bid": str(receipt.bid),
-        "accepted": receipt.accepted,
-        "answer": receipt.answer,
-        "detail": gettext(rules.SENTENCES[receipt.answer]),
-        "position": receipt.position,
-        "repeated": receipt.is_repeated,
-        "receipt": receipts.signed(receipt),
-    }
+class PlaceInBatch(Struct):
+    """Where a receipt is among those that were signed together: number `index` of `size`, and the hashes beside its way."""
+
+    index: int
+    size: int
+    path: list[str]
+    """Base64."""
+
+
+class SignedReceipt(Struct, omit_defaults=True):
+    """A receipt as its bidder keeps it: what it says, the bytes signed (base64), and how to check them."""
+
+    document: dict[str, Any]
+    canonical: str
+    signature: str
+    public_key: str
+    algorithm: str
+    batch: PlaceInBatch | None = None
+
+
+class BidAnswer(Struct):
+    """The one answer to a bid: whether it counts, why, in a sentence too, and the signed receipt."""
+
+    bid: uuid.UUID
+    accepted: bool
+    answer: str
+    detail: str
+    position: int | None
+    """Among the accepted ones; null for a refused one."""
+    repeated: bool
+    """Whether it was answered before."""
+    receipt: SignedReceipt
+
+
+class OfferedAuction(Snapshot, frozen=True, kw_only=True):
+    """An auction's rule and its state: instants in milliseconds since 1970, amounts in cents before VAT."""
+
+    id: uuid.UUID
+    kind: str
+    price_rule: str
+    currency: str
+    dataset: str
+    reserve_minor: int
+    unsecured_minor: int | None
+    """What a bid may come to without a deposit, or null for any."""
+    deposits_minor: list[int]
+    licences: int
+    opens_at: int
+    steps: list[list[int]]
+    """From which price on, and how much more a bid must be."""
+    window_seconds: int
+    extension_seconds: int
+
+
+class Lot(Struct):
+    """What is on sale in an auction."""
+
+    position: int
+    release: uuid.UUID
+    dataset: str
+
+
+class AuctionWithLots(OfferedAuction, frozen=True, kw_only=True):
+    """An auction with its lots, what binds its terms, and the key that receipts are checked with, hex."""
+
+    terms_sha256: str
+    receipt_key: str
+    lots: list[Lot]
+
+
+class Auctions(Struct):
+    """One page of auctions, those that can still be bid in first."""
+
+    auctions: list[OfferedAuction]
+    more: bool
+    after: uuid.UUID | None = None
+    """Ask for those after this one next: unlike pages, they do not move while auctions are announced."""
+
+
+def described(receipt: BidReceipt) -> BidAnswer:
+    """Return an answer as machines read it."""
+    return BidAnswer(
+        bid=receipt.bid,
+        accepted=receipt.accepted,
+        answer=receipt.answer,
+        detail=gettext(rules.SENTENCES[receipt.answer]),
+        position=receipt.position,
+        repeated=receipt.is_repeated,
+        receipt=convert(receipts.signed(receipt), SignedReceipt),
+    )
 
 
 async def place(actor: Actor, auction: uuid.UUID, bid: uuid.UUID, request: BidRequest) -> BidReceipt:
@@ -103,26 +191,30 @@ async def place(actor: Actor, auction: uuid.UUID, bid: uuid.UUID, request: BidRe
 
 
 @get("/api/v1/auctions", opt=expect("anyone"))
-async def auctions_api(page_number: Page = 1) -> dict[str, Any]:
-    """List auctions, those that can still be bid in first."""
-    found = await list_auctions(page_number)
-    return {"auctions": [_described_auction(row) for row in found.rows], "more": found.more}
+async def auctions_api(page_number: Page = 1, after: After = None) -> Auctions:
+    """List auctions, those that can still be bid in first; `after` is the auction to go on after."""
+    found = await list_auctions(page_number, after=after)
+    if after and not found.rows:
+        await get_auction(after)
+    last = found.rows[-1].id if found.rows else after
+    return Auctions([OfferedAuction(**_described_auction(row)) for row in found.rows], found.more, last)
 
 
 @get("/api/v1/auctions/{auction:uuid}", opt=expect("anyone", stranger=200))
-async def auction_api(auction: FromPath[uuid.UUID]) -> dict[str, Any]:
+async def auction_api(auction: FromPath[uuid.UUID]) -> AuctionWithLots:
     """Return an auction's rule, its current state, and its lots."""
     lots = await list_lots(auction)
-    return _described_auction(await get_auction(auction)) | {
-        "terms_sha256": (await fixed_terms(auction)).digest,
-        "receipt_key": public_key(settings().signing_key).hex(),
-        "lots": [{"position": lot.position, "release": str(lot.release), "dataset": lot.dataset} for lot in lots],
-    }
+    return AuctionWithLots(
+        **_described_auction(await get_auction(auction)),
+        terms_sha256=(await fixed_terms(auction)).digest,
+        receipt_key=public_key(settings().signing_key).hex(),
+        lots=[Lot(lot.position, lot.release, lot.dataset) for lot in lots],
+    )
 
 
 def _described_auction(auction: AuctionPage) -> dict[str, Any]:
     return structs.asdict(snapshot(auction)) | {
-        "id": str(auction.id),
+        "id": auction.id,
         "kind": auction.kind,
         "price_rule": auction.price_rule,
         "currency": auction.currency,
@@ -145,20 +237,20 @@ def _described_auction(auction: AuctionPage) -> dict[str, Any]:
 )
 async def bid_api(
     request: Visitor, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: JSONBody[BidRequest]
-) -> dict[str, Any]:
+) -> BidAnswer:
     """Bid; `bid` is the request's own id, so sending it again gives the same answer."""
     return described(await place(request.user, auction, bid, data))
 
 
 @get("/api/v1/bids/{bid:uuid}", guards=[partner], opt=expect("partner", stranger=404, scope="bids"))
-async def receipt_api(request: Visitor, bid: FromPath[uuid.UUID]) -> dict[str, Any]:
+async def receipt_api(request: Visitor, bid: FromPath[uuid.UUID]) -> BidAnswer:
     """Return the signed receipt of one of the partner's own bids."""
     assert request.user.partner
     row = await get_bid(bid, request.user.partner)
     return described(receipt_of(row, (await fixed_terms(row.auction)).digest, is_repeated=True))
 
 
-@get("/api/v1/auctions/{auction:uuid}/transcript", opt=expect("anyone", stranger=200))
+@get("/api/v1/auctions/{auction:uuid}/transcript", opt=expect("anyone", stranger=200) | {"files": ["application/json"]})
 async def transcript_api(auction: FromPath[uuid.UUID]) -> Response[bytes]:
     """Return an awarded auction's transcript, byte for byte as it was published."""
     return Response(

@@ -131,9 +131,9 @@ async def get_auction(auction: uuid.UUID) -> AuctionPage:
     return row
 
 
-async def list_auctions(page: int) -> Paged[AuctionPage]:
-    """List auctions, those that can still be bid in first, by their end."""
-    return paged(await fetch_rows(AuctionPage, SQL["list_auctions"], PAGE_SIZE + 1, offset(page)), page)
+async def list_auctions(page: int, after: uuid.UUID | None = None) -> Paged[AuctionPage]:
+    """List auctions, those that can still be bid in first, by their end: a page by number, or of those after one."""
+    return paged(await fetch_rows(AuctionPage, SQL["list_auctions"], PAGE_SIZE + 1, offset(page), after), page)
 
 
 async def list_lots(auction: uuid.UUID) -> list[LotRow]:

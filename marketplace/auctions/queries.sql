@@ -100,16 +100,24 @@ WHERE auction.id = $1;
 WHERE auction.id = $1;
 
 -- name: list_auctions
--- One page of auctions, those that can still be bid in first, by their end: $1 rows, $2 rows to skip.
-SELECT *
-FROM (
+-- One page of auctions, those that can still be bid in first, by their end, then the others, the latest first: $1 rows,
+-- $2 rows to skip, of those after the auction $3 where it is not null.
+WITH auction_page AS (
 {auction_pages}
-) AS auction
-ORDER BY
-    phase NOT IN ('announced', 'open'),
-    CASE WHEN phase IN ('announced', 'open') THEN closes_at END,
-    closes_at DESC,
-    id
+),
+ranked AS (
+    SELECT
+        id,
+        phase NOT IN ('announced', 'open') AS is_over,
+        CASE WHEN phase IN ('announced', 'open') THEN 1 ELSE -1 END * extract(epoch FROM closes_at) AS distance
+    FROM auction_page
+)
+SELECT auction_page.*
+FROM auction_page
+JOIN ranked ON ranked.id = auction_page.id
+WHERE $3::uuid IS NULL
+   OR (ranked.is_over, ranked.distance, ranked.id) > (SELECT is_over, distance, id FROM ranked WHERE id = $3)
+ORDER BY ranked.is_over, ranked.distance, ranked.id
 LIMIT $1
 OFFSET $2;
 

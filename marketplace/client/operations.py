@@ -10,10 +10,15 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
 
     from marketplace.client.shapes import (
+        Auctions,
+        AuctionWithLots,
+        BidAnswer,
         BidRequest,
         ClaimRequest,
         Claims,
         Confirmed,
+        Datasets,
+        DatasetWithReleases,
         DensityRequest,
         Dictionary,
         Entitlement,
@@ -25,8 +30,12 @@ if TYPE_CHECKING:
         OrderRequest,
         Orders,
         PaymentMethods,
+        Preview,
         PreviewRequest,
+        PrivacyCard,
         QuoteRequest,
+        SignedPrice,
+        SigningKey,
         StateRequest,
         SubscriptionAnswer,
         SubscriptionRequest,
@@ -44,42 +53,26 @@ class Operations(Calls):
         answer: Me = self.ask("GET", "/api/v1/me")
         return answer
 
-    def get_dataset(self, code: str, *, page: int | None = None) -> dict[str, Any]:
-        """Return a dataset with its releases, latest first."""
-        answer: dict[str, Any] = self.ask("GET", f"/api/v1/datasets/{part(code)}", query={"page": page})
-        return answer
-
-    def get_zones(self, code: str) -> HTTPResponse:
-        """Return the zones a dataset is counted over, published or withheld, with their names, parents and outlines."""
-        return self.open("GET", f"/api/v1/datasets/{part(code)}/zones.geojson")
-
-    def get_privacy_card(self, code: str) -> dict[str, Any]:
-        """Return a dataset's privacy promise as registries of deployments ask for it, with the figures of its latest release."""
-        answer: dict[str, Any] = self.ask("GET", f"/api/v1/datasets/{part(code)}/privacy-card.json")
-        return answer
-
-    def request_quote(self, body: QuoteRequest, *, idempotency_key: str) -> dict[str, Any]:
+    def request_quote(self, body: QuoteRequest, *, idempotency_key: str) -> SignedPrice:
         """Sign a price; the Idempotency-Key, a UUID, is the quote's id, so that asking again answers the same."""
-        answer: dict[str, Any] = self.ask(
+        answer: SignedPrice = self.ask(
             "POST", "/api/v1/quotes", headers={"Idempotency-Key": idempotency_key}, body=body
         )
         return answer
 
-    def get_quote(self, quote: str) -> dict[str, Any]:
+    def get_quote(self, quote: str) -> SignedPrice:
         """Return one of the partner's own quotes, with its signed document."""
-        answer: dict[str, Any] = self.ask("GET", f"/api/v1/quotes/{part(quote)}")
+        answer: SignedPrice = self.ask("GET", f"/api/v1/quotes/{part(quote)}")
         return answer
 
-    def preview(self, body: PreviewRequest, *, idempotency_key: str) -> dict[str, Any]:
+    def preview(self, body: PreviewRequest, *, idempotency_key: str) -> Preview:
         """Return how much of a release survives in the partner's own zones, rounded, before it pays."""
-        answer: dict[str, Any] = self.ask(
-            "POST", "/api/v1/previews", headers={"Idempotency-Key": idempotency_key}, body=body
-        )
+        answer: Preview = self.ask("POST", "/api/v1/previews", headers={"Idempotency-Key": idempotency_key}, body=body)
         return answer
 
-    def keys(self) -> dict[str, Any]:
+    def keys(self) -> SigningKey:
         """Return the public key that quotes are checked with."""
-        answer: dict[str, Any] = self.ask("GET", "/api/v1/keys")
+        answer: SigningKey = self.ask("GET", "/api/v1/keys")
         return answer
 
     def list_datasets(
@@ -97,9 +90,9 @@ class Operations(Calls):
         price: list[str] | None = None,
         coverage: list[str] | None = None,
         latest: list[str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Datasets:
         """List what is for sale, freshest first, with the number of datasets and of each facet's values."""
-        answer: dict[str, Any] = self.ask(
+        answer: Datasets = self.ask(
             "GET",
             "/api/v1/datasets",
             query={
@@ -117,6 +110,20 @@ class Operations(Calls):
                 "latest": latest,
             },
         )
+        return answer
+
+    def get_dataset(self, code: str, *, page: int | None = None) -> DatasetWithReleases:
+        """Return a dataset with its releases, latest first."""
+        answer: DatasetWithReleases = self.ask("GET", f"/api/v1/datasets/{part(code)}", query={"page": page})
+        return answer
+
+    def get_zones(self, code: str) -> HTTPResponse:
+        """Return the zones a dataset is counted over, published or withheld, with their names, parents and outlines."""
+        return self.open("GET", f"/api/v1/datasets/{part(code)}/zones.geojson")
+
+    def get_privacy_card(self, code: str) -> PrivacyCard:
+        """Return a dataset's privacy promise as registries of deployments ask for it, with the figures of its latest release."""
+        answer: PrivacyCard = self.ask("GET", f"/api/v1/datasets/{part(code)}/privacy-card.json")
         return answer
 
     def list_claims(self, order: str) -> Claims:
@@ -198,29 +205,30 @@ class Operations(Calls):
         answer: PaymentMethods = self.ask("GET", "/api/v1/payment-methods")
         return answer
 
-    def auctions_api(self, *, page: int | None = None) -> dict[str, Any]:
-        """List auctions, those that can still be bid in first."""
-        answer: dict[str, Any] = self.ask("GET", "/api/v1/auctions", query={"page": page})
+    def auctions_api(self, *, page: int | None = None, after: str | None = None) -> Auctions:
+        """List auctions, those that can still be bid in first; `after` is the auction to go on after."""
+        answer: Auctions = self.ask("GET", "/api/v1/auctions", query={"page": page, "after": after})
         return answer
 
-    def auction_api(self, auction: str) -> dict[str, Any]:
+    def auction_api(self, auction: str) -> AuctionWithLots:
         """Return an auction's rule, its current state, and its lots."""
-        answer: dict[str, Any] = self.ask("GET", f"/api/v1/auctions/{part(auction)}")
+        answer: AuctionWithLots = self.ask("GET", f"/api/v1/auctions/{part(auction)}")
         return answer
 
-    def bid_api(self, auction: str, bid: str, body: BidRequest) -> dict[str, Any]:
+    def bid_api(self, auction: str, bid: str, body: BidRequest) -> BidAnswer:
         """Bid; `bid` is the request's own id, so sending it again gives the same answer."""
-        answer: dict[str, Any] = self.ask("PUT", f"/api/v1/auctions/{part(auction)}/bids/{part(bid)}", body=body)
+        answer: BidAnswer = self.ask("PUT", f"/api/v1/auctions/{part(auction)}/bids/{part(bid)}", body=body)
         return answer
 
-    def receipt_api(self, bid: str) -> dict[str, Any]:
+    def receipt_api(self, bid: str) -> BidAnswer:
         """Return the signed receipt of one of the partner's own bids."""
-        answer: dict[str, Any] = self.ask("GET", f"/api/v1/bids/{part(bid)}")
+        answer: BidAnswer = self.ask("GET", f"/api/v1/bids/{part(bid)}")
         return answer
 
-    def transcript_api(self, auction: str) -> HTTPResponse:
+    def transcript_api(self, auction: str) -> dict[str, Any]:
         """Return an awarded auction's transcript, byte for byte as it was published."""
-        return self.open("GET", f"/api/v1/auctions/{part(auction)}/transcript")
+        answer: dict[str, Any] = self.ask("GET", f"/api/v1/auctions/{part(auction)}/transcript")
+        return answer
 
     def list_entitlements(
         self, *, page: int | None = None, after: str | None = None, dataset: str | None = None
@@ -263,9 +271,9 @@ class Operations(Calls):
         )
         return answer
 
-    def list_subscriptions(self) -> Subscriptions:
-        """List the partner's subscriptions, the latest first, ended ones too."""
-        answer: Subscriptions = self.ask("GET", "/api/v1/subscriptions")
+    def list_subscriptions(self, *, after: str | None = None) -> Subscriptions:
+        """List the partner's subscriptions, the latest first, ended ones too; `after` is the one to go on after."""
+        answer: Subscriptions = self.ask("GET", "/api/v1/subscriptions", query={"after": after})
         return answer
 
     def subscribe(self, body: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionAnswer:

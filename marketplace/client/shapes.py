@@ -5,6 +5,45 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class AuctionWithLots(TypedDict):
+    """Auction with lots."""
+
+    phase: str
+    now: int
+    closes_at: int
+    extended: bool
+    price_minor: int | None
+    minimum_minor: int
+    bids: int
+    leader: str | None
+    root: str | None
+    log: list[LiveLine]
+    id: str
+    kind: str
+    price_rule: str
+    currency: str
+    dataset: str
+    reserve_minor: int
+    unsecured_minor: int | None
+    deposits_minor: list[int]
+    licences: int
+    opens_at: int
+    steps: list[list[int]]
+    window_seconds: int
+    extension_seconds: int
+    terms_sha256: str
+    receipt_key: str
+    lots: list[Lot]
+
+
+class Auctions(TypedDict):
+    """Auctions."""
+
+    auctions: list[OfferedAuction]
+    more: bool
+    after: NotRequired[str | None]
+
+
 class BankTransfer(TypedDict):
     """Bank transfer."""
 
@@ -16,6 +55,18 @@ class BankTransfer(TypedDict):
     url: str
 
 
+class BidAnswer(TypedDict):
+    """Bid answer."""
+
+    bid: str
+    accepted: bool
+    answer: str
+    detail: str
+    position: int | None
+    repeated: bool
+    receipt: SignedReceipt
+
+
 class BidRequest(TypedDict):
     """Bid request."""
 
@@ -24,6 +75,14 @@ class BidRequest(TypedDict):
     amount_minor: NotRequired[int | None]
     packages: NotRequired[list[Package] | None]
     nonce: NotRequired[str | None]
+
+
+class Broken(TypedDict):
+    """Broken."""
+
+    kind: str
+    sentence_fr: str
+    sentence_en: str
 
 
 class ClaimOfOrder(TypedDict):
@@ -65,6 +124,35 @@ class Confirmed(TypedDict):
     """Confirmed."""
 
     confirmed_at: str
+
+
+class DatasetWithReleases(TypedDict):
+    """Dataset with releases."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    zone_table: str | None
+    h3_resolution: int
+    grain: str
+    time_zone: str
+    releases: list[OfferedRelease]
+    page: int
+    more: bool
+
+
+class Datasets(TypedDict):
+    """Datasets."""
+
+    datasets: list[ListedDataset]
+    page: int
+    more: bool
+    total: int
+    facets: dict[str, Any]
+    instead: dict[str, Any]
 
 
 class DensityRequest(TypedDict):
@@ -160,12 +248,57 @@ class Invoices(TypedDict):
     after: str | None
 
 
+class Level(TypedDict):
+    """Level."""
+
+    level: int
+    variance_multiple: int
+    noise_variance_micro: int
+    threshold: int
+    row_count: int
+    error_people: int
+
+
 class LicenceTerm(TypedDict):
     """Licence term."""
 
     order: str
     starts_at: str
     ends_at: str
+
+
+class ListedDataset(TypedDict):
+    """Listed dataset."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    zone_table: str | None
+    h3_resolution: int
+    grain: str
+    time_zone: str
+    release: str
+
+
+class LiveLine(TypedDict):
+    """Live line."""
+
+    position: int
+    bidder: str
+    price_minor: int | None
+    at: int
+    covered_minor: int | None
+
+
+class Lot(TypedDict):
+    """Lot."""
+
+    position: int
+    release: str
+    dataset: str
 
 
 class Me(TypedDict):
@@ -175,6 +308,66 @@ class Me(TypedDict):
     company: str
     vetted: bool
     sandbox: bool
+
+
+class OfferedAuction(TypedDict):
+    """Offered auction."""
+
+    phase: str
+    now: int
+    closes_at: int
+    extended: bool
+    price_minor: int | None
+    minimum_minor: int
+    bids: int
+    leader: str | None
+    root: str | None
+    log: list[LiveLine]
+    id: str
+    kind: str
+    price_rule: str
+    currency: str
+    dataset: str
+    reserve_minor: int
+    unsecured_minor: int | None
+    deposits_minor: list[int]
+    licences: int
+    opens_at: int
+    steps: list[list[int]]
+    window_seconds: int
+    extension_seconds: int
+
+
+class OfferedRelease(TypedDict):
+    """Offered release."""
+
+    id: str
+    dataset: str
+    period_from: str
+    period_to: str
+    sealed_at: str
+    epsilon_micro: int
+    threshold: int
+    key_count: int
+    row_count: int
+    suppressed_micro: int
+    consenting: int
+    population: int
+    latest_event_at: str | None
+    revision: int
+    note_fr: str
+    note_en: str
+    schema_version: int
+    method_version: int
+    expansion_micro: int | None
+    delta_exponent: int
+    mean_error_micro: int
+    error_people: int
+    error_events: int
+    r_indicator_micro: int | None
+    revoked_at: str | None
+    editions: list[Level]
+    breaks: list[Broken]
 
 
 class OrderAnswer(TypedDict):
@@ -258,6 +451,14 @@ class PaymentMethods(TypedDict):
     payment_methods: list[PaymentMethod]
 
 
+class PlaceInBatch(TypedDict):
+    """Place in batch."""
+
+    index: int
+    size: int
+    path: list[str]
+
+
 class Point(TypedDict):
     """Point."""
 
@@ -272,11 +473,31 @@ class Polygon(TypedDict):
     areaType: Literal["POLYGON"]
 
 
+class Preview(TypedDict):
+    """Preview."""
+
+    zones: int
+    outside: int
+    survives_percent: int
+    left_today: int
+
+
 class PreviewRequest(TypedDict):
     """Preview request."""
 
     release: str
     zones: str
+
+
+class PrivacyCard(TypedDict):
+    """Privacy card."""
+
+    kind: str
+    version: int
+    url_slug: str
+    deployment: dict[str, Any]
+    figures: dict[str, Any]
+    hazards: list[dict[str, Any]]
 
 
 class QuoteRequest(TypedDict):
@@ -286,6 +507,45 @@ class QuoteRequest(TypedDict):
     level: NotRequired[int]
     for_thirty_days: NotRequired[bool]
     purpose: NotRequired[str]
+
+
+class SignedPrice(TypedDict):
+    """Signed price."""
+
+    id: str
+    release: str
+    level: int
+    terms: str
+    amount_minor: int
+    currency: str
+    expires_at: str
+    is_expired: bool
+    is_ordered: bool
+    auction: str | None
+    transcript: str | None
+    document: str
+    signature: str
+    public_key: str
+    algorithm: str
+
+
+class SignedReceipt(TypedDict):
+    """Signed receipt."""
+
+    document: dict[str, Any]
+    canonical: str
+    signature: str
+    public_key: str
+    algorithm: str
+    batch: NotRequired[PlaceInBatch | None]
+
+
+class SigningKey(TypedDict):
+    """Signing key."""
+
+    algorithm: str
+    public_key: str
+    now: str
 
 
 class SinkCredential(TypedDict):
@@ -353,6 +613,8 @@ class Subscriptions(TypedDict):
     """Subscriptions."""
 
     subscriptions: list[Subscription]
+    has_more: bool
+    after: NotRequired[str | None]
 
 
 class Terms(TypedDict):

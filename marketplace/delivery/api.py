@@ -71,6 +71,8 @@ async def list_entitlements(
     """List what the partner may download, ended and revoked entitlements too."""
     assert request.user.partner
     found = await queries.list_entitlements(request.user.partner, number, after=after, dataset=dataset)
+    if after and not found.rows:
+        await queries.get_entitlement(request.user.partner, after)
     last = found.rows[-1].id if found.rows else after
     return Entitlements(found.number, found.more, [_answer(row) for row in found.rows], last)
 

@@ -13,6 +13,8 @@ from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
+ENTITLEMENTS: Final = SQL["entitlements"]
+"""For statements of the slices above, which say whose."""
 
 
 class EntitlementRow(Validity, frozen=True):

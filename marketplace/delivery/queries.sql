@@ -40,7 +40,8 @@ LEFT JOIN revocation ON revocation.release = release.id
 WHERE entitlement.partner = $1
   AND ($5::text IS NULL OR release.dataset = $5)
   AND ($4::uuid IS NULL
-       OR (entitlement.starts_at, entitlement.id) < (SELECT starts_at, id FROM entitlement WHERE id = $4))
+       OR (entitlement.starts_at, entitlement.id)
+       < (SELECT starts_at, id FROM entitlement WHERE partner = $1 AND id = $4))
 ORDER BY entitlement.starts_at DESC, entitlement.id DESC
 LIMIT $2
 OFFSET $3;

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_row, fetch_rows, select
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.einvoicing.tables import EinvoicingState, Flow, LifeCycleEvent, Report
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
@@ -192,6 +192,8 @@ class PartnersDocument(Struct, frozen=True):
 async def list_of_partner(
     partner: uuid.UUID, order: uuid.UUID | None, after: uuid.UUID | None
 ) -> Paged[PartnersDocument]:
-    """Return a partner's documents, the latest first: of all orders or of one, and after one of them."""
-    found = (partner, order, after, PAGE_SIZE + 1)
-    return paged(await fetch_rows(PartnersDocument, SQL["list_of_partner"], *found), 1)
+    """Return a partner's documents, the latest first: of all orders or of one, and after one of them; NotFound for another’s."""
+    rows = await fetch_rows(PartnersDocument, SQL["list_of_partner"], partner, order, after, PAGE_SIZE + 1)
+    if after and not rows and not await fetch_scalar(bool, SQL["is_of_partner"], partner, after):
+        raise NotFound("There is no such invoice.")
+    return paged(rows, 1)

@@ -363,6 +363,15 @@ WHERE CASE
          AND (its.kinds NOT LIKE '%transactions%' OR its.vat_minor <> 0 AND its.kinds NOT LIKE '%payments%')
 END;
 
+-- name: is_of_partner
+-- Whether the document $2 is one of the partner $1.
+SELECT EXISTS (
+    SELECT
+    FROM invoice
+    JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+    WHERE purchase_order.partner = $1 AND invoice.id = $2
+);
+
 -- name: list_of_partner
 -- At most $4 invoices and credit notes of the partner $1, the latest first: of the order $2, and after the document $3,
 -- where these are not null.
@@ -381,6 +390,11 @@ FROM invoice
 JOIN purchase_order ON purchase_order.id = invoice.purchase_order
 WHERE purchase_order.partner = $1
   AND ($2::uuid IS NULL OR invoice.purchase_order = $2)
-  AND ($3::uuid IS NULL OR (invoice.issued_at, invoice.id) < (SELECT issued_at, id FROM invoice WHERE id = $3))
+  AND ($3::uuid IS NULL OR (invoice.issued_at, invoice.id) < (
+      SELECT own.issued_at, own.id
+      FROM invoice AS own
+      JOIN purchase_order AS own_order ON own_order.id = own.purchase_order AND own_order.partner = $1
+      WHERE own.id = $3
+  ))
 ORDER BY invoice.issued_at DESC, invoice.id DESC
 LIMIT $4;

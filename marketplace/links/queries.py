@@ -9,8 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.database import fetch_row, fetch_rows
-from marketplace.delivery.queries import SQL as ENTITLEMENTS
-from marketplace.delivery.queries import EntitlementRow
+from marketplace.delivery.queries import ENTITLEMENTS, EntitlementRow
 from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
@@ -56,7 +55,7 @@ class OpenedLink(EntitlementRow, frozen=True):
 LINK_AND_ENTITLEMENT: Final = f"""
     SELECT opened.*, link.id AS link, link.partner, link.ends_at AS link_ends_at, link.last_used_at, link.is_open
     FROM ({SQL["get_link"]}) AS link
-    JOIN ({ENTITLEMENTS["entitlements"]}) AS opened ON opened.id = link.entitlement
+    JOIN ({ENTITLEMENTS}) AS opened ON opened.id = link.entitlement
 """
 """One question to the database, not two: it stands before the first byte of every answer."""
 

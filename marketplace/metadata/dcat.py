@@ -35,6 +35,16 @@ TERMS: Final = "http://publications.europa.eu/resource/authority/"
 MOBILITY: Final = "https://w3id.org/mobilitydcat-ap/"
 FREQUENCIES: Final = {"day": "DAILY", "week": "WEEKLY", "month": "MONTHLY", "": "IRREG"}
 """A dataset's cadence → how often it is renewed, by the Publications Office."""
+TRANSPORT: Final = ("TRAN", "Transport")
+POPULATION: Final = ("SOCI", "Population and society")
+THEMES: Final = {
+    "presence": ((POPULATION, TRANSPORT), ("other", "Other")),
+    "stays": ((POPULATION, TRANSPORT), ("other", "Other")),
+    "arrivals": ((TRANSPORT,), ("traffic-volume", "Traffic volume")),
+    "flows": ((TRANSPORT,), ("traffic-volume", "Traffic volume")),
+}
+"""A product → its themes by the Publications Office, and its theme of mobility: where people are, awake or at night, is
+none of mobilityDCAT-AP's 1.0.1, whose themes are traffic, transport services and networks."""
 WGS84: Final = "http://www.opengis.net/def/crs/EPSG/0/4326"
 PARQUET: Final = "https://www.iana.org/assignments/media-types/application/vnd.apache.parquet"
 
@@ -86,6 +96,7 @@ def _dataset(row: Described, *, site: str, publisher: dict[str, Any], email: str
         "dcat:startDate": _instant(row.period_from),
         "dcat:endDate": _instant(row.period_to),
     }
+    themes, mobility = THEMES[row.product]
     restricted = _term("access-right", "RESTRICTED", "restricted", "dct:RightsStatement") | _conditions()
     described = {
         "@id": address,
@@ -95,7 +106,7 @@ def _dataset(row: Described, *, site: str, publisher: dict[str, Any], email: str
         "dct:description": _both(row.description_fr or row.title_fr, row.description_en or row.title_en),
         "dct:publisher": publisher,
         "dct:rightsHolder": {"@id": publisher["@id"]},
-        "dcat:theme": _term("data-theme", "TRAN", "Transport"),
+        "dcat:theme": [_term("data-theme", *theme) for theme in themes],
         "dct:accessRights": restricted,
         "dct:accrualPeriodicity": _term(
             "frequency", FREQUENCIES[row.cadence], row.cadence or "irregular", "dct:Frequency"
@@ -104,7 +115,7 @@ def _dataset(row: Described, *, site: str, publisher: dict[str, Any], email: str
         "dct:conformsTo": {"@id": WGS84, "@type": "dct:Standard"},
         "dct:temporal": period,
         "dct:modified": _instant(row.sealed_at),
-        "mobilitydcatap:mobilityTheme": _mobility("mobility-theme", "other", "Other"),
+        "mobilitydcatap:mobilityTheme": _mobility("mobility-theme", *mobility),
         "mobilitydcatap:georeferencingMethod": _mobility("georeferencing-method", "geocoordinates", "Geocoordinates"),
         "dcat:landingPage": {"@id": address, "@type": "foaf:Document"},
         "dcat:distribution": _distribution(row, address),

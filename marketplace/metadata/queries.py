@@ -26,6 +26,7 @@ class Described(Struct, frozen=True):
     description_fr: str
     description_en: str
     area: str
+    product: str
     cadence: str
     sectors: list[str]
     dpv: str

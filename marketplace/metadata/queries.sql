@@ -23,6 +23,7 @@ SELECT
     dataset.description_fr,
     dataset.description_en,
     dataset.area,
+    dataset.product,
     dataset.cadence,
     dataset.sectors,
     purpose.dpv,

@@ -108,6 +108,8 @@ async def list_orders(
     assert request.user.partner
     narrowed = {"state": in_state, "dataset": dataset}
     found = await queries.list_orders(request.user.partner, number, after=after, since=instant_of(since), **narrowed)
+    if after and not found.rows:
+        await queries.get_order(request.user.partner, after)
     last = found.rows[-1].id if found.rows else after
     return Orders(found.number, found.more, [_answer(row) for row in found.rows], last)
 

@@ -50,7 +50,8 @@ LEFT JOIN entitlement ON entitlement.licence = licence.id
 WHERE purchase_order.partner = $1
   AND ($5::text IS NULL OR purchase_order.state = $5) AND ($6::text IS NULL OR dataset.code = $6)
   AND ($7::timestamptz IS NULL OR ordered_at >= $7)
-  AND ($4::uuid IS NULL OR (ordered_at, purchase_order.id) < (SELECT ordered_at, id FROM purchase_order WHERE id = $4))
+  AND ($4::uuid IS NULL
+       OR (ordered_at, purchase_order.id) < (SELECT ordered_at, id FROM purchase_order WHERE partner = $1 AND id = $4))
 ORDER BY ordered_at DESC, purchase_order.id DESC
 LIMIT $2
 OFFSET $3;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import uuid
 from typing import Final
@@ -10,14 +11,18 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.database import fetch_row, fetch_scalar, select
-from marketplace.errors import NotFound
+from marketplace.errors import Expired, NotFound
 from marketplace.identity.actions import accept_invitation, create_partner, invite_colleague, vet_partner
 from marketplace.identity.tables import Partner, Person
 from marketplace.sandbox.rules import LASTS, Pass, company_id_of, read_pass, write_pass
+from marketplace.sandbox.tables import UsedPass
 from marketplace.settings import settings
 
 NOBODYS_DOMAIN: Final = "sandbox.example"
 """Letters to its people go nowhere: a partner reads them in the inbox."""
+
+
+USED: Final = "This pass was used; open the sandbox again from your keys."
 
 
 class Company(Struct, frozen=True):
@@ -48,9 +53,21 @@ def check_pass(text: str) -> Pass:
     return read_pass(text, bytes.fromhex(of), clock.now())
 
 
-async def enter(text: str) -> uuid.UUID:
-    """Return the person who is let in by a pass: of a company that is made at its first one, and may buy at once."""
+async def check_is_unused(text: str) -> Pass:
+    """Return what a pass into this sandbox says; refuses as `check_pass` does, and one that let somebody in."""
     given = check_pass(text)
+    if await UsedPass.exists().where(UsedPass.pass_sha256 == given.digest):
+        raise Expired(USED)
+    return given
+
+
+async def enter(text: str, browser: str) -> uuid.UUID:
+    """Return the person who is let in by a pass: of a company that is made at its first one, and may buy at once.
+
+    browser: a secret of the browser that brings it. A pass lets one browser in, however often its button is pressed.
+    """
+    given = check_pass(text)
+    await _use(given, hashlib.sha256(browser.encode()).hexdigest())
     partner = await create_partner(
         company=given.company,
         country=given.country,
@@ -68,6 +85,16 @@ async def enter(text: str) -> uuid.UUID:
     person = await _find_administrator(partner)
     assert person, "who joins a company without people administers it"
     return person
+
+
+async def _use(given: Pass, browser: str) -> None:
+    """Note which browser a pass lets in; refuses where that was another one."""
+    await UsedPass.delete().where(UsedPass.ends_at <= clock.now())
+    row = UsedPass(pass_sha256=given.digest, browser_sha256=browser, ends_at=given.ends_at)
+    await UsedPass.insert(row).on_conflict(action="DO NOTHING")
+    mine = (UsedPass.pass_sha256 == given.digest) & (UsedPass.browser_sha256 == browser)
+    if not await UsedPass.exists().where(mine):
+        raise Expired(USED)
 
 
 async def _find_administrator(partner: uuid.UUID) -> uuid.UUID | None:

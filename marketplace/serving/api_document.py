@@ -155,7 +155,9 @@ def _name(operation: dict[str, Any], handler: HTTPRouteHandler, path: str) -> No
 
 
 def _file(media_type: str) -> dict[str, Any]:
-    """Return the schema of a file: text, or bytes."""
+    """Return the schema of a file: text, a document of JSON, or bytes."""
+    if media_type.endswith("json"):
+        return {"type": "object"}
     return {"type": "string"} if media_type.startswith("text/") else {"type": "string", "format": "binary"}
 
 

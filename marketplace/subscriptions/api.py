@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from litestar import Request, get, post, put
-from litestar.params import FromPath, JSONBody  # noqa: TC002 (Litestar reads a handler's annotations)
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from marketplace.identity.actors import Actor
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from marketplace.subscriptions.queries import ReleaseOfSubscription, SubscriptionRow
 
 Asked = Request[Actor, Any, Any]
+After = Annotated[uuid.UUID | None, QueryParameter(name="after")]
 
 
 class SubscriptionRequest(Struct, forbid_unknown_fields=True):
@@ -77,9 +78,12 @@ class SubscribedRelease(Struct):
 
 
 class Subscriptions(Struct):
-    """A partner's subscriptions, the latest first."""
+    """One page of a partner's subscriptions, the latest first."""
 
     subscriptions: list[Subscription]
+    has_more: bool
+    after: uuid.UUID | None = None
+    """Ask for those after this one next."""
 
 
 class SubscriptionAnswer(Struct):
@@ -90,10 +94,12 @@ class SubscriptionAnswer(Struct):
 
 
 @get("/api/v1/subscriptions", guards=[partner], opt=expect("partner", scope="orders"), tags=["subscriptions"])
-async def list_subscriptions(request: Asked) -> Subscriptions:
-    """List the partner's subscriptions, the latest first, ended ones too."""
+async def list_subscriptions(request: Asked, after: After = None) -> Subscriptions:
+    """List the partner's subscriptions, the latest first, ended ones too; `after` is the one to go on after."""
     assert request.user.partner
-    return Subscriptions([_own(row) for row in await queries.list_own(request.user.partner)])
+    found = await queries.list_page(request.user.partner, after)
+    last = found.rows[-1].id if found.rows else after
+    return Subscriptions([_own(row) for row in found.rows], found.more, last)
 
 
 @post(

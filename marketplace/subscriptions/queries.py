@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.errors import NotFound
+from marketplace.paging import PAGE_SIZE, Paged, paged
 from marketplace.statements import load_statements
 from marketplace.subscriptions.tables import Subscription
 
@@ -57,7 +58,15 @@ class ReleaseOfSubscription(Struct, frozen=True):
 
 async def list_own(partner: uuid.UUID) -> list[SubscriptionRow]:
     """Return a partner's subscriptions, the latest first."""
-    return await fetch_rows(SubscriptionRow, SQL["list_own"], partner)
+    return await fetch_rows(SubscriptionRow, SQL["list_own"], partner, None, None)
+
+
+async def list_page(partner: uuid.UUID, after: uuid.UUID | None) -> Paged[SubscriptionRow]:
+    """Return one page of a partner's subscriptions, the latest first, of those after one of them; NotFound for another's."""
+    rows = await fetch_rows(SubscriptionRow, SQL["list_own"], partner, after, PAGE_SIZE + 1)
+    if after and not rows:
+        await get_own(after, partner)
+    return paged(rows, 1)
 
 
 async def get_own(subscription: uuid.UUID, partner: uuid.UUID) -> SubscriptionRow:

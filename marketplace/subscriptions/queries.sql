@@ -24,10 +24,14 @@ FROM subscription
 JOIN dataset ON dataset.code = subscription.dataset
 
 -- name: list_own
--- The subscriptions of the partner $1, the latest first.
+-- The subscriptions of the partner $1, the latest first: $3 of those after the subscription $2, or all.
 {counted}
 WHERE subscription.partner = $1
-ORDER BY subscription.began_at DESC, subscription.id;
+  AND ($2::uuid IS NULL
+       OR (subscription.began_at, subscription.id)
+       < (SELECT began_at, id FROM subscription WHERE partner = $1 AND id = $2))
+ORDER BY subscription.began_at DESC, subscription.id DESC
+LIMIT $3::bigint;
 
 -- name: get_own
 -- The subscription $1 of the partner $2.

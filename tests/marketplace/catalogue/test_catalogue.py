@@ -9,8 +9,9 @@ import uuid
 
 import pytest
 
-from marketplace.catalogue import api, rules
+from marketplace.catalogue import rules
 from marketplace.identity import key_actions
+from marketplace.search import api
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web.i18n import french

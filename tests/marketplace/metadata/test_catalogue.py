@@ -12,6 +12,8 @@ import pytest
 from lxml import etree
 
 from marketplace.database import execute
+from marketplace.metadata.dcat import THEMES
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import open_shop
 from tests.support.clients import environment, run
@@ -91,6 +93,12 @@ async def test_harvesters_read_what_is_for_sale() -> None:
     [dataset] = document.json()["dcat:dataset"]
     assert (dataset["dct:identifier"], dataset["@type"]) == ("lyon", "dcat:Dataset")
     assert "hydra:next" not in document.json()["hydra:view"]
+    assert THEMES.keys() == PRODUCTS.keys(), "each product has its themes"
+    await execute("UPDATE dataset SET product = 'flows'")
+    [flows] = (await fetched("jsonld")).json()["dcat:dataset"]
+    for row, mobility, themes in ((dataset, "other", ["SOCI", "TRAN"]), (flows, "traffic-volume", ["TRAN"])):
+        assert row["mobilitydcatap:mobilityTheme"]["@id"].endswith(f"/mobility-theme/{mobility}")
+        assert [one["@id"].rpartition("/")[2] for one in row["dcat:theme"]] == themes
     text = (await fetched("ttl")).text
     for line in text.splitlines():
         assert re.fullmatch(r'(<\S+>|_:b\d+) <\S+> (<\S+>|_:b\d+|".*"(@\w+|\^\^<\S+>)?) \.', line), line

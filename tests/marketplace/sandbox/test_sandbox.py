@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import os
 import subprocess
 import sys
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import html5lib
 import httpx
 import pytest
+from msgspec import structs
 
 from marketplace import clock
 from marketplace.embedded.demo import counterpart_running, port_of, site_running
@@ -23,7 +26,7 @@ from marketplace.identity import actions as identity
 from marketplace.identity.ending import remove_colleague, set_administrator
 from marketplace.identity.key_actions import create_key
 from marketplace.sandbox.actions import enter as enter_by
-from marketplace.sandbox.rules import LASTS
+from marketplace.sandbox.rules import LASTS, Pass, read_pass, write_pass
 from marketplace.setting_checks import problems
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from marketplace.signing import public_key
@@ -89,6 +92,7 @@ async def test_a_pass_lets_a_company_into_the_sandbox_of_its_site_alone(monkeypa
         shown = await a_pass(browser)
         assert str(partner) not in base64.urlsafe_b64decode(shown + "==").decode("latin-1")
         assert (await browser.get(f"/en/sandbox/enter?pass={shown}")).status_code == 404, "this is the real site"
+    given = Passes(settings().signing_key, read_pass(shown, bytes.fromhex(ours), clock.now()))
     for name, value in SANDBOX_KEYS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PARTAGE_SANDBOX_OF", ours)
@@ -102,7 +106,10 @@ async def test_a_pass_lets_a_company_into_the_sandbox_of_its_site_alone(monkeypa
         for _ in range(2):
             entered = await browser.submit("/en/sandbox/enter", {"shown": shown})
             assert entered.headers["location"] == "/en/keys", entered.text
+        onward = await browser.client.get("/en/sandbox/enter", params={"pass": shown})
+        assert onward.headers["location"] == "/en/keys", "who is in goes on"
         assert await counts("partner") == (2,), "the one here, and the one that the pass made"
+        await used_once(app, shown, given)
         made = await browser.submit(
             "/en/keys", {"label": "first try", "scopes": "quotes orders downloads", "days": "30"}
         )
@@ -115,7 +122,7 @@ async def test_a_pass_lets_a_company_into_the_sandbox_of_its_site_alone(monkeypa
         with clock.shifted(LASTS):
             assert (await browser.get(f"/en/sandbox/enter?pass={shown}")).status_code == 410
         assert (await browser.get("/en/sandbox")).status_code == 404, "a sandbox has none of its own"
-        await letting_in_again(shown)
+        await letting_in_again(given)
     monkeypatch.setenv("PARTAGE_SANDBOX_OF", public_key(settings().signing_key).hex())
     settings.cache_clear()
     found = list(problems(settings()))
@@ -126,9 +133,43 @@ async def test_a_pass_lets_a_company_into_the_sandbox_of_its_site_alone(monkeypa
     assert any("64 hex digits" in one for one in problems(settings()))
 
 
-async def letting_in_again(shown: str) -> None:
+@dataclass
+class Passes:
+    """Passes of one company, as the real site signs them."""
+
+    key: str
+    first: Pass
+    made: int = 0
+
+    def another(self) -> str:
+        self.made += 1
+        ends_at = self.first.ends_at - dt.timedelta(microseconds=self.made)
+        return write_pass(structs.replace(self.first, ends_at=ends_at), self.key)
+
+
+async def used_once(app: Any, used: str, passes: Passes) -> None:
+    """Bring a pass twice: pressed twice in one browser, it lets in twice; in another browser, however it is written, never."""
+    for written in (used, f"{used[:9]}!!!!{used[9:]}"):
+        async with Browser(app) as thief:
+            assert (await thief.client.get("/en/sandbox/enter", params={"pass": written})).status_code == 410
+            refused = await thief.submit("/en/sandbox/enter", {"shown": written})
+            assert (refused.status_code, "was used" in text_of(refused)) == (410, True), written
+            assert (await thief.get("/en/keys")).status_code == 303
+    shown, companies = passes.another(), await counts("partner")
+    async with Browser(app) as one, Browser(app) as same, Browser(app) as other:
+        await one.get("/en/sign-out")
+        same.client.cookies.set("csrftoken", one.client.cookies["csrftoken"])  # as it was before the first answer came
+        for pressed in (one, same):
+            entered = await pressed.submit("/en/sandbox/enter", {"shown": shown})
+            assert entered.headers.get("location") == "/en/keys", entered.text
+            assert (await pressed.get("/en/keys")).status_code == 200
+        assert (await other.submit("/en/sandbox/enter", {"shown": shown})).status_code == 410
+    assert await counts("partner") == companies, "the company is the same: what it may have once, it has once"
+
+
+async def letting_in_again(passes: Passes) -> None:
     """Enter as who administers the company, even where people were removed, joined as members or erased themselves."""
-    first = await enter_by(shown)
+    first = await enter_by(passes.another(), "a browser")
     company = await fetch_value("SELECT partner FROM person WHERE id = $1", first)
     people = []
     for number in range(2):
@@ -137,16 +178,16 @@ async def letting_in_again(shown: str) -> None:
         people.append(await identity.accept_invitation(code, PASSWORD, "en"))
     member, second = people
     await set_administrator(company, second, administrator=True, by=first)
-    assert await enter_by(shown) == first, "the one who administers it for the longest time"
+    assert await enter_by(passes.another(), "a browser") == first, "the one who administers it for the longest time"
     await remove_colleague(company, first, by=second)
-    assert await enter_by(shown) == second
+    assert await enter_by(passes.another(), "a browser") == second
     for person in (member, second):
         await identity.erase_person(person)
-    anew = await enter_by(shown)
+    anew = await enter_by(passes.another(), "a browser")
     assert anew not in (first, member, second)
-    assert await enter_by(shown) == anew
+    assert await enter_by(passes.another(), "a browser") == anew
     await identity.erase_person(anew)
-    assert await enter_by(shown) != anew, "even so"
+    assert await enter_by(passes.another(), "a browser") != anew, "even so"
 
 
 @pytest.mark.deep
