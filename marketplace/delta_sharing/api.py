@@ -189,7 +189,9 @@ async def query(request: Asked) -> Response[bytes]:
         return _changes(credential, history, asked, body["startingVersion"], history.latest if last is None else last)
     version = _version_of(body, history)
     files = history.files(version)
-    start = _position(body.get("pageToken"))
+    start = rules.read_page(body.get("pageToken"))[1]
+    if start and start >= len(files):
+        raise Invalid("This request is malformed.")
     shown = _limited(files[start:], body.get("limitHint"))
     if asked.wants_end and isinstance(most := body.get("maxFiles"), int) and 0 < most < len(shown):
         shown = shown[:most]
@@ -304,22 +306,12 @@ def _version_of(body: dict[str, Any], history: History) -> int:
     version, instant = body.get("version"), body.get("timestamp")
     for token in (body.get("pageToken"), body.get("refreshToken")):
         if token:
-            version = int(str(token).split(".", 1)[0]) if str(token)[:1].isdigit() else -1
+            version = rules.read_page(token)[0]
     if version is not None and instant:
         raise Invalid("Say a version or an instant, not both.")
     if instant:
         return history.at(_instant(str(instant)))
     return history.number(version) if version is not None else history.latest
-
-
-def _position(token: object) -> int:
-    """Return from which file on a page is."""
-    if not token:
-        return 0
-    _, _, position = str(token).partition(".")
-    if not position.isdigit():
-        raise Invalid("This request is malformed.")
-    return int(position)
 
 
 def _limited(files: list[Shared], limit: int | None) -> list[Shared]:

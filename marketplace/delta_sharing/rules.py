@@ -9,6 +9,7 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import uuid
 
 SHARE, SCHEMA = "partage", "releases"
+PAGE_TOKEN: Final = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?")
+"""A version, and how many of its files were given."""
 PATH: Final = "/delta-sharing"
 PREFIX: Final = "ds_"
 TOKEN_PREFIX: Final = "dst_"  # noqa: S105 (how one begins)
@@ -130,6 +133,16 @@ def profile(
             "audience": f"{site}{PATH}",
         },
     }
+
+
+def read_page(token: object) -> tuple[int, int]:
+    """Return which version a token of ours is of, and from which file on; zeros without one. Refuses any other text."""
+    if not token:
+        return 0, 0
+    found = PAGE_TOKEN.fullmatch(str(token))
+    if found is None:
+        raise Invalid("This request is malformed.")
+    return int(found[1]), int(found[2] or 0)
 
 
 def is_signed(secret: str, stated: str, signed: str) -> bool:

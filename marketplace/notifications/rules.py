@@ -51,6 +51,8 @@ SECONDS: Final = 10
 """How long we wait for an answer."""
 GONE: Final = 410
 PORTS: Final = (443, 8443)
+SITE_LOCAL: Final = ipaddress.ip_network("fec0::/10")
+"""Private addresses of IPv6 as they were before 2004, which Python takes for public ones (RFC 3879)."""
 KEY_PREFIX: Final = "whsec_"
 
 
@@ -128,7 +130,7 @@ def choose_address(addresses: Sequence[str], networks: str = "") -> str | None:
         plain = _plain(address)
         if any(plain.version == network.version and plain in network for network in allowed):
             continue
-        if not plain.is_global or plain.is_multicast or plain.is_reserved:
+        if not plain.is_global or plain.is_multicast or plain.is_reserved or plain in SITE_LOCAL:
             return None
     return addresses[0] if addresses else None
 

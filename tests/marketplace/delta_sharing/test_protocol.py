@@ -135,8 +135,13 @@ async def test_a_table_has_a_version_for_each_purchase_and_later_revision(stripe
                 (400, await client.post(f"{TABLE}/query", json={"timestamp": "2026-01-01", "version": 0})),
                 (400, await client.post(f"{TABLE}/query", json={"version": "a"})),
                 (400, await client.post(f"{TABLE}/query", content="{")),
-                (400, await client.post(f"{TABLE}/query", json={"pageToken": "2.x"})),
-                (404, await client.post(f"{TABLE}/query", json={"refreshToken": "x"})),
+                *[
+                    (400, await client.post(f"{TABLE}/query", json={name: text}))
+                    for name in ("pageToken", "refreshToken")
+                    for text in ("2.x", "2x.0", "\u00b2.1", "2.\u00b2", "9" * 5_000, ["2"], "-1", "2.1.1")
+                ],
+                (400, await client.post(f"{TABLE}/query", json={"pageToken": "2.9"})),
+                (400, await client.post(f"{TABLE}/query", json={"refreshToken": "x"})),
                 (400, await client.get(f"{TABLE}/changes")),
                 (400, await client.get(f"{TABLE}/changes?startingVersion=a")),
                 (404, await client.get(f"{TABLE}/version?startingTimestamp=2099-01-01T00:00:00Z")),
