@@ -115,11 +115,10 @@ async def keys() -> SigningKey:
 
 async def _quote(quote: uuid.UUID, partner: uuid.UUID) -> SignedPrice:
     row = await queries.get_quote(quote, partner)
-    shown = signed(row)
-    known = {name: getattr(row, name) for name in SignedPrice.__struct_fields__ if name not in {*shown, "transcript"}}
-    return SignedPrice(
-        **known, **shown, transcript=f"/api/v1/auctions/{row.auction}/transcript" if row.auction else None
-    )
+    known: dict[str, Any] = {**signed(row)}
+    known["transcript"] = f"/api/v1/auctions/{row.auction}/transcript" if row.auction else None
+    named = {name: known[name] if name in known else getattr(row, name) for name in SignedPrice.__struct_fields__}
+    return SignedPrice(**named)
 
 
 ROUTES = [request_quote, get_quote, preview, keys]
