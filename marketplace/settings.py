@@ -464,16 +464,10 @@ class Settings:
         """Return the site's public address without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
-    @property
+    @functools.cached_property
     def objects(self) -> str:
         """Return the object store's address."""
-        return self.objects_url or _address_of(self.state / "objects")
-
-
-@functools.cache
-def _address_of(folder: Path) -> str:
-    """Return a folder's address as a URL: asked for at each download, and slow to find."""
-    return folder.resolve().as_uri()
+        return self.objects_url or (self.state / "objects").resolve().as_uri()
 
 
 def read(environment: dict[str, str]) -> Settings:
