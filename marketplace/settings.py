@@ -464,7 +464,8 @@ class Settings:
         """Return the site's public address without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
-    @functools.cached_property
+    @property
+    @functools.cache  # noqa: B019 (of settings, there is one)
     def objects(self) -> str:
         """Return the object store's address."""
         return self.objects_url or (self.state / "objects").resolve().as_uri()

@@ -57,7 +57,7 @@ LINK_AND_ENTITLEMENT: Final = f"""
     FROM ({SQL["get_link"]}) AS link
     JOIN ({ENTITLEMENTS}) AS opened ON opened.id = link.entitlement
 """
-"""One question to the database, not two: it stands before the first byte of every answer."""
+"""One question to the database, not two: no file begins before it is answered."""
 
 
 async def list_links(partner: uuid.UUID, entitlement: uuid.UUID, now: dt.datetime) -> list[LinkRow]:

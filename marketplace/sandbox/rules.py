@@ -38,7 +38,7 @@ class Pass(Struct, frozen=True):
 
     @property
     def digest(self) -> str:
-        """Return what tells this pass from every other one, hex."""
+        """Return what distinguishes this pass from every other one, hex."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 

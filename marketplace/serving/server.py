@@ -39,7 +39,7 @@ STOP_SECONDS: Final = 5
 ZERO_COPY: Final = "http.response.zerocopysend"
 LONG_BYTES: Final = 1 << 16
 CORK: Final[int | None] = getattr(socket, "TCP_CORK", None)
-"""Linux holds what is not a full packet back for a fifth of a second at most, or until it is told that no more comes."""
+"""Linux keeps what is not a full packet back for a fifth of a second at most, or until this is off again."""
 TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 TOO_MANY: Final = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n"
 

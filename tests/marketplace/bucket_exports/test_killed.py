@@ -44,40 +44,40 @@ asyncio.run(main())
 
 
 class Wire:
-    """Between the site and the bucket's server: holds a request after some bytes of it, or its answer."""
+    """Between the site and the bucket's server: stops a request after some bytes of it, or its answer."""
 
     def __init__(self, server: str) -> None:
         self.server = server.removeprefix("http://").split(":")
         self.bytes_let_through: int | None = None
-        self.holds_answers = False
-        self.held, self.cut = asyncio.Event(), asyncio.Event()
+        self.stops_answers = False
+        self.stopped, self.cut = asyncio.Event(), asyncio.Event()
 
-    def hold(self, *, after: int | None) -> None:
-        """Hold the next request after so many bytes; None: hold its answer."""
-        self.bytes_let_through, self.holds_answers = after, after is None
-        self.held, self.cut = asyncio.Event(), asyncio.Event()
+    def stop(self, *, after: int | None) -> None:
+        """Stop the next request after so many bytes; None: stop its answer."""
+        self.bytes_let_through, self.stops_answers = after, after is None
+        self.stopped, self.cut = asyncio.Event(), asyncio.Event()
 
     def let_through(self) -> None:
-        self.bytes_let_through, self.holds_answers = None, False
+        self.bytes_let_through, self.stops_answers = None, False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, here = await asyncio.open_connection(*self.server)
-        up = asyncio.create_task(self._pass(reader, here, self.bytes_let_through, is_held=False))
-        down = asyncio.create_task(self._pass(there, writer, None, is_held=self.holds_answers))
+        up = asyncio.create_task(self._pass(reader, here, self.bytes_let_through, is_stopped=False))
+        down = asyncio.create_task(self._pass(there, writer, None, is_stopped=self.stops_answers))
         await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
         for end in (here, writer):
             end.close()
         await asyncio.gather(up, down, return_exceptions=True)
 
     async def _pass(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: int | None, *, is_held: bool
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: int | None, *, is_stopped: bool
     ) -> None:
         passed = 0
         while data := await source.read(1 << 16):
-            if is_held or (most is not None and passed + len(data) > most):
-                sink.write(b"" if is_held or most is None else data[: most - passed])
+            if is_stopped or (most is not None and passed + len(data) > most):
+                sink.write(b"" if is_stopped or most is None else data[: most - passed])
                 await sink.drain()
-                self.held.set()
+                self.stopped.set()
                 await self.cut.wait()
                 return
             passed += len(data)
@@ -96,10 +96,10 @@ async def wire_to(server: str) -> AsyncIterator[tuple[Wire, str]]:
 async def killed(wire: Wire, *, after: int | None) -> None:
     """Kill a process of its own in the middle of a request, or before it hears the answer."""
     await execute("UPDATE bucket_delivery SET next_at = $1", clock.now())
-    wire.hold(after=after)
+    wire.stop(after=after)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", FILL, cwd=ROOT, env=os.environ.copy())
     try:
-        await asyncio.wait_for(wire.held.wait(), 120)
+        await asyncio.wait_for(wire.stopped.wait(), 120)
     finally:
         process.kill()
         await process.wait()
