@@ -34,6 +34,7 @@ SLICES = (
     "datasets",
     "catalogue",
     "purchases",
+    "chosen_zones",
     "search",
     "business",
     "einvoicing",

@@ -63,6 +63,7 @@ OWNERS = {
     "endpoint": "SELECT partner::text AS owner, id::text AS id FROM webhook_endpoint",
     "entitlement": "SELECT partner::text AS owner, id::text AS id FROM entitlement",
     "invoice": "SELECT partner::text AS owner, invoice.id::text AS id FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order",
+    "kept": "SELECT partner::text AS owner, id::text AS id FROM kept_zones",
     "key_id": "SELECT partner::text AS owner, id::text AS id FROM api_key",
     "licence": "SELECT subscriber::text AS owner, licence.id::text AS id FROM licence CROSS JOIN person WHERE subscriber IS NOT NULL",
     "link": "SELECT partner::text AS owner, personal_link.id::text AS id FROM personal_link JOIN entitlement ON entitlement.id = entitlement",

@@ -1,4 +1,4 @@
-"""The catalogue's own pages: a free sample, how much survives in a partner's zones, a quote."""
+"""The catalogue's own pages: a free sample, a quote."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Meta, Struct
 
-from marketplace.catalogue import actions, previews, queries
+from marketplace.catalogue import actions, queries
 from marketplace.catalogue.uses import state_use
 from marketplace.datasets.queries import list_revocations
-from marketplace.errors import Conflict, Invalid, NotAllowed, Refusal
+from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.settings import settings
 from marketplace.signing import public_key
-from marketplace.web.pages import again, page, see
+from marketplace.web.pages import again, see
 
 if TYPE_CHECKING:
     from marketplace.catalogue.queries import SignedQuote
@@ -45,38 +45,6 @@ class QuoteForm(Struct):
     """`yes`, or nothing."""
     purpose: str = ""
     """What the figures are for, where the licence asks."""
-
-
-class PreviewForm(Struct):
-    """A partner's zones, as it writes them, and the release it looks at."""
-
-    form_id: uuid.UUID
-    release: uuid.UUID
-    zones: str
-
-
-@get("/datasets/{code:str}/preview", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
-async def preview_form(code: FromPath[str], release: Chosen = None) -> Template:
-    """Ask a partner for its zones."""
-    listing = await queries.get_listing(code)
-    shown = await queries.get_listed_release(code, release or listing.latest)
-    return page("catalogue/preview.html", listing=listing, release=shown, zones="", answer=None, error="")
-
-
-@post("/datasets/{code:str}/preview", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
-async def preview(
-    code: FromPath[str], data: Annotated[PreviewForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
-) -> Template:
-    """Show how much of the release survives in the partner's zones, rounded, before it pays."""
-    assert request.user.partner
-    listing = await queries.get_listing(code)
-    release = await queries.get_listed_release(code, data.release)
-    shown: dict[str, Any] = {"listing": listing, "release": release, "zones": data.zones}
-    try:
-        answer = await previews.preview_zones(request.user.partner, release.id, data.zones, preview_id=data.form_id)
-    except Refusal as refusal:
-        return again("catalogue/preview.html", refusal, answer=None, **shown)
-    return page("catalogue/preview.html", answer=answer, error="", **shown)
 
 
 @get("/datasets/{code:str}/sample.csv", opt=expect("anyone", stranger=200))
@@ -147,4 +115,4 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULAS) else text
 
 
-ROUTES = [preview_form, preview, sample, request_quote, quote_document]
+ROUTES = [sample, request_quote, quote_document]

@@ -54,8 +54,7 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     row = await find_listed_release(release)
     if row is None or await list_revocations([release]):
         raise NotFound("There is no such release in the catalogue.")
-    if not await ZonePreview.exists().where(ZonePreview.id == preview_id):
-        await _count_left(partner, release, preview_id, now)  # before anything is drawn
+    await check_left(partner, release, preview_id)
     counted, seen = await get_counted_by(row.dataset), await picture(row)
     geography = await get_geography(counted.zone_table)
     inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, counted.h3_resolution, geography)
@@ -71,6 +70,12 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
         published = sum(figures.get(zone, 0) for zone in inside)
         possible = len(inside) * (row.key_count // len(seen.zones))
     return rules.Preview(len(inside), outside, rules.rounded_percent(published, possible), left)
+
+
+async def check_left(partner: uuid.UUID, release: uuid.UUID, preview_id: uuid.UUID) -> None:
+    """Refuse a question too many, before anything is read or drawn for it; one that was asked already is answered."""
+    if not await ZonePreview.exists().where(ZonePreview.id == preview_id):
+        await _count_left(partner, release, preview_id, clock.now())
 
 
 async def _ask_once(

@@ -71,6 +71,7 @@ ACTIVITIES: Final = (
         (
             *(
                 "catalogue",
+                "chosen_zones",
                 "search",
                 "requests",
                 "auctions",

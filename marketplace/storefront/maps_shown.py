@@ -12,13 +12,12 @@ import numpy as np
 
 from marketplace.datasets.queries import cells
 from marketplace.glance import centres
-from marketplace.map_layers.queries import near, over, read_layers
+from marketplace.map_layers.queries import name_zones, over
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.web.area_maps import Flow
-from marketplace.web.i18n import gettext
-from marketplace.web.maps import MOST_DRAWN, MOST_TITLED_HEXES, class_breaks
-from marketplace.zones.queries import outlines
+from marketplace.web.maps import MOST_DRAWN, class_breaks
+from marketplace.zones.queries import drawn_outlines
 
 if TYPE_CHECKING:
     import uuid
@@ -60,7 +59,7 @@ async def draw_map(
     is_between = PRODUCTS[listing.product].is_between_zones
     area = None
     if is_between or not picture.glance.classes:
-        area = await asyncio.to_thread(outlines, geography, picture.zones[:MOST_DRAWN])
+        area = await drawn_outlines(geography, picture.zones[:MOST_DRAWN])
         area = area if area.paths else None
     frame = (area or picture.outlines).frame
     places = centres({zone: geography.shape(zone) for zone in picture.zones[:MOST_DRAWN]})
@@ -78,18 +77,6 @@ async def draw_map(
         shown |= {"hour": hour, "of_hour": {zone: of_hour.get(zone) for zone in zones_of(picture)}}
         shown["breaks"] = breaks
     return MapShown(**shown)
-
-
-async def name_zones(
-    table: str | None, geography: Geography, places: Mapping[str, tuple[float, float]]
-) -> dict[str, str] | None:
-    """Return what zones are called: by the operator's table, or, of H3's cells, by the place that is nearest."""
-    if table:
-        return {zone: geography.name(zone) for zone in places}
-    if len(places) > MOST_TITLED_HEXES:
-        return None
-    nearest = near(await read_layers(), places)
-    return {zone: gettext("near {place}").format(place=place) for zone, place in nearest.items()} or None
 
 
 def zones_of(picture: Picture) -> Sequence[str]:

@@ -12,10 +12,10 @@ from markupsafe import Markup
 from marketplace.web import formats
 from marketplace.web.charts import folded
 from marketplace.web.i18n import gettext
-from marketplace.web.maps import NOTHING, framed, rounded
+from marketplace.web.maps import NOTHING, framed, legend, rounded, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from marketplace.web.maps import Outlines
 
@@ -43,6 +43,36 @@ def area_map(outlines: Outlines, *, title: str, over: Markup = NOTHING) -> Marku
         return Markup()
     spoken = gettext("{zones} zones.").format(zones=formats.number(len(outlines.paths)))
     return framed(_land(outlines) + over, title, spoken, outlines.height)
+
+
+def choosing_map(
+    zones: Sequence[str],
+    classes: Mapping[str, int],
+    labels: Sequence[str],
+    outlines: Outlines,
+    *,
+    title: str,
+    names: Mapping[str, str],
+    field: str,
+    selected: Collection[str] = (),
+    over: Markup = NOTHING,
+) -> Markup:
+    """Draw zones, in their classes where they have any, to be clicked: the script adds one to the form's `field`.
+
+    labels: the classes' names. selected: zones that are marked.
+    """
+    shades, drawn = spread(len(labels)), Markup()
+    for zone in zones:
+        if zone in outlines.paths:
+            one = classes.get(zone)
+            shade = "land" if one is None else f"q{shades[one]}"
+            called = names.get(zone, zone) + ("" if one is None else f": {labels[one]}")
+            drawn += Markup('<path class="{}" data-zone="{}" d="{}"><title>{}</title></path>').format(
+                f"{shade} chosen" if zone in selected else shade, zone, outlines.paths[zone], called
+            )
+    spoken = gettext("{zones} zones.").format(zones=formats.number(len(outlines.paths)))
+    below = legend(labels, len(labels), "") if classes else Markup()
+    return framed(drawn + over, title, spoken, outlines.height, field, attribute="choose") + below
 
 
 def flow_map(

@@ -149,8 +149,8 @@ def zone_map(
     spoken = description or gettext("{shown} cells shown, {hidden} withheld.").format(
         shown=formats.number(len(shown)), hidden=formats.number(len(hidden))
     )
-    legend = _legend(list(labels) or _ranges(bounds), len(bounds), withheld if hidden else "")
-    below = legend + _note_of_busiest(len(cells), zones) + table
+    key_of_shades = legend(list(labels) or _ranges(bounds), len(bounds), withheld if hidden else "")
+    below = key_of_shades + _note_of_busiest(len(cells), zones) + table
     return framed(picture + over, title, spoken, outlines.height, note) + below
 
 
@@ -181,14 +181,14 @@ def class_map(
         zones=formats.number(len(drawn)), classes=len(labels)
     )
     picture = _classes_drawn(drawn, labels, outlines, called)
-    below = _legend(labels, len(labels), "") + _note_of_busiest(len(classes), zones) + table
+    below = legend(labels, len(labels), "") + _note_of_busiest(len(classes), zones) + table
     return framed(picture + over, title, spoken, outlines.height, note) + below
 
 
-def framed(picture: Markup, title: str, spoken: str, height: int, note: str = "") -> Markup:
+def framed(picture: Markup, title: str, spoken: str, height: int, note: str = "", *, attribute: str = "note") -> Markup:
     """Return a map's picture with its title and what it says to who does not see it."""
     key = hashlib.sha256(f"{title}{spoken}{height}".encode()).hexdigest()[:8]
-    extra = Markup(' data-note="{}"').format(note) if note else ""
+    extra = Markup(' data-{}="{}"').format(attribute, note) if note else ""
     return Markup(
         '<svg class="map" fill-rule="evenodd" viewBox="0 0 {width} {height}" role="img"{extra} '
         'aria-labelledby="map-{key}-t map-{key}-d"><title id="map-{key}-t">{title}</title>'
@@ -200,12 +200,12 @@ def _classes_drawn(
     drawn: Mapping[str, int], labels: Sequence[str], outlines: Outlines, names: Mapping[str, str]
 ) -> Markup:
     """Draw each class of zones in its shade, with a zone's name where it has one and there are few enough to point at."""
-    spread, picture = _spread(len(labels)), Markup()
+    shades, picture = spread(len(labels)), Markup()
     for number, label in enumerate(labels):
         zones = [zone for zone, one in drawn.items() if one == number]
         if not names or len(drawn) > MOST_TITLED_HEXES:
             path = "".join(outlines.paths[zone] for zone in zones)
-            picture += Markup('<path class="q{}" d="{}"><title>{}</title></path>').format(spread[number], path, label)
+            picture += Markup('<path class="q{}" d="{}"><title>{}</title></path>').format(shades[number], path, label)
             continue
         titled = Markup().join(
             Markup("<path d='{}'><title>{}</title></path>").format(
@@ -213,7 +213,7 @@ def _classes_drawn(
             )
             for zone in zones
         )
-        picture += Markup('<g class="q{}">{}</g>').format(spread[number], titled)
+        picture += Markup('<g class="q{}">{}</g>').format(shades[number], titled)
     return picture
 
 
@@ -273,12 +273,12 @@ def _shown_zones(
     groups: dict[int, list[str]] = {}
     for cell, value in shown.items():
         groups.setdefault(max(bisect_right(bounds, value) - 1, 0), []).append(cell)
-    spread = _spread(len(bounds))
+    shades = spread(len(bounds))
     drawn = Markup()
     for group, zones in sorted(groups.items()):
         if len(shown) > MOST_TITLED_HEXES:
             path = "".join(outlines.paths[cell] for cell in zones)
-            drawn += Markup('<path class="q{}" d="{}"/>').format(spread[group], path)
+            drawn += Markup('<path class="q{}" d="{}"/>').format(shades[group], path)
             continue
         titled = Markup().join(
             Markup("<path d='{}'><title>{}</title></path>").format(
@@ -287,7 +287,7 @@ def _shown_zones(
             )
             for cell in zones
         )
-        drawn += Markup('<g class="q{}">{}</g>').format(spread[group], titled)
+        drawn += Markup('<g class="q{}">{}</g>').format(shades[group], titled)
     return drawn
 
 
@@ -296,10 +296,10 @@ def rounded(value: float) -> str:
     return formats.number(round(value) if value >= 10 else round(value, 1))  # noqa: PLR2004
 
 
-def _legend(names: Sequence[str], classes: int, withheld: str) -> Markup:
+def legend(names: Sequence[str], classes: int, withheld: str) -> Markup:
     """Return the names of the classes by their shades, and of the withheld where there are any."""
-    spread = _spread(classes)
-    items = [Markup('<li><i class="q{}"></i>{}</li>').format(spread[n], name) for n, name in enumerate(names)]
+    shades = spread(classes)
+    items = [Markup('<li><i class="q{}"></i>{}</li>').format(shades[n], name) for n, name in enumerate(names)]
     if withheld:
         items.append(Markup('<li><i class="withheld"></i>{}</li>').format(withheld))
     return Markup('<ul class="legend" aria-hidden="true">{}</ul>').format(Markup().join(items))
@@ -309,10 +309,10 @@ def sketch(classes: Mapping[str, int], count: int, outlines: Outlines) -> Markup
     """Draw the map of `count` classes alone, without words, beside text that says what it shows; nothing without outlines."""
     if not any(zone in outlines.paths for zone in classes):
         return Markup()
-    spread = _spread(count)
+    shades = spread(count)
     drawn = Markup("").join(
         Markup('<path class="q{}" d="{}"/>').format(
-            spread[number],
+            shades[number],
             "".join(outlines.paths[z] for z, one in classes.items() if one == number and z in outlines.paths),
         )
         for number in range(count)
@@ -382,7 +382,7 @@ def _ranges(bounds: Sequence[int]) -> list[str]:
     return [*named, f"{formats.number(bounds[-1])}+"]
 
 
-def _spread(count: int) -> list[int]:
+def spread(count: int) -> list[int]:
     """Spread `count` classes over the seven shades, lightest and darkest included."""
     return [round(position * (CLASSES - 1) / max(count - 1, 1)) for position in range(count)] if count > 1 else [3]
 

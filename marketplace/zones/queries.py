@@ -71,6 +71,11 @@ def outlines(geography: Geography, zones: tuple[str, ...]) -> Outlines:
     return maps.outline({zone: geography.shape(zone) for zone in zones})
 
 
+async def drawn_outlines(geography: Geography, zones: tuple[str, ...]) -> Outlines:
+    """Return how a map draws these zones, in a thread."""
+    return await asyncio.to_thread(outlines, geography, zones)
+
+
 @functools.cache
 def _known() -> dict[tuple[str, str], OwnZones]:
     return {}

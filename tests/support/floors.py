@@ -28,6 +28,7 @@ FLOORS = (
     {"subscriptions"},
     {
         "dry_runs",
+        "chosen_zones",
         "search",
         "claims",
         "private_offers",

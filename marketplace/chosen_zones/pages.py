@@ -1,0 +1,175 @@
+"""The page of zones before buying: written, clicked or uploaded; what the free map says, and for partners what survives."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, get, post
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import ClientException
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.catalogue import previews
+from marketplace.catalogue import queries as catalogue
+from marketplace.chosen_zones import actions, queries, rules
+from marketplace.datasets.queries import list_revocations
+from marketplace.errors import Conflict, Invalid, NotAllowed, Refusal
+from marketplace.glance import centres
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, partner
+from marketplace.map_layers.queries import name_zones, over
+from marketplace.web.maps import MOST_TITLED_HEXES
+from marketplace.web.pages import again, page, see
+from marketplace.zones.queries import drawn_outlines, get_geography
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Asked = Request[Actor, Any, Any]
+Chosen = Annotated[uuid.UUID | None, QueryParameter(name="release")]
+Earlier = Annotated[uuid.UUID | None, QueryParameter(name="kept")]
+CLASSES = 3
+
+
+class DeletionForm(Struct):
+    """A button, and the dataset whose page it is on."""
+
+    form_id: uuid.UUID
+    dataset: str = ""
+
+
+@get("/datasets/{code:str}/preview", opt=expect("anyone", stranger=200))
+async def form(request: Asked, code: FromPath[str], release: Chosen = None, kept: Earlier = None) -> Template:
+    """Ask anybody for zones; a partner may begin with those that its company keeps."""
+    zones = ""
+    if kept and request.user and request.user.partner:
+        zones = (await queries.get_kept(request.user.partner, kept)).zones
+    return page("chosen_zones/preview.html", error="", **await _shown(request, code, release, zones))
+
+
+@post("/datasets/{code:str}/preview", opt=expect("anyone", stranger=200), status_code=200)
+async def preview(request: Asked, code: FromPath[str]) -> Template:
+    """Show what the free map says of zones and, to a vetted partner, what share of their figures the release has."""
+    fields = await _fields(request)
+    zones, release = str(fields.get("zones", ""))[: rules.LARGEST_FILE_BYTES], _id(fields.get("release"))
+    shown: dict[str, Any] = {}
+    try:
+        zones = await _with_file(request, fields.get("file"), zones)
+        shown = await _shown(request, code, release, zones)
+        if not _is_vetted(request) and len(zones) > rules.LONGEST_OF_STRANGERS:
+            raise Invalid("That is too long; sign in as a vetted partner to ask about more.", field="zones")
+        dataset = shown["listing"].code
+        if _is_vetted(request):
+            assert request.user.partner
+            await previews.check_left(request.user.partner, shown["release"].id, _form(fields))
+        chosen = await queries.read_choice(zones, dataset, shown["picture"].zones)
+        shown |= {"chosen": chosen, "selected": set(chosen.zones)}
+        shown["answer"] = rules.answer(chosen.zones, shown["picture"].glance.classes, CLASSES)
+        if not chosen.zones:
+            raise Invalid("None of those zones is in this dataset's area.", field="zones")
+        if _is_vetted(request):
+            assert request.user.partner
+            written = " ".join([*chosen.zones, *chosen.outside])
+            shown["survives"] = await previews.preview_zones(
+                request.user.partner, shown["release"].id, written, preview_id=_form(fields)
+            )
+    except Refusal as refusal:
+        return again("chosen_zones/preview.html", refusal, **shown or await _shown(request, code, release, zones))
+    return page("chosen_zones/preview.html", error="", **shown)
+
+
+@post("/zones/kept", guards=[partner], opt=expect("partner"))
+async def keep(request: Asked) -> Redirect:
+    """Keep zones for the company, and go on with them."""
+    fields = await _fields(request)
+    kept = _form(fields)
+    await actions.keep(request.user, kept, name=str(fields.get("name", "")), zones=str(fields.get("zones", "")))
+    listing = await catalogue.get_listing(str(fields.get("dataset", "")))
+    return see(f"/datasets/{listing.code}/preview?kept={kept}")
+
+
+@post("/zones/kept/{kept:uuid}/deletion", guards=[partner], opt=expect("partner", stranger=404))
+async def delete(
+    request: Asked,
+    kept: FromPath[uuid.UUID],
+    data: Annotated[DeletionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Delete zones that the company keeps."""
+    assert request.user.partner
+    await actions.delete(request.user.partner, kept)
+    return see(f"/datasets/{data.dataset}/preview" if data.dataset else "/catalogue")
+
+
+async def _shown(request: Asked, code: str, release: uuid.UUID | None, zones: str) -> dict[str, Any]:
+    """Return what the page shows before anything is asked."""
+    listing = await catalogue.get_listing(code)
+    shown = await catalogue.get_listed_release(code, release or listing.latest)
+    if await list_revocations([shown.id]):
+        raise Conflict("This release was called back and is no longer for sale.")
+    picture, geography = await catalogue.picture(shown), await get_geography(listing.zone_table)
+    some = picture.zones[:MOST_TITLED_HEXES]
+    outlines = await drawn_outlines(geography, some)
+    buyer = request.user.partner if request.user else None
+    places = centres({zone: geography.shape(zone) for zone in some})
+    return {
+        "listing": listing,
+        "release": shown,
+        "picture": picture,
+        "outlines": outlines,
+        "over": await over(outlines.frame),
+        "names": await name_zones(listing.zone_table, geography, places) or {},
+        "zones": zones,
+        "selected": set(),
+        "chosen": None,
+        "answer": None,
+        "survives": None,
+        "kept": await queries.list_kept(buyer) if buyer else [],
+        "known_names": await queries.list_names(),
+        "may_upload": _is_vetted(request),
+    }
+
+
+async def _fields(request: Asked) -> Mapping[str, Any]:
+    try:
+        fields: Mapping[str, Any] = await request.form()
+    except (ClientException, ValueError):
+        raise Invalid("The file could not be read; send it again.") from None
+    return fields
+
+
+async def _with_file(request: Asked, file: object, zones: str) -> str:
+    """Return the zones of an uploaded file, those written where there is none."""
+    if not isinstance(file, UploadFile) or not file.filename:
+        return zones
+    try:
+        if not _is_vetted(request):
+            raise NotAllowed("Files are for vetted partners; write the zones instead.")
+        return rules.read_file(await file.read(rules.LARGEST_FILE_BYTES + 1))
+    finally:
+        await file.close()
+
+
+def _is_vetted(request: Asked) -> bool:
+    return bool(request.user and request.user.partner and request.user.vetted)
+
+
+def _id(text: object) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(text)) if text else None
+    except ValueError:
+        return None
+
+
+def _form(fields: Mapping[str, Any]) -> uuid.UUID:
+    """Return the form's id, which makes the same question again the same."""
+    form_id = _id(fields.get("form_id"))
+    if form_id is None:
+        raise Invalid("This form is incomplete; reload the page and try again.")
+    return form_id
+
+
+ROUTES = [form, preview, keep, delete]

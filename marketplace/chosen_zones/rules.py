@@ -1,0 +1,236 @@
+"""Zones as a company writes them: codes, names, postcodes, coordinates, drawings and files; and what strangers learn; pure."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from marketplace.errors import Invalid
+from marketplace.map_layers.rules import folded
+from marketplace.privacy import geojson
+from marketplace.privacy.geography import NOWHERE, OwnZones
+from marketplace.privacy.zone_input import LARGEST_DRAWING, read_area
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from marketplace.map_layers.rules import Shape
+    from marketplace.privacy.geography import Geography
+
+LONGEST_TEXT: Final = 100_000
+LONGEST_OF_STRANGERS: Final = 10_000
+MOST_LINES: Final = 5_000
+LARGEST_FILE_BYTES: Final = 500_000
+LONGEST_CELL: Final = 200
+COORDINATES: Final = re.compile(r"(-?\d{1,2}(?:\.\d+)?)\s*[,;\s]\s*(-?\d{1,3}\.\d+)")
+"""Latitude, then longitude, which has decimals: two whole numbers are codes."""
+NAMED: Final = ("zone", "code", "name", "nom", "commune", "postcode", "code_postal", "codepostal", "cp", "insee")
+LATITUDES, LONGITUDES = ("lat", "latitude", "y"), ("lon", "lng", "long", "longitude", "x")
+MOST_UNKNOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a text names, of a release's zones."""
+
+    zones: list[str]
+    """Ascending, each once."""
+    outside: list[str]
+    """Zones that are not the release's."""
+    unknown: list[tuple[str, str]]
+    """What is neither a zone nor a name, and the name that is nearest, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What anybody may learn of zones before buying: nothing that the free map does not say."""
+
+    rows: list[tuple[str, int | None]]
+    """Each zone with its rough class; None where the release has no free map."""
+    counts: list[int]
+    """Zones in each class, the quietest first."""
+
+
+def answer(zones: Sequence[str], classes: Mapping[str, int], labels: int) -> Answer:
+    """Return what the free map says of zones. It is given the free map alone, so it can say no more."""
+    rows = [(zone, classes.get(zone)) for zone in zones]
+    return Answer(rows, [sum(1 for _, one in rows if one == label) for label in range(labels)])
+
+
+def choose(
+    text: str, known: Collection[str], level: int, geography: Geography, areas: Mapping[str, Sequence[Shape]]
+) -> Chosen:
+    """Return which of a release's zones a text names.
+
+    text: GeoJSON polygons or points; or lines, each a place's coordinates (latitude, longitude), a name or a postcode of
+    `areas` (by their folded names), or codes and names of zones. An area stands for the zones whose middles it holds.
+    Raises Invalid for what is too long, and for what names no zone at all.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise Invalid("That is too long; ask about fewer zones, or simplify the drawing.", field="zones")
+    if text.lstrip().startswith("{"):
+        document = geojson.read_json(text)
+        points = _points(document)
+        if not points:
+            return _of(read_area(text, level, geography), known, [])
+        text = "\n".join(f"{latitude},{longitude:.6f}" for longitude, latitude in points)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > MOST_LINES:
+        raise Invalid("Write {most} lines at most.", most=MOST_LINES, field="zones")
+    words = _Words(level, geography, areas)
+    places: list[tuple[float, float]] = []
+    for line in lines:
+        if found := COORDINATES.fullmatch(line):
+            places.append((float(found[1]), float(found[2])))
+        else:
+            words.read(line)
+    if places:
+        where = np.array(places)
+        if (abs(where) > [90, 180]).any():
+            raise Invalid("Coordinates are a latitude and a longitude in degrees, in that order.", field="zones")
+        words.zones |= set(geography.locate(where[:, 0], where[:, 1], level)) - {NOWHERE}
+    if not words.zones and not words.unknown and not places:
+        raise Invalid("Name at least one zone, or draw one.", field="zones")
+    return _of(words.zones, known, words.unknown)
+
+
+def _of(asked: set[str], known: Collection[str], unknown: list[tuple[str, str]]) -> Chosen:
+    return Chosen(sorted(asked & set(known)), sorted(asked - set(known)), unknown)
+
+
+class _Words:
+    """Names and codes that a text has, as zones."""
+
+    def __init__(self, level: int, geography: Geography, areas: Mapping[str, Sequence[Shape]]) -> None:
+        self.level, self.geography, self.areas = level, geography, areas
+        self.own: dict[str, list[str]] = {}
+        if isinstance(geography, OwnZones):
+            for zone, name in geography.names.items():
+                self.own.setdefault(folded(name), []).append(zone)
+        self.zones: set[str] = set()
+        self.unknown: list[tuple[str, str]] = []
+        self.drawn: dict[str, set[str]] = {}
+
+    def read(self, line: str) -> None:
+        """Add what a line names: it as a whole, else its parts between commas, else its words."""
+        if self._add(line):
+            return
+        parts = [part.strip() for part in re.split(r"[,;\t]", line) if part.strip()]
+        for part in parts:
+            if not self._add(part):
+                words = part.split()
+                missing = [word for word in words if not self._add(word)]
+                if len(missing) == len(words):
+                    missing = [part]
+                self.unknown += [(word, self._nearest(word)) for word in missing]
+        del self.unknown[MOST_UNKNOWN:]
+
+    def _add(self, word: str) -> bool:
+        at = self.geography.level(word)
+        key = folded(word)
+        if at is not None:
+            self._add_zone(word, at)
+        elif key in self.own:
+            for zone in self.own[key]:
+                self._add_zone(zone, self.geography.level(zone) or 0)
+        elif key in self.areas:
+            if key not in self.drawn:
+                self.drawn[key] = {
+                    zone for shape in self.areas[key] for zone in _drawn(shape, self.level, self.geography)
+                }
+            self.zones |= self.drawn[key]
+        else:
+            return False
+        return True
+
+    def _add_zone(self, zone: str, at: int) -> None:
+        if at >= self.level:
+            self.zones.add(self.geography.above(zone, self.level))
+            return
+        if self.geography.count_below(zone, self.level) + len(self.zones) > LARGEST_DRAWING:
+            raise Invalid("Those zones are too large for a preview; ask about a smaller area.", field="zones")
+        self.zones.update(self.geography.below(zone, self.level))
+
+    def _nearest(self, word: str) -> str:
+        key = folded(word)
+        names = {folded(shape.name): shape.name for of in self.areas.values() for shape in of if shape.name}
+        if isinstance(self.geography, OwnZones) and len(self.own) <= MOST_LINES:
+            names |= {name: self.geography.names[of[0]] for name, of in self.own.items()}
+        near = difflib.get_close_matches(key[:LONGEST_CELL], names, 1) if len(self.unknown) < MOST_UNKNOWN else []
+        return names[near[0]] if near else ""
+
+
+def _drawn(shape: Shape, level: int, geography: Geography) -> set[str]:
+    """Return the zones whose middles an area holds, or, where it is smaller than a zone, the one its own middle is in."""
+    if geography.count_drawn(shape.geometry, level) > LARGEST_DRAWING:
+        raise Invalid("Those zones are too large for a preview; ask about a smaller area.", field="zones")
+    polygons = [{"type": "Polygon", "coordinates": rings} for rings in shape.geometry["coordinates"]]
+    found = {zone for polygon in polygons for zone in geography.drawn(polygon, level)}
+    if found:
+        return found
+    middle = shape.parts[0][:-1].mean(axis=0)
+    return set(geography.locate(middle[1:], middle[:1], level)) - {NOWHERE}
+
+
+def _points(document: Any) -> list[tuple[float, float]]:  # noqa: ANN401 (any JSON)
+    """Return the longitudes and latitudes of a collection of points, nothing for any other document."""
+    features = document.get("features") if isinstance(document, dict) else None
+    found: list[tuple[float, float]] = []
+    for feature in features if isinstance(features, list) else []:
+        geometry = feature.get("geometry") if isinstance(feature, dict) else None
+        if not isinstance(geometry, dict) or geometry.get("type") != "Point":
+            return []
+        place: Any = geometry.get("coordinates")
+        numbers = isinstance(place, list) and len(place) > 1 and all(type(value) in (int, float) for value in place[:2])
+        if not numbers or not (abs(place[0]) <= 180 and abs(place[1]) <= 90):  # noqa: PLR2004 (nor is NaN)
+            raise Invalid("GeoJSON positions are longitude and latitude in degrees, in that order.", field="zones")
+        found.append((place[0], place[1]))
+    return found
+
+
+def read_file(data: bytes) -> str:
+    """Return what a file says of zones, as people write it: GeoJSON as it is, CSV as its zones, names or coordinates."""
+    if len(data) > LARGEST_FILE_BYTES:
+        raise Invalid("That file is too large; 500 kB at most.", field="file")
+    if data[:4] == b"PK\x03\x04":
+        raise Invalid("Zipped files are not read here; save the zones as GeoJSON or CSV.", field="file")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Invalid("The file is not text in UTF-8.", field="file") from None
+    if text.lstrip().startswith("{"):
+        return text
+    return _from_csv(text)
+
+
+def _from_csv(text: str) -> str:
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]
+    except csv.Error:
+        raise Invalid("The file cannot be read as CSV.", field="file") from None
+    if not rows or len(rows) > MOST_LINES:
+        raise Invalid("Write {most} lines at most.", most=MOST_LINES, field="file")
+    heading = [cell.strip().casefold() for cell in rows[0]]
+    latitude, longitude = (
+        next((heading.index(one) for one in of if one in heading), None) for of in (LATITUDES, LONGITUDES)
+    )
+    if latitude is not None and longitude is not None:
+        places = [(_cell(row, latitude), _cell(row, longitude)) for row in rows[1:]]
+        try:
+            return "\n".join(f"{float(y):.6f}, {float(x):.6f}" for y, x in places)
+        except ValueError:
+            raise Invalid("A row of the file has no latitude or longitude that is a number.", field="file") from None
+    column = next((heading.index(one) for one in NAMED if one in heading), None)
+    named = rows if column is None else rows[1:]
+    return "\n".join(cell for row in named if (cell := _cell(row, column or 0)))
+
+
+def _cell(row: Sequence[str], column: int) -> str:
+    return row[column].strip()[:LONGEST_CELL] if column < len(row) else ""

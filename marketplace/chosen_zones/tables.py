@@ -1,0 +1,32 @@
+"""Columns and constraints of the zones that a company keeps."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.identity.tables import Partner, Person
+from marketplace.personal_data import Erasure, Of, PersonalData
+
+
+class KeptZones(Table, db=DB, tablename="kept_zones"):
+    """Zones of a company under a name, as they were written, until one of its people deletes them."""
+
+    personal_data = PersonalData(
+        (Of.PARTNER,),
+        "until its company deletes it",
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="kept_by = me.person",
+    )
+    id = UUID(primary_key=True)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    name = Text()
+    zones = Text()
+    kept_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.set_null)
+    """Null where the person was erased."""
+    kept_at = Timestamptz()
+    has_a_name = Check("length(name) BETWEEN 1 AND 80")
+    is_short = Check("length(zones) BETWEEN 1 AND 100000")

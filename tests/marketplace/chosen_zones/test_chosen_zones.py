@@ -1,0 +1,193 @@
+"""Zones before buying: names, postcodes, coordinates and files; strangers learn what the free map says, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import h3
+import html5lib
+import pytest
+
+from marketplace.catalogue.queries import get_listed_release, picture
+from marketplace.chosen_zones import actions, rules
+from marketplace.embedded import city_layers
+from marketplace.errors import Invalid
+from marketplace.map_layers.actions import add_layer
+from marketplace.map_layers.queries import Layer, named_areas
+from marketplace.map_layers.rules import read_layer, shapes_of
+from marketplace.privacy.geography import H3, OwnZones
+from marketplace.zones.rules import read_zone_table
+from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop
+from tests.marketplace.datasets.builders import RESOLUTION, ZONES
+from tests.marketplace.identity.site import Browser, make_partner, make_staff, text_of
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    import httpx
+
+PAGE = "/en/datasets/lyon/preview"
+CENTRE = h3.latlng_to_cell(45.7578, 4.8320, RESOLUTION)
+CLASSES = ("quieter", "in between", "busier")
+
+
+async def upload(browser: Browser, release: uuid.UUID, file: bytes) -> httpx.Response:
+    await browser.get(PAGE)
+    token = browser.client.cookies.get("csrftoken", domain="testserver.example") or ""
+    data = {"_csrf_token": token, "form_id": str(uuid.uuid4()), "release": str(release), "zones": ""}
+    return await browser.client.post(PAGE, data=data, files={"file": ("zones", file)})
+
+
+def listed(answer: httpx.Response) -> dict[str, str]:
+    """Return each zone that an answer lists, with what it says of it."""
+    rows = re.findall(r'<tr><th scope="row">(?:[^<]*)<code[^>]*>([0-9a-f]+)</code></th><td>([^<]+)</td>', answer.text)
+    return dict(rows)
+
+
+async def test_a_stranger_learns_the_free_maps_class_and_a_partner_what_survives() -> None:
+    await open_shop()
+    release = await make_release()
+    await make_buyer()
+    await make_partner("Neuf", "neuf@neuf.example")
+    steward = await make_staff("Samir", "steward")
+    for kind, title, features in city_layers.layers():
+        text = json.dumps({"type": "FeatureCollection", "features": features})
+        await add_layer(steward, uuid.uuid4(), kind=kind, title=title, text=text)
+    free = (await picture(await get_listed_release("lyon", release))).glance.classes
+    async with Browser() as stranger, Browser() as claire, Browser() as new:
+        for language, expected in (("en", "names or postcodes"), ("fr", "noms ou codes postaux")):
+            shown = await stranger.get(f"/{language}/datasets/lyon/preview")
+            html5lib.HTMLParser(strict=True).parse(shown.text)
+            assert expected in text_of(shown)
+            assert "Lyon 2e (69002)" in shown.text
+            assert shown.text.count("data-zone=") == len(ZONES)
+        for words in [*ZONES, *(" ".join(ZONES[:n]) for n in range(2, 8)), "69001\n69002 69003", "45.7578, 4.8320"]:
+            answer = await stranger.submit(PAGE, {"release": str(release), "zones": words}, seen_at=PAGE)
+            assert answer.status_code == 200, words
+            assert listed(answer) == {zone: CLASSES[free[zone]] for zone in listed(answer)}, "the free map, and no more"
+            assert "%" not in text_of(answer).split("Answer")[1].split("Vetted partners")[0], "no share of figures"
+        assert await fetch_value("SELECT count(*) FROM zone_preview") == 0
+        html5lib.HTMLParser(strict=True).parse(answer.text)
+        assert set(listed(answer)) == {CENTRE}
+        assert answer.text.count('chosen" data-zone') == 1
+        typed = await stranger.submit(PAGE, {"zones": "Vileurbanne, Lyon 2ème", "release": "x"}, seen_at=PAGE)
+        assert typed.status_code == 422
+        assert "did you mean Villeurbanne?" in text_of(typed)
+        for zones, sentence in (("x" * 10_001, "sign in as a vetted partner"), ("", "Name at least one zone")):
+            refused = await stranger.submit(PAGE, {"zones": zones, "release": str(release)}, seen_at=PAGE)
+            assert (refused.status_code, sentence in text_of(refused)) == (422, True)
+        assert (await upload(stranger, release, b"zone\n")).status_code == 403
+
+        await new.sign_in("neuf@neuf.example")
+        assert (await upload(new, release, b"zone\n")).status_code == 403, "not vetted"
+        await claire.sign_in("claire@atelier.example")
+        points = {"type": "FeatureCollection", "features": []}
+        for zone in ZONES[1:4]:
+            place = {"type": "Point", "coordinates": list(h3.cell_to_latlng(zone))[::-1]}
+            points["features"].append({"type": "Feature", "properties": {}, "geometry": place})  # type: ignore[attr-defined]
+        files = (
+            json.dumps(points).encode(),
+            b"\xef\xbb\xbfshop;lat;lon\n" + b"".join(b"x;%f;%f\n" % h3.cell_to_latlng(zone) for zone in ZONES[1:4]),
+            ("zone\n" + "\n".join(ZONES[1:4])).encode(),
+        )
+        for file in files:
+            answer = await upload(claire, release, file)
+            assert answer.status_code == 200, text_of(answer)
+            assert "100%" in text_of(answer)
+            assert set(listed(answer)) == set(ZONES[1:4])
+        for file, sentence in (
+            (b"PK\x03\x04bomb", "Zipped files"),
+            (b"\xff\xfe", "UTF-8"),
+            (b"x" * 500_001, "500 kB"),
+            (b"lat,lon\n1,x\n", "a number"),
+            (b"{" * 100_000, "JSON"),
+            (b"a\n" * 5_001, "5000 lines"),
+        ):
+            refused = await upload(claire, release, file)
+            assert (refused.status_code, sentence in text_of(refused)) == (422, True), sentence
+        few = await claire.submit(PAGE, {"zones": CENTRE, "release": str(release)}, seen_at=PAGE)
+        assert few.status_code == 422
+        assert "at least 3 zones" in text_of(few)
+        assert set(listed(few)) == {CENTRE}, "the free answer is there all the same"
+
+        kept = str(uuid.uuid4())
+        written = {"dataset": "lyon", "name": "Our shops", "zones": "69002"}
+        for _ in range(2):
+            assert (await claire.submit("/en/zones/kept", written, form_id=kept)).status_code == 303
+        assert (await claire.submit("/en/zones/kept", written | {"name": ""})).status_code == 422
+        assert (await claire.submit("/en/zones/kept", written | {"zones": ""})).status_code == 422
+        again = await claire.get(f"{PAGE}?kept={kept}")
+        html5lib.HTMLParser(strict=True).parse(again.text)
+        assert again.text.count("Our shops") == 2
+        assert ">69002</textarea>" in again.text
+        assert (await new.get(f"{PAGE}?kept={kept}")).status_code == 404, "another company's"
+        assert (await new.submit(f"/en/zones/kept/{kept}/deletion", {})).status_code == 404
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(actions, "MOST_KEPT", 1)
+            assert (await claire.submit("/en/zones/kept", written)).status_code == 409
+        assert (await claire.submit(f"/en/zones/kept/{kept}/deletion", {"dataset": "lyon"})).status_code == 303
+        assert "Our shops" not in (await claire.get(PAGE)).text
+
+
+AREAS = named_areas(
+    [
+        Layer(
+            uuid.uuid4(),
+            kind,
+            shapes_of(read_layer(kind, json.dumps({"type": "FeatureCollection", "features": of}))[0]),
+        )
+        for kind, _, of in city_layers.layers()
+    ]
+)
+
+
+def chosen(text: str, **more: Any) -> rules.Chosen:
+    return rules.choose(text, more.get("known", ZONES), RESOLUTION, H3, AREAS)
+
+
+def test_zones_are_read_as_people_write_them() -> None:
+    second = chosen("69002").zones
+    assert second
+    assert second == chosen("LYON 2E").zones == chosen("Lyon-2e").zones == chosen("69002;69002").zones
+    assert chosen("Lyon 2e, Lyon 3e").zones == chosen("69002 69003").zones == chosen("69003\n69002").zones
+    assert chosen("45.7578, 4.8320\n45.7578;4.8320").zones == [CENTRE]
+    assert chosen(h3.cell_to_parent(CENTRE, RESOLUTION - 1)).zones, "a coarser cell is all that it holds"
+    assert chosen(h3.cell_to_center_child(CENTRE, RESOLUTION + 2)).zones == [CENTRE]
+    assert chosen("0.0, 0.0").outside
+    assert chosen("lyon 2r, nonsense words").unknown == [("lyon 2r", "Lyon 2e"), ("nonsense words", "")]
+    assert len(chosen("\n".join(f"nothing{n}" for n in range(50))).unknown) == rules.MOST_UNKNOWN
+    table, _ = read_zone_table("code,name,parent\nE,Est,\nE1,Bourg-en-Bresse,E\nE2,Oyonnax,E\n")
+    own = OwnZones.of("t", "d", table)
+    for text, zones in (("bourg en bresse", ["E1"]), ("Est", ["E1", "E2"]), ("E2", ["E2"]), ("oyonax", [])):
+        assert rules.choose(text, ["E1", "E2"], 2, own, {}).zones == zones, text
+    assert rules.choose("oyonax", ["E1", "E2"], 2, own, {}).unknown == [("oyonax", "Oyonnax")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "Name at least one"),
+        ("x" * 100_001, "too long"),
+        ("a\n" * 5_001, "5000 lines"),
+        ("45.0, 999.5", "latitude and a longitude"),
+        (h3.cell_to_parent(CENTRE, 0), "too large"),
+        ('{"type":"FeatureCollection","features":[{"geometry":{"type":"Point","coordinates":[4]}}]}', "longitude"),
+        ('{"type":"FeatureCollection","features":[{"geometry":{"type":"Point","coordinates":[NaN,1]}}]}', "longitude"),
+        ('{"type":"FeatureCollection","features":[1]}', "something else than polygons"),
+    ],
+)
+def test_what_names_no_zone_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        rules.choose(text, ZONES, 12 if "too large" in sentence else RESOLUTION, H3, AREAS)
+    assert sentence in refused.value.sentence.format(**refused.value.fields)
+
+
+def test_files_of_lines_have_a_column_of_zones_or_none() -> None:
+    assert rules.read_file(b"Code_Postal;Ventes\n69002;5\n\n69003;6\n") == "69002\n69003"
+    assert rules.read_file(b"69002\n69003\n") == "69002\n69003"
+    assert rules.read_file(b"id,zone\n1\n2,a\n") == "a"
+    assert rules.read_file(b' {"type": 1}') == ' {"type": 1}'
+    with pytest.raises(Invalid):
+        rules.read_file(b"")
