@@ -22,6 +22,7 @@ from marketplace.glance import centres
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
 from marketplace.map_layers.queries import name_zones, over
+from marketplace.web.i18n import gettext
 from marketplace.web.maps import MOST_TITLED_HEXES
 from marketplace.web.pages import again, page, see
 from marketplace.zones.queries import drawn_outlines, get_geography
@@ -121,7 +122,7 @@ async def _shown(request: Asked, code: str, release: uuid.UUID | None, zones: st
         "picture": picture,
         "outlines": outlines,
         "over": await over(outlines.frame),
-        "names": await name_zones(listing.zone_table, geography, places) or {},
+        "names": await name_zones(listing.zone_table, geography, places, gettext("near {place}")) or {},
         "zones": zones,
         "selected": set(),
         "chosen": None,

@@ -16,7 +16,6 @@ from marketplace.database import fetch_rows, fetch_scalar, select
 from marketplace.map_layers.drawing import draw
 from marketplace.map_layers.rules import MOST_LAYERS, Shape, folded, shapes_of
 from marketplace.map_layers.tables import MapLayer
-from marketplace.web.i18n import gettext
 from marketplace.web.maps import MOST_TITLED_HEXES
 
 if TYPE_CHECKING:
@@ -99,15 +98,18 @@ def _drawn() -> dict[tuple[tuple[uuid.UUID, ...], Frame], Markup]:
 
 
 async def name_zones(
-    table: str | None, geography: Geography, places: Mapping[str, tuple[float, float]]
+    table: str | None, geography: Geography, places: Mapping[str, tuple[float, float]], near_words: str
 ) -> dict[str, str] | None:
-    """Return what zones are called: by the operator's table, or, of H3's cells, by the place that is nearest."""
+    """Return what zones are called: by the operator's table, or, of H3's cells, by the place that is nearest.
+
+    near_words: how the page says that, with `{place}`.
+    """
     if table:
         return {zone: geography.name(zone) for zone in places}
     if len(places) > MOST_TITLED_HEXES:
         return None
     nearest = near(await read_layers(), places)
-    return {zone: gettext("near {place}").format(place=place) for zone, place in nearest.items()} or None
+    return {zone: near_words.format(place=place) for zone, place in nearest.items()} or None
 
 
 def near(layers: Sequence[Layer], centres: Mapping[str, tuple[float, float]]) -> dict[str, str]:

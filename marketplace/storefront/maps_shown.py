@@ -16,6 +16,7 @@ from marketplace.map_layers.queries import name_zones, over
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.web.area_maps import Flow
+from marketplace.web.i18n import gettext
 from marketplace.web.maps import MOST_DRAWN, class_breaks
 from marketplace.zones.queries import drawn_outlines
 
@@ -63,7 +64,7 @@ async def draw_map(
         area = area if area.paths else None
     frame = (area or picture.outlines).frame
     places = centres({zone: geography.shape(zone) for zone in picture.zones[:MOST_DRAWN]})
-    names = await name_zones(listing.zone_table, geography, places)
+    names = await name_zones(listing.zone_table, geography, places, gettext("near {place}"))
     shown: dict[str, Any] = {"names": names, "over": await over(frame), "area": area}
     if is_between:
         if is_bought and frame and places:
