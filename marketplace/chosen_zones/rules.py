@@ -48,7 +48,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FreeMap:
     """What anybody may learn of zones before buying: nothing that the free map does not say."""
 
     rows: list[tuple[str, int | None]]
@@ -57,10 +57,10 @@ class Answer:
     """Zones in each class, the quietest first."""
 
 
-def answer(zones: Sequence[str], classes: Mapping[str, int], labels: int) -> Answer:
+def answer(zones: Sequence[str], classes: Mapping[str, int], labels: int) -> FreeMap:
     """Return what the free map says of zones. It is given the free map alone, so it can say no more."""
     rows = [(zone, classes.get(zone)) for zone in zones]
-    return Answer(rows, [sum(1 for _, one in rows if one == label) for label in range(labels)])
+    return FreeMap(rows, [sum(1 for _, one in rows if one == label) for label in range(labels)])
 
 
 def choose(
