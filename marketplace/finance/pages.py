@@ -63,14 +63,20 @@ async def overview(request: Asked) -> Template:
 
 
 @get("/finance/reconciliation", guards=READERS, opt=expect("finance", "auditor"))
-async def reconciliation(request: Asked, show: Text = "transactions", page_number: Page = 1) -> Template:
-    """Show Stripe's transactions with their entries, or past comparisons."""
+async def reconciliation(
+    request: Asked, show: Text = "transactions", category: Text = "", page_number: Page = 1
+) -> Template:
+    """Show Stripe's transactions with their entries, of all categories or one, or past comparisons."""
     if show not in ("transactions", "runs"):
         raise Invalid("There is no such list: {show}.", show=show)
     return finance_page(
         "reconciliation.html",
         show=show,
-        rows=await (queries.list_runs(page_number) if show == "runs" else queries.list_movements(page_number)),
+        rows=await (
+            queries.list_runs(page_number) if show == "runs" else queries.list_movements(page_number, category)
+        ),
+        category=category,
+        categories=await queries.list_categories(),
         last=await queries.last_run(),
         figures=await queries.get_figures(),
         accounts=await list_bank_accounts(),
@@ -89,10 +95,10 @@ async def reconcile_now() -> Redirect:
 
 
 @get("/finance/orders", guards=READERS, opt=expect("finance", "auditor"))
-async def orders(number: Text = "", page_number: Page = 1) -> Template:
-    """List every partner's orders."""
-    found = await queries.list_orders(page_number, number.strip())
-    return finance_page("orders.html", orders=found, number=number)
+async def orders(number: Text = "", which: Text = "", sort: Text = "", page_number: Page = 1) -> Template:
+    """List every partner's orders, of all states or one, in an order that the headings give."""
+    found = await queries.list_orders(page_number, number.strip(), which, sort)
+    return finance_page("orders.html", orders=found, number=number, which=which, sort=sort, states=queries.ORDER_STATES)
 
 
 @get("/finance/orders/{order_id:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from typing import Final
 
-from litestar import get
+from litestar import Response, get
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
 from marketplace.database import fetch_rows
 from marketplace.finance.base_pages import finance_page
-from marketplace.finance.queries import SQL
+from marketplace.finance.queries import LARGEST_FILE_ROWS, SQL
 from marketplace.identity.guards import expect
 from marketplace.ledger import chart
 from marketplace.ledger.base_pages import READERS, Page
 from marketplace.ledger.queries import balance
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.web.formats import paris_day
+from marketplace.web.sorting import as_file, euros
+
+FILE_HEADINGS: Final = ("Partner", "Since", "Owes", "Deposits kept", "Penalties", "Went back", "Left to pay")
 
 
 class Penalty(Struct, frozen=True):
@@ -51,4 +56,19 @@ async def penalties(page_number: Page = 1) -> Template:
     )
 
 
-ROUTES = [penalties]
+@get("/finance/penalties.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def penalties_file() -> Response[bytes]:
+    """Hand out what winners who did not pay owe and paid, as a file for a spreadsheet."""
+    rows = await fetch_rows(Penalty, SQL["list_penalties"], LARGEST_FILE_ROWS, 0)
+    cells = [
+        (
+            row.company,
+            paris_day(row.decided_at),
+            *map(euros, (row.owed_minor, row.deposits_minor, row.penalties_minor, row.back_minor, row.left_minor)),
+        )
+        for row in rows
+    ]
+    return as_file("unpaid-awards.csv", FILE_HEADINGS, cells)
+
+
+ROUTES = [penalties, penalties_file]

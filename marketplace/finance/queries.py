@@ -29,6 +29,17 @@ from marketplace.statements import load_statements
 from pricing.money import EUR
 
 SQL: Final = load_statements(__package__)
+LARGEST_FILE_ROWS: Final = 100_000
+"""What a file for a spreadsheet has at the most: more than one opens."""
+ORDERS_BY: Final = {
+    "": "ordered_at DESC",
+    "number": "number",
+    "company": "lower(company)",
+    "total": "total_minor DESC",
+    "state": "state",
+}
+"""What a list of orders is sorted by → SQL."""
+ORDER_STATES: Final = ("awaiting_payment", "paid", "lapsed", "refunded", "charged_back")
 
 
 class MovementLine(Struct, frozen=True):
@@ -44,6 +55,12 @@ class MovementLine(Struct, frozen=True):
     entry: int | None
     order_id: uuid.UUID | None
     number: str | None
+
+
+class Category(Struct, frozen=True):
+    """One of Stripe's categories."""
+
+    category: str
 
 
 class Movement(Struct, frozen=True):
@@ -191,10 +208,24 @@ class NumberOf(Struct, frozen=True):
     number: str
 
 
-async def list_movements(page: int = 1) -> Paged[MovementLine]:
-    """Return Stripe's balance transactions with the entry that posts each and the order it belongs to, newest first."""
-    rows = await fetch_rows(MovementLine, SQL["list_movements"], PAGE_SIZE + 1, offset(page))
+async def list_movements(page: int = 1, category: str = "") -> Paged[MovementLine]:
+    """Return Stripe's balance transactions with the entry that posts each and the order it belongs to, newest first.
+
+    `category` narrows to those of one of Stripe's categories.
+    """
+    rows = await fetch_rows(MovementLine, SQL["list_movements"], PAGE_SIZE + 1, offset(page), category)
     return paged(rows, page)
+
+
+async def list_all_movements(category: str = "") -> list[MovementLine]:
+    """Return the same as `list_movements`, up to `LARGEST_FILE_ROWS` in one list."""
+    return await fetch_rows(MovementLine, SQL["list_movements"], LARGEST_FILE_ROWS, 0, category)
+
+
+async def list_categories() -> list[str]:
+    """Return the categories that ever moved Stripe's balance, by name."""
+    rows = await fetch_rows(Category, "SELECT DISTINCT category FROM balance_transaction ORDER BY category")
+    return [row.category for row in rows]
 
 
 async def list_runs(page: int = 1) -> Paged[Comparison]:
@@ -248,19 +279,32 @@ async def get_movement(movement_id: str) -> tuple[Movement, list[EntryOf]]:
     return row, await list_entries_of([(f"stripe_{row.category}", movement_id)])
 
 
-async def list_orders(page: int = 1, number: str = "") -> Paged[OrderLine]:
-    """Return orders, newest first; `number` narrows to those whose number contains it."""
-    rows = await fetch_rows(
+async def list_orders(page: int = 1, number: str = "", state: str = "", sort: str = "") -> Paged[OrderLine]:
+    """Return orders in an order of `ORDERS_BY`, newest first where it names none.
+
+    `number` narrows to those whose number contains it, `state` to those of one state.
+    """
+    return paged(await _list_orders(number, state, sort, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_all_orders(number: str = "", state: str = "", sort: str = "") -> list[OrderLine]:
+    """Return the same as `list_orders`, up to `LARGEST_FILE_ROWS` in one list."""
+    return await _list_orders(number, state, sort, LARGEST_FILE_ROWS, 0)
+
+
+async def _list_orders(number: str, state: str, sort: str, limit: int, skipped: int) -> list[OrderLine]:
+    order = ORDERS_BY.get(sort, ORDERS_BY[""])
+    return await fetch_rows(
         OrderLine,
-        """SELECT purchase_order.id, number, company, total_minor, currency, state, ordered_at
+        f"""SELECT purchase_order.id, number, company, total_minor, currency, state, ordered_at
            FROM purchase_order JOIN partner ON partner.id = purchase_order.partner
-           WHERE position(upper($1) IN number) > 0
-           ORDER BY ordered_at DESC, purchase_order.id LIMIT $2 OFFSET $3""",
+           WHERE position(upper($1) IN number) > 0 AND ($2 = '' OR state = $2)
+           ORDER BY {order}, purchase_order.id LIMIT $3 OFFSET $4""",
         number,
-        PAGE_SIZE + 1,
-        offset(page),
+        state,
+        limit,
+        skipped,
     )
-    return paged(rows, page)
 
 
 async def get_order(order_id: uuid.UUID) -> WholeOrder:

@@ -132,8 +132,8 @@ LEFT JOIN journal_entry AS written ON written.kind = 'write_off' AND written.sou
 WHERE approved AND NOT EXISTS (SELECT FROM journal_entry AS reversal WHERE reversal.reverses = written.id);
 
 -- name: list_movements
--- $1 of Stripe's balance transactions after the first $2, newest first, each with the entry that posts it and its
--- order.
+-- $1 of Stripe's balance transactions after the first $2, newest first, of the category $3 where it names one, each
+-- with the entry that posts it and its order.
 SELECT
     movement.id,
     category,
@@ -148,6 +148,7 @@ SELECT
 FROM (
     SELECT id, category, amount_minor, fee_minor, net_minor, currency, created_at, payment_subject
     FROM balance_transaction
+    WHERE $3 = '' OR category = $3
     ORDER BY created_at DESC, id DESC
     LIMIT $1
     OFFSET $2

@@ -1,0 +1,48 @@
+"""Finance's lists as files for a spreadsheet: the same rows as the page, all of them and in its order."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import Response, get
+
+from marketplace.finance import queries
+from marketplace.identity.guards import expect
+from marketplace.ledger.base_pages import READERS, Text, named
+from marketplace.web.formats import paris_day
+from marketplace.web.sorting import as_file, euros
+
+ORDER_HEADINGS: Final = ("Number", "Partner", "Total", "State", "Date")
+MOVEMENT_HEADINGS: Final = ("Date", "Transaction", "Category", "Amount", "Fee", "Net", "Currency", "Entry", "Order")
+
+
+@get("/finance/orders.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def orders_file(number: Text = "", which: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out orders as a file, narrowed and sorted as their page is."""
+    rows = await queries.list_all_orders(number.strip(), which, sort)
+    cells = [
+        (row.number, row.company, euros(row.total_minor), named(row.state), paris_day(row.ordered_at)) for row in rows
+    ]
+    return as_file("orders.csv", ORDER_HEADINGS, cells)
+
+
+@get("/finance/transactions.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def transactions_file(category: Text = "") -> Response[bytes]:
+    """Hand out Stripe's transactions as a file, of all categories or one."""
+    rows = await queries.list_all_movements(category)
+    cells = [
+        (
+            paris_day(row.created_at),
+            row.id,
+            named(row.category),
+            *map(euros, (row.amount_minor, row.fee_minor, row.net_minor)),
+            row.currency,
+            row.entry or "",
+            row.number or "",
+        )
+        for row in rows
+    ]
+    return as_file("transactions.csv", MOVEMENT_HEADINGS, cells)
+
+
+ROUTES = [orders_file, transactions_file]
