@@ -5,12 +5,15 @@ A terminal shows one line that fills up; where there is no terminal, each step i
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TextIO, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
     from types import TracebackType
 
 ReportProgress: TypeAlias = Callable[[str, float], None]
@@ -20,6 +23,8 @@ BAR_WIDTH = 24
 
 WAITING = "waiting for its turn"
 """The step of work that waits for a lock."""
+SAVED_EVERY_SECONDS = 0.5
+"""How often progress is saved at most."""
 
 
 def no_progress(_step: str, _share: float) -> None:
@@ -58,3 +63,32 @@ class Progress:
         if self.rewrites and self.shown:
             self.out.write("\r\x1b[K")
             self.out.flush()
+
+
+@contextlib.asynccontextmanager
+async def saved_progress(save: Callable[[str, float], Awaitable[None]]) -> AsyncIterator[ReportProgress]:
+    """Save the latest progress of the block, which may come from another thread, with `save`: the first at once.
+
+    Enter it outside a transaction: what is saved is to be seen while one goes on inside.
+    """
+    latest = ("", 0.0)
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+    def report(step: str, share: float) -> None:
+        nonlocal latest
+        latest = (step, share)
+        loop.call_soon_threadsafe(news.set)
+
+    async def saving() -> None:
+        while await news.wait():
+            news.clear()
+            await save(*latest)
+            await asyncio.sleep(SAVED_EVERY_SECONDS)
+
+    task = asyncio.create_task(saving())
+    try:
+        yield report
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

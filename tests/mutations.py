@@ -197,7 +197,7 @@ FAULTS = (
     ),
     Fault(
         "a message to the bank has a new name each time",
-        "marketplace/payouts/sepa.py",
+        "marketplace/sepa/pain001.py",
         'return f"PT{FILE_LETTERS[sequence]}{run.hex}"',
         'import uuid as anew; return f"PT{FILE_LETTERS[sequence]}{anew.uuid4().hex}"',
         (f"{PAYOUTS}/test_payout_bank.py::test_the_file_says_who_is_paid_what_and_is_the_same_each_time",),
@@ -218,7 +218,7 @@ FAULTS = (
     ),
     Fault(
         "a repeated file is read as refused",
-        "marketplace/payouts/sepa.py",
+        "marketplace/sepa/pain002.py",
         'return "" if reason in REPEATED else reason or "RJCT"',
         'return reason or "RJCT"',
         (f"{PAYOUTS}/test_payout_bank.py::test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice",),
@@ -317,7 +317,7 @@ FAULTS = (
     ),
     Fault(
         "an IBAN's check digits are not looked at",
-        "marketplace/payouts/sepa.py",
+        "marketplace/sepa/accounts.py",
         'raise Invalid("The check digits do not fit: a character of this IBAN is mistyped.") from None',
         "return str(number)",
         (f"{PAYOUTS}/test_bank_details.py::test_each_mistake_has_its_sentence",),

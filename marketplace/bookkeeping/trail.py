@@ -27,6 +27,8 @@ PLACES: Final = {
 """Where a subject is shown that begins with what it is: `order …`."""
 PAGES: Final = {
     **{f"{verb}_payout_run": "/finance/payout-runs/{}" for verb in RUNS.split()},
+    "undo_payee_names": "/finance/payout-runs/{}",
+    "ask_to_draft_payout_run": "/finance/payout-runs",
     "fetch_payout_file": "/finance/payout-runs/{}",
     "record_bank_answer": "/finance/payout-runs/{}",
     "export_books": "/finance/exports",

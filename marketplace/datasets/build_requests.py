@@ -7,10 +7,10 @@ What a build refuses is written beside the request as the sentence people read.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import json
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -25,15 +25,12 @@ from marketplace.datasets.queries import SQL
 from marketplace.datasets.tables import BuildRequest, Dataset
 from marketplace.errors import Conflict, Invalid, Refusal
 from marketplace.locks import lock
+from marketplace.progress import saved_progress
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
     from marketplace.datasets.publishing import AllowSale
 
 
-SAVED_EVERY_SECONDS: Final = 0.5
-"""How often a build's progress is written into its request at most."""
 ASKED_AGAIN_AFTER: Final = dt.timedelta(hours=6)
 """When a scheduled build that was refused, say for want of a table of subscribers, is asked for again."""
 LATE_AFTER: Final = dt.timedelta(hours=12)
@@ -191,7 +188,7 @@ async def _run(request: RequestRow, allow: AllowSale | None) -> None:
     }
     await BuildRequest.update(started).where(this)
     try:
-        async with _saved_progress(request.id) as report:
+        async with saved_progress(partial(_save_progress, request.id)) as report:
             if request.asked_by == BY_CADENCE:
                 await refuse_an_empty_build(request.dataset, request.period_from, request.period_to)
             release = await build(
@@ -211,34 +208,9 @@ async def _run(request: RequestRow, allow: AllowSale | None) -> None:
     await BuildRequest.update(ended | {BuildRequest.ended_at: clock.now()}).where(this)
 
 
-@contextlib.asynccontextmanager
-async def _saved_progress(request: uuid.UUID) -> AsyncIterator[Callable[[str, float], None]]:
-    """Save the latest progress of a build, which may come from another thread, in the request's row: the first at once."""
-    latest = ("", 0.0)
-    loop, news = asyncio.get_running_loop(), asyncio.Event()
-
-    def report(step: str, share: float) -> None:
-        nonlocal latest
-        latest = (step, share)
-        loop.call_soon_threadsafe(news.set)
-
-    async def save() -> None:
-        while await news.wait():
-            news.clear()
-            step, share = latest
-            share_micro = round(share * 1_000_000)
-            await BuildRequest.update({BuildRequest.step: step, BuildRequest.share_micro: share_micro}).where(
-                BuildRequest.id == request
-            )
-            await asyncio.sleep(SAVED_EVERY_SECONDS)
-
-    saving = asyncio.create_task(save())
-    try:
-        yield report
-    finally:
-        saving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await saving
+async def _save_progress(request: uuid.UUID, step: str, share: float) -> None:
+    progress: Values = {BuildRequest.step: step, BuildRequest.share_micro: round(share * 1_000_000)}
+    await BuildRequest.update(progress).where(BuildRequest.id == request)
 
 
 async def list_requests(dataset: str) -> list[RequestRow]:

@@ -22,7 +22,7 @@ from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.embedded.bank import Bank
 from marketplace.embedded.seed_people import FINANCE, FINANCE_TOO, DemoPerson, claim_lines, get_staff
 from marketplace.payouts import actions as payouts
-from marketplace.payouts import bank_details
+from marketplace.payouts import asked, bank_details
 from marketplace.payouts.bank_file import list_files, open_file
 from marketplace.payouts.queries import find_unsent, get_run
 from marketplace.settings import settings
@@ -88,7 +88,7 @@ async def make_payouts() -> None:
         return
     if (await get_run(run)).state == "draft":
         await payouts.approve(run, approver, reason="Somme vérifiée avec la balance")
-    await payouts.ask_to_send(run, approver)
+    await asked.ask_to_send(run, approver)
 
 
 async def find_payee(subscriber: int) -> int | None:

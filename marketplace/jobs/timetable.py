@@ -36,7 +36,8 @@ from marketplace.notifications.actions import notify_programs
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
-from marketplace.payouts.actions import draft_on_time, follow_transfers, send_asked
+from marketplace.payouts.actions import draft_on_time, follow_transfers
+from marketplace.payouts.asked import do_asked
 from marketplace.population_density.callbacks import answer_callbacks
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
@@ -101,7 +102,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "cancel-shares": (shares, cancel_shares),
         "close-month": (min(shares, HOUR), close_months),
         "draft-payouts": (settings().payouts_every_seconds, draft_on_time),
-        "send-payouts": (MINUTE, send_asked),
+        "send-payouts": (10, do_asked),
         "match-payouts": (MINUTE, match_payouts),
         "book-by-rules": (MINUTE, book_by_rules),
         "follow-transfers": (10, follow_transfers),

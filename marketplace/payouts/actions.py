@@ -7,31 +7,29 @@ lock and the database's own keys make two clicks one; a process killed between t
 
 from __future__ import annotations
 
+import os
 import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.database import execute, execute_long, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.earnings.actions import move_payable
-from marketplace.errors import Conflict, Invalid, NotAllowed, Refusal
-from marketplace.identity.actors import Actor
+from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.likeness import signs_of_one_human
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
-from marketplace.locks import exclusive, lock
+from marketplace.locks import lock
 from marketplace.messages.actions import send as write_message
 from marketplace.messages.actions import send_each
 from marketplace.messages.kinds import payee_differs, payout_refused, payout_sent, run_to_approve
 from marketplace.messages.rules import Recipient
 from marketplace.payments.queries import list_reversed_transfers, list_transfer_states
-from marketplace.payouts import sepa
 from marketplace.payouts.bank_details import end_former
-from marketplace.payouts.bank_file import cut, list_files, payees_a_file, payer_iban, record_files, write_files
-from marketplace.payouts.queries import SQL, RunStateRow, find_unsent, get_run
+from marketplace.payouts.bank_file import cut, list_files, payees_a_file, record_files, write_files
+from marketplace.payouts.queries import SQL, find_unsent, get_run
 from marketplace.payouts.rules import (
     NAME_DIFFERS,
     NO_REASON,
@@ -41,7 +39,9 @@ from marketplace.payouts.rules import (
     refused_payouts,
 )
 from marketplace.payouts.tables import Payout, PayoutAnswer, PayoutRun
-from marketplace.payouts.verification import check_decided, decide_names, is_about_names, list_left_out, note_report
+from marketplace.payouts.verification import check_decided, is_about_names, list_left_out, note_report
+from marketplace.progress import ReportProgress, no_progress
+from marketplace.sepa import pain001, pain002
 from marketplace.settings import settings
 from marketplace.stripe_accounts.transfers import request_transfers
 
@@ -49,15 +49,22 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
+    from marketplace.identity.actors import Actor
     from marketplace.payouts.bank_file import FileRow
 
 LOCK: Final = "payouts"
 LINES_OF_HOLDERS: Final = """
     SELECT payout.id, payout.subscriber FROM payout JOIN payout_run ON payout_run.id = payout.run
     JOIN subscriber ON reference = payout.subscriber AND drafted_at >= claimed_at WHERE payout.id = ANY ($1)"""  # a new holder reads nothing of it
+SETTLED: Final = """
+    UPDATE payout SET state = 'settled', ended_at = $2 FROM payout_run
+    WHERE payout.id = ANY ($1) AND payout.state = 'open' AND payout_run.id = payout.run AND payout_run.state = 'sent'
+    RETURNING payout.id, payout.run, payout.subscriber"""
 PAYEES_A_BATCH: Final = 10_000
-SENT_AT_ONCE: Final = 50_000
-"""Payees of a run that a page may write the files of; a larger one is sent by a job."""
+PAYEES_A_PIECE: Final = 500_000
+"""Payees that a draft writes before it reports how far it is."""
+SORTED_IN_MEMORY: Final = "64MB"
+"""What PostgreSQL may use of memory for each step of looking for who is due."""
 
 
 class TransferToRequest(Struct, frozen=True):
@@ -97,7 +104,9 @@ class PayoutId(Struct, frozen=True):
     id: uuid.UUID
 
 
-async def draft(actor: Actor | None = None, *, route: str = "sepa") -> uuid.UUID | None:
+async def draft(
+    actor: Actor | None = None, *, route: str = "sepa", progress: ReportProgress = no_progress
+) -> uuid.UUID | None:
     """Draft a run for everyone due and return it; None when nobody is. The clock's draft awaits its first pair of eyes."""
     if route not in ("sepa", "stripe"):
         raise Invalid("Subscribers are paid by SEPA transfer or through Stripe.")
@@ -107,19 +116,30 @@ async def draft(actor: Actor | None = None, *, route: str = "sepa") -> uuid.UUID
         await end_former()
         if await find_unsent(route):
             raise Conflict("A run is already drafted; approve, send or cancel it first.")
-        people = await execute_long(
-            SQL["draft_sepa_run"] if route == "sepa" else SQL["draft_stripe_run"],
-            settings().payout_threshold_minor,
-            now,
-            min(PAYEES_A_BATCH, payees_a_file()),
-            run,
-            route,
-            actor.person if actor else None,
-        )
+        progress("looking for who is due", 0.0)
+        await execute(SQL["stage_payees"])
+        await execute(f"SET LOCAL work_mem = '{SORTED_IN_MEMORY}'")
+        find = SQL["find_payees_by_transfer"] if route == "sepa" else SQL["find_payees_at_stripe"]
+        people = await execute_long(find, settings().payout_threshold_minor, now)
         if people:
+            threshold, by = settings().payout_threshold_minor, actor.person if actor else None
+            batch = min(PAYEES_A_BATCH, payees_a_file())
+            await execute_long(SQL["draft_run"], run, route, threshold, now, by, batch)
+            await _write_payouts(run, people, batch, progress)
             await note_action(actor, "draft_payout_run", run, after={"people": people, "route": route})
             await write_message(run_to_approve.KIND, run, [Recipient("role", "finance")], run=str(run))
+        await execute("DROP TABLE payee")
     return run if people else None
+
+
+async def _write_payouts(run: uuid.UUID, people: int, batch: int, progress: ReportProgress) -> None:
+    """Write the payouts to all who were found, a piece at a time."""
+    if people > PAYEES_A_PIECE:
+        await execute_long("CREATE INDEX ON payee (place)")
+    drawn = os.urandom(4), os.urandom(32)
+    for first in range(1, people + 1, PAYEES_A_PIECE):
+        progress("writing payouts", 0.2 + 0.8 * first / people)
+        await execute_long(SQL["draft_payouts"], run, first, first + PAYEES_A_PIECE - 1, batch, *drawn)
 
 
 async def draft_on_time() -> uuid.UUID | None:
@@ -189,48 +209,6 @@ async def cancel(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
         await note_action(actor, "cancel_payout_run", run, reason=reason)
 
 
-async def ask_to_send(run: uuid.UUID, actor: Actor) -> None:
-    """Send a run, now or, where its files take longer than a page may, by the next job; clicked again, once."""
-    row = await get_run(run)
-    if row.people <= SENT_AT_ONCE or row.state != "approved":
-        await send(run, actor)
-        return
-    if row.route == "sepa":
-        payer_iban()
-        await check_decided(run)
-    async with transaction():
-        row = await get_run(run, locked=True)
-        if row.state == "approved" and row.send_asked_at is None:
-            await PayoutRun.update(
-                {
-                    PayoutRun.send_asked_by: actor.person,
-                    PayoutRun.send_asked_at: clock.now(),
-                    PayoutRun.send_problem: None,
-                }
-            ).where(PayoutRun.id == run)
-            await note_action(actor, "ask_to_send_payout_run", run)
-
-
-async def send_asked() -> int:
-    """Send the runs that were asked for, as the person who asked; return how many. What refuses is shown with the run."""
-    asked = select(RunStateRow, PayoutRun).where(PayoutRun.state == "approved", PayoutRun.send_asked_at.is_not_null())
-    sent = 0
-    for row in await fetch_rows(RunStateRow, asked):
-        async with exclusive(f"send payout run {row.id}"):
-            try:
-                await send(row.id, Actor(name="", person=row.send_asked_by, role="finance"))
-                sent += 1
-            except Refusal as refusal:
-                await PayoutRun.update(
-                    {
-                        PayoutRun.send_asked_by: None,
-                        PayoutRun.send_asked_at: None,
-                        PayoutRun.send_problem: str(refusal),
-                    }
-                ).where((PayoutRun.id == row.id) & (PayoutRun.state == "approved"))
-    return sent
-
-
 async def send(run: uuid.UUID, actor: Actor) -> None:
     """Move an approved run's money out of its payees' balances and let its files be fetched; clicked again, once.
 
@@ -243,7 +221,7 @@ async def send(run: uuid.UUID, actor: Actor) -> None:
     if row.state != "approved":
         raise Conflict("A run is sent once a second person has approved it.")
     now = clock.now()
-    execute_on = sepa.next_working_day(now.date())
+    execute_on = pain001.next_working_day(now.date())
     files, left_out = [], await list_left_out(run)
     if row.route == "sepa":
         await check_decided(run)
@@ -286,7 +264,7 @@ async def send(run: uuid.UUID, actor: Actor) -> None:
         if row.route == "stripe":
             await _ask_stripe(run)
         if left_out:
-            await _recredit({one.id: one.reason for one in left_out}, now)
+            await recredit({one.id: one.reason for one in left_out}, now)
         about = {"file_sha256": digest, "execute_on": execute_on, "files": len(files)}
         await note_action(actor, "send_payout_run", run, after=about)
 
@@ -295,48 +273,7 @@ async def _ask_stripe(run: uuid.UUID) -> None:
     query = select(TransferToRequest, Payout).where(Payout.run == run).order_by(Payout.id)
     paid = await fetch_rows(TransferToRequest, query)
     transfers = [(one.id, one.stripe_account, one.amount_minor) for one in paid]
-    await request_transfers(transfers, group=sepa.message_of(run))
-
-
-async def decide_about_names(run: uuid.UUID, actor: Actor, *, outcome: str, pay: bool) -> None:
-    """Decide about all payees of a run whose name differs in one way: pay them, or leave them out.
-
-    Left out of a run that was sent, their money returns to their balances, and the files they are in are replaced: each by
-    one under another message id, without them. The former ones, which the bank holds because of the names, are not to be
-    authorised.
-    """
-    async with transaction():
-        await decide_names(run, actor, outcome=outcome, pay=pay)
-        row = await get_run(run, locked=True)
-        left_out = await list_left_out(run)
-        if row.state != "sent" or not left_out:
-            return
-        files, now = await _files_of(run, {one.batch for one in left_out}), clock.now()
-        await _recredit({one.id: one.reason for one in left_out}, now)
-        if (await get_run(run)).state == "sent":
-            await _replace_files(run, files, now, row.file_sequence + 1)
-
-
-async def _files_of(run: uuid.UUID, batches: set[int]) -> list[FileRow]:
-    """Return the files that have any of these batches; refuse if one has paid somebody: its replacement pays them too."""
-    all_files = await list_files(run)
-    files = [file for file in all_files if any(file.first_batch <= batch <= file.last_batch for batch in batches)]
-    for file in files:
-        its = (Payout.run == run) & (Payout.batch >= file.first_batch) & (Payout.batch <= file.last_batch)
-        if await Payout.exists().where(its & (Payout.state == "settled")):
-            raise Conflict("The bank has paid people of this file already: nobody is left out of it any more.")
-    return files
-
-
-async def _replace_files(run: uuid.UUID, files: Sequence[FileRow], now: dt.datetime, sequence: int) -> None:
-    """Replace these files of a run."""
-    execute_on = sepa.next_working_day(now.date())
-    former = [replace(file, sequence=file.sequence + 1, made_at=now, execute_on=execute_on) for file in files]
-    await record_files(run, await write_files(run, former))
-    first = next((file.file_sha256 for file in await list_files(run) if file.file_sha256), None)
-    await PayoutRun.update(
-        {PayoutRun.file_sequence: sequence, PayoutRun.file_sha256: first, PayoutRun.execute_on: execute_on}
-    ).where(PayoutRun.id == run)
+    await request_transfers(transfers, group=pain001.message_of(run))
 
 
 async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int:
@@ -345,9 +282,9 @@ async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int
     Refused payouts are recredited to their subscribers. A refusal because the file came before refuses nothing: the
     first one counts. A payout that the bank has already paid comes back with the bank's money, not with a message.
     """
-    report = sepa.read_report(data)
+    report = pain002.read_report(data)
     file = await _file_of(run, report)
-    now, digest = clock.now(), sepa.digest(data)
+    now, digest = clock.now(), pain002.digest(data)
     async with transaction():
         await lock(LOCK)
         await get_run(run, locked=True)
@@ -361,8 +298,8 @@ async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int
             refused = {}  # of a file that another has replaced: that one pays
         elif is_about_names(report):
             still_open = [payout.id for payout in payouts if payout.state == "open" and payout.id not in refused]
-            await note_report({sepa.reference_of(payout): payout for payout in still_open}, report)
-        rejected = await _recredit(refused, now) if refused else 0
+            await note_report({pain001.reference_of(payout): payout for payout in still_open}, report)
+        rejected = await recredit(refused, now) if refused else 0
         await PayoutAnswer.insert(
             PayoutAnswer(
                 run=run,
@@ -383,7 +320,7 @@ async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int
     return rejected
 
 
-async def _file_of(run: uuid.UUID, report: sepa.StatusReport) -> FileRow:
+async def _file_of(run: uuid.UUID, report: pain002.StatusReport) -> FileRow:
     """Return the file of a run that a report is about, or about a former one of; refuse one that is about none of them."""
     files = await list_files(run)
     if not files:
@@ -398,7 +335,7 @@ async def settle(payouts: Sequence[uuid.UUID], at: dt.datetime) -> int:
     """Record that the bank has paid these open payouts out; return how many were open. Its money is entered with the line."""
     async with transaction():
         await lock(LOCK)
-        rows = await fetch_rows(RunOfPayout, SQL["settle_payouts"], list(payouts), at)
+        rows = await fetch_rows(RunOfPayout, SETTLED, list(payouts), at)
         await execute(SQL["end_runs"], list({row.run for row in rows}), at)
         lines = await fetch_rows(LineOfPayout, LINES_OF_HOLDERS, [row.id for row in rows])
         await send_each(payout_sent.KIND, [(line.id, Recipient("line", str(line.subscriber)), {}) for line in lines])
@@ -414,7 +351,7 @@ async def recredit_returned(returned: Mapping[uuid.UUID, str], at: dt.datetime) 
         )
         refused = {row.id: returned[row.id] or NO_REASON for row in rows}
         if refused:
-            await _recredit(refused, at)
+            await recredit(refused, at)
     return len(refused)
 
 
@@ -427,7 +364,7 @@ async def follow_transfers() -> int:
         answered = await list_transfer_states([payout.id for payout in await fetch_rows(PayoutId, waiting)])
         await settle([one.id for one in answered if one.state == "done"], now)
         if refused := {one.id: REFUSED_BY_STRIPE for one in answered if one.state == "failed"}:
-            await _recredit(refused, now)
+            await recredit(refused, now)
         reversals = await list_reversed_transfers()
         whole = await fetch_rows(
             PayoutId,
@@ -440,7 +377,7 @@ async def follow_transfers() -> int:
     return len(answered) + len(whole)
 
 
-async def _recredit(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:
+async def recredit(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:
     """Fail payouts, each for its reason, and recredit the balances they came from, as one run and one entry; return how many."""
     payouts, reasons = list(refused), list(refused.values())
     sums = await fetch_row(
@@ -459,7 +396,7 @@ async def _recredit(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:
         people=sums.people,
         at=now,
     )
-    refusing = list(sepa.REFUSES_THE_ACCOUNT)
+    refusing = list(pain002.REFUSES_THE_ACCOUNT)
     people = await fetch_scalar(int, SQL["fail_payouts"], payouts, reasons, moved_by, now, refusing)
     assert people == len(payouts)
     lines = await fetch_rows(LineOfPayout, LINES_OF_HOLDERS, payouts)

@@ -21,10 +21,10 @@ from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import bank_details_changed
 from marketplace.messages.rules import Recipient
-from marketplace.payouts import sepa
 from marketplace.payouts.leaving import end_choices, end_last_payouts
 from marketplace.payouts.queries import SQL
 from marketplace.payouts.tables import BankDetails, PayoutChoice
+from marketplace.sepa import accounts
 from marketplace.settings import settings
 from marketplace.stripe_accounts.transfers import can_be_paid, connected_account, has_connected_account, onboarding_page
 
@@ -69,9 +69,10 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
     """Have a line's payouts go to this account; `details` is the form's id, so that a click counts once.
 
     The same holder and IBAN again change nothing. Another IBAN is used after IBAN_HOLD_DAYS, even where the one before it
-    was removed; so is the first, where a holder of the line ever began to be paid through Stripe. What waits still waits.
+    was removed; so is the first, where a holder of the line ever began to be paid through Stripe. What waits for a person
+    of finance still waits: moving to another IBAN, or removing the one before, decides nothing.
     """
-    name, number = sepa.check_holder(holder), sepa.check_iban(iban)
+    name, number = accounts.check_holder(holder), accounts.check_iban(iban)
     now = clock.now()
     async with transaction():
         await lock(f"bank details {line}")
@@ -95,6 +96,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
         wait = dt.timedelta(days=0 if is_first else settings().iban_hold_days)
         usable_from = max(now, last.usable_from) if last and is_same_account else now + wait
         same = await fetch_row(StoredDetails, latest.where(BankDetails.fingerprint.is_in(vault.fingerprints(number))))
+        held_at = await fetch_scalar(dt.datetime, SQL["find_hold"], line)
         await _end_current(line, now)
         key_id, sealed = vault.seal({"holder": name, "iban": number}, details, line)
         await BankDetails.insert(
@@ -108,7 +110,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
                 country=number[:2],
                 added_at=now,
                 usable_from=usable_from,
-                held_at=same.held_at if same else None,
+                held_at=same.held_at if same else held_at,
             )
         )
         await send(bank_details_changed.KIND, details, [Recipient("line", str(line))])
@@ -224,7 +226,8 @@ async def enforce_details_retention() -> int:
     touched = await end_former() + await end_last_payouts()
     touched += await execute(
         """UPDATE bank_details SET sealed = NULL, fingerprint = '' WHERE sealed IS NOT NULL AND ended_at < $1
-           AND NOT EXISTS (SELECT FROM payout WHERE payout.details = bank_details.id AND payout.state = 'open')""",
+           AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = bank_details.subscriber
+                           AND payout.details = bank_details.id AND payout.state = 'open')""",
         clock.now() - RETENTION,
     )
     last: uuid.UUID | None = uuid.UUID(int=0)

@@ -20,9 +20,9 @@ from msgspec.structs import replace
 from marketplace.database import execute, fetch_row, fetch_rows, select
 from marketplace.errors import Conflict, NotFound
 from marketplace.identity import vault
-from marketplace.payouts import sepa
-from marketplace.payouts.queries import SQL
+from marketplace.payouts.queries import SQL, get_run
 from marketplace.payouts.tables import PayoutBatch
+from marketplace.sepa import accounts, pain001
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ class FileRow(Struct, frozen=True):
     @property
     def message(self) -> str:
         """Return the message id."""
-        return sepa.message_of(self.id, self.sequence)
+        return pain001.message_of(self.id, self.sequence)
 
     def is_meant_by(self, message: str) -> bool:
         """Return whether a message id is this file's, or of one that it replaced."""
-        return any(sepa.message_of(self.id, sequence) == message for sequence in range(self.sequence + 1))
+        return any(pain001.message_of(self.id, sequence) == message for sequence in range(self.sequence + 1))
 
 
 class PaidSums(Struct, frozen=True):
@@ -89,7 +89,7 @@ class PaidSums(Struct, frozen=True):
 
 def payees_a_file() -> int:
     """Return how many payees a file has at most: as the settings say, and as few as keep it below its bytes."""
-    return min(settings().payout_file_payees, settings().payout_file_bytes // sepa.LARGEST_TRANSFER_BYTES)
+    return min(settings().payout_file_payees, settings().payout_file_bytes // pain001.LARGEST_TRANSFER_BYTES)
 
 
 async def cut(run: uuid.UUID, now: dt.datetime, execute_on: dt.date) -> list[FileRow]:
@@ -153,7 +153,7 @@ async def make_file(run: uuid.UUID, about: FileRow) -> tuple[IO[bytes], str]:
 
     Payees that are left out, and payouts that had failed by then, are not in it.
     """
-    payer = sepa.Payer(settings().payout_name, payer_iban(), about.execute_on, settings().payout_instant)
+    payer = pain001.Payer(settings().payout_name, payer_iban(), about.execute_on, settings().payout_instant)
     batches = (
         select(BatchRow, PayoutBatch)
         .where(PayoutBatch.run == run, PayoutBatch.number >= about.first_batch, PayoutBatch.number <= about.last_batch)
@@ -163,13 +163,13 @@ async def make_file(run: uuid.UUID, about: FileRow) -> tuple[IO[bytes], str]:
     writer = _Writer(file)
     try:
         await writer.write(
-            sepa.opening(about.message, about.made_at, payer, people=about.people, amount_minor=about.amount_minor)
+            pain001.opening(about.message, about.made_at, payer, people=about.people, amount_minor=about.amount_minor)
         )
         for batch in await fetch_rows(BatchRow, batches):
             payees = await fetch_rows(Payee, SQL["list_payees"], run, batch.number, about.made_at)
             if payees:
-                await writer.write(await asyncio.to_thread(_batch, sepa.batch_of(batch.id), payer, payees))
-        await writer.write(sepa.CLOSING)
+                await writer.write(await asyncio.to_thread(_batch, pain001.batch_of(batch.id), payer, payees))
+        await writer.write(pain001.CLOSING)
         digest = await writer.end()
         file.seek(0)
     except BaseException:
@@ -189,7 +189,7 @@ class _Writer:
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.digest = file, hashlib.sha256()
         self.thread = ThreadPoolExecutor(1)
-        self.check: Future[sepa.FileCheck] = self.thread.submit(sepa.FileCheck)
+        self.check: Future[pain001.FileCheck] = self.thread.submit(pain001.FileCheck)
         self.checking: Future[None] | None = None
 
     async def write(self, piece: bytes) -> None:
@@ -217,6 +217,10 @@ async def open_file(run: uuid.UUID, number: int = 1) -> AsyncIterator[bytes]:
     about = next((file for file in await list_files(run) if file.number == number and file.file_sha256), None)
     if about is None:
         raise NotFound("This run has no such file for the bank: it is not sent, or Stripe pays it.")
+    if (await get_run(run)).replace_asked_at:
+        raise Conflict(
+            "Files of this run are being written anew without those who are left out: fetch them in some minutes."
+        )
     file, digest = await make_file(run, about)
     if digest != about.file_sha256:
         file.close()
@@ -233,16 +237,16 @@ async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _batch(number: str, payer: sepa.Payer, payees: Sequence[Payee]) -> bytes:
-    return sepa.batch(number, payer, [_transfer(payee) for payee in payees])
+def _batch(number: str, payer: pain001.Payer, payees: Sequence[Payee]) -> bytes:
+    return pain001.batch(number, payer, [_transfer(payee) for payee in payees])
 
 
-def _transfer(payee: Payee) -> sepa.Transfer:
+def _transfer(payee: Payee) -> pain001.Transfer:
     if payee.sealed is None:
         raise Conflict("Some names and IBANs of this run are no longer needed and were forgotten.")
     opened = vault.unseal(payee.key_id, payee.sealed, payee.details, payee.subscriber)
-    return sepa.Transfer(
-        reference=sepa.reference_of(payee.id),
+    return pain001.Transfer(
+        reference=pain001.reference_of(payee.id),
         holder=opened["holder"],
         iban=opened["iban"],
         amount_minor=payee.amount_minor,
@@ -254,4 +258,4 @@ def payer_iban() -> str:
     """Return the account that subscribers are paid from; refuses Conflict where none is set."""
     if not settings().payout_iban:
         raise Conflict("Set PAYOUT_IBAN to the account that subscribers are paid from.")
-    return sepa.check_iban(settings().payout_iban)
+    return accounts.check_iban(settings().payout_iban)

@@ -54,6 +54,10 @@ BEGIN
        OR (OLD.state, NEW.state) NOT IN (('open', 'settled'), ('open', 'failed'), ('open', 'cancelled'), ('settled', 'failed')) THEN
         RAISE EXCEPTION 'a payout only goes forward' USING ERRCODE = 'restrict_violation';
     END IF;
+    IF NEW.recredited_by IS DISTINCT FROM OLD.recredited_by
+       AND NOT EXISTS (SELECT FROM share_run WHERE share_run.id = NEW.recredited_by) THEN
+        RAISE EXCEPTION 'a payout names a pass that does not exist' USING ERRCODE = 'foreign_key_violation';
+    END IF;
     RETURN NEW;
 END $$;
 CREATE OR REPLACE TRIGGER only_forward BEFORE UPDATE OR DELETE ON payout FOR EACH ROW EXECUTE FUNCTION refuse_payout_change();
@@ -116,9 +120,10 @@ CREATE INDEX IF NOT EXISTS details_ended ON bank_details (ended_at) WHERE ended_
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_payout ON payout (subscriber) WHERE state = 'open';
 CREATE INDEX IF NOT EXISTS payout_by_run ON payout (run, batch, id);
 CREATE INDEX IF NOT EXISTS payout_by_subscriber ON payout (subscriber);
-CREATE INDEX IF NOT EXISTS payout_by_details ON payout (details) WHERE state = 'open';
+DROP INDEX IF EXISTS payout_by_details;
 CREATE INDEX IF NOT EXISTS payout_recredited ON payout (recredited_by) WHERE recredited_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS payout_run_by_date ON payout_run (drafted_at DESC);
 CREATE UNIQUE INDEX IF NOT EXISTS one_draft_a_route ON payout_run (route) WHERE state IN ('draft', 'approved');
+CREATE UNIQUE INDEX IF NOT EXISTS one_draft_asked_a_route ON payout_draft_request (route) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS answer_by_run ON payout_answer (run, received_at);
 CREATE INDEX IF NOT EXISTS payout_run_to_send ON payout_run (send_asked_at) WHERE state = 'approved' AND send_asked_at IS NOT NULL;

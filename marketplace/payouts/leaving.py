@@ -19,6 +19,9 @@ from marketplace.stripe_accounts.transfers import close_account_of, close_accoun
 
 LONGEST_WAIT: Final = dt.timedelta(days=60)
 """How long a last payout may be under way; then the details are deleted in any case, and the money stays with the line."""
+LAST_PAYOUT: Final = """
+    INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at, is_last) VALUES ($1, 0, $2, true)
+    ON CONFLICT (subscriber) DO UPDATE SET is_last = true, chosen_at = excluded.chosen_at RETURNING stripe_account"""
 
 
 class EndedChoice(Struct, frozen=True):
@@ -43,7 +46,7 @@ async def pay_out_last(line: int) -> None:
     """Have all that is a line's paid by the next run, from one cent on, and nothing after it."""
     async with transaction():
         await lock(f"bank details {line}")
-        if await fetch_scalar(str, SQL["choose_last_payout"], line, clock.now()) is None:
+        if await fetch_scalar(str, LAST_PAYOUT, line, clock.now()) is None:
             await close_account_of(line)  # begun perhaps, and not where they are paid
 
 

@@ -20,6 +20,18 @@ from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
 ANSWERS_SHOWN: Final = 500
+CHOICE: Final = """
+    SELECT payout_choice.threshold_minor, payout_choice.stripe_account, payout_choice.stripe_from
+    FROM payout_choice JOIN subscriber ON reference = subscriber AND chosen_at >= claimed_at
+    WHERE subscriber = $1"""
+"""What the holder of a line chose about being paid."""
+UNDER_WAY: Final = """
+    SELECT payout.amount_minor, payout_run.state AS run_state
+    FROM payout JOIN payout_run ON payout_run.id = payout.run WHERE payout.subscriber = $1 AND payout.state = 'open'"""
+"""The open payout of a line."""
+RECREDITS: Final = """
+    SELECT DISTINCT recredited_by AS run FROM payout WHERE run = $1 AND recredited_by IS NOT NULL ORDER BY 1 LIMIT 49"""
+"""The share runs that recredited failed payouts of a run, the earliest first."""
 
 
 class ChoiceRow(Struct, frozen=True):
@@ -136,6 +148,7 @@ class RunRow(Struct, frozen=True):
     file_sequence: int
     send_asked_at: dt.datetime | None
     send_problem: str | None
+    replace_asked_at: dt.datetime | None
     ended_at: dt.datetime | None
 
 
@@ -228,12 +241,13 @@ class RunStateRow(Struct, frozen=True):
     file_sequence: int
     send_asked_by: uuid.UUID | None
     send_asked_at: dt.datetime | None
+    replace_asked_at: dt.datetime | None
 
 
 async def get_outlook(line: int, payable_micro: int, now: dt.datetime) -> Outlook:
     """Return when and how a line is paid next: its threshold, how far it is, its bank details, what is under way."""
-    choice = await fetch_row(ChoiceRow, SQL["find_choice"], line)
-    under_way = await fetch_row(UnderWay, SQL["find_payout_under_way"], line)
+    choice = await fetch_row(ChoiceRow, CHOICE, line)
+    under_way = await fetch_row(UnderWay, UNDER_WAY, line)
     details = await fetch_row(CurrentDetails, SQL["find_current_details"], line)
     lowest = settings().payout_threshold_minor
     threshold = max(lowest, choice.threshold_minor if choice else 0)
@@ -317,7 +331,7 @@ async def get_run_page(run: uuid.UUID) -> RunPage:
         .order_by(PayoutAnswer.received_at, ascending=False)
         .limit(ANSWERS_SHOWN)
     )
-    recredits = await fetch_rows(RecreditRow, SQL["list_recredits"], run)
+    recredits = await fetch_rows(RecreditRow, RECREDITS, run)
     return RunPage(
         run=row,
         states={each.state: each for each in states},

@@ -24,54 +24,75 @@ WHERE choice.stripe_account IS NOT NULL AND choice.stripe_from <= $2 AND (choice
 GROUP BY choice.subscriber
 HAVING sum(payable_micro) >= CASE WHEN choice.is_last THEN 1 ELSE greatest($1, choice.threshold_minor) END * 10000
 
--- fragment: draft
--- The end of a statement that begins with those who are owed: a run with its batches and payouts, or nothing; whole
--- cents only, the millionths stay. $1 threshold, $2 now, $3 payees a batch, $4 the run, $5 its route, $6 who drafts,
--- or null. Payouts' ids are hashed from a secret that is drawn once and kept nowhere: drawing each takes ten times as
--- long.
-due AS MATERIALIZED (
-    SELECT
-        subscriber,
-        details,
-        stripe_account,
-        div(payable_micro, 10000)::bigint AS amount_minor,
-        ((row_number() OVER (ORDER BY subscriber) - 1) / $3 + 1)::int AS batch
-    FROM owed
-), run AS (
-    INSERT INTO payout_run (id, route, state, threshold_minor, amount_minor, people, drafted_at, prepared_by)
-    SELECT $4, $5, 'draft', $1, sum(amount_minor), count(*), $2, $6
-    FROM due
-    HAVING count(*) > 0
-    RETURNING id
-), batches AS (
-    INSERT INTO payout_batch (id, run, number, amount_minor, people)
-    SELECT gen_random_uuid(), run.id, batch, sum(amount_minor), count(*)
-    FROM due, run
-    GROUP BY run.id, batch
+-- name: stage_payees
+-- A table of the transaction: who a run is drafted for, in whole cents, by the place in it, from 1.
+CREATE TEMP TABLE payee (
+    place int,
+    subscriber bigint,
+    details uuid,
+    stripe_account text,
+    amount_minor bigint
+);
+
+-- fragment: find_payees
+-- The end of a statement that begins with those who are owed: writes them into the table `payee`; whole cents only, the
+-- millionths stay.
+INSERT INTO payee (place, subscriber, details, stripe_account, amount_minor)
+SELECT
+    row_number() OVER (ORDER BY subscriber),
+    subscriber,
+    details,
+    stripe_account,
+    div(payable_micro, 10000)::bigint AS amount_minor
+FROM owed
+
+-- name: find_payees_by_transfer
+-- Writes all who are due by bank transfer into the table `payee`: $1 the common threshold in cents, $2 now.
+WITH owed AS (
+{due_by_transfer}
 )
+{find_payees};
+
+-- name: find_payees_at_stripe
+-- Writes all who are due through Stripe into the table `payee`: $1 the common threshold in cents, $2 now.
+WITH owed AS (
+{due_at_stripe}
+)
+{find_payees};
+
+-- name: draft_run
+-- The run $1 of all in the table `payee`, with its batches: $2 its route, $3 the threshold, $4 now, $5 who drafts, or
+-- null, $6 payees a batch.
+WITH run AS (
+    INSERT INTO payout_run (id, route, state, threshold_minor, amount_minor, people, drafted_at, prepared_by)
+    SELECT $1, $2, 'draft', $3, sum(amount_minor), count(*), $4, $5
+    FROM payee
+    RETURNING id
+)
+INSERT INTO payout_batch (id, run, number, amount_minor, people)
+SELECT gen_random_uuid(), run.id, (place - 1) / $6 + 1 AS number, sum(amount_minor), count(*)
+FROM payee, run
+GROUP BY run.id, number;
+
+-- name: draft_payouts
+-- The payouts of the run $1 to those in the table `payee` from the place $2 to $3: $4 payees a batch, $5 four bytes and
+-- $6 a secret, both drawn once a run and kept nowhere. Their ids are in the order of their places, so that its index
+-- grows at its end; half of each is hashed from the secret, for drawing each takes ten times as long.
 INSERT INTO payout (id, run, batch, subscriber, details, stripe_account, amount_minor, state)
 SELECT
-    encode(substring(sha256(secret.drawn || int8send(subscriber)) FROM 1 FOR 16), 'hex')::uuid,
-    run.id,
-    batch,
+    encode(
+        $5::bytea || int4send(place) || substring(sha256($6::bytea || int8send(subscriber)) FROM 1 FOR 8), 'hex'
+    )::uuid,
+    $1,
+    (place - 1) / $4 + 1,
     subscriber,
     details,
     stripe_account,
     amount_minor,
     'open'
-FROM due, run, (SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS drawn OFFSET 0) AS secret
-
--- name: draft_sepa_run
--- Drafts a run for everyone due by bank transfer; see the fragment `draft`.
-WITH owed AS (
-{due_by_transfer}
-), {draft};
-
--- name: draft_stripe_run
--- Drafts a run for everyone due through Stripe; see the fragment `draft`.
-WITH owed AS (
-{due_at_stripe}
-), {draft};
+FROM payee
+WHERE place BETWEEN $2 AND $3
+ORDER BY place;
 
 -- name: count_due_by_transfer
 -- How many are due by bank transfer, and how much in whole cents; $1 the common threshold, $2 now.
@@ -114,14 +135,6 @@ WITH failed AS (
 )
 SELECT count(*) AS people
 FROM failed;
-
--- name: settle_payouts
--- Settles those of the payouts $1 that are open and were sent, at $2, and returns each with its run and line.
-UPDATE payout
-SET state = 'settled', ended_at = $2
-FROM payout_run
-WHERE payout.id = ANY ($1) AND payout.state = 'open' AND payout_run.id = payout.run AND payout_run.state = 'sent'
-RETURNING payout.id, payout.run, payout.subscriber;
 
 -- name: end_runs
 -- Ends those of the sent runs $1 of which no payout is open any more, at $2.
@@ -190,14 +203,6 @@ SELECT
         WHERE subscriber = $1 AND stripe_account IS NOT NULL
     ) AS can_be_paid;
 
--- name: choose_last_payout
--- Has all that is the line $1's paid once more, as chosen at $2.
-INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at, is_last)
-VALUES ($1, 0, $2, true)
-ON CONFLICT (subscriber) DO UPDATE
-SET is_last = true, chosen_at = excluded.chosen_at
-RETURNING stripe_account;
-
 -- name: end_last_payouts
 -- Deletes the last payouts that have ended, or were chosen before $1: nobody waits for them any more.
 DELETE FROM payout_choice
@@ -224,7 +229,11 @@ SET sealed = NULL, fingerprint = '', last_four = '0000'
 FROM subscriber
 WHERE reference = subscriber AND (subscriber = $1 OR $1 IS NULL AND added_at <= erased_at)
   AND ended_at IS NOT NULL AND last_four <> '0000'
-  AND NOT EXISTS (SELECT FROM payout WHERE payout.details = bank_details.id AND payout.state = 'open');
+  AND NOT EXISTS (
+      SELECT
+      FROM payout
+      WHERE payout.subscriber = bank_details.subscriber AND payout.details = bank_details.id AND payout.state = 'open'
+  );
 
 -- name: choose_stripe
 -- Has the line $1 paid at the Stripe account $2 from $3 on, chosen at $4; the same account again changes nothing.
@@ -234,19 +243,14 @@ ON CONFLICT (subscriber) DO UPDATE
 SET stripe_account = excluded.stripe_account, stripe_from = excluded.stripe_from, chosen_at = excluded.chosen_at
 WHERE payout_choice.stripe_account IS DISTINCT FROM excluded.stripe_account;
 
--- name: find_choice
--- What the holder of the line $1 chose about being paid.
-SELECT payout_choice.threshold_minor, payout_choice.stripe_account, payout_choice.stripe_from
-FROM payout_choice
-JOIN subscriber ON reference = subscriber AND chosen_at >= claimed_at
-WHERE subscriber = $1;
-
--- name: find_payout_under_way
--- The open payout of the line $1.
-SELECT payout.amount_minor, payout_run.state AS run_state
-FROM payout
-JOIN payout_run ON payout_run.id = payout.run
-WHERE payout.subscriber = $1 AND payout.state = 'open';
+-- name: find_hold
+-- Since when payouts to the latest bank details of the holder of the line $1 wait for a person, removed or not.
+SELECT held_at
+FROM bank_details
+JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
+WHERE subscriber = $1
+ORDER BY added_at DESC
+LIMIT 1;
 
 -- name: find_current_details
 -- The current bank details of the holder of the line $1, as far as they are ever shown.
@@ -319,6 +323,7 @@ SELECT
     payout_run.file_sequence,
     payout_run.send_asked_at,
     payout_run.send_problem,
+    payout_run.replace_asked_at,
     payout_run.ended_at
 FROM payout_run
 LEFT JOIN person AS prepared ON prepared.id = prepared_by
@@ -348,14 +353,6 @@ WHERE payout.run = $1
       WHERE other.fingerprint = bank_details.fingerprint AND other.subscriber <> bank_details.subscriber
         AND other.ended_at IS NULL
   );
-
--- name: list_recredits
--- The share runs that recredited failed payouts of the run $1, the earliest first.
-SELECT DISTINCT recredited_by AS run
-FROM payout
-WHERE run = $1 AND recredited_by IS NOT NULL
-ORDER BY 1
-LIMIT 49;
 
 -- name: list_run_payouts
 -- One page of the payouts of the run $1, of the state $2 or of any where it is empty; $3 rows, $4 rows to skip.

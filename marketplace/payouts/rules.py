@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.errors import Invalid
-from marketplace.payouts import sepa
+from marketplace.sepa import pain001, pain002
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,8 @@ SENTENCES = {
     "": "the bank gives its reason as a code",
 }
 """A bank's code for why a payout failed → in plain words; last, for every other code."""
+PAYEES_A_PAGE: Final = 50_000
+"""Payees that a page may draft a run for, or write the files of; for more, a job does it."""
 STEPS: Final = (1, 2, 3, 5, 10, 20, 50)
 """Where the chart of a run's amounts is cut: these many times its threshold."""
 
@@ -69,21 +71,21 @@ def next_draft_after(now: dt.datetime, every: int) -> dt.datetime:
     return dt.datetime.fromtimestamp((now.timestamp() // every + 1) * every, dt.UTC)
 
 
-def refused_payouts(payouts: Sequence[PayoutInBatch], report: sepa.StatusReport) -> dict[uuid.UUID, str]:
+def refused_payouts(payouts: Sequence[PayoutInBatch], report: pain002.StatusReport) -> dict[uuid.UUID, str]:
     """Return which open payouts of a run a bank's report refuses, each with its reason; refuse a report that names others."""
-    known_batches = {sepa.batch_of(payout.batch) for payout in payouts}
-    known = {sepa.reference_of(payout.id) for payout in payouts}
+    known_batches = {pain001.batch_of(payout.batch) for payout in payouts}
+    known = {pain001.reference_of(payout.id) for payout in payouts}
     strangers = [*(set(report.batches) - known_batches), *(set(report.transfers) - known)]
     if strangers:
         raise Invalid("This report names a payment that is not in the run: {reference}.", reference=min(strangers))
     refused: dict[uuid.UUID, str] = {}
     for payout in payouts:
         judgements = (
-            report.transfers.get(sepa.reference_of(payout.id)),
-            report.batches.get(sepa.batch_of(payout.batch)),
+            report.transfers.get(pain001.reference_of(payout.id)),
+            report.batches.get(pain001.batch_of(payout.batch)),
             (report.group_status, report.group_reason),
         )
-        reason = sepa.refusal(judgements)
+        reason = pain002.refusal(judgements)
         if reason and payout.state == "open":
             refused[payout.id] = reason
     return refused

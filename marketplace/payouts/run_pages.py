@@ -15,12 +15,11 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_action
-from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, recently_proved, staff
 from marketplace.identity.likeness import signs_of_one_human
 from marketplace.payments.balance import read_available
-from marketplace.payouts import actions, verification
+from marketplace.payouts import actions, asked, left_out, rules, verification
 from marketplace.payouts.bank_file import latest_answer, list_files, open_file
 from marketplace.payouts.queries import count_due, find_unsent, get_run_page, list_run_payouts, list_runs
 from marketplace.payouts.rules import in_words, next_draft_after
@@ -35,6 +34,7 @@ READERS = [staff("finance", "auditor")]
 CLERKS = [staff("finance")]
 LARGEST_ANSWER_BYTES = 20_000_000
 DIFFERING_SHOWN = 50
+ROUTES_OF_RUNS = ("sepa", "stripe")
 
 
 class ReasonForm(Struct):
@@ -66,11 +66,13 @@ class AnswerForm:
 @get("/finance/payout-runs", guards=READERS, opt=expect("finance", "auditor"))
 async def payout_runs(request: Asked, page_number: Page = 1) -> Template:
     """Show what is due now and every payout run."""
+    is_long = {route: await asked.is_long(route) for route in ROUTES_OF_RUNS}
     return page(
         "payouts/payout_runs.html",
-        due=await count_due(clock.now()),
+        due=None if any(is_long.values()) else await count_due(clock.now()),
+        asked={route: await asked.find_draft_request(route) for route in ROUTES_OF_RUNS},
         runs=await list_runs(page_number),
-        unsent={route: await find_unsent(route) for route in ("sepa", "stripe")},
+        unsent={route: await find_unsent(route) for route in ROUTES_OF_RUNS},
         may_act=request.user.role == "finance",
         next_draft_at=next_draft_after(clock.now(), settings().payouts_every_seconds),
     )
@@ -78,11 +80,9 @@ async def payout_runs(request: Asked, page_number: Page = 1) -> Template:
 
 @post("/finance/payout-runs", guards=CLERKS, opt=expect("finance"), status_code=303)
 async def draft_payout_run(request: Asked, data: Annotated[RouteForm, Filled]) -> Redirect:
-    """Draft a run for everyone who is due."""
-    run = await actions.draft(request.user, route=data.route)
-    if run is None:
-        raise Conflict("Nobody is due a payout just now.")
-    return see(f"/finance/payout-runs/{run}")
+    """Draft a run for everyone who is due, or have a job draft it."""
+    run = await asked.ask_to_draft(request.user, route=data.route)
+    return see(f"/finance/payout-runs/{run}" if run else "/finance/payout-runs")
 
 
 @get("/finance/payout-runs/{run:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
@@ -114,7 +114,7 @@ async def payout_run(
         may_verify=bool(settings().vop_url) and found.run.route == "sepa" and found.run.state in ("draft", "approved"),
         files=files,
         answered={file.number: latest_answer(file, found.answers) for file in files},
-        is_sent_by_job=found.run.people > actions.SENT_AT_ONCE,
+        is_sent_by_job=found.run.people > rules.PAYEES_A_PAGE,
     )
 
 
@@ -152,7 +152,7 @@ async def cancel_payout_run(request: Asked, run: FromPath[uuid.UUID], data: Anno
 )
 async def send_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
     """Move an approved run's money out of the balances; its files can be fetched from then on."""
-    await actions.ask_to_send(run, request.user)
+    await asked.ask_to_send(run, request.user)
     return see(f"/finance/payout-runs/{run}")
 
 
@@ -197,7 +197,7 @@ async def verify_payees(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
 @post("/finance/payout-runs/{run:uuid}/names", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
 async def decide_names(request: Asked, run: FromPath[uuid.UUID], data: Annotated[NamesForm, Filled]) -> Redirect:
     """Pay all payees whose name differs in one way, or leave them out."""
-    await actions.decide_about_names(run, request.user, outcome=data.outcome, pay=data.decision == "pay")
+    await left_out.decide_about_names(run, request.user, outcome=data.outcome, pay=data.decision == "pay")
     return see(f"/finance/payout-runs/{run}")
 
 

@@ -139,7 +139,9 @@ class PayoutRun(Table, db=DB, tablename="payout_run"):
     """Who asked for a run to be sent whose files take longer than a page may."""
     send_asked_at = Timestamptz(null=True, default=None)
     send_problem = Text(null=True, default=None)
-    """Why it was not sent when that was last asked for."""
+    """Why it was not sent, or nobody left out of it, when that was last asked for."""
+    replace_asked_at = Timestamptz(null=True, default=None)
+    """Since when files of it wait to be replaced by ones without payees who are left out; null: none does."""
     moved_by = ForeignKey(ShareRun, null=True, default=None, on_delete=OnDelete.restrict)
     """The pass that took its money from the subscribers' balances, when it was sent."""
     answered_at = Timestamptz(null=True, default=None)
@@ -158,6 +160,29 @@ class PayoutRun(Table, db=DB, tablename="payout_run"):
     )
     ended_at_an_instant = Check("(state IN ('settled', 'failed', 'cancelled')) = (ended_at IS NOT NULL)")
     cancelled_by_someone = Check("(state = 'cancelled') = (cancelled_by IS NOT NULL AND cancelled_reason IS NOT NULL)")
+
+
+class DraftRequest(Table, db=DB, tablename="payout_draft_request"):
+    """A run that a person of finance asked for whose draft takes longer than a page may: a job drafts it."""
+
+    personal_data = PersonalData(
+        (Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT, find="asked_by = me.person"
+    )
+    id = BigSerial(primary_key=True)
+    route = Text()
+    """sepa or stripe."""
+    asked_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
+    asked_at = Timestamptz()
+    share_micro = Integer(default=0)
+    """How far it is, in millionths of the whole."""
+    run = ForeignKey(PayoutRun, null=True, default=None, on_delete=OnDelete.restrict)
+    """The run that was drafted; null: none yet, or nobody was due."""
+    problem = Text(default="")
+    """Why none was drafted, once it ended."""
+    ended_at = Timestamptz(null=True, default=None)
+    known_route = Check("route IN ('sepa', 'stripe')")
+    share_is_a_share = Check("share_micro BETWEEN 0 AND 1000000")
+    ended_with_a_run_or_why_not = Check("(ended_at IS NULL) = (run IS NULL AND problem = '')")
 
 
 class PayoutFile(Table, db=DB, tablename="payout_file"):
@@ -205,7 +230,8 @@ class PayoutBatch(Table, db=DB, tablename="payout_batch"):
 class Payout(Table, db=DB, tablename="payout"):
     """What one run pays one subscriber, in whole cents; a partial unique index keeps one open payout a subscriber.
 
-    run, subscriber and details are keys, held by a trigger that checks a whole draft at once, as `accrual`'s are.
+    run, subscriber and details are keys, held by a trigger that checks a whole draft at once, as `accrual`'s are;
+    recredited_by is one too, held where a payout fails, for a draft of millions has none.
     """
 
     personal_data = PersonalData(
@@ -229,7 +255,7 @@ class Payout(Table, db=DB, tablename="payout"):
     reason = Text(null=True, default=None)
     """The bank's code for why it failed, such as AC04."""
     ended_at = Timestamptz(null=True, default=None)
-    recredited_by = ForeignKey(ShareRun, null=True, default=None, on_delete=OnDelete.restrict)
+    recredited_by = BigInt(null=True, default=None)
     """The pass that credited a failed payout to its subscriber's balance again."""
     one_payout_a_run = Unique([run, subscriber])
     one_way_to_be_paid = Check("num_nonnulls(details, stripe_account) = 1")

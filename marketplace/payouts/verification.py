@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from marketplace.identity.actors import Actor
-    from marketplace.payouts.sepa import StatusReport
+    from marketplace.sepa.pain002 import StatusReport
 
 MATCH, CLOSE, NONE, UNKNOWN = "match", "close", "none", "unknown"
 OUTCOMES: Final = (NONE, CLOSE, UNKNOWN)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from marketplace.earnings.statement_pdf import begin_document
 from marketplace.errors import Conflict, NotFound
-from marketplace.payouts import sepa
+from marketplace.sepa import accounts, pain001
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.formats import money
@@ -26,13 +26,13 @@ def write_transfers(month: dt.date, payments: Sequence[PaymentRow]) -> bytes:
     if not settings().payout_iban:
         raise Conflict("Set PAYOUT_IBAN to the account that subscribers are paid from.")
     first = payments[0]
-    payer = sepa.Payer(
+    payer = pain001.Payer(
         settings().payout_name,
-        sepa.check_iban(settings().payout_iban),
-        sepa.next_working_day(first.made_at.date()),
+        accounts.check_iban(settings().payout_iban),
+        pain001.next_working_day(first.made_at.date()),
     )
     transfers = [
-        sepa.Transfer(
+        pain001.Transfer(
             reference=f"PTG{one.id.hex}",
             holder=one.name,
             iban=one.iban,
@@ -42,9 +42,9 @@ def write_transfers(month: dt.date, payments: Sequence[PaymentRow]) -> bytes:
         for one in payments
     ]
     total = sum(one.amount_minor for one in payments)
-    opening = sepa.opening(f"PTD{first.id.hex}", first.made_at, payer, people=len(payments), amount_minor=total)
-    file = opening + sepa.batch(f"PTE{first.id.hex}", payer, transfers) + sepa.CLOSING
-    check = sepa.FileCheck()
+    opening = pain001.opening(f"PTD{first.id.hex}", first.made_at, payer, people=len(payments), amount_minor=total)
+    file = opening + pain001.batch(f"PTE{first.id.hex}", payer, transfers) + pain001.CLOSING
+    check = pain001.FileCheck()
     check.add(file)
     check.end()
     return file

@@ -14,7 +14,7 @@ from marketplace.database import execute
 from marketplace.identity import actions as identity
 from marketplace.identity.guards import begin_session
 from marketplace.payouts import actions as payouts
-from marketplace.payouts import sepa
+from marketplace.sepa import pain001
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import PASSWORD, make_staff, text_of
@@ -238,7 +238,7 @@ async def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing() -> N
         from marketplace.embedded.bank import Bank  # noqa: PLC0415
 
         answer = Bank(payees.OUR_IBAN, rejects={payees.iban_of(1): "AC04"}).submit(await payees.file_of(sent))
-        other = answer.replace(sepa.message_of(sent).encode(), sepa.message_of(uuid.uuid4()).encode())
+        other = answer.replace(pain001.message_of(sent).encode(), pain001.message_of(uuid.uuid4()).encode())
         stranger = re.sub(rb"PTP[0-9a-f]{32}", f"PTP{uuid.uuid4().hex}".encode(), answer)
         async with visiting(role="finance") as clerk:
             for data in (other, stranger, LAUGHS, b"", b"<Document/>", answer[:-20]):

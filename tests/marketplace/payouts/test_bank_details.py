@@ -15,7 +15,8 @@ from marketplace.database import execute
 from marketplace.errors import Invalid
 from marketplace.identity import vault
 from marketplace.payouts import actions as payouts
-from marketplace.payouts import bank_details, sepa
+from marketplace.payouts import bank_details
+from marketplace.sepa import accounts, pain001
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
@@ -39,7 +40,7 @@ ROTATED = "new:" + "22" * 32 + "," + KEYS
 )
 def test_each_mistake_has_its_sentence(written: str, sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
-        sepa.check_iban(written)
+        accounts.check_iban(written)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_each_mistake_has_its_sentence(written: str, sentence: str) -> None:
     ],
 )
 def test_what_banks_print_is_accepted(written: str) -> None:
-    assert sepa.check_iban(written) == written.upper().replace(" ", "").replace("-", "")
+    assert accounts.check_iban(written) == written.upper().replace(" ", "").replace("-", "")
 
 
 @given(some.integers(0, 10**7 - 1), some.integers(4, 15), some.characters(categories=["Nd", "Lu"], max_codepoint=90))
@@ -65,23 +66,23 @@ def test_a_mistyped_character_never_passes(line: int, position: int, other: str)
     wrong = right[:position] + other + right[position + 1 :]
     if wrong != right:
         with pytest.raises(Invalid):
-            sepa.check_iban(wrong)
+            accounts.check_iban(wrong)
 
 
 @pytest.mark.parametrize("name", ["", "X", "李明", "Иван Петров", "y" * 71, "😀😀", "..--.."])
 def test_a_name_that_banks_cannot_read_is_refused(name: str) -> None:
     with pytest.raises(Invalid, match="account holder's name"):
-        sepa.check_holder(name)
+        accounts.check_holder(name)
 
 
 @given(some.text(max_size=90))
 def test_any_text_is_spelled_in_the_banks_letters(text: str) -> None:
-    assert set(sepa.latin(text)) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-?:().,'+ ")
-    assert "//" not in sepa.latin(text)
+    assert set(accounts.latin(text)) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-?:().,'+ ")
+    assert "//" not in accounts.latin(text)
 
 
 def test_names_are_spelled_as_people_would() -> None:
-    assert [sepa.latin(name) for name in ("Zoé Lefèvre", "Jürgen Groß", "Łucja Ø'Brien & Co")] == [
+    assert [accounts.latin(name) for name in ("Zoé Lefèvre", "Jürgen Groß", "Łucja Ø'Brien & Co")] == [
         "Zoe Lefevre",
         "Jurgen Gross",
         "Lucja O'Brien + Co",
@@ -201,28 +202,28 @@ async def test_ended_details_are_forgotten_after_thirteen_months_and_not_while_a
 
 def check(file: bytes) -> None:
     """Check a file in pieces that end anywhere."""
-    checked = sepa.FileCheck()
+    checked = pain001.FileCheck()
     for start in range(0, len(file), 997):
         checked.add(file[start : start + 997])
     checked.end()
 
 
 def test_the_schema_is_checked_piece_by_piece() -> None:
-    payer = sepa.Payer("Partage & Cie <SA>", payees.OUR_IBAN, dt.date(2026, 12, 1))
+    payer = pain001.Payer("Partage & Cie <SA>", payees.OUR_IBAN, dt.date(2026, 12, 1))
     transfers = [
-        sepa.Transfer(f"PTP{line:032d}", "Zoé <b>", payees.iban_of(line), 100 + line, "x") for line in range(50)
+        pain001.Transfer(f"PTP{line:032d}", "Zoé <b>", payees.iban_of(line), 100 + line, "x") for line in range(50)
     ]
     whole = b"".join(
         [
-            sepa.opening(
+            pain001.opening(
                 "PTR1",
                 dt.datetime(2026, 11, 30, tzinfo=dt.UTC),
                 payer,
                 people=50,
                 amount_minor=sum(one.amount_minor for one in transfers),
             ),
-            *[sepa.batch(f"PTB{number}", payer, transfers[number * 20 : number * 20 + 20]) for number in range(3)],
-            sepa.CLOSING,
+            *[pain001.batch(f"PTB{number}", payer, transfers[number * 20 : number * 20 + 20]) for number in range(3)],
+            pain001.CLOSING,
         ]
     )
     check(whole)
@@ -242,14 +243,14 @@ def test_the_schema_is_checked_piece_by_piece() -> None:
 
 
 def test_a_bank_that_pays_at_once_is_asked_for_it_in_a_valid_file() -> None:
-    transfers = [sepa.Transfer("PTP1", "Zoé", payees.iban_of(1), 100, "x")]
+    transfers = [pain001.Transfer("PTP1", "Zoé", payees.iban_of(1), 100, "x")]
 
-    def file_of(payer: sepa.Payer) -> bytes:
+    def file_of(payer: pain001.Payer) -> bytes:
         at = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
-        head = sepa.opening("PTR1", at, payer, people=1, amount_minor=100)
-        return head + sepa.batch("PTB1", payer, transfers) + sepa.CLOSING
+        head = pain001.opening("PTR1", at, payer, people=1, amount_minor=100)
+        return head + pain001.batch("PTB1", payer, transfers) + pain001.CLOSING
 
-    payer = sepa.Payer("Partage", payees.OUR_IBAN, dt.date(2026, 12, 1))
+    payer = pain001.Payer("Partage", payees.OUR_IBAN, dt.date(2026, 12, 1))
     slow, instant = file_of(payer), file_of(dataclasses.replace(payer, is_instant=True))
     check(instant)
     assert b"INST" not in slow

@@ -23,7 +23,8 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT
 from marketplace.ledger.queries import balance
 from marketplace.payouts import actions as payouts
-from marketplace.payouts import sepa, verification
+from marketplace.payouts import left_out, verification
+from marketplace.sepa import accounts, pain001
 from marketplace.settings import settings
 from tests.marketplace.earnings import sales
 from tests.marketplace.finance.test_pages import signed_in
@@ -128,7 +129,7 @@ async def test_the_bank_is_asked_before_a_run_is_sent_and_the_differing_are_left
         assert await fetch_value("SELECT state FROM payout_run") == "settled"
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
         with pytest.raises(Conflict, match="This run is over"):
-            await payouts.decide_about_names(run, paul, outcome="none", pay=True)
+            await left_out.decide_about_names(run, paul, outcome="none", pay=True)
 
 
 async def test_a_report_on_the_file_names_who_differs_and_the_file_that_replaces_it_pays_nobody_twice() -> None:
@@ -143,18 +144,21 @@ async def test_a_report_on_the_file_names_who_differs_and_the_file_that_replaces
         report = bank.verify(first)
         assert await payouts.record_answer(run, report, paul) == 0, "nothing is refused by it"
         assert await outcomes(run) == {("none", None): 1, ("close", None): 1, ("match", None): 2}
-        await payouts.decide_about_names(run, paul, outcome="close", pay=True)
+        await left_out.decide_about_names(run, paul, outcome="close", pay=True)
         assert await payees.file_of(run) == first, "those who are paid change no file"
-        await payouts.decide_about_names(run, paul, outcome="none", pay=False)
-        await payouts.decide_about_names(run, paul, outcome="none", pay=False)
+        await left_out.decide_about_names(run, paul, outcome="none", pay=False)
+        await left_out.decide_about_names(run, paul, outcome="none", pay=False)
         second = await payees.file_of(run)
         assert second != first
-        assert (sepa.message_of(run).encode() in second, sepa.message_of(run, 1).encode() in second) == (False, True)
+        assert (pain001.message_of(run).encode() in second, pain001.message_of(run, 1).encode() in second) == (
+            False,
+            True,
+        )
         assert second.count(b"<CdtTrfTxInf>") == 3
         async with await signed_in("finance") as visitor:
             page = (await visitor.get(f"/en/finance/payout-runs/{run}")).text
             assert "A file here replaces the one before" in page
-            assert sepa.message_of(run, 1) in page
+            assert pain001.message_of(run, 1) in page
         whole_refused = re.sub(rb"<GrpSts>RVCM.*</GrpSts>", b"<GrpSts>RJCT</GrpSts>", report, count=1)
         assert await payouts.record_answer(run, whole_refused, paul) == 0, "the bank drops the file that was replaced"
         assert await payouts.record_answer(run, bank.verify(second), paul) == 0
@@ -166,7 +170,7 @@ async def test_a_report_on_the_file_names_who_differs_and_the_file_that_replaces
         }  # fmt: skip
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
         with pytest.raises(Invalid, match="no such group"):
-            await payouts.decide_about_names(run, paul, outcome="match", pay=True)
+            await left_out.decide_about_names(run, paul, outcome="match", pay=True)
 
 
 async def test_when_nobody_is_left_there_is_no_file_and_the_bank_may_not_know() -> None:
@@ -179,7 +183,7 @@ async def test_when_nobody_is_left_there_is_no_file_and_the_bank_may_not_know() 
         not_completed = Bank(payees.OUR_IBAN).verify(await payees.file_of(run)).replace(b"RCVC", b"RVNC")
         await payouts.record_answer(run, not_completed, None)
         assert await outcomes(run) == {("unknown", None): 2}
-        await payouts.decide_about_names(run, paul, outcome="unknown", pay=False)
+        await left_out.decide_about_names(run, paul, outcome="unknown", pay=False)
         assert await fetch_value("SELECT state FROM payout_run") == "failed"
         again = await payouts.draft(nora)
         assert again, "an account that nobody could say anything of is not refused"
@@ -211,7 +215,7 @@ async def test_ten_thousand_with_three_in_a_hundred_mismatches_need_five_clicks(
             await payouts.approve(run, paul, reason="checked with the list")
             assert await verification.verify(run, paul) == bank.asked == 10_000
             for outcome in ("none", "close", "unknown"):
-                await payouts.decide_about_names(run, paul, outcome=outcome, pay=False)
+                await left_out.decide_about_names(run, paul, outcome=outcome, pay=False)
             await payouts.send(run, paul)
         file = await payees.file_of(run)
         assert file.count(b"<CdtTrfTxInf>") == 10_000 - len(planted) == 9_696
@@ -220,17 +224,17 @@ async def test_ten_thousand_with_three_in_a_hundred_mismatches_need_five_clicks(
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_name_of_any_script_is_spelled_for_banks_or_refused_in_a_sentence(name: str) -> None:
     if any("LATIN" in unicodedata.name(letter) for letter in name if letter.isalpha()):
-        assert EPC.fullmatch(sepa.latin(sepa.check_holder(name)))
+        assert EPC.fullmatch(accounts.latin(accounts.check_holder(name)))
     else:
         with pytest.raises(Invalid, match="Latin letters"):
-            sepa.check_holder(name)
+            accounts.check_holder(name)
 
 
 @checked(max_examples=60, deadline=None, derandomize=True)
 @given(name=some.text(min_size=1, max_size=90), text=some.text(max_size=200))
 def test_no_file_has_an_address_or_a_sign_outside_the_character_set(name: str, text: str) -> None:
-    payer = sepa.Payer(name, payees.OUR_IBAN, dt.date(2026, 11, 30))
-    file = sepa.batch("PTB1", payer, [sepa.Transfer("PTP1", name, payees.iban_of(1), 1, text)]).decode()
+    payer = pain001.Payer(name, payees.OUR_IBAN, dt.date(2026, 11, 30))
+    file = pain001.batch("PTB1", payer, [pain001.Transfer("PTP1", name, payees.iban_of(1), 1, text)]).decode()
     assert "PstlAdr" not in file
     assert "AdrLine" not in file
     for written in re.findall(r"<(?:Nm|Ustrd)>([^<]*)</", file):

@@ -19,7 +19,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.ledger.chart import BANK, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
 from marketplace.ledger.queries import balance
 from marketplace.payouts import actions as payouts
-from marketplace.payouts import sepa
+from marketplace.sepa import pain001, pain002
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.messages.written import kinds_written
@@ -60,7 +60,7 @@ async def test_the_file_says_who_is_paid_what_and_is_the_same_each_time() -> Non
     async with payout_run() as (sent, bank):
         first, again = await payees.file_of(sent), await payees.file_of(sent)
         assert first == again
-        assert sepa.digest(first) == await fetch_value("SELECT file_sha256 FROM payout_run")
+        assert pain002.digest(first) == await fetch_value("SELECT file_sha256 FROM payout_run")
         document = etree.fromstring(first)
         assert document.findtext(".//p:MsgId", None, IN) == f"PTR{sent.hex}"
         assert document.findtext(".//p:GrpHdr/p:CtrlSum", None, IN) == "99.99"
@@ -88,7 +88,7 @@ async def test_an_independent_writer_of_the_same_payments_says_the_same() -> Non
         file = await payees.file_of(sent)
         ours = etree.fromstring(file)
         theirs = SepaTransfer(
-            {"name": "Partage", "IBAN": payees.OUR_IBAN, "batch": True, "currency": "EUR"}, schema=sepa.SCHEMA
+            {"name": "Partage", "IBAN": payees.OUR_IBAN, "batch": True, "currency": "EUR"}, schema=pain001.SCHEMA
         )
         day = await fetch_value("SELECT execute_on FROM payout_run")
         for one in ours.iterfind(".//p:CdtTrfTxInf", IN):

@@ -16,7 +16,8 @@ from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT
 from marketplace.ledger.queries import balance
 from marketplace.payouts import actions as payouts
-from marketplace.payouts import bank_file, sepa
+from marketplace.payouts import asked, bank_file, left_out, rules
+from marketplace.sepa import pain001, pain002
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
@@ -25,6 +26,9 @@ from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     import uuid
+
+    from marketplace.identity.actors import Actor
+    from marketplace.progress import ReportProgress
 
 IN = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
 NINE, NOT_LATER = range(1, 10), dt.timedelta(0)
@@ -76,7 +80,7 @@ async def test_a_run_is_cut_into_files_with_ids_and_sums_of_their_own_and_each_i
         assert [await payees.file_of(run, number) for number in (1, 2)] == [first, second], "the same bytes each time"
         for about, file in zip(files, (first, second), strict=True):
             assert texts(file, "MsgId") == [about.message]
-            assert sepa.digest(file) == about.file_sha256
+            assert pain002.digest(file) == about.file_sha256
             assert texts(file, "GrpHdr/p:NbOfTxs") == [str(about.people)]
         every = [texts(file, "EndToEndId") for file in (first, second)]
         assert len({*every[0], *every[1]}) == len(NINE), "everybody once"
@@ -103,11 +107,11 @@ async def test_a_run_is_cut_into_files_with_ids_and_sums_of_their_own_and_each_i
         report = mixed_report(bank.verify(second), await payees.reference_of(9))
         assert await payouts.record_answer(run, report, paul) == 1, "the bank has closed the ninth's account"
         assert await fetch_value("SELECT answered_at IS NOT NULL FROM payout_run")
-        await payouts.decide_about_names(run, paul, outcome="none", pay=False)
-        await payouts.decide_about_names(run, paul, outcome="close", pay=True)
+        await left_out.decide_about_names(run, paul, outcome="none", pay=False)
+        await left_out.decide_about_names(run, paul, outcome="close", pay=True)
         assert await payees.file_of(run, 1) == first, "whose file has nobody left out"
         again = await payees.file_of(run, 2)
-        assert texts(again, "MsgId") == [sepa.message_of(files[1].id, 1)]
+        assert texts(again, "MsgId") == [pain001.message_of(files[1].id, 1)]
         paid = {*texts(again, "IBAN")}
         assert {payees.iban_of(line) in paid for line in (7, 9)} == {False}, "who has the money back is in no file"
         assert await payouts.record_answer(run, bank.submit(again), paul) == 0
@@ -133,9 +137,9 @@ async def test_nobody_is_left_out_of_a_file_that_the_bank_has_paid_people_of() -
         await payees.bank_day(bank)
         assert "settled" in (await states()).values()
         with pytest.raises(Conflict, match="paid people of this file already"):
-            await payouts.decide_about_names(run, paul, outcome="none", pay=False)
+            await left_out.decide_about_names(run, paul, outcome="none", pay=False)
         assert (await states())[7] == "open"
-        await payouts.decide_about_names(run, paul, outcome="none", pay=True)
+        await left_out.decide_about_names(run, paul, outcome="none", pay=True)
 
 
 async def test_a_file_whose_payees_are_all_left_out_is_none_and_a_smaller_file_than_a_batch_is_refused() -> None:
@@ -154,7 +158,7 @@ async def test_a_file_whose_payees_are_all_left_out_is_none_and_a_smaller_file_t
         assert [one.people for one in await bank_file.list_files(run)] == [2, 2, 2, 2, 1]
         nobody = Bank(payees.OUR_IBAN, names={payees.iban_of(9): "RVNM"}).verify(await payees.file_of(run, 5))
         await payouts.record_answer(run, nobody, paul)
-        await payouts.decide_about_names(run, paul, outcome="none", pay=False)
+        await left_out.decide_about_names(run, paul, outcome="none", pay=False)
         assert [one.people for one in await bank_file.list_files(run)] == [2, 2, 2, 2, 0]
         with pytest.raises(NotFound):
             await payees.file_of(run, 5)
@@ -165,7 +169,7 @@ async def test_a_file_whose_payees_are_all_left_out_is_none_and_a_smaller_file_t
 
 
 async def test_a_large_run_is_sent_by_a_job_and_what_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payouts, "SENT_AT_ONCE", 4)
+    monkeypatch.setattr(rules, "PAYEES_A_PAGE", 4)
     with payees.paying(PAYOUT_FILE_PAYEES="5"):
         await nine_payees()
         run = await payouts.draft(await make_staff("Nora"))
@@ -178,15 +182,116 @@ async def test_a_large_run_is_sent_by_a_job_and_what_refuses_is_said(monkeypatch
             await press(clerk, path, "/send")
             assert "being written since" in words(await clerk.get(f"/en{path}"))
             with payees.paying(after=NOT_LATER, PAYOUT_FILE_PAYEES="1"):
-                assert await payouts.send_asked() == 0
+                assert await asked.do_asked() == 0
             assert "It was not sent: This run was drafted in batches" in words(await clerk.get(f"/en{path}"))
             await press(clerk, path, "/send")
             assert await fetch_value("SELECT state FROM payout_run") == "approved"
-            assert (await payouts.send_asked(), await payouts.send_asked()) == (1, 0)
+            assert (await asked.do_asked(), await asked.do_asked()) == (1, 0)
             assert "File 2" in words(await clerk.get(f"/en{path}"))
         trail = await fetch("SELECT verb, person FROM staff_action WHERE verb LIKE '%send_payout_run' ORDER BY id")
         assert [row["verb"] for row in trail] == [*["ask_to_send_payout_run"] * 2, "send_payout_run"]
         assert len({row["person"] for row in trail}) == 1, "the one who asked"
+
+
+async def test_who_is_left_out_of_a_large_run_is_by_a_job_and_nobody_once_the_bank_has_paid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rules, "PAYEES_A_PAGE", 4)
+    with payees.paying(PAYOUT_FILE_PAYEES="4"):
+        await nine_payees()
+        paul = await make_staff("Paul")
+        run = await payees.sent(nora=await make_staff("Nora"), paul=paul)
+        path, whole = f"/finance/payout-runs/{run}", [await payees.file_of(run, number) for number in (1, 2, 3)]
+        names = {payees.iban_of(2): "RVNM", payees.iban_of(5): "RVMC", payees.iban_of(6): "RVNC"}
+        bank = Bank(payees.OUR_IBAN, names=names, books_batches=False)
+        for file in whole:
+            await payouts.record_answer(run, bank.verify(file), paul)
+        async with visiting(role="finance") as clerk:
+            await press(clerk, path, "/names", outcome="none", decision="left_out")
+            shown = words(await clerk.get(f"/en{path}"))
+            assert "Files are being written anew since" in shown
+            assert (await clerk.get(f"/en{path}/download?file=1")).status_code == 409, "neither the one nor the other"
+            assert "/download" not in (await clerk.get(f"/en{path}")).text
+            assert await fetch_value("SELECT file_sequence FROM payout_run") == 0, "the page writes no file"
+            assert (await asked.do_asked(), await asked.do_asked()) == (1, 0)
+            again = await payees.file_of(run, 1)
+            assert payees.iban_of(2).encode() not in again
+            assert await payees.file_of(run, 2) == whole[1]
+            assert await payees.balance_of(2) // 10_000 == 5000, "it is theirs again"
+
+            await press(clerk, path, "/names", outcome="close", decision="left_out")
+            await payouts.record_answer(run, bank.submit(whole[1]), paul)
+            await payees.bank_day(bank)
+            await match_payouts()
+            assert await asked.do_asked() == 1
+            shown = words(await clerk.get(f"/en{path}"))
+            assert "Nobody was left out: The bank has paid people of this file already" in shown
+            assert "Personne n’a été écarté : La banque" in words(await clerk.get(f"/fr{path}"))
+            assert await payees.file_of(run, 2) == whole[1]
+            assert await fetch_value("SELECT count(*) FROM payee_check WHERE decision IS NOT NULL") == 1, "undone"
+        assert (await states())[2] == "failed"
+
+
+async def test_a_run_for_many_is_drafted_by_a_job_in_pieces_whose_progress_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rules, "PAYEES_A_PAGE", 4)
+    monkeypatch.setattr(payouts, "PAYEES_A_PIECE", 4)
+    monkeypatch.setattr(payouts, "PAYEES_A_BATCH", 3)
+    shares: list[float] = []
+    with payees.paying():
+        await nine_payees()
+        async with visiting(role="finance") as clerk:
+            listed = "/finance/payout-runs"
+            assert "is counted as a run is drafted" in words(await clerk.get(f"/en{listed}"))
+            token = re.search(r'name="_csrf_token" value="([^"]*)"', (await clerk.get(f"/en{listed}")).text)
+            assert token
+
+            async def ask(status: int = 303) -> None:
+                fields = {"_csrf_token": token[1], "route": "sepa"}
+                assert (await clerk.post(f"/en{listed}", data=fields)).status_code == status
+
+            await ask()
+            await ask()
+            shown = words(await clerk.get(f"/en{listed}"))
+            assert "is being drafted: SEPA transfer" in shown
+            assert "Draft a SEPA run" not in shown, "asked for once"
+            assert await fetch_value("SELECT count(*) FROM payout_run") == 0, "the page drafts nothing"
+
+            drafted = payouts.draft
+
+            async def noted(by: Actor, *, route: str, progress: ReportProgress) -> uuid.UUID | None:
+                def both(step: str, share: float) -> None:
+                    shares.append(share)
+                    progress(step, share)
+
+                return await drafted(by, route=route, progress=both)
+
+            monkeypatch.setattr(asked, "draft", noted)
+            assert (await asked.do_asked(), await asked.do_asked()) == (1, 0)
+            assert shares == sorted({0.0, *shares}), "it only grows"
+            assert len(shares) == 4
+            assert "To the run that is being decided: SEPA transfer" in words(await clerk.get(f"/en{listed}"))
+            await ask(409)
+        rows = await fetch("SELECT id, batch FROM payout ORDER BY subscriber")
+        assert [row["batch"] for row in rows] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+        assert [row["id"] for row in rows] == sorted(row["id"] for row in rows), "in the order of their places"
+        assert await fetch_value("SELECT prepared_by = asked_by FROM payout_run, payout_draft_request")
+
+        monkeypatch.setattr(asked, "draft", drafted)
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
+        await payouts.cancel(await fetch_value("SELECT id FROM payout_run"), paul, reason="not yet")
+        with payees.paying(after=NOT_LATER, PAYOUT_THRESHOLD_MINOR="99999999"):
+            assert await asked.ask_to_draft(nora, route="sepa") is None
+            assert await asked.do_asked() == 1
+            async with visiting(role="finance") as clerk:
+                assert "No run was drafted, SEPA transfer: Nobody is due" in words(await clerk.get(f"/en{listed}"))
+        assert await asked.ask_to_draft(nora, route="sepa") is None
+        assert await payouts.draft(paul), "by somebody else in the meantime"
+        assert await asked.do_asked() == 1
+        assert "already drafted" in await fetch_value(
+            "SELECT problem FROM payout_draft_request ORDER BY id DESC LIMIT 1"
+        )
 
 
 @pytest.mark.owner("drops the rows that a former version did not write")
@@ -204,7 +309,7 @@ async def test_a_run_that_the_version_before_sent_is_one_file() -> None:
         assert await payees.file_of(run) == file
         bank = Bank(payees.OUR_IBAN, names={payees.iban_of(2): "RVNM"})
         await payouts.record_answer(run, bank.verify(file), paul)
-        await payouts.decide_about_names(run, paul, outcome="none", pay=False)
+        await left_out.decide_about_names(run, paul, outcome="none", pay=False)
         assert len(texts(await payees.file_of(run), "EndToEndId")) == 8
         assert await sent_one_paid(bank, run) == {"settled": 8, "failed": 1}
 

@@ -16,7 +16,8 @@ from marketplace.database import execute
 from marketplace.embedded.bank import Bank
 from marketplace.identity.guards import begin_session
 from marketplace.payouts import actions as payouts
-from marketplace.payouts import queries, sepa
+from marketplace.payouts import queries
+from marketplace.sepa import pain002
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import words
 from tests.marketplace.identity.site import make_staff
@@ -103,7 +104,7 @@ async def test_from_bank_details_to_paid() -> None:
             assert "On its way" in words(await lucie.get("/en/earnings/payouts"))
             file = await paul.get(f"/en{drafted}/download")
             assert "attachment" in file.headers["content-disposition"]
-            assert sepa.digest(file.content) == await fetch_value("SELECT file_sha256 FROM payout_run")
+            assert pain002.digest(file.content) == await fetch_value("SELECT file_sha256 FROM payout_run")
             report = bank.submit(file.content)
             await press(paul, drafted, "/answer", files={"file": ("answer.xml", report, "application/xml")})
             shown = words(await paul.get(f"/en{drafted}"))

@@ -1,8 +1,8 @@
-"""SEPA as pure text: what an IBAN and a holder's name must be, the file a bank is asked to pay by, and what it answers.
+"""The file that a bank is asked to pay by (pain.001), as pure text, and its check.
 
 The file is written in pieces, one a batch, so that its size never fills the memory; the same run makes the same bytes,
 message id included, so that a bank that is sent it twice sees a repeat.
-Source: EPC132-08 (customer-to-bank credit transfers), ISO 20022 pain.001.001.09 and pain.002, ISO 13616 (IBAN).
+Source: EPC132-08 (customer-to-bank credit transfers), ISO 20022 pain.001.001.09.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import functools
-import hashlib
 import io
-import re
 import string
-import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
@@ -23,100 +20,22 @@ from xml.sax.saxutils import escape
 import numpy as np
 from lxml import etree
 from msgspec import Struct
-from stdnum import iban as stdnum_iban
-from stdnum import numdb
-from stdnum.exceptions import InvalidChecksum, InvalidComponent, InvalidFormat, InvalidLength, ValidationError
 
 from marketplace.errors import Invalid
+from marketplace.sepa.accounts import LONGEST_NAME, latin
 from pricing.money import EUR, decimal
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
 SCHEMA: Final = "pain.001.001.09"
-_COUNTRIES: Final = "AD AL AT BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LI LT LU LV MC MD ME MK MT NL NO PL PT RO RS SE SI SK SM VA"
-COUNTRIES: Final = frozenset(_COUNTRIES.split())
-"""The countries whose accounts SEPA transfers reach, by the code that begins their IBANs."""
-SHORTEST_NAME, LONGEST_NAME, LONGEST_REMARK = 2, 70, 140
+LONGEST_REMARK: Final = 140
 FILE_LETTERS: Final = "R123456789"
 """What a message id has for a run's first file, and for those that replace it."""
 SATURDAY: Final = 5
-SPELLED: Final = str.maketrans(
-    {"ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Þ": "TH", "þ": "th"}
-    | dict(zip("ØøĐđÐðŁłĦħŦŧı’‘–—\u00a0&", "OoDdDdLlHhTti''-- +", strict=True))
-)
-"""How letters that banks do not read are spelled."""
-_PLAIN: Final = re.compile(r"[A-Za-z0-9/\-?:().,'+ ]*")
-"""What banks read as it is …"""
-_STRANGE: Final = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]")
-"""… and each sign that they do not."""
-_ABOUT_THE_ACCOUNT: Final = "AC01 AC03 AC04 AC06 AC13 AC14 AG01 AG03 BE01 CNOR MD07 RC01 RC07 RR01 RR02 RR03 RVNM RVMC"
-REFUSES_THE_ACCOUNT: Final = frozenset(_ABOUT_THE_ACCOUNT.split())
-"""Reasons that another try would meet again: the account, its holder or its bank cannot be paid."""
-REPEATED: Final = frozenset({"AM05", "DU01", "DUPL"})
-"""Reasons that say: this very message came before. The first one counts, so nothing of it has failed."""
-REJECTED: Final = "RJCT"
-
-
-def check_iban(text: str) -> str:
-    """Return an IBAN without its spaces; refuse one that no SEPA transfer can reach, saying what is wrong with it."""
-    number = stdnum_iban.compact(text)
-    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{1,30}", number):
-        raise Invalid("An IBAN begins with two letters for the country and two digits, such as FR76 3000 6000 …")
-    if number[:2] not in COUNTRIES:
-        raise Invalid("We can pay accounts in the SEPA area only; {country} is not in it.", country=number[:2])
-    wanted = _length(number)
-    if len(number) != wanted:
-        raise Invalid(
-            "An IBAN that begins with {country} has {wanted} characters; this one has {count}.",
-            country=number[:2],
-            wanted=wanted,
-            count=len(number),
-        )
-    try:
-        stdnum_iban.validate(number, check_country=False)
-    except InvalidChecksum:
-        raise Invalid("The check digits do not fit: a character of this IBAN is mistyped.") from None
-    except ValidationError:
-        raise Invalid("This IBAN has a letter where its country's IBANs have a digit, or the reverse.") from None
-    with contextlib.suppress(InvalidComponent, InvalidFormat, InvalidLength):  # lists of banks go out of date
-        try:
-            stdnum_iban.validate(number)
-        except InvalidChecksum:
-            raise Invalid("The check digits inside this account number do not fit: a character is mistyped.") from None
-    return str(number)
-
-
-def _length(number: str) -> int:
-    structure = str(numdb.get("iban").info(number)[0][1].get("bban", ""))
-    return 4 + sum(int(count) for count in re.findall(r"([1-9][0-9]*)!", structure))
-
-
-def check_holder(text: str) -> str:
-    """Return a holder's name with single spaces; refuse one that banks could not read."""
-    name = " ".join(text.split())
-    if not SHORTEST_NAME <= len(name) <= LONGEST_NAME:
-        raise Invalid("Write the account holder's name, as the bank has it: 2 to 70 characters.")
-    spelled = latin(name)
-    if spelled.count(".") > name.count(".") or sum(character.isalpha() for character in spelled) < SHORTEST_NAME:
-        raise Invalid("Write the account holder's name in Latin letters, as it is on bank statements.")
-    return name
-
-
-def latin(text: str) -> str:
-    """Spell text in the characters that every bank of SEPA takes; what has no spelling becomes a full stop."""
-    if _PLAIN.fullmatch(text) and "//" not in text:
-        return text.strip("/ ")
-    plain = unicodedata.normalize("NFKD", text.translate(SPELLED))
-    return re.sub("/+", "/", _STRANGE.sub(_dropped, plain)).strip("/ ")
-
-
-def _dropped(found: re.Match[str]) -> str:
-    """Drop a mark on the letter before it; what else banks do not read is a full stop."""
-    return "" if unicodedata.combining(found[0]) else "."
 
 
 def message_of(run: uuid.UUID, sequence: int = 0) -> str:
@@ -316,77 +235,3 @@ def _minor(decimal: str) -> int:
         return int(decimal[:-3] + decimal[-2:])
     whole, _, cents = decimal.partition(".")
     return int(whole) * 100 + int(cents.ljust(2, "0")[:2])
-
-
-@dataclass(frozen=True, slots=True)
-class StatusReport:
-    """What one pain.002 says of one file of ours."""
-
-    message: str
-    about: str
-    """The message id it answers."""
-    group_status: str
-    group_reason: str
-    batches: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Batch id → status and reason, where batches are judged as a whole."""
-    transfers: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """End-to-end id → status and reason."""
-
-
-PAIN_002 = "urn:iso:std:iso:20022:tech:xsd:pain.002."
-"""Begins the namespace of every version of the bank's report."""
-
-
-def read_report(data: bytes) -> StatusReport:
-    """Read a pain.002 of any version; refuse what is none, in one sentence."""
-    try:
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        raise Invalid("That is not an XML file of the bank's.") from None
-    report = root.find("{*}CstmrPmtStsRpt")
-    if report is None or not (etree.QName(root).namespace or "").startswith(PAIN_002):
-        raise Invalid("That is not a payment status report (pain.002).")
-    group = report.find("{*}OrgnlGrpInfAndSts")
-    if group is None:
-        raise Invalid("The report does not say which file it answers.")
-    batches: dict[str, tuple[str, str]] = {}
-    transfers: dict[str, tuple[str, str]] = {}
-    for part in report.iterfind("{*}OrgnlPmtInfAndSts"):
-        status = part.findtext("{*}PmtInfSts") or ""
-        if status:
-            batches[part.findtext("{*}OrgnlPmtInfId") or ""] = status, _reason(part)
-        for one in part.iterfind("{*}TxInfAndSts"):
-            transfers[one.findtext("{*}OrgnlEndToEndId") or ""] = one.findtext("{*}TxSts") or "", _reason(one)
-    return StatusReport(
-        message=report.findtext("{*}GrpHdr/{*}MsgId") or "",
-        about=group.findtext("{*}OrgnlMsgId") or "",
-        group_status=group.findtext("{*}GrpSts") or "",
-        group_reason=_reason(group),
-        batches=batches,
-        transfers=transfers,
-    )
-
-
-def _reason(part: etree._Element) -> str:
-    return (part.findtext("{*}StsRsnInf/{*}Rsn/{*}Cd") or part.findtext("{*}StsRsnInf/{*}Rsn/{*}Prtry") or "")[:35]
-
-
-def refusal(judgements: Iterable[tuple[str, str] | None]) -> str:
-    """Return why a payout is refused, the narrowest judgement first; empty where none refuses it.
-
-    judgements: status and reason of the transfer, of its batch, of the whole file; None where none is given.
-    """
-    for judgement in judgements:
-        if judgement and judgement[0]:
-            status, reason = judgement
-            if status == REJECTED:
-                return "" if reason in REPEATED else reason or "RJCT"
-            if status not in ("PART", "RCVD"):
-                return ""
-    return ""
-
-
-def digest(data: bytes) -> str:
-    """Return the SHA-256 of a file, hex."""
-    return hashlib.sha256(data).hexdigest()
