@@ -1,6 +1,6 @@
 """The files that ask the bank to pay a run: each as large as a bank takes, written and checked batch by batch.
 
-A run is cut into files at its batches. What is in memory is one batch, whatever the run's size; while a batch is checked
+A run is cut into files at its batches. What is in memory is two batches, whatever the run's size; while one is checked
 against the schema, the next is read and written. A file depends on what is stored alone, so it has the same bytes each time.
 """
 
@@ -165,8 +165,7 @@ async def make_file(run: uuid.UUID, about: FileRow) -> tuple[IO[bytes], str]:
         await writer.write(
             pain001.opening(about.message, about.made_at, payer, people=about.people, amount_minor=about.amount_minor)
         )
-        for batch in await fetch_rows(BatchRow, batches):
-            payees = await fetch_rows(Payee, SQL["list_payees"], run, batch.number, about.made_at)
+        async for batch, payees in _read_ahead(run, await fetch_rows(BatchRow, batches), about.made_at):
             if payees:
                 await writer.write(await asyncio.to_thread(_batch, pain001.batch_of(batch.id), payer, payees))
         await writer.write(pain001.CLOSING)
@@ -178,6 +177,25 @@ async def make_file(run: uuid.UUID, about: FileRow) -> tuple[IO[bytes], str]:
     finally:
         writer.close()
     return file, digest
+
+
+async def _read_ahead(
+    run: uuid.UUID, batches: Sequence[BatchRow], made_at: dt.datetime
+) -> AsyncIterator[tuple[BatchRow, list[Payee]]]:
+    """Yield each batch with the payees that it pays, while the next is read. Not for use inside a transaction."""
+
+    def read(number: int) -> asyncio.Task[list[Payee]]:
+        return asyncio.create_task(fetch_rows(Payee, SQL["list_payees"], run, number, made_at))
+
+    reading = read(batches[0].number)
+    try:
+        for place, batch in enumerate(batches, 1):
+            payees = await reading
+            if place < len(batches):
+                reading = read(batches[place].number)
+            yield batch, payees
+    finally:
+        reading.cancel()
 
 
 class _Writer:

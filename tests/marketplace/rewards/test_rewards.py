@@ -184,6 +184,28 @@ async def test_a_months_gifts_are_one_payment_each_and_a_receipt() -> None:
         assert "Firefox, 192.0.2.0" not in words(await iris.get(books)), "three are a family"
 
 
+async def test_what_waits_for_a_person_waits_at_another_account_too_but_not_for_the_next_holder() -> None:
+    own, waiting = (
+        "FR1420041010050500013M02606",
+        "SELECT array_agg(subscriber ORDER BY 1) FROM bank_details WHERE ended_at IS NULL AND held_at IS NOT NULL",
+    )
+    with paying():
+        await sales.open_shop(range(1, 5))
+        await claim(*range(1, 5))
+        for line in range(1, 5):
+            await bank_details.write_details(line, holder="Farmer", iban=IBAN, details=uuid.uuid4())
+        assert await bank_details.mark_held([1, 2, 3], clock.now()) == [1, 2, 3]
+        await bank_details.remove_details(2)
+        await execute("UPDATE subscriber SET claimed_at = $1 WHERE reference = 3", clock.now())
+        for line in range(1, 5):
+            await bank_details.write_details(line, holder="Farmer", iban=own, details=uuid.uuid4())
+        assert await fetch_value(waiting) == [1, 2], (
+            "moving, or removing first, decides nothing; the next holder is another person"
+        )
+        async with visiting(role="auditor") as iris:
+            assert "FR … 2606 4 lines" in words(await iris.get("/en/finance/rewards")), "and is there to be decided"
+
+
 async def test_many_lines_of_one_account_are_shown_to_a_person_whose_decision_is_recorded_and_sent() -> None:
     with paying():
         await sales.open_shop(range(1, 9))
