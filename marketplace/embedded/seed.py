@@ -40,6 +40,7 @@ from marketplace.embedded.seed_people import (
     add_subscriber,
     find_line,
     get_partner,
+    list_rewards,
 )
 from marketplace.embedded.seed_sales import Sale, connect_programs, sell
 from marketplace.embedded.seed_wishes import make_wishes
@@ -92,6 +93,7 @@ async def open_marketplace(city: City, report: ReportProgress) -> None:
     """Add staff and partners, lines with their consent, datasets and offers."""
     report("adding its people", 0.13)
     await add_staff_and_partners()
+    await list_rewards()
     report("adding its mobile lines", 0.15)
     await ingest_files(subscribers=str(city.subscribers))
     report("recording consent", 0.2)

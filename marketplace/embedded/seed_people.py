@@ -20,7 +20,9 @@ from marketplace.identity.staff import invite_staff
 from marketplace.messages.links import link_token
 from marketplace.operators.letters import write_letters
 from marketplace.purchases.invoices import change_billing
+from marketplace.rewards.actions import list_association, list_benefit
 from marketplace.settings import settings
+from marketplace.switches.actions import state_sector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +50,8 @@ class DemoCompany(Struct, frozen=True):
     vat_number: str
     address: tuple[str, str, str] | None
     """None: not vetted yet."""
+    sector: str
+    """What a steward states of it once it is vetted."""
 
 
 PARTNER: Final = DemoPerson("partner", "Camille Roche", "camille@demo.partage.example")
@@ -60,10 +64,22 @@ FINANCE_TOO: Final = DemoPerson("finance", "Hugo Blanc", "hugo@demo.partage.exam
 AUDITOR: Final = DemoPerson("auditor", "Paul Girard", "paul@demo.partage.example")
 PEOPLE: Final = (PARTNER, SUBSCRIBER, STEWARD, FINANCE, AUDITOR, ABROAD, NEWCOMER, FINANCE_TOO)
 COMPANIES: Final = (
-    DemoCompany(PARTNER, "Atelier Urbain", "FR", "FR14987654324", ("12 rue des Capucins", "69001", "Lyon")),
-    DemoCompany(ABROAD, "Stadtblick GmbH", "DE", "DE123456788", ("Torstraße 7", "10119", "Berlin")),
-    DemoCompany(NEWCOMER, "Mobilité & Cie", "FR", "FR43112233440", None),
+    DemoCompany(PARTNER, "Atelier Urbain", "FR", "FR14987654324", ("12 rue des Capucins", "69001", "Lyon"), "property"),
+    DemoCompany(ABROAD, "Stadtblick GmbH", "DE", "DE123456788", ("Torstraße 7", "10119", "Berlin"), "tourism"),
+    DemoCompany(NEWCOMER, "Mobilité & Cie", "FR", "FR43112233440", None, "transport"),
 )
+
+
+ASSOCIATIONS: Final = (
+    ("forets", "Les Amis des forêts", "FR7630002055000000157841201"),
+    ("lecture", "Lire ensemble", "FR7630001007941234567890185"),
+)
+"""Code, name and IBAN of associations that people may give to."""
+BENEFITS: Final = (
+    ("data-5", "5 Go de plus pour un mois", "5 GB more for one month", 200),
+    ("roaming", "Une semaine d’appels hors d’Europe", "A week of calls outside Europe", 500),
+)
+"""Code, title in French and in English, and price in cents of what the operator offers for a balance."""
 
 
 class PersonRow(Struct, frozen=True):
@@ -81,6 +97,15 @@ async def add_staff_and_partners() -> None:
             await identity.accept_invitation(code, person.password, "fr")
     for company in COMPANIES:
         await _add_partner(company)
+
+
+async def list_rewards() -> None:
+    """List associations to give to and benefits to buy, as finance does."""
+    nora = await get_staff(FINANCE)
+    for code, name, pays_to in ASSOCIATIONS:
+        await list_association(code, name=name, iban=pays_to, actor=nora)
+    for code, title_fr, title_en, price_minor in BENEFITS:
+        await list_benefit(code, title_fr=title_fr, title_en=title_en, price_minor=price_minor, actor=nora)
 
 
 async def _is_known(person: DemoPerson) -> bool:
@@ -101,7 +126,9 @@ async def _add_partner(company: DemoCompany) -> None:
             partner_id=partner,
         )
     if company.address is not None:
-        await identity.vet_partner(partner, (await get_staff(STEWARD)).person)
+        steward = await get_staff(STEWARD)
+        await identity.vet_partner(partner, steward.person)
+        await state_sector(partner, company.sector, steward, steward.name)
         street, postcode, city = company.address
         await change_billing(partner, street=street, postcode=postcode, city=city, reference="")
 

@@ -14,7 +14,6 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
-from stdnum import iban as iban_numbers
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_action
@@ -30,6 +29,7 @@ from marketplace.payouts.actions import LOCK
 from marketplace.payouts.bank_details import choose_way
 from marketplace.rewards.queries import SQL, Due, get_spendable, list_associations, list_benefits
 from marketplace.rewards.tables import Association, Benefit, RewardAnswer, RewardRun
+from marketplace.sepa import accounts
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -41,6 +41,7 @@ ACCOUNT_OF: Final = {"bill": BILL_CREDITS, "gift": GIFTS, "benefit": BENEFITS}
 WAYS: Final = ("bank", "bill", "gift", "kept")
 CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 LONGEST_REASON: Final = 200
+LISTED_OTHERWISE: Final = "Something else is listed under that code: choose another."
 
 
 class AnswerSums(Struct, frozen=True):
@@ -61,17 +62,16 @@ async def list_association(code: str, *, name: str, iban: str, actor: Actor) -> 
     """List an association that people can give to; the same one again changes nothing."""
     if not CODE.fullmatch(code) or not name.strip():
         raise Invalid("It needs a name, and a code of small letters, digits and hyphens.")
-    if not iban_numbers.is_valid(iban):
-        raise Invalid("That is no IBAN: its check digits do not fit.")
-    row = Association(
-        code=code,
-        name=name.strip(),
-        pays_to=iban_numbers.compact(iban),
-        listed_at=clock.now(),
-        listed_by=actor.person,
-    )
+    pays_to = accounts.check_iban(iban)
+    row = Association(code=code, name=name.strip(), pays_to=pays_to, listed_at=clock.now(), listed_by=actor.person)
     async with transaction():
-        await Association.insert(row).on_conflict(action="DO NOTHING", target=Association.code)
+        await lock(LOCK)
+        if await Association.exists().where(Association.code == code):
+            same = (Association.code == code) & (Association.name == name.strip()) & (Association.pays_to == pays_to)
+            if not await Association.exists().where(same):
+                raise Conflict(LISTED_OTHERWISE)
+            return
+        await Association.insert(row)
         await note_action(actor, "association_listed", code, after={"name": name.strip()})
 
 
@@ -87,7 +87,13 @@ async def list_benefit(code: str, *, title_fr: str, title_en: str, price_minor: 
         listed_at=clock.now(),
     )
     async with transaction():
-        await Benefit.insert(row).on_conflict(action="DO NOTHING", target=Benefit.code)
+        await lock(LOCK)
+        if await Benefit.exists().where(Benefit.code == code):
+            titled = (Benefit.title_fr == row.title_fr) & (Benefit.title_en == row.title_en)
+            if not await Benefit.exists().where((Benefit.code == code) & titled & (Benefit.price_minor == price_minor)):
+                raise Conflict(LISTED_OTHERWISE)
+            return
+        await Benefit.insert(row)
         await note_action(actor, "benefit_listed", code, after={"amount_minor": price_minor})
 
 
