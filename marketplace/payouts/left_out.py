@@ -41,7 +41,7 @@ UNDO: Final = """
 PAID_ALL_THE_SAME: Final = """
     SELECT EXISTS (SELECT FROM payout JOIN payee_check ON payee_check.payout = payout.id
                    WHERE payout.run = $1 AND payout.state = 'settled' AND decision = 'left_out')"""
-PAID: Final = "The bank has paid people of this file already: nobody is left out of it any more."
+BANK_HAS_PAID: Final = "The bank has paid people of this file already: nobody is left out of it any more."
 
 
 class RunId(Struct, frozen=True):
@@ -95,7 +95,7 @@ async def _has_replaced(run: uuid.UUID) -> bool:
     """Write files without those who are left out, then record them and return the money; False if who is has changed."""
     left_out, now = await list_left_out(run), clock.now()
     if await fetch_scalar(bool, PAID_ALL_THE_SAME, run):
-        raise Conflict(PAID)
+        raise Conflict(BANK_HAS_PAID)
     former = await _files_of(run, left_out)
     execute_on = pain001.next_working_day(now.date())
     files = await write_files(
@@ -130,5 +130,5 @@ async def _files_of(run: uuid.UUID, left_out: Sequence[LeftOut]) -> list[FileRow
     for file in files:
         its = (Payout.run == run) & (Payout.batch >= file.first_batch) & (Payout.batch <= file.last_batch)
         if await Payout.exists().where(its & (Payout.state == "settled")):
-            raise Conflict(PAID)
+            raise Conflict(BANK_HAS_PAID)
     return files
