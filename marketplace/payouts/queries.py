@@ -21,7 +21,8 @@ from marketplace.statements import load_statements
 SQL: Final = load_statements(__package__)
 ANSWERS_SHOWN: Final = 500
 CHOICE: Final = """
-    SELECT payout_choice.threshold_minor, payout_choice.stripe_account, payout_choice.stripe_from
+    SELECT payout_choice.threshold_minor, payout_choice.stripe_account, payout_choice.stripe_from,
+           CASE WHEN payout_choice.is_last THEN 'bank' ELSE payout_choice.way END AS way
     FROM payout_choice JOIN subscriber ON reference = subscriber AND chosen_at >= claimed_at
     WHERE subscriber = $1"""
 """What the holder of a line chose about being paid."""
@@ -35,11 +36,12 @@ RECREDITS: Final = """
 
 
 class ChoiceRow(Struct, frozen=True):
-    """What a subscriber chose about being paid: from how many cents, and at which Stripe account since when."""
+    """What a subscriber chose about being paid: how, from how many cents, and at which Stripe account since when."""
 
     threshold_minor: int
     stripe_account: str | None
     stripe_from: dt.datetime | None
+    way: str
 
 
 class UnderWay(Struct, frozen=True):
@@ -86,13 +88,15 @@ class Outlook(Struct, frozen=True):
     changed: CurrentDetails | None
     """The details, while they are too new to be paid to."""
     under_way: UnderWay | None
+    way: str
+    """bank (or the Stripe account), bill, gift or kept."""
     at_stripe: bool
     stripe_new_until: dt.datetime | None
     """Until when the Stripe account is too new to be paid to."""
     next_draft_at: dt.datetime
 
     @property
-    def is_held(self) -> bool:
+    def is_new(self) -> bool:
         """Return whether the details are too new to be paid to."""
         return self.changed is not None
 
@@ -264,6 +268,7 @@ async def get_outlook(line: int, payable_micro: int, now: dt.datetime) -> Outloo
         details=details,
         changed=details if details and details.usable_from > now else None,
         under_way=under_way,
+        way=choice.way if choice else "bank",
         at_stripe=choice is not None and choice.stripe_account is not None,
         stripe_new_until=choice.stripe_from if choice and choice.stripe_from and choice.stripe_from > now else None,
         next_draft_at=next_draft_after(now, settings().payouts_every_seconds),

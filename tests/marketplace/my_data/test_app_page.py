@@ -95,7 +95,7 @@ async def test_the_page_says_all_the_time_that_location_use_is_on_and_each_choic
         assert "Réseau Un Location use is on" in await click("Everything but at home")
         assert tuple(await fetch_one(LAST) or ()) == (True, "app")
         assert "Réseau Un Paused" in await click("Pause everything")
-        assert "Réseau Un Location use is on" in await click("Go on")
+        assert "Réseau Un Location use is on" in await click("Resume")
         assert "Location use is off" in await click("Count nothing")
         assert tuple(await fetch_one(LAST) or ()) == (False, "app")
         assert (await kinds_written()).count("consent_changed_elsewhere") == 4

@@ -118,7 +118,7 @@ async def test_leaving_costs_no_more_clicks_than_coming_and_works_from_the_recei
         )
         assert paused.status_code == 303
         shown = words(await ada.get("/en/my-data"))
-        assert "Everything is paused since" in shown
+        assert "Everything has been paused since" in shown
         assert "Location use is on" not in shown
         await ada.post("/en/my-data/resume", data=token(await ada.get("/en/my-data")) | {"form_id": str(receipt)})
         assert "Location use is on" in words(await ada.get("/en/my-data"))
@@ -206,7 +206,7 @@ async def test_days_are_deleted_and_the_past_releases_that_hold_them_are_named(t
         with pytest.raises(NotAllowed):
             await refuse_other_sectors(partner, ["public"])
         refused = words(await ada.get(f"/en/consent/choices/{PURPOSE}?preset=public_good"))
-        assert "came from sectors that are off here" in refused
+        assert "came from buyers of sectors that are off here" in refused
         days = {"first": str(period.date() + dt.timedelta(days=1)), "last": str(period.date() + dt.timedelta(days=3))}
         form = token(await ada.get("/en/my-data")) | {"form_id": str(uuid.uuid4())}
         gone = await ada.post("/en/my-data/delete", data=form | days)
@@ -232,7 +232,9 @@ async def test_how_i_compare_is_of_published_figures_alone_and_is_left_out_where
         ({1: 6, 2: 1, 3: 1}, 60, 12, "5"),
         ({1: 6, 2: 1, 3: 1}, 30, 0, ""),
     )
-    sentence = re.compile(r"How you compare: it counts one of its people about ([\d.]+) times on average")
+    sentence = re.compile(
+        r"How you compare: by its published figures, each person in it is counted about ([\d.]+) times on average"
+    )
     async with visiting(1) as ada:
         for weights, published, consenting, average in cases:
             release = await sales.make_release(weights, published=published, consenting=consenting)
@@ -244,7 +246,7 @@ async def test_how_i_compare_is_of_published_figures_alone_and_is_left_out_where
             assert (f"{used.average:g}" if used.average else "") == average
         shown = words(await ada.get("/en/my-data"))
         assert sorted(sentence.findall(shown)) == ["2.5", "2.5", "5"]
-        assert "En comparaison" in words(await ada.get("/fr/my-data"))
+        assert "Pour comparer" in words(await ada.get("/fr/my-data"))
     async with visiting(7) as bob:
         assert not sentence.search(words(await bob.get("/en/my-data"))), "who is in none compares with none"
 

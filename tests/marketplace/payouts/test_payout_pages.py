@@ -121,7 +121,7 @@ async def test_from_bank_details_to_paid() -> None:
         async with visiting(2) as bob:
             shown = words(await bob.get("/en/earnings/payouts"))
             assert "Your money is back on your balance: the account is closed (AC04)." in shown
-            assert "your bank refuses the account you gave" in shown
+            assert "the account you gave was refused" in shown
             assert "Your bank refused the last payout" in words(await bob.get("/en/earnings/bank-details"))
 
 

@@ -74,7 +74,7 @@ async def test_money_goes_where_people_say_and_billing_answers_line_by_line() ->
             nora, books, f"{books}/benefits", 409, **benefit, price_minor="9"
         )
         await post(nora, books, f"{books}/benefits", **benefit, price_minor="1000")
-        for wrong, sentence in (({"iban": "FR00"}, "begins with FR"), ({"code": "Ä"}, "needs a name")):
+        for wrong, sentence in (({"iban": "FR00"}, "An IBAN begins with"), ({"code": "Ä"}, "needs a name")):
             assert sentence in await post(nora, books, f"{books}/associations", 422, **listed | wrong)
         assert "needs a code" in await post(nora, books, f"{books}/benefits", 422, code="x", price_minor="0")
         for browser, way in (
@@ -85,6 +85,10 @@ async def test_money_goes_where_people_say_and_billing_answers_line_by_line() ->
             await post(browser, mine, mine, **way)
         for wrong in ({"way": "gold"}, {"way": "gift"}):
             assert "Choose" in await post(ada, mine, mine, 422, **wrong)
+        told = [words(await browser.get("/en/earnings/payouts")) for browser in (ada, bob, eve)]
+        assert all("Enough to be paid" not in one and "another way than a payout" in one for one in told)
+        where = ("goes on your phone bill", "to the association that you chose", "is kept here, until you choose")
+        assert [sentence in one for sentence, one in zip(where, told, strict=True)] == [True] * 3
         assert await payouts.draft() is None, "nobody wants a transfer"
         assert "not on the list" in await post(eve, mine, f"{mine}/buy", 422, benefit="gold")
         form = token(await eve.get(mine)) | {"form_id": str(uuid.uuid4()), "benefit": "data-5"}
@@ -245,7 +249,8 @@ async def test_many_lines_of_one_account_are_shown_to_a_person_whose_decision_is
             await decide("account", 404, decision="wait", reason="a farm", key="0" * 64)
             await decide("account", decision="wait", reason="six strangers, one account")
             assert (await kinds_written()).count("payouts_wait") == 6
-            assert "Payouts to this account wait since" in words(await two.get("/en/earnings/bank-details"))
+            assert "Your payouts wait since" in words(await two.get("/en/earnings/bank-details"))
+            assert "once a person of finance has checked" in words(await two.get("/en/earnings/payouts"))
             run = await payouts.draft()
             paid = await fetch("SELECT subscriber FROM payout WHERE run = $1", run)
             assert [row["subscriber"] for row in paid] == [1], "others are paid"
