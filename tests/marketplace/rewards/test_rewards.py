@@ -85,10 +85,10 @@ async def test_money_goes_where_people_say_and_billing_answers_line_by_line() ->
             await post(browser, mine, mine, **way)
         for wrong in ({"way": "gold"}, {"way": "gift"}):
             assert "Choose" in await post(ada, mine, mine, 422, **wrong)
-        told = [words(await browser.get("/en/earnings/payouts")) for browser in (ada, bob, eve)]
-        assert all("Enough to be paid" not in one and "another way than a payout" in one for one in told)
+        pages = [words(await browser.get("/en/earnings/payouts")) for browser in (ada, bob, eve)]
+        assert all("Enough to be paid" not in one and "another way than a payout" in one for one in pages)
         where = ("goes on your phone bill", "to the association that you chose", "is kept here, until you choose")
-        assert [sentence in one for sentence, one in zip(where, told, strict=True)] == [True] * 3
+        assert [sentence in one for sentence, one in zip(where, pages, strict=True)] == [True] * 3
         assert await payouts.draft() is None, "nobody wants a transfer"
         assert "not on the list" in await post(eve, mine, f"{mine}/buy", 422, benefit="gold")
         form = token(await eve.get(mine)) | {"form_id": str(uuid.uuid4()), "benefit": "data-5"}
