@@ -41,6 +41,10 @@ async def catch_up(origin: str, published: Checkpoint | None) -> int:
     """Bring back the entries that the store serves and the database lacks; return how many. Refuses two histories."""
     if published is None:
         return 0
+    if published.origin != origin:
+        raise Conflict(
+            SPLIT, what=f"the store serves {published.origin} where {origin} would be: its last part must be new"
+        )
     head = await find_head(published.size, origin)
     if head is not None and head.root == published.root.hex():
         return 0

@@ -264,6 +264,10 @@ async def test_after_a_restore_the_log_goes_on_or_says_that_it_cannot(tmp_path: 
     settings.cache_clear()
     with pytest.raises(Conflict, match="stays as it is"):
         await keep_log()
+    os.environ["PARTAGE_LOG_ORIGIN"] = "elsewhere.example/log/1"
+    settings.cache_clear()
+    with pytest.raises(Conflict, match="its last part must be new"):
+        await keep_log()
     os.environ["PARTAGE_LOG_ORIGIN"] = "127.0.0.1:8000/log/2"
     settings.cache_clear()
     assert await keep_log() >= 1
