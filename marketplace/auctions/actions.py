@@ -28,6 +28,7 @@ from marketplace.auctions.tables import Bid as BidTable
 from marketplace.catalogue.actions import grant_window, reserve_window
 from marketplace.database import columns, execute, fetch_row, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
+from marketplace.log.actions import state_fact
 from pricing.money import EUR
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ async def cancel(auction: uuid.UUID, reason: str, *, by: str) -> None:
         ).where(Auction.id == auction)
         if locked.exclusive_from and locked.exclusive_to:
             await grant_window(auction, locked.offer, None, locked.exclusive_from, locked.exclusive_to)
+        # Not why: the reason is somebody's own words, and the log is for good.
+        await state_fact("auction_cancelled", auction, {"bids": locked.bid_count})
         await notify(auction)
 
 

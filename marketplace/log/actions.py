@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Kind = Literal[
-    "release_sealed", "release_recalled", "auction_opened", "auction_closed", "auction_awarded", "auction_awarded_again"
+    "release_sealed",
+    "release_recalled",
+    "auction_opened",
+    "auction_cancelled",
+    "auction_closed",
+    "auction_awarded",
+    "auction_awarded_again",
 ]
 HiddenKind = Literal["price_inputs"]
 Value = str | int | list[str]

@@ -11,7 +11,7 @@ from marketplace.personal_data import NOBODYS
 
 
 class LogFact(Table, db=DB, tablename="log_fact"):
-    """One public fact: a release sealed or recalled, an auction's terms, root or transcript."""
+    """One public fact: a release sealed or recalled, an auction's terms, root or transcript, or that it was cancelled."""
 
     personal_data = NOBODYS
     id = BigSerial(primary_key=True)
@@ -24,7 +24,7 @@ class LogFact(Table, db=DB, tablename="log_fact"):
     stated_once = Unique([kind, subject])
     known_kind = Check(
         "kind IN ('release_sealed', 'release_recalled', 'auction_opened', 'auction_closed', 'auction_awarded', "
-        "'auction_awarded_again')"
+        "'auction_awarded_again', 'auction_cancelled')"
     )
 
 

@@ -33,7 +33,10 @@ class CheckedBid(Struct, frozen=True):
     has_terms: bool | None
     """Its terms are those that the log has from before the first bid."""
     is_counted: bool | None
-    """The bid is in the transcript, which is under the root that the log has from the auction's close."""
+    """The bid is in the transcript, which is under the root that the log has from the auction's close.
+
+    An accepted one is not where the log has its auction as cancelled, which only one without a bid is.
+    """
     auction: str
     answer: str
 
@@ -48,11 +51,12 @@ async def check_bid(text: str, published: Checkpoint | None) -> CheckedBid | Non
     logged = await queries.list_about(auction, published.size if published else 0)
     stated = {entry.kind: rules.read(entry.content)["statement"] for entry in logged}
     opened, closed = stated.get("auction_opened"), stated.get("auction_closed")
+    is_dropped = "auction_cancelled" in stated and receipt.content["position"] is not None
     terms = receipt.content.get("terms")
     return CheckedBid(
         is_signed=receipt.public_key == key and receipt.is_signed(),
         has_terms=opened["terms_sha256"] == terms if opened and terms else None,
-        is_counted=await _is_counted(receipt, key, closed["root"]) if closed else None,
+        is_counted=False if is_dropped else await _is_counted(receipt, key, closed["root"]) if closed else None,
         auction=auction,
         answer=receipt.content["answer"],
     )

@@ -34,6 +34,8 @@ SAME_IN_BOTH: Final = (
     "demand_basis_points",
 )
 """What a quote's price and the logged inputs of its day name alike."""
+LONG_AGO: Final = 7 * 24 * 3600 * 1_000_000
+"""Microseconds after its planned end in which any auction's bids are closed, late ones and a job that was down included."""
 CHAINED: Final = "previous"
 """Where a day's entry names the root of the day before; it is what makes it one."""
 
@@ -108,7 +110,25 @@ def check_whole(tiles: Tiles, checkpoint: Checkpoint) -> tuple[Verdict, Entries]
                 )
             latest[kind] = (entry["day"], entry["root"])
     found.shown.append(f"all {checkpoint.size} entries are those that the head is of")
+    found.cannot_show += _unended(entries)
     return found, entries
+
+
+def _unended(entries: Entries) -> list[str]:
+    """Return the auctions that were to close long before the log's latest statement, of which it says nothing more."""
+    ended = {
+        entry.get("subject") for entry in entries.values() if entry["kind"] in {"auction_closed", "auction_cancelled"}
+    }
+    latest = max((at for entry in entries.values() if isinstance(at := entry.get("at"), int)), default=0)
+    return [
+        f"what became of auction {entry['subject']}, opened by entry {number}: it was to close long ago, and the log has "
+        "neither a root nor that it was cancelled"
+        for number, entry in entries.items()
+        if entry["kind"] == "auction_opened"
+        and entry["subject"] not in ended
+        and isinstance(closes_at := entry["statement"].get("closes_at"), int)
+        and closes_at + LONG_AGO < latest
+    ]
 
 
 def compare_heads(heads: Sequence[Checkpoint], tiles: Tiles | None, witnesses: Sequence[VerifierKey]) -> Verdict:
@@ -268,15 +288,9 @@ def check_bid(
     name: str, receipt: Receipt, transcripts: Sequence[Transcript], entries: Entries, key: bytes | None
 ) -> Verdict:
     """Check a bid's receipt against the log's terms, and the transcript of its auction, itself checked against the log apart."""
-    found, terms = Verdict(), receipt.content.get("terms")
     if not receipt.is_signed() or key not in {None, receipt.public_key}:
         return Verdict(faults=[f"{name} is not signed by the operator"])
-    for number, entry in entries.items():
-        if terms and _is_about(entry, "auction_opened", receipt.content["auction"]):
-            if entry["statement"].get("terms_sha256") != terms:
-                found.faults.append(f"{name} was received under other terms than the log has, entry {number}")
-            else:
-                found.shown.append(f"{name} was received under the terms that the log has, entry {number}")
+    found = _bid_in_log(name, receipt, entries)
     if key is None:
         found.cannot_show.append("whether the receipt's key is the operator's: give it as published")
     counted = Verdict()
@@ -292,6 +306,23 @@ def check_bid(
             f"whether {name} counted: give the transcript of auction {receipt.content['auction']}"
         )
     found.add(counted)
+    return found
+
+
+def _bid_in_log(name: str, receipt: Receipt, entries: Entries) -> Verdict:
+    """Check a bid's receipt against what the log says of its auction: its terms, and that it was not cancelled with the bid in it."""
+    found, content = Verdict(), receipt.content
+    for number, entry in entries.items():
+        if "terms" in content and _is_about(entry, "auction_opened", content["auction"]):
+            if entry["statement"].get("terms_sha256") == content["terms"]:
+                found.shown.append(f"{name} was received under the terms that the log has, entry {number}")
+            else:
+                found.faults.append(f"{name} was received under other terms than the log has, entry {number}")
+        elif content["position"] is not None and _is_about(entry, "auction_cancelled", content["auction"]):
+            found.faults.append(
+                f"{name} was accepted as number {content['position']}, but the log has its auction as cancelled before any "
+                f"bid, entry {number}: it was dropped"
+            )
     return found
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from marketplace import clock, object_store
 from marketplace.auctions import award as ending
 from marketplace.auctions import receipts
-from marketplace.auctions.actions import place_sealed_bid
+from marketplace.auctions.actions import cancel, place_sealed_bid
 from marketplace.auctions.queries import get_transcript
 from marketplace.catalogue.actions import quote
 from marketplace.catalogue.pages import signed as signed_quote
@@ -38,7 +38,10 @@ from pricing.log.verdicts import check_transcript
 from pricing.merkle import inclusion_path, merkle_root
 from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.marketplace.catalogue import shop
-from tests.marketplace.transparency.logs import agree, log_folder, log_key, verify
+from tests.marketplace.identity.site import Browser
+from tests.marketplace.transparency.logs import agree, log_folder, log_key, state_facts, verify
+from tests.marketplace.transparency.test_pages import check
+from tests.support.owner import as_owner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -279,6 +282,32 @@ async def test_what_was_stated_late_elsewhere_or_out_of_order_shows(tmp_path: Pa
             (tmp_path / "broken" / name).parent.mkdir(parents=True, exist_ok=True)
             put(f"broken/{name}", content)
         assert verify(*ours, "--tiles", tmp_path / "broken", "--release", bought)[0] in (1, 2)
+
+
+async def test_bids_dropped_with_their_whole_auction_show(tmp_path: Path) -> None:
+    """An operator drops every bid beneath the triggers and cancels the auction; of another one it never says another word."""
+    auction, quiet = await open_auction("limited"), await open_auction("ascending")
+    packages = [([0], 9_000)]
+    bidder, nonce = await make_bidder(), secrets.token_hex(32)
+    answer = await place_sealed_bid(bidder.actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=packages)
+    kept = tmp_path / "bid.json"
+    kept.write_text(json.dumps(receipts.signed(answer)))
+    for table in ("bid", "auction_lead"):
+        await as_owner(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    await as_owner("DELETE FROM bid")
+    await as_owner("UPDATE auction_lead SET bid_count = 0")
+    for table in ("bid", "auction_lead"):
+        await as_owner(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    await cancel(auction, "Nobody bids.", by="Steward")
+    with clock.shifted(dt.timedelta(days=30)):
+        await state_facts(0, 1)
+        await keep_log()
+    status, printed = verify("--key", await log_key(), "--tiles", await log_folder(), "--receipt", kept)
+    assert (status, "before any bid, entry" in printed) == (1, True), printed
+    assert f"what became of auction {quiet}, opened by entry" in printed
+    assert f"what became of auction {auction}" not in printed
+    async with Browser() as browser:
+        assert "Something contradicts this receipt" in await check(browser, kept.read_bytes())
 
 
 def of_terms(receipt: str, terms: str, *, signing_key: str = "") -> str:

@@ -123,6 +123,7 @@
     return node(await treeOf(leaves.slice(0, middle)), await treeOf(leaves.slice(middle)));
   };
   const isCounted = async (said, stated) => {
+    if (stated.auction_cancelled && said.position !== null) return "no";
     if (!stated.auction_closed || (said.position === null && said.answer !== "refused_below_minimum")) return "unknown";
     const answer = await fetch(`/api/v1/auctions/${encodeURIComponent(said.auction)}/transcript`, { cache: "no-cache" });
     if (!answer.ok) return "unknown";

@@ -23,6 +23,7 @@ from marketplace.database import DB, execute, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.instants import microseconds
+from marketplace.log.queries import list_facts
 from marketplace.messages.queries import list_messages
 from marketplace.messages.rules import Recipient
 from marketplace.settings import settings
@@ -234,6 +235,9 @@ async def test_an_auction_nobody_bid_in_can_be_cancelled_with_a_reason() -> None
     with pytest.raises(Invalid):
         await cancel(auction, "  ", by="Steward")
     await cancel(auction, "The release is withdrawn", by="Steward")
+    await cancel(auction, "Twice", by="Steward")
+    stated = [one for one in await list_facts() if one.kind == "auction_cancelled"]
+    assert [(one.subject, one.statement) for one in stated] == [(str(auction), '{"bids": 0}')], "nobody's own words"
     with pytest.raises(Expired, match="The release is withdrawn"):
         await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=5_000)
 
