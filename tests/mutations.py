@@ -281,7 +281,7 @@ FAULTS = (
     ),
     Fault(
         "who proposed a write-off decides it",
-        "marketplace/finance/write_offs.py",
+        "marketplace/ledger/two_people.py",
         'raise NotAllowed("You proposed it: someone else must decide.")',
         "pass",
         (f"{FINANCE}/test_write_offs.py::test_another_person_approves_and_the_books_follow",),

@@ -18,8 +18,8 @@ from marketplace.bank.matching import FEE_ACCOUNTS, Match, match_lines
 from marketplace.bank_rules.queries import SQL, LineToBook
 from marketplace.bank_rules.tables import BankRule
 from marketplace.database import fetch_row, fetch_rows, select, transaction
-from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
-from marketplace.identity.likeness import signs_of_one_human
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.ledger import two_people
 from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import bank_rule_to_decide
@@ -99,23 +99,13 @@ async def decide_rule(rule: uuid.UUID, actor: Actor, *, approve: bool) -> None:
     """
     async with transaction():
         row = await _lock_rule(rule)
-        if row.approved is not None:
-            raise Conflict("That rule is decided already.")
-        if row.proposed_by == actor.person:
-            raise NotAllowed("You proposed it: someone else must decide.")
-        decision: Values = {
-            BankRule.decided_by: actor.person,
-            BankRule.decided_at: clock.now(),
-            BankRule.approved: approve,
-        }
-        await BankRule.update(decision).where(BankRule.id == rule)
-        signs = await signs_of_one_human(actor.person, row.proposed_by)
+        who = await two_people.decide(BankRule, rule, row, actor, approve=approve)
         await note_action(
             actor,
             "bank_rule_approved" if approve else "bank_rule_refused",
             row.words,
             reason=row.reason,
-            after={"account": row.account} | ({"alike": ", ".join(signs)} if signs else {}),
+            after={"account": row.account} | who,
         )
     if approve:
         await book_by_rules()

@@ -16,9 +16,9 @@ from marketplace.bank.queries import get_line
 from marketplace.bank_rules import actions
 from marketplace.bank_rules.queries import LINES_SHOWN, list_alike, list_rules
 from marketplace.identity.guards import expect
-from marketplace.identity.likeness import signs_of_one_human
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
 from marketplace.ledger.chart import TITLES
+from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.formats import read_cents
 from marketplace.web.i18n import language
 from marketplace.web.pages import see
@@ -56,14 +56,13 @@ class EndForm(Struct):
 async def rules(request: Asked) -> Template:
     """Show every rule, with those that wait for a second person first."""
     found = await list_rules()
-    waiting = {row.proposed_by for row in found if row.approved is None and row.proposed_by != request.user.person}
     return books_page(
         "bank_rules/rules.html",
         rules=found,
         title_of=_title,
         me=request.user.person,
         may_act=request.user.role == "finance",
-        signs={one: await signs_of_one_human(request.user.person, one) for one in waiting},
+        signs=await signs_of_proposers(request.user.person, found),
     )
 
 

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from marketplace.bookkeeping import years
 from marketplace.identity.guards import expect, recently_proved
-from marketplace.identity.likeness import signs_of_one_human
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, books_page
+from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.pages import see
 
 
@@ -43,7 +43,6 @@ async def show_years(request: Asked) -> Template:
     """Show the years: what the next to close hands on, what waits for a second person, and those that are closed."""
     found = await years.list_years()
     closable = await years.list_closable()
-    waiting = {row.proposed_by for row in found if row.approved is None and row.proposed_by != request.user.person}
     shown = [row.year for row in found if row.approved is None] or closable[:1]
     return books_page(
         "bookkeeping/years.html",
@@ -52,7 +51,7 @@ async def show_years(request: Asked) -> Template:
         ends={year: await years.year_end(year) for year in shown},
         me=request.user.person,
         may_act=request.user.role == "finance",
-        signs={one: await signs_of_one_human(request.user.person, one) for one in waiting},
+        signs=await signs_of_proposers(request.user.person, found),
     )
 
 

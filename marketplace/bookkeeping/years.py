@@ -22,14 +22,13 @@ from marketplace.bookkeeping.exports.fec import current_words
 from marketplace.bookkeeping.queries import SQL
 from marketplace.bookkeeping.tables import YearClose
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.errors import Conflict, NotAllowed, NotFound
-from marketplace.identity.likeness import signs_of_one_human
+from marketplace.errors import Conflict, NotFound
+from marketplace.ledger import two_people
 from marketplace.ledger.periods import closed_until
 from marketplace.ledger.queries import AccountBalance, trial_balance
 from marketplace.web.formats import PARIS
 
 if TYPE_CHECKING:
-    from marketplace.database import Values
     from marketplace.identity.actors import Actor
 
 EARNED: Final = ("6", "7")
@@ -161,22 +160,12 @@ async def decide_year(close: uuid.UUID, actor: Actor, *, approve: bool) -> None:
         )
         if row is None:
             raise NotFound("Nobody proposed to close that year.")
-        if row.approved is not None:
-            raise Conflict("That close is decided already.")
-        if row.proposed_by == actor.person:
-            raise NotAllowed("You proposed it: someone else must decide.")
-        decision: Values = {
-            YearClose.decided_by: actor.person,
-            YearClose.decided_at: clock.now(),
-            YearClose.approved: approve,
-        }
-        await YearClose.update(decision).where(YearClose.id == close)
-        signs = await signs_of_one_human(actor.person, row.proposed_by)
+        who = await two_people.decide(YearClose, close, row, actor, approve=approve)
         await note_action(
             actor,
             "year_closed" if approve else "year_close_refused",
             str(row.year),
-            after={"amount_minor": row.result_minor} | ({"alike": ", ".join(signs)} if signs else {}),
+            after={"amount_minor": row.result_minor} | who,
         )
         if approve:
             await _ask_file(close, row.year, actor)

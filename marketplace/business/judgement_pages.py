@@ -17,6 +17,7 @@ from marketplace.business.queries import bounds_of, moved_on
 from marketplace.identity.guards import expect
 from marketplace.ledger import chart
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
+from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import see
 from marketplace.web.sorting import as_file, euros
@@ -61,6 +62,7 @@ async def roles(request: Asked, since: Text = "", until: Text = "") -> Template:
         since=first,
         until=last,
         me=request.user.person,
+        signs=await signs_of_proposers(request.user.person, judgements),
         may_act=request.user.role == "finance",
     )
 

@@ -19,14 +19,13 @@ from marketplace.business.queries import SQL
 from marketplace.business.tables import RevenueJudgement
 from marketplace.catalogue.tables import Offer
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
-from marketplace.ledger import chart
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.ledger import chart, two_people
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import judgement_to_decide
 from marketplace.messages.rules import Recipient
 
 if TYPE_CHECKING:
-    from marketplace.database import Values
     from marketplace.identity.actors import Actor
 
 ROLES: Final = ("principal", "agent")
@@ -129,15 +128,6 @@ async def decide_judgement(judgement: uuid.UUID, actor: Actor, *, approve: bool)
         row = await fetch_row(Proposed, by_id.lock_rows("UPDATE"))
         if row is None:
             raise NotFound("There is no such proposal.")
-        if row.approved is not None:
-            raise Conflict("That proposal is decided already.")
-        if row.proposed_by == actor.person:
-            raise NotAllowed("You proposed it: someone else must decide.")
-        decision: Values = {
-            RevenueJudgement.decided_by: actor.person,
-            RevenueJudgement.decided_at: clock.now(),
-            RevenueJudgement.approved: approve,
-        }
-        await RevenueJudgement.update(decision).where(RevenueJudgement.id == judgement)
+        who = await two_people.decide(RevenueJudgement, judgement, row, actor, approve=approve)
         verb = "judgement_approved" if approve else "judgement_refused"
-        await note_action(actor, verb, f"offer {row.offer}", after={"role": row.role})
+        await note_action(actor, verb, f"offer {row.offer}", after={"role": row.role} | who)

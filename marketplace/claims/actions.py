@@ -15,7 +15,7 @@ from marketplace.claims.queries import ClaimRow, get_claim
 from marketplace.claims.tables import Claim
 from marketplace.database import transaction
 from marketplace.errors import Conflict, Expired, NotAllowed
-from marketplace.identity.likeness import signs_of_one_human
+from marketplace.ledger.two_people import alike
 from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import claim_answered, claim_filed
@@ -110,7 +110,6 @@ async def decide(who: Actor, claim: uuid.UUID, *, agree: bool) -> None:
                 Claim.proposed_at: None,
             }
             await Claim.update(forgotten).where(Claim.id == claim)
-        signs = await signs_of_one_human(who.person, row.proposed_by)
         await note_action(
             who,
             "claim_decided" if agree else "claim_proposal_refused",
@@ -118,7 +117,7 @@ async def decide(who: Actor, claim: uuid.UUID, *, agree: bool) -> None:
             reason=row.answer,
             before={"outcome": ""},
             after={"outcome": row.proposal if agree else "", "refund_minor": row.refund_minor, "at": now.isoformat()}
-            | ({"alike": ", ".join(signs)} if signs else {}),
+            | await alike(who.person, row.proposed_by),
         )
 
 

@@ -18,6 +18,7 @@ from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked
 from marketplace.ledger.category_accounts import MAY_COUNTER, list_category_accounts, propose_category_account
 from marketplace.ledger.chart import TITLES
+from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.payments.balance import accounts_by_category
 from marketplace.web.i18n import language
 from marketplace.web.pages import see
@@ -51,6 +52,7 @@ async def categories(request: Asked) -> Template:
         accounts=[(code, f"{code} · {_title(code)}") for code in MAY_COUNTER],
         title_of=_title,
         me=request.user.person,
+        signs=await signs_of_proposers(request.user.person, proposals),
         may_act=request.user.role == "finance",
     )
 

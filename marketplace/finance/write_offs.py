@@ -13,13 +13,12 @@ from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.bank.matching import Match, match_lines
 from marketplace.database import fetch_row, fetch_rows, select, transaction
-from marketplace.errors import Conflict, NotAllowed, NotFound
+from marketplace.errors import Conflict, NotFound
 from marketplace.finance.exception_queries import SQL, ExceptionRow, get_exception
 from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.finance.tables import WriteOff
-from marketplace.identity.likeness import signs_of_one_human
-from marketplace.ledger import chart
+from marketplace.ledger import chart, two_people
 from marketplace.ledger.actions import record
 from marketplace.locks import lock
 from marketplace.messages.actions import send
@@ -29,7 +28,6 @@ from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payouts import actions as payouts
 
 if TYPE_CHECKING:
-    from marketplace.database import Values
     from marketplace.identity.actors import Actor
 
 
@@ -119,31 +117,20 @@ async def decide_write_off(write_off: uuid.UUID, actor: Actor, *, approve: bool)
         row = await fetch_row(WriteOffRow, by_id.lock_rows("UPDATE"))
         if row is None:
             raise NotFound("There is no such write-off.")
-        if row.approved is not None:
-            raise Conflict("That write-off is decided already.")
-        if row.proposed_by == actor.person:
-            raise NotAllowed("You proposed it: someone else must decide.")
-        if approve:
+        if approve and row.approved is None:
             current = await _get_writable(row.why, row.subject)
             if current.amount_minor != row.amount_minor:
                 raise Conflict("It is about another amount by now: refuse it, and propose it again.")
-        decision: Values = {
-            WriteOff.decided_by: actor.person,
-            WriteOff.decided_at: clock.now(),
-            WriteOff.approved: approve,
-        }
-        await WriteOff.update(decision).where(WriteOff.id == write_off)
+        who = await two_people.decide(WriteOff, write_off, row, actor, approve=approve)
         if approve:
             await _post(row)
-        signs = await signs_of_one_human(actor.person, row.proposed_by)
         await note_action(
             actor,
             "write_off_approved" if approve else "write_off_refused",
             f"{row.why} {row.reference}",
             reason=row.reason,
             before={"approved": None},
-            after={"approved": approve, "amount_minor": row.amount_minor}
-            | ({"alike": ", ".join(signs)} if signs else {}),
+            after={"approved": approve, "amount_minor": row.amount_minor} | who,
         )
 
 

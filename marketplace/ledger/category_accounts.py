@@ -17,8 +17,8 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.database import fetch_row, fetch_rows, select, transaction
-from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
-from marketplace.ledger import chart
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.ledger import chart, two_people
 from marketplace.ledger.entry_kinds import ENTRY_KINDS
 from marketplace.ledger.tables import CategoryAccount
 from marketplace.messages.actions import send
@@ -26,7 +26,6 @@ from marketplace.messages.kinds import category_account_to_decide
 from marketplace.messages.rules import Recipient
 
 if TYPE_CHECKING:
-    from marketplace.database import Values
     from marketplace.identity.actors import Actor
 
 MAY_COUNTER: Final = (
@@ -132,20 +131,11 @@ async def decide_category_account(proposal: uuid.UUID, actor: Actor, *, approve:
         row = await fetch_row(Proposed, by_id.lock_rows("UPDATE"))
         if row is None:
             raise NotFound("There is no such proposal.")
-        if row.approved is not None:
-            raise Conflict("That proposal is decided already.")
-        if row.proposed_by == actor.person:
-            raise NotAllowed("You proposed it: someone else must decide.")
-        decision: Values = {
-            CategoryAccount.decided_by: actor.person,
-            CategoryAccount.decided_at: clock.now(),
-            CategoryAccount.approved: approve,
-        }
-        await CategoryAccount.update(decision).where(CategoryAccount.id == proposal)
+        who = await two_people.decide(CategoryAccount, proposal, row, actor, approve=approve)
         await note_action(
             actor,
             "category_account_approved" if approve else "category_account_refused",
             row.category,
             reason=row.reason,
-            after={"account": row.account},
+            after={"account": row.account} | who,
         )

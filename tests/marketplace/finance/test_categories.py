@@ -80,6 +80,8 @@ async def test_two_people_give_a_category_its_account_on_a_page_and_the_month_cl
         assert (await sent(ada, f"/{proposal}", decision="approve")).status_code == 403
         assert await balance(chart.STRIPE) == 0
         assert "1 proposed account waits for a second person" in text_of(await bob.get("/en/finance"))
+        await execute("UPDATE person SET name = 'Ada Byron' WHERE staff_role = 'finance'")
+        assert "You and Ada Byron have the same name" in text_of(await bob.get("/en/finance/categories"))
         assert (await sent(bob, f"/{proposal}", decision="approve")).status_code == 303
         assert (await sent(bob, f"/{proposal}", decision="refuse")).status_code == 409
         page = text_of(await eve.get("/en/finance/categories"))
@@ -94,7 +96,9 @@ async def test_two_people_give_a_category_its_account_on_a_page_and_the_month_cl
     assert await in_the_way(month) == {}
     await close_month(month, await make_staff("Ada"))
     assert await kinds_written() == ["category_account_to_decide"]
-    verbs = [row.verb for row in (await list_actions()).rows]
+    actions = (await list_actions()).rows
+    assert [row.became.get("alike") for row in actions if row.verb == "category_account_approved"] == ["name"]
+    verbs = [row.verb for row in actions]
     assert [verb for verb in verbs if verb.startswith("category")] == [
         "category_account_approved",
         "category_account_proposed",
