@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from piccolo.table import Table
 
+    from marketplace.database import Values
     from marketplace.identity.actors import Actor
 
 
@@ -40,7 +41,7 @@ async def decide(
         raise Conflict("That is decided already.")
     if row.proposed_by == actor.person:
         raise NotAllowed("You proposed it: someone else must decide.")
-    decision = {"decided_by": actor.person, "decided_at": clock.now(), "approved": approve}
+    decision: Values = {"decided_by": actor.person, "decided_at": clock.now(), "approved": approve}
     await table.update(decision).where(table._meta.primary_key == proposal)  # noqa: SLF001 (Piccolo has no other way)
     return await alike(actor.person, row.proposed_by)
 
@@ -51,7 +52,7 @@ async def alike(one: uuid.UUID | None, other: uuid.UUID | None) -> dict[str, str
     return {"alike": ", ".join(signs)} if signs else {}
 
 
-async def signs_of_proposers(reader: uuid.UUID, rows: Iterable[Proposal]) -> dict[uuid.UUID, list[Sign]]:
+async def signs_of_proposers(reader: uuid.UUID | None, rows: Iterable[Proposal]) -> dict[uuid.UUID, list[Sign]]:
     """Return, for each other person whose proposal waits, what says that it may be the reader who would decide."""
     waiting = {row.proposed_by for row in rows if row.approved is None and row.proposed_by != reader}
     return {one: await signs_of_one_human(reader, one) for one in waiting}

@@ -219,6 +219,9 @@ def test_postings_clear_the_account() -> None:
     assert write_off_postings("charge_differs", -1) == [(chart.LOSSES, chart.PARTNERS, 1)]
     assert write_off_postings("event_failed", None) == []
     assert {code for code in EXCEPTIONS if may_write_off(code)} == {
+        "deposit_differs",
+        "penalty_unpaid",
+        "notice_without_line",
         "charge_without_payment",
         "charge_without_order",
         "charge_differs",
