@@ -41,6 +41,7 @@ from marketplace.bookkeeping import period_pages as bookkeeping_period_pages
 from marketplace.bookkeeping import trail_pages as bookkeeping_trail_pages
 from marketplace.bookkeeping import year_pages as bookkeeping_year_pages
 from marketplace.bucket_exports import pages as bucket_exports_pages
+from marketplace.business import funnel_pages as business_funnel_pages
 from marketplace.business import judgement_pages as business_judgement_pages
 from marketplace.business import pages as business_pages
 from marketplace.catalogue import api as catalogue_api
@@ -76,6 +77,8 @@ from marketplace.identity.guards import Identify, ProofTooOldError
 from marketplace.identity.rules import own_path
 from marketplace.identity_providers import pages as identity_providers_pages
 from marketplace.identity_providers.rules import read_providers
+from marketplace.interest import pages as interest_pages
+from marketplace.interest.actions import write_counts
 from marketplace.legal import pages as legal_pages
 from marketplace.links import pages as links_pages
 from marketplace.mail import pages as mail_pages
@@ -306,6 +309,7 @@ async def _lifespan(_: Litestar) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await write_counts()
         await database.close_pool()
 
 
@@ -383,6 +387,8 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     catalogue_pages.ROUTES,
     catalogue_api.ROUTES,
     search_routes.ROUTES,
+    interest_pages.ROUTES,
+    business_funnel_pages.ROUTES,
     chosen_zones_pages.ROUTES,
     requests_pages.ROUTES,
     claims_api.ROUTES,

@@ -33,6 +33,7 @@ SLICES = (
     "zones",
     "datasets",
     "catalogue",
+    "interest",
     "purchases",
     "chosen_zones",
     "search",

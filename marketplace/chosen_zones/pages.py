@@ -21,6 +21,7 @@ from marketplace.errors import Conflict, Invalid, NotAllowed, Refusal
 from marketplace.glance import centres
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
+from marketplace.interest.actions import count_preview
 from marketplace.map_layers.queries import name_zones, over
 from marketplace.web.i18n import gettext
 from marketplace.web.maps import MOST_TITLED_HEXES
@@ -80,6 +81,7 @@ async def preview(request: Asked, code: FromPath[str]) -> Template:
             )
     except Refusal as refusal:
         return again("chosen_zones/preview.html", refusal, **shown or await _shown(request, code, release, zones))
+    await count_preview(shown["listing"].code, request.user)
     return page("chosen_zones/preview.html", error="", **shown)
 
 

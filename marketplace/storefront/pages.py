@@ -23,6 +23,7 @@ from marketplace.delivery.queries import holds_release
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
+from marketplace.interest.actions import count_look
 from marketplace.links.pages import links_of
 from marketplace.local_time import local_day
 from marketplace.metadata import schema_org
@@ -117,6 +118,7 @@ async def dataset(
     series = await catalogue_queries.list_series(code)
     index = _index(series)
     meanings = columns(PRODUCTS[listing.product], _stated(listing, shown))
+    await count_look(code, request.headers.get("user-agent", ""), request.user)
     return page(
         "storefront/dataset.html",
         breaks={row.id: found for row, found in series},

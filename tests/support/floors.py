@@ -23,7 +23,7 @@ FLOORS = (
     {"zones", "map_layers"},
     {"datasets"},
     {"catalogue"},
-    {"stewardship"},
+    {"stewardship", "interest"},
     {"purchases"},
     {"subscriptions"},
     {
