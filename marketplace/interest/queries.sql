@@ -9,7 +9,7 @@ ON CONFLICT (dataset, day) DO UPDATE
 SET seen = listing_day.seen + excluded.seen, previewed = listing_day.previewed + excluded.previewed;
 
 -- name: list_interest
--- Of each dataset on sale or looked at: looks and questions on UTC days from $1 to $2, and prices asked from $3 until $4.
+-- Of each dataset, looks and questions on the UTC days from $1 to $2, and prices asked for from $3 until $4.
 WITH looked AS (
     SELECT dataset, sum(seen)::bigint AS seen, sum(previewed)::bigint AS previewed
     FROM listing_day

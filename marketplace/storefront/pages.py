@@ -38,6 +38,7 @@ from marketplace.purchases.rules import TRANSFER_FROM_MINOR
 from marketplace.search import finding, showing
 from marketplace.search.rules import PATH, read_state
 from marketplace.settings import settings
+from marketplace.storefront.coverage import cover
 from marketplace.storefront.maps_shown import draw_map, zones_of
 from marketplace.storefront.queries import list_running
 from marketplace.web.i18n import language
@@ -84,6 +85,7 @@ async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Te
     listings = results.listings
     latest = await catalogue_queries.list_priced_releases([listing.release for listing in listings.rows])
     prices = await catalogue_actions.prices_now(latest, now=clock.now())
+    pictures = await catalogue_queries.pictures(latest)
     return page(
         "storefront/catalogue.html",
         listings=listings,
@@ -95,7 +97,8 @@ async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Te
         summary=showing.summary(state)[:200],
         everything=url(PATH),
         prices=prices,
-        pictures=await catalogue_queries.pictures(latest),
+        pictures=pictures,
+        coverage=await cover(listings.rows, pictures),
         is_stranger=request.user is None and state.is_empty and number == 1,
         rates=_rates(0),
     )

@@ -45,6 +45,15 @@ def area_map(outlines: Outlines, *, title: str, over: Markup = NOTHING) -> Marku
     return framed(_land(outlines) + over, title, spoken, outlines.height)
 
 
+def coverage_map(outlines: Outlines, counts: Mapping[str, str], *, title: str, over: Markup = NOTHING) -> Markup:
+    """Draw areas, each with its count in words; `outlines` has one path an area, by its name."""
+    drawn = Markup().join(
+        Markup('<path class="q2" d="{}"><title>{}</title></path>').format(path, f"{name}: {counts[name]}")
+        for name, path in outlines.paths.items()
+    )
+    return framed(drawn + over, title, ", ".join(outlines.paths), outlines.height)
+
+
 def choosing_map(
     zones: Sequence[str],
     classes: Mapping[str, int],

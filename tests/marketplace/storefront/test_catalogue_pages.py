@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
+import h3
 import html5lib
 import obstore
 
 from marketplace import object_store
 from marketplace.identity import actions as identity
+from marketplace.privacy.geography import H3, OwnZones
 from marketplace.settings import settings
-from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop
+from marketplace.storefront.coverage import around
+from marketplace.zones.rules import read_zone_table
+from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop, rows_of
 from tests.marketplace.identity.site import Browser, text_of
 
 
@@ -63,6 +68,31 @@ async def test_search_reads_both_languages_beginnings_accents_and_anything_typed
         assert (await browser.get("/en/catalogue", params={"search": "x" * 201})).status_code in (400, 422)
         for number in ("0", "-1", "x", "99999999999"):
             assert (await browser.get("/en/catalogue", params={"page": number})).status_code in (400, 422)
+
+
+async def test_a_map_shows_where_there_is_data() -> None:
+    elsewhere = sorted(h3.grid_disk(h3.latlng_to_cell(45.19, 5.72, 7), 1))
+    await open_shop("lyon", "lyon-2")
+    await open_shop("grenoble", area="Grenoble", zones=elsewhere)
+    for code in ("lyon", "lyon-2"):
+        await make_release(code)
+    async with Browser() as browser:
+        before = await browser.get("/en/catalogue")
+        assert "<title>Lyon: 2 datasets</title>" in before.text
+        await make_release("grenoble", rows=rows_of(last_midnight() - dt.timedelta(days=7), elsewhere))
+        for language, words in (("en", "Where there is data"), ("fr", "Où il y a des données")):
+            both = await browser.get(f"/{language}/catalogue")
+            strict(both.text)
+            assert words in text_of(both)
+            assert "<title>Grenoble: 1 " in both.text
+            assert f"/{language}/datasets/grenoble" in both.text
+        assert "/fr/catalogue?search=Lyon" in both.text
+        assert "<title>Lyon: " not in (await browser.get("/en/catalogue?search=grenoble")).text
+    ring = around(elsewhere, H3)
+    assert ring[0] == ring[-1]
+    assert len(ring) < len(elsewhere) * 6
+    own = OwnZones.of("t", "d", read_zone_table("code,name\nA,A\n")[0])
+    assert around(["A"], own) == [], "no outline, no map"
 
 
 async def test_the_catalogue_is_paged_and_asks_no_query_a_row() -> None:
