@@ -85,7 +85,7 @@ class Notice:
 
 def is_notice(data: bytes) -> bool:
     """Return whether a file says that it is a notification (camt.054)."""
-    return b"camt.054" in data[:2000]
+    return data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"camt.054" in data[:2000]
 
 
 def read_notices(data: bytes) -> list[Notice]:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketplace import clock
+from marketplace import clock, object_store
 from marketplace.auctions import award as ending
 from marketplace.auctions import eligibility
+from marketplace.business.judgements import list_presented
+from marketplace.business.queries import bounds_of, list_revenue
+from marketplace.claims.actions import decide, file_claim, propose
 from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.embedded.bank import Bank
@@ -24,6 +27,7 @@ from marketplace.ledger.queries import balance
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
 from marketplace.stripe_accounts.transfers import connected_account
+from marketplace.subscriptions.actions import deliver, subscribe
 from tests.marketplace.auctions.test_money import announced, bid, end
 from tests.marketplace.bookkeeping.test_exports import PROGRAMS, checked, written
 from tests.marketplace.earnings.sales import close_month
@@ -33,6 +37,7 @@ from tests.marketplace.payments.test_off_session import save
 from tests.marketplace.payouts import payees
 from tests.marketplace.purchases import shop
 from tests.marketplace.purchases.test_disputes import fund
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -101,6 +106,36 @@ async def auction_it(stripe: Any, release: uuid.UUID, ann: uuid.UUID) -> None:
     assert await balance(chart.FORFEITED_DEPOSITS) < 0
 
 
+async def subscribe_and_claim(stripe: Any, market: Any) -> None:
+    """Have a subscription bring the next release, charged to a saved card, and give back a part of a sale that was claimed."""
+    await execute("UPDATE dataset SET cadence = 'week'")
+    await save(stripe, market.partner, token="tok_visa")
+    await subscribe(market.partner, "lyon", releases=4, subscription=uuid.uuid4())
+    now = clock.now()
+    release = await shop.seal_release(rows=201, period=(now - dt.timedelta(days=8), now - dt.timedelta(days=1)))
+    manifest = await object_store.get(object_store.private_key(market.release, "manifest.parquet"))
+    await object_store.put(object_store.private_key(release, "manifest.parquet"), manifest)
+    await as_owner("ALTER TABLE release DISABLE TRIGGER sealed_for_ever")
+    await execute(
+        """UPDATE release SET contributors = like_it.contributors, total_weight = like_it.total_weight,
+                  manifest_sha256 = like_it.manifest_sha256, published_people = like_it.published_people,
+                  noise_variance_micro = 0
+           FROM release AS like_it WHERE release.id = $1 AND like_it.id = $2""",
+        release,
+        market.release,
+    )
+    await as_owner("ALTER TABLE release ENABLE TRIGGER sealed_for_ever")
+    assert await deliver() == 1
+    await scenes.jobs()
+    sold = await fetch_value("SELECT state FROM purchase_order WHERE release = $1", release)
+    assert sold == "paid", "the subscription's release is charged"
+    claim, nora, samir = uuid.uuid4(), await make_staff("Nora"), await make_staff("Samir")
+    order = scenes.named("card", "order")
+    await file_claim(market.partner, order, "wrong_figures", "A zone is empty on Sunday.", claim=claim)
+    await propose(nora, claim, "refund", "Sunday was lost.", refund_minor=1_000)
+    await decide(samir, claim, agree=True)
+
+
 async def pay_subscribers(stripe: Any) -> None:
     """Pay two by bank, of whom one's account is closed, and one through Stripe."""
     await payees.give_details(1, 2)
@@ -123,6 +158,12 @@ async def pay_subscribers(stripe: Any) -> None:
     assert states == [(1, "settled"), (2, "failed"), (3, "settled")]
 
 
+def last_year() -> tuple[dt.date, dt.date]:
+    """Return the first and the last of the days that the books are of."""
+    today = clock.now().date()
+    return today - dt.timedelta(days=365), today + dt.timedelta(days=1)
+
+
 async def unmatched() -> list[str]:
     await reconcile()
     return [row.why for row in (await list_exceptions()).rows]
@@ -133,6 +174,7 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
     market = await scenes.shop()
     await sell_in_every_way(stripe)
     await auction_it(stripe, market.release, market.partner)
+    await subscribe_and_claim(stripe, market)
     for _ in range(3):
         await scenes.jobs()
     assert await unmatched() == []
@@ -148,6 +190,11 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
         assert await balance(chart.SUBSCRIBERS_IN_TRANSIT) == 0
         comparison = await last_run()
         assert (comparison.stripe_minor - comparison.ledger_minor, comparison.unmatched) == (0, 0)
+        ways = {row.key: row.net_minor for row in await list_revenue("way", *last_year())}
+        assert set(ways) == {"posted", "auction", "subscription"}
+        assert sum(ways.values()) == -(await balance(chart.LICENCES_SOLD)), "each euro sold was sold in one way"
+        presented = await list_presented(*bounds_of(*last_year()))
+        assert sum(row.presented_minor for row in presented) == sum(ways.values())
         clerk = await make_staff("Nadia")
         year = clock.now().year
         days = dt.date(year, 1, 1), dt.date(year, 12, 31)
