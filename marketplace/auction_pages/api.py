@@ -262,7 +262,7 @@ async def transcript_api(auction: FromPath[uuid.UUID]) -> Response[bytes]:
 
 @get(
     ["/api/v1/auctions/{auction:uuid}/stream", "/auctions/{auction:uuid}/stream"],
-    opt=expect("anyone", stranger=200),
+    opt=expect("anyone", stranger=200) | {"files": ["text/event-stream"]},
     include_in_schema=False,
 )
 async def stream(auction: FromPath[uuid.UUID], last: Position = None, since: Since = None) -> Stream:

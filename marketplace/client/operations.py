@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Confirmed,
         Datasets,
         DatasetWithReleases,
+        Density,
         DensityRequest,
         Dictionary,
         Entitlement,
@@ -264,9 +265,9 @@ class Operations(Calls):
         """Show the last of what concerns the partner as an Atom feed (RFC 4287)."""
         return self.open("GET", "/api/v1/events.atom")
 
-    def retrieve(self, body: DensityRequest, *, x_correlator: str | None = None) -> dict[str, Any]:
+    def retrieve(self, body: DensityRequest, *, x_correlator: str | None = None) -> Density:
         """Retrieve people per square kilometre, by hour and geohash, of what the partner bought (CAMARA Population Density Data)."""
-        answer: dict[str, Any] = self.ask(
+        answer: Density = self.ask(
             "POST", "/api/camara/population-density-data/v0/retrieve", headers={"x-correlator": x_correlator}, body=body
         )
         return answer

@@ -155,6 +155,25 @@ class Datasets(TypedDict):
     instead: dict[str, Any]
 
 
+class Density(TypedDict):
+    """Density."""
+
+    timedPopulationDensityData: list[Timed]
+    status: str
+    statusInfo: NotRequired[str | None]
+    operationId: NotRequired[str | None]
+
+
+class DensityEstimation(TypedDict):
+    """Density estimation."""
+
+    geohash: str
+    maxPplDensity: int
+    minPplDensity: int
+    pplDensity: int
+    dataType: Literal["DENSITY_ESTIMATION"]
+
+
 class DensityRequest(TypedDict):
     """Density request."""
 
@@ -301,6 +320,13 @@ class Lot(TypedDict):
     dataset: str
 
 
+class LowDensity(TypedDict):
+    """Low density."""
+
+    geohash: str
+    dataType: Literal["LOW_DENSITY"]
+
+
 class Me(TypedDict):
     """Me."""
 
@@ -308,6 +334,13 @@ class Me(TypedDict):
     company: str
     vetted: bool
     sandbox: bool
+
+
+class NoData(TypedDict):
+    """No data."""
+
+    geohash: str
+    dataType: Literal["NO_DATA"]
 
 
 class OfferedAuction(TypedDict):
@@ -625,6 +658,14 @@ class Terms(TypedDict):
     lines_en: str
     months: int
     usage_right: str
+
+
+class Timed(TypedDict):
+    """Timed."""
+
+    startTime: str
+    endTime: str
+    cellPopulationDensityData: list[NoData | LowDensity | DensityEstimation]
 
 
 class Trial(TypedDict):

@@ -156,7 +156,7 @@ async def _of_assertion(assertion: str, now: dt.datetime) -> Credential | None:
         key = (jwk.RSAKey if algorithm == "RS256" else jwk.ECKey).import_key(row.public_key)
         token = jwt.decode(assertion, key, algorithms=[algorithm])
         until, begun = int(token.claims["exp"]), int(token.claims["iat"])
-    except (errors.JoseError, ValueError, KeyError, IndexError, TypeError):
+    except (errors.JoseError, ValueError, KeyError, IndexError, TypeError, OverflowError):
         return None
     is_ours = token.claims.get("aud") == f"{settings().url}{rules.PATH}"
     is_fresh = now.timestamp() < until <= begun + rules.ASSERTION_LASTS.total_seconds()

@@ -18,7 +18,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect
 from marketplace.identity.guards import partner as is_partner
 from marketplace.population_density import actions, callbacks, rules
-from marketplace.population_density.rules import Accepted, DensityError, DensityRequest
+from marketplace.population_density.rules import Accepted, Density, DensityError, DensityRequest
 
 Asked = Request[Actor, Any, Any]
 CORRELATOR: Final = "x-correlator"
@@ -66,7 +66,10 @@ def _echoed(request: Request[Any, Any, Any]) -> dict[str, str]:
     opt=expect("partner", scope="downloads") | {"refused": ERROR},
     tags=["population density"],
     status_code=200,
-    responses={202: ResponseSpec(Accepted, description="The answer will be posted to the sink.")},
+    responses={
+        200: ResponseSpec(Density, description="People per square kilometre, hour by hour and cell by cell."),
+        202: ResponseSpec(Accepted, description="The answer will be posted to the sink."),
+    },
     exception_handlers={DensityError: refused, Invalid: refused, NotAllowed: refused, HTTPException: refused},
 )
 async def retrieve(request: Asked, data: JSONBody[DensityRequest], correlator: Correlator = None) -> Response[Any]:
