@@ -186,6 +186,9 @@ async def letting_in_again(passes: Passes) -> None:
     anew = await enter_by(passes.another(), "a browser")
     assert anew not in (first, member, second)
     assert await enter_by(passes.another(), "a browser") == anew
+    await identity.refuse_partner(company, "It asks a thousand times a minute.")
+    assert await enter_by(passes.another(), "a browser") == anew
+    assert await fetch_value("SELECT vetted_at IS NULL AND refused_reason <> '' FROM partner WHERE id = $1", company)
     await identity.erase_person(anew)
     assert await enter_by(passes.another(), "a browser") != anew, "even so"
 
