@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import sys
 import uuid
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from marketplace import clock
 from marketplace.identity import actions as identity
 from marketplace.identity import key_actions
 from marketplace.operators import actions as operators
@@ -71,7 +73,8 @@ async def test_schemathesis_finds_no_contradiction(
     for limit in ("PARTAGE_ADDRESS_LIMIT", "PARTAGE_KEY_LIMIT"):
         monkeypatch.setenv(limit, "0")
     settings.cache_clear()
-    await open_shop()
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    await open_shop(period=(hour - dt.timedelta(days=31), hour - dt.timedelta(days=3)))  # a card asks for whole hours
     partner = await make_partner()
     await identity.vet_partner(partner, "a steward")
     partners = await key_actions.create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")

@@ -32,7 +32,8 @@ print(done.returncode, (done.stdout + done.stderr).count("WARNING"), done.stdout
 BUY = """
 import sys, uuid
 from client import AuthenticatedClient
-from client.api.datasets import list_datasets
+from client.api.auctions import auctions_api
+from client.api.datasets import get_dataset, list_datasets
 from client.api.purchases import list_payment_methods, order_quote, show_order, show_terms
 from client.api.quotes import request_quote
 from client.api.subscriptions import subscribe
@@ -40,12 +41,14 @@ from client.models import OrderRequest, OrderRequestPayBy, Problem, QuoteRequest
 from client.models import SubscriptionRequest, SubscriptionRequestReleases
 site, key = sys.argv[1:]
 client = AuthenticatedClient(base_url=site, token=key)
-[dataset] = list_datasets.sync(client=client, search="lyon")["datasets"]
-wanted = QuoteRequest(release=uuid.UUID(dataset["release"]))
+[dataset] = list_datasets.sync(client=client, search="lyon").datasets
+assert get_dataset.sync(dataset.code, client=client).releases[0].id == dataset.release
+assert auctions_api.sync(client=client).auctions == []
+wanted = QuoteRequest(release=dataset.release)
 quote = request_quote.sync(client=client, body=wanted, idempotency_key=str(uuid.uuid4()))
-terms = show_terms.sync(quote["terms"], client=client)
+terms = show_terms.sync(quote.terms, client=client)
 assert terms.months == 12
-stale = OrderRequest(quote=uuid.UUID(quote["id"]), terms="standard-0")
+stale = OrderRequest(quote=quote.id, terms="standard-0")
 refused = order_quote.sync(client=client, body=stale, idempotency_key="stale")
 assert isinstance(refused, Problem) and refused.status == 409, refused
 [method] = list_payment_methods.sync(client=client).payment_methods
@@ -54,7 +57,7 @@ asked = OrderRequest(quote=stale.quote, terms=terms.code, pay_by=OrderRequestPay
 order = order_quote.sync(client=client, body=asked, idempotency_key="mine-1")
 assert show_order.sync(order.id, client=client).payment_url is None
 page = request_quote.sync(client=client, body=wanted, idempotency_key=str(uuid.uuid4()))
-asked = OrderRequest(quote=uuid.UUID(page["id"]), terms=terms.code, reason="For our other shop")
+asked = OrderRequest(quote=page.id, terms=terms.code, reason="For our other shop")
 by_page = order_quote.sync(client=client, body=asked, idempotency_key="mine-2")
 assert show_order.sync(by_page.id, client=client).payment_url == by_page.payment_url
 asked = SubscriptionRequest(dataset="lyon", releases=SubscriptionRequestReleases(4))
