@@ -78,7 +78,7 @@ async def enter(text: str, browser: str) -> uuid.UUID:
         partner_id=given.company_id,
     )
     if not await Partner.exists().where(Partner.id == partner, Partner.refused_reason.is_not_null()):
-        await vet_partner(partner, "sandbox")  # whom the sandbox's own staff refused stays refused
+        await vet_partner(partner, "sandbox")  # a company that the sandbox's own staff refused stays refused
     if not await _find_administrator(partner):  # The last of its people erased themselves there: somebody begins anew.
         email = f"{given.company_id}@{NOBODYS_DOMAIN}"
         code = await invite_colleague(partner, email=email, name="Sandbox", invitation_id=uuid.uuid4())
