@@ -112,6 +112,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         sam = someone(chromium, webs[0].url, "sam@operator.example")
         sam.goto(f"{webs[0].url}/en/auctions/{auction}")
         assert "Bids accepted" in sam.inner_text("[data-activity]")
+        assert sam.is_visible("[data-cancel]")
         ann.goto(f"{webs[0].url}/en/auctions/{auction}")
         ann.fill("input[name=amount]", "50")
         ann.click("main form[action$=bids] .button")
@@ -152,6 +153,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         is_accessible(bob)
         sam.wait_for_selector("[data-activity] >> text=it is below the minimum", timeout=15_000)
         sam.wait_for_function("document.querySelectorAll('[data-activity] tbody tr').length === 3")
+        assert not sam.is_visible("[data-cancel]"), "which nobody can any more"
         is_accessible(sam)
         shoot(sam, "auction-steward")
         shoot(ann, "auction-en-light")

@@ -96,6 +96,7 @@
     if (state.log.length && state.price_minor !== null) redraw();
     if (state.log.length) lookAgain();
     write("bids", String(state.bids));
+    show("cancel", state.bids === 0);
     ends();
     show("extended", state.extended);
     if (box.dataset.me && state.leader) {

@@ -42,6 +42,7 @@ async def test_two_partners_bid_against_each_other_on_the_page() -> None:
         shown = await ann.get(answer.headers["location"])
         assert "Accepted: you lead." in text_of(shown)
         assert "Your maximum: €50.00." in text_of(shown)
+        assert "only more than your own maximum counts" in text_of(shown)
         assert "Your maximum" not in text_of(await nobody.get(f"/en/auctions/{auction}?bid={form}"))
         low = await bob.submit(f"/en/auctions/{auction}/bids", {"amount": "2"})
         assert low.status_code == 422
