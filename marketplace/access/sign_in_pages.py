@@ -29,6 +29,8 @@ from marketplace.identity.rules import clean_reference, device_of, own_path, pla
 from marketplace.identity.sessions import end_session, find_half_signed_in, home_of, way_on
 from marketplace.identity.vat_checks import confirm_vat
 from marketplace.identity_providers.rules import read_providers
+from marketplace.recovery import actions as recovery
+from marketplace.recovery.way_back import regain_line
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.i18n import language
@@ -185,10 +187,12 @@ async def activation_page() -> Template:
 
 @post("/activate", opt=expect("anyone"), status_code=200)
 async def activate(request: Asked, data: Annotated[Activation, Body(media_type=FORM)]) -> Response[Any] | Template:
-    """Claim a line and sign in as its holder."""
+    """Claim a line, or get back into one's own by a new letter, and sign in as its holder."""
     try:
-        person = await actions.claim_line(
-            clean_reference(data.reference),
+        line = clean_reference(data.reference)
+        holder = await regain_line(line, data.code, email=data.email, password=data.password)
+        person = holder or await actions.claim_line(
+            line,
             data.code,
             email=data.email,
             name=data.name,
@@ -198,7 +202,7 @@ async def activate(request: Asked, data: Annotated[Activation, Body(media_type=F
         )
     except Refusal as refusal:
         return again("access/activate.html", refusal, form=data)
-    return await _entered(request, person, "/welcome", data.email)
+    return await _entered(request, person, "/earnings" if holder else "/welcome", data.email)
 
 
 @get("/join/{code:str}", opt=expect("anyone", stranger=200))
@@ -246,7 +250,7 @@ async def change_password(
     """Change the password; every other browser is signed out."""
     person = await _me(request)
     try:
-        await actions.change_password(person.id, data.current, data.password)
+        await recovery.change_password(person.id, data.current, data.password)
     except Refusal as refusal:
         return again("access/profile.html", refusal, changed=False, person=person)
     return await _entered(request, person.id, "/profile?changed=1", person.email)

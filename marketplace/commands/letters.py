@@ -26,6 +26,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a new code for this line alone, in place of the one it has; may be repeated",
     )
     whose.add_argument(
+        "--holder",
+        type=int,
+        action="append",
+        default=[],
+        metavar="REFERENCE",
+        help="a code with which the holder of this claimed line gets back in, who lost mailbox and password; may be repeated",
+    )
+    whose.add_argument(
         "--again", action="store_true", help="new codes too for the lines whose letters were lost or never used"
     )
 
@@ -37,7 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     async def story() -> int:
         from marketplace.operators.letters import write_letters
 
-        done = await write_letters(arguments.out, arguments.line, again=arguments.again)
+        done = await write_letters(
+            arguments.out, arguments.line or arguments.holder, again=arguments.again, held=bool(arguments.holder)
+        )
         if not done.codes:
             print("No letters: every line in force has its code, or is claimed.")
         elif done.was_finished:

@@ -14,6 +14,7 @@ from marketplace.commands import (
     demo,
     doctor,
     dry_run,
+    factors,
     ingest,
     init,
     jobs,
@@ -62,6 +63,7 @@ COMMANDS: Final = tuple(
         objects,
         security_log,
         sessions,
+        factors,
         witness,
         stripe_counterpart,
     )

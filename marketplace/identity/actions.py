@@ -20,10 +20,10 @@ from marketplace.identity.likeness import note_shared_browser
 from marketplace.identity.lines import new_code, plain_code
 from marketplace.identity.queries import SQL, find_company
 from marketplace.identity.rules import digest
-from marketplace.identity.tables import Invitation, Partner, Person, Session, SignInAttempt, Subscriber
+from marketplace.identity.tables import Invitation, Partner, Person, SignInAttempt, Subscriber
 from marketplace.locks import lock
 from marketplace.messages.actions import send
-from marketplace.messages.kinds import invitation, new_device, partner_refused, partner_vetted, password_changed
+from marketplace.messages.kinds import invitation, new_device, partner_refused, partner_vetted
 from marketplace.messages.links import link_token
 from marketplace.messages.rules import Recipient
 
@@ -317,28 +317,6 @@ async def accept_invitation(code: str, password: str, language: str, *, form: uu
     raise Expired("This invitation was used or is over; ask for another one.")
 
 
-async def change_password(person: uuid.UUID, current: str, new: str) -> None:
-    """Change a password and end every session of the person; refuses a wrong current one."""
-    found = await fetch_row(PersonToCheck, select(PersonToCheck, Person).where(Person.id == person))
-    if found is None:
-        raise NotFound("There is no such person.")
-    identity = names.unseal(_as_sealed(found))
-    attempt = await begin_attempt(f"person:{person}")
-    if not await passwords.matches(found.password_hash, current):
-        await fail(attempt, "password", person)
-        raise rules.WrongSecret("The current password is wrong.")
-    await forgive(attempt)
-    rules.check_password(new, identity.email, identity.name)
-    hashed = await passwords.hash_password(new)
-    async with transaction():
-        changed: Values = {Person.password_hash: hashed}
-        await Person.update(changed).where(Person.id == person)
-        await Session.delete().where(Session.person == person)
-        await note_access(person, "password_changed")
-        to = [Recipient("person", str(person))]
-        await send(password_changed.KIND, f"{person} {clock.now().isoformat()}", to)
-
-
 async def erase_person(person: uuid.UUID) -> None:
     """Delete a person's identity, sessions and keys included; the pseudonymous line and every book stay.
 
@@ -360,7 +338,11 @@ async def erase_person(person: uuid.UUID) -> None:
         if not await Person.delete().where(Person.id == person).returning(Person.id):
             return
         await note_access(person, "person_erased")
-        free: Values = {Subscriber.claimed_at: None, Subscriber.erased_at: clock.now()}
+        free: Values = {
+            Subscriber.claimed_at: None,
+            Subscriber.activation_code_hash: None,
+            Subscriber.erased_at: clock.now(),
+        }
         if found.subscriber is not None:
             await Subscriber.update(free).where(Subscriber.reference == found.subscriber)
         if not await Person.exists().where(Person.email.is_in(names.stored_as(email))):  # else whose gave it too

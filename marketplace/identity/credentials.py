@@ -1,6 +1,6 @@
-"""What getting back in changes: a password without the old one, and whether an address is known to be the person's.
+"""What getting back in changes: a password, and whether an address is known to be the person's.
 
-Who calls has checked by a letter's link that it is them.
+Who calls has checked by a letter's link, or by the present password, that it is them.
 """
 
 from __future__ import annotations
@@ -74,12 +74,15 @@ async def hash_new_password(person: uuid.UUID, password: str) -> str:
     return await passwords.hash_password(password)
 
 
-async def set_password(person: uuid.UUID, hashed: str) -> None:
-    """Change a password and end every session of the person, in the caller's transaction."""
+async def set_password(person: uuid.UUID, hashed: str, *, verb: str) -> None:
+    """Change a password and end every session of the person, in the caller's transaction.
+
+    verb: what the audit trail calls it.
+    """
     changed: Values = {Person.password_hash: hashed}
     await Person.update(changed).where(Person.id == person)
     await Session.delete().where(Session.person == person)
-    await note_access(person, "password_reset")
+    await note_access(person, verb)
 
 
 async def confirm_email(person: uuid.UUID) -> None:

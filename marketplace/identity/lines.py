@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -17,7 +18,8 @@ from marketplace import clock
 from marketplace.database import copy_columns, execute, execute_long, fetch_scalar, transaction
 from marketplace.errors import Conflict
 from marketplace.identity.queries import SQL
-from marketplace.identity.tables import LineTable, Subscriber
+from marketplace.identity.rules import digest
+from marketplace.identity.tables import LineTable, Person, Subscriber
 from marketplace.locks import lock
 
 if TYPE_CHECKING:
@@ -97,6 +99,29 @@ async def set_activation_code(reference: int, code_hash: str) -> None:
     """Let the code with this digest activate a line that nobody claimed, in place of any earlier one."""
     changed: Values = {Subscriber.activation_code_hash: code_hash}
     await Subscriber.update(changed).where(Subscriber.reference == reference, Subscriber.claimed_at.is_null())
+
+
+async def issue_way_back(reference: int) -> str | None:
+    """Make a code for a letter with which a line's holder gets back in, in place of any earlier one; None without a holder."""
+    code = new_code()
+    held = (Subscriber.reference == reference) & Subscriber.claimed_at.is_not_null()
+    changed: Values = {Subscriber.activation_code_hash: digest(plain_code(code))}
+    return code if await Subscriber.update(changed).where(held).returning(Subscriber.reference) else None
+
+
+async def find_holder(reference: int, code: str) -> uuid.UUID | None:
+    """Return the person who claimed a line, by the code of the letter that they got since."""
+    fits = (Subscriber.reference == reference) & (Subscriber.activation_code_hash == digest(plain_code(code)))
+    if not await Subscriber.exists().where(fits, Subscriber.claimed_at.is_not_null()):
+        return None
+    return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(Person.subscriber == reference))
+
+
+async def use_way_back(reference: int, code: str) -> bool:
+    """Use the code of a holder's letter, in the caller's transaction; False where it was used or replaced meanwhile."""
+    used: Values = {Subscriber.activation_code_hash: None}
+    fits = (Subscriber.reference == reference) & (Subscriber.activation_code_hash == digest(plain_code(code)))
+    return bool(await Subscriber.update(used).where(fits).returning(Subscriber.reference))
 
 
 def new_code() -> str:

@@ -133,6 +133,8 @@ HEADINGS = {
     "address_change_undone": "Change of address undone",
     "factor_added": "Second factor added",
     "factor_removed": "Second factor removed",
+    "factors_removed": "All second factors removed",
+    "way_back_made": "Letter to get back in written",
     "recovery_codes_renewed": "Recovery codes renewed",
     "recovery_code_used": "Recovery code used",
     "key_made": "API key made",

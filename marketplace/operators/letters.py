@@ -24,6 +24,7 @@ from marketplace.identity.actions import issue_activation_codes
 from marketplace.locks import lock
 from marketplace.operators.queries import list_lines_without_code
 from marketplace.operators.tables import LetterRun
+from marketplace.recovery.way_back import write_ways_back
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -40,11 +41,12 @@ class Letters(Struct, frozen=True):
     was_finished: bool
 
 
-async def write_letters(out: Path, lines: Sequence[int] = (), *, again: bool = False) -> Letters:
+async def write_letters(out: Path, lines: Sequence[int] = (), *, again: bool = False, held: bool = False) -> Letters:
     """Write a fresh activation code for each line in force that has none and that nobody claimed, and return how many.
 
     lines: write those instead, whether they have a code or not; their earlier codes stop working. again: the lines whose
-    codes nobody used get new ones too. Refused: a file that is there already, and a line that is unknown or claimed.
+    codes nobody used get new ones too. held: the lines are claimed, and their holders get back in with the code. Refused: a
+    file that is there already, and a line that is unknown, or claimed where it must not be, or not where it must.
     Where no line needs a code no file is written.
     """
     part = out.with_name(f"{out.name}.part")
@@ -54,7 +56,7 @@ async def write_letters(out: Path, lines: Sequence[int] = (), *, again: bool = F
         await lock("letters")
         finished = await _codes_in(part)
         if not finished:
-            batches = _these(lines) if lines else _all(again=again)
+            batches = _these(lines, held=held) if lines else _all(again=again)
             codes, sha256 = await _write(part, batches)
             if codes:
                 run = LetterRun(id=uuid.uuid4(), at=clock.now(), codes=codes, sha256=sha256)
@@ -84,10 +86,15 @@ async def _all(*, again: bool) -> AsyncIterator[list[tuple[int, str]]]:
         after = batch[-1]
 
 
-async def _these(lines: Sequence[int]) -> AsyncIterator[list[tuple[int, str]]]:
-    issued = await issue_activation_codes(sorted(set(lines)))
+async def _these(lines: Sequence[int], *, held: bool) -> AsyncIterator[list[tuple[int, str]]]:
+    issued = await (write_ways_back if held else issue_activation_codes)(sorted(set(lines)))
+    if held and (unheld := sorted(set(lines) - {line for line, _ in issued})):
+        raise NotFound("Nobody holds the line {line}: write its first letter with --line.", line=unheld[0])
     if lacking := sorted(set(lines) - {line for line, _ in issued}):
-        raise NotFound("The line {line} is not known here, or is claimed already.", line=lacking[0])
+        raise NotFound(
+            "The line {line} is not known here, or is claimed already: --holder lets its holder back in.",
+            line=lacking[0],
+        )
     yield issued
 
 

@@ -20,7 +20,7 @@ from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Expired, NotFound
 from marketplace.identity import credentials, rules
-from marketplace.identity.guessing import begin_attempt
+from marketplace.identity.guessing import begin_attempt, fail, forgive
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import confirm_address, password_changed, password_reset
 from marketplace.messages.links import link_token, mark_of
@@ -29,6 +29,8 @@ from marketplace.recovery.tables import AddressChange, ResetLink
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from marketplace.database import Values
 
 LINK_LASTS: Final = dt.timedelta(minutes=30)
@@ -107,13 +109,36 @@ async def reset_password(link: str, password: str, account: uuid.UUID | None = N
         unused = (ResetLink.id == row) & ResetLink.used_at.is_null()
         if not await ResetLink.update(used).where(unused).returning(ResetLink.id):
             raise Expired(GONE)
-        theirs = ResetLink.person.is_in([one.id for one in choices])
-        await ResetLink.update(used).where(theirs, ResetLink.used_at.is_null())
-        await credentials.set_password(person, hashed)
+        await credentials.set_password(person, hashed, verb="password_reset")
         await credentials.confirm_email(person)
-        waits = AddressChange.changed_at.is_null() & AddressChange.ended_at.is_null()
-        await AddressChange.update({AddressChange.ended_at: now}).where(AddressChange.person == person, waits)
+        await void_what_waits([one.id for one in choices], person)
         await send(password_changed.KIND, row, [Recipient("person", str(person))])
+
+
+async def change_password(person: uuid.UUID, current: str, new: str) -> None:
+    """Change a password and end every session of the person; refuses a wrong current one.
+
+    What waits is given up, as in `reset_password`: who changes a password may do so because somebody else was here.
+    """
+    attempt = await begin_attempt(f"person:{person}")
+    if not await credentials.matches_password(person, current):
+        await fail(attempt, "password", person)
+        raise rules.WrongSecret("The current password is wrong.")
+    await forgive(attempt)
+    hashed = await credentials.hash_new_password(person, new)
+    async with transaction():
+        await credentials.set_password(person, hashed, verb="password_changed")
+        await void_what_waits([person], person)
+        await send(password_changed.KIND, f"{person} {clock.now().isoformat()}", [Recipient("person", str(person))])
+
+
+async def void_what_waits(people: Sequence[uuid.UUID], person: uuid.UUID) -> None:
+    """Void the links for a new password of people, and the change of address of a person that is not made yet."""
+    now = clock.now()
+    used: Values = {ResetLink.used_at: now}
+    await ResetLink.update(used).where(ResetLink.person.is_in(list(people)), ResetLink.used_at.is_null())
+    waits = AddressChange.changed_at.is_null() & AddressChange.ended_at.is_null()
+    await AddressChange.update({AddressChange.ended_at: now}).where(AddressChange.person == person, waits)
 
 
 async def request_confirmation(person: uuid.UUID) -> None:

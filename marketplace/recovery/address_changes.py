@@ -118,6 +118,27 @@ async def request_change(person: uuid.UUID, email: str) -> None:
             await _write(change, "old")
 
 
+async def note_change(person: uuid.UUID, before: names.Identity, email: str) -> None:
+    """Record, in the caller's transaction, that a person has another address by proof of another kind; the old one may undo it."""
+    change, now = uuid.uuid4(), clock.now()
+    if not names.is_readable(before):
+        return
+    key_id, sealed = vault.seal({"old": before.email, "new": email}, change, LINE, table=TABLE)
+    new = AddressChange(
+        id=change,
+        person=person,
+        sealed=sealed,
+        key_id=key_id,
+        created_at=now,
+        new_confirmed_at=now,
+        old_confirmed_at=None if await is_confirmed(person, before.email) else now,
+        changed_at=now,
+    )
+    await AddressChange.insert(new)
+    await note_access(person, "address_changed", change)
+    await _write(change, "undo")
+
+
 async def is_confirmed(person: uuid.UUID, email: str) -> bool:
     """Return whether a person's address, which this is, was shown to be theirs."""
     return any(one.id == person and one.email_confirmed_at for one in await credentials.list_accounts(email))

@@ -7,17 +7,22 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 import pyotp
+from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_access
-from marketplace.database import transaction
+from marketplace.database import fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import vault
-from marketplace.identity.credentials import matches_password
+from marketplace.identity.credentials import list_accounts, matches_password
 from marketplace.identity.guessing import begin_attempt, fail, forgive
-from marketplace.identity.rules import WrongSecret
-from marketplace.identity.sessions import factor_is_compulsory, set_second_factor
+from marketplace.identity.rules import WrongSecret, clean_email
+from marketplace.identity.sessions import end_other_sessions, factor_is_compulsory, set_second_factor
+from marketplace.identity.tables import Person
 from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import factors_changed
+from marketplace.messages.rules import Recipient
 from marketplace.second_factors import rules
 from marketplace.second_factors.queries import find_authenticator, get_factors
 from marketplace.second_factors.tables import Authenticator, Passkey, RecoveryCode
@@ -28,6 +33,12 @@ if TYPE_CHECKING:
 TABLE: Final = "authenticator"
 LINE: Final = 0
 """The vault binds what it seals to a line too; an authenticator belongs to none."""
+
+
+class Somebody(Struct, frozen=True):
+    """A line's holder."""
+
+    id: uuid.UUID
 
 
 async def start_authenticator(person: uuid.UUID) -> str:
@@ -77,7 +88,7 @@ async def confirm_authenticator(person: uuid.UUID, code: str, address: str = "")
         if not await Authenticator.update(confirmed).where(waiting).returning(Authenticator.id):
             raise Conflict("Start again: there is no authenticator app to confirm.")
         await set_second_factor(person, present=True)
-        await note_access(person, "factor_added", "authenticator")
+        await _report_change(person, "factor_added", "authenticator")
         codes += await _first_codes(person)
     return codes
 
@@ -101,7 +112,7 @@ async def add_passkey(person: uuid.UUID, label: str, credential_id: bytes, publi
         if not await added.returning(Passkey.id):
             raise Conflict("This passkey is registered already.")
         await set_second_factor(person, present=True)
-        await note_access(person, "factor_added", "passkey")
+        await _report_change(person, "factor_added", "passkey")
         codes += await _first_codes(person)
     return codes
 
@@ -128,7 +139,7 @@ async def renew_codes(person: uuid.UUID) -> list[str]:
         await lock(f"factors {person}")
         if not (await get_factors(person)).count:
             raise Conflict("Add a second factor first.")
-        await note_access(person, "recovery_codes_renewed")
+        await _report_change(person, "recovery_codes_renewed")
         codes += await _make_codes(person)
     return codes
 
@@ -144,13 +155,45 @@ async def remove_factor(person: uuid.UUID, factor: uuid.UUID | None, *, is_staff
             removed = await Passkey.delete().where(mine).returning(Passkey.id)
         if not removed:
             raise NotFound("There is no such second factor.")
-        await note_access(person, "factor_removed", "passkey" if factor else "authenticator")
+        await _report_change(person, "factor_removed", "passkey" if factor else "authenticator")
         if (await get_factors(person)).count:
             return
         if is_staff and factor_is_compulsory():
             raise Conflict("Staff keep one second factor; add another before you remove this one.")
         await RecoveryCode.delete().where(RecoveryCode.person == person)
         await set_second_factor(person, present=False)
+
+
+async def remove_all(*, email: str = "", line: int | None = None) -> int:
+    """Remove every second factor of who has an address, or of a line's holder, and end their sessions; return of how many people.
+
+    For who lost them and was recognised by the operator, not by us: they sign in with their password, and hear of it by
+    mail. Staff add another factor then, before anything else. Refuses NotFound where there is nobody.
+    """
+    if line is not None:
+        whose = await fetch_rows(Somebody, select(Somebody, Person).where(Person.subscriber == line))
+        people = [one.id for one in whose]
+    else:
+        people = [one.id for one in await list_accounts(clean_email(email))]
+    if not people:
+        raise NotFound("There is no such person.")
+    for person in people:
+        async with transaction():
+            await lock(f"factors {person}")
+            for table in (Authenticator, Passkey, RecoveryCode):
+                await table.delete().where(table.person == person)
+            await set_second_factor(person, present=False)
+            await end_other_sessions(person, "")
+            await _report_change(person, "factors_removed")
+    return len(people)
+
+
+async def _report_change(person: uuid.UUID, verb: str, what: str = "") -> None:
+    """Note a change of a person's factors and write to them, in the transaction that makes it."""
+    await note_access(person, verb, what)
+    now = clock.now()
+    to = [Recipient("person", str(person))]
+    await send(factors_changed.KIND, f"{person} {now.isoformat()}", to, at=f"{now:%Y-%m-%d %H:%M}")
 
 
 async def check_code(person: uuid.UUID, code: str, address: str = "") -> None:

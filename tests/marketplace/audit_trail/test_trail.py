@@ -31,6 +31,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import COOKIE, begin_session, expect
 from marketplace.identity.rules import WrongSecret
 from marketplace.messages.links import link_token
+from marketplace.recovery import actions as recovery
 from marketplace.recovery.actions import request_reset
 from marketplace.second_factors import actions as factors
 from marketplace.settings import settings
@@ -240,7 +241,7 @@ async def test_coming_in_failing_and_each_change_of_access_is_noted_without_an_a
     await factors.start_authenticator(person)
     with pytest.raises(WrongSecret):
         await factors.confirm_authenticator(person, "000000x")
-    await actions.change_password(person, PASSWORD, "quite another sentence")
+    await recovery.change_password(person, PASSWORD, "quite another sentence")
     await actions.erase_person(person)
     assert [verb for verb, _ in (await accesses())[5:]] == [
         "key_made",

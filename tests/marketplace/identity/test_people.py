@@ -23,6 +23,7 @@ from marketplace.identity.credentials import confirm_email
 from marketplace.identity.ending import delete_expired
 from marketplace.identity.guards import begin_session
 from marketplace.identity.sessions import actor_of_session
+from marketplace.recovery import actions as recovery
 from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, VAT, Browser, make_partner, text_of
 from tests.support.reads import fetch, fetch_value
@@ -294,7 +295,7 @@ async def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key
         assert await names.reseal_names() == 1
         assert await is_ana()
         assert "ana@example.org" not in await stored()
-        await actions.change_password((await fetch_value("SELECT id FROM person")), PASSWORD, f"{PASSWORD}-2")
+        await recovery.change_password((await fetch_value("SELECT id FROM person")), PASSWORD, f"{PASSWORD}-2")
         with pytest.raises(rules.WrongSecret):
             await actions.sign_in("ana@example.org", PASSWORD)
         mine = "SELECT count(*) FROM sign_in_attempt WHERE subject = $1"
@@ -321,8 +322,8 @@ async def test_a_person_that_no_key_opens_is_left_out_and_can_still_be_erased(mo
         rows = await fetch("SELECT key_id FROM person ORDER BY subscriber")
         assert [row["key_id"] for row in rows] == ["new", "lost", "new"]
         with pytest.raises(rules.WrongSecret):
-            await actions.change_password(ana, "not hers", f"{PASSWORD}-2")
-        await actions.change_password(ana, PASSWORD, f"{PASSWORD}-2")
+            await recovery.change_password(ana, "not hers", f"{PASSWORD}-2")
+        await recovery.change_password(ana, PASSWORD, f"{PASSWORD}-2")
         cookie = await begin_session(ana)
         async with Browser() as browser:
             browser.client.cookies.set(cookie.key, str(cookie.value))

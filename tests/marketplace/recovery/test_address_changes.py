@@ -18,7 +18,7 @@ from marketplace.recovery import address_changes as changes
 from marketplace.recovery.actions import request_reset, reset_password
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
 from tests.marketplace.mail.post_office import PostOffice, open_post_office
-from tests.marketplace.recovery.test_recovery import person_of
+from tests.marketplace.recovery.test_recovery import link_in_letter, person_of
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -118,6 +118,26 @@ async def test_silence_agrees_after_a_week_and_a_refusal_ends_it(office: PostOff
     with clock.shifted(40 * DAY):
         await changes.delete_old_changes()
         assert await fetch_value("SELECT count(*) FROM address_change") == 0
+
+
+async def test_a_new_password_gives_up_the_change_and_the_links_that_wait(office: PostOffice) -> None:
+    """The attack: a thief with a session asks for another address, and counts on a week of silence."""
+    person = await confirmed()
+    await changes.request_change(person, NEW)
+    new = (await path_to(office, NEW)).rpartition("/")[2]
+    await request_reset(OLD)
+    link = await link_in_letter()
+    async with Browser() as claire:
+        await claire.sign_in(OLD)
+        fields = {"current": PASSWORD, "password": "eleven purple lanterns"}
+        assert (await claire.submit("/en/profile/password", fields)).status_code == 303
+    with pytest.raises(Expired):
+        await changes.answer("new", new, agrees=True)
+    with pytest.raises(Expired):
+        await reset_password(link, "another violet evening")
+    with clock.shifted(8 * DAY):
+        assert await changes.make_agreed_changes() == 0
+    assert await email_of(person) == OLD
 
 
 async def test_an_address_that_somebody_else_has_confirmed_is_refused(office: PostOffice) -> None:

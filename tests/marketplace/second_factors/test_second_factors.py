@@ -6,7 +6,10 @@ import asyncio
 import datetime as dt
 import html
 import json
+import os
 import re
+import subprocess
+import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +17,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import fetch_scalar
-from marketplace.errors import Refusal
+from marketplace.errors import NotFound, Refusal
 from marketplace.identity import actions as identity
 from marketplace.identity.rules import TooManyAttempts, WrongSecret
 from marketplace.second_factors import actions
@@ -93,6 +96,31 @@ async def test_staff_add_a_factor_before_anything_else() -> None:
             entered = await thief.submit("/en/sign-in/second", {"code": code_of(secret), "next": "/finance/bank"})
             assert entered.headers["location"] == "/en/finance/bank"
             assert (await thief.get("/en/finance")).status_code == 200
+
+
+@pytest.mark.usefixtures("compulsory")
+async def test_who_lost_factors_and_codes_is_let_in_by_the_operator_and_each_change_is_written_of() -> None:
+    nora = await identity.add_staff("nora@partage.example", "Nora", "finance", PASSWORD)
+    letters = f"SELECT count(*) FROM message WHERE kind = 'factors_changed' AND recipient = '{nora}'"
+    async with Browser() as browser:
+        await browser.sign_in("nora@partage.example")
+        await with_app(browser)
+        assert await fetch_scalar(int, letters) == 1
+        with pytest.raises(NotFound):
+            await actions.remove_all(email="nobody@partage.example")
+        with pytest.raises(NotFound):
+            await actions.remove_all(line=4711)
+        command = [sys.executable, "-m", "marketplace", "factors", "remove", "--email", "nora@partage.example"]
+        there = os.environ | {"DATABASE_URL": settings().database_url}
+        ended = await asyncio.to_thread(subprocess.run, command, env=there, capture_output=True, text=True, check=False)
+        assert "are removed" in ended.stdout, ended.stderr
+        assert await fetch_scalar(int, letters) == 2
+        assert (await browser.get("/en/finance")).status_code == 303, "her sessions have ended"
+        await browser.sign_in("nora@partage.example")
+        assert "Add a second factor" in text_of(await browser.get("/en/sign-in/second")), "before anything else"
+        assert len((await with_app(browser))[1]) == 10
+        assert (await browser.get("/en/finance")).status_code == 200
+        assert await fetch_scalar(int, letters) == 3
 
 
 async def test_a_code_counts_once_also_when_it_is_sent_twice_at_once() -> None:

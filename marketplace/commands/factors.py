@@ -1,0 +1,36 @@
+"""`factors`: Second factors that were lost, removed by the operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, with_pool
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes."""
+    parser.add_argument("verb", choices=["remove"])
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--email", help="of who signs in with this address")
+    whose.add_argument("--line", type=int, help="of the holder of this line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Remove the second factors of somebody who lost them, once you have recognised them; their sessions end."""
+
+    async def story() -> int:
+        from marketplace.second_factors.actions import remove_all
+
+        people = await remove_all(email=arguments.email or "", line=arguments.line)
+        print(
+            f"The second factors of {people} of our people are removed; their password lets them in, and a letter says so."
+        )
+        return 0
+
+    return with_pool(story)
+
+
+COMMAND = Command("factors", run, arguments)

@@ -1,0 +1,53 @@
+"""The way back in of a subscriber whom mail does not reach: a new letter of the operator's to the address of their contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.audit_trail.actions import note_access
+from marketplace.database import transaction
+from marketplace.errors import Expired
+from marketplace.identity import credentials, lines, rules
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import password_changed
+from marketplace.messages.rules import Recipient
+from marketplace.recovery.actions import GONE, void_what_waits
+from marketplace.recovery.address_changes import note_change
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Sequence
+
+
+async def regain_line(reference: int, code: str, *, email: str, password: str) -> uuid.UUID | None:
+    """Give a line's holder another password and address by the code of their new letter, once, and return who they are.
+
+    None where the code is of no such letter. Nothing else changes: what they earned and chose is theirs, and a second factor
+    stays. Every session ends, what waits is given up, and the mailbox they had may undo the address for a week.
+    """
+    holder = await lines.find_holder(reference, code)
+    if holder is None:
+        return None
+    email, before = rules.clean_email(email), await credentials.find_identity(holder)
+    hashed = await credentials.hash_new_password(holder, password)
+    async with transaction():
+        if before is None or not await lines.use_way_back(reference, code):
+            raise Expired(GONE)
+        await credentials.set_password(holder, hashed, verb="password_reset")
+        await void_what_waits([holder], holder)
+        if email != before.email:
+            await note_change(holder, before, email)
+            await credentials.change_email(holder, email, is_proven=False)
+            await credentials.ask_to_confirm(holder, email)
+        await send(password_changed.KIND, f"{holder} {clock.now().isoformat()}", [Recipient("person", str(holder))])
+    return holder
+
+
+async def write_ways_back(references: Sequence[int]) -> list[tuple[int, str]]:
+    """Make a code for the holder of each line, for the operator's letters; lines that nobody holds get none."""
+    codes = [(line, await lines.issue_way_back(line)) for line in references]
+    made = [(line, code) for line, code in codes if code]
+    for line, _ in made:
+        await note_access(None, "way_back_made", line)
+    return made

@@ -1,0 +1,80 @@
+"""A subscriber whom mail does not reach gets back in by a new letter of the operator's: as who they were, once, and seen."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace.errors import NotFound
+from marketplace.identity import actions as identity
+from marketplace.identity import credentials
+from marketplace.mail.actions import send_mail
+from marketplace.operators.letters import write_letters
+from marketplace.recovery.address_changes import answer
+from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.marketplace.mail.post_office import open_post_office
+from tests.marketplace.recovery.test_address_changes import email_of, path_to
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OLD, NEW, BETTER = "lucie@gone.example", "lucie@new.example", "eleven purple lanterns"
+
+
+async def code_for(line: int, out: Path) -> str:
+    await write_letters(out, [line], held=True)
+    [row] = csv.DictReader((await asyncio.to_thread(out.read_text)).splitlines())
+    return row["code"]
+
+
+async def test_a_new_letter_lets_a_lines_holder_back_in_once(tmp_path: Path, database_url: str) -> None:
+    del database_url
+    await identity.add_subscribers([7, 8])
+    [(_, first)] = await identity.issue_activation_codes([7])
+    lucie = await identity.claim_line(7, first, email=OLD, name="Lucie", password=PASSWORD)
+    await credentials.confirm_email(lucie)
+    for line in (8, 9):
+        with pytest.raises(NotFound, match="holds"):
+            await write_letters(tmp_path / "no.csv", [line], held=True)
+    with pytest.raises(NotFound, match="claimed"):
+        await write_letters(tmp_path / "no.csv", [7])
+    lost, code = await code_for(7, tmp_path / "a.csv"), await code_for(7, tmp_path / "b.csv")
+    form = {"reference": "7", "email": NEW, "name": "Lucie", "password": BETTER}
+    with open_post_office() as office:
+        async with Browser() as stranger, Browser() as back:
+            await stranger.sign_in(OLD)
+            assert (await back.submit("/en/activate", {**form, "code": lost})).status_code == 401, "replaced"
+            assert (await back.submit("/en/activate", {**form, "code": code, "password": "7"})).status_code == 422
+            entered = await back.submit("/en/activate", {**form, "code": code})
+            assert entered.headers["location"] == "/en/earnings"
+            assert await fetch_value("SELECT id FROM person WHERE subscriber = 7") == lucie, "as who she was"
+            assert (await stranger.get("/en/profile")).status_code == 303, "every other session has ended"
+            assert (await stranger.sign_in(OLD)).status_code == 401
+            again = {**form, "code": code, "password": "another violet evening"}
+            assert (await stranger.submit("/en/activate", again)).status_code == 401, "a code works once"
+            assert await email_of(lucie) == NEW
+            undo = (await path_to(office, OLD)).rpartition("/")[2]
+            await answer("undo", undo, agrees=False)
+            assert await email_of(lucie) == OLD, "a stolen letter is undone by the mailbox they had"
+            assert (await back.get("/en/profile")).status_code == 303
+    await send_mail()
+    verbs = (
+        "SELECT string_agg(verb, ' ' ORDER BY id) FROM staff_action WHERE verb LIKE 'way%' OR verb = 'password_reset'"
+    )
+    assert await fetch_value(verbs) == "way_back_made way_back_made password_reset"
+
+
+async def test_a_letter_that_nobody_used_goes_with_the_person(tmp_path: Path, database_url: str) -> None:
+    del database_url
+    await identity.add_subscribers([7])
+    [(_, first)] = await identity.issue_activation_codes([7])
+    lucie = await identity.claim_line(7, first, email=OLD, name="Lucie", password=PASSWORD)
+    code = await code_for(7, tmp_path / "a.csv")
+    await identity.erase_person(lucie)
+    async with Browser() as finder:
+        form = {"reference": "7", "email": NEW, "name": "Eve", "password": BETTER, "code": code}
+        assert "do not belong together" in text_of(await finder.submit("/en/activate", form))
