@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         from marketplace.operators.letters import write_letters
 
         done = await write_letters(
-            arguments.out, arguments.line or arguments.holder, again=arguments.again, held=bool(arguments.holder)
+            arguments.out, arguments.line or arguments.holder, again=arguments.again, to_holders=bool(arguments.holder)
         )
         if not done.codes:
             print("No letters: every line in force has its code, or is claimed.")

@@ -338,11 +338,8 @@ async def erase_person(person: uuid.UUID) -> None:
         if not await Person.delete().where(Person.id == person).returning(Person.id):
             return
         await note_access(person, "person_erased")
-        free: Values = {
-            Subscriber.claimed_at: None,
-            Subscriber.activation_code_hash: None,
-            Subscriber.erased_at: clock.now(),
-        }
+        free: Values = dict.fromkeys((Subscriber.claimed_at, Subscriber.activation_code_hash))
+        free[Subscriber.erased_at] = clock.now()
         if found.subscriber is not None:
             await Subscriber.update(free).where(Subscriber.reference == found.subscriber)
         if not await Person.exists().where(Person.email.is_in(names.stored_as(email))):  # else whose gave it too

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -19,7 +18,7 @@ from marketplace.database import copy_columns, execute, execute_long, fetch_scal
 from marketplace.errors import Conflict
 from marketplace.identity.queries import SQL
 from marketplace.identity.rules import digest
-from marketplace.identity.tables import LineTable, Person, Subscriber
+from marketplace.identity.tables import LineTable, Subscriber
 from marketplace.locks import lock
 
 if TYPE_CHECKING:
@@ -104,17 +103,9 @@ async def set_activation_code(reference: int, code_hash: str) -> None:
 async def issue_way_back(reference: int) -> str | None:
     """Make a code for a letter with which a line's holder gets back in, in place of any earlier one; None without a holder."""
     code = new_code()
-    held = (Subscriber.reference == reference) & Subscriber.claimed_at.is_not_null()
+    is_claimed = (Subscriber.reference == reference) & Subscriber.claimed_at.is_not_null()
     changed: Values = {Subscriber.activation_code_hash: digest(plain_code(code))}
-    return code if await Subscriber.update(changed).where(held).returning(Subscriber.reference) else None
-
-
-async def find_holder(reference: int, code: str) -> uuid.UUID | None:
-    """Return the person who claimed a line, by the code of the letter that they got since."""
-    fits = (Subscriber.reference == reference) & (Subscriber.activation_code_hash == digest(plain_code(code)))
-    if not await Subscriber.exists().where(fits, Subscriber.claimed_at.is_not_null()):
-        return None
-    return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(Person.subscriber == reference))
+    return code if await Subscriber.update(changed).where(is_claimed).returning(Subscriber.reference) else None
 
 
 async def use_way_back(reference: int, code: str) -> bool:

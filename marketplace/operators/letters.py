@@ -41,11 +41,13 @@ class Letters(Struct, frozen=True):
     was_finished: bool
 
 
-async def write_letters(out: Path, lines: Sequence[int] = (), *, again: bool = False, held: bool = False) -> Letters:
+async def write_letters(
+    out: Path, lines: Sequence[int] = (), *, again: bool = False, to_holders: bool = False
+) -> Letters:
     """Write a fresh activation code for each line in force that has none and that nobody claimed, and return how many.
 
     lines: write those instead, whether they have a code or not; their earlier codes stop working. again: the lines whose
-    codes nobody used get new ones too. held: the lines are claimed, and their holders get back in with the code. Refused: a
+    codes nobody used get new ones too. to_holders: the lines are claimed, and their holders get back in with the code. Refused: a
     file that is there already, and a line that is unknown, or claimed where it must not be, or not where it must.
     Where no line needs a code no file is written.
     """
@@ -56,7 +58,7 @@ async def write_letters(out: Path, lines: Sequence[int] = (), *, again: bool = F
         await lock("letters")
         finished = await _codes_in(part)
         if not finished:
-            batches = _these(lines, held=held) if lines else _all(again=again)
+            batches = _these(lines, to_holders=to_holders) if lines else _all(again=again)
             codes, sha256 = await _write(part, batches)
             if codes:
                 run = LetterRun(id=uuid.uuid4(), at=clock.now(), codes=codes, sha256=sha256)
@@ -86,10 +88,10 @@ async def _all(*, again: bool) -> AsyncIterator[list[tuple[int, str]]]:
         after = batch[-1]
 
 
-async def _these(lines: Sequence[int], *, held: bool) -> AsyncIterator[list[tuple[int, str]]]:
-    issued = await (write_ways_back if held else issue_activation_codes)(sorted(set(lines)))
-    if held and (unheld := sorted(set(lines) - {line for line, _ in issued})):
-        raise NotFound("Nobody holds the line {line}: write its first letter with --line.", line=unheld[0])
+async def _these(lines: Sequence[int], *, to_holders: bool) -> AsyncIterator[list[tuple[int, str]]]:
+    issued = await (write_ways_back if to_holders else issue_activation_codes)(sorted(set(lines)))
+    if to_holders and (unclaimed := sorted(set(lines) - {line for line, _ in issued})):
+        raise NotFound("Nobody holds the line {line}: write its first letter with --line.", line=unclaimed[0])
     if lacking := sorted(set(lines) - {line for line, _ in issued}):
         raise NotFound(
             "The line {line} is not known here, or is claimed already: --holder lets its holder back in.",

@@ -1,14 +1,16 @@
-"""The way back in of a subscriber whom mail does not reach: a new letter of the operator's to the address of their contract."""
+"""The way back in of a subscriber who has lost their mailbox: a new letter of the operator's to the address of their contract."""
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_access
-from marketplace.database import transaction
+from marketplace.database import fetch_scalar, transaction
 from marketplace.errors import Expired
 from marketplace.identity import credentials, lines, rules
+from marketplace.identity.tables import Person, Subscriber
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import password_changed
 from marketplace.messages.rules import Recipient
@@ -16,7 +18,6 @@ from marketplace.recovery.actions import GONE, void_what_waits
 from marketplace.recovery.address_changes import note_change
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Sequence
 
 
@@ -26,7 +27,7 @@ async def regain_line(reference: int, code: str, *, email: str, password: str) -
     None where the code is of no such letter. Nothing else changes: what they earned and chose is theirs, and a second factor
     stays. Every session ends, what waits is given up, and the mailbox they had may undo the address for a week.
     """
-    holder = await lines.find_holder(reference, code)
+    holder = await _find_holder(reference, code)
     if holder is None:
         return None
     email, before = rules.clean_email(email), await credentials.find_identity(holder)
@@ -42,6 +43,16 @@ async def regain_line(reference: int, code: str, *, email: str, password: str) -
             await credentials.ask_to_confirm(holder, email)
         await send(password_changed.KIND, f"{holder} {clock.now().isoformat()}", [Recipient("person", str(holder))])
     return holder
+
+
+async def _find_holder(reference: int, code: str) -> uuid.UUID | None:
+    """Return the person who claimed a line, by the code of the letter that they got since."""
+    fits = Subscriber.activation_code_hash == rules.digest(lines.plain_code(code))
+    if not await Subscriber.exists().where(
+        Subscriber.reference == reference, fits, Subscriber.claimed_at.is_not_null()
+    ):
+        return None
+    return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(Person.subscriber == reference))
 
 
 async def write_ways_back(references: Sequence[int]) -> list[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""A subscriber whom mail does not reach gets back in by a new letter of the operator's: as who they were, once, and seen."""
+"""A subscriber who has lost their mailbox gets back in by a new letter of the operator's: as who they were, once, and seen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OLD, NEW, BETTER = "lucie@gone.example", "lucie@new.example", "eleven purple lan
 
 
 async def code_for(line: int, out: Path) -> str:
-    await write_letters(out, [line], held=True)
+    await write_letters(out, [line], to_holders=True)
     [row] = csv.DictReader((await asyncio.to_thread(out.read_text)).splitlines())
     return row["code"]
 
@@ -39,17 +39,17 @@ async def test_a_new_letter_lets_a_lines_holder_back_in_once(tmp_path: Path, dat
     await credentials.confirm_email(lucie)
     for line in (8, 9):
         with pytest.raises(NotFound, match="holds"):
-            await write_letters(tmp_path / "no.csv", [line], held=True)
+            await write_letters(tmp_path / "no.csv", [line], to_holders=True)
     with pytest.raises(NotFound, match="claimed"):
         await write_letters(tmp_path / "no.csv", [7])
     lost, code = await code_for(7, tmp_path / "a.csv"), await code_for(7, tmp_path / "b.csv")
     form = {"reference": "7", "email": NEW, "name": "Lucie", "password": BETTER}
     with open_post_office() as office:
-        async with Browser() as stranger, Browser() as back:
+        async with Browser() as stranger, Browser() as lucies:
             await stranger.sign_in(OLD)
-            assert (await back.submit("/en/activate", {**form, "code": lost})).status_code == 401, "replaced"
-            assert (await back.submit("/en/activate", {**form, "code": code, "password": "7"})).status_code == 422
-            entered = await back.submit("/en/activate", {**form, "code": code})
+            assert (await lucies.submit("/en/activate", {**form, "code": lost})).status_code == 401, "replaced"
+            assert (await lucies.submit("/en/activate", {**form, "code": code, "password": "7"})).status_code == 422
+            entered = await lucies.submit("/en/activate", {**form, "code": code})
             assert entered.headers["location"] == "/en/earnings"
             assert await fetch_value("SELECT id FROM person WHERE subscriber = 7") == lucie, "as who she was"
             assert (await stranger.get("/en/profile")).status_code == 303, "every other session has ended"
@@ -60,7 +60,7 @@ async def test_a_new_letter_lets_a_lines_holder_back_in_once(tmp_path: Path, dat
             undo = (await path_to(office, OLD)).rpartition("/")[2]
             await answer("undo", undo, agrees=False)
             assert await email_of(lucie) == OLD, "a stolen letter is undone by the mailbox they had"
-            assert (await back.get("/en/profile")).status_code == 303
+            assert (await lucies.get("/en/profile")).status_code == 303
     await send_mail()
     verbs = (
         "SELECT string_agg(verb, ' ' ORDER BY id) FROM staff_action WHERE verb LIKE 'way%' OR verb = 'password_reset'"
