@@ -73,7 +73,11 @@
     const field = document.getElementById(map.dataset.choose || "");
     if (!field) return;
     const chosen = () => new Set(field.value.split(/[\s,;]+/).filter(Boolean));
-    const mark = () => { const now = chosen(); paths.forEach((path) => path.classList.toggle("chosen", now.has(path.dataset.zone))); };
+    const asked = field.value, named = new Set(paths.filter((path) => path.classList.contains("chosen")));
+    const mark = () => {
+      const now = chosen();
+      for (const path of paths) path.classList.toggle("chosen", now.has(path.dataset.zone) || (field.value.startsWith(asked) && named.has(path)));
+    };
     map.addEventListener("click", (event) => {
       const zone = event.target.dataset && event.target.dataset.zone;
       if (!zone) return;
