@@ -57,8 +57,8 @@ async def defines_and_builds(sam: Guest) -> None:
 async def asks_for_its_zones(claire: Guest) -> None:
     await claire.go("/datasets/lyon-day")
     await claire.read("Coarser for less")
-    await claire.click("See how much survives in your own zones")
-    await claire.press("See what survives", again_by_address=False, **{"Zones, or a drawing": "\n".join(ZONES)})
+    await claire.click("See what is in it for your own zones")
+    await claire.press("Look", again_by_address=False, **{"Zones, one a line": "\n".join(ZONES)})
     await claire.read("Questions left today")
 
 

@@ -57,7 +57,7 @@ async def test_a_stranger_learns_the_free_maps_class_and_a_partner_what_survives
         await add_layer(steward, uuid.uuid4(), kind=kind, title=title, text=text)
     free = (await picture(await get_listed_release("lyon", release))).glance.classes
     async with Browser() as stranger, Browser() as claire, Browser() as new:
-        for language, expected in (("en", "names or postcodes"), ("fr", "noms ou codes postaux")):
+        for language, expected in (("en", "Names or postcodes"), ("fr", "Noms ou codes postaux")):
             shown = await stranger.get(f"/{language}/datasets/lyon/preview")
             html5lib.HTMLParser(strict=True).parse(shown.text)
             assert expected in text_of(shown)
