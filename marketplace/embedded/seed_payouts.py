@@ -21,6 +21,7 @@ from marketplace.bank.payout_lines import match_payouts
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.embedded.bank import Bank
 from marketplace.embedded.seed_people import FINANCE, FINANCE_TOO, DemoPerson, claim_lines, get_staff
+from marketplace.errors import Conflict
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import asked, bank_details
 from marketplace.payouts.bank_file import list_files, open_file
@@ -83,9 +84,11 @@ async def add_new_payees(subscriber: int) -> None:
 async def make_payouts() -> None:
     """Draft a run for everyone due, if anyone is, let two finance clerks decide it, and send it."""
     preparer, approver = await get_staff(FINANCE), await get_staff(FINANCE_TOO)
-    run = await find_unsent("sepa") or await payouts.draft(preparer)
-    if run is None:
+    try:
+        run = await find_unsent("sepa") or await asked.ask_to_draft(preparer, route="sepa")
+    except Conflict:  # nobody is due
         return
+    assert run, "the demo's people are few, so it is drafted at once"
     if (await get_run(run)).state == "draft":
         await payouts.approve(run, approver, reason="Somme vérifiée avec la balance")
     await asked.ask_to_send(run, approver)
