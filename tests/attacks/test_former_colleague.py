@@ -13,11 +13,12 @@ import uuid
 import pytest
 
 from marketplace import clock
+from marketplace.database import execute
 from marketplace.errors import Conflict, Expired, NotAllowed, NotFound, Refusal
 from marketplace.identity import actions, ending, key_actions
 from marketplace.identity.sessions import actor_of_key, actor_of_session, create_session
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
-from tests.support.reads import fetch_value
+from tests.support.reads import fetch, fetch_value
 
 EVE, FRIEND = "eve@atelier.example", "friend@elsewhere.example"
 
@@ -78,6 +79,34 @@ async def test_nothing_that_a_former_colleague_has_lets_them_in() -> None:
     late = await key_actions.create_key(partner, "late", key_id=uuid.uuid4(), session="s", owner=eve)
     assert late
     assert await actor_of_key(late) is None
+
+
+async def test_what_a_former_colleague_had_sent_to_their_own_addresses_ends_with_notice() -> None:
+    partner, claire = await make_partner(), await person_of("claire@atelier.example")
+    eve = await join(partner, EVE)
+    for owner in (claire, eve):
+        await execute(
+            """INSERT INTO webhook_endpoint (id, partner, owner, url, created_at)
+               VALUES (gen_random_uuid(), $1, $2::uuid, 'https://' || $2::uuid || '.example', now())""",
+            partner,
+            owner,
+        )
+    await execute(
+        """INSERT INTO partner_bucket (id, partner, owner, endpoint, region, bucket, key_id, sealed, added_at)
+           VALUES (gen_random_uuid(), $1, $2, 'https://s3.example', '', 'eves', 'key', 'sealed', now())""",
+        partner,
+        eve,
+    )
+    await ending.remove_colleague(partner, eve, by=claire)
+    assert [row["owner"] for row in await fetch("SELECT owner FROM webhook_endpoint WHERE disabled_at IS NULL")] == [
+        claire
+    ]
+    assert await fetch_value("SELECT count(*) FROM partner_bucket WHERE disabled_at IS NULL OR sealed <> ''") == 0
+    notified = await fetch("SELECT kind, recipient, details FROM message WHERE kind LIKE '%_left' ORDER BY kind")
+    assert [(row["kind"], row["recipient"]) for row in notified] == [
+        ("bucket_left", str(partner)),
+        ("webhook_left", str(partner)),
+    ]
 
 
 async def test_a_former_colleague_may_be_invited_again_as_somebody_new() -> None:
