@@ -23,7 +23,7 @@ from marketplace.identity.likeness import note_shared_browser
 from marketplace.identity.tables import Person
 from marketplace.identity_providers.tables import IdentityLink
 from marketplace.messages.actions import send
-from marketplace.messages.kinds import identity_linked, new_device
+from marketplace.messages.kinds import identity_linked, identity_unlinked, new_device
 from marketplace.messages.rules import Recipient
 
 if TYPE_CHECKING:
@@ -109,6 +109,9 @@ async def unlink(person: uuid.UUID, provider: Provider) -> None:
     """Remove a person's link with a provider; refuses NotFound."""
     mine = (IdentityLink.person == person) & (IdentityLink.issuer == provider.issuer)
     async with transaction():
-        if not await IdentityLink.delete().where(mine).returning(IdentityLink.id):
+        ended = await fetch_scalar(uuid.UUID, IdentityLink.delete().where(mine).returning(IdentityLink.id))
+        if ended is None:
             raise NotFound("There is no such link.")
         await note_access(person, "identity_unlinked", provider.code)
+        to = [Recipient("person", str(person))]
+        await send(identity_unlinked.KIND, ended, to, provider=provider.name, at=f"{clock.now():%Y-%m-%d %H:%M}")

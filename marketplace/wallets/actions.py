@@ -13,7 +13,7 @@ from marketplace.database import fetch_scalar, transaction
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity.addresses import list_gone
 from marketplace.messages.actions import send
-from marketplace.messages.kinds import wallet_linked
+from marketplace.messages.kinds import wallet_linked, wallet_unlinked
 from marketplace.messages.rules import Recipient
 from marketplace.wallets.rules import attempt_of
 from marketplace.wallets.tables import WalletAnswer, WalletLink
@@ -53,9 +53,13 @@ async def link(person: uuid.UUID, subject: str) -> None:
 async def unlink(person: uuid.UUID) -> None:
     """Remove a person's link with their wallet; refuses NotFound."""
     async with transaction():
-        if not await WalletLink.delete().where(WalletLink.person == person).returning(WalletLink.id):
+        theirs = WalletLink.delete().where(WalletLink.person == person).returning(WalletLink.id)
+        ended = await fetch_scalar(uuid.UUID, theirs)
+        if ended is None:
             raise NotFound("There is no such link.")
         await note_access(person, "wallet_unlinked")
+        to = [Recipient("person", str(person))]
+        await send(wallet_unlinked.KIND, ended, to, at=f"{clock.now():%Y-%m-%d %H:%M}")
 
 
 async def keep_answer(state: str, subject: str) -> None:

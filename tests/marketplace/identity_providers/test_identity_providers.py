@@ -83,6 +83,7 @@ async def test_staff_link_their_identity_and_sign_in_with_it(provider: IdentityP
         os.environ["STAFF_SECOND_FACTOR"] = "0"
         settings.cache_clear()
         await nora.submit("/en/profile/identities/staff/unlink", {})
+        assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'identity_unlinked'") == 1
         assert (await visit(elsewhere, provider)).status_code == 403
 
 

@@ -108,6 +108,7 @@ async def test_a_person_links_their_wallet_and_signs_in_with_it(authority: Autho
             "SELECT string_agg(verb, ' ' ORDER BY id) FROM staff_action WHERE verb LIKE 'wallet%'"
         )
         assert verbs == "wallet_linked wallet_unlinked wallet_linked"
+        assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'wallet_unlinked'") == 1
         await end_person(await fetch_value("SELECT id FROM person WHERE email = $1", NORA), NORA)
         assert (await visit(elsewhere, wallet)).status_code == 403, "who was removed stays out"
 
