@@ -22,7 +22,7 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[0] = str(ROOT)  # not our own folder: its `copy` would hide the standard library's
 
 from tests.benchmarks import _events  # noqa: E402 (run as a script too)
 

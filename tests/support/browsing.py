@@ -127,8 +127,8 @@ class Guest:
         await self.look()
 
     async def click_in_table(self) -> None:
-        """Click the first link in a table, and look at the page it leads to."""
-        await self._follow(self.page.get_by_role("main").get_by_role("table").get_by_role("link"))
+        """Click the first link of a table below its headings, which sort it, and look at the page it leads to."""
+        await self._follow(self.page.get_by_role("main").get_by_role("table").get_by_role("cell").get_by_role("link"))
         await self.look()
 
     async def press(self, name: str, *, again_by_address: bool = True, **fields: str) -> None:
