@@ -19,6 +19,7 @@ from marketplace.commands import (
     init,
     jobs,
     letters,
+    mailbox,
     migrate,
     objects,
     operator_key,
@@ -64,6 +65,7 @@ COMMANDS: Final = tuple(
         security_log,
         sessions,
         factors,
+        mailbox,
         witness,
         stripe_counterpart,
     )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from marketplace import clock
 from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_scalar, transaction
-from marketplace.errors import Expired
+from marketplace.errors import Conflict, Expired, NotAllowed, NotFound
 from marketplace.identity import credentials, lines, rules
+from marketplace.identity.sessions import end_other_sessions
 from marketplace.identity.tables import Person, Subscriber
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import password_changed
@@ -62,3 +63,30 @@ async def write_ways_back(references: Sequence[int]) -> list[tuple[int, str]]:
     for line, _ in made:
         await note_access(None, "way_back_made", line)
     return made
+
+
+async def replace_address(old: str, new: str) -> None:
+    """Give somebody whose mailbox is lost another address, once the operator has recognised them.
+
+    Password and second factor stay; a link sent to the new mailbox replaces a forgotten password. Every session ends, what
+    waits is given up, and the former mailbox may undo the address for a week. Refuses NotFound, an address that several
+    people gave, staff, who are ended and invited again, and a new address that somebody else has confirmed.
+    """
+    old, new = rules.clean_email(old), rules.clean_email(new)
+    people = await credentials.list_accounts(old)
+    if not people:
+        raise NotFound("There is no such person.")
+    person = people[0].id
+    before = await credentials.find_identity(person)
+    if len(people) > 1 or before is None:
+        raise Conflict("Several people gave that address, and none has confirmed it: each has a letter or a colleague.")
+    if await fetch_scalar(str, Person.select(Person.staff_role).where(Person.id == person)):
+        raise NotAllowed("Staff are ended, and invited again at their new address.")
+    if any(one.email_confirmed_at for one in await credentials.list_accounts(new)):
+        raise Conflict("Somebody has confirmed the new address already.")
+    async with transaction():
+        await end_other_sessions(person, "")
+        await void_what_waits([person], person)
+        await note_change(person, before, new)
+        await credentials.change_email(person, new, is_proven=False)
+        await credentials.ask_to_confirm(person, new)

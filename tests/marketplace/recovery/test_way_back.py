@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace.errors import NotFound
+from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.identity import actions as identity
 from marketplace.identity import credentials
 from marketplace.mail.actions import send_mail
 from marketplace.operators.letters import write_letters
 from marketplace.recovery.address_changes import answer
-from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from marketplace.recovery.way_back import replace_address
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
 from tests.marketplace.mail.post_office import open_post_office
 from tests.marketplace.recovery.test_address_changes import email_of, path_to
 from tests.support.reads import fetch_value
@@ -78,3 +79,31 @@ async def test_a_letter_that_nobody_used_goes_with_the_person(tmp_path: Path, da
     async with Browser() as finder:
         form = {"reference": "7", "email": NEW, "name": "Eve", "password": BETTER, "code": code}
         assert "do not belong together" in text_of(await finder.submit("/en/activate", form))
+
+
+async def test_the_only_person_of_a_company_gets_another_address_of_the_operator() -> None:
+    await make_partner(email=OLD)
+    claire = await fetch_value("SELECT id FROM person WHERE email = $1", OLD)
+    await credentials.confirm_email(claire)
+    await identity.add_staff("sam@operator.example", "Sam", "steward", PASSWORD)
+    await make_partner("Other", "other@atelier.example")
+    await credentials.confirm_email(await fetch_value("SELECT id FROM person WHERE email = 'other@atelier.example'"))
+    for old, new, why in (
+        ("nobody@gone.example", NEW, NotFound),
+        ("sam@operator.example", NEW, NotAllowed),
+        (OLD, "other@atelier.example", Conflict),
+    ):
+        with pytest.raises(why):
+            await replace_address(old, new)
+    with open_post_office() as office:
+        async with Browser() as thief, Browser() as hers:
+            await thief.sign_in(OLD)
+            await replace_address(OLD, NEW)
+            assert (await thief.get("/en/profile")).status_code == 303, "every session has ended"
+            await hers.submit("/en/reset", {"email": NEW})
+            assert await email_of(claire) == NEW
+            undo = (await path_to(office, OLD)).rpartition("/")[2]
+            letters = [letter.get_body(("plain",)).get_content() for _, to, letter in office.letters if to == NEW]
+            assert [text for text in letters if "/reset/" in text], "a link goes to the mailbox she has"
+            await answer("undo", undo, agrees=False)
+            assert await email_of(claire) == OLD, "somebody else had called: the mailbox says no"

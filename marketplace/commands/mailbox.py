@@ -1,0 +1,32 @@
+"""`mailbox`: Another address for somebody whose mailbox is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, with_pool
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes."""
+    parser.add_argument("old", help="the address they gave")
+    parser.add_argument("new", help="the address they have now")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Give somebody whose mailbox is lost another address, once you have recognised them; the former one may undo it for a week."""
+
+    async def story() -> int:
+        from marketplace.recovery.way_back import replace_address
+
+        await replace_address(arguments.old, arguments.new)
+        print(f"{arguments.new} is their address now; “Forgotten password” sends a link there.")
+        return 0
+
+    return with_pool(story)
+
+
+COMMAND = Command("mailbox", run, arguments)
