@@ -51,10 +51,10 @@ PROGRAMS = {"the monitor", "Stripe", "a recipient"}
 REFUSED = {401, 403}
 LAST = ["/profile/erase", "/sign-out"]
 """After these a visitor is signed in no more."""
-ASKED_APART = {"token", "upload_id", "debt", "year", "month", "bucket", "purchase"}
+ASKED_APART = {"token", "upload_id", "debt", "year", "month", "bucket", "purchase", "kept"}
 """Ids that no partner and no line of the demo owns: tests of quotes and of previews ask with a forged link, and as another
 clerk; a test of bid shielding asks to pay another's debt; one of gifts asks for years and months without any;
-those of buckets ask as another partner."""
+those of buckets and of kept zones ask as another partner."""
 OWNERS = {
     "bid": "SELECT partner::text AS owner, bid.id::text AS id FROM bid JOIN auction ON auction.id = auction WHERE kind = 'ascending'",
     "colleague": "SELECT partner::text AS owner, id::text AS id FROM person WHERE partner IS NOT NULL",
@@ -63,7 +63,6 @@ OWNERS = {
     "endpoint": "SELECT partner::text AS owner, id::text AS id FROM webhook_endpoint",
     "entitlement": "SELECT partner::text AS owner, id::text AS id FROM entitlement",
     "invoice": "SELECT partner::text AS owner, invoice.id::text AS id FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order",
-    "kept": "SELECT partner::text AS owner, id::text AS id FROM kept_zones",
     "key_id": "SELECT partner::text AS owner, id::text AS id FROM api_key",
     "licence": "SELECT subscriber::text AS owner, licence.id::text AS id FROM licence CROSS JOIN person WHERE subscriber IS NOT NULL",
     "link": "SELECT partner::text AS owner, personal_link.id::text AS id FROM personal_link JOIN entitlement ON entitlement.id = entitlement",
