@@ -169,7 +169,7 @@ async def test_who_has_no_deposit_is_charged_the_difference_and_can_pay_it(strip
     assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'debt_due'") == 1
     await run_commands()
     await catch_up()
-    await execute("UPDATE auction_default SET barred_until = decided_at + interval '1 second'")
+    await execute("UPDATE auction_default SET barred_until = decided_at + interval '1 millisecond'")
     async with Browser() as browser, Browser(browser.app) as other:
         await browser.sign_in("crook@partner.example")
         await other.sign_in("ann@partner.example")

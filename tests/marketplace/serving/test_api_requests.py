@@ -40,9 +40,11 @@ async def test_misspelt_filters_are_refused_and_known_answers_are_not_sent_again
             assert "content-length" not in again.headers
             assert (await program.get(path, headers={"if-none-match": '"other"'})).content == first.content
             assert (await program.head(path)).headers["etag"] == tag
+        before = (await program.get("/api/v1/datasets/lyon")).headers["etag"]
         large = await program.get("/api/v1/datasets/lyon", headers={"accept-encoding": "gzip"})
         assert large.headers["content-encoding"] == "gzip"
-        assert large.headers["etag"] == (await program.get("/api/v1/datasets/lyon")).headers["etag"]
+        after = (await program.get("/api/v1/datasets/lyon")).headers["etag"]
+        assert large.headers["etag"] in {before, after}, "its price moves as time passes, perhaps between two of them"
         assert large.json() == (await program.get("/api/v1/datasets/lyon")).json()
         whole = await program.get("/api/v1/events.atom")
         assert whole.status_code == 200
