@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,10 +58,35 @@ def main() -> None:
         sys.exit(sentence_of(error))
 
 
+def start() -> NoReturn:
+    """Run `main` in a process of its own and end it with what was to be done at exit, but not taken apart.
+
+    Threads of the object store's client may just then hand over their last answer; one that finds the interpreter half
+    gone aborts the process (Python before 3.14), and the command's own exit code is lost.
+    """
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except Exception:  # noqa: BLE001 (as the interpreter itself does: shown, and exit code 1)
+        code = 1
+        sys.excepthook(*sys.exc_info())
+    atexit._run_exitfuncs()  # noqa: SLF001 (what `os._exit` leaves out, and nothing public runs)
+    try:
+        sys.stdout.flush()
+    except OSError:  # its reader has gone, or the disk is full
+        code = code or 1
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
     if not __package__:
         sys.path[0] = str(Path(__file__).resolve().parent.parent)
         from marketplace._bootstrap import ensure
 
         ensure("marketplace")
-    main()
+    start()

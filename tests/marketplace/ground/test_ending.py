@@ -1,0 +1,48 @@
+"""A command's process ends with its own exit code: the object store's threads cannot abort it on the way out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STORY = """
+import atexit, sys
+import marketplace.__main__ as command
+
+class Kept:
+    def __del__(self):
+        print("taken apart", flush=True)
+
+sys.modules["kept"] = Kept()
+atexit.register(print, "done at exit")
+sys.argv = ["marketplace", *sys.argv[1:]]
+command.start()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["--help"], 0, "Partage: anonymous aggregates"),
+        (["nothing-of-the-kind"], 2, "invalid choice"),
+        (["restore"], 1, "Say which backup"),
+    ],
+)
+def test_a_command_ends_with_its_own_exit_code(words: list[str], code: int, sentence: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", STORY, *words], capture_output=True, text=True, check=False)
+    assert ended.returncode == code, ended.stderr
+    assert sentence in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout.endswith("done at exit\n")
+
+
+def test_an_output_that_nobody_reads_is_no_success() -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    words = [sys.executable, "-m", "marketplace", "check", "--help"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(words, stdout=full, env=buffered, check=False)
+    assert ended.returncode == 1
