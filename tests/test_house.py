@@ -104,8 +104,8 @@ IMPURE_CALLS = {
     "read_bytes",
     "write_bytes",
 }
-SAME_IN_EVERY_LANGUAGE = {"PARIS", "paris_day", "read_cents", "read_instant"}
-"""What actions may use of `web.formats`."""
+SAME_IN_EVERY_LANGUAGE = {"PARIS", "moment_in_words", "paris_day", "read_cents", "read_instant"}
+"""What actions may use of `web.formats`: the page's language is nothing to it; a language, if any, is an argument."""
 TOP = {
     "pyproject.toml",
     "README.md",

@@ -384,7 +384,7 @@ async def sign_in(
     if not known and row.created_at < now - NEW_PERSON:
         async with transaction():
             to = [Recipient("person", str(row.id))]
-            await send(new_device.KIND, f"{row.id} {now.isoformat()}", to, at=f"{now:%Y-%m-%d %H:%M}")
+            await send(new_device.KIND, f"{row.id} {now.isoformat()}", to, at=now.isoformat())
     await note_shared_browser(row.id, device)
     if passwords.is_outdated(row.password_hash):
         fresh: Values = {Person.password_hash: await passwords.hash_password(usable)}

@@ -82,7 +82,7 @@ async def link(person: uuid.UUID, provider: Provider, subject: str) -> None:
         async with transaction():
             await IdentityLink.insert(new)
             await note_access(person, "identity_linked", provider.code)
-            await send(identity_linked.KIND, new.id, to, provider=provider.name, at=f"{now:%Y-%m-%d %H:%M}")
+            await send(identity_linked.KIND, new.id, to, provider=provider.name, at=now.isoformat())
     except asyncpg.UniqueViolationError:
         raise Conflict("Another account is linked with this identity, or yours with another one.") from None
 
@@ -101,7 +101,7 @@ async def note_browser(person: uuid.UUID, mark: str) -> bool:
     if await fetch_scalar(uuid.UUID, known):
         async with transaction():
             to = [Recipient("person", str(person))]
-            await send(new_device.KIND, f"{person} {now.isoformat()}", to, at=f"{now:%Y-%m-%d %H:%M}")
+            await send(new_device.KIND, f"{person} {now.isoformat()}", to, at=now.isoformat())
     return True
 
 
@@ -114,4 +114,4 @@ async def unlink(person: uuid.UUID, provider: Provider) -> None:
             raise NotFound("There is no such link.")
         await note_access(person, "identity_unlinked", provider.code)
         to = [Recipient("person", str(person))]
-        await send(identity_unlinked.KIND, ended, to, provider=provider.name, at=f"{clock.now():%Y-%m-%d %H:%M}")
+        await send(identity_unlinked.KIND, ended, to, provider=provider.name, at=clock.now().isoformat())

@@ -12,9 +12,10 @@ from msgspec import Struct
 from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.messages.links import link_token
 from marketplace.messages.registry import KINDS
-from marketplace.messages.rules import TOKEN
+from marketplace.messages.rules import AT, TOKEN
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
+from marketplace.web.formats import moment_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,14 +90,23 @@ async def claim_of(kind: str, source_id: str) -> uuid.UUID | None:
 def in_words(code: str, source_id: str, details: str, language: str) -> MessageInWords:
     """Return a message's words for a letter, the token of its link included; `details` is JSON."""
     kind = KINDS[code]
-    fields = msgspec.json.decode(details, type=dict[str, str]) | {TOKEN: link_token(code, source_id)}
+    fields = _read_details(details, language) | {TOKEN: link_token(code, source_id)}
     return MessageInWords(
         kind.subject.filled(language, fields), kind.body.filled(language, fields), kind.path.format_map(fields)
     )
 
 
+def _read_details(details: str, language: str) -> dict[str, str]:
+    """Return the fields of a message's words as they read in a language; `at` is an instant, in UTC where it names no zone."""
+    fields = msgspec.json.decode(details, type=dict[str, str])
+    if AT in fields:
+        at = dt.datetime.fromisoformat(fields[AT])
+        fields[AT] = moment_in_words(at if at.tzinfo else at.replace(tzinfo=dt.UTC), language)
+    return fields
+
+
 def _readable(row: MessageRow, language: str) -> ReadableMessage:
-    kind, details = KINDS[row.kind], msgspec.json.decode(row.details, type=dict[str, str])
+    kind, details = KINDS[row.kind], _read_details(row.details, language)
     return ReadableMessage(
         id=row.id,
         subject=kind.subject.filled(language, details),

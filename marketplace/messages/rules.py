@@ -10,6 +10,8 @@ from marketplace.words import Words, fields_of
 
 TOKEN: Final = "token"  # noqa: S105 (the name of a field)
 """A field of a path that the letter alone fills in: the message stores no secret."""
+AT: Final = "at"
+"""The field that is an instant: kept in ISO 8601, it reads in the reader's language and by the clock of Paris."""
 WITHOUT_INBOX: Final = ("mailbox", "address")
 
 

@@ -76,7 +76,7 @@ async def write_copy(person: uuid.UUID) -> IO[bytes]:
             at = clock.now()
             to = [Recipient("person", str(person))]
             await note_access(person, "own_data_copied")
-            await send(data_copied.KIND, f"{person} {at.isoformat()}", to, at=f"{at:%Y-%m-%d %H:%M}")
+            await send(data_copied.KIND, f"{person} {at.isoformat()}", to, at=at.isoformat())
     except BaseException:
         file.close()
         raise

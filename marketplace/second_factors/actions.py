@@ -193,7 +193,7 @@ async def _report_change(person: uuid.UUID, verb: str, what: str = "") -> None:
     await note_access(person, verb, what)
     now = clock.now()
     to = [Recipient("person", str(person))]
-    await send(factors_changed.KIND, f"{person} {now.isoformat()}", to, at=f"{now:%Y-%m-%d %H:%M}")
+    await send(factors_changed.KIND, f"{person} {now.isoformat()}", to, at=now.isoformat())
 
 
 async def check_code(person: uuid.UUID, code: str, address: str = "") -> None:

@@ -45,7 +45,7 @@ async def link(person: uuid.UUID, subject: str) -> None:
         async with transaction():
             await WalletLink.insert(new)
             await note_access(person, "wallet_linked")
-            await send(wallet_linked.KIND, new.id, [Recipient("person", str(person))], at=f"{now:%Y-%m-%d %H:%M}")
+            await send(wallet_linked.KIND, new.id, [Recipient("person", str(person))], at=now.isoformat())
     except asyncpg.UniqueViolationError:
         raise Conflict("Another account is linked with this wallet’s identity, or yours with another one.") from None
 
@@ -59,7 +59,7 @@ async def unlink(person: uuid.UUID) -> None:
             raise NotFound("There is no such link.")
         await note_access(person, "wallet_unlinked")
         to = [Recipient("person", str(person))]
-        await send(wallet_unlinked.KIND, ended, to, at=f"{clock.now():%Y-%m-%d %H:%M}")
+        await send(wallet_unlinked.KIND, ended, to, at=clock.now().isoformat())
 
 
 async def keep_answer(state: str, subject: str) -> None:

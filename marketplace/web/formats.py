@@ -165,6 +165,13 @@ def moment(instant: dt.datetime) -> str:
     return str(dates.format_datetime(instant.astimezone(PARIS), "medium", locale=_locale())).rsplit(":", 1)[0]
 
 
+def moment_in_words(instant: dt.datetime, in_language: str) -> str:
+    """Write an instant to the minute as a letter in `in_language` does, in Paris: 27 novembre 2026 à 21:55, heure de Paris."""
+    local, locale = instant.astimezone(PARIS), LOCALES[in_language]
+    day, time = dates.format_date(local, "long", locale=locale), dates.format_time(local, "HH:mm", locale=locale)
+    return f"{day} à {time}, heure de Paris" if in_language == "fr" else f"{day} at {time}, Paris time"
+
+
 def to_the_second(instant: dt.datetime) -> str:
     """Write an instant to the second, in Paris; live.js writes the same."""
     return str(dates.format_datetime(instant.astimezone(PARIS), "medium", locale=_locale()))

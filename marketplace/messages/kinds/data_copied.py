@@ -11,9 +11,9 @@ KIND: Final = MessageKind(
     code="data_copied",
     subject=Words(fr="Une copie de vos données a été téléchargée", en="A copy of your data was downloaded"),
     body=Words(
-        fr="Une copie de tout ce que nous savons de vous a été téléchargée le {at} (UTC). Si ce n’était pas vous, changez"
+        fr="Une copie de tout ce que nous savons de vous a été téléchargée le {at}. Si ce n’était pas vous, changez"
         " votre mot de passe dès maintenant et écrivez-nous.",
-        en="A copy of all that we know about you was downloaded on {at} (UTC). If it was not you, change your password now"
+        en="A copy of all that we know about you was downloaded on {at}. If it was not you, change your password now"
         " and write to us.",
     ),
     path="/profile",

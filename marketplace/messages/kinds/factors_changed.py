@@ -11,10 +11,10 @@ KIND: Final = MessageKind(
     code="factors_changed",
     subject=Words(fr="Votre second facteur a été modifié", en="Your second factor was changed"),
     body=Words(
-        fr="Le {at} (UTC), une application, une clé d’accès ou des codes de secours ont été ajoutés à votre compte, ou en ont"
+        fr="Le {at}, une application, une clé d’accès ou des codes de secours ont été ajoutés à votre compte, ou en ont"
         " été retirés. Si ce n’était pas vous, changez votre mot de passe, retirez ce que vous ne reconnaissez pas et"
         " écrivez-nous dès maintenant.",
-        en="At {at} (UTC), an app, a passkey or recovery codes were added to your account or removed from it. If it was not"
+        en="On {at}, an app, a passkey or recovery codes were added to your account or removed from it. If it was not"
         " you, change your password, remove what you do not recognise and write to us now.",
     ),
     path="/profile/factors",

@@ -14,9 +14,9 @@ KIND: Final = MessageKind(
         en="Your account was linked with an identity provider",
     ),
     body=Words(
-        fr="Depuis le {at} (UTC), on peut se connecter à votre compte avec {provider}. Si ce n’était pas vous, supprimez ce"
+        fr="Depuis le {at}, on peut se connecter à votre compte avec {provider}. Si ce n’était pas vous, supprimez ce"
         " lien et changez votre mot de passe dès maintenant.",
-        en="Since {at} (UTC), your account can be signed in to with {provider}. If it was not you, remove this link and"
+        en="Since {at}, your account can be signed in to with {provider}. If it was not you, remove this link and"
         " change your password now.",
     ),
     path="/profile/identities",

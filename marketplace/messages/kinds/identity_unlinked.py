@@ -14,9 +14,9 @@ KIND: Final = MessageKind(
         en="Your account is no longer linked with an identity provider",
     ),
     body=Words(
-        fr="Depuis le {at} (UTC), on ne peut plus se connecter à votre compte avec {provider}. Si ce n’était pas vous,"
+        fr="Depuis le {at}, on ne peut plus se connecter à votre compte avec {provider}. Si ce n’était pas vous,"
         " changez votre mot de passe dès maintenant, puis reliez-le de nouveau.",
-        en="Since {at} (UTC), your account can no longer be signed in to with {provider}. If it was not you, change your"
+        en="Since {at}, your account can no longer be signed in to with {provider}. If it was not you, change your"
         " password now, then link it again.",
     ),
     path="/profile/identities",

@@ -14,9 +14,9 @@ KIND: Final = MessageKind(
         en="Your account is no longer linked with a European identity wallet",
     ),
     body=Words(
-        fr="Depuis le {at} (UTC), on ne peut plus se connecter à votre compte avec votre portefeuille. Si ce n’était pas"
+        fr="Depuis le {at}, on ne peut plus se connecter à votre compte avec votre portefeuille. Si ce n’était pas"
         " vous, changez votre mot de passe dès maintenant, puis reliez-le de nouveau.",
-        en="Since {at} (UTC), your account can no longer be signed in to with your wallet. If it was not you, change your"
+        en="Since {at}, your account can no longer be signed in to with your wallet. If it was not you, change your"
         " password now, then link it again.",
     ),
     path="/profile/wallet",

@@ -11,8 +11,8 @@ import pytest
 from marketplace.database import transaction
 from marketplace.identity import actions as identity
 from marketplace.messages.actions import mark_read, send
-from marketplace.messages.kinds import partner_vetted
-from marketplace.messages.queries import list_messages
+from marketplace.messages.kinds import factors_changed, new_device, partner_vetted
+from marketplace.messages.queries import in_words, list_messages
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import TOKEN, MessageKind, Recipient
 from marketplace.words import Words
@@ -68,6 +68,18 @@ async def test_details_are_exactly_what_the_words_need() -> None:
             await send(partner_vetted.KIND, 1, [ADA], company="Atelier", secret="x")
         with pytest.raises(AssertionError, match="not registered"):
             await send(MessageKind("toy", Words("a", "a"), Words("a", "a"), "/"), 1, [ADA])
+
+
+async def test_an_instant_reads_by_the_clock_of_paris_in_the_readers_language() -> None:
+    summer, winter = "2026-07-24T22:30:07.000001+00:00", "2026-11-27 23:05"  # and as earlier versions kept it, in UTC
+    async with transaction():
+        await send(factors_changed.KIND, 1, [ADA], at=summer)
+        await send(new_device.KIND, 2, [ADA], at=winter)
+    french = {row.path: row.body for row in (await list_messages([ADA], READER, "fr", 1)).rows}
+    assert "Le 25 juillet 2026 à 00:30, heure de Paris, une application" in french["/profile/factors"]
+    assert "le 28 novembre 2026 à 00:05, heure de Paris. Si ce" in french["/profile"]
+    english = in_words("factors_changed", "1", f'{{"at": "{summer}"}}', "en")
+    assert english.body.startswith("On 25 July 2026 at 00:30, Paris time, an app")
 
 
 async def test_a_partner_reads_the_decisions_about_it_and_nobody_else_does() -> None:
