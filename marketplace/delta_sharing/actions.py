@@ -16,7 +16,7 @@ from marketplace.audit_trail.actions import note_access
 from marketplace.database import execute
 from marketplace.delta_sharing import rules
 from marketplace.delta_sharing.queries import SQL, Credential, find_by_secret, find_credential
-from marketplace.delta_sharing.tables import SharingCredential
+from marketplace.delta_sharing.tables import SharingCredential, UsedAssertion
 from marketplace.errors import Invalid, NotAllowed, NotFound
 from marketplace.identity.rules import clean_text, digest
 from marketplace.identity.sessions import form_secret
@@ -131,7 +131,7 @@ async def check_credential(credential: uuid.UUID) -> Credential:
 async def issue_token(form: dict[str, str], authorization: str) -> str:
     """Return an access token to who shows a name and password, or an assertion signed with the key pair.
 
-    Sources: RFC 6749, 4.4, and RFC 7523, 2.1.
+    Sources: RFC 6749, 4.4, and RFC 7523, 2.1. An assertion gets one token.
     """
     now = clock.now()
     if form.get("grant_type") == "client_credentials":
@@ -144,7 +144,7 @@ async def issue_token(form: dict[str, str], authorization: str) -> str:
 
 
 async def _of_assertion(assertion: str, now: dt.datetime) -> Credential | None:
-    """Return the credential whose key signed an assertion for us, just now; None for any other."""
+    """Return the credential whose key signed an assertion for us, just now; None for any other. Refuses one that was shown."""
     from joserfc import errors, jwk, jwt  # noqa: PLC0415 (start-up time)
 
     try:
@@ -156,12 +156,24 @@ async def _of_assertion(assertion: str, now: dt.datetime) -> Credential | None:
         key = (jwk.RSAKey if algorithm == "RS256" else jwk.ECKey).import_key(row.public_key)
         token = jwt.decode(assertion, key, algorithms=[algorithm])
         until, begun = int(token.claims["exp"]), int(token.claims["iat"])
-    except (errors.JoseError, ValueError, KeyError, IndexError, TypeError, OverflowError):
+        named = digest(f"{row.id} {token.claims.get('jti') or assertion.rpartition('.')[0]}")
+    except (errors.JoseError, ValueError, KeyError, IndexError, TypeError, OverflowError, RecursionError):
         return None
     is_ours = token.claims.get("aud") == f"{settings().url}{rules.PATH}"
     is_fresh = now.timestamp() < until <= begun + rules.ASSERTION_LASTS.total_seconds()
     is_begun = begun <= now.timestamp() + rules.USED_AGAIN.total_seconds()
-    return row if is_ours and is_fresh and is_begun else None
+    if not (is_ours and is_fresh and is_begun):
+        return None
+    await _use(named, dt.datetime.fromtimestamp(until, dt.UTC), now)
+    return row
+
+
+async def _use(named: str, ends_at: dt.datetime, now: dt.datetime) -> None:
+    """Note that an assertion was shown; refuses one that was before, here or to another process."""
+    await UsedAssertion.delete().where(UsedAssertion.ends_at <= now)
+    used = UsedAssertion(sha256=named, ends_at=ends_at)
+    if not await UsedAssertion.insert(used).on_conflict(action="DO NOTHING").returning(UsedAssertion.sha256):
+        raise Unauthenticated("This assertion was used: sign another one for each token.")
 
 
 def _claims_of(part: str) -> dict[str, object]:

@@ -183,17 +183,18 @@ async def query(request: Asked) -> Response[bytes]:
     """Give the addresses of a table's files, as of a version or an instant."""
     credential, history = await _table(request)
     asked = rules.capabilities(request.headers.get(rules.CAPABILITIES, ""))
-    body = _body(await request.body())
-    if body.get("startingVersion") is not None:
-        last = body.get("endingVersion")
-        return _changes(credential, history, asked, body["startingVersion"], history.latest if last is None else last)
-    version = _version_of(body, history)
+    wanted = rules.read_query(await request.body())
+    if wanted.starting_version is not None:
+        last = wanted.ending_version
+        first = wanted.starting_version
+        return _changes(credential, history, asked, first, history.latest if last is None else last)
+    version = _version_of(wanted, history)
     files = history.files(version)
-    start = rules.read_page(body.get("pageToken"))[1]
+    start = rules.read_page(wanted.page_token)[1]
     if start and start >= len(files):
         raise Invalid("This request is malformed.")
-    shown = _limited(files[start:], body.get("limitHint"))
-    if asked.wants_end and isinstance(most := body.get("maxFiles"), int) and 0 < most < len(shown):
+    shown = _limited(files[start:], wanted.limit_hint)
+    if asked.wants_end and 0 < (most := wanted.max_files or 0) < len(shown):
         shown = shown[:most]
     until = clock.now() + rules.SIGNED_FOR
     lines = answers.head(credential.partner, history, files, version, is_delta=asked.is_delta)
@@ -205,7 +206,7 @@ async def query(request: Asked) -> Response[bytes]:
         "minUrlExpirationTimestamp": answers.milliseconds(until),
         "refreshToken": str(version),
     }
-    if start + len(shown) < len(files) and body.get("limitHint") is None:
+    if start + len(shown) < len(files) and wanted.limit_hint is None:
         end_action["nextPageToken"] = f"{version}.{start + len(shown)}"
     return _answer(lines, version, asked, end_action)
 
@@ -235,6 +236,8 @@ def _changes(
 ) -> Response[bytes]:
     """Answer with every file that versions added or removed; refuses where one may not be read any more."""
     history.number(first)
+    if last < first:
+        raise Invalid("The last version comes before the first.")
     last = min(last, history.latest)
     until = clock.now() + rules.SIGNED_FOR
     lines = answers.head(credential.partner, history, [], first, is_delta=asked.is_delta)
@@ -290,27 +293,16 @@ def _answer(
     return Response(body, media_type=LINES, headers=headers)
 
 
-def _body(data: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(data or b"{}")
-    except ValueError:
-        body = None
-    numbers = ("version", "limitHint", "startingVersion", "endingVersion", "maxFiles")
-    if not isinstance(body, dict) or any(not isinstance(body.get(name, 0), int | None) for name in numbers):
-        raise Invalid("This request is malformed.")
-    return body
-
-
-def _version_of(body: dict[str, Any], history: History) -> int:
+def _version_of(wanted: rules.Query, history: History) -> int:
     """Return the version that a query is about; the last one unless it says."""
-    version, instant = body.get("version"), body.get("timestamp")
-    for token in (body.get("pageToken"), body.get("refreshToken")):
+    version, instant = wanted.version, wanted.timestamp
+    for token in (wanted.page_token, wanted.refresh_token):
         if token:
             version = rules.read_page(token)[0]
     if version is not None and instant:
         raise Invalid("Say a version or an instant, not both.")
     if instant:
-        return history.at(_instant(str(instant)))
+        return history.at(_instant(instant))
     return history.number(version) if version is not None else history.latest
 
 

@@ -12,6 +12,7 @@ import hmac
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from marketplace.errors import Invalid
@@ -37,6 +38,19 @@ SMALLEST_RSA: Final = 2048
 """Bits."""
 USED_AGAIN: Final = dt.timedelta(minutes=1)
 CAPABILITIES: Final = "delta-sharing-capabilities"
+
+
+class Query(Struct, frozen=True, rename="camel"):
+    """What the body of a query asks for, as far as we look at it."""
+
+    version: int | None = None
+    timestamp: str | None = None
+    starting_version: int | None = None
+    ending_version: int | None = None
+    limit_hint: int | None = None
+    max_files: int | None = None
+    page_token: str | None = None
+    refresh_token: str | None = None
 
 
 class Capabilities(Struct, frozen=True):
@@ -135,11 +149,19 @@ def profile(
     }
 
 
-def read_page(token: object) -> tuple[int, int]:
+def read_query(data: bytes) -> Query:
+    """Return what a body asks for; refuses one that is no such JSON."""
+    try:
+        return msgspec.json.decode(data or b"{}", type=Query)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Invalid("This request is malformed.") from None
+
+
+def read_page(token: str | None) -> tuple[int, int]:
     """Return which version a token of ours is of, and from which file on; zeros without one. Refuses any other text."""
     if not token:
         return 0, 0
-    found = PAGE_TOKEN.fullmatch(str(token))
+    found = PAGE_TOKEN.fullmatch(token)
     if found is None:
         raise Invalid("This request is malformed.")
     return int(found[1]), int(found[2] or 0)

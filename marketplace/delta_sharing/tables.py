@@ -1,4 +1,4 @@
-"""Columns and constraints of Delta Sharing's credentials."""
+"""Columns and constraints of Delta Sharing's credentials, and of what was signed with key pairs: it shows who one is once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Partner, Person
-from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 
 
 class SharingCredential(Table, db=DB, tablename="sharing_credential"):
@@ -37,3 +37,13 @@ class SharingCredential(Table, db=DB, tablename="sharing_credential"):
         "(kind = 'key_pair') = (public_key IS NOT NULL) AND num_nonnulls(secret_hash, public_key) = 1"
     )
     ends_after_it_begins = Check("created_at < ends_at")
+
+
+class UsedAssertion(Table, db=DB, tablename="used_assertion"):
+    """An assertion signed with a key pair that was shown; deleted once it is over by itself."""
+
+    personal_data = NOBODYS
+    sha256 = Text(primary_key=True)
+    """Of its credential and its own id, hex."""
+    ends_at = Timestamptz()
+    is_digest = Check("length(sha256) = 64")

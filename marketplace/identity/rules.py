@@ -95,7 +95,10 @@ def clean_email(text: str) -> str:
 def clean_text(text: str, longest: int = LONGEST_NAME, *, field: str = "") -> str:
     """Return one line of text, trimmed; refuses emptiness, control characters and more than `longest` characters."""
     line = " ".join(unicodedata.normalize("NFC", text).split())
-    if not 0 < len(line) <= longest or any(unicodedata.category(sign) in ("Cc", "Cs", "Co") for sign in line):
+    if not 0 < len(line) <= longest or any(
+        unicodedata.category(sign) in ("Cc", "Cs", "Co") or sign in "\ufffe\uffff"
+        for sign in line  # the last two are in no XML
+    ):
         raise Invalid(
             "Names, labels and reasons have 1 to {longest} ordinary characters.", longest=longest, field=field
         )
