@@ -105,6 +105,7 @@ from marketplace.rewards import pages as rewards_pages
 from marketplace.rights import pages as rights_pages
 from marketplace.rights import steward_pages as rights_steward_pages
 from marketplace.sandbox import pages as sandbox_pages
+from marketplace.sandbox.actions import check_database
 from marketplace.search import routes as search_routes
 from marketplace.second_factors import pages as second_factors_pages
 from marketplace.serving import api_pages as serving_api_pages
@@ -307,6 +308,7 @@ def _http_sentence(error: HTTPException) -> str:
 async def _lifespan(_: Litestar) -> AsyncIterator[None]:
     await database.open_pool(settings().database_url)
     try:
+        await check_database()
         yield
     finally:
         await write_counts()

@@ -24,6 +24,7 @@ from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.errors import Conflict
 from marketplace.ledger.actions import write_chart
 from marketplace.locks import lock
+from marketplace.sandbox.actions import mark_database
 from marketplace.settings import settings
 from migrations.history import m0001_initial
 from migrations.piccolo_app import APP_NAME, HISTORY, function_files
@@ -59,6 +60,7 @@ async def _migrate_once(history: Path, lock_timeout: str) -> str:
         outcome = await _run_pending(history)
         await _apply_functions()
         await write_chart()
+        await mark_database()
         if settings().serving_role:
             await grant_to(settings().serving_role)
     return outcome

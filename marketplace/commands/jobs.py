@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
     from marketplace.jobs.scheduler import work_until_stopped
+    from marketplace.sandbox.actions import check_database
     from marketplace.setting_checks import refuse_role
     from marketplace.settings import settings
 
@@ -20,6 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_role(settings(), serving=False)
 
     async def story() -> int:
+        await check_database()
         await work_until_stopped()
         return 0
 

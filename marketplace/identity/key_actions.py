@@ -33,7 +33,6 @@ class Key(Struct, frozen=True):
 
 SHOWN_AGAIN = dt.timedelta(minutes=10)
 """How long the same form shows the secret it made once more: a double click or a refresh loses nothing."""
-KEY_PREFIX, SANDBOX_KEY_PREFIX = "pk_", "pk_test_"
 
 
 async def create_key(
@@ -54,7 +53,9 @@ async def create_key(
     label, now = rules.clean_text(label, 80, field="label"), clock.now()
     if days not in rules.KEY_DAYS:
         raise Invalid("A key works for {days} days.", days=" / ".join(map(str, rules.KEY_DAYS)), field="days")
-    key = (SANDBOX_KEY_PREFIX if settings().sandbox_of else KEY_PREFIX) + form_secret(session, key_id, partner)
+    key = (rules.SANDBOX_KEY_PREFIX if settings().sandbox_of else rules.KEY_PREFIX) + form_secret(
+        session, key_id, partner
+    )
     new = ApiKey(
         id=key_id,
         partner=partner,

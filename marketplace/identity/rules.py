@@ -45,6 +45,7 @@ ROLES = ("steward", "finance", "auditor")
 SCOPES = ("quotes", "orders", "bids", "downloads")
 """What an API key may be allowed: prices and previews, buying, bidding, and what was bought."""
 KEY_DAYS = (30, 90, 365)
+KEY_PREFIX, SANDBOX_KEY_PREFIX = "pk_", "pk_test_"
 """How long a key may work, to choose from."""
 ROTATION = dt.timedelta(days=7)
 """How long a key works on once another has replaced it."""
@@ -93,12 +94,10 @@ def clean_email(text: str) -> str:
 
 
 def clean_text(text: str, longest: int = LONGEST_NAME, *, field: str = "") -> str:
-    """Return one line of text, trimmed; refuses emptiness, control characters and more than `longest` characters."""
+    """Return one line of text, trimmed; refuses emptiness, control characters, what no XML holds and more than `longest` characters."""
     line = " ".join(unicodedata.normalize("NFC", text).split())
-    if not 0 < len(line) <= longest or any(
-        unicodedata.category(sign) in ("Cc", "Cs", "Co") or sign in "\ufffe\uffff"
-        for sign in line  # the last two are in no XML
-    ):
+    is_odd = any(unicodedata.category(sign) in ("Cc", "Cs", "Co") or sign in "\ufffe\uffff" for sign in line)
+    if is_odd or not 0 < len(line) <= longest:
         raise Invalid(
             "Names, labels and reasons have 1 to {longest} ordinary characters.", longest=longest, field=field
         )

@@ -1,4 +1,4 @@
-"""Giving a partner a pass into the sandbox; there, letting in who brings one, as a company of its own."""
+"""Giving a partner a pass into the sandbox; there, letting in who brings one, as a company of its own; keeping databases apart."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.database import fetch_row, fetch_scalar, select
-from marketplace.errors import Expired, NotFound
+from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity.actions import accept_invitation, create_partner, invite_colleague, vet_partner
 from marketplace.identity.tables import Partner, Person
 from marketplace.sandbox.rules import LASTS, Pass, company_id_of, read_pass, write_pass
-from marketplace.sandbox.tables import UsedPass
+from marketplace.sandbox.tables import SandboxMark, UsedPass
 from marketplace.settings import settings
 
 NOBODYS_DOMAIN: Final = "sandbox.example"
@@ -23,6 +23,24 @@ NOBODYS_DOMAIN: Final = "sandbox.example"
 
 
 USED: Final = "This pass was used; open the sandbox again from your keys."
+
+
+async def mark_database() -> None:
+    """Mark an empty database as a sandbox's where this is one, and refuse what `check_database` refuses; once it is migrated."""
+    if settings().sandbox_of and not await Person.exists() and not await Partner.exists():
+        mark = SandboxMark(id=1, begun_at=clock.now())
+        await SandboxMark.insert(mark).on_conflict(action="DO NOTHING")
+    await check_database()
+
+
+async def check_database() -> None:
+    """Refuse a database with anything real to a sandbox, and a sandbox's to what is real: settings alone would let them meet."""
+    is_migrated = await fetch_scalar(bool, "SELECT to_regclass('sandbox_mark') IS NOT NULL")
+    is_made_up = bool(is_migrated) and await SandboxMark.exists()
+    if settings().sandbox_of and not is_made_up:
+        raise Conflict("This database was not begun as a sandbox’s: give the sandbox one of its own, and an empty one.")
+    if is_made_up and not settings().sandbox_of:
+        raise Conflict("This database is a sandbox’s, and stays one: everything in it is made up.")
 
 
 class Company(Struct, frozen=True):

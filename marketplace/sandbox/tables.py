@@ -1,13 +1,22 @@
-"""Columns and constraints of passes that were used in a sandbox: each lets one browser in."""
+"""Columns and constraints of a sandbox: the mark of its database, and passes that were used, each of which lets one browser in."""
 
 from __future__ import annotations
 
-from piccolo.columns import Text, Timestamptz
+from piccolo.columns import SmallInt, Text, Timestamptz
 from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.personal_data import NOBODYS
+
+
+class SandboxMark(Table, db=DB, tablename="sandbox_mark"):
+    """Its one row says that everything in this database is made-up, for ever; a real site's has none."""
+
+    personal_data = NOBODYS
+    id = SmallInt(primary_key=True)
+    begun_at = Timestamptz()
+    one_row = Check("id = 1")
 
 
 class UsedPass(Table, db=DB, tablename="used_pass"):

@@ -17,14 +17,19 @@ from urllib.parse import parse_qs, urlsplit
 import html5lib
 import httpx
 import pytest
+from asyncpg import RestrictViolationError
 from msgspec import structs
 
 from marketplace import clock
+from marketplace.app import create_app
+from marketplace.database import execute
 from marketplace.embedded.demo import counterpart_running, port_of, site_running
 from marketplace.embedded.demo import free_port as listen
+from marketplace.errors import Conflict
 from marketplace.identity import actions as identity
 from marketplace.identity.ending import remove_colleague, set_administrator
 from marketplace.identity.key_actions import create_key
+from marketplace.sandbox.actions import check_database, mark_database
 from marketplace.sandbox.actions import enter as enter_by
 from marketplace.sandbox.rules import LASTS, Pass, read_pass, write_pass
 from marketplace.setting_checks import problems
@@ -131,6 +136,54 @@ async def test_a_pass_lets_a_company_into_the_sandbox_of_its_site_alone(monkeypa
     monkeypatch.setenv("PARTAGE_SANDBOX_OF", "key")
     settings.cache_clear()
     assert any("64 hex digits" in one for one in problems(settings()))
+
+
+def become_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what makes this process a sandbox's."""
+    monkeypatch.setenv("PARTAGE_SANDBOX_OF", public_key("5a" * 32).hex())
+    settings.cache_clear()
+
+
+@pytest.mark.owner("it migrates, and tries what only an owner can")
+async def test_databases_and_keys_stay_apart_whatever_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTAGE_KEY_LIMIT", "3")
+
+    async def machine(key: str, times: int = 1) -> int:
+        transport = httpx.ASGITransport(create_app(manages_pool=False))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver.example") as program:
+            answers = [await program.get("/api/v1/me", headers=bearer(key)) for _ in range(times)]
+            return answers[-1].status_code
+
+    await check_database()
+    become_sandbox(monkeypatch)
+    await mark_database()
+    assert await fetch_value("SELECT count(*) FROM sandbox_mark") == 1, "an empty database is marked as it is migrated"
+    await execute("ALTER TABLE sandbox_mark DISABLE TRIGGER append_only; TRUNCATE sandbox_mark")
+    await execute("ALTER TABLE sandbox_mark ENABLE TRIGGER append_only")
+    monkeypatch.delenv("PARTAGE_SANDBOX_OF")
+    settings.cache_clear()
+    partner = await make_buyer()
+    real = await create_key(partner, "real", key_id=uuid.uuid4(), session="a session's secret")
+    assert real
+    assert await machine(real) == 200
+    become_sandbox(monkeypatch)
+    assert await machine(real) == 401, "a sandbox by settings alone lets no real key in"
+    test = await create_key(partner, "test", key_id=uuid.uuid4(), session="a session's secret")
+    assert test
+    assert [await machine(test, times) for times in (3, 4)] == [200, 429], "what may be asked is what it is elsewhere"
+    for begin in (mark_database, check_database):
+        with pytest.raises(Conflict, match="not begun as a sandbox"):
+            await begin()
+    await execute("INSERT INTO sandbox_mark VALUES (1, now())")  # as `migrate` does, where nobody is in it yet
+    await mark_database()
+    for change in ("DELETE FROM sandbox_mark", "TRUNCATE sandbox_mark", "UPDATE sandbox_mark SET begun_at = now()"):
+        with pytest.raises(RestrictViolationError):
+            await execute(change)
+    monkeypatch.delenv("PARTAGE_SANDBOX_OF")
+    settings.cache_clear()
+    assert await machine(test) == 401, "nor does a real site let in a key of a sandbox"
+    with pytest.raises(Conflict, match="stays one"):
+        await check_database()
 
 
 @dataclass
