@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pricing.log.notes import cosigned_at, is_signed
 from pricing.log.proofs import faults_of, read_proof
+from pricing.log.verdicts import is_late
 from pricing.refusals import PricingRefusal
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ class Checked(Struct, frozen=True):
     text: str = ""
     """What was stated, as indented JSON."""
     witnesses: tuple[tuple[str, dt.datetime], ...] = ()
+    is_late: bool = False
+    """It is a day's price, and is under another day's entry."""
 
     @property
     def is_valid(self) -> bool:
         """Whether the proof shows what it is of."""
-        return self.is_signed and self.is_in_log
+        return self.is_signed and self.is_in_log and not self.is_late
 
 
 def check_upload(data: bytes, keys: Sequence[VerifierKey], witnesses: Sequence[VerifierKey]) -> Checked:
@@ -50,7 +53,9 @@ def check_upload(data: bytes, keys: Sequence[VerifierKey], witnesses: Sequence[V
         digest = hashlib.sha256(proof.item.document).digest() if proof.item else b""
         is_in_log = not faults_of(proof, digest)
         stated = json.loads(proof.item.document) if proof.item else content
-    except (ValueError, PricingRefusal, RecursionError):
+        is_price = proof.item is not None and content["kind"] == "price_inputs"
+        late = is_price and is_late(stated["day"], content)
+    except (ValueError, PricingRefusal, RecursionError, KeyError, TypeError):
         return Checked(is_proof=False)
     seen = [(key.name, at) for key in witnesses if (at := cosigned_at(proof.checkpoint, key)) is not None]
     return Checked(
@@ -62,6 +67,7 @@ def check_upload(data: bytes, keys: Sequence[VerifierKey], witnesses: Sequence[V
         about=str(content.get("subject", content.get("day", ""))),
         text=_indented(stated),
         witnesses=tuple((name, dt.datetime.fromtimestamp(at, dt.UTC)) for name, at in seen),
+        is_late=late,
     )
 
 

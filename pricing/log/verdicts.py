@@ -245,9 +245,14 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
     return Verdict(shown=[f"{name} was computed from what the log has for {day}"], cannot_show=unseen)
 
 
+def is_late(day: str, entry: Entry) -> bool:
+    """Return whether the price of a day is under another day's entry; what was before the log is in its first one."""
+    return bool(entry["day"] != day and not (entry["day"] > day and not entry[CHAINED]))
+
+
 def _late(name: str, day: str, entry: Entry) -> list[str]:
-    """Return that a day's price was stated when that day was over. entry: its day's. What was before the log is in its first one."""
-    if entry["day"] == day or (entry["day"] > day and not entry[CHAINED]):
+    """Return that a day's price was stated when that day was over. entry: its day's."""
+    if not is_late(day, entry):
         return []
     return [f"{name} is of {day}, but the log has its inputs from {entry['day']} on alone: they were back-dated"]
 

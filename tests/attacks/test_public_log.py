@@ -27,11 +27,12 @@ from marketplace.settings import settings
 from marketplace.signing import public_key, sign
 from marketplace.transparency import rules
 from marketplace.transparency.actions import keep_log
+from marketplace.transparency.checking import check_upload
 from marketplace.transparency.proofs import prove_entry, prove_item, prove_price
 from marketplace.transparency.queries import find_entry, list_entries, list_hidden
 from pricing import quote as pricing
 from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, to_json
-from pricing.log.notes import read_checkpoint
+from pricing.log.notes import read_checkpoint, read_key
 from pricing.log.proofs import Proof, read_entry, read_proof, write_proof
 from pricing.log.tiles import Tiles, grown
 from pricing.log.verdicts import check_transcript
@@ -239,9 +240,13 @@ async def test_what_was_stated_late_elsewhere_or_out_of_order_shows(tmp_path: Pa
     forged = forged_quote(row.document, full_worth_minor=120_000)
     proof = put("late.tlog-proof", await prove_price("price_inputs", forged["document"].encode()))
     differs("they were back-dated", "--proof", proof, "--quote", put("forged.json", json.dumps(forged)))
+    keys = [read_key(key)]
+    assert check_upload(proof.read_bytes(), keys, []).is_late
+    assert not check_upload(proof.read_bytes(), keys, []).is_valid
     # Somebody's copy of the files is older than a proof: nothing differs, and it is said what that does not show.
     price = put("price.tlog-proof", await prove_price("price_inputs", row.document))
     bought = put("quote.json", json.dumps(signed_quote(row)))
+    assert check_upload(price.read_bytes(), keys, []).is_valid
     status, printed = verify("--key", key, "--tiles", early, "--proof", price, "--quote", bought)
     assert (status, "give the tiles" in printed, "give it as published" in printed) == (0, True, True), printed
     # A proof of another history, of another size: its entry is not the one at that place.

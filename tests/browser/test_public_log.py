@@ -13,8 +13,11 @@ import pytest
 from marketplace import clock
 from marketplace.auctions import award as ending
 from marketplace.consent.queries import get_signed_receipt
+from marketplace.database import transaction
+from marketplace.log.actions import state_hidden
 from marketplace.transparency.actions import keep_log
 from marketplace.transparency.proofs import prove_entry, prove_item
+from marketplace.transparency.queries import list_hidden
 from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.marketplace.transparency.logs import agree, state_facts
 from tests.support.browsing import open_visit
@@ -31,6 +34,12 @@ async def test_a_proof_is_checked_in_the_browser(chromium: str, tmp_path: Path) 
         [receipt] = await agree(7)
         with clock.shifted(dt.timedelta(days=1)):
             await keep_log()
+        async with transaction():
+            await state_hidden("price_inputs", "lyon", {"offer": "lyon", "day": "2025-01-01"})
+        with clock.shifted(dt.timedelta(days=2)):
+            await keep_log()
+        [price] = await list_hidden("price_inputs", "lyon")
+        late = await prove_item("price_inputs", price.source, price.document.encode())
         document, _ = await get_signed_receipt(uuid.UUID(receipt))
         mine, entry = await prove_item("consent_receipts", receipt, document), await prove_entry(299)
         other = await prove_entry(1)
@@ -39,7 +48,8 @@ async def test_a_proof_is_checked_in_the_browser(chromium: str, tmp_path: Path) 
             "mine": (mine, "Consent receipts of a day"),
             "entry": (entry, "Bids of a closed auction: auction 299"),
             "moved": (entry.replace(index, moved), "The entry is not under that head"),
-            "forged": (entry.replace("\n304\n", "\n305\n"), "key did not sign this head"),
+            "forged": (entry.replace("\n308\n", "\n309\n"), "key did not sign this head"),
+            "late": (late, "it was back-dated"),
             "garbage": ("nothing", "This file is no proof of the log"),
         }
         async with open_visit(chromium, market) as visit:

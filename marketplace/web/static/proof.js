@@ -147,6 +147,9 @@
     if (proof.stated.document !== undefined) included = included && await isItem(proof.stated, content);
     write("signed", signed);
     write("included", included ? "yes" : "no");
+    const text = proof.stated.document === undefined ? content : JSON.parse(new TextDecoder().decode(decode(proof.stated.document)));
+    const late = content.kind === "price_inputs" && text !== content && content.day !== text.day && !(content.day > text.day && !content.previous);
+    write("late", late ? "yes" : "");
     const list = find("cosigned");
     list.replaceChildren();
     for (const key of signed === "unknown" ? [] : form.dataset.witnesses.split(" ").filter(Boolean).map(readKey)) {
@@ -156,20 +159,19 @@
       line.textContent = list.dataset.words.replace("NAME", key.name).replace("WHEN", when);
       list.append(line);
     }
-    const holds = included && signed === "yes";
-    write("verdict", !included || signed === "no" ? "no" : holds ? "yes" : "");
+    const holds = included && !late && signed === "yes";
+    write("verdict", !included || late || signed === "no" ? "no" : holds ? "yes" : "");
     find("verdict").className = `notice ${holds ? "good" : "bad"}`;
     const what = find("what"), kinds = JSON.parse(what.dataset.kinds);
     what.hidden = false;
     what.textContent = included ? `${kinds[content.kind] || content.kind}: ${content.subject || content.day}` : "";
-    const text = proof.stated.document === undefined ? content : JSON.parse(new TextDecoder().decode(decode(proof.stated.document)));
     find("text").textContent = JSON.stringify(text, null, 2);
     find("text").hidden = !included;
   };
 
   const clear = (...names) => { for (const name of names) { find(name).textContent = ""; find(name).hidden = true; } };
   const showReceipt = async (receipt) => {
-    clear("signed", "included", "what");
+    clear("signed", "included", "late", "what");
     find("cosigned").replaceChildren();
     let signed = "unknown", terms = "unknown", counted = "unknown";
     try {
@@ -198,7 +200,7 @@
       if (text.trimStart().startsWith("{")) await showReceipt(readReceipt(text));
       else { clear("operator", "terms", "counted"); await show(readProof(text)); }
     } catch {
-      clear("signed", "included", "what", "text", "operator", "terms", "counted");
+      clear("signed", "included", "late", "what", "text", "operator", "terms", "counted");
       find("cosigned").replaceChildren();
       write("verdict", "none");
       find("verdict").className = "notice bad";
