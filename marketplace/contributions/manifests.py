@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid  # noqa: TC003 (the struct's field)
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -40,6 +40,15 @@ class Contributions(NamedTuple):
     position: int
     """The first one's position in the manifest."""
 
+    def between(self, first: int, last: int) -> Contributions:
+        """Return those whose reference lies in [first, last], as views."""
+        here = slice(*np.searchsorted(self.references, [first, last + 1]).tolist())
+        return Contributions(self.references[here], self.weights[here], self.position + here.start)
+
+
+NOBODY: Final = Contributions(np.zeros(0, np.int64), np.zeros(0, np.int64), 0)
+LAST_REFERENCE: Final = 2**63 - 2
+
 
 @dataclass(frozen=True, slots=True)
 class OpenManifest:
@@ -59,19 +68,8 @@ class OpenManifest:
     """… and where its bytes lie."""
     largest_weight: int
 
-    def read(self, first: int, last: int) -> Contributions:
-        """Return the contributors whose reference lies in [first, last]; blocks while it reads the groups they are in."""
-        begin = int(np.searchsorted(self.lasts, first))
-        end = int(np.searchsorted(self.firsts, last, side="right"))
-        if begin >= end:
-            nobody = np.zeros(0, np.int64)
-            return Contributions(nobody, nobody, 0)
-        references, weights = self._read_groups(begin, end)
-        here = slice(*np.searchsorted(references, [first, last + 1]))
-        return Contributions(references[here], weights[here], int(self.starts[begin]) + here.start)
-
-    def _read_groups(self, begin: int, end: int) -> list[NDArray[np.int64]]:
-        """Read some row groups, which lie one after the other, by one request, and return their columns."""
+    def read_groups(self, begin: int, end: int) -> Contributions:
+        """Return the contributors of some row groups, which lie one after the other; blocks for one request."""
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -83,10 +81,35 @@ class OpenManifest:
         groups = list(range(begin, end))
         with pq.ParquetFile(pa.BufferReader(pa.py_buffer(whole.data)), metadata=self.footer) as file:
             # A column at a time and in this thread: assembling a table of many small groups costs more than reading it.
-            return [
+            references, weights = (
                 file.read_row_groups(groups, columns=[name], use_threads=False)[name].to_numpy()
                 for name in ("reference", "weight")
-            ]
+            )
+        return Contributions(references, weights, int(self.starts[begin]))
+
+
+class ManifestReader:
+    """A manifest read from a reference on, range after range, each row group once."""
+
+    def __init__(self, manifest: OpenManifest, first: int) -> None:
+        """Begin at the reference `first`; nothing is read yet."""
+        self._manifest, self._first = manifest, first
+        self._next_group = int(np.searchsorted(manifest.lasts, first))
+        self._rest = NOBODY
+
+    def read_to(self, last: int) -> list[Contributions]:
+        """Return the contributors from where the range before ended to `last`, in pieces; blocks while it reads."""
+        found = [self._rest]
+        end = int(np.searchsorted(self._manifest.firsts, last, side="right"))
+        if self._next_group < end:
+            found.append(self._manifest.read_groups(self._next_group, end))
+            self._next_group = end
+        beyond = found[-1].between(last + 1, LAST_REFERENCE)
+        # A copy, for a view would keep all groups that were read with it.
+        self._rest = beyond._replace(references=beyond.references.copy(), weights=beyond.weights.copy())
+        pieces = [piece.between(self._first, last) for piece in found]
+        self._first = last + 1
+        return [piece for piece in pieces if len(piece.references)]
 
 
 async def open_manifests(releases: Sequence[uuid.UUID]) -> list[OpenManifest]:

@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.contributions.manifests import OpenManifest, open_manifests
+from marketplace.contributions.manifests import LAST_REFERENCE, ManifestReader, open_manifests
 from marketplace.database import (
     copy_columns,
     execute,
@@ -32,7 +32,7 @@ from marketplace.database import (
 from marketplace.earnings.actions import HeldSplit, begin_run, entry_of, record_moving
 from marketplace.earnings.queries import SQL
 from marketplace.earnings.rules import MICRO_PER_MINOR, SplitFigures
-from marketplace.earnings.shares_by_weight import SharesOfRelease, places_in
+from marketplace.earnings.shares_by_weight import SharesOfRelease, looked_up_together, places_in
 from marketplace.errors import Conflict
 from marketplace.ledger.actions import Entry
 from marketplace.ledger.chart import OPERATOR_PAYABLE, SUBSCRIBERS_HELD, SUBSCRIBERS_PAYABLE
@@ -63,7 +63,6 @@ NEXT_LINES: Final = "SELECT reference FROM subscriber WHERE reference >= $1 ORDE
 LAST_CARRY: Final = "SELECT carry_micro FROM share_close WHERE run IS NOT NULL ORDER BY month DESC LIMIT 1"
 THREADS: Final = 2
 """How many threads share a chunk's manifests."""
-LAST_REFERENCE: Final = 2**63 - 2
 TEXT: Final = "Rounding of subscribers' shares to whole cents, back to the operator"
 
 
@@ -93,9 +92,19 @@ class DenseLines(Struct, frozen=True):
 class ReleaseToClose(NamedTuple):
     """A release with its splits to close."""
 
-    manifest: OpenManifest
+    release: uuid.UUID
+    reader: ManifestReader
     shares: SharesOfRelease
+    digits: NDArray[np.int64]
+    """What each weight earns, as far as the weight alone decides."""
     terms: set[uuid.UUID]
+
+
+class ReleasesTogether(NamedTuple):
+    """Releases whose weights are looked up at once: a number that has them as digits is a row of the table."""
+
+    releases: Sequence[ReleaseToClose]
+    table: NDArray[np.int64]
 
 
 class Chunk(NamedTuple):
@@ -163,12 +172,19 @@ async def _pass(close: CloseRow, lines_a_chunk: int, chunks_a_part: int) -> None
     splits = await fetch_rows(HeldSplit, SQL["list_splits_of_close"], close.id)
     of_release = {release: list(group) for release, group in groupby(splits, lambda split: split.release)}
     manifests = await open_manifests(list(of_release))
-    releases = [_ready(manifest, group) for manifest, group in zip(manifests, of_release.values(), strict=True)]
+    releases = [
+        _ready(ManifestReader(manifest, close.next_reference), manifest.largest_weight, group)
+        for manifest, group in zip(manifests, of_release.values(), strict=True)
+    ]
+    together = [
+        ReleasesTogether(releases[these], table)
+        for these, table in looked_up_together([release.digits for release in releases])
+    ]
     dense = await fetch_row(DenseLines, DENSE_LINES, close.next_reference)
-    chunk: Chunk | None = await _compute(releases, close.next_reference, lines_a_chunk, dense)
+    chunk: Chunk | None = await _compute(together, close.next_reference, lines_a_chunk, dense)
     written, keys = 0, None
     while chunk is not None:
-        ahead = asyncio.create_task(_compute(releases, chunk.next, lines_a_chunk, dense))
+        ahead = asyncio.create_task(_compute(together, chunk.next, lines_a_chunk, dense))
         try:
             await _write(close.id, chunk, begins_a_part=written == chunks_a_part)
             if written == chunks_a_part:
@@ -183,13 +199,14 @@ async def _pass(close: CloseRow, lines_a_chunk: int, chunks_a_part: int) -> None
         await keys
 
 
-def _ready(manifest: OpenManifest, splits: Sequence[HeldSplit]) -> ReleaseToClose:
+def _ready(reader: ManifestReader, largest_weight: int, splits: Sequence[HeldSplit]) -> ReleaseToClose:
+    shares = SharesOfRelease(splits, largest_weight)
     terms = {term for split in splits for term in split.terms}
-    return ReleaseToClose(manifest, SharesOfRelease(splits, manifest.largest_weight), terms)
+    return ReleaseToClose(splits[0].release, reader, shares, shares.by_weight_alone(), terms)
 
 
 async def _compute(
-    releases: Sequence[ReleaseToClose], first: int | None, lines_a_chunk: int, dense: DenseLines | None
+    together: Sequence[ReleasesTogether], first: int | None, lines_a_chunk: int, dense: DenseLines | None
 ) -> Chunk | None:
     """Return what the next lines from this reference on have earned; None after the last."""
     if first is None:
@@ -197,12 +214,12 @@ async def _compute(
     lines, following = await _lines_from(first, lines_a_chunk, dense)
     last = LAST_REFERENCE if following is None else following - 1
     promises: dict[object, Amounts] = {}
-    for term in set[uuid.UUID]().union(*(release.terms for release in releases)):
+    for term in set[uuid.UUID]().union(*(release.terms for these in together for release in these.releases)):
         columns = await fetch_columns(PROMISES_IN_RANGE, term, first, last)
         if columns:
             promises[term] = columns[0], columns[1]
-    parts = [releases[number::THREADS] for number in range(THREADS)]
-    earned = await asyncio.gather(*(asyncio.to_thread(_earned, part, lines, first, last, promises) for part in parts))
+    parts = [together[number::THREADS] for number in range(THREADS)]
+    earned = await asyncio.gather(*(asyncio.to_thread(_earned, part, lines, last, promises) for part in parts))
     amounts = earned[0]
     for part in earned[1:]:  # in place: a sum over them all would first put them together
         amounts += part
@@ -224,25 +241,40 @@ async def _lines_from(first: int, most: int, dense: DenseLines | None) -> tuple[
 
 
 def _earned(
-    releases: Sequence[ReleaseToClose],
-    lines: NDArray[np.int64],
-    first: int,
-    last: int,
-    promises: dict[object, Amounts],
+    parts: Sequence[ReleasesTogether], lines: NDArray[np.int64], last: int, promises: dict[object, Amounts]
 ) -> NDArray[np.int64]:
     """Return what these lines earn of all releases; refuses a manifest that names a line that there is not."""
     amounts = np.zeros(len(lines), np.int64)
-    for release in releases:
-        some = release.manifest.read(first, last)
-        if len(some.references):
-            places = places_in(lines, some.references)
-            if places is None:
-                raise Conflict(
-                    "The manifest of the release {release} names a line that there is not.",
-                    release=release.manifest.release,
-                )
-            amounts[places] += release.shares.earned(some, promises)
+    for part in parts:
+        numbers = np.zeros(len(lines), np.uint16)
+        for release in part.releases:
+            numbers *= len(release.digits)
+            numbers += _weights(release, lines, last, promises, amounts)
+        amounts += np.take(part.table, numbers)
     return amounts
+
+
+def _weights(
+    release: ReleaseToClose,
+    lines: NDArray[np.int64],
+    last: int,
+    promises: dict[object, Amounts],
+    amounts: NDArray[np.int64],
+) -> NDArray[np.uint16]:
+    """Return what weights these lines have where they alone decide; what is earned otherwise is added to the amounts."""
+    weights = np.zeros(len(lines), np.uint16)
+    is_looked_up = len(release.digits) > 1 and promises.keys().isdisjoint(release.terms)
+    for some in release.reader.read_to(last):
+        places = places_in(lines, some.references)
+        if places is None:
+            raise Conflict(
+                "The manifest of the release {release} names a line that there is not.", release=release.release
+            )
+        if is_looked_up:
+            weights[places] = some.weights.astype(np.uint16)
+        else:
+            amounts[places] += release.shares.earned(some, promises)
+    return weights
 
 
 async def _write(close: int, chunk: Chunk, *, begins_a_part: bool) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 LARGEST_TABLE: Final = 2**20
 """Weights up to this are looked up; larger ones are first counted by value, chunk by chunk."""
+WEIGHTS_TOGETHER: Final = 2**16 - 1
+"""How many combinations of weights one look-up has at most: their table fits the cache, their number 16 bits."""
+NOTHING: Final = np.zeros(1, np.int64)
 
 
 class SharesOfRelease:
@@ -34,6 +37,13 @@ class SharesOfRelease:
         self.tables = None
         if largest_weight <= LARGEST_TABLE:
             self.tables = _Tables(splits, np.arange(largest_weight + 1, dtype=np.int64))
+
+    def by_weight_alone(self) -> NDArray[np.int64]:
+        """Return what each weight earns where nobody was promised anything; only weight 0 where more than that decides."""
+        tables = self.tables
+        if tables is None or any(tied is not None for tied in tables.tied) or len(tables.together) > WEIGHTS_TOGETHER:
+            return NOTHING
+        return tables.together
 
     def earned(self, some: Contributions, promises: Mapping[object, Amounts]) -> NDArray[np.int64]:
         """Return what these contributors earn of all splits, in micro-euros, in their order.
@@ -76,6 +86,21 @@ class SharesOfRelease:
         if not split.is_public:
             short += (short > 0) * (split.top_up_each_micro + (positions < split.top_up_position))
         earned[here] += np.maximum(short, 0)
+
+
+def looked_up_together(tables: Sequence[NDArray[np.int64]]) -> list[tuple[slice, NDArray[np.int64]]]:
+    """Return which of some releases, each with a table of what its weights earn, are looked up at once, and their table.
+
+    It is indexed by their weights as digits, the first release's first: a person's sum over four releases in one look-up.
+    """
+    sets: list[tuple[slice, NDArray[np.int64]]] = []
+    for number, table in enumerate(tables):
+        if sets and len(sets[-1][1]) * len(table) <= WEIGHTS_TOGETHER:
+            before, together = sets.pop()
+            sets.append((slice(before.start, number + 1), np.add.outer(together, table).ravel()))
+        else:
+            sets.append((slice(number, number + 1), table))
+    return sets
 
 
 class _Tables:

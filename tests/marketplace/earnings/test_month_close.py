@@ -40,7 +40,8 @@ async def some_sales(*nets: int, people: dict[int, int] | None = None) -> list[u
     with clock.started_at(MARCH):
         if not await fetch_value("SELECT count(*) FROM dataset"):
             await sales.open_shop()
-        licences = [await sales.make_sale(await sales.make_release(people or PEOPLE), net, fee=318) for net in nets]
+        releases = [await sales.make_release(people or PEOPLE, rows_a_group=3) for _ in nets]
+        licences = [await sales.make_sale(release, net, fee=318) for release, net in zip(releases, nets, strict=True)]
         assert await hold_shares() == len(nets)
     return licences
 

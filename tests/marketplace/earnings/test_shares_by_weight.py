@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from marketplace.contributions.manifests import Contributions
 from marketplace.earnings.rules import EXACT_POOL, MICRO_PER_MINOR, PUBLIC_DENOMINATOR, SplitFigures
-from marketplace.earnings.shares_by_weight import SharesOfRelease, places_in
+from marketplace.earnings.shares_by_weight import SharesOfRelease, looked_up_together, places_in
 from pricing.promises import NOTHING, top_up
 from pricing.revenue_share import shares, split_pool
 
@@ -123,3 +123,26 @@ def test_a_reference_finds_its_line_with_gaps_or_without() -> None:
             assert places_in(lines, np.array(strangers)) is None
     assert places_in(np.array([10, 12, 13, 19]), np.array([10, 11])) is None
     assert places_in(np.zeros(0, np.int64), np.array([1])) is None
+
+
+def test_releases_looked_up_together_pay_what_each_would() -> None:
+    random = np.random.default_rng(5)
+    sizes = [13, 13, 1, 13, 13, 13, 60_000, 2, 65_535, 256, 255]
+    tables = [random.integers(0, 10**12, size) for size in sizes]
+    weights = [random.integers(0, size, 50).astype(np.uint16) for size in sizes]
+    sets = looked_up_together(tables)
+    assert [these for these, _ in sets] == [
+        slice(0, 5),
+        slice(5, 6),
+        slice(6, 7),
+        slice(7, 8),
+        slice(8, 9),
+        slice(9, 11),
+    ]
+    for these, table in sets:
+        numbers = np.zeros(50, np.uint16)
+        for of, size in zip(weights[these], sizes[these], strict=True):
+            numbers *= size
+            numbers += of
+        each = [of[weight] for of, weight in zip(tables[these], weights[these], strict=True)]
+        assert np.array_equal(np.take(table, numbers), np.sum(each, axis=0))
