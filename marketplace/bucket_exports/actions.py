@@ -25,7 +25,7 @@ from marketplace.locks import lock
 from marketplace.messages.actions import send_each
 from marketplace.messages.kinds import bucket_disabled, bucket_failing
 from marketplace.messages.rules import Recipient
-from marketplace.notifications.rules import next_attempt
+from marketplace.outgoing.rules import outcome_of
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -115,8 +115,6 @@ async def _disable(bucket: uuid.UUID, why: str) -> bool:
     disabled: Values = {
         PartnerBucket.disabled_at: clock.now(),
         PartnerBucket.disabled_because: why,
-        PartnerBucket.key_id: "",
-        PartnerBucket.sealed: b"",
     }
     is_open = (PartnerBucket.id == bucket) & PartnerBucket.disabled_at.is_null()
     return bool(await PartnerBucket.update(disabled).where(is_open).returning(PartnerBucket.id))
@@ -163,20 +161,23 @@ async def _deliver(due: Due) -> None:
 async def _record_answer(due: Due, answer: str, now: dt.datetime) -> None:
     """Record what a bucket answered; disable one that took nothing for three days, and write to its partner."""
     is_delivered = answer == DONE
-    again = None if is_delivered else next_attempt(due.attempts, now)
-    outcome: Values = {
+    outcome = outcome_of(due.attempts, now, is_delivered=is_delivered)
+    recorded: Values = {
         BucketDelivery.last_answer: answer,
-        BucketDelivery.delivered_at: now if is_delivered else None,
-        BucketDelivery.next_at: again,
+        BucketDelivery.delivered_at: outcome.delivered_at,
+        BucketDelivery.next_at: outcome.next_at,
     }
     to = Recipient("partner", str(due.partner))
     async with transaction():
-        await _record(due, outcome)
+        await _record(due, recorded)
         if not is_delivered and due.attempts == 1:
             details = {"bucket": due.bucket, "order": due.number, "answer": answer}
             await send_each(bucket_failing.KIND, [(due.id, to, details)])
-        is_over = not is_delivered and again is None
-        if is_over and not await _accepts_others(due, answer, now) and await _disable(due.bucket_id, "failing"):
+        if (
+            outcome.is_given_up
+            and not await _accepts_others(due, answer, now)
+            and await _disable(due.bucket_id, "failing")
+        ):
             await send_each(bucket_disabled.KIND, [(due.bucket_id, to, {"bucket": due.bucket})])
 
 

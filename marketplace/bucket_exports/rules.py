@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.errors import Invalid
-from marketplace.notifications.rules import check_url
+from marketplace.outgoing.rules import check_url
 
 AWS: Final = "https://s3.{region}.amazonaws.com"
 """Where a bucket is that names no server."""

@@ -20,9 +20,10 @@ from marketplace.messages.actions import send_each
 from marketplace.messages.kinds import webhook_disabled
 from marketplace.messages.rules import Recipient
 from marketplace.notifications import rules
-from marketplace.notifications.posting import post
 from marketplace.notifications.queries import SQL, list_endpoints
 from marketplace.notifications.tables import PartnerEvent, WebhookDelivery, WebhookEndpoint
+from marketplace.outgoing.reaching import post
+from marketplace.outgoing.rules import GONE, check_url, outcome_of
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Due(Struct, frozen=True):
 async def add_endpoint(who: Actor, url: str, *, endpoint_id: uuid.UUID) -> None:
     """Add an address that facts from now on are posted to, beginning with a test; the same form again adds no other."""
     assert who.partner
-    url, now = rules.check_url(url, settings().webhook_networks), clock.now()
+    url, now = check_url(url, settings().webhook_networks), clock.now()
     async with transaction():
         await lock(f"webhooks of {who.partner}")
         if sum(not row.disabled_at for row in await list_endpoints(who.partner)) >= rules.MOST_ENDPOINTS:
@@ -115,15 +116,14 @@ async def _deliver(due: Due) -> None:
     body = json.dumps(stated, ensure_ascii=False, separators=(",", ":")).encode()
     status, answer = await post(due.url, body, rules.signed_headers(key, due.event, now, body))
     is_delivered = 200 <= status < 300  # noqa: PLR2004 (HTTP's own)
-    again = None if is_delivered else rules.next_attempt(due.attempts, now)
-    is_over = status == rules.GONE or (again is None and not is_delivered)
-    outcome: Values = {
+    outcome = outcome_of(due.attempts, now, is_delivered=is_delivered, is_final=status == GONE)
+    recorded: Values = {
         WebhookDelivery.last_answer: answer,
-        WebhookDelivery.delivered_at: now if is_delivered else None,
-        WebhookDelivery.next_at: None if is_over else again,
+        WebhookDelivery.delivered_at: outcome.delivered_at,
+        WebhookDelivery.next_at: outcome.next_at,
     }
     async with transaction():
-        await WebhookDelivery.update(outcome).where(WebhookDelivery.id == due.id)
-        if is_over and await _disable(due.endpoint, "gone" if status == rules.GONE else "failing"):
+        await WebhookDelivery.update(recorded).where(WebhookDelivery.id == due.id)
+        if outcome.is_given_up and await _disable(due.endpoint, "gone" if status == GONE else "failing"):
             to = Recipient("partner", str(due.partner))
             await send_each(webhook_disabled.KIND, [(due.endpoint, to, {"url": due.url})])

@@ -19,8 +19,8 @@ from marketplace import clock
 from marketplace.database import fetch_rows, transaction
 from marketplace.identity import vault
 from marketplace.locks import lock
-from marketplace.notifications.posting import post
-from marketplace.notifications.rules import GONE, next_attempt
+from marketplace.outgoing.reaching import post
+from marketplace.outgoing.rules import GONE, outcome_of
 from marketplace.population_density.actions import answer, check
 from marketplace.population_density.queries import SQL
 from marketplace.population_density.rules import Density, DensityError, DensityRequest
@@ -69,19 +69,20 @@ async def answer_callbacks() -> int:
 
 async def _answer(due: Due) -> None:
     """Post one answer; forget it once its sink has it, wants none, or three days are over, in every case."""
-    again = next_attempt(due.attempts, clock.now())
+    now = clock.now()
     try:
         status = await _post(due)
     except Exception:
         log.exception("a density answer could not be posted", operation=str(due.id))
         status = 0
+    outcome = outcome_of(due.attempts, now, is_delivered=status in CREATED, is_final=status == GONE)
     is_it = DensityCallback.id == due.id
-    if status in CREATED or status == GONE or again is None:
+    if outcome.next_at is None:
         await DensityCallback.delete().where(is_it)
-        if status not in CREATED:
+        if outcome.is_given_up:
             log.warning("a density answer was given up", operation=str(due.id), status=status)
     else:
-        await DensityCallback.update({DensityCallback.next_at: again}).where(is_it)
+        await DensityCallback.update({DensityCallback.next_at: outcome.next_at}).where(is_it)
 
 
 async def _post(due: Due) -> int:

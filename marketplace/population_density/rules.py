@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
-from marketplace.notifications.rules import has_host
+from marketplace.outgoing.rules import has_host
 from marketplace.population_density import grid
 
 HOUR: Final = dt.timedelta(hours=1)

@@ -13,7 +13,7 @@ FLOORS = (
     {"backup", "messages", "log", "audit_trail", "simulation", "setting_checks", "environment_files"},
     {"cells_file", "glance", "sepa"},
     {"identity", "auction_kinds"},
-    {"second_factors", "recovery", "identity_providers"},
+    {"second_factors", "recovery", "identity_providers", "outgoing"},
     {"wallets"},
     {"mail", "ledger", "consent", "access", "sandbox"},
     {"payments", "switches"},

@@ -20,8 +20,8 @@ from marketplace.database import execute
 from marketplace.errors import Invalid, NotFound
 from marketplace.identity import vault
 from marketplace.identity.actors import Actor
-from marketplace.notifications.posting import FORBIDDEN, UNKNOWN
-from marketplace.notifications.rules import WAITS
+from marketplace.outgoing.reaching import FORBIDDEN, UNKNOWN
+from marketplace.outgoing.rules import WAITS
 from marketplace.settings import settings
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import make_buyer, make_sale, open_shop

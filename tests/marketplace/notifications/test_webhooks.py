@@ -23,15 +23,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 
 from marketplace import clock
-from marketplace.errors import Conflict, Invalid
+from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.key_actions import create_key
 from marketplace.notifications import actions, rules
-from marketplace.notifications.posting import FORBIDDEN, UNKNOWN, post
+from marketplace.outgoing.reaching import FORBIDDEN, UNKNOWN, post
+from marketplace.outgoing.rules import WAITS
 from marketplace.settings import settings
 from tests.marketplace.delivery.test_downloads import customers
 from tests.marketplace.docs.test_names_and_blocks import blocks_of
 from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.outgoing.test_hosts import UNSPEAKABLE
 from tests.marketplace.purchases.shop import make_buyer, make_sale, seal_release
 from tests.support.reads import fetch, fetch_value
 
@@ -163,12 +165,12 @@ async def test_an_address_that_fails_for_three_days_ends_with_notice() -> None:
         receiver.status = "302 Found"
         await actions.add_endpoint(who, receiver.url, endpoint_id=uuid.uuid4())
         later = dt.timedelta()
-        for wait in (dt.timedelta(), *rules.WAITS):
+        for wait in (dt.timedelta(), *WAITS):
             later += wait + dt.timedelta(seconds=1)
             with clock.shifted(later):
                 assert await actions.notify_programs() == 1
         assert dt.timedelta(days=3) < later < dt.timedelta(days=4)
-        assert len(receiver.posts) == len(rules.WAITS) + 1
+        assert len(receiver.posts) == len(WAITS) + 1
         assert await fetch_value("SELECT disabled_because FROM webhook_endpoint") == "failing"
         assert await fetch_value("SELECT last_answer FROM webhook_delivery") == "HTTP 302"
         assert (
@@ -183,51 +185,6 @@ async def test_an_address_that_fails_for_three_days_ends_with_notice() -> None:
             await actions.add_endpoint(who, receiver.url, endpoint_id=uuid.uuid4())
         with pytest.raises(Conflict, match="At most 10"):
             await actions.add_endpoint(who, receiver.url, endpoint_id=uuid.uuid4())
-
-
-PRIVATE = (
-    "127.0.0.1 10.0.0.1 172.16.9.9 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 255.255.255.255 ::1 :: "
-    "fe80::1%eth0 fc00::1 ff02::1 ::ffff:10.0.0.1 64:ff9b::a00:1 2002:a00:1:: 2001:0:1:1::f5ff:fffe ::127.0.0.1 "
-    "fec0::1 64:ff9b:1::a00:1"
-)
-
-
-@pytest.mark.parametrize("address", PRIVATE.split())
-def test_no_private_address_is_chosen(address: str) -> None:
-    assert rules.choose_address([address]) is None
-    assert rules.choose_address(["93.184.215.14", address]) is None
-
-
-def test_public_addresses_and_networks_of_the_operators_are_chosen() -> None:
-    for address in ("93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"):
-        assert rules.choose_address([address]) == address
-    assert rules.choose_address([]) is None
-    assert rules.choose_address(["10.1.2.3"], "fd00::/8, 10.0.0.0/8") == "10.1.2.3"
-
-
-UNSPEAKABLE = ("https://s3..example.org", f"https://{'a' * 64}.example.org", "https://1.2.3.999", "https://é-.org")
-"""No name service can be asked for these hosts."""
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        *UNSPEAKABLE,
-        "http://example.org/",
-        "https://example.org:22/",
-        "https://a:b@example.org/",
-        "https:///x",
-        "https://example.org/#x",
-        "ftp://example.org",
-        "https://example.org:99999999/",
-        "https://exa mple.org/",
-        "https://example.org/" + "x" * 500,
-    ],
-)
-def test_an_address_is_https_on_its_usual_ports(url: str) -> None:
-    with pytest.raises(Invalid):
-        rules.check_url(url)
-    assert rules.check_url("https://example.org:8443/hook ") == "https://example.org:8443/hook"
 
 
 async def test_nothing_is_posted_where_a_name_leads_inside(stripe: Any) -> None:

@@ -1,0 +1,1 @@
+"""What leaves for partners' own hosts: which may be reached, by which address, when it is tried again, when it ends."""
