@@ -127,6 +127,7 @@ from marketplace.storefront import pages as storefront_pages
 from marketplace.subscriptions import api as subscriptions_api
 from marketplace.subscriptions import pages as subscriptions_pages
 from marketplace.switches import pages as switches_pages
+from marketplace.tour import pages as tour_pages
 from marketplace.tracing import request_id
 from marketplace.transparency import pages as transparency_pages
 from marketplace.trials import api as trials_api
@@ -452,6 +453,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     bookkeeping_trail_pages.ROUTES,
     bookkeeping_export_pages.ROUTES,
     first_steps_pages.ROUTES,
+    tour_pages.ROUTES,
     docs_pages.ROUTES,
     serving_api_pages.ROUTES,
     legal_pages.ROUTES,

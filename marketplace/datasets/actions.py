@@ -184,8 +184,6 @@ async def _count_and_save(
             raise Invalid(
                 "Nobody in {subscribers} lives in the dataset's area.", subscribers=subscribers or "the event store"
             )
-        # What composes losses takes a second to load: not inside the transaction that spends.
-        budget.year_epsilon_micro(specification.unit_rho_nano, specification.unit_rho_nano, 0)
 
     with aggregation:
         report("checking the inputs", 0.05)

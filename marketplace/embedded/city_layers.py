@@ -1,4 +1,4 @@
-"""The demo's layers of maps: rivers, main roads, districts and places of Lyon, drawn by hand to some hundred metres."""
+"""The demo's layers of maps: rivers, main roads, districts and places of Lyon and Grenoble, drawn by hand to some hundred metres."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ Line = tuple[tuple[float, float], ...]
 """Latitudes and longitudes."""
 
 RIVERS: Final[dict[str, Line]] = {
+    "Isère": (
+        *((45.2050, 5.7980), (45.1960, 5.7720), (45.1880, 5.7560), (45.1950, 5.7400), (45.1935, 5.7260)),
+        *((45.1990, 5.7180), (45.2080, 5.7050), (45.2230, 5.6850)),
+    ),
+    "Drac": ((45.1330, 5.7010), (45.1560, 5.6990), (45.1780, 5.7020), (45.1960, 5.6950), (45.2110, 5.6860)),
     "Saône": (
         *((45.8420, 4.8390), (45.8290, 4.8460), (45.8180, 4.8445), (45.8080, 4.8350), (45.7990, 4.8325)),
         *((45.7915, 4.8290), (45.7850, 4.8180), (45.7790, 4.8110), (45.7735, 4.8105), (45.7695, 4.8170)),
@@ -36,6 +41,7 @@ ROADS: Final[dict[str, Line]] = {
         *((45.7450, 4.9080), (45.7330, 4.8960), (45.7240, 4.8790), (45.7180, 4.8600), (45.7110, 4.8480)),
     ),
     "Cours Lafayette": ((45.7670, 4.8400), (45.7655, 4.8600), (45.7640, 4.8800), (45.7650, 4.9010)),
+    "Rocade sud": ((45.1530, 5.6900), (45.1490, 5.7150), (45.1520, 5.7400), (45.1640, 5.7620), (45.1840, 5.7800)),
     "Avenue Berthelot": ((45.7475, 4.8345), (45.7440, 4.8500), (45.7385, 4.8650), (45.7330, 4.8850)),
 }
 DISTRICTS: Final[dict[str, tuple[str, Line]]] = {
@@ -95,7 +101,25 @@ PLACES: Final[dict[str, tuple[float, float]]] = {
     "Confluence": (45.7400, 4.8190),
     "Monplaisir": (45.7450, 4.8700),
     "Caluire": (45.7960, 4.8490),
+    "Grenoble": (45.1885, 5.7245),
+    "Villeneuve": (45.1620, 5.7330),
+    "Saint-Martin-d’Hères": (45.1750, 5.7620),
+    "Échirolles": (45.1480, 5.7150),
+    "Meylan": (45.2090, 5.7780),
 }
+
+
+def districts() -> str:
+    """Return Lyon's districts as a table of the operator's own zones, in GeoJSON."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"code": code, "name": name},
+            "geometry": {"type": "Polygon", "coordinates": [_line((*ring, ring[0]))]},
+        }
+        for name, (code, ring) in DISTRICTS.items()
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})
 
 
 async def draw_layers() -> None:
@@ -109,7 +133,11 @@ async def draw_layers() -> None:
 def layers() -> list[tuple[str, str, list[dict[str, Any]]]]:
     """Return the kind, the title and the GeoJSON features of each layer."""
     return [
-        ("water", "Saône et Rhône", [_feature(name, "LineString", _line(line)) for name, line in RIVERS.items()]),
+        (
+            "water",
+            "Saône, Rhône, Isère et Drac",
+            [_feature(name, "LineString", _line(line)) for name, line in RIVERS.items()],
+        ),
         ("road", "Grands axes", [_feature(name, "LineString", _line(line)) for name, line in ROADS.items()]),
         (
             "outline",

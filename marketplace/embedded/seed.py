@@ -1,4 +1,4 @@
-"""The demo's seeded data: a synthetic city, its people, datasets with releases, partners, a year of history, auctions.
+"""The demo's seeded data: two synthetic cities, their people, datasets with releases, partners, a year of history, auctions.
 
 It is the same at every first start; only the dates follow the calendar. Every step is an ordinary action, at the
 instant that the shifted clock shows, and can be repeated: a start that was interrupted continues where it stopped.
@@ -16,18 +16,25 @@ from marketplace.datasets.ingestion import ingest_files
 from marketplace.embedded.city_layers import draw_layers
 from marketplace.embedded.seed_auctions import finish_auctions, is_sealed_auction_over, open_auctions
 from marketplace.embedded.seed_catalogue import (
-    BY_DAY,
-    BY_HOUR,
     MONTHLY_PANEL,
     PANEL,
     STATISTICS,
+    DemoRelease,
     build_release,
-    define_datasets,
+    define_purposes,
     draw_consenting,
-    get_latest_release,
-    list_offers,
     record_consent,
     release_of,
+)
+from marketplace.embedded.seed_datasets import (
+    BY_DAY,
+    BY_HOUR,
+    DISTRICTS_BY_DAY,
+    FLOWS,
+    GRENOBLE_BY_DAY,
+    GRENOBLE_BY_HOUR,
+    NIGHTS,
+    offer_datasets,
 )
 from marketplace.embedded.seed_history import make_history, panel_days
 from marketplace.embedded.seed_payouts import add_new_payees
@@ -42,10 +49,12 @@ from marketplace.embedded.seed_people import (
     get_partner,
     list_rewards,
 )
-from marketplace.embedded.seed_sales import Sale, connect_programs, sell
+from marketplace.embedded.seed_sales import connect_programs
+from marketplace.embedded.seed_shop import keep_shop, sell_latest
 from marketplace.embedded.seed_wishes import make_wishes
-from marketplace.embedded.synthetic_city import NAME, TIME_ZONE, generate_city
+from marketplace.embedded.synthetic_city import GRENOBLE, TIME_ZONE, day_file, generate_city
 from marketplace.local_time import local_day
+from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,8 +65,12 @@ if TYPE_CHECKING:
 
 SEED: Final = 2013
 INHABITANTS: Final = 120_000
+"""Of Lyon."""
+INHABITANTS_OF_GRENOBLE: Final = 30_000
 WEEK: Final = dt.timedelta(weeks=1)
 WEEKS: Final = 4
+"""Of Lyon's events; Grenoble has half of them."""
+BUILDS_AT_ONCE: Final = 2
 
 
 async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_present: Callable[[], None]) -> None:
@@ -68,9 +81,25 @@ async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_
     if await is_sealed_auction_over():
         return
     end = last_monday(now)
-    report(f"generating the city of {NAME}", 0.05)
-    city = generate_city(
-        state / "city",
+    report("generating two cities, and adding people", 0.05)
+    generating = asyncio.create_task(asyncio.to_thread(generate_cities, state / "city", now))
+    try:
+        await add_people()
+    finally:
+        cities = await generating
+    await open_marketplace(cities, report)
+    await add_subscriber(await asyncio.to_thread(find_busy_line, cities[0], panel_days(now)))
+    await make_history(now, report, 0.3, 0.6)
+    return_to_present()
+    await _build_releases(end, report)
+    await _do_business(report)
+
+
+def generate_cities(folder: Path, now: dt.datetime) -> list[City]:
+    """Write the lines and events of Lyon and Grenoble into a folder; return both, Lyon first."""
+    end = last_monday(now)
+    lyon = generate_city(
+        folder,
         seed=SEED,
         people=INHABITANTS,
         start=end - WEEKS * WEEK,
@@ -79,27 +108,36 @@ async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_
         panel_days=panel_days(now),
         time_zone=TIME_ZONE,
     )
-    await open_marketplace(city, report)
-    report("ingesting its events", 0.25)
-    await ingest_files(str(city.events))
-    await add_subscriber(await asyncio.to_thread(find_busy_line, city, panel_days(now)))
-    await make_history(now, report, 0.3, 0.55)
-    return_to_present()
-    await _build_releases(end, report)
-    await _do_business(report)
+    grenoble = generate_city(
+        folder,
+        seed=SEED + 1,
+        people=INHABITANTS_OF_GRENOBLE,
+        start=end - WEEKS // 2 * WEEK,
+        days=7 * WEEKS // 2,
+        time_zone=TIME_ZONE,
+        town=GRENOBLE,
+    )
+    return [lyon, grenoble]
 
 
-async def open_marketplace(city: City, report: ReportProgress) -> None:
-    """Add staff and partners, lines with their consent, datasets and offers."""
-    report("adding its people", 0.13)
+async def add_people() -> None:
+    """Add staff and partners, what people may choose instead of money, and what they are asked to consent to."""
     await add_staff_and_partners()
     await list_rewards()
-    report("adding its mobile lines", 0.15)
+    await define_purposes()
+
+
+async def open_marketplace(cities: Sequence[City], report: ReportProgress) -> None:
+    """Add the cities' lines, their events and consent, and what is for sale. cities: in one folder, by their references."""
+    city = cities[0]
+    report("adding its mobile lines", 0.13)
     await ingest_files(subscribers=str(city.subscribers))
-    report("recording consent", 0.2)
-    await record_consent(city, seed=SEED)
-    await define_datasets(city)
-    await list_offers()
+    report("ingesting events and consent", 0.18)
+    references = np.concatenate([one.references for one in cities])
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ingest_files(str(city.events)))
+        group.create_task(record_consent(city.events.parent, references, seed=SEED))
+    await offer_datasets()
     await draw_layers()
 
 
@@ -108,10 +146,10 @@ async def _do_business(report: ReportProgress) -> None:
     report("opening auctions", 0.86)
     await open_auctions([await get_partner(who) for who in (PARTNER, ABROAD)], by=STEWARD.name)
     report("making the latest sales", 0.9)
-    await sell(Sale("first", ABROAD, await get_latest_release(BY_DAY)))
-    await sell(Sale("second", PARTNER, await get_latest_release(BY_HOUR)))
+    await sell_latest()
     await connect_programs(PARTNER)
     await make_wishes()
+    await keep_shop()
     line = await find_line(SUBSCRIBER)
     assert line is not None, "the subscriber is added first"
     await add_new_payees(line)
@@ -119,26 +157,38 @@ async def _do_business(report: ReportProgress) -> None:
 
 
 async def _build_releases(end: dt.date, report: ReportProgress) -> None:
+    """Build the present's releases, two at once; those of one dataset in the order of their periods."""
     wanted = (
-        release_of(BY_DAY, end - WEEKS * WEEK, 7 * WEEKS),
-        release_of(BY_HOUR, end - 2 * WEEK, 7),
-        release_of(BY_HOUR, end - WEEK, 7),
+        [release_of(BY_DAY, end - WEEKS * WEEK, 7 * WEEKS)],
+        [release_of(BY_HOUR, end - number * WEEK, 7) for number in (2, 1)],
+        [release_of(FLOWS, end - 2 * WEEK, 14)],
+        [release_of(DISTRICTS_BY_DAY, end - 2 * WEEK, 14)],
+        [release_of(GRENOBLE_BY_DAY, end - number * WEEK, 7) for number in (2, 1)],
+        [release_of(NIGHTS, end - 2 * WEEK, 14)],
+        [release_of(GRENOBLE_BY_HOUR, end - WEEK, 7)],
     )
-    for number, release in enumerate(wanted):
-        done = 0.55 + 0.1 * number
+    turn, built = asyncio.Semaphore(BUILDS_AT_ONCE), list[DemoRelease]()
 
-        def report_build(step: str, share: float, done: float = done) -> None:
-            report(f"building a private release: {step}", done + 0.1 * share)
+    async def build(releases: Sequence[DemoRelease]) -> None:
+        async with turn:
+            for release in releases:
+                report(f"building private releases: {release.dataset}", 0.6 + 0.025 * len(built))
+                await build_release(release, no_progress)
+                built.append(release)
 
-        await build_release(release, report_build)
+    async with asyncio.TaskGroup() as group:
+        for releases in wanted:
+            group.create_task(build(releases))
 
 
 def find_busy_line(city: City, days: Sequence[dt.date]) -> int:
     """Return a line that consents to all that earns, on the panel's most days of these, and there with the most events."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    seen = [pq.read_table(city.events / f"{day}.parquet", columns=["subscriber_id"])["subscriber_id"] for day in days]
-    statistics, panel = (draw_consenting(city, seed=SEED, purpose=purpose) for purpose in (STATISTICS, MONTHLY_PANEL))
+    seen = [pq.read_table(day_file(city.events, day), columns=["subscriber_id"])["subscriber_id"] for day in days]
+    statistics, panel = (
+        draw_consenting(city.references, seed=SEED, purpose=purpose) for purpose in (STATISTICS, MONTHLY_PANEL)
+    )
     lines = np.intersect1d(statistics, panel)
     present, events = np.zeros((2, len(lines)), np.int64)
     for one in seen:

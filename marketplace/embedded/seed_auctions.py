@@ -20,7 +20,7 @@ from marketplace.auctions import award, eligibility
 from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction, minimum_bid_minor
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
-from marketplace.embedded.seed_catalogue import BY_DAY, BY_HOUR
+from marketplace.embedded.seed_datasets import BY_DAY, BY_HOUR
 from marketplace.embedded.seed_sales import pay_hosted_page
 from marketplace.embedded.synthetic_city import AGE_BANDS
 from marketplace.identity.actors import Actor

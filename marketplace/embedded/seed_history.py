@@ -15,9 +15,22 @@ from marketplace import clock
 from marketplace.bookkeeping.closing import close_month
 from marketplace.database import fetch_scalar
 from marketplace.earnings.month_close import close_months
-from marketplace.embedded.seed_catalogue import BY_MONTH, build_release, get_latest_release, release_of
+from marketplace.embedded.seed_catalogue import build_release, get_latest_release, release_of
+from marketplace.embedded.seed_datasets import BY_MONTH
+from marketplace.embedded.seed_looks import look_around
 from marketplace.embedded.seed_payouts import add_payees, close_bank_day, find_payee, iban_of, make_payouts
-from marketplace.embedded.seed_people import ABROAD, FINANCE, PARTNER, SUBSCRIBER, find_line, get_staff
+from marketplace.embedded.seed_people import (
+    ABROAD,
+    CITY,
+    ENERGY,
+    FINANCE,
+    INSURER,
+    PARTNER,
+    SHOPS,
+    SUBSCRIBER,
+    find_line,
+    get_staff,
+)
 from marketplace.embedded.seed_sales import Sale, process_payments, sell
 from marketplace.finance import actions as finance
 from marketplace.ledger.periods import next_month
@@ -31,6 +44,8 @@ if TYPE_CHECKING:
 MONTHS: Final = 12
 COUNTED, BUILT, SOLD, PAID_OUT, CLOSED = 2, 4, 5, 25, 2
 """Days of the month: which one is counted, when it is built, sold and paid out; and when the month before is closed."""
+BUYERS: Final = ((PARTNER, 0, 1), (ABROAD, 1, 2), (SHOPS, 2, 3), (CITY, 4, 1), (ENERGY, 7, 2), (INSURER, 9, 1))
+"""Who buys the history's releases: from which month on, counted from 0, and in every how many."""
 ACCOUNT_CLOSED: Final = "AC04"
 """Why the bank rejects one payout of the last month."""
 MORNING: Final = dt.timedelta(hours=9)
@@ -73,9 +88,9 @@ async def _make_month(month: dt.date, number: int) -> None:
     with clock.started_at(_at(month, BUILT) + MORNING):
         await build_release(release_of(BY_MONTH, month.replace(day=COUNTED), 1), _quietly)
         release = await get_latest_release(BY_MONTH)
-    for sale, buyer in _buyers(month, number):
-        with clock.started_at(_at(month, SOLD) + MORNING):
-            await sell(Sale(sale, buyer, release))
+    with clock.started_at(_at(month, SOLD) + MORNING):
+        await look_around(number + 1)
+        await sell(*(Sale(f"{month:%Y-%m} {buyer.email}", buyer, release) for buyer in _buyers(number)))
     with clock.started_at(_at(month, PAID_OUT) + MORNING):
         await process_payments()
         if number == 1:
@@ -91,11 +106,11 @@ async def _make_month(month: dt.date, number: int) -> None:
         await close_month(month, await get_staff(FINANCE))
 
 
-def _buyers(month: dt.date, number: int) -> Iterator[tuple[str, DemoPerson]]:
-    """Yield this month's sales, by name, and who buys: one partner always, the other in every second month."""
-    yield f"{month:%Y-%m} first", PARTNER
-    if number % 2:
-        yield f"{month:%Y-%m} second", ABROAD
+def _buyers(number: int) -> Iterator[DemoPerson]:
+    """Yield who buys in a month of the history, counted from 0: one partner always, others as they come to know it."""
+    for buyer, first, every in BUYERS:
+        if number >= first and (number - first) % every == 0:
+            yield buyer
 
 
 def _at(month: dt.date, day: int) -> dt.datetime:

@@ -37,7 +37,7 @@ OUR_IBAN: Final = "FR7630006000011234567890189"
 SUBSCRIBER_IBAN: Final = "FR1420041010050500013M02606"
 FIRST_NAMES: Final = ("Awa", "Bruno", "Chloé", "Driss", "Élise", "Farid", "Gaëlle", "Hugo", "Inès", "Jules")
 LAST_NAMES: Final = ("Bernard", "Dubois", "Garnier", "Lefèvre", "Moreau", "Nguyen", "Petit", "Roussel")
-PAYEES, NEW_PAYEES = 8, 4
+PAYEES, NEW_PAYEES = 5, 2
 """How many lines are paid besides the demo's subscriber, and how many more the next draft finds due."""
 BANK_ANSWERS_EVERY_SECONDS: Final = 5
 

@@ -56,6 +56,10 @@ class DemoCompany(Struct, frozen=True):
 
 PARTNER: Final = DemoPerson("partner", "Camille Roche", "camille@demo.partage.example")
 ABROAD: Final = DemoPerson("partner (DE)", "Jonas Weber", "jonas@demo.partage.example")
+CITY: Final = DemoPerson("partner", "Awa Diallo", "awa@demo.partage.example")
+SHOPS: Final = DemoPerson("partner", "Théo Marchand", "theo@demo.partage.example")
+ENERGY: Final = DemoPerson("partner", "Salomé Arnaud", "salome@demo.partage.example")
+INSURER: Final = DemoPerson("partner (IT)", "Giulia Ferri", "giulia@demo.partage.example")
 NEWCOMER: Final = DemoPerson("not yet vetted", "Inès Moreau", "ines@demo.partage.example")
 SUBSCRIBER: Final = DemoPerson("subscriber", "Lucie Martin", "lucie@demo.partage.example")
 STEWARD: Final = DemoPerson("steward", "Samir Haddad", "samir@demo.partage.example")
@@ -63,9 +67,14 @@ FINANCE: Final = DemoPerson("finance", "Nora Lefèvre", "nora@demo.partage.examp
 FINANCE_TOO: Final = DemoPerson("finance", "Hugo Blanc", "hugo@demo.partage.example")
 AUDITOR: Final = DemoPerson("auditor", "Paul Girard", "paul@demo.partage.example")
 PEOPLE: Final = (PARTNER, SUBSCRIBER, STEWARD, FINANCE, AUDITOR, ABROAD, NEWCOMER, FINANCE_TOO)
+"""Those who are named at the start; the other partners' people sign in as they do."""
 COMPANIES: Final = (
     DemoCompany(PARTNER, "Atelier Urbain", "FR", "FR14987654324", ("12 rue des Capucins", "69001", "Lyon"), "property"),
     DemoCompany(ABROAD, "Stadtblick GmbH", "DE", "DE123456788", ("Torstraße 7", "10119", "Berlin"), "tourism"),
+    DemoCompany(CITY, "Métropole des Deux Rives", "FR", "FR44732829320", ("20 rue du Lac", "69003", "Lyon"), "public"),
+    DemoCompany(SHOPS, "Halles & Cie", "FR", "FR19812345676", ("102 cours Lafayette", "69003", "Lyon"), "retail"),
+    DemoCompany(ENERGY, "Voltalpes", "FR", "FR86900112236", ("3 quai Perrière", "38000", "Grenoble"), "energy"),
+    DemoCompany(INSURER, "Sicura Assicurazioni", "IT", "IT07643520567", ("Via Po 14", "10123", "Torino"), "insurance"),
     DemoCompany(NEWCOMER, "Mobilité & Cie", "FR", "FR43112233440", None, "transport"),
 )
 

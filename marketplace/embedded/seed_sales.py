@@ -42,9 +42,15 @@ class Sale(Struct, frozen=True):
     release: uuid.UUID
 
 
-async def sell(sale: Sale) -> None:
-    """Make one sale: ordered and paid by the partner, settled and shared. Repeated, it sells once."""
-    await _buy(sale)
+def order_of(sale: Sale) -> uuid.UUID:
+    """Return the id of a sale's order."""
+    return uuid.uuid5(NAMESPACE, f"order {sale.name}")
+
+
+async def sell(*sales: Sale) -> None:
+    """Make sales: each ordered and paid by its partner, then settled and shared. Repeated, it sells each once."""
+    for sale in sales:
+        await _buy(sale)
     await process_payments()
 
 
@@ -70,7 +76,7 @@ async def _receive_events() -> None:
 
 
 async def _buy(sale: Sale) -> None:
-    quote, order = uuid.uuid5(NAMESPACE, f"quote {sale.name}"), uuid.uuid5(NAMESPACE, f"order {sale.name}")
+    quote, order = uuid.uuid5(NAMESPACE, f"quote {sale.name}"), order_of(sale)
     if await fetch_scalar(str, "SELECT state FROM payment WHERE subject = $1", order) == "paid":
         return
     partner = await get_partner(sale.buyer)

@@ -8,7 +8,7 @@ from typing import Final
 
 from marketplace import clock
 from marketplace.database import fetch_scalar
-from marketplace.embedded.seed_catalogue import BY_HOUR
+from marketplace.embedded.seed_datasets import BY_HOUR
 from marketplace.embedded.seed_people import ABROAD, NAMESPACE, PARTNER, get_partner
 from marketplace.payments.queries import find_saved_method
 from marketplace.requests import actions as requests

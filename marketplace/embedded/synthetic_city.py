@@ -1,4 +1,4 @@
-"""A synthetic city, an outline of Lyon: people with homes, workplaces and habits, and the events of their phones.
+"""Synthetic cities, outlines of Lyon and Grenoble: people with homes, workplaces and habits, and the events of their phones.
 
 The same arguments give the same files, byte for byte. No real person is in it. Events are located at antennas, as a
 network records them. A person has some events a week, more by day than by night: at work on weekdays, out in the
@@ -22,26 +22,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-NAME = "Lyon"
 TIME_ZONE = "Europe/Paris"
 RESOLUTION = 7
-"""H3 resolution of the city's zones: about five square kilometres each."""
+"""H3 resolution of the cities' zones: about five square kilometres each."""
 AGE_BANDS = ("18-39", "40+")
 UNDER_FORTY = 0.46
 EVENTS_A_DAY = 0.95
 """Of the median person; the rates of others are spread around it log-normally."""
 
-CENTRES = (
-    # latitude, longitude, spread in degrees, weight of homes, of workplaces, of evenings and weekends
-    (45.7640, 4.8357, 0.020, 0.24, 0.26, 0.50),  # Presqu'île
-    (45.7606, 4.8600, 0.017, 0.12, 0.34, 0.14),  # Part-Dieu
-    (45.7715, 4.8800, 0.026, 0.20, 0.12, 0.10),  # Villeurbanne
-    (45.7300, 4.8250, 0.017, 0.07, 0.12, 0.10),  # Gerland, Confluence
-    (45.7790, 4.8050, 0.022, 0.10, 0.06, 0.05),  # Vaise, Croix-Rousse
-    (45.7350, 4.8780, 0.029, 0.17, 0.06, 0.04),  # Bron, Vénissieux
-    (45.7850, 4.8530, 0.012, 0.02, 0.01, 0.05),  # Parc de la Tête d'Or
-    (45.7580, 4.7900, 0.032, 0.08, 0.03, 0.02),  # Tassin
-)
 BY_HOUR = np.array(
     [
         *(1.0, 0.7, 0.5, 0.5, 0.6, 1.0, 1.8, 2.9, 3.6, 3.6, 3.6, 3.9),
@@ -55,34 +43,89 @@ BACKGROUND = 0.10
 
 
 @dataclass(frozen=True, slots=True)
+class Town:
+    """Where a city is, and how it is spread: all that its antennas and its people's habits are drawn from."""
+
+    name: str
+    latitudes: tuple[float, float]
+    longitudes: tuple[float, float]
+    """Of the lattice of antennas, from and to."""
+    middle: tuple[float, float, float, float]
+    """The ellipse that has antennas: latitude and longitude of its middle, then half its height and width."""
+    first_reference: int
+    """Of its lines: two cities of one operator share none."""
+    centres: tuple[tuple[float, float, float, float, float, float], ...]
+    """Latitude, longitude, spread in degrees, and weight of homes, of workplaces, of evenings and weekends."""
+
+
+LYON = Town(
+    "Lyon",
+    (45.700, 45.815),
+    (4.765, 4.925),
+    (45.760, 4.848, 0.055, 0.075),
+    1_000_000_000,
+    (
+        (45.7640, 4.8357, 0.020, 0.24, 0.26, 0.50),  # Presqu'île
+        (45.7606, 4.8600, 0.017, 0.12, 0.34, 0.14),  # Part-Dieu
+        (45.7715, 4.8800, 0.026, 0.20, 0.12, 0.10),  # Villeurbanne
+        (45.7300, 4.8250, 0.017, 0.07, 0.12, 0.10),  # Gerland, Confluence
+        (45.7790, 4.8050, 0.022, 0.10, 0.06, 0.05),  # Vaise, Croix-Rousse
+        (45.7350, 4.8780, 0.029, 0.17, 0.06, 0.04),  # Bron, Vénissieux
+        (45.7850, 4.8530, 0.012, 0.02, 0.01, 0.05),  # Parc de la Tête d'Or
+        (45.7580, 4.7900, 0.032, 0.08, 0.03, 0.02),  # Tassin
+    ),
+)
+GRENOBLE = Town(
+    "Grenoble",
+    (45.145, 45.225),
+    (5.675, 5.785),
+    (45.182, 5.730, 0.038, 0.050),
+    10_000_000_000,
+    (
+        (45.1905, 5.7285, 0.012, 0.30, 0.34, 0.52),  # Hypercentre
+        (45.1910, 5.7140, 0.010, 0.06, 0.22, 0.10),  # Gare, Europole
+        (45.1680, 5.7300, 0.014, 0.24, 0.12, 0.10),  # Eaux-Claires, Villeneuve
+        (45.1920, 5.7640, 0.016, 0.18, 0.20, 0.14),  # Saint-Martin-d'Hères
+        (45.2040, 5.7020, 0.010, 0.05, 0.08, 0.04),  # Presqu'île scientifique
+        (45.1560, 5.7060, 0.018, 0.17, 0.04, 0.10),  # Échirolles, Seyssins
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class City:
     """The files of a generated city, and what a dataset of it declares."""
 
     events: Path
     """A folder of Parquet files, one a day."""
     subscribers: Path
+    """A folder of Parquet files, one a city."""
     references: NDArray[np.int64]
     """The subscribers' references, ascending."""
     zones: tuple[str, ...]
     """The public list of zones: those with antennas."""
 
 
-def antennas() -> NDArray[np.float64]:
+def antennas(town: Town = LYON) -> NDArray[np.float64]:
     """Return the network's antennas (n × latitude, longitude): a fixed lattice, the same for every seed."""
-    latitude, longitude = np.meshgrid(np.arange(45.700, 45.815, 0.006), np.arange(4.765, 4.925, 0.0085), indexing="ij")
+    latitude, longitude = np.meshgrid(
+        np.arange(*town.latitudes, 0.006), np.arange(*town.longitudes, 0.0085), indexing="ij"
+    )
     shift = np.where(np.arange(latitude.shape[0]) % 2, 0.00425, 0.0)[:, None]
     lattice = np.stack([latitude.ravel(), (longitude + shift).ravel()], axis=1)
-    near = np.hypot((lattice[:, 0] - 45.760) / 0.055, (lattice[:, 1] - 4.848) / 0.075) < 1
+    north, east, height, width = town.middle
+    near = np.hypot((lattice[:, 0] - north) / height, (lattice[:, 1] - east) / width) < 1
     return np.round(lattice[near], 5)
 
 
-def public_zones() -> tuple[str, ...]:
+def public_zones(town: Town = LYON) -> tuple[str, ...]:
     """Return the H3 zones that have an antenna, ascending: public, and independent of the people."""
-    import h3  # noqa: PLC0415
+    return tuple(sorted(set(_zones_of(antennas(town)).tolist())))
 
-    return tuple(
-        sorted({h3.latlng_to_cell(latitude, longitude, RESOLUTION) for latitude, longitude in antennas().tolist()})
-    )
+
+def day_file(events: Path, day: dt.date, town: Town = LYON) -> Path:
+    """Return the file, in the folder of events, of one day of a city."""
+    return events / f"{day.isoformat()}-{town.name}.parquet"
 
 
 def generate_city(
@@ -95,8 +138,9 @@ def generate_city(
     panel: int = 0,
     panel_days: Sequence[dt.date] = (),
     time_zone: str = UTC,
+    town: Town = LYON,
 ) -> City:
-    """Write into `folder` `people` subscribers and `days` of their events from `start` on; return the files.
+    """Write into `folder` `people` subscribers of a town and `days` of their events from `start` on; return the files.
 
     Days and hours are those of `time_zone`.
 
@@ -106,9 +150,9 @@ def generate_city(
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     rng = np.random.Generator(np.random.PCG64(seed))
-    masts = antennas()
-    references = np.sort(rng.choice(9_000_000_000, people, replace=False) + 1_000_000_000).astype(np.int64)
-    home, work, out = (_draw_antennas(rng, masts, people, column) for column in (3, 4, 5))
+    masts = antennas(town)
+    references = np.sort(rng.choice(9_000_000_000, people, replace=False) + town.first_reference).astype(np.int64)
+    home, work, out = (_draw_antennas(rng, town, people, column) for column in (3, 4, 5))
     band = (rng.random(people) >= UNDER_FORTY).astype(np.int8)
     activity = EVENTS_A_DAY * rng.lognormal(0, 0.45, people)
     events = folder / "events"
@@ -134,8 +178,9 @@ def generate_city(
                 ).cast(pa.string()),
             }
         )
-        pq.write_table(table, events / f"{date.isoformat()}.parquet", compression="zstd")
-    subscribers = folder / "subscribers.parquet"
+        pq.write_table(table, day_file(events, date, town), compression="zstd")
+    subscribers = folder / "subscribers"
+    subscribers.mkdir(exist_ok=True)
     table = pa.table(
         {
             "subscriber_id": references,
@@ -143,8 +188,8 @@ def generate_city(
             "home_zone": pa.array(_zones_of(masts)[home], pa.string()),
         }
     )
-    pq.write_table(table, subscribers, compression="zstd")
-    return City(events, subscribers, references, public_zones())
+    pq.write_table(table, subscribers / f"{town.name}.parquet", compression="zstd")
+    return City(events, subscribers, references, public_zones(town))
 
 
 def _zones_of(masts: NDArray[np.float64]) -> NDArray[np.object_]:
@@ -153,10 +198,11 @@ def _zones_of(masts: NDArray[np.float64]) -> NDArray[np.object_]:
     return np.array([h3.latlng_to_cell(*mast, RESOLUTION) for mast in masts.tolist()], dtype=object)
 
 
-def _draw_antennas(rng: np.random.Generator, masts: NDArray[np.float64], people: int, column: int) -> NDArray[np.int64]:
+def _draw_antennas(rng: np.random.Generator, town: Town, people: int, column: int) -> NDArray[np.int64]:
     """Return an antenna for each person, drawn from the centres weighted by `column`."""
+    masts = antennas(town)
     density = np.zeros(len(masts))
-    for centre in CENTRES:
+    for centre in town.centres:
         squared = ((masts[:, 0] - centre[0]) ** 2 + ((masts[:, 1] - centre[1]) * 0.7) ** 2) / centre[2] ** 2
         density += centre[column] * np.exp(-squared / 2) / centre[2] ** 2
     density += BACKGROUND * density.max()

@@ -123,7 +123,7 @@ def laplace(counts: NDArray[np.int64], *, sensitivity: int, epsilon_micro: int) 
     loss: float = measure.map(sensitivity)
     assert loss * MICRO <= epsilon_micro, "the measurement confirms the loss that is paid for"
     for start in range(0, len(counts), CHUNK):
-        yield np.asarray(measure(counts[start : start + CHUNK].tolist()), dtype=np.int64)
+        yield np.asarray(measure(_narrow(counts[start : start + CHUNK])), dtype=np.int64)
 
 
 def gaussian(counts: NDArray[np.int64], *, sensitivity_squared: int, rho_nano: int) -> Iterator[NDArray[np.int64]]:
@@ -137,7 +137,13 @@ def gaussian(counts: NDArray[np.int64], *, sensitivity_squared: int, rho_nano: i
     loss: float = measure.map(math.nextafter(math.sqrt(sensitivity_squared), math.inf))
     assert loss * NANO <= rho_nano, "the measurement confirms the loss that is paid for"
     for start in range(0, len(counts), CHUNK):
-        yield np.asarray(measure(counts[start : start + CHUNK].tolist()), dtype=np.int64)
+        yield np.asarray(measure(_narrow(counts[start : start + CHUNK])), dtype=np.int64)
+
+
+def _narrow(counts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return counts as OpenDP takes them whole: of numbers one by one, it would look at each."""
+    assert len(counts) == 0 or np.abs(counts).max() <= np.iinfo(np.int32).max, "a count is of people or their events"
+    return counts.astype(np.int32)
 
 
 def variance(noise_scale: float) -> float:

@@ -55,7 +55,7 @@ async def list_small_city(folder: Path) -> uuid.UUID:
     terms = DatasetTerms(
         code=DATASET,
         purpose=PURPOSE,
-        area=synthetic_city.NAME,
+        area=synthetic_city.LYON.name,
         zones=list(made.zones),
         age_bands=list(synthetic_city.AGE_BANDS),
         title_fr="Présence par quartier et par jour — Lyon",

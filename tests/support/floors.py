@@ -50,7 +50,7 @@ FLOORS = (
     {"bank_rules"},
     {"finance"},
     {"bookkeeping"},
-    {"transparency", "docs", "first_steps", "legal", "desk", "business"},
+    {"transparency", "docs", "first_steps", "tour", "legal", "desk", "business"},
     {"invariants"},
     {"rights"},
     {"my_data"},

@@ -1,0 +1,126 @@
+"""The demo's shop as it is today: the latest sales, and what else happens in a shop on a day.
+
+A release was just called back; one partner has an offer for it alone, one tries an older release, one claims that its
+purchase is incomplete, one keeps zones, and some did not pay a price, each for its reason. Every step is an ordinary action and can be repeated.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from marketplace import clock
+from marketplace.audit_trail.actions import note_action
+from marketplace.catalogue import actions as catalogue
+from marketplace.chosen_zones import actions as chosen_zones
+from marketplace.claims import actions as claims
+from marketplace.database import fetch_scalar
+from marketplace.datasets import publishing
+from marketplace.datasets.queries import find_revocation
+from marketplace.embedded.seed_catalogue import get_latest_release
+from marketplace.embedded.seed_datasets import (
+    BY_DAY,
+    BY_HOUR,
+    BY_MONTH,
+    DISTRICTS_BY_DAY,
+    FLOWS,
+    GRENOBLE_BY_DAY,
+    GRENOBLE_BY_HOUR,
+    NIGHTS,
+)
+from marketplace.embedded.seed_looks import look_around
+from marketplace.embedded.seed_people import (
+    ABROAD,
+    CITY,
+    ENERGY,
+    INSURER,
+    PARTNER,
+    SHOPS,
+    STEWARD,
+    get_partner,
+    get_staff,
+)
+from marketplace.embedded.seed_sales import Sale, order_of, sell
+from marketplace.identity.actors import Actor
+from marketplace.interest import actions as interest
+from marketplace.private_offers import actions as private_offers
+from marketplace.trials import actions as trials
+
+if TYPE_CHECKING:
+    from marketplace.embedded.seed_people import DemoPerson
+
+NAMESPACE: Final = uuid.UUID("d0b4c1c2-91a4-4b0e-8c55-0d7e3b5f9a21")
+SOLD: Final = (
+    ("first", ABROAD, BY_DAY),
+    ("second", PARTNER, BY_HOUR),
+    ("flows", CITY, FLOWS),
+    ("nights", ABROAD, NIGHTS),
+    ("districts", SHOPS, DISTRICTS_BY_DAY),
+    ("grenoble", ENERGY, GRENOBLE_BY_HOUR),
+    ("insured", INSURER, DISTRICTS_BY_DAY),
+)
+"""The latest sales: name, buyer, dataset."""
+NOT_BOUGHT: Final = (
+    (SHOPS, BY_HOUR, "price"),
+    (INSURER, FLOWS, "price"),
+    (PARTNER, NIGHTS, "later"),
+    (ENERGY, BY_HOUR, "area"),
+)
+HISTORY_MONTHS: Final = 12
+OFFERED_FOR: Final = dt.timedelta(days=60)
+WHY_RECALLED: Final = (
+    "Une antenne de Saint-Martin-d’Hères était mal placée pendant trois jours : ses personnes comptaient ailleurs.",
+    "An antenna in Saint-Martin-d’Hères was misplaced for three days: its people were counted elsewhere.",
+)
+
+
+async def sell_latest() -> None:
+    """Make the latest sales, one of them of the release that is called back after it."""
+    await look_around(HISTORY_MONTHS + 1)
+    recalled = await _oldest_release(GRENOBLE_BY_DAY)
+    await sell(
+        *[Sale(name, buyer, await get_latest_release(dataset)) for name, buyer, dataset in SOLD],
+        *([] if await find_revocation(recalled) else [Sale("recalled", ENERGY, recalled)]),
+    )
+
+
+async def keep_shop() -> None:
+    """Do what else is done in a shop on a day: call back, offer, try, claim, keep zones, not buy."""
+    steward = await get_staff(STEWARD)
+    recalled = await _oldest_release(GRENOBLE_BY_DAY)
+    if await find_revocation(recalled) is None:
+        reason_fr, reason_en = WHY_RECALLED
+        await publishing.revoke(recalled, reason_fr=reason_fr, reason_en=reason_en, by=steward.name)
+        await note_action(steward, "release_recalled", recalled, reason=reason_en)
+    ends_at, offered = clock.now() + OFFERED_FOR, uuid.uuid5(NAMESPACE, "private offer")
+    city = await get_partner(CITY)
+    await private_offers.offer(steward, city, BY_DAY, percent_off=15, ends_at=ends_at, offer_id=offered)
+    await trials.begin(await get_partner(SHOPS), BY_MONTH, trial=uuid.uuid5(NAMESPACE, "trial"))
+    found = "Le 7e arrondissement manque le mercredi, alors que la page du jeu de données l’annonce."
+    flows = Sale("flows", CITY, await get_latest_release(FLOWS))
+    await claims.file_claim(city, order_of(flows), "incomplete", found, claim=uuid.uuid5(NAMESPACE, "claim"))
+    await chosen_zones.keep(
+        await _actor(PARTNER), uuid.uuid5(NAMESPACE, "kept"), name="Nos deux boutiques", zones="Bellecour, Part-Dieu"
+    )
+    for who, dataset, reason in NOT_BOUGHT:
+        await _leave(who, dataset, reason)
+
+
+async def _leave(who: DemoPerson, dataset: str, reason: str) -> None:
+    """Let a partner ask for a price, and say why it is not paid."""
+    partner, quote = await get_partner(who), uuid.uuid5(NAMESPACE, f"quote {who.email} {dataset}")
+    await catalogue.quote(partner, await get_latest_release(dataset), quote_id=quote)
+    await interest.give_reason(partner, quote, reason)
+
+
+async def _actor(who: DemoPerson) -> Actor:
+    person = await fetch_scalar(uuid.UUID, "SELECT id FROM person WHERE email = $1", who.email)
+    return Actor(name=who.name, person=person, partner=await get_partner(who))
+
+
+async def _oldest_release(dataset: str) -> uuid.UUID:
+    sql = "SELECT id FROM release WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to LIMIT 1"
+    release = await fetch_scalar(uuid.UUID, sql, dataset)
+    assert release is not None, "releases are sealed before anything is sold"
+    return release
