@@ -319,8 +319,7 @@ async def _lifespan(_: Litestar) -> AsyncIterator[None]:
 def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (), access_log: bool = False) -> ASGIApp:
     """Return the site with every slice's pages and APIs.
 
-    manages_pool: the database pool lives as long as the site. further_routes: route handlers, an operator's own.
-    access_log: whether a line a request goes to standard output.
+    manages_pool: the pool lives as long as the site. further_routes: an operator's own. access_log: a line a request.
     """
     read_providers(settings().identity_providers)  # a setting that cannot be read ends the start, not a sign-in
     find_party()
