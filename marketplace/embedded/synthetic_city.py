@@ -142,9 +142,7 @@ def generate_city(
 ) -> City:
     """Write into `folder` `people` subscribers of a town and `days` of their events from `start` on; return the files.
 
-    Days and hours are those of `time_zone`.
-
-    The first `panel` people, those with the lowest references, have events on each of `panel_days` too.
+    Days and hours are those of `time_zone`. The first `panel` people, those with the lowest references, have events on each of `panel_days` too.
     """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -179,17 +177,30 @@ def generate_city(
             }
         )
         pq.write_table(table, day_file(events, date, town), compression="zstd")
-    subscribers = folder / "subscribers"
-    subscribers.mkdir(exist_ok=True)
+    _write_subscribers(folder / "subscribers", town, references, band, _zones_of(masts)[home])
+    return City(events, folder / "subscribers", references, public_zones(town))
+
+
+def _write_subscribers(
+    folder: Path,
+    town: Town,
+    references: NDArray[np.int64],
+    band: NDArray[np.int8],
+    home: NDArray[np.object_],
+) -> None:
+    """Write a town's n subscribers: reference, number of the age band, home zone."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    folder.mkdir(exist_ok=True)
     table = pa.table(
         {
             "subscriber_id": references,
             "age_band": pa.DictionaryArray.from_arrays(band, list(AGE_BANDS)).cast(pa.string()),
-            "home_zone": pa.array(_zones_of(masts)[home], pa.string()),
+            "home_zone": pa.array(home, pa.string()),
         }
     )
-    pq.write_table(table, subscribers / f"{town.name}.parquet", compression="zstd")
-    return City(events, subscribers, references, public_zones(town))
+    pq.write_table(table, folder / f"{town.name}.parquet", compression="zstd")
 
 
 def _zones_of(masts: NDArray[np.float64]) -> NDArray[np.object_]:
