@@ -1,4 +1,4 @@
-"""The tours: who takes each, and its stops, in the order that tells the most; pure."""
+"""The tours: who takes each, and its stops, in the order they are best seen; pure."""
 
 from __future__ import annotations
 
@@ -374,7 +374,7 @@ AUDITOR: Final = Tour(
             ("Qui a fait quoi", "Who did what"),
             (
                 "Chaque décision, accès et consultation, dans une chaîne où rien ne peut être ôté.",
-                "Each decision, access and look, in a chain from which nothing can be taken.",
+                "Each decision, access and look, in a chain that breaks if one is removed.",
             ),
         ),
         _stop(
@@ -414,7 +414,7 @@ AUDITOR: Final = Tour(
             ("Le dossier de conformité", "The compliance file"),
             (
                 "Registre, durées de conservation, incidents : à emporter en un fichier.",
-                "Register, retention, incidents: to be taken along as one file.",
+                "Register, retention, incidents: in one file to download.",
             ),
         ),
     ),
