@@ -49,6 +49,7 @@ from marketplace.catalogue import pages as catalogue_pages
 from marketplace.chosen_zones import pages as chosen_zones_pages
 from marketplace.claims import api as claims_api
 from marketplace.claims import pages as claims_pages
+from marketplace.credit import pages as credit_pages
 from marketplace.datasets import pages as datasets_pages
 from marketplace.deletions import api as deletions_api
 from marketplace.deletions import pages as deletions_pages
@@ -68,7 +69,6 @@ from marketplace.finance import category_pages as finance_category_pages
 from marketplace.finance import command_pages as finance_command_pages
 from marketplace.finance import file_pages as finance_file_pages
 from marketplace.finance import pages as finance_pages
-from marketplace.finance import penalty_pages as finance_penalty_pages
 from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.first_steps import pages as first_steps_pages
 from marketplace.health import pages as health_pages
@@ -395,6 +395,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     requests_pages.ROUTES,
     claims_api.ROUTES,
     claims_pages.ROUTES,
+    credit_pages.ROUTES,
     deletions_pages.ROUTES,
     bucket_exports_pages.ROUTES,
     deletions_api.ROUTES,
@@ -443,7 +444,6 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     finance_queue_pages.ROUTES,
     finance_command_pages.ROUTES,
     finance_category_pages.ROUTES,
-    finance_penalty_pages.ROUTES,
     finance_file_pages.ROUTES,
     einvoicing_api.ROUTES,
     einvoicing_pages.ROUTES,

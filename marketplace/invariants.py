@@ -18,6 +18,7 @@ from marketplace.bookkeeping.invariants import EXPORTS
 from marketplace.claims.invariants import CLAIMS
 from marketplace.consent.invariants import CONSENT
 from marketplace.contributions.invariants import INDEX
+from marketplace.credit.invariants import CREDIT_SALES
 from marketplace.database import fetch_rows
 from marketplace.datasets.invariants import RELEASES
 from marketplace.delivery.invariants import DOWNLOADS
@@ -49,6 +50,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         BOOKS,
         CONSENT,
         PAYMENTS,
+        CREDIT_SALES,
         RELEASES,
         SALES,
         SUBSCRIPTIONS,

@@ -29,6 +29,7 @@ SLICES = (
     "consent",
     "switches",
     "payments",
+    "credit",
     "retractions",
     "map_layers",
     "zones",

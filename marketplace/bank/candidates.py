@@ -51,13 +51,14 @@ class AwaitedPayout(Struct, frozen=True):
 
 
 class OwedOrder(Struct, frozen=True):
-    """An order that a bank line could pay, and the cents that it still owes."""
+    """An order that a bank line could pay, and the cents that it still owes; below zero: that we owe its partner."""
 
     id: str
     number: str
     company: str
     at: dt.datetime
     amount_minor: int
+    is_on_credit: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ async def list_for_line(line: LineRow) -> list[Candidate]:
     found = await _awaited_payouts(mine)
     if line.amount_minor > 0:
         found += await _open_payouts(mine)
-        found += await _owed_orders(mine)
+    found += await _owed_orders(mine)
     return _best(found)
 
 
@@ -135,7 +136,7 @@ async def _open_payouts(mine: Clue) -> list[Candidate]:
 async def _owed_orders(mine: Clue) -> list[Candidate]:
     rows = await fetch_rows(
         OwedOrder,
-        f"""SELECT * FROM ({SQL["owed_orders"]}) AS owed WHERE amount_minor > 0
+        f"""SELECT * FROM ({SQL["owed_orders"]}) AS owed WHERE sign(amount_minor) = sign($1::bigint)
             ORDER BY position(lower(number) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
         mine.amount_minor,
         mine.words,
@@ -231,11 +232,12 @@ async def _part(line: int, kind: str, target: str, amount: int) -> Match:
         return Match(line, kind, target, amount, ACCOUNT_OF[kind], reasons=("chosen",))
     if kind == "order":
         order = await _find_order(target)
-        if not 0 < amount <= order.amount_minor:
+        if not (0 < amount <= order.amount_minor or order.amount_minor <= amount < 0):
             raise Invalid(
                 "The order {number} owes {cents} cents, not more.", number=order.number, cents=order.amount_minor
             )
-        return Match(line, "order", order.id, amount, chart.PARTNERS, reasons=("chosen",))
+        account = chart.ON_CREDIT if order.is_on_credit else chart.PARTNERS
+        return Match(line, "order", order.id, amount, account, reasons=("chosen",))
     raise Invalid("A bank line is never that: {kind}.", kind=kind)
 
 

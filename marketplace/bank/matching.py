@@ -18,6 +18,7 @@ from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.bank.actions import day_in_books
 from marketplace.bank.queries import LARGEST_ID, SQL
 from marketplace.bank.tables import BankMatch
+from marketplace.credit.actions import receive
 from marketplace.database import execute, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.ledger import chart
@@ -79,6 +80,7 @@ class Undone(Struct, frozen=True):
     target_kind: str
     target_id: str
     amount_minor: int
+    account: str
 
 
 class Pair(Struct, frozen=True):
@@ -120,6 +122,9 @@ async def match_lines(matches: Sequence[Match], *, person: uuid.UUID | None) -> 
         await record_all(
             [_entry(match_id, match, lines[match.line]) for match_id, match in zip(ids, matches, strict=True)]
         )
+        for match in matches:
+            if (match.target_kind, match.account) == ("order", chart.ON_CREDIT):
+                await receive(uuid.UUID(match.target_id), match.amount_minor, at=clock.now())
     return ids
 
 
@@ -200,6 +205,9 @@ async def undo_matches(line: int, actor: Actor, *, reason: str) -> None:
         undone: Values = {BankMatch.undone_at: clock.now()}
         await BankMatch.update(undone).where(current)
         await reverse_all([("bank_match", str(row.id)) for row in rows], text=f"Undone: {reason[:200]}")
+        for row in rows:
+            if (row.target_kind, row.account) == ("order", chart.ON_CREDIT):
+                await receive(uuid.UUID(row.target_id), -row.amount_minor, at=clock.now())
         await note_action(
             actor,
             "match_undone",

@@ -211,14 +211,16 @@ WHERE is_named AND targets_named = 1 AND lines_named = 1
 ORDER BY line;
 
 -- name: owed_orders
--- Orders that a bank line could pay, with what they owe in cents after what Stripe and other lines brought.
+-- Orders that a bank line could pay, with what they owe in cents after what Stripe and other lines brought; of a sale
+-- on credit also after what was returned, below zero what is to be transferred back.
 SELECT
     purchase_order.id::text AS id,
-    number,
+    purchase_order.number,
     company,
     purchase_order.ordered_at AS at,
     (
-        total_minor
+        purchase_order.total_minor
+        - coalesce(credit_sale.returned_minor, 0)
         - coalesce((
             SELECT sum(amount_minor)
             FROM balance_transaction
@@ -229,10 +231,12 @@ SELECT
             FROM bank_match
             WHERE target_kind = 'order' AND target_id = purchase_order.id::text AND undone_at IS NULL
         ), 0)
-    )::bigint AS amount_minor
+    )::bigint AS amount_minor,
+    credit_sale.subject IS NOT NULL AS is_on_credit
 FROM purchase_order
 JOIN partner ON partner.id = purchase_order.partner
-WHERE purchase_order.state IN ('awaiting_payment', 'paid');
+LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
+WHERE purchase_order.state IN ('awaiting_payment', 'paid') OR credit_sale.subject IS NOT NULL;
 
 -- name: gaps
 -- Statements that do not begin where the one before ended, or whose number skips some.

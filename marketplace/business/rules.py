@@ -58,6 +58,8 @@ def ages_of(moves: Sequence[DayMove], today: dt.date) -> list[int]:
 
 DUE_WITHIN: Final = {
     chart.PARTNERS: 31,
+    chart.ON_CREDIT: 31,
+    chart.PROVISIONS: 31,
     chart.DISPUTES: 92,
     chart.SUPPLIERS: 31,
     chart.VAT_COLLECTED: 31,

@@ -426,6 +426,7 @@ class OrderAnswer(TypedDict):
     entitlement: str | None
     payment_url: NotRequired[str | None]
     bank_transfer: NotRequired[BankTransfer | None]
+    due_at: NotRequired[str | None]
 
 
 class OrderRequest(TypedDict):
@@ -433,7 +434,7 @@ class OrderRequest(TypedDict):
 
     quote: str
     terms: str
-    pay_by: NotRequired[Literal["page", "saved_method", "bank_transfer"]]
+    pay_by: NotRequired[Literal["page", "saved_method", "bank_transfer", "invoice"]]
     reference: NotRequired[str]
     reason: NotRequired[str]
 

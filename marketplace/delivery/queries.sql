@@ -6,6 +6,10 @@ SELECT
     entitlement.revoked_at,
     revocation.revoked_at AS recalled_at,
     entitlement.suspended_at,
+    EXISTS (
+        SELECT FROM credit_sale
+        WHERE credit_sale.subject = licence.purchase_order AND credit_sale.suspended_at IS NOT NULL
+    ) AS is_overdue,
     entitlement.id,
     licence.purchase_order,
     purchase_order.number,
@@ -59,7 +63,12 @@ SELECT
     entitlement.ends_at,
     entitlement.revoked_at,
     revocation.revoked_at AS recalled_at,
-    entitlement.suspended_at
+    entitlement.suspended_at,
+    EXISTS (
+        SELECT FROM licence
+        JOIN credit_sale ON credit_sale.subject = licence.purchase_order
+        WHERE licence.id = entitlement.licence AND credit_sale.suspended_at IS NOT NULL
+    ) AS is_overdue
 FROM entitlement
 LEFT JOIN revocation ON revocation.release = entitlement.release
 WHERE entitlement.id = $1;

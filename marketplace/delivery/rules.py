@@ -43,7 +43,9 @@ class Validity(Struct, frozen=True):
     recalled_at: dt.datetime | None
     """When the release was called back."""
     suspended_at: dt.datetime | None
-    """Since when its payment is disputed."""
+    """Since when its payment is disputed, or its invoice overdue for too long."""
+    is_overdue: bool
+    """Whether it is suspended because its invoice is not paid."""
 
 
 def check_is_valid(entitlement: Validity, now: dt.datetime) -> None:
@@ -52,6 +54,8 @@ def check_is_valid(entitlement: Validity, now: dt.datetime) -> None:
         raise Expired("This order was refunded; its data can no longer be downloaded.")
     if entitlement.recalled_at is not None:
         raise Expired("This release was called back; its data can no longer be downloaded. Your order says why.")
+    if entitlement.suspended_at is not None and entitlement.is_overdue:
+        raise Conflict("The invoice of this order is overdue; the data can be downloaded again once it is paid.")
     if entitlement.suspended_at is not None:
         raise Conflict("This payment is disputed at its bank; the data can be downloaded again once that is settled.")
     if not entitlement.starts_at <= now < entitlement.ends_at:

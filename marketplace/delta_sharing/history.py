@@ -87,7 +87,7 @@ class History(Struct, frozen=True):
             raise Expired("Version {version} has a release that can no longer be read.", version=version)
         if all(each.suspended_at for each in is_open):
             raise Conflict(
-                "The payment of a release in version {version} is disputed at its bank; "
+                "The payment of a release in version {version} is disputed or overdue; "
                 "the table can be read again once that is settled.",
                 version=version,
             )

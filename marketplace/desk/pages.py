@@ -25,6 +25,8 @@ KINDS: Final = {
     "run_to_send": "Payout run to send",
     "write_off": "Write-off to decide",
     "category": "Account of a category to decide",
+    "credit": "Credit to decide",
+    "judgement": "Principal or agent to decide",
     "bank_rule": "Rule for bank lines to decide",
     "claim": "Claim to decide",
     "month": "Month to close",

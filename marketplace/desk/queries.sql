@@ -23,6 +23,26 @@ FROM category_account
 JOIN person ON person.id = proposed_by
 WHERE approved IS NULL
 UNION ALL
+SELECT
+    'credit',
+    coalesce(number, company),
+    amount_minor,
+    proposed_at,
+    '/finance/credit',
+    proposed_by,
+    person.name
+FROM credit_proposal
+JOIN person ON person.id = proposed_by
+JOIN partner ON partner.id = credit_proposal.partner
+LEFT JOIN credit_sale ON credit_sale.subject = sale
+WHERE approved IS NULL
+UNION ALL
+SELECT 'judgement', dataset, NULL, proposed_at, '/finance/business/roles', proposed_by, person.name
+FROM revenue_judgement
+JOIN offer ON offer.id = offer
+JOIN person ON person.id = proposed_by
+WHERE approved IS NULL
+UNION ALL
 SELECT 'bank_rule', words, NULL, proposed_at, '/finance/bank/rules', proposed_by, person.name
 FROM bank_rule
 JOIN person ON person.id = proposed_by

@@ -24,9 +24,9 @@ CASE rule
     END
 
 -- name: lock_settled_licences
--- Locks the licences to split, at most $1: paid, the fee known from Stripe's mirrored balance, without a split; by
--- what is left of them. The terms to honour are those in force when the price was signed, so that the price could
--- cover them.
+-- Locks the licences to split, at most $1: paid, the fee known from Stripe's mirrored balance, or on credit, with no
+-- fee, and all of it paid; without a split; by what is left of them. The terms to honour are those in force when the
+-- price was signed, so that the price could cover them.
 SELECT
     licence.id,
     licence.release,
@@ -48,7 +48,7 @@ JOIN purchase_order ON purchase_order.id = licence.purchase_order AND purchase_o
 JOIN quote ON quote.id = purchase_order.quote
 JOIN release ON release.id = licence.release AND release.row_count > 0
 JOIN LATERAL (
-    SELECT sum(fee_minor)::bigint AS fee_minor
+    SELECT coalesce(sum(fee_minor)::bigint, CASE WHEN is_credit_settled(purchase_order.id) THEN 0 END) AS fee_minor
     FROM balance_transaction
     WHERE payment_subject = purchase_order.id AND category = 'charge'
 ) AS charged ON charged.fee_minor IS NOT NULL
@@ -80,7 +80,7 @@ WITH due AS (
     WHERE licence_split.state = 'held' AND licence_split.close IS NULL
       AND licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until < $2
       AND licence.returned_minor = licence_split.returned_minor
-      AND EXISTS (
+      AND (is_credit_settled(licence.purchase_order) OR EXISTS (
           SELECT FROM payment
           JOIN purchase_order ON purchase_order.id = payment.subject
           WHERE subject = licence.purchase_order AND payment.state = 'paid'
@@ -90,7 +90,7 @@ WITH due AS (
                 FROM balance_transaction
                 WHERE payment_subject = purchase_order.id AND category IN ('dispute', 'dispute_reversal')
             ), 0) >= 0
-      )
+      ))
       AND NOT EXISTS (
           SELECT FROM stripe_command
           WHERE subject = licence.purchase_order AND verb = 'refund' AND state = 'pending'

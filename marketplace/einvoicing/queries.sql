@@ -1,7 +1,23 @@
+-- fragment: vat_at
+-- When the books have the VAT of a document, `entry` its entry: its invoice may have been issued anew.
+CASE
+        WHEN entry.kind <> 'sale_reissued' THEN entry.at
+        WHEN EXISTS (
+            SELECT
+            FROM invoice_correction AS correction
+            JOIN invoice AS former ON former.number = correction.invoice
+            JOIN transmission AS its ON its.invoice = former.id
+            JOIN einvoicing_flow AS receipt ON receipt.transmission = its.id AND receipt.kind = 'receipt'
+            WHERE correction.id::text = entry.source_id
+        ) THEN entry.at
+        ELSE purchase_order.paid_at
+    END
+
 -- fragment: documents
 -- Every invoice and credit note since documents travel: whether it goes to its buyer's platform (a company in France's
--- VAT territory) or into reports, when its money settled, and how far both are. An invoice that was issued anew before
--- anything of it was reported settled when its first one did; the pair that cancels it is in no report.
+-- VAT territory) or into reports, when its money settled (null: not yet, it is on credit), and how far both are;
+-- `vat_at` is when the books have its VAT. An invoice that was issued anew before anything of it was reported settled
+-- when its first one did; the pair that cancels it is in no report.
 SELECT
     invoice.id,
     invoice.number,
@@ -18,17 +34,10 @@ SELECT
     purchase_order.vat_rule IN ('domestic', 'overseas')
         AND convert_from(invoice.document, 'UTF8')::jsonb #>> '{buyer,country}' <> 'MC' AS travels,
     CASE
-        WHEN entry.kind <> 'sale_reissued' THEN entry.at
-        WHEN EXISTS (
-            SELECT
-            FROM invoice_correction AS correction
-            JOIN invoice AS former ON former.number = correction.invoice
-            JOIN transmission AS its ON its.invoice = former.id
-            JOIN einvoicing_flow AS receipt ON receipt.transmission = its.id AND receipt.kind = 'receipt'
-            WHERE correction.id::text = entry.source_id
-        ) THEN entry.at
-        ELSE purchase_order.paid_at
+        WHEN credit_sale.subject IS NULL THEN {vat_at}
+        WHEN credit_sale.settled_at IS NOT NULL THEN greatest(entry.at, credit_sale.settled_at)
     END AS settled_at,
+    {vat_at} AS vat_at,
     entry.kind AS entry_kind,
     transmission.id AS transmission,
     transmission.state,
@@ -38,6 +47,7 @@ SELECT
 FROM invoice
 JOIN purchase_order ON purchase_order.id = invoice.purchase_order
 JOIN journal_entry AS entry ON entry.id = invoice.entry
+LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 LEFT JOIN transmission ON transmission.invoice = invoice.id
 LEFT JOIN einvoicing_flow AS receipt ON receipt.transmission = transmission.id AND receipt.kind = 'receipt'
 WHERE invoice.issued_at >= (SELECT from_at FROM einvoicing_state)
@@ -96,6 +106,7 @@ LEFT JOIN LATERAL (
     WHERE documents.state = 'corrected' AND documents.kind = 'credit_note' AND invoice.number = documents.corrects
 ) AS former ON true
 WHERE NOT documents.has_receipt
+  AND documents.settled_at IS NOT NULL
   AND documents.transmission IS NOT NULL
   AND (documents.state = 'deposited' OR former.number IS NOT NULL)
 ORDER BY documents.issued_at, documents.number
@@ -171,7 +182,13 @@ ORDER BY documents.issued_at, documents.number;
 
 -- name: list_of_period
 -- The documents $4 and those that reports of the kind $1 have between the instants $2 and $3 (excluded).
-SELECT documents.id, documents.document, documents.settled_at, documents.net_minor, documents.vat_minor
+SELECT
+    documents.id,
+    documents.document,
+    documents.issued_at,
+    documents.settled_at,
+    documents.net_minor,
+    documents.vat_minor
 FROM ({documents}) AS documents
 WHERE documents.id = ANY ($4::uuid[])
    OR CASE $1::text WHEN 'transactions' THEN documents.issued_at ELSE documents.settled_at END >= $2
@@ -187,7 +204,7 @@ ORDER BY documents.issued_at, documents.number;
 WITH documents AS ({documents}),
 said AS (
     SELECT
-        date_trunc('month', documents.settled_at AT TIME ZONE 'Europe/Paris')::date AS month,
+        date_trunc('month', documents.vat_at AT TIME ZONE 'Europe/Paris')::date AS month,
         sum(documents.vat_minor) FILTER (WHERE documents.travels AND documents.has_receipt) AS statuses_minor,
         sum(documents.vat_minor) FILTER (WHERE reported.id IS NOT NULL) AS reports_minor,
         sum(documents.vat_minor) FILTER (
@@ -335,7 +352,7 @@ WHERE flow.kind <> 'invoice'
 
 -- name: list_unreported_exceptions
 -- Documents that neither a platform nor a report has, as exceptions: of French companies an hour after being issued,
--- of others a day after the month is over; $2 is now.
+-- of others a day after the month is over in which they were issued, or settled; $2 is now.
 SELECT
     CASE WHEN its.travels THEN 'facture' ELSE its.kinds END AS detail,
     its.id::text AS subject,
@@ -360,7 +377,10 @@ WHERE CASE
     WHEN its.travels THEN its.issued_at < $2::timestamptz - interval '1 hour' AND its.transmission IS NULL
     ELSE date_trunc('month', its.issued_at AT TIME ZONE 'Europe/Paris') + interval '1 month 1 day'
          < $2::timestamptz AT TIME ZONE 'Europe/Paris'
-         AND (its.kinds NOT LIKE '%transactions%' OR its.vat_minor <> 0 AND its.kinds NOT LIKE '%payments%')
+         AND its.kinds NOT LIKE '%transactions%'
+         OR date_trunc('month', greatest(its.issued_at, its.settled_at) AT TIME ZONE 'Europe/Paris')
+         + interval '1 month 1 day' < $2::timestamptz AT TIME ZONE 'Europe/Paris'
+         AND its.settled_at IS NOT NULL AND its.vat_minor <> 0 AND its.kinds NOT LIKE '%payments%'
 END;
 
 -- name: is_of_partner

@@ -29,7 +29,7 @@ class Unreported(Struct, frozen=True):
 
     id: uuid.UUID
     issued_at: dt.datetime
-    settled_at: dt.datetime
+    settled_at: dt.datetime | None
 
 
 class OfPeriod(Struct, frozen=True):
@@ -37,7 +37,8 @@ class OfPeriod(Struct, frozen=True):
 
     id: uuid.UUID
     document: bytes
-    settled_at: dt.datetime
+    issued_at: dt.datetime
+    settled_at: dt.datetime | None
     net_minor: int
     vat_minor: int
 
@@ -54,7 +55,7 @@ async def make_reports() -> int:
             now = clock.now()
             periods: dict[tuple[dt.date, dt.date], list[uuid.UUID]] = defaultdict(list)
             for one in await fetch_rows(Unreported, SQL["list_unreported"], kind, now):
-                at = one.issued_at if kind == "transactions" else one.settled_at
+                at = one.issued_at if kind == "transactions" else one.settled_at or one.issued_at
                 first, last = period_of(kind, paris_day(at))
                 if _midnight_after(last) + GRACE <= now:
                     periods[first, last].append(one.id)
@@ -86,7 +87,9 @@ async def _make(kind: str, first: dt.date, last: dt.date, new: list[uuid.UUID], 
         first_day=first,
         last_day=last,
     )
-    documents = [Reported(msgspec.json.decode(row.document), paris_day(row.settled_at)) for row in rows]
+    documents = [
+        Reported(msgspec.json.decode(row.document), paris_day(row.settled_at or row.issued_at)) for row in rows
+    ]
     await Report.insert(
         Report(
             id=report,

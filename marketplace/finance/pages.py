@@ -15,7 +15,7 @@ from marketplace import clock
 from marketplace.bank.queries import list_accounts as list_bank_accounts
 from marketplace.bank.queries import list_gaps
 from marketplace.errors import Conflict, Invalid
-from marketplace.finance import exception_queries, queries, queue_pages, write_offs
+from marketplace.finance import exception_queries, penalty_pages, queries, queue_pages, write_offs
 from marketplace.finance.actions import reconcile, refund_order
 from marketplace.finance.base_pages import finance_page
 from marketplace.identity.guards import expect
@@ -141,4 +141,14 @@ async def transaction_page(movement_id: FromPath[str]) -> Template:
     return finance_page("transaction.html", movement=movement, entries=entries)
 
 
-ROUTES = [overview, reconciliation, reconcile_now, orders, order_page, refund, licence, transaction_page]
+ROUTES = [
+    *penalty_pages.ROUTES,
+    overview,
+    reconciliation,
+    reconcile_now,
+    orders,
+    order_page,
+    refund,
+    licence,
+    transaction_page,
+]

@@ -1,6 +1,7 @@
 -- name: book
 -- Every order that Stripe, the bank or the books move money for, and every payment without one, with what each of them
--- says, in cents. $1 the currency of the books. `subject` is the payment's; `id` the order's, null where there is none.
+-- says, in cents; but sales on credit, which owe what `credit_sale` says. $1 the currency of the books. `subject` is
+-- the payment's; `id` the order's, null where there is none.
 WITH movement AS MATERIALIZED (
     SELECT
         payment_subject AS subject,
@@ -95,7 +96,8 @@ LEFT JOIN auction_deposit ON auction_deposit.id = movement.subject
 LEFT JOIN payment ON payment.subject = movement.subject
 LEFT JOIN licence ON licence.purchase_order = purchase_order.id
 LEFT JOIN entitlement ON entitlement.licence = licence.id
-WHERE movement.subject IS NOT NULL OR banked.subject IS NOT NULL OR sale.id IS NOT NULL;
+WHERE (movement.subject IS NOT NULL OR banked.subject IS NOT NULL OR sale.id IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM credit_sale WHERE credit_sale.subject = purchase_order.id);
 
 -- name: unequal
 -- Stripe's balance transactions that no entry posts (then `posted_minor` is null) or whose entry moves another

@@ -20,6 +20,7 @@ from marketplace.catalogue.actions import refresh_demand
 from marketplace.catalogue.menu import audit_published
 from marketplace.catalogue.offers import make_changes
 from marketplace.contributions.actions import index_contributions
+from marketplace.credit.actions import remind_debtors
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
 from marketplace.deletions.actions import remind_of_deletion
@@ -88,6 +89,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "settle-auctions": (10, settle_sales),
         "award-reverse-auctions": (10, award_auctions),
         "record-refunds": (10, record_refunds),
+        "remind-debtors": (HOUR, remind_debtors),
         "follow-disputes": (10, follow_disputes),
         "invoices": (10, render_pending_invoices),
         "einvoices": (MINUTE, exchange_einvoices),

@@ -9,6 +9,7 @@ from typing import Final
 
 SUPPLIERS: Final = "401000"
 PARTNERS: Final = "411000"
+ON_CREDIT: Final = "411500"
 DISPUTES: Final = "416000"
 ADVANCES: Final = "419100"
 VAT_DUE_ABROAD: Final = "445200"
@@ -22,6 +23,7 @@ BILL_CREDITS: Final = "467500"
 GIFTS: Final = "467600"
 BENEFITS: Final = "467700"
 SUSPENSE: Final = "471000"
+PROVISIONS: Final = "491000"
 BANK: Final = "512100"
 STRIPE: Final = "517000"
 TRANSFERS: Final = "580000"
@@ -33,16 +35,19 @@ OPERATOR_SHARE: Final = "651100"
 LOSSES: Final = "654000"
 DIFFERENCES_LOST: Final = "658000"
 INTEREST_PAID: Final = "661600"
+PROVISIONS_MADE: Final = "681740"
 LICENCES_SOLD: Final = "706000"
 DIFFERENCES_GAINED: Final = "758000"
 FORFEITED_DEPOSITS: Final = "758100"
 PENALTIES: Final = "758200"
 INTEREST_EARNED: Final = "768000"
+PROVISIONS_RELEASED: Final = "781740"
 OPENING_BALANCES: Final = "890000"
 
 TITLES: Final = {
     SUPPLIERS: ("Fournisseurs", "Suppliers"),
     PARTNERS: ("Clients – partenaires", "Partners"),
+    ON_CREDIT: ("Clients – ventes à crédit", "Partners – sales on credit"),
     DISPUTES: ("Clients – paiements contestés", "Disputed payments"),
     ADVANCES: ("Clients – avances reçues", "Advances received from partners"),
     VAT_DUE_ABROAD: ("TVA due intracommunautaire", "VAT due within the EU"),
@@ -56,6 +61,7 @@ TITLES: Final = {
     GIFTS: ("Associations – dons à verser", "Associations – gifts to pay"),
     BENEFITS: ("Abonnés – avantages en cours", "Subscribers – benefits under way"),
     SUSPENSE: ("Compte d’attente", "Not yet explained"),
+    PROVISIONS: ("Dépréciations des comptes de clients", "Provisions for doubtful debts"),
     BANK: ("Banque – compte courant", "Bank – current account"),
     STRIPE: ("Stripe – solde", "Stripe balance"),
     TRANSFERS: ("Virements internes", "Transfers under way"),
@@ -67,11 +73,13 @@ TITLES: Final = {
     LOSSES: ("Pertes sur créances", "Losses"),
     DIFFERENCES_LOST: ("Charges diverses de gestion courante", "Differences lost"),
     INTEREST_PAID: ("Intérêts bancaires", "Bank interest paid"),
+    PROVISIONS_MADE: ("Dotations aux dépréciations des créances", "Provisions made"),
     LICENCES_SOLD: ("Licences vendues", "Licences sold"),
     DIFFERENCES_GAINED: ("Produits divers de gestion courante", "Differences gained"),
     FORFEITED_DEPOSITS: ("Dédits d’enchères", "Forfeited auction deposits"),
     PENALTIES: ("Pénalités d’enchères impayées", "Penalties for unpaid awards"),
     INTEREST_EARNED: ("Autres produits financiers", "Interest earned"),
+    PROVISIONS_RELEASED: ("Reprises sur dépréciations des créances", "Provisions released"),
     OPENING_BALANCES: ("Bilan d’ouverture", "Opening balances"),
 }
 """Code → French and English title."""

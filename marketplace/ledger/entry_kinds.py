@@ -43,6 +43,9 @@ def both_ways(*pairs: tuple[str, str]) -> frozenset[tuple[str, str]]:
     return frozenset(pairs) | {(credit, debit) for debit, credit in pairs}
 
 
+CREDIT: Final = "what a sale on credit was granted, returned, provided for and lost is entered for its amount"
+
+
 def _stripe(category: str, account: str, label_fr: str, label_en: str) -> EntryKind:
     """Return the kind of a balance transaction of one of Stripe's reporting categories; its fee is part of the entry."""
     moves = both_ways((chart.STRIPE, account), (chart.STRIPE, chart.STRIPE_FEES))
@@ -89,6 +92,56 @@ KINDS: Final = (
         "order_return",
         frozenset({(chart.LICENCES_SOLD, chart.DISPUTES), (chart.VAT_COLLECTED, chart.DISPUTES)}),
         "dispute_differs",
+    ),
+    EntryKind(
+        "credit_granted",
+        "Vente à crédit",
+        "Sale on credit",
+        "credit_sale",
+        frozenset({(chart.ON_CREDIT, chart.PARTNERS)}),
+        invariant=CREDIT,
+    ),
+    EntryKind(
+        "credit_return",
+        "Avoir sur une vente à crédit",
+        "Return of a sale on credit",
+        "credit_movement",
+        frozenset({(chart.PARTNERS, chart.ON_CREDIT)}),
+        invariant=CREDIT,
+    ),
+    EntryKind(
+        "credit_provision",
+        "Dépréciation d’une créance",
+        "Provision for a doubtful debt",
+        "credit_movement",
+        frozenset({(chart.PROVISIONS_MADE, chart.PROVISIONS)}),
+        "credit_overdue",
+        invariant=CREDIT,
+    ),
+    EntryKind(
+        "credit_provision_released",
+        "Reprise de la dépréciation d’une créance",
+        "Provision for a debt released",
+        "credit_movement",
+        frozenset({(chart.PROVISIONS, chart.PROVISIONS_RELEASED)}),
+        invariant=CREDIT,
+    ),
+    EntryKind(
+        "credit_loss",
+        "Créance irrécouvrable",
+        "Bad debt",
+        "credit_movement",
+        frozenset({(chart.LOSSES, chart.ON_CREDIT)}),
+        "credit_overdue",
+        invariant=CREDIT,
+    ),
+    EntryKind(
+        "credit_loss_undone",
+        "Créance irrécouvrable rétablie",
+        "Bad debt undone",
+        "credit_movement",
+        frozenset({(chart.ON_CREDIT, chart.LOSSES)}),
+        invariant=CREDIT,
     ),
     EntryKind(
         "deposit_forfeited",

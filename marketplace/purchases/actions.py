@@ -19,6 +19,7 @@ from marketplace.catalogue.demand import record_posted_sales
 from marketplace.catalogue.queries import SignedQuote
 from marketplace.catalogue.uses import check_quote
 from marketplace.catalogue.vat import vat as vat_on
+from marketplace.credit import actions as credit
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
@@ -64,7 +65,7 @@ class OrderedQuote(SignedQuote, frozen=True):
 
 
 class PaidOrder(Struct, frozen=True):
-    """An order whose money came at `money_at` and that is not settled yet; amounts in cents."""
+    """An order whose money came at `money_at`, or that was sold on credit then, and is not settled yet; amounts in cents."""
 
     id: uuid.UUID
     quote: uuid.UUID
@@ -100,7 +101,8 @@ async def order(
 
     email: where Stripe sends its receipt. reference: the partner's purchase order number. reason: why it buys again what
     it has, see `check_second`. terms: the version that was accepted, where it was named. pay_by: one of rules.PAY_BY.
-    Refusals: another partner's quote, one that expired, a release no longer sold, terms of another version, no method.
+    Refusals: another partner's quote, one that expired, a release no longer sold, terms of another version, no method,
+    on credit without a limit or beyond it. What is sold on credit is settled at once.
     """
     now = clock.now()
     async with transaction():
@@ -119,8 +121,11 @@ async def order(
         rules.check_terms(terms, asked.terms)
         await check_quote(quote)
         new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
-        await _request_payment(new, _owed(new, asked, email, words, now), partner, pay_by)
-    await send_payment_request(order_id)
+        if pay_by == "invoice":
+            await credit.grant(partner, order_id, number=new.number, total_minor=new.total_minor)
+        else:
+            await _request_payment(new, _owed(new, asked, email, words, now), partner, pay_by)
+    await (settle_paid() if pay_by == "invoice" else send_payment_request(order_id))
     return order_id
 
 
@@ -315,9 +320,10 @@ async def _settle_some() -> int:
         chosen, hold = settings(), dt.timedelta(days=settings().hold_days)
         ids, licences, terms = [one.id for one in paid], [uuid.uuid4() for _ in paid], [one.terms for one in paid]
         await execute(
-            """UPDATE purchase_order SET state = 'paid', paid_at = payment.paid_at
-               FROM payment WHERE payment.subject = purchase_order.id AND purchase_order.id = ANY ($1)""",
+            """UPDATE purchase_order SET state = 'paid', paid_at = given.at
+               FROM unnest($1::uuid[], $2::timestamptz[]) AS given (id, at) WHERE purchase_order.id = given.id""",
             ids,
+            [one.money_at for one in paid],
         )
         rates = (chosen.subscribers_basis_points, chosen.operator_basis_points)
         await execute(SQL["write_licences"], ids, licences, terms, *rates, hold)

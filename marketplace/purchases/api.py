@@ -42,8 +42,8 @@ class OrderRequest(Struct, forbid_unknown_fields=True):
     quote: uuid.UUID
     terms: Annotated[str, Meta(min_length=1, max_length=63, pattern="^[!-~]+$")]
     """The version of the licence terms you read and accept: the quote's own, see /api/v1/licence-terms/{code}."""
-    pay_by: Literal["page", "saved_method", "bank_transfer"] = "page"
-    """On Stripe's page; by the card or account your company saved; by a transfer, from 1,000 EUR on, VAT included."""
+    pay_by: Literal["page", "saved_method", "bank_transfer", "invoice"] = "page"
+    """On Stripe's page; by the saved card or account; by a transfer, from 1,000 EUR on, VAT included; on invoice, within your limit."""
     reference: Annotated[str, Meta(max_length=60)] = ""
     reason: Annotated[str, Meta(max_length=500)] = ""
 
@@ -76,6 +76,8 @@ class OrderAnswer(Struct):
     """Where to pay, while payment is awaited and Stripe answers; None where no page is needed."""
     bank_transfer: BankTransfer | None = None
     """Where to send the money, while a bank transfer is awaited."""
+    due_at: dt.datetime | None = None
+    """On invoice: until when to pay."""
 
 
 class Orders(Struct):

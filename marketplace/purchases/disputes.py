@@ -26,9 +26,10 @@ BATCH_SIZE: Final = 200
 
 
 class DisputedOrder(Struct, frozen=True):
-    """An order whose payment is disputed."""
+    """An order whose payment is disputed, or whose invoice has been overdue for too long."""
 
     id: uuid.UUID
+    is_disputed: bool
 
 
 class LostOrder(ReturnableOrder, frozen=True):
@@ -39,7 +40,7 @@ class LostOrder(ReturnableOrder, frozen=True):
 
 
 async def follow_disputes() -> int:
-    """Suspend what is disputed, restore what was won, end what was lost or failed late; return how many orders changed."""
+    """Suspend what is disputed or overdue, restore what was won, end what was lost or failed late; return how many orders changed."""
     async with transaction():
         opened = await fetch_rows(DisputedOrder, SQL["lock_disputed_orders"], BATCH_SIZE)
         ids = [order.id for order in opened]
@@ -51,7 +52,9 @@ async def follow_disputes() -> int:
             now,
         )
         await execute(
-            "UPDATE licence SET contested_at = coalesce(contested_at, $2) WHERE purchase_order = ANY ($1)", ids, now
+            "UPDATE licence SET contested_at = coalesce(contested_at, $2) WHERE purchase_order = ANY ($1)",
+            [order.id for order in opened if order.is_disputed],
+            now,
         )
     return len(opened) + await _record_losses() + await _record_failures() + await _restore()
 
@@ -82,7 +85,7 @@ async def _record_failures() -> int:
 
 
 async def _restore() -> int:
-    """Open again what no dispute suspends any more."""
+    """Open again what no dispute and no overdue invoice suspends any more."""
     async with transaction():
         restored = await execute(SQL["restore_entitlements"])
         await settle_contests()

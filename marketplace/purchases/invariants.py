@@ -26,7 +26,7 @@ SALES: Final = (
         (chart.LICENCES_SOLD, chart.VAT_COLLECTED, chart.PARTNERS, chart.DISPUTES),
     ),
     Invariant(
-        "a paid order has its payment, sale entry, licence and entitlement",
+        "a paid order has its payment or is on credit, and has its sale entry, licence and entitlement",
         """SELECT purchase_order.id AS "order", purchase_order.state, payment.state AS payment, licence.id AS licence,
                   entitlement.id AS entitlement, sale.id AS sale
            FROM purchase_order
@@ -34,8 +34,9 @@ SALES: Final = (
            LEFT JOIN licence ON licence.purchase_order = purchase_order.id
            LEFT JOIN entitlement ON entitlement.licence = licence.id
            LEFT JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.source_id = purchase_order.id::text
+           LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
            WHERE purchase_order.state IN ('paid', 'refunded', 'charged_back')
-             AND (payment.state IS DISTINCT FROM 'paid' AND payment.state IS DISTINCT FROM 'refunded'
+             AND (payment.state IS DISTINCT FROM 'paid' AND payment.state IS DISTINCT FROM 'refunded' AND credit_sale.subject IS NULL
                   OR licence.id IS NULL OR entitlement.id IS NULL OR sale.id IS NULL)""",
     ),
     Invariant(
@@ -88,7 +89,8 @@ SALES: Final = (
            LEFT JOIN entitlement ON entitlement.licence = licence.id
            WHERE purchase_order.state IN ('refunded', 'charged_back')
                  AND (licence.cancelled_at IS NULL OR entitlement.revoked_at IS NULL)
-              OR purchase_order.state = 'refunded' AND payment.state IS DISTINCT FROM 'refunded'""",
+              OR purchase_order.state = 'refunded' AND payment.state IS DISTINCT FROM 'refunded'
+                 AND NOT EXISTS (SELECT FROM credit_sale WHERE credit_sale.subject = purchase_order.id)""",
     ),
     Invariant(
         "a licence is cancelled with its entitlement, and only where money goes back",
@@ -101,11 +103,12 @@ SALES: Final = (
                  AND NOT EXISTS (SELECT FROM stripe_command WHERE subject = licence.purchase_order AND verb = 'refund')""",
     ),
     Invariant(
-        "an entitlement is suspended by a dispute, and never while it is revoked",
+        "an entitlement is suspended by a dispute or an overdue invoice, and never while it is revoked",
         """SELECT entitlement.id AS entitlement, suspended_at, revoked_at
            FROM entitlement JOIN licence ON licence.id = entitlement.licence
            WHERE suspended_at IS NOT NULL AND (revoked_at IS NOT NULL OR NOT EXISTS (
-               SELECT FROM dispute WHERE payment_subject = licence.purchase_order))""",
+               SELECT FROM dispute WHERE payment_subject = licence.purchase_order) AND NOT EXISTS (
+               SELECT FROM credit_sale WHERE credit_sale.subject = licence.purchase_order))""",
     ),
     Invariant(
         "only sealed releases are licensed",

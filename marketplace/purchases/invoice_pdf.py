@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.purchases.invoice_words import VAT_REASONS, day, line_words, notes, phrase
+from marketplace.purchases.invoice_words import VAT_REASONS, day, is_due, line_words, notes, phrase
 from marketplace.purchases.invoice_xml import NAME, facturx
 from marketplace.web import formats
 from marketplace.web.i18n import language
@@ -73,15 +73,17 @@ def _draw(document: Mapping[str, Any]) -> bytes:
     )
     rate = document["vat_basis_points"]
     vat_label = phrase(document, "vat", rate=formats.percent_basis_points(rate)) if rate else phrase(document, "no_vat")
-    settled = phrase(document, "given_back" if document["kind"] == "credit_note" else "settled")
+    settled_minor = 0 if is_due(document) else document["total_minor"]
+    given_back = "deducted" if "due_on" in document else "given_back"
+    settled = phrase(document, given_back if document["kind"] == "credit_note" else "settled")
     pdf.rows(
         ["", ""],
         [
             [phrase(document, "net"), net],
             [vat_label, vat],
             [phrase(document, "total"), total],
-            [settled, money(-document["total_minor"])],
-            [phrase(document, "due"), money(0)],
+            [settled, money(-settled_minor)],
+            [phrase(document, "due"), money(document["total_minor"] - settled_minor)],
         ],
         [0.28, 0.2],
         totals=1,

@@ -54,6 +54,10 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "due": "Net à payer",
         "delivered": "Date de la prestation : {day}",
         "paid": "Réglée à la commande par l’intermédiaire de Stripe : rien n’est à payer.",
+        "to_pay": "À payer par virement au plus tard le {day}, en indiquant la référence {order}.",
+        "to_pay_at": "Compte à créditer : {iban}, au nom de {name}.",
+        "set_off": "Déduit de ce que doit la commande {order} ; ce qui en a déjà été payé au-delà vous est viré en retour.",
+        "deducted": "Déduit",
         "refunded": "Remboursé par l’intermédiaire de Stripe sur le moyen de paiement d’origine.",
         "late": "En cas de retard de paiement : pénalités au taux de trois fois l’intérêt légal, exigibles sans rappel.",
         "recovery": "Indemnité forfaitaire pour frais de recouvrement en cas de retard : 40 €.",
@@ -85,6 +89,10 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "due": "Amount due",
         "delivered": "Date of supply: {day}",
         "paid": "Paid with the order through Stripe: nothing is due.",
+        "to_pay": "To be paid by bank transfer until {day}, with the reference {order}.",
+        "to_pay_at": "Account to credit: {iban}, held by {name}.",
+        "set_off": "Deducted from what order {order} owes; what was paid beyond that is transferred back to you.",
+        "deducted": "Deducted",
         "refunded": "Refunded through Stripe to the original means of payment.",
         "late": "Late payment: penalties at three times the French legal interest rate, due without reminder.",
         "recovery": "Fixed compensation for recovery costs in case of late payment: €40.",
@@ -117,12 +125,28 @@ def line_words(document: Mapping[str, Any]) -> tuple[str, str]:
 
 def notes(document: Mapping[str, Any]) -> dict[str, str]:
     """Return the sentences under the figures."""
-    seller, correcting = document["seller"], document["kind"] == "credit_note"
+    seller = document["seller"]
     return {
-        "paid": phrase(document, "refunded" if correcting else "paid"),
+        "paid": _payment(document),
         "late": phrase(document, "late"),
         "recovery": phrase(document, "recovery"),
         "discount": phrase(document, "discount"),
         "register": f"{seller['name']}, {seller['legal']}",
         "vat_number": phrase(document, "vat_number", number=seller["vat_number"]),
     }
+
+
+def is_due(document: Mapping[str, Any]) -> bool:
+    """Return whether the document asks to be paid: the invoice of a sale on credit."""
+    return "due_on" in document and document["kind"] == "invoice"
+
+
+def _payment(document: Mapping[str, Any]) -> str:
+    """Return how a document is paid, or was."""
+    correcting = document["kind"] == "credit_note"
+    if "due_on" not in document:
+        return phrase(document, "refunded" if correcting else "paid")
+    if correcting:
+        return phrase(document, "set_off", order=document["order"])
+    text = phrase(document, "to_pay", day=day(document["due_on"]), order=document["order"])
+    return f"{text} {phrase(document, 'to_pay_at', **document['pay_to'])}" if document["pay_to"]["iban"] else text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from facturx import generate_xml
 
-from marketplace.purchases.invoice_words import VAT_REASONS, line_words, notes
+from marketplace.purchases.invoice_words import VAT_REASONS, is_due, line_words, notes
 from pricing.money import decimal
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ TYPES: Final = {"invoice": "380", "credit_note": "381"}
 SIREN_SCHEME, ELECTRONIC_SCHEME, ONE_PIECE, WHOLE_BASIS_POINTS = "0002", "0225", "C62", 100
 NOTHING_AGREED: Final = "1"
 """UNTDID 4461: no particular means of payment is asked for; it has been paid."""
+SEPA_TRANSFER: Final = "58"
 
 
 def rate(basis_points: int) -> str:
@@ -98,6 +99,11 @@ def _terms(document: Mapping[str, Any]) -> dict[str, Any]:
             }
         ],
     }
+    if is_due(document):
+        terms |= {"BT-9": document["due_on"], "BT-113": decimal(0), "BT-115": total}
+        if document["pay_to"]["iban"]:
+            account = document["pay_to"]
+            terms |= {"BT-81": SEPA_TRANSFER, "BT-84": account["iban"], "BT-85": account["name"]}
     if document["buyer"]["reference"]:
         terms["BT-10"] = document["buyer"]["reference"]
     if document["corrects"]:

@@ -73,6 +73,8 @@ class UnissuedEntry(Struct, frozen=True):
     period_to: dt.datetime
     corrects: str | None
     corrects_at: dt.datetime | None
+    due_at: dt.datetime | None
+    """Of a sale on credit."""
 
 
 class IssuedEntry(Struct, frozen=True):
@@ -206,7 +208,15 @@ def _document(
     if kind == "credit_note":
         assert entry.corrects_at, "a credit note corrects an invoice"
         corrects = {"number": entry.corrects, "issued_on": paris_day(entry.corrects_at).isoformat()}
-    return {
+    on_credit = (
+        {}
+        if entry.due_at is None
+        else {
+            "due_on": paris_day(max(entry.due_at, at)).isoformat(),
+            "pay_to": {"iban": seller.payout_iban, "name": seller.seller_name},
+        }
+    )
+    return on_credit | {
         "kind": kind,
         "number": its_number,
         "language": entry.language,

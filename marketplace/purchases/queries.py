@@ -60,6 +60,11 @@ class OrderPage(Struct, frozen=True):
     recalled_at: dt.datetime | None
     recalled_fr: str | None
     recalled_en: str | None
+    due_at: dt.datetime | None
+    """Of a sale on credit: when its invoice is due."""
+    settled_at: dt.datetime | None
+    is_overdue: bool
+    """Whether it is suspended because its invoice is not paid."""
 
     @property
     def bank_transfer(self) -> BankTransfer | None:

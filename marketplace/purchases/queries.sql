@@ -32,7 +32,8 @@ SELECT
     quote.level, quote.terms,
     revocation.revoked_at AS recalled_at,
     revocation.reason_fr AS recalled_fr,
-    revocation.reason_en AS recalled_en
+    revocation.reason_en AS recalled_en,
+    credit_sale.due_at, credit_sale.settled_at, credit_sale.suspended_at IS NOT NULL AS is_overdue
 FROM purchase_order
 JOIN release ON release.id = purchase_order.release
 JOIN dataset ON dataset.code = release.dataset
@@ -42,6 +43,7 @@ LEFT JOIN revocation ON revocation.release = release.id
 LEFT JOIN payment ON payment.subject = purchase_order.id
 LEFT JOIN licence ON licence.purchase_order = purchase_order.id
 LEFT JOIN entitlement ON entitlement.licence = licence.id
+LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 
 -- name: list_orders
 -- One page of the orders of the partner $1, the latest first; $2 rows, $3 rows to skip, or those after the order $4; of
@@ -86,7 +88,7 @@ WHERE quote.id = $1 AND quote.partner = $2
 FOR SHARE OF quote;
 
 -- name: lock_paid_orders
--- At most $1 orders that are paid and not settled, locked; what another worker settles is left out.
+-- At most $1 orders that are paid, or sold on credit, and not settled, locked; what another worker settles is left out.
 SELECT
     purchase_order.id,
     purchase_order.quote,
@@ -94,14 +96,16 @@ SELECT
     purchase_order.net_minor,
     purchase_order.vat_minor,
     purchase_order.currency,
-    payment.paid_at AS money_at,
+    coalesce(payment.paid_at, credit_sale.granted_at) AS money_at,
     quote.terms,
     licence_terms.months
 FROM purchase_order
-JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
+LEFT JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
+LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 JOIN quote ON quote.id = purchase_order.quote
 JOIN licence_terms ON licence_terms.code = quote.terms
 WHERE purchase_order.state IN ('awaiting_payment', 'lapsed')
+  AND coalesce(payment.subject, credit_sale.subject) IS NOT NULL
 ORDER BY purchase_order.id
 LIMIT $1
 FOR UPDATE OF purchase_order SKIP LOCKED;
@@ -187,9 +191,17 @@ EXISTS (
       AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = dispute.id)
 )
 
+-- fragment: is_suspended
+-- Whether a dispute of an order is open, or its invoice has been overdue for too long.
+({is_disputed} OR EXISTS (
+    SELECT FROM credit_sale WHERE credit_sale.subject = purchase_order.id AND credit_sale.suspended_at IS NOT NULL
+))
+
 -- name: lock_order
 -- The order $1, locked, with what of it may be refunded.
-SELECT id, state, returned_minor, {left_minor} AS left_minor, {is_disputed} AS is_disputed
+SELECT
+    {returnable}, state, returned_minor, {is_disputed} AS is_disputed,
+    EXISTS (SELECT FROM credit_sale WHERE subject = purchase_order.id) AS is_on_credit
 FROM purchase_order
 WHERE id = $1
 FOR UPDATE;
@@ -207,12 +219,12 @@ LIMIT $1
 FOR UPDATE OF purchase_order SKIP LOCKED;
 
 -- name: lock_disputed_orders
--- At most $1 orders with an open dispute whose entitlement is not suspended yet, locked.
-SELECT purchase_order.id
+-- At most $1 orders with an open dispute, or an invoice long overdue, whose entitlement is not suspended yet, locked.
+SELECT purchase_order.id, {is_disputed} AS is_disputed
 FROM purchase_order
 JOIN licence ON licence.purchase_order = purchase_order.id
 JOIN entitlement ON entitlement.licence = licence.id
-WHERE {is_disputed} AND suspended_at IS NULL AND revoked_at IS NULL
+WHERE {is_suspended} AND entitlement.suspended_at IS NULL AND revoked_at IS NULL
 ORDER BY purchase_order.id
 LIMIT $1
 FOR UPDATE OF purchase_order SKIP LOCKED;
@@ -254,14 +266,14 @@ LIMIT $1
 FOR UPDATE OF purchase_order SKIP LOCKED;
 
 -- name: restore_entitlements
--- Opens again the entitlements that no dispute suspends any more.
+-- Opens again the entitlements that no dispute and no overdue invoice suspends any more.
 UPDATE entitlement
 SET suspended_at = NULL
 FROM licence
 JOIN purchase_order ON purchase_order.id = licence.purchase_order
 WHERE licence.id = entitlement.licence
   AND suspended_at IS NOT NULL
-  AND NOT {is_disputed}
+  AND NOT {is_suspended}
   AND NOT {has_unrecorded_loss};
 
 -- name: settle_contests
@@ -269,7 +281,7 @@ WHERE licence.id = entitlement.licence
 UPDATE licence
 SET contested_at = NULL
 FROM purchase_order
-JOIN payment ON payment.subject = purchase_order.id
+LEFT JOIN payment ON payment.subject = purchase_order.id
 WHERE purchase_order.id = licence.purchase_order
   AND contested_at IS NOT NULL
   AND claimed_at IS NULL
@@ -277,7 +289,7 @@ WHERE purchase_order.id = licence.purchase_order
   AND NOT EXISTS (
       SELECT FROM stripe_command WHERE subject = purchase_order.id AND verb = 'refund' AND state = 'pending'
   )
-  AND payment.refunded_minor <= purchase_order.returned_minor
+  AND coalesce(payment.refunded_minor, 0) <= purchase_order.returned_minor
   AND NOT {has_unrecorded_loss};
 
 -- name: write_returns
@@ -336,7 +348,8 @@ SELECT
     release.period_from,
     release.period_to,
     sale.number AS corrects,
-    sale.issued_at AS corrects_at
+    sale.issued_at AS corrects_at,
+    credit_sale.due_at
 FROM journal_entry AS entry
 CROSS JOIN LATERAL (
     SELECT
@@ -360,6 +373,7 @@ LEFT JOIN billing_details AS billing ON billing.partner = partner.id
 JOIN release ON release.id = purchase_order.release
 JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN electronic_address ON electronic_address.partner = partner.id
+LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 LEFT JOIN LATERAL (
     SELECT invoice.number, invoice.issued_at
     FROM invoice

@@ -7,7 +7,7 @@ import hmac
 import json
 import math
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
@@ -19,6 +19,7 @@ from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import queries as catalogue_queries
 from marketplace.catalogue import rules as catalogue_rules
+from marketplace.credit.queries import get_available
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from marketplace.catalogue.queries import QuotePage
 
 MINUTE_SECONDS: Final = 60
-WRITTEN: Final = ("street", "postcode", "city", "reference", "reason")
+WRITTEN: Final = ("street", "postcode", "city", "reference", "reason", "pay_by")
 LONGEST: Final = 500
 SHARED: Final = "shared_quote"
 """The use of links to quotes."""
@@ -44,7 +45,7 @@ Asked = Request[Actor, Any, Any]
 
 
 class OrderForm(Struct):
-    """The order's id, so that a double click is one order; an address where none is known, a reference, a reason."""
+    """The order's id, so that a double click is one order; an address where none is known, a reference, a reason, how to pay."""
 
     form_id: uuid.UUID
     street: str = ""
@@ -52,6 +53,7 @@ class OrderForm(Struct):
     city: str = ""
     reference: str = ""
     reason: str = ""
+    pay_by: Literal["page", "invoice"] = "page"
 
 
 @get("/quotes/{quote:uuid}", guards=[partner], opt=expect("partner", stranger=404))
@@ -79,6 +81,7 @@ async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
         "vat": await catalogue_queries.find_vat(of, row.amount_minor),
         "billing": await invoices.find_billing(of),
         "held": await queries.find_held(of, row.release, row.level, clock.now()),
+        "credit": await get_available(of),
     }
 
 
@@ -97,33 +100,33 @@ async def order_quote(
     assert request.user.person
     of = request.user.partner
     row = await catalogue_queries.get_quote(quote, of)
-    if not row.is_ordered:
-        try:
+    email = (await get_person(request.user.person)).email
+    try:
+        if not row.is_ordered:
             await _prepare(of, data)
             await actions.check_second(of, row.release, row.level, data.reason)
-        except (Invalid, Conflict) as refusal:
-            written = {name: getattr(data, name)[:LONGEST] for name in WRITTEN}
-            return again("purchases/quote.html", refusal, form=written, **await _quote(quote, of))
-    email = (await get_person(request.user.person)).email
-    order = await actions.order(
-        of,
-        quote,
-        order_id=data.form_id,
-        email=email,
-        words=checkout_words(),
-        reference=data.reference,
-        reason=data.reason,
-    )
+        order = await actions.order(
+            of,
+            quote,
+            order_id=data.form_id,
+            email=email,
+            words=checkout_words(),
+            reference=data.reference,
+            reason=data.reason,
+            pay_by=data.pay_by,
+        )
+    except (Invalid, Conflict) as refusal:
+        written = {name: getattr(data, name)[:LONGEST] for name in WRITTEN}
+        return again("purchases/quote.html", refusal, form=written, **await _quote(quote, of))
     return await to_payment(of, order)
 
 
 async def _prepare(of: uuid.UUID, data: OrderForm) -> None:
     """Write where invoices are addressed, where that is not known; refuse an order that says neither."""
     if await invoices.find_billing(of) is None:
-        if not data.street.strip():
-            raise Invalid("Write the street and the city, as your invoices should show them.", field="street")
-        if not data.city.strip():
-            raise Invalid("Write the street and the city, as your invoices should show them.", field="city")
+        for name in ("street", "city"):
+            if not getattr(data, name).strip():
+                raise Invalid("Write the street and the city, as your invoices should show them.", field=name)
         await invoices.change_billing(of, street=data.street, postcode=data.postcode, city=data.city, reference="")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.credit.actions import reduce_credit
 from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.payments import actions as payments
@@ -26,7 +27,7 @@ from marketplace.purchases.returns import (
     settle_contests,
     write_returns,
 )
-from marketplace.purchases.tables import Licence, Order
+from marketplace.purchases.tables import Licence, Order, OrderReturn
 
 if TYPE_CHECKING:
     from marketplace.database import Values
@@ -34,14 +35,13 @@ if TYPE_CHECKING:
 BATCH_SIZE: Final = 200
 
 
-class OrderToRefund(Struct, frozen=True):
+class OrderToRefund(ReturnableOrder, frozen=True):
     """An order and what of it may be refunded; amounts in cents."""
 
-    id: uuid.UUID
     state: str
     returned_minor: int
-    left_minor: int
     is_disputed: bool
+    is_on_credit: bool
 
 
 class LicenceToEnd(Struct, frozen=True):
@@ -90,33 +90,54 @@ async def request_order_refund(
             return
         of_order = select(LicenceToEnd, Licence).where(Licence.purchase_order == order_id)
         licence = await fetch_row(LicenceToEnd, of_order.lock_rows("UPDATE"))
-        if order.state == "refunded":
+        if order.state == "refunded" or await OrderReturn.exists().where(OrderReturn.id == refund_id):
             await _send_again(order, refund_id)
             return
         if order.state != "paid" or licence is None:
             raise Conflict("Only a paid order can be refunded; this one is not paid.")
-        if order.is_disputed:
-            raise Conflict("This payment is disputed: whether the money goes back is the bank’s to say now.")
         if licence.cancelled_at is not None and not await has_last_refund_failed(order_id):
             return
         now = clock.now()
-        if licence.cancelled_at is None and licence.hold_until <= now and not bears_loss:
-            raise Conflict(
-                "The hold has ended and the shares stay the subscribers’: say that the operator bears the loss, or do not refund."
-            )
-        amount = order.left_minor if amount_minor is None else amount_minor
-        if not 0 < amount <= order.left_minor:
-            raise Invalid("That is not between one cent and what is left of this payment.")
-        await payments.request_refund(order_id, amount_minor=amount, refund_id=refund_id)
+        amount = _check_refund(order, licence, amount_minor, now, bears_loss=bears_loss)
         decided: Values = {Order.refund_requested_at: now, Order.refund_requested_by: by}
         await Order.update(decided).where(Order.id == order_id)
+        if order.is_on_credit:
+            await _return_on_credit(order, amount, refund_id)
+            return
+        await payments.request_refund(order_id, amount_minor=amount, refund_id=refund_id)
         if amount == order.left_minor:
             await end_licences([order_id], now)
         await execute("UPDATE licence SET contested_at = coalesce(contested_at, $2) WHERE id = $1", licence.id, now)
 
 
+def _check_refund(
+    order: OrderToRefund, licence: LicenceToEnd, amount_minor: int | None, now: dt.datetime, *, bears_loss: bool
+) -> int:
+    """Return how much of a paid order is refunded, in cents; refuse what a bank decides, what is people's, and too much."""
+    if order.is_disputed:
+        raise Conflict("This payment is disputed: whether the money goes back is the bank’s to say now.")
+    if licence.cancelled_at is None and licence.hold_until <= now and not bears_loss:
+        raise Conflict(
+            "The hold has ended and the shares stay the subscribers’: say that the operator bears the loss, or do not refund."
+        )
+    amount = order.left_minor if amount_minor is None else amount_minor
+    if not 0 < amount <= order.left_minor:
+        raise Invalid("That is not between one cent and what is left of this payment.")
+    return amount
+
+
+async def _return_on_credit(order: OrderToRefund, amount_minor: int, return_id: uuid.UUID) -> None:
+    """Return an amount of a sale on credit: less is owed of it, at once, and Stripe is not asked."""
+    now = await lock_licences([order.id])
+    await write_returns([make_return(order, amount_minor, "refund", now, return_id=return_id)], now, is_refund=True)
+    await reduce_credit(order.id, amount_minor, return_id=return_id, at=now)
+    await settle_contests()
+
+
 async def _send_again(order: OrderToRefund, refund_id: uuid.UUID) -> None:
     """Send a refunded order's money once more, when the partner's bank returned it; else nothing is owed."""
+    if order.is_on_credit:
+        return
     refunded = (await get_payment(order.id)).refunded_minor
     if refunded < order.returned_minor:
         await payments.request_refund(order.id, amount_minor=order.returned_minor - refunded, refund_id=refund_id)

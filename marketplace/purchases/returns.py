@@ -82,12 +82,14 @@ def make_return(
     kind: Literal["refund", "dispute", "failure"],
     now: dt.datetime,
     dispute: str | None = None,
+    *,
+    return_id: uuid.UUID | None = None,
 ) -> Return:
     """Return one amount that is returned: before VAT and VAT in the sale's proportion, and its entry."""
     before = order.total_minor - order.left_minor
     part = rules.part_of(order.net_minor, order.vat_minor, before, total_minor)
     against = chart.DISPUTES if kind == "dispute" else chart.PARTNERS
-    return_id = uuid.uuid4()
+    return_id = return_id or uuid.uuid4()
     postings = [(chart.LICENCES_SOLD, against, part.net_minor), (chart.VAT_COLLECTED, against, part.vat_minor)]
     entry_kind = "dispute_lost" if kind == "dispute" else "refund"
     entry = Entry(entry_kind, str(return_id), now, order.number, postings, order.currency)

@@ -18,8 +18,8 @@ LONGEST_REFERENCE: Final = 60
 LONGEST_REASON: Final = 500
 LONGEST_LINE: Final = 250
 """Signs of a line on Stripe's page."""
-PAY_BY: Final = ("page", "saved_method", "bank_transfer")
-"""How an order is paid: on Stripe's page, by what the partner saved, or by a transfer to an IBAN of its own."""
+PAY_BY: Final = ("page", "saved_method", "bank_transfer", "invoice")
+"""How an order is paid: on Stripe's page, by what the partner saved, by a transfer to an IBAN of its own, or on credit."""
 TRANSFER_FROM_MINOR: Final = 100_000
 """Orders of a thousand euros and more may be paid by bank transfer: below, a card or debit is less work for everyone."""
 

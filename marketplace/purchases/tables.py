@@ -34,7 +34,7 @@ class Order(Table, db=DB, tablename="purchase_order"):
     vat_rule = Text()
     """domestic, overseas, overseas_exempt, reverse_charge, unverified or outside_eu."""
     state = Text(default="awaiting_payment")
-    """awaiting_payment → paid → refunded (all of it) | charged_back (the rest lost to a dispute); awaiting_payment → lapsed."""
+    """awaiting_payment → paid (or sold on credit) → refunded (all of it) | charged_back (the rest lost to a dispute); awaiting_payment → lapsed."""
     ordered_at = Timestamptz()
     paid_at = Timestamptz(null=True, default=None)
     returned_minor = BigInt(default=0)
@@ -104,7 +104,7 @@ class Entitlement(Table, db=DB, tablename="entitlement"):
     ends_at = Timestamptz()
     revoked_at = Timestamptz(null=True, default=None)
     suspended_at = Timestamptz(null=True, default=None)
-    """Since when a dispute closes it; it opens again when the dispute is won."""
+    """Since when a dispute or an overdue invoice closes it; it opens again when that is over."""
     interval_is_not_empty = Check("starts_at < ends_at")
 
 

@@ -106,7 +106,7 @@ ACTIVITIES: Final = (
             en="Keep the books, reconcile them with the bank and Stripe, answer audits.",
         ),
         LAW,
-        ("ledger", "bank", "bank_rules", "finance", "bookkeeping", "business"),
+        ("ledger", "credit", "bank", "bank_rules", "finance", "bookkeeping", "business"),
         ("host", "bank", "tax"),
     ),
     Activity(

@@ -20,6 +20,7 @@ SELECT
     NULL::timestamptz AS revoked_at,
     revocation.revoked_at AS recalled_at,
     NULL::timestamptz AS suspended_at,
+    false AS is_overdue,
     trial.id,
     trial.id AS purchase_order,
     '' AS number,

@@ -49,6 +49,8 @@ SENT = """WITH made AS (INSERT INTO transmission (id, invoice, address, state, c
                         SELECT gen_random_uuid(), id, 'x', '{state}', 200, now(), now() FROM invoice LIMIT 1 RETURNING id)
           INSERT INTO einvoicing_flow (id, kind, transmission, name, next_at, created_at)
           SELECT gen_random_uuid(), '{kind}', id, 'x', now(), now() FROM made"""
+ON_CREDIT = """INSERT INTO credit_sale (subject, partner, number, total_minor, paid_minor, granted_at, due_at)
+               SELECT gen_random_uuid(), id, 'P-9', 9, {paid}, now(), now() + interval '30 days' FROM partner LIMIT 1"""
 OFFENCES: dict[str, str | tuple[str, ...]] = {
     "every line of the audit trail is in its chain, or waits to be": "DELETE FROM unlinked_action",
     "the chain of the audit trail has no gap": "INSERT INTO trail_link SELECT 2, min(id), repeat('0', 64) FROM staff_action",
@@ -167,7 +169,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
                           VALUES ('stripe_climate_order_purchase', 'x', now(), now(), 'EUR', '') RETURNING id)
            INSERT INTO posting (entry, debit, credit, amount_minor) SELECT id, '654000', '517000', 1 FROM entry"""
     ),
-    "a paid order has its payment, sale entry, licence and entitlement": (
+    "a paid order has its payment or is on credit, and has its sale entry, licence and entitlement": (
         "DELETE FROM entitlement WHERE licence = '{held}'"
     ),
     "an order that is not paid has no licence and no sale entry": (
@@ -186,10 +188,15 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         """UPDATE licence SET cancelled_at = now() WHERE id = '{held}';
            UPDATE entitlement SET revoked_at = now() WHERE licence = '{held}'"""
     ),
-    "an entitlement is suspended by a dispute, and never while it is revoked": (
+    "an entitlement is suspended by a dispute or an overdue invoice, and never while it is revoked": (
         "UPDATE entitlement SET suspended_at = now() WHERE licence = '{held}'"
     ),
     "no more is refunded than was received": "UPDATE payment SET received_minor = 1 WHERE state = 'refunded'",
+    "a sale on credit owes what its movements add up to": ON_CREDIT.format(paid=1),
+    "what a sale on credit was granted, returned, provided for and lost is entered for its amount": ON_CREDIT.format(
+        paid=0
+    ),
+    "the accounts of sales on credit and of provisions hold what the sales on credit say": ON_CREDIT.format(paid=0),
     "only sealed releases are licensed": "UPDATE release SET state = 'noised', sealed_at = NULL",
     "nobody downloads outside their entitlement": (
         """INSERT INTO download (id, entitlement, format, byte_count, at)

@@ -1,0 +1,310 @@
+"""Selling on credit: the sale itself, what is paid or returned of it, what two people decide of it, and reminders.
+
+A partner with a limit has its licence at once; what it owes is on an account of its own until a bank line pays it. What
+is provided for or written off is undone to the cent once money comes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final, Literal
+
+import asyncpg
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.audit_trail.actions import check_reason, note_action
+from marketplace.credit import rules
+from marketplace.credit.queries import SQL, get_available
+from marketplace.credit.rules import DAY
+from marketplace.credit.tables import CreditMovement, CreditProposal, CreditSale
+from marketplace.database import fetch_row, fetch_rows, select, transaction
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.ledger import chart, two_people
+from marketplace.ledger.actions import record
+from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import credit_due, credit_limit_set, credit_suspended, credit_to_decide
+from marketplace.messages.rules import Recipient
+
+if TYPE_CHECKING:
+    from marketplace.database import Values
+    from marketplace.identity.actors import Actor
+
+BATCH_SIZE: Final = 200
+POSTINGS: Final = {
+    "return": (chart.PARTNERS, chart.ON_CREDIT),
+    "provision": (chart.PROVISIONS_MADE, chart.PROVISIONS),
+    "provision_released": (chart.PROVISIONS, chart.PROVISIONS_RELEASED),
+    "loss": (chart.LOSSES, chart.ON_CREDIT),
+    "loss_undone": (chart.ON_CREDIT, chart.LOSSES),
+}
+"""Kind of movement → the account it debits and the one it credits; a payment's entry is its bank line's."""
+
+
+class Owing(Struct, frozen=True):
+    """A sale on credit, locked; amounts in cents."""
+
+    subject: uuid.UUID
+    partner: uuid.UUID
+    number: str
+    total_minor: int
+    returned_minor: int
+    paid_minor: int
+    written_off_minor: int
+    provision_minor: int
+    due_at: dt.datetime
+    suspended_at: dt.datetime | None
+    settled_at: dt.datetime | None
+
+    @property
+    def owed_minor(self) -> int:
+        """What the partner owes of it."""
+        return self.total_minor - self.returned_minor - self.paid_minor
+
+
+class ToRemind(Struct, frozen=True):
+    """A sale on credit that its partner is to be reminded of, or whose data is to be closed."""
+
+    subject: uuid.UUID
+    partner: uuid.UUID
+    number: str
+    due_at: dt.datetime
+    reminders: int
+    suspended_at: dt.datetime | None
+
+
+class Proposed(Struct, frozen=True):
+    """A proposal as stored; `amount_minor` in cents."""
+
+    kind: Literal["limit", "provision", "loss"]
+    partner: uuid.UUID
+    sale: uuid.UUID | None
+    amount_minor: int
+    reason: str
+    proposed_by: uuid.UUID
+    approved: bool | None
+
+
+# ------------------------------------------------------------------ selling, being paid, returns
+async def grant(partner: uuid.UUID, subject: uuid.UUID, *, number: str, total_minor: int) -> None:
+    """Sell on credit, in the transaction that writes the order `subject`: what it owes is due in thirty days.
+
+    total_minor: VAT included. Refuses a partner without a limit, one that is overdue, and what is beyond the limit.
+    """
+    await lock(f"credit {partner}")
+    rules.check_credit(await get_available(partner), total_minor)
+    now = clock.now()
+    sale = CreditSale(
+        subject=subject,
+        partner=partner,
+        number=number,
+        total_minor=total_minor,
+        granted_at=now,
+        due_at=now + rules.DAYS_TO_PAY * DAY,
+    )
+    await CreditSale.insert(sale)
+    postings = [(chart.ON_CREDIT, chart.PARTNERS, total_minor)]
+    await record("credit_granted", subject, at=now, text=number, postings=postings)
+
+
+async def receive(subject: uuid.UUID, amount_minor: int, *, at: dt.datetime) -> None:
+    """Note in the transaction that matches a bank line what it paid of a sale on credit; below zero, what it gave back.
+
+    The entry is the match's. A bad debt is undone first, and the sale owes again what it does not pay.
+    """
+    sale = await _lock(subject)
+    if amount_minor > 0 and sale.written_off_minor:
+        await _move(sale, "loss_undone", sale.written_off_minor, at)
+    await CreditMovement.insert(
+        CreditMovement(id=uuid.uuid4(), sale=subject, kind="payment", amount_minor=amount_minor, at=at)
+    )
+    await _settle(sale, at, returned_minor=sale.returned_minor, paid_minor=sale.paid_minor + amount_minor)
+
+
+async def reduce_credit(subject: uuid.UUID, amount_minor: int, *, return_id: uuid.UUID, at: dt.datetime) -> None:
+    """Note in the transaction that returns a part of an order, or all, that a sale on credit owes so much less."""
+    sale = await _lock(subject)
+    if sale.written_off_minor:
+        await _move(sale, "loss_undone", sale.written_off_minor, at)
+    await _move(sale, "return", amount_minor, at, movement=return_id)
+    await _settle(sale, at, returned_minor=sale.returned_minor + amount_minor, paid_minor=sale.paid_minor)
+
+
+async def _settle(sale: Owing, at: dt.datetime, *, returned_minor: int, paid_minor: int) -> None:
+    """Write what a sale owes now: nothing of it is lost any more, and its provision is what is owed at most."""
+    owed = sale.total_minor - returned_minor - paid_minor
+    provision = min(sale.provision_minor, max(owed, 0))
+    if provision < sale.provision_minor:
+        await _move(sale, "provision_released", sale.provision_minor - provision, at)
+    written: Values = {
+        CreditSale.returned_minor: returned_minor,
+        CreditSale.paid_minor: paid_minor,
+        CreditSale.written_off_minor: 0
+        if paid_minor > sale.paid_minor or returned_minor > sale.returned_minor
+        else sale.written_off_minor,
+        CreditSale.provision_minor: provision,
+        CreditSale.settled_at: (sale.settled_at or at) if owed <= 0 else None,
+        CreditSale.suspended_at: sale.suspended_at if owed > 0 else None,
+    }
+    await CreditSale.update(written).where(CreditSale.subject == sale.subject)
+
+
+async def _move(
+    sale: Owing, kind: str, amount_minor: int, at: dt.datetime, *, movement: uuid.UUID | None = None
+) -> None:
+    """Write one movement with its entry."""
+    new = CreditMovement(id=movement or uuid.uuid4(), sale=sale.subject, kind=kind, amount_minor=amount_minor, at=at)
+    await CreditMovement.insert(new)
+    debit, credit = POSTINGS[kind]
+    postings = [(debit, credit, amount_minor)]
+    await record(f"credit_{kind}", new.id, at=at, text=sale.number, postings=postings, late=True)
+
+
+async def _lock(subject: uuid.UUID) -> Owing:
+    row = await fetch_row(Owing, select(Owing, CreditSale).where(CreditSale.subject == subject).lock_rows("UPDATE"))
+    if row is None:
+        raise NotFound("That order was not sold on credit.")
+    return row
+
+
+# ------------------------------------------------------------------ what two people decide
+async def propose_limit(
+    partner: uuid.UUID, amount_minor: int, actor: Actor, *, reason: str, form_id: uuid.UUID
+) -> None:
+    """Propose up to what amount a partner may buy on invoice, zero for not at all; once a form."""
+    if not 0 <= amount_minor <= rules.LARGEST_LIMIT_MINOR:
+        raise Invalid("That is not an amount that a limit may have.", field="amount")
+    await _propose("limit", partner, None, amount_minor, actor, reason=reason, form_id=form_id)
+
+
+async def propose_write_down(
+    kind: Literal["provision", "loss"],
+    subject: uuid.UUID,
+    amount_minor: int,
+    actor: Actor,
+    *,
+    reason: str,
+    form_id: uuid.UUID,
+) -> None:
+    """Propose a provision of an amount for an overdue sale, or to write all that it owes off; once a form."""
+    async with transaction():
+        sale = await _lock(subject)
+        amount = sale.owed_minor - sale.written_off_minor if kind == "loss" else amount_minor
+        _check_write_down(sale, kind, amount)
+        await _propose(kind, sale.partner, subject, amount, actor, reason=reason, form_id=form_id)
+
+
+def _check_write_down(sale: Owing, kind: str, amount_minor: int) -> None:
+    """Refuse to provide for or write off what is not overdue, and a provision beyond what is owed."""
+    left = sale.owed_minor - sale.written_off_minor
+    if left <= 0 or clock.now() <= sale.due_at:
+        raise Conflict("Only what is overdue is provided for or written off.")
+    if kind == "loss" and amount_minor != left:
+        raise Conflict("It is about another amount by now: refuse it, and propose it again.")
+    if kind == "provision" and not 0 < amount_minor <= left - sale.provision_minor:
+        raise Invalid("That is not between one cent and what is owed without a provision.", field="amount")
+
+
+async def _propose(
+    kind: str,
+    partner: uuid.UUID,
+    sale: uuid.UUID | None,
+    amount_minor: int,
+    actor: Actor,
+    *,
+    reason: str,
+    form_id: uuid.UUID,
+) -> None:
+    reason = check_reason(reason)
+    async with transaction():
+        if await CreditProposal.exists().where(CreditProposal.id == form_id):
+            return
+        proposal = CreditProposal(
+            id=form_id,
+            kind=kind,
+            partner=partner,
+            sale=sale,
+            amount_minor=amount_minor,
+            reason=reason,
+            proposed_by=actor.person,
+            proposed_at=clock.now(),
+        )
+        try:
+            await CreditProposal.insert(proposal)
+        except asyncpg.UniqueViolationError:
+            raise Conflict("A proposal about that waits already.") from None
+        after = {"amount_minor": amount_minor}
+        await note_action(actor, f"credit_{kind}_proposed", _subject(partner, sale), reason=reason, after=after)
+        await send(credit_to_decide.KIND, form_id, [Recipient("role", "finance")])
+
+
+async def decide(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:
+    """Approve or refuse what someone else proposed; approved, the books follow in the same transaction.
+
+    Refuses who proposed it, what was decided before, and what is no longer owed as it was.
+    """
+    async with transaction():
+        by_id = select(Proposed, CreditProposal).where(CreditProposal.id == proposal)
+        row = await fetch_row(Proposed, by_id.lock_rows("UPDATE"))
+        if row is None:
+            raise NotFound("There is no such proposal.")
+        who = await two_people.decide(CreditProposal, proposal, row, actor, approve=approve)
+        if approve and row.sale is None:
+            await send(credit_limit_set.KIND, proposal, [Recipient("partner", str(row.partner))])
+        elif approve:
+            assert row.sale, "a provision or a loss is of a sale"
+            await _write_down(row.sale, row)
+        await note_action(
+            actor,
+            f"credit_{row.kind}_{'approved' if approve else 'refused'}",
+            _subject(row.partner, row.sale),
+            reason=row.reason,
+            after={"amount_minor": row.amount_minor} | who,
+        )
+
+
+async def _write_down(subject: uuid.UUID, row: Proposed) -> None:
+    """Enter a provision; or a bad debt, which its provision does not outlive."""
+    sale, now = await _lock(subject), clock.now()
+    _check_write_down(sale, row.kind, row.amount_minor)
+    if row.kind == "provision":
+        changed: Values = {CreditSale.provision_minor: sale.provision_minor + row.amount_minor}
+    else:
+        if sale.provision_minor:
+            await _move(sale, "provision_released", sale.provision_minor, now)
+        changed = {
+            CreditSale.written_off_minor: sale.written_off_minor + row.amount_minor,
+            CreditSale.provision_minor: 0,
+        }
+    await _move(sale, row.kind, row.amount_minor, now)
+    await CreditSale.update(changed).where(CreditSale.subject == subject)
+
+
+def _subject(partner: uuid.UUID, sale: uuid.UUID | None) -> str:
+    return f"partner {partner}" if sale is None else f"order {sale}"
+
+
+# ------------------------------------------------------------------ reminders and suspension
+async def remind_debtors() -> int:
+    """Write to partners that are overdue, once each step, and close what they do not pay for; a job. Return how many sales.
+
+    A step that was missed is not written afterwards: the latest that is due is.
+    """
+    now = clock.now()
+    suspended_before = now - rules.SUSPENDED_AFTER_DAYS * DAY
+    async with transaction():
+        found = await fetch_rows(
+            ToRemind, SQL["list_to_remind"], now, BATCH_SIZE, list(rules.REMINDED_AFTER_DAYS), suspended_before
+        )
+        for sale in found:
+            to, details = [Recipient("partner", str(sale.partner))], {"number": sale.number, "id": str(sale.subject)}
+            changed: Values = {CreditSale.reminders: rules.steps_due(sale.due_at, now)}
+            if sale.suspended_at is None and sale.due_at <= suspended_before:
+                changed[CreditSale.suspended_at] = now
+                await send(credit_suspended.KIND, f"{sale.subject} {now.date()}", to, **details)
+            else:
+                await send(credit_due.KIND, f"{sale.subject} {changed[CreditSale.reminders]}", to, **details)
+            await CreditSale.update(changed).where(CreditSale.subject == sale.subject)
+    return len(found)
