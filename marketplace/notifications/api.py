@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from typing import Annotated, Any
 from xml.sax.saxutils import escape
 
@@ -22,6 +23,8 @@ After = Annotated[int, QueryParameter(ge=0, le=2**53 - 1)]
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 ATOM = "http://www.w3.org/2005/Atom"
 FEED = "application/atom+xml"
+NOT_XML = re.compile("[\ufffe\uffff]")
+"""What JSON holds and XML does not; JSON escapes control characters by itself."""
 
 
 class Event(Struct):
@@ -65,7 +68,7 @@ async def show_feed(request: Asked) -> Response[bytes]:
     updated = rows[0].at if rows else clock.now()
     entries = "".join(
         f"<entry><id>{site}/events/{row.id}</id><title>{escape(row.type)}</title><updated>{row.at.isoformat()}</updated>"
-        f'<category term="{escape(row.type)}"/><content type="text">{escape(row.data)}</content></entry>'
+        f'<category term="{escape(row.type)}"/><content type="text">{escape(NOT_XML.sub("", row.data))}</content></entry>'
         for row in rows
     )
     feed = (

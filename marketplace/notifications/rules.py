@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TYPES: Final = {
     "new_release": "release.published",
+    "release_revised": "release.revised",
     "release_recalled": "release.recalled",
     "invoice_issued": "invoice.issued",
     "invoice_corrected": "invoice.corrected",

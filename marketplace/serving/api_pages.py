@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 from litestar import Request, get
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
@@ -13,7 +13,27 @@ from msgspec import Struct
 from marketplace.identity.guards import expect
 from marketplace.serving.api_document import completed, handlers_of
 from marketplace.settings import settings
+from marketplace.web.i18n import gettext, language
 from marketplace.web.pages import page
+from marketplace.words import Words
+
+TITLES: Final = {
+    "auctions": Words(fr="Enchères", en="Auctions"),
+    "bids": Words(fr="Offres", en="Bids"),
+    "datasets": Words(fr="Jeux de données", en="Datasets"),
+    "delivery": Words(fr="Livraison", en="Delivery"),
+    "events": Words(fr="Événements", en="Events"),
+    "identity": Words(fr="Identité", en="Identity"),
+    "keys": Words(fr="Clés", en="Keys"),
+    "operator": Words(fr="Systèmes de l’opérateur", en="The operator’s own systems"),
+    "population density": Words(fr="Densité de population", en="Population density"),
+    "previews": Words(fr="Aperçus", en="Previews"),
+    "purchases": Words(fr="Achats", en="Purchases"),
+    "quotes": Words(fr="Devis", en="Quotes"),
+    "subscriptions": Words(fr="Abonnements", en="Subscriptions"),
+    "trials": Words(fr="Essais", en="Trials"),
+}
+"""What the document's tags are called on the page."""
 
 
 class Field(Struct, frozen=True):
@@ -23,7 +43,6 @@ class Field(Struct, frozen=True):
     kind: str
     where: str
     is_needed: bool
-    about: str
 
 
 class Call(Struct, frozen=True):
@@ -31,7 +50,8 @@ class Call(Struct, frozen=True):
 
     method: str
     path: str
-    summary: str
+    about: str
+    """What it is for, in the page's language."""
     needs_key: bool
     given: list[Field]
     answered: list[Field]
@@ -42,7 +62,9 @@ class Call(Struct, frozen=True):
 async def api_page(request: Request[Any, Any, Any]) -> Template:
     """Show every call of the API, by what it is about."""
     document = completed(request.app.openapi_schema.to_schema(), handlers_of(request.app))
-    return page("serving/api.html", groups=calls_by_tag(document, settings().url))
+    groups = calls_by_tag(document, settings().url)
+    titled = {TITLES[tag].filled(language.get(), {}): calls for tag, calls in groups.items()}
+    return page("serving/api.html", groups=titled)
 
 
 def calls_by_tag(document: dict[str, Any], site: str) -> dict[str, list[Call]]:
@@ -58,7 +80,7 @@ def calls_by_tag(document: dict[str, Any], site: str) -> dict[str, list[Call]]:
 def _call(document: dict[str, Any], site: str, path: str, method: str, operation: dict[str, Any]) -> Call:
     schemas = document["components"]["schemas"]
     given = [
-        Field(one["name"], _kind(one["schema"]), one["in"], one.get("required", False), one.get("description", ""))
+        Field(one["name"], _kind(one["schema"]), one["in"], one.get("required", False))
         for one in operation.get("parameters", ())
     ]
     body = _content(operation.get("requestBody", {}))
@@ -73,8 +95,8 @@ def _call(document: dict[str, Any], site: str, path: str, method: str, operation
         example = operation["requestBody"]["content"]["application/json"]["example"]
         words += ['-H "Content-Type: application/json"', f"-d '{json.dumps(example)}'"]
     filled = re.sub(r"\{(\w+)\}", lambda found: f"${found[1].upper()}", path)
-    summary = operation.get("description") or operation.get("summary", "")
-    return Call(method.upper(), path, summary, needs_key, given, answered, " ".join([*words, f'"{site}{filled}"']))
+    about = " ".join(gettext(" ".join(part.split())) for part in operation["description"].split("\n\n"))
+    return Call(method.upper(), path, about, needs_key, given, answered, " ".join([*words, f'"{site}{filled}"']))
 
 
 def _content(part: dict[str, Any]) -> dict[str, Any]:
@@ -88,10 +110,7 @@ def _fields(schema: dict[str, Any], schemas: dict[str, Any], where: str) -> list
     """Return the fields of an object, followed by name where it is one of the document's."""
     whole = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
     needed = whole.get("required", ())
-    return [
-        Field(name, _kind(of), where, name in needed, of.get("description", ""))
-        for name, of in whole.get("properties", {}).items()
-    ]
+    return [Field(name, _kind(of), where, name in needed) for name, of in whole.get("properties", {}).items()]
 
 
 def _kind(schema: dict[str, Any]) -> str:

@@ -50,7 +50,7 @@ class _EndingLines(io.RawIOBase):
 
 
 def as_text(table: pa.Table) -> pa.Table:
-    """Return the cells with instants as text, and with segments that no spreadsheet takes for a formula."""
+    """Return the cells with instants as text, and with zones and segments that no spreadsheet takes for a formula."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
@@ -58,8 +58,10 @@ def as_text(table: pa.Table) -> pa.Table:
     instants: Any = table["starts_at"].cast(pa.timestamp("s"))
     instants = pc.strftime(instants, format="%Y-%m-%dT%H:%M:%SZ")
     table = table.set_column(column, "starts_at", instants)
-    harmless = pc.replace_substring_regex(table["segment"], pattern=FORMULA, replacement=r"'\1")
-    return table.set_column(table.schema.get_field_index("segment"), "segment", harmless)
+    for name in ("zone", "segment"):
+        harmless = pc.replace_substring_regex(table[name], pattern=FORMULA, replacement=r"'\1")
+        table = table.set_column(table.schema.get_field_index(name), name, harmless)
+    return table
 
 
 FORMAT: Final = FileFormat(

@@ -250,6 +250,8 @@ async def test_a_csv_ends_its_lines_as_the_standard_says_and_holds_no_formula(st
     segments = ["18-39", "=1+1", "@x", "-2", '"a,b"', "40+"]
     async for customer in customers():
         table = some_cells(len(segments)).set_column(2, "segment", pa.array(segments))
+        zones = ["north", "=HYPERLINK(1)", "+33", "a=b", "@", "-1_4"]  # an operator's own zones have codes of their own
+        table = table.set_column(0, "zone", pa.array(zones))
         file = io.BytesIO()
         pq.write_table(table, file)
         await object_store.put(object_store.cells_key(customer.bought["release"]), file.getvalue())
@@ -257,6 +259,7 @@ async def test_a_csv_ends_its_lines_as_the_standard_says_and_holds_no_formula(st
         assert data.count(b"\r\n") == data.count(b"\n") == len(segments) + 1
         rows = list(csv.DictReader(io.StringIO(data.decode())))
         assert [row["segment"] for row in rows] == ["18-39", "'=1+1", "'@x", "'-2", '"a,b"', "40+"]
+        assert [row["zone"] for row in rows] == ["north", "'=HYPERLINK(1)", "'+33", "a=b", "'@", "'-1_4"]
         assert [int(row["people"]) for row in rows] == table["people"].to_pylist()
         assert {row["starts_at"][:10] for row in rows} == {"2026-03-01"}
     assert stripe

@@ -75,6 +75,10 @@ CKAN = (
 """The parser and what importing it needs; CKAN's own list pins what only a whole server needs, and is not to be had."""
 
 
+RELATION = r"(<[^<>\s]+>|_:b\d+) <[^<>\s]+> (<[^<>\s]+>|_:b\d+) \."
+LITERAL = r'(?:<[^<>\s]+>|_:b\d+) <[^<>\s]+> ("(?:[^"\\\n\r]|\\.)*")(?:@\w+|\^\^<[^<>\s]+>)? \.'
+
+
 async def asked(path: str, **headers: str) -> httpx.Response:
     app, site = the_site(), "http://testserver.example"
     transport = httpx.ASGITransport(app)
@@ -139,6 +143,30 @@ async def test_a_datasets_page_says_in_json_what_it_is() -> None:
     assert document["description"] == "Who </script><b> is where."
     assert [one["name"] for one in document["variableMeasured"]] == ["zone", "starts_at", "segment", "people", "events"]
     assert '"inLanguage": "fr"' in french
+
+
+TITLE = """</script>" . } @prefix : <x> . <s> <p> "o" ; \\ \u2028\u0085\t\x7f\ufffe <!-- &amp; {{7*7}} @en"""
+"""Ends everything that it may be written in."""
+
+
+async def test_no_title_ends_what_it_is_written_in() -> None:
+    await open_shop()
+    written = "UPDATE dataset SET title_fr = $1, title_en = $1, description_fr = $1, description_en = $1"
+    await execute(written, TITLE)
+    [dataset] = (await fetched("jsonld")).json()["dcat:dataset"]
+    assert [one["@value"] for one in dataset["dct:title"]] == [TITLE] * 2
+    lines = (await fetched("ttl")).content.decode().split("\n")[:-1]
+    literals = [json.loads(found[1]) for line in lines if (found := re.fullmatch(LITERAL, line))]
+    assert literals.count(TITLE) >= 4
+    assert all(re.fullmatch(RELATION, line) or re.fullmatch(LITERAL, line) for line in lines)
+    page = (await asked("/en/datasets/lyon")).text
+    [text] = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
+    assert json.loads(text)["name"] == TITLE
+    for name in ("..%2f..%2fetc", "lyon%00", "'lyon", "%3Cscript%3E"):
+        assert (await asked(f"/datasets/{name}/licence.jsonld")).status_code in {400, 404}
+    for number in ("0", "-1", "1000001", "9" * 400):
+        assert (await asked(f"/catalogue.ttl?page={number}")).status_code in {400, 422}
+    assert (await asked("/catalogue.jsonld?page=1000000")).json()["dcat:dataset"] == []
 
 
 async def test_one_address_answers_people_and_harvesters() -> None:

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 
 from marketplace import clock
+from marketplace.database import execute
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.key_actions import create_key
@@ -140,6 +141,11 @@ async def test_a_program_is_posted_each_fact_once_and_may_follow_the_list(stripe
                 feed = await machine.get("/api/v1/events.atom", headers=bearer)
                 entries = etree.fromstring(feed.content).findall(f"{ATOM}entry")
                 assert [entry.findtext(f"{ATOM}title") for entry in entries] == types[::-1]
+                await execute("UPDATE partner_event SET data = jsonb_build_object('why', $1::text)", "<]]>\ufffe\x01&")
+                feed = await machine.get("/api/v1/events.atom", headers=bearer)
+                last = etree.fromstring(feed.content).find(f"{ATOM}entry")
+                assert last is not None
+                assert json.loads(last.findtext(f"{ATOM}content") or "") == {"why": "<]]>\x01&"}
                 others = {"authorization": f"Bearer {rival}"}
                 assert (await machine.get("/api/v1/events", headers=others)).json()["events"] == []
                 empty = etree.fromstring((await machine.get("/api/v1/events.atom", headers=others)).content)

@@ -15,8 +15,17 @@ from marketplace.purchases.reminders import write_reminders
 from tests.marketplace.catalogue.shop import make_release
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.messages.written import catch_up, kinds_written
-from tests.marketplace.purchases.shop import jobs, make_buyer, make_quote, make_sale, open_shop, pay, place_order
-from tests.support.reads import fetch, fetch_value
+from tests.marketplace.purchases.shop import (
+    jobs,
+    make_buyer,
+    make_quote,
+    make_sale,
+    open_shop,
+    pay,
+    place_order,
+    seal_release,
+)
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 
 async def test_licensees_learn_of_a_newer_release_a_recall_and_an_end(stripe: Any) -> None:
@@ -31,6 +40,13 @@ async def test_licensees_learn_of_a_newer_release_a_recall_and_an_end(stripe: An
         await make_release(period_to=clock.now(), sealed_at=clock.now() + dt.timedelta(seconds=1))
         newer = "SELECT recipient FROM message WHERE kind = 'new_release'"
         assert [row["recipient"] for row in await fetch(newer)] == [str(partner)], "not to who bought nothing"
+        bought = await fetch_one("SELECT period_from, period_to FROM release WHERE id = $1", release)
+        assert bought
+        await seal_release(period=(bought["period_from"], bought["period_to"]), revision=2)
+        revised = "SELECT recipient FROM message WHERE kind = 'release_revised'"
+        assert [row["recipient"] for row in await fetch(revised)] == [str(partner)]
+        await notify_programs()
+        assert await fetch_value("SELECT data ->> 'revision' FROM partner_event WHERE kind = 'release.revised'") == "2"
         with pytest.raises(ZeroDivisionError):
             async with transaction():
                 await revoke(release, reason_fr="Erreur", reason_en="A mistake", by="Léa")

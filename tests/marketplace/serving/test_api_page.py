@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from marketplace.identity.key_actions import create_key
+from marketplace.web.i18n import french
 from tests.marketplace.identity.site import text_of
 from tests.marketplace.purchases.shop import make_buyer, open_shop
 from tests.support.clients import site
@@ -39,7 +40,12 @@ async def test_every_call_of_the_document_is_on_the_page() -> None:
             """-d '{"quote": "7f0c1d8e-5b1a-4c55-9c3c-3b1d0a6f2e11", "terms": "standard-1", "pay_by": "page",""" in text
         )
         assert "<script" not in page.text.split("<main", 1)[1]
-        assert "Sans clé" in (await visitor.get("/fr/docs/api")).text
+        in_french = html.unescape(text_of(await visitor.get("/fr/docs/api")))
+        assert "Sans clé" in in_french
+        about = [operation["description"] for of in document["paths"].values() for operation in of.values()]
+        for sentence in (" ".join(part.split()) for one in about for part in one.split("\n\n")):
+            assert sentence in french(), f"what a call is for has French: {sentence}"
+            assert " ".join(french()[sentence].replace("`", "").split()) in in_french
 
 
 async def test_each_call_has_examples_that_its_schemas_admit_and_states_its_refusals() -> None:

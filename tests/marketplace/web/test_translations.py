@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import Counter
 from pathlib import Path
@@ -122,17 +123,22 @@ def test_every_sentence_has_french(slice_: str) -> None:
 
 @pytest.mark.parametrize("slice_", SLICES)
 def test_no_translation_is_stale(slice_: str) -> None:
-    spoken = {text for _, text in SPOKEN} | set(read_elsewhere())
+    spoken = {text for _, text in SPOKEN} | read_elsewhere()
     stale = [text for text in catalogues().get(slice_, {}) if text not in spoken]
     assert not stale, f"marketplace/{slice_}/fr.po translates what nobody says:\n" + "\n".join(stale)
 
 
-def read_elsewhere() -> Iterator[str]:
-    """Yield every string constant of the code: a message may reach gettext through a name or a dictionary."""
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
+@functools.cache
+def read_elsewhere() -> frozenset[str]:
+    """Return every string constant of the code: a message may reach gettext through a name or a dictionary."""
+    constants = {
+        node.value
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    paragraphs = (part for text in constants if "\n" in text for part in text.split("\n\n"))
+    return frozenset(constants | {" ".join(part.split()) for part in paragraphs})  # as the page of the API says them
 
 
 def placeholders(text: str) -> Counter[str]:
