@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import Message
 
-_MESSAGE_ID: Final = re.compile(r"^Message-ID:\s*<([0-9a-f-]{36})@", re.IGNORECASE | re.MULTILINE)
+_MESSAGE_ID: Final = re.compile(
+    r"^Message-ID:\s*<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@", re.IGNORECASE | re.MULTILINE
+)
 _VERP: Final = re.compile(r"\+([0-9a-f]{32})@")
 _CODE: Final = re.compile(r"\b([45]\d\d)\b")
 FAILED: Final = 550
@@ -29,9 +31,16 @@ class Bounce(Struct, frozen=True):
 
 
 def read_bounce(data: bytes) -> Bounce | None:
-    """Return what a report says of one of our letters; None where it is no report, of a delay, or of no letter of ours."""
-    report = email.message_from_bytes(data, policy=email.policy.compat32)
-    for fields in _statuses(report):
+    """Return what a report says of one of our letters; None where it is no report, of a delay, or of no letter of ours.
+
+    Anybody may write to where reports go: what no reader of mail can take apart is no report.
+    """
+    try:
+        report = email.message_from_bytes(data, policy=email.policy.compat32)
+        statuses = list(_statuses(report))
+    except RecursionError:
+        return None
+    for fields in statuses:
         if str(fields.get("Action", "")).strip().lower() != "failed":
             continue
         found = _VERP.search(str(report.get("To", ""))) or _MESSAGE_ID.search(data.decode("latin-1"))

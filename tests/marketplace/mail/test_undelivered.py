@@ -76,6 +76,14 @@ async def test_a_report_ends_its_letter_and_the_address_is_asked_no_more(databas
     assert read_bounce(b"\xff no report") is None
 
 
+def test_what_strangers_write_to_where_reports_go_is_passed_over() -> None:
+    """One such letter must not keep the reports after it from being read."""
+    forged = REPORT.format(to="bounces@operator.example", action="failed", letter="-" * 36)
+    assert read_bounce(forged.encode()) is None
+    parts = (f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(2000))
+    assert read_bounce("".join(parts).encode()) is None
+
+
 async def test_what_is_owed_by_post_is_printed_once_in_the_language_of_who_gets_it(
     database_url: str, tmp_path: Path
 ) -> None:
