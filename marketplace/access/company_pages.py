@@ -11,7 +11,8 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 
 from marketplace.errors import Refusal
 from marketplace.identity import actions, ending, key_actions, queries, rules
-from marketplace.identity.guards import administrator, expect, partner, recently_proved, session_of
+from marketplace.identity.guards import address_of, administrator, expect, partner, recently_proved, session_of
+from marketplace.identity.guessing import begin_letter
 from marketplace.identity.pages import FORM, Asked, Page, Token
 from marketplace.settings import settings
 from marketplace.web.i18n import gettext as _
@@ -62,6 +63,7 @@ async def invite(request: Asked, data: Annotated[Colleague, Body(media_type=FORM
     """Invite a colleague and show the link to send them, once."""
     assert request.user
     try:
+        await begin_letter(rules.clean_email(data.email), address_of(request))
         code = await actions.invite_colleague(
             _company(request),
             email=data.email,

@@ -25,7 +25,7 @@ from marketplace.identity.guards import (
     signed_in,
 )
 from marketplace.identity.pages import FORM, Asked, Next, Token
-from marketplace.identity.rules import clean_reference, device_of, own_path, place_of
+from marketplace.identity.rules import clean_reference, own_path
 from marketplace.identity.sessions import end_session, find_half_signed_in, home_of, way_on
 from marketplace.identity.vat_checks import confirm_vat
 from marketplace.identity_providers.rules import read_providers
@@ -33,6 +33,7 @@ from marketplace.recovery import actions as recovery
 from marketplace.recovery.way_back import regain_line
 from marketplace.settings import settings
 from marketplace.web import formats
+from marketplace.web.devices import device_of, place_of
 from marketplace.web.i18n import language
 from marketplace.web.pages import again, page, see
 
@@ -79,13 +80,16 @@ class Joining(Token):
     password: str
 
 
-async def _entered(request: Asked, person: uuid.UUID, path: str, email: str = "") -> Response[Any]:
+async def _entered(
+    request: Asked, person: uuid.UUID, path: str, email: str = "", password_hash: str | None = None
+) -> Response[Any]:
     """Begin a session in place of the browser's old one and show the way on."""
     session = await begin_session(
         person,
         instead_of=session_of(request),
         device=device_of(request.headers.get("user-agent", "")),
         network=place_of(address_of(request)),
+        password_hash=password_hash,
     )
     answer = see(await way_on(str(session.value), path))
     answer.set_cookie(session)
@@ -118,10 +122,11 @@ async def sign_in(request: Asked, data: Annotated[SignIn, Body(media_type=FORM)]
     """Sign in and go where the visitor was going."""
     try:
         device = read_cookie(request.scope, DEVICE_COOKIE)
-        person = await actions.sign_in(data.email, data.password, device, address_of(request))
+        known = await actions.sign_in(data.email, data.password, device, address_of(request))
+        path = own_path(data.next) or await home_of(known.id)
+        return await _entered(request, known.id, path, data.email, known.password_hash)
     except Refusal as refusal:
         return again("access/sign_in.html", refusal, email=data.email[:254], **await _sign_in_context(data.next))
-    return await _entered(request, person, own_path(data.next) or await home_of(person), data.email)
 
 
 @post("/demo/sign-in/{email:str}", opt=expect("anyone", stranger=200), status_code=200)
@@ -171,12 +176,13 @@ async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]
             password=data.password,
             language=language.get(),
             partner_id=data.form_id,
+            address=address_of(request),
         )
-        person = await actions.sign_in(data.email, data.password, address=address_of(request), partner=created)
+        known = await actions.sign_in(data.email, data.password, address=address_of(request), partner=created)
     except Refusal as refusal:
         return again("access/sign_up.html", refusal, form=data, countries=formats.countries())
     await confirm_vat(created)
-    return await _entered(request, person, "/first-steps", data.email)
+    return await _entered(request, known.id, "/first-steps", data.email, known.password_hash)
 
 
 @get("/activate", opt=expect("anyone"))

@@ -15,7 +15,14 @@ from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
 from marketplace.identity.credentials import ask_to_confirm
 from marketplace.identity.ending import end_keys_of, has_people, keep_administrator, require_administrator
-from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, fail, forgive, is_known_device
+from marketplace.identity.guessing import (
+    begin_attempt,
+    begin_attempt_of_device,
+    begin_letter,
+    fail,
+    forgive,
+    is_known_device,
+)
 from marketplace.identity.likeness import note_shared_browser
 from marketplace.identity.lines import new_code, plain_code
 from marketplace.identity.queries import SQL, find_company
@@ -109,15 +116,18 @@ async def create_partner(
     password: str,
     language: str = "fr",
     partner_id: uuid.UUID | None = None,
+    address: str = "",
 ) -> uuid.UUID:
     """Sign a company up with its first person and return its id; the same `partner_id` again changes nothing.
 
-    Refuses malformed fields and, with Conflict, an email that signs in already.
+    Refuses malformed fields and, with TooManyAttempts, letters to one email again and again from an `address`.
     """
     company, country = rules.clean_text(company, 200, field="company"), rules.clean_country(country)
     vat, email = rules.clean_vat(country, vat_number), rules.clean_email(email)
     name = rules.clean_text(name, field="name")
     rules.check_password(password, email, name, company)
+    if address:
+        await begin_letter(email, address)
     hashed, now, partner = await passwords.hash_password(password), clock.now(), partner_id or uuid.uuid4()
     async with transaction():
         new = Partner(
@@ -355,7 +365,7 @@ def _as_sealed(person: PersonToCheck) -> names.SealedPerson:
 
 async def sign_in(
     email: str, password: str, device: str = "", address: str = "", *, partner: uuid.UUID | None = None
-) -> uuid.UUID:
+) -> KnownPerson:
     """Return whose email and password these are; refuses with WrongSecret or TooManyAttempts.
 
     A browser that signed in before carries a `device` mark of that person and is counted for itself, so that strangers who
@@ -389,7 +399,8 @@ async def sign_in(
     if passwords.is_outdated(row.password_hash):
         fresh: Values = {Person.password_hash: await passwords.hash_password(usable)}
         await Person.update(fresh).where(Person.id == row.id, Person.password_hash == row.password_hash)
-    return row.id
+        row = await _whose(usable, [one for one in await _people_of(email, partner) if one.id == row.id]) or row
+    return row
 
 
 async def _people_of(email: str, partner: uuid.UUID | None) -> list[KnownPerson]:

@@ -59,10 +59,10 @@ async def ask_to_confirm(person: uuid.UUID, email: str) -> None:
     await send(confirm_address.KIND, link, [Recipient("mailbox", str(person))], link=link)
 
 
-async def matches_password(person: uuid.UUID, password: str) -> bool:
-    """Return whether this is the person's password; the caller counts the attempt."""
+async def find_hash(person: uuid.UUID, password: str) -> str | None:
+    """Return the hash of a person's password if this is it; the caller counts the attempt."""
     known = await fetch_scalar(str, Person.select(Person.password_hash).where(Person.id == person))
-    return await passwords.matches(known, password[: rules.LONGEST_PASSWORD + 1])
+    return known if await passwords.matches(known, password[: rules.LONGEST_PASSWORD + 1]) else None
 
 
 async def hash_new_password(person: uuid.UUID, password: str) -> str:
@@ -74,13 +74,16 @@ async def hash_new_password(person: uuid.UUID, password: str) -> str:
     return await passwords.hash_password(password)
 
 
-async def set_password(person: uuid.UUID, hashed: str, *, verb: str) -> None:
+async def set_password(person: uuid.UUID, hashed: str, *, verb: str, instead_of: str | None = None) -> None:
     """Change a password and end every session of the person, in the caller's transaction.
 
-    verb: what the audit trail calls it.
+    verb: what the audit trail calls it. instead_of: the hash of the one that was shown; refuses, with WrongSecret, if it
+    was replaced since.
     """
     changed: Values = {Person.password_hash: hashed}
-    await Person.update(changed).where(Person.id == person)
+    known = Person.password_hash == instead_of if instead_of else Person.password_hash.is_not_null()
+    if not await Person.update(changed).where(Person.id == person, known).returning(Person.id):
+        raise rules.WrongSecret("The current password is wrong.")
     await Session.delete().where(Session.person == person)
     await note_access(person, verb)
 

@@ -89,14 +89,21 @@ async def begin_session(
     is_proof: bool = True,
     device: str = "",
     network: str = "",
+    password_hash: str | None = None,
 ) -> Cookie:
     """Sign `person` in, return the session's cookie, and end the session whose cookie was `instead_of`.
 
     with_factor: the second factor was shown, or none is asked for. is_proof: a secret was shown just now. device, network:
-    where from, as `rules.device_of` and `rules.place_of` say it.
+    where from, as `web.devices` says it. password_hash: as `create_session` has it.
     """
     secret = await create_session(
-        person, instead_of=instead_of, with_factor=with_factor, is_proof=is_proof, device=device, network=network
+        person,
+        instead_of=instead_of,
+        with_factor=with_factor,
+        is_proof=is_proof,
+        device=device,
+        network=network,
+        password_hash=password_hash,
     )
     return _cookie(COOKIE, secret, SESSION_DAYS)
 
@@ -122,9 +129,9 @@ def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     return connection.client.host if connection.client else ""
 
 
-def device_cookie(person: uuid.UUID | str) -> Cookie:
-    """Return the mark of a browser that proved it knows this person's password (see `actions.sign_in`)."""
-    return _cookie(DEVICE_COOKIE, device_mark(str(person)), DEVICE_DAYS)
+def device_cookie(person: uuid.UUID | str, name: str = DEVICE_COOKIE) -> Cookie:
+    """Return the mark of a browser that proved it knows this person's password (see `actions.sign_in`), or more by its name."""
+    return _cookie(name, device_mark(str(person)), DEVICE_DAYS)
 
 
 def forget_cookie() -> Cookie:

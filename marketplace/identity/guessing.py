@@ -22,6 +22,7 @@ from marketplace.identity.rules import digest
 from marketplace.identity.tables import SignInAttempt
 from marketplace.locks import lock
 from marketplace.settings import settings
+from marketplace.web.devices import network_of
 
 if TYPE_CHECKING:
     import uuid
@@ -52,7 +53,7 @@ async def begin_attempt(subject: str, address: str = "") -> Counted:
     Somebody who guesses from one address keeps nobody else waiting: five failures are free for each account and address.
     Without an address they are free for the account.
     """
-    network = rules.network_of(address)
+    network = network_of(address)
     if not network:
         return await _count({subject: rules.FREE_ATTEMPTS})
     own = {f"{subject} from {network}": rules.FREE_ATTEMPTS, subject: rules.FREE_ON_AN_ACCOUNT}
@@ -67,7 +68,16 @@ async def begin_attempt_of_device(device: str) -> Counted | None:
         return None
 
 
-async def _count(own: dict[str, int], network: str = "") -> Counted:
+async def begin_letter(email: str, address: str, kind: str = "letters") -> None:
+    """Count a letter that somebody at an address causes to an email; refuses with TooManyAttempts.
+
+    Else who knows an email has us write to it all day. kind: what is counted apart, so that others keep nobody from it.
+    """
+    of_one = {f"{kind} to {email} from {network_of(address)}": rules.LETTERS_OF_ONE}
+    await _count(of_one | {f"{kind} to {email}": rules.LETTERS_TO_ONE}, letters=True)
+
+
+async def _count(own: dict[str, int], network: str = "", *, letters: bool = False) -> Counted:
     """Count an attempt under each subject, given with how many failures of it are free; and as one of its address's.
 
     An address's failures count once they are known to be some: many people may sign in from it at the same moment.
@@ -85,7 +95,8 @@ async def _count(own: dict[str, int], network: str = "") -> Counted:
         for key, limit in limits.items():
             of_one = select(Attempt, SignInAttempt).where(SignInAttempt.subject == key).order_by(SignInAttempt.at)
             failures = [failure.at for failure in await fetch_rows(Attempt, of_one)]
-            left = max(left, rules.wait_left(failures, now, limit))
+            wait = rules.wait_for_room if letters else rules.wait_left
+            left = max(left, wait(failures, now, limit))
         if not left:
             await SignInAttempt.insert(*(SignInAttempt(subject=key, at=now) for key in counted))
     if left:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import importlib
-import ipaddress
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -30,6 +29,8 @@ FREE_ON_AN_ACCOUNT = 100
 """Failures on one account from all addresses together, NIST SP 800-63B's limit."""
 FREE_ON_A_DEVICE = 50
 """Failures of a browser that proved it knows the secret; then it counts as one that nobody knows."""
+LETTERS_OF_ONE, LETTERS_TO_ONE = 5, 20
+"""Letters that one sender may cause to an email in that time, and that all of them may."""
 ATTEMPTS_COUNT_FOR = dt.timedelta(minutes=15)
 FIRST_WAIT = dt.timedelta(seconds=15)
 LONGEST_WAIT = dt.timedelta(seconds=60)
@@ -39,7 +40,6 @@ EU = frozenset(
 )
 FRENCH_NUMBERS = frozenset({"FR", "MC", "GP", "MQ", "RE", "GF", "YT"})
 """Where companies bear French VAT numbers; France alone demands one."""
-IPV4 = 4
 ONE_CLICK_DOMAIN = "@demo.partage.example"
 ROLES = ("steward", "finance", "auditor")
 SCOPES = ("quotes", "orders", "bids", "downloads")
@@ -55,16 +55,6 @@ IDLE_FOR, STAFF_IDLE_FOR = dt.timedelta(days=2), dt.timedelta(hours=2)
 """How long after the last request a session ends."""
 SEEN_EVERY = dt.timedelta(minutes=1)
 """How exactly the last request is recorded."""
-BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
-SYSTEMS = (
-    ("Android", "Android"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("Linux", "Linux"),
-)
-"""Signs by which browsers name themselves and their systems, the more special first, each with what people call it."""
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\"(),:;<>\[\\\]]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\.[a-z0-9-]{2,}")
 
 
@@ -132,21 +122,6 @@ def check_password(password: str, email: str, *words: str) -> None:
         raise Invalid("That password is too easy to guess; choose a longer sentence.", field="password")
 
 
-def device_of(user_agent: str) -> str:
-    """Return the browser and system that a user agent names, such as "Firefox, Windows"; '' where it names neither."""
-    known = (next((name for sign, name in signs if sign in user_agent), "") for signs in (BROWSERS, SYSTEMS))
-    return ", ".join(filter(None, known))
-
-
-def place_of(address: str) -> str:
-    """Return the network of an IP address: its first 24 bits, or 48 of an IPv6 one; '' of what is no address."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))  # noqa: PLR2004 (a version's name)
-
-
 def clean_scopes(text: str) -> str:
     """Return scopes with blanks between, each once, in their order. Refuses none, and what is no scope."""
     asked = set(text.split())
@@ -208,17 +183,9 @@ def wait_left(failures: Sequence[dt.datetime], now: dt.datetime, free: int = FRE
     return left
 
 
-def network_of(address: str) -> str:
-    """Return what attempts from an address are counted under: itself, or the /64 that one IPv6 customer is given; '' for none."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed
-    if parsed.version == IPV4:
-        return str(parsed)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
+def wait_for_room(letters: Sequence[dt.datetime], now: dt.datetime, most: int) -> dt.timedelta:
+    """Return how long until fewer than `most` of these instants, ascending, are among those that count."""
+    return letters[-most] + ATTEMPTS_COUNT_FOR - now if len(letters) >= most else dt.timedelta(0)
 
 
 def own_path(text: str, languages: Sequence[str] = ("fr", "en")) -> str | None:

@@ -111,8 +111,12 @@ async def create_session(
     is_proof: bool = True,
     device: str = "",
     network: str = "",
+    password_hash: str | None = None,
 ) -> str:
     """Sign `person` in, return the new session's secret, and end the session whose secret was `instead_of`.
+
+    Refuses, with WrongSecret, what went out of force meanwhile: the person, the password with `password_hash`, the session
+    that awaited the factor. Who replaces or ends them locks the person's row first: this session ends with the others then.
 
     with_factor: the second factor was shown. Without it the session of a person who has one, or is staff, awaits it.
     is_proof: a secret was shown just now; a provider lets a browser in that signed in there before.
@@ -120,30 +124,31 @@ async def create_session(
     """
     secret = secrets.token_urlsafe(32)
     now = clock.now()
-    before = await _place(person, instead_of)
-    if instead_of:
-        await Session.delete().where(Session.token_hash == digest(instead_of))
-    role = await fetch_scalar(str, Person.select(Person.staff_role).where(Person.id == person))
-    new = Session(
-        token_hash=digest(secret),
-        person=person,
-        created_at=now,
-        expires_at=now + (rules.STAFF_SESSION_LASTS if role else rules.SESSION_LASTS),
-        awaits_factor=not with_factor and await _needs_factor(person),
-        proved_at=now if is_proof else None,
-        last_seen_at=now,
-        device=device or before.device,
-        network=network or before.network,
-    )
-    await Session.insert(new)
-    verb = "password_right" if new.awaits_factor else "signed_in"
-    await note_access(person, verb, new.token_hash[:SHOWN], with_factor=with_factor)
+    in_force = (Person.id == person) & Person.ended_at.is_null()
+    if password_hash is not None:
+        in_force &= Person.password_hash == password_hash
+    async with transaction():
+        row = await fetch_row(NeedsFactor, select(NeedsFactor, Person).where(in_force).lock_rows("SHARE"))
+        before, old = await _place(person, instead_of), Session.token_hash == digest(instead_of or "")
+        ended = await Session.delete().where(old).returning(Session.token_hash) if instead_of else []
+        if row is None or (with_factor and instead_of and not ended):
+            raise rules.WrongSecret("That is not in force any more; sign in again.")
+        new = Session(
+            token_hash=digest(secret),
+            person=person,
+            created_at=now,
+            expires_at=now + (rules.STAFF_SESSION_LASTS if row.staff_role else rules.SESSION_LASTS),
+            awaits_factor=not with_factor
+            and (row.has_second_factor or (row.staff_role is not None and factor_is_compulsory())),
+            proved_at=now if is_proof else None,
+            last_seen_at=now,
+            device=device or before.device,
+            network=network or before.network,
+        )
+        await Session.insert(new)
+        verb = "password_right" if new.awaits_factor else "signed_in"
+        await note_access(person, verb, new.token_hash[:SHOWN], with_factor=with_factor)
     return secret
-
-
-async def _needs_factor(person: uuid.UUID) -> bool:
-    row = await fetch_row(NeedsFactor, select(NeedsFactor, Person).where(Person.id == person))
-    return row is not None and (row.has_second_factor or (row.staff_role is not None and factor_is_compulsory()))
 
 
 def factor_is_compulsory() -> bool:
@@ -201,12 +206,6 @@ class Holder(Struct, frozen=True):
     """Somebody whose sessions end."""
 
     id: uuid.UUID
-
-
-class Owner(Struct, frozen=True):
-    """Whose a session was."""
-
-    person: uuid.UUID
 
 
 async def end_session(secret: str | None) -> None:
@@ -275,7 +274,7 @@ async def end_sessions(*, email: str = "", line: int | None = None) -> int:
         people = [one.id for one in await fetch_rows(Holder, select(Holder, Person).where(known))]
         whose = Session.person.is_in(people or [uuid.UUID(int=0)])
     async with transaction():
-        ended = await fetch_rows(Owner, Session.delete().where(whose).returning(Session.person))
+        ended = await Session.delete().where(whose).returning(Session.token_hash)
         await note_access(None, "sessions_ended", line if line is not None else "", sessions=len(ended))
     return len(ended)
 

@@ -22,12 +22,13 @@ from marketplace.identity.guards import (
 )
 from marketplace.identity.guessing import by_provider
 from marketplace.identity.pages import FORM, Asked, Next, Token
-from marketplace.identity.rules import device_of, own_path, place_of
+from marketplace.identity.rules import own_path
 from marketplace.identity.sessions import home_of, way_on
 from marketplace.identity_providers import actions, protocol
 from marketplace.identity_providers import guards as attempts
 from marketplace.identity_providers.rules import Provider, authorisation_address, read_providers
 from marketplace.settings import settings
+from marketplace.web.devices import device_of, place_of
 from marketplace.web.pages import again, page, see
 
 if TYPE_CHECKING:

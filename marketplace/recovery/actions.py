@@ -20,7 +20,7 @@ from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Expired, NotFound
 from marketplace.identity import credentials, rules
-from marketplace.identity.guessing import begin_attempt, fail, forgive
+from marketplace.identity.guessing import begin_attempt, begin_letter, fail, forgive
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import confirm_address, password_changed, password_reset
 from marketplace.messages.links import link_token, mark_of
@@ -51,10 +51,10 @@ async def request_reset(email: str) -> None:
     """Send a link for a new password to the person who has this address; takes the same steps when nobody has.
 
     More than a few requests for one address wait, and say so, whether anybody has it or not: the letters that were sent
-    meanwhile work.
+    meanwhile work for longer.
     """
     email = rules.clean_email(email)
-    await begin_attempt(f"reset:{email}")
+    await begin_letter(email, "", "links")
     accounts = await credentials.list_accounts(email)
     person = accounts[0].id if accounts else uuid.uuid4()
     link, now = uuid.uuid4(), clock.now()
@@ -121,13 +121,14 @@ async def change_password(person: uuid.UUID, current: str, new: str) -> None:
     What waits is given up, as in `reset_password`: who changes a password may do so because somebody else was here.
     """
     attempt = await begin_attempt(f"person:{person}")
-    if not await credentials.matches_password(person, current):
+    shown = await credentials.find_hash(person, current)
+    if shown is None:
         await fail(attempt, "password", person)
         raise rules.WrongSecret("The current password is wrong.")
     await forgive(attempt)
     hashed = await credentials.hash_new_password(person, new)
     async with transaction():
-        await credentials.set_password(person, hashed, verb="password_changed")
+        await credentials.set_password(person, hashed, verb="password_changed", instead_of=shown)
         await void_what_waits([person], person)
         await send(password_changed.KIND, f"{person} {clock.now().isoformat()}", [Recipient("person", str(person))])
 
@@ -141,9 +142,11 @@ async def void_what_waits(people: Sequence[uuid.UUID], person: uuid.UUID) -> Non
     await AddressChange.update({AddressChange.ended_at: now}).where(AddressChange.person == person, waits)
 
 
-async def request_confirmation(person: uuid.UUID) -> None:
-    """Send a person the link that confirms the address they gave."""
-    await begin_attempt(f"confirm:{person}")
+async def request_confirmation(person: uuid.UUID, address: str = "") -> None:
+    """Send a person, who asks from an address, the link that confirms the email they gave."""
+    identity = await credentials.find_identity(person)
+    if identity is not None:
+        await begin_letter(identity.email, address)
     async with transaction():
         await _send_confirmation(person)
 

@@ -19,7 +19,7 @@ from marketplace.database import fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import credentials, names, rules, vault
 from marketplace.identity.addresses import Address, find_address, list_gone
-from marketplace.identity.guessing import begin_attempt
+from marketplace.identity.guessing import begin_attempt, begin_letter
 from marketplace.identity.sessions import end_other_sessions
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import address_changed, agree_to_new_address, confirm_new_address
@@ -86,8 +86,8 @@ class Change(Struct, frozen=True):
         return self.changed_at is not None and self.ended_at is None and now < self.changed_at + UNDO_LASTS
 
 
-async def request_change(person: uuid.UUID, email: str) -> None:
-    """Ask both mailboxes about a person's new address; takes the place of a change that waits.
+async def request_change(person: uuid.UUID, email: str, address: str = "") -> None:
+    """Ask both mailboxes about a new email of a person, who is at an address; takes the place of a change that waits.
 
     Whether somebody else has the address is not said here: who reads its letters learns it there.
     """
@@ -98,6 +98,7 @@ async def request_change(person: uuid.UUID, email: str) -> None:
         raise NotFound("There is no such person.")
     if email == identity.email:
         raise Invalid("That is your address already.", field="email")
+    await begin_letter(email, address)
     change, now = uuid.uuid4(), clock.now()
     key_id, sealed = vault.seal({"old": identity.email, "new": email}, change, LINE, table=TABLE)
     is_known = await is_confirmed(person, identity.email)

@@ -10,7 +10,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 
 from marketplace import clock
 from marketplace.errors import NotFound, Refusal
-from marketplace.identity.guards import expect, forget_cookie, recently_proved, signed_in
+from marketplace.identity.guards import address_of, expect, forget_cookie, recently_proved, signed_in
 from marketplace.identity.pages import FORM, Asked, Token
 from marketplace.identity.queries import get_person
 from marketplace.recovery import address_changes as changes
@@ -63,7 +63,7 @@ async def change_address(
     """Ask both mailboxes about another address."""
     person = _person(request)
     try:
-        await changes.request_change(person, data.email)
+        await changes.request_change(person, data.email, address_of(request))
     except Refusal as refusal:
         return again("recovery/address.html", refusal, email=data.email[:254], is_sent=False, **await _context(person))
     return see("/profile/address")

@@ -11,7 +11,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.errors import Expired, NotFound, Refusal
-from marketplace.identity.guards import expect, forget_cookie, signed_in
+from marketplace.identity.guards import address_of, expect, forget_cookie, signed_in
 from marketplace.identity.pages import FORM, Asked
 from marketplace.recovery import actions
 from marketplace.web.pages import again, page, secret_page, see
@@ -71,7 +71,7 @@ async def request_confirmation(request: Asked) -> Redirect:
     """Send the link that confirms one's address once more."""
     assert request.user
     if request.user.person:
-        await actions.request_confirmation(request.user.person)
+        await actions.request_confirmation(request.user.person, address_of(request))
     return see("/profile/address?sent=1")
 
 

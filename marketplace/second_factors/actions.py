@@ -14,8 +14,15 @@ from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import vault
-from marketplace.identity.credentials import list_accounts, matches_password
-from marketplace.identity.guessing import begin_attempt, fail, forgive
+from marketplace.identity.credentials import find_hash, list_accounts
+from marketplace.identity.guessing import (
+    Counted,
+    begin_attempt,
+    begin_attempt_of_device,
+    fail,
+    forgive,
+    is_known_device,
+)
 from marketplace.identity.rules import WrongSecret, clean_email
 from marketplace.identity.sessions import end_other_sessions, factor_is_compulsory, set_second_factor
 from marketplace.identity.tables import Person
@@ -196,9 +203,24 @@ async def _report_change(person: uuid.UUID, verb: str, what: str = "") -> None:
     await send(factors_changed.KIND, f"{person} {now.isoformat()}", to, at=now.isoformat())
 
 
-async def check_code(person: uuid.UUID, code: str, address: str = "") -> None:
+def by_factor(person: uuid.UUID) -> str:
+    """Return what is marked, in the place of the person, in a browser in which their second factor was shown."""
+    return f"by a factor {person}"
+
+
+async def begin_showing(person: uuid.UUID, address: str, mark: str) -> Counted:
+    """Count an attempt at a second factor; refuses with TooManyAttempts.
+
+    A browser that has the `mark` of an earlier one is counted for itself: who knows the password and guesses codes, at
+    the same address or at many, keeps its owner out of nothing.
+    """
+    known = await begin_attempt_of_device(mark) if is_known_device(by_factor(person), mark) else None
+    return known or await begin_attempt(f"factor:{person}", address)
+
+
+async def check_code(person: uuid.UUID, code: str, address: str = "", mark: str = "") -> None:
     """Accept an app's code or a recovery code of a person, once; refuses with WrongSecret or TooManyAttempts."""
-    attempt = await begin_attempt(f"factor:{person}", address)
+    attempt = await begin_showing(person, address, mark)
     is_right = await (_use_recovery(person, code) if rules.looks_like_recovery(code) else _use_app(person, code))
     if not is_right:
         await fail(attempt, "code", person)
@@ -240,7 +262,7 @@ async def check_password(person: uuid.UUID, password: str, address: str = "") ->
     if (await get_factors(person)).count:
         raise Invalid("Show your second factor instead.")
     attempt = await begin_attempt(f"person:{person}", address)
-    if not await matches_password(person, password):
+    if await find_hash(person, password) is None:
         await fail(attempt, "password", person)
         raise WrongSecret("That is not your password.", field="password")
     await forgive(attempt)

@@ -15,8 +15,10 @@ from marketplace.errors import Invalid, Refusal
 from marketplace.identity.guards import (
     address_of,
     begin_session,
+    device_cookie,
     expect,
     may_add_factor,
+    read_cookie,
     recently_proved,
     session_of,
     signed_in,
@@ -27,7 +29,7 @@ from marketplace.identity.rules import own_path
 from marketplace.identity.sessions import find_half_signed_in, home_of, record_proof
 from marketplace.second_factors import actions, passkeys
 from marketplace.second_factors.queries import get_factors
-from marketplace.second_factors.rules import address_for_apps
+from marketplace.second_factors.rules import FACTOR_COOKIE, address_for_apps
 from marketplace.web.pages import again, page, secret_page, see
 
 
@@ -97,15 +99,20 @@ async def second(request: Asked, data: Annotated[Shown, Body(media_type=FORM)]) 
         return see("/")
     try:
         if data.answer:
-            await passkeys.check_passkey(person, data.answer, session, address_of(request))
+            await passkeys.check_passkey(person, data.answer, session, address_of(request), _mark(request))
         else:
-            await actions.check_code(person, data.code, address_of(request))
+            await actions.check_code(person, data.code, address_of(request), _mark(request))
     except Refusal as refusal:
         context = await _second_context(person, session, data.next)
         return again("second_factors/second.html", refusal, **context)
     answer = see(own_path(data.next) or await home_of(person))
     answer.set_cookie(await begin_session(person, instead_of=session, with_factor=True))
+    answer.set_cookie(device_cookie(actions.by_factor(person), FACTOR_COOKIE))
     return answer
+
+
+def _mark(request: Asked) -> str:
+    return read_cookie(request.scope, FACTOR_COOKIE)
 
 
 # One's own factors ----------------------------------------------------------------------------------------------------
@@ -170,6 +177,7 @@ async def _added(request: Asked, person: uuid.UUID, codes: list[str], *, half: b
     answer: Any = secret_page("second_factors/codes.html", codes=codes) if codes else see("/profile/factors")
     if half:
         answer.set_cookie(await begin_session(person, instead_of=session_of(request), with_factor=True))
+        answer.set_cookie(device_cookie(actions.by_factor(person), FACTOR_COOKIE))
     return answer  # type: ignore[no-any-return]
 
 
@@ -259,9 +267,9 @@ async def confirm(request: Asked, data: Annotated[Proof, Body(media_type=FORM)])
     session = session_of(request)
     try:
         if data.answer:
-            await passkeys.check_passkey(person, data.answer, session, address_of(request))
+            await passkeys.check_passkey(person, data.answer, session, address_of(request), _mark(request))
         elif data.code:
-            await actions.check_code(person, data.code, address_of(request))
+            await actions.check_code(person, data.code, address_of(request), _mark(request))
         elif data.password:
             await actions.check_password(person, data.password, address_of(request))
         else:

@@ -17,9 +17,9 @@ import msgspec
 from marketplace import clock
 from marketplace.database import execute, fetch_scalar
 from marketplace.errors import Invalid
-from marketplace.identity.guessing import begin_attempt, fail, forgive
+from marketplace.identity.guessing import fail, forgive
 from marketplace.identity.rules import WrongSecret, clean_text, digest
-from marketplace.second_factors.actions import add_passkey, use_passkey
+from marketplace.second_factors.actions import add_passkey, begin_showing, use_passkey
 from marketplace.second_factors.queries import PasskeyRow, list_passkeys
 from marketplace.second_factors.rules import ISSUER
 from marketplace.settings import settings
@@ -143,9 +143,9 @@ async def register(person: uuid.UUID, label: str, answer: str, session: str) -> 
     return await add_passkey(person, label, made.credential_id, made.credential_public_key, made.sign_count)
 
 
-async def check_passkey(person: uuid.UUID, answer: str, session: str, address: str = "") -> None:
+async def check_passkey(person: uuid.UUID, answer: str, session: str, address: str = "", mark: str = "") -> None:
     """Accept what one of a person's passkeys signed for this session, once; refuses with WrongSecret."""
-    attempt = await begin_attempt(f"factor:{person}", address)
+    attempt = await begin_showing(person, address, mark)
     challenge, known = await _asked(person, session), _answering(answer, await list_passkeys(person))
     count = _verified_count(answer, challenge, known) if known else None
     if known is None or count is None or not await use_passkey(known.id, count, known.sign_count):

@@ -26,6 +26,8 @@ RECOVERY_BYTES: Final = 16
 RECOVERY_LENGTHS: Final = {-(-RECOVERY_BYTES * 8 // 5), 24, 16}
 """Of a code without its dashes; the versions before made shorter ones."""
 ISSUER: Final = "Partage"
+FACTOR_COOKIE: Final = "factor"
+"""The mark of a browser in which a person showed their second factor: who knows the password alone is not given it."""
 
 
 def step_of(secret: str, code: str, now: dt.datetime) -> int | None:

@@ -27,7 +27,7 @@ from marketplace.identity.guards import (
 )
 from marketplace.identity.guessing import by_provider
 from marketplace.identity.pages import FORM, Asked, Next, Token
-from marketplace.identity.rules import device_of, own_path, place_of
+from marketplace.identity.rules import own_path
 from marketplace.identity.sessions import home_of, way_on
 from marketplace.identity_providers import guards as attempts
 from marketplace.identity_providers.actions import note_browser
@@ -35,6 +35,7 @@ from marketplace.settings import settings
 from marketplace.wallets import actions, protocol
 from marketplace.wallets.relying_party import RelyingParty, find_party
 from marketplace.wallets.rules import wallet_address
+from marketplace.web.devices import device_of, place_of
 from marketplace.web.pages import again, filled, page, secret_page, see, url
 
 if TYPE_CHECKING:

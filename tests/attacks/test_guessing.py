@@ -12,7 +12,9 @@ import pytest
 from marketplace import clock
 from marketplace.identity import actions, rules
 from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, device_mark, fail, is_known_device
+from marketplace.second_factors import actions as factors
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
+from tests.marketplace.second_factors.test_second_factors import code_of
 from tests.support.reads import fetch_value
 from tests.support.sites import the_site
 
@@ -121,3 +123,21 @@ async def test_the_right_code_of_a_letter_is_never_refused() -> None:
     with pytest.raises(rules.TooManyAttempts):
         await actions.claim_line(7, "AAAA-AAAA-AAAA-AAAA", **form)
     assert await actions.claim_line(7, code, **form)
+
+
+async def test_who_knows_the_password_and_guesses_codes_keeps_its_owner_out_of_nothing() -> None:
+    """Not at the same address, nor from everywhere; and the thief's browser, which the password lets no further, counts on."""
+    await make_partner()
+    claire = await fetch_value("SELECT id FROM person")
+    async with browser_at("203.0.113.7") as owner, browser_at("203.0.113.7", owner.app) as thief:
+        codes = await factors.confirm_authenticator(claire, code_of(await factors.start_authenticator(claire)))
+        second = "/en/sign-in/second"
+        await owner.sign_in(CLAIRE)
+        assert (await owner.submit(second, {"code": codes[0]}, seen_at=second)).status_code == 303
+        await owner.submit("/en/sign-out", {})
+        await thief.sign_in(CLAIRE)
+        guesses = [await thief.submit(second, {"code": f"{n:06}"}, seen_at=second) for n in range(7)]
+        assert [one.status_code for one in guesses] == [401] * 5 + [429] * 2
+        await owner.sign_in(CLAIRE)
+        assert (await owner.submit(second, {"code": codes[1]}, seen_at=second)).status_code == 303
+        assert (await owner.get("/en/profile")).status_code == 200

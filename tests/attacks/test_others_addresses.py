@@ -24,16 +24,16 @@ async def eve_signs_up() -> None:
 async def test_its_owner_signs_up_confirms_and_the_stranger_loses_it() -> None:
     await eve_signs_up()
     await make_partner()
-    eve, claire = await actions.sign_in(CLAIRE, EVES), await actions.sign_in(CLAIRE, PASSWORD)
+    eve, claire = (await actions.sign_in(CLAIRE, EVES)).id, (await actions.sign_in(CLAIRE, PASSWORD)).id
     assert eve != claire
     await confirm_email(claire)
-    assert await actions.sign_in(CLAIRE, PASSWORD) == claire
+    assert (await actions.sign_in(CLAIRE, PASSWORD)).id == claire
     with pytest.raises(rules.WrongSecret):
         await actions.sign_in(CLAIRE, EVES)
     assert (await fetch_value("SELECT email FROM person WHERE id = $1", eve)).endswith(SEALED)
     with pytest.raises(Conflict):
         await eve_signs_up_and_confirms()
-    assert await actions.sign_in(CLAIRE, PASSWORD) == claire
+    assert (await actions.sign_in(CLAIRE, PASSWORD)).id == claire
 
 
 async def eve_signs_up_and_confirms() -> None:
@@ -47,7 +47,7 @@ async def test_a_subscriber_has_no_less() -> None:
     [(_, code)] = await actions.issue_activation_codes([7])
     lucie = await actions.claim_line(7, code, email=CLAIRE, name="Lucie", password=PASSWORD)
     await confirm_email(lucie)
-    assert await actions.sign_in(CLAIRE, PASSWORD) == lucie
+    assert (await actions.sign_in(CLAIRE, PASSWORD)).id == lucie
     assert [one.id for one in await list_accounts(CLAIRE)] == [lucie]
 
 
@@ -79,7 +79,7 @@ async def test_a_strangers_browser_is_not_the_owners() -> None:
 async def test_a_link_lets_the_owner_choose_which_account_is_hers() -> None:
     await eve_signs_up()
     await make_partner()
-    claire = await actions.sign_in(CLAIRE, PASSWORD)
+    claire = (await actions.sign_in(CLAIRE, PASSWORD)).id
     await recovery.request_reset(CLAIRE)
     source = await fetch_value("SELECT source_id FROM message WHERE kind = 'password_reset'")
     path = f"/en/reset/{source}.{link_token('password_reset', source)}"
@@ -89,7 +89,7 @@ async def test_a_link_lets_the_owner_choose_which_account_is_hers() -> None:
         assert "Atelier" in page
         sent = {"password": "eleven purple lanterns", "account": str(claire)}
         assert (await browser.submit(path, sent, seen_at=path)).status_code == 303
-    assert await actions.sign_in(CLAIRE, "eleven purple lanterns") == claire
+    assert (await actions.sign_in(CLAIRE, "eleven purple lanterns")).id == claire
     with pytest.raises(rules.WrongSecret):
         await actions.sign_in(CLAIRE, EVES)
 
@@ -137,5 +137,5 @@ async def test_a_letter_says_for_whose_account_its_click_is() -> None:
         page = text_of(await browser.get(path))
         assert "Evil" in page
         assert "Other accounts were opened with this address" in page
-        await confirm_email(await actions.sign_in(CLAIRE, PASSWORD))
+        await confirm_email((await actions.sign_in(CLAIRE, PASSWORD)).id)
         assert (await browser.get(path)).status_code == 410

@@ -13,6 +13,7 @@ from marketplace.app import routes
 from marketplace.identity import actions, credentials, key_actions, rules
 from marketplace.identity.actors import Actor
 from marketplace.identity.sessions import actor_of_key, actor_of_session, create_session, end_sessions
+from marketplace.web.devices import device_of, place_of
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
 from tests.support.reads import fetch, fetch_value
 
@@ -95,13 +96,13 @@ async def test_a_session_of_the_version_before_goes_on() -> None:
     ],
 )
 def test_a_device_is_called_by_what_people_know(agent: str, device: str) -> None:
-    assert rules.device_of(agent) == device
+    assert device_of(agent) == device
 
 
 def test_of_an_address_the_network_alone_is_kept() -> None:
-    assert rules.place_of("203.0.113.77") == "203.0.113.0/24"
-    assert rules.place_of("2001:db8:1:2::3") == "2001:db8:1::/48"
-    assert rules.place_of("testclient") == ""
+    assert place_of("203.0.113.77") == "203.0.113.0/24"
+    assert place_of("2001:db8:1:2::3") == "2001:db8:1::/48"
+    assert place_of("testclient") == ""
 
 
 # Keys ---------------------------------------------------------------------------------------------------------------

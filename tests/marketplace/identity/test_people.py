@@ -269,7 +269,7 @@ async def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key
         return "".join([str(dict(row)) for table in tables for row in await fetch(f'SELECT * FROM "{table}"')])
 
     async def is_ana() -> bool:
-        person = await actions.sign_in("ana@example.org", PASSWORD)
+        person = (await actions.sign_in("ana@example.org", PASSWORD)).id
         shown = await queries.get_person(person)
         cookie = await begin_session(person)
         actor = await actor_of_session(str(cookie.value))
