@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from marketplace.business import queries
 from marketplace.business.pages import days_of
+from marketplace.business.rules import AHEAD_DAYS, sales_ahead
 from marketplace.identity.guards import expect, staff
 from marketplace.interest.actions import write_counts
 from marketplace.interest.queries import list_interest, list_reasons
@@ -20,6 +21,9 @@ from marketplace.ledger.base_pages import Text  # noqa: TC001 (Litestar reads a 
 from marketplace.web.pages import page
 
 if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
     from marketplace.interest.queries import InterestRow, ReasonRow
 
 PROVIDERS: Final = [staff("steward", "finance", "auditor")]
@@ -36,24 +40,48 @@ class Step(Struct, frozen=True):
     quoted: int
     bought: int
     net_minor: int
+    due_releases: int
+    due_minor: int
+    """What subscriptions still bring, at the most."""
+    ahead: tuple[int, int]
+    """How many sales of the next days are likely: between which two numbers."""
     reasons: Sequence[tuple[str, int]]
     """Why it was not bought, the most frequent first: a code of REASONS, and how often."""
 
+    @property
+    def ahead_minor(self) -> tuple[int, int]:
+        """What they would bring at the mean of what was paid, in cents before VAT."""
+        mean = self.net_minor / self.bought if self.bought else 0
+        return round(self.ahead[0] * mean), round(self.ahead[1] * mean)
+
 
 def steps_of(
-    interest: Sequence[InterestRow], revenue: Sequence[queries.RevenueRow], reasons: Sequence[ReasonRow]
+    interest: Sequence[InterestRow],
+    revenue: Sequence[queries.RevenueRow],
+    reasons: Sequence[ReasonRow],
+    prospects: Mapping[str, queries.Prospect],
+    days: tuple[dt.date, dt.date],
 ) -> list[Step]:
-    """Return each dataset's steps, the most money first, without those that nobody looked at, priced or bought."""
+    """Return each dataset's steps, the most money first, without those that nobody looked at, priced or bought.
+
+    days: the first and the last that all is of; sales are forecast from those on which the dataset had something to sell.
+    """
     sold = {row.key: row for row in revenue}
-    rows = [
-        Step(
-            *(row.code, row.title_fr, row.title_en, row.seen, row.previewed, row.quoted),
-            sold[row.code].orders if row.code in sold else 0,
-            sold[row.code].net_minor if row.code in sold else 0,
-            [(one.reason, one.times) for one in reasons if one.code == row.code],
+    rows = []
+    for row in interest:
+        its, prospect = sold.get(row.code), prospects.get(row.code)
+        since = max(days[0], prospect.sold_since.date()) if prospect else days[0]
+        rows.append(
+            Step(
+                *(row.code, row.title_fr, row.title_en, row.seen, row.previewed, row.quoted),
+                bought=its.orders if its else 0,
+                net_minor=its.net_minor if its else 0,
+                due_releases=prospect.due_releases if prospect else 0,
+                due_minor=prospect.due_minor if prospect else 0,
+                ahead=sales_ahead(its.orders if its else 0, max((days[1] - since).days + 1, 1)) if prospect else (0, 0),
+                reasons=[(one.reason, one.times) for one in reasons if one.code == row.code],
+            )
         )
-        for row in interest
-    ]
     some = [row for row in rows if row.seen or row.previewed or row.quoted or row.bought]
     return sorted(some, key=lambda row: (-row.net_minor, -row.seen, row.code))
 
@@ -65,9 +93,18 @@ async def funnel(since: Text = "", until: Text = "") -> Template:
     start, end = queries.bounds_of(first, last)
     await write_counts()
     revenue = await queries.list_revenue("dataset", first, last)
-    steps = steps_of(await list_interest(first, last, start, end), revenue, await list_reasons(start, end))
+    interest, reasons = await list_interest(first, last, start, end), await list_reasons(start, end)
+    steps = steps_of(interest, revenue, reasons, await queries.list_prospects(), (first, last))
     other = await queries.moved_on(chart.LICENCES_SOLD, first, last) - sum(row.net_minor for row in revenue)
-    return page("business/funnel.html", since=first, until=last, steps=steps, other_minor=other, reasons=REASONS)
+    return page(
+        "business/funnel.html",
+        since=first,
+        until=last,
+        steps=steps,
+        other_minor=other,
+        reasons=REASONS,
+        ahead=AHEAD_DAYS,
+    )
 
 
 ROUTES = [funnel]

@@ -67,6 +67,15 @@ class OrderedAhead(Struct, frozen=True):
     at_most_minor: int
 
 
+class Prospect(Struct, frozen=True):
+    """Since when a dataset has something to sell, and what its subscriptions still bring at the most, in cents before VAT."""
+
+    code: str
+    sold_since: dt.datetime
+    due_releases: int
+    due_minor: int
+
+
 class MonthRow(Struct, frozen=True):
     """What was sold in a month before VAT and where it went, in cents."""
 
@@ -140,6 +149,11 @@ async def moved_on(account: str, first: dt.date, last: dt.date) -> int:
     """Return credits minus debits of an account between two days, both included, in cents."""
     rows = await fetch_rows(MonthMove, SQL["list_months"], first, last + dt.timedelta(days=1), [account])
     return sum(row.earned_minor for row in rows)
+
+
+async def list_prospects() -> dict[str, Prospect]:
+    """Return what is known of the sales to come of each dataset that was published, by its code."""
+    return {row.code: row for row in await fetch_rows(Prospect, SQL["list_prospects"])}
 
 
 async def list_owed(today: dt.date) -> list[OwedRow]:

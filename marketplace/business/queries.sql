@@ -169,3 +169,30 @@ LEFT JOIN judged ON judged.offer = offer.id
 LEFT JOIN revenue ON revenue.dataset = offer.dataset
 LEFT JOIN shares ON shares.dataset = offer.dataset
 ORDER BY sold_minor DESC, offer.dataset;
+
+-- name: list_prospects
+-- Of each dataset that was ever published: since when, and what its running subscriptions still bring, at the most.
+SELECT
+    release.dataset AS code,
+    min(release.sealed_at) AS sold_since,
+    coalesce(due.releases, 0)::bigint AS due_releases,
+    coalesce(due.at_most_minor, 0)::bigint AS due_minor
+FROM release
+LEFT JOIN (
+    SELECT dataset, sum(left_over)::bigint AS releases, sum(left_over * locked_minor)::bigint AS at_most_minor
+    FROM (
+        SELECT
+            dataset,
+            locked_minor,
+            releases - (
+                SELECT count(*)
+                FROM subscribed_release
+                WHERE subscribed_release.subscription = subscription.id AND purchase_order IS NOT NULL
+            ) AS left_over
+        FROM subscription
+        WHERE state <> 'ended'
+    ) AS running
+    GROUP BY dataset
+) AS due ON due.dataset = release.dataset
+WHERE release.state = 'sealed'
+GROUP BY release.dataset, due.releases, due.at_most_minor;

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Any
 
 import html5lib
+import numpy as np
 
 from marketplace.business.funnel_pages import steps_of
-from marketplace.business.queries import RevenueRow
+from marketplace.business.queries import Prospect, RevenueRow
+from marketplace.business.rules import sales_ahead
 from marketplace.identity import actions as identity
 from marketplace.interest.actions import write_counts
 from marketplace.interest.queries import InterestRow, ReasonRow
@@ -80,6 +83,26 @@ async def test_a_look_a_question_a_price_a_reason_and_a_sale_are_counted(stripe:
 def test_steps_are_those_somebody_made_and_the_most_money_first() -> None:
     interest = [InterestRow(code, code, code, seen, 0, 0) for code, seen in (("a", 9), ("b", 1), ("c", 0), ("d", 0))]
     revenue = [RevenueRow("d", "", 2, 500, 100), RevenueRow("b", "", 1, 700, 140)]
-    steps = steps_of(interest, revenue, [ReasonRow("a", "price", 3)])
+    prospects = {"d": Prospect("d", dt.datetime(2026, 3, 1, tzinfo=dt.UTC), 3, 900)}
+    days = dt.date(2026, 1, 1), dt.date(2026, 3, 30)
+    steps = steps_of(interest, revenue, [ReasonRow("a", "price", 3)], prospects, days)
     assert [(row.code, row.bought, row.net_minor) for row in steps] == [("b", 1, 700), ("d", 2, 500), ("a", 0, 0)]
     assert list(steps[2].reasons) == [("price", 3)]
+    low, high = steps[1].ahead
+    assert (low, high) == sales_ahead(2, 30), "of the days on which there was something to sell"
+    assert steps[1].ahead_minor == (250 * low, 250 * high)
+    assert (steps[1].due_releases, steps[1].due_minor) == (3, 900)
+    assert steps[0].ahead == (0, 0), "nothing of it was published"
+
+
+def test_four_in_five_forecasts_hold() -> None:
+    """Rates drawn from the prior's neighbourhood, counts from Poisson's law: of 4,000, at least 78 % are within."""
+    rng = np.random.default_rng(7)
+    held = 0
+    for _ in range(4_000):
+        rate = rng.gamma(2, 3) / 90
+        low, high = sales_ahead(int(rng.poisson(rate * 90)), 90)
+        held += low <= rng.poisson(rate * 30) <= high
+    assert held / 4_000 > 0.78
+    assert sales_ahead(0, 30) == (0, 2)
+    assert sales_ahead(20_000, 365)[0] > 1_500, "large counts are computed in logarithms"
