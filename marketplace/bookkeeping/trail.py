@@ -47,6 +47,7 @@ PAGES: Final = {
     "purpose_named": "/steward/purposes/{}",
     "notice_published": "/steward/purposes/{}",
     "terms_stated": "/steward/terms",
+    "offer_lengths_set": "/steward/offers/{}",
     "offer_made": "/steward/offers/{}",
     "offer_change_planned": "/steward/offers/{}",
     "offer_change_cancelled": "/steward/offers/{}",

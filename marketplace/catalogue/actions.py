@@ -20,6 +20,7 @@ from marketplace.catalogue.queries import (
     find_listed_release,
     find_quote_subject,
     is_reserved,
+    list_lengths,
     list_levels,
     list_priced_offers,
     list_priced_releases,
@@ -184,6 +185,17 @@ async def prices_now(releases: Sequence[rules.PricedRelease], *, now: dt.datetim
     return prices
 
 
+async def prices_by_length(release: rules.PricedRelease, *, now: dt.datetime) -> list[tuple[str, int, PricedQuote]]:
+    """Return the terms, months and today's price of each length that a release is sold for, the shortest first.
+
+    Nothing where there is no choice.
+    """
+    offer, lengths = (await _offers([release.dataset], now)).get(release.dataset), await list_lengths([release.dataset])
+    if offer is None or not lengths:
+        return []
+    return [(one.terms, one.months, _priced(release, one, now)) for one in rules.by_length(offer, lengths)]
+
+
 def _priced(release: rules.PricedRelease, offer: rules.PricedOffer | None, now: dt.datetime) -> PricedQuote:
     if offer is None:
         raise Conflict("This release is not for sale.")
@@ -227,11 +239,12 @@ async def quote(
     level: int = 0,
     is_held: bool = False,
     agreed: Mapping[str, int] | None = None,
+    terms: str = "",
 ) -> uuid.UUID:
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. agreed: what else the
-    amount is of, see `pricing.agreed`. Refuses what is not on sale, more than rules.QUOTES_A_DAY, and to hold price after
+    amount is of, see `pricing.agreed`. terms: others that the offer is sold under, see `lengths`. Refuses what is not on sale, more than rules.QUOTES_A_DAY, and to hold price after
     price of a dataset.
     """
     now = clock.now()
@@ -239,6 +252,11 @@ async def quote(
         return quote_id
     sold = await _on_sale(release, level)
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
+    if offer and terms and terms != offer.terms:
+        found = [one for one in rules.by_length(offer, await list_lengths([sold.dataset])) if one.terms == terms]
+        if not found:
+            raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
+        offer = found[0]
     priced = _priced(sold, offer, now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)

@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.catalogue import rules
-from marketplace.catalogue.queries import SQL, list_priced_offers
+from marketplace.catalogue.queries import SQL, list_lengths, list_priced_offers
 from marketplace.catalogue.rules import PricedRelease
 from marketplace.catalogue.tables import DemandDraw
 from marketplace.database import fetch_rows, select
@@ -162,13 +162,16 @@ class _Compared(NamedTuple):
     """Of each dataset, where there are several."""
     half_life: int
     """In seconds."""
+    lengths: Sequence[rules.Length] = ()
+    """Of licences, besides the offers' own: each is on the menu, too."""
 
     def posted(self, now: dt.datetime) -> list[Item]:
         """Return what is on sale at an instant, with today's demand."""
         return [
             item
             for release in self.releases
-            for item in _items(release, self.levels.get(release.id, ()), self.offers[release.dataset], now)
+            for offer in rules.by_length(self.offers[release.dataset], self.lengths)
+            for item in _items(release, self.levels.get(release.id, ()), offer, now)
         ]
 
 
@@ -184,7 +187,7 @@ async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, in
         levels[level.release].append(level)
     zones = {code: frozenset(await key_zones(code)) for code in codes} if len(codes) > 1 else {}
     half_life = offers[dataset].half_life_days * DAY_SECONDS if dataset in offers else DAY_SECONDS
-    return _Compared(offers, releases, levels, zones, half_life)
+    return _Compared(offers, releases, levels, zones, half_life, await list_lengths(codes))
 
 
 async def _drawn(offers: Sequence[rules.PricedOffer], now: dt.datetime) -> list[rules.PricedOffer]:

@@ -43,6 +43,8 @@ class QuoteForm(Struct):
     level: Annotated[int, Meta(ge=0, le=100)] = 0
     for_thirty_days: str = ""
     """`yes`, or nothing."""
+    terms: str = ""
+    """Of another length, where there is a choice."""
     purpose: str = ""
     """What the figures are for, where the licence asks."""
 
@@ -78,16 +80,20 @@ async def request_quote(
     listing = await queries.get_listing(code)
     try:
         if data.purpose:
-            await state_use(request.user.partner, listing.terms, purpose=data.purpose)
+            known = {one.terms for one in await queries.list_lengths([code])}
+            terms = data.terms if data.terms in known else listing.terms
+            await state_use(request.user.partner, terms, purpose=data.purpose)
         quote = await actions.quote(
             request.user.partner,
             release.id,
             quote_id=data.form_id,
             level=data.level,
             is_held=data.for_thirty_days == "yes",
+            terms=data.terms,
         )
     except (actions.TooManyQuotes, actions.HeldAlready, Invalid, NotAllowed) as refusal:
-        return again("catalogue/ask.html", refusal, listing=listing, release=release, level=data.level)
+        kept = {"level": data.level, "terms": data.terms}
+        return again("catalogue/ask.html", refusal, listing=listing, release=release, **kept)
     return see(f"/quotes/{quote}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from marketplace import clock, object_store
-from marketplace.catalogue.rules import Evidence, PricedOffer, PricedRelease
+from marketplace.catalogue.rules import Evidence, Length, PricedOffer, PricedRelease
 from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
 from marketplace.catalogue.vat import Vat, vat
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
@@ -303,6 +303,11 @@ async def get_counted_by(dataset: str) -> CountedBy:
     row = await fetch_row(CountedBy, select(CountedBy, Dataset).where(Dataset.code == dataset))
     assert row
     return row
+
+
+async def list_lengths(datasets: Sequence[str]) -> list[Length]:
+    """Return the other lengths of licence that some datasets are sold for."""
+    return await fetch_rows(Length, SQL["list_lengths"], list(datasets))
 
 
 async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[PricedOffer]:

@@ -151,6 +151,20 @@ LEFT JOIN demand_draw ON demand_draw.offer = offer.id AND demand_draw.day = ($2:
 WHERE offer.dataset = ANY($1)
   AND offer.withdrawn_at IS NULL;
 
+-- name: list_lengths
+-- For how many months else the open offers of the datasets $1 are sold: terms that differ from their own in that alone.
+SELECT offer.dataset, other.code AS terms, other.months
+FROM offer_length
+JOIN offer ON offer.id = offer_length.offer
+JOIN licence_terms AS own ON own.code = offer.terms
+JOIN licence_terms AS other ON other.code = offer_length.terms
+WHERE offer.dataset = ANY($1)
+  AND offer.withdrawn_at IS NULL
+  AND own.usage_right <> ''
+  AND (other.usage_right, other.purposes, other.countries) = (own.usage_right, own.purposes, own.countries)
+  AND other.months <> own.months
+ORDER BY offer.dataset, other.months;
+
 -- name: find_days_of_latest
 -- How many days, in [1, $2], the latest sealed release of the dataset $1 covers, to the nearest.
 SELECT least(greatest(round(extract(epoch FROM period_to - period_from) / 86400), 1), $2)::integer

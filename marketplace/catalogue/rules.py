@@ -161,6 +161,20 @@ class PricedOffer(Struct, frozen=True):
         return Evidence(self.demand_sales or 0, self.demand_days or 0, self.demand_bids or 0)
 
 
+class Length(Struct, frozen=True):
+    """Terms that a dataset is sold under besides its offer's own, for another number of months."""
+
+    dataset: str
+    terms: str
+    months: int
+
+
+def by_length(offer: PricedOffer, lengths: Iterable[Length]) -> list[PricedOffer]:
+    """Return an offer under each of the terms it is sold under, the shortest first; lengths: of any datasets."""
+    others = [replace(offer, terms=one.terms, months=one.months) for one in lengths if one.dataset == offer.dataset]
+    return sorted([offer, *others], key=lambda one: one.months)
+
+
 def logged_price(offer: PricedOffer, day: str) -> dict[str, str | int]:
     """Return what the log has of an offer's price on a day: all that it depends on beside the release."""
     assert offer.demand_basis_points is not None, "the day's multiplier is drawn before"

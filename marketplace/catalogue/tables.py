@@ -83,6 +83,16 @@ class Offer(Table, db=DB, tablename="offer"):
     worth_is_of_some_days = Check("worth_days BETWEEN 1 AND 366")
 
 
+class OfferLength(Table, db=DB, tablename="offer_length"):
+    """Licence terms that an offer is sold under besides its own: the same for another number of months."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
+    terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
+    each_length_once = Unique([offer, terms])
+
+
 class OfferChange(Table, db=DB, tablename="offer_change"):
     """What an offer is to be from an instant on, planned by a steward; a job makes the change, or says why it cannot."""
 

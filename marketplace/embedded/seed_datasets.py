@@ -28,6 +28,10 @@ NIGHTS: Final = "lyon-nights"
 GRENOBLE_BY_DAY: Final = "grenoble-presence-day"
 GRENOBLE_BY_HOUR: Final = "grenoble-presence-hour"
 TERMS: Final = "standard-1"
+LENGTHS: Final = {"standard-1-short": 3, "standard-1-long": 36}
+"""The same terms for another number of months."""
+BY_LENGTH: Final = (BY_HOUR, FLOWS, NIGHTS)
+"""What is sold for these lengths too."""
 DISTRICT_TABLE: Final = "lyon-districts"
 MICRO: Final = 1_000_000
 
@@ -168,7 +172,11 @@ async def offer_datasets() -> None:
     steward = await get_staff(STEWARD)
     await define_zones(DISTRICT_TABLE, districts(), by=steward.name)
     await stewardship.state_terms(steward, TERMS, Policy("publish", 12))
+    for code, months in LENGTHS.items():
+        await stewardship.state_terms(steward, code, Policy("publish", months))
     for one in DATASETS:
         await datasets.define(terms_of(one))
         offer = StatedOffer(TERMS, one.full_worth_minor, one.worth_days, one.floor_minor, one.cap_minor)
         await stewardship.make_offer(steward, one.code, offer)
+        if one.code in BY_LENGTH:
+            await stewardship.set_lengths(steward, one.code, list(LENGTHS))

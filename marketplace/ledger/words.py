@@ -49,6 +49,7 @@ HEADINGS = {
     "purpose_named": "Purpose named for programs",
     "notice_published": "Notice published",
     "terms_stated": "Licence terms stated",
+    "offer_lengths_set": "Lengths of licence of an offer set",
     "offer_made": "Offer made or changed",
     "offer_withdrawn": "Offer withdrawn",
     "private_offer_made": "Offer to one partner made",

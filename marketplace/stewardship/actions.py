@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 
 from marketplace.audit_trail.actions import note_action
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue import offers
+from marketplace.catalogue import lengths, offers
 from marketplace.consent import actions as consent
 from marketplace.database import transaction
 from marketplace.licensing.policies import five_lines
@@ -17,6 +17,7 @@ from marketplace.stewardship.queries import get_shelf
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
+    from collections.abc import Sequence
 
     from marketplace.catalogue.rules import StatedOffer
     from marketplace.identity.actors import Actor
@@ -90,6 +91,13 @@ async def make_offer(who: Actor, dataset: str, stated: StatedOffer) -> None:
             cap_minor=stated.cap_minor,
         )
         await note_action(who, "offer_made", dataset, before=asdict(before) if before else None, after=asdict(stated))
+
+
+async def set_lengths(who: Actor, dataset: str, terms: Sequence[str]) -> None:
+    """Sell a dataset under these terms too, which differ from its offer's in their months alone."""
+    async with transaction():
+        await lengths.set_lengths(dataset, terms)
+        await note_action(who, "offer_lengths_set", dataset, after={"terms": sorted(set(terms))})
 
 
 async def plan_offer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.catalogue import offers, rules
 from marketplace.catalogue.actions import prices_now
-from marketplace.catalogue.queries import list_priced_releases
+from marketplace.catalogue.queries import list_lengths, list_priced_releases
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
@@ -56,6 +57,13 @@ class OfferForm(Struct):
     cap: str
     starts_on: str = ""
     step: str = "look"
+
+
+class LengthsForm(Struct):
+    """The other terms that a dataset is sold under: their codes, separated by commas."""
+
+    form_id: uuid.UUID
+    lengths: str = ""
 
 
 class EmptyForm(Struct):
@@ -107,6 +115,20 @@ async def make_offer(
         "evidence": rules.NOTHING_LEARNT,
     }
     return page("stewardship/offer.html", error="", form=form, looked=looked, **await _shown(row))
+
+
+@post("/steward/offers/{code:str}/lengths", guards=[steward], opt=expect("steward", stranger=200))
+async def set_lengths(
+    code: FromPath[str], data: Annotated[LengthsForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
+) -> Redirect | Template:
+    """Sell a dataset for other lengths too."""
+    row = await queries.get_shelf(code)
+    try:
+        await actions.set_lengths(request.user, code, [one for one in re.split(r"[\s,;]+", data.lengths) if one])
+    except Refusal as refusal:
+        form = _typed(row) | {"lengths": data.lengths}
+        return again("stewardship/offer.html", refusal, form=form, looked=None, **await _shown(row))
+    return see(f"/steward/offers/{code}")
 
 
 @get("/steward/offers/{code:str}/withdraw", guards=[steward], opt=expect("steward", stranger=200))
@@ -193,6 +215,7 @@ async def _shown(row: ShelfRow) -> dict[str, Any]:
         "row": row,
         "priced": prices.get(row.release) if row.release else None,
         "term_choices": [(one.code, one.code) for one in await queries.list_terms()],
+        "lengths": await list_lengths([row.code]) if row.is_open else [],
         "changes": changes,
         "why": {change.id: _why(change) for change in changes},
         "tomorrow": local_day(clock.now(), row.time_zone) + dt.timedelta(days=1),
@@ -225,4 +248,4 @@ def _cell_day_micro(stated: rules.StatedOffer, foreseen: Foreseen) -> int | None
     return round(stated.full_worth_minor * MICRO_A_CENT / stated.worth_days / max(figures_a_day, 1))
 
 
-ROUTES = [list_offers, show_offer, make_offer, ask_to_withdraw, withdraw, cancel_change]
+ROUTES = [list_offers, show_offer, make_offer, set_lengths, ask_to_withdraw, withdraw, cancel_change]

@@ -144,6 +144,7 @@ async def dataset(
         columns=meanings,
         described=Markup(schema_org.described(listing, shown, meanings, **_said_by())),  # noqa: S704 (no `<` in it)
         later=_later(priced),
+        lengths=await catalogue_actions.prices_by_length(shown, now=clock.now()) if priced else [],
         holding_of=holding_of,
         releases=await catalogue_queries.list_listed_releases(code, number),
         notices=await list_notices(shown.id),

@@ -1,0 +1,46 @@
+"""For how many months a dataset's licence may be bought besides its offer's own, each priced by its length."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.catalogue import menu
+from marketplace.catalogue.queries import list_lengths
+from marketplace.catalogue.tables import LicenceTerms, Offer, OfferLength
+from marketplace.database import fetch_scalar, transaction
+from marketplace.errors import Conflict, Invalid
+from marketplace.locks import lock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_LENGTHS = 5
+
+
+async def set_lengths(dataset: str, terms: Sequence[str]) -> None:
+    """Sell a dataset under these terms too, and under no others besides its own; quotes signed before stay.
+
+    Refuses a dataset that is not on sale, terms that differ from the offer's in more than their months, and a menu on
+    which something could be had for less by buying other things.
+    """
+    chosen, now = sorted(set(terms)), clock.now()
+    if len(chosen) > MOST_LENGTHS:
+        raise Invalid("Choose {most} lengths at most.", most=MOST_LENGTHS, field="lengths")
+    async with transaction():
+        await lock("offers")
+        query = Offer.select(Offer.id).where(Offer.dataset == dataset, Offer.withdrawn_at.is_null())
+        offer = await fetch_scalar(uuid.UUID, query)
+        if offer is None:
+            raise Conflict("This dataset is not on sale.")
+        await OfferLength.delete().where(OfferLength.offer == offer)
+        fit = await LicenceTerms.count().where(LicenceTerms.code.is_in(chosen or [""])) == len(chosen)
+        if fit and chosen:
+            await OfferLength.insert(*(OfferLength(id=uuid.uuid4(), offer=offer, terms=code) for code in chosen))
+            fit = sorted(one.terms for one in await list_lengths([dataset])) == chosen
+        if not fit:
+            raise Invalid(
+                "Other lengths are terms that differ from the offer's in their months alone.", field="lengths"
+            )
+        await menu.audit(dataset, now)
