@@ -92,7 +92,7 @@ def forecast(balances: Mapping[str, int]) -> list[Coming]:
 def sales_ahead(sales: int, days: int, ahead: int = AHEAD_DAYS) -> tuple[int, int]:
     """Return the least and the most sales of the next `ahead` days, with a chance of four in five of lying between.
 
-    sales: of `days` days, at least 1. Sales are taken to come one by one, at a rate that nothing else is known of: the
+    sales: of `days` days, at least 1. Sales are thought to come one by one, at a rate that nothing else is known of: the
     count to come is then negative binomial (Gamma-Poisson under Jeffreys' prior). A dataset that had none is so given an
     interval, too, and one of a few is given a wide one.
     """

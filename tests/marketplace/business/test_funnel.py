@@ -98,11 +98,11 @@ def test_steps_are_those_somebody_made_and_the_most_money_first() -> None:
 def test_four_in_five_forecasts_hold() -> None:
     """Rates drawn from the prior's neighbourhood, counts from Poisson's law: of 4,000, at least 78 % are within."""
     rng = np.random.default_rng(7)
-    held = 0
+    within = 0
     for _ in range(4_000):
         rate = rng.gamma(2, 3) / 90
         low, high = sales_ahead(int(rng.poisson(rate * 90)), 90)
-        held += low <= rng.poisson(rate * 30) <= high
-    assert held / 4_000 > 0.78
+        within += low <= rng.poisson(rate * 30) <= high
+    assert within / 4_000 > 0.78
     assert sales_ahead(0, 30) == (0, 2)
     assert sales_ahead(20_000, 365)[0] > 1_500, "large counts are computed in logarithms"
