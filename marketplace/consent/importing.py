@@ -1,6 +1,6 @@
 """Recording what the operator collected, millions of words at once: all of them or, where one is wrong, none.
 
-Rows are copied into a table of the transaction, compared there with lines, purposes and notices, and recorded in one
+Rows are copied into a table of the transaction, compared there with lines, purposes and notices, and recorded by one
 statement. A word that is recorded already, with its line, purpose, notice, instant and channel, is not recorded again.
 """
 
@@ -41,6 +41,8 @@ SENTENCES = {
     "twice": "{file}, row {row} contradicts another row: one line, purpose and instant, given and withdrawn.",
 }
 """What can be wrong with a row that is well formed."""
+SORTED_IN_MEMORY: Final = "64MB"
+"""What PostgreSQL may use of memory for each step of comparing words."""
 MORE: Final = " {more} more rows are wrong."
 
 
@@ -81,18 +83,18 @@ async def record_words(
         await lock("record words")
         await execute(SQL["stage_words"])
         await execute(SQL["stage_faulty_words"])
-        await execute(SQL["stage_new_words"])
+        await execute(SQL["stage_counted_words"])
+        await execute(f"SET LOCAL work_mem = '{SORTED_IN_MEMORY}'")
         async for batch in batches:
             await copy_columns("said", batch)
             rows += len(batch["row_number"])
         await execute("ANALYZE said")
         if await execute_long(SQL["find_faulty_words"], list(purposes), now, BROUGHT.index(CONTRACT) + 1):
             await _refuse_first(files)
-        await execute_long(SQL["find_new_words"], list(purposes), list(BROUGHT))
-        counts = await fetch_row(Counts, SQL["count_new_words"]) or counts
         narrowed = await fetch_scalar(bool, "SELECT EXISTS (SELECT FROM consent_record WHERE covers IS NOT NULL)")
-        await execute_long(SQL["record_new_words"], narrowed)
-        await execute("DROP TABLE said, faulty, new_word")
+        await execute_long(SQL["record_new_words"], list(purposes), list(BROUGHT), narrowed)
+        counts = await fetch_row(Counts, "SELECT given, withdrawn FROM counted") or counts
+        await execute("DROP TABLE said, faulty, counted")
         if counts.given or counts.withdrawn:
             new = {"files": len(files), "given": counts.given, "withdrawn": counts.withdrawn}
             await note_action(None, "consents_imported", files[0].rpartition("/")[2] if files else "", after=new)

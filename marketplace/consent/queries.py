@@ -86,6 +86,12 @@ class NoticeVersion(Struct, frozen=True):
     asks_anew: bool
 
 
+class AskedAnew(Struct, frozen=True):
+    """A purpose that was asked for anew."""
+
+    purpose: str
+
+
 class ReceiptRow(Struct, frozen=True):
     """A receipt as a list shows it."""
 
@@ -130,6 +136,12 @@ async def list_notices(purpose: str) -> list[NoticeVersion]:
 async def list_choices(subscriber: int) -> list[ChoiceRow]:
     """Return every purpose that a subscriber can consent to, and whether they do."""
     return await fetch_rows(ChoiceRow, SQL["list_choices"], subscriber)
+
+
+async def list_asked_anew_since(instant: dt.datetime) -> set[str]:
+    """Return the purposes of which a notice that asks anew was published after an instant."""
+    asked = "SELECT purpose FROM notice WHERE asks_anew AND published_at > $1"
+    return {row.purpose for row in await fetch_rows(AskedAnew, asked, instant)}
 
 
 async def list_receipts(subscriber: int, page: int = 1) -> Paged[ReceiptRow]:

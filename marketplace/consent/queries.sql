@@ -121,6 +121,7 @@ SELECT
         SELECT covers
         FROM consent_record
         WHERE consent_record.purpose = purpose.code AND consent_record.subscriber = $1 AND covers IS NOT NULL
+          AND at > {left}
         ORDER BY at DESC, id DESC
         LIMIT 1
     ) AS covers,
@@ -213,10 +214,10 @@ WHERE given AND covers IS NOT NULL
 ORDER BY subscriber;
 
 -- name: find_last_covers
--- What the last narrowed consent of the subscriber $1 to the purpose $2 by $3 covers.
+-- What the last narrowed consent of the holder of the line $1 to the purpose $2 by $3 covers.
 SELECT covers
 FROM consent_record
-WHERE subscriber = $1 AND purpose = $2 AND at <= $3 AND covers IS NOT NULL
+WHERE subscriber = $1 AND purpose = $2 AND at <= $3 AND covers IS NOT NULL AND at > {left}
 ORDER BY at DESC, id DESC
 LIMIT 1;
 
@@ -265,24 +266,29 @@ CREATE TEMPORARY TABLE said (
 -- Makes the table `faulty` of the staged words that cannot be recorded, with why.
 CREATE TEMPORARY TABLE faulty (file_number BIGINT, row_number BIGINT, fault TEXT);
 
--- name: stage_new_words
--- Makes the table `new_word` of the staged words that are not recorded yet.
-CREATE TEMPORARY TABLE new_word (
-    subscriber BIGINT,
-    purpose TEXT,
-    notice UUID,
-    given BOOLEAN,
-    at TIMESTAMPTZ,
-    channel TEXT
-);
+-- name: stage_counted_words
+-- Makes the table `counted` of how many words were recorded, by kind.
+CREATE TEMPORARY TABLE counted (given BIGINT, withdrawn BIGINT);
 
 -- fragment: said_words
--- The staged words (`importing.COLUMNS`), each with what there is of its purpose, of the codes $1, notice and line.
+-- The staged words (`importing.COLUMNS`), each with what there is of its purpose, of the codes $1, and of its notice,
+-- with when a later one asked anew: looked up once a notice, for there are few notices and millions of words.
 FROM (SELECT *, 'epoch'::timestamptz + at_us * interval '1 microsecond' AS at FROM said) AS word
 LEFT JOIN unnest($1::text[]) WITH ORDINALITY AS named (code, number) ON named.number = word.purpose
-LEFT JOIN notice ON notice.purpose = named.code AND notice.version = word.version
-LEFT JOIN subscriber ON subscriber.reference = word.reference
-LEFT JOIN line_kind ON line_kind.subscriber = word.reference
+LEFT JOIN (
+    SELECT
+        id,
+        purpose,
+        version,
+        published_at,
+        (
+            SELECT min(published_at)
+            FROM notice AS later
+            WHERE later.purpose = notice.purpose AND later.version > notice.version AND later.asks_anew
+        ) AS replaced_at
+    FROM notice
+    OFFSET 0
+) AS notice ON notice.purpose = named.code AND notice.version = word.version
 
 -- name: find_faulty_words
 -- Puts the staged words that cannot be recorded into `faulty`, with why. $1 purposes, $2 now in microseconds,
@@ -302,26 +308,22 @@ FROM (
             WHEN given = 1 AND gone_at <= word.at THEN 'ended'
             WHEN given = 1 AND (line_kind.kind = 'child' OR (line_kind.kind <> 'child' AND word.channel = $3))
                 THEN 'kind'
-            WHEN given = 1 AND EXISTS (
-                SELECT
-                FROM notice AS later
-                WHERE later.purpose = named.code
-                  AND later.version > word.version
-                  AND later.asks_anew
-                  AND later.published_at <= word.at
-            ) THEN 'outdated'
+            WHEN given = 1 AND notice.replaced_at <= word.at THEN 'outdated'
         END AS fault
     {said_words}
+    LEFT JOIN subscriber ON subscriber.reference = word.reference
+    LEFT JOIN line_kind ON line_kind.subscriber = word.reference
 ) AS judged
 WHERE fault IS NOT NULL
 UNION ALL
 SELECT file_number, row_number, 'twice'
-FROM (
-    SELECT file_number, row_number, min(given) OVER of_one AS least, max(given) OVER of_one AS most
-    FROM said
-    WINDOW of_one AS (PARTITION BY reference, purpose, at_us)
-) AS both_ways
-WHERE least < most;
+FROM said
+JOIN (
+    SELECT DISTINCT gave.reference, gave.purpose, gave.at_us
+    FROM said AS gave
+    JOIN said AS withdrew USING (reference, purpose, at_us)
+    WHERE gave.given = 1 AND withdrew.given = 0
+) AS both_ways USING (reference, purpose, at_us);
 
 -- name: get_first_faulty_word
 -- The first of the faulty words, and how many there are.
@@ -330,54 +332,69 @@ FROM faulty
 ORDER BY file_number, row_number, fault
 LIMIT 1;
 
--- name: find_new_words
--- Puts the staged words that are not recorded yet into `new_word`, each once. $1 purposes, $2 channels.
-INSERT INTO new_word (subscriber, purpose, notice, given, at, channel)
-SELECT said_once.reference, said_once.code, said_once.id, said_once.given, said_once.at, said_once.channel
-FROM (
-    SELECT DISTINCT word.reference, named.code, notice.id, word.given = 1 AS given, word.at, place.code AS channel
-    {said_words}
-    LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS place (code, number) ON place.number = word.channel
-) AS said_once
-WHERE NOT EXISTS (
-    SELECT
-    FROM consent_record AS known
-    WHERE known.subscriber = said_once.reference
-      AND known.purpose = said_once.code
-      AND known.at = said_once.at
-      AND known.given = said_once.given
-      AND known.notice = said_once.id
-      AND known.channel = said_once.channel
-);
-
--- name: count_new_words
--- How many of the new words give consent, and how many withdraw it.
-SELECT count(*) FILTER (WHERE given) AS given, count(*) FILTER (WHERE NOT given) AS withdrawn
-FROM new_word;
-
 -- name: record_new_words
--- Records the new words, each with a receipt, hashed from a secret that is drawn once and kept nowhere.
--- A person who narrowed a purpose stays as narrow: a list says nothing of switches. $1: whether anybody ever did.
-INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt, channel, covers)
-SELECT
-    subscriber,
-    purpose,
-    notice,
-    given,
-    at,
-    encode(substring(sha256(secret.drawn || int8send(number)) FROM 1 FOR 16), 'hex')::uuid,
-    channel,
-    narrowed.covers
-FROM (SELECT *, row_number() OVER (ORDER BY at, subscriber) AS number FROM new_word) AS new_word
-CROSS JOIN (SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS drawn OFFSET 0) AS secret
-LEFT JOIN LATERAL (
-    SELECT covers
-    FROM consent_record AS earlier
-    WHERE earlier.purpose = new_word.purpose
-      AND earlier.subscriber = new_word.subscriber
-      AND earlier.at <= new_word.at
-      AND earlier.covers IS NOT NULL
-    ORDER BY earlier.at DESC, earlier.id DESC
-    LIMIT 1
-) AS narrowed ON new_word.given AND $1
-ORDER BY number;
+-- Records the staged words that are not recorded yet, each once, in the order of two of the indexes; `counted` then has
+-- how many. $1 purposes, $2 channels, $3 whether anybody ever narrowed a purpose: who did stays as narrow, for a list
+-- says nothing of switches. Receipts are hashed from a secret that is drawn once and kept nowhere; those of one list
+-- begin alike, so that they fill pages of their index of their own.
+WITH recorded AS (
+    INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt, channel, covers)
+    SELECT
+        word.reference,
+        word.code,
+        word.id,
+        word.given,
+        word.at,
+        encode(drawn.prefix || substring(sha256(drawn.secret || int8send(word.number)) FROM 1 FOR 10), 'hex')::uuid,
+        word.channel,
+        narrowed.covers
+    FROM (
+        SELECT *, row_number() OVER (ORDER BY purpose, reference, at) AS number
+        FROM (
+            SELECT DISTINCT
+                word.purpose,
+                word.reference,
+                word.at,
+                named.code,
+                notice.id,
+                word.given = 1 AS given,
+                place.code AS channel
+            {said_words}
+            LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS place (code, number) ON place.number = word.channel
+        ) AS said_once
+        WHERE NOT EXISTS (
+            SELECT
+            FROM consent_record AS known
+            WHERE known.subscriber = said_once.reference
+              AND known.purpose = said_once.code
+              AND known.at = said_once.at
+              AND known.given = said_once.given
+              AND known.notice = said_once.id
+              AND known.channel = said_once.channel
+        )
+    ) AS word
+    CROSS JOIN (
+        SELECT
+            uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS secret,
+            substring(uuid_send(gen_random_uuid()) FROM 1 FOR 6) AS prefix
+        OFFSET 0
+    ) AS drawn
+    LEFT JOIN LATERAL (
+        SELECT covers
+        FROM consent_record AS earlier
+        WHERE earlier.purpose = word.code
+          AND earlier.subscriber = word.reference
+          AND earlier.at <= word.at
+          AND earlier.covers IS NOT NULL
+          AND earlier.at > coalesce(
+              (SELECT erased_at FROM subscriber WHERE reference = word.reference), '-infinity'
+          )
+        ORDER BY earlier.at DESC, earlier.id DESC
+        LIMIT 1
+    ) AS narrowed ON word.given AND $3
+    ORDER BY word.purpose, word.reference, word.at
+    RETURNING given
+)
+INSERT INTO counted (given, withdrawn)
+SELECT count(*) FILTER (WHERE given), count(*) FILTER (WHERE NOT given)
+FROM recorded;

@@ -46,8 +46,8 @@ KINDS: Final = {
         en="This line is a child’s, of less than 15 years: nobody can consent for it, and nothing of it is counted.",
     ),
     "business": Words(
-        fr="Cette ligne est celle d’une entreprise : c’est la personne qui la porte qui consent, ici ou dans l’application, jamais le contrat.",
-        en="This is a business line: who carries it consents, here or in the app, and never the contract.",
+        fr="Cette ligne est celle d’une entreprise : c’est la personne qui l’utilise qui consent, ici ou dans l’application ; le contrat ne vaut pas consentement.",
+        en="This is a business line: the person who uses it consents, here or in the app, and never the contract.",
     ),
     "shared": Words(
         fr="Plusieurs personnes se servent de cette ligne : consentez seulement si toutes sont d’accord. Le contrat ne suffit pas.",

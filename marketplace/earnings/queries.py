@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from marketplace import clock
 from marketplace.contributions.queries import find_contributions
@@ -63,6 +63,9 @@ class MonthRow(Struct, frozen=True):
     released_micro: int
     cancelled_micro: int
     paid_micro: int
+    """All that left the balance, to a bank or otherwise."""
+    rewarded_micro: int
+    """What of it went to the phone bill, to an association or into a benefit."""
 
 
 class YearRow(Struct, frozen=True):
@@ -183,9 +186,9 @@ async def list_months(subscriber: int, year: int | None = None, mine: Mine | Non
     months = {row.month: row for row in stored}
     for one in [year] if year else _recent_years() | {month.year for month in months}:
         for month, (earned, cancelled) in (await mine.in_year(one)).by_month().items():
-            row = months.get(month, MonthRow(month, 0, 0, 0, 0))
-            months[month] = MonthRow(
-                month, row.earned_micro + earned, row.released_micro, row.cancelled_micro + cancelled, row.paid_micro
+            row = months.get(month, MonthRow(month, 0, 0, 0, 0, 0))
+            months[month] = replace(
+                row, earned_micro=row.earned_micro + earned, cancelled_micro=row.cancelled_micro + cancelled
             )
     return [months[month] for month in sorted(months, reverse=True)[:MONTHS_SHOWN]]
 

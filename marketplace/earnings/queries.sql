@@ -187,8 +187,7 @@ ORDER BY ends_at DESC, contributor_term.id
 LIMIT 50;
 
 -- name: get_payable
--- What is the subscriber $1's and not paid out, in micro-euros, of what moved before $2, or of everything where it is
--- null.
+-- What is the subscriber $1's and not paid out, in micro-euros, of what moved before $2, or (null) of everything.
 SELECT coalesce(sum(payable_micro), 0)::bigint AS payable_micro
 FROM payable_movements() AS moved
 WHERE moved.subscriber = $1 AND ($2::timestamptz IS NULL OR run IN (SELECT id FROM share_run WHERE at < $2));
@@ -256,7 +255,8 @@ SELECT
     coalesce(sum(held_micro) FILTER (WHERE kind = 'hold'), 0)::bigint AS earned_micro,
     coalesce(sum(payable_micro) FILTER (WHERE kind = 'release'), 0)::bigint AS released_micro,
     coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro,
-    coalesce(-sum(payable_micro) FILTER (WHERE kind ~ '^(payout|reward)'), 0)::bigint AS paid_micro
+    coalesce(-sum(payable_micro) FILTER (WHERE kind ~ '^(payout|reward)'), 0)::bigint AS paid_micro,
+    coalesce(-sum(payable_micro) FILTER (WHERE kind ~ '^reward'), 0)::bigint AS rewarded_micro
 FROM {moved_for_one} AS moved
 JOIN share_run ON share_run.id = moved.run
 WHERE $2::int IS NULL OR extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris') = $2

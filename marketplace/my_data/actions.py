@@ -8,9 +8,13 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
+from marketplace.consent import actions as consent
+from marketplace.consent.actions import state_kind
+from marketplace.consent.queries import get_kind, list_choices
 from marketplace.database import transaction
 from marketplace.errors import Invalid
 from marketplace.local_time import midnight
+from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import consent_changed_elsewhere
 from marketplace.messages.rules import Recipient
@@ -30,19 +34,23 @@ if TYPE_CHECKING:
     from marketplace.switches.rules import Scope
 
 REASON = "its holder deletes this period"
+EARLIEST_DAY, LATEST_DAY = dt.date(2000, 1, 1), dt.date(2199, 12, 31)
+"""Nothing was counted before the one, and nothing will be after the other."""
 ZONE = "Europe/Paris"
 """Whose days people write."""
 
 
-async def delete_days(line: int, first: dt.date, last: dt.date) -> list[HeldPeriod]:
+async def delete_days(line: int, first: dt.date, last: dt.date, *, by: str = "subscriber") -> list[HeldPeriod]:
     """Ask that a line's events of these days, both included, be removed; return the past releases that hold some of them.
 
+    by: who asks: the subscriber, or the operator for them.
     They are gone before the next build counts anything; releases that are sealed stay as they are.
     """
     if last < first:
         raise Invalid("The last day is before the first one.", field="last")
+    first, last = (min(max(day, EARLIEST_DAY), LATEST_DAY) for day in (first, last))
     starts_at, ends_at = midnight(first, ZONE), min(midnight(last + dt.timedelta(days=1), ZONE), clock.now())
-    await ask(starts_at, ends_at, subscriber=line, reason=REASON, by="subscriber")
+    await ask(starts_at, ends_at, subscriber=line, reason=REASON, by=by)
     return await list_holding(line, starts_at, ends_at)
 
 
@@ -56,10 +64,11 @@ async def choose_elsewhere(
     return receipt
 
 
-async def pause_elsewhere(line: int, request: uuid.UUID, *, goes_on: bool) -> int:
+async def pause_elsewhere(line: int, request: uuid.UUID, *, goes_on: bool, channel: str) -> int:
     """Pause everything of a line, or go on, for somebody who said so to the operator; return how many purposes it changed."""
+    word = switches.resume if goes_on else switches.pause
     async with transaction():
-        changed = await (switches.resume(line) if goes_on else switches.pause(line, request))
+        changed = await word(line, request, channel=channel)
         if changed:
             await _notify(request, line)
     return changed
@@ -68,9 +77,30 @@ async def pause_elsewhere(line: int, request: uuid.UUID, *, goes_on: bool) -> in
 async def delete_elsewhere(line: int, first: dt.date, last: dt.date, request: uuid.UUID) -> list[HeldPeriod]:
     """Delete days as `delete_days` does, for somebody who said so to the operator."""
     async with transaction():
-        holding = await delete_days(line, first, last)
+        holding = await delete_days(line, first, last, by="operator")
         await _notify(request, line)
     return holding
+
+
+async def state_kind_elsewhere(line: int, kind: str | None, request: uuid.UUID) -> None:
+    """State what kind of line this is; its holder gets a message where that changes who may consent for it."""
+    async with transaction():
+        before = await get_kind(line)
+        await state_kind(line, kind)
+        if kind != before:
+            await _notify(request, line)
+
+
+async def withdraw_by_link(line: int, purpose: str, form: uuid.UUID) -> None:
+    """Withdraw for who has a receipt's link; the holder gets a message, for a link can be in other hands.
+
+    What is withdrawn already is not withdrawn again, so that nobody is sent messages without end.
+    """
+    async with transaction():
+        await lock(f"receipt's link {line}")
+        if any(choice.given for choice in await list_choices(line) if choice.code == purpose):
+            await consent.withdraw(line, purpose, receipt=form)
+            await _notify(form, line)
 
 
 async def _notify(request: uuid.UUID, line: int) -> None:

@@ -15,7 +15,6 @@ from litestar import get, put
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import Meta, Struct
 
-from marketplace.consent.actions import state_kind
 from marketplace.consent.queries import get_kind, get_token, list_choices
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.guards import expect
@@ -31,9 +30,6 @@ from marketplace.switches.rules import PRESETS, SECTORS, SOURCES, Scope, read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EARLIEST_DAY: Final = dt.date(2000, 1, 1)
-LATEST_DAY: Final = dt.date(2199, 12, 31)
-"""Nothing was counted before the one, and nothing will be after the other."""
 Channel = Literal["app", "site", "shop", "call_centre", "letter"]
 THEMSELVES: Final = frozenset({"app", "site"})
 """Channels in which nobody of the operator's speaks for the person."""
@@ -57,6 +53,8 @@ class PausedElsewhere(Struct, forbid_unknown_fields=True):
 
     reference: Reference
     word: Literal["pause", "resume"]
+    channel: Channel | None = None
+    """Where the person said so; none: in the app where their token comes with it, else to the call centre."""
 
 
 class DaysElsewhere(Struct, forbid_unknown_fields=True):
@@ -136,9 +134,13 @@ async def record_choices(
 async def record_pause(
     request_id: FromPath[uuid.UUID], data: JSONBody[PausedElsewhere], person: PersonsToken = None
 ) -> dict[str, Any]:
-    """Pause everything of a line, or go on; the answer says from or to how many purposes."""
-    await _check(person, data.reference)
-    purposes = await actions.pause_elsewhere(data.reference, request_id, goes_on=data.word == "resume")
+    """Pause everything of a line, or go on; the answer says from or to how many purposes.
+
+    To go on from the app or the site needs the person's token, as choosing there does: it gives consent again.
+    """
+    channel, goes_on = data.channel or ("app" if person else "call_centre"), data.word == "resume"
+    await _check(person, data.reference, needed=goes_on and channel in THEMSELVES)
+    purposes = await actions.pause_elsewhere(data.reference, request_id, goes_on=goes_on, channel=channel)
     return {"purposes": purposes, "is_paused": await find_pause(data.reference) is not None}
 
 
@@ -153,9 +155,8 @@ async def record_deletion(
 ) -> dict[str, Any]:
     """Delete days of a line, before the next build; the answer names the past releases that hold some of them."""
     await _check(person, data.reference)
-    first, last = (min(max(day, EARLIEST_DAY), LATEST_DAY) for day in (data.first_day, data.last_day))
     with _as_conflict():
-        holding = await actions.delete_elsewhere(data.reference, first, last, request_id)
+        holding = await actions.delete_elsewhere(data.reference, data.first_day, data.last_day, request_id)
     return {"past_releases": holding}
 
 
@@ -167,7 +168,7 @@ async def record_deletion(
 )
 async def record_kind(request_id: FromPath[uuid.UUID], data: JSONBody[KindStated]) -> dict[str, Any]:
     """State that a line is a child's, a business's or shared by several people."""
-    await state_kind(data.reference, data.kind)
+    await actions.state_kind_elsewhere(data.reference, data.kind, request_id)
     return {"request": request_id, "reference": data.reference, "kind": await get_kind(data.reference)}
 
 

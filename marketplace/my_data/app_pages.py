@@ -79,7 +79,7 @@ async def app_choice(
     """Record one click, with the app as its channel, and send the person a message."""
     line = line_of_page(token)
     if data.word in {"pause", "resume"}:
-        await actions.pause_elsewhere(line, data.form_id, goes_on=data.word == "resume")
+        await actions.pause_elsewhere(line, data.form_id, goes_on=data.word == "resume", channel=CHANNEL)
     else:
         choice = await switch_forms.get_choice(line, data.purpose)
         scope = PRESETS[data.word][1] if data.word in PRESETS else Scope()

@@ -12,12 +12,12 @@ from litestar.params import Body, FromPath
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace.consent import actions as consent
 from marketplace.consent.queries import get_receipt, list_choices
 from marketplace.consent.receipt_formats import key_set
 from marketplace.errors import NotFound
 from marketplace.identity.guards import expect
 from marketplace.messages.links import link_token
+from marketplace.my_data.actions import withdraw_by_link as withdraw
 from marketplace.settings import settings
 from marketplace.web.pages import page
 
@@ -29,9 +29,10 @@ class LinkForm(Struct):
 
 
 async def _shown(receipt: uuid.UUID, token: str) -> Template:
-    if not hmac.compare_digest(link_token("consent receipt", receipt), token):
+    if not hmac.compare_digest(link_token("consent receipt", receipt).encode(), token.encode()):
         raise NotFound("There is no such consent receipt.")
     row = await get_receipt(receipt)
+    await get_receipt(receipt, row.subscriber)  # a former holder's link ended with them
     given = {choice.code: choice.given for choice in await list_choices(row.subscriber)}
     return page("my_data/link.html", receipt=row, token=token, is_given=given.get(row.purpose, False))
 
@@ -51,7 +52,7 @@ async def withdraw_by_link(
     """Withdraw from the purpose of a receipt, once a form."""
     await _shown(number, token)
     row = await get_receipt(number)
-    await consent.withdraw(row.subscriber, row.purpose, receipt=data.form_id)
+    await withdraw(row.subscriber, row.purpose, data.form_id)
     return await _shown(number, token)
 
 

@@ -107,9 +107,9 @@ async def pause(request: Asked, data: Annotated[OneButton, Filled]) -> Redirect:
 
 
 @post("/my-data/resume", guards=[subscriber], opt=expect("subscriber"), status_code=303)
-async def resume(request: Asked, data: Annotated[OneButton, Filled]) -> Redirect:  # noqa: ARG001 (a form's token)
+async def resume(request: Asked, data: Annotated[OneButton, Filled]) -> Redirect:
     """Give again what the pause withdrew."""
-    await switches.resume(line_of(request))
+    await switches.resume(line_of(request), data.form_id)
     return see("/my-data")
 
 

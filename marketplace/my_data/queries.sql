@@ -36,14 +36,15 @@ ORDER BY zone
 LIMIT 2000;
 
 -- name: list_maps_to_make
--- The maps that were asked for after $1 and are not made yet, with when another holder of the line left.
-SELECT
-    own_map.id,
-    own_map.subscriber,
-    own_map.public_key,
-    coalesce(subscriber.erased_at, 'epoch') AS since
-FROM own_map
-JOIN subscriber ON subscriber.reference = own_map.subscriber
-WHERE sealed IS NULL AND asked_at > $1
-ORDER BY asked_at
+-- The maps that were asked for after $1 and are not made yet, with when another holder of the line left: of each person
+-- the one asked for last, so that nobody is kept waiting by who asks a thousand times.
+SELECT last.id, last.subscriber, last.public_key, coalesce(subscriber.erased_at, 'epoch') AS since
+FROM (
+    SELECT DISTINCT ON (person) id, subscriber, public_key, asked_at
+    FROM own_map
+    WHERE sealed IS NULL AND asked_at > $1
+    ORDER BY person, asked_at DESC
+) AS last
+JOIN subscriber ON subscriber.reference = last.subscriber
+ORDER BY last.asked_at
 LIMIT 20;

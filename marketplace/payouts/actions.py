@@ -33,9 +33,11 @@ from marketplace.payouts.queries import SQL, find_unsent, get_run
 from marketplace.payouts.rules import (
     NAME_DIFFERS,
     NO_REASON,
+    PAYEES_A_PAGE,
     RECALLED,
     REFUSED_BY_STRIPE,
     PayoutInBatch,
+    bounds_of,
     refused_payouts,
 )
 from marketplace.payouts.tables import Payout, PayoutAnswer, PayoutRun
@@ -124,7 +126,7 @@ async def draft(
         if people:
             threshold, by = settings().payout_threshold_minor, actor.person if actor else None
             batch = min(PAYEES_A_BATCH, payees_a_file())
-            await execute_long(SQL["draft_run"], run, route, threshold, now, by, batch)
+            await execute_long(SQL["draft_run"], run, route, threshold, now, by, batch, bounds_of(threshold))
             await _write_payouts(run, people, batch, progress)
             await note_action(actor, "draft_payout_run", run, after={"people": people, "route": route})
             await write_message(run_to_approve.KIND, run, [Recipient("role", "finance")], run=str(run))
@@ -144,7 +146,16 @@ async def _write_payouts(run: uuid.UUID, people: int, batch: int, progress: Repo
 
 async def draft_on_time() -> uuid.UUID | None:
     """Draft the run that is due by the clock, unless one is still being decided."""
-    return None if await find_unsent("sepa") else await draft()
+    run = None if await find_unsent("sepa") else await draft()
+    if run:
+        await keep_shared_accounts(run)
+    return run
+
+
+async def keep_shared_accounts(run: uuid.UUID) -> None:
+    """Keep with a run for many how many payees have the IBAN of another line; of few it is counted when it is shown."""
+    if (await get_run(run)).people > PAYEES_A_PAGE:
+        await execute_long(SQL["keep_shared_accounts"], run)
 
 
 async def prepare(run: uuid.UUID, actor: Actor) -> None:

@@ -20,7 +20,7 @@ from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.locks import exclusive, lock
 from marketplace.payouts import rules
-from marketplace.payouts.actions import draft, send
+from marketplace.payouts.actions import draft, keep_shared_accounts, send
 from marketplace.payouts.bank_file import payer_iban
 from marketplace.payouts.left_out import replace_asked
 from marketplace.payouts.queries import RunStateRow, find_unsent, get_run
@@ -89,6 +89,8 @@ async def _draft_asked() -> int:
             async with saved_progress(partial(_save_progress, request.id)) as report:
                 by = Actor(name="", person=request.asked_by, role="finance")
                 run = await draft(by, route=request.route, progress=report)
+                if run:
+                    await keep_shared_accounts(run)
             ended: Values = {DraftRequest.run: run, DraftRequest.problem: "" if run else NOBODY_DUE}
         except Refusal as refusal:
             ended = {DraftRequest.problem: str(refusal)}

@@ -31,6 +31,9 @@ from marketplace.stripe_accounts.transfers import can_be_paid, connected_account
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+HELD: Final = """
+    SELECT held_at FROM bank_details JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
+    WHERE subscriber = $1 ORDER BY added_at DESC LIMIT 1"""
 RETENTION: Final = dt.timedelta(days=396)
 """How long ended details stay openable: thirteen months, in which a payment may still be disputed."""
 RESEALED_A_BATCH: Final = 1000
@@ -96,7 +99,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
         wait = dt.timedelta(days=0 if is_first else settings().iban_hold_days)
         usable_from = max(now, last.usable_from) if last and is_same_account else now + wait
         same = await fetch_row(StoredDetails, latest.where(BankDetails.fingerprint.is_in(vault.fingerprints(number))))
-        held_at = await fetch_scalar(dt.datetime, SQL["find_hold"], line)
+        held_at = await fetch_scalar(dt.datetime, HELD, line)
         await _end_current(line, now)
         key_id, sealed = vault.seal({"holder": name, "iban": number}, details, line)
         await BankDetails.insert(

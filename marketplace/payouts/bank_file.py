@@ -1,7 +1,7 @@
 """The files that ask the bank to pay a run: each as large as a bank takes, written and checked batch by batch.
 
-A run is cut into files at its batches. What is in memory is two batches, whatever the run's size; while one is checked
-against the schema, the next is read and written. A file depends on what is stored alone, so it has the same bytes each time.
+A run is cut into files at its batches. What is in memory is two batches of two files, whatever the run's size; while one is
+checked against the schema, the next is read and written. A file depends on what is stored alone, so it has the same bytes each time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import tempfile
 import uuid
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from marketplace.payouts.queries import AnswerRow
 
 PIECE_BYTES: Final = 1 << 20
+FILES_AT_ONCE: Final = 2
 
 
 class Payee(Struct, frozen=True):
@@ -113,21 +115,35 @@ async def cut(run: uuid.UUID, now: dt.datetime, execute_on: dt.date) -> list[Fil
 
 
 async def write_files(run: uuid.UUID, files: Sequence[FileRow]) -> list[FileRow]:
-    """Write and check files of a run, one after the other, and return them as they are now; keeps none of their bytes.
+    """Write and check files of a run, and return them as they are now; keeps none of their bytes.
 
-    A file whose payees are all left out has no bytes and pays nobody.
+    A file whose payees are all left out has no bytes and pays nobody. One is begun while the one before it ends, so that
+    neither waits for its first batch to be read or its last to be checked.
     """
-    written = []
-    for file in files:
-        sums = await fetch_row(PaidSums, SQL["sum_paid"], run, file.first_batch, file.last_batch, file.made_at)
-        assert sums, "an aggregate has one row"
-        now = replace(file, people=sums.people, amount_minor=sums.amount_minor, file_sha256=None)
-        if sums.people:
-            content, digest = await make_file(run, now)
-            content.close()
-            now = replace(now, file_sha256=digest)
-        written.append(now)
+    written: list[FileRow] = []
+    under_way: deque[asyncio.Task[FileRow]] = deque()
+    try:
+        for file in files:
+            under_way.append(asyncio.create_task(_write_file(run, file)))
+            if len(under_way) == FILES_AT_ONCE:
+                written.append(await under_way.popleft())
+        written += [await task for task in under_way]
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
     return written
+
+
+async def _write_file(run: uuid.UUID, file: FileRow) -> FileRow:
+    sums = await fetch_row(PaidSums, SQL["sum_paid"], run, file.first_batch, file.last_batch, file.made_at)
+    assert sums, "an aggregate has one row"
+    now = replace(file, people=sums.people, amount_minor=sums.amount_minor, file_sha256=None)
+    if sums.people:
+        content, digest = await make_file(run, now)
+        content.close()
+        now = replace(now, file_sha256=digest)
+    return now
 
 
 async def record_files(run: uuid.UUID, files: Sequence[FileRow]) -> None:

@@ -62,6 +62,64 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER only_forward BEFORE UPDATE OR DELETE ON payout FOR EACH ROW EXECUTE FUNCTION refuse_payout_change();
 
+-- What a run's page shows is kept as payouts end, so that nobody counts millions of them to look at one run.
+CREATE OR REPLACE FUNCTION keep_sums_of_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO payout_sum AS kept (run, what, people, amount_minor)
+    SELECT run, state, sum(people), sum(amount_minor)
+    FROM (
+        SELECT run, state, 1 AS people, amount_minor FROM fresh
+        UNION ALL
+        SELECT run, state, -1, -amount_minor FROM former
+    ) AS moved
+    WHERE state <> 'open'
+    GROUP BY run, state
+    HAVING sum(people) <> 0
+    ORDER BY run, state
+    ON CONFLICT (run, what) DO UPDATE
+    SET people = kept.people + excluded.people, amount_minor = kept.amount_minor + excluded.amount_minor;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER sums_of_ended AFTER UPDATE ON payout
+    REFERENCING OLD TABLE AS former NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION keep_sums_of_ended();
+
+-- And as our bank checks names.
+CREATE OR REPLACE FUNCTION keep_sums_of_new_checks() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO payout_sum AS kept (run, what, people, amount_minor)
+    SELECT run, concat_ws('/', outcome, decision) AS what, count(*), sum(amount_minor)
+    FROM fresh
+    JOIN payout ON payout.id = fresh.payout
+    GROUP BY run, what
+    ORDER BY run, what
+    ON CONFLICT (run, what) DO UPDATE
+    SET people = kept.people + excluded.people, amount_minor = kept.amount_minor + excluded.amount_minor;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER sums_of_new_checks AFTER INSERT ON payee_check
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION keep_sums_of_new_checks();
+
+-- And as finance decides about them, or the bank says something else.
+CREATE OR REPLACE FUNCTION keep_sums_of_checks() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO payout_sum AS kept (run, what, people, amount_minor)
+    SELECT run, what, sum(one), sum(one * amount_minor)
+    FROM (
+        SELECT payout, concat_ws('/', outcome, decision) AS what, 1 AS one FROM fresh
+        UNION ALL
+        SELECT payout, concat_ws('/', outcome, decision), -1 FROM former
+    ) AS moved
+    JOIN payout ON payout.id = moved.payout
+    GROUP BY run, what
+    HAVING sum(one) <> 0
+    ORDER BY run, what
+    ON CONFLICT (run, what) DO UPDATE
+    SET people = kept.people + excluded.people, amount_minor = kept.amount_minor + excluded.amount_minor;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER sums_of_checks AFTER UPDATE ON payee_check
+    REFERENCING OLD TABLE AS former NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION keep_sums_of_checks();
+
 -- Payouts are added only to a run that is a draft, of known lines, to bank details of their own: checked for a whole draft
 -- at once, and planned anew for each, because a draft has one payout or millions. None of these is ever deleted.
 CREATE OR REPLACE FUNCTION refuse_late_payouts() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -127,3 +185,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_draft_a_route ON payout_run (route) WHERE 
 CREATE UNIQUE INDEX IF NOT EXISTS one_draft_asked_a_route ON payout_draft_request (route) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS answer_by_run ON payout_answer (run, received_at);
 CREATE INDEX IF NOT EXISTS payout_run_to_send ON payout_run (send_asked_at) WHERE state = 'approved' AND send_asked_at IS NOT NULL;
+-- What few payouts are is found without reading the others of their run.
+CREATE INDEX IF NOT EXISTS payout_failed ON payout (run, batch, id) WHERE state = 'failed';
+CREATE INDEX IF NOT EXISTS check_differing ON payee_check (payout) WHERE outcome <> 'match';

@@ -38,6 +38,18 @@ PAYOUTS: Final = (
         (chart.SUBSCRIBERS_PAYABLE, chart.SUBSCRIBERS_IN_TRANSIT),
     ),
     Invariant(
+        "what is kept of a run's payouts that ended or were checked is their sum",
+        """SELECT run, what, kept.people, kept.amount_minor, counted.people AS counted FROM payout_sum AS kept FULL JOIN (
+               SELECT run, state AS what, count(*) AS people, sum(amount_minor) AS amount_minor
+               FROM payout WHERE state <> 'open' GROUP BY run, state
+               UNION ALL
+               SELECT run, concat_ws('/', outcome, decision), count(*), sum(amount_minor)
+               FROM payee_check JOIN payout ON payout.id = payee_check.payout GROUP BY 1, 2
+           ) AS counted USING (run, what)
+           WHERE (coalesce(kept.people, 0), coalesce(kept.amount_minor, 0))
+               <> (coalesce(counted.people, 0), coalesce(counted.amount_minor, 0))""",
+    ),
+    Invariant(
         "a payout run has ended exactly when none of its payouts is open",
         """SELECT payout_run.id AS run, state FROM payout_run
            WHERE (state IN ('settled', 'failed', 'cancelled')) = EXISTS (

@@ -17,6 +17,13 @@ from marketplace.payouts.queries import SQL
 from marketplace.payouts.tables import BankDetails
 from marketplace.stripe_accounts.transfers import close_account_of, close_accounts
 
+CAN_BE_PAID: Final = """
+    SELECT EXISTS (
+        SELECT FROM bank_details JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
+        WHERE subscriber = $1 AND ended_at IS NULL AND refused_at IS NULL
+    ) OR EXISTS (
+        SELECT FROM payout_choice JOIN subscriber ON reference = subscriber AND chosen_at >= claimed_at
+        WHERE subscriber = $1 AND stripe_account IS NOT NULL)"""
 LONGEST_WAIT: Final = dt.timedelta(days=60)
 """How long a last payout may be under way; then the details are deleted in any case, and the money stays with the line."""
 LAST_PAYOUT: Final = """
@@ -39,7 +46,7 @@ async def end_choices(statement: str, *values: object) -> None:
 
 async def has_way_to_be_paid(line: int) -> bool:
     """Return whether a line's holder gave bank details that no bank refused, or is paid through Stripe."""
-    return bool(await fetch_scalar(bool, SQL["has_way_to_be_paid"], line))
+    return bool(await fetch_scalar(bool, CAN_BE_PAID, line))
 
 
 async def pay_out_last(line: int) -> None:

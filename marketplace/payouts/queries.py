@@ -13,11 +13,15 @@ from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.errors import NotFound
 from marketplace.ledger.queries import EntryOf, list_entries_of
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
-from marketplace.payouts.rules import STEPS, in_words, next_draft_after
-from marketplace.payouts.tables import PayoutAnswer, PayoutRun
+from marketplace.payouts.rules import ENDED, PAYEES_A_PAGE, bounds_of, in_words, next_draft_after
+from marketplace.payouts.tables import PayoutAnswer, PayoutRun, PayoutSum
 from marketplace.settings import settings
 from marketplace.statements import load_statements
 
+DETAILS: Final = """
+    SELECT last_four, added_at, usable_from, refused_at, held_at
+    FROM bank_details JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
+    WHERE subscriber = $1 AND ended_at IS NULL"""
 SQL: Final = load_statements(__package__)
 ANSWERS_SHOWN: Final = 500
 CHOICE: Final = """
@@ -138,6 +142,8 @@ class RunRow(Struct, frozen=True):
     threshold_minor: int
     amount_minor: int
     people: int
+    spread: list[int] | None
+    shared: int | None
     drafted_at: dt.datetime
     prepared_by: uuid.UUID | None
     prepared_name: str | None
@@ -159,16 +165,16 @@ class RunRow(Struct, frozen=True):
 class StateSum(Struct, frozen=True):
     """How many payouts of a run are in a state, and how much they are, in cents."""
 
-    state: str
     people: int
     amount_minor: int
 
 
-class BucketRow(Struct, frozen=True):
-    """How many payouts are in a bucket of amounts."""
+class PayoutSumRow(Struct, frozen=True):
+    """What is kept of a run's payouts that ended or were checked, in cents."""
 
-    bucket: int
+    what: str
     people: int
+    amount_minor: int
 
 
 class AnswerRow(Struct, frozen=True):
@@ -252,7 +258,7 @@ async def get_outlook(line: int, payable_micro: int, now: dt.datetime) -> Outloo
     """Return when and how a line is paid next: its threshold, how far it is, its bank details, what is under way."""
     choice = await fetch_row(ChoiceRow, CHOICE, line)
     under_way = await fetch_row(UnderWay, UNDER_WAY, line)
-    details = await fetch_row(CurrentDetails, SQL["find_current_details"], line)
+    details = await fetch_row(CurrentDetails, DETAILS, line)
     lowest = settings().payout_threshold_minor
     threshold = max(lowest, choice.threshold_minor if choice else 0)
     left_micro = payable_micro
@@ -315,21 +321,6 @@ async def get_run_page(run: uuid.UUID) -> RunPage:
     row = await fetch_row(RunRow, SQL["get_run_with_names"], run)
     if row is None:
         raise NotFound("There is no such payout run.")
-    bounds = [row.threshold_minor * step for step in STEPS]
-    spread = await fetch_rows(
-        BucketRow,
-        """SELECT width_bucket(amount_minor, $2::bigint[]) AS bucket, count(*) AS people
-           FROM payout WHERE run = $1 GROUP BY 1""",
-        run,
-        bounds,
-    )
-    buckets = {bucket.bucket: bucket.people for bucket in spread}
-    states = await fetch_rows(
-        StateSum,
-        """SELECT state, count(*) AS people, sum(amount_minor)::bigint AS amount_minor
-           FROM payout WHERE run = $1 GROUP BY state""",
-        run,
-    )
     answers = (
         select(AnswerRow, PayoutAnswer)
         .where(PayoutAnswer.run == run)
@@ -339,14 +330,30 @@ async def get_run_page(run: uuid.UUID) -> RunPage:
     recredits = await fetch_rows(RecreditRow, RECREDITS, run)
     return RunPage(
         run=row,
-        states={each.state: each for each in states},
-        spread=[(bound, buckets.get(number, 0)) for number, bound in enumerate(bounds, 1)],
-        shared=await fetch_scalar(int, SQL["count_shared_accounts"], run) or 0,
+        states=await _sums_by_state(row),
+        spread=list(zip(bounds_of(row.threshold_minor), row.spread or [], strict=False)),
+        shared=row.shared or 0 if row.people > PAYEES_A_PAGE else await _count_shared(run),
         answers=await fetch_rows(AnswerRow, answers),
         entries=await list_entries_of(
             [("payout_sent", str(run)), *(("payout_back", str(recredit.run)) for recredit in recredits)]
         ),
     )
+
+
+async def _sums_by_state(run: RunRow) -> dict[str, StateSum]:
+    """Return a run's payouts by state out of what is kept: the open ones are those that have not ended."""
+    kept = select(PayoutSumRow, PayoutSum).where(
+        PayoutSum.run == run.id, PayoutSum.what.is_in(list(ENDED)), PayoutSum.people > 0
+    )
+    sums = {row.what: StateSum(row.people, row.amount_minor) for row in await fetch_rows(PayoutSumRow, kept)}
+    people, amount_minor = (sum(getattr(one, field) for one in sums.values()) for field in ("people", "amount_minor"))
+    if run.people > people:
+        sums["open"] = StateSum(run.people - people, run.amount_minor - amount_minor)
+    return sums
+
+
+async def _count_shared(run: uuid.UUID) -> int:
+    return await fetch_scalar(int, SQL["count_shared_accounts"], run) or 0
 
 
 async def list_run_payouts(run: uuid.UUID, page: int = 1, state: str = "") -> Paged[RunPayoutRow]:

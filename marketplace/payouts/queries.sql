@@ -62,10 +62,27 @@ WITH owed AS (
 
 -- name: draft_run
 -- The run $1 of all in the table `payee`, with its batches: $2 its route, $3 the threshold, $4 now, $5 who drafts, or
--- null, $6 payees a batch.
+-- null, $6 payees a batch, $7 the amounts in cents that its chart is cut at.
 WITH run AS (
-    INSERT INTO payout_run (id, route, state, threshold_minor, amount_minor, people, drafted_at, prepared_by)
-    SELECT $1, $2, 'draft', $3, sum(amount_minor), count(*), $4, $5
+    INSERT INTO payout_run (id, route, state, threshold_minor, amount_minor, people, drafted_at, prepared_by, spread)
+    SELECT
+        $1,
+        $2,
+        'draft',
+        $3,
+        sum(amount_minor),
+        count(*),
+        $4,
+        $5,
+        (
+            SELECT array_agg(coalesce(found.people, 0) ORDER BY step)
+            FROM generate_subscripts($7::bigint[], 1) AS step
+            LEFT JOIN (
+                SELECT width_bucket(amount_minor, $7::bigint[]) AS bucket, count(*) AS people
+                FROM payee
+                GROUP BY bucket
+            ) AS found ON found.bucket = step
+        )
     FROM payee
     RETURNING id
 )
@@ -188,21 +205,6 @@ WHERE reference = subscriber AND ($1::bigint IS NULL OR subscriber = $1) AND end
       WHERE payout_choice.subscriber = bank_details.subscriber AND is_last AND claimed_at IS NULL
   );
 
--- name: has_way_to_be_paid
--- Whether the holder of the line $1 can be paid somewhere.
-SELECT
-    EXISTS (
-        SELECT
-        FROM bank_details
-        JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
-        WHERE subscriber = $1 AND ended_at IS NULL AND refused_at IS NULL
-    ) OR EXISTS (
-        SELECT
-        FROM payout_choice
-        JOIN subscriber ON reference = subscriber AND chosen_at >= claimed_at
-        WHERE subscriber = $1 AND stripe_account IS NOT NULL
-    ) AS can_be_paid;
-
 -- name: end_last_payouts
 -- Deletes the last payouts that have ended, or were chosen before $1: nobody waits for them any more.
 DELETE FROM payout_choice
@@ -242,22 +244,6 @@ VALUES ($1, 0, $2, $3, $4)
 ON CONFLICT (subscriber) DO UPDATE
 SET stripe_account = excluded.stripe_account, stripe_from = excluded.stripe_from, chosen_at = excluded.chosen_at
 WHERE payout_choice.stripe_account IS DISTINCT FROM excluded.stripe_account;
-
--- name: find_hold
--- Since when payouts to the latest bank details of the holder of the line $1 wait for a person, removed or not.
-SELECT held_at
-FROM bank_details
-JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
-WHERE subscriber = $1
-ORDER BY added_at DESC
-LIMIT 1;
-
--- name: find_current_details
--- The current bank details of the holder of the line $1, as far as they are ever shown.
-SELECT last_four, added_at, usable_from, refused_at, held_at
-FROM bank_details
-JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
-WHERE subscriber = $1 AND ended_at IS NULL;
 
 -- name: list_payouts
 -- One page of the payouts to the holder of the line $1, the latest first, without the cancelled; $2 rows, $3 rows to
@@ -309,6 +295,8 @@ SELECT
     payout_run.threshold_minor,
     payout_run.amount_minor,
     payout_run.people,
+    payout_run.spread,
+    payout_run.shared,
     payout_run.drafted_at,
     payout_run.prepared_by,
     prepared.name AS prepared_name,
@@ -342,7 +330,7 @@ OFFSET $2;
 {runs}
 WHERE payout_run.id = $1;
 
--- name: count_shared_accounts
+-- fragment: shared_accounts
 -- How many payees of the run $1 have the IBAN of another line.
 SELECT count(*) AS people
 FROM payout
@@ -352,7 +340,17 @@ WHERE payout.run = $1
       SELECT FROM bank_details AS other
       WHERE other.fingerprint = bank_details.fingerprint AND other.subscriber <> bank_details.subscriber
         AND other.ended_at IS NULL
-  );
+  )
+
+-- name: count_shared_accounts
+-- How many payees of the run $1 have the IBAN of another line.
+{shared_accounts};
+
+-- name: keep_shared_accounts
+-- Keeps with the run $1 how many of its payees have the IBAN of another line.
+UPDATE payout_run
+SET shared = ({shared_accounts})
+WHERE id = $1;
 
 -- name: list_run_payouts
 -- One page of the payouts of the run $1, of the state $2 or of any where it is empty; $3 rows, $4 rows to skip.

@@ -51,6 +51,13 @@ PAYEES_A_PAGE: Final = 50_000
 """Payees that a page may draft a run for, or write the files of; for more, a job does it."""
 STEPS: Final = (1, 2, 3, 5, 10, 20, 50)
 """Where the chart of a run's amounts is cut: these many times its threshold."""
+ENDED: Final = ("settled", "failed", "cancelled")
+"""The states of a payout that is no longer open."""
+
+
+def bounds_of(threshold_minor: int) -> list[int]:
+    """Return the amounts, in cents, from which the chart of a run with this threshold counts people."""
+    return [threshold_minor * step for step in STEPS]
 
 
 class PayoutInBatch(Struct, frozen=True):

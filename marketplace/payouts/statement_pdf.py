@@ -41,7 +41,7 @@ def draw_year(statement: YearStatement, payouts: Sequence[SentPayout], day: dt.d
     document.heading(_("From one year to the next"))
     document.rows(["", _("Yours"), _("Held")], _year_rows(statement), [0.5, 0.25, 0.25], totals=1)
     document.heading(_("Month by month"))
-    header = [_("Month"), _("Earned"), _("Became yours"), _("Reversed"), _("Paid out")]
+    header = [_("Month"), _("Earned"), _("Became yours"), _("Reversed"), _("Paid or used")]
     document.rows(header, _month_rows(statement.months), FIVE_COLUMNS, totals=1)
     if payouts:
         document.heading(_("Payouts"))
@@ -66,18 +66,26 @@ def draw_year(statement: YearStatement, payouts: Sequence[SentPayout], day: dt.d
             "that ends is closed, and then for good."
         )
     )
+    document.sentence(
+        _(
+            "For your tax return: this states what became yours, what was paid or used, and when. It claims no category of "
+            "income: whether and where it is declared is for you and the tax office."
+        )
+    )
     return document.finish()
 
 
 def _year_rows(statement: YearStatement) -> list[list[str]]:
     earned, released, cancelled, paid = _totals(statement.months)
+    rewarded = sum(month.rewarded_micro for month in statement.months)
     opening, closing = statement.opening, statement.closing
     return [
         [_("On 1 January"), money_micro(opening.payable_micro), money_micro(opening.held_micro)],
         [_("Earned"), "", money_micro(earned)],
         [_("Became yours"), money_micro(released), money_micro(-released)],
         [_("Reversed"), "", money_micro(-cancelled)],
-        [_("Paid out"), money_micro(-paid), ""],
+        [_("Paid out"), money_micro(rewarded - paid), ""],
+        *([[_("Phone bill, gifts, benefits"), money_micro(-rewarded), ""]] if rewarded else []),
         [_("On 31 December, carried over"), money_micro(closing.payable_micro), money_micro(closing.held_micro)],
     ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from piccolo.columns import (
     UUID,
+    Array,
     BigInt,
     BigSerial,
     Boolean,
@@ -119,6 +120,10 @@ class PayoutRun(Table, db=DB, tablename="payout_run"):
     """The common threshold it was drafted with."""
     amount_minor = BigInt()
     people = BigInt()
+    spread = Array(base_column=BigInt(), null=True, default=None)
+    """How many get an amount from each of `rules.STEPS` on, up to the next; null: drafted before this was kept."""
+    shared = BigInt(null=True, default=None)
+    """How many of many payees had the IBAN of another line when it was drafted; null: few enough to be counted when shown."""
     drafted_at = Timestamptz()
     prepared_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
     """The first pair of eyes: who drafted it, or who looked through the draft that the clock made."""
@@ -263,6 +268,22 @@ class Payout(Table, db=DB, tablename="payout"):
     known_state = Check("state IN ('open', 'settled', 'failed', 'cancelled')")
     ended_at_an_instant = Check("(state = 'open') = (ended_at IS NULL)")
     failed_is_recredited = Check("(state = 'failed') = (recredited_by IS NOT NULL AND reason IS NOT NULL)")
+
+
+class PayoutSum(Table, db=DB, tablename="payout_sum"):
+    """How many payouts of a run are no longer open, or were checked by our bank, and how much they are: kept by triggers.
+
+    So a page shows a run of millions without counting them; how many are open follows from the run.
+    """
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    run = ForeignKey(PayoutRun, null=False, on_delete=OnDelete.restrict)
+    what = Text()
+    """settled, failed or cancelled; or what our bank said and finance decided, such as close or close/pay."""
+    people = BigInt()
+    amount_minor = BigInt()
+    one_sum_of_each = Unique([run, what])
 
 
 class PayeeCheck(Table, db=DB, tablename="payee_check"):

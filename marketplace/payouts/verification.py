@@ -204,12 +204,11 @@ async def list_groups(run: uuid.UUID) -> list[Group]:
     """Return the payees of a run by outcome and decision, the worst outcome first."""
     return await fetch_rows(
         Group,
-        """SELECT payee_check.outcome, payee_check.decision, count(*) AS people, sum(payout.amount_minor)::bigint AS amount_minor
-           FROM payout JOIN payee_check ON payee_check.payout = payout.id
-           WHERE payout.run = $1
-           GROUP BY payee_check.outcome, payee_check.decision
-           ORDER BY array_position(ARRAY['none', 'close', 'unknown', 'match'], payee_check.outcome),
-                    payee_check.decision NULLS FIRST""",
+        """SELECT outcome, nullif(split_part(what, '/', 2), '') AS decision, people, amount_minor
+           FROM payout_sum
+           CROSS JOIN LATERAL split_part(what, '/', 1) AS outcome
+           WHERE run = $1 AND people > 0 AND outcome IN ('none', 'close', 'unknown', 'match')
+           ORDER BY array_position(ARRAY['none', 'close', 'unknown', 'match'], outcome), decision NULLS FIRST""",
         run,
     )
 

@@ -15,9 +15,11 @@ from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.database import fetch_rows, transaction
 from marketplace.errors import Invalid, NotFound
+from marketplace.locks import lock
 from marketplace.messages.actions import send_each
 from marketplace.messages.kinds import payouts_go_on, payouts_wait
 from marketplace.messages.rules import Recipient
+from marketplace.payouts.actions import LOCK
 from marketplace.payouts.bank_details import LineRow, mark_held
 from marketplace.rewards.queries import SQL
 from marketplace.rewards.tables import FarmDecision
@@ -80,6 +82,7 @@ async def decide(kind: str, key: str, decision: str, *, reason: str, actor: Acto
     if kind not in KINDS or decision not in {"fine", "wait"}:
         raise Invalid("Choose one of the decisions that are offered.")
     async with transaction():
+        await lock(LOCK)
         if await FarmDecision.exists().where(FarmDecision.id == form):
             return
         lines = [row.subscriber for row in await fetch_rows(LineRow, KINDS[kind][1], key)]

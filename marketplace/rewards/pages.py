@@ -14,6 +14,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.consent.queries import get_kind
 from marketplace.earnings.pages import line_of
 from marketplace.errors import NotFound, Refusal
 from marketplace.identity.actors import Actor
@@ -90,6 +91,7 @@ async def _mine(line: int, number: int = 1) -> dict[str, Any]:
         "associations": [(one.code, one.name) for one in await queries.list_associations()],
         "benefits": await queries.list_benefits(),
         "rewards": await queries.list_rewards(line, number),
+        "bill_is_others": await get_kind(line) in {"business", "shared"},
         "years": [(one, gifts) for one in (year, year - 1) if (gifts := await queries.list_gifts_of_year(line, one))],
     }
 

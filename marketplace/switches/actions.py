@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from marketplace import clock
 from marketplace.audit_trail.actions import note_action
 from marketplace.consent import actions as consent
-from marketplace.consent.queries import list_choices
+from marketplace.consent.queries import list_asked_anew_since, list_choices
 from marketplace.consent.rules import HERE
 from marketplace.database import transaction
 from marketplace.errors import Invalid, NotFound
@@ -20,6 +20,7 @@ from marketplace.switches.tables import ConsentPause, PartnerSector
 
 if TYPE_CHECKING:
     from marketplace.audit_trail.actions import Who
+    from marketplace.database import Values
     from marketplace.switches.rules import Scope
 
 
@@ -42,7 +43,7 @@ async def choose(
     return await consent.give(subscriber, purpose, receipt=receipt, channel=channel, version=version, covers=covers)
 
 
-async def pause(subscriber: int, form: uuid.UUID) -> int:
+async def pause(subscriber: int, form: uuid.UUID, *, channel: str = HERE) -> int:
     """Withdraw from everything until the subscriber goes on, and return from how many purposes.
 
     form: the same one again does nothing. What was before the pause is in no later release either, as after any
@@ -57,25 +58,32 @@ async def pause(subscriber: int, form: uuid.UUID) -> int:
             return 0
         await ConsentPause.insert(ConsentPause(id=form, subscriber=subscriber, paused_at=clock.now()))
         for purpose in given:
-            await consent.withdraw(subscriber, purpose, receipt=uuid.uuid5(form, purpose))
+            await consent.withdraw(subscriber, purpose, receipt=uuid.uuid5(form, purpose), channel=channel)
     return len(given)
 
 
-async def resume(subscriber: int) -> int:
-    """Give again what the pause withdrew and nobody changed since, and return to how many purposes."""
+async def resume(subscriber: int, form: uuid.UUID, *, channel: str = HERE) -> int:
+    """Give again what the pause withdrew and nobody changed since, and return to how many purposes.
+
+    form: the same one again does nothing, so that a request which arrives twice ends no later pause. A purpose whose
+    notice asks anew since is not given again: nobody agreed to its new words.
+    """
     async with transaction():
         await lock(f"pause {subscriber}")
         paused = await find_pause(subscriber)
-        if paused is None:
+        if paused is None or await ConsentPause.exists().where(ConsentPause.resumed_by == form):
             return 0
-        await ConsentPause.update({ConsentPause.resumed_at: clock.now()}).where(ConsentPause.id == paused.id)
+        ended: Values = {ConsentPause.resumed_at: clock.now(), ConsentPause.resumed_by: form}
+        await ConsentPause.update(ended).where(ConsentPause.id == paused.id)
+        asked_anew = await list_asked_anew_since(paused.paused_at)
         again = [
             choice.code
             for choice in await list_choices(subscriber)
-            if choice.receipt == uuid.uuid5(paused.id, choice.code)
+            if choice.receipt == uuid.uuid5(paused.id, choice.code) and choice.code not in asked_anew
         ]
         for purpose in again:
-            await consent.give(subscriber, purpose, receipt=uuid.uuid5(paused.id, f"resumed {purpose}"))
+            receipt = uuid.uuid5(paused.id, f"resumed {purpose}")
+            await consent.give(subscriber, purpose, receipt=receipt, channel=channel)
     return len(again)
 
 

@@ -35,3 +35,5 @@ class ConsentPause(Table, db=DB, tablename="consent_pause"):
     subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
     paused_at = Timestamptz()
     resumed_at = Timestamptz(null=True, default=None)
+    resumed_by = UUID(null=True, default=None, unique=True)
+    """The form, or the operator's request, that ended it; the same one again ends no later pause."""

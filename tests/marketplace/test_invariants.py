@@ -276,6 +276,9 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     "a pass that paid out or put back is that of its run or its payouts, and is entered in the books for it": (
         "DELETE FROM posting WHERE debit = '467200'"
     ),
+    "what is kept of a run's payouts that ended or were checked is their sum": (
+        "UPDATE payout_sum SET people = people + 1"
+    ),
     "a payout run has ended exactly when none of its payouts is open": (
         "UPDATE payout SET state = 'open', ended_at = NULL WHERE state = 'settled'"
     ),

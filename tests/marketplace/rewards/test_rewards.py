@@ -19,6 +19,7 @@ from marketplace.ledger.periods import bounds, month_of
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
 from marketplace.rewards import actions
+from marketplace.web.formats import paris_day
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import token, visiting, words
 from tests.marketplace.messages.written import kinds_written
@@ -136,6 +137,9 @@ async def test_money_goes_where_people_say_and_billing_answers_line_by_line() ->
         assert await account(BILL_CREDITS) == 0
         assert await account(OPERATOR_PAYABLE) == owed + 1000
         assert "refused, and yours again no such bill" in words(await ada.get(mine))
+        stated = words(await eve.get(f"/en/earnings/statements/{paris_day(clock.now()).year}"))
+        assert re.search(r"Paid out \S?€0\.00.*Phone bill, gifts, benefits \S?€20\.00", stated), stated
+        assert "It claims no category of income" in stated
         await post(ada, mine, mine, way="bank")
         assert await payouts.draft(), "and she is paid by transfer again"
         await post(nora, books, f"{books}/runs", way="bill")

@@ -157,8 +157,8 @@ async def test_a_pause_withdraws_everything_and_gives_it_back_as_narrow_as_it_wa
     given = "SELECT given FROM consent_record WHERE subscriber = 1 ORDER BY at DESC, id DESC LIMIT 1"
     assert await fetch_value(given) is False
     with clock.started_at(clock.now() + dt.timedelta(days=1)):
-        assert await switches.resume(1) == 1
-    assert await switches.resume(1) == 0
+        assert await switches.resume(1, uuid.uuid4()) == 1
+    assert await switches.resume(1, uuid.uuid4()) == 0
     assert await switches.pause(1, form) == 0, "a form is sent once"
     last = "SELECT covers FROM consent_record WHERE subscriber = 1 ORDER BY at DESC, id DESC LIMIT 1"
     assert read(await fetch_value(last)) == PLANTED[101][0]
