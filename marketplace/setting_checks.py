@@ -49,6 +49,7 @@ _KNOWN_KEYS: Final = frozenset(
 )
 _OF_JOBS: Final = {"PARTAGE_BID_KEY": DEMO_BID_KEY, "PARTAGE_LOG_KEY": DEMO_LOG_KEY}
 """Keys that `jobs` alone may hold, and what they are where they are not set."""
+MEND: Final = "`marketplace init` adds the keys that are missing, after an upgrade too, and changes no other."
 _PUBLIC_KEY: Final = re.compile("[0-9a-f]{64}")
 OUR_PREFIXES: Final = ("PARTAGE_", "STRIPE_", "SELLER_", "PAYOUT_", "BUILD_")
 
@@ -122,12 +123,12 @@ def role_problems(chosen: Settings, role: str) -> Iterator[str]:
     if role == JOBS and (chosen.bid_key == DEMO_BID_KEY or public_key(chosen.bid_key) != chosen.bid_public_key):
         yield (
             "Set PARTAGE_BID_KEY for `jobs` to the private key of PARTAGE_BID_PUBLIC_KEY: "
-            "without it no sealed auction ends."
+            f"without it no sealed auction ends. {MEND}"
         )
     if role == WEB and chosen.log_key != DEMO_LOG_KEY:
         yield "Unset PARTAGE_LOG_KEY where the site is served: the key that signs the public log is for `jobs` alone."
     if role == JOBS and chosen.log_key == DEMO_LOG_KEY:
-        yield "Set PARTAGE_LOG_KEY for `jobs` to a key of your own, as `init` makes it: everyone can sign with the demo's."
+        yield f"Set PARTAGE_LOG_KEY for `jobs` to a key of your own: everyone can sign with the demo's. {MEND}"
     if role == JOBS and not chosen.rehearsal and not _is_apart(chosen):
         yield (
             "Set PARTAGE_ERASURES to a folder or bucket apart from PARTAGE_STATE and PARTAGE_OBJECTS: "
@@ -198,7 +199,7 @@ def _key_problems(chosen: Settings) -> Iterator[str]:
     named = dict(_keys(chosen))
     for variable, keys in named.items():
         if any(key == DEMO_SECRET or key in _KNOWN_KEYS for key in keys):
-            yield f"Set {variable} to a key of your own, as `init` makes them: the demo's is known to everyone."
+            yield f"Set {variable} to a key of your own: the demo's is known to everyone. {MEND}"
         elif any(_is_weak(key) for key in keys):
             yield f"Set {variable} to a key of your own, as `init` makes them: this one is too short or easy to guess."
     yield from _public_key_problems(chosen.bid_public_key)

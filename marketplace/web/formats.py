@@ -162,7 +162,7 @@ def month_and_year(day: dt.date) -> str:
 
 def moment(instant: dt.datetime) -> str:
     """Write an instant to the minute, in Paris."""
-    return str(dates.format_datetime(instant.astimezone(PARIS), "medium", locale=_locale())).rsplit(":", 1)[0]
+    return to_the_second(instant).rsplit(":", 1)[0]
 
 
 def moment_in_words(instant: dt.datetime, in_language: str) -> str:
@@ -174,7 +174,13 @@ def moment_in_words(instant: dt.datetime, in_language: str) -> str:
 
 def to_the_second(instant: dt.datetime) -> str:
     """Write an instant to the second, in Paris; live.js writes the same."""
-    return str(dates.format_datetime(instant.astimezone(PARIS), "medium", locale=_locale()))
+    return _medium(instant.astimezone(PARIS).replace(tzinfo=None, microsecond=0), _locale())
+
+
+@functools.lru_cache(4096)
+def _medium(local: dt.datetime, locale: str) -> str:
+    """Write a local time by Babel, which takes longer than the rest of a table's row; pages show the same ones again."""
+    return str(dates.format_datetime(local, "medium", locale=locale))
 
 
 def period(start: dt.datetime, end: dt.datetime, time_zone: str = "UTC") -> str:

@@ -8,13 +8,17 @@ import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2.runtime import Context
+from jinja2.utils import internalcode
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Redirect, Response, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER
+from markupsafe import Markup
 from msgspec import Struct
 
 from marketplace.settings import settings
@@ -38,6 +42,8 @@ class Visit:
     """identity's Actor, or None."""
 
 
+MOST_SENTENCES: Final = 16_384
+"""How many sentences, marked as safe, are kept in memory: more than all templates have in both languages."""
 visit: ContextVar[Visit] = ContextVar("visit", default=Visit())  # noqa: B039 (a Visit is frozen)
 
 
@@ -128,6 +134,37 @@ def download(name: str, data: bytes, media_type: str = "application/pdf") -> Res
     return Response(data, media_type=media_type, headers=headers)
 
 
+class PageContext(Context):
+    """A template's names. Templates call plain functions all the time, of which Jinja asks anew what they want passed."""
+
+    @internalcode
+    def call(self, called: Any, /, *args: Any, **named: Any) -> Any:  # noqa: ANN401 (Jinja's signature)
+        """Call what a template calls; anything but a plain function as Jinja does."""
+        if type(called) is not FunctionType or hasattr(called, "jinja_pass_arg"):
+            return super().call(called, *args, **named)
+        named.pop("_loop_vars", None)
+        named.pop("_block_vars", None)
+        return called(*args, **named)
+
+
+def translated(message: str, /, **fields: object) -> Markup:
+    """Return a template's sentence in the page's language, its %(fields)s filled in and escaped.
+
+    It does what Jinja's own extension does by four calls. A sentence is a template's own, so it may be markup.
+    """
+    return _marked(language.get(), message) % fields if fields else _whole(language.get(), message)
+
+
+@functools.lru_cache(MOST_SENTENCES)
+def _marked(_language: str, message: str) -> Markup:
+    return Markup(gettext(message))  # noqa: S704 (a template's own sentence)
+
+
+@functools.lru_cache(MOST_SENTENCES)
+def _whole(_language: str, message: str) -> Markup:
+    return Markup(gettext(message)) % {}  # noqa: S704 (the same; %% is written for one %)
+
+
 @functools.cache
 def engine() -> JinjaTemplateEngine:
     """Return the template engine: `slice/name.html` lives in the slice's `templates/`."""
@@ -141,6 +178,8 @@ def engine() -> JinjaTemplateEngine:
         lstrip_blocks=True,
     )
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals["_"] = translated
+    environment.context_class = PageContext
     environment.filters |= {
         name: getattr(formats, name)
         for name in (

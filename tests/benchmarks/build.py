@@ -22,7 +22,7 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[0] = str(ROOT)  # not our own folder: its `copy` would hide the standard library's
+sys.path.insert(0, str(ROOT))  # run with -P: our own folder has a copy.py, which is not the standard library's
 
 from tests.benchmarks import _events  # noqa: E402 (run as a script too)
 
@@ -110,13 +110,13 @@ def ingested(folder: Path) -> dict[str, float]:
     from marketplace import object_store
     from marketplace.builds.event_store import Store
     from marketplace.builds.ingest import ingest
-    from marketplace.datasets.ingestion import _table
+    from marketplace.datasets.operator_tables import read_sites, read_subscribers
 
     shutil.rmtree(folder / "objects", ignore_errors=True)
     start = perf_counter()
     own = {
-        name: _table(name, str(folder / file), folder / "scratch")
-        for name, file in (("subscribers", "people.parquet"), ("sites", "sites.parquet"))
+        "subscribers": read_subscribers([folder / "people.parquet"], folder / "scratch").parquet,
+        "sites": read_sites([folder / "sites.parquet"], folder / "scratch"),
     }
     ingest(
         Store(object_store.store()), sorted(folder.glob("events/*/*.parquet")), folder / "scratch" / "rows", tables=own
@@ -185,7 +185,7 @@ def part(folder: Path, name: str, engine: str = "") -> dict[str, float]:
         "OMP_NUM_THREADS": "2",
     }
     process = subprocess.run(
-        [sys.executable, __file__, str(folder), name, engine],
+        [sys.executable, "-P", __file__, str(folder), name, engine],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,

@@ -92,6 +92,31 @@ def test_again_changes_nothing_and_what_was_written_by_hand_stays(tmp_path: Path
     assert after["SELLER_NAME"] == "L'Opérateur"
 
 
+def test_keys_that_a_newer_version_needs_are_named_with_the_command_that_adds_them_alone(tmp_path: Path) -> None:
+    complete(tmp_path, OPERATORS)
+    for role in ("web", "jobs"):  # as the version left them that had no public log and no such limit
+        file = tmp_path / f"{role}.env"
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if "PARTAGE_LOG_KEY" not in line), "utf-8")
+    before = files_in(tmp_path)
+    (sentence,) = check(read_file(tmp_path / "jobs.env"), "jobs")
+    assert "PARTAGE_LOG_KEY" in sentence
+    assert "`marketplace init` adds the keys that are missing" in sentence
+    environment = read_file(tmp_path / "jobs.env") | {"PATH": os.environ["PATH"]}
+    refused = subprocess.run(
+        [sys.executable, "-m", "marketplace", "jobs"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode
+    assert sentence in refused.stderr
+    assert run_init(tmp_path).returncode == 0
+    after = files_in(tmp_path)
+    assert [check(read_file(tmp_path / f"{role}.env"), role) for role in ("web", "jobs")] == [[], []]
+    assert {name: after[name].startswith(before[name]) for name in after} == dict.fromkeys(after, True), (
+        "added, no more"
+    )
+    assert "PARTAGE_LOG_KEY" not in read_file(tmp_path / "web.env"), "the site gets no key of `jobs`"
+
+
 def test_keys_that_a_process_has_already_are_used(tmp_path: Path) -> None:
     own = {"PARTAGE_SECRET": OPERATORS_OWN["PARTAGE_SECRET"], "PARTAGE_BID_KEY": key("bids")}
     complete(tmp_path, own)
