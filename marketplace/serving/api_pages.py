@@ -63,8 +63,13 @@ async def api_page(request: Request[Any, Any, Any]) -> Template:
     """Show every call of the API, by what it is about."""
     document = completed(request.app.openapi_schema.to_schema(), handlers_of(request.app))
     groups = calls_by_tag(document, settings().url)
-    titled = {TITLES[tag].filled(language.get(), {}): calls for tag, calls in groups.items()}
+    titled = {_title(tag): calls for tag, calls in groups.items()}
     return page("serving/api.html", groups=titled)
+
+
+def _title(tag: str) -> str:
+    """Return what a tag is called; an operator's own calls may have one of their own."""
+    return TITLES[tag].filled(language.get(), {}) if tag in TITLES else tag
 
 
 def calls_by_tag(document: dict[str, Any], site: str) -> dict[str, list[Call]]:

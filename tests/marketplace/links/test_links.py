@@ -19,6 +19,7 @@ from marketplace.database import execute
 from marketplace.datasets.publishing import revoke
 from marketplace.delivery import actions as delivery
 from marketplace.delivery.rules import Part
+from marketplace.delta_sharing.actions import Unauthenticated, check_credential
 from marketplace.errors import Conflict, Expired, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.links import actions
@@ -146,7 +147,19 @@ async def test_a_read_that_has_begun_stops_when_link_or_release_ends(stripe: Any
         await execute("UPDATE personal_link SET revoked_at = now()")
         with pytest.raises(Expired, match="link has ended"):
             await anext(pieces)
+        form = {"kind": "bearer", "label": "notebook", "days": "30", "public_key": ""}
+        assert (await customer.browser.submit("/en/sharing", form)).status_code == 200
+        credential = await fetch_value("SELECT id FROM sharing_credential")
+        pieces = delivery.read(file, Part(0, file.byte_count), functools.partial(check_credential, credential))
+        assert await anext(pieces)
+        await customer.browser.submit(f"/en/sharing/{credential}/revoke", {})
+        with pytest.raises(Unauthenticated, match="revoked"):
+            await anext(pieces)
         check = functools.partial(delivery.check_still_valid, customer.entitlement)
+        pieces = delivery.read(file, Part(0, file.byte_count), check)
+        await anext(pieces)
+        with clock.shifted(dt.timedelta(days=400)), pytest.raises(Expired, match="licence has ended"):
+            await anext(pieces)
         pieces = delivery.read(file, Part(0, file.byte_count), check)
         await anext(pieces)
         await revoke(customer.bought["release"], reason_fr="Faux.", reason_en="Wrong.", by="Sam")

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from marketplace.identity.key_actions import create_key
+from marketplace.serving.api_pages import TITLES
 from marketplace.web.i18n import french
 from tests.marketplace.identity.site import text_of
 from tests.marketplace.purchases.shop import make_buyer, open_shop
@@ -42,6 +43,7 @@ async def test_every_call_of_the_document_is_on_the_page() -> None:
         assert "<script" not in page.text.split("<main", 1)[1]
         in_french = html.unescape(text_of(await visitor.get("/fr/docs/api")))
         assert "Sans clé" in in_french
+        assert TITLES.keys() == {tag for of in document["paths"].values() for one in of.values() for tag in one["tags"]}
         about = [operation["description"] for of in document["paths"].values() for operation in of.values()]
         for sentence in (" ".join(part.split()) for one in about for part in one.split("\n\n")):
             assert sentence in french(), f"what a call is for has French: {sentence}"
