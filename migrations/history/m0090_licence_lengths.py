@@ -11,7 +11,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "licence lengths"
 SQL = """
 CREATE TABLE "offer_length" (
-    "id" UUID PRIMARY KEY NOT NULL,
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "offer" UUID NOT NULL REFERENCES "offer" ("id") ON DELETE RESTRICT,
     "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
     CONSTRAINT "each_length_once" UNIQUE ("offer", "terms")
