@@ -43,16 +43,16 @@ class Step(Struct, frozen=True):
     due_releases: int
     due_minor: int
     """What subscriptions still bring, at the most."""
-    ahead: tuple[int, int]
-    """How many sales of the next days are likely: between which two numbers."""
+    ahead: tuple[int, int] | None
+    """Between which two numbers the sales of the next days are likely to lie; None: it is too new to say."""
     reasons: Sequence[tuple[str, int]]
     """Why it was not bought, the most frequent first: a code of REASONS, and how often."""
 
     @property
     def ahead_minor(self) -> tuple[int, int]:
         """What they would bring at the mean of what was paid, in cents before VAT."""
-        mean = self.net_minor / self.bought if self.bought else 0
-        return round(self.ahead[0] * mean), round(self.ahead[1] * mean)
+        mean, (low, high) = self.net_minor / self.bought if self.bought else 0, self.ahead or (0, 0)
+        return round(low * mean), round(high * mean)
 
 
 def steps_of(
@@ -70,7 +70,8 @@ def steps_of(
     rows = []
     for row in interest:
         its, prospect = sold.get(row.code), prospects.get(row.code)
-        since = max(days[0], prospect.sold_since.date()) if prospect else days[0]
+        since = max(days[0], prospect.sold_since.date()) if prospect else days[1]
+        known = (days[1] - since).days + 1
         rows.append(
             Step(
                 *(row.code, row.title_fr, row.title_en, row.seen, row.previewed, row.quoted),
@@ -78,7 +79,7 @@ def steps_of(
                 net_minor=its.net_minor if its else 0,
                 due_releases=prospect.due_releases if prospect else 0,
                 due_minor=prospect.due_minor if prospect else 0,
-                ahead=sales_ahead(its.orders if its else 0, max((days[1] - since).days + 1, 1)) if prospect else (0, 0),
+                ahead=sales_ahead(its.orders if its else 0, known) if known >= AHEAD_DAYS else None,
                 reasons=[(one.reason, one.times) for one in reasons if one.code == row.code],
             )
         )

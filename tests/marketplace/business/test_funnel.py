@@ -8,6 +8,7 @@ from typing import Any
 
 import html5lib
 import numpy as np
+from msgspec import structs
 
 from marketplace.business.funnel_pages import steps_of
 from marketplace.business.queries import Prospect, RevenueRow
@@ -88,11 +89,15 @@ def test_steps_are_those_somebody_made_and_the_most_money_first() -> None:
     steps = steps_of(interest, revenue, [ReasonRow("a", "price", 3)], prospects, days)
     assert [(row.code, row.bought, row.net_minor) for row in steps] == [("b", 1, 700), ("d", 2, 500), ("a", 0, 0)]
     assert list(steps[2].reasons) == [("price", 3)]
+    assert steps[1].ahead
     low, high = steps[1].ahead
     assert (low, high) == sales_ahead(2, 30), "of the days on which there was something to sell"
     assert steps[1].ahead_minor == (250 * low, 250 * high)
     assert (steps[1].due_releases, steps[1].due_minor) == (3, 900)
-    assert steps[0].ahead == (0, 0), "nothing of it was published"
+    assert steps[0].ahead is None, "nothing of it was published"
+    assert steps[0].ahead_minor == (0, 0)
+    later = {"d": structs.replace(prospects["d"], sold_since=dt.datetime(2026, 3, 2, tzinfo=dt.UTC))}
+    assert steps_of(interest, revenue, [], later, days)[1].ahead is None, "a day too new"
 
 
 def test_four_in_five_forecasts_hold() -> None:
