@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import ClientException
@@ -24,11 +24,13 @@ from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
 from marketplace.ledger.chart import TITLES
 from marketplace.ledger.queries import list_entries_of
-from marketplace.web.formats import read_cents
+from marketplace.web.formats import paris_day, read_cents
 from marketplace.web.pages import see
+from marketplace.web.sorting import as_file, euros
 
 PARTS = 4
 """Parts that the form of a split shows."""
+STATEMENT_HEADINGS: Final = ("Statement", "From", "To", "Opens at", "Closes at", "Lines", "Explained", "Imported")
 
 
 class UndoForm(Struct):
@@ -40,20 +42,47 @@ class UndoForm(Struct):
 
 @get("/finance/bank", guards=READERS, opt=expect("finance", "auditor"))
 async def bank_page(  # noqa: PLR0917 (what the address says)
-    request: Asked, page_number: Page = 1, new: Text = "", lines: Text = "", known: Text = "", announced: Text = ""
+    request: Asked,
+    page_number: Page = 1,
+    new: Text = "",
+    lines: Text = "",
+    known: Text = "",
+    announced: Text = "",
+    iban: Text = "",
+    sort: Text = "",
 ) -> Template:
     """Show our bank accounts, statements, what is missing between them and what is announced; after an import, what it brought."""
     brought, notice = (new, lines, known), (announced, known)
     return books_page(
         "bank/bank.html",
         accounts=await queries.list_accounts(),
-        statements=await queries.list_statements(page_number),
+        statements=await queries.list_statements(page_number, iban, sort),
+        iban=iban,
+        sort=sort,
         gaps=await queries.list_gaps(),
         imported=_numbers(brought),
         announced=_numbers(notice),
         awaited=await list_awaited(),
         may_act=request.user.role == "finance",
     )
+
+
+@get("/finance/bank/statements.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def statements_file(iban: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out the list of statements as a file, narrowed and sorted as it is shown."""
+    cells = [
+        (
+            row.statement_id,
+            row.opened_on,
+            row.closed_on,
+            *map(euros, (row.opening_minor, row.closing_minor)),
+            row.line_count,
+            row.explained,
+            paris_day(row.imported_at),
+        )
+        for row in await queries.list_all_statements(iban, sort)
+    ]
+    return as_file("statements.csv", STATEMENT_HEADINGS, cells)
 
 
 @post("/finance/bank", guards=CLERKS, opt=expect("finance"), request_max_body_size=LARGEST_FILE_BYTES + 10_000)
@@ -149,4 +178,4 @@ async def undo(
     return see(f"/finance/bank/lines/{line_id}")
 
 
-ROUTES = [bank_page, import_statement, statement_page, line_page, split, undo]
+ROUTES = [bank_page, statements_file, import_statement, statement_page, line_page, split, undo]

@@ -12,10 +12,18 @@ from msgspec import Struct
 from marketplace.bank.tables import BankAccount, BankLine, BankStatement
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
+from marketplace.ledger.queries import LARGEST_FILE_ROWS
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
+STATEMENTS_BY: Final = {
+    "": "closed_on DESC",
+    "oldest": "closed_on, opened_on",
+    "closes": "closing_minor DESC",
+    "imported": "imported_at DESC",
+}
+"""How statements can be sorted."""
 LARGEST_ID: Final = 2**63 - 1
 OPEN_PAYOUTS: Final = SQL["open_payouts"]
 """SQL of id, amount_minor and at; $1 is the currency of the books."""
@@ -142,10 +150,23 @@ async def list_accounts() -> list[AccountRow]:
     return await fetch_rows(AccountRow, SQL["list_accounts"])
 
 
-async def list_statements(page: int = 1) -> Paged[StatementLine]:
-    """Return imported statements, newest first, with how many of their lines are explained."""
-    rows = await fetch_rows(StatementLine, SQL["list_statements"], PAGE_SIZE + 1, offset(page))
-    return paged(rows, page)
+async def list_statements(page: int = 1, iban: str = "", sort: str = "") -> Paged[StatementLine]:
+    """Return imported statements in an order of `STATEMENTS_BY`, with how many of their lines are explained.
+
+    iban: narrows to an account's; empty for all.
+    """
+    return paged(await _list_statements(iban, sort, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_all_statements(iban: str = "", sort: str = "") -> list[StatementLine]:
+    """Return the same as `list_statements`, up to `LARGEST_FILE_ROWS` in one list."""
+    return await _list_statements(iban, sort, LARGEST_FILE_ROWS, 0)
+
+
+async def _list_statements(iban: str, sort: str, limit: int, skipped: int) -> list[StatementLine]:
+    order = STATEMENTS_BY.get(sort, STATEMENTS_BY[""])
+    sql = f"{SQL['statements']} ORDER BY {order}, bank_statement.id DESC LIMIT $2 OFFSET $3"
+    return await fetch_rows(StatementLine, sql, iban, limit, skipped)
 
 
 async def list_gaps(before: dt.date | None = None) -> list[Gap]:

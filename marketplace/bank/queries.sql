@@ -279,9 +279,9 @@ JOIN LATERAL (
 ) AS last ON true
 ORDER BY bank_account.iban;
 
--- name: list_statements
--- $1 imported statements after the first $2, newest first, with who imported each and how many of its lines are
--- explained.
+-- name: statements
+-- Imported statements, to be put in order, with who imported each and how many of its lines are explained; of the
+-- account $1 alone where that is not empty.
 SELECT
     bank_statement.id,
     statement_id,
@@ -300,9 +300,7 @@ SELECT
     ) AS explained
 FROM bank_statement
 LEFT JOIN person ON person.id = imported_by
-ORDER BY closed_on DESC, bank_statement.id DESC
-LIMIT $1
-OFFSET $2;
+WHERE $1 = '' OR iban = $1;
 
 -- name: list_lines
 -- $2 lines of the statement $1 after the first $3, in its order, each with the kinds of what explains it,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
@@ -16,7 +16,7 @@ from marketplace.bookkeeping.actions import reverse_entry
 from marketplace.bookkeeping.rules import REVERSIBLE, source_path
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page, instant, midnight
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page, instant, kind_label, midnight
 from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.queries import (
     AccountBalance,
@@ -24,14 +24,17 @@ from marketplace.ledger.queries import (
     get_account,
     get_entry,
     list_accounts,
+    list_all_entries,
     list_entries,
     list_kinds,
     trial_balance,
 )
+from marketplace.web.formats import paris_day
 from marketplace.web.pages import localised, see
 from marketplace.web.sorting import as_file, euros, in_order
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
 SORTS: Final[dict[str, Callable[[AccountBalance], int]]] = {
@@ -40,6 +43,15 @@ SORTS: Final[dict[str, Callable[[AccountBalance], int]]] = {
     "balance": lambda row: -abs(row.balance_minor),
 }
 """How a trial balance can be sorted, apart from by account."""
+
+
+class _Narrowed(TypedDict):
+    """What a journal is narrowed to."""
+
+    account: str | None
+    kind: str | None
+    since: dt.datetime | None
+    until: dt.datetime | None
 
 
 class ReasonForm(Struct):
@@ -84,26 +96,43 @@ async def _balances(at: str, by: str) -> list[AccountBalance]:
 
 
 @get("/finance/journal", guards=READERS, opt=expect("finance", "auditor"))
-async def journal(
-    account: Text = "", kind: Text = "", since: Text = "", until: Text = "", page_number: Page = 1
+async def journal(  # noqa: PLR0917 (a filter of the page each)
+    account: Text = "", kind: Text = "", since: Text = "", until: Text = "", sort: Text = "", page_number: Page = 1
 ) -> Template:
-    """Show the journal, newest first, narrowed by account, kind and days."""
-    if account:
-        await get_account(account)
-    entries = await list_entries(
-        page_number,
-        account=account or None,
-        kind=kind or None,
-        since=midnight(since),
-        until=midnight(until, after=1),
-    )
+    """Show the journal, newest first or sorted, narrowed by account, kind and days."""
+    entries = await list_entries(page_number, **await _narrowed(account, kind, since, until), sort=sort)
     return books_page(
         "bookkeeping/journal.html",
         entries=entries,
         kinds=await list_kinds(),
         accounts=await list_accounts(),
-        chosen={"account": account, "kind": kind, "since": since, "until": until},
+        chosen={"account": account, "kind": kind, "since": since, "until": until, "sort": sort},
     )
+
+
+@get("/finance/journal.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def journal_file(
+    account: Text = "", kind: Text = "", since: Text = "", until: Text = "", sort: Text = ""
+) -> Response[bytes]:
+    """Hand out the journal as a file, narrowed and sorted as its page is."""
+    rows = await list_all_entries(**await _narrowed(account, kind, since, until), sort=sort)
+    cells = [
+        (paris_day(row.at), row.id, kind_label(row.kind), row.text, *map(euros, (row.debit_minor, row.credit_minor)))
+        for row in rows
+    ]
+    return as_file("journal.csv", ("Date", "Entry", "Kind", "Text", "Debit", "Credit"), cells)
+
+
+async def _narrowed(account: str, kind: str, since: str, until: str) -> _Narrowed:
+    """Return what a journal is narrowed to; refuses an account that there is not, and what is no day."""
+    if account:
+        await get_account(account)
+    return {
+        "account": account or None,
+        "kind": kind or None,
+        "since": midnight(since),
+        "until": midnight(until, after=1),
+    }
 
 
 @get("/finance/journal/{entry_id:int}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
@@ -140,4 +169,4 @@ async def reverse(
     return see(f"/finance/journal/{await reverse_entry(entry_id, request.user, reason=data.reason)}")
 
 
-ROUTES = [trial_balance_page, trial_balance_file, journal, journal_entry, account_page, reverse]
+ROUTES = [trial_balance_page, trial_balance_file, journal, journal_file, journal_entry, account_page, reverse]

@@ -135,15 +135,16 @@ async def list_actions(
     text: str = "",
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
+    limit: int = PAGE_SIZE,
 ) -> Trail:
     """Return a page of the trail, newest first; `since` is included, `until` excluded; `text` is in the subject or the reason.
 
     before: the id that the page begins before; None for the first page. area: '' for all of it. subject: exactly.
     """
-    values = (before, area, person, verb, subject, text, since, until, PAGE_SIZE + 1)
+    values = (before, area, person, verb, subject, text, since, until, limit + 1)
     rows = await fetch_rows(TrailLine, SQL["list_actions"], *values)
-    more = len(rows) > PAGE_SIZE
-    return Trail(rows[:PAGE_SIZE], rows[PAGE_SIZE - 1].id if more else None)
+    more = len(rows) > limit
+    return Trail(rows[:limit], rows[limit - 1].id if more else None)
 
 
 async def list_verbs(area: str = "decision") -> Sequence[str]:

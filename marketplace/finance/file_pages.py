@@ -7,13 +7,17 @@ from typing import Final
 from litestar import Response, get
 
 from marketplace.finance import queries
+from marketplace.finance.base_pages import why
+from marketplace.finance.write_offs import list_all_write_offs
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Text, named
 from marketplace.web.formats import paris_day
+from marketplace.web.i18n import gettext
 from marketplace.web.sorting import as_file, euros
 
 ORDER_HEADINGS: Final = ("Number", "Partner", "Total", "State", "Date")
 MOVEMENT_HEADINGS: Final = ("Date", "Transaction", "Category", "Amount", "Fee", "Net", "Currency", "Entry", "Order")
+WRITE_OFF_HEADINGS: Final = ("What", "Reference", "Amount", "Reason", "Proposed by", "Date", "Decided by", "State")
 
 
 @get("/finance/orders.csv", guards=READERS, opt=expect("finance", "auditor"))
@@ -45,4 +49,23 @@ async def transactions_file(category: Text = "") -> Response[bytes]:
     return as_file("transactions.csv", MOVEMENT_HEADINGS, cells)
 
 
-ROUTES = [orders_file, transactions_file]
+@get("/finance/write-offs.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def write_offs_file(which: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out write-offs as a file, narrowed and sorted as their page is."""
+    cells = [
+        (
+            why(row.why),
+            row.reference,
+            "" if row.amount_minor is None else euros(row.amount_minor),
+            row.reason,
+            row.proposer,
+            paris_day(row.proposed_at),
+            row.decider or "",
+            "" if row.approved is None else gettext("approved" if row.approved else "refused"),
+        )
+        for row in await list_all_write_offs(which, sort)
+    ]
+    return as_file("write-offs.csv", WRITE_OFF_HEADINGS, cells)
+
+
+ROUTES = [orders_file, transactions_file, write_offs_file]

@@ -39,7 +39,7 @@ class RefundForm(Struct):
 @get("/finance", guards=READERS, opt=expect("finance", "auditor"))
 async def overview(request: Asked) -> Template:
     """Show what needs doing, how old it is, and where the money is."""
-    waiting, unmatched = await write_offs.list_write_offs(waiting=True), await exception_queries.list_exceptions()
+    waiting, unmatched = await write_offs.list_write_offs(which="waiting"), await exception_queries.list_exceptions()
     return finance_page(
         "overview.html",
         figures=await queries.get_figures(),

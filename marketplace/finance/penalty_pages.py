@@ -12,11 +12,11 @@ from msgspec import Struct
 
 from marketplace.database import fetch_rows
 from marketplace.finance.base_pages import finance_page
-from marketplace.finance.queries import LARGEST_FILE_ROWS, SQL
+from marketplace.finance.queries import SQL
 from marketplace.identity.guards import expect
 from marketplace.ledger import chart
 from marketplace.ledger.base_pages import READERS, Page
-from marketplace.ledger.queries import balance
+from marketplace.ledger.queries import LARGEST_FILE_ROWS, balance
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.web.formats import paris_day
 from marketplace.web.sorting import as_file, euros

@@ -13,7 +13,7 @@ from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
 from marketplace.finance.tables import Reconciliation
 from marketplace.ledger import chart
-from marketplace.ledger.queries import EntryOf, list_entries_of, trial_balance
+from marketplace.ledger.queries import LARGEST_FILE_ROWS, EntryOf, list_entries_of, trial_balance
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payments.queries import (
     CommandRow,
@@ -29,7 +29,6 @@ from marketplace.statements import load_statements
 from pricing.money import EUR
 
 SQL: Final = load_statements(__package__)
-LARGEST_FILE_ROWS: Final = 100_000
 """What a file for a spreadsheet has at the most: more than one opens."""
 ORDERS_BY: Final = {
     "": "ordered_at DESC",

@@ -238,8 +238,8 @@ LEFT JOIN licence ON licence.purchase_order = purchase_order.id
 LEFT JOIN licence_split AS split ON split.licence = licence.id
 WHERE purchase_order.id = $1;
 
--- name: list_write_offs
--- $2 write-offs after the first $3, those that wait first, then the newest; where $1, only those that wait.
+-- name: write_offs
+-- Write-offs, to be put in order; where $1 is not empty, those that wait, are approved or are refused.
 SELECT
     write_off.id,
     why,
@@ -256,10 +256,7 @@ SELECT
 FROM write_off
 JOIN person AS proposer ON proposer.id = proposed_by
 LEFT JOIN person AS decider ON decider.id = decided_by
-WHERE NOT $1 OR approved IS NULL
-ORDER BY approved IS NOT NULL, proposed_at DESC, write_off.id
-LIMIT $2
-OFFSET $3;
+WHERE $1 = '' OR $1 = CASE WHEN approved THEN 'approved' WHEN NOT approved THEN 'refused' ELSE 'waiting' END;
 
 -- name: count_come_again
 -- How many of Stripe's events and balance transactions, and of the bank's lines, are of the instant $1 or later.

@@ -151,11 +151,13 @@ async def note(request: Asked, data: Annotated[NoteForm, Body(media_type=Request
 
 
 @get("/finance/write-offs", guards=READERS, opt=expect("finance", "auditor"))
-async def list_write_offs(request: Asked, page_number: Page = 1) -> Template:
-    """Show write-offs: those that wait for a second person first."""
+async def list_write_offs(request: Asked, which: Text = "", sort: Text = "", page_number: Page = 1) -> Template:
+    """Show write-offs, those that wait for a second person first; `which` narrows to those that wait, or how they ended."""
     return finance_page(
         "write_offs.html",
-        rows=await write_offs.list_write_offs(page_number),
+        rows=await write_offs.list_write_offs(page_number, which, sort),
+        which=which,
+        sort=sort,
         me=request.user.person,
         may_act=request.user.role == "finance",
         path_of=path_of,

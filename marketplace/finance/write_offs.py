@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 from msgspec import Struct
@@ -20,6 +20,7 @@ from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.finance.tables import WriteOff
 from marketplace.ledger import chart, two_people
 from marketplace.ledger.actions import record
+from marketplace.ledger.queries import LARGEST_FILE_ROWS
 from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import write_off_to_decide
@@ -29,6 +30,15 @@ from marketplace.payouts import actions as payouts
 
 if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
+
+WHICH: Final = ("waiting", "approved", "refused")
+WRITE_OFFS_BY: Final = {
+    "": "approved IS NOT NULL, proposed_at DESC",
+    "amount": "abs(amount_minor) DESC NULLS LAST",
+    "proposed": "proposed_at DESC",
+    "decided": "decided_at DESC NULLS LAST",
+}
+"""How write-offs can be sorted; those that wait first where nothing is said."""
 
 
 class WriteOffRow(Struct, frozen=True):
@@ -159,9 +169,20 @@ async def _post(row: WriteOffRow) -> None:
         )
 
 
-async def list_write_offs(page: int = 1, *, waiting: bool = False) -> Paged[WriteOffLine]:
-    """Return write-offs, those that wait first, then the newest."""
-    return paged(await fetch_rows(WriteOffLine, SQL["list_write_offs"], waiting, PAGE_SIZE + 1, offset(page)), page)
+async def list_write_offs(page: int = 1, which: str = "", sort: str = "") -> Paged[WriteOffLine]:
+    """Return write-offs in an order of `WRITE_OFFS_BY`; `which` is one of WHICH, or empty for all."""
+    return paged(await _list_write_offs(which, sort, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_all_write_offs(which: str = "", sort: str = "") -> list[WriteOffLine]:
+    """Return the same as `list_write_offs`, up to `LARGEST_FILE_ROWS` in one list."""
+    return await _list_write_offs(which, sort, LARGEST_FILE_ROWS, 0)
+
+
+async def _list_write_offs(which: str, sort: str, limit: int, skipped: int) -> list[WriteOffLine]:
+    order = WRITE_OFFS_BY.get(sort, WRITE_OFFS_BY[""])
+    sql = f"{SQL['write_offs']} ORDER BY {order}, write_off.id LIMIT $2 OFFSET $3"
+    return await fetch_rows(WriteOffLine, sql, which, limit, skipped)
 
 
 async def find_waiting(why: str, subject: str) -> WaitingWriteOff | None:

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 LARGEST_ID: Final = 2**63 - 1
 SQL: Final = load_statements(__package__)
+LARGEST_FILE_ROWS: Final = 100_000
+ENTRIES_BY: Final = {
+    "": "at DESC, journal_entry.id DESC",
+    "oldest": "at, journal_entry.id",
+    "debit": "debit_minor DESC, at DESC, journal_entry.id DESC",
+    "credit": "credit_minor DESC, at DESC, journal_entry.id DESC",
+}
+"""How the journal can be sorted. By amount all that is narrowed to is read, so narrow a long journal first."""
 
 
 class AccountTitle(Struct, frozen=True):
@@ -147,13 +155,26 @@ async def list_entries(
     kind: str | None = None,
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
+    sort: str = "",
 ) -> Paged[EntryLine]:
-    """Return one page of the journal, newest first; `since` is included, `until` excluded.
+    """Return one page of the journal, in an order of `ENTRIES_BY`; `since` is included, `until` excluded.
 
     With an account, its entries alone and its debit and credit in each; without, both are the entry's total.
     """
-    rows = await fetch_rows(EntryLine, SQL["list_entries"], account, kind, since, until, PAGE_SIZE + 1, offset(page))
-    return paged(rows, page)
+    narrowed = (account, kind, since, until)
+    return paged(await _entries(sort, narrowed, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_all_entries(
+    *, account: str | None, kind: str | None, since: dt.datetime | None, until: dt.datetime | None, sort: str
+) -> list[EntryLine]:
+    """Return the same as `list_entries`, up to `LARGEST_FILE_ROWS` in one list."""
+    return await _entries(sort, (account, kind, since, until), LARGEST_FILE_ROWS, 0)
+
+
+async def _entries(sort: str, narrowed: tuple[object, ...], limit: int, skipped: int) -> list[EntryLine]:
+    sql = f"{SQL['entries']} ORDER BY {ENTRIES_BY.get(sort, ENTRIES_BY[''])} LIMIT $5 OFFSET $6"
+    return await fetch_rows(EntryLine, sql, *narrowed, limit, skipped)
 
 
 async def get_entry(entry_id: int) -> WholeEntry:

@@ -104,9 +104,9 @@ SELECT kind
 FROM known
 WHERE kind IS NOT NULL;
 
--- name: list_entries
--- One page of the journal, newest first. $1 account and $2 kind, or null; $3 since (included) and $4 until (excluded),
--- or null; $5 rows, $6 rows to skip. With an account, debit and credit are that account's in each entry.
+-- name: entries
+-- The journal, to be put in order. $1 account and $2 kind, or null; $3 since (included) and $4 until (excluded), or
+-- null. With an account, debit and credit are that account's in each entry.
 SELECT journal_entry.id, kind, source_id, at, recorded_at, currency, text, debit_minor, credit_minor
 FROM journal_entry
 CROSS JOIN LATERAL (
@@ -119,10 +119,7 @@ CROSS JOIN LATERAL (
 WHERE ($1::text IS NULL OR journal_entry.id IN (SELECT entry FROM posting WHERE debit = $1 OR credit = $1))
   AND ($2::text IS NULL OR kind = $2)
   AND ($3::timestamptz IS NULL OR at >= $3)
-  AND ($4::timestamptz IS NULL OR at < $4)
-ORDER BY at DESC, journal_entry.id DESC
-LIMIT $5
-OFFSET $6;
+  AND ($4::timestamptz IS NULL OR at < $4);
 
 -- name: list_postings
 -- The postings of the entry $1, each with both accounts' titles.

@@ -318,12 +318,10 @@ LEFT JOIN person AS prepared ON prepared.id = prepared_by
 LEFT JOIN person AS approved ON approved.id = approved_by
 LEFT JOIN person AS cancelled ON cancelled.id = cancelled_by
 
--- name: list_runs
--- One page of runs, the latest first; $1 rows, $2 rows to skip.
+-- name: runs_in_state
+-- The runs of the state $1, or all where it is empty, to be put in order.
 {runs}
-ORDER BY drafted_at DESC, payout_run.id
-LIMIT $1
-OFFSET $2;
+WHERE $1 = '' OR state = $1;
 
 -- name: get_run_with_names
 -- The run $1.

@@ -59,6 +59,7 @@ async def test_two_people_make_an_offer_an_agents_and_its_revenue_is_shown_net()
         [row] = await list_presented(*year)
         assert row.role is None, "nothing is presented by one person alone"
         assert "waits for a second person" in text_of(await eve.get(PAGE))
+        assert "Principal or agent to decide" in text_of(await bob.get("/en/finance/desk"))
         assert (await sent(bob, f"/{form}", decision="approve")).status_code == 303
         assert (await sent(bob, f"/{form}", decision="refuse")).status_code == 409
         assert (await sent(bob, f"/{uuid.uuid4()}", decision="refuse")).status_code == 404

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from typing import TYPE_CHECKING
 
 from marketplace.database import execute
+from marketplace.ledger import chart
 from marketplace.paging import PAGE_SIZE
+from marketplace.settings import settings
 from tests.marketplace.finance import sales
+from tests.marketplace.finance.banking import decide_everything
 from tests.marketplace.finance.test_pages import signed_in
-from tests.marketplace.identity.site import text_of
+from tests.marketplace.identity.site import make_staff, text_of
+from tests.marketplace.payouts import payees
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -22,6 +27,19 @@ async def rows_of(visitor: httpx.AsyncClient, path: str) -> list[list[str]]:
     answer = await visitor.get(path)
     assert answer.headers["content-type"].startswith("text/csv")
     return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))[1:]
+
+
+async def pay_subscribers() -> None:
+    """Send a payout run of what one licence earns."""
+    os.environ |= {"PAYOUT_IBAN": payees.OUR_IBAN, "PAYOUT_THRESHOLD_MINOR": "1"}
+    settings.cache_clear()
+    await sales.pay_unseen(order := await sales.make_order())
+    licence = await sales.settle(order)
+    await sales.mirror(order)
+    await sales.hold_shares(licence)
+    await sales.release(licence)
+    await payees.give_details(1, 2, 3)
+    await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
 
 
 async def test_orders_are_sorted_and_narrowed_over_all_pages_and_so_is_their_file() -> None:
@@ -53,3 +71,54 @@ async def test_orders_are_sorted_and_narrowed_over_all_pages_and_so_is_their_fil
         assert await rows_of(visitor, "/en/finance/transactions.csv?category=nothing") == []
         assert "Charge" in text_of(await visitor.get("/en/finance/reconciliation?category=charge"))
         assert await rows_of(visitor, "/en/finance/penalties.csv") == []
+
+
+async def test_journal_trail_statements_write_offs_and_runs_are_sorted_narrowed_and_handed_out() -> None:
+    await sales.open_shop()
+    await decide_everything()
+    await pay_subscribers()
+    async with await signed_in("auditor") as visitor:
+        whole = await rows_of(visitor, "/en/finance/journal.csv")
+        assert [int(row[1]) for row in await rows_of(visitor, "/en/finance/journal.csv?sort=oldest")] == [
+            int(row[1]) for row in reversed(whole)
+        ]
+        by_debit = [float(row[4]) for row in await rows_of(visitor, "/en/finance/journal.csv?sort=debit")]
+        assert by_debit == sorted(by_debit, reverse=True)
+        assert max(by_debit) > min(by_debit)
+        kinds = {row[2] for row in await rows_of(visitor, "/en/finance/journal.csv?kind=write_off&since=2020-01-01")}
+        assert kinds == {"Write-off"}
+        account = await rows_of(visitor, f"/en/finance/journal.csv?account={chart.BANK_CHARGES}&sort=credit")
+        assert [row[4] for row in account] == ["0.30"]
+        assert (await visitor.get("/en/finance/journal.csv?account=000")).status_code == 404
+        page = (await visitor.get("/en/finance/journal?sort=debit&kind=sale")).text
+        assert "/en/finance/journal.csv?account=&amp;kind=sale" in page
+        assert 'aria-sort="other"' in page
+        assert "Newest first" in page
+
+        trail = await rows_of(visitor, "/en/finance/audit.csv?verb=write_off_approved")
+        assert len(trail) == 2
+        assert {row[2] for row in trail} == {"Write-off approved"}
+        assert {row[1] for row in trail} == {"Bob"}
+        assert "Sign-in" in {row[2] for row in await rows_of(visitor, "/en/finance/audit.csv?area=access")}
+        assert (await visitor.get("/en/finance/audit.csv?person=odd")).status_code == 422
+
+        approved = await rows_of(visitor, "/en/finance/write-offs.csv?which=approved&sort=amount")
+        assert [row[2] for row in approved] == ["120.00", "-0.07"]
+        assert await rows_of(visitor, "/en/finance/write-offs.csv?which=waiting") == []
+        assert "Too small to ask." in text_of(await visitor.get("/fr/finance/write-offs?which=approved&sort=decided"))
+        assert "Too small to ask." not in text_of(await visitor.get("/en/finance/write-offs?which=refused"))
+
+        [statement] = await rows_of(visitor, "/en/finance/bank/statements.csv?sort=closes")
+        assert statement[3:7] == ["10.00", "15.43", "4", "2"]
+        assert await rows_of(visitor, "/en/finance/bank/statements.csv?iban=DE00") == []
+        assert "S1" in text_of(await visitor.get("/fr/finance/bank?sort=oldest"))
+        assert "S1" not in text_of(await visitor.get("/en/finance/bank?iban=DE00&sort=imported"))
+
+        [run] = await rows_of(visitor, "/en/finance/payout-runs.csv?sort=amount&which=sent")
+        assert (run[2], run[5], run[6]) == ("sent", "Nora", "Paul")
+        assert await rows_of(visitor, "/en/finance/payout-runs.csv?which=draft&sort=people") == []
+        assert "Paul" in text_of(await visitor.get("/fr/finance/payout-runs?sort=oldest"))
+        assert "Paul" not in text_of(await visitor.get("/en/finance/payout-runs?which=cancelled&sort=people"))
+    async with await signed_in("finance") as clerk:
+        areas = await rows_of(clerk, "/en/finance/audit.csv?area=access")
+        assert "Sign-in" not in {row[2] for row in areas}, "finance reads what was decided"
