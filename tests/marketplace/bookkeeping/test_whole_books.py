@@ -12,9 +12,12 @@ import pytest
 from marketplace import clock, object_store
 from marketplace.auctions import award as ending
 from marketplace.auctions import eligibility
+from marketplace.bank.candidates import settle_line
 from marketplace.business.judgements import list_presented
 from marketplace.business.queries import bounds_of, list_revenue
 from marketplace.claims.actions import decide, file_claim, propose
+from marketplace.credit.actions import decide as write_down
+from marketplace.credit.actions import propose_write_down
 from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.embedded.bank import Bank
@@ -30,6 +33,7 @@ from marketplace.stripe_accounts.transfers import connected_account
 from marketplace.subscriptions.actions import deliver, subscribe
 from tests.marketplace.auctions.test_money import announced, bid, end
 from tests.marketplace.bookkeeping.test_exports import PROGRAMS, checked, written
+from tests.marketplace.credit.test_credit import banked, on_credit, with_limit
 from tests.marketplace.earnings.sales import close_month
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
@@ -136,6 +140,24 @@ async def subscribe_and_claim(stripe: Any, market: Any) -> None:
     await decide(samir, claim, agree=True)
 
 
+async def sell_on_credit(market: Any) -> None:
+    """Sell twice on credit: one is paid by a bank line, of the other a part comes after it was written off, then the rest."""
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
+    await with_limit(market.partner, 10_000_000, ada, bob)
+    paid, late = await on_credit(market.partner, market.release), await on_credit(market.partner, market.release)
+    with clock.shifted(dt.timedelta(days=31)):
+        form = uuid.uuid4()
+        await propose_write_down("loss", late["id"], 0, ada, reason="No answer.", form_id=form)
+        await write_down(form, bob, approve=True)
+    assert await balance(chart.LOSSES) >= late["total_minor"]
+    lines = await banked(paid["total_minor"], 5, late["total_minor"] - 5, iban="DE89370400440532013000")
+    for line, order, amount in zip(
+        lines, (paid, late, late), (paid["total_minor"], 5, late["total_minor"] - 5), strict=True
+    ):
+        await settle_line(line, [("order", order["number"], amount)], ada)
+    assert await balance(chart.ON_CREDIT) == 0
+
+
 async def pay_subscribers(stripe: Any) -> None:
     """Pay two by bank, of whom one's account is closed, and one through Stripe."""
     await payees.give_details(1, 2)
@@ -175,6 +197,7 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
     await sell_in_every_way(stripe)
     await auction_it(stripe, market.release, market.partner)
     await subscribe_and_claim(stripe, market)
+    await sell_on_credit(market)
     for _ in range(3):
         await scenes.jobs()
     assert await unmatched() == []

@@ -31,7 +31,7 @@ from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.invoice_xml import facturx, ubl
 from marketplace.purchases.invoices import render_invoices
 from marketplace.purchases.refunds import request_order_refund
-from tests.marketplace.bank.statements import Entry, Statement
+from tests.marketplace.bank.statements import IBAN, Entry, Statement
 from tests.marketplace.identity.site import PASSWORD, Browser, make_staff, text_of
 from tests.marketplace.messages.written import kinds_written
 from tests.marketplace.purchases.shop import jobs, make_buyer, make_quote, open_shop, order_of
@@ -63,7 +63,7 @@ async def on_credit(partner: uuid.UUID, release: uuid.UUID, **more: Any) -> Any:
     return await order_of(quote)
 
 
-async def banked(*amounts: int, words: str = "our order") -> list[int]:
+async def banked(*amounts: int, words: str = "our order", iban: str = IBAN) -> list[int]:
     """Import a statement of these lines and return their ids."""
     last = await fetch_value("SELECT coalesce(max(id), 0) FROM bank_line")
     opening = await fetch_value("SELECT coalesce(sum(amount_minor), 0)::bigint FROM bank_line")
@@ -72,6 +72,7 @@ async def banked(*amounts: int, words: str = "our order") -> list[int]:
         opening=opening,
         name=f"S{last}",
         message=f"M{last}",
+        iban=iban,
     )
     await import_bank_statement(given.xml(), person=None, new_account=not last)
     return [last + 1 + place for place in range(len(amounts))]
