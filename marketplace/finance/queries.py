@@ -23,6 +23,8 @@ from marketplace.payments.queries import (
     list_movements_of,
     list_stuck_commands,
 )
+from marketplace.payouts.queries import RUNS_BY, RunRow
+from marketplace.payouts.queries import SQL as PAYOUTS_SQL
 from marketplace.purchases.invoices import InvoiceRow, list_invoices
 from marketplace.purchases.tables import Licence, Order, OrderReturn
 from marketplace.statements import load_statements
@@ -304,6 +306,12 @@ async def _list_orders(number: str, state: str, sort: str, limit: int, skipped: 
         limit,
         skipped,
     )
+
+
+async def list_all_runs(state: str = "", sort: str = "") -> list[RunRow]:
+    """Return payout runs, of a state unless it is empty, as their page sorts them, up to `LARGEST_FILE_ROWS` in one list."""
+    sql = f"{PAYOUTS_SQL['runs_in_state']} ORDER BY {RUNS_BY.get(sort, RUNS_BY[''])}, payout_run.id LIMIT $2"
+    return await fetch_rows(RunRow, sql, state, LARGEST_FILE_ROWS)
 
 
 async def get_order(order_id: uuid.UUID) -> WholeOrder:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.errors import NotFound
-from marketplace.ledger.queries import LARGEST_FILE_ROWS, EntryOf, list_entries_of
+from marketplace.ledger.queries import EntryOf, list_entries_of
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payouts.rules import ENDED, PAYEES_A_PAGE, bounds_of, in_words, next_draft_after
 from marketplace.payouts.tables import PayoutAnswer, PayoutRun, PayoutSum
@@ -24,7 +24,6 @@ DETAILS: Final = """
     WHERE subscriber = $1 AND ended_at IS NULL"""
 SQL: Final = load_statements(__package__)
 RUNS_BY: Final = {"": "drafted_at DESC", "oldest": "drafted_at", "people": "people DESC", "amount": "amount_minor DESC"}
-"""How payout runs can be sorted."""
 ANSWERS_SHOWN: Final = 500
 CHOICE: Final = """
     SELECT payout_choice.threshold_minor, payout_choice.stripe_account, payout_choice.stripe_from,
@@ -315,17 +314,8 @@ async def find_unsent(route: str) -> uuid.UUID | None:
 
 async def list_runs(page: int = 1, state: str = "", sort: str = "") -> Paged[RunRow]:
     """Return one page of payout runs, of a state unless it is empty, in an order of `RUNS_BY`."""
-    return paged(await _list_runs(state, sort, PAGE_SIZE + 1, offset(page)), page)
-
-
-async def list_all_runs(state: str = "", sort: str = "") -> list[RunRow]:
-    """Return the same as `list_runs`, up to `LARGEST_FILE_ROWS` in one list."""
-    return await _list_runs(state, sort, LARGEST_FILE_ROWS, 0)
-
-
-async def _list_runs(state: str, sort: str, limit: int, skipped: int) -> list[RunRow]:
     sql = f"{SQL['runs_in_state']} ORDER BY {RUNS_BY.get(sort, RUNS_BY[''])}, payout_run.id LIMIT $2 OFFSET $3"
-    return await fetch_rows(RunRow, sql, state, limit, skipped)
+    return paged(await fetch_rows(RunRow, sql, state, PAGE_SIZE + 1, offset(page)), page)
 
 
 async def get_run_page(run: uuid.UUID) -> RunPage:

@@ -6,7 +6,7 @@ import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.datastructures import UploadFile  # noqa: TC002 (Litestar reads a form's annotations)
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
@@ -21,13 +21,11 @@ from marketplace.identity.likeness import signs_of_one_human
 from marketplace.payments.balance import read_available
 from marketplace.payouts import actions, asked, left_out, rules, verification
 from marketplace.payouts.bank_file import latest_answer, list_files, open_file
-from marketplace.payouts.queries import count_due, find_unsent, get_run_page, list_all_runs, list_run_payouts, list_runs
+from marketplace.payouts.queries import count_due, find_unsent, get_run_page, list_run_payouts, list_runs
 from marketplace.payouts.rules import in_words, next_draft_after
 from marketplace.settings import settings
 from marketplace.web import formats
-from marketplace.web.i18n import gettext
 from marketplace.web.pages import page, see
-from marketplace.web.sorting import as_file, euros
 
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Text = Annotated[str, QueryParameter(max_length=100)]
@@ -38,7 +36,6 @@ CLERKS = [staff("finance")]
 LARGEST_ANSWER_BYTES = 20_000_000
 DIFFERING_SHOWN = 50
 ROUTES_OF_RUNS = ("sepa", "stripe")
-RUN_HEADINGS = ("Drafted", "Way", "State", "People", "Amount", "Prepared by", "Approved by")
 
 
 class ReasonForm(Struct):
@@ -82,24 +79,6 @@ async def payout_runs(request: Asked, page_number: Page = 1, which: Text = "", s
         may_act=request.user.role == "finance",
         next_draft_at=next_draft_after(clock.now(), settings().payouts_every_seconds),
     )
-
-
-@get("/finance/payout-runs.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def payout_runs_file(which: Text = "", sort: Text = "") -> Response[bytes]:
-    """Hand out payout runs as a file, narrowed and sorted as their page is."""
-    cells = [
-        (
-            formats.paris_day(run.drafted_at),
-            run.route,
-            gettext(run.state),
-            run.people,
-            euros(run.amount_minor),
-            run.prepared_name or "",
-            run.approved_name or "",
-        )
-        for run in await list_all_runs(which, sort)
-    ]
-    return as_file("payout-runs.csv", RUN_HEADINGS, cells)
 
 
 @post("/finance/payout-runs", guards=CLERKS, opt=expect("finance"), status_code=303)
@@ -229,7 +208,6 @@ ROUTES = [
     verify_payees,
     decide_names,
     payout_runs,
-    payout_runs_file,
     draft_payout_run,
     payout_run,
     prepare_payout_run,
