@@ -9,6 +9,7 @@ from marketplace import clock
 from marketplace.database import execute, transaction
 from marketplace.errors import Conflict
 from marketplace.identity.addresses import OPERATOR
+from marketplace.identity.guessing import begin_letter
 from marketplace.identity.rules import clean_email
 from marketplace.legal import rules
 from marketplace.legal.tables import HelpRequest
@@ -17,6 +18,7 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import help_requested
 from marketplace.messages.rules import Recipient
 from marketplace.settings import settings
+from marketplace.web.devices import network_of
 
 if TYPE_CHECKING:
     import uuid
@@ -24,16 +26,19 @@ if TYPE_CHECKING:
     from marketplace.database import Values
 
 KEPT_FOR: Final = dt.timedelta(days=396)
-MOST_OPEN: Final = 500
+MOST_OPEN: Final = 2000
 MOST_OF_ONE: Final = 5
 A_DAY: Final = dt.timedelta(days=1)
 
 
-async def ask(question: uuid.UUID, *, email: str, about: str, text: str, person: uuid.UUID | None) -> None:
+async def ask(
+    question: uuid.UUID, *, email: str, about: str, text: str, person: uuid.UUID | None, address: str = ""
+) -> None:
     """Write a question down and notify the operator; the same form again changes nothing.
 
-    Refuses a malformed one, and more in a day than one person, one address of a stranger, or all strangers together may
-    ask: who writes under somebody's address keeps nobody who is signed in from asking.
+    address: the network's, of a stranger. Refuses a malformed one, and more in a day than one person, one email of a
+    stranger, or all strangers together may ask: who writes under somebody's email keeps nobody who is signed in from
+    asking. Refuses more from one network than a quarter of what all strangers may ask: no stranger is all of them.
     """
     email, text, about = clean_email(email), rules.clean_question(text), rules.clean_about(about)
     now = clock.now()
@@ -47,6 +52,8 @@ async def ask(question: uuid.UUID, *, email: str, about: str, text: str, person:
             person is None and await HelpRequest.count().where(today, of_strangers) >= MOST_OPEN
         ):
             raise Conflict("There are too many questions today; write to us by mail, or ask tomorrow.")
+        if person is None:
+            await begin_letter(f"{OPERATOR} from {network_of(address)}", "", "questions")
         await HelpRequest.insert(
             HelpRequest(id=question, person=person, email=email, about=about, text=text, asked_at=now)
         )

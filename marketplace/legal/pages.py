@@ -14,7 +14,7 @@ from msgspec import Struct
 from marketplace.consent.queries import list_purposes
 from marketplace.errors import NotFound, Refusal
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import expect, staff
+from marketplace.identity.guards import address_of, expect, staff
 from marketplace.identity.pages import Page  # noqa: TC001 (Litestar reads it)
 from marketplace.identity.queries import get_person
 from marketplace.legal import actions, queries
@@ -71,7 +71,10 @@ async def ask(
     """Send a question to the operator."""
     person = request.user.person if request.user else None
     try:
-        await actions.ask(data.form_id, email=data.email, about=data.about, text=data.text, person=person)
+        where = address_of(request)
+        await actions.ask(
+            data.form_id, email=data.email, about=data.about, text=data.text, person=person, address=where
+        )
     except Refusal as refusal:
         written = {"about": clean_about(data.about), "email": data.email[:254], "text": data.text[:4000]}
         return again("legal/help.html", refusal, sent=False, **written)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 
 import pytest
 
 from marketplace import clock
 from marketplace.identity import rules
 from marketplace.identity.guessing import begin_letter
+from marketplace.legal.actions import ask
 from marketplace.recovery import actions as recovery
 from tests.attacks.test_guessing import browser_at
 from tests.marketplace.identity.site import PASSWORD, make_partner
@@ -58,3 +60,24 @@ async def test_links_for_a_new_password_are_few_and_one_of_them_always_works() -
     with pytest.raises(rules.TooManyAttempts):
         for _ in range(6):
             await recovery.request_reset("nobody@elsewhere.example")
+
+
+async def test_a_stranger_who_asks_all_day_leaves_others_the_help_page() -> None:
+    """Under ever another email: who is locked out still reaches the operator by the page."""
+    question = {"about": "", "text": "Hello"}
+    async with browser_at("203.0.113.7") as eve, browser_at("198.51.100.9", eve.app) as locked_out:
+        for quarter in range(96):
+            with clock.shifted(dt.timedelta(minutes=15 * quarter, seconds=quarter)):
+                if quarter in {0, 95}:
+                    asked = [question | {"email": f"e{quarter}-{n}@evil.example"} for n in range(7)]
+                    answers = [await eve.submit("/en/help", one) for one in asked]
+                    assert [one.status_code for one in answers] == [303] * 5 + [429] * 2
+                    assert "Hello" in answers[-1].text, "what was typed is kept"
+                else:
+                    for n in range(rules.LETTERS_OF_ONE):
+                        email = f"e{quarter}-{n}@evil.example"
+                        await ask(uuid.uuid4(), email=email, about="", text="Hi", person=None, address="203.0.113.7")
+        with clock.shifted(dt.timedelta(hours=24)):
+            answer = await locked_out.submit("/en/help", question | {"email": VICTIM})
+            assert answer.status_code == 303
+    assert await fetch_value("SELECT count(*) FROM question") == 96 * 5 + 1
