@@ -92,10 +92,14 @@ async def test_two_builds_at_once_are_one(tmp_path: Path) -> None:
 
 
 async def test_a_spent_budget_builds_no_more(tmp_path: Path) -> None:
-    await declare(budget_micro=3_999_999)
+    await declare(budget_micro=2_200_000)
     await make_subscribers(range(1, 301))
     files = write(tmp_path, crowd(300), range(1, 301))
     await actions.build("lyon", **files, **PERIOD)
+    warned = (
+        "SELECT count(*) FROM message WHERE kind = 'budget_near_end' AND (audience, recipient) = ('role', 'steward')"
+    )
+    assert await fetch_value(warned) == 1, "a tenth is left"
     with pytest.raises(Conflict, match="budget of lyon is spent"):
         await actions.build("lyon", **files, period_from=START, period_to=at(24))
     assert await fetch_value("SELECT count(*) FROM release") == 1

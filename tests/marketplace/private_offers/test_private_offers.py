@@ -76,6 +76,8 @@ async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
         html5lib.HTMLParser(strict=True).parse(own.text)
         private = -(-posted * 8500 // 10_000)
         assert f"€{private / 100:,.2f}" in text_of(own)
+        assert "An offer to your company alone" in text_of(await buyer.get("/en/inbox"))
+        assert "alone" not in text_of(await rival.get("/en/inbox"))
         assert "Nothing is offered" in text_of(await rival.get("/en/private-offers"))
         assert (await rival.submit("/en/private-offers/quotes", {"offer": form})).status_code == 404
         quote = str(uuid.uuid4())

@@ -64,6 +64,7 @@ async def test_identical_requests_are_one_and_no_partner_reads_another() -> None
             assert not any(words in page.text for words in ("Atelier", "A shop of ours", "1 250", "Croix-Rousse,"))
         assert (await samir.get(f"/en{path}")).status_code == 403
 
+        assert "Data asked for: Croix-Rousse" in text_of(await samir.get("/en/inbox"))
         board = text_of(await samir.get("/en/steward/requests"))
         assert "€2,250.00" in board
         page = await samir.get(f"/en/steward{path}")
