@@ -17,7 +17,7 @@ from msgspec import Struct
 from marketplace.signing import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 FIRST: Final = "0" * 64
 """What the first line follows."""
@@ -47,11 +47,7 @@ def check(lines: Iterable[str]) -> Verdict:
     """Check a file from its first line to its signed end, and say where it first does not fit."""
     number, head, rest = 0, FIRST, iter(lines)
     for place, text in enumerate(rest, 1):
-        try:
-            line = json.loads(text)
-        except ValueError:
-            line = None
-        if not isinstance(line, dict):
+        if (line := _read(text)) is None:
             return Verdict(number, head, f"Line {place} is not a JSON object.")
         if "signature" in line:
             fault = _fault_of_end(line, number, head)
@@ -64,6 +60,24 @@ def check(lines: Iterable[str]) -> Verdict:
             return Verdict(number, head, f"Line {place} does not follow from those before it, or was changed.")
         number, head = number + 1, line["hash"]
     return Verdict(number, head, "The end is missing: the file was cut short.")
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    """Return a line's object; None for what is none, names something twice, or has what no UTF-8 says."""
+    try:
+        line = json.loads(text, object_pairs_hook=_once_each)
+        canonical(line)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; refuse two values of one name: people would read the one, and the hash would be of the other."""
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a name is there twice")
+    return document
 
 
 def _fault_of_end(end: dict[str, Any], number: int, head: str) -> str:

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RUNS: Final = "draft prepare approve cancel ask_to_send send"
+DECIDED: Final = ("proposed", "approved", "refused")
 PLACES: Final = {
     "order": "/finance/orders/{}",
     "line": "/finance/bank/lines/{}",
     "entry": "/finance/journal/{}",
     "command": "/finance/commands",
+    "partner": "/partners/{}",
+    "offer": "/finance/business/roles",
 }
 """Where a subject is shown that begins with what it is: `order …`."""
 PAGES: Final = {
     **{f"{verb}_payout_run": "/finance/payout-runs/{}" for verb in RUNS.split()},
+    "verify_payees": "/finance/payout-runs/{}",
+    "decide_payee_names": "/finance/payout-runs/{}",
     "undo_payee_names": "/finance/payout-runs/{}",
     "ask_to_draft_payout_run": "/finance/payout-runs",
     "fetch_payout_file": "/finance/payout-runs/{}",
@@ -36,11 +41,21 @@ PAGES: Final = {
     **dict.fromkeys(("year_close_proposed", "year_close_refused", "year_closed"), "/finance/years"),
     "exception_assigned": "/finance/exceptions",
     "exception_commented": "/finance/exceptions",
-    "write_off_proposed": "/finance/write-offs",
-    "write_off_approved": "/finance/write-offs",
-    "write_off_refused": "/finance/write-offs",
+    **{f"write_off_{verb}": "/finance/write-offs" for verb in DECIDED},
+    **{f"category_account_{verb}": "/finance/categories" for verb in DECIDED},
     "bank_statement_imported": "/finance/bank",
-    **{f"bank_rule_{verb}": "/finance/bank/rules" for verb in ("proposed", "approved", "refused", "ended")},
+    "bank_notice_imported": "/finance/bank",
+    **{f"bank_rule_{verb}": "/finance/bank/rules" for verb in (*DECIDED, "ended")},
+    "electronic_address_chosen": "/finance/einvoicing",
+    **dict.fromkeys(
+        ("association_listed", "benefit_listed", "rewards_moved", "gifts_paid", "billing_answered", "farm_decided"),
+        "/finance/rewards",
+    ),
+    "begin_incident": "/staff/incidents/{}",
+    "decide_incident_step": "/staff/incidents/{}",
+    "consents_imported": "/steward/purposes",
+    "request_answered": "/steward/requests/{}",
+    "sector_stated": "/partners/{}",
     "map_layer_added": "/steward/map-layers",
     "map_layer_removed": "/steward/map-layers",
     "purpose_defined": "/steward/purposes/{}",

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import re
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -21,7 +21,7 @@ from marketplace.audit_trail.chain import export_trail, link_actions
 from marketplace.audit_trail.copying import copy_trail
 from marketplace.audit_trail.guards import note_lost_requests
 from marketplace.audit_trail.rules import FIRST, Verdict, canonical, check, hash_of
-from marketplace.bookkeeping.trail import list_actions
+from marketplace.bookkeeping.trail import TrailLine, list_actions, shown_at
 from marketplace.commands.registry import COMMANDS
 from marketplace.consent import actions as consent
 from marketplace.database import execute, transaction
@@ -41,9 +41,6 @@ from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until_blocked
 from tests.test_routes import KINDS, NAMES, OUR_ROUTES, ask, expectation_of, filled, sign_in_everyone
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STAFF = ("steward", "finance", "auditor")
 
@@ -96,6 +93,17 @@ async def test_who_rewrites_the_whole_file_cannot_sign_its_end() -> None:
     signed = own | {"signature": sign(canonical(own), "1" * 64).hex()}
     assert "not the operator's" in refused([json.dumps(line), json.dumps(signed)]).fault
     assert "not signed" in refused([json.dumps(line), json.dumps({**own, "signature": "x"})]).fault
+
+
+async def test_a_hostile_line_ends_the_check_with_a_sentence() -> None:
+    await note_action(None, "thing_done", "thing 1")
+    line, end = await exported()
+    twice = line.replace('"verb": ', '"verb": "thing_undone", "verb": ')
+    nested = line.replace('"after": {}', '"after": {"n": 1, "n": 2}')
+    for text in (twice, nested, "[" * 100_000, line.replace("thing 1", "\\ud800"), '{"number": 1e999}' + "1" * 5000):
+        assert text != line
+        assert refused([text, end]) == Verdict(0, FIRST, "Line 1 is not a JSON object.")
+    assert "not a JSON object" in refused([line, end.replace('"lines": 1', '"lines": 9, "lines": 1')]).fault
 
 
 async def test_what_commits_late_is_linked_too_and_numbers_have_no_gap(database_url: str) -> None:
@@ -430,6 +438,32 @@ async def test_the_auditor_searches_pages_through_and_follows_links() -> None:
         assert "Nothing yet." in text_of(await auditor.get(f"/en/finance/audit?since={tomorrow}"))
         for path, status in (("?person=x", 422), ("?before=0", 400), ("?since=x", 422), ("?area=zz", 200)):
             assert (await auditor.get(f"/en/finance/audit{path}")).status_code == status
+
+
+PAGELESS = {
+    "consent_recorded": "the receipt is the line's own to read",
+    "line_kind_stated": "no page shows a line to staff",
+    "invoice_corrected": "its number is found by the search of finance, which no path names",
+}
+"""Decisions of which the auditor has no page to follow, and why."""
+
+
+def test_every_decision_leads_to_a_page_that_the_auditor_may_read() -> None:
+    pages = [path for handler, path in OUR_ROUTES if "auditor" in expectation_of(handler).who]
+    written = {
+        (verb, (subject or "").rstrip())
+        for path in Path("marketplace").rglob("*.py")
+        for verb, subject in re.findall(
+            r'note_action\([^()]*?"([a-z_]+)",\s*(?:f"([a-z]+ ))?', path.read_text(encoding="utf-8")
+        )
+    } - {("request", ""), ("decision", "")}
+    assert len(written) > 50
+    nowhere = set()
+    for verb, kind in written:
+        line = TrailLine(1, clock.now(), None, None, verb, f"{kind} 1".strip(), "", "{}", "{}", "decision")
+        if not shown_at(line.paths, pages):
+            nowhere.add(verb)
+    assert nowhere == set(PAGELESS)
 
 
 async def test_the_auditor_reaches_every_page_they_may_read() -> None:
