@@ -60,7 +60,7 @@ async def ask(
         to = [Recipient("role", "steward")]
         if settings().contact_email:
             to.append(Recipient("address", OPERATOR))
-        await send(help_requested.KIND, question, to, about=about or "–", id=str(question))
+        await send(help_requested.KIND, question, to, about=rules.reference_of(about), id=str(question))
 
 
 async def note_answered(question: uuid.UUID) -> None:

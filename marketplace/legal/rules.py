@@ -14,6 +14,8 @@ TEXTS: Final = ("notice", "terms", "privacy", "cookies")
 """The texts, by the last part of their address; a file `<text>.<fr or en>.md` of the operator's replaces ours."""
 LONGEST_QUESTION: Final = 4000
 LONGEST_ABOUT: Final = 80
+_REFERENCE: Final = re.compile(r"[A-Z]{1,3}-\d{4}-\d{6,9}|0|[1-9]\d{0,18}", re.ASCII)
+"""A document's number, or a line."""
 _ABOUT: Final = re.compile(r"[\w .:/#-]{0,80}")
 
 
@@ -41,3 +43,8 @@ def clean_about(text: str) -> str:
     """Return what a question is about, such as an order's number; empty where it is nothing of ours."""
     cleaned = " ".join(text.split())[:LONGEST_ABOUT]
     return cleaned if _ABOUT.fullmatch(cleaned) else ""
+
+
+def reference_of(about: str) -> str:
+    """Return what a message may say that a question is about: a number of ours, else a dash; people type names there too."""
+    return about if _REFERENCE.fullmatch(about) else "–"

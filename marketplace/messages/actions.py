@@ -49,6 +49,19 @@ async def claim_unmailed(limit: int) -> list[UnmailedMessage]:
     return await fetch_rows(UnmailedMessage, SQL["claim_unmailed"], limit)
 
 
+async def drop_unmailed(to: Recipient) -> None:
+    """Have no letters written for what a recipient was sent so far: those who are behind it later are others.
+
+    Waits for who is writing letters for it, which are then to be deleted.
+    """
+    await execute(
+        """DELETE FROM message_to_mail USING message
+           WHERE message.id = message_to_mail.message AND audience = $1 AND recipient = $2""",
+        to.audience,
+        to.id,
+    )
+
+
 async def delete_messages(messages: Sequence[uuid.UUID], before: dt.datetime) -> int:
     """Delete these messages, as far as they are of before an instant, and who read them; return how many."""
     return await fetch_scalar(int, "SELECT delete_old_messages($1, $2)", list(messages), before) or 0

@@ -25,6 +25,7 @@ from marketplace.consent.queries import get_signed_receipt
 from marketplace.database import copy_out, execute, transaction
 from marketplace.earnings.queries import read_shares
 from marketplace.identity import vault
+from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import data_copied
 from marketplace.messages.queries import in_words
@@ -60,8 +61,8 @@ _encode = msgspec.json.Encoder().encode
 async def write_copy(person: uuid.UUID) -> IO[bytes]:
     """Write a person's copy and leave them a message about it; return the zip, at its start, which the caller closes.
 
-    Who waits no longer, as at a request's deadline, leaves its threads at work: until they end it keeps its place
-    among those that write, and its folder.
+    Refuses NotFound, also where they were erased while it was written. Who waits no longer, as at a request's deadline,
+    leaves its threads at work: until they end it keeps its place among those that write, and its folder.
     """
     await _writing.acquire()
     writing = asyncio.create_task(_write(person))
@@ -73,6 +74,8 @@ async def write_copy(person: uuid.UUID) -> IO[bytes]:
         raise
     try:
         async with transaction():
+            await lock(f"erasure {person}")
+            await get_me(person)  # erased meanwhile, they get no message that nobody reads
             at = clock.now()
             to = [Recipient("person", str(person))]
             await note_access(person, "own_data_copied")

@@ -18,8 +18,11 @@ from marketplace.earnings.queries import Balance, get_balance
 from marketplace.errors import Conflict, NotAllowed
 from marketplace.identity.actions import erase_person
 from marketplace.legal.actions import delete_questions_of
+from marketplace.locks import lock
 from marketplace.mail.farewells import delete_mail_of, write_farewell
+from marketplace.messages.actions import drop_unmailed
 from marketplace.messages.kinds import goodbye
+from marketplace.messages.rules import Recipient
 from marketplace.payouts.leaving import forget_details, has_way_to_be_paid, pay_out_last
 from marketplace.payouts.queries import Outlook, get_outlook
 from marketplace.retractions.actions import request_erasures
@@ -61,9 +64,12 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
 
     last_payout: pay what is theirs once more, from one cent on, before their bank details go. again: they erased
     themselves before the backup was restored, and get no second letter. Refuses staff, the last administrator of a
-    company that has members, and a last payout to nowhere.
+    company that has members, and a last payout to nowhere. Again changes nothing, and two at once are one.
     """
     async with transaction():
+        await lock(f"erasure {person}")
+        if await ErasedPerson.exists().where(ErasedPerson.person == person):
+            return
         me = await get_me(person)
         if me.role:
             raise NotAllowed("Staff cannot erase themselves: what they decided names them.")
@@ -75,6 +81,7 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
             outlook = await get_outlook(me.line, 0, clock.now())
             stays = last_payout or _unsent_minor(outlook)  # should its run be cancelled, the next one pays it
             await (pay_out_last(me.line) if stays else forget_details(me.line))
+            await drop_unmailed(Recipient("line", str(me.line)))
         if not again:
             await write_farewell(goodbye.KIND, person)
         await delete_mail_of(person)
@@ -82,5 +89,4 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
         await erase_person(person)
         if me.line is not None:
             await request_erasures(me.line)
-        gone = ErasedPerson(person=person, at=clock.now(), noted_at=None)
-        await ErasedPerson.insert(gone).on_conflict(action="DO NOTHING", target=ErasedPerson.person)
+        await ErasedPerson.insert(ErasedPerson(person=person, at=clock.now(), noted_at=None))

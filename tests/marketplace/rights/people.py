@@ -50,7 +50,7 @@ async def somebody() -> AsyncIterator[Somebody]:
         await consent.give(LINE, sales.PURPOSE)
         await bank_details.write_details(LINE, holder=NAME, iban=IBAN, details=uuid.uuid4())
         await ask(uuid.uuid4(), email=EMAIL, about="1", text=f"I am {NAME}.", person=person)
-        await ask(uuid.uuid4(), email=EMAIL, about="", text="I forgot my password.", person=None)
+        await ask(uuid.uuid4(), email=EMAIL, about=NAME, text="I forgot my password.", person=None)
         await start_authenticator(person)
         async with Browser() as browser:
             await browser.sign_in(EMAIL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -11,13 +13,14 @@ import pytest
 
 from marketplace import clock, object_store
 from marketplace.database import execute, transaction
-from marketplace.errors import Conflict
+from marketplace.errors import Conflict, NotFound
 from marketplace.identity import actions as identity
 from marketplace.identity import vault
 from marketplace.identity.rules import digest
 from marketplace.mail import actions as mail
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
+from marketplace.rights.copies import write_copy
 from marketplace.rights.declared import list_tables, name_of
 from marketplace.rights.erasing import erase, foresee
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, make_staff, text_of
@@ -152,6 +155,22 @@ async def test_erasing_is_all_or_nothing_and_asks_who_it_is() -> None:
             await erase(zoe.id, last_payout=True)
         await execute("UPDATE session SET proved_at = $1", clock.now() - payees.DAYS_15)
         assert (await zoe.browser.get("/en/profile/erase")).headers["location"].startswith("/en/confirm")
+
+
+async def test_two_clicks_at_once_erase_once_and_a_copy_under_way_ends() -> None:
+    async with somebody() as zoe:
+        writing = asyncio.create_task(write_copy(zoe.id))
+        clicks = (zoe.browser.submit("/en/profile/erase", {"sure": "yes", "last_payout": "yes"}) for _ in range(3))
+        answers = await asyncio.gather(*clicks)
+        assert {answer.headers["location"] for answer in answers} == {"/en/goodbye"}
+        with contextlib.suppress(NotFound):  # it may have been the first
+            (await writing).close()
+        await erase(zoe.id)
+        with pytest.raises(NotFound):
+            await write_copy(zoe.id)
+        assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'goodbye'") == 1
+        verbs = await fetch("SELECT verb FROM staff_action WHERE person = $1 ORDER BY id", zoe.id)
+        assert [row["verb"] for row in verbs][-1] == "person_erased", "nothing is noted of them after it"
 
 
 async def test_a_colleague_leaves_and_the_company_stays() -> None:

@@ -12,6 +12,7 @@ from marketplace.consent import actions as consent
 from marketplace.database import execute, transaction
 from marketplace.earnings.queries import list_shares
 from marketplace.identity import actions as identity
+from marketplace.mail import actions as mail
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import payout_sent
 from marketplace.messages.rules import Recipient
@@ -29,7 +30,7 @@ from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import PASSWORD, Browser, make_staff, text_of
 from tests.marketplace.payouts import payees
 from tests.marketplace.reverse_auctions.test_reverse_auctions import close, open_reverse_auction
-from tests.marketplace.rights.people import IBAN, LINE, somebody
+from tests.marketplace.rights.people import EMAIL, IBAN, LINE, somebody
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 
@@ -72,14 +73,22 @@ async def test_a_new_holder_reads_no_release_receipt_or_payout_of_the_former_one
 
 async def test_a_new_holder_gets_no_message_or_copy_of_the_former_ones_last_payout() -> None:
     async with somebody() as zoe:
+        async with transaction():
+            await send(payout_sent.KIND, "hers", [Recipient("line", str(LINE))])  # no worker has seen to its letter yet
         await erase(zoe.id, last_payout=True)
         await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         [(_, code)] = await identity.issue_activation_codes([LINE])
         heir = await identity.claim_line(LINE, code, email="an@heir.example", name="Ann", password=PASSWORD)
+        await execute("UPDATE person SET email_confirmed_at = created_at WHERE id = $1", heir)
+        await mail.send_mail()
+        assert EMAIL in [to for _, to, _ in zoe.office.letters], "her goodbye"
+        assert not [letter["Subject"] for _, to, letter in zoe.office.letters if to == "an@heir.example"]
         payout = await fetch_value("SELECT id FROM payout WHERE subscriber = $1", LINE)
         assert await payouts.settle([payout], clock.now()) == 1
         assert await payouts.recredit_returned({payout: "AC04"}, clock.now()) == 1
-        written = await fetch("SELECT kind FROM message WHERE audience = 'line' AND recipient = $1", str(LINE))
+        written = await fetch(
+            "SELECT kind FROM message WHERE audience = 'line' AND recipient = $1 AND source_id <> 'hers'", str(LINE)
+        )
         assert not {"payout_sent", "payout_refused"} & {row["kind"] for row in written}
         assert str(payout) not in await copied(heir, "payout")
 
