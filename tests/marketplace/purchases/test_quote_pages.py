@@ -26,6 +26,7 @@ from marketplace.settings import settings
 from marketplace.signing import sign
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import jobs, make_buyer, make_quote, open_shop, order_of, pay
+from tests.marketplace.web.test_pdf import check_tagged
 from tests.support.reads import fetch_value
 
 ADDRESS = {"street": "12 rue des Capucins", "postcode": "69001", "city": "Lyon", "reference": " PO 4711 "}
@@ -165,6 +166,7 @@ async def test_a_price_is_held_for_thirty_days_as_a_pdf_that_a_colleague_reads_w
                 assert answer.headers["content-type"] == "application/pdf", answer.text
                 text = " ".join(sheet.extract_text() for sheet in PdfReader(BytesIO(answer.content)).pages)
                 assert all(word in text for word in (*words, "Lyon", "Atelier")), text
+                check_tagged(answer.content)
         for path in (links[0].replace(form, str(uuid.uuid4())), f"/shared/quotes/{form}/forged.pdf"):
             assert (await stranger.get(f"/en{path}")).status_code == 404
         ordinary = await make_quote(partner, release)
