@@ -93,11 +93,27 @@ async def test_a_question_reaches_the_operator_with_its_order_named(database_url
             await ada.sign_in("ada@staff.example")
             shown = await ada.get(f"/en/staff/questions/{question}")
             assert "Where is &lt;my&gt; money?" in shown.text
-            assert "claire@atelier.example" in shown.text
+            assert 'href="mailto:claire@atelier.example?subject=' in shown.text
+            assert "Asked by Somebody who was signed in" in text_of(shown)
             await ada.submit(f"/en/staff/questions/{question}/answered", {})
             assert "It was answered" in text_of(await ada.get("/en/staff/questions"))
             assert await fetch_value("SELECT answered_at IS NOT NULL FROM question")
             assert (await claire.get("/en/staff/questions")).status_code == 403
+
+
+async def test_a_strangers_address_is_one_recipient_and_says_that_nobody_showed_it(database_url: str) -> None:
+    del database_url
+    await identity.add_staff("ada@staff.example", "Ada", "steward", PASSWORD)
+    fields = {"email": "victim%40corp.example?cc=eve@evil.example", "about": "P-2026-000007", "text": "\x00<b>Hello"}
+    async with Browser() as eve, Browser() as ada:
+        assert (await eve.submit("/en/help", fields)).status_code == 303
+        for wrong in ("eve@evil.example\r\nBcc: ada@staff.example", "eve\x00@evil.example", "<b>@evil.example"):
+            assert (await eve.submit("/en/help", fields | {"email": wrong})).status_code == 422
+        await ada.sign_in("ada@staff.example")
+        shown = await ada.get(f"/en/staff/questions/{await fetch_value('SELECT id FROM question')}")
+    assert 'href="mailto:victim%2540corp.example%3Fcc%3Deve@evil.example?subject=' in shown.text
+    assert "&lt;b&gt;Hello" in shown.text
+    assert "A stranger: nothing shows that the address, the order or the line is theirs" in text_of(shown)
 
 
 async def test_questions_are_bounded_and_end(database_url: str) -> None:
