@@ -67,6 +67,16 @@ async def delete_messages(messages: Sequence[uuid.UUID], before: dt.datetime) ->
     return await fetch_scalar(int, "SELECT delete_old_messages($1, $2)", list(messages), before) or 0
 
 
+async def delete_messages_to(person: uuid.UUID) -> None:
+    """Delete what was written to a person and nobody else, whose letters are deleted; what a company or a line reads stays."""
+    await execute(
+        """SELECT delete_old_messages(
+               ARRAY(SELECT id FROM message WHERE audience IN ('person', 'mailbox') AND recipient = $1), 'infinity'
+           )""",
+        str(person),
+    )
+
+
 async def mark_read(messages: Sequence[uuid.UUID], reader: uuid.UUID) -> None:
     """Record that a person has read these messages; again changes nothing."""
     await execute(

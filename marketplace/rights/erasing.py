@@ -20,14 +20,14 @@ from marketplace.identity.actions import erase_person
 from marketplace.legal.actions import delete_questions_of
 from marketplace.locks import lock
 from marketplace.mail.farewells import delete_mail_of, write_farewell
-from marketplace.messages.actions import drop_unmailed
+from marketplace.messages.actions import delete_messages_to, drop_unmailed
 from marketplace.messages.kinds import goodbye
 from marketplace.messages.rules import Recipient
 from marketplace.payouts.leaving import forget_details, has_way_to_be_paid, pay_out_last
 from marketplace.payouts.queries import Outlook, get_outlook
 from marketplace.retractions.actions import request_erasures
 from marketplace.reverse_auctions.actions import withdraw_asks
-from marketplace.rights.queries import get_me
+from marketplace.rights.queries import Me, get_me
 from marketplace.rights.tables import ErasedPerson
 
 CENT_MICRO: Final = 10_000
@@ -81,12 +81,21 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
             outlook = await get_outlook(me.line, 0, clock.now())
             stays = last_payout or _unsent_minor(outlook)  # should its run be cancelled, the next one pays it
             await (pay_out_last(me.line) if stays else forget_details(me.line))
-            await drop_unmailed(Recipient("line", str(me.line)))
         if not again:
             await write_farewell(goodbye.KIND, person)
+        await _drop_unmailed(me)
         await delete_mail_of(person)
+        await delete_messages_to(person)
         await delete_questions_of(person, me.email if me.has_shown_email else None)
         await erase_person(person)
         if me.line is not None:
             await request_erasures(me.line)
         await ErasedPerson.insert(ErasedPerson(person=person, at=clock.now(), noted_at=None))
+
+
+async def _drop_unmailed(me: Me) -> None:
+    """Have no letter written any more to a person, or to their line, whose next holder would get it."""
+    await drop_unmailed(Recipient("person", str(me.person)))
+    await drop_unmailed(Recipient("mailbox", str(me.person)))
+    if me.line is not None:
+        await drop_unmailed(Recipient("line", str(me.line)))
