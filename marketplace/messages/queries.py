@@ -13,6 +13,7 @@ from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.messages.links import link_token
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import AT, TOKEN
+from marketplace.messages.tables import Message
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 from marketplace.web.formats import moment_in_words
@@ -80,6 +81,11 @@ async def list_messages(
         MessageRow, SQL["list_messages"], audiences, ids, reader, PAGE_SIZE + 1, offset(page), line_since
     )
     return paged([_readable(row, language) for row in rows], page)
+
+
+async def is_written(kind: str, source_id: str) -> bool:
+    """Return whether a message of this kind was written of this fact."""
+    return await Message.exists().where(Message.kind == kind, Message.source_id == source_id)
 
 
 async def claim_of(kind: str, source_id: str) -> uuid.UUID | None:

@@ -17,6 +17,7 @@ from marketplace.local_time import midnight
 from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import consent_changed_elsewhere
+from marketplace.messages.queries import is_written
 from marketplace.messages.rules import Recipient
 from marketplace.my_data.queries import list_holding, list_maps_to_make
 from marketplace.my_data.rules import MAP_LASTS, map_of
@@ -83,8 +84,14 @@ async def delete_elsewhere(line: int, first: dt.date, last: dt.date, request: uu
 
 
 async def state_kind_elsewhere(line: int, kind: str | None, request: uuid.UUID) -> None:
-    """State what kind of line this is; its holder gets a message where that changes who may consent for it."""
+    """State what kind of line this is; its holder gets a message where that changes who may consent for it.
+
+    The same request again changes nothing, also after another one.
+    """
     async with transaction():
+        await lock(f"kind of line {line}")
+        if await is_written(consent_changed_elsewhere.KIND.code, str(request)):
+            return
         before = await get_kind(line)
         await state_kind(line, kind)
         if kind != before:

@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from marketplace.consent.queries import list_narrowed
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
-from marketplace.errors import NotAllowed
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 from marketplace.switches.compiling import by_place_and_time, scopes_of
@@ -83,9 +82,3 @@ async def list_sectors(page: int = 1) -> Paged[SectorRow]:
 async def get_sector(partner: uuid.UUID) -> str | None:
     """Return the sector of a partner; None where nobody stated one."""
     return await fetch_scalar(str, PartnerSector.select(PartnerSector.sector).where(PartnerSector.partner == partner))
-
-
-async def refuse_other_sectors(partner: uuid.UUID, sectors: Sequence[str]) -> None:
-    """Refuse to sell to a partner what may be sold to these sectors alone; none named: to all."""
-    if sectors and await get_sector(partner) not in sectors:
-        raise NotAllowed("People let this be sold to some sectors alone, and your company’s is not one of them.")

@@ -184,9 +184,9 @@ def _medium(local: dt.datetime, locale: str) -> str:
 
 
 def period(start: dt.datetime, end: dt.datetime, time_zone: str = "UTC") -> str:
-    """Write a half-open period by its first and last day, as the time zone of what was counted has them."""
+    """Write a half-open period by its first and last day, one day by itself, as the time zone of what was counted has them."""
     first, last = local_days(start, end, time_zone)
-    return f"{date(first)} – {date(last)}"
+    return date(first) if first == last else f"{date(first)} – {date(last)}"
 
 
 def clock(time_zone: str) -> str:

@@ -127,9 +127,11 @@ async def test_requests_that_come_twice_or_late_end_no_later_pause() -> None:
     assert not await is_given(7)
     channels = await fetch("SELECT channel FROM consent_record WHERE subscriber = 7 ORDER BY id")
     assert [row["channel"] for row in channels] == ["partage", "shop", "call_centre", "call_centre"]
-    for kind in ("child", "child", None, None, "business"):
-        stated = await put(app, f"kinds/{uuid.uuid4()}", {"reference": 7, "kind": kind})
+    asked = [(uuid.uuid4(), kind) for kind in ("child", "child", None, None, "business")]
+    for request, kind in [*asked, asked[0], asked[2]]:
+        stated = await put(app, f"kinds/{request}", {"reference": 7, "kind": kind})
         assert stated.status_code == 200
+    assert stated.json()["kind"] == "business", "what comes late or again changes nothing"
     assert (await kinds_written()).count("consent_changed_elsewhere") == 6, (
         "three for pauses, three as its kind changed"
     )

@@ -200,7 +200,7 @@ def test_an_old_licence_shows_neither_pool_nor_weight_beside_its_share(
         "1 count",
     ):
         assert not any(figure in page for page in own.values()), figure
-    assert "€6.91, sold 1 time." in seen["en my-dat"]
+    assert "€6.91, sold once." in seen["en my-dat"]
     assert "6.917143" not in seen["statement"]
     assert "People counted" in seen["statement"]
 

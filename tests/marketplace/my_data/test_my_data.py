@@ -10,7 +10,6 @@ import re
 import uuid
 from typing import TYPE_CHECKING
 
-import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 
@@ -21,14 +20,12 @@ from marketplace.contributions.actions import index_contributions
 from marketplace.database import execute
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.earnings.actions import hold_shares
-from marketplace.errors import NotAllowed
 from marketplace.my_data import queries
 from marketplace.my_data.actions import make_own_maps
 from marketplace.my_data.rules import MAP_LASTS, bounds_of
 from marketplace.retractions.actions import apply_retractions
 from marketplace.rights.own_events import read_own_events
 from marketplace.switches import actions as switches
-from marketplace.switches.queries import refuse_other_sectors
 from marketplace.switches.rules import EVERYTHING, PRESETS, read
 from tests.marketplace.datasets import builders
 from tests.marketplace.earnings import sales
@@ -201,10 +198,6 @@ async def test_days_are_deleted_and_the_past_releases_that_hold_them_are_named(t
         assert (await steward.post(unknown, data=states | {"sector": "bank"})).status_code == 404
         assert "insurance" in words(await steward.get("/en/steward/sectors"))
         assert "sector “insurance”" in words(await ada.get("/en/my-data"))
-        await refuse_other_sectors(partner, [])
-        await refuse_other_sectors(partner, ["insurance"])
-        with pytest.raises(NotAllowed):
-            await refuse_other_sectors(partner, ["public"])
         refused = words(await ada.get(f"/en/consent/choices/{PURPOSE}?preset=public_good"))
         assert "came from buyers of sectors that are off here" in refused
         days = {"first": str(period.date() + dt.timedelta(days=1)), "last": str(period.date() + dt.timedelta(days=3))}
