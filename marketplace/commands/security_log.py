@@ -19,12 +19,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("out", type=Path, help="the file to write, which must not be there yet")
     verify = verbs.add_parser("verify", help="check a file: needs nothing but the file")
     verify.add_argument("file", type=Path)
+    verify.add_argument("--key", help="the public key that must have signed it, in hex, as quotes are signed")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the audit trail, chained by hashes and signed, as JSON lines; or check such a file, for which it is enough."""
     if arguments.verb == "verify":
-        return _verify(arguments.file)
+        return _verify(arguments.file, arguments.key)
 
     async def story() -> int:
         from marketplace.audit_trail.chain import export_trail
@@ -49,8 +50,8 @@ def _new(out: Path) -> TextIO:
     return out.open("w", encoding="utf-8")
 
 
-def _verify(path: Path) -> int:
-    """Check a file and say what it is worth."""
+def _verify(path: Path, key: str | None = None) -> int:
+    """Check a file and say what it is worth; under another key than `key`, which is not asked for where None, nothing."""
     from marketplace.audit_trail.rules import check
     from marketplace.errors import NotFound
 
@@ -62,6 +63,9 @@ def _verify(path: Path) -> int:
     if verdict.fault:
         print(verdict.fault, file=sys.stderr)
         print(f"{verdict.lines} lines before it are whole.", file=sys.stderr)
+        return 1
+    if key is not None and key.strip().lower() != str(verdict.key).lower():
+        print(f"It is signed under the public key {verdict.key}, which is not {key}.", file=sys.stderr)
         return 1
     print(f"{verdict.lines} lines, none changed, missing or added. Last hash: {verdict.head}")
     print(f"Signed under the public key {verdict.key}")

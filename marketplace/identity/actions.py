@@ -27,7 +27,7 @@ from marketplace.identity.likeness import note_shared_browser
 from marketplace.identity.lines import new_code, plain_code
 from marketplace.identity.queries import SQL, find_company
 from marketplace.identity.rules import digest
-from marketplace.identity.tables import Invitation, Partner, Person, SignInAttempt, Subscriber
+from marketplace.identity.tables import ApiKey, Invitation, Partner, Person, SignInAttempt, Subscriber
 from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import invitation, new_device, partner_refused, partner_vetted
@@ -340,6 +340,7 @@ async def erase_person(person: uuid.UUID) -> None:
         if partner := await fetch_scalar(uuid.UUID, Person.select(Person.partner).where(Person.id == person)):
             await keep_administrator(partner, person)
         await end_keys_of(person)
+        await ApiKey.update({ApiKey.label: ""}).where(ApiKey.owner == person)  # a name may be in it
         found = await fetch_row(PersonToCheck, select(PersonToCheck, Person).where(Person.id == person))
         if found is None:
             return

@@ -35,7 +35,7 @@ from marketplace.recovery import actions as recovery
 from marketplace.recovery.actions import request_reset
 from marketplace.second_factors import actions as factors
 from marketplace.settings import settings
-from marketplace.signing import sign
+from marketplace.signing import public_key, sign
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, make_staff, text_of
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
@@ -191,6 +191,9 @@ def test_the_command_exports_and_verifies(
     assert "0 lines, none changed" in capsys.readouterr().out
     assert out.stat().st_mode & 0o077 == 0
     assert run("verify", str(out)) == 0
+    assert run("verify", str(out), "--key", public_key(settings().signing_key).hex()) == 0
+    assert run("verify", str(out), "--key", public_key("ab" * 32).hex()) == 1, "signed anew by somebody else"
+    assert "which is not" in capsys.readouterr().err
     out.write_text("{}\n" + out.read_text())
     assert run("verify", str(out)) == 1
     assert "has the number None" in capsys.readouterr().err

@@ -182,6 +182,8 @@ async def test_a_colleague_leaves_and_the_company_stays() -> None:
     person = await identity.accept_invitation(code, PASSWORD, "fr")
     async with Browser() as nadia:
         await nadia.sign_in("nadia@atelier.example")
+        await nadia.submit("/en/keys", {"label": "Import of Nadia Roux", "scopes": "downloads", "days": "30"})
+        assert await places_of(["Nadia Roux"]), "in the label of a key"
         assert (await nadia.submit("/en/profile/erase", {"sure": "yes"})).status_code == 303
     assert await places_of(["nadia@atelier.example", "Nadia Roux"]) == set()
     assert str(person) not in str(await fetch("SELECT * FROM person"))
