@@ -155,11 +155,7 @@ async def propose_year(year: int, actor: Actor, *, form_id: uuid.UUID) -> None:
 async def decide_year(close: uuid.UUID, actor: Actor, *, approve: bool) -> None:
     """Approve or refuse the close of a year that someone else proposed; approved, its FEC is asked for."""
     async with transaction():
-        row = await fetch_row(
-            StoredClose, select(StoredClose, YearClose).where(YearClose.id == close).lock_rows("UPDATE")
-        )
-        if row is None:
-            raise NotFound("Nobody proposed to close that year.")
+        row = await two_people.lock_proposal(StoredClose, YearClose, close)
         who = await two_people.decide(YearClose, close, row, actor, approve=approve)
         await note_action(
             actor,

@@ -10,7 +10,6 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
-import asyncpg
 from msgspec import Struct
 
 from marketplace import clock
@@ -18,7 +17,7 @@ from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.business.queries import SQL
 from marketplace.business.tables import RevenueJudgement
 from marketplace.catalogue.tables import Offer
-from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.ledger import chart, two_people
 from marketplace.messages.actions import send
@@ -98,8 +97,6 @@ async def propose_judgement(
     if role not in ROLES:
         raise Invalid("We are principal or agent.")
     async with transaction():
-        if await RevenueJudgement.exists().where(RevenueJudgement.id == form_id):
-            return
         offer = await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == dataset))
         if offer is None:
             raise NotFound("There is no such offer.")
@@ -113,10 +110,8 @@ async def propose_judgement(
             proposed_by=actor.person,
             proposed_at=clock.now(),
         )
-        try:
-            await RevenueJudgement.insert(proposal)
-        except asyncpg.UniqueViolationError:
-            raise Conflict("A proposal for that offer waits already.") from None
+        if not await two_people.propose(proposal, taken=Conflict("A proposal for that offer waits already.")):
+            return
         await note_action(actor, "judgement_proposed", f"offer {offer}", reason=reasons[0], after={"role": role})
         await send(judgement_to_decide.KIND, form_id, [Recipient("role", "finance")])
 
@@ -124,10 +119,7 @@ async def propose_judgement(
 async def decide_judgement(judgement: uuid.UUID, actor: Actor, *, approve: bool) -> None:
     """Approve or refuse what someone else proposed; refuses who proposed it, and what was decided before."""
     async with transaction():
-        by_id = select(Proposed, RevenueJudgement).where(RevenueJudgement.id == judgement)
-        row = await fetch_row(Proposed, by_id.lock_rows("UPDATE"))
-        if row is None:
-            raise NotFound("There is no such proposal.")
+        row = await two_people.lock_proposal(Proposed, RevenueJudgement, judgement)
         who = await two_people.decide(RevenueJudgement, judgement, row, actor, approve=approve)
         verb = "judgement_approved" if approve else "judgement_refused"
         await note_action(actor, verb, f"offer {row.offer}", after={"role": row.role} | who)

@@ -10,7 +10,6 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final, Literal
 
-import asyncpg
 from msgspec import Struct
 
 from marketplace import clock
@@ -219,8 +218,6 @@ async def _propose(
 ) -> None:
     reason = check_reason(reason)
     async with transaction():
-        if await CreditProposal.exists().where(CreditProposal.id == form_id):
-            return
         proposal = CreditProposal(
             id=form_id,
             kind=kind,
@@ -231,10 +228,8 @@ async def _propose(
             proposed_by=actor.person,
             proposed_at=clock.now(),
         )
-        try:
-            await CreditProposal.insert(proposal)
-        except asyncpg.UniqueViolationError:
-            raise Conflict("A proposal about that waits already.") from None
+        if not await two_people.propose(proposal, taken=Conflict("A proposal about that waits already.")):
+            return
         after = {"amount_minor": amount_minor}
         await note_action(actor, f"credit_{kind}_proposed", _subject(partner, sale), reason=reason, after=after)
         await send(credit_to_decide.KIND, form_id, [Recipient("role", "finance")])
@@ -246,10 +241,7 @@ async def decide(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:
     Refuses who proposed it, what was decided before, and what is no longer owed as it was.
     """
     async with transaction():
-        by_id = select(Proposed, CreditProposal).where(CreditProposal.id == proposal)
-        row = await fetch_row(Proposed, by_id.lock_rows("UPDATE"))
-        if row is None:
-            raise NotFound("There is no such proposal.")
+        row = await two_people.lock_proposal(Proposed, CreditProposal, proposal)
         who = await two_people.decide(CreditProposal, proposal, row, actor, approve=approve)
         if approve and row.sale is None:
             await send(credit_limit_set.KIND, proposal, [Recipient("partner", str(row.partner))])

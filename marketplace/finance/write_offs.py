@@ -12,8 +12,8 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.bank.matching import Match, match_lines
-from marketplace.database import fetch_row, fetch_rows, select, transaction
-from marketplace.errors import Conflict, NotFound
+from marketplace.database import fetch_row, fetch_rows, transaction
+from marketplace.errors import Conflict
 from marketplace.finance.exception_queries import SQL, ExceptionRow, get_exception
 from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.finance.rules import may_write_off, write_off_postings
@@ -123,10 +123,7 @@ async def decide_write_off(write_off: uuid.UUID, actor: Actor, *, approve: bool)
     async with transaction():
         # All that explains bank lines takes turns, and this writes off what a line may settle.
         await lock(payouts.LOCK)
-        by_id = select(WriteOffRow, WriteOff).where(WriteOff.id == write_off)
-        row = await fetch_row(WriteOffRow, by_id.lock_rows("UPDATE"))
-        if row is None:
-            raise NotFound("There is no such write-off.")
+        row = await two_people.lock_proposal(WriteOffRow, WriteOff, write_off)
         if approve and row.approved is None:
             current = await _get_writable(row.why, row.subject)
             if current.amount_minor != row.amount_minor:

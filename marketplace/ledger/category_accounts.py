@@ -11,13 +11,12 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Final
 
-import asyncpg
 from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
-from marketplace.database import fetch_row, fetch_rows, select, transaction
-from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.database import fetch_rows, select, transaction
+from marketplace.errors import Conflict, Invalid
 from marketplace.ledger import chart, two_people
 from marketplace.ledger.entry_kinds import ENTRY_KINDS
 from marketplace.ledger.tables import CategoryAccount
@@ -106,8 +105,6 @@ async def propose_category_account(
     if account not in MAY_COUNTER:
         raise Invalid("Choose an account of the list.")
     async with transaction():
-        if await CategoryAccount.exists().where(CategoryAccount.id == form_id):
-            return
         proposal = CategoryAccount(
             id=form_id,
             category=category,
@@ -116,10 +113,9 @@ async def propose_category_account(
             proposed_by=actor.person,
             proposed_at=clock.now(),
         )
-        try:
-            await CategoryAccount.insert(proposal)
-        except asyncpg.UniqueViolationError:
-            raise Conflict("Someone has proposed an account for that category already.") from None
+        taken = Conflict("Someone has proposed an account for that category already.")
+        if not await two_people.propose(proposal, taken=taken):
+            return
         await note_action(actor, "category_account_proposed", category, reason=reason, after={"account": account})
         await send(category_account_to_decide.KIND, form_id, [Recipient("role", "finance")])
 
@@ -127,10 +123,7 @@ async def propose_category_account(
 async def decide_category_account(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:
     """Approve or refuse what someone else proposed; refuses who proposed it, and what was decided before."""
     async with transaction():
-        by_id = select(Proposed, CategoryAccount).where(CategoryAccount.id == proposal)
-        row = await fetch_row(Proposed, by_id.lock_rows("UPDATE"))
-        if row is None:
-            raise NotFound("There is no such proposal.")
+        row = await two_people.lock_proposal(Proposed, CategoryAccount, proposal)
         who = await two_people.decide(CategoryAccount, proposal, row, actor, approve=approve)
         await note_action(
             actor,

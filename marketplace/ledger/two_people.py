@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import asyncpg
 
 from marketplace import clock
-from marketplace.errors import Conflict, NotAllowed
+from marketplace.database import fetch_row, select
+from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.identity.likeness import Sign, signs_of_one_human
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable
 
+    from msgspec import Struct
     from piccolo.table import Table
 
     from marketplace.database import Values
@@ -28,6 +32,33 @@ class Proposal(Protocol):
     @property
     def approved(self) -> bool | None:
         """What was decided; None as long as nothing is."""
+
+
+Row = TypeVar("Row", bound="Struct")
+
+
+async def propose(proposal: Table, *, taken: Conflict) -> bool:
+    """Write a proposal in the open transaction, under its form's id; return False where that form wrote it before.
+
+    Refuses as `taken` says what the database lets wait once only.
+    """
+    table, key = type(proposal), proposal._meta.primary_key  # noqa: SLF001 (Piccolo has no other way)
+    if await table.exists().where(key == proposal[key._meta.name]):  # noqa: SLF001
+        return False
+    try:
+        await table.insert(proposal)
+    except asyncpg.UniqueViolationError:
+        raise taken from None
+    return True
+
+
+async def lock_proposal(row: type[Row], table: type[Table], proposal: uuid.UUID) -> Row:
+    """Return a proposal as `row`, locked until the open transaction ends; refuses NotFound."""
+    by_id = select(row, table).where(table._meta.primary_key == proposal)  # noqa: SLF001 (Piccolo has no other way)
+    found = await fetch_row(row, by_id.lock_rows("UPDATE"))
+    if found is None:
+        raise NotFound("There is no such proposal.")
+    return found
 
 
 async def decide(
