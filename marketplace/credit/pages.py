@@ -16,25 +16,19 @@ from marketplace.credit import actions, queries, rules
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.guards import expect, partner
 from marketplace.ledger import chart
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
 from marketplace.ledger.queries import balance
 from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.settings import settings
-from marketplace.web.formats import read_cents
+from marketplace.web.formats import paris_day, read_cents
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import filled, page, see
-from marketplace.web.sorting import as_file, euros, in_order
+from marketplace.web.sorting import as_file, euros
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
 PATH: Final = "/finance/credit"
-SORTS: Final[dict[str, Callable[[queries.SaleRow], Any]]] = {
-    "partner": lambda row: (row.company.lower(), row.due_at),
-    "due": lambda row: row.due_at,
-    "owed": lambda row: -row.owed_minor,
-    "provision": lambda row: -row.provision_minor,
-}
 STATES: Final = {
     "": "All",
     "overdue": "Overdue",
@@ -42,8 +36,12 @@ STATES: Final = {
     "lost": "Written off",
     "back": "To transfer back",
 }
-"""What the table can be narrowed to, in words."""
+LIMIT_STATES: Final = {"": "All", "overdue": "Overdue", "used": "Used up"}
+DECIDED_STATES: Final = {"": "All", "approved": "approved", "refused": "refused"}
+"""What each table can be narrowed to, in words."""
 HEADINGS: Final = ("Order", "Partner", "Total", "Returned", "Paid", "Owed", "Due", "Reminders", "Provision", "Bad debt")
+LIMIT_HEADINGS: Final = ("Partner", "Limit", "Owed", "Overdue", "Left")
+DECIDED_HEADINGS: Final = ("What", "Which", "Amount", "Reason", "Proposed by", "Date", "Decided by", "State")
 KINDS: Final = {"limit": "Limit", "provision": "Provision", "loss": "Bad debt"}
 LONGEST: Final = 2000
 
@@ -73,10 +71,32 @@ class DecisionForm(Struct):
     decision: str
 
 
+# ------------------------------------------------------------------ what is owed
 @get(PATH, guards=READERS, opt=expect("finance", "auditor"))
-async def credit(request: Asked, which: Text = "", sort: Text = "") -> Template:
-    """Show limits, what is owed on credit by age and by order, and what waits for a second person."""
-    return books_page("credit/credit.html", form={}, error="", **await _shown(request, which, sort))
+async def credit(request: Asked, which: Text = "", sort: Text = "", page_number: Page = 1) -> Template:
+    """Show what waits for a second person, and what is owed on credit by age and by order."""
+    waiting = await queries.list_waiting()
+    return books_page(
+        "credit/credit.html",
+        path=PATH,
+        sales=await queries.list_sales(page_number, _known(which, STATES), sort),
+        which=which,
+        sort=sort,
+        states=_words(STATES),
+        ages=rules.AGES,
+        owed=rules.by_age([(row.days, row.owed_minor) for row in await queries.list_ages()]),
+        totals=await queries.get_totals(),
+        booked_minor=await balance(chart.ON_CREDIT),
+        booked_provisions_minor=-await balance(chart.PROVISIONS),
+        account=chart.ON_CREDIT,
+        provisions_account=chart.PROVISIONS,
+        proposals=waiting,
+        kinds=KINDS,
+        now=clock.now(),
+        me=request.user.person,
+        signs=await signs_of_proposers(request.user.person, waiting),
+        may_act=request.user.role == "finance",
+    )
 
 
 @get(f"{PATH}.csv", guards=READERS, opt=expect("finance", "auditor"))
@@ -91,9 +111,37 @@ async def credit_file(which: Text = "", sort: Text = "") -> Response[bytes]:
             row.reminders,
             *map(euros, (row.provision_minor, row.written_off_minor)),
         )
-        for row in _chosen(await queries.list_sales(), which, sort)
+        for row in await queries.list_all_sales(which=_known(which, STATES), sort=sort)
     ]
     return as_file("credit.csv", HEADINGS, rows)
+
+
+# ------------------------------------------------------------------ limits
+@get(f"{PATH}/limits", guards=READERS, opt=expect("finance", "auditor"))
+async def limits(request: Asked, which: Text = "", sort: Text = "", page_number: Page = 1) -> Template:
+    """Show who may buy on invoice, up to what, and what of it is used."""
+    return books_page("credit/limits.html", form={}, error="", **await _limits(request, which, sort, page_number))
+
+
+@get(f"{PATH}/limits.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def limits_file(which: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out the limits as a file for a spreadsheet."""
+    rows = [
+        (row.company, *map(euros, (row.limit_minor, row.owed_minor, row.overdue_minor, row.left_minor)))
+        for row in await queries.list_all_limits(_known(which, LIMIT_STATES), sort)
+    ]
+    return as_file("limits.csv", LIMIT_HEADINGS, rows)
+
+
+async def _limits(request: Asked, which: str, sort: str, page_number: int) -> dict[str, Any]:
+    return {
+        "path": PATH,
+        "limits": await queries.list_limits(page_number, _known(which, LIMIT_STATES), sort),
+        "which": which,
+        "sort": sort,
+        "states": _words(LIMIT_STATES),
+        "may_act": request.user.role == "finance",
+    }
 
 
 @post(PATH + "/limits", guards=CLERKS, opt=expect("finance"), status_code=200)
@@ -106,10 +154,44 @@ async def propose_limit(
         await actions.propose_limit(of, amount, request.user, reason=data.reason, form_id=data.form_id)
     except Refusal as refusal:
         written = {name: getattr(data, name)[:LONGEST] for name in ("partner", "amount", "reason")}
-        error, shown = filled(refusal), await _shown(request, "", "")
+        error, shown = filled(refusal), await _limits(request, "", "", 1)
         wrong = {"status_code": refusal.status, "error": error, "mistakes": {refusal.fields.get("field"): error}}
-        return books_page("credit/credit.html", form=written, **wrong, **shown)
+        return books_page("credit/limits.html", form=written, **wrong, **shown)
     return see(PATH)
+
+
+# ------------------------------------------------------------------ decisions
+@get(f"{PATH}/decided", guards=READERS, opt=expect("finance", "auditor"))
+async def decided(which: Text = "", sort: Text = "", page_number: Page = 1) -> Template:
+    """Show what two people decided about credit."""
+    return books_page(
+        "credit/decided.html",
+        path=PATH,
+        rows=await queries.list_decided(page_number, _known(which, DECIDED_STATES), sort),
+        which=which,
+        sort=sort,
+        states=_words(DECIDED_STATES),
+        kinds=KINDS,
+    )
+
+
+@get(f"{PATH}/decided.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def decided_file(which: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out the same as a file for a spreadsheet."""
+    rows = [
+        (
+            gettext(KINDS[row.kind]),
+            row.number or row.company,
+            euros(row.amount_minor),
+            row.reason,
+            row.proposer,
+            paris_day(row.proposed_at),
+            row.decider,
+            gettext("approved" if row.approved else "refused"),
+        )
+        for row in await queries.list_all_decided(_known(which, DECIDED_STATES), sort)
+    ]
+    return as_file("decided.csv", DECIDED_HEADINGS, rows)
 
 
 @post(PATH + "/orders/{order:uuid}", guards=CLERKS, opt=expect("finance", stranger=200))
@@ -143,7 +225,7 @@ async def to_pay(request: Asked) -> Template:
     return page(
         "credit/to_pay.html",
         available=await queries.get_available(request.user.partner),
-        sales=await queries.list_sales(request.user.partner),
+        sales=await queries.list_all_sales(request.user.partner),
         now=clock.now(),
         iban=seller.payout_iban,
         name=seller.seller_name,
@@ -151,45 +233,25 @@ async def to_pay(request: Asked) -> Template:
     )
 
 
-def _chosen(rows: list[queries.SaleRow], which: str, sort: str) -> list[queries.SaleRow]:
-    now = clock.now()
-    if which not in STATES:
+def _known(which: str, states: Mapping[str, str]) -> str:
+    if which not in states:
         raise Invalid("Sales on credit are not narrowed to that.")
-    keep: dict[str, Callable[[queries.SaleRow], bool]] = {
-        "overdue": lambda row: row.owed_minor > 0 and row.overdue_days(now) > 0,
-        "suspended": lambda row: row.suspended_at is not None,
-        "lost": lambda row: row.written_off_minor > 0,
-        "back": lambda row: row.owed_minor < 0,
-    }
-    return in_order([row for row in rows if which not in keep or keep[which](row)], sort, SORTS)
+    return which
 
 
-async def _shown(request: Asked, which: str, sort: str) -> dict[str, Any]:
-    sales, now = await queries.list_sales(), clock.now()
-    proposals = await queries.list_proposals()
-    return {
-        "path": PATH,
-        "sales": _chosen(sales, which, sort),
-        "which": which,
-        "sort": sort,
-        "states": [(key, gettext(text)) for key, text in STATES.items()],
-        "limits": await queries.list_limits(),
-        "ages": rules.AGES,
-        "owed": rules.by_age([(row.overdue_days(now), row.owed_minor) for row in sales if row.owed_minor > 0]),
-        "back_minor": -sum(min(row.owed_minor, 0) for row in sales),
-        "written_off_minor": sum(row.written_off_minor for row in sales),
-        "provided_minor": sum(row.provision_minor for row in sales),
-        "booked_minor": await balance(chart.ON_CREDIT),
-        "booked_provisions_minor": -await balance(chart.PROVISIONS),
-        "account": chart.ON_CREDIT,
-        "provisions_account": chart.PROVISIONS,
-        "proposals": proposals,
-        "kinds": KINDS,
-        "now": now,
-        "me": request.user.person,
-        "signs": await signs_of_proposers(request.user.person, proposals),
-        "may_act": request.user.role == "finance",
-    }
+def _words(states: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(key, gettext(text)) for key, text in states.items()]
 
 
-ROUTES = [credit, credit_file, propose_limit, propose_write_down, decide, to_pay]
+ROUTES = [
+    credit,
+    credit_file,
+    limits,
+    limits_file,
+    propose_limit,
+    decided,
+    decided_file,
+    propose_write_down,
+    decide,
+    to_pay,
+]

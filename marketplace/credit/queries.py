@@ -13,10 +13,33 @@ from marketplace.credit.rules import DAY, Available
 from marketplace.credit.tables import CreditSale
 from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.errors import NotFound
+from marketplace.ledger.queries import LARGEST_FILE_ROWS
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
-DECIDED_SHOWN: Final = 20
+SALES_BY: Final = {
+    "": "due_at, credit_sale.number",
+    "due": "due_at, credit_sale.number",
+    "partner": "lower(partner.company), due_at, credit_sale.number",
+    "owed": "total_minor - returned_minor - paid_minor DESC, due_at, credit_sale.number",
+    "provision": "provision_minor DESC, due_at, credit_sale.number",
+}
+LIMITS_BY: Final = {
+    "": "lower(company), partner",
+    "partner": "lower(company), partner",
+    "limit": "limit_minor DESC, lower(company), partner",
+    "owed": "owed_minor DESC, lower(company), partner",
+    "overdue": "overdue_minor DESC, lower(company), partner",
+    "left": "greatest(limit_minor - owed_minor, 0), lower(company), partner",
+}
+PROPOSALS_BY: Final = {
+    "": "coalesce(decided_at, proposed_at) DESC, credit_proposal.id",
+    "amount": "amount_minor DESC, credit_proposal.id",
+    "proposed": "proposed_at, credit_proposal.id",
+    "decided": "decided_at, credit_proposal.id",
+}
+"""How each list can be sorted: the first order is the one without a name."""
 
 
 class SaleRow(Struct, frozen=True):
@@ -53,7 +76,12 @@ class LimitRow(Struct, frozen=True):
     company: str
     limit_minor: int
     owed_minor: int
-    overdue_minor: int | None
+    overdue_minor: int
+
+    @property
+    def left_minor(self) -> int:
+        """What the partner may still buy on invoice, were nothing overdue."""
+        return max(self.limit_minor - self.owed_minor, 0)
 
 
 class ProposalRow(Struct, frozen=True):
@@ -71,6 +99,21 @@ class ProposalRow(Struct, frozen=True):
     approved: bool | None
     proposer: str
     decider: str | None
+
+
+class Age(Struct, frozen=True):
+    """What is owed of what is overdue for a number of days, begun ones included; `owed_minor` in cents."""
+
+    days: int
+    owed_minor: int
+
+
+class Totals(Struct, frozen=True):
+    """What is to be transferred back of sales on credit, written off and provided for, in cents."""
+
+    back_minor: int
+    written_off_minor: int
+    provided_minor: int
 
 
 class DueRow(Struct, frozen=True):
@@ -94,19 +137,66 @@ async def get_available(partner: uuid.UUID) -> Available:
     return row
 
 
-async def list_sales(partner: uuid.UUID | None = None) -> list[SaleRow]:
-    """Return what is owed on credit, by a partner or by all, what is due first before."""
-    return await fetch_rows(SaleRow, SQL["list_sales"], partner)
+async def list_sales(page: int, which: str = "", sort: str = "") -> Paged[SaleRow]:
+    """Return a page of what is owed on credit, in an order of SALES_BY; `which` narrows it, see `pages.STATES`."""
+    return paged(await _list_sales(None, which, sort, PAGE_SIZE + 1, offset(page)), page)
 
 
-async def list_limits() -> list[LimitRow]:
-    """Return the partners that have a limit, or owe something on credit."""
-    return await fetch_rows(LimitRow, SQL["list_limits"], clock.now())
+async def list_all_sales(partner: uuid.UUID | None = None, which: str = "", sort: str = "") -> list[SaleRow]:
+    """Return the same in one list, of a partner or of all."""
+    return await _list_sales(partner, which, sort, LARGEST_FILE_ROWS, 0)
 
 
-async def list_proposals() -> list[ProposalRow]:
-    """Return what waits for a second person, then what was decided last."""
-    return await fetch_rows(ProposalRow, SQL["list_proposals"], DECIDED_SHOWN)
+async def _list_sales(partner: uuid.UUID | None, which: str, sort: str, limit: int, skipped: int) -> list[SaleRow]:
+    sql = f"{SQL['list_sales']} ORDER BY {SALES_BY.get(sort, SALES_BY[''])} LIMIT $4 OFFSET $5"
+    return await fetch_rows(SaleRow, sql, partner, which, clock.now(), limit, skipped)
+
+
+async def list_ages() -> list[Age]:
+    """Return what is owed on credit by how long it is overdue."""
+    return await fetch_rows(Age, SQL["list_ages"], clock.now())
+
+
+async def get_totals() -> Totals:
+    """Return what is to be transferred back, written off and provided for."""
+    row = await fetch_row(Totals, SQL["get_totals"])
+    assert row, "an aggregate has one row"
+    return row
+
+
+async def list_limits(page: int, which: str = "", sort: str = "") -> Paged[LimitRow]:
+    """Return a page of the partners that have a limit or owe something, in an order of LIMITS_BY; `which`: overdue, used."""
+    return paged(await _list_limits(which, sort, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_all_limits(which: str = "", sort: str = "") -> list[LimitRow]:
+    """Return the same in one list."""
+    return await _list_limits(which, sort, LARGEST_FILE_ROWS, 0)
+
+
+async def _list_limits(which: str, sort: str, limit: int, skipped: int) -> list[LimitRow]:
+    sql = f"{SQL['list_limits']} ORDER BY {LIMITS_BY.get(sort, LIMITS_BY[''])} LIMIT $3 OFFSET $4"
+    return await fetch_rows(LimitRow, sql, clock.now(), which, limit, skipped)
+
+
+async def list_waiting() -> list[ProposalRow]:
+    """Return what waits for a second person, the latest first."""
+    return await _list_proposals("waiting", "", LARGEST_FILE_ROWS, 0)
+
+
+async def list_decided(page: int, which: str = "", sort: str = "") -> Paged[ProposalRow]:
+    """Return a page of what was decided, in an order of PROPOSALS_BY; `which`: approved, refused."""
+    return paged(await _list_proposals(which, sort, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_all_decided(which: str = "", sort: str = "") -> list[ProposalRow]:
+    """Return the same in one list."""
+    return await _list_proposals(which, sort, LARGEST_FILE_ROWS, 0)
+
+
+async def _list_proposals(which: str, sort: str, limit: int, skipped: int) -> list[ProposalRow]:
+    sql = f"{SQL['list_proposals']} ORDER BY {PROPOSALS_BY.get(sort, PROPOSALS_BY[''])} LIMIT $2 OFFSET $3"
+    return await fetch_rows(ProposalRow, sql, which, limit, skipped)
 
 
 async def find_due(order: uuid.UUID) -> DueRow | None:

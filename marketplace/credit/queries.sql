@@ -14,7 +14,8 @@ FROM credit_sale
 WHERE partner = $1 AND settled_at IS NULL;
 
 -- name: list_sales
--- Sales on credit that owe something, or are owed money back, of the partner $1 or of all, those due first.
+-- Sales on credit that owe something, or are owed money back, of the partner $1 or of all, narrowed to the state $2 at
+-- the instant $3.
 SELECT
     credit_sale.subject,
     credit_sale.partner,
@@ -31,38 +32,71 @@ SELECT
     suspended_at
 FROM credit_sale
 JOIN partner ON partner.id = credit_sale.partner
-WHERE ($1::uuid IS NULL OR credit_sale.partner = $1) AND total_minor <> returned_minor + paid_minor
-ORDER BY due_at, credit_sale.number;
+WHERE ($1::uuid IS NULL OR credit_sale.partner = $1)
+  AND total_minor <> returned_minor + paid_minor
+  AND CASE $2::text
+      WHEN 'overdue' THEN settled_at IS NULL AND due_at < $3::timestamptz
+      WHEN 'suspended' THEN suspended_at IS NOT NULL
+      WHEN 'lost' THEN written_off_minor > 0
+      WHEN 'back' THEN total_minor < returned_minor + paid_minor
+      ELSE true
+  END;
+
+-- name: list_ages
+-- What is owed on credit at the instant $1, in cents, by how many days it is overdue, begun ones included.
+SELECT
+    greatest(ceil(extract(EPOCH FROM $1::timestamptz - due_at) / 86400), 0)::int AS days,
+    sum(total_minor - returned_minor - paid_minor)::bigint AS owed_minor
+FROM credit_sale
+WHERE settled_at IS NULL
+GROUP BY 1;
+
+-- name: get_totals
+-- What is to be transferred back of sales on credit, and what of them is written off and provided for, in cents.
+SELECT
+    coalesce(sum(greatest(returned_minor + paid_minor - total_minor, 0)), 0)::bigint AS back_minor,
+    coalesce(sum(written_off_minor), 0)::bigint AS written_off_minor,
+    coalesce(sum(provision_minor), 0)::bigint AS provided_minor
+FROM credit_sale
+WHERE settled_at IS NULL OR total_minor < returned_minor + paid_minor;
 
 -- name: list_limits
--- Every partner that two people granted a limit, or that owes something on credit: its limit and what it owes in cents.
-SELECT
-    partner.id AS partner,
-    partner.company,
-    coalesce(granted.amount_minor, 0) AS limit_minor,
-    coalesce(owing.owed_minor, 0)::bigint AS owed_minor,
-    coalesce(owing.overdue_minor, 0)::bigint AS overdue_minor
-FROM partner
-LEFT JOIN (
-    SELECT DISTINCT ON (partner) partner, amount_minor
-    FROM credit_proposal
-    WHERE kind = 'limit' AND approved
-    ORDER BY partner, decided_at DESC, id
-) AS granted ON granted.partner = partner.id
-LEFT JOIN (
+-- Every partner that two people granted a limit, or that owes something on credit at the instant $1: its limit and what
+-- it owes in cents; narrowed to $2, overdue or used up.
+SELECT *
+FROM (
     SELECT
-        partner,
-        sum(total_minor - returned_minor - paid_minor) AS owed_minor,
-        sum(total_minor - returned_minor - paid_minor) FILTER (WHERE due_at < $1) AS overdue_minor
-    FROM credit_sale
-    WHERE settled_at IS NULL
-    GROUP BY partner
-) AS owing ON owing.partner = partner.id
-WHERE granted.amount_minor > 0 OR owing.owed_minor > 0
-ORDER BY partner.company, partner.id;
+        partner.id AS partner,
+        partner.company,
+        coalesce(granted.amount_minor, 0) AS limit_minor,
+        coalesce(owing.owed_minor, 0)::bigint AS owed_minor,
+        coalesce(owing.overdue_minor, 0)::bigint AS overdue_minor
+    FROM partner
+    LEFT JOIN (
+        SELECT DISTINCT ON (partner) partner, amount_minor
+        FROM credit_proposal
+        WHERE kind = 'limit' AND approved
+        ORDER BY partner, decided_at DESC, id
+    ) AS granted ON granted.partner = partner.id
+    LEFT JOIN (
+        SELECT
+            partner,
+            sum(total_minor - returned_minor - paid_minor) AS owed_minor,
+            sum(total_minor - returned_minor - paid_minor) FILTER (WHERE due_at < $1) AS overdue_minor
+        FROM credit_sale
+        WHERE settled_at IS NULL
+        GROUP BY partner
+    ) AS owing ON owing.partner = partner.id
+    WHERE granted.amount_minor > 0 OR owing.owed_minor > 0
+) AS limits
+WHERE CASE $2::text
+    WHEN 'overdue' THEN overdue_minor > 0
+    WHEN 'used' THEN owed_minor >= limit_minor
+    ELSE true
+END;
 
 -- name: list_proposals
--- The proposals that wait, and the $1 decided last.
+-- Proposals about credit that wait, or that were decided where $1 is not `waiting`: all, approved or refused.
 SELECT
     credit_proposal.id,
     credit_proposal.kind,
@@ -81,8 +115,12 @@ JOIN partner ON partner.id = credit_proposal.partner
 JOIN person AS proposer ON proposer.id = proposed_by
 LEFT JOIN person AS decider ON decider.id = decided_by
 LEFT JOIN credit_sale ON credit_sale.subject = credit_proposal.sale
-ORDER BY approved IS NOT NULL, coalesce(decided_at, proposed_at) DESC, credit_proposal.id
-LIMIT $1 + (SELECT count(*) FROM credit_proposal WHERE approved IS NULL);
+WHERE CASE $1::text
+    WHEN 'waiting' THEN approved IS NULL
+    WHEN 'approved' THEN approved
+    WHEN 'refused' THEN NOT approved
+    ELSE approved IS NOT NULL
+END;
 
 -- name: list_to_remind
 -- At most $2 sales that are overdue at $1 and whose partner was reminded fewer times than the days $3 after they were

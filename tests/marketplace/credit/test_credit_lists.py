@@ -1,0 +1,72 @@
+"""What finance reads of credit: sales, limits and decisions, paged, sorted and narrowed, their files whole in that order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.credit.actions import decide, propose_write_down, remind_debtors
+from marketplace.identity import actions as identity
+from marketplace.paging import PAGE_SIZE
+from tests.marketplace.credit.test_credit import DAY, on_credit, with_limit
+from tests.marketplace.identity.site import PASSWORD, Browser, make_staff, text_of
+from tests.marketplace.purchases.shop import make_buyer, open_shop
+
+if TYPE_CHECKING:
+    import httpx
+
+
+def rows_of(answer: httpx.Response) -> list[list[str]]:
+    """Return the rows of a file, without its headings."""
+    assert answer.headers["content-type"].startswith("text/csv")
+    return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))[1:]
+
+
+async def test_sales_limits_and_decisions_are_paged_sorted_narrowed_and_handed_out() -> None:
+    release, partner = await open_shop(), await make_buyer()
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
+    await with_limit(partner, 100_000_000, ada, bob)
+    orders = [await on_credit(partner, release) for _ in range(PAGE_SIZE + 2)]
+    numbers, total = [order["number"] for order in orders], orders[0]["total_minor"]
+    with clock.shifted(31 * DAY):
+        refused = uuid.uuid4()
+        await propose_write_down("provision", orders[3]["id"], 700, ada, reason="Slow.", form_id=refused)
+        await decide(refused, bob, approve=False)
+        given = uuid.uuid4()
+        await propose_write_down("provision", orders[-1]["id"], 900, ada, reason="Slower.", form_id=given)
+        await decide(given, bob, approve=True)
+        await identity.add_staff("eve@partage.example", "Eve", "auditor", PASSWORD)
+        async with Browser() as eve:
+            await eve.sign_in("eve@partage.example")
+            first = text_of(await eve.get("/en/finance/credit"))
+            assert (numbers[0] in first, numbers[-1] in first) == (True, False), "one page of them"
+            assert numbers[-1] in text_of(await eve.get("/en/finance/credit?page=2&sort=due"))
+            by_provision = text_of(await eve.get("/fr/finance/credit?sort=provision"))
+            assert numbers[-1] in by_provision, "sorted over all pages, not within the one that is shown"
+            assert f"{total * len(orders) / 100:,.2f}" in first, "ages are of all pages"
+            file = rows_of(await eve.get("/en/finance/credit.csv?sort=provision&which=overdue"))
+            assert [row[0] for row in file] == [numbers[-1], *numbers[:-1]]
+            assert rows_of(await eve.get("/en/finance/credit.csv?which=suspended")) == []
+
+            [limit] = rows_of(await eve.get("/fr/finance/credit/limits.csv?which=overdue&sort=left"))
+            owed = total * len(orders) / 100
+            assert limit == ["Atelier", "1000000.00", f"{owed:.2f}", f"{owed:.2f}", f"{1_000_000 - owed:.2f}"]
+            assert rows_of(await eve.get("/en/finance/credit/limits.csv?which=used")) == []
+            assert "Atelier" in text_of(await eve.get("/fr/finance/credit/limits?sort=owed"))
+            assert "Propose a limit" not in text_of(await eve.get("/en/finance/credit/limits"))
+            assert (await eve.get("/en/finance/credit/limits?which=odd")).status_code == 422
+
+            decided = rows_of(await eve.get("/en/finance/credit/decided.csv?sort=amount"))
+            assert [(row[0], row[2], row[7]) for row in decided] == [
+                ("Limit", "1000000.00", "approved"),
+                ("Provision", "9.00", "approved"),
+                ("Provision", "7.00", "refused"),
+            ]
+            [one] = rows_of(await eve.get("/fr/finance/credit/decided.csv?which=refused"))
+            assert one[1] == numbers[3]
+            assert "Slow." in text_of(await eve.get("/en/finance/credit/decided?which=refused&sort=decided"))
+            assert "Slow." not in text_of(await eve.get("/fr/finance/credit/decided?which=approved&sort=proposed"))
+        assert await remind_debtors() == len(orders)
