@@ -110,7 +110,7 @@ async def propose_judgement(
             proposed_by=actor.person,
             proposed_at=clock.now(),
         )
-        if not await two_people.propose(proposal, taken=Conflict("A proposal for that offer waits already.")):
+        if not await two_people.propose(proposal, otherwise=Conflict("A proposal for that offer waits already.")):
             return
         await note_action(actor, "judgement_proposed", f"offer {offer}", reason=reasons[0], after={"role": role})
         await send(judgement_to_decide.KIND, form_id, [Recipient("role", "finance")])

@@ -228,7 +228,7 @@ async def _propose(
             proposed_by=actor.person,
             proposed_at=clock.now(),
         )
-        if not await two_people.propose(proposal, taken=Conflict("A proposal about that waits already.")):
+        if not await two_people.propose(proposal, otherwise=Conflict("A proposal about that waits already.")):
             return
         after = {"amount_minor": amount_minor}
         await note_action(actor, f"credit_{kind}_proposed", _subject(partner, sale), reason=reason, after=after)

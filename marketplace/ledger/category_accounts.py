@@ -113,8 +113,8 @@ async def propose_category_account(
             proposed_by=actor.person,
             proposed_at=clock.now(),
         )
-        taken = Conflict("Someone has proposed an account for that category already.")
-        if not await two_people.propose(proposal, taken=taken):
+        refusal = Conflict("Someone has proposed an account for that category already.")
+        if not await two_people.propose(proposal, otherwise=refusal):
             return
         await note_action(actor, "category_account_proposed", category, reason=reason, after={"account": account})
         await send(category_account_to_decide.KIND, form_id, [Recipient("role", "finance")])

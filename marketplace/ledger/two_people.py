@@ -37,10 +37,10 @@ class Proposal(Protocol):
 Row = TypeVar("Row", bound="Struct")
 
 
-async def propose(proposal: Table, *, taken: Conflict) -> bool:
+async def propose(proposal: Table, *, otherwise: Conflict) -> bool:
     """Write a proposal in the open transaction, under its form's id; return False where that form wrote it before.
 
-    Refuses as `taken` says what the database lets wait once only.
+    Refuses as `otherwise` says what the database lets wait once only.
     """
     table, key = type(proposal), proposal._meta.primary_key  # noqa: SLF001 (Piccolo has no other way)
     if await table.exists().where(key == proposal[key._meta.name]):  # noqa: SLF001
@@ -48,7 +48,7 @@ async def propose(proposal: Table, *, taken: Conflict) -> bool:
     try:
         await table.insert(proposal)
     except asyncpg.UniqueViolationError:
-        raise taken from None
+        raise otherwise from None
     return True
 
 
