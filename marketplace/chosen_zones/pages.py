@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -151,7 +152,7 @@ async def _with_file(request: Asked, file: object, zones: str) -> str:
     try:
         if not _is_vetted(request):
             raise NotAllowed("Files are for vetted partners; write the zones instead.")
-        return rules.read_file(await file.read(rules.LARGEST_FILE_BYTES + 1))
+        return await asyncio.to_thread(rules.read_file, await file.read(rules.LARGEST_FILE_BYTES + 1))
     finally:
         await file.close()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from marketplace.chosen_zones.shapefiles import read_shapefile
 from marketplace.errors import Invalid
 from marketplace.map_layers.rules import folded
 from marketplace.privacy import geojson
@@ -195,11 +196,14 @@ def _points(document: Any) -> list[tuple[float, float]]:  # noqa: ANN401 (any JS
 
 
 def read_file(data: bytes) -> str:
-    """Return what a file says of zones, as people write it: GeoJSON as it is, CSV as its zones, names or coordinates."""
+    """Return what a file says of zones, as people write it: GeoJSON as it is, CSV as its zones, names or coordinates.
+
+    A zipped shapefile is read as `shapefiles` says.
+    """
     if len(data) > LARGEST_FILE_BYTES:
         raise Invalid("That file is too large; 500 kB at most.", field="file")
-    if data[:4] == b"PK\x03\x04":
-        raise Invalid("Zipped files are not read here; save the zones as GeoJSON or CSV.", field="file")
+    if data[:2] == b"PK":
+        return read_shapefile(data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -98,7 +98,7 @@ async def test_a_stranger_learns_the_free_maps_class_and_a_partner_what_survives
             assert "100%" in text_of(answer)
             assert set(listed(answer)) == set(ZONES[1:4])
         for file, sentence in (
-            (b"PK\x03\x04bomb", "Zipped files"),
+            (b"PK\x03\x04bomb", "zipped file cannot be read"),
             (b"\xff\xfe", "UTF-8"),
             (b"x" * 500_001, "500 kB"),
             (b"lat,lon\n1,x\n", "a number"),
