@@ -36,36 +36,50 @@ LARGEST: Final = 24
 
 
 class Line(Struct, frozen=True):
-    """One release of a basket: its price of today, and what of it is paid, in cents before VAT."""
+    """One release of a basket: its price of today for a length of licence, and what of it is paid, in cents before VAT."""
 
     release: PricedRelease
+    terms: str
+    months: int
     priced: PricedQuote
     part_basis_points: int
     amount_minor: int
 
 
-async def read_lines(releases: Sequence[uuid.UUID]) -> list[Line]:
-    """Return a basket's lines, the latest period first; what is not on sale any more is left out."""
+async def read_lines(releases: Sequence[uuid.UUID], months: int = 0) -> list[Line]:
+    """Return a basket's lines, the latest period first; what is not on sale any more is left out.
+
+    months: the length of licence that is wanted; a line that is not sold for so long has its offer's own.
+    """
     chosen = list(dict.fromkeys(releases))
     if len(chosen) > LARGEST:
         raise Invalid("Order {most} releases at once at most.", most=LARGEST, field="releases")
     gone = await list_revocations(chosen)
     rows = [row for row in await list_priced_releases(chosen) if row.id not in gone]
-    prices = await catalogue.prices_now(rows, now=clock.now())
+    prices = await catalogue.prices_for(rows, months=months, now=clock.now())
     rows = [row for row in rows if row.id in prices]
-    parts = parts_of([prices[row.id].amount_minor for row in rows])
+    parts = parts_of([prices[row.id][1].amount_minor for row in rows])
     return [
-        Line(row, one, part, share_of(one.amount_minor, part, one.inputs.floor_minor))
+        Line(row, offer.terms, offer.months, one, part, share_of(one.amount_minor, part, one.inputs.floor_minor))
         for row, part in zip(rows, parts, strict=True)
-        for one in (prices[row.id],)
+        for offer, one in (prices[row.id],)
     ]
 
 
-async def order(partner: uuid.UUID, releases: Sequence[uuid.UUID], *, total_minor: int, basket: uuid.UUID) -> None:
+async def order(
+    partner: uuid.UUID,
+    releases: Sequence[uuid.UUID],
+    *,
+    total_minor: int,
+    basket: uuid.UUID,
+    months: int = 0,
+    terms: Sequence[str] | None = None,
+) -> None:
     """Order a basket and charge the saved method, a charge a line; the same id orders once.
 
     total_minor: what the partner saw, in cents before VAT; another total today is refused, so that nobody pays what they
-    did not see. Refuses a release that the partner has, and a partner without a saved method or an address for invoices.
+    did not see. months: as of `read_lines`. terms: those of the lines that were seen; others today are refused too.
+    Refuses a release that the partner has, and a partner without a saved method or an address for invoices.
     """
     if not releases:
         raise Conflict("Nothing of this basket is on sale.")
@@ -74,11 +88,8 @@ async def order(partner: uuid.UUID, releases: Sequence[uuid.UUID], *, total_mino
         await lock("offers")
         if await Order.exists().where(Order.partner == partner, Order.id.is_in(list(orders.values()))):
             return
-        lines = await read_lines(releases)
-        if not lines:
-            raise Conflict("Nothing of this basket is on sale.")
-        if sum(line.amount_minor for line in lines) != total_minor:
-            raise Conflict("A price has changed since: look at the basket again.")
+        lines = await read_lines(releases, months)
+        _check_seen(lines, total_minor, terms)
         if await find_saved_method(partner) is None:
             raise Conflict("Save a card or bank account first: each release is paid by it.")
         if await find_billing(partner) is None:
@@ -89,8 +100,18 @@ async def order(partner: uuid.UUID, releases: Sequence[uuid.UUID], *, total_mino
             await check_second(partner, release, 0, "")
             quotes[release] = uuid.uuid5(basket, f"quote {release}")
             agreed = {"volume_basis_points": line.part_basis_points}
-            await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed)
+            await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms)
         for dataset in sorted({line.release.dataset for line in lines}):
             await menu.audit(dataset, clock.now(), partner=partner)
         for release, quote in quotes.items():
             await order_subscribed(partner, quote, order_id=orders[release], email=email)
+
+
+def _check_seen(lines: Sequence[Line], total_minor: int, terms: Sequence[str] | None) -> None:
+    """Refuse lines that are not those the partner saw; terms: None where it saw none."""
+    if not lines:
+        raise Conflict("Nothing of this basket is on sale.")
+    if sum(line.amount_minor for line in lines) != total_minor:
+        raise Conflict("A price has changed since: look at the basket again.")
+    if terms is not None and [line.terms for line in lines] != list(terms):
+        raise Conflict("A licence has changed since: look at the basket again.")

@@ -12,7 +12,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.baskets import actions
-from marketplace.catalogue.queries import find_vat, get_listing, list_listed_releases, list_listings_of
+from marketplace.catalogue.queries import find_vat, get_listing, list_lengths, list_listed_releases, list_listings_of
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, vetted_partner
@@ -22,22 +22,25 @@ from marketplace.web.pages import again, page, see
 
 Asked = Request[Actor, Any, Any]
 Code = Annotated[str, QueryParameter(name="dataset", max_length=63)]
+Months = Annotated[int, QueryParameter(name="months", ge=0, le=120)]
 LONGEST, DIGITS = 2_000, 18
 
 
 class BasketForm(Struct):
-    """The releases, a comma between, and the total that was shown, in cents."""
+    """The releases and their licence terms, a comma between, the total that was shown, in cents, and the length chosen."""
 
     form_id: uuid.UUID
     releases: str = ""
+    terms: str = ""
     total: str = ""
+    months: str = ""
 
 
 @get("/basket", guards=[vetted_partner], opt=expect("vetted partner"))
-async def show(request: Asked, dataset: Code = "") -> Template:
+async def show(request: Asked, dataset: Code = "", months: Months = 0) -> Template:
     """Show the releases chosen in the address with their price together, and those of a dataset to choose from."""
     chosen = request.query_params.getall("release", [])
-    return page("baskets/basket.html", error="", **await _shown(request, _ids(chosen), dataset))
+    return page("baskets/basket.html", error="", **await _shown(request, _ids(chosen), dataset, months))
 
 
 @post("/basket/orders", guards=[vetted_partner], opt=expect("vetted partner"), status_code=200)
@@ -48,11 +51,21 @@ async def order(
     assert request.user.partner
     chosen = _ids(data.releases[:LONGEST].split(","))
     try:
-        total = int(data.total) if data.total.isdecimal() and len(data.total) <= DIGITS else 0
-        await actions.order(request.user.partner, chosen, total_minor=total, basket=data.form_id)
+        await actions.order(
+            request.user.partner,
+            chosen,
+            total_minor=_number(data.total),
+            basket=data.form_id,
+            months=_number(data.months),
+            terms=data.terms[:LONGEST].split(","),
+        )
     except Refusal as refusal:
-        return again("baskets/basket.html", refusal, **await _shown(request, chosen, ""))
+        return again("baskets/basket.html", refusal, **await _shown(request, chosen, "", _number(data.months)))
     return see("/orders")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) <= DIGITS else 0
 
 
 def _ids(texts: list[str]) -> list[uuid.UUID]:
@@ -63,15 +76,17 @@ def _ids(texts: list[str]) -> list[uuid.UUID]:
         raise Invalid("That is no release.") from None
 
 
-async def _shown(request: Asked, chosen: list[uuid.UUID], dataset: str) -> dict[str, Any]:
+async def _shown(request: Asked, chosen: list[uuid.UUID], dataset: str, months: int) -> dict[str, Any]:
     assert request.user.partner
-    lines = await actions.read_lines(chosen[: actions.LARGEST])
+    lines = await actions.read_lines(chosen[: actions.LARGEST], months)
     total = sum(line.amount_minor for line in lines)
     code = dataset or (lines[0].release.dataset if lines else "")
     releases = (await list_listed_releases(code, 1)).rows if code else []
     titles = {row.code: row for row in await list_listings_of([line.release.dataset for line in lines])}
     return {
         "lines": lines,
+        "months": months,
+        "lengths": await _lengths(lines),
         "total_minor": total,
         "posted_minor": sum(line.priced.amount_minor for line in lines),
         "vat": await find_vat(request.user.partner, total) if lines else None,
@@ -82,6 +97,13 @@ async def _shown(request: Asked, chosen: list[uuid.UUID], dataset: str) -> dict[
         "method": await find_saved_method(request.user.partner),
         "billing": await find_billing(request.user.partner),
     }
+
+
+async def _lengths(lines: list[actions.Line]) -> list[int]:
+    """Return for how many months else something of a basket is sold, and its own lengths; nothing where there is no choice."""
+    others = {one.months for one in await list_lengths([line.release.dataset for line in lines])}
+    own = {(await get_listing(code)).months for code in {line.release.dataset for line in lines}} if others else set()
+    return sorted(others | own)
 
 
 ROUTES = [show, order]

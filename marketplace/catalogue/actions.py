@@ -177,23 +177,32 @@ async def price_now(release: rules.PricedRelease, *, now: dt.datetime) -> Priced
 
 async def prices_now(releases: Sequence[rules.PricedRelease], *, now: dt.datetime) -> dict[uuid.UUID, PricedQuote]:
     """Return today's price of each release that is for sale."""
-    offers = await _offers([release.dataset for release in releases], now)
-    prices = {}
-    for release in releases:
-        with contextlib.suppress(Conflict):
-            prices[release.id] = _priced(release, offers.get(release.dataset), now)
-    return prices
+    return {release: priced for release, (_, priced) in (await prices_for(releases, now=now)).items()}
 
 
 async def prices_by_length(release: rules.PricedRelease, *, now: dt.datetime) -> list[tuple[str, int, PricedQuote]]:
-    """Return the terms, months and today's price of each length that a release is sold for, the shortest first.
-
-    Nothing where there is no choice.
-    """
+    """Return the terms, months and today's price of each length that a release is sold for; nothing where there is no choice."""
     offer, lengths = (await _offers([release.dataset], now)).get(release.dataset), await list_lengths([release.dataset])
     if offer is None or not lengths:
         return []
     return [(one.terms, one.months, _priced(release, one, now)) for one in rules.by_length(offer, lengths)]
+
+
+async def prices_for(
+    releases: Sequence[rules.PricedRelease], *, months: int = 0, now: dt.datetime
+) -> dict[uuid.UUID, tuple[rules.PricedOffer, PricedQuote]]:
+    """Return today's price of each release that is for sale, and the offer under the terms that it is the price of.
+
+    months: the length of licence that is wanted; what is not sold for so long is priced for its offer's own.
+    """
+    codes = [release.dataset for release in releases]
+    offers, lengths, prices = await _offers(codes, now), await list_lengths(codes) if months else [], {}
+    for release in releases:
+        if offer := offers.get(release.dataset):
+            offer = next((one for one in rules.by_length(offer, lengths) if one.months == months), offer)
+            with contextlib.suppress(Conflict):
+                prices[release.id] = offer, _priced(release, offer, now)
+    return prices
 
 
 def _priced(release: rules.PricedRelease, offer: rules.PricedOffer | None, now: dt.datetime) -> PricedQuote:
@@ -248,7 +257,7 @@ async def quote(
     price of a dataset.
     """
     now = clock.now()
-    if await _is_asked_again(partner, release, level, quote_id):
+    if await _is_asked_again(partner, release, level, quote_id, terms):
         return quote_id
     sold = await _on_sale(release, level)
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
@@ -379,10 +388,13 @@ async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
     return rules.coarser(row, edition.noise_variance_micro, edition.row_count)
 
 
-async def _is_asked_again(partner: uuid.UUID, release: uuid.UUID, level: int, quote_id: uuid.UUID) -> bool:
+async def _is_asked_again(
+    partner: uuid.UUID, release: uuid.UUID, level: int, quote_id: uuid.UUID, terms: str = ""
+) -> bool:
     """Return whether the quote exists; refuse when it is another partner's or for something else."""
     known = await find_quote_subject(quote_id)
-    if known is not None and (known.partner, known.release, known.level) != (partner, release, level):
+    same = known is None or (known.partner, known.release, known.level) == (partner, release, level)
+    if not same or (known and terms not in {"", known.terms}):
         raise Conflict("That quote already exists; go back, reload the page and try again.")
     return known is not None
 

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from marketplace import clock
 from marketplace.catalogue import actions, previews, queries
+from marketplace.catalogue.lengths import sold_under
 from marketplace.catalogue.pages import signed
 from marketplace.catalogue.rules import Preview  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.catalogue.uses import state_use
@@ -24,12 +25,14 @@ from marketplace.signing import public_key
 class QuoteRequest(Struct, forbid_unknown_fields=True):
     """Which release a price is asked for, at which accuracy (0 is the release itself), and whether for thirty days.
 
-    purpose: a purpose of the Data Privacy Vocabulary by its name there, where the licence is for some alone.
+    terms: one of the dataset's `lengths`, for a licence of so many months; none: the offer's own. purpose: a purpose of the
+    Data Privacy Vocabulary by its name there, where the licence is for some alone.
     """
 
     release: uuid.UUID
     level: Annotated[int, Meta(ge=0, le=100)] = 0
     for_thirty_days: bool = False
+    terms: Annotated[str, Meta(max_length=63)] = ""
     purpose: Annotated[str, Meta(max_length=60)] = ""
 
 
@@ -84,11 +87,12 @@ async def request_quote(
     partner = request.scope["user"].partner
     released = await get_release(data.release)
     if data.purpose:
-        await state_use(partner, (await queries.get_listing(released.dataset)).terms, purpose=data.purpose)
-    return await _quote(
-        await actions.quote(partner, data.release, quote_id=key, level=data.level, is_held=data.for_thirty_days),
-        partner,
+        terms = await sold_under(released.dataset, data.terms)
+        await state_use(partner, terms, purpose=data.purpose)
+    quote = await actions.quote(
+        partner, data.release, quote_id=key, level=data.level, is_held=data.for_thirty_days, terms=data.terms
     )
+    return await _quote(quote, partner)
 
 
 @get("/api/v1/quotes/{quote:uuid}", guards=[vetted_partner], opt=expect("vetted partner", stranger=404, scope="quotes"))

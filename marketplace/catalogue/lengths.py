@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.catalogue import menu
-from marketplace.catalogue.queries import list_lengths
+from marketplace.catalogue.queries import get_listing, list_lengths
 from marketplace.catalogue.tables import LicenceTerms, Offer, OfferLength
 from marketplace.database import fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid
@@ -44,3 +44,9 @@ async def set_lengths(dataset: str, terms: Sequence[str]) -> None:
                 "Other lengths are terms that differ from the offer's in their months alone.", field="lengths"
             )
         await menu.audit(dataset, now)
+
+
+async def sold_under(dataset: str, terms: str) -> str:
+    """Return these terms where a dataset is sold under them too, else its offer's own."""
+    known = {one.terms for one in await list_lengths([dataset])}
+    return terms if terms in known else (await get_listing(dataset)).terms

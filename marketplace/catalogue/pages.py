@@ -15,6 +15,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Meta, Struct
 
 from marketplace.catalogue import actions, queries
+from marketplace.catalogue.lengths import sold_under
 from marketplace.catalogue.uses import state_use
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid, NotAllowed
@@ -80,9 +81,7 @@ async def request_quote(
     listing = await queries.get_listing(code)
     try:
         if data.purpose:
-            known = {one.terms for one in await queries.list_lengths([code])}
-            terms = data.terms if data.terms in known else listing.terms
-            await state_use(request.user.partner, terms, purpose=data.purpose)
+            await state_use(request.user.partner, await sold_under(code, data.terms), purpose=data.purpose)
         quote = await actions.quote(
             request.user.partner,
             release.id,

@@ -209,11 +209,12 @@ class QuotePage(SignedQuote, frozen=True):
 
 
 class QuoteSubject(Struct, frozen=True):
-    """Who asked for a quote, of which release, at which accuracy level."""
+    """Who asked for a quote, of which release, at which accuracy level, under which terms."""
 
     partner: uuid.UUID
     release: uuid.UUID
     level: int
+    terms: str
 
 
 class VatCountry(Struct, frozen=True):

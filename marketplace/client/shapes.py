@@ -139,6 +139,7 @@ class DatasetWithReleases(TypedDict):
     h3_resolution: int
     grain: str
     time_zone: str
+    lengths: list[OfferedLength]
     releases: list[OfferedRelease]
     page: int
     more: bool
@@ -371,6 +372,13 @@ class OfferedAuction(TypedDict):
     extension_seconds: int
 
 
+class OfferedLength(TypedDict):
+    """Offered length."""
+
+    terms: str
+    months: int
+
+
 class OfferedRelease(TypedDict):
     """Offered release."""
 
@@ -540,6 +548,7 @@ class QuoteRequest(TypedDict):
     release: str
     level: NotRequired[int]
     for_thirty_days: NotRequired[bool]
+    terms: NotRequired[str]
     purpose: NotRequired[str]
 
 

@@ -88,9 +88,18 @@ class OfferedRelease(PublishedRelease, frozen=True, kw_only=True):
     breaks: list[Broken]
 
 
+class OfferedLength(Struct):
+    """For how many months a licence may be bought, and the terms that a price for it is asked under."""
+
+    terms: str
+    months: int
+
+
 class DatasetWithReleases(Dataset, kw_only=True):
     """A dataset with one page of its releases, the latest first."""
 
+    lengths: list[OfferedLength]
+    """Of its licence, the shortest first; each has its price."""
     releases: list[OfferedRelease]
     page: int
     more: bool
@@ -148,8 +157,13 @@ async def get_dataset(code: FromPath[str], number: Page = 1) -> DatasetWithRelea
     listing = await queries.get_listing(code)
     releases = await queries.list_listed_releases(code, number)
     found = {row.id: breaks for row, breaks in await queries.list_series(code)}
+    lengths = [
+        (listing.months, listing.terms),
+        *((row.months, row.terms) for row in await queries.list_lengths([code])),
+    ]
     return DatasetWithReleases(
         **_described(listing),
+        lengths=[OfferedLength(terms, months) for months, terms in sorted(lengths)],
         releases=[
             OfferedRelease(
                 **asdict(row),

@@ -40,7 +40,8 @@ async def test_several_releases_are_ordered_at_once_for_less_together(stripe: An
         posted, total = sum(line.priced.amount_minor for line in lines), sum(line.amount_minor for line in lines)
         assert sorted(line.part_basis_points for line in lines) == [9_500, 9_500, 10_000, 10_000]
         assert total < posted
-        written = {"releases": ",".join(str(release) for release in releases), "total": str(total)}
+        under = {"terms": ",".join(line.terms for line in lines)}
+        written = {"releases": ",".join(str(release) for release in releases), "total": str(total)} | under
         assert "Address of your invoices" in text_of(await browser.get(path))
         assert "Save a card" in text_of(await browser.submit("/en/basket/orders", written))
         saved = str(uuid.uuid4())
@@ -56,6 +57,8 @@ async def test_several_releases_are_ordered_at_once_for_less_together(stripe: An
         assert f"€{total / 100:,.2f}" in text_of(page)
         changed = await browser.submit("/en/basket/orders", written | {"total": "1"})
         assert (changed.status_code, "price has changed" in text_of(changed)) == (409, True)
+        changed = await browser.submit("/en/basket/orders", written | {"terms": "short-1"})
+        assert (changed.status_code, "licence has changed" in text_of(changed)) == (409, True)
         for odd in ({"releases": "", "total": "0"}, {"total": "9" * 5_000}):
             assert (await browser.submit("/en/basket/orders", written | odd)).status_code == 409
         form = str(uuid.uuid4())

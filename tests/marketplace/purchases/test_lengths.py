@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import uuid
 from typing import Any
 
 import html5lib
+import httpx
 import pytest
 
 from marketplace import clock
+from marketplace.baskets import actions as baskets
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import lengths, menu
 from marketplace.catalogue.queries import get_quote
-from marketplace.database import fetch_scalar
+from marketplace.database import execute, fetch_scalar
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
+from marketplace.identity.key_actions import create_key
+from marketplace.purchases.invoices import change_billing
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
-from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, pay, place_order
+from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, pay, place_order, seal_release
+from tests.support.sites import the_site
 
 OFFER = "/en/steward/offers/lyon"
 PAGE = "/en/datasets/lyon"
@@ -64,12 +70,65 @@ async def test_a_licence_is_bought_for_three_twelve_or_thirty_six_months(stripe:
         assert document["price"]["inputs"]["term_months"] == 36, "the waterfall says what the length costs"
         years = "SELECT extract(year FROM age(ends_at, starts_at))::integer FROM entitlement"
         assert await fetch_scalar(int, years) == 3
+        await _buy_a_basket(atelier, buyer)
+        await _ask_by_the_api(buyer, release, posted)
         refusal = await atelier.submit(f"{PAGE}/quotes", wanted | {"terms": "inside-1"})
         assert refusal.status_code == 422
         assert "not sold for so long" in text_of(refusal)
 
         assert (await sam.submit(f"{OFFER}/lengths", {"lengths": ""})).status_code == 303
         assert 'name="terms"' not in (await atelier.get(PAGE)).text
+
+
+async def _buy_a_basket(atelier: Browser, buyer: uuid.UUID) -> None:
+    """Order another release of the dataset for three months, in a basket; the length is its licence's."""
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=30)
+    await execute("UPDATE dataset SET budget_micro = 90000000")
+    other = await seal_release(period=(end - dt.timedelta(days=7), end))
+    path = f"/en/basket?dataset=lyon&release={other}"
+    page = await atelier.get(f"{path}&months=3")
+    html5lib.HTMLParser(strict=True).parse(page.text)
+    assert "Length of the licences" in text_of(page)
+    assert 'value="3" selected' in page.text
+    (line,) = await baskets.read_lines([other], 3)
+    (own,) = await baskets.read_lines([other], 7)
+    assert (line.terms, line.months, own.months) == ("short-1", 3, 12), "not sold for seven months: for its own"
+    assert line.amount_minor < own.amount_minor
+    await change_billing(buyer, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
+    saved = str(uuid.uuid4())
+    answer = await atelier.submit("/en/payment-method", {"back": "/basket"}, form_id=saved)
+    await pay(answer.headers["location"])
+    await atelier.get(f"/en/payment-method?saved={saved}&back=/basket")
+    written = {"releases": str(other), "total": str(line.amount_minor), "terms": line.terms, "months": "3"}
+    refused = await atelier.submit("/en/basket/orders", written | {"months": "12"})
+    assert (refused.status_code, "price has changed" in text_of(refused)) == (409, True)
+    assert (await atelier.submit("/en/basket/orders", written)).status_code == 303
+    await jobs()
+    months = "SELECT extract(month FROM age(ends_at, starts_at))::integer FROM entitlement WHERE release = $1"
+    assert await fetch_scalar(int, months, other) == 3
+
+
+async def _ask_by_the_api(buyer: uuid.UUID, release: uuid.UUID, posted: dict[int, int]) -> None:
+    """Find the lengths by the API, and ask for the price of each."""
+    key = await create_key(buyer, "erp", key_id=uuid.uuid4(), session="s", scopes="quotes")
+    transport, bearer = httpx.ASGITransport(the_site()), {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as program:
+        known = (await program.get("/api/v1/datasets/lyon")).json()["lengths"]
+        assert {one["terms"]: one["months"] for one in known} == {"short-1": 3, "standard-1": 12, "long-1": 36}
+        assert [one["months"] for one in known] == [3, 12, 36]
+        for one in known:
+            headers = bearer | {"Idempotency-Key": str(uuid.uuid4())}
+            asked = {"release": str(release), "terms": one["terms"]}
+            quote = (await program.post("/api/v1/quotes", json=asked, headers=headers)).json()
+            assert (quote["terms"], quote["amount_minor"]) == (one["terms"], posted[one["months"]])
+        other = asked | {"terms": "short-1"}
+        again = await program.post("/api/v1/quotes", json=other, headers=headers)
+        assert again.status_code == 409, "the same id is the same quote, for as long"
+        for wrong in ("inside-1", "nothing-1"):
+            headers = bearer | {"Idempotency-Key": str(uuid.uuid4())}
+            asked = {"release": str(release), "terms": wrong, "purpose": "ScientificResearch"}
+            refused = await program.post("/api/v1/quotes", json=asked, headers=headers)
+            assert (refused.status_code, "not sold for so long" in refused.text) == (422, True)
 
 
 async def test_lengths_are_of_what_is_on_sale_and_a_few() -> None:
