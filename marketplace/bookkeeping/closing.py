@@ -22,6 +22,8 @@ from marketplace.web.i18n import gettext
 from pricing.money import EUR, decimal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from marketplace.identity.actors import Actor
 
 HEADINGS = {
@@ -77,25 +79,38 @@ async def checks_of(month: dt.date) -> list[Check]:
     ]
 
 
-async def close_month(month: dt.date, actor: Actor) -> None:
-    """Close a month for ever, with what was checked; refuse while any check fails, naming the first that does."""
-    if month.day != 1 or actor.person is None:
+async def close_month(month: dt.date, actor: Actor, noted: Mapping[str, str] | None = None) -> None:
+    """Close a month for ever, with what was checked; refuse while any check fails, naming the first that does.
+
+    noted: what else the audit trail says. That two people agreed is seen to by who calls, see `months`.
+    """
+    if actor.person is None:
         raise Invalid("Say which month by its first day.")
     async with transaction():
-        await lock_periods()
-        until = await closed_until()
-        if until is not None and bounds(month)[1] <= until:
-            raise Conflict("That month is closed, and a closed month never opens again.")
-        checks = await checks_of(month)
-        failing = [check for check in checks if not check.passes]
-        if failing:
-            raise Conflict(
-                "The month cannot close: {check} ({found}).",
-                check=gettext(HEADINGS[failing[0].name]),
-                found=", ".join(failing[0].found),
-            )
+        checks = await check_closable(month)
         await close_period(month, actor.person, [asdict(check) for check in checks])
-        await note_action(actor, "period_closed", month.isoformat()[:7], after={"checks": len(checks)})
+        await note_action(
+            actor, "period_closed", month.isoformat()[:7], after={"checks": len(checks)} | dict(noted or {})
+        )
+
+
+async def check_closable(month: dt.date) -> list[Check]:
+    """Return the checks of a month that may close now, with the periods locked; refuse it while any fails."""
+    if month.day != 1:
+        raise Invalid("Say which month by its first day.")
+    await lock_periods()
+    until = await closed_until()
+    if until is not None and bounds(month)[1] <= until:
+        raise Conflict("That month is closed, and a closed month never opens again.")
+    checks = await checks_of(month)
+    failing = [check for check in checks if not check.passes]
+    if failing:
+        raise Conflict(
+            "The month cannot close: {check} ({found}).",
+            check=gettext(HEADINGS[failing[0].name]),
+            found=", ".join(failing[0].found),
+        )
+    return checks
 
 
 def _last(ends_at: dt.datetime) -> dt.datetime:

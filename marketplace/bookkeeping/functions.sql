@@ -22,3 +22,10 @@ CREATE OR REPLACE TRIGGER only_decided BEFORE UPDATE ON year_close
     FOR EACH ROW EXECUTE FUNCTION refuse_rewriting('decided_at,decided_by,approved');
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON year_close
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- A month's close waits for a second person once, is decided once and else never changed.
+CREATE UNIQUE INDEX IF NOT EXISTS one_close_a_month ON month_close (month) WHERE approved IS NOT FALSE;
+CREATE OR REPLACE TRIGGER only_decided BEFORE UPDATE ON month_close
+    FOR EACH ROW EXECUTE FUNCTION refuse_rewriting('decided_at,decided_by,approved');
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON month_close
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

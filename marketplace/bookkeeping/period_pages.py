@@ -1,4 +1,4 @@
-"""The books' pages for those who close them: months with their checks."""
+"""The books' pages for those who close them: months with their checks, proposed by one person and closed by another."""
 
 from __future__ import annotations
 
@@ -13,17 +13,26 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.bookkeeping.closing import HEADINGS, checks_of, close_month
+from marketplace.bookkeeping.closing import HEADINGS, checks_of
+from marketplace.bookkeeping.months import decide_month, find_waiting_month, propose_month
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
 from marketplace.ledger.periods import list_closed, list_open
+from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.pages import see
 
 
 class CloseForm(Struct):
-    """Sent by the button that closes a month."""
+    """Sent by the button that proposes to close a month."""
 
+    form_id: uuid.UUID
+
+
+class DecisionForm(Struct):
+    """Whether the close that someone else proposed is approved."""
+
+    decision: str
     form_id: uuid.UUID
 
 
@@ -38,26 +47,40 @@ def _month(text: str) -> dt.date:
 async def periods(request: Asked, month: Text = "") -> Template:
     """Show the months: those that are closed, those that wait, and the checks of the next to close."""
     open_ = await list_open(clock.now())
-    chosen = _month(month) if month else open_[0] if open_ else None
+    waiting = await find_waiting_month()
+    chosen = _month(month) if month else waiting.month if waiting else open_[0] if open_ else None
     return books_page(
         "bookkeeping/periods.html",
         closed=await list_closed(),
         open=open_,
         chosen=chosen,
+        waiting=waiting,
         titles=HEADINGS,
         checks=await checks_of(chosen) if chosen else [],
+        me=request.user.person,
+        signs=await signs_of_proposers(request.user.person, [waiting] if waiting else []),
         may_act=request.user.role == "finance",
     )
 
 
-@post("/finance/periods/{month:str}/close", guards=CLERKS, opt=expect("finance", stranger=200))
-async def close(
+@post("/finance/periods/{month:str}/propose", guards=CLERKS, opt=expect("finance", stranger=200))
+async def propose(
     request: Asked, month: FromPath[str], data: Annotated[CloseForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
-    """Close a month for ever."""
-    del data
-    await close_month(_month(month), request.user)
+    """Propose to close a month."""
+    await propose_month(_month(month), request.user, form_id=data.form_id)
     return see("/finance/periods")
 
 
-ROUTES = [periods, close]
+@post("/finance/periods/closes/{close_id:uuid}", guards=CLERKS, opt=expect("finance", stranger=200))
+async def decide(
+    request: Asked,
+    close_id: FromPath[uuid.UUID],
+    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Close a month for ever that someone else proposed to close, or refuse to."""
+    await decide_month(close_id, request.user, approve=data.decision == "approve")
+    return see("/finance/periods")
+
+
+ROUTES = [periods, propose, decide]

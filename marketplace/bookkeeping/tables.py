@@ -1,4 +1,4 @@
-"""The files of the books that someone asked for, and the years that two people closed."""
+"""The files of the books that someone asked for, and the months and years that two people closed."""
 
 from __future__ import annotations
 
@@ -54,5 +54,21 @@ class YearClose(Table, db=DB, tablename="year_close"):
     approved = Boolean(null=True, default=None)
     words = JSONB(default="{}")
     """What the file of the year is written with besides the books: labels, the accountant's numbers and titles of accounts."""
+    four_eyes = Check("decided_by <> proposed_by")
+    decided_whole = Check("num_nonnulls(decided_by, decided_at, approved) IN (0, 3)")
+
+
+class MonthClose(Table, db=DB, tablename="month_close"):
+    """Somebody's proposal to close a month whose checks pass, and another's decision; approved, the ledger's `period` is there."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    id = UUID(primary_key=True)
+    month = Date()
+    """Its first day."""
+    proposed_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
+    proposed_at = Timestamptz()
+    decided_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    decided_at = Timestamptz(null=True, default=None)
+    approved = Boolean(null=True, default=None)
     four_eyes = Check("decided_by <> proposed_by")
     decided_whole = Check("num_nonnulls(decided_by, decided_at, approved) IN (0, 3)")

@@ -96,7 +96,8 @@ async def list_tasks(person: uuid.UUID | None) -> list[Task]:
         for row in unmatched
     ]
     decisions = await fetch_rows(DecisionRow, SQL["list_decisions"])
-    decisions += [_closing(month) for month in await list_open(now)]
+    proposed = {row.reference for row in decisions if row.kind == "month"}
+    decisions += [row for row in map(_closing, await list_open(now)) if row.reference not in proposed]
     tasks += [
         Task(
             row.kind,

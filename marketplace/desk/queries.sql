@@ -53,6 +53,11 @@ FROM year_close
 JOIN person ON person.id = proposed_by
 WHERE approved IS NULL
 UNION ALL
+SELECT 'month', to_char(month, 'YYYY-MM'), NULL, proposed_at, '/finance/periods', proposed_by, person.name
+FROM month_close
+JOIN person ON person.id = proposed_by
+WHERE approved IS NULL
+UNION ALL
 SELECT
     'claim', number, coalesce(refund_minor, total_minor), coalesce(proposed_at, filed_at), '/staff/claims', proposed_by,
     person.name

@@ -39,6 +39,8 @@ HEADINGS = {
     "bank_rule_ended": "Bank rule ended",
     "bank_statement_imported": "Bank statement imported",
     "bank_notice_imported": "Bank notification imported",
+    "period_close_proposed": "Close of a period proposed",
+    "period_close_refused": "Close of a period refused",
     "period_closed": "Period closed",
     "year_close_proposed": "Close of a year proposed",
     "year_close_refused": "Close of a year refused",

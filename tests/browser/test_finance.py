@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketplace import clock
-from marketplace.bank.actions import import_bank_statement
-from marketplace.bank.matching import match_stripe_payouts
 from marketplace.database import execute
-from marketplace.finance.exception_queries import ExceptionKey, is_open
 from marketplace.identity import actions as identity
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
@@ -19,14 +16,13 @@ from marketplace.ledger.periods import bounds, month_of, next_month
 from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
-from tests.support.browsing import PHONE, Guest, open_visit
+from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, running
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Page
 
 LOWEST_PAGE_PX = 844
 MONTH = month_of(bounds(month_of(clock.now()))[0] - dt.timedelta(days=1))
@@ -143,10 +139,13 @@ async def writes_off(clerk: Guest, second: Guest) -> None:
     await second.read("approved")
 
 
-async def closes(clerk: Guest) -> None:
+async def closes(clerk: Guest, second: Guest) -> None:
     await clerk.go("/finance/periods")
-    await clerk.press("Close")
-    await clerk.read("Every month that is over is closed.")
+    await clerk.press("Propose to close")
+    await clerk.read("waits for a second person")
+    await second.go("/finance/periods")
+    await second.press("Close")
+    await second.read("Every month that is over is closed.")
     await clerk.click("Audit trail")
     await clerk.press("Show", Did_what="period_closed")
     await clerk.page.get_by_role("cell", name="Period closed").wait_for()
@@ -169,88 +168,10 @@ async def test_finance_matches_splits_writes_off_and_closes(chromium: str, tmp_p
         await writes_off(clerk, second)
         assert await balance(chart.SUSPENSE) == 0
         assert await balance(chart.BANK) == sent.ends_at()
-        await closes(clerk)
+        await closes(clerk, second)
         await clerk.go("/finance/trial-balance?by=recording")
         await clerk.go("/finance/exports")
-
-
-async def reach(page: Page, name: str) -> None:
-    """Press Tab until the thing of that name has the focus, and can be seen to have it."""
-    for _ in range(250):
-        await page.keyboard.press("Tab")
-        found = await page.evaluate(FOCUSED)
-        if found and found[0] == name:
-            assert found[1], f"{name} shows no focus"
-            return
-    raise AssertionError(f"{name} is not reached by the keyboard on {page.url}")
-
-
-async def enter(guest: Guest, name: str, **fields: str) -> None:
-    """Fill fields and follow a link or press a button, by the keyboard alone, and have the page looked at."""
-    for label, value in fields.items():
-        await reach(guest.page, label.replace("_", " "))
-        await guest.page.keyboard.press("Control+A")
-        await guest.page.keyboard.type(value)
-    await reach(guest.page, name)
-    async with guest.page.expect_navigation():
-        await guest.page.keyboard.press("Enter")
-    await guest.tab.look("phone, by the keyboard")
-
-
-FOCUSED = """() => {
-  const one = document.activeElement;
-  if (!one || one === document.body) return null;
-  const label = one.labels && one.labels.length ? one.labels[0].innerText : '';
-  const style = getComputedStyle(one);
-  const ring = style.outlineStyle !== 'none' && style.outlineWidth !== '0px' || style.boxShadow !== 'none';
-  return [(one.getAttribute('aria-label') || label || one.innerText || one.value || '').trim(), ring];
-}"""
-
-
-@pytest.mark.deep
-async def test_two_people_close_a_month_by_the_keyboard_alone_on_a_phone(chromium: str) -> None:
-    """From what waits to the archive: one proposes, another approves, the month closes and its books are written; FR and EN."""
-    async with running() as market, open_visit(chromium, market) as visit:
-        number = await books_of_a_month()
-        sent = statement(number)
-        await import_bank_statement(sent.xml("08"), person=None, new_account=True)
-        await match_stripe_payouts()
-        clerk, second = await visit.guest(), await visit.guest()
-        for guest, email in ((clerk, "finance@people.example"), (second, "second@people.example")):
-            await guest.page.set_viewport_size(PHONE)
-            await guest.page.goto(f"{guest.base}/en/sign-in")
-            await enter(guest, "Sign in", Email=email, Password=PASSWORD)
-        lines = [row["reference"] for row in await fetch("SELECT reference FROM bank_line ORDER BY id")]
-        left = [one for one in lines if await is_open(ExceptionKey("line_unexplained", await line_of(one)))]
-        assert left == ["B2", "B3", "B4"]
-        open_ones = [*left, "po_other", "po_twin", await fetch_value("SELECT number FROM purchase_order")]
-        for reference in open_ones:
-            await clerk.page.goto(f"{clerk.base}/en/finance/exceptions")
-            await enter(clerk, reference)
-            await enter(clerk, "Propose the write-off", Reason="Nobody knows it; the bank was asked.")
-        await second.page.goto(f"{second.base}/en/finance")
-        await enter(second, "Write-offs")
-        for what in open_ones:
-            await enter(second, f"Approve {what}")
-        await second.page.goto(f"{second.base}/fr/finance/periods")
-        name = (await second.page.get_by_role("button", name="pour toujours").first.inner_text()).strip()
-        await enter(second, name)
-        assert "Tous les mois" in await second.page.locator("main").inner_text()
-        await second.page.goto(f"{second.base}/en/finance/periods")
-        await enter(second, "Exports")
-        await enter(second, "Write the file")
-        assert await fetch_value("SELECT count(*) FROM export_file") == 1
-        heights = await second.page.evaluate("document.querySelector('.menu.groups').offsetHeight")
-        for path in (
-            "/finance/penalties",
-            "/finance/business/roles",
-            "/finance/orders?sort=total",
-            "/finance/payout-runs",
-        ):
-            await second.go(path)
+        heights = await clerk.handset.page.evaluate("document.querySelector('.menu.groups').offsetHeight")
         assert heights <= LOWEST_PAGE_PX // 4, "the navigation is no more than a quarter of the screen"
-
-
-async def line_of(reference: str) -> str:
-    """Return the id of a bank line."""
-    return str(await fetch_value("SELECT id FROM bank_line WHERE reference = $1", reference))
+        for path in ("penalties", "business/roles", "orders?sort=total", "payout-runs"):
+            await second.go(f"/finance/{path}")

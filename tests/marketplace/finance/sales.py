@@ -6,7 +6,8 @@ import datetime as dt
 import uuid
 
 from marketplace import clock
-from marketplace.database import execute
+from marketplace.credit.actions import grant
+from marketplace.database import execute, transaction
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.payments.actions import request_payment
@@ -66,8 +67,8 @@ async def open_shop() -> None:
     )
 
 
-async def make_order() -> uuid.UUID:
-    """Order a licence of the release, and ask Stripe for its payment."""
+async def make_order(*, on_credit: bool = False) -> uuid.UUID:
+    """Order a licence of the release, and ask Stripe for its payment; on credit it is owed instead, within a limit."""
     order_id, quote, now = uuid.uuid4(), uuid.uuid4(), clock.now()
     await execute(
         """INSERT INTO quote (id, partner, offer, release, terms, amount_minor, document, signature, quoted_at, expires_at)
@@ -94,6 +95,11 @@ async def make_order() -> uuid.UUID:
         VAT,
         now,
     )
+    if on_credit:
+        number = await fetch_value("SELECT number FROM purchase_order WHERE id = $1", order_id)
+        async with transaction():
+            await grant(PARTNER, order_id, number=number, total_minor=NET + VAT)
+        return order_id
     await request_payment(
         order_id,
         amount_minor=NET + VAT,

@@ -1,0 +1,173 @@
+"""The desk by the keyboard alone: two people settle all that waits, close the month and fetch its books; FR on a phone, EN at 1280 px."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace import clock
+from marketplace.bank.actions import import_bank_statement
+from marketplace.bookkeeping.export_files import write_exports
+from marketplace.database import execute
+from marketplace.finance.exception_queries import list_exceptions
+from marketplace.identity import actions as identity
+from marketplace.identity.actors import Actor
+from marketplace.ledger import chart
+from marketplace.ledger.periods import bounds, closed_until, month_of, next_month
+from marketplace.ledger.queries import balance
+from marketplace.payouts import actions as payouts
+from marketplace.purchases.invoices import render_invoices
+from marketplace.settings import settings
+from tests.marketplace.bank.statements import Entry, Statement
+from tests.marketplace.credit.test_credit import with_limit
+from tests.marketplace.einvoicing.travelling import number_of, open_shop, platform_running, work
+from tests.marketplace.finance import sales
+from tests.marketplace.payouts import payees
+from tests.support.browsing import DESK, PHONE, open_visit
+from tests.support.keyboard import Typist, sit_down
+from tests.support.market import PASSWORD, running
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from playwright.async_api import ViewportSize
+
+    from marketplace.embedded.einvoicing_platform import Platform
+
+MONTH = month_of(bounds(month_of(clock.now()))[0] - dt.timedelta(days=1))
+REASON = "Looked at with care."
+SALE = sales.NET + sales.VAT
+
+
+async def staff(name: str) -> Actor:
+    """Let a clerk in who can sign in."""
+    person = await identity.add_staff(f"{name}@people.example", name.title(), "finance", PASSWORD)
+    return Actor(name=name.title(), person=person, role="finance")
+
+
+async def business_of_a_month(platform: Platform) -> tuple[str, str]:
+    """Leave a month in which everything waits for finance; the number of the order on credit, and of its invoice.
+
+    A run of what subscribers earned is drafted; an order on credit is paid by a bank line that names nobody; its invoice is
+    rejected; a bank line is of a rounding.
+    """
+    nora, paul = await staff("nora"), await staff("paul")
+    at = bounds(MONTH)[0] + dt.timedelta(days=1)
+    with clock.shifted(at - clock.now()):
+        await open_shop()
+        await with_limit(sales.PARTNER, 1_000_000, nora, paul)
+        paid = await sales.make_order()
+        await sales.pay_unseen(paid)
+        licence = await sales.settle(paid)
+        await sales.mirror(paid)
+        await sales.hold_shares(licence)
+        await sales.release(licence)
+        owed = await sales.make_order(on_credit=True)
+        await sales.settle(owed)
+        await render_invoices()
+        invoice = await number_of(owed)
+        platform.refuses[invoice] = (213, "REJ_SEMAN", "BR-FR-10 : le SIREN du vendeur manque")
+        await work()
+        await payees.give_details(1, 2, 3)
+    day = MONTH + dt.timedelta(days=4)
+    entries = [Entry(SALE, "B1", "Notre commande", "ACME SAS"), Entry(-7, "B2", "Arrondi")]
+    for entry in entries:
+        entry.day = day
+    sent = Statement(entries, name="RELEVE-1", message="MSG-1", day=next_month(MONTH) - dt.timedelta(days=1))
+    await import_bank_statement(sent.xml(), person=None, new_account=True)
+    await execute(
+        "INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 0, 0, 0)", clock.now()
+    )
+    assert await payouts.draft(nora)
+    return str(await fetch_value("SELECT number FROM purchase_order WHERE id = $1", owed)), invoice
+
+
+async def sign_in(person: Typist, email: str) -> None:
+    """Come in, and go to the desk."""
+    await person.page.goto(f"{person.base}/{person.spoken}/sign-in")
+    await person.look()
+    await person.type("Email", email)
+    await person.type("Password", PASSWORD)
+    await person.press("Sign in")
+    await person.go_on_foot("Finance", "Desk")
+
+
+async def settle(nora: Typist, order: str, invoice: str) -> None:
+    """Match the line that pays the order, propose to write the rounding off, and have the invoice issued anew."""
+    await nora.follow("B1")
+    await nora.press("Match with %(what)s")
+    assert await balance(chart.ON_CREDIT) == 0, order
+    await nora.go_on_foot("Desk", "B2")
+    await nora.type("Reason", REASON)
+    await nora.press("Propose the write-off")
+    await nora.go_on_foot("Desk", invoice, "Where it comes from")
+    await nora.type("Reason", REASON)
+    await nora.press("Cancel and issue anew")
+    await render_invoices()
+    await work()
+    await nora.go_on_foot("To do", "Desk")
+
+
+async def decide(paul: Typist) -> None:
+    """Approve and send the run, and approve the write-off, from the desk."""
+    run = str(await fetch_value("SELECT left(id::text, 8) FROM payout_run"))
+    await paul.follow(run)
+    await paul.type("Reason", REASON)
+    await paul.press("Approve %(amount)s")
+    await paul.press("Send %(amount)s")
+    await paul.go_on_foot("To do", "Desk", "B2")
+    await paul.press("Approve %(what)s", what="B2")
+    await paul.go_on_foot("Desk")
+
+
+async def close_month(nora: Typist, paul: Typist) -> None:
+    """Nora proposes the month, which is all that waits; Paul sees it on his desk, and closes it for ever."""
+    month = f"{MONTH:%Y-%m}"
+    assert (await list_exceptions()).rows == [], "the queue is empty"
+    await nora.page.reload()
+    await nora.follow(month)
+    await nora.press("Propose to close %(month)s")
+    assert await nora.reads("waits for a second person")
+    await nora.go_on_foot("To do", "Desk")
+    assert await nora.reads("Nothing waits for you.")
+    await paul.page.reload()
+    await paul.follow(month)
+    await paul.press("Close %(month)s for ever")
+    assert await paul.reads("Every month that is over is closed.")
+    assert await closed_until() == bounds(next_month(MONTH))[0]
+
+
+async def fetch_books(paul: Typist) -> bytes:
+    """Have the books of the year written, and fetch them."""
+    await paul.go_on_foot("Exports")
+    await paul.press("Write the file")
+    assert await write_exports() == 1
+    await paul.page.reload()
+    await paul.reach("FEC…")
+    async with paul.page.expect_download() as downloading:
+        await paul.page.keyboard.press("Enter")
+    return (await (await downloading.value).path()).read_bytes()
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("spoken", "size"), [("fr", PHONE), ("en", DESK)])
+async def test_two_people_close_a_month_by_the_keyboard_alone(
+    chromium: str, spoken: str, size: ViewportSize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYOUT_IBAN", payees.OUR_IBAN)
+    monkeypatch.setenv("PAYOUT_THRESHOLD_MINOR", "1")
+    monkeypatch.setenv("EINVOICING_FROM", MONTH.isoformat())
+    settings.cache_clear()
+    async with platform_running() as platform, running() as market, open_visit(chromium, market) as visit:
+        order, invoice = await business_of_a_month(platform)
+        nora, paul = [
+            await sit_down(visit.browser, visit.troubles, market.base, spoken, size) for _ in ("Nora", "Paul")
+        ]
+        await sign_in(nora, "nora@people.example")
+        await settle(nora, order, invoice)
+        await sign_in(paul, "paul@people.example")
+        await decide(paul)
+        await close_month(nora, paul)
+        books = (await fetch_books(paul)).decode("iso-8859-15")
+        assert {invoice, "B1", "B2"} <= set(books.replace("\n", "\t").split("\t")), "the archive has what was settled"
