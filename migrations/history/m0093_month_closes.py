@@ -11,7 +11,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "month closes"
 SQL = """
 CREATE TABLE "month_close" (
-    "id" UUID PRIMARY KEY NOT NULL,
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "month" DATE NOT NULL,
     "proposed_by" UUID NOT NULL REFERENCES "person" ("id") ON DELETE RESTRICT,
     "proposed_at" TIMESTAMPTZ NOT NULL,
