@@ -35,7 +35,7 @@ class Typist:
         """Sit down before a tab; nobody is signed in yet."""
         self.tab, self.page, self.base, self.spoken = tab, tab.page, base, spoken
 
-    def said(self, text: str, **fields: object) -> str:
+    def translated(self, text: str, **fields: object) -> str:
         """Return a sentence as this person reads it, spaces that do not break as plain ones."""
         before = language.set(self.spoken)
         try:
@@ -49,7 +49,7 @@ class Typist:
 
         Without its fields a sentence is read up to the first of them; a text that ends in … is the beginning of one.
         """
-        wanted = self.said(text, **fields)
+        wanted = self.translated(text, **fields)
         begins = wanted.partition("%(")[0].removesuffix("…")
         passed: list[str] = []
         for _ in range(MOST_TABS):
@@ -94,7 +94,7 @@ class Typist:
     async def reads(self, text: str, **fields: object) -> bool:
         """Return whether the page shows a sentence."""
         shown = re.sub(r"\s+", " ", await self.page.locator("main").inner_text())
-        return self.said(text, **fields) in shown
+        return self.translated(text, **fields) in shown
 
 
 async def sit_down(browser: Browser, troubles: Troubles, base: str, spoken: str, size: ViewportSize) -> Typist:
