@@ -1,4 +1,4 @@
-"""What a dataset's map shows beside its zones' figures: layers, names, one hour of the day, flows as arrows."""
+"""What a dataset's map shows beside its zones' figures: layers, names, one hour of the day, one age band, flows as arrows."""
 
 from __future__ import annotations
 
@@ -30,9 +30,21 @@ if TYPE_CHECKING:
     from marketplace.privacy.geography import Geography
     from marketplace.web.maps import Outlines
 
+Averages = tuple[list[dict[str, float]], dict[str, float], list[int]]
+"""People by zone at each hour of the day, over all times, and the lower bounds of classes."""
 HOURS: Final = 24
 MOST_ROWS: Final = 2_000_000
 """Of a release whose hours are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Which figures of a release are to be drawn: those of an hour of the day, of an age band, of some zones alone."""
+
+    hour: int | None = None
+    band: str = ""
+    zones: frozenset[str] | None = None
+    """None: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +56,25 @@ class MapShown:
     over: Markup
     area: Outlines | None = None
     """The zones alone, where no map of figures is drawn."""
-    hour: int | None = None
-    of_hour: Mapping[str, float | None] = field(default_factory=dict)
-    """People on average at that hour by zone, None where they are withheld."""
+    asked: Figures = field(default_factory=Figures)
+    figures: Mapping[str, float | None] | None = None
+    """People on average by zone of what was asked for, None where they are withheld; without it, of all of them."""
     breaks: Sequence[int] = ()
     """Of classes, the same for all hours of the day."""
     flows: Sequence[Flow] = ()
     middles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
+def bands_of(listing: Listing) -> list[str]:
+    """Return the age bands that a dataset's figures can be shown by; none where it counts by others, or by one."""
+    is_banded = not PRODUCTS[listing.product].segments and len(listing.age_bands) > 1
+    return listing.age_bands if is_banded else []
+
+
 async def draw_map(
-    listing: Listing, release: uuid.UUID, picture: Picture, geography: Geography, *, hour: int | None, is_bought: bool
+    listing: Listing, release: uuid.UUID, picture: Picture, geography: Geography, *, asked: Figures | None
 ) -> MapShown:
-    """Return what a release's map shows; an hour, or flows, only to who bought it."""
+    """Return what a release's map shows; asked: None for who did not buy it, and so sees no figure."""
     is_between = PRODUCTS[listing.product].is_between_zones
     area = None
     if is_between or not picture.glance.classes:
@@ -67,17 +85,27 @@ async def draw_map(
     names = await name_zones(listing.zone_table, geography, places, gettext("near {place}"))
     shown: dict[str, Any] = {"names": names, "over": await over(frame), "area": area}
     if is_between:
-        if is_bought and frame and places:
+        if asked and frame and places:
             points = frame.place(np.array(list(places.values()))).tolist()
             shown["middles"] = {zone: (x, y) for zone, (x, y) in zip(places, points, strict=True)}
             shown["flows"] = _flows(picture.glance.whole.averages)
         return MapShown(**shown)
-    if hour is not None and listing.grain == "hour":
-        by_hour, breaks = await _by_hour(release, listing.time_zone)
-        of_hour = by_hour[hour] if by_hour else {}
-        shown |= {"hour": hour, "of_hour": {zone: of_hour.get(zone) for zone in zones_of(picture)}}
-        shown["breaks"] = breaks
+    if asked:
+        hour = asked.hour if listing.grain == "hour" else None
+        asked = Figures(hour, asked.band if asked.band in bands_of(listing) else "", asked.zones)
+        shown |= {"asked": asked} | await _asked(release, listing.time_zone, picture, asked)
     return MapShown(**shown)
+
+
+async def _asked(release: uuid.UUID, time_zone: str, picture: Picture, asked: Figures) -> dict[str, Any]:
+    """Return the figures that were asked for, and their classes; nothing where they are those of all."""
+    zones = [zone for zone in zones_of(picture) if asked.zones is None or zone in asked.zones]
+    if asked.hour is None and not asked.band:
+        averages = picture.glance.whole.averages
+        return {} if asked.zones is None else {"figures": {zone: averages.get(zone) for zone in zones}}
+    by_hour, whole, breaks = await _by_hour(release, time_zone, asked.band)
+    found = whole if asked.hour is None else by_hour[asked.hour] if by_hour else {}
+    return {"figures": {zone: found.get(zone) for zone in zones}, "breaks": breaks if asked.hour is not None else ()}
 
 
 def zones_of(picture: Picture) -> Sequence[str]:
@@ -89,28 +117,34 @@ def _flows(averages: Mapping[str, float]) -> list[Flow]:
     return [Flow(origin, end, people) for pair, people in averages.items() for origin, _, end in [pair.partition(TO)]]
 
 
-async def _by_hour(release: uuid.UUID, time_zone: str) -> tuple[list[dict[str, float]], list[int]]:
-    """Return, for each hour of the day, people on average by zone, and classes that suit them all; nothing of huge ones."""
-    known = _known().get(release)
+async def _by_hour(release: uuid.UUID, time_zone: str, band: str) -> Averages:
+    """Return `by_hour` of a release, of one age band where it is named; nothing of huge ones."""
+    known = _known().get((release, band))
     if known is None:
         table = await cells(release)
-        known = await asyncio.to_thread(by_hour, table, time_zone) if table.num_rows <= MOST_ROWS else ([], [])
-        _known()[release] = known
+        small = table.num_rows <= MOST_ROWS
+        known = await asyncio.to_thread(by_hour, table, time_zone, band) if small else ([], {}, [])
+        _known()[release, band] = known
         if len(_known()) > 16:  # noqa: PLR2004 (some megabytes)
             _known().pop(next(iter(_known())))
     return known
 
 
 @functools.cache
-def _known() -> dict[uuid.UUID, tuple[list[dict[str, float]], list[int]]]:
+def _known() -> dict[tuple[uuid.UUID, str], Averages]:
     return {}
 
 
-def by_hour(table: Any, time_zone: str) -> tuple[list[dict[str, float]], list[int]]:  # noqa: ANN401 (pyarrow's table)
-    """Return people of published figures by zone at each of the day's 24 hours, on average over the days, and classes.
+def by_hour(table: Any, time_zone: str, band: str = "") -> Averages:  # noqa: ANN401 (pyarrow's table)
+    """Return people of published figures by zone at each of the day's 24 hours, on average over the days; over all; classes.
 
-    table: cells as sold, their people summed over segments. A zone that is withheld at an hour on all days is absent there.
+    table: cells as sold, their people summed over segments, or of the segment `band` alone. A zone that is withheld at an
+    hour on all days is absent there. The classes suit all hours.
     """
+    if band:
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        table = table.filter(pc.field("segment") == band)
     sums = table.group_by(["zone", "starts_at"]).aggregate([("people", "sum")])
     zone = ZoneInfo(time_zone)
     instants = sums["starts_at"].combine_chunks().dictionary_encode()
@@ -126,4 +160,7 @@ def by_hour(table: Any, time_zone: str) -> tuple[list[dict[str, float]], list[in
         {zones[at]: float(mean[at, hour]) for at in np.flatnonzero(is_published[:, hour]).tolist()}
         for hour in range(HOURS)
     ]
-    return found, class_breaks(mean[is_published].tolist())
+    times = days.reshape(-1, HOURS).sum(axis=1)
+    whole = people.reshape(-1, HOURS).sum(axis=1) / np.maximum(times, 1)
+    named_whole = {zones[at]: float(whole[at]) for at in np.flatnonzero(times).tolist()}
+    return found, named_whole, class_breaks(mean[is_published].tolist())

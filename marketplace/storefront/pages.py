@@ -16,6 +16,7 @@ from marketplace import clock
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
+from marketplace.chosen_zones.queries import list_kept, read_choice
 from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
 from marketplace.deletions.queries import find_confirmed
 from marketplace.delivery.formats.registry import FORMATS
@@ -39,7 +40,7 @@ from marketplace.search import finding, showing
 from marketplace.search.rules import PATH, read_state
 from marketplace.settings import settings
 from marketplace.storefront.coverage import cover
-from marketplace.storefront.maps_shown import draw_map, zones_of
+from marketplace.storefront.maps_shown import Figures, bands_of, draw_map, zones_of
 from marketplace.storefront.queries import list_running
 from marketplace.web.i18n import language
 from marketplace.web.pages import in_words, page, url
@@ -67,6 +68,8 @@ Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 OrdersPage = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
 Search = Annotated[str, QueryParameter(name="search", max_length=200)]
 Hour = Annotated[int | None, QueryParameter(name="hour", ge=0, le=23)]
+Band = Annotated[str, QueryParameter(name="band", max_length=63)]
+OwnSet = Annotated[str, QueryParameter(name="kept", max_length=36)]
 Chosen = Annotated[uuid.UUID | None, QueryParameter(name="release")]
 Returned = Annotated[int, QueryParameter(name="returned", ge=0, le=1)]
 
@@ -106,18 +109,24 @@ async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Te
 
 @get("/datasets/{code:str}", opt=expect("anyone", stranger=200))
 async def dataset(
-    request: Asked, code: FromPath[str], release: Chosen = None, number: Page = 1, hour: Hour = None
+    request: Asked,
+    code: FromPath[str],
+    *,
+    release: Chosen = None,
+    number: Page = 1,
+    hour: Hour = None,
+    band: Band = "",
+    kept: OwnSet = "",
 ) -> Template:
     """Show a dataset: one release of it at a glance, its price and what it can and cannot say.
 
-    hour: of the day, for the map of who bought it.
+    hour, band, kept: of the day, of ages, and zones that the company keeps, for the map of who bought it.
     """
     listing = await catalogue_queries.get_listing(code)
     shown = await catalogue_queries.get_listed_release(code, release or listing.latest)
     priced = await _price(shown)
     geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
     buyer = request.user.partner if request.user else None
-    is_bought = await _is_bought(buyer, shown.id)
     series = await catalogue_queries.list_series(code)
     index = _index(series)
     meanings = columns(PRODUCTS[listing.product], _stated(listing, shown))
@@ -134,10 +143,7 @@ async def dataset(
         picture=picture,
         glance=picture.glance,
         held=await find_held(buyer, shown.id, COARSEST, clock.now()) if buyer else None,
-        whole=_of_a_map(picture) if is_bought else None,
-        drawn=await draw_map(
-            listing, shown.id, picture, geography, hour=hour if is_bought else None, is_bought=is_bought
-        ),
+        **await _map_of(buyer, listing, shown, (hour, band, kept)),
         priced=priced,
         evidence=await catalogue_queries.get_evidence(listing.offer, clock.now()),
         geography=geography,
@@ -203,9 +209,25 @@ def _labels(
     return {start: ", ".join(dict.fromkeys(words)) for start, words in labels.items() if words}
 
 
-async def _is_bought(buyer: uuid.UUID | None, release: uuid.UUID) -> bool:
-    """Return whether this partner may fetch the release today, and so see it whole."""
-    return buyer is not None and await holds_release(buyer, release, clock.now())
+async def _map_of(
+    buyer: uuid.UUID | None, listing: Listing, shown: ListedRelease, asked: tuple[int | None, str, str]
+) -> dict[str, Any]:
+    """Return what the page's map shows: figures only to a partner who may fetch the release today, and so sees it whole."""
+    geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
+    if buyer is None or not await holds_release(buyer, shown.id, clock.now()):
+        return {"whole": None, "drawn": await draw_map(listing, shown.id, picture, geography, asked=None)}
+    hour, band, kept = asked
+    sets = await list_kept(buyer)
+    its = next((one for one in sets if str(one.id) == kept), None)
+    zones = frozenset((await read_choice(its.zones, listing.code, picture.zones)).zones) if its else None
+    figures = Figures(hour, band, zones)
+    return {
+        "whole": _of_a_map(picture),
+        "drawn": await draw_map(listing, shown.id, picture, geography, asked=figures),
+        "bands": bands_of(listing),
+        "sets": sets,
+        "kept": its,
+    }
 
 
 def _of_a_map(picture: Picture) -> tuple[dict[str, float | None], list[tuple[dt.datetime, int]]]:

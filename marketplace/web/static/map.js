@@ -1,5 +1,6 @@
-// A card for the zone of a map that is pointed at, or that arrow keys moved to; and a slider of hours that needs no button.
-// Without this script zones have their titles, maps their tables, and the slider its button.
+// A card for the zone of a map that is pointed at, or that arrow keys moved to; and choices of
+// hours, ages and zones that need no button.
+// Without this script zones have their titles, maps their tables, and the choices their buttons.
 "use strict";
 (() => {
   const prepare = (map) => {
@@ -90,11 +91,9 @@
     mark();
   };
   const slide = (form) => {
-    const slider = form.querySelector("input[type=range]");
     const button = form.querySelector("button");
-    if (!slider) return;
     if (button) button.remove();
-    slider.addEventListener("change", async () => {
+    form.addEventListener("change", async (event) => {
       const address = `${location.pathname}?${new URLSearchParams(new FormData(form))}`;
       const answer = await fetch(address, { headers: { accept: "text/html" } });
       const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("by-hour");
@@ -102,7 +101,7 @@
       document.getElementById("by-hour").replaceWith(document.adoptNode(next));
       history.replaceState(null, "", address);
       start(document.getElementById("by-hour"));
-      const again = document.querySelector("#by-hour input[type=range]");
+      const again = document.getElementById(event.target.id);
       if (again) again.focus();
     });
   };

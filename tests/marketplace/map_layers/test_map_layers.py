@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import html5lib
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from marketplace.catalogue.queries import get_listed_release, get_listing, picture
@@ -22,7 +23,7 @@ from marketplace.map_layers import rules
 from marketplace.map_layers.drawing import draw
 from marketplace.map_layers.rules import read_layer, shapes_of
 from marketplace.privacy.geography import H3
-from marketplace.storefront.maps_shown import by_hour, draw_map
+from marketplace.storefront.maps_shown import Figures, by_hour, draw_map
 from marketplace.web import area_maps, maps
 from tests.marketplace.catalogue import shop as catalogue_shop
 from tests.marketplace.datasets.builders import ZONES
@@ -108,6 +109,8 @@ async def test_a_map_shows_what_a_steward_uploads_and_hours_to_who_bought(stripe
         averages = expected_at(await cells(release), 8)
         assert sorted(values_of(eight.text)) == sorted(f"{round(value):,}" for value in averages.values())
 
+        await _see_ages_and_own_zones(atelier, stranger, release)
+
         [first] = re.findall(r"/steward/map-layers/([0-9a-f-]{36})/removal", listed.text)[:1]
         for _ in range(2):
             assert (await samir.submit(f"{LAYERS}/{first}/removal", {})).status_code == 303
@@ -115,14 +118,44 @@ async def test_a_map_shows_what_a_steward_uploads_and_hours_to_who_bought(stripe
         assert 'class="river"' not in (await stranger.get("/en/datasets/lyon")).text
 
 
+async def _see_ages_and_own_zones(atelier: Browser, stranger: Browser, release: uuid.UUID) -> None:
+    """Look at one age band, alone and at an hour, of the whole area and of zones that the company keeps."""
+    table = await cells(release)
+    band = table["segment"][0].as_py()
+    of_band = table.filter(pc.field("segment") == band)
+    path = "/en/datasets/lyon"
+    for address in (path, f"{path}?band={band}&kept={uuid.uuid4()}"):
+        assert 'name="band"' not in (await stranger.get(address)).text, "ages are for who bought"
+    for hour in (8, None):
+        shown = await atelier.get(f"{path}?band={band}&kept=" + (f"&hour={hour}" if hour else ""))
+        html5lib.HTMLParser(strict=True).parse(shown.text)
+        assert f"People aged {band} alone" in text_of(shown)
+        assert f'<option value="{band}" selected>' in shown.text
+        assert ('name="hour" value="8"' in shown.text) == bool(hour), "the hour is kept with the band"
+        wanted = expected_at(of_band, hour)
+        assert sorted(values_of(shown.text)) == sorted(f"{round(value):,}" for value in wanted.values())
+    assert "People aged" not in text_of(await atelier.get(f"{path}?band=1-2")), "no band of this dataset"
+    zone = next(iter(wanted))
+    form = str(uuid.uuid4())
+    written = {"dataset": "lyon", "name": "Our shops", "zones": zone}
+    assert (await atelier.submit("/en/zones/kept", written, form_id=form)).status_code == 303
+    own = await atelier.get(f"{path}?band={band}&kept={form}")
+    html5lib.HTMLParser(strict=True).parse(own.text)
+    assert "Only the zones of “Our shops”" in text_of(own)
+    assert values_of(own.text) == [f"{round(wanted[zone]):,}"]
+    both = await atelier.get(f"{path}?kept={form}")
+    assert len(values_of(both.text)) == 1
+    assert values_of(both.text) != values_of(own.text), "of all ages"
+
+
 def values_of(text: str) -> list[str]:
     return re.findall(r"<title>near [^:<]+: ([0-9,.]+) people</title>", text)
 
 
-def expected_at(table: Any, hour: int) -> dict[str, float]:
+def expected_at(table: Any, hour: int | None) -> dict[str, float]:
     sums: dict[tuple[str, dt.datetime], int] = {}
     for row in table.to_pylist():
-        if row["starts_at"].hour == hour:
+        if hour is None or row["starts_at"].hour == hour:
             sums[row["zone"], row["starts_at"]] = sums.get((row["zone"], row["starts_at"]), 0) + row["people"]
     zones: dict[str, list[int]] = {}
     for (zone, _), people in sums.items():
@@ -146,7 +179,7 @@ async def test_flows_are_arrows_for_who_bought_and_an_area_for_strangers() -> No
         assert 'class="flow' not in page.text
         assert "sees the flows between these zones as arrows" in text_of(page)
     listing, shown = await get_listing("lyon"), await get_listed_release("lyon", release)
-    drawn = await draw_map(listing, release, await picture(shown), H3, hour=None, is_bought=True)
+    drawn = await draw_map(listing, release, await picture(shown), H3, asked=Figures())
     assert drawn.area
     assert len(drawn.flows) == len(pairs)
     markup = area_maps.flow_map(
@@ -226,7 +259,8 @@ def test_hours_are_those_of_the_zone() -> None:
             "people": [10, 20, 50, 7],
         }
     )
-    found, breaks = by_hour(table, "Europe/Paris")
+    found, whole, breaks = by_hour(table, "Europe/Paris")
+    assert whole == {"a": 40.0, "b": 7.0}
     assert found[12] == {"a": 40.0, "b": 7.0}
     assert not found[10]
     assert breaks[0] == 7
