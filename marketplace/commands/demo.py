@@ -12,9 +12,18 @@ if TYPE_CHECKING:
 
 def run(_: argparse.Namespace) -> int:
     """Start everything on this machine with a small seeded world: PostgreSQL, a local Stripe counterpart, jobs, the site."""
+    return run_everything()
+
+
+def run_everything() -> int:
+    """Run all in one process; the database starts while the rest is loaded, which takes a second."""
+    from marketplace.embedded.postgres import EmbeddedPostgres, StartedBeside
+    from marketplace.settings import settings
+
+    server = None if settings().database_url else StartedBeside(EmbeddedPostgres(settings().state))
     from marketplace.embedded.demo import run_demo
 
-    return run_demo()
+    return run_demo(server)
 
 
 COMMAND = Command("demo", run)

@@ -31,9 +31,9 @@ def run(_: argparse.Namespace) -> int:
         raise Invalid("Set PARTAGE_SANDBOX_OF to the public key at /api/v1/keys of the site whose partners enter.")
     for sentence in sandbox_problems(settings()):
         raise Invalid(sentence)
-    from marketplace.embedded.demo import run_demo
+    from marketplace.commands.demo import run_everything
 
-    return run_demo()
+    return run_everything()
 
 
 COMMAND = Command("sandbox", run)

@@ -25,7 +25,6 @@ from marketplace.app import create_app
 from marketplace.embedded.einvoicing_platform import DIRECTORY, FLOW, Platform
 from marketplace.embedded.payee_bank import PATH as VERIFICATION
 from marketplace.embedded.payee_bank import PayeeBank
-from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.embedded.seed import seed
 from marketplace.embedded.seed_auctions import is_sealed_auction_over
 from marketplace.embedded.seed_history import begins_at
@@ -48,6 +47,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from litestar.types import ASGIApp
+
+    from marketplace.embedded.postgres import StartedBeside
 
 FIRST_STRIPE_PORT = 8700
 FIRST_WITNESS_PORT = 8790
@@ -79,11 +80,11 @@ class Server(uvicorn.Server):
         yield
 
 
-def run_demo() -> int:
-    """Run until Ctrl-C or SIGTERM."""
+def run_demo(server: StartedBeside | None) -> int:
+    """Run until Ctrl-C or SIGTERM. server: the database's, which is stopped at the end; None when DATABASE_URL names one."""
     state = settings().state
     state.mkdir(parents=True, exist_ok=True)
-    with _exclusive(state), contextlib.ExitStack() as stack:
+    with server or contextlib.nullcontext() as database_server, _exclusive(state), contextlib.ExitStack() as stack:
         site = stack.enter_context(free_port(settings().host, settings().port))
         stripe = stack.enter_context(free_port("127.0.0.1", FIRST_STRIPE_PORT))
         platform = stack.enter_context(free_port("127.0.0.1", FIRST_PLATFORM_PORT))
@@ -102,8 +103,8 @@ def run_demo() -> int:
             "PAYOUT_THRESHOLD_MINOR": os.environ.get("PAYOUT_THRESHOLD_MINOR", "1"),
             "SHARES_EVERY_SECONDS": os.environ.get("SHARES_EVERY_SECONDS", SHARES_EVERY_SECONDS),
         }
-        if not settings().database_url:
-            chosen["DATABASE_URL"] = stack.enter_context(EmbeddedPostgres(state)).url() + LATE_COMMITS
+        if database_server:
+            chosen["DATABASE_URL"] = database_server.url() + LATE_COMMITS
         os.environ.update(chosen)
         settings.cache_clear()
         (state / "demo.json").write_text(json.dumps({"url": settings().url, "stripe": settings().stripe_url}))

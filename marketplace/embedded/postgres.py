@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self
@@ -216,6 +217,25 @@ class EmbeddedPostgres:
             self.run_sql(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
         if not self.run_sql(f"SELECT 1 FROM pg_database WHERE datname = '{ROLE}'"):
             self.run_sql(f"CREATE DATABASE {ROLE} OWNER {ROLE}")
+
+
+class StartedBeside:
+    """A server that starts in a thread from now on: `with StartedBeside(server) as started` waits until it has."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        """Begin to start it; it stops at the end of the block, which must be entered."""
+        self._server = server
+        self._starting = ThreadPoolExecutor(1).submit(server.__enter__)
+
+    def __enter__(self) -> EmbeddedPostgres:
+        """Return the started server."""
+        return self._starting.result()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it as it stops itself."""
+        self._server.__exit__(kind, error, trace)
 
 
 def _installation() -> Path:

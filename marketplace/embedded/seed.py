@@ -7,7 +7,6 @@ instant that the shifted clock shows, and can be repeated: a start that was inte
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,23 +18,11 @@ from marketplace.embedded.seed_catalogue import (
     MONTHLY_PANEL,
     PANEL,
     STATISTICS,
-    DemoRelease,
-    build_release,
     define_purposes,
     draw_consenting,
     record_consent,
-    release_of,
 )
-from marketplace.embedded.seed_datasets import (
-    BY_DAY,
-    BY_HOUR,
-    DISTRICTS_BY_DAY,
-    FLOWS,
-    GRENOBLE_BY_DAY,
-    GRENOBLE_BY_HOUR,
-    NIGHTS,
-    offer_datasets,
-)
+from marketplace.embedded.seed_datasets import offer_datasets
 from marketplace.embedded.seed_history import make_history, panel_days
 from marketplace.embedded.seed_payouts import add_new_payees
 from marketplace.embedded.seed_people import (
@@ -49,14 +36,14 @@ from marketplace.embedded.seed_people import (
     get_partner,
     list_rewards,
 )
+from marketplace.embedded.seed_releases import WEEK, WEEKS, builder_running, last_monday
 from marketplace.embedded.seed_sales import connect_programs
 from marketplace.embedded.seed_shop import keep_shop, sell_latest
 from marketplace.embedded.seed_wishes import make_wishes
 from marketplace.embedded.synthetic_city import GRENOBLE, TIME_ZONE, day_file, generate_city
-from marketplace.local_time import local_day
-from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -67,10 +54,6 @@ SEED: Final = 2013
 INHABITANTS: Final = 120_000
 """Of Lyon."""
 INHABITANTS_OF_GRENOBLE: Final = 30_000
-WEEK: Final = dt.timedelta(weeks=1)
-WEEKS: Final = 4
-"""Of Lyon's events; Grenoble has half of them."""
-BUILDS_AT_ONCE: Final = 2
 
 
 async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_present: Callable[[], None]) -> None:
@@ -80,18 +63,25 @@ async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_
     """
     if await is_sealed_auction_over():
         return
-    end = last_monday(now)
     report("generating two cities, and adding people", 0.05)
-    generating = asyncio.create_task(asyncio.to_thread(generate_cities, state / "city", now))
-    try:
-        await add_people()
-    finally:
-        cities = await generating
-    await open_marketplace(cities, report)
-    await add_subscriber(await asyncio.to_thread(find_busy_line, cities[0], panel_days(now)))
-    await make_history(now, report, 0.3, 0.6)
+    async with builder_running(now) as builder:
+        generating = asyncio.create_task(asyncio.to_thread(generate_cities, state / "city", now))
+        try:
+            await add_people()
+        finally:
+            cities = await generating
+        await open_marketplace(cities, report)
+        builder.go_on()
+        report("ingesting events", 0.25)
+        await ingest_files(str(cities[0].events))
+        await draw_layers()
+        await add_subscriber(await asyncio.to_thread(find_busy_line, cities[0], panel_days(now)))
+        await builder.built_history()
+        builder.go_on()
+        await make_history(now, report, 0.4, 0.8)
+        report("building private releases", 0.8)
+        await builder.built_all()
     return_to_present()
-    await _build_releases(end, report)
     await _do_business(report)
 
 
@@ -128,17 +118,16 @@ async def add_people() -> None:
 
 
 async def open_marketplace(cities: Sequence[City], report: ReportProgress) -> None:
-    """Add the cities' lines, their events and consent, and what is for sale. cities: in one folder, by their references."""
+    """Add the cities' lines, the panel's events, consent, and what is for sale. cities: in one folder, by their references."""
     city = cities[0]
     report("adding its mobile lines", 0.13)
     await ingest_files(subscribers=str(city.subscribers))
-    report("ingesting events and consent", 0.18)
+    report("recording consent", 0.18)
     references = np.concatenate([one.references for one in cities])
     async with asyncio.TaskGroup() as group:
-        group.create_task(ingest_files(str(city.events)))
+        group.create_task(ingest_files(str(city.panel)))
         group.create_task(record_consent(city.events.parent, references, seed=SEED))
-    await offer_datasets()
-    await draw_layers()
+        group.create_task(offer_datasets())
 
 
 async def _do_business(report: ReportProgress) -> None:
@@ -156,36 +145,11 @@ async def _do_business(report: ReportProgress) -> None:
     await finish_auctions()
 
 
-async def _build_releases(end: dt.date, report: ReportProgress) -> None:
-    """Build the present's releases, two at once; those of one dataset in the order of their periods."""
-    wanted = (
-        [release_of(BY_DAY, end - WEEKS * WEEK, 7 * WEEKS)],
-        [release_of(BY_HOUR, end - number * WEEK, 7) for number in (2, 1)],
-        [release_of(FLOWS, end - 2 * WEEK, 14)],
-        [release_of(DISTRICTS_BY_DAY, end - 2 * WEEK, 14)],
-        [release_of(GRENOBLE_BY_DAY, end - number * WEEK, 7) for number in (2, 1)],
-        [release_of(NIGHTS, end - 2 * WEEK, 14)],
-        [release_of(GRENOBLE_BY_HOUR, end - WEEK, 7)],
-    )
-    turn, built = asyncio.Semaphore(BUILDS_AT_ONCE), list[DemoRelease]()
-
-    async def build(releases: Sequence[DemoRelease]) -> None:
-        async with turn:
-            for release in releases:
-                report(f"building private releases: {release.dataset}", 0.6 + 0.025 * len(built))
-                await build_release(release, no_progress)
-                built.append(release)
-
-    async with asyncio.TaskGroup() as group:
-        for releases in wanted:
-            group.create_task(build(releases))
-
-
 def find_busy_line(city: City, days: Sequence[dt.date]) -> int:
     """Return a line that consents to all that earns, on the panel's most days of these, and there with the most events."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    seen = [pq.read_table(day_file(city.events, day), columns=["subscriber_id"])["subscriber_id"] for day in days]
+    seen = [pq.read_table(day_file(city.panel, day), columns=["subscriber_id"])["subscriber_id"] for day in days]
     statistics, panel = (
         draw_consenting(city.references, seed=SEED, purpose=purpose) for purpose in (STATISTICS, MONTHLY_PANEL)
     )
@@ -198,9 +162,3 @@ def find_busy_line(city: City, days: Sequence[dt.date]) -> int:
         present += matches
         events += np.where(matches, counts[found], 0)
     return int(lines[np.lexsort((lines, events, present))[-1]])
-
-
-def last_monday(now: dt.datetime) -> dt.date:
-    """Return the present week's Monday in the city: the day that last week ended with."""
-    today = local_day(now, TIME_ZONE)
-    return today - dt.timedelta(days=today.weekday())

@@ -179,6 +179,14 @@ async def build_release(release: DemoRelease, report: ReportProgress) -> None:
     )
 
 
+async def get_release_of(release: DemoRelease) -> uuid.UUID:
+    """Return a release that is built."""
+    sql = "SELECT id FROM release WHERE dataset = $1 AND period_to = $2 AND state = 'sealed'"
+    found = await fetch_scalar(uuid.UUID, sql, release.dataset, release.period_to)
+    assert found is not None, "releases are sealed before anything is sold"
+    return found
+
+
 async def get_latest_release(dataset: str) -> uuid.UUID:
     """Return the latest sealed release of a dataset."""
     release = await find_latest_release(dataset)

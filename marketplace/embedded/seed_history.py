@@ -1,7 +1,7 @@
 """The demo's history: twelve months of business, each made by the slices' ordinary actions at that month's instants.
 
 The clock is shifted to each step in turn, and between steps shows when the history begins: a release is built on the 4th
-and sold on the 5th, what is the subscribers' is paid out on the 25th, the bank's statement comes on the last day, and on
+(all of them first, by a process of its own: `seed_releases`) and sold on the 5th, what is the subscribers' is paid out on the 25th, the bank's statement comes on the last day, and on
 the 2nd of the next month both its shares and its books are closed: what a month earned is paid out in the next. A month
 that is closed is not made again, so that a start that was interrupted continues.
 """
@@ -15,7 +15,7 @@ from marketplace import clock
 from marketplace.bookkeeping.closing import close_month
 from marketplace.database import fetch_scalar
 from marketplace.earnings.month_close import close_months
-from marketplace.embedded.seed_catalogue import build_release, get_latest_release, release_of
+from marketplace.embedded.seed_catalogue import build_release, get_release_of, release_of
 from marketplace.embedded.seed_datasets import BY_MONTH
 from marketplace.embedded.seed_looks import look_around
 from marketplace.embedded.seed_payouts import add_payees, close_bank_day, find_payee, iban_of, make_payouts
@@ -34,10 +34,12 @@ from marketplace.embedded.seed_people import (
 from marketplace.embedded.seed_sales import Sale, process_payments, sell
 from marketplace.finance import actions as finance
 from marketplace.ledger.periods import next_month
+from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from marketplace.embedded.seed_catalogue import DemoRelease
     from marketplace.embedded.seed_people import DemoPerson
     from marketplace.progress import ReportProgress
 
@@ -82,12 +84,17 @@ async def make_history(now: dt.datetime, report: ReportProgress, begin: float, e
         await _make_month(month, number)
 
 
+async def build_history(now: dt.datetime) -> None:
+    """Build what is missing of the history's releases, each at its instant. now: the present."""
+    for month in months_before(now):
+        with clock.started_at(_at(month, BUILT) + MORNING):
+            await build_release(_release_of(month), no_progress)
+
+
 async def _make_month(month: dt.date, number: int) -> None:
     line = await find_line(SUBSCRIBER)
     assert line is not None, "the subscriber is added first"
-    with clock.started_at(_at(month, BUILT) + MORNING):
-        await build_release(release_of(BY_MONTH, month.replace(day=COUNTED), 1), _quietly)
-        release = await get_latest_release(BY_MONTH)
+    release = await get_release_of(_release_of(month))
     with clock.started_at(_at(month, SOLD) + MORNING):
         await look_around(number + 1)
         await sell(*(Sale(f"{month:%Y-%m} {buyer.email}", buyer, release) for buyer in _buyers(number)))
@@ -113,9 +120,9 @@ def _buyers(number: int) -> Iterator[DemoPerson]:
             yield buyer
 
 
+def _release_of(month: dt.date) -> DemoRelease:
+    return release_of(BY_MONTH, month.replace(day=COUNTED), 1)
+
+
 def _at(month: dt.date, day: int) -> dt.datetime:
     return dt.datetime(month.year, month.month, day, tzinfo=dt.UTC)
-
-
-def _quietly(_step: str, _share: float) -> None:
-    """Report nothing: a month is one step."""

@@ -8,6 +8,8 @@ evenings, at home at night.
 from __future__ import annotations
 
 import datetime as dt
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,6 +100,8 @@ class City:
 
     events: Path
     """A folder of Parquet files, one a day."""
+    panel: Path
+    """The same of the panel's days."""
     subscribers: Path
     """A folder of Parquet files, one a city."""
     references: NDArray[np.int64]
@@ -153,18 +157,22 @@ def generate_city(
     home, work, out = (_draw_antennas(rng, town, people, column) for column in (3, 4, 5))
     band = (rng.random(people) >= UNDER_FORTY).astype(np.int8)
     activity = EVENTS_A_DAY * rng.lognormal(0, 0.45, people)
-    events = folder / "events"
-    events.mkdir(parents=True, exist_ok=True)
+    events, of_panel = folder / "events", folder / "panel"
+    for made in (events, of_panel):
+        made.mkdir(parents=True, exist_ok=True)
     in_panel = np.arange(people) < panel
-    whole = [(start + dt.timedelta(days=day), activity) for day in range(days)]
-    for date, rates in [*whole, *((day, activity * in_panel) for day in panel_days)]:
+    wanted = [(of_panel, day, activity * in_panel) for day in panel_days]
+    wanted += [(events, start + dt.timedelta(days=day), activity) for day in range(days)]
+
+    def write_day(into: Path, date: dt.date, rates: NDArray[np.float64]) -> None:
+        rng = np.random.default_rng([seed, date.toordinal()])
         who, second = _event_times(rng, rates * BY_WEEKDAY[date.weekday()])
         mast = masts[
             _antennas_of_events(
                 rng, who, second // 3600, (home, work, out), len(masts), weekend=date.weekday() >= WEEKEND
             )
         ]
-        instant = microseconds(midnight(date, time_zone)) + second * 1_000_000 + rng.integers(0, 1_000_000, len(second))
+        instant = microseconds(midnight(date, time_zone)) + second * 1_000_000
         table = pa.table(
             {
                 "subscriber_id": references[who],
@@ -176,9 +184,13 @@ def generate_city(
                 ).cast(pa.string()),
             }
         )
-        pq.write_table(table, day_file(events, date, town), compression="zstd")
+        pq.write_table(table, day_file(into, date, town), compression="zstd")
+
+    with ThreadPoolExecutor(os.cpu_count()) as several:
+        for made_day in [several.submit(write_day, *day) for day in wanted]:
+            made_day.result()
     _write_subscribers(folder / "subscribers", town, references, band, _zones_of(masts)[home])
-    return City(events, folder / "subscribers", references, public_zones(town))
+    return City(events, of_panel, folder / "subscribers", references, public_zones(town))
 
 
 def _write_subscribers(

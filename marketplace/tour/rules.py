@@ -86,7 +86,7 @@ PARTNER: Final = Tour(
             ),
         ),
         _stop(
-            "/compare?codes=lyon-presence-day&codes=grenoble-presence-day",
+            "/compare?dataset=lyon-presence-day&dataset=grenoble-presence-day",
             ("Comparer deux villes", "Compare two cities"),
             (
                 "Ce qui diffère est mis en avant : couverture, précision, fraîcheur, prix.",

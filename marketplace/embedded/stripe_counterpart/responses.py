@@ -154,6 +154,7 @@ def _elements(hint: Any, value: Any, path: str) -> list[tuple[str, Any]] | None:
     return None
 
 
+@functools.cache
 def _is_resource(hint: Any) -> bool:  # noqa: ANN401  any annotation
     return isinstance(hint, type) and issubclass(hint, StripeObject)
 

@@ -14,6 +14,7 @@ import decimal
 import functools
 import importlib
 import inspect
+import re
 import sys
 import types
 import typing
@@ -29,6 +30,7 @@ Json = dict[str, Any]
 
 API_VERSION: str = stripe.api_version
 _REQUEST_OPTIONS = frozenset(stripe.RequestOptions.__annotations__)
+_GUARD = re.compile(r"^if TYPE_CHECKING:\n(?:(?:[ )].*)?\n)+", re.MULTILINE)
 _UNIONS = (Union, types.UnionType)
 _COMMON_NAMES: dict[str, Any] = {
     **vars(typing),
@@ -59,8 +61,8 @@ class _Names(dict[str, Any]):
 @functools.cache
 def _type_checking_imports(module: str) -> dict[str, tuple[str, str]]:
     """Return what a module imports under `if TYPE_CHECKING:` as local name → (module, name there)."""
-    tree = ast.parse(inspect.getsource(sys.modules[module]))
-    guarded = [statement for block in tree.body if isinstance(block, ast.If) for statement in block.body]
+    guards = _GUARD.findall(inspect.getsource(sys.modules[module]))  # some modules have ten thousand lines to parse
+    guarded = [statement for guard in guards for statement in ast.walk(ast.parse(guard))]
     return {
         alias.asname or alias.name: (statement.module or "", alias.name)
         for statement in guarded
@@ -103,6 +105,7 @@ def parameters_of(typed_dict: type) -> dict[str, tuple[Any, bool]]:
     return parameters
 
 
+@functools.cache
 def alternatives(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401  any annotation
     """Return the members of a union, or the annotation alone.
 
@@ -116,6 +119,7 @@ def alternatives(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401  any annotation
     return tuple(member for member in members if not (enumerated and member is str))
 
 
+@functools.cache
 def is_nullable(hint: Any) -> bool:  # noqa: ANN401  any annotation
     """Whether the field may be null or absent."""
     return get_origin(hint) in _UNIONS and type(None) in get_args(hint)

@@ -1,0 +1,149 @@
+"""The demo's releases, built by a process of its own: first those of the history at their instants, then the present's.
+
+    python -m marketplace.embedded.seed_releases 2026-11-28T09:00:00+00:00
+
+The history waits for the database most of the time, one statement after the other, and its clock is shifted; counting
+keeps a processor busy. Two processes share neither a clock nor an interpreter. This one begins with a line on its
+standard input, and writes one once the history's releases are there; without the other process it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import sys
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from marketplace import database
+from marketplace.embedded.seed_catalogue import build_release, release_of
+from marketplace.embedded.seed_datasets import (
+    BY_DAY,
+    BY_HOUR,
+    DISTRICTS_BY_DAY,
+    FLOWS,
+    GRENOBLE_BY_DAY,
+    GRENOBLE_BY_HOUR,
+    NIGHTS,
+)
+from marketplace.embedded.seed_history import build_history
+from marketplace.embedded.synthetic_city import TIME_ZONE
+from marketplace.local_time import local_day
+from marketplace.progress import no_progress
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from marketplace.embedded.seed_catalogue import DemoRelease
+
+WEEK: Final = dt.timedelta(weeks=1)
+WEEKS: Final = 4
+"""Of Lyon's events; Grenoble has half of them."""
+BUILDS_AT_ONCE: Final = 2
+MODULE: Final = "marketplace.embedded.seed_releases"
+GO: Final = b"go\n"
+NOT_BUILT: Final = "the demo's releases could not be built"
+
+
+class Builder:
+    """The process that builds, as the one that started it sees it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        """Wait for nothing yet."""
+        assert process.stdin
+        assert process.stdout
+        self._process, self._to, self._from = process, process.stdin, process.stdout
+
+    def go_on(self) -> None:
+        """Let it build what comes next: first the history's releases, then the present's."""
+        self._to.write(GO)
+
+    async def built_history(self) -> None:
+        """Wait for the history's releases; RuntimeError if they could not be built."""
+        if await self._from.readline() != GO:
+            raise RuntimeError(NOT_BUILT)
+
+    async def built_all(self) -> None:
+        """Wait for all releases; RuntimeError if they could not be built."""
+        if await self._process.wait():
+            raise RuntimeError(NOT_BUILT)
+
+
+@contextlib.asynccontextmanager
+async def builder_running(now: dt.datetime) -> AsyncIterator[Builder]:
+    """Start the process, which first loads what it needs; it is stopped at the end. now: the present."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", MODULE, now.isoformat(), stdin=pipe, stdout=pipe
+    )
+    try:
+        yield Builder(process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+def releases(end: dt.date) -> tuple[list[DemoRelease], ...]:
+    """Return the present's releases, those of one dataset together in the order of their periods. end: last Monday."""
+    return (
+        [release_of(BY_DAY, end - WEEKS * WEEK, 7 * WEEKS)],
+        [release_of(BY_HOUR, end - number * WEEK, 7) for number in (2, 1)],
+        [release_of(FLOWS, end - 2 * WEEK, 14)],
+        [release_of(DISTRICTS_BY_DAY, end - 2 * WEEK, 14)],
+        [release_of(GRENOBLE_BY_DAY, end - number * WEEK, 7) for number in (2, 1)],
+        [release_of(NIGHTS, end - 2 * WEEK, 14)],
+        [release_of(GRENOBLE_BY_HOUR, end - WEEK, 7)],
+    )
+
+
+def last_monday(now: dt.datetime) -> dt.date:
+    """Return the present week's Monday in the city: the day that last week ended with."""
+    today = local_day(now, TIME_ZONE)
+    return today - dt.timedelta(days=today.weekday())
+
+
+async def _build_present(end: dt.date) -> None:
+    """Build what is missing of the present's releases, two at once."""
+    turn = asyncio.Semaphore(BUILDS_AT_ONCE)
+
+    async def build(wanted: Sequence[DemoRelease]) -> None:
+        async with turn:
+            for release in wanted:
+                await build_release(release, no_progress)
+
+    async with asyncio.TaskGroup() as group:
+        for wanted in releases(end):
+            group.create_task(build(wanted))
+
+
+async def _main(now: dt.datetime) -> None:
+    answers = sys.stdout.buffer
+    with contextlib.redirect_stdout(sys.stderr):  # what is logged is no answer
+        await _build_all(now, answers)
+
+
+async def _build_all(now: dt.datetime, answers: BinaryIO) -> None:
+    await _go()
+    await database.open_pool(settings().database_url)
+    try:
+        await build_history(now)
+        answers.write(GO)
+        answers.flush()
+        await _go()
+        await _build_present(last_monday(now))
+    finally:
+        await database.close_pool()
+
+
+async def _go() -> None:
+    """Wait for the other process's word; without it this one ends."""
+    if await asyncio.to_thread(sys.stdin.buffer.readline) != GO:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    import scipy.stats  # noqa: F401 (half a second that the gate needs; the other process is preparing)
+
+    asyncio.run(_main(dt.datetime.fromisoformat(sys.argv[1])))
