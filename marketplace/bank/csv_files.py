@@ -100,9 +100,9 @@ def read_csv(data: bytes, mapping: Mapping, iban: str, opening_minor: int | None
     if not rows:
         raise Invalid("The file holds no statement.")
     days = [_day(row[mapping.booked], mapping) for row in rows]
-    if days[0] > days[-1]:
-        rows, days = rows[::-1], days[::-1]
     amounts = [_amount(row, mapping) for row in rows]
+    if days[0] > days[-1] or (days[0] == days[-1] and _is_latest_first(rows, amounts, mapping)):
+        rows, days, amounts = rows[::-1], days[::-1], amounts[::-1]
     if mapping.balance:
         opening = _cents(rows[0].get(mapping.balance, "")) - amounts[0]
         closing = _cents(rows[-1].get(mapping.balance, ""))
@@ -125,6 +125,14 @@ def read_csv(data: bytes, mapping: Mapping, iban: str, opening_minor: int | None
     digest = hashlib.sha256(data).hexdigest()[:16]
     name = f"CSV {days[0]} – {max(days)}"
     return check_statement(Statement(f"CSV {digest}", name, iban, None, min(days), max(days), opening, closing, lines))
+
+
+def _is_latest_first(rows: list[dict[str, str]], amounts: list[int], mapping: Mapping) -> bool:
+    """Return whether rows of one day follow on one another from the last to the first, as their balances say."""
+    if not mapping.balance:
+        return False
+    first, last = (_cents(row.get(mapping.balance, "")) for row in (rows[0], rows[-1]))
+    return first - amounts[0] + sum(amounts) != last
 
 
 def _day(text: str, mapping: Mapping) -> dt.date:

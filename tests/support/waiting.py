@@ -20,8 +20,11 @@ LONGEST_SECONDS = 120
 """Too long for any condition of these tests, however busy the machine."""
 
 
-async def until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS) -> Any:
-    """Ask again and again until the condition, awaited where it is asynchronous, is true; return what it returned."""
+async def until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS, *, pause: float = PAUSE_SECONDS) -> Any:
+    """Ask again and again until the condition, awaited where it is asynchronous, is true; return what it returned.
+
+    pause: seconds between two questions, shorter where it is true almost at once and asked thousands of times.
+    """
     ends = time.monotonic() + seconds
     while True:
         found = condition()
@@ -30,7 +33,7 @@ async def until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS) 
         if found:
             return found
         assert time.monotonic() < ends, f"not within {seconds} seconds: {inspect.getsource(condition).strip()}"
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(pause)
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS, *, pause: float = PAUSE_SECONDS) -> Any:

@@ -82,6 +82,9 @@ def test_a_csv_is_read_by_its_columns_whatever_its_signs() -> None:
     read = read_csv(CSV.encode("cp1252"), COLUMNS, IBAN, None)
     assert (read.opening_minor, read.closing_minor) == (100_000, 110_895)
     assert [line.amount_minor for line in read.lines] == [11_845, -1_250, 300], "the earliest first"
+    one_day = CSV.replace("06/10", "05/10")
+    assert read_csv(one_day.encode(), COLUMNS, IBAN, None).closing_minor == 110_895, "its balances say which was first"
+    assert len(read_csv(one_day.encode(), Mapping(booked="Date", debit="Débit", credit="Crédit"), IBAN, 1).lines) == 3
     english = (
         'day,what,amount,id,valued\n2026-10-05,fee,"(1,234.50)",7,2026-10-06\n2026-10-05,fee,5-,7,\n2026-10-07,x,0,8,\n'
     )

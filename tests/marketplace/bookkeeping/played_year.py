@@ -1,0 +1,148 @@
+"""The year 2025 of a marketplace, played by its ordinary actions and jobs at their instants, in peace or killed at every await.
+
+What is ours is done by `Year.act`, which may die and is then tried again as a person or a worker would; what the world does,
+such as paying a page or writing a statement, happens once. Both clocks, ours and PostgreSQL's, show the day that is played.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from marketplace import clock, database
+from marketplace.database import execute
+from marketplace.embedded.bank import Bank
+from marketplace.errors import Refusal
+from marketplace.jobs.timetable import jobs
+from tests.marketplace.payouts.payees import OUR_IBAN
+from tests.support import killing_in_place
+from tests.support.owner import as_owner
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from marketplace.embedded.einvoicing_platform import Platform
+    from marketplace.embedded.payee_bank import PayeeBank
+
+YEAR = 2025
+NAMESPACE = uuid.UUID("9e0c2f60-0000-4000-8000-000000002025")
+MONEY = (
+    "stripe-commands",
+    "stripe-sweep",
+    "stripe-events",
+    "settle-orders",
+    "lapse-orders",
+    "record-refunds",
+    "follow-disputes",
+    "stripe-balance",
+    "hold-shares",
+    "cancel-shares",
+)
+"""The jobs that follow money, in its order."""
+AUCTIONS = ("close-auctions", "settle-auctions", *MONEY, "settle-auctions", "stripe-commands")
+INVOICES = ("invoices", "einvoices")
+DELIVERED = ("deliver-subscriptions", *MONEY)
+LEASES_END = (
+    "UPDATE stripe_command SET next_at = $1 WHERE state = 'pending' AND next_at > $1",
+    "UPDATE einvoicing_flow SET next_at = $1 WHERE state = 'pending' AND next_at > $1",
+)
+
+
+def named(name: str, what: str) -> uuid.UUID:
+    """Return the id that `what` of that name has, in every play of the year."""
+    return uuid.uuid5(NAMESPACE, f"{name} {what}")
+
+
+async def shift_database(by: dt.timedelta) -> None:
+    """Have PostgreSQL's `clock_timestamp()`, which decides auctions, be so much later from now on."""
+    await execute("UPDATE played_clock SET later = $1", by)
+
+
+async def prepare_database(url: str) -> None:
+    """Put a clock that can be shifted before PostgreSQL's own, for every session from now on."""
+    name = await fetch_value("SELECT current_database()")
+    await as_owner("CREATE TABLE played_clock AS SELECT interval '0' AS later")
+    await as_owner("GRANT SELECT, UPDATE ON played_clock TO PUBLIC")
+    await as_owner(
+        """CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
+           $$ SELECT pg_catalog.clock_timestamp() + later FROM public.played_clock $$"""
+    )
+    await as_owner(f"ALTER DATABASE {name} SET search_path = public, pg_catalog")
+    await database.close_pool()
+    await database.open_pool(url)
+
+
+class Year:
+    """The year as it is played: its day, the world around it, and whether what is ours dies at every await."""
+
+    def __init__(self, stripe: Any, platform: Platform, payee_bank: PayeeBank, *, killed: bool) -> None:
+        """Begin before the first day; `killed`: at every await of what is ours."""
+        self.stripe, self.platform, self.payee_bank, self.killed = stripe, platform, payee_bank, killed
+        self.bank = Bank(OUR_IBAN)
+        self.deaths: dict[str, int] = {}
+        """What was done → how often it died, or in peace at how many awaits it could have."""
+        self.refused: list[str] = []
+        """What answered, tried again after a death, that it is done already."""
+        self.before_end: Callable[[int], Awaitable[None]] | None = None
+        """What happens shortly before a month ends."""
+        self._clock = ExitStack()
+        self._ahead = dt.timedelta(0)
+
+    async def on(self, month: int, day: int, hour: float = 10, *, year: int = YEAR) -> None:
+        """Be at this hour (UTC) of a day; never earlier than before."""
+        at = dt.datetime(year, month, day, tzinfo=dt.UTC) + dt.timedelta(hours=hour)
+        assert at > clock.now() or not self._ahead, f"{at} is over: it is {clock.now()}"
+        self._clock.close()
+        ahead = at - clock.now()
+        self._clock.enter_context(clock.shifted(ahead))
+        self.stripe.test("clock", seconds=round((ahead - self._ahead).total_seconds()))
+        self._ahead = ahead
+        await shift_database(ahead)
+
+    def over(self) -> None:
+        """Give the present its clock again."""
+        self._clock.close()
+
+    async def act(self, work: Callable[[], Awaitable[object]], name: str = "") -> None:
+        """Do something of ours; killed, it is done again and may answer that it was done."""
+        name = name or getattr(work, "__name__", "act")
+        if not self.killed:
+            self.deaths[name] = self.deaths.get(name, 0) + await killing_in_place.awaits_of(work)
+            return
+
+        async def again() -> None:
+            try:
+                await work()
+            except Refusal as refusal:
+                if not died:
+                    raise
+                self.refused.append(f"{name}: {refusal}")
+
+        died = False
+
+        async def between() -> None:
+            nonlocal died
+            died = True
+            await self.wait()
+
+        died_at = await killing_in_place.killed_at_every_await(again, between)
+        self.deaths[name] = self.deaths.get(name, 0) + died_at
+
+    async def wait(self) -> None:
+        """Wait as long as a lease of a worker or a pause before the next try lasts."""
+        for statement in LEASES_END:
+            await execute(statement, clock.now())
+
+    async def work(self, *names: str) -> None:
+        """Let jobs run, once each and in this order; those that follow money unless others are named."""
+        known = jobs()
+        for name in names or MONEY:
+            await self.act(known[name][1], name)
+
+    async def at_stripe(self, verb: str, **fields: Any) -> dict[str, Any]:
+        """Do something at Stripe's, or at a partner's bank."""
+        return dict(await asyncio.to_thread(self.stripe.test, verb, **fields))

@@ -1,0 +1,179 @@
+"""What other programs and the official rules say of a played year's invoices and books, and its reconciliations to the cent."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from facturx import get_xml_from_pdf
+from lxml import etree
+
+from marketplace import invariants
+from marketplace.bookkeeping.export_files import open_export
+from marketplace.bookkeeping.exports.fec_rules import check
+from marketplace.earnings.queries import list_unequal_accounts
+from marketplace.einvoicing.cdar import read_statuses
+from marketplace.einvoicing.queries import list_months
+from marketplace.embedded.bank_messages import is_valid, totals_match
+from marketplace.finance.exception_queries import list_exceptions
+from marketplace.finance.queries import last_run
+from marketplace.ledger import chart
+from marketplace.ledger.queries import balance
+from marketplace.payments.balance import read_balance
+from marketplace.purchases.invoice_xml import ubl
+from marketplace.purchases.invoices import get_invoice_file
+from tests.marketplace.bookkeeping.played_year import YEAR
+from tests.marketplace.bookkeeping.test_exports import PROGRAMS, checked, rows_of, written
+from tests.marketplace.einvoicing.test_files import UBL_RULES
+from tests.support.reads import fetch, fetch_value
+from tests.support.schematron import EN16931, FRANCE, broken_rules, fits_the_schema
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from marketplace.identity.actors import Actor
+    from tests.marketplace.bookkeeping.played_year import Year
+
+FIRST, LAST = dt.date(YEAR, 1, 1), dt.date(YEAR, 12, 31)
+
+
+# ------------------------------------------------------------------ invoices
+async def check_invoices() -> int:
+    """Have the schema and rules of Factur-X read every invoice and credit note; return how many there are.
+
+    Those of partners elsewhere are read as UBL too.
+    """
+    rows = await fetch(
+        """SELECT invoice.id, invoice.number, document, country FROM invoice
+           JOIN purchase_order ON purchase_order.id = purchase_order JOIN partner ON partner.id = partner ORDER BY invoice.number"""
+    )
+    for row in rows:
+        _, pdf = await get_invoice_file(row["id"])
+        name, xml = get_xml_from_pdf(pdf, check_xsd=True)
+        assert name == "factur-x.xml"
+        assert fits_the_schema(xml), row["number"]
+        assert broken_rules(xml, EN16931) == [], row["number"]
+        if row["country"] != "FR":
+            assert broken_rules(ubl(msgspec.json.decode(row["document"])), UBL_RULES) == [], row["number"]
+    return len(rows)
+
+
+async def check_numbers() -> None:
+    """Refuse numbers with a gap, or given twice."""
+    for kind, letter in (("invoice", "F"), ("credit_note", "A")):
+        rows = await fetch("SELECT number FROM invoice WHERE kind = $1 ORDER BY number", kind)
+        assert [row["number"] for row in rows] == [f"{letter}-{YEAR}-{one:06d}" for one in range(1, len(rows) + 1)]
+
+
+def check_platform(year: Year) -> None:
+    """Refuse what the platform could not read or had twice, and an invoice that breaks one of France's rules (CTC)."""
+    names = Counter(flow.name for flow in year.platform.flows if flow.direction == "Out")
+    assert set(names.values()) == {1}, names
+    for flow in year.platform.flows:
+        if flow.kind == "Factur-X":
+            _, xml = get_xml_from_pdf(flow.body, check_xsd=True)
+            assert broken_rules(xml, FRANCE) == [], flow.name
+        elif flow.kind == "CDAR":
+            assert read_statuses(flow.body)
+        elif flow.kind == "FRR":
+            etree.fromstring(flow.body)
+
+
+def check_payment_files(files: Sequence[bytes]) -> None:
+    """Have the schema of pain.001 read what the bank was sent, and its totals be right."""
+    assert len(files) == 3
+    for file in files:
+        document = etree.fromstring(file)
+        assert is_valid(document)
+        assert totals_match(document)
+    assert b"<LclInstrm><Cd>INST</Cd></LclInstrm>" in files[-1]
+
+
+# ------------------------------------------------------------------ books
+async def bytes_of(export: uuid.UUID) -> tuple[str, bytes]:
+    """Return a written file's name and what it holds."""
+    name, _, pieces = await open_export(export)
+    return name, b"".join([piece async for piece in pieces])
+
+
+async def check_books(clerk: Actor, closed: Sequence[uuid.UUID], folder: Path) -> None:
+    """Have the tax office's rules and two other programs read the books; the year's file made again is the same."""
+    (name, fec), (_, again) = [await bytes_of(export) for export in closed]
+    assert again == fec
+    assert check(name, fec.splitlines(keepends=True), first_day=FIRST, last_day=LAST) == []
+    assert {row["JournalCode"] for row in rows_of(fec)} >= {"VT", "BQ"}
+    for parameters in PROGRAMS:
+        file_format, program = (cast("Any", value) for value in parameters.values)
+        if any(mark.args[0] for mark in parameters.marks):
+            continue  # the program is not installed here
+        _, books = await written(clerk, str(file_format), FIRST, LAST)
+        accepted, output = await asyncio.to_thread(checked, list(program), folder / f"{file_format}", books.decode())
+        assert accepted, output
+
+
+async def check_sums(year: Year) -> None:
+    """Reconcile orders, Stripe, its payouts, the bank, subscribers and VAT: each to the cent, with nothing left open."""
+    assert [(row.why, row.reference) for row in (await list_exceptions()).rows] == []
+    assert await invariants.broken() == []
+    charges = await asyncio.to_thread(year.stripe.list, "charges")
+    assert len(charges) < 100, "a page of them"
+    moved = sum(one["amount_captured"] - one["amount_refunded"] for one in charges if one["status"] == "succeeded")
+    kept = "SELECT sum(received_minor - refunded_minor)::bigint FROM payment WHERE state IN ('paid', 'refunded')"
+    assert moved == await fetch_value(kept), "what Stripe took is what payments say"
+    comparison = await last_run()
+    assert comparison
+    assert (comparison.stripe_minor, comparison.unmatched) == (comparison.ledger_minor, 0)
+    assert await balance(chart.STRIPE) == await read_balance()
+    arrived = "SELECT sum(amount_minor)::bigint FROM bank_line WHERE remittance LIKE '%STRIPE po%'"
+    paid_out = await asyncio.to_thread(year.stripe.list, "payouts")
+    assert sum(one["amount"] for one in paid_out) == await fetch_value(arrived)
+    assert await balance(chart.BANK) == year.bank.balance_cents
+    for account in (chart.TRANSFERS, chart.SUSPENSE, chart.PARTNERS, chart.DISPUTES, chart.ON_CREDIT, chart.PROVISIONS):
+        assert await balance(account) == 0, account
+    for account in (chart.SUBSCRIBERS_IN_TRANSIT, chart.GIFTS, chart.BILL_CREDITS, chart.BENEFITS):
+        assert await balance(account) == 0, account
+    assert await list_unequal_accounts() == []
+    months = await list_months()
+    assert not [month for month in months if month.difference_minor or month.waiting_minor]
+    assert sum(month.booked_minor for month in months) == -await balance(chart.VAT_COLLECTED)
+
+
+# ------------------------------------------------------------------ what two plays are compared by
+BOOKS = {
+    "entries": """SELECT kind, debit, credit, count(*) AS count, sum(amount_minor)::bigint AS minor
+                  FROM journal_entry JOIN posting ON entry = journal_entry.id GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+    "months": """SELECT month, account, debit_minor, credit_minor FROM period_balance ORDER BY 1, 2""",
+    "invoices": """SELECT invoice.number, invoice.kind, invoice.net_minor, invoice.vat_minor, company
+                   FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order
+                   JOIN partner ON partner.id = partner ORDER BY 1""",
+    "orders": """SELECT number, state, net_minor, vat_minor, returned_minor, charged_back_minor, company
+                 FROM purchase_order JOIN partner ON partner.id = partner ORDER BY 1""",
+    "payouts": """SELECT subscriber, route, payout.state, payout.reason, payout.amount_minor
+                  FROM payout JOIN payout_run ON payout_run.id = run ORDER BY drafted_at, 1""",
+    "shares": "SELECT subscriber, sum(payable_micro)::bigint AS micro FROM payable_movements() GROUP BY 1 ORDER BY 1",
+    "splits": "SELECT state, count(*) AS count, sum(shares_micro)::bigint AS micro FROM licence_split GROUP BY 1 ORDER BY 1",
+    "sales by auction": "SELECT state, net_minor FROM auction_sale ORDER BY 1, 2",
+    "transmissions": "SELECT state, code, count(*) AS count FROM transmission GROUP BY 1, 2 ORDER BY 1, 2",
+    "reports": """SELECT kind, first_day, documents, net_minor, vat_minor FROM e_report ORDER BY 1, 2, sequence""",
+    "rewards": "SELECT subscriber, state, amount_minor FROM reward ORDER BY 1, 2",
+    "statements": "SELECT closed_on, opening_minor, closing_minor, line_count FROM bank_statement ORDER BY 1",
+    "messages": "SELECT kind, count(*) AS count FROM message GROUP BY 1 ORDER BY 1",
+    "decisions": "SELECT verb, count(*) AS count FROM staff_action GROUP BY 1 ORDER BY 1",
+    "commands": "SELECT verb, state, count(*) AS count FROM stripe_command GROUP BY 1, 2 ORDER BY 1, 2",
+}
+
+
+async def books_of(year: Year) -> dict[str, Any]:
+    """Return what a play of the year left in the books, at Stripe, at the bank and at the platform."""
+    found: dict[str, Any] = {name: [tuple(row) for row in await fetch(sql)] for name, sql in BOOKS.items()}
+    for what in ("charges", "refunds", "transfers", "payouts"):
+        there = await asyncio.to_thread(year.stripe.list, what)
+        found[f"{what} at Stripe"] = sorted((one["amount"], one.get("status", "")) for one in there)
+    found["invoices at the platform"] = sorted(year.platform.invoices())
+    found["balance at the bank"] = year.bank.balance_cents
+    return found

@@ -1,0 +1,190 @@
+"""A fault at every await, in the process of the test: what is killed is never resumed, its connections break, and it is tried again.
+
+`tests.support.dying` forks a child for each death, which is kill -9 itself and takes a tenth of a second. Here work dies
+where it waits: its connections to the database are cut as a dead process's are, everything that it then tries fails at once, and
+what it sent before is carried out or not as the server likes. That takes some milliseconds, so a whole year can die at each
+of its awaits. What a process only remembers survives here, so caches are not tested; that is the forks' part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import warnings
+from contextvars import ContextVar
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from marketplace import database
+from tests.support.reads import fetch_value
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+
+OTHERS_AT_WORK = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+    AND pid <> pg_backend_pid() AND state <> 'idle'"""
+PAUSE_SECONDS = 0.002
+OURS = "/marketplace/"
+MOST_HANDLERS = 1_000
+"""How often dying work may try to await in its handlers before it counts as stuck."""
+_death: ContextVar[Death | None] = ContextVar("death", default=None)
+
+
+class Killed(BaseException):
+    """What is raised where dying work waits, and again wherever it waits on its way out."""
+
+
+def _place(work: Any) -> Any:
+    """Return what the product's own code awaits: the object that its innermost frame waits for.
+
+    What a library awaits on the way, such as a connection, an answer's head and its body, is all one await of ours.
+    """
+    found = None
+    while work is not None:
+        frame = getattr(work, "cr_frame", None) or getattr(work, "ag_frame", None)
+        work = getattr(work, "cr_await", None) or getattr(work, "ag_await", None)
+        if frame is not None and OURS in frame.f_code.co_filename:
+            found = work
+    return found
+
+
+class Death:
+    """How often something waited, in the task that was begun and in those that it began, and whether it died of it."""
+
+    def __init__(self, last: int | None) -> None:
+        """Begin nothing yet. last: the await that it never comes back from, counted from 1; None lets it live."""
+        self.last, self.waited, self.has_come = last, 0, False
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    def come(self) -> None:
+        """Cut the connections that are in use, as a dead process's are."""
+        self.has_come = True
+        assert database.DB.pool
+        for holder in database.DB.pool._holders:
+            if holder._in_use:
+                holder.terminate()
+
+
+class Mortal:
+    """A coroutine that is awaited until a death comes, by itself or by a task beside it."""
+
+    def __init__(self, work: Coroutine[Any, Any, object], death: Death) -> None:
+        """Begin nothing yet."""
+        self.work, self.death = work, death
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        """Hand each await on to the loop, until one is the last."""
+        death, going, fault, before = self.death, self.work.__await__(), None, None
+        while not death.has_come:
+            try:
+                waits_for = going.throw(fault) if fault else going.send(None)
+            except StopIteration as ended:
+                return ended.value
+            place = _place(self.work)
+            death.waited += place is not before
+            before = place
+            if death.waited == death.last:
+                death.come()
+                break
+            fault = None
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001 (any failure of what was awaited is the work's own to handle)
+                fault = error
+        _let_die(going)
+        return None
+
+
+def _let_die(going: Generator[Any, Any, object]) -> None:
+    """Let nothing that work does on its way out have any effect."""
+    for _ in range(MOST_HANDLERS):
+        try:
+            going.throw(Killed())
+        except (Killed, Exception, StopIteration):  # noqa: BLE001 (it is dead in every case)
+            return
+    raise AssertionError("dying work goes on awaiting")
+
+
+async def _mortal(work: Coroutine[Any, Any, object], death: Death) -> object:
+    return await Mortal(work, death)
+
+
+def _born(loop: asyncio.AbstractEventLoop, work: Any, **how: Any) -> asyncio.Task[Any]:
+    """Make a task as the loop would; one that is begun by what is to die dies with it."""
+    death = _death.get()
+    task = asyncio.Task(_mortal(work, death) if death else work, loop=loop, **how)
+    if death:
+        death.tasks.append(task)
+    return task
+
+
+async def _live(work: Callable[[], Awaitable[object]], death: Death) -> None:
+    """Do work until it is done or dead, with all the tasks that it began, and until the server has buried what it did."""
+
+    async def whole() -> None:
+        await work()
+
+    async def apart() -> None:
+        _death.set(death)
+        await Mortal(whole(), death)
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(_born)
+    try:
+        await asyncio.create_task(apart())
+    finally:
+        loop.set_task_factory(None)
+        if death.has_come:
+            for task in death.tasks:
+                task.cancel()
+            await asyncio.gather(*death.tasks, return_exceptions=True)
+            await until(_is_alone, pause=PAUSE_SECONDS)
+
+
+@contextlib.contextmanager
+def the_dead_rest() -> Iterator[None]:
+    """Let what the dead leave to the loop and to the collector of garbage pass in silence, as a dead process leaves nothing."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda *_: None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            yield
+            gc.collect()
+    finally:
+        loop.set_exception_handler(before)
+
+
+async def awaits_of(work: Callable[[], Awaitable[object]]) -> int:
+    """Do work in peace, and return at how many awaits it could have died."""
+    death = Death(None)
+    await _live(work, death)
+    return death.waited
+
+
+async def killed_once(work: Callable[[], Awaitable[object]], last: int) -> bool:
+    """Do work until its `last`-th await; return whether it died there."""
+    death = Death(last)
+    await _live(work, death)
+    return death.has_come
+
+
+async def _is_alone() -> bool:
+    """Return whether the server has buried what the dead were doing."""
+    return not await fetch_value(OTHERS_AT_WORK)
+
+
+async def killed_at_every_await(work: Callable[[], Awaitable[object]], between: Callable[[], Awaitable[object]]) -> int:
+    """Try work again and again, each time killed one await later, until it gets through; return how often it died.
+
+    between: what passes between two tries, such as the lease of a worker that died.
+    """
+    for deaths in count():
+        if not await killed_once(work, deaths + 1):
+            return deaths
+        await between()
+    raise AssertionError

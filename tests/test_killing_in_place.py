@@ -1,0 +1,55 @@
+"""The fault at every await, tried on work that is right and on work that is not: the first ends as in peace, the second does not."""
+
+from __future__ import annotations
+
+import asyncio
+
+from marketplace.database import execute, transaction
+from tests.support.killing_in_place import awaits_of, killed_at_every_await, the_dead_rest
+from tests.support.reads import fetch, fetch_value
+
+ADD = "INSERT INTO subscriber (reference) VALUES ($1) ON CONFLICT DO NOTHING"
+
+
+async def add_lines() -> None:
+    """Add two lines in one transaction, and one in each of two tasks."""
+    async with transaction():
+        await execute(ADD, 1)
+        await execute(ADD, 2)
+    await asyncio.gather(*(asyncio.create_task(execute(ADD, line)) for line in (3, 4)))
+
+
+async def count_up() -> None:
+    """Do what is not safe to do again: read, then write apart."""
+    last = await fetch_value("SELECT max(reference) FROM subscriber")
+    await execute(ADD, last + 1)
+    await execute("SELECT 1")
+
+
+async def lines() -> list[int]:
+    return [row["reference"] for row in await fetch("SELECT reference FROM subscriber ORDER BY 1")]
+
+
+async def test_what_dies_at_each_await_did_all_of_a_transaction_or_nothing_and_its_tasks_die_too() -> None:
+    seen = []
+
+    async def look() -> None:
+        seen.append(tuple(await lines()))
+
+    with the_dead_rest():
+        deaths = await killed_at_every_await(add_lines, look)
+    assert deaths >= 5
+    assert (1,) not in seen, "half a transaction"
+    assert {(), (1, 2)} <= set(seen)
+    assert await lines() == [1, 2, 3, 4]
+    assert await awaits_of(add_lines) >= 5
+
+
+async def test_work_that_is_not_safe_to_repeat_shows() -> None:
+    await execute(ADD, 1)
+
+    async def nothing() -> None: ...
+
+    with the_dead_rest():
+        assert await killed_at_every_await(count_up, nothing) >= 2
+    assert await lines() != [1, 2], "it counted twice"
