@@ -32,6 +32,7 @@ SLICES = (
     "credit",
     "retractions",
     "map_layers",
+    "addresses",
     "zones",
     "datasets",
     "catalogue",

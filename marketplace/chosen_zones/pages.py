@@ -14,6 +14,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace.addresses.queries import has_addresses
 from marketplace.catalogue import previews
 from marketplace.catalogue import queries as catalogue
 from marketplace.chosen_zones import actions, queries, rules
@@ -133,6 +134,7 @@ async def _shown(request: Asked, code: str, release: uuid.UUID | None, zones: st
         "survives": None,
         "kept": await queries.list_kept(buyer) if buyer else [],
         "known_names": await queries.list_names(),
+        "has_addresses": await has_addresses(),
         "may_upload": _is_vetted(request),
     }
 

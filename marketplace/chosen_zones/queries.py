@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from marketplace.addresses.queries import find_addresses
 from marketplace.catalogue.queries import get_counted_by
-from marketplace.chosen_zones.rules import Chosen, choose
+from marketplace.chosen_zones.rules import LONGEST_TEXT, MOST_LINES, Chosen, choose, lines_of
 from marketplace.chosen_zones.tables import KeptZones
 from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.errors import NotFound
@@ -31,10 +32,12 @@ class CompanyZones(Struct, frozen=True):
 
 
 async def read_choice(text: str, dataset: str, zones: Sequence[str]) -> Chosen:
-    """Return which of a dataset's `zones` a text names, by the operator's layers of maps too."""
+    """Return which of a dataset's `zones` a text names, by the operator's layers of maps and addresses too."""
     counted = await get_counted_by(dataset)
     geography, areas = await get_geography(counted.zone_table), named_areas(await read_layers())
-    return await asyncio.to_thread(choose, text, zones, counted.h3_resolution, geography, areas)
+    lines = lines_of(text)[:MOST_LINES] if len(text) <= LONGEST_TEXT else []
+    addresses = await find_addresses(lines)
+    return await asyncio.to_thread(choose, text, zones, counted.h3_resolution, geography, areas, addresses=addresses)
 
 
 async def list_names() -> list[str]:

@@ -33,6 +33,11 @@ COORDINATES: Final = re.compile(r"(-?\d{1,2}(?:\.\d+)?)\s*[,;\s]\s*(-?\d{1,3}\.\
 """Latitude, then longitude, which has decimals: two whole numbers are codes."""
 NAMED: Final = ("zone", "code", "name", "nom", "commune", "postcode", "code_postal", "codepostal", "cp", "insee")
 LATITUDES, LONGITUDES = ("lat", "latitude", "y"), ("lon", "lng", "long", "longitude", "x")
+ADDRESS, POSTCODE, TOWN = (
+    ("address", "adresse"),
+    ("postcode", "code_postal", "codepostal", "cp"),
+    ("town", "commune", "ville"),
+)
 MOST_UNKNOWN: Final = 20
 
 
@@ -46,6 +51,8 @@ class Chosen:
     """Zones that are not the release's."""
     unknown: list[tuple[str, str]]
     """What is neither a zone nor a name, and the name that is nearest, or nothing."""
+    addresses: int = 0
+    """Lines that are addresses, found or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +72,20 @@ def answer(zones: Sequence[str], classes: Mapping[str, int], labels: int) -> Fre
 
 
 def choose(
-    text: str, known: Collection[str], level: int, geography: Geography, areas: Mapping[str, Sequence[Shape]]
+    text: str,
+    known: Collection[str],
+    level: int,
+    geography: Geography,
+    areas: Mapping[str, Sequence[Shape]],
+    *,
+    addresses: Mapping[str, tuple[float, float] | None] | None = None,
 ) -> Chosen:
     """Return which of a release's zones a text names.
 
-    text: GeoJSON polygons or points; or lines, each a place's coordinates (latitude, longitude), a name or a postcode of
-    `areas` (by their folded names), or codes and names of zones. An area stands for the zones whose middles it holds.
-    Raises Invalid for what is too long, and for what names no zone at all.
+    text: GeoJSON polygons or points; or lines, each a place's coordinates (latitude, longitude), one of `addresses` (its
+    line, and where it lies, None where nobody knows), a name or a postcode of `areas` (by their folded names), or codes and
+    names of zones. An area stands for the zones whose middles it holds. Raises Invalid for what is too long, and for what
+    names no zone at all.
     """
     if len(text) > LONGEST_TEXT:
         raise Invalid("That is too long; ask about fewer zones, or simplify the drawing.", field="zones")
@@ -81,16 +95,11 @@ def choose(
         if not points:
             return _of(read_area(text, level, geography), known, [])
         text = "\n".join(f"{latitude},{longitude:.6f}" for longitude, latitude in points)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = lines_of(text)
     if len(lines) > MOST_LINES:
         raise Invalid("Write {most} lines at most.", most=MOST_LINES, field="zones")
-    words = _Words(level, geography, areas)
-    places: list[tuple[float, float]] = []
-    for line in lines:
-        if found := COORDINATES.fullmatch(line):
-            places.append((float(found[1]), float(found[2])))
-        else:
-            words.read(line)
+    words, found_at = _Words(level, geography, areas), addresses or {}
+    places = _read_lines(lines, words, found_at)
     if places:
         where = np.array(places)
         if (abs(where) > [90, 180]).any():
@@ -98,11 +107,34 @@ def choose(
         words.zones |= set(geography.locate(where[:, 0], where[:, 1], level)) - {NOWHERE}
     if not words.zones and not words.unknown and not places:
         raise Invalid("Name at least one zone, or draw one.", field="zones")
-    return _of(words.zones, known, words.unknown)
+    return _of(words.zones, known, words.unknown[:MOST_UNKNOWN], sum(line in found_at for line in lines))
 
 
-def _of(asked: set[str], known: Collection[str], unknown: list[tuple[str, str]]) -> Chosen:
-    return Chosen(sorted(asked & set(known)), sorted(asked - set(known)), unknown)
+def _read_lines(
+    lines: Sequence[str], words: _Words, addresses: Mapping[str, tuple[float, float] | None]
+) -> list[tuple[float, float]]:
+    """Return the places that lines name, latitude and longitude; what others name is added to `words`."""
+    places: list[tuple[float, float]] = []
+    for line in lines:
+        if found := COORDINATES.fullmatch(line):
+            places.append((float(found[1]), float(found[2])))
+        elif place := addresses.get(line):
+            places.append(place)
+        elif line in addresses:
+            words.unknown.append((line, ""))
+        else:
+            words.read(line)
+    return places
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text that say something; none of a drawing."""
+    is_drawn = text.lstrip().startswith("{")
+    return [] if is_drawn else [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _of(asked: set[str], known: Collection[str], unknown: list[tuple[str, str]], addresses: int = 0) -> Chosen:
+    return Chosen(sorted(asked & set(known)), sorted(asked - set(known)), unknown, addresses)
 
 
 class _Words:
@@ -231,6 +263,9 @@ def _from_csv(text: str) -> str:
             return "\n".join(f"{float(y):.6f}, {float(x):.6f}" for y, x in places)
         except ValueError:
             raise Invalid("A row of the file has no latitude or longitude that is a number.", field="file") from None
+    if any(one in heading for one in ADDRESS):
+        whole = [next((heading.index(one) for one in of if one in heading), None) for of in (ADDRESS, POSTCODE, TOWN)]
+        return "\n".join(" ".join(_cell(row, at) for at in whole if at is not None) for row in rows[1:])
     column = next((heading.index(one) for one in NAMED if one in heading), None)
     named = rows if column is None else rows[1:]
     return "\n".join(cell for row in named if (cell := _cell(row, column or 0)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from marketplace.commands import (
+    addresses,
     backup,
     bounces,
     build,
@@ -50,6 +51,7 @@ COMMANDS: Final = tuple(
         check,
         close_month,
         ingest,
+        addresses,
         consents,
         letters,
         operator_key,

@@ -21,7 +21,7 @@ FLOORS = (
     {"release_gate", "subscriber_registry"},
     {"retractions"},
     {"zones", "map_layers"},
-    {"datasets"},
+    {"datasets", "addresses"},
     {"catalogue"},
     {"stewardship", "interest"},
     {"purchases"},

@@ -1,0 +1,67 @@
+"""Loading the operator's table of addresses: a whole file in place of the one before."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.addresses.files import read_addresses
+from marketplace.addresses.tables import AddressLoad
+from marketplace.database import copy_columns, execute_long, fetch_row, transaction
+from marketplace.errors import Invalid
+from marketplace.locks import lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Loaded(Struct, frozen=True):
+    """What became of a file of addresses."""
+
+    addresses: int
+    left_out: int
+    """Rows without a number, a street, a postcode or a place."""
+
+
+class Latest(Struct, frozen=True):
+    """The latest load."""
+
+    number: int
+    sha256: str
+    address_count: int
+
+
+async def load_addresses(path: Path) -> Loaded:
+    """Load a file of addresses in place of the one before, in one step; the same file again changes nothing.
+
+    What was loaded before is found until the new file is there whole. Raises Invalid as `read_addresses` does.
+    """
+    digest = await asyncio.to_thread(_digest, path)
+    addresses = await asyncio.to_thread(read_addresses, path)
+    columns = {name: getattr(addresses, name) for name in ("key", "town", "latitude_micro", "longitude_micro")}
+    async with transaction():
+        await lock("addresses")
+        latest = await fetch_row(
+            Latest, "SELECT number, sha256, address_count FROM address_load ORDER BY number DESC LIMIT 1"
+        )
+        if latest and latest.sha256 == digest:
+            return Loaded(latest.address_count, addresses.left_out)
+        number = latest.number + 1 if latest else 1
+        count = len(addresses.key)
+        await copy_columns("address", {"load": np.full(count, number, np.int64), **columns})
+        await AddressLoad.insert(AddressLoad(number=number, sha256=digest, address_count=count, loaded_at=clock.now()))
+        await execute_long("DELETE FROM address WHERE load < $1", number)
+    return Loaded(count, addresses.left_out)
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        raise Invalid("{path} cannot be read.", path=str(path)) from None
