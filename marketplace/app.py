@@ -12,7 +12,6 @@ from urllib.parse import urlencode, urlsplit
 import asyncpg
 import structlog
 from litestar import Litestar, Request, Response, route
-from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.middleware import DefineMiddleware
@@ -116,6 +115,7 @@ from marketplace.serving.form_tokens import FormTokens
 from marketplace.serving.languages import Languages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
+from marketplace.serving.routes import Compression, hand_over_guards
 from marketplace.serving.security_headers import SecurityHeaders
 from marketplace.settings import settings
 from marketplace.stewardship import definition_pages as stewardship_definition_pages
@@ -351,12 +351,10 @@ def routed(*, manages_pool: bool, further_routes: Sequence[Any] = ()) -> Litesta
             DefineMiddleware(FormTokens, machine_paths=MACHINE_PATHS, open_paths=OPEN_PATHS),
             NoteBeginnings,
             ApiRequests,
+            Compression,
         ],
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
-        compression_config=CompressionConfig(
-            backend="gzip", minimum_size=600, exclude=["/stream$", "/download$", "^/files/", "^/delta-sharing/"]
-        ),
         openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema", render_plugins=[ApiDocument()]),
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State({"health": Latest()}),
@@ -496,5 +494,6 @@ def routes() -> list[HTTPRouteHandler]:
     for handler in handlers:
         if "GET" in handler.http_methods and not handler.paths & heads:
             handler.http_methods = {*handler.http_methods, "HEAD"}  # the server drops the body
+        hand_over_guards(handler)
         handler.include_in_schema = any(path.startswith("/api/") for path in handler.paths)
     return handlers

@@ -24,6 +24,7 @@ from marketplace.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
@@ -34,14 +35,37 @@ CARRIED: Final = "traceparent"
 """The key of Stripe's metadata that a trace travels under."""
 
 
-@contextlib.contextmanager
-def request(method: str) -> Iterator[tuple[str, Span | None]]:
-    """Give what is answered in the block an id, and put it into every line logged there; return it with the span, if any."""
-    made = secrets.token_hex(8)
-    with structlog.contextvars.bound_contextvars(request=made), span(method, kind="server") as begun:
+class RequestTrace:
+    """Give what is answered in the block an id, and put it into every line logged there; return it with the span, if any.
+
+    A class, not a function that yields: every request enters one.
+    """
+
+    __slots__ = ("before", "method", "span")
+
+    def __init__(self, method: str) -> None:
+        """State how it is asked."""
+        self.method = method
+
+    def __enter__(self) -> tuple[str, Span | None]:
+        """Begin, and return the id and the span."""
+        made = secrets.token_hex(8)
+        self.before = structlog.contextvars.bind_contextvars(request=made)
+        self.span = span(self.method, kind="server") if is_on() else None
+        begun = self.span.__enter__() if self.span else None
         if begun:
-            begun.set_attributes({"http.request.method": method, "partage.request": made})
-        yield made, begun
+            begun.set_attributes({"http.request.method": self.method, "partage.request": made})
+        return made, begun
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Be as before."""
+        try:
+            if self.span:
+                self.span.__exit__(kind, error, trace)
+        finally:
+            structlog.contextvars.reset_contextvars(**self.before)
 
 
 @contextlib.contextmanager

@@ -55,6 +55,7 @@ Who: TypeAlias = Literal[
 ]
 COOKIE = "session"
 DEVICE_COOKIE = "device"
+COOKIES = "partage.cookies"  # where a request's state has them, once they have been read
 DEVICE_DAYS = 365
 PROOF_LASTS = dt.timedelta(minutes=10)
 """How long ago a person may have shown that it is them where money, keys, exports or erasure are at stake."""
@@ -110,13 +111,14 @@ async def begin_session(
 
 def read_cookie(scope: Scope | HTTPScope, name: str) -> str:
     """Return one of our cookies, or '', beside everything else that a browser sends: neighbours may set odd cookies."""
-    wanted, found = cookie_name(name), ""
-    for key, value in scope["headers"]:
-        if key == b"cookie":
+    state = scope.setdefault("state", {})
+    if (cookies := state.get(COOKIES)) is None:
+        cookies = state[COOKIES] = {}
+        for value in (value for key, value in scope["headers"] if key == b"cookie"):
             for part in value.decode("latin-1").split(";"):
                 named, _, text = part.strip().partition("=")
-                found = text if named == wanted else found
-    return found
+                cookies[named] = text
+    return str(cookies.get(cookie_name(name), ""))
 
 
 def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
@@ -154,11 +156,10 @@ class Identify:
         if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/static/"):
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        actor = None
-        is_half = False
+        actor, is_half = None, False
         if scope["path"].startswith("/api/"):
-            scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+            shown = dict(scope["headers"]).get(b"authorization", b"")
+            scheme, _, key = shown.decode("latin-1").partition(" ")
             if scheme.lower() == "bearer" and key:
                 actor = await actor_of_key(key.strip())
         elif secret := read_cookie(scope, COOKIE):

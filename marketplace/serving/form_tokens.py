@@ -6,7 +6,6 @@ there is a session it is a signed number, the same in a cookie and in the form.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from typing import TYPE_CHECKING, Any, Final
@@ -31,7 +30,7 @@ FORMS: Final = {RequestEncodingType.URL_ENCODED, RequestEncodingType.MULTI_PART}
 
 
 def _signed(kind: str, text: str) -> str:
-    return hmac.new(settings().secret.encode(), f"form {kind} {text}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(settings().secret.encode(), f"form {kind} {text}".encode(), "sha256").hex()
 
 
 def token_of(session: str, cookie: str) -> str:
@@ -74,11 +73,12 @@ class FormTokens:
         ScopeState.from_scope(scope).csrf_token = token
 
         async def send_with_token(message: Message) -> None:
-            if message["type"] == "http.response.start" and cookie != token:
+            if message["type"] == "http.response.start":
                 MutableScopeHeaders.from_message(message).add("set-cookie", _cookie(token).to_header(header=""))
             await send(message)
 
-        await self.app(scope, receive, send_with_token if scope["method"] in SAFE_METHODS else send)
+        is_new = cookie != token and scope["method"] in SAFE_METHODS
+        await self.app(scope, receive, send_with_token if is_new else send)
 
 
 async def _sent(scope: HTTPScope, receive: Receive) -> str:

@@ -21,6 +21,8 @@ LONGEST_NAME_BYTES, LONGEST_PATH_BYTES = 255, 2000
 
 def readable(path: str, machine_paths: tuple[str, ...]) -> str:
     """Return a path as every part of the site reads it: repeated slashes are one, and what nothing can be at leads nowhere."""
+    if len(path) <= LONGEST_NAME_BYTES and path.isascii() and "//" not in path and "\0" not in path:
+        return path  # as nearly all are
     path = re.sub("/{2,}", "/", path)
     sizes = [len(part.encode(errors="replace")) for part in path.split("/")]
     if "\0" in path or max(sizes) > LONGEST_NAME_BYTES or sum(sizes) > LONGEST_PATH_BYTES:
@@ -45,11 +47,10 @@ class Languages:
             return
         path = readable(scope["path"], self.machine_paths)
         first, _, rest = path[1:].partition("/")
-        headers = dict(scope["headers"])
         if first in LANGUAGES:
             chosen, path = first, f"/{rest}"
         else:
-            wish = headers.get(b"accept-language", b"").decode("latin-1")
+            wish = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
             chosen = preferred(wish) if wish or not path.startswith(self.machine_paths) else "en"
             if not path.startswith(self.machine_paths):
                 query = scope["query_string"]

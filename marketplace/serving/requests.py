@@ -14,7 +14,7 @@ import msgspec
 from litestar.enums import ScopeType
 
 from marketplace import clock
-from marketplace.tracing import request
+from marketplace.tracing import RequestTrace
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,7 +38,7 @@ class Requests:
             return
         status, began = 0, time.perf_counter()
         state = scope.setdefault("state", {})
-        with request(scope["method"]) as (made, span):
+        with RequestTrace(scope["method"]) as (made, span):
 
             async def send_with_id(message: Message) -> None:
                 nonlocal status
