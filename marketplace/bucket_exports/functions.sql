@@ -5,6 +5,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_open_bucket_a_partner ON partner_bucket (p
 CREATE OR REPLACE TRIGGER end_bucket_of_leaver AFTER UPDATE OF ended_at ON person
     FOR EACH ROW WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL)
     EXECUTE FUNCTION end_what_leaver_added('partner_bucket', 'bucket_left', 'bucket');
+DROP FUNCTION IF EXISTS end_bucket_of_leaver(); -- the trigger's own, before
 
 -- Forgets a bucket's credentials as it is disabled, in every case.
 CREATE OR REPLACE FUNCTION forget_credentials() RETURNS trigger LANGUAGE plpgsql AS $$
