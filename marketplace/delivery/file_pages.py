@@ -16,7 +16,7 @@ from marketplace.delivery import actions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
-    from io import BufferedReader
+    from io import FileIO
     from pathlib import Path
 
     from litestar import Request
@@ -50,7 +50,7 @@ async def answer(
     return Stream(actions.read(file, part, check), **named)
 
 
-class SentFile(Stream):
+class SentFile(Response[bytes]):
     """An answer whose bytes the kernel copies from a file."""
 
     def __init__(
@@ -62,7 +62,7 @@ class SentFile(Stream):
         **named: Any,  # noqa: ANN401 (a response's own)
     ) -> None:
         """Remember what is sent."""
-        super().__init__((), **named)
+        super().__init__(b"", **named)
         self.path, self.part, self.record, self.check = path, part, record, check
 
     def to_asgi_response(self, *given: Any, **named: Any) -> ASGIResponse:  # noqa: ANN401 (as the framework calls it)
@@ -79,14 +79,13 @@ class _Sending:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head, the file up to its last bytes, and these once the download is recorded.
 
-        The database writes while the kernel copies: what it is asked is on its way before the first byte is.
+        The database writes while the kernel copies: it is asked as soon as the first bytes are on their way.
         """
         del scope, receive
         part, recording = self.sent.part, asyncio.create_task(self.sent.record())
-        await asyncio.sleep(0)  # the task has its turn
         held_from = max(part.start, part.end - HELD_BACK_BYTES)
         try:
-            with self.sent.path.open("rb") as file:
+            with self.sent.path.open("rb", buffering=0) as file:
                 async with asyncio.TaskGroup() as tasks:
                     watching = tasks.create_task(self._watch())
                     await self.begun.start_response(send)
@@ -107,7 +106,7 @@ class _Sending:
             await self.sent.check()
 
 
-async def _copy(send: Send, file: BufferedReader, start: int, end: int) -> None:
+async def _copy(send: Send, file: FileIO, start: int, end: int) -> None:
     """Have the kernel send the bytes of a file from `start` up to, not including, `end`."""
     message: Any = {"type": ZERO_COPY, "file": file, "offset": start, "count": end - start, "more_body": True}
     if end > start:

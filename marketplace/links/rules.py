@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import hashlib
 import hmac
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -31,7 +30,7 @@ CONTRACT: Final = "contract.odcs.yaml"
 def signature(secret: str, link: uuid.UUID, entitlement: uuid.UUID, ends_at: dt.datetime) -> str:
     """Return a link's signature: who has the database but not the site's secret cannot make it."""
     stated = f"personal link {link} {entitlement} {ends_at.astimezone(dt.UTC).isoformat()}"
-    digest = hmac.new(secret.encode(), stated.encode(), hashlib.sha256).digest()
+    digest = hmac.digest(secret.encode(), stated.encode(), "sha256")
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
