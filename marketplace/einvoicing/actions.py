@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
@@ -18,10 +18,11 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_action
-from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
+from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.einvoicing import platform
 from marketplace.einvoicing.cdar import Party, Receipt, read_statuses, write_receipt
 from marketplace.einvoicing.codes import FAILED, PAYMENT_RECEIVED, REFUSED, REJECTED, is_progress
+from marketplace.einvoicing.parts import queue_part_receipts
 from marketplace.einvoicing.queries import SQL, StateRow, find_state
 from marketplace.einvoicing.reporting import make_reports
 from marketplace.einvoicing.tables import EinvoicingState, Flow, LifeCycleEvent, Transmission
@@ -35,6 +36,7 @@ from marketplace.web.formats import paris_day
 
 if TYPE_CHECKING:
     import httpx
+    from piccolo.query import Select
 
     from marketplace.database import Values
     from marketplace.identity.actors import Actor
@@ -166,7 +168,16 @@ async def look_up_addresses(client: httpx.AsyncClient) -> int:
 async def choose_address(transmission: uuid.UUID, line: str, actor: Actor) -> None:
     """Have a waiting document, and its partner's later ones, go to one of the several lines that the annuaire has."""
     async with transaction():
-        found = await fetch_row(WaitingPartner, SQL["find_waiting_partner"], transmission)
+        found = await fetch_row(
+            WaitingPartner,
+            """SELECT electronic_address.partner, invoice.number, electronic_address.siren, electronic_address.lines
+               FROM transmission
+               JOIN invoice ON invoice.id = transmission.invoice
+               JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+               JOIN electronic_address ON electronic_address.partner = purchase_order.partner
+               WHERE transmission.id = $1 AND transmission.state = 'waiting'""",
+            transmission,
+        )
         if found is None:
             raise NotFound("There is no such document, or it is not waiting for an address.")
         chosen = platform.check_line(line, found.lines)
@@ -225,14 +236,14 @@ async def _queue(
 
 
 async def queue_receipts() -> int:
-    """Write the status 212 of every deposited document whose money settled, with the amount of its VAT rate."""
+    """Write the status 212 of every deposited document whose money settled, or of each part, with the amount of its VAT rate."""
     written, now = 0, clock.now()
     while found := await fetch_rows(ToReport, SQL["list_receipts_to_write"], BATCH_SIZE):
         for one in found:
             body = write_receipt(_receipt(one), now)
             await _queue(one.transmission, "receipt", f"{one.number}-{PAYMENT_RECEIVED}.xml", body)
         written += len(found)
-    return written
+    return written + await queue_part_receipts()
 
 
 def _receipt(one: ToReport) -> Receipt:
@@ -344,7 +355,11 @@ async def _receive(client: httpx.AsyncClient, change: platform.Change) -> int:
     for place, status in enumerate(read_statuses(await platform.fetch_file(client, change.id))):
         source = change.id if not place else f"{change.id} {place}"
         async with transaction():
-            its = await fetch_scalar(uuid.UUID, SQL["find_transmission"], status.number)
+            its = await fetch_scalar(
+                uuid.UUID,
+                "SELECT transmission.id FROM transmission JOIN invoice ON invoice.id = invoice WHERE invoice.number = $1",
+                status.number,
+            )
             if its is None:
                 log.warning("a status of a document that is not ours", number=status.number, flow=change.id)
             else:
@@ -358,7 +373,7 @@ async def _note(  # noqa: PLR0917 (one status, as it was said)
 ) -> None:
     """Record a status, and have the transmission be as far as it says; joins a transaction."""
     now = clock.now()
-    known = await fetch_row(Known, SQL["lock_transmission"], transmission)
+    known = await fetch_row(Known, _locked(transmission))
     assert known, "it was found a moment ago, and none is deleted"
     event = LifeCycleEvent(
         transmission=transmission,
@@ -385,6 +400,10 @@ async def _note(  # noqa: PLR0917 (one status, as it was said)
     )
 
 
+def _locked(transmission: uuid.UUID) -> Select[Any]:
+    return select(Known, Transmission).where(Transmission.id == transmission).lock_rows("UPDATE")
+
+
 # ------------------------------------------------------------------ mending
 async def mend(transmission: uuid.UUID, actor: Actor, *, reason: str, form_id: uuid.UUID) -> None:
     """Cancel a rejected or refused invoice by a credit note and issue it anew; both numbers are new, nothing is edited.
@@ -392,7 +411,7 @@ async def mend(transmission: uuid.UUID, actor: Actor, *, reason: str, form_id: u
     The credit note of a rejected invoice does not travel: the buyer never had what it cancels.
     """
     async with transaction():
-        known = await fetch_row(Known, SQL["lock_transmission"], transmission)
+        known = await fetch_row(Known, _locked(transmission))
         if known is None:
             raise NotFound("There is no such document.")
         if known.state == "corrected":

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.einvoicing.tables import EinvoicingState, Flow, LifeCycleEvent, Report
+from marketplace.einvoicing.tables import EinvoicingState, LifeCycleEvent, Report
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
@@ -149,8 +149,15 @@ async def list_events(transmission: uuid.UUID) -> list[EventRow]:
 
 async def list_flows(transmission: uuid.UUID) -> list[FlowRow]:
     """Return the files of a document, the first first."""
-    of_it = select(FlowRow, Flow).where(Flow.transmission == transmission)
-    return await fetch_rows(FlowRow, of_it.order_by(Flow.created_at, Flow.id))
+    return await fetch_rows(
+        FlowRow,
+        """SELECT flow.kind, flow.name, flow.state, flow.attempts, flow.created_at, flow.submitted_at, flow.platform_id, flow.error
+       FROM einvoicing_flow AS flow
+       LEFT JOIN settled_part AS part ON part.id = flow.part
+       WHERE flow.transmission = $1 OR part.invoice = (SELECT invoice FROM transmission WHERE id = $1)
+       ORDER BY flow.created_at, flow.id""",
+        transmission,
+    )
 
 
 async def list_reports() -> list[ReportRow]:
@@ -166,7 +173,15 @@ async def list_months() -> list[Month]:
 
 async def get_document(invoice: uuid.UUID, partner: uuid.UUID | None = None) -> Document:
     """Return an invoice's document; `partner` may have its own alone; refuses NotFound."""
-    found = await fetch_row(Document, SQL["find_ubl_document"], invoice, partner)
+    found = await fetch_row(
+        Document,
+        """SELECT invoice.number, invoice.document
+       FROM invoice
+       JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+       WHERE invoice.id = $1 AND ($2::uuid IS NULL OR purchase_order.partner = $2)""",
+        invoice,
+        partner,
+    )
     if found is None:
         raise NotFound("There is no such invoice.")
     return found
@@ -194,6 +209,20 @@ async def list_of_partner(
 ) -> Paged[PartnersDocument]:
     """Return a partner's documents, the latest first: of all orders or of one, and after one of them; NotFound for another’s."""
     rows = await fetch_rows(PartnersDocument, SQL["list_of_partner"], partner, order, after, PAGE_SIZE + 1)
-    if after and not rows and not await fetch_scalar(bool, SQL["is_of_partner"], partner, after):
+    if (
+        after
+        and not rows
+        and not await fetch_scalar(
+            bool,
+            """SELECT EXISTS (
+           SELECT
+           FROM invoice
+           JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+           WHERE purchase_order.partner = $1 AND invoice.id = $2
+       )""",
+            partner,
+            after,
+        )
+    ):
         raise NotFound("There is no such invoice.")
     return paged(rows, 1)

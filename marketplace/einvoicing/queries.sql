@@ -1,7 +1,19 @@
+-- fragment: said_whole
+-- Whether the money of an order on credit was said whole, as it was before parts were.
+EXISTS (
+        SELECT
+        FROM invoice AS its
+        LEFT JOIN transmission AS whole ON whole.invoice = its.id
+        LEFT JOIN einvoicing_flow AS receipt ON receipt.transmission = whole.id AND receipt.kind = 'receipt'
+        LEFT JOIN reported_document AS reported ON reported.invoice = its.id AND reported.kind = 'payments'
+        WHERE its.purchase_order = credit_sale.subject AND coalesce(receipt.id, reported.report) IS NOT NULL
+    )
+
 -- fragment: vat_at
 -- When the books have the VAT of a document, `entry` its entry: its invoice may have been issued anew.
 CASE
         WHEN entry.kind <> 'sale_reissued' THEN entry.at
+        WHEN credit_sale.subject IS NOT NULL THEN purchase_order.paid_at
         WHEN EXISTS (
             SELECT
             FROM invoice_correction AS correction
@@ -15,9 +27,9 @@ CASE
 
 -- fragment: documents
 -- Every invoice and credit note since documents travel: whether it goes to its buyer's platform (a company in France's
--- VAT territory) or into reports, when its money settled (null: not yet, it is on credit), and how far both are;
--- `vat_at` is when the books have its VAT. An invoice that was issued anew before anything of it was reported settled
--- when its first one did; the pair that cancels it is in no report.
+-- VAT territory) or into reports, when its money settled (null: not yet, or `in_parts`, on credit), how far both are, and
+-- when the books have its VAT. `is_undone`: one of a pair that cancel out, of an order that is said in parts. An invoice
+-- issued anew before anything of it was reported settled when its first one did; the pair that cancels it is in no report.
 SELECT
     invoice.id,
     invoice.number,
@@ -35,8 +47,13 @@ SELECT
         AND convert_from(invoice.document, 'UTF8')::jsonb #>> '{buyer,country}' <> 'MC' AS travels,
     CASE
         WHEN credit_sale.subject IS NULL THEN {vat_at}
-        WHEN credit_sale.settled_at IS NOT NULL THEN greatest(entry.at, credit_sale.settled_at)
+        WHEN credit_sale.settled_at IS NOT NULL AND {said_whole} THEN greatest(entry.at, credit_sale.settled_at)
     END AS settled_at,
+    credit_sale.subject IS NOT NULL AND NOT {said_whole} AS in_parts,
+    credit_sale.settled_at IS NOT NULL AS is_settled,
+    credit_sale.paid_minor,
+    entry.kind = 'sale_cancelled'
+        OR EXISTS (SELECT FROM invoice_correction WHERE invoice_correction.invoice = invoice.number) AS is_undone,
     {vat_at} AS vat_at,
     entry.kind AS entry_kind,
     transmission.id AS transmission,
@@ -76,15 +93,6 @@ WHERE transmission.state = 'waiting' AND electronic_address.address IS NOT NULL
 ORDER BY invoice.issued_at, invoice.number
 LIMIT $1;
 
--- name: find_waiting_partner
--- The partner of the waiting document $1, with the lines that the annuaire has of it.
-SELECT electronic_address.partner, invoice.number, electronic_address.siren, electronic_address.lines
-FROM transmission
-JOIN invoice ON invoice.id = transmission.invoice
-JOIN purchase_order ON purchase_order.id = invoice.purchase_order
-JOIN electronic_address ON electronic_address.partner = purchase_order.partner
-WHERE transmission.id = $1 AND transmission.state = 'waiting';
-
 -- name: list_receipts_to_write
 -- At most $1 documents whose status 212 is not written: those that were deposited, and the credit note that cancels a
 -- rejected invoice whose own 212 had left already, which is said of that invoice, below zero.
@@ -112,6 +120,61 @@ WHERE NOT documents.has_receipt
 ORDER BY documents.issued_at, documents.number
 LIMIT $1;
 
+-- name: list_parts_to_say
+-- At most $1 payments of orders on credit, or what of them went back, that nothing says yet: of documents that travel
+-- and were deposited, or, where not $2, of the others, settled before $3; with the order's amounts and what it paid.
+SELECT
+    documents.id AS invoice,
+    movement.id AS movement,
+    movement.at AS settled_at,
+    movement.amount_minor,
+    movement.paid_minor,
+    purchase_order.net_minor,
+    purchase_order.vat_minor,
+    documents.number,
+    documents.issued_at,
+    coalesce(documents.address, '') AS address,
+    documents.document
+FROM ({documents}) AS documents
+JOIN purchase_order ON purchase_order.id = documents.purchase_order
+JOIN (
+    SELECT
+        id,
+        sale,
+        at,
+        amount_minor,
+        (sum(amount_minor) OVER (PARTITION BY sale ORDER BY at, id))::bigint AS paid_minor
+    FROM credit_movement
+    WHERE kind = 'payment'
+) AS movement ON movement.sale = documents.purchase_order
+WHERE documents.in_parts
+  AND NOT documents.is_undone
+  AND documents.kind = 'invoice'
+  AND documents.travels = $2
+  AND CASE WHEN $2 THEN documents.state = 'deposited' ELSE documents.vat_minor <> 0 AND movement.at < $3 END
+  AND NOT EXISTS (
+      SELECT FROM settled_part AS part WHERE part.invoice = documents.id AND part.source = movement.id::text
+  )
+ORDER BY movement.at, movement.id
+LIMIT $1;
+
+-- name: list_parts_to_say_back
+-- Cancelled invoices of which parts were said that were not said back yet, with what was, in cents.
+SELECT
+    invoice.id AS invoice,
+    invoice.number,
+    invoice.issued_at,
+    transmission.address,
+    invoice.document,
+    sum(part.total_minor)::bigint AS amount_minor,
+    sum(part.vat_minor)::bigint AS vat_minor
+FROM settled_part AS part
+JOIN invoice ON invoice.id = part.invoice
+JOIN transmission ON transmission.invoice = invoice.id
+WHERE transmission.state = 'corrected'
+GROUP BY invoice.id, transmission.id
+HAVING sum(part.total_minor) <> 0;
+
 -- name: claim_flow
 -- Claims the file that is due longest at $1, until $2, and counts the attempt.
 UPDATE einvoicing_flow
@@ -134,20 +197,6 @@ RETURNING
     einvoicing_flow.name,
     einvoicing_flow.body,
     einvoicing_flow.attempts;
-
--- name: find_transmission
--- The transmission of the document numbered $1.
-SELECT transmission.id
-FROM transmission
-JOIN invoice ON invoice.id = transmission.invoice
-WHERE invoice.number = $1;
-
--- name: lock_transmission
--- Locks the transmission $1 until the transaction ends.
-SELECT id, state, code
-FROM transmission
-WHERE id = $1
-FOR UPDATE;
 
 -- name: end_corrected
 -- Ends the transmission $1 as corrected, and, where $2, that of the credit note that cancels it, which never leaves.
@@ -200,8 +249,34 @@ ORDER BY documents.issued_at, documents.number;
 
 -- name: list_months
 -- Each month since documents travel, the latest first: what the account of VAT collected ($1) moved, what statuses 212
--- and reports of payments said, and what is still to be said; in cents. A pair that cancels out unsaid is in none.
+-- and reports of payments said, and what is still to be said; in cents. A pair that cancels out unsaid is in none. Of
+-- an order on credit the invoice has what was said in parts; once all is, each document has its own.
 WITH documents AS ({documents}),
+part_sums AS (
+    SELECT
+        invoice.purchase_order,
+        sum(part.total_minor) AS total_minor,
+        sum(part.vat_minor) AS vat_minor
+    FROM settled_part AS part
+    JOIN invoice ON invoice.id = part.invoice
+    GROUP BY 1
+),
+in_parts AS (
+    SELECT
+        documents.id,
+        documents.travels,
+        date_trunc('month', documents.vat_at AT TIME ZONE 'Europe/Paris')::date AS month,
+        documents.vat_minor,
+        CASE
+            WHEN documents.is_settled AND coalesce(part_sums.total_minor, 0) = documents.paid_minor
+                THEN documents.vat_minor
+            WHEN documents.kind = 'invoice' THEN coalesce(part_sums.vat_minor, 0)
+            ELSE 0
+        END AS said_minor
+    FROM documents
+    LEFT JOIN part_sums ON part_sums.purchase_order = documents.purchase_order
+    WHERE documents.in_parts AND NOT documents.is_undone
+),
 said AS (
     SELECT
         date_trunc('month', documents.vat_at AT TIME ZONE 'Europe/Paris')::date AS month,
@@ -214,7 +289,25 @@ said AS (
     FROM documents
     LEFT JOIN reported_document AS reported
         ON reported.invoice = documents.id AND reported.kind = 'payments'
+    WHERE NOT documents.in_parts
     GROUP BY 1
+    UNION ALL
+    SELECT
+        month,
+        sum(said_minor) FILTER (WHERE travels),
+        sum(said_minor) FILTER (WHERE NOT travels),
+        sum(vat_minor - said_minor)
+    FROM in_parts
+    GROUP BY 1
+),
+said_by_month AS (
+    SELECT
+        month,
+        sum(statuses_minor) AS statuses_minor,
+        sum(reports_minor) AS reports_minor,
+        sum(waiting_minor) AS waiting_minor
+    FROM said
+    GROUP BY month
 ),
 booked AS (
     SELECT
@@ -227,13 +320,13 @@ booked AS (
     GROUP BY 1
 )
 SELECT
-    coalesce(said.month, booked.month) AS month,
+    coalesce(said_by_month.month, booked.month) AS month,
     coalesce(booked.booked_minor, 0)::bigint AS booked_minor,
-    coalesce(said.statuses_minor, 0)::bigint AS statuses_minor,
-    coalesce(said.reports_minor, 0)::bigint AS reports_minor,
-    coalesce(said.waiting_minor, 0)::bigint AS waiting_minor
-FROM said
-FULL JOIN booked ON booked.month = said.month
+    coalesce(said_by_month.statuses_minor, 0)::bigint AS statuses_minor,
+    coalesce(said_by_month.reports_minor, 0)::bigint AS reports_minor,
+    coalesce(said_by_month.waiting_minor, 0)::bigint AS waiting_minor
+FROM said_by_month
+FULL JOIN booked ON booked.month = said_by_month.month
 ORDER BY 1 DESC
 LIMIT 36;
 
@@ -287,13 +380,6 @@ JOIN purchase_order ON purchase_order.id = invoice.purchase_order
 JOIN partner ON partner.id = purchase_order.partner
 LEFT JOIN electronic_address ON electronic_address.partner = partner.id
 WHERE transmission.id = $1;
-
--- name: find_ubl_document
--- The document of the invoice $1, which is the partner $2's own unless $2 is null.
-SELECT invoice.number, invoice.document
-FROM invoice
-JOIN purchase_order ON purchase_order.id = invoice.purchase_order
-WHERE invoice.id = $1 AND ($2::uuid IS NULL OR purchase_order.partner = $2);
 
 -- name: list_to_look_up
 -- At most $3 vetted partners in France's VAT territory, with the SIREN of their VAT number, whose address was
@@ -382,15 +468,6 @@ WHERE CASE
          + interval '1 month 1 day' < $2::timestamptz AT TIME ZONE 'Europe/Paris'
          AND its.settled_at IS NOT NULL AND its.vat_minor <> 0 AND its.kinds NOT LIKE '%payments%'
 END;
-
--- name: is_of_partner
--- Whether the document $2 is one of the partner $1.
-SELECT EXISTS (
-    SELECT
-    FROM invoice
-    JOIN purchase_order ON purchase_order.id = invoice.purchase_order
-    WHERE purchase_order.partner = $1 AND invoice.id = $2
-);
 
 -- name: list_of_partner
 -- At most $4 invoices and credit notes of the partner $1, the latest first: of the order $2, and after the document $3,

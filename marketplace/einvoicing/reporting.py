@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.database import copy_in, fetch_rows, fetch_scalar, transaction
+from marketplace.einvoicing.parts import PartToSay, list_parts_to_report, write_reported
 from marketplace.einvoicing.queries import SQL
 from marketplace.einvoicing.reports import Head, Reported, write_payments, write_transactions
 from marketplace.einvoicing.rules import GRACE, period_of
@@ -33,7 +34,7 @@ class Unreported(Struct, frozen=True):
 
 
 class OfPeriod(Struct, frozen=True):
-    """A document of a period; amounts in cents, below zero for a credit note."""
+    """A document of a period, or a part that settled of one; amounts in cents, below zero for a credit note."""
 
     id: uuid.UUID
     document: bytes
@@ -53,14 +54,17 @@ async def make_reports() -> int:
         async with transaction():
             await lock(LOCK)
             now = clock.now()
-            periods: dict[tuple[dt.date, dt.date], list[uuid.UUID]] = defaultdict(list)
-            for one in await fetch_rows(Unreported, SQL["list_unreported"], kind, now):
+            periods: dict[tuple[dt.date, dt.date], list[Unreported | PartToSay]] = defaultdict(list)
+            found: list[Unreported | PartToSay] = [*await fetch_rows(Unreported, SQL["list_unreported"], kind, now)]
+            if kind == "payments":
+                found += await list_parts_to_report(now)
+            for one in found:
                 at = one.issued_at if kind == "transactions" else one.settled_at or one.issued_at
                 first, last = period_of(kind, paris_day(at))
                 if _midnight_after(last) + GRACE <= now:
-                    periods[first, last].append(one.id)
-            for (first, last), documents in sorted(periods.items()):
-                await _make(kind, first, last, documents, now)
+                    periods[first, last].append(one)
+            for (first, last), new in sorted(periods.items()):
+                await _make(kind, first, last, new, now)
             made += len(periods)
     return made
 
@@ -69,10 +73,32 @@ def _midnight_after(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), PARIS)
 
 
-async def _make(kind: str, first: dt.date, last: dt.date, new: list[uuid.UUID], now: dt.datetime) -> None:
+async def _make(
+    kind: str, first: dt.date, last: dt.date, found: list[Unreported | PartToSay], now: dt.datetime
+) -> None:
     """Write one report, what it has, and its file for the outbox; joins the caller's transaction."""
-    starts_at = dt.datetime.combine(first, dt.time(), PARIS)
-    rows = await fetch_rows(OfPeriod, SQL["list_of_period"], kind, starts_at, _midnight_after(last), new)
+    starts_at, ends_at = dt.datetime.combine(first, dt.time(), PARIS), _midnight_after(last)
+    new, parts = [one.id for one in found if isinstance(one, Unreported)], []
+    rows = await fetch_rows(OfPeriod, SQL["list_of_period"], kind, starts_at, ends_at, new)
+    if kind == "payments":
+        parts = [one for one in found if isinstance(one, PartToSay)]
+        rows += await fetch_rows(
+            OfPeriod,
+            """SELECT
+               part.invoice AS id,
+               invoice.document,
+               invoice.issued_at,
+               part.settled_at,
+               part.total_minor - part.vat_minor AS net_minor,
+               part.vat_minor
+           FROM settled_part AS part
+           JOIN invoice ON invoice.id = part.invoice
+           WHERE part.report IS NOT NULL AND part.settled_at >= $1 AND part.settled_at < $2
+           ORDER BY part.settled_at, part.id""",
+            starts_at,
+            ends_at,
+        )
+        rows += [_of_period(part) for part in parts]
     before = await fetch_scalar(
         int, "SELECT max(sequence) FROM e_report WHERE kind = $1 AND first_day = $2", kind, first
     )
@@ -88,7 +114,10 @@ async def _make(kind: str, first: dt.date, last: dt.date, new: list[uuid.UUID], 
         last_day=last,
     )
     documents = [
-        Reported(msgspec.json.decode(row.document), paris_day(row.settled_at or row.issued_at)) for row in rows
+        Reported(
+            msgspec.json.decode(row.document), paris_day(row.settled_at or row.issued_at), row.net_minor + row.vat_minor
+        )
+        for row in rows
     ]
     await Report.insert(
         Report(
@@ -103,8 +132,14 @@ async def _make(kind: str, first: dt.date, last: dt.date, new: list[uuid.UUID], 
             made_at=now,
         )
     )
+    await write_reported(parts, report)
     await copy_in("reported_document", ("invoice", "kind", "report"), [(one, kind, report) for one in new])
     body = KINDS[kind](head, documents)
     await Flow.insert(
         Flow(id=uuid.uuid4(), kind=kind, report=report, name=f"{head.id}.xml", body=body, next_at=now, created_at=now)
     )
+
+
+def _of_period(part: PartToSay) -> OfPeriod:
+    vat = part.vat_of_part()
+    return OfPeriod(part.invoice, part.document, part.issued_at, part.settled_at, part.amount_minor - vat, vat)

@@ -42,10 +42,12 @@ class Head(Struct, frozen=True):
 
 
 class Reported(Struct, frozen=True):
-    """A document of a report, as it was issued; `settled_on`: the day its money moved."""
+    """A document of a report, as it was issued; `settled_on`: the day its money moved, `total_minor` how much of it, in cents."""
 
     document: Mapping[str, Any]
     settled_on: dt.date
+    total_minor: int
+    """VAT included; below zero where it went back."""
 
 
 def write_transactions(head: Head, documents: Sequence[Reported]) -> bytes:
@@ -132,7 +134,6 @@ def _buyer(buyer: Mapping[str, Any]) -> list[Any]:
 
 def _payment(reported: Reported) -> Any:  # noqa: ANN401
     document = reported.document
-    sign = -1 if document["kind"] == "credit_note" else 1
     return E.Invoice(
         E.InvoiceID(document["number"]),
         E.IssueDate(_day(document["issued_on"])),
@@ -141,7 +142,7 @@ def _payment(reported: Reported) -> Any:  # noqa: ANN401
             E.SubTotals(
                 E.TaxPercent(rate(document["vat_basis_points"])),
                 E.CurrencyCode(document["currency"]),
-                E.Amount(decimal(sign * document["total_minor"])),
+                E.Amount(decimal(reported.total_minor)),
             ),
         ),
     )

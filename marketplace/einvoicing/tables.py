@@ -92,6 +92,24 @@ class ReportedDocument(Table, db=DB, tablename="reported_document"):
     once_a_kind = Unique([invoice, kind])
 
 
+class SettledPart(Table, db=DB, tablename="settled_part"):
+    """Money that moved of a document on credit, and was said: to its buyer's platform by a status 212, or by a report; append-only."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict)
+    source = Text()
+    """The movement of the sale on credit; `corrected`: all that was said of it before it was cancelled, back."""
+    total_minor = BigInt()
+    """VAT included; below zero where it went back."""
+    vat_minor = BigInt()
+    settled_at = Timestamptz()
+    report = ForeignKey(Report, null=True, default=None, on_delete=OnDelete.restrict)
+    """The report that had it first; null: a status 212 says it."""
+    once_a_document = Unique([invoice, source])
+    moves_something = Check("total_minor <> 0")
+
+
 class Flow(Table, db=DB, tablename="einvoicing_flow"):
     """The outbox: a file for the platform, written with what wants it, sent under its id, and answered."""
 
@@ -102,6 +120,8 @@ class Flow(Table, db=DB, tablename="einvoicing_flow"):
     """invoice, receipt (a status 212), transactions or payments."""
     transmission = ForeignKey(Transmission, null=True, default=None, on_delete=OnDelete.restrict)
     report = ForeignKey(Report, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    part = ForeignKey(SettledPart, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    """What a status 212 says where a document is paid in parts."""
     name = Text()
     body = Bytea(null=True, default=None)
     """The file; null: the invoice's own file."""
@@ -118,7 +138,8 @@ class Flow(Table, db=DB, tablename="einvoicing_flow"):
     known_kind = Check("kind IN ('invoice', 'receipt', 'transactions', 'payments')")
     known_state = Check("state IN ('pending', 'submitted', 'accepted', 'refused')")
     of_one_thing = Check(
-        "(kind IN ('invoice', 'receipt')) = (transmission IS NOT NULL) AND num_nonnulls(transmission, report) = 1"
+        "(kind IN ('invoice', 'receipt')) = (report IS NULL) AND num_nonnulls(transmission, report, part) = 1 "
+        "AND (part IS NULL OR kind = 'receipt')"
     )
     one_of_each = Unique([transmission, kind])
     submitted_under_an_id = Check(

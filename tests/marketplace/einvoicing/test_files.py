@@ -41,7 +41,9 @@ def report_files() -> list[bytes]:
         last_day=dt.date(2026, 11, 10),
     )
     rules = ("unverified", "reverse_charge", "outside_eu", "overseas_exempt")
-    reported = [Reported(document(rule, kind), DAY) for rule in rules for kind in ("invoice", "credit_note")]
+    kinds = {"invoice": 1, "credit_note": -1}
+    documents = [(document(rule, kind), sign) for rule in rules for kind, sign in kinds.items()]
+    reported = [Reported(one, DAY, sign * one["total_minor"]) for one, sign in documents]
     return [write_transactions(head, reported), write_payments(head, reported)]
 
 

@@ -52,13 +52,16 @@ async def open_shop(vat_number: str = FRENCH) -> None:
     await execute("UPDATE partner SET vat_number = $1, vetted_at = signed_up_at, vetted_by = 'x'", vat_number)
 
 
-async def sell(rule: str = "domestic", country: str = "FR", vat_number: str = FRENCH) -> uuid.UUID:
-    """Sell a licence, paid and settled; return the order. The one partner is what it is said to be from then on."""
+async def sell(
+    rule: str = "domestic", country: str = "FR", vat_number: str = FRENCH, *, on_credit: bool = False
+) -> uuid.UUID:
+    """Sell a licence, paid or on credit, and settled; return the order. The one partner is as given from then on."""
     await execute("UPDATE partner SET country = $1, vat_number = $2", country, vat_number)
-    order = await sales.make_order()
+    order = await sales.make_order(on_credit=on_credit)
     await execute("UPDATE purchase_order SET vat_rule = $2 WHERE id = $1", order, rule)
-    await sales.pay_unseen(order)
-    await sales.mirror(order)
+    if not on_credit:
+        await sales.pay_unseen(order)
+        await sales.mirror(order)
     await sales.settle(order)
     return order
 

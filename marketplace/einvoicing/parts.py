@@ -1,0 +1,143 @@
+"""What settles part by part: each payment of an order on credit is said once, by a status 212 of its own or in a report.
+
+A payment that was undone or transferred back is said below zero. An invoice that is cancelled and issued anew has what
+was said of it said back, and the new one says each payment again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import fetch_rows, transaction
+from marketplace.einvoicing.cdar import Party, Receipt, write_receipt
+from marketplace.einvoicing.codes import PAYMENT_RECEIVED
+from marketplace.einvoicing.queries import SQL
+from marketplace.einvoicing.tables import Flow, SettledPart
+from marketplace.purchases.rules import part_of
+from marketplace.web.formats import paris_day
+
+BATCH_SIZE: Final = 200
+CORRECTED: Final = "corrected"
+
+
+class PartToSay(Struct, frozen=True):
+    """A payment of an order on credit that nothing says yet; amounts in cents, `paid_minor` is what is paid after it."""
+
+    invoice: uuid.UUID
+    movement: uuid.UUID
+    settled_at: dt.datetime
+    amount_minor: int
+    paid_minor: int
+    net_minor: int
+    vat_minor: int
+    number: str
+    issued_at: dt.datetime
+    address: str
+    document: bytes
+
+    def vat_of_part(self) -> int:
+        """Return the VAT of it, in cents: with those before and what credit notes give back it adds up to the order's."""
+        total, before = self.net_minor + self.vat_minor, self.paid_minor - self.amount_minor
+        most, less = max(before, self.paid_minor), min(before, self.paid_minor)
+        vat = part_of(self.net_minor, self.vat_minor, total - most, most - less).vat_minor
+        return vat if self.amount_minor > 0 else -vat
+
+
+class PartToSayBack(Struct, frozen=True):
+    """A cancelled invoice with what was said of it, in cents."""
+
+    invoice: uuid.UUID
+    number: str
+    issued_at: dt.datetime
+    address: str
+    document: bytes
+    amount_minor: int
+    vat_minor: int
+
+
+async def queue_part_receipts() -> int:
+    """Write the status 212 of every payment of a deposited document on credit, once each; return how many were written."""
+    written = 0
+    for one in await fetch_rows(PartToSayBack, SQL["list_parts_to_say_back"]):
+        written += await _say(one, CORRECTED, -one.amount_minor, -one.vat_minor, clock.now())
+    while found := await fetch_rows(PartToSay, SQL["list_parts_to_say"], BATCH_SIZE, True, clock.now()):  # noqa: FBT003
+        for part in found:
+            written += await _say(part, str(part.movement), part.amount_minor, part.vat_of_part(), part.settled_at)
+    return written
+
+
+async def _say(
+    one: PartToSay | PartToSayBack, source: str, total_minor: int, vat_minor: int, settled_at: dt.datetime
+) -> int:
+    """Write a part and its file for the outbox, in one transaction; 0 where another process did."""
+    now = clock.now()
+    new = SettledPart(
+        id=uuid.uuid4(),
+        invoice=one.invoice,
+        source=source,
+        total_minor=total_minor,
+        vat_minor=vat_minor,
+        settled_at=settled_at,
+    )
+    once = (SettledPart.invoice, SettledPart.source)
+    async with transaction():
+        if not await SettledPart.insert(new).on_conflict(action="DO NOTHING", target=once).returning(SettledPart.id):
+            return 0
+        name = f"{one.number}-{PAYMENT_RECEIVED}-{source[:8]}"
+        body = write_receipt(_receipt(one, name, total_minor, settled_at), now)
+        await Flow.insert(
+            Flow(
+                id=uuid.uuid4(),
+                kind="receipt",
+                part=new.id,
+                name=f"{name}.xml",
+                body=body,
+                next_at=now,
+                created_at=now,
+            )
+        )
+    return 1
+
+
+def _receipt(one: PartToSay | PartToSayBack, name: str, total_minor: int, settled_at: dt.datetime) -> Receipt:
+    document = msgspec.json.decode(one.document)
+    seller, buyer = document["seller"], document["buyer"]
+    return Receipt(
+        id=name,
+        number=one.number,
+        kind="invoice",
+        issued_on=paris_day(one.issued_at),
+        received_on=paris_day(settled_at),
+        vat_basis_points=document["vat_basis_points"],
+        total_minor=total_minor,
+        currency=document["currency"],
+        seller=Party(seller["name"], seller["siren"]),
+        buyer=Party(buyer["name"], buyer["vat_number"][-9:], one.address),
+    )
+
+
+async def list_parts_to_report(now: dt.datetime) -> list[PartToSay]:
+    """Return the payments that bear VAT, of orders on credit outside the network, that no report has."""
+    return await fetch_rows(PartToSay, SQL["list_parts_to_say"], None, False, now)  # noqa: FBT003
+
+
+async def write_reported(parts: list[PartToSay], report: uuid.UUID) -> None:
+    """Write that a report has these payments, in the transaction that makes it."""
+    for part in parts:
+        await SettledPart.insert(
+            SettledPart(
+                id=uuid.uuid4(),
+                invoice=part.invoice,
+                source=str(part.movement),
+                total_minor=part.amount_minor,
+                vat_minor=part.vat_of_part(),
+                settled_at=part.settled_at,
+                report=report,
+            )
+        )
