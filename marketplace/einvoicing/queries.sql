@@ -27,9 +27,9 @@ CASE
 
 -- fragment: documents
 -- Every invoice and credit note since documents travel: whether it goes to its buyer's platform (a company in France's
--- VAT territory) or into reports, when its money settled (null: not yet, or `in_parts`, on credit), how far both are, and
--- when the books have its VAT. `is_undone`: one of a pair that cancel out, of an order that is said in parts. An invoice
--- issued anew before anything of it was reported settled when its first one did; the pair that cancels it is in no report.
+-- VAT territory) or into reports, when its money settled (null: not yet, or `in_parts`, on credit), how far both are,
+-- and when the books have its VAT. `is_undone`: one of a pair that cancel out, of an order said in parts. An invoice
+-- issued anew before anything of it was said settled when its first one did; the pair that cancels it is in no report.
 SELECT
     invoice.id,
     invoice.number,
