@@ -78,27 +78,11 @@ async def _make(
 ) -> None:
     """Write one report, what it has, and its file for the outbox; joins the caller's transaction."""
     starts_at, ends_at = dt.datetime.combine(first, dt.time(), PARIS), _midnight_after(last)
-    new, parts = [one.id for one in found if isinstance(one, Unreported)], []
+    new = [one.id for one in found if isinstance(one, Unreported)]
+    parts = [one for one in found if isinstance(one, PartToSay)]
     rows = await fetch_rows(OfPeriod, SQL["list_of_period"], kind, starts_at, ends_at, new)
     if kind == "payments":
-        parts = [one for one in found if isinstance(one, PartToSay)]
-        rows += await fetch_rows(
-            OfPeriod,
-            """SELECT
-               part.invoice AS id,
-               invoice.document,
-               invoice.issued_at,
-               part.settled_at,
-               part.total_minor - part.vat_minor AS net_minor,
-               part.vat_minor
-           FROM settled_part AS part
-           JOIN invoice ON invoice.id = part.invoice
-           WHERE part.report IS NOT NULL AND part.settled_at >= $1 AND part.settled_at < $2
-           ORDER BY part.settled_at, part.id""",
-            starts_at,
-            ends_at,
-        )
-        rows += [_of_period(part) for part in parts]
+        rows += [*await _list_parts_of_period(starts_at, ends_at), *map(_of_period, parts)]
     before = await fetch_scalar(
         int, "SELECT max(sequence) FROM e_report WHERE kind = $1 AND first_day = $2", kind, first
     )
@@ -143,3 +127,17 @@ async def _make(
 def _of_period(part: PartToSay) -> OfPeriod:
     vat = part.vat_of_part()
     return OfPeriod(part.invoice, part.document, part.issued_at, part.settled_at, part.amount_minor - vat, vat)
+
+
+async def _list_parts_of_period(starts_at: dt.datetime, ends_at: dt.datetime) -> list[OfPeriod]:
+    """Return the parts that reports have between two instants, the second excluded."""
+    return await fetch_rows(
+        OfPeriod,
+        """SELECT part.invoice AS id, invoice.document, invoice.issued_at, part.settled_at,
+                  part.total_minor - part.vat_minor AS net_minor, part.vat_minor
+           FROM settled_part AS part JOIN invoice ON invoice.id = part.invoice
+           WHERE part.report IS NOT NULL AND part.settled_at >= $1 AND part.settled_at < $2
+           ORDER BY part.settled_at, part.id""",
+        starts_at,
+        ends_at,
+    )
