@@ -65,14 +65,14 @@ async def queue_part_receipts() -> int:
     """Write the status 212 of every payment of a deposited document on credit, once each; return how many were written."""
     written = 0
     for one in await fetch_rows(PartToSayBack, SQL["list_parts_to_say_back"]):
-        written += await _say(one, CORRECTED, -one.amount_minor, -one.vat_minor, clock.now())
+        written += await _report(one, CORRECTED, -one.amount_minor, -one.vat_minor, clock.now())
     while found := await fetch_rows(PartToSay, SQL["list_parts_to_say"], BATCH_SIZE, True, clock.now()):  # noqa: FBT003
         for part in found:
-            written += await _say(part, str(part.movement), part.amount_minor, part.vat_of_part(), part.settled_at)
+            written += await _report(part, str(part.movement), part.amount_minor, part.vat_of_part(), part.settled_at)
     return written
 
 
-async def _say(
+async def _report(
     one: PartToSay | PartToSayBack, source: str, total_minor: int, vat_minor: int, settled_at: dt.datetime
 ) -> int:
     """Write a part and its file for the outbox, in one transaction; 0 where another process did."""

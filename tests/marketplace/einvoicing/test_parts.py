@@ -52,7 +52,7 @@ async def paid(order: uuid.UUID, clerk: Actor, amount: int) -> int:
     return line
 
 
-async def test_each_payment_is_said_once_and_below_zero_where_it_goes_back() -> None:
+async def test_each_payment_is_reported_once_and_below_zero_where_it_is_returned() -> None:
     ada, _ = await two_clerks()
     async with platform_running() as platform:
         order = await sell(on_credit=True)
@@ -65,33 +65,33 @@ async def test_each_payment_is_said_once_and_below_zero_where_it_goes_back() -> 
         await paid(order, ada, 3_333)
         for _ in range(2):
             await work()
-        said = [(number, "33.33", "20.00")]
-        assert await amounts_reported(platform) == said
+        reported = [(number, "33.33", "20.00")]
+        assert await amounts_reported(platform) == reported
         [month] = await months()
         assert (month.statuses_minor, month.waiting_minor) == (555, 1_445)
         line = await paid(order, ada, 8_667)
         await work()
-        said.append((number, "86.67", "20.00"))
-        assert await amounts_reported(platform) == said
+        reported.append((number, "86.67", "20.00"))
+        assert await amounts_reported(platform) == reported
         [month] = await months()
         assert (month.statuses_minor, month.waiting_minor) == (sales.VAT, 0)
         await undo_matches(line, ada, reason="Another order's.")
         await work()
-        said.append((number, "-86.67", "20.00"))
-        assert await amounts_reported(platform) == said
+        reported.append((number, "-86.67", "20.00"))
+        assert await amounts_reported(platform) == reported
         await settle_line(line, [("order", str(order), 8_667)], ada)
         await request_order_refund(order, "Ada", refund_id=uuid.uuid4(), amount_minor=1_001)
         await work()
-        said.append((number, "86.67", "20.00"))
-        assert await amounts_reported(platform) == said, "a credit note alone moves no money"
+        reported.append((number, "86.67", "20.00"))
+        assert await amounts_reported(platform) == reported, "a credit note alone moves no money"
         await months()
         await paid(order, ada, -1_001)
         await work()
-        said.append((number, "-10.01", "20.00"))
-        assert await amounts_reported(platform) == said
+        reported.append((number, "-10.01", "20.00"))
+        assert await amounts_reported(platform) == reported
         [month] = await months()
         assert (month.statuses_minor, month.waiting_minor) == (month.booked_minor, 0)
-        assert sum(float(amount) for _, amount, _ in said) == pytest.approx(109.99)
+        assert sum(float(amount) for _, amount, _ in reported) == pytest.approx(109.99)
         files = await queries.list_flows(await transmission_of(number))
         assert [file.kind for file in files] == ["invoice"] + ["receipt"] * 5
         assert await whys() == {}
@@ -110,13 +110,13 @@ async def test_an_invoice_issued_anew_has_its_parts_said_back_and_said_again() -
         await mend(await transmission_of(former), ada, reason="Another rate", form_id=uuid.uuid4())
         await work()
         anew = await number_of(order)
-        said = [(former, "20.00", "20.00"), (former, "-20.00", "20.00"), (anew, "20.00", "20.00")]
-        assert sorted(await amounts_reported(platform)) == sorted(said)
+        reported = [(former, "20.00", "20.00"), (former, "-20.00", "20.00"), (anew, "20.00", "20.00")]
+        assert sorted(await amounts_reported(platform)) == sorted(reported)
         [month] = await months()
         assert (month.statuses_minor, month.waiting_minor) == (333, 1_667)
         await paid(order, ada, 10_000)
         await work()
-        assert sorted(await amounts_reported(platform)) == sorted([*said, (anew, "100.00", "20.00")])
+        assert sorted(await amounts_reported(platform)) == sorted([*reported, (anew, "100.00", "20.00")])
         [month] = await months()
         assert (month.statuses_minor, month.waiting_minor) == (sales.VAT, 0)
 
