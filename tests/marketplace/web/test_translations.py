@@ -35,6 +35,7 @@ UNSPOKEN = {
     "compose",
     "backup",
     "stripe_accounts",
+    "addresses",
 }
 """Slices whose refusals are read on a terminal, in English."""
 NOT_SENTENCES = re.compile(r"^[\W\d_]*$")
