@@ -37,7 +37,7 @@ ROWS_A_COPY, ROWS_A_PIECE = 1_000_000, 65_536
 LONGEST_COPY_SECONDS = 4 * 3600
 QUOTE = b"\x02"
 """A sign that no text of ours has: a line is never quoted but for being empty."""
-COPY_SIGNATURE, COPY_HEADER_BYTES = b"PGCOPY\n\xff\r\n\0", 19
+COPY_SIGNATURE, COPY_HEADER_BYTES, COPY_END = b"PGCOPY\n\xff\r\n\0", 19, b"\xff\xff"
 BYTES_A_PIECE = 1 << 22
 
 
@@ -252,19 +252,40 @@ async def copy_out(sql: str, *values: object, sink: Callable[[bytes], Awaitable[
     )
 
 
+async def copy_pieces(table: str, columns: Sequence[str], pieces: AsyncIterator[bytes]) -> None:
+    """COPY what `rows_in_binary` made into `table`, which the open transaction has created: as frozen rows, never vacuumed.
+
+    It waits for each piece, and may outlast the command timeout.
+    """
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield COPY_SIGNATURE + bytes(8)
+        async for piece in pieces:
+            yield piece
+        yield COPY_END
+
+    await _joined().copy_to_table(
+        table, columns=list(columns), source=whole(), format="binary", freeze=True, timeout=LONGEST_COPY_SECONDS
+    )
+
+
 async def _binary(columns: Sequence[NDArray[np.int64] | NDArray[np.bytes_]]) -> AsyncIterator[bytes]:
     """Yield PostgreSQL's binary COPY format."""
-    import numpy as np  # noqa: PLC0415 (only who copies pays for it)
-
-    layout = _layout([column.dtype for column in columns])
     yield COPY_SIGNATURE + bytes(8)
     for start in range(0, len(columns[0]), ROWS_A_PIECE):
-        rows = np.empty(len(columns[0][start : start + ROWS_A_PIECE]), dtype=layout)
-        rows["columns"] = len(columns)
-        for i, column in enumerate(columns):
-            rows[f"length{i}"], rows[f"value{i}"] = column.itemsize, column[start : start + ROWS_A_PIECE]
-        yield rows.tobytes()
-    yield b"\xff\xff"
+        yield rows_in_binary([column[start : start + ROWS_A_PIECE] for column in columns])
+    yield COPY_END
+
+
+def rows_in_binary(columns: Sequence[NDArray[np.int64] | NDArray[np.bytes_]]) -> bytes:
+    """Return rows as PostgreSQL's binary COPY has them between its header and its end; columns as of `copy_columns`."""
+    import numpy as np  # noqa: PLC0415 (only who copies pays for it)
+
+    rows = np.empty(len(columns[0]), dtype=_layout([column.dtype for column in columns]))
+    rows["columns"] = len(columns)
+    for i, column in enumerate(columns):
+        rows[f"length{i}"], rows[f"value{i}"] = column.itemsize, column
+    return rows.tobytes()
 
 
 async def fetch_columns(sql: str, *values: object) -> list[NDArray[np.int64]]:

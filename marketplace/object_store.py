@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 import functools
 import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -171,7 +172,11 @@ async def look() -> None:
 
 def read_range(key: str, start: int, end: int) -> memoryview:
     """Return the bytes of an object from `start` up to, not including, `end`; blocks while it reads them."""
+    path = path_of(key)
     with answering():
+        if path is not None:  # The library would read it in a thread of its own, and this one would wait to be woken.
+            with path.open("rb", buffering=0) as file:
+                return memoryview(os.pread(file.fileno(), end - start, start))
         return memoryview(obstore.get_range(store(), key, start=start, end=end))
 
 

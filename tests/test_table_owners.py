@@ -16,7 +16,7 @@ from tests.support.sql import UNKNOWN, Reference, Text, common_table_expressions
 OTHER_DATABASES = ("marketplace/builds/", "marketplace/embedded/stripe_counterpart/")
 """DuckDB's and SQLite's: their tables are no tables of ours."""
 PICCOLO_WRITES = {"insert", "update", "delete", "get_or_create", "save", "remove"}
-COPY_VERBS = {"copy_in", "copy_columns"}
+COPY_VERBS = {"copy_in", "copy_columns", "copy_pieces"}
 
 
 @cache

@@ -19,8 +19,8 @@ LANGUAGE sql STABLE AS $$
     WHERE share_close.run IS NOT NULL
 $$;
 
--- A close writes into tables of its own, without keys: into `closing_share`, which becomes `closing_share_1` and so on each
--- time that it holds some million lines, to get its key while the next is written. An earlier close's are never there.
+-- A close writes into tables of its own, without keys: each is `closing_share` while it is written, `closing_share_1` and so
+-- on from the end of that transaction, and gets its key while the next is written. An earlier close's are never there.
 CREATE OR REPLACE FUNCTION closing_parts() RETURNS TABLE (name text, number bigint, is_full boolean) LANGUAGE sql STABLE AS $$
     SELECT relname, row_number() OVER (ORDER BY substring(relname FROM '\d+$')::int NULLS LAST), relname <> 'closing_share'
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname ~ '^closing_share(_\d+)?$'
@@ -49,11 +49,20 @@ BEGIN
     PERFORM make_closing_table('closing_share', close, '');
 END $$;
 
--- Puts what is written aside as a full part, and makes the next.
-CREATE OR REPLACE FUNCTION begin_closing_part(close bigint) RETURNS void
+-- Puts what is written aside as a full part.
+CREATE OR REPLACE FUNCTION end_closing_part() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     EXECUTE format('ALTER TABLE closing_share RENAME TO closing_share_%s', (SELECT count(*) FROM closing_parts()));
+END $$;
+
+-- Makes the next part's table, after what an earlier version may have left is put aside.
+CREATE OR REPLACE FUNCTION begin_closing_part(close bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF to_regclass('closing_share') IS NOT NULL THEN
+        PERFORM end_closing_part();
+    END IF;
     PERFORM begin_closing(close);
 END $$;
 
@@ -71,7 +80,7 @@ BEGIN
         SELECT name FROM closing_parts() WHERE (is_full OR also_of_the_last)
             AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass(name) AND contype = 'p')
     LOOP
-        EXECUTE format('ALTER TABLE %I ADD PRIMARY KEY (subscriber)', keyless);
+        EXECUTE format('ALTER TABLE %I ADD PRIMARY KEY (subscriber) WITH (fillfactor = 100)', keyless);
         EXECUTE format('SELECT min(subscriber), max(subscriber) FROM %I', keyless) INTO first, last;
         EXECUTE format('ALTER TABLE %I ADD CONSTRAINT in_range CHECK (subscriber BETWEEN %s AND %s)',
                        keyless, coalesce(first, 0), coalesce(last, 0));

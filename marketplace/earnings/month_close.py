@@ -1,16 +1,18 @@
 """A month's close: shares whose hold is over become the subscribers', once, as one row a person with money.
 
 One transaction begins it: it says which licences it releases, and from then on what is paid back of them is a loss. A
-pass over their manifests follows, line by line in the order of references, a chunk a transaction, so that a process
-killed between two lines goes on where it was. One transaction ends it, with state and books together; until then what was
+pass over their manifests follows, line by line in the order of references, a part a transaction and one COPY, while the
+chunks that come next are computed and the part before gets its key; a process killed on its way goes on with its part. One transaction ends it, with state and books together; until then what was
 written counts for nobody. The keys of its tables make each step happen once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime as dt
 import uuid
+from collections import deque
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,13 +22,14 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.contributions.manifests import LAST_REFERENCE, ManifestReader, open_manifests
 from marketplace.database import (
-    copy_columns,
+    copy_pieces,
     execute,
     execute_long,
     fetch_columns,
     fetch_row,
     fetch_rows,
     fetch_scalar,
+    rows_in_binary,
     transaction,
 )
 from marketplace.earnings.actions import HeldSplit, begin_run, entry_of, record_moving
@@ -40,7 +43,7 @@ from marketplace.ledger.periods import bounds, month_of, next_month
 from marketplace.locks import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,16 +52,24 @@ if TYPE_CHECKING:
 LOCK: Final = "close month"
 LINES_A_CHUNK: Final = 262_144
 CHUNKS_A_PART: Final = 12
-"""How many chunks make a part, which gets its key while the next one is written."""
+"""How many chunks make a part at most, which gets its key while the next ones are written."""
+CHUNKS_AHEAD: Final = 2
+"""How many chunks are computed before they can be written."""
 FIRST_HOLD: Final = """
     SELECT min(hold_until) FROM licence_split JOIN licence ON licence.id = licence_split.licence
     WHERE licence_split.state = 'held'"""
 PROMISES_IN_RANGE: Final = """
     SELECT subscriber, minimum_micro FROM contributor_promise
     WHERE term = $1 AND subscriber BETWEEN $2 AND $3 ORDER BY subscriber"""
-DENSE_LINES: Final = """
-    SELECT min(reference) AS first, max(reference) AS last FROM subscriber WHERE reference >= $1
-    HAVING max(reference) - min(reference) + 1 = count(*)"""
+ALL_LINES: Final = """
+    WITH ends AS (
+        SELECT (SELECT min(reference) FROM subscriber WHERE reference >= $1) AS first,
+               (SELECT max(reference) FROM subscriber WHERE reference >= $1) AS last
+    )
+    SELECT coalesce(first, $1) AS first, coalesce(last, $1) AS last,
+           coalesce(last - first + 1 = (SELECT count(*) FROM subscriber WHERE reference >= $1), false) AS is_dense
+    FROM ends"""
+ADD_KEYS: Final = "SELECT add_closing_keys(also_of_the_last => false)"
 NEXT_LINES: Final = "SELECT reference FROM subscriber WHERE reference >= $1 ORDER BY reference LIMIT $2"
 LAST_CARRY: Final = "SELECT carry_micro FROM share_close WHERE run IS NOT NULL ORDER BY month DESC LIMIT 1"
 THREADS: Final = 2
@@ -67,7 +78,7 @@ TEXT: Final = "Rounding of subscribers' shares to whole cents, back to the opera
 
 
 class CloseRow(Struct, frozen=True):
-    """A close under way, and where its next chunk begins: None once it has passed all lines."""
+    """A close under way, and where its next part begins: None once it has passed all lines."""
 
     id: int
     month: dt.date
@@ -82,11 +93,12 @@ class PassedClose(Struct, frozen=True):
     shares_micro: int
 
 
-class DenseLines(Struct, frozen=True):
-    """The first and last of lines of which no number between is missing, so that none need be fetched."""
+class AllLines(Struct, frozen=True):
+    """The first and last of the lines that are left, and whether no number between is missing: then none need be fetched."""
 
     first: int
     last: int
+    is_dense: bool
 
 
 class ReleaseToClose(NamedTuple):
@@ -108,12 +120,13 @@ class ReleasesTogether(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What the lines of a range of references have earned, in micro-euros, all above zero; and where the next begins."""
+    """What the lines of a range of references have earned, all above zero, and where the next chunk begins."""
 
-    first: int
     next: int | None
-    references: NDArray[np.int64]
-    amounts: NDArray[np.int64]
+    people: int
+    shares_micro: int
+    rows: bytes
+    """Of `closing_share`, as COPY reads them."""
 
 
 async def close_months(*, lines_a_chunk: int = LINES_A_CHUNK, chunks_a_part: int = CHUNKS_A_PART) -> int:
@@ -148,7 +161,6 @@ async def _begin_next() -> CloseRow | None:
         )
         assert begun
         await execute(SQL["begin_close"], begun.id, bounds(month)[1])
-        await execute("SELECT begin_closing($1)", begun.id)
     return begun
 
 
@@ -166,12 +178,15 @@ async def _month_to_close(now: dt.datetime) -> dt.date | None:
 
 
 async def _pass(close: CloseRow, lines_a_chunk: int, chunks_a_part: int) -> None:
-    """Write what each line earns, chunk by chunk from where the close has come to; the next is computed meanwhile."""
+    """Write what each line earns, part by part from where the close has come to; the next chunks are computed meanwhile."""
     if close.next_reference is None:
         return
     splits = await fetch_rows(HeldSplit, SQL["list_splits_of_close"], close.id)
     of_release = {release: list(group) for release, group in groupby(splits, lambda split: split.release)}
-    manifests = await open_manifests(list(of_release))
+    manifests, all_lines = await asyncio.gather(
+        open_manifests(list(of_release)), fetch_row(AllLines, ALL_LINES, close.next_reference)
+    )
+    assert all_lines, "an aggregate has a row"
     releases = [
         _ready(ManifestReader(manifest, close.next_reference), manifest.largest_weight, group)
         for manifest, group in zip(manifests, of_release.values(), strict=True)
@@ -180,23 +195,30 @@ async def _pass(close: CloseRow, lines_a_chunk: int, chunks_a_part: int) -> None
         ReleasesTogether(releases[these], table)
         for these, table in looked_up_together([release.digits for release in releases])
     ]
-    dense = await fetch_row(DenseLines, DENSE_LINES, close.next_reference)
-    chunk: Chunk | None = await _compute(together, close.next_reference, lines_a_chunk, dense)
-    written, keys = 0, None
-    while chunk is not None:
-        ahead = asyncio.create_task(_compute(together, chunk.next, lines_a_chunk, dense))
-        try:
-            await _write(close.id, chunk, begins_a_part=written == chunks_a_part)
-            if written == chunks_a_part:
-                if keys is not None:
-                    await keys
-                keys = asyncio.create_task(execute_long("SELECT add_closing_keys(also_of_the_last => false)"))
-                written = 0
-            written, chunk = written + 1, await ahead
-        finally:
-            ahead.cancel()
-    if keys is not None:
-        await keys
+    first: int | None = close.next_reference
+    chunks = _ChunksAhead(
+        close.next_reference, lambda begin: _compute(close.id, together, begin, lines_a_chunk, all_lines)
+    )
+    keys = None
+    try:
+        while first is not None:
+            # Thirds of what is left towards the end, so that the last key, which nothing hides, is of a few lines.
+            left = -(-(all_lines.last + 1 - first) // lines_a_chunk)
+            first = await _write_part(close.id, first, chunks, max(1, min(chunks_a_part, left // 3)))
+            keys = asyncio.create_task(_add_keys(after=keys))
+        if keys is not None:
+            await keys
+    finally:
+        await chunks.cancel()
+        if keys is not None:
+            keys.cancel()
+
+
+async def _add_keys(after: asyncio.Task[None] | None) -> None:
+    """Give full parts their keys, once those before them have theirs."""
+    if after is not None:
+        await after
+    await execute_long(ADD_KEYS)
 
 
 def _ready(reader: ManifestReader, largest_weight: int, splits: Sequence[HeldSplit]) -> ReleaseToClose:
@@ -205,13 +227,44 @@ def _ready(reader: ManifestReader, largest_weight: int, splits: Sequence[HeldSpl
     return ReleaseToClose(splits[0].release, reader, shares, shares.by_weight_alone(), terms)
 
 
+class _ChunksAhead:
+    """The chunks of a pass, one after the other, of which the next few are computed before they are asked for."""
+
+    def __init__(self, first: int, compute: Callable[[int], Awaitable[Chunk]]) -> None:
+        """Begin to compute; outside any transaction, which those tasks must not join."""
+        self._compute, self._context = compute, contextvars.copy_context()
+        self._tasks: deque[asyncio.Task[Chunk | None]] = deque([asyncio.ensure_future(self._from(first))])
+        while len(self._tasks) < CHUNKS_AHEAD:
+            self._begin_next()
+
+    async def next_chunk(self) -> Chunk | None:
+        """Return the next chunk, or None after the last."""
+        self._begin_next()
+        return await self._tasks.popleft()
+
+    async def cancel(self) -> None:
+        """End what is being computed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin_next(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._after(self._tasks[-1]), context=self._context)
+        self._tasks.append(task)
+
+    async def _after(self, before: asyncio.Task[Chunk | None]) -> Chunk | None:
+        chunk = await before
+        return None if chunk is None else await self._from(chunk.next)
+
+    async def _from(self, first: int | None) -> Chunk | None:
+        return None if first is None else await self._compute(first)
+
+
 async def _compute(
-    together: Sequence[ReleasesTogether], first: int | None, lines_a_chunk: int, dense: DenseLines | None
-) -> Chunk | None:
-    """Return what the next lines from this reference on have earned; None after the last."""
-    if first is None:
-        return None
-    lines, following = await _lines_from(first, lines_a_chunk, dense)
+    close: int, together: Sequence[ReleasesTogether], first: int, lines_a_chunk: int, all_lines: AllLines
+) -> Chunk:
+    """Return what the next lines from this reference on have earned."""
+    lines, following = await _lines_from(first, lines_a_chunk, all_lines)
     last = LAST_REFERENCE if following is None else following - 1
     promises: dict[object, Amounts] = {}
     for term in set[uuid.UUID]().union(*(release.terms for these in together for release in these.releases)):
@@ -220,19 +273,27 @@ async def _compute(
             promises[term] = columns[0], columns[1]
     parts = [together[number::THREADS] for number in range(THREADS)]
     earned = await asyncio.gather(*(asyncio.to_thread(_earned, part, lines, last, promises) for part in parts))
+    return await asyncio.to_thread(_chunk, close, following, lines, earned)
+
+
+def _chunk(close: int, following: int | None, lines: NDArray[np.int64], earned: Sequence[NDArray[np.int64]]) -> Chunk:
+    """Return what lines have earned of all parts together, as rows."""
     amounts = earned[0]
     for part in earned[1:]:  # in place: a sum over them all would first put them together
         amounts += part
     has_some = amounts > 0
-    return Chunk(first, following, lines[has_some], amounts[has_some])
+    if not has_some.all():
+        lines, amounts = lines[has_some], amounts[has_some]
+    rows = rows_in_binary([np.broadcast_to(np.int64(close), len(lines)), lines, amounts])
+    return Chunk(following, len(lines), int(amounts.sum()), rows)
 
 
-async def _lines_from(first: int, most: int, dense: DenseLines | None) -> tuple[NDArray[np.int64], int | None]:
+async def _lines_from(first: int, most: int, all_lines: AllLines) -> tuple[NDArray[np.int64], int | None]:
     """Return the next lines from a reference on, ascending, and where those after them begin: None after the last."""
-    if dense is not None:
-        begin = max(first, dense.first)
-        end = min(begin + most, dense.last + 1)
-        return np.arange(begin, end, dtype=np.int64), end if end <= dense.last else None
+    if all_lines.is_dense:
+        begin = max(first, all_lines.first)
+        end = min(begin + most, all_lines.last + 1)
+        return np.arange(begin, end, dtype=np.int64), end if end <= all_lines.last else None
     columns = await fetch_columns(NEXT_LINES, first, most)
     if not columns:
         return np.zeros(0, np.int64), None
@@ -277,8 +338,11 @@ def _weights(
     return weights
 
 
-async def _write(close: int, chunk: Chunk, *, begins_a_part: bool) -> None:
-    """Write a chunk and where the next begins, as one; refuse where another worker has come further."""
+async def _write_part(close: int, first: int, chunks: _ChunksAhead, most: int) -> int | None:
+    """Write the next chunks, so many at most, and where those after them begin, as one; return that: None after the last.
+
+    Refuses where another worker has come further.
+    """
     async with transaction():
         # What a crash of the server takes with it is written again; the end, which counts, waits for the disk.
         await execute("SET LOCAL synchronous_commit = off")
@@ -287,25 +351,32 @@ async def _write(close: int, chunk: Chunk, *, begins_a_part: bool) -> None:
             "SELECT id, month, next_reference FROM share_close WHERE id = $1 AND run IS NULL FOR NO KEY UPDATE",
             close,
         )
-        if reached is None or reached.next_reference != chunk.first:
+        if reached is None or reached.next_reference != first:
             raise Conflict("Another worker is closing this month.")
-        people = len(chunk.references)
-        if begins_a_part:
-            await execute("SELECT begin_closing_part($1)", close)
-        columns = {
-            "close": np.full(people, close, np.int64),
-            "subscriber": chunk.references,
-            "payable_micro": chunk.amounts,
-        }
-        await copy_columns("closing_share", columns)
+        people, shares_micro = 0, 0
+        following: int | None = first
+
+        async def rows() -> AsyncIterator[bytes]:
+            nonlocal people, shares_micro, following
+            for _ in range(most):
+                chunk = await chunks.next_chunk()
+                if chunk is None:
+                    return
+                people, shares_micro, following = people + chunk.people, shares_micro + chunk.shares_micro, chunk.next
+                yield chunk.rows
+
+        await execute("SELECT begin_closing_part($1)", close)
+        await copy_pieces("closing_share", ("close", "subscriber", "payable_micro"), rows())
+        await execute("SELECT end_closing_part()")
         await execute(
             """UPDATE share_close
                SET next_reference = $2, people = people + $3, shares_micro = shares_micro + $4 WHERE id = $1""",
             close,
-            chunk.next,
+            following,
             people,
-            int(chunk.amounts.sum()),
+            shares_micro,
         )
+    return following
 
 
 async def _finish(close: int) -> int:

@@ -37,7 +37,7 @@ class ShareRun(Table, db=DB, tablename="share_run"):
 class ShareClose(Table, db=DB, tablename="share_close"):
     """One month's close: the pass that makes held shares the subscribers', once for all licences whose hold has ended.
 
-    The pass goes through the lines by reference, a chunk a transaction; what it has written counts once `run` is there.
+    The pass goes through the lines by reference, a part a transaction; what it has written counts once `run` is there.
     """
 
     personal_data = NOBODYS
@@ -46,7 +46,7 @@ class ShareClose(Table, db=DB, tablename="share_close"):
     """Its first day in Paris."""
     begun_at = Timestamptz()
     next_reference = BigInt(null=True, default=0)
-    """Where the next chunk begins: the lowest reference that the pass has not reached; null once it has passed all."""
+    """Where the next part begins: the lowest reference that the pass has not reached; null once it has passed all."""
     people = BigInt(default=0)
     """How many people have earned something so far, …"""
     shares_micro = BigInt(default=0)
