@@ -1,4 +1,4 @@
-"""What winners owe: ordered once a sale, charged to the saved method off session, else paid on Stripe's page.
+"""What winners owe: ordered once a sale, charged to the saved method, or owed on invoice, else paid on Stripe's page.
 
 A sale's row is locked while it is ordered, so that a winner who clicks and the job that charges never make two orders of
 one award. An order that came to nothing lapses, and the winner may ask for another until the time to pay is over.
@@ -17,6 +17,7 @@ from marketplace import clock
 from marketplace.auction_kinds.rules import award_document
 from marketplace.auctions.queries import SQL
 from marketplace.auctions.tables import AuctionSale
+from marketplace.credit.queries import find_due
 from marketplace.database import execute, fetch_row, fetch_rows, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Expired, NotAllowed, NotFound
@@ -61,7 +62,8 @@ async def pay(
     if actor.partner is None:
         raise NotAllowed("Only a partner pays for what it won.")
     order = await _order(sale, order_id, off_session=False, partner=actor.partner, person=actor.person, words=words)
-    await send_payment_request(order)
+    if await find_due(order) is None:  # What was sold on invoice has no page.
+        await send_payment_request(order)
     return order
 
 

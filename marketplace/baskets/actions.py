@@ -20,7 +20,7 @@ from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid
 from marketplace.locks import lock
 from marketplace.payments.queries import find_saved_method
-from marketplace.purchases.actions import check_second, order_subscribed
+from marketplace.purchases.actions import check_second, order_subscribed, settle_paid
 from marketplace.purchases.invoices import find_billing
 from marketplace.purchases.queries import get_email
 from marketplace.purchases.tables import Order
@@ -74,12 +74,14 @@ async def order(
     basket: uuid.UUID,
     months: int = 0,
     terms: Sequence[str] | None = None,
+    on_credit: bool = False,
 ) -> None:
-    """Order a basket and charge the saved method, a charge a line; the same id orders once.
+    """Order a basket and charge the saved method, a charge a line, or owe each line on credit; the same id orders once.
 
     total_minor: what the partner saw, in cents before VAT; another total today is refused, so that nobody pays what they
     did not see. months: as of `read_lines`. terms: those of the lines that were seen; others today are refused too.
-    Refuses a release that the partner has, and a partner without a saved method or an address for invoices.
+    Refuses a release that the partner has, a partner without an address for invoices, and one without a saved method, or,
+    on credit, what is beyond its limit: all of it, not a line.
     """
     if not releases:
         raise Conflict("Nothing of this basket is on sale.")
@@ -90,7 +92,7 @@ async def order(
             return
         lines = await read_lines(releases, months)
         _check_seen(lines, total_minor, terms)
-        if await find_saved_method(partner) is None:
+        if not on_credit and await find_saved_method(partner) is None:
             raise Conflict("Save a card or bank account first: each release is paid by it.")
         if await find_billing(partner) is None:
             raise Conflict("Write first where your invoices are addressed.")
@@ -104,7 +106,10 @@ async def order(
         for dataset in sorted({line.release.dataset for line in lines}):
             await menu.audit(dataset, clock.now(), partner=partner)
         for release, quote in quotes.items():
-            await order_subscribed(partner, quote, order_id=orders[release], email=email)
+            pay_by = "invoice" if on_credit else "charge"
+            await order_subscribed(partner, quote, order_id=orders[release], email=email, pay_by=pay_by)
+    if on_credit:
+        await settle_paid()
 
 
 def _check_seen(lines: Sequence[Line], total_minor: int, terms: Sequence[str] | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from marketplace.baskets import actions
 from marketplace.catalogue.queries import find_vat, get_listing, list_lengths, list_listed_releases, list_listings_of
+from marketplace.credit.queries import get_available
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, vetted_partner
@@ -27,13 +28,14 @@ LONGEST, DIGITS = 2_000, 18
 
 
 class BasketForm(Struct):
-    """The releases and their licence terms, a comma between, the total that was shown, in cents, and the length chosen."""
+    """The releases and their licence terms, a comma between, the total that was shown, in cents, and the length chosen; how it is paid."""
 
     form_id: uuid.UUID
     releases: str = ""
     terms: str = ""
     total: str = ""
     months: str = ""
+    pay_by: Literal["saved_method", "invoice"] = "saved_method"
 
 
 @get("/basket", guards=[vetted_partner], opt=expect("vetted partner"))
@@ -58,6 +60,7 @@ async def order(
             basket=data.form_id,
             months=_number(data.months),
             terms=data.terms[:LONGEST].split(","),
+            on_credit=data.pay_by == "invoice",
         )
     except Refusal as refusal:
         return again("baskets/basket.html", refusal, **await _shown(request, chosen, "", _number(data.months)))
@@ -96,6 +99,7 @@ async def _shown(request: Asked, chosen: list[uuid.UUID], dataset: str, months: 
         "chosen": {line.release.id for line in lines},
         "method": await find_saved_method(request.user.partner),
         "billing": await find_billing(request.user.partner),
+        "credit": await get_available(request.user.partner),
     }
 
 

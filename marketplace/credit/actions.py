@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -106,6 +106,23 @@ async def grant(partner: uuid.UUID, subject: uuid.UUID, *, number: str, total_mi
     await CreditSale.insert(sale)
     postings = [(chart.ON_CREDIT, chart.PARTNERS, total_minor)]
     await record("credit_granted", subject, at=now, text=number, postings=postings)
+
+
+class Sold(Protocol):
+    """What is sold: an order."""
+
+    id: Any
+    number: Any
+    total_minor: Any
+
+
+async def grant_within(partner: uuid.UUID, sold: Sold) -> bool:
+    """Sell on credit as `grant` does where the partner's limit allows it; return whether it did."""
+    try:
+        await grant(partner, sold.id, number=sold.number, total_minor=sold.total_minor)
+    except Conflict:
+        return False
+    return True
 
 
 async def receive(subject: uuid.UUID, amount_minor: int, *, at: dt.datetime) -> None:

@@ -137,6 +137,11 @@ async def get_available(partner: uuid.UUID) -> Available:
     return row
 
 
+async def has_limit(partner: uuid.UUID) -> bool:
+    """Return whether a partner may pay on invoice, be it that its limit is used up."""
+    return (await get_available(partner)).limit_minor > 0
+
+
 async def list_sales(page: int, which: str = "", sort: str = "") -> Paged[SaleRow]:
     """Return a page of what is owed on credit, in an order of SALES_BY; `which` narrows it, see `pages.STATES`."""
     return paged(await _list_sales(None, which, sort, PAGE_SIZE + 1, offset(page)), page)

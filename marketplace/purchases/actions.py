@@ -121,10 +121,7 @@ async def order(
         rules.check_terms(terms, asked.terms)
         await check_quote(quote)
         new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
-        if pay_by == "invoice":
-            await credit.grant(partner, order_id, number=new.number, total_minor=new.total_minor)
-        else:
-            await _request_payment(new, _owed(new, asked, email, words, now), partner, pay_by)
+        await _request_payment(new, _owed(new, asked, email, words, now), partner, pay_by)
     await (settle_paid() if pay_by == "invoice" else send_payment_request(order_id))
     return order_id
 
@@ -132,7 +129,9 @@ async def order(
 async def _request_payment(order: Order, owed: Owed, partner: uuid.UUID, pay_by: str) -> None:
     """Ask for an order's money as its partner wishes, in the transaction that writes it."""
     may_transfer = order.total_minor >= rules.TRANSFER_FROM_MINOR
-    if pay_by == "page":
+    if pay_by == "invoice":
+        await credit.grant(partner, order.id, number=order.number, total_minor=order.total_minor)
+    elif pay_by == "page":
         await payments.request_payment(order.id, **owed, transfer_from=partner if may_transfer else None)
     elif pay_by == "bank_transfer":
         if not may_transfer:
@@ -140,7 +139,7 @@ async def _request_payment(order: Order, owed: Owed, partner: uuid.UUID, pay_by:
             raise Invalid("A bank transfer is for orders of {euros} EUR and more, VAT included.", euros=euros)
         await payments.request_transfer(order.id, partner, **owed)
     else:
-        if await find_saved_method(partner) is None:
+        if pay_by == "saved_method" and await find_saved_method(partner) is None:
             raise Conflict("Your company has no valid saved method; save a card or bank account on the site first.")
         await payments.request_charge(order.id, partner, **owed)
 
@@ -162,7 +161,7 @@ async def order_awarded(
     """Order what an auction awarded, at its price, in the caller's transaction; the same order again is the first one.
 
     document: canonical bytes of the award that set the price, signed in a quote's place. off_session: the saved method
-    is charged, and a hosted page made only where that fails.
+    is charged, or it is sold on invoice to who has none and a limit, and a hosted page made only where neither is done.
     """
     now = clock.now()
     async with transaction():
@@ -184,10 +183,10 @@ async def order_awarded(
         assert awarded, "it was written above"
         new = await _write_order(awarded, order_id, now)
         owed = _owed(new, awarded, email, words, now)
-        if off_session:
-            await payments.request_charge(order_id, partner, **owed)
-        else:  # An award is paid in time or goes to the next: it does not wait weeks for a transfer.
+        if not off_session:  # An award is paid in time or goes to the next: it does not wait weeks for a transfer.
             await payments.request_payment(order_id, **owed)
+        elif await find_saved_method(partner) or not await credit.grant_within(partner, new):
+            await payments.request_charge(order_id, partner, **owed)
     return order_id
 
 
@@ -202,8 +201,10 @@ async def check_second(partner: uuid.UUID, release: uuid.UUID, level: int, reaso
         )
 
 
-async def order_subscribed(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, email: str) -> None:
-    """Order a quote of a subscription and charge the partner's saved method, in the caller's transaction."""
+async def order_subscribed(
+    partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, email: str, pay_by: str = "charge"
+) -> None:
+    """Order a quote of a subscription or basket, charged to the saved method or on invoice, in the caller's transaction."""
     now = clock.now()
     async with transaction():
         await lock("order numbers")
@@ -212,7 +213,7 @@ async def order_subscribed(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uu
         _check_quote(asked, now)
         await check_quote(quote)
         new = await _write_order(asked, order_id, now)
-        await payments.request_charge(order_id, partner, **_owed(new, asked, email, ENGLISH_CHECKOUT, now))
+        await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), partner, pay_by)
 
 
 def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:

@@ -18,6 +18,7 @@ from marketplace.catalogue import menu
 from marketplace.catalogue.queries import find_listed_release, get_listing, is_reserved
 from marketplace.catalogue.tables import Offer
 from marketplace.catalogue.uses import check_use
+from marketplace.credit.queries import has_limit
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound, Refusal
 from marketplace.locks import lock
@@ -66,7 +67,7 @@ class Known(Struct, frozen=True):
 async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscription: uuid.UUID) -> None:
     """Subscribe to the next releases of a dataset, each for today's price of the latest or less; the same id subscribes once.
 
-    Refuses a dataset that is not on sale, a second subscription to it, and a partner without a saved payment method.
+    Refuses a dataset that is not on sale, a second subscription to it, and a partner without a saved method or a limit.
     """
     if releases not in CHOICES:
         raise Invalid("Choose for how many releases.", field="releases")
@@ -87,7 +88,7 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
         )
         if await Subscription.exists().where(is_open):
             raise Conflict("Your company is subscribed to this dataset already.")
-        if await find_saved_method(partner) is None:
+        if await find_saved_method(partner) is None and not await has_limit(partner):
             raise Conflict("Save a card or bank account first: each release is paid by it.")
         await Subscription.insert(
             Subscription(
@@ -187,10 +188,17 @@ async def _order(due: Due) -> int:
         quote, order = uuid.uuid4(), uuid.uuid4()
         await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
         await menu.audit(release.dataset, clock.now(), partner=due.partner)
-        await order_subscribed(due.partner, quote, order_id=order, email=await get_email(due.partner))
+        email, pay_by = await get_email(due.partner), await _way_to_pay(due.partner)
+        await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by)
         await note_credit(due.subscription, order)
         await _note(due, order=order)
     return 1
+
+
+async def _way_to_pay(partner: uuid.UUID) -> str:
+    """Return how a release is paid: by the saved method, or on invoice by who has none and a limit."""
+    is_on_invoice = await find_saved_method(partner) is None and await has_limit(partner)
+    return "invoice" if is_on_invoice else "charge"
 
 
 async def _note(due: Due, *, order: uuid.UUID | None = None, refused: Refusal | None = None) -> None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import find_listed_release, get_listing
+from marketplace.credit.queries import has_limit
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
@@ -89,6 +90,7 @@ async def _offered(code: str, of: uuid.UUID) -> dict[str, Any]:
         "promised_micro": promised_coverage(latest.consenting, latest.population),
         "choices": actions.CHOICES,
         "method": await find_saved_method(of),
+        "has_limit": await has_limit(of),
     }
 
 

@@ -188,4 +188,8 @@ LEFT JOIN stripe_command
     AND stripe_command.verb = 'refund'
     AND stripe_command.subject = service_credit.purchase_order
     AND stripe_command.amount_minor = service_credit.refund_minor
-WHERE (service_credit.asked_at IS NULL) <> (stripe_command.id IS NULL);
+LEFT JOIN order_return AS on_credit
+    ON on_credit.id = service_credit.id
+    AND on_credit.purchase_order = service_credit.purchase_order
+    AND on_credit.total_minor = service_credit.refund_minor
+WHERE (service_credit.asked_at IS NULL) <> (coalesce(stripe_command.id, on_credit.id) IS NULL);

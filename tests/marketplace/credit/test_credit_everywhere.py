@@ -1,0 +1,124 @@
+"""Baskets, subscriptions and awards on invoice: each counts in the one limit, and is reminded of and closed like any other."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import html5lib
+
+from marketplace import clock
+from marketplace.auctions import award as ending
+from marketplace.auctions import charge
+from marketplace.baskets import actions as baskets
+from marketplace.credit.actions import remind_debtors
+from marketplace.credit.queries import get_available
+from marketplace.database import execute
+from marketplace.identity.actors import Actor
+from marketplace.ledger import chart
+from marketplace.ledger.queries import balance
+from marketplace.purchases.actions import settle_paid
+from marketplace.purchases.disputes import follow_disputes
+from marketplace.purchases.invoices import change_billing
+from marketplace.subscriptions.actions import deliver
+from tests.marketplace.auctions.test_money import announced, bid, end
+from tests.marketplace.credit.test_credit import with_limit
+from tests.marketplace.identity.site import Browser, make_staff, text_of
+from tests.marketplace.payments.test_off_session import save
+from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, seal_release
+from tests.support.reads import fetch, fetch_value
+
+DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
+ADDRESS = {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon", "reference": ""}
+
+
+async def clerks(partner: uuid.UUID, limit: int) -> None:
+    """Let two people grant a limit."""
+    await with_limit(partner, limit, await make_staff("Ada"), await make_staff("Bob"))
+
+
+async def owed() -> list[int]:
+    """Return what each order on credit owes, the first first."""
+    rows = await fetch("SELECT total_minor - paid_minor AS minor FROM credit_sale ORDER BY granted_at, number")
+    return [row["minor"] for row in rows]
+
+
+async def test_a_basket_and_a_subscription_count_in_the_limit_and_are_closed_when_late(stripe: Any) -> None:
+    del stripe
+    end_ = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 10 * DAY
+    first = await open_shop(period=(end_ - WEEK, end_))
+    await execute("UPDATE dataset SET budget_micro = 90000000")
+    releases = [first, await seal_release(period=(end_ - 2 * WEEK, end_ - WEEK))]
+    partner = await make_buyer()
+    await change_billing_of(partner)
+    lines = await baskets.read_lines(releases)
+    total = sum(line.amount_minor for line in lines)
+    form = {
+        "releases": ",".join(str(line.release.id) for line in lines),
+        "terms": ",".join(line.terms for line in lines),
+        "total": str(total),
+        "pay_by": "invoice",
+    }
+    path = "/en/basket?dataset=lyon" + "".join(f"&release={release}" for release in releases)
+    async with Browser() as buyer:
+        await buyer.sign_in("atelier@partner.example")
+        refused = await buyer.submit("/en/basket/orders", form)
+        assert (refused.status_code, "does not pay on invoice" in text_of(refused)) == (409, True)
+        await clerks(partner, total)
+        refused = await buyer.submit("/en/basket/orders", form)
+        assert "beyond what is left" in text_of(refused), "VAT is beyond the limit"
+        assert await owed() == [], "not a line of it is ordered"
+        await clerks(partner, 100_000_000)
+        shown = await buyer.get(path)
+        html5lib.HTMLParser(strict=True).parse(shown.text)
+        assert "is left of your limit" in text_of(shown)
+        for _ in range(2):
+            ordered = await buyer.submit("/en/basket/orders", form, form_id="00000000-0000-4000-8000-000000000003")
+            assert ordered.headers["location"] == "/en/orders"
+        assert len(await owed()) == 2
+        assert await fetch_value("SELECT count(*) FROM licence") == 2, "the data is there at once"
+
+        await buyer.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"})
+        await seal_release(rows=201, period=(end_, end_ + WEEK))
+        assert await deliver() == 1
+        await jobs()
+        assert len(await owed()) == 3
+        assert sum(await owed()) == await balance(chart.ON_CREDIT) == (await get_available(partner)).owed_minor
+        assert not await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'charge'")
+        with clock.shifted(52 * DAY):
+            await seal_release(rows=202, period=(end_ + WEEK, end_ + WEEK + DAY))
+            assert await deliver() == 0, "nothing more on invoice while one is overdue"
+            [subscription] = await fetch("SELECT id FROM subscription")
+            await buyer.sign_in("atelier@partner.example")
+            assert "overdue" in text_of(await buyer.get(f"/en/subscriptions/{subscription['id']}"))
+            assert await remind_debtors() == 3
+            await follow_disputes()
+            closed = await fetch_value("SELECT count(*) FROM entitlement WHERE suspended_at IS NOT NULL")
+            assert closed == 3, "a basket's and a subscription's data are closed like any other"
+
+
+async def change_billing_of(partner: uuid.UUID) -> None:
+    """Write where a partner's invoices are addressed."""
+    await change_billing(partner, **ADDRESS)
+
+
+async def test_an_award_is_owed_on_invoice_by_who_has_a_limit_and_no_method(stripe: Any) -> None:
+    release = await open_shop()
+    ann = await make_buyer("atelier")
+    await clerks(ann, 40_000)
+    await save(stripe, ann, token="tok_visa")
+    auction = await announced(release)
+    await bid(ann, auction, 70_000)
+    await end(auction)
+    await execute("UPDATE saved_method SET ends_on = '2020-01-01'")
+    assert await charge.charge_sales() == 1
+    await settle_paid()
+    [total] = await owed()
+    assert (await get_available(ann)).owed_minor == total
+    sale = await fetch_value("SELECT id FROM auction_sale")
+    winner = Actor(name="Ann", partner=ann, vetted=True)
+    assert await charge.pay(winner, sale, order_id=uuid.uuid4()) == sale, "a click asks Stripe for nothing"
+    await ending.settle_sales()
+    assert await fetch_value("SELECT state FROM auction_sale") == "paid"
+    assert await balance(chart.ON_CREDIT) == total
