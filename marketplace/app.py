@@ -80,6 +80,7 @@ from marketplace.interest import pages as interest_pages
 from marketplace.interest.actions import write_counts
 from marketplace.legal import pages as legal_pages
 from marketplace.links import pages as links_pages
+from marketplace.links.file_pages import WholeFiles
 from marketplace.mail import pages as mail_pages
 from marketplace.map_layers import pages as map_layers_pages
 from marketplace.metadata import api as metadata_api
@@ -363,7 +364,7 @@ def routed(*, manages_pool: bool, further_routes: Sequence[Any] = ()) -> Litesta
 
 def guarded(app: Litestar, *, access_log: bool = False) -> ASGIApp:
     """Return the application behind what every request passes: limits, deadlines, who asks, languages and headers."""
-    around = Languages(Limits(Deadlines(Identify(NoteRequests(app)))), MACHINE_PATHS)
+    around = Languages(Limits(Deadlines(WholeFiles(Identify(NoteRequests(app))))), MACHINE_PATHS)
     return Requests(SecurityHeaders(around, FAILED), access_log=access_log)
 
 

@@ -7,6 +7,7 @@ asked twice a second whether it may still be, and the connection ends where it m
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar.response import Response, Stream
@@ -45,7 +46,7 @@ async def answer(
     """
     path = object_store.path_of(file.key)
     if path and ZERO_COPY in (request.scope.get("extensions") or {}):
-        return SentFile(path, part, record, check, **named)
+        return SentFile(Sent(path, part, record, check), **named)
     await record()
     return Stream(actions.read(file, part, check), **named)
 
@@ -53,27 +54,34 @@ async def answer(
 class SentFile(Response[bytes]):
     """An answer whose bytes the kernel copies from a file."""
 
-    def __init__(
-        self,
-        path: Path,
-        part: Part,
-        record: Callable[[], Coroutine[Any, Any, None]],
-        check: Callable[[], Awaitable[object]],
-        **named: Any,  # noqa: ANN401 (a response's own)
-    ) -> None:
+    def __init__(self, sent: Sent, **named: Any) -> None:  # noqa: ANN401 (a response's own)
         """Remember what is sent."""
         super().__init__(b"", **named)
-        self.path, self.part, self.record, self.check = path, part, record, check
+        self.sent = sent
 
     def to_asgi_response(self, *given: Any, **named: Any) -> ASGIResponse:  # noqa: ANN401 (as the framework calls it)
         """Return the answer as an ASGI application."""
-        return _Sending(super().to_asgi_response(*given, **named), self)  # type: ignore[return-value]  # called, and nothing else
+        return Sending(super().to_asgi_response(*given, **named), self.sent)  # type: ignore[return-value]  # called, and nothing else
 
 
-class _Sending:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is sent of a file.
+
+    record: records the download, refusing it where it may not be made. check: refuses a file that may not be read any more.
+    """
+
+    path: Path
+    part: Part
+    record: Callable[[], Coroutine[Any, Any, None]]
+    check: Callable[[], Awaitable[object]]
+
+
+class Sending:
     """One answer while it is sent."""
 
-    def __init__(self, begun: ASGIResponse, sent: SentFile) -> None:
+    def __init__(self, begun: ASGIResponse, sent: Sent) -> None:
+        """Remember the answer's head, and what is sent."""
         self.begun, self.sent = begun, sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
+from litestar.response.base import ASGIResponse
 
 from marketplace.delivery import actions, file_pages, rules
 from marketplace.delivery.formats.registry import FORMATS
@@ -16,7 +17,10 @@ from marketplace.identity.guards import expect, partner
 from marketplace.web.i18n import gettext
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
+    from pathlib import Path
+
+    from litestar.types import ASGIApp
 
 Asked = Request[Actor, Any, Any]
 Format = Annotated[str, QueryParameter(name="format", max_length=20, schema_extra={"enum": list(FORMATS)})]
@@ -49,7 +53,7 @@ async def deliver(
 
     check: refuses once the file may not be read any more; asked every second while it is sent, and then nothing more is.
     """
-    headers = {"ETag": file.tag, "Last-Modified": file.modified, "Accept-Ranges": "bytes"}
+    headers = _headers(file)
     if rules.is_known(request.headers.get("if-none-match", ""), file.tag):
         return Response(None, status_code=304, headers=headers)
     whole, status = rules.Part(0, file.byte_count), 200
@@ -62,23 +66,56 @@ async def deliver(
         headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{file.byte_count}"
         status = 206
     sent = part or whole
-    headers["Content-Length"] = str(sent.end - sent.start)
-    headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
-    if file.sha256:
-        headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
+    headers |= _headers_of_content(file, sent)
     if request.method == "HEAD":
         return Response(b"", headers=headers, media_type=file.media_type)
 
     async def record() -> None:
         await actions.record_download(file, is_part=part is not None)
 
+    named = {"status_code": status, "headers": headers, "media_type": file.media_type}
+    return await file_pages.answer(request, file, sent, record=record, check=_all(file, check), **named)
+
+
+def whole(
+    file: actions.Download, path: Path, check: Callable[[], Awaitable[object]], headers: dict[str, str]
+) -> ASGIApp:
+    """Return what answers with a whole file as `deliver` does, without the framework; headers: further ones. See `file_pages`."""
+    part = rules.Part(0, file.byte_count)
+    headers = _headers(file) | _headers_of_content(file, part) | headers
+
+    async def record() -> None:
+        await actions.record_download(file, is_part=False)
+
+    begun = ASGIResponse(headers=headers, media_type=file.media_type)
+    return file_pages.Sending(begun, file_pages.Sent(path, part, record, _all(file, check)))
+
+
+def _headers(file: actions.Download) -> dict[str, str]:
+    return {"ETag": file.tag, "Last-Modified": file.modified, "Accept-Ranges": "bytes"}
+
+
+def _headers_of_content(file: actions.Download, sent: rules.Part) -> dict[str, str]:
+    headers = {
+        "Content-Length": str(sent.end - sent.start),
+        "Content-Disposition": f'attachment; filename="{file.name}"',
+    }
+    if file.sha256:
+        headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
+    return headers
+
+
+def _all(
+    file: actions.Download, check: Callable[[], Awaitable[object]] | None
+) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Return what refuses a file once it may not be read any more, by its entitlement or by `check`."""
+
     async def check_all() -> None:
         await actions.check_still_valid(file.entitlement)
         if check:
             await check()
 
-    named = {"status_code": status, "headers": headers, "media_type": file.media_type}
-    return await file_pages.answer(request, file, sent, record=record, check=check_all, **named)
+    return check_all
 
 
 def _unsatisfiable(byte_count: int) -> Response[Any]:

@@ -6,6 +6,7 @@ Source: RFC 9110, sections 8.8.3 (entity tags), 13.1 (preconditions) and 14 (ran
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from dataclasses import dataclass
 from email.utils import format_datetime
@@ -18,6 +19,8 @@ from marketplace.local_time import local_days
 
 PARTS_ARE_ONE_DOWNLOAD_FOR: Final = dt.timedelta(days=1)
 LONGEST_NUMBER: Final = 18
+FILES_KEPT: Final = 1024
+"""Of how many files the name and the date are kept in memory, which follow from what never changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def check_is_valid(entitlement: Validity, now: dt.datetime) -> None:
         raise Expired("This licence has ended; its data can no longer be downloaded.")
 
 
+@functools.lru_cache(FILES_KEPT)
 def file_name(
     dataset: str,
     period_from: dt.datetime,
@@ -82,6 +86,7 @@ def entity_tag(cells_sha256: str, file_format: str) -> str:
     return f'"{cells_sha256}"' if file_format == "parquet" else f'"{cells_sha256}.{file_format}"'
 
 
+@functools.lru_cache(FILES_KEPT)
 def http_date(instant: dt.datetime) -> str:
     """Write an instant as HTTP does, to the second."""
     return format_datetime(instant.astimezone(dt.UTC).replace(microsecond=0), usegmt=True)

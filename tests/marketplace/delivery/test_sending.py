@@ -16,6 +16,7 @@ from marketplace.delivery import actions as delivery
 from marketplace.errors import Expired
 from marketplace.identity.actors import Actor
 from marketplace.links.actions import make_link, signed
+from marketplace.links.file_pages import ROUTE
 from marketplace.links.queries import list_links
 from tests.marketplace.delivery.test_downloads import Customer, customers, downloads
 from tests.support.clients import site
@@ -36,6 +37,11 @@ async def path_of_link(customer: Customer) -> str:
     links = await list_links(customer.partner, customer.entitlement, clock.now())
     [row] = [row for row in links if row.id == link]
     return f"/files/{link}/cells.parquet?sig={signed(link, customer.entitlement, row.ends_at)}"
+
+
+def _lasting(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers of an answer that are the same in the next one."""
+    return {name: value for name, value in answer.headers.items() if name not in {"x-request-id", "date"}}
 
 
 def grow(customer: Customer) -> None:
@@ -72,6 +78,25 @@ async def test_the_kernel_sends_the_sealed_bytes_and_they_are_recorded(stripe: A
                 assert (part.status_code, part.content) == (206, sealed[wanted])
             assert (await program.head(path)).headers["content-length"] == str(len(sealed))
             assert len(await downloads()) == 2, "parts of a file that was downloaded"
+    assert stripe
+
+
+async def test_a_whole_file_comes_alike_before_and_through_the_framework(stripe: Any) -> None:
+    async for customer in customers(20_000):
+        path = await path_of_link(customer)
+        altered, nowhere = path[:-1] + ("A" if path[-1] != "A" else "B"), path.replace("cells.parquet", "cells.exe")
+        async with site() as address, httpx.AsyncClient(base_url=address) as program:
+            for asked, status in ((path, 200), (altered, 404), (nowhere, 404), (path.replace("-", "", 1), 200)):
+                before = await program.get(asked)
+                through = await program.get(asked, headers={"cookie": "a=b"})
+                assert (before.status_code, through.status_code) == (status, status)
+                if status == 200:
+                    assert before.content == through.content
+                    assert _lasting(before) == _lasting(through)
+            await execute("UPDATE personal_link SET revoked_at = now()")
+            assert (await program.get(path)).status_code == 410
+        assert ROUTE == "/files/{link}/{name}", "what the framework calls it"
+        assert len(await downloads()) == 4
     assert stripe
 
 
