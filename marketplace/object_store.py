@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore, RetryConfig
 
 PRIVATE = "private/"
+PATHS_KEPT = 4096
 PIECE_BYTES = 8 << 20
 """Of a download: what is in memory at once."""
 EDITIONS_KEY = "editions.key"
@@ -128,14 +129,13 @@ async def get_range(key: str, start: int, end: int) -> bytes:
 
 def path_of(key: str) -> Path | None:
     """Return the file that an object is where the store is a folder of this machine, or None."""
-    folder = _folder_of(settings().objects)
-    return folder / key if folder else None
+    return _path_of(settings().objects, key)
 
 
-@functools.cache
-def _folder_of(url: str) -> Path | None:
+@functools.lru_cache(PATHS_KEPT)
+def _path_of(url: str, key: str) -> Path | None:
     address = urlsplit(url)
-    return Path(unquote(address.path)) if address.scheme == "file" else None
+    return Path(unquote(address.path)) / key if address.scheme == "file" else None
 
 
 async def download(key: str, path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import functools
 import hmac
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DAYS: Final = (7, 30, 90, 365)
 """For how long a link may be made; the licence's end comes first."""
+SIGNATURES_KEPT: Final = 1024
 MOST_LINKS: Final = 20
 """Open at once, of one entitlement."""
 USED_AGAIN: Final = dt.timedelta(minutes=1)
@@ -27,6 +29,7 @@ CROISSANT: Final = "croissant.json"
 CONTRACT: Final = "contract.odcs.yaml"
 
 
+@functools.lru_cache(SIGNATURES_KEPT)
 def signature(secret: str, link: uuid.UUID, entitlement: uuid.UUID, ends_at: dt.datetime) -> str:
     """Return a link's signature: who has the database but not the site's secret cannot make it."""
     stated = f"personal link {link} {entitlement} {ends_at.astimezone(dt.UTC).isoformat()}"

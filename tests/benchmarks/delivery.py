@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROWS, ZONES = 2_000_000, 100
-ROUNDS = 60
+ROUNDS = 300
 SERVER = """
 import uvicorn
 from marketplace.app import create_app
