@@ -66,7 +66,7 @@ async def _opened(scope: Any) -> ASGIApp | None:  # noqa: ANN401 (a request's)
         link = uuid.UUID(named)
         signed = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("sig", "")
         file = await delivery.open_entitled(await actions.open_link(link, signed), file_format)
-    except Exception:  # noqa: BLE001 (whatever it is, the framework meets it again, and answers)
+    except Exception:  # noqa: BLE001 (the framework meets it again, and answers)
         return None
     path = object_store.path_of(file.key)
     if path is None:
