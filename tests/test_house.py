@@ -50,7 +50,6 @@ PURE = {
         "scipy",
         "pyarrow",
         "opendp",
-        "dp_accounting",
         "h3",
         "rfc8785",
         "cryptography",

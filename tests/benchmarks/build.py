@@ -129,7 +129,6 @@ def released(folder: Path, engine: str) -> dict[str, float]:
 
     Libraries load before the clock starts, as they do for R and for the peers.
     """
-    import dp_accounting  # noqa: F401 (a build loads it when it first asks what a loss composes to)
     import pyarrow.parquet as pq
 
     from marketplace.builds.aggregation import Aggregation
