@@ -1,4 +1,4 @@
-"""Programs beside Python that some tests need: Chromium, hledger, and Java for Spark; found, or installed as root.
+"""Programs beside Python that some tests need: Chromium, Firefox, hledger, and Java for Spark; found, or installed as root.
 
 In CI a missing one is an error; elsewhere a test that lacks its program skips and says so.
 """
@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-PACKAGES = {"chromium": "chromium", "hledger": "hledger", "java": "default-jre-headless"}
+FIREFOX = ("firefox-esr", "firefox")
+PACKAGES = {"chromium": "chromium", "firefox": "firefox-esr", "hledger": "hledger", "java": "default-jre-headless"}
 
 
 def find_chromium() -> str | None:
@@ -20,6 +21,11 @@ def find_chromium() -> str | None:
     if found := next((path for name in CHROMIUM if (path := shutil.which(name))), None):
         return found
     return "" if _playwright_browser() else None
+
+
+def find_firefox() -> str | None:
+    """Return a Firefox's path; None when there is none."""
+    return next((path for name in FIREFOX if (path := shutil.which(name))), None)
 
 
 def install_missing() -> None:
@@ -39,7 +45,8 @@ def install_missing() -> None:
 
 
 def _missing() -> list[str]:
-    return [name for name in PACKAGES if (find_chromium() is None if name == "chromium" else not shutil.which(name))]
+    found = {"chromium": find_chromium, "firefox": find_firefox}
+    return [name for name in PACKAGES if (found[name]() is None if name in found else not shutil.which(name))]
 
 
 def _playwright_browser() -> bool:

@@ -172,7 +172,7 @@ SUBSCRIBER: Final = Tour(
             ),
         ),
         _stop(
-            "/my-data/map",
+            "/my-data#map",
             ("Votre propre carte", "Your own map"),
             (
                 "Vos propres événements, préparés pour vous seule et effacés dix minutes après.",

@@ -1,0 +1,80 @@
+"""The main journeys once more in Firefox: buying from first visit to file, what it earned, what finance sees, axe clean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.test_clicks import list_small_city
+from tests.programs import find_firefox
+from tests.support.browsing import AXE, INSPECT
+from tests.support.firefox import Fox, firefox_at
+from tests.support.market import PASSWORD, people, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.market import Market
+
+
+async def look(fox: Fox) -> None:
+    """Look at the page on a desk, then in French on a phone: axe finds nothing, and nothing scrolls sideways."""
+    here = await fox.run("() => location.pathname + location.search")
+    for path, width in ((here, 1280), (here.replace("/en", "/fr", 1), 390)):
+        await fox.resize(width, 900)
+        await fox.go(path)
+        await fox.run(f"() => {{ {AXE}; }}")
+        violations, (wide, room) = await fox.run(INSPECT)
+        assert not violations, f"{path}: {violations}"
+        assert wide <= room, f"{path} scrolls sideways: {wide} px in {room} px"
+    await fox.resize(1280, 900)
+    await fox.go(here)
+
+
+async def sign_in(fox: Fox, email: str) -> None:
+    """Sign in on the page."""
+    await fox.go("/en/sign-in")
+    await fox.fill(Email=email, Password=PASSWORD)
+    await fox.click("Sign in")
+
+
+async def buys(fox: Fox, market: Market) -> None:
+    """Find a dataset, ask for a quote, pay on Stripe's page, and come back to the files."""
+    await fox.go("/en/catalogue")
+    await look(fox)
+    await fox.click("Presence by district and day — Lyon")
+    await look(fox)
+    await fox.click("Ask for a quote")
+    await look(fox)
+    await fox.fill(Street_and_number="1 rue Longue", City="Lyon")
+    await fox.click("Order and pay")
+    await fox.click("Pay")
+    await fox.read("Download as Parquet")
+    await market.work()
+    await look(fox)
+
+
+async def reconciles(fox: Fox) -> None:
+    """Sign in as finance: everything is matched, and each table can be followed to a posting."""
+    await sign_in(fox, "finance@people.example")
+    await fox.go("/en/finance")
+    await fox.read("To the cent.")
+    await look(fox)
+    await fox.click("Journal")
+    await look(fox)
+
+
+@pytest.mark.deep
+async def test_firefox_buys_and_reconciles(tmp_path: Path) -> None:
+    executable = find_firefox()
+    if executable is None:
+        pytest.skip("no Firefox here: install the package `firefox-esr` to run this test")
+    async with running() as market:
+        await list_small_city(tmp_path / "city")
+        await people(market)
+        async with firefox_at(market.base, executable, tmp_path / "partner") as fox:
+            await sign_in(fox, "partner@people.example")
+            await buys(fox, market)
+        async with firefox_at(market.base, executable, tmp_path / "finance") as fox:
+            await reconciles(fox)

@@ -1,0 +1,95 @@
+"""The demo's guided tours, walked stop by stop with the keyboard alone, by each kind of person.
+
+Each stop is looked at in English, light and wide, in French, dark and on a phone, in forced colours, and as it is printed.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from marketplace.embedded.demo import free_port, port_of, site_running
+from marketplace.settings import settings
+from marketplace.tour.rules import TOURS
+from tests.support.browsing import open_visit
+from tests.support.market import Market, seeded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.browsing import Guest, Visit
+
+FOCUSED: Final = """() => {
+  const on = document.activeElement, style = getComputedStyle(on);
+  return [on.getAttribute('href') ?? on.textContent.trim(), style.outlineStyle !== 'none' || style.boxShadow !== 'none'];
+}"""
+MOST_TABS: Final = 80
+PRINTED: Final = """() => {
+  const shown = box => box.checkVisibility() && box.getClientRects().length > 0;
+  const navigation = [...document.querySelectorAll('.masthead nav, .footer a, .button')].filter(shown).length;
+  return [shown(document.querySelector('main h1')), navigation, document.scrollingElement.scrollWidth, innerWidth];
+}"""
+
+
+async def reach(guest: Guest, wanted: str) -> None:
+    """Press Tab until the link to an address, or the button of a text, has the focus; each thing on the way shows it."""
+    for _ in range(MOST_TABS):
+        await guest.page.keyboard.press("Tab")
+        focused, is_seen = await guest.page.evaluate(FOCUSED)
+        assert is_seen, f"nothing shows that {focused!r} has the focus on {guest.page.url}"
+        if focused == wanted:
+            return
+    raise AssertionError(f"the keyboard does not reach {wanted!r} on {guest.page.url}")
+
+
+async def enter(guest: Guest, wanted: str) -> None:
+    """Go to the link or button with the keyboard, press Enter, and look at the page it leads to."""
+    await reach(guest, wanted)
+    async with guest.page.expect_navigation():
+        await guest.page.keyboard.press("Enter")
+
+
+async def look_otherwise(guest: Guest) -> None:
+    """Look at the page in forced colours and as it is printed."""
+    await guest.page.emulate_media(forced_colors="active")
+    await guest.tab.look("forced colours")
+    await guest.page.emulate_media(forced_colors="none", media="print")
+    has_title, navigation, width, room = await guest.page.evaluate(PRINTED)
+    assert has_title, f"no title is printed of {guest.page.url}"
+    assert not navigation, f"{navigation} navigations are printed of {guest.page.url}"
+    assert width <= room, f"{guest.page.url} is cut when printed"
+    await guest.page.emulate_media(media="screen")
+
+
+async def walk(visit: Visit, who: str) -> None:
+    """Take a tour from the list of tours to its last stop; no stop refuses the person it is for."""
+    guest = await visit.guest()
+    statuses = list[tuple[str, int]]()
+    guest.page.on("response", lambda one: statuses.append((one.url, one.status)))
+    await guest.go("/demo/tour")
+    await enter(guest, f"/en/demo/tour/{who}")
+    await guest.look()
+    await enter(guest, f"Sign in as {TOURS[who].email.split('@')[0].title()}")
+    for stop in TOURS[who].stops:
+        await guest.page.goto(f"{guest.base}/en/demo/tour/{who}")
+        await enter(guest, f"/en{stop.path}")
+        await guest.look()
+        await look_otherwise(guest)
+    assert [one for one in statuses if one[1] >= 400] == []
+
+
+@pytest.mark.deep
+async def test_tours_are_walked_with_the_keyboard(
+    tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARTAGE_ONE_CLICK", "1")
+    ours = 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    async with seeded(tmp_path):
+        site = free_port("127.0.0.1", 18_100 + ours)
+        monkeypatch.setenv("PORT", str(port_of(site)))
+        settings.cache_clear()
+        async with site_running(site), open_visit(chromium, Market(settings().url, settings().stripe_url)) as visit:
+            for who in TOURS:
+                await walk(visit, who)
