@@ -170,8 +170,8 @@ class Fox:
 
     async def click(self, name: str) -> None:
         """Click what bears a name where it is drawn, and wait for the page that it leads to."""
+        await self.until(FIND, name)
         place = await self.run(FIND, name)
-        assert place, f"there is no {name!r} on {await self.run('() => location.href')}"
         await self.run("() => { window.isBefore = true; }")
         press = [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
         moved: dict[str, Any] = {"type": "pointerMove", "x": place[0], "y": place[1]}
@@ -208,13 +208,15 @@ async def firefox_at(base: str, executable: str, folder: Path) -> AsyncIterator[
             address = await _address_of(process.stderr)
         draining = asyncio.create_task(process.stderr.read())  # what it complains of must not fill the pipe
         fox = Fox(await Socket.open(f"{address}/session"), base)
-        await fox.begin()
-        yield fox
-        await fox.leave()
+        try:
+            await fox.begin()
+            yield fox
+        finally:
+            await fox.leave()
+            draining.cancel()
     finally:
         process.terminate()
         await process.wait()
-    await draining
 
 
 def _make_profile(folder: Path) -> None:

@@ -69,7 +69,7 @@ async def test_a_look_a_question_a_price_a_reason_and_a_sale_are_counted(stripe:
         for browser in (staff, nora):
             shown = await browser.get("/en/staff/funnel")
             html5lib.HTMLParser(strict=True).parse(shown.text)
-            [row] = re.findall(r"<tr><th scope=.row.><a href=[^>]*>Lyon</a></th>(.*?)</tr>", shown.text)
+            [row] = re.findall(r"<tr><th scope=.row.><span><a href=[^>]*>Lyon</a></span>(.*?)</tr>", shown.text)
             assert re.findall(r">([^<]+)</td>", row)[:4] == ["2", "1", "2", "1"]
             assert f"€{order['net_minor'] / 100:,.2f}" in row
             assert "The price is too high (1)" in row
