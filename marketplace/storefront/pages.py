@@ -21,7 +21,7 @@ from marketplace.datasets.queries import get_published_figures, list_coverage, l
 from marketplace.deletions.queries import find_confirmed
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.queries import holds_release
-from marketplace.errors import Conflict
+from marketplace.errors import Conflict, Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
 from marketplace.interest.actions import count_look
@@ -219,7 +219,11 @@ async def _map_of(
     hour, band, kept = asked
     sets = await list_kept(buyer)
     its = next((one for one in sets if str(one.id) == kept), None)
-    zones = frozenset((await read_choice(its.zones, listing.code, picture.zones)).zones) if its else None
+    zones = None
+    try:
+        zones = frozenset((await read_choice(its.zones, listing.code, picture.zones)).zones) if its else None
+    except Invalid:  # They are kept as they were written: what names no zone of this dataset leaves the map whole.
+        its = None
     figures = Figures(hour, band, zones)
     return {
         "whole": _of_a_map(picture),

@@ -146,6 +146,11 @@ async def _see_ages_and_own_zones(atelier: Browser, stranger: Browser, release: 
     both = await atelier.get(f"{path}?kept={form}")
     assert len(values_of(both.text)) == 1
     assert values_of(both.text) != values_of(own.text), "of all ages"
+    for zones, count in (("{", len(wanted)), ("0.0, 0.0", 0)):
+        form = str(uuid.uuid4())
+        await atelier.submit("/en/zones/kept", written | {"zones": zones}, form_id=form)
+        odd = await atelier.get(f"{path}?band={band}&kept={form}")
+        assert (odd.status_code, len(values_of(odd.text))) == (200, count), "what cannot be read, or lies elsewhere"
 
 
 def values_of(text: str) -> list[str]:
