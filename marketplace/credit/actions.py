@@ -15,10 +15,10 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.credit import rules
-from marketplace.credit.queries import SQL, get_available
+from marketplace.credit.queries import SQL, get_available, get_reclaimed
 from marketplace.credit.rules import DAY
 from marketplace.credit.tables import CreditMovement, CreditProposal, CreditSale
-from marketplace.database import fetch_row, fetch_rows, select, transaction
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.ledger import chart, two_people
 from marketplace.ledger.actions import record
@@ -39,7 +39,8 @@ POSTINGS: Final = {
     "loss": (chart.LOSSES, chart.ON_CREDIT),
     "loss_undone": (chart.ON_CREDIT, chart.LOSSES),
 }
-"""Kind of movement → the account it debits and the one it credits; a payment's entry is its bank line's."""
+"""Kind of movement → the account it debits and the one it credits; a payment's entry is its bank line's. The VAT of a bad debt
+is on an account of its own instead."""
 
 
 class Owing(Struct, frozen=True):
@@ -174,8 +175,18 @@ async def _move(
     new = CreditMovement(id=movement or uuid.uuid4(), sale=sale.subject, kind=kind, amount_minor=amount_minor, at=at)
     await CreditMovement.insert(new)
     debit, credit = POSTINGS[kind]
-    postings = [(debit, credit, amount_minor)]
+    vat = await _vat_of(sale, kind, amount_minor)
+    against_vat = (chart.VAT_RECLAIMED, credit) if kind == "loss" else (debit, chart.VAT_RECLAIMED)
+    postings = [(debit, credit, amount_minor - vat), (*against_vat, vat)] if vat else [(debit, credit, amount_minor)]
     await record(f"credit_{kind}", new.id, at=at, text=sale.number, postings=postings, late=True)
+
+
+async def _vat_of(sale: Owing, kind: str, amount_minor: int) -> int:
+    """Return the VAT of a bad debt, which is reclaimed (French tax code, article 272), or is due again as it is undone."""
+    if kind == "loss":
+        vat = await fetch_scalar(int, SQL["get_vat_of_sale"], str(sale.subject), chart.VAT_COLLECTED) or 0
+        return vat * amount_minor // sale.total_minor
+    return await get_reclaimed(sale.subject) if kind == "loss_undone" else 0
 
 
 async def _lock(subject: uuid.UUID) -> Owing:

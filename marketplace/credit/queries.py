@@ -11,8 +11,9 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.credit.rules import DAY, Available
 from marketplace.credit.tables import CreditSale
-from marketplace.database import fetch_row, fetch_rows, select
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
+from marketplace.ledger import chart
 from marketplace.ledger.queries import LARGEST_FILE_ROWS
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
@@ -117,11 +118,12 @@ class Totals(Struct, frozen=True):
 
 
 class DueRow(Struct, frozen=True):
-    """When a sale on credit is due, and since when its data is closed because it was not paid."""
+    """When a sale on credit is due, since when its data is closed because it was not paid, and what is written off, in cents."""
 
     due_at: dt.datetime
     suspended_at: dt.datetime | None
     settled_at: dt.datetime | None
+    written_off_minor: int
 
 
 class Debtor(Struct, frozen=True):
@@ -202,6 +204,11 @@ async def list_all_decided(which: str = "", sort: str = "") -> list[ProposalRow]
 async def _list_proposals(which: str, sort: str, limit: int, skipped: int) -> list[ProposalRow]:
     sql = f"{SQL['list_proposals']} ORDER BY {PROPOSALS_BY.get(sort, PROPOSALS_BY[''])} LIMIT $2 OFFSET $3"
     return await fetch_rows(ProposalRow, sql, which, limit, skipped)
+
+
+async def get_reclaimed(sale: uuid.UUID) -> int:
+    """Return the VAT of a sale's bad debt that is reclaimed, in cents; zero where nothing of it is written off."""
+    return await fetch_scalar(int, SQL["get_reclaimed"], sale, chart.VAT_RECLAIMED) or 0
 
 
 async def find_due(order: uuid.UUID) -> DueRow | None:

@@ -136,6 +136,23 @@ ORDER BY due_at, subject
 LIMIT $2
 FOR UPDATE SKIP LOCKED;
 
+-- name: get_vat_of_sale
+-- What the sale of the order $1 entered on the account $2 of VAT collected, in cents.
+SELECT coalesce(sum(posting.amount_minor), 0)::bigint
+FROM posting
+JOIN journal_entry ON journal_entry.id = posting.entry
+WHERE journal_entry.kind = 'sale' AND journal_entry.source_id = $1 AND posting.credit = $2;
+
+-- name: get_reclaimed
+-- The VAT, in cents, that bad debts of the sale $1 left on the account $2 of VAT reclaimed.
+SELECT coalesce(sum(CASE $2 WHEN posting.debit THEN posting.amount_minor ELSE -posting.amount_minor END), 0)::bigint
+FROM credit_movement
+JOIN journal_entry
+    ON journal_entry.source_id = credit_movement.id::text
+    AND journal_entry.kind IN ('credit_loss', 'credit_loss_undone')
+JOIN posting ON posting.entry = journal_entry.id
+WHERE credit_movement.sale = $1 AND $2 IN (posting.debit, posting.credit);
+
 -- name: find_debtor
 -- The vetted partner with the VAT number or the company name $1; two of that name are none.
 SELECT min(id::text)::uuid AS id

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from marketplace.einvoicing import actions, queries
 from marketplace.einvoicing.codes import REASONS, STATUSES
-from marketplace.errors import Invalid
+from marketplace.einvoicing.duplicates import draw_duplicate
+from marketplace.errors import Invalid, NotFound
 from marketplace.identity.guards import expect, partner
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
 from marketplace.purchases.invoice_xml import ubl
@@ -126,9 +127,19 @@ async def any_ubl(invoice: FromPath[uuid.UUID]) -> Response[bytes]:
     return await _ubl(invoice, None)
 
 
+@get("/finance/duplicate", guards=READERS, opt=expect("finance", "auditor"))
+async def duplicate(order: Text = "") -> Response[bytes]:
+    """Hand out the duplicate of the invoice of an order that is written off, marked as unpaid."""
+    try:
+        number, pdf = await draw_duplicate(uuid.UUID(order))
+    except ValueError:
+        raise NotFound("There is no such order.") from None
+    return download(f"{number}-duplicata.pdf", pdf)
+
+
 async def _ubl(invoice: uuid.UUID, of: uuid.UUID | None) -> Response[bytes]:
     found = await queries.get_document(invoice, of)
     return download(f"{found.number}.xml", ubl(msgspec.json.decode(found.document)))
 
 
-ROUTES = [documents, document, choose_address, mend, own_ubl, any_ubl]
+ROUTES = [documents, document, choose_address, mend, own_ubl, any_ubl, duplicate]

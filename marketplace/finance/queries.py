@@ -257,7 +257,7 @@ async def get_figures() -> Figures:
         held_for_subscribers=-balances[chart.SUBSCRIBERS_HELD],
         payable=-balances[chart.SUBSCRIBERS_PAYABLE],
         operator=-balances[chart.OPERATOR_PAYABLE],
-        vat=-balances[chart.VAT_COLLECTED],
+        vat=-balances[chart.VAT_COLLECTED] - balances[chart.VAT_RECLAIMED],
         sold=-balances[chart.LICENCES_SOLD],
     )
 

@@ -15,6 +15,7 @@ ADVANCES: Final = "419100"
 VAT_DUE_ABROAD: Final = "445200"
 VAT_DEDUCTIBLE: Final = "445660"
 VAT_COLLECTED: Final = "445710"
+VAT_RECLAIMED: Final = "445711"
 SUBSCRIBERS_HELD: Final = "467100"
 SUBSCRIBERS_PAYABLE: Final = "467200"
 OPERATOR_PAYABLE: Final = "467300"
@@ -53,6 +54,7 @@ TITLES: Final = {
     VAT_DUE_ABROAD: ("TVA due intracommunautaire", "VAT due within the EU"),
     VAT_DEDUCTIBLE: ("TVA déductible sur biens et services", "VAT deductible"),
     VAT_COLLECTED: ("TVA collectée", "VAT collected"),
+    VAT_RECLAIMED: ("TVA récupérée sur créances irrécouvrables", "VAT reclaimed of bad debts"),
     SUBSCRIBERS_HELD: ("Abonnés – parts retenues", "Subscribers – shares held"),
     SUBSCRIBERS_PAYABLE: ("Abonnés – parts à payer", "Subscribers – shares payable"),
     OPERATOR_PAYABLE: ("Opérateur – part à payer", "Operator – share payable"),

@@ -131,7 +131,7 @@ KINDS: Final = (
         "Créance irrécouvrable",
         "Bad debt",
         "credit_movement",
-        frozenset({(chart.LOSSES, chart.ON_CREDIT)}),
+        frozenset({(chart.LOSSES, chart.ON_CREDIT), (chart.VAT_RECLAIMED, chart.ON_CREDIT)}),
         "credit_overdue",
         invariant=CREDIT,
     ),
@@ -140,7 +140,7 @@ KINDS: Final = (
         "Créance irrécouvrable rétablie",
         "Bad debt undone",
         "credit_movement",
-        frozenset({(chart.ON_CREDIT, chart.LOSSES)}),
+        frozenset({(chart.ON_CREDIT, chart.LOSSES), (chart.ON_CREDIT, chart.VAT_RECLAIMED)}),
         invariant=CREDIT,
     ),
     EntryKind(

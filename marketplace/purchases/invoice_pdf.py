@@ -90,7 +90,7 @@ def _draw(document: Mapping[str, Any]) -> bytes:
     )
     if reason := VAT_REASONS.get(document["vat_rule"]):
         pdf.sentence(reason[document["language"]], muted=False)
-    pdf.sentence(words["paid"], muted=False)
+    pdf.sentence(document.get("unpaid") or words["paid"], muted=False)
     pdf.sentence(phrase(document, "delivered", day=day(document["delivered_on"])))
     for name in ("late", "recovery", "discount"):
         pdf.sentence(words[name], size=8)

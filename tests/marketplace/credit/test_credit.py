@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import io
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import html5lib
 import msgspec
 import pytest
+from pypdf import PdfReader
 
 from marketplace import clock
 from marketplace.bank.actions import import_bank_statement
@@ -236,7 +238,15 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             with pytest.raises(NotAllowed):
                 await decide(loss, ada, approve=True)
             await decide(loss, bob, approve=True)
-            assert await books() == (0, 0, total, 0)
+            vat = order["vat_minor"]
+            assert await books() == (0, 0, total - vat, 0), "the VAT of a bad debt is no loss"
+            assert await balance(chart.VAT_RECLAIMED) == vat, "it is reclaimed"
+            assert (await clerk.get(f"/en/finance/duplicate?order={uuid.uuid4()}")).status_code == 404
+            assert (await clerk.get("/en/finance/duplicate?order=odd")).status_code == 404
+            marked = await clerk.get(f"/en/finance/duplicate?order={subject}")
+            assert marked.headers["content-type"] == "application/pdf"
+            shown = " ".join("".join(one.extract_text() for one in PdfReader(io.BytesIO(marked.content)).pages).split())
+            assert "article 272" in shown
             assert -await balance(chart.PROVISIONS_RELEASED) == half
             assert not await list_exceptions_of("credit_overdue")
             assert "Written off" in text_of(await clerk.get("/en/finance/credit?which=lost"))
@@ -247,6 +257,8 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             [line, rest] = await banked(40, total - 40)
             await settle_line(line, [("order", order["number"], 40)], ada)
             assert await books() == (total - 40, 0, 0, 0), "the debt is owed again, less what came"
+            assert await balance(chart.VAT_RECLAIMED) == 0, "and its VAT is due again"
+            assert (await clerk.get(f"/en/finance/duplicate?order={subject}")).status_code == 404
             await follow_disputes()
             assert await fetch_value("SELECT suspended_at IS NOT NULL FROM entitlement")
             two = [uuid.uuid4(), uuid.uuid4()]

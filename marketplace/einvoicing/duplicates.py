@@ -1,0 +1,50 @@
+"""The duplicate of an invoice that stays unpaid, which its seller sends to reclaim the VAT (French tax code, article 272)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from marketplace.credit.queries import find_due, get_reclaimed
+from marketplace.database import fetch_row
+from marketplace.einvoicing.queries import Document
+from marketplace.errors import NotFound
+from marketplace.web import formats
+from marketplace.web.i18n import language
+from marketplace.words import Words
+
+if TYPE_CHECKING:
+    import uuid
+
+UNPAID: Final = Words(
+    fr="DUPLICATA. Facture demeurée impayée pour la somme de {net} hors taxe et pour la somme de {vat} de taxe "
+    "correspondante, qui ne peut faire l’objet d’une déduction (article 272 du code général des impôts).",
+    en="DUPLICATE. Invoice left unpaid for the sum of {net} before VAT and of {vat} of VAT, which may not be deducted "
+    "(French general tax code, article 272).",
+)
+
+
+async def draw_duplicate(order: uuid.UUID) -> tuple[str, bytes]:
+    """Return the number of an order's latest invoice and its file, marked as unpaid; refuses what is not written off."""
+    from marketplace.purchases.invoice_pdf import draw  # noqa: PLC0415 (two seconds that a site which starts need not wait for)
+
+    due, found = (
+        await find_due(order),
+        await fetch_row(
+            Document,
+            """SELECT number, document FROM invoice WHERE purchase_order = $1 AND kind = 'invoice'
+           ORDER BY issued_at DESC, number DESC LIMIT 1""",
+            order,
+        ),
+    )
+    if due is None or found is None or not due.written_off_minor:
+        raise NotFound("Nothing of that order is written off.")
+    document, vat = msgspec.json.decode(found.document), await get_reclaimed(order)
+    before = language.set(document["language"])
+    try:
+        net = formats.money(due.written_off_minor - vat, document["currency"])
+        sentence = getattr(UNPAID, document["language"]).format(net=net, vat=formats.money(vat, document["currency"]))
+    finally:
+        language.reset(before)
+    return found.number, draw({**document, "unpaid": sentence})
