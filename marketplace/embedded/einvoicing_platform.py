@@ -150,6 +150,8 @@ class Platform:
         body = b""
         while True:
             part = await receive()
+            if part["type"] == "http.disconnect":
+                return  # a sender who is gone before the end of it asked for nothing
             body += part.get("body", b"")
             if not part.get("more_body") or len(body) > LARGEST_BYTES:
                 break

@@ -62,9 +62,11 @@ class Counterpart:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
-            response = await self._respond(await _read_request(scope, receive, self._pages_at))
-            self._sender.wake()
-            await _send_response(response, send)
+            request = await _read_request(scope, receive, self._pages_at)
+            if request is not None:
+                response = await self._respond(request)
+                self._sender.wake()
+                await _send_response(response, send)
 
     async def _run_lifespan(self, receive: _Receive, send: _Send) -> None:
         await receive()
@@ -114,13 +116,15 @@ class Counterpart:
             return json_response(refused.status, refused.body)
 
 
-async def _read_request(scope: _Message, receive: _Receive, pages_at: str) -> Request:
-    """Read a request whole; stop reading a body past the limit."""
+async def _read_request(scope: _Message, receive: _Receive, pages_at: str) -> Request | None:
+    """Read a request whole, or return None where its sender is gone before its end; stop reading a body past the limit."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     body = b""
     more = True
     while more and len(body) <= MAX_BODY:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
     host = headers.get("host", "127.0.0.1")

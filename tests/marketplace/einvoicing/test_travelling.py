@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import uuid
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from lxml import etree
 
@@ -16,6 +18,7 @@ from marketplace.einvoicing.actions import choose_address, exchange_einvoices, m
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.exception_queries import list_blocking, list_exceptions
 from marketplace.ledger.periods import month_of
+from marketplace.settings import settings
 from tests.marketplace.einvoicing.travelling import (
     SALE,
     SIREN,
@@ -217,10 +220,28 @@ async def test_without_an_address_an_invoice_waits_and_a_clerk_chooses_among_lin
             assert f"{SIREN}_COMPTA".encode() in platform_xml(platform), "the file that travels has the address"
 
 
+HALF = (
+    '--x\r\ncontent-disposition: form-data; name="flowInfo"\r\n\r\n{"flowSyntax": "Factur-X"}\r\n'
+    '--x\r\ncontent-disposition: form-data; name="file"; filename="half.pdf"\r\n\r\n%PDF'
+)
+
+
+async def send_half(path: str) -> None:
+    """Begin to send the platform a file, and be gone before its end."""
+    address = httpx.URL(settings().einvoicing_flow_url)
+    _, cut = await asyncio.open_connection(address.host, address.port)
+    head = f"POST {address.path}{path} HTTP/1.1\r\nhost: x\r\ncontent-length: 9999\r\n"
+    cut.write(f"{head}content-type: multipart/form-data; boundary=x\r\n\r\n{HALF}".encode())
+    await cut.drain()
+    cut.close()
+    await cut.wait_closed()
+
+
 async def test_a_silent_platform_a_refused_file_and_a_broken_connection_send_nothing_twice() -> None:
     await open_shop()
     start = clock.now()
     async with platform_running() as platform:
+        await send_half("/v1/flows")
         order = await sell()
         number = await number_of(order)
         platform.is_silent = True
@@ -232,6 +253,7 @@ async def test_a_silent_platform_a_refused_file_and_a_broken_connection_send_not
         await work()
         assert await fetch_value("SELECT state FROM einvoicing_flow") == "pending"
         assert len(platform.invoices()) == 1, "it came, and we never heard"
+        assert {flow.name for flow in platform.flows if flow.direction == "Out"} == {f"{number}.pdf"}, "half is nothing"
         with clock.started_at(start + dt.timedelta(minutes=5)):
             await work()
             assert await states() == {number: "deposited"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,15 @@ def test_a_key_without_an_answer_is_new(counterpart: Running) -> None:
     unread = pay(counterpart, "k1", amount="many")
     assert unread.status == 400
     assert pay(counterpart, "k1").status == 200, "a request that never began to execute saves nothing"
+
+
+def test_a_request_whose_sender_is_gone_before_its_end_asks_for_nothing(counterpart: Running) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk_test_local\r\nidempotency-key: k1\r\ncontent-length: 99\r\n\r\n"
+    port = int(counterpart.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as cut:
+        cut.sendall(f"{head}amount=5000&currency=eur".encode())
+    assert pay(counterpart, "k1").status == 200, "else the key would have been used for half of it"
+    assert intents(counterpart) == 1
 
 
 def test_declines_and_refusals_are_saved(counterpart: Running) -> None:
