@@ -181,6 +181,7 @@ async def _is_alone() -> bool:
 async def killed_at_every_await(work: Callable[[], Awaitable[object]], between: Callable[[], Awaitable[object]]) -> int:
     """Try work again and again, each time killed one await later, until it gets through; return how often it died.
 
+    What a try has finished the next one skips: where work is of several parts, a later part dies at its later awaits alone.
     between: what passes between two tries, such as the lease of a worker that died.
     """
     for deaths in count():

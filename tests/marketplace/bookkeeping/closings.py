@@ -15,11 +15,12 @@ from marketplace.bank.candidates import settle_line
 from marketplace.bank.csv_files import Mapping
 from marketplace.bank.previews import import_upload, keep_upload, write_mapping
 from marketplace.bank_rules.actions import decide_rule, propose_rule
-from marketplace.bookkeeping.closing import close_month
+from marketplace.bookkeeping.months import decide_month, propose_month
 from marketplace.bookkeeping.years import decide_year, propose_year, rebuild_year
 from marketplace.credit import actions as credit
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger import chart
+from marketplace.ledger.periods import closed_until
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import left_out, verification
 from marketplace.payouts.bank_details import choose_stripe, write_details
@@ -133,7 +134,7 @@ async def announce_line(year: Year, people: People, amount: int, words: str) -> 
 async def end_month(
     year: Year, people: People, month: int, *, then: Callable[[], Awaitable[object]] | None = None
 ) -> None:
-    """End a month: Stripe pays out, the bank states its last day; then, on the second of the next, shares and books close.
+    """End a month: Stripe pays out, the bank states its last day; then, on the second of the next, shares are closed, and two people close the books.
 
     then: what clerks do about the statement's lines.
     """
@@ -153,8 +154,13 @@ async def end_month(
     if month == 1:
         await make_rule(year, people)
     await year.work("invoices", "einvoices", "einvoices", "close-month", "fold-sums", "remind-debtors", "reconcile")
-    clerk = people.staff[("Nora", "Paul")[month % 2]]
-    await year.act(partial(close_month, last.replace(day=1), clerk), "close books")
+    one, other = (people.staff[("Nora", "Paul")[(month + place) % 2]] for place in (0, 1))
+    form = named(str(month), "close")
+    await year.act(partial(propose_month, last.replace(day=1), one, form_id=form), "close books")
+    await year.act(partial(decide_month, form, other, approve=True), "close books")
+    until = await closed_until()
+    assert until
+    assert until > clock.now() - dt.timedelta(days=3), f"{last:%B} did not close: {year.refused[-1:]}"
 
 
 async def close_year(year: Year, people: People) -> tuple[uuid.UUID, uuid.UUID]:

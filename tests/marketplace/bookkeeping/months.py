@@ -367,12 +367,12 @@ async def ask_subscribers(year: Year) -> None:
     """Call for contributors, have some say what they want at least, and award them one price, which is promised."""
     call, now = named("lyon", "call"), clock.now()
     timing = Timing(now, now + HOUR, now + HOUR, now + 90 * DAY)
-    stratum = Stratum("18-39 ans", "18-39", 2, 40_000_000, 20_000_000)
+    stratum = Stratum("18-39 ans", "18-39", 2, 400_000_000, 200_000_000)
     await year.act(
         partial(calls.announce, "lyon", [stratum], timing=timing, by="Samir", auction=call, fewest=1), "call"
     )
     group = await fetch_value("SELECT id FROM reverse_auction_stratum WHERE auction = $1", call)
-    for line, least in ((5, 12_000_000), (6, 14_000_000), (7, 15_000_000), (8, 19_000_000)):
+    for line, least in ((5, 100_000_000), (6, 110_000_000), (7, 120_000_000), (8, 190_000_000)):
         await year.act(partial(calls.ask, line, call, group, least_micro=least), "call")
 
 
@@ -405,6 +405,7 @@ async def have_contributors_and_debtors(year: Year, people: People) -> None:
     number = await fetch_value("SELECT number FROM purchase_order WHERE id = $1", paid)
     await year.on(7, 4)
     await year.work("award-reverse-auctions")
+    assert await fetch_value("SELECT count(*) FROM contributor_promise") == 2
     await buy(year, "promised", atelier)
     await year.work()
     await year.on(7, 22)
