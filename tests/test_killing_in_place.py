@@ -36,7 +36,7 @@ async def test_what_dies_at_each_await_did_all_of_a_transaction_or_nothing_and_i
     async def look() -> None:
         seen.append(tuple(await lines()))
 
-    with the_dead_rest():
+    async with the_dead_rest():
         deaths = await killed_at_every_await(add_lines, look)
     assert deaths >= 5
     assert (1,) not in seen, "half a transaction"
@@ -50,6 +50,6 @@ async def test_work_that_is_not_safe_to_repeat_shows() -> None:
 
     async def nothing() -> None: ...
 
-    with the_dead_rest():
+    async with the_dead_rest():
         assert await killed_at_every_await(count_up, nothing) >= 2
     assert await lines() != [1, 2], "it counted twice"

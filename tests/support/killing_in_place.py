@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
 import warnings
 from contextvars import ContextVar
 from itertools import count
@@ -21,7 +22,7 @@ from tests.support.reads import fetch_value
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 
 OTHERS_AT_WORK = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
@@ -58,6 +59,7 @@ class Death:
         """Begin nothing yet. last: the await that it never comes back from, counted from 1; None lets it live."""
         self.last, self.waited, self.has_come = last, 0, False
         self.tasks: list[asyncio.Task[Any]] = []
+        self.works: list[Coroutine[Any, Any, object]] = []
 
     def come(self) -> None:
         """Cut the connections that are in use, as a dead process's are."""
@@ -118,6 +120,7 @@ def _born(loop: asyncio.AbstractEventLoop, work: Any, **how: Any) -> asyncio.Tas
     task = asyncio.Task(_mortal(work, death) if death else work, loop=loop, **how)
     if death:
         death.tasks.append(task)
+        death.works.append(work)
     return task
 
 
@@ -141,22 +144,42 @@ async def _live(work: Callable[[], Awaitable[object]], death: Death) -> None:
             for task in death.tasks:
                 task.cancel()
             await asyncio.gather(*death.tasks, return_exceptions=True)
+            for begun in death.works:
+                begun.close()  # one that was to begin when death came
             await until(_is_alone, pause=PAUSE_SECONDS)
 
 
-@contextlib.contextmanager
-def the_dead_rest() -> Iterator[None]:
-    """Let what the dead leave to the loop and to the collector of garbage pass in silence, as a dead process leaves nothing."""
-    loop = asyncio.get_running_loop()
-    before = loop.get_exception_handler()
+@contextlib.asynccontextmanager
+async def the_dead_rest() -> AsyncIterator[None]:
+    """Let what the dead leave pass in silence, and close at the end what they had open, as the system does for a process."""
+    loop: Any = asyncio.get_running_loop()
+    before, known = loop.get_exception_handler(), {id(one) for one in _open_sockets()}
     loop.set_exception_handler(lambda *_: None)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
             yield
+        finally:
+            url = database.DB.config["dsn"]
+            await database.close_pool()
+            left = [one for one in _open_sockets() if id(one) not in known]
+            for transport in list(loop._transports.values()):
+                behind = transport.get_extra_info("socket")
+                if behind and behind.fileno() in {one.fileno() for one in left}:
+                    transport.abort()
+            await asyncio.sleep(PAUSE_SECONDS)
+            for one in left:
+                if one.fileno() >= 0:
+                    loop.remove_reader(one.fileno())
+                    loop.remove_writer(one.fileno())
+                    one.close()
             gc.collect()
-    finally:
-        loop.set_exception_handler(before)
+            await database.open_pool(url)
+            loop.set_exception_handler(before)
+
+
+def _open_sockets() -> list[socket.socket]:
+    return [one for one in gc.get_objects() if isinstance(one, socket.socket) and one.fileno() >= 0]
 
 
 async def awaits_of(work: Callable[[], Awaitable[object]]) -> int:
@@ -178,14 +201,16 @@ async def _is_alone() -> bool:
     return not await fetch_value(OTHERS_AT_WORK)
 
 
-async def killed_at_every_await(work: Callable[[], Awaitable[object]], between: Callable[[], Awaitable[object]]) -> int:
-    """Try work again and again, each time killed one await later, until it gets through; return how often it died.
+async def killed_at_every_await(
+    work: Callable[[], Awaitable[object]], between: Callable[[], Awaitable[object]], *, every: int = 1
+) -> int:
+    """Try work again and again, each time killed `every` awaits later, until it gets through; return how often it died.
 
     What a try has finished the next one skips: where work is of several parts, a later part dies at its later awaits alone.
     between: what passes between two tries, such as the lease of a worker that died.
     """
     for deaths in count():
-        if not await killed_once(work, deaths + 1):
+        if not await killed_once(work, 1 + deaths * every):
             return deaths
         await between()
     raise AssertionError

@@ -314,7 +314,9 @@ async def subscribe_and_claim(year: Year, people: People) -> None:
     """May to July: a subscription with a credit for what came late, a claim, a private price, a basket, a longer licence."""
     atelier, bureau, ville = (people.partners[name] for name in ("atelier", "bureau", "ville"))
     nora, paul, samir = (people.staff[name] for name in ("Nora", "Paul", "Samir"))
-    await year.act(partial(subscribe, bureau, "lyon", releases=4, subscription=named("bureau", "subscription")))
+    await year.act(
+        partial(subscribe, bureau, "lyon", releases=4, subscription=named("bureau", "subscription")), "subscribe"
+    )
     await publish(5)
     await year.work(*DELIVERED)
     await year.act(partial(begin, ville, "lyon", trial=named("ville", "trial")), "trial")
