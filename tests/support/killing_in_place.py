@@ -162,12 +162,13 @@ async def the_dead_rest() -> AsyncIterator[None]:
         finally:
             url = database.DB.config["dsn"]
             await database.close_pool()
-            left = [one for one in _open_sockets() if id(one) not in known]
+            left, cut = [one for one in _open_sockets() if id(one) not in known], list[Any]()
             for transport in list(loop._transports.values()):
                 behind = transport.get_extra_info("socket")
                 if behind and behind.fileno() in {one.fileno() for one in left}:
                     transport.abort()
-            await asyncio.sleep(PAUSE_SECONDS)
+                    cut.append(behind)
+            await until(lambda: all(one.fileno() < 0 for one in cut), pause=PAUSE_SECONDS)
             for one in left:
                 if one.fileno() >= 0:
                     loop.remove_reader(one.fileno())
