@@ -54,9 +54,8 @@ def url(path: str, in_language: str | None = None) -> str:
 
 def here(in_language: str | None = None, **changes: object) -> str:
     """Return this page's address in `in_language`, with the query's parameters changed (None drops one)."""
-    kept = [
-        (name, value) for name, value in parse_qsl(visit.get().query, keep_blank_values=True) if name not in changes
-    ]
+    asked = parse_qsl(visit.get().query, keep_blank_values=True) if visit.get().query else []
+    kept = [(name, value) for name, value in asked if name not in changes]
     query = urlencode(kept + [(name, value) for name, value in changes.items() if value is not None])
     return url(quote(visit.get().path), in_language) + (f"?{query}" if query else "")
 
@@ -173,6 +172,7 @@ def engine() -> JinjaTemplateEngine:
         loader=PrefixLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # templates stay as they are while a site runs
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,

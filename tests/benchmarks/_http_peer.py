@@ -1,5 +1,6 @@
 """The list of a person's sessions as FastAPI and SQLAlchemy's mapped classes make it; prints seconds of processor a page.
 
+It answers with the same page and the same headers: Jinja as it is, and headers as FastAPI's manual has them added.
 Run by `bench http --peers`, in a process that has both packages; the argument is the session's secret.
 """
 # mypy: ignore-errors
@@ -12,13 +13,12 @@ import hashlib
 import importlib.util
 import os
 import sys
-import uuid  # noqa: TC003 (SQLAlchemy reads the annotations)
-from collections.abc import AsyncIterator  # noqa: TC003 (FastAPI reads the annotations)
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable  # noqa: TC003 (FastAPI reads the annotations)
 from pathlib import Path
-from types import ModuleType  # noqa: TC003
 from typing import Annotated
 
-from fastapi import Cookie, Depends, FastAPI, HTTPException
+from fastapi import Cookie, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
@@ -27,8 +27,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, r
 
 from marketplace.identity.actors import Actor
 from marketplace.identity.sessions import SessionRow
+from marketplace.serving.security_headers import security_headers
+from marketplace.settings import settings
 from marketplace.web.i18n import language
-from marketplace.web.pages import Visit, engine, visit
+from marketplace.web.pages import Visit, visit
 
 
 class Base(DeclarativeBase):
@@ -78,6 +80,22 @@ database = create_async_engine(
 )
 open_session = async_sessionmaker(database, expire_on_commit=False)
 app = FastAPI()
+place = Path(__file__).with_name("http.py")
+specification = importlib.util.spec_from_file_location("bench_http", place)
+bench = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(bench)
+jinja = bench.jinja_as_it_is()
+
+
+headers = {name.decode(): value.decode() for name, value in security_headers(settings())}
+
+
+@app.middleware("http")
+async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Add the headers that keep browsers safe, and the request's id."""
+    answer = await call_next(request)
+    answer.headers.update(headers | {"cache-control": "private, no-store", "x-request-id": str(uuid.uuid4())})
+    return answer
 
 
 async def rows() -> AsyncIterator[AsyncSession]:
@@ -119,22 +137,13 @@ async def sessions(mine: Annotated[Session, Depends(asker)], unit: Annotated[Asy
         )
         for one in found
     ]
-    return engine().engine.get_template("access/sessions.html").render(sessions=listed, csrf_input="")
+    return jinja.engine.get_template("access/sessions.html").render(sessions=listed, csrf_input="")
 
 
-def main() -> None:
-    """Measure as the benchmark does."""
-    place = Path(__file__).with_name("http.py")
-    specification = importlib.util.spec_from_file_location("bench_http", place)
-    bench = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(bench)
-    print(asyncio.run(measure(bench)))
-
-
-async def measure(bench: ModuleType) -> float:
+async def measure() -> float:
     """Return the best of some rounds."""
     cookies = f"session={sys.argv[1]}"
     return min([await bench.seconds(app, cookies) for _ in range(bench.ROUNDS)])
 
 
-main()
+print(asyncio.run(measure()))
