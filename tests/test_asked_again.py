@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.identity.guards import PROOF_LASTS, recently_proved
+from marketplace.serving.routes import GUARDS
 from tests.test_routes import FORM, KINDS, NAMES, OUR_ROUTES, expectation_of, filled, sign_in_everyone
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ ASKED_AGAIN = {
 def test_these_routes_ask_again() -> None:
     """A new route of such a kind belongs into the list; one that asks without being in it is tried below all the same."""
     asking = {
-        name for name, (handler, _) in zip(NAMES, OUR_ROUTES, strict=True) if recently_proved in (handler.guards or [])
+        name
+        for name, (handler, _) in zip(NAMES, OUR_ROUTES, strict=True)
+        if recently_proved in handler.opt.get(GUARDS, ())
     }
     assert {stake: names - asking for stake, names in ASKED_AGAIN.items() if names - asking} == {}
 
@@ -72,7 +75,7 @@ async def test_an_old_proof_is_not_enough_on_any_of_them() -> None:
     visitors, wrong = await sign_in_everyone(), []
     with clock.shifted(PROOF_LASTS + dt.timedelta(seconds=1)):
         for name, (handler, path) in zip(NAMES, OUR_ROUTES, strict=True):
-            if recently_proved not in (handler.guards or []):
+            if recently_proved not in handler.opt.get(GUARDS, ()):
                 continue
             may = [kind for kind, what in KINDS.items() if expectation_of(handler).who & what]
             wrong += [

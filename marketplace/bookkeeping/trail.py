@@ -37,7 +37,7 @@ PAGES: Final = {
     "fetch_payout_file": "/finance/payout-runs/{}",
     "record_bank_answer": "/finance/payout-runs/{}",
     "export_books": "/finance/exports",
-    "period_closed": "/finance/periods",
+    **dict.fromkeys(("period_close_proposed", "period_close_refused", "period_closed"), "/finance/periods"),
     **dict.fromkeys(("year_close_proposed", "year_close_refused", "year_closed"), "/finance/years"),
     "exception_assigned": "/finance/exceptions",
     "exception_commented": "/finance/exceptions",

@@ -55,6 +55,8 @@ FIRST_WITNESS_PORT = 8790
 FIRST_PLATFORM_PORT = 8750
 PLATFORM_NUMBER = "0099"
 QUIETLY: dict[str, Any] = {"log_level": "warning", "timeout_graceful_shutdown": 2}
+VISITORS_FIRST_SECONDS = 2
+"""How long jobs wait once the site is open: what they load would keep the first page waiting."""
 SHARES_EVERY_SECONDS = "15"
 LATE_COMMITS = "&options=-csynchronous_commit%3Doff"
 """A power cut may cost the demo its last second, never its consistency; waiting for the disk would double its first start."""
@@ -132,7 +134,13 @@ async def _run(site: socket.socket, stripe: socket.socket, platform: socket.sock
                     progress("opening the site", 1.0)
                     witnesses = witnesses_running(settings().state)
                     opened = site_running(site, counterpart)
-                    async with _platform_running(platform), opened, witnesses, ticking(), bank_running():
+                    async with (
+                        _platform_running(platform),
+                        opened,
+                        witnesses,
+                        ticking(after_seconds=VISITORS_FIRST_SECONDS),
+                        bank_running(),
+                    ):
                         _print_welcome()
                         await stop.wait()
     finally:

@@ -1,18 +1,20 @@
 """The demo's history: twelve months of business, each made by the slices' ordinary actions at that month's instants.
 
 The clock is shifted to each step in turn, and between steps shows when the history begins: a release is built on the 4th
-(all of them first, by a process of its own: `seed_releases`) and sold on the 5th, what is the subscribers' is paid out on the 25th, the bank's statement comes on the last day, and on
-the 2nd of the next month both its shares and its books are closed: what a month earned is paid out in the next. A month
-that is closed is not made again, so that a start that was interrupted continues.
+(all of them first, by a process of its own: `seed_releases`) and sold on the 5th, what is the subscribers' is paid out on
+the 25th, the bank's statement comes on the last day, and on the 2nd of the next month both its shares and its books are
+closed: what a month earned is paid out in the next. A month that is closed is not made again, so that a start that was
+interrupted continues.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
-from marketplace.bookkeeping.closing import close_month
+from marketplace.bookkeeping.months import decide_month, find_waiting_month, propose_month
 from marketplace.database import fetch_scalar
 from marketplace.earnings.month_close import close_months
 from marketplace.embedded.seed_catalogue import build_release, get_release_of, release_of
@@ -24,6 +26,7 @@ from marketplace.embedded.seed_people import (
     CITY,
     ENERGY,
     FINANCE,
+    FINANCE_TOO,
     INSURER,
     PARTNER,
     SHOPS,
@@ -110,7 +113,16 @@ async def _make_month(month: dt.date, number: int) -> None:
     with clock.started_at(_at(next_month(month), CLOSED) + MORNING):
         await close_months()
         await finance.reconcile()
-        await close_month(month, await get_staff(FINANCE))
+        await _close_books(month)
+
+
+async def _close_books(month: dt.date) -> None:
+    """Have one clerk propose to close a month, unless a start that was interrupted did, and another agree."""
+    if await find_waiting_month() is None:
+        await propose_month(month, await get_staff(FINANCE), form_id=uuid.uuid4())
+    waiting = await find_waiting_month()
+    assert waiting, "it has just been proposed"
+    await decide_month(waiting.id, await get_staff(FINANCE_TOO), approve=True)
 
 
 def _buyers(number: int) -> Iterator[DemoPerson]:

@@ -97,8 +97,8 @@ async def delete_old_runs() -> None:
 
 
 @contextlib.asynccontextmanager
-async def ticking() -> AsyncIterator[None]:
-    """Tick in the running event loop while the block runs; any number of workers may.
+async def ticking(*, after_seconds: float = 0) -> AsyncIterator[None]:
+    """Tick in the running event loop while the block runs, at first after so many seconds; any number of workers may.
 
     What is under way at the end is given up, and done by the next worker that ticks.
     """
@@ -107,6 +107,7 @@ async def ticking() -> AsyncIterator[None]:
     scheduler = AsyncIOScheduler(
         timezone=dt.UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
+    first = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=after_seconds)
     everything = jobs() | {"delete-old-runs": (DAY, delete_old_runs)}
     for job, (every, work) in everything.items():
         scheduler.add_job(
@@ -114,7 +115,7 @@ async def ticking() -> AsyncIterator[None]:
             IntervalTrigger(seconds=min(every, MINUTE), timezone=dt.UTC),
             args=[session, job, every, work],
             id=job,
-            next_run_time=dt.datetime.now(dt.UTC),
+            next_run_time=first,
         )
     scheduler.start()
     try:
