@@ -181,7 +181,7 @@ class Fox:
 
     async def read(self, text: str) -> None:
         """Wait until the page shows a text."""
-        await self.until("(wanted) => document.body.innerText.includes(wanted)", text)
+        await self.until("(wanted) => document.body?.innerText.includes(wanted)", text)
 
     async def until(self, function: str, *arguments: Any) -> None:
         """Wait until a function of the page's is true, over pages that come and go."""
