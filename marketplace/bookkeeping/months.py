@@ -18,6 +18,7 @@ from marketplace.bookkeeping.tables import MonthClose
 from marketplace.database import fetch_row, transaction
 from marketplace.errors import Conflict
 from marketplace.ledger import two_people
+from marketplace.ledger.periods import lock_periods
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import month_to_close
 from marketplace.messages.rules import Recipient
@@ -70,6 +71,8 @@ async def decide_month(close: uuid.UUID, actor: Actor, *, approve: bool) -> None
     Refuses who proposed it, what was decided before, and a month of which a check fails by now.
     """
     async with transaction():
+        if approve:  # in the order of `propose_month`, which holds the periods as it meets a proposal
+            await lock_periods()
         row = await two_people.lock_proposal(Proposed, MonthClose, close)
         who = await two_people.decide(MonthClose, close, row, actor, approve=approve)
         if approve:

@@ -129,9 +129,12 @@ async def grant_within(partner: uuid.UUID, sold: Sold) -> bool:
 async def receive(subject: uuid.UUID, amount_minor: int, *, at: dt.datetime) -> None:
     """Note in the transaction that matches a bank line what it paid of a sale on credit; below zero, what it gave back.
 
-    The entry is the match's. A bad debt is undone first, and the sale owes again what it does not pay.
+    The entry is the match's. A bad debt is undone first, and the sale owes again what it does not pay. Refuses what gives
+    back more than was paid: a payment that is undone after some of it was transferred back.
     """
     sale = await _lock(subject)
+    if sale.paid_minor + amount_minor < 0:
+        raise Conflict("More of that order was transferred back than would be left paid: undo that transfer first.")
     if amount_minor > 0 and sale.written_off_minor:
         await _move(sale, "loss_undone", sale.written_off_minor, at)
     await CreditMovement.insert(

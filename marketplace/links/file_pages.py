@@ -57,10 +57,10 @@ def _is_plain(scope: Any) -> bool:  # noqa: ANN401 (a request's)
 
 
 async def _opened(scope: Any) -> ASGIApp | None:  # noqa: ANN401 (a request's)
-    """Return what sends the file that is asked for; None where that is not plainly so."""
+    """Return what sends the file that is asked for; None where that is not plainly so, or the store is no folder."""
     named, _, name = scope["path"].removeprefix(PREFIX).partition("/")
     file_format = rules.format_of(name)
-    if file_format is None or len(named) != UUID_SIGNS or "/" in name:
+    if file_format is None or len(named) != UUID_SIGNS or "/" in name or object_store.path_of("") is None:
         return None
     try:
         link = uuid.UUID(named)
@@ -69,7 +69,6 @@ async def _opened(scope: Any) -> ASGIApp | None:  # noqa: ANN401 (a request's)
     except Exception:  # noqa: BLE001 (the framework meets it again, and answers)
         return None
     path = object_store.path_of(file.key)
-    if path is None:
-        return None
+    assert path, "the store is a folder"
     scope["path_template"] = ROUTE
     return whole(file, path, lambda: actions.check_is_open(link), PRIVATE)

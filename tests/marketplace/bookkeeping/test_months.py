@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import uuid
 
+from marketplace.database import execute, transaction
 from marketplace.identity import actions as identity
-from marketplace.ledger.periods import bounds, closed_until
+from marketplace.ledger.periods import bounds, closed_until, lock_periods
 from tests.marketplace.bookkeeping.test_closing import compare, months_ago, sell
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.messages.written import kinds_written
 from tests.support.reads import fetch_value
+from tests.support.waiting import until_blocked
 
 
 async def test_two_people_close_a_month_and_what_comes_in_between_stops_it() -> None:
@@ -47,8 +51,14 @@ async def test_two_people_close_a_month_and_what_comes_in_between_stops_it() -> 
         assert "for ever" not in (await bob.get(periods)).text.split("closes/")[-1]
         assert await closed_until() is None
         await compare()
-        for status in (303, 409):
-            assert (await bob.submit(f"{periods}/closes/{again}", {"decision": "approve"})).status_code == status
+        approve, apart = {"decision": "approve"}, contextvars.copy_context()
+        async with transaction():
+            await lock_periods()  # as who proposes does, and meets the proposal next
+            deciding = asyncio.create_task(bob.submit(f"{periods}/closes/{again}", approve), context=apart)
+            await until_blocked(1)
+            await execute("SELECT FROM month_close FOR UPDATE NOWAIT")
+        assert (await deciding).status_code == 303
+        assert (await bob.submit(f"{periods}/closes/{again}", approve)).status_code == 409
         assert await closed_until() == bounds(month)[1]
         assert (await ada.submit(f"{periods}/{name}/propose", {})).status_code == 409, "a closed month stays closed"
         assert "Every month that is over is closed." in text_of(await ada.get(periods))

@@ -170,6 +170,8 @@ async def test_a_limit_of_two_people_opens_the_data_at_once_and_the_bank_line_pa
         [refund] = await banked(-total)
         await settle_line(refund, [("order", order["number"], -total)], clerk)
         assert await books() == (0, 0, 0, 0)
+        with pytest.raises(Conflict, match="undo that transfer first"):
+            await undo_matches(line, clerk, reason="Another order's.")
         assert (await buyer.get(file)).status_code == 410
         notes = await fetch_value("SELECT count(*) FROM invoice WHERE kind = 'credit_note'")
         assert notes == 2

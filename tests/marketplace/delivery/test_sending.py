@@ -13,14 +13,16 @@ import pytest
 from marketplace import clock, object_store
 from marketplace.database import execute
 from marketplace.delivery import actions as delivery
+from marketplace.delivery.file_pages import ZERO_COPY
 from marketplace.errors import Expired
 from marketplace.identity.actors import Actor
 from marketplace.links.actions import make_link, signed
-from marketplace.links.file_pages import ROUTE
+from marketplace.links.file_pages import ROUTE, WholeFiles
 from marketplace.links.queries import list_links
 from tests.marketplace.delivery.test_downloads import Customer, customers, downloads
 from tests.support.clients import site
 from tests.support.reads import fetch_value
+from tests.support.s3_server import serving_s3
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -97,6 +99,24 @@ async def test_a_whole_file_comes_alike_before_and_through_the_framework(stripe:
             assert (await program.get(path)).status_code == 410
         assert ROUTE == "/files/{link}/{name}", "what the framework calls it"
         assert len(await downloads()) == 4
+    assert stripe
+
+
+async def test_what_lies_in_no_folder_is_looked_up_by_the_framework_alone(stripe: Any) -> None:
+    used: list[object] = []
+
+    async def framework(scope: Any, receive: Any, send: Any) -> None:
+        used.append((await fetch_value("SELECT last_used_at FROM personal_link"), scope["path"], receive, send))
+
+    with serving_s3() as server:
+        server.choose()
+        async for customer in customers():
+            path, _, query = (await path_of_link(customer)).partition("?")
+            asked = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
+            nothing: Any = None
+            await WholeFiles(framework)(asked | {"extensions": {ZERO_COPY: {}}}, nothing, nothing)
+            assert used == [(None, path, None, None)]
+    object_store.open_at.cache_clear()
     assert stripe
 
 

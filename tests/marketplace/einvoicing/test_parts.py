@@ -13,6 +13,7 @@ from marketplace.bank.candidates import settle_line
 from marketplace.bank.matching import undo_matches
 from marketplace.einvoicing import queries
 from marketplace.einvoicing.actions import mend
+from marketplace.einvoicing.parts import PartToSay
 from marketplace.purchases.refunds import request_order_refund
 from tests.marketplace.credit.test_credit import banked, with_limit
 from tests.marketplace.einvoicing.test_travelling import amounts_reported, months, whys
@@ -95,6 +96,16 @@ async def test_each_payment_is_reported_once_and_below_zero_where_it_is_returned
         files = await queries.list_flows(await transmission_of(number))
         assert [file.kind for file in files] == ["invoice"] + ["receipt"] * 5
         assert await whys() == {}
+
+
+def test_vat_of_parts_adds_up_in_whatever_order_clocks_have_them() -> None:
+    now, one, paid_minor, found = clock.now(), uuid.uuid4(), 0, []
+    for amount in (-3_333, 3_333, 1_001, 10_999):
+        paid_minor += amount
+        part = PartToSay(one, one, now, amount, paid_minor, sales.NET, sales.VAT, "", now, "", b"")
+        found.append(part.vat_of_part())
+    assert found[0] == -found[1]
+    assert sum(found) == sales.VAT
 
 
 async def test_an_invoice_issued_anew_has_its_parts_said_back_and_said_again() -> None:
