@@ -253,6 +253,9 @@ class _decrypted:  # noqa: N801 (used as a function: a `with` block's file)
             self._error = error
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:  # a tar ends before its padding does, and the other thread must not be cut off there
+            for _ in _pieces_in(self._read):
+                pass
         self._read.close()
         self._thread.join()
         if self._error is not None and (kind is None or isinstance(error, tarfile.TarError)):
