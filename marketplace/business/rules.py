@@ -64,6 +64,7 @@ DUE_WITHIN: Final = {
     chart.DISPUTES: 92,
     chart.SUPPLIERS: 31,
     chart.VAT_COLLECTED: 31,
+    chart.VAT_RECLAIMED: 31,
     chart.SUBSCRIBERS_PAYABLE: 31,
     chart.SUBSCRIBERS_IN_TRANSIT: 31,
     chart.BILL_CREDITS: 31,

@@ -46,16 +46,16 @@ def test_what_is_owed_by_age_is_what_is_left_when_the_oldest_is_paid_first(
 
 
 def test_the_forecast_has_what_is_due_and_nothing_else() -> None:
-    coming = forecast(
-        {chart.PARTNERS: 500, chart.SUBSCRIBERS_HELD: -70, chart.VAT_COLLECTED: -30, chart.BANK: 9, chart.GIFTS: 0}
-    )
+    vat = {chart.VAT_COLLECTED: -30, chart.VAT_RECLAIMED: 10}
+    coming = forecast({chart.PARTNERS: 500, chart.SUBSCRIBERS_HELD: -70, chart.BANK: 9, chart.GIFTS: 0} | vat)
     assert [(row.account, row.within_days, row.amount_minor) for row in coming] == [
         (chart.PARTNERS, 31, 500),
         (chart.VAT_COLLECTED, 31, -30),
+        (chart.VAT_RECLAIMED, 31, 10),
         (chart.SUBSCRIBERS_HELD, 92, -70),
     ]
-    assert queries.Cash(1_000, coming).after(31) == 1_470
-    assert queries.Cash(1_000, coming).after(92) == 1_400
+    assert queries.Cash(1_000, coming).after(31) == 1_480
+    assert queries.Cash(1_000, coming).after(92) == 1_410
 
 
 async def test_each_number_adds_up_to_the_books_and_leads_to_its_entries() -> None:
