@@ -62,8 +62,11 @@ class Death:
         self.works: list[Coroutine[Any, Any, object]] = []
 
     def come(self) -> None:
-        """Cut the connections that are in use, as a dead process's are."""
+        """Cut the connections that are in use, as a dead process's are, and let no task wait for what another had."""
         self.has_come = True
+        for task in self.tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
         assert database.DB.pool
         for holder in database.DB.pool._holders:
             if holder._in_use:
@@ -137,7 +140,8 @@ async def _live(work: Callable[[], Awaitable[object]], death: Death) -> None:
     loop = asyncio.get_running_loop()
     loop.set_task_factory(_born)
     try:
-        await asyncio.create_task(apart())
+        death.tasks.append(asyncio.create_task(apart()))
+        await death.tasks[0]
     finally:
         loop.set_task_factory(None)
         if death.has_come:
@@ -146,7 +150,17 @@ async def _live(work: Callable[[], Awaitable[object]], death: Death) -> None:
             await asyncio.gather(*death.tasks, return_exceptions=True)
             for begun in death.works:
                 begun.close()  # one that was to begin when death came
+            _give_back()
             await until(_is_alone, pause=PAUSE_SECONDS)
+
+
+def _give_back() -> None:
+    """Give the pool back what work held that died before it had its connection: the next process would have its own pool."""
+    pool = database.DB.pool
+    assert pool
+    for holder in pool._holders:
+        if not holder._in_use and holder not in pool._queue._queue:
+            pool._queue.put_nowait(holder)
 
 
 @contextlib.asynccontextmanager
