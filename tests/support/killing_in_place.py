@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 OTHERS_AT_WORK = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
     AND pid <> pg_backend_pid() AND state <> 'idle'"""
+LOCKS_END = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_locks
+    WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+"""A dead process's locks are free at once; here the connection that has them may outlive it."""
 PAUSE_SECONDS = 0.002
 OURS = "/marketplace/"
 MOST_HANDLERS = 1_000
@@ -150,12 +155,13 @@ async def _live(work: Callable[[], Awaitable[object]], death: Death) -> None:
             await asyncio.gather(*death.tasks, return_exceptions=True)
             for begun in death.works:
                 begun.close()  # one that was to begin when death came
-            _give_back()
+            _refill_pool()
+            await fetch_value(LOCKS_END)
             await until(_is_alone, pause=PAUSE_SECONDS)
 
 
-def _give_back() -> None:
-    """Give the pool back what work held that died before it had its connection: the next process would have its own pool."""
+def _refill_pool() -> None:
+    """Put into the pool again what work held that died before it had its connection: the next process would have its own pool."""
     pool = database.DB.pool
     assert pool
     for holder in pool._holders:
