@@ -4,12 +4,15 @@
 index, then a template), over Litestar with asyncpg alone: the same statements with the same values on the same pool, the
 same template with the same context on the same engine, our faster calls of it included, and nothing else. How the ratio is
 over Jinja as it is, with its own extension, is printed as a remark. `--peers` prints what FastAPI with SQLAlchemy's mapped
-classes and Jinja as it is takes for the same page and its headers. The database's own work is in another process, and counts for neither.
+classes and Jinja as it is costs for the same answer: its page and its headers are compared with ours. The database's own
+work is in another process, and counts for neither.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -20,11 +23,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from typing import TypeAlias
 
     from litestar.plugins.jinja import JinjaTemplateEngine
     from litestar.types import ASGIApp
 
     from marketplace.identity.actors import Actor
+
+    Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+    PageAndHeaders: TypeAlias = tuple[bytes, Headers]
 
 PASSWORD = "a long enough password"
 PAGES, ROUNDS = 150, 50
@@ -41,19 +48,19 @@ def main(*, peers: bool = False) -> None:
         with EmbeddedPostgres(Path(folder) / "postgres") as server:
             os.environ |= {"DATABASE_URL": server.url(), "PARTAGE_STATE": folder, "STAFF_SECOND_FACTOR": "0"}
             settings.cache_clear()
-            ours, bare, faster, secret = asyncio.run(_measure())
+            (ours, bare, faster), cookies, answered = asyncio.run(_measure())
             print(f"# http page {ours / bare:.2f} × the page by hand with Jinja's own calls ({bare * 1e6:.0f} µs)")
             print(
                 f"http page {ours / faster:.2f} × the page by hand on Litestar and asyncpg "
                 f"({ours * 1e6:.0f} µs of processor, {faster * 1e6:.0f} µs)"
             )
             if peers:
-                theirs = _peer(server.url(), secret)
+                theirs = _peer(server.url(), cookies, answered)
                 print(f"http peer {theirs / ours:.2f} × ours for FastAPI and SQLAlchemy ({theirs * 1e6:.0f} µs)")
 
 
-async def _measure() -> tuple[float, float, float, str]:
-    """Return seconds of processor a page for the site and for the bare ones, and the secret of the session that asked."""
+async def _measure() -> tuple[list[float], str, PageAndHeaders]:
+    """Return seconds of processor a page for the site and for the bare ones, the cookies that asked, and the site's answer."""
     from marketplace import database  # noqa: PLC0415
     from marketplace.app import create_app  # noqa: PLC0415
     from marketplace.identity.actions import add_staff  # noqa: PLC0415
@@ -83,7 +90,7 @@ async def _measure() -> tuple[float, float, float, str]:
         for _ in range(ROUNDS):
             for number, app in enumerate((site, bare, faster)):
                 best[number] = min(best[number], await seconds(app, cookies))
-        return *best, secret
+        return best, cookies, await answer(site, cookies)
     finally:
         await database.close_pool()
 
@@ -183,7 +190,18 @@ def _bare(  # noqa: PLR0917 (all that a page is made of)
 
 async def ask(app: ASGIApp, cookies: str) -> bytes:
     """Return the page as one browser gets it; refuses all but 200."""
+    return (await answer(app, cookies))[0]
+
+
+def comparable(headers: Headers) -> dict[str, str]:
+    """Return the headers of an answer by name, without the value of what is another at every request."""
+    return {name.decode(): "" if name == b"x-request-id" else value.decode() for name, value in headers}
+
+
+async def answer(app: ASGIApp, cookies: str) -> PageAndHeaders:
+    """Return the page as one browser gets it, and its headers; refuses all but 200."""
     body: list[bytes] = []
+    headers: list[tuple[bytes, bytes]] = []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -191,6 +209,7 @@ async def ask(app: ASGIApp, cookies: str) -> bytes:
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
             assert message["status"] == 200, message
+            headers.extend(message["headers"])
         else:
             body.append(message.get("body", b""))
 
@@ -209,7 +228,7 @@ async def ask(app: ASGIApp, cookies: str) -> bytes:
         "server": ("site", 80),
     }
     await app(scope, receive, send)  # type: ignore[arg-type]
-    return b"".join(body)
+    return b"".join(body), headers
 
 
 async def seconds(app: ASGIApp, cookies: str) -> float:
@@ -221,8 +240,11 @@ async def seconds(app: ASGIApp, cookies: str) -> float:
     return (time.process_time() - began) / PAGES
 
 
-def _peer(url: str, secret: str) -> float:
-    """Install FastAPI and SQLAlchemy beside our packages, and return the seconds of processor that their page takes."""
+def _peer(url: str, cookies: str, answered: PageAndHeaders) -> float:
+    """Install FastAPI and SQLAlchemy beside our packages, and return the seconds of processor that their page takes.
+
+    Refuses a page or headers other than those `answered`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [sys.executable, "-m", "pip", "install", "-q", "--target", folder, "fastapi", "sqlalchemy[asyncio]"],
@@ -230,13 +252,17 @@ def _peer(url: str, secret: str) -> float:
         )
         program = Path(__file__).with_name("_http_peer.py")
         process = subprocess.run(
-            [sys.executable, "-P", program, secret],  # -P: this folder has an http.py
+            [sys.executable, "-P", program, cookies],  # -P: this folder has an http.py
             env=os.environ | {"DATABASE_URL": url, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), folder])},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
-    return float(process.stdout)
+    theirs = json.loads(process.stdout)
+    page, headers = answered
+    assert theirs["page"] == hashlib.sha256(page).hexdigest(), "the peer's page is the page"
+    assert theirs["headers"] == comparable(headers), (theirs["headers"], comparable(headers))
+    return float(theirs["seconds"])
 
 
 if __name__ == "__main__":
