@@ -18,6 +18,7 @@ class AuctionTerms(Struct, frozen=True):
     id: uuid.UUID
     kind: str
     offer: uuid.UUID
+    licence_terms: str
     currency: str
     reserve_minor: int
     licences: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.auction_kinds.rules import commitments_of
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from marketplace.auction_kinds.rows import AuctionTerms, Bid, Lot
+
+STATES_LICENCE: Final = 4
+"""From this version of its terms on, a transcript states the licence terms that each lot is sold under, so for how long."""
 
 
 def price_rule_of(auction: AuctionTerms) -> str:
@@ -39,6 +42,8 @@ def terms_document(auction: AuctionTerms, lots: Sequence[Lot]) -> dict[str, Any]
             "pay_within_hours": auction.pay_within_hours,
             "unsecured_minor": auction.unsecured_minor,
         }
+        if auction.terms_version >= STATES_LICENCE:
+            stated["licence_terms"] = auction.licence_terms
         if kind.most_lots > 1:
             stated["reserves_minor"] = [lot.reserve_minor for lot in lots]
     return stated | kind.terms(auction)

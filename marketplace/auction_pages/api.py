@@ -147,6 +147,9 @@ class Lot(Struct):
 class AuctionWithLots(OfferedAuction, frozen=True, kw_only=True):
     """An auction with its lots, what binds its terms, and the key that receipts are checked with, hex."""
 
+    licence_terms: str
+    months: int
+    """How long a licence lasts that is won here."""
     terms_sha256: str
     receipt_key: str
     lots: list[Lot]
@@ -203,9 +206,11 @@ async def auctions_api(page_number: Page = 1, after: After = None) -> Auctions:
 @get("/api/v1/auctions/{auction:uuid}", opt=expect("anyone", stranger=200))
 async def auction_api(auction: FromPath[uuid.UUID]) -> AuctionWithLots:
     """Return an auction's rule, its current state, and its lots."""
-    lots = await list_lots(auction)
+    lots, row = await list_lots(auction), await get_auction(auction)
     return AuctionWithLots(
-        **_described_auction(await get_auction(auction)),
+        **_described_auction(row),
+        licence_terms=row.licence_terms,
+        months=row.months,
         terms_sha256=(await fixed_terms(auction)).digest,
         receipt_key=public_key(settings().signing_key).hex(),
         lots=[Lot(lot.position, lot.release, lot.dataset) for lot in lots],

@@ -38,7 +38,7 @@ from marketplace.auctions.queries import (
     snapshot,
 )
 from marketplace.auctions.second_chance import BARRED_FOR
-from marketplace.catalogue.actions import prices_now
+from marketplace.catalogue.actions import prices_for
 from marketplace.catalogue.queries import list_priced_releases
 from marketplace.errors import Invalid, NotAllowed
 from marketplace.identity.actors import Actor
@@ -177,12 +177,12 @@ async def _shown(
 
 
 async def _posted(auction: AuctionPage, lots: Sequence[LotRow]) -> dict[uuid.UUID, int]:
-    """Return today's posted price of each lot that can also be bought as usual, in cents, while the auction runs."""
+    """Return today's posted price of each lot that can also be bought as usual, for as long, in cents, while the auction runs."""
     if auction.phase not in ("announced", "open"):
         return {}
     releases = await list_priced_releases([lot.release for lot in lots if lot.revoked_at is None])
-    priced = await prices_now(releases, now=clock.now())
-    return {release: one.amount_minor for release, one in priced.items()}
+    priced = await prices_for(releases, months=auction.months, now=clock.now())
+    return {release: one.amount_minor for release, (terms, one) in priced.items() if terms.months == auction.months}
 
 
 @post(

@@ -47,6 +47,7 @@ class PlanForm(Struct):
     opens_at: str
     closes_at: str
     reserve: str = ""
+    months: str = ""
     licences: str = "1"
     price_rule: str = ""
     exclusive_from: str = ""
@@ -118,7 +119,9 @@ async def reckon_form(request: Visitor, data: Planned) -> Template:
         offer, releases, zone = await _typed_sale(data, fields)
         window = _typed_window(data, zone) if kind.has_window else None
         closes_at = _instant(data.closes_at, zone, "closes_at")
-        found = await reckon_reserve(offer, releases, closes_at=closes_at, window=window, now=clock.now())
+        found = await reckon_reserve(
+            offer, releases, months=_months(data.months), closes_at=closes_at, window=window, now=clock.now()
+        )
     except (Invalid, Conflict) as refusal:
         return await _again(refusal, data, fields)
     chosen = releases if kind.most_lots > 1 else []
@@ -161,11 +164,22 @@ def _plan_of(data: PlanForm, offer: uuid.UUID, releases: list[uuid.UUID], zone: 
         opens_at=_instant(data.opens_at, zone, "opens_at"),
         closes_at=_instant(data.closes_at, zone, "closes_at"),
         reserve_minor=formats.read_cents(data.reserve, field="reserve") if data.reserve.strip() else 0,
+        months=_months(data.months),
         licences=int(data.licences),
         price_rule=data.price_rule or None,
         exclusive_from=_instant(data.exclusive_from, zone, "exclusive_from") if data.exclusive_from else None,
         exclusive_to=_instant(data.exclusive_to, zone, "exclusive_to") if data.exclusive_to else None,
     )
+
+
+def _months(text: str) -> int:
+    """Return the length of licence that was typed; 0, for the offer's own, where none was."""
+    typed = text.strip()
+    if not typed:
+        return 0
+    if not (typed.isascii() and typed.isdecimal() and len(typed) <= MOST_DIGITS and int(typed)):
+        raise Invalid("Write the length as a number of months, such as 36.", field="months")
+    return int(typed)
 
 
 def _instant(text: str, zone: str, field: str) -> dt.datetime:

@@ -8,16 +8,17 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from marketplace import clock
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.registry import get_kind
-from marketplace.auction_kinds.transcript_rules import terms_digest
+from marketplace.auction_kinds.transcript_rules import STATES_LICENCE, terms_digest
 from marketplace.auctions.queries import SQL, get_terms, list_reserves
 from marketplace.auctions.reserves import deposit_of, reckon_reserve
 from marketplace.auctions.tables import Auction, AuctionLead, AuctionLot
 from marketplace.catalogue.actions import reserve_window
-from marketplace.catalogue.queries import is_quoted_beyond
+from marketplace.catalogue.queries import is_quoted_beyond, list_lengths
 from marketplace.catalogue.uses import is_limited
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import get_dataset
@@ -28,14 +29,14 @@ from marketplace.subscriptions.queries import is_subscribed_to
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from marketplace.auction_kinds.kind_rules import AuctionKind
     from marketplace.auctions.reserves import Reckoned
 
 LONGEST_AUCTION: Final = dt.timedelta(days=90)
 LONGEST_TO_PAY_HOURS: Final = 24 * 30
-TERMS_VERSION: Final = 3
+TERMS_VERSION: Final = STATES_LICENCE
 """Of what a transcript's terms state, and its root is over."""
 
 
@@ -59,6 +60,8 @@ class Plan(Struct, frozen=True):
     exclusive_from: dt.datetime | None = None
     exclusive_to: dt.datetime | None = None
     pay_within_hours: int = 72
+    months: int = 0
+    """How long a licence lasts: one of the lengths that each release is sold for; 0 for the offer's own."""
     unsecured_times: int = rules.UNSECURED_TIMES
     """A bid above so many times all lots' reserves needs a deposit of its size."""
 
@@ -68,11 +71,12 @@ class ReserveOutOfRange(Invalid):
 
 
 class LockedOffer(Struct, frozen=True):
-    """An offer whose row is locked."""
+    """An offer whose row is locked, with its own licence terms."""
 
     id: uuid.UUID
     dataset: str
     terms: str
+    months: int
     currency: str
 
 
@@ -158,7 +162,9 @@ async def _reserve(plan: Plan, now: dt.datetime) -> tuple[int, Reckoned]:
     """Return a plan's reserve, and what `pricing` reckons; refuse one below that."""
     begins, ends = plan.exclusive_from, plan.exclusive_to
     window = (begins, ends) if begins and ends else None
-    reckoned = await reckon_reserve(plan.offer, plan.releases, closes_at=plan.closes_at, window=window, now=now)
+    reckoned = await reckon_reserve(
+        plan.offer, plan.releases, months=plan.months, closes_at=plan.closes_at, window=window, now=now
+    )
     reserve_minor = plan.reserve_minor or reckoned.reserve_minor
     if not reckoned.reserve_minor <= reserve_minor <= rules.LARGEST_BID_MINOR:
         raise ReserveOutOfRange(
@@ -171,7 +177,7 @@ async def _reserve(plan: Plan, now: dt.datetime) -> tuple[int, Reckoned]:
 
 async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:
     """Lock the offers of a plan's releases, the plan's own among them, and return them; refuse what cannot be sold together."""
-    rows = await fetch_rows(LockedOffer, SQL["lock_offers"], plan.offer, plan.releases)
+    rows = await _under(plan.months, await fetch_rows(LockedOffer, SQL["lock_offers"], plan.offer, plan.releases))
     offers = {row.id: row for row in rows}
     if plan.offer not in offers:
         raise NotFound("There is no such offer.")
@@ -186,6 +192,16 @@ async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:
     if len({(row.terms, row.currency) for row in rows}) > 1:
         raise Invalid("A bundle is sold under one licence’s terms and in one currency.")
     return offers
+
+
+async def _under(months: int, offers: Sequence[LockedOffer]) -> list[LockedOffer]:
+    """Return offers under the terms that they are sold under for so many months, or their own for 0; refuse where there are none."""
+    lengths = {(one.dataset, one.months): one.terms for one in await list_lengths([one.dataset for one in offers])}
+    own = {(one.dataset, one.months): one.terms for one in offers}
+    found = [(one, (lengths | own).get((one.dataset, months or one.months))) for one in offers]
+    if any(terms is None for _, terms in found):
+        raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="months")
+    return [replace(one, terms=terms) for one, terms in found]
 
 
 async def _refuse_overlap(plan: Plan, offers: Mapping[uuid.UUID, LockedOffer], auction: uuid.UUID) -> None:

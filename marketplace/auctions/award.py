@@ -105,7 +105,12 @@ async def award(auction: uuid.UUID) -> bool:
             partners = {bid.pseudonym: bid.partner for bid in bids}
             offered = {partners[name]: most for name, most in highest_bids(made.reveals).items()}
             await record_observed_bids(
-                auction, offer=locked.offer, release=lots[0].release, reserve_minor=locked.reserve_minor, bids=offered
+                auction,
+                offer=locked.offer,
+                release=lots[0].release,
+                terms=locked.licence_terms,
+                reserve_minor=locked.reserve_minor,
+                bids=offered,
             )
         await Auction.update({Auction.state: "awarded", Auction.awarded_at: locked.locked_at}, force=True).where(
             Auction.id == auction

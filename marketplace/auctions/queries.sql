@@ -3,6 +3,7 @@
     auction.id,
     auction.kind,
     auction.offer,
+    auction.terms AS licence_terms,
     auction.currency,
     auction.reserve_minor,
     auction.licences,
@@ -151,12 +152,13 @@ LIMIT $2;
 
 -- name: lock_offers
 -- Locks the offer $1 and those of the releases $2, unless withdrawn, and returns them.
-SELECT id, dataset, terms, currency
+SELECT offer.id, offer.dataset, offer.terms, licence_terms.months, offer.currency
 FROM offer
+JOIN licence_terms ON licence_terms.code = offer.terms
 WHERE withdrawn_at IS NULL
-  AND (id = $1 OR dataset IN (SELECT dataset FROM release WHERE id = ANY($2)))
-ORDER BY id
-FOR NO KEY UPDATE;
+  AND (offer.id = $1 OR offer.dataset IN (SELECT dataset FROM release WHERE id = ANY($2)))
+ORDER BY offer.id
+FOR NO KEY UPDATE OF offer;
 
 -- name: count_on_sale
 -- How many of the releases $1 are sealed, not called back, and of the dataset $2; all but the first may be of $3.

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 import rfc8785
 from msgspec import Struct, to_builtins
 
-from marketplace.catalogue.actions import price_now
+from marketplace.catalogue.actions import prices_for
 from marketplace.catalogue.queries import get_evidence, list_priced_releases
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.datasets.queries import get_release_interval
+from marketplace.errors import Conflict, Invalid
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, reckon, reckon_licence
 
 if TYPE_CHECKING:
@@ -81,16 +82,23 @@ async def reckon_reserve(
     offer: uuid.UUID,
     releases: Sequence[uuid.UUID],
     *,
+    months: int = 0,
     closes_at: dt.datetime,
     window: tuple[dt.datetime, dt.datetime] | None = None,
     now: dt.datetime,
 ) -> Reckoned:
     """Return the reserve of an auction of these releases that closes at `closes_at`; refuses one that is not for sale.
 
-    window: when `offer` is closed to others, half-open; None where nobody is shut out.
+    months: of the licence, 0 for the offer's own; refuses a length that a release is not sold for. window: when `offer` is
+    closed to others, half-open; None where nobody is shut out.
     """
     rows = await list_priced_releases(releases)
-    priced = {row.id: (await price_now(row, now=now)).inputs for row in rows}
+    found = await prices_for(rows, months=months, now=now)
+    if len(found) < len(rows):
+        raise Conflict("This release is not for sale.")
+    if any(months not in {0, terms.months} for terms, _ in found.values()):
+        raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="months")
+    priced = {release: one.inputs for release, (_, one) in found.items()}
     if window:
         [(release, inputs)] = priced.items()
         begins, ends = window
@@ -101,8 +109,8 @@ async def reckon_reserve(
         )
         return await _of_window(offer, release, inputs, shut, now)
     closes_in = max(0, int((closes_at - now).total_seconds()))
-    found = {release: reckon_licence(inputs, closes_in) for release, inputs in priced.items()}
-    floors = {release: one.reserve_minor for release, one in found.items()}
+    least = {release: reckon_licence(inputs, closes_in) for release, inputs in priced.items()}
+    floors = {release: one.reserve_minor for release, one in least.items()}
     cheapest = min(floors, key=lambda release: floors[release])
     history = await _history(offer, now)
     document: Any = {
@@ -111,12 +119,12 @@ async def reckon_reserve(
         "closes_in_seconds": closes_in,
         "history": asdict(history),
         "expected_sales": -(-(history.sales + 1) * closes_in // (history.days * int(DAY.total_seconds()))),
-        "forgone_minor": found[cheapest].forgone_minor,
-        "reserve_minor": found[cheapest].reserve_minor,
-        "waterfall": [asdict(step) for step in found[cheapest].waterfall],
+        "forgone_minor": least[cheapest].forgone_minor,
+        "reserve_minor": least[cheapest].reserve_minor,
+        "waterfall": [asdict(step) for step in least[cheapest].waterfall],
     }
-    least = floors[cheapest]
-    return Reckoned(least, least, rfc8785.dumps(document).decode(), floors)
+    lowest = floors[cheapest]
+    return Reckoned(lowest, lowest, rfc8785.dumps(document).decode(), floors)
 
 
 async def _of_window(

@@ -65,7 +65,7 @@ class Auction(Table, db=DB, tablename="auction"):
     unsecured_minor = BigInt(null=True, default=None)
     """A bid above it needs a deposit of its size; null where none does."""
     terms_version = Integer(default=1)
-    """Which terms its transcript and receipts state: from 2 on the instants of every kind, and what bids need."""
+    """Which terms its transcript and receipts state: from 2 on the instants of every kind, and what bids need; from 4 on the licence's terms."""
     most_extension_seconds = Integer(null=True, default=None)
     """Ascending: how much later than scheduled it ends at most; null for no bound, and then any late bid moves the end."""
     closed_at = Timestamptz(null=True, default=None)

@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from marketplace import clock
 from marketplace.catalogue import menu, rules
 from marketplace.catalogue.demand import draw_of_day, state_price
+from marketplace.catalogue.lengths import under
 from marketplace.catalogue.queries import (
     SQL,
     count_quotes,
@@ -217,9 +218,7 @@ async def _offers(datasets: Sequence[str], now: dt.datetime) -> dict[str, rules.
     undrawn = [offer.id for offer in offers if offer.demand_basis_points is None]
     for offer in undrawn:  # The first look of the day at these offers.
         await draw_of_day(offer, now)
-    if undrawn:
-        offers = await list_priced_offers(datasets, now)
-    return {offer.dataset: offer for offer in offers}
+    return {one.dataset: one for one in (await list_priced_offers(datasets, now) if undrawn else offers)}
 
 
 async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[PricedEdition]:
@@ -253,19 +252,18 @@ async def quote(
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. agreed: what else the
-    amount is of, see `pricing.agreed`. terms: others that the offer is sold under, see `lengths`. Refuses what is not on sale, more than rules.QUOTES_A_DAY, and to hold price after
-    price of a dataset.
+    amount is of, see `pricing.agreed`. terms: others that the offer is sold under, see `lengths`. Refuses what is not on
+    sale, more than rules.QUOTES_A_DAY, and to hold price after price of a dataset.
     """
     now = clock.now()
     if await _is_asked_again(partner, release, level, quote_id, terms):
         return quote_id
     sold = await _on_sale(release, level)
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
-    if offer and terms and terms != offer.terms:
-        found = [one for one in rules.by_length(offer, await list_lengths([sold.dataset])) if one.terms == terms]
-        if not found:
+    if offer and terms:
+        offer = await under(offer, terms)
+        if offer is None:
             raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
-        offer = found[0]
     priced = _priced(sold, offer, now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)
@@ -466,20 +464,22 @@ async def record_observed_bids(
     *,
     offer: uuid.UUID,
     release: uuid.UUID,
+    terms: str,
     reserve_minor: int,
     bids: Mapping[uuid.UUID, int],
 ) -> None:
-    """Write down what partners bid for an ordinary licence of a release, once its auction's transcript revealed it.
+    """Write down what partners bid for a licence of a release under these terms, once its auction's transcript revealed it.
 
-    bids: partner → its highest bid in cents. Demand learns from them, as from prices that each would have paid. They
-    teach nothing where demand moves no price: of a release that is not for sale, or that is worth less than the floor.
+    bids: partner → its highest bid in cents. Demand learns from them, as from prices that each would have paid. They teach
+    nothing where demand moves no price: of what is not for sale under these terms, or is worth less than the floor.
     """
     if not bids:
         return
     now = clock.now()
     [row] = await list_priced_releases([release])
+    known = (await _offers([row.dataset], now)).get(row.dataset)
     with contextlib.suppress(Conflict):
-        priced = await price_now(row, now=now)
+        priced = _priced(row, await under(known, terms) if known else None, now)
         worth = rules.worth_before_demand(priced)
         if worth < priced.inputs.floor_minor:
             return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from marketplace import clock
 from marketplace.catalogue import menu
 from marketplace.catalogue.queries import get_listing, list_lengths
+from marketplace.catalogue.rules import by_length
 from marketplace.catalogue.tables import LicenceTerms, Offer, OfferLength
 from marketplace.database import fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid
@@ -15,6 +16,8 @@ from marketplace.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from marketplace.catalogue.rules import PricedOffer
 
 MOST_LENGTHS = 5
 
@@ -50,3 +53,9 @@ async def sold_under(dataset: str, terms: str) -> str:
     """Return these terms where a dataset is sold under them too, else its offer's own."""
     known = {one.terms for one in await list_lengths([dataset])}
     return terms if terms in known else (await get_listing(dataset)).terms
+
+
+async def under(offer: PricedOffer, terms: str) -> PricedOffer | None:
+    """Return an offer under one of the terms that it is sold under; None where these are not among them."""
+    lengths = await list_lengths([offer.dataset]) if terms != offer.terms else []
+    return next((one for one in by_length(offer, lengths) if one.terms == terms), None)

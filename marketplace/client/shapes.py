@@ -31,6 +31,8 @@ class AuctionWithLots(TypedDict):
     steps: list[list[int]]
     window_seconds: int
     extension_seconds: int
+    licence_terms: str
+    months: int
     terms_sha256: str
     receipt_key: str
     lots: list[Lot]

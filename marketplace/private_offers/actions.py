@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from marketplace import clock
 from marketplace.audit_trail.actions import note_action
 from marketplace.catalogue import actions as catalogue
@@ -27,10 +29,12 @@ from pricing.agreed import share_of
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Sequence
 
     from marketplace.database import Values
     from marketplace.identity.actors import Actor
     from marketplace.private_offers.queries import PrivateOfferRow
+    from pricing.quote import PricedQuote
 
 LEAST, MOST = 5_000, 9_900
 """What of the price a partner pays at least and at most, in basis points."""
@@ -38,12 +42,29 @@ LONGEST: Final = dt.timedelta(days=92)
 BASIS_POINTS_A_PERCENT: Final = 100
 
 
+class Price(Struct, frozen=True):
+    """What a release costs everybody and one partner today, in cents before VAT, under a licence of so many months."""
+
+    terms: str
+    months: int
+    posted_minor: int
+    own_minor: int
+
+
 async def offer(
-    who: Actor, partner: uuid.UUID, dataset: str, *, percent_off: int, ends_at: dt.datetime, offer_id: uuid.UUID
+    who: Actor,
+    partner: uuid.UUID,
+    dataset: str,
+    *,
+    percent_off: int,
+    ends_at: dt.datetime,
+    offer_id: uuid.UUID,
+    months: Sequence[int] = (),
 ) -> None:
     """Offer a dataset to one vetted partner for so many percent less, until an instant; the same id offers once.
 
-    Refuses with the cheapest combination where the partner could have something on sale for less with it.
+    months: the lengths of licence it is for, each among those that the dataset is sold for; none: its own length. Refuses
+    with the cheapest combination where the partner could have something on sale for less with it.
     """
     now, basis_points = clock.now(), (100 - percent_off) * BASIS_POINTS_A_PERCENT
     if not LEAST <= basis_points <= MOST:
@@ -60,20 +81,22 @@ async def offer(
         is_same = (PrivateOffer.partner == partner) & (PrivateOffer.dataset == dataset)
         if await PrivateOffer.exists().where(is_same, is_open):
             raise Conflict("That partner has such an offer: withdraw it first.")
-        offered = await _prices(partner, dataset, basis_points, ends_at, now)
+        stated = sorted(set(months)) or [await _own_months(dataset, now)]
+        offered = await _prices(partner, dataset, stated, now, basis_points=basis_points, until=ends_at)
         await PrivateOffer.insert(
             PrivateOffer(
                 id=offer_id,
                 partner=partner,
                 dataset=dataset,
                 basis_points=basis_points,
+                months=stated,
                 made_by=who.name,
                 made_at=now,
                 ends_at=ends_at,
             )
         )
         await menu.audit(dataset, now, offered)
-        after = {"dataset": dataset, "percent_off": percent_off, "ends_at": ends_at.isoformat()}
+        after = {"dataset": dataset, "percent_off": percent_off, "months": stated, "ends_at": ends_at.isoformat()}
         await note_action(who, "private_offer_made", partner, after=after)
         await send(private_offer_made.KIND, offer_id, [Recipient("partner", str(partner))], dataset=dataset)
 
@@ -88,10 +111,11 @@ async def withdraw(who: Actor, offer_id: uuid.UUID) -> None:
             await note_action(who, "private_offer_withdrawn", row.partner, after={"dataset": row.dataset})
 
 
-async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID) -> None:
+async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID, months: int = 0) -> None:
     """Sign the private price of the dataset's latest release, with its audit; the same id is the same quote.
 
-    Refuses another partner's offer, and one that ended.
+    months: which of the offer's lengths; 0: its first. Refuses another partner's offer, one that ended, and a length that
+    it is not for, or that the dataset is not sold for any more.
     """
     row = await get_private_offer(offer_id)
     if row.partner != partner:
@@ -102,41 +126,64 @@ async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID)
         row = await get_private_offer(offer_id)
         if not row.is_open(now):
             raise Expired("This private offer has ended.")
+        prices = await prices_of(row)
+        price = next((one for one in prices if months in {0, one.months}), None)
+        if price is None:
+            raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="months")
         listing = await catalogue_queries.get_listing(row.dataset)
         agreed = {"private_basis_points": row.basis_points}
-        await catalogue.quote(partner, listing.latest, quote_id=quote_id, agreed=agreed)
+        await catalogue.quote(partner, listing.latest, quote_id=quote_id, agreed=agreed, terms=price.terms)
         signed = PrivateQuote(quote=quote_id, private_offer=offer_id)
         await PrivateQuote.insert(signed).on_conflict(action="DO NOTHING", target=PrivateQuote.quote)
-        await menu.audit(row.dataset, now, partner=partner)
+        lengths = [one.months for one in prices]
+        offered = await _prices(partner, row.dataset, lengths, now, basis_points=row.basis_points, until=row.ends_at)
+        await menu.audit(row.dataset, now, offered, partner=partner)
 
 
-async def price_of(row: PrivateOfferRow) -> tuple[int, int]:
-    """Return today's price of the latest release, and what of it the partner pays, in cents before VAT."""
+async def prices_of(row: PrivateOfferRow) -> list[Price]:
+    """Return what the latest release costs today for each of an offer's lengths that it is still sold for, the shortest first."""
     listing = await catalogue_queries.get_listing(row.dataset)
     release = await catalogue_queries.find_listed_release(listing.latest)
     assert release
-    priced = await catalogue.price_now(release, now=clock.now())
-    return priced.amount_minor, share_of(priced.amount_minor, row.basis_points, priced.inputs.floor_minor)
+    found = [
+        Price(terms.terms, terms.months, priced.amount_minor, _part(priced, row.basis_points))
+        for months in row.months or [0]
+        for terms, priced in (await catalogue.prices_for([release], months=months, now=clock.now())).values()
+        if months in {0, terms.months}
+    ]
+    if not found:
+        raise Conflict("This release is not for sale.")
+    return found
 
 
-async def _prices(
-    partner: uuid.UUID, dataset: str, basis_points: int, ends_at: dt.datetime, now: dt.datetime
-) -> list[menu.HeldQuote]:
-    """Return what every release of a dataset would cost the partner, as prices that it holds."""
+def _part(priced: PricedQuote, basis_points: int) -> int:
+    """Return what of a price is paid, in cents, not under its floor."""
+    return share_of(priced.amount_minor, basis_points, priced.inputs.floor_minor)
+
+
+async def _own_months(dataset: str, now: dt.datetime) -> int:
+    """Return the length of a dataset's own licence; refuses what is not on sale."""
     terms = next(iter(await catalogue_queries.list_priced_offers([dataset], now)), None)
     if terms is None:
         raise NotFound("There is no dataset {dataset} in the catalogue.", dataset=dataset)
-    releases = await fetch_rows(PricedRelease, catalogue_queries.SQL["list_menu_releases"], [dataset])
-    prices = await catalogue.prices_now(releases, now=now)
-    return [
-        menu.HeldQuote(
-            partner,
-            release,
-            0,
-            share_of(priced.amount_minor, basis_points, priced.inputs.floor_minor),
-            ends_at,
-            terms.usage_right,
-            terms.months,
+    return terms.months
+
+
+async def _prices(
+    partner: uuid.UUID, dataset: str, stated: Sequence[int], now: dt.datetime, *, basis_points: int, until: dt.datetime
+) -> list[menu.HeldQuote]:
+    """Return what every release of a dataset would cost the partner for each length, as prices that it holds."""
+    own = await _own_months(dataset, now)
+    known = sorted({own, *(one.months for one in await catalogue_queries.list_lengths([dataset]))})
+    if not set(stated) <= set(known):
+        raise Invalid(
+            "This dataset is sold for so many months: {months}. Write one or more of them.",
+            months=", ".join(map(str, known)),
+            field="months",
         )
-        for release, priced in prices.items()
+    releases = await fetch_rows(PricedRelease, catalogue_queries.SQL["list_menu_releases"], [dataset])
+    return [
+        menu.HeldQuote(partner, release, 0, _part(priced, basis_points), until, terms.usage_right, terms.months)
+        for months in stated
+        for release, (terms, priced) in (await catalogue.prices_for(releases, months=months, now=now)).items()
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from contextlib import suppress
 from typing import Annotated, Any
@@ -25,6 +26,8 @@ Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
 steward, reader = staff("steward"), staff("steward", "auditor")
 NOBODYS = uuid.UUID(int=0)
+MOST_DIGITS = 3
+"""Of a length in months."""
 
 
 class OfferForm(Struct):
@@ -34,6 +37,7 @@ class OfferForm(Struct):
     partner: str = ""
     dataset: str = ""
     percent_off: str = ""
+    months: str = ""
     ends_on: str = ""
 
 
@@ -42,6 +46,7 @@ class ChosenForm(Struct):
 
     form_id: uuid.UUID
     offer: uuid.UUID | None = None
+    months: str = ""
 
 
 Pressed = Annotated[ChosenForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -54,7 +59,7 @@ async def list_own(request: Asked) -> Template:
     offers = []
     for row in await queries.list_open(request.user.partner, clock.now()):
         with suppress(Refusal):  # What is not on sale at the moment has no price.
-            offers.append((row, *await actions.price_of(row)))
+            offers += [(row, price) for price in await actions.prices_of(row)]
     return page("private_offers/own.html", offers=offers)
 
 
@@ -62,7 +67,8 @@ async def list_own(request: Asked) -> Template:
 async def quote(request: Asked, data: Pressed) -> Redirect:
     """Sign the partner's own price of the latest release."""
     assert request.user.partner
-    await actions.quote(request.user.partner, data.offer or NOBODYS, quote_id=data.form_id)
+    months = _lengths(data.months) or [0]
+    await actions.quote(request.user.partner, data.offer or NOBODYS, quote_id=data.form_id, months=months[0])
     return see(f"/quotes/{data.form_id}")
 
 
@@ -85,9 +91,10 @@ async def make(
             percent_off=int(data.percent_off) if data.percent_off.strip().isdecimal() else 0,
             ends_at=_end_of(data.ends_on),
             offer_id=data.form_id,
+            months=_lengths(data.months),
         )
     except Refusal as refusal:
-        written = {name: getattr(data, name)[:80] for name in ("partner", "dataset", "percent_off", "ends_on")}
+        written = {name: getattr(data, name)[:80] for name in OfferForm.__struct_fields__ if name != "form_id"}
         return again("private_offers/all.html", refusal, form=written, **await _shown(1))
     return see("/steward/private-offers")
 
@@ -104,6 +111,14 @@ def _id(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         raise Invalid("Choose a vetted partner.", field="partner") from None
+
+
+def _lengths(text: str) -> list[int]:
+    """Return the lengths that were written, in months, as numbers apart; none where nothing was."""
+    words = re.split(r"[\s,;]+", text.strip())
+    if not all(word.isascii() and word.isdecimal() and len(word) <= MOST_DIGITS for word in words if word):
+        raise Invalid("Write months as numbers, separated by commas, such as 12, 36.", field="months")
+    return [int(word) for word in words if word]
 
 
 def _end_of(text: str) -> dt.datetime:

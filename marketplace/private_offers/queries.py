@@ -26,6 +26,7 @@ class PrivateOfferRow(Struct, frozen=True):
     title_fr: str
     title_en: str
     basis_points: int
+    months: list[int]
     made_by: str
     made_at: dt.datetime
     ends_at: dt.datetime

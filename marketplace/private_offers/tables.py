@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, Array, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check
 from piccolo.table import Table
 
@@ -22,6 +22,8 @@ class PrivateOffer(Table, db=DB, tablename="private_offer"):
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     basis_points = Integer()
     """What of the price is paid; never less than the offer's floor."""
+    months = Array(base_column=Integer(), default=list)
+    """The lengths of licence it is for; none: the own one of the dataset at the time."""
     made_by = Text()
     made_at = Timestamptz()
     ends_at = Timestamptz()

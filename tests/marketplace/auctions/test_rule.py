@@ -73,6 +73,7 @@ def row_of(state: AscendingState) -> AuctionNow:
         id=uuid.UUID(int=0),
         kind="ascending",
         offer=uuid.UUID(int=0),
+        licence_terms="standard-1",
         currency="EUR",
         reserve_minor=terms.start.minor,
         licences=1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
+from functools import partial
 from typing import Any
 
 import html5lib
@@ -12,6 +13,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue import lengths
 from marketplace.catalogue.queries import find_listed_release
 from marketplace.database import execute
 from marketplace.errors import Conflict, NotFound
@@ -140,3 +142,97 @@ async def test_a_private_price_never_goes_under_the_floor_nor_under_what_else_is
     assert await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", quote) == posted - 100 > FLOOR
     with pytest.raises(NotFound):
         await actions.quote(uuid.uuid4(), offer, quote_id=uuid.uuid4())
+
+
+async def test_an_offer_states_its_lengths_and_each_is_priced_audited_and_sold(stripe: Any) -> None:
+    del stripe
+    release, partner = await open_shop(), await make_buyer()
+    for code, months in (("short-1", 3), ("long-1", 36)):
+        await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
+    await lengths.set_lengths("lyon", ["short-1", "long-1"])
+    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    listed = await find_listed_release(release)
+    assert listed
+    posted = {months: one for _, months, one in await catalogue.prices_by_length(listed, now=clock.now())}
+    ends = (clock.now() + 20 * DAY).date().isoformat()
+    written = {"partner": str(partner), "dataset": "lyon", "percent_off": "10", "ends_on": ends}
+    async with Browser() as samir, Browser() as buyer:
+        await samir.sign_in("samir@partage.example")
+        await buyer.sign_in("atelier@partner.example")
+        for wrong, why in (
+            ("24", "3, 12, 36"),
+            ("a year", "as numbers"),
+            ("3, 1000", "as numbers"),
+            ("٣", "as numbers"),
+        ):
+            answer = await samir.submit("/en/steward/private-offers", written | {"months": wrong})
+            assert answer.status_code == 422, wrong
+            assert why in text_of(answer)
+            assert 'id="months-error"' in answer.text
+            assert f'value="{wrong}"' in answer.text, "what was typed is kept"
+        assert await fetch_value("SELECT count(*) FROM private_offer") == 0
+        form = str(uuid.uuid4())
+        typed = written | {"months": "36, 12"}
+        made = await samir.submit("/en/steward/private-offers", typed, form_id=form)
+        assert made.status_code == 303, (text_of(made)[-900:], {m: one.amount_minor for m, one in posted.items()})
+        assert "12, 36" in text_of(await samir.get("/en/steward/private-offers"))
+        own = await buyer.get("/en/private-offers")
+        html5lib.HTMLParser(strict=True).parse(own.text)
+        paid = {months: -(-one.amount_minor * 9000 // 10_000) for months, one in posted.items()}
+        assert f"€{paid[36] / 100:,.2f}" in text_of(own)
+        assert f"€{paid[3] / 100:,.2f}" not in text_of(own), "what is not offered has no private price"
+        for months in ("3", "24"):
+            refused = await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": months})
+            assert (refused.status_code, "not sold for so long" in text_of(refused)) == (422, True)
+        asked = uuid.uuid4()
+        await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": "36"}, form_id=str(asked))
+        other = await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": "12"}, form_id=str(asked))
+        assert other.status_code == 409, "the same id is the same quote, for as long"
+        assert "36 months" in text_of(await buyer.get(f"/en/quotes/{asked}"))
+        await pay((await place_order(buyer, asked)).headers["location"])
+        await jobs()
+        assert (await order_of(asked))["net_minor"] == paid[36] >= FLOOR
+        years = "SELECT extract(year FROM age(ends_at, starts_at))::integer FROM entitlement"
+        assert await fetch_value(years) == 3
+        await lengths.set_lengths("lyon", ["short-1"])
+        gone = await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": "36"})
+        assert gone.status_code == 422, "what is not sold for so long any more is not quoted"
+        assert f"€{paid[36] / 100:,.2f}" not in text_of(await buyer.get("/en/private-offers"))
+    await mirror_balance()
+    await reconcile()
+
+
+async def test_a_private_length_undercuts_nothing_on_sale() -> None:
+    release, partner, steward = await open_shop(), await make_buyer(), await make_staff("Samir", "steward")
+    await catalogue.define_terms("year-and-a-bit-1", months=13, lines_fr="13", lines_en="13")
+    await lengths.set_lengths("lyon", ["year-and-a-bit-1"])
+    listed = await find_listed_release(release)
+    assert listed
+    year, more = [one.amount_minor for _, _, one in await catalogue.prices_by_length(listed, now=clock.now())]
+    assert more * 6 // 10 < year < more
+    offered = partial(actions.offer, steward, partner, "lyon", percent_off=40, ends_at=clock.now() + DAY)
+    with pytest.raises(Conflict, match="has as much for"):
+        await offered(offer_id=uuid.uuid4(), months=[13])
+    assert await fetch_value("SELECT count(*) FROM private_offer") == 0
+    await offered(offer_id=uuid.uuid4(), months=[12, 13])
+
+
+@pytest.mark.parametrize("months", [3, 12, 36])
+async def test_no_length_goes_under_the_floor(months: int) -> None:
+    release, partner, steward = await open_shop(), await make_buyer(), await make_staff("Samir", "steward")
+    for code, length in (("short-1", 3), ("long-1", 36)):
+        await catalogue.define_terms(code, months=length, lines_fr="l", lines_en="l")
+    await lengths.set_lengths("lyon", ["short-1", "long-1"])
+    listed = await find_listed_release(release)
+    assert listed
+    posted = {length: one for _, length, one in await catalogue.prices_by_length(listed, now=clock.now())}
+    floor = min(one.amount_minor for one in posted.values()) - 1
+    await catalogue.list_offer(
+        "lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=floor, cap_minor=900_000
+    )
+    offer, quote = uuid.uuid4(), uuid.uuid4()
+    ends_at, every = clock.now() + DAY, [3, 12, 36]
+    await actions.offer(steward, partner, "lyon", percent_off=50, ends_at=ends_at, offer_id=offer, months=every)
+    await actions.quote(partner, offer, quote_id=quote, months=months)
+    amount = await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", quote)
+    assert amount == max(floor, -(-posted[months].amount_minor // 2))
