@@ -1,6 +1,6 @@
 -- name: list_one_click_people
 -- The demo's people, whose email ends in $1, and subscribers, whose emails are sealed: staff, partners' people, then
--- subscribers, so that the first are among the fifty.
+-- subscribers, the first to come first: those are who a visitor looks for.
 SELECT
     person.id,
     person.name,
@@ -14,7 +14,8 @@ FROM person
 LEFT JOIN partner ON partner.id = person.partner
 WHERE (person.email LIKE '%' || $1 OR sealed IS NOT NULL)
   AND ended_at IS NULL
-ORDER BY person.staff_role IS NULL, person.subscriber IS NOT NULL, person.staff_role DESC, person.email
+ORDER BY person.staff_role IS NULL, person.subscriber IS NOT NULL, person.staff_role DESC,
+    CASE WHEN person.subscriber IS NULL THEN person.email END, person.created_at, person.id
 LIMIT 50;
 
 -- fragment: partner_columns

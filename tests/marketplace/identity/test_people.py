@@ -343,6 +343,14 @@ async def test_the_demos_staff_are_shown_however_many_there_are_besides() -> Non
     assert [person.staff_role for person in shown] == [None, "finance"], "a partner's first, staff last"
 
 
+async def test_the_demos_first_subscriber_is_shown_however_many_follow() -> None:
+    await execute("INSERT INTO subscriber (reference, claimed_at) SELECT one, now() FROM generate_series(1, 30) AS one")
+    for line in range(1, 31):  # stored under digests of their addresses, which are in no order
+        at = clock.now() - dt.timedelta(days=31 - line)
+        await actions._add_person(f"line{line}{rules.ONE_CLICK_DOMAIN}", "Ana", "x", "en", at, subscriber=line)
+    assert [person.subscriber for person in await queries.one_click_people()] == list(range(1, 13))
+
+
 async def test_erasing_forgets_the_person_and_keeps_the_line() -> None:
     await actions.add_subscribers([7])
     [(_, code)] = await actions.issue_activation_codes([7])
