@@ -50,6 +50,11 @@ class LocalClock:
     """Of each quarter, the local day: so many days after the first of 1970."""
     is_by_hour: bool
     """Whether all of that is alike within each hour of UTC, which is how fine an event store's visits are."""
+    offset_us: int | None
+    """How far the local clock is from UTC all along, where all steps, and all units, are of one length too; None: it is not so.
+
+    Then everything that a quarter belongs to follows from its instant by plain arithmetic.
+    """
 
     @property
     def times(self) -> int:
@@ -167,7 +172,13 @@ def local_clock(name: str, period_from_us: int, period_to_us: int, step_us: int,
     bounds = np.append(at[begins], period_to_us)
     is_by_hour = period_from_us % HOUR_US == length_us % HOUR_US == 0
     is_by_hour = is_by_hour and all(np.all(of.reshape(-1, 4) == of[::4, None]) for of in (step, hour))
-    clock = LocalClock(bounds, unit[begins], step, hour, day[:-1].copy(), is_by_hour)
+    since_us = np.arange(len(bounds)) * step_us
+    is_even = np.array_equal(bounds - period_from_us, since_us)
+    is_even = (
+        is_even and np.array_equal(unit[begins], since_us[:-1] // unit_us) and bool(np.all(offset[:-1] == offset[0]))
+    )
+    only_us = int(offset[0]) if is_even else None
+    clock = LocalClock(bounds, unit[begins], step, hour, day[:-1].copy(), is_by_hour, only_us)
     for array in (clock.bounds_us, clock.unit, clock.step, clock.hour, clock.day):
         array.setflags(write=False)
     return clock

@@ -1,10 +1,12 @@
 -- The bounded aggregation, once. DuckDB's dialect, whole numbers of 64 bits only, nothing that sqlglot cannot carry to Spark.
--- `reference_sql.py` puts the parts together, each of which a `--:` line names; between `covered` and `bounded` a product's
--- own expressions say what a person counts in, as `counted_in`: see `marketplace/privacy/products`.
+-- `reference_sql.py` puts the parts together, each of which a `--:` line names; between `covered` and `dated` a product's own
+-- expressions say what a person counts in, as `counted_in`: see `marketplace/privacy/products`.
 --
--- Reads   specification  one row: period, start of the build, a step's usual length, the bounds, the keys of the hash
+-- Reads   specification  one row: period, start of the build, usual lengths of a step and of a unit, offset from UTC, the
+--                        bounds, the keys of the hash; what `s` says is written into the text before it runs
 --         clock          the period's quarters of an hour: number since 1970, the start of its step (hour or day of the key
---                        set), of the step before and of its unit, and the day (since 1970) and hour on the local clock
+--                        set), of the step before and of its unit, and the day (since 1970) and hour on the local clock;
+--                        read only where they are not even: in a period with one offset from UTC all of that is arithmetic
 --         consent        subscriber_id, valid_from_us, valid_to_us: half-open intervals, which may overlap
 --         subscriber     subscriber_id (once each), segment, home
 --         event          subscriber_id, at_us, place: distinct events, as ingested
@@ -24,7 +26,7 @@
 -- unit is a day, removing one day of a person changes as many cells of presence, but of flows two more, and of stays
 -- four: the day's last zone begins the next day's first trip, and a day has the end of one night and the start of another.
 
---: covered
+--: consented
 -- Consents that overlap are one; those that only touch are two, because a withdrawal lies between them.
 ordered_consent AS (
     SELECT
@@ -65,29 +67,49 @@ current_consent AS (
 ),
 consented AS (
     SELECT
-        event.subscriber_id, current_consent.segment, current_consent.home, event.at_us, event.place, zone_of.zone,
-        clock.starts_at_us, clock.before_at_us, clock.local_hour, clock.local_day
+        event.subscriber_id, current_consent.segment, current_consent.home, event.at_us, event.place, zone_of.zone
     FROM event
     INNER JOIN current_consent
         ON current_consent.subscriber_id = event.subscriber_id
         AND current_consent.from_us <= event.at_us AND event.at_us < current_consent.to_us
     INNER JOIN zone_of ON zone_of.place = event.place
-    INNER JOIN clock ON clock.quarter = event.at_us // 900000000
+),
+
+--: timed_evenly
+-- One offset from UTC, and steps and units of one length each: a join for every event is saved.
+timed AS (
+    SELECT
+        consented.subscriber_id, consented.segment, consented.home, consented.at_us, consented.place, consented.zone,
+        consented.at_us - (consented.at_us - s.period_from_us) % s.step_us AS starts_at_us,
+        consented.at_us - (consented.at_us - s.period_from_us) % s.step_us - s.step_us AS before_at_us,
+        (consented.at_us + s.offset_us) % 86400000000 // 3600000000 AS local_hour,
+        (consented.at_us + s.offset_us) // 86400000000 AS local_day
+    FROM consented
+    CROSS JOIN specification AS s
+),
+
+--: timed_by_clock
+timed AS (
+    SELECT
+        consented.subscriber_id, consented.segment, consented.home, consented.at_us, consented.place, consented.zone,
+        clock.starts_at_us, clock.before_at_us, clock.local_hour, clock.local_day
+    FROM consented
+    INNER JOIN clock ON clock.quarter = consented.at_us // 900000000
 ),
 
 --: unswitched
-covered AS (SELECT consented.* FROM consented),
+covered AS (SELECT timed.* FROM timed),
 
 --: switched
 -- What people's own words leave out, by time and by place. Each event is judged by its own line's switches alone.
 judged AS (
     SELECT
-        consented.subscriber_id, consented.at_us, consented.place, consented.local_day, switch.scope,
+        timed.subscriber_id, timed.at_us, timed.place, timed.local_day, switch.scope,
         switch.home, switch.elsewhere, switch.first_day, switch.last_day,
-        (consented.local_day + 3) % 7 * 24 + consented.local_hour AS week_hour,
-        CASE WHEN consented.zone = consented.home THEN 1 ELSE 0 END AS at_home
-    FROM consented
-    INNER JOIN switch ON switch.subscriber_id = consented.subscriber_id AND consented.at_us < switch.until_us
+        (timed.local_day + 3) % 7 * 24 + timed.local_hour AS week_hour,
+        CASE WHEN timed.zone = timed.home THEN 1 ELSE 0 END AS at_home
+    FROM timed
+    INNER JOIN switch ON switch.subscriber_id = timed.subscriber_id AND timed.at_us < switch.until_us
 ),
 refused AS (
     SELECT DISTINCT judged.subscriber_id, judged.at_us, judged.place
@@ -101,35 +123,51 @@ refused AS (
         OR (judged.at_home = 0 AND switch_place.scope IS NULL AND judged.elsewhere = 0)
 ),
 covered AS (
-    SELECT consented.*
-    FROM consented
+    SELECT timed.*
+    FROM timed
     LEFT JOIN refused
-        ON refused.subscriber_id = consented.subscriber_id AND refused.at_us = consented.at_us
-        AND refused.place = consented.place
+        ON refused.subscriber_id = timed.subscriber_id AND refused.at_us = timed.at_us
+        AND refused.place = timed.place
     WHERE refused.subscriber_id IS NULL
 ),
 
---: bounded
--- A keyed hash in plain arithmetic, the same in every engine; no factor reaches 2^31, so no product reaches 2^62.
-mixed AS (
+--: dated_evenly
+dated AS (
     SELECT
         counted_in.subscriber_id, counted_in.zone, counted_in.segment, counted_in.starts_at_us, counted_in.events,
+        counted_in.starts_at_us - (counted_in.starts_at_us - s.period_from_us) % s.unit_us AS unit_at_us
+    FROM counted_in
+    CROSS JOIN specification AS s
+),
+
+--: dated_by_clock
+dated AS (
+    SELECT
+        counted_in.subscriber_id, counted_in.zone, counted_in.segment, counted_in.starts_at_us, counted_in.events,
+        clock.unit_at_us
+    FROM counted_in
+    INNER JOIN clock ON clock.quarter = counted_in.starts_at_us // 900000000
+),
+
+--: bounded
+-- A keyed hash in plain arithmetic, the same in every engine; no factor reaches 2^31, so no product reaches 2^62, nor the
+-- sum of two of them 2^63.
+mixed AS (
+    SELECT
+        dated.subscriber_id, dated.zone, dated.segment, dated.starts_at_us, dated.events, dated.unit_at_us,
         (
-            counted_in.subscriber_id % 2147483647 * s.key_1 % 2147483647
-            + counted_in.zone % 2147483647 * s.key_2 % 2147483647
-            + (counted_in.starts_at_us - s.period_from_us) % 2147483647 * s.key_3 % 2147483647
+            (dated.subscriber_id % 2147483647 * s.key_1 + dated.zone % 2147483647 * s.key_2) % 2147483647
+            + (dated.starts_at_us - s.period_from_us) % 2147483647 * s.key_3
             + s.key_0
         ) % 2147483647 AS x
-    FROM counted_in
+    FROM dated
     CROSS JOIN specification AS s
 ),
 hashed AS (
     SELECT
-        mixed.subscriber_id, mixed.zone, mixed.segment, mixed.starts_at_us, mixed.events,
-        clock.unit_at_us,
+        mixed.subscriber_id, mixed.zone, mixed.segment, mixed.starts_at_us, mixed.events, mixed.unit_at_us,
         (((mixed.x * s.key_4 + s.key_5) % 2147483647 * mixed.x + s.key_6) % 2147483647 * mixed.x + s.key_0) % 2147483647 AS u
     FROM mixed
-    INNER JOIN clock ON clock.quarter = mixed.starts_at_us // 900000000
     CROSS JOIN specification AS s
 ),
 -- Ties of the hash are broken by the cell itself, so that the same input always chooses the same cells.

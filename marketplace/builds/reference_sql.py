@@ -11,6 +11,7 @@ import functools
 import re
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,13 @@ from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS
 from marketplace.errors import Conflict
 from marketplace.instants import DAY_US, HOUR_US
 from marketplace.line_index import LineIndex
+from marketplace.privacy.counted import differs_from_before
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     import duckdb
     import pyarrow as pa
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from marketplace.progress import ReportProgress
 
 AGGREGATE = Path(__file__).with_name("aggregate.sql")
+SPECIFICATION = "CROSS JOIN specification AS s\n"
 CONSENT = ("subscriber_id", "valid_from_us", "valid_to_us")
 SPARK = {
     "spark.ui.enabled": "false",
@@ -56,38 +60,51 @@ def parts(definition: Path = AGGREGATE) -> dict[str, str]:
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
 
 
-def query(product: str, wanted: str, definition: Path = AGGREGATE, *, switched: bool = False) -> str:
-    """Return the query for `contribution`, `total`, `cell` or `manifest` of a product, in DuckDB's dialect.
+def query(question: CountingQuery, wanted: str, definition: Path = AGGREGATE) -> str:
+    """Return the query for `contribution`, `total`, `cell` or `manifest`, in DuckDB's dialect.
 
-    switched: whether anybody has a switch of place or time; without, its tables are not there.
+    Where nobody has a switch of place or time, it has none of their tables; where the local clock is even, not the clock.
     """
     part = parts(definition)
     if wanted in {"cell", "manifest"}:
         return part[wanted]
-    counted_in = "".join(f"{expression},\n" for expression in PRODUCTS[product].counted_in)
-    covered = part["covered"] + part["switched" if switched else "unswitched"]
-    return f"WITH\n{covered}{counted_in}{part['bounded']}\n{part[wanted]}"
+    by = "by_clock" if question.clock.offset_us is None else "evenly"
+    covered = part["consented"] + part[f"timed_{by}"] + part["unswitched" if question.switched is None else "switched"]
+    counted_in = "".join(f"{expression},\n" for expression in PRODUCTS[question.product].counted_in)
+    text = f"WITH\n{covered}{counted_in}{part[f'dated_{by}']}{part['bounded']}\n{part[wanted]}"
+    return _with_numbers(text, _specification(question))
 
 
-def tables(question: CountingQuery) -> dict[str, pa.Table]:
-    """Return what the definition reads, but for the events."""
-    import pyarrow as pa  # noqa: PLC0415
-
+def _specification(question: CountingQuery) -> dict[str, int]:
+    """Return the one row of the specification."""
     q = question
-    in_zone = np.flatnonzero(q.zone >= 0)
     stated = {
         "period_from_us": q.period_from_us,
         "period_to_us": q.period_to_us,
         "started_us": q.started_us,
         "step_us": q.step_us,
+        "unit_us": q.unit_us,
+        "offset_us": q.clock.offset_us or 0,
         "max_cells": q.max_cells,
         "max_events": q.max_events,
         "max_zones": q.max_zones,
         "zones": q.zones,
     } | {f"key_{number}": key for number, key in enumerate(q.hash_keys)}
-    stated |= PRODUCTS[q.product].constants
+    return {**stated, **PRODUCTS[q.product].constants}
+
+
+def _with_numbers(text: str, stated: Mapping[str, int]) -> str:
+    """Return a query with the specification's numbers in place of its row: engines compute with constants faster."""
+    return re.sub(r"\bs\.(\w+)", lambda named: str(stated[named[1]]), text.replace(SPECIFICATION, ""))
+
+
+def tables(question: CountingQuery) -> dict[str, pa.Table]:
+    """Return what the definition reads, but for the events and for the specification, whose numbers the text has."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    q = question
+    in_zone = np.flatnonzero(q.zone >= 0)
     columns: dict[str, dict[str, Any]] = {
-        "specification": {name: np.array([value], np.int64) for name, value in stated.items()},
         "clock": q.clock.quarters(),
         "consent": dict(zip(CONSENT, q.consent, strict=True)),
         "subscriber": _subscribers(q, np.flatnonzero(q.segment >= 0)),
@@ -163,11 +180,22 @@ class Sums:
         assert self.totals is not None, "totals are asked for"
         self.totals[self.q.clock.step_at(rows["starts_at_us"])] += rows["people"]
 
+    def add(
+        self, cells: dict[str, NDArray[Any]], contributions: dict[str, NDArray[Any]], totals: dict[str, NDArray[Any]]
+    ) -> None:
+        """Add what one bucket's lines make."""
+        self.add_cells(cells)
+        self.add_contributions(contributions)
+        if totals:
+            self.add_totals(totals)
+
     def add_contributions(self, rows: dict[str, NDArray[Any]]) -> None:
         """Keep contributions in files."""
         number = len(self.parts)
         part = Contributions(self.folder / f"{number}.people", self.folder / f"{number}.keys")
-        self.order[np.searchsorted(self.sorted, rows["subscriber_id"])].astype(np.uint32).tofile(part.people)
+        first = np.flatnonzero(differs_from_before(rows["subscriber_id"]))
+        line = self.order[np.searchsorted(self.sorted, rows["subscriber_id"][first])].astype(np.uint32)
+        np.repeat(line, np.diff(first, append=len(rows["subscriber_id"]))).tofile(part.people)
         self._key(rows).astype(np.uint32).tofile(part.keys)
         self.parts.append(part)
 
@@ -192,35 +220,61 @@ def on_duckdb(
         if name not in {"consent", "subscriber"}:
             input_files.load(database, name, **{column: table[column] for column in table.column_names})
     of_consent = LineIndex(q.references).find(q.consent[0])
-    for bucket in range(q.store.buckets):
-        parts_of_days = [table for table in events(q, bucket) if len(table)]
-        if parts_of_days:
-            # A bucket's own lines and consents are all that its events can meet.
-            lines = np.arange(bucket, len(q.references), q.store.buckets)
-            database.register("subscriber", pa.table(_subscribers(q, lines[q.segment[lines] >= 0])))
-            own = (of_consent >= 0) & (of_consent % q.store.buckets == bucket)
-            database.register("consent", pa.table({name: q.consent[n][own] for n, name in enumerate(CONSENT)}))
-            database.register("event", pa.concat_tables(parts_of_days))
-            asked = query(q.product, "contribution", definition, switched=q.switched is not None)
-            input_files.rows(database, f"CREATE OR REPLACE TABLE contribution AS {asked}")
-            sums.add_cells(database.execute(query(q.product, "cell", definition)).fetchnumpy())
-            sums.add_contributions(database.execute("FROM contribution").fetchnumpy())
-            if q.max_zones:
-                asked = query(q.product, "total", definition, switched=q.switched is not None)
-                sums.add_totals(database.execute(asked).fetchnumpy())
-            input_files.rows(database, "DROP TABLE contribution")
-            for name in ("event", "subscriber", "consent"):
-                database.unregister(name)
-        report("counting", 0.3 + 0.25 * (bucket + 1) / q.store.buckets)
+    asked = [query(q, wanted, definition) for wanted in ("contribution", "cell", "total")]
+    with ThreadPoolExecutor(1) as beside:  # the next bucket is read, and the last one added, while this one is counted
+        next_events = beside.submit(_events_of, q, 0)
+        adding: list[Future[None]] = []
+        for bucket in range(q.store.buckets):
+            event, next_events = next_events.result(), beside.submit(_events_of, q, bucket + 1)
+            if event is not None:
+                # A bucket's own lines and consents are all that its events can meet.
+                lines = np.arange(bucket, len(q.references), q.store.buckets)
+                own = (of_consent >= 0) & (of_consent % q.store.buckets == bucket)
+                given = {
+                    "subscriber": pa.table(_subscribers(q, lines[q.segment[lines] >= 0])),
+                    "consent": pa.table({name: q.consent[n][own] for n, name in enumerate(CONSENT)}),
+                    "event": event,
+                }
+                cells, contributions, totals = _counted(database, given, asked, has_totals=bool(q.max_zones))
+                adding.append(beside.submit(sums.add, cells, contributions, totals))
+            report("counting", 0.3 + 0.25 * (bucket + 1) / q.store.buckets)
+        for added in adding:
+            added.result()
     return sums.answer()
 
 
-def in_spark(product: str, wanted: str, definition: Path = AGGREGATE, *, switched: bool = False) -> str:
+def _events_of(question: CountingQuery, bucket: int) -> pa.Table | None:
+    """Return one bucket's events of the period; None where there are none, or no such bucket."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    if bucket == question.store.buckets:
+        return None
+    parts_of_days = [table for table in events(question, bucket) if len(table)]
+    return pa.concat_tables(parts_of_days) if parts_of_days else None
+
+
+def _counted(
+    database: duckdb.DuckDBPyConnection, given: Mapping[str, pa.Table], asked: Sequence[str], *, has_totals: bool
+) -> tuple[dict[str, NDArray[Any]], ...]:
+    """Return one bucket's cells, contributions and totals (none: not asked for), as columns."""
+    for name, table in given.items():
+        database.register(name, table)
+    of_contribution, of_cell, of_total = asked
+    input_files.rows(database, f"CREATE OR REPLACE TABLE contribution AS {of_contribution}")
+    cells = database.execute(of_cell).fetchnumpy()
+    contributions = database.execute("FROM contribution").fetchnumpy()
+    totals = database.execute(of_total).fetchnumpy() if has_totals else {}
+    input_files.rows(database, "DROP TABLE contribution")
+    for name in given:
+        database.unregister(name)
+    return cells, contributions, totals
+
+
+def in_spark(question: CountingQuery, wanted: str, definition: Path = AGGREGATE) -> str:
     """Return the same query in Spark's dialect."""
     import sqlglot  # noqa: PLC0415
 
-    asked = query(product, wanted, definition, switched=switched)
-    return sqlglot.transpile(asked, read="duckdb", write="spark")[0]
+    return sqlglot.transpile(query(question, wanted, definition), read="duckdb", write="spark")[0]
 
 
 @functools.cache
@@ -268,8 +322,7 @@ def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, defi
     sums = Sums(q, folder)
     for wanted in ("contribution", "cell", *(("total",) if q.max_zones else ())):
         report("counting", 0.35)
-        asked = in_spark(q.product, wanted, definition, switched=q.switched is not None)
-        session.sql(asked).write.mode("overwrite").parquet(str(folder / wanted))
+        session.sql(in_spark(q, wanted, definition)).write.mode("overwrite").parquet(str(folder / wanted))
         if wanted == "contribution":
             session.read.parquet(str(folder / wanted)).createOrReplaceTempView(wanted)
     for wanted, add in (("contribution", sums.add_contributions), ("cell", sums.add_cells), ("total", sums.add_totals)):

@@ -103,6 +103,39 @@ def test_utc_is_plain_arithmetic(*, first: dt.date, days: int, by_day: bool) -> 
         assert clock.is_by_hour
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "offset_minutes"),
+    [
+        ("UTC", dt.date(2026, 3, 28), 0),
+        ("Europe/Paris", dt.date(2026, 7, 13), 120),
+        ("Asia/Kathmandu", dt.date(2026, 3, 28), 345),
+        ("America/New_York", dt.date(2026, 7, 13), -240),
+        ("Europe/Paris", dt.date(2026, 3, 28), None),
+        ("Africa/Cairo", dt.date(2026, 4, 24), None),
+    ],
+)
+def test_a_clock_is_even_where_it_has_one_offset_and_days_of_24_hours(
+    name: str, first: dt.date, offset_minutes: int | None
+) -> None:
+    """Cairo's first day begins at one in the morning, after which its clock does not change: it is even by the hour alone."""
+    for step_us, by_day in ((HOUR_US, False), (HOUR_US, True), (DAY_US, False)):
+        clock = clock_of(name, first, 3, step_us, by_day=by_day)
+        if name == "Africa/Cairo" and step_us == HOUR_US and not by_day:
+            assert clock.offset_us == 3 * HOUR_US
+            continue
+        assert clock.offset_us == (None if offset_minutes is None else offset_minutes * 60_000_000)
+        if clock.offset_us is None:
+            continue
+        quarters = clock.quarters()
+        at = quarters["quarter"] * QUARTER_US
+        since = at - clock.bounds_us[0]
+        unit_us = DAY_US if by_day else int(clock.bounds_us[-1] - clock.bounds_us[0])
+        assert (quarters["starts_at_us"] == at - since % step_us).all()
+        assert (quarters["unit_at_us"] == at - since % unit_us).all()
+        assert (quarters["local_hour"] == (at + clock.offset_us) % DAY_US // HOUR_US).all()
+        assert (quarters["local_day"] == (at + clock.offset_us) // DAY_US).all()
+
+
 def test_steps_begin_on_whole_hours_and_days_of_the_local_clock_alone() -> None:
     def starts(text: str, step_us: int, name: str = "Europe/Paris") -> bool:
         return is_start(name, microseconds(dt.datetime.fromisoformat(text)), step_us)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marketplace.builds import reference_sql
 from marketplace.local_time import midnight
 from tests.marketplace.builds.engines import (
     DAY_US,
@@ -22,6 +23,7 @@ from tests.marketplace.builds.engines import (
     answer,
     ask,
     cells,
+    chosen_cells,
     ingested,
     local,
     microseconds,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 SPRING, AUTUMN = ("Europe/Paris", dt.date(2026, 3, 28), 3), ("Europe/Paris", dt.date(2026, 10, 24), 3)
 KOLKATA = ("Asia/Kolkata", dt.date(2026, 3, 28), 2)
+QUIET = ("Europe/Paris", dt.date(2026, 7, 13), 3)
 WINDOWS = (
     SPRING,
     AUTUMN,
@@ -137,6 +140,22 @@ def crowded(window: Window, seed: int) -> Case:
 def test_engines_agree_on_heavy_lines(engine: str, window: Window) -> None:
     for seed, counted in enumerate(COUNTED):
         compare(crowded(window, seed), counted[0], asked(window, counted) | {"max_cells": 1 + 3 * seed}, engine)
+
+
+@pytest.mark.parametrize("window", [QUIET, KOLKATA], ids=lambda window: window[0])
+def test_in_a_period_with_one_offset_arithmetic_answers_as_the_clock_does(window: Window) -> None:
+    for seed, counted in enumerate(COUNTED):
+        case = crowded(window, seed)
+        with tempfile.TemporaryDirectory() as folder:
+            q = ask(ingested(Path(folder), case), case, counted[0], **asked(window, counted))
+            by_clock = replace(q)
+            by_clock.__dict__["clock"] = replace(q.clock, offset_us=None)
+            texts = [reference_sql.query(one, "contribution") for one in (q, by_clock)]
+            assert ["JOIN clock" in text for text in texts] == [False, True]
+            even, looked_up = answer(q, "duckdb"), answer(by_clock, "duckdb")
+            assert chosen_cells(even) == chosen_cells(looked_up)
+            assert cells(even) == cells(looked_up)
+            assert cells(even)
 
 
 @pytest.mark.parametrize("engine", ["kernel", "duckdb"])
