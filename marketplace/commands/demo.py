@@ -16,14 +16,18 @@ def run(_: argparse.Namespace) -> int:
 
 
 def run_everything() -> int:
-    """Run all in one process; the database starts while the rest is loaded, which takes a second."""
+    """Run all in one process; the database starts, and cities are generated, while the rest is loaded."""
+    from marketplace import clock
     from marketplace.embedded.postgres import EmbeddedPostgres, StartedBeside
+    from marketplace.embedded.seed_cities import CitiesBeside
     from marketplace.settings import settings
 
-    server = None if settings().database_url else StartedBeside(EmbeddedPostgres(settings().state))
+    state = settings().state
+    server = None if settings().database_url else StartedBeside(EmbeddedPostgres(state))
+    cities = CitiesBeside(state / "city", clock.now())
     from marketplace.embedded.demo import run_demo
 
-    return run_demo(server)
+    return run_demo(server, cities)
 
 
 COMMAND = Command("demo", run)

@@ -27,7 +27,7 @@ from marketplace.embedded.payee_bank import PATH as VERIFICATION
 from marketplace.embedded.payee_bank import PayeeBank
 from marketplace.embedded.seed import seed
 from marketplace.embedded.seed_auctions import is_sealed_auction_over
-from marketplace.embedded.seed_history import begins_at
+from marketplace.embedded.seed_calendar import begins_at
 from marketplace.embedded.seed_payouts import OUR_IBAN, bank_running
 from marketplace.embedded.seed_people import PEOPLE
 from marketplace.embedded.stripe_counterpart.app import PAGES, Counterpart, create_counterpart
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from marketplace.embedded.postgres import StartedBeside
+    from marketplace.embedded.seed_cities import CitiesBeside
 
 FIRST_STRIPE_PORT = 8700
 FIRST_WITNESS_PORT = 8790
@@ -82,11 +83,19 @@ class Server(uvicorn.Server):
         yield
 
 
-def run_demo(server: StartedBeside | None) -> int:
-    """Run until Ctrl-C or SIGTERM. server: the database's, which is stopped at the end; None when DATABASE_URL names one."""
+def run_demo(server: StartedBeside | None, cities: CitiesBeside) -> int:
+    """Run until Ctrl-C or SIGTERM. Server and cities are stopped at the end.
+
+    server: the database's; None when DATABASE_URL names one.
+    """
     state = settings().state
     state.mkdir(parents=True, exist_ok=True)
-    with server or contextlib.nullcontext() as database_server, _exclusive(state), contextlib.ExitStack() as stack:
+    with (
+        cities,
+        server or contextlib.nullcontext() as database_server,
+        _exclusive(state),
+        contextlib.ExitStack() as stack,
+    ):
         site = stack.enter_context(free_port(settings().host, settings().port))
         stripe = stack.enter_context(free_port("127.0.0.1", FIRST_STRIPE_PORT))
         platform = stack.enter_context(free_port("127.0.0.1", FIRST_PLATFORM_PORT))
@@ -110,11 +119,11 @@ def run_demo(server: StartedBeside | None) -> int:
         os.environ.update(chosen)
         settings.cache_clear()
         (state / "demo.json").write_text(json.dumps({"url": settings().url, "stripe": settings().stripe_url}))
-        asyncio.run(_run(site, stripe, platform))
+        asyncio.run(_run(site, stripe, platform, cities))
     return 0
 
 
-async def _run(site: socket.socket, stripe: socket.socket, platform: socket.socket) -> None:
+async def _run(site: socket.socket, stripe: socket.socket, platform: socket.socket, cities: CitiesBeside) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -123,14 +132,13 @@ async def _run(site: socket.socket, stripe: socket.socket, platform: socket.sock
         with Progress() as progress, contextlib.ExitStack() as past:
             progress("migrating the database", 0.02)
             await migrate()
-            now = clock.now()
             if (
                 not await is_sealed_auction_over()
             ):  # the counterpart too must not see the present before the history is made
-                past.enter_context(clock.started_at(begins_at(now)))
+                past.enter_context(clock.started_at(begins_at(cities.now)))
             running = counterpart_running(settings().state / "stripe.db", stripe, read_time=_read_time)
             async with running as counterpart:
-                if await _run_unless_stopped(seed(settings().state, progress, now, past.close), stop):
+                if await _run_unless_stopped(seed(cities, progress, past.close), stop):
                     progress("opening the site", 1.0)
                     witnesses = witnesses_running(settings().state)
                     opened = site_running(site, counterpart)

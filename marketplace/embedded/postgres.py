@@ -226,6 +226,7 @@ class StartedBeside:
     def __init__(self, server: EmbeddedPostgres) -> None:
         """Begin to start it; it stops at the end of the block, which must be entered."""
         self._server = server
+        _make_folder(server.folder)  # before anything else makes it, with a mode that keeps PostgreSQL's account out
         self._starting = ThreadPoolExecutor(1).submit(server.__enter__)
 
     def __enter__(self) -> EmbeddedPostgres:

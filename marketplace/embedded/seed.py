@@ -7,23 +7,24 @@ instant that the shifted clock shows, and can be repeated: a start that was inte
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from marketplace.datasets.ingestion import ingest_files
 from marketplace.embedded.city_layers import draw_layers
 from marketplace.embedded.seed_auctions import finish_auctions, is_sealed_auction_over, open_auctions
+from marketplace.embedded.seed_calendar import panel_days
 from marketplace.embedded.seed_catalogue import (
     MONTHLY_PANEL,
-    PANEL,
     STATISTICS,
     define_purposes,
     draw_consenting,
     record_consent,
 )
+from marketplace.embedded.seed_cities import SEED
 from marketplace.embedded.seed_datasets import offer_datasets
-from marketplace.embedded.seed_history import make_history, panel_days
+from marketplace.embedded.seed_history import make_history
 from marketplace.embedded.seed_payouts import add_new_payees
 from marketplace.embedded.seed_people import (
     ABROAD,
@@ -36,78 +37,48 @@ from marketplace.embedded.seed_people import (
     get_partner,
     list_rewards,
 )
-from marketplace.embedded.seed_releases import WEEK, WEEKS, builder_running, last_monday
+from marketplace.embedded.seed_releases import builder_running
 from marketplace.embedded.seed_sales import connect_programs
 from marketplace.embedded.seed_shop import keep_shop, sell_latest
 from marketplace.embedded.seed_wishes import make_wishes
-from marketplace.embedded.synthetic_city import GRENOBLE, TIME_ZONE, day_file, generate_city
+from marketplace.embedded.synthetic_city import day_file
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from marketplace.embedded.seed_cities import CitiesBeside
     from marketplace.embedded.synthetic_city import City
     from marketplace.progress import ReportProgress
 
-SEED: Final = 2013
-INHABITANTS: Final = 120_000
-"""Of Lyon."""
-INHABITANTS_OF_GRENOBLE: Final = 30_000
 
-
-async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_present: Callable[[], None]) -> None:
+async def seed(generating: CitiesBeside, report: ReportProgress, return_to_present: Callable[[], None]) -> None:
     """Add what is missing of the demo's data; `report` gets each step and the share done.
 
-    now: the present. The clock shows when the history begins, until `return_to_present` is called.
+    The clock shows when the history begins, until `return_to_present` is called.
     """
     if await is_sealed_auction_over():
         return
+    now = generating.now
     report("generating two cities, and adding people", 0.05)
     async with builder_running(now) as builder:
-        generating = asyncio.create_task(asyncio.to_thread(generate_cities, state / "city", now))
-        try:
-            await add_people()
-        finally:
-            cities = await generating
+        await add_people()
+        cities = await generating.generated()
         await open_marketplace(cities, report)
         builder.go_on()
         report("ingesting events", 0.25)
         await ingest_files(str(cities[0].events))
+        builder.go_on()
         await draw_layers()
         await add_subscriber(await asyncio.to_thread(find_busy_line, cities[0], panel_days(now)))
-        await builder.built_history()
-        builder.go_on()
-        await make_history(now, report, 0.4, 0.8)
-        report("building private releases", 0.8)
+        await make_history(now, report, 0.4, 0.8, built_next=builder.built_next)
+        return_to_present()
+        report("opening auctions", 0.8)
+        await builder.built_next()
+        await open_auctions([await get_partner(who) for who in (PARTNER, ABROAD)], by=STEWARD.name)
+        report("building private releases", 0.86)
         await builder.built_all()
-    return_to_present()
     await _do_business(report)
-
-
-def generate_cities(folder: Path, now: dt.datetime) -> list[City]:
-    """Write the lines and events of Lyon and Grenoble into a folder; return both, Lyon first."""
-    end = last_monday(now)
-    lyon = generate_city(
-        folder,
-        seed=SEED,
-        people=INHABITANTS,
-        start=end - WEEKS * WEEK,
-        days=7 * WEEKS,
-        panel=PANEL,
-        panel_days=panel_days(now),
-        time_zone=TIME_ZONE,
-    )
-    grenoble = generate_city(
-        folder,
-        seed=SEED + 1,
-        people=INHABITANTS_OF_GRENOBLE,
-        start=end - WEEKS // 2 * WEEK,
-        days=7 * WEEKS // 2,
-        time_zone=TIME_ZONE,
-        town=GRENOBLE,
-    )
-    return [lyon, grenoble]
 
 
 async def add_people() -> None:
@@ -131,9 +102,7 @@ async def open_marketplace(cities: Sequence[City], report: ReportProgress) -> No
 
 
 async def _do_business(report: ReportProgress) -> None:
-    """Open the auctions of the present, sell the latest releases, and let more lines be due."""
-    report("opening auctions", 0.86)
-    await open_auctions([await get_partner(who) for who in (PARTNER, ABROAD)], by=STEWARD.name)
+    """Sell the latest releases, let more lines be due, and finish the auction that is soon over."""
     report("making the latest sales", 0.9)
     await sell_latest()
     await connect_programs(PARTNER)

@@ -15,6 +15,7 @@ from marketplace.consent.queries import list_notices
 from marketplace.database import fetch_scalar
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import find_latest_release
+from marketplace.embedded.seed_cities import PANEL
 from marketplace.embedded.seed_people import STEWARD, get_staff
 from marketplace.embedded.synthetic_city import TIME_ZONE
 from marketplace.local_time import midnight
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 SHARE_CONSENTING: Final = 0.62
 """Of those who are asked, for the first purpose and the panel's; half of it for research."""
-PANEL: Final = 8_000
-"""How many people are asked to join the panel: those with the lowest references."""
 NAMESPACE: Final = uuid.UUID("a0a52f3f-0a0e-4d0c-9f63-6f7a1a0b8f3e")
 
 

@@ -1,7 +1,7 @@
 """The demo's history: twelve months of business, each made by the slices' ordinary actions at that month's instants.
 
 The clock is shifted to each step in turn, and between steps shows when the history begins: a release is built on the 4th
-(all of them first, by a process of its own: `seed_releases`) and sold on the 5th, what is the subscribers' is paid out on
+(by a process of its own, which is ahead: `seed_releases`) and sold on the 5th, what is the subscribers' is paid out on
 the 25th, the bank's statement comes on the last day, and on the 2nd of the next month both its shares and its books are
 closed: what a month earned is paid out in the next. A month that is closed is not made again, so that a start that was
 interrupted continues.
@@ -17,6 +17,17 @@ from marketplace import clock
 from marketplace.bookkeeping.months import decide_month, find_waiting_month, propose_month
 from marketplace.database import fetch_scalar
 from marketplace.earnings.month_close import close_months
+from marketplace.embedded.seed_calendar import (
+    BUILT,
+    CLOSED,
+    COUNTED,
+    MONTHS,
+    MORNING,
+    PAID_OUT,
+    SOLD,
+    at,
+    months_before,
+)
 from marketplace.embedded.seed_catalogue import build_release, get_release_of, release_of
 from marketplace.embedded.seed_datasets import BY_MONTH
 from marketplace.embedded.seed_looks import look_around
@@ -40,77 +51,66 @@ from marketplace.ledger.periods import next_month
 from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from marketplace.embedded.seed_catalogue import DemoRelease
     from marketplace.embedded.seed_people import DemoPerson
     from marketplace.progress import ReportProgress
 
-MONTHS: Final = 12
-COUNTED, BUILT, SOLD, PAID_OUT, CLOSED = 2, 4, 5, 25, 2
-"""Days of the month: which one is counted, when it is built, sold and paid out; and when the month before is closed."""
 BUYERS: Final = ((PARTNER, 0, 1), (ABROAD, 1, 2), (SHOPS, 2, 3), (CITY, 4, 1), (ENERGY, 7, 2), (INSURER, 9, 1))
 """Who buys the history's releases: from which month on, counted from 0, and in every how many."""
 ACCOUNT_CLOSED: Final = "AC04"
 """Why the bank rejects one payout of the last month."""
-MORNING: Final = dt.timedelta(hours=9)
 EVENING: Final = dt.timedelta(hours=20)
 
 
-def months_before(now: dt.datetime) -> list[dt.date]:
-    """Return the first days of the twelve latest months that could be closed by now, the earliest first."""
-    month, found = now.date().replace(day=1), list[dt.date]()
-    while len(found) < MONTHS:
-        month = (month - dt.timedelta(days=1)).replace(day=1)
-        if _at(next_month(month), CLOSED) + MORNING < now:
-            found.insert(0, month)
-    return found
+async def make_history(
+    now: dt.datetime,
+    report: ReportProgress,
+    begin: float,
+    end: float,
+    *,
+    built_next: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Make every month that is not closed yet. now: the present; begin, end: the share of all progress before and after.
 
-
-def panel_days(now: dt.datetime) -> list[dt.date]:
-    """Return the days that the history's releases count."""
-    return [month.replace(day=COUNTED) for month in months_before(now)]
-
-
-def begins_at(now: dt.datetime) -> dt.datetime:
-    """Return the instant at which the history begins: a month before its first one."""
-    return _at(months_before(now)[0], 1) - dt.timedelta(days=30)
-
-
-async def make_history(now: dt.datetime, report: ReportProgress, begin: float, end: float) -> None:
-    """Make every month that is not closed yet. now: the present; begin, end: the share of all progress before and after."""
+    built_next: waits for the next month's release; None: all are there.
+    """
     months = months_before(now)
     for number, month in enumerate(months):
+        if built_next is not None:
+            await built_next()
         if await fetch_scalar(bool, "SELECT count(*) > 0 FROM period WHERE month = $1", month):
             continue
         report(f"living through {month:%B %Y}", begin + (end - begin) * number / len(months))
         await _make_month(month, number)
 
 
-async def build_history(now: dt.datetime) -> None:
-    """Build what is missing of the history's releases, each at its instant. now: the present."""
+async def build_history(now: dt.datetime, built: Callable[[], None]) -> None:
+    """Build what is missing of the history's releases, each at its instant. now: the present; built: called after each."""
     for month in months_before(now):
-        with clock.started_at(_at(month, BUILT) + MORNING):
+        with clock.started_at(at(month, BUILT) + MORNING):
             await build_release(_release_of(month), no_progress)
+        built()
 
 
 async def _make_month(month: dt.date, number: int) -> None:
     line = await find_line(SUBSCRIBER)
     assert line is not None, "the subscriber is added first"
     release = await get_release_of(_release_of(month))
-    with clock.started_at(_at(month, SOLD) + MORNING):
+    with clock.started_at(at(month, SOLD) + MORNING):
         await look_around(number + 1)
         await sell(*(Sale(f"{month:%Y-%m} {buyer.email}", buyer, release) for buyer in _buyers(number)))
-    with clock.started_at(_at(month, PAID_OUT) + MORNING):
+    with clock.started_at(at(month, PAID_OUT) + MORNING):
         await process_payments()
         if number == 1:
             await add_payees(line)
         await make_payouts()
     last_day = next_month(month) - dt.timedelta(days=1)
-    with clock.started_at(_at(last_day, last_day.day) + EVENING):
+    with clock.started_at(at(last_day, last_day.day) + EVENING):
         payee = await find_payee(line) if number == MONTHS - 1 else None
         await close_bank_day(last_day, rejects={iban_of(payee): ACCOUNT_CLOSED} if payee else {})
-    with clock.started_at(_at(next_month(month), CLOSED) + MORNING):
+    with clock.started_at(at(next_month(month), CLOSED) + MORNING):
         await close_months()
         await finance.reconcile()
         await _close_books(month)
@@ -134,7 +134,3 @@ def _buyers(number: int) -> Iterator[DemoPerson]:
 
 def _release_of(month: dt.date) -> DemoRelease:
     return release_of(BY_MONTH, month.replace(day=COUNTED), 1)
-
-
-def _at(month: dt.date, day: int) -> dt.datetime:
-    return dt.datetime(month.year, month.month, day, tzinfo=dt.UTC)

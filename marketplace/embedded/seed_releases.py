@@ -4,7 +4,8 @@
 
 The history waits for the database most of the time, one statement after the other, and its clock is shifted; counting
 keeps a processor busy. Two processes share neither a clock nor an interpreter. This one begins with a line on its
-standard input, and writes one once the history's releases are there; without the other process it ends.
+standard input, and goes on to the present with another; without the other process it ends. It writes a line after each
+of the history's releases, and one once what is auctioned is there: the history is made a month behind it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from marketplace import database
+from marketplace.embedded.seed_calendar import WEEK, WEEKS, last_monday
 from marketplace.embedded.seed_catalogue import build_release, release_of
 from marketplace.embedded.seed_datasets import (
     BY_DAY,
@@ -27,20 +29,17 @@ from marketplace.embedded.seed_datasets import (
     NIGHTS,
 )
 from marketplace.embedded.seed_history import build_history
-from marketplace.embedded.synthetic_city import TIME_ZONE
-from marketplace.local_time import local_day
 from marketplace.progress import no_progress
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
-    from marketplace.embedded.seed_catalogue import DemoRelease
+from marketplace.embedded.seed_catalogue import DemoRelease
 
-WEEK: Final = dt.timedelta(weeks=1)
-WEEKS: Final = 4
-"""Of Lyon's events; Grenoble has half of them."""
 BUILDS_AT_ONCE: Final = 2
+AUCTIONED: Final = 2
+"""Of how many datasets releases are auctioned: by day and by hour, see `seed_auctions`."""
 MODULE: Final = "marketplace.embedded.seed_releases"
 GO: Final = b"go\n"
 NOT_BUILT: Final = "the demo's releases could not be built"
@@ -59,8 +58,8 @@ class Builder:
         """Let it build what comes next: first the history's releases, then the present's."""
         self._to.write(GO)
 
-    async def built_history(self) -> None:
-        """Wait for the history's releases; RuntimeError if they could not be built."""
+    async def built_next(self) -> None:
+        """Wait for the history's next release, and after those for what is auctioned; RuntimeError if it could not be built."""
         if await self._from.readline() != GO:
             raise RuntimeError(NOT_BUILT)
 
@@ -86,7 +85,10 @@ async def builder_running(now: dt.datetime) -> AsyncIterator[Builder]:
 
 
 def releases(end: dt.date) -> tuple[list[DemoRelease], ...]:
-    """Return the present's releases, those of one dataset together in the order of their periods. end: last Monday."""
+    """Return the present's releases, those of one dataset together in the order of their periods. end: last Monday.
+
+    The first are of the datasets that are auctioned: AUCTIONED.
+    """
     return (
         [release_of(BY_DAY, end - WEEKS * WEEK, 7 * WEEKS)],
         [release_of(BY_HOUR, end - number * WEEK, 7) for number in (2, 1)],
@@ -98,14 +100,8 @@ def releases(end: dt.date) -> tuple[list[DemoRelease], ...]:
     )
 
 
-def last_monday(now: dt.datetime) -> dt.date:
-    """Return the present week's Monday in the city: the day that last week ended with."""
-    today = local_day(now, TIME_ZONE)
-    return today - dt.timedelta(days=today.weekday())
-
-
-async def _build_present(end: dt.date) -> None:
-    """Build what is missing of the present's releases, two at once."""
+async def _build_present(end: dt.date, built: Callable[[], None]) -> None:
+    """Build what is missing of the present's releases, two at once. built: called once what is auctioned is there."""
     turn = asyncio.Semaphore(BUILDS_AT_ONCE)
 
     async def build(wanted: Sequence[DemoRelease]) -> None:
@@ -114,8 +110,9 @@ async def _build_present(end: dt.date) -> None:
                 await build_release(release, no_progress)
 
     async with asyncio.TaskGroup() as group:
-        for wanted in releases(end):
-            group.create_task(build(wanted))
+        building = [group.create_task(build(wanted)) for wanted in releases(end)]
+        await asyncio.gather(*building[:AUCTIONED])
+        built()
 
 
 async def _main(now: dt.datetime) -> None:
@@ -125,14 +122,16 @@ async def _main(now: dt.datetime) -> None:
 
 
 async def _build_all(now: dt.datetime, answers: BinaryIO) -> None:
+    def built() -> None:
+        answers.write(GO)
+        answers.flush()
+
     await _go()
     await database.open_pool(settings().database_url)
     try:
-        await build_history(now)
-        answers.write(GO)
-        answers.flush()
+        await build_history(now, built)
         await _go()
-        await _build_present(last_monday(now))
+        await _build_present(last_monday(now), built)
     finally:
         await database.close_pool()
 

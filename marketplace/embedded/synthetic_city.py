@@ -193,6 +193,19 @@ def generate_city(
     return City(events, of_panel, folder / "subscribers", references, public_zones(town))
 
 
+def written_city(folder: Path, town: Town) -> City:
+    """Return the files of a town that `generate_city` wrote into a folder."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    people = pq.read_table(_subscribers_file(folder / "subscribers", town), columns=["subscriber_id"])
+    references = people["subscriber_id"].to_numpy()
+    return City(folder / "events", folder / "panel", folder / "subscribers", references, public_zones(town))
+
+
+def _subscribers_file(folder: Path, town: Town) -> Path:
+    return folder / f"{town.name}.parquet"
+
+
 def _write_subscribers(
     folder: Path,
     town: Town,
@@ -212,7 +225,7 @@ def _write_subscribers(
             "home_zone": pa.array(home, pa.string()),
         }
     )
-    pq.write_table(table, folder / f"{town.name}.parquet", compression="zstd")
+    pq.write_table(table, _subscribers_file(folder, town), compression="zstd")
 
 
 def _zones_of(masts: NDArray[np.float64]) -> NDArray[np.object_]:

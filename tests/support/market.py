@@ -23,7 +23,8 @@ from marketplace.embedded.demo import (
     site_running,
 )
 from marketplace.embedded.seed import seed
-from marketplace.embedded.seed_history import begins_at
+from marketplace.embedded.seed_calendar import begins_at
+from marketplace.embedded.seed_cities import CitiesBeside
 from marketplace.embedded.seed_payouts import OUR_IBAN
 from marketplace.finance.actions import reconcile
 from marketplace.identity import actions as identity
@@ -184,8 +185,8 @@ async def seeded(folder: Path) -> AsyncIterator[None]:
     }
     settings.cache_clear()
     now = clock.now()
-    with contextlib.ExitStack() as past:
+    with CitiesBeside(folder / "city", now) as cities, contextlib.ExitStack() as past:
         past.enter_context(clock.started_at(begins_at(now)))
         async with counterpart_running(folder / "stripe.db", stripe, read_time=_read_time):
-            await seed(folder, no_progress, now, past.close)
+            await seed(cities, no_progress, past.close)
             yield

@@ -14,7 +14,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import fetch_scalar
-from marketplace.embedded import seed, seed_history, seed_releases
+from marketplace.embedded import seed, seed_calendar, seed_history, seed_releases
 from marketplace.embedded.demo import SEED_WEBHOOK_SECRET, _read_time, counterpart_running, free_port, port_of
 from marketplace.embedded.seed_payouts import OUR_IBAN
 from marketplace.embedded.seed_people import FINANCE, PASSWORD, SUBSCRIBER, add_subscriber, find_line
@@ -33,12 +33,12 @@ MONTHS = [dt.date(2025, month, 1) for month in range(3, 13)] + [dt.date(2026, mo
 
 
 def test_the_history_is_the_twelve_months_that_could_be_closed() -> None:
-    assert seed_history.months_before(NOW) == MONTHS
+    assert seed_calendar.months_before(NOW) == MONTHS
     second_at_nine = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
-    assert seed_history.months_before(second_at_nine)[-1] == dt.date(2026, 1, 1)
-    assert seed_history.months_before(second_at_nine + dt.timedelta(seconds=1))[-1] == dt.date(2026, 2, 1)
-    assert seed_history.panel_days(NOW)[0] == dt.date(2025, 3, 2)
-    assert seed_history.begins_at(NOW) == dt.datetime(2025, 1, 30, tzinfo=dt.UTC)
+    assert seed_calendar.months_before(second_at_nine)[-1] == dt.date(2026, 1, 1)
+    assert seed_calendar.months_before(second_at_nine + dt.timedelta(seconds=1))[-1] == dt.date(2026, 2, 1)
+    assert seed_calendar.panel_days(NOW)[0] == dt.date(2025, 3, 2)
+    assert seed_calendar.begins_at(NOW) == dt.datetime(2025, 1, 30, tzinfo=dt.UTC)
 
 
 @contextlib.asynccontextmanager
@@ -53,14 +53,14 @@ async def in_the_past(tmp_path: Path) -> AsyncIterator[None]:
         "PAYOUT_THRESHOLD_MINOR": "1",
     }
     settings.cache_clear()
-    with clock.started_at(seed_history.begins_at(NOW)):
+    with clock.started_at(seed_calendar.begins_at(NOW)):
         async with counterpart_running(tmp_path / "stripe.db", stripe, read_time=_read_time):
             yield
 
 
 @pytest.mark.deep
 async def test_twelve_months_are_lived_through_once(tmp_path: Path) -> None:
-    days = seed_history.panel_days(NOW)
+    days = seed_calendar.panel_days(NOW)
     async with in_the_past(tmp_path):
         city = generate_city(
             tmp_path / "city", seed=1, people=3_000, start=NOW.date(), days=1, panel=3_000, panel_days=days
@@ -71,7 +71,8 @@ async def test_twelve_months_are_lived_through_once(tmp_path: Path) -> None:
         for _ in range(2):  # built again, they are there already
             async with seed_releases.builder_running(NOW) as builder:
                 builder.go_on()
-                await builder.built_history()
+                for _ in MONTHS:
+                    await builder.built_next()
         await seed_history.make_history(NOW, no_progress, 0, 1)
         entries = await fetch_scalar(int, "SELECT count(*) FROM journal_entry")
         await seed_history.make_history(NOW, no_progress, 0, 1)
