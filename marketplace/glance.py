@@ -4,9 +4,10 @@ A picture made of what is sold is nearly as good: a zone's average times a time'
 shows only whether a zone is quiet, middling or busy (a withheld zone is quiet, like any other), each zone's place moved
 up or down by a lasting amount of its own and of its neighbourhood; the curve runs from its lowest to its highest time
 in a few steps. How far places are moved and how many steps there are is found here: as little as makes the best
-reconstruction that we know explain at most MOST_EXPLAINED of the variance of the zone × time totals. The amounts are a
-function of the operator's secret and the zone, so looking at a hundred releases averages nothing away. Pure: published
-cells in, and what is drawn out.
+reconstruction that we know explain at most MOST_EXPLAINED of the variance of the zone × time totals; the sample has as
+many rows as leave it so, for their times say how the city's days go. The amounts are a function of the operator's secret
+and the zone, so looking at a hundred releases averages nothing away. Vetted partners see the same three classes by hour
+and by age band, their places moved by the same amounts. Pure: published cells in, and what is drawn out.
 """
 
 from __future__ import annotations
@@ -46,8 +47,14 @@ BLURS: Final = (
     *((0.6, 2), (0.8, 2), (1.0, 2), (0.6, 1), (0.8, 1), (1.0, 1), (1.2, 1), (1.4, 1)),
 )
 """Ever less: how far places are moved, in standard deviations of all places, and how many steps the curve has."""
-SAMPLE_ROWS: Final = 10
-SAMPLED_ZONES: Final = 2
+SAMPLE_ROWS: Final = (240, 120, 60, 30, 10)
+"""Ever fewer: how many rows are free."""
+FEWEST_SAMPLED: Final = 2
+MOST_SAMPLED: Final = 6
+ZONES_A_SAMPLED: Final = 20
+"""Zones whose rows are free: one of so many, within these bounds."""
+PROFILES: Final = 3
+"""Sampled zones of which who rebuilds a city uses each one's times on their own, besides their mean."""
 ZONES_OF_A_NEIGHBOURHOOD: Final = (5, 20, 80)
 """About how many zones share an amount by which their places are moved, and are averaged by who rebuilds the map."""
 REACHES: Final = (1.0, 1.5, 2.5, 4.0, 7.0)
@@ -85,6 +92,8 @@ class Glance:
     """The most of the variance of zone × time totals that a reconstruction from this explains, as far as we know."""
     whole: Whole
     """What is not for strangers."""
+    moved: dict[str, float]
+    """Nor is by how much the place of each zone that is drawn is moved, in standard deviations; empty without a map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +131,8 @@ def draw(
     least_likeness = min(LEAST_LIKENESS, _likeness(_thirds(places), whole))
     found: tuple[float, Floats, NDArray[np.int64], NDArray[np.int64]] | None = None
     for (distance, steps), move in product(BLURS, moves):
-        moved = places + distance * move
-        classes = _thirds(moved) if centres else np.full(len(zones), MIDDLING)
+        moved = distance * move
+        classes = _thirds(places + moved) if centres else np.full(len(zones), MIDDLING)
         if centres and _likeness(classes, whole) < least_likeness:
             continue
         levels = _levels(by_time, steps)
@@ -134,18 +143,71 @@ def draw(
             break
     if found is None or found[0] > HIDDEN_FROM:
         flat, least = np.full(len(zones), MIDDLING), _levels(by_time, 1)
-        found = explained_by(totals, flat, least, blocks, around, known=sampled), places, flat, least
+        found = explained_by(totals, flat, least, blocks, around, known=sampled), 0 * places, flat, least
         most = 0
-    explained, moved, classes, levels = found
+    without, moved, classes, levels = found
+    named = [zones[at] for at in sampled]
+    explained = partial(explained_by, totals, classes, levels, blocks, around, known=sampled)
+    sample, share = _freed(
+        _rows(table, named), lambda some: explained(profiles=profiles_of(some, named, instants)), without
+    )
     # In the order of their names: the order of their places would be a finer map.
-    drawn = sorted(np.argsort(-moved, kind="stable")[:most].tolist()) if centres else []
+    drawn = sorted(np.argsort(-(places + moved), kind="stable")[:most].tolist()) if centres else []
     return Glance(
         {zones[at]: int(classes[at]) for at in drawn},
         list(zip(instants, levels.tolist(), strict=True)) if levels.any() else [],
-        _rows(table, [zones[at] for at in sampled]),
-        explained,
+        sample,
+        share,
         _whole(table, by_time, totals, instants, zones),
+        {zones[at]: float(moved[at]) for at in drawn},
     )
+
+
+def _freed(
+    rows: Sequence[dict[str, Any]], explained: Callable[[Sequence[dict[str, Any]]], float], without: float
+) -> tuple[list[dict[str, Any]], float]:
+    """Return as many of the first rows as leave a city explained as little as without, or by MOST_EXPLAINED; and by how much."""
+    share = without
+    for most in SAMPLE_ROWS:
+        share = explained(rows[:most])
+        if share <= max(MOST_EXPLAINED, without):
+            break
+    return list(rows[:most]), share
+
+
+def rough(averages: Mapping[str, float], moved: Mapping[str, float]) -> dict[str, int]:
+    """Return QUIET, MIDDLING or BUSY for each zone of `moved`, its place moved as the free map has it moved.
+
+    averages: people of some of a release's figures, such as an hour's, by zone; a zone that is withheld there is quiet.
+    """
+    if not moved:
+        return {}
+    places = _places(np.array([averages.get(zone, 0.0) for zone in moved]))
+    classes = _thirds(places + np.array(list(moved.values())))
+    return {zone: int(one) for zone, one in zip(moved, classes.tolist(), strict=True)}
+
+
+def profiles_of(sample: Sequence[Mapping[str, Any]], zones: Sequence[str], instants: Sequence[dt.datetime]) -> Floats:
+    """Return how many people sampled rows have at each of n instants, (n, k): in all sampled zones, and in a few on their own.
+
+    Where an instant is not sampled it is the mean of its hour of the day, as far as that is, else of all that are.
+    """
+    shown = [set(zones), *({zone} for zone in zones[:PROFILES])]
+    columns = np.zeros((len(instants), len(shown)))
+    hours = np.array([when.hour for when in instants], np.int64)
+    for number, of in enumerate(shown):
+        people = dict.fromkeys(instants, 0.0)
+        for row in sample:
+            if row["zone"] in of:
+                people[row["starts_at"]] += row["people"]
+        values = np.array(list(people.values()))
+        is_known = values > 0
+        if is_known.any():
+            mean = values[is_known].mean()
+            sums, counts = (np.bincount(hours, weights, 24) for weights in (values, is_known.astype(float)))
+            by_hour = np.where(counts > 0, sums / np.maximum(counts, 1), mean)
+            columns[:, number] = np.where(is_known, values, by_hour[hours]) / mean
+    return columns
 
 
 def centres(shapes: Mapping[str, Polygons]) -> dict[str, tuple[float, float]]:
@@ -162,12 +224,14 @@ def explained_by(
     around: Sequence[Callable[[Floats], Floats]] = (),
     *,
     known: Sequence[int] = (),
+    profiles: Floats | None = None,
 ) -> float:
     """Return which share of the totals' variance the best reconstruction that we know explains, in [0, 1].
 
     It knows each zone's class, the average class of its neighbourhoods, the curve, and (more than anybody does) the best
     weights for them in the same city: a zone's level, or its logarithm, is fitted on its class and its neighbourhoods', then each time's
-    totals on that. around: averages of zones' values around each. known: zones whose figures are free.
+    totals on that. around: averages of zones' values around each. known: zones whose figures are free. profiles: what free
+    rows say of each of the times, `profiles_of` them.
     """
     mass = ((totals.people - totals.people.mean()) ** 2).sum()
     if not mass:
@@ -182,7 +246,9 @@ def explained_by(
     weight, is_hidden = np.sqrt(figures), ~np.isin(totals.zone, list(known))
     fitted = _predicted(features, mean, weight)
     through_logs = np.exp(_predicted(features, np.log(np.maximum(mean, 1.0)), weight))
-    left = min(_left(level, totals, levels, is_hidden) for level in (fitted, through_logs))
+    times = (levels[:, None] == np.unique(levels)).astype(float)
+    times = times if profiles is None else np.hstack([times, profiles])
+    left = min(_left(level, totals, times, is_hidden) for level in (fitted, through_logs))
     return float(min(1.0, max(0.0, 1 - left / mass)))
 
 
@@ -197,22 +263,23 @@ def _predicted(features: Floats, wanted: Floats, weight: Floats) -> Floats:
     return guess
 
 
-def _left(fitted: Floats, totals: Totals, levels: NDArray[np.int64], is_hidden: NDArray[np.bool_]) -> float:
-    """Return the squares that are left of the hidden totals once, for each level of the curve, a line in `fitted` is."""
-    level_of = levels[totals.time]
-    return sum(
-        _residual(fitted[totals.zone[chosen]], totals.people[chosen])
-        for chosen in (is_hidden & (level_of == level) for level in np.unique(levels))
-    )
+def _left(fitted: Floats, totals: Totals, times: Floats, is_hidden: NDArray[np.bool_]) -> float:
+    """Return the squares that are left of the hidden totals once a line in `fitted` is, its ends linear in each time's features.
 
-
-def _residual(x: Floats, y: Floats) -> float:
-    """Return the squares that are left of y once a line in x is fitted."""
+    times: features of the n times, (n, k), of which some are 1 together. The sums are those of each time.
+    """
+    when, y = totals.time[is_hidden], totals.people[is_hidden]
     if not len(y):
         return 0.0
-    x, y = x - x.mean(), y - y.mean()
-    spread = float(x @ x)
-    return float(y @ y) - (float(x @ y) ** 2 / spread if spread else 0.0)
+    x, y = fitted[totals.zone[is_hidden]], y - y.mean()
+    x = (x - x.mean()) / (x.std() or 1.0)
+    count, x_sum, xx_sum, y_sum, xy_sum = (
+        np.bincount(when, of, len(times)) for of in (np.ones(len(x)), x, x * x, y, x * y)
+    )
+    flat, mixed, square = (times.T @ (of[:, None] * times) for of in (count, x_sum, xx_sum))
+    wanted = np.concatenate([times.T @ y_sum, times.T @ xy_sum])
+    solved = np.linalg.lstsq(np.block([[flat, mixed], [mixed, square]]), wanted, rcond=1e-12)[0]
+    return float(y @ y - wanted @ solved)
 
 
 def _totals(table: Any, zones: Sequence[str]) -> tuple[Totals, list[dt.datetime]]:  # noqa: ANN401 (pyarrow's table)
@@ -355,7 +422,8 @@ def _sampled(whole: Floats, zones: Sequence[str], secret: bytes) -> list[int]:
     if not len(some):
         return []
     lower = some[whole[some] <= np.median(whole[some])].tolist()
-    return sorted(sorted(lower, key=lambda at: _normal(secret, f"sample {zones[at]}"))[:SAMPLED_ZONES])
+    many = max(FEWEST_SAMPLED, min(MOST_SAMPLED, len(some) // ZONES_A_SAMPLED))
+    return sorted(sorted(lower, key=lambda at: _normal(secret, f"sample {zones[at]}"))[:many])
 
 
 def _rows(table: Any, zones: Sequence[str]) -> list[dict[str, Any]]:  # noqa: ANN401 (pyarrow's table)
@@ -364,7 +432,7 @@ def _rows(table: Any, zones: Sequence[str]) -> list[dict[str, Any]]:  # noqa: AN
 
     of_these = table.filter(pc.is_in(table["zone"], pa.array(zones, pa.string())))
     order = pc.sort_indices(of_these, [("starts_at", "ascending"), ("zone", "ascending"), ("segment", "ascending")])
-    rows: list[dict[str, Any]] = of_these.take(order[:SAMPLE_ROWS]).to_pylist()
+    rows: list[dict[str, Any]] = of_these.take(order[: SAMPLE_ROWS[0]]).to_pylist()
     return rows
 
 

@@ -11,13 +11,19 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.addresses.files import read_addresses
-from marketplace.addresses.tables import AddressLoad
-from marketplace.database import copy_columns, execute_long, fetch_row, transaction
+from marketplace.addresses.tables import AddressLoad, AddressTown
+from marketplace.database import copy_columns, execute, execute_long, fetch_row, transaction
 from marketplace.errors import Invalid
 from marketplace.locks import lock
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+TOWNS = """
+INSERT INTO address_town (load, town, postcode)
+SELECT $1, given.town, given.postcode
+FROM unnest($2::bigint[], $3::text[]) AS given (town, postcode)
+"""
 
 
 class Loaded(Struct, frozen=True):
@@ -49,13 +55,16 @@ async def load_addresses(path: Path) -> Loaded:
         latest = await fetch_row(
             Latest, "SELECT number, sha256, address_count FROM address_load ORDER BY number DESC LIMIT 1"
         )
-        if latest and latest.sha256 == digest:
+        if latest and latest.sha256 == digest and await AddressTown.exists():
             return Loaded(latest.address_count, addresses.left_out)
         number = latest.number + 1 if latest else 1
         count = len(addresses.key)
         await copy_columns("address", {"load": np.full(count, number, np.int64), **columns})
         await AddressLoad.insert(AddressLoad(number=number, sha256=digest, address_count=count, loaded_at=clock.now()))
+        names, postcodes = zip(*addresses.towns, strict=True)
+        await execute(TOWNS, number, list(names), list(postcodes))
         await execute_long("DELETE FROM address WHERE load < $1", number)
+        await execute("DELETE FROM address_town WHERE load < $1", number)
     return Loaded(count, addresses.left_out)
 
 

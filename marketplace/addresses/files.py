@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ import pyarrow as pa
 from pyarrow import csv
 from pyarrow import parquet as pq
 
-from marketplace.addresses.rules import of_row
+from marketplace.addresses.rules import names_of, of_row
 from marketplace.errors import Invalid
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Addresses:
     longitude_micro: Integers
     left_out: int
     """Rows without a number, a street, a postcode or a place."""
+    towns: list[tuple[int, str]]
+    """What the towns are found by, each with a postcode of its addresses; ascending, each pair once."""
 
 
 def read_addresses(path: Path) -> Addresses:
@@ -54,11 +57,11 @@ def read_addresses(path: Path) -> Addresses:
 
     Raises Invalid for a file that cannot be read, lacks a column, or has no address.
     """
-    pieces, rows = [np.empty((0, 4), np.int64)], 0
+    pieces, rows, towns = [np.empty((0, 4), np.int64)], 0, set[tuple[int, str]]()
     try:
         for batch in _batches(path):
             rows += batch.num_rows
-            pieces.append(_read(batch))
+            pieces.append(_read(batch, towns))
     except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise Invalid("{path} cannot be read as CSV or Parquet.", path=str(path)) from None
     found = np.concatenate(pieces)
@@ -68,7 +71,7 @@ def read_addresses(path: Path) -> Addresses:
     ranked = found[order]
     is_first = np.append(True, (ranked[1:, :2] != ranked[:-1, :2]).any(axis=1))
     key, town, latitude, longitude = ranked[is_first].T
-    return Addresses(key, town, latitude, longitude, rows - len(found))
+    return Addresses(key, town, latitude, longitude, rows - len(found), sorted(towns))
 
 
 def _batches(path: Path) -> Iterator[Any]:
@@ -104,8 +107,8 @@ def _named(names: list[str], path: Path) -> dict[str, str]:
     return {ours: name for ours, name in columns.items() if name}
 
 
-def _read(batch: Any) -> Integers:  # noqa: ANN401 (pyarrow's table)
-    """Return key, town, latitude and longitude of a batch's addresses, (n, 4)."""
+def _read(batch: Any, towns: set[tuple[int, str]]) -> Integers:  # noqa: ANN401 (pyarrow's table)
+    """Return key, town, latitude and longitude of a batch's addresses, (n, 4); add their towns' names and postcodes."""
     texts = {
         name: [str(one or "") for one in batch[name].to_pylist()] for name in COLUMNS if name in batch.column_names
     }
@@ -121,7 +124,13 @@ def _read(batch: Any) -> Integers:  # noqa: ANN401 (pyarrow's table)
         place = _micro(latitude, 90), _micro(longitude, 180)
         if address and None not in place:
             found.append((address.key, address.town, *place))
+            towns |= {(name, postcode.strip()) for name in _names(town)}
     return np.array(found, np.int64).reshape(-1, 4)
+
+
+@functools.lru_cache(maxsize=50_000)
+def _names(town: str) -> frozenset[int]:
+    return frozenset(names_of(town))
 
 
 def _micro(text: str, most: int) -> int | None:

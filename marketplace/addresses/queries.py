@@ -1,23 +1,34 @@
-"""Where addresses lie that people write: all of a text in one statement, by their keys alone."""
+"""Where addresses lie that people write: all of a text in a few statements, by their keys alone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.addresses.rules import read_line
+from marketplace.addresses.rules import LONGEST, Several, is_address, placed, read_line
 from marketplace.addresses.tables import AddressLoad
 from marketplace.database import fetch_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
-MICRO = 1_000_000
-FIND = """
+    from marketplace.addresses.rules import Address, Answer, Placed
+
+MICRO: Final = 1_000_000
+MOST_POSTCODES: Final = 60
+"""Of one town's name that addresses are sought in."""
+FIND: Final = """
 SELECT key, town, latitude_micro, longitude_micro
 FROM address
 WHERE load = (SELECT max(number) FROM address_load) AND key = ANY($1::bigint[])
+"""
+FIND_TOWNS: Final = """
+SELECT town, postcode
+FROM address_town
+WHERE load = (SELECT max(number) FROM address_load) AND town = ANY($1::bigint[])
+ORDER BY town, postcode
 """
 
 
@@ -29,28 +40,71 @@ class Place(Struct, frozen=True):
     latitude_micro: int
     longitude_micro: int
 
+    @property
+    def degrees(self) -> tuple[float, float]:
+        """Latitude and longitude in degrees."""
+        return self.latitude_micro / MICRO, self.longitude_micro / MICRO
+
+
+class TownPostcode(Struct, frozen=True):
+    """A postcode of a town, by what the town is found by."""
+
+    town: int
+    postcode: str
+
 
 async def has_addresses() -> bool:
     """Return whether the operator loaded a table of addresses."""
     return bool(await AddressLoad.exists())
 
 
-async def find_addresses(lines: Iterable[str]) -> dict[str, tuple[float, float] | None]:
-    """Return latitude and longitude in degrees of each line that is an address, None of one that is not in the table.
+async def find_addresses(lines: Iterable[str]) -> dict[str, Answer]:
+    """Return the answer for each line that is an address; other lines are absent.
 
-    A town decides where a postcode has the street several times; without one, or with another, such an address is none.
-    Empty where the operator has no table. The statement is given hashes, so that nothing of what was written is logged.
+    A town decides where a postcode has the street several times; a line without a postcode is sought in those that the
+    table has of its town. Empty where the operator has no table. The statements are given hashes, so that nothing of what
+    was written is logged.
     """
-    asked = {line: address for line in lines if (address := read_line(line))}
+    asked = {line: (read_line(line), placed(line)) for line in lines if line[:1].isdigit() and len(line) <= LONGEST}
     if not asked or not await has_addresses():
         return {}
-    keys = sorted({address.key for address in asked.values()})
-    of_key: dict[int, list[Place]] = {}
+    postcodes = await _postcodes({way.known_as for _, ways in asked.values() for way in ways if not way.postcode})
+    wanted = {line: _options(whole, ways, postcodes) for line, (whole, ways) in asked.items()}
+    keys = sorted({address.key for options in wanted.values() for _, address in options})
+    of_key: dict[int, list[Place]] = defaultdict(list)
     for row in await fetch_rows(Place, FIND, keys):
-        of_key.setdefault(row.key, []).append(row)
-    found: dict[str, tuple[float, float] | None] = {}
-    for line, address in asked.items():
-        rows = of_key.get(address.key, [])
-        rows = [row for row in rows if row.town == address.town] or rows
-        found[line] = (rows[0].latitude_micro / MICRO, rows[0].longitude_micro / MICRO) if len(rows) == 1 else None
+        of_key[row.key].append(row)
+    return {line: _answer(options, of_key) for line, options in wanted.items() if options or is_address(line)}
+
+
+async def _postcodes(towns: set[int]) -> Mapping[int, Sequence[str]]:
+    """Return the postcodes of towns, by what each is found by."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for row in await fetch_rows(TownPostcode, FIND_TOWNS, sorted(towns)) if towns else ():
+        found[row.town].append(row.postcode)
     return found
+
+
+def _options(
+    whole: Address | None, ways: Sequence[Placed], postcodes: Mapping[int, Sequence[str]]
+) -> list[tuple[str, Address]]:
+    """Return what a line may be, each with the postcode that was sought for it, empty where the line says it."""
+    options = [("", whole)] if whole else []
+    for way in ways:
+        if way.postcode:
+            options.append(("", way.at(way.postcode)))
+        else:
+            options += [(code, way.at(code)) for code in postcodes.get(way.known_as, ())[:MOST_POSTCODES]]
+    return options
+
+
+def _answer(options: Sequence[tuple[str, Address]], of_key: Mapping[int, Sequence[Place]]) -> Answer:
+    """Return the one place that a line's options lie at, or the postcodes of several."""
+    found: dict[tuple[float, float], str] = {}
+    for postcode, address in options:
+        rows = of_key.get(address.key, ())
+        rows = [row for row in rows if row.town == address.town] or rows
+        found |= {row.degrees: postcode for row in rows}
+    if len(found) > 1:
+        return Several(tuple(sorted({code for code in found.values() if code})))
+    return next(iter(found), None)

@@ -2,7 +2,8 @@
 
 Both sides, the operator's table and what people write, are brought to the same form: without accents, case and signs,
 short words of streets written out, articles left out, and the zeros that postcodes begin with, which spreadsheets lose.
-Postcodes have four or five digits, as in most of Europe.
+Postcodes have four or five digits, as in most of Europe. Where none is written, or the town is before it, each way to
+part the street from the town is tried, with the postcodes that the operator's table has of that town.
 """
 
 from __future__ import annotations
@@ -45,6 +46,16 @@ WRITTEN_OUT: Final = {
     "st": "saint",
     "ste": "sainte",
 }
+KINDS: Final = frozenset(WRITTEN_OUT.values()) - {"saint", "sainte"} | {
+    *("chaussee", "cite", "corniche", "esplanade", "galerie", "grande", "hameau", "lotissement", "mail", "montee"),
+    *("parvis", "passage", "promenade", "quai", "residence", "rond", "route", "ruelle", "sentier", "traverse", "villa"),
+    *("voie", "zone"),
+}
+"""What streets begin with: a number and one of these is an address, known or not."""
+LONGEST_TOWN: Final = 8
+"""Words of a town's name."""
+QUARTER: Final = re.compile(r"(.+?) 0?(\d{1,2})(?: ?(?:er|e|eme|ieme))?(?: arrondissement| arr| ardt)?")
+"""A town with the number of one of its arrondissements."""
 SIGNED_64: Final = 8
 """Bytes of the numbers that addresses and towns are kept as."""
 
@@ -59,21 +70,124 @@ class Address:
     """0 where none is named."""
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A line as an address of a town, where its postcode is not written, or is written last."""
+
+    number: str
+    suffix: str
+    street: tuple[str, ...]
+    town: tuple[str, ...]
+    postcode: str
+    """Empty where none is written."""
+
+    @property
+    def known_as(self) -> int:
+        """What the town is found by among `names_of`."""
+        return _number(_quarter(_plain(self.town)))
+
+    def at(self, postcode: str) -> Address:
+        """Return the address, in one of the town's postcodes."""
+        return _address(self.number, self.suffix, self.street, postcode, self.town)
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """An address that is in several places: of these postcodes, ascending; of none where their towns alone differ."""
+
+    postcodes: tuple[str, ...]
+
+
+Answer = tuple[float, float] | Several | None
+"""Where an address lies: latitude and longitude in degrees; where it may be; None where the table has it not."""
+
+
 def read_line(line: str) -> Address | None:
     """Return the address that a line says, as number, street, postcode and town; None where it says something else."""
-    words = folded(line[:LONGEST]).split() if line[:1].isdigit() else []
-    at = next((place for place in range(len(words) - 1, 1, -1) if POSTCODE.fullmatch(words[place])), 0)
-    first = NUMBER.fullmatch(words[0]) if at else None
+    words = _words(line)
+    at = _postcode_of(words)
+    begun = _begin(words[: at or 0])
+    if begun is None or at is None:
+        return None
+    number, suffix, street = begun
+    return _address(number, suffix, street, words[at], words[at + 1 :]) if _is_street(street) else None
+
+
+def placed(line: str) -> list[Placed]:
+    """Return how a line may be an address that ends with its town, or with its town and postcode; the shortest town first.
+
+    Where a comma is before the town, or the postcode between street and town, there is one way or none.
+    """
+    words = _words(line)
+    at = _postcode_of(words)
+    if at is not None and at < len(words) - 1:
+        return []
+    postcode, words = ("", words) if at is None else (words[at], words[:at])
+    begun = _begin(words)
+    if begun is None:
+        return []
+    number, suffix, rest = begun
+    after_comma = [_without_country(folded(part).split()) for part in line[:LONGEST].split(",")]
+    named = [part for part in after_comma if part][-1][: -1 if postcode else None]
+    sizes = range(1, min(LONGEST_TOWN, len(rest) - 1) + 1)
+    if named and rest[-len(named) :] == named and _is_street(rest[: -len(named)]):
+        sizes = range(len(named), len(named) + 1)
+    parted = [(rest[:-size], rest[-size:]) for size in sizes]
+    return [Placed(number, suffix, tuple(s), tuple(t), postcode) for s, t in parted if _is_street(s) and _is_town(t)]
+
+
+def is_address(line: str) -> bool:
+    """Return whether a line can only be meant as an address: a number, then what streets begin with."""
+    begun = _begin(_words(line))
+    return begun is not None and len(begun[2]) > 1 and WRITTEN_OUT.get(begun[2][0], begun[2][0]) in KINDS
+
+
+def names_of(town: str) -> set[int]:
+    """Return what a town of the operator's table is found by: its name, and that of the city it is an arrondissement of."""
+    plain = _plain(word for word in folded(town).split() if word not in COUNTRY)
+    part = QUARTER.fullmatch(plain)
+    return {_number(name) for name in ({_quarter(plain), part[1]} if part else {plain}) if name}
+
+
+def _words(line: str) -> list[str]:
+    return _without_country(folded(line[:LONGEST]).split()) if line[:1].isdigit() else []
+
+
+def _without_country(words: list[str]) -> list[str]:
+    while words and words[-1] in COUNTRY:
+        words = words[:-1]
+    return words
+
+
+def _postcode_of(words: Sequence[str]) -> int | None:
+    return next((place for place in range(len(words) - 1, 1, -1) if POSTCODE.fullmatch(words[place])), None)
+
+
+def _begin(words: Sequence[str]) -> tuple[str, str, list[str]] | None:
+    """Return the number, its suffix and the rest of a line's words; None where it begins otherwise."""
+    first = NUMBER.fullmatch(words[0]) if words else None
     if first is None:
         return None
-    suffix, street = first[2], words[1:at]
-    if not suffix and len(street) > 1 and (street[0] in REPEATED or (len(street[0]) == 1 and street[0].isalpha())):
+    suffix, rest = first[2], list(words[1:])
+    if not suffix and len(rest) > 1 and (rest[0] in REPEATED or (len(rest[0]) == 1 and rest[0].isalpha())):
         # What is alone a letter is a suffix only where no street begins so: “8 r Thiers” is a rue.
-        is_short = street[0] in WRITTEN_OUT
-        suffix, street = ("", street) if is_short else (street[0], street[1:])
-    if not any(word.isalpha() and len(word) > 1 for word in street):
-        return None
-    return _address(first[1], suffix, street, words[at], words[at + 1 :])
+        is_short = rest[0] in WRITTEN_OUT
+        suffix, rest = ("", rest) if is_short else (rest[0], rest[1:])
+    return first[1], suffix, rest
+
+
+def _is_street(words: Sequence[str]) -> bool:
+    return any(word.isalpha() and len(word) > 1 for word in words)
+
+
+def _is_town(words: Sequence[str]) -> bool:
+    return bool(_plain(words)) and words[0].isalpha()
+
+
+def _quarter(town: str) -> str:
+    """Return a town with the number of its arrondissement as one writes it: lyon 2e arrondissement → lyon 2."""
+    part = QUARTER.fullmatch(town)
+    return f"{part[1]} {part[2]}" if part else town
 
 
 def of_row(number: str, suffix: str, street: str, postcode: str, town: str) -> Address | None:

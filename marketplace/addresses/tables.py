@@ -39,3 +39,19 @@ class Address(Table, db=DB, tablename="address"):
     longitude_micro = BigInt()
     each_once = Unique([load, key, town])
     is_on_earth = Check("abs(latitude_micro) <= 90000000 AND abs(longitude_micro) <= 180000000")
+
+
+class AddressTown(Table, db=DB, tablename="address_town"):
+    """A postcode of a town whose addresses are there, under a hash of the town's name: for lines that have no postcode.
+
+    load: as `address` has it.
+    """
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    load = BigInt()
+    town = BigInt()
+    """Of its name, see `rules.names_of`; a city with arrondissements has theirs, too."""
+    postcode = Text()
+    postcode_once = Unique([load, town, postcode])
+    is_postcode = Check("postcode ~ '^[0-9]{1,5}$'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from marketplace import clock
 from marketplace.catalogue import menu
@@ -18,8 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketplace.catalogue.rules import PricedOffer
+    from pricing.quote import PricedQuote
 
 MOST_LENGTHS = 5
+
+
+class Alike(NamedTuple):
+    """Two lengths, in months, that cost the same; is_clamped: as both are at the lowest or the highest price."""
+
+    longer: int
+    shorter: int
+    is_clamped: bool
+
+
+def alike(prices: Sequence[tuple[int, PricedQuote]]) -> Alike | None:
+    """Return the longest of some lengths and the shortest that costs the same, from their prices; None where it alone does."""
+    if not prices:
+        return None
+    longest, priced = max(prices, key=lambda one: one[0])
+    shortest = min(months for months, one in prices if one.amount_minor == priced.amount_minor)
+    bounds = {priced.inputs.floor_minor, priced.inputs.cap_minor}
+    return Alike(longest, shortest, priced.amount_minor in bounds) if shortest < longest else None
 
 
 async def set_lengths(dataset: str, terms: Sequence[str]) -> None:

@@ -196,6 +196,7 @@ class QuotePage(SignedQuote, frozen=True):
     """A partner's own quote with what it is for; the release's period is half-open."""
 
     terms: str
+    months: int
     currency: str
     quoted_at: dt.datetime
     code: str

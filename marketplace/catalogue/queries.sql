@@ -335,6 +335,7 @@ SELECT
     quote.expires_at,
     quote.auction,
     quote.terms,
+    licence_terms.months,
     quote.currency,
     quote.quoted_at,
     dataset.code,
@@ -348,6 +349,7 @@ SELECT
 FROM quote
 JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
+JOIN licence_terms ON licence_terms.code = quote.terms
 LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
 WHERE quote.id = $1
   AND quote.partner = $2;

@@ -6,11 +6,12 @@ import csv
 import difflib
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from marketplace.addresses.rules import Several
 from marketplace.chosen_zones.shapefiles import read_shapefile
 from marketplace.errors import Invalid
 from marketplace.map_layers.rules import folded
@@ -21,6 +22,7 @@ from marketplace.privacy.zone_input import LARGEST_DRAWING, read_area
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from marketplace.addresses.rules import Answer
     from marketplace.map_layers.rules import Shape
     from marketplace.privacy.geography import Geography
 
@@ -53,6 +55,8 @@ class Chosen:
     """What is neither a zone nor a name, and the name that is nearest, or nothing."""
     addresses: int = 0
     """Lines that are addresses, found or not."""
+    several: list[tuple[str, str]] = field(default_factory=list)
+    """Addresses that are in several places, with the postcodes of those; nothing where a town is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,12 @@ def choose(
     geography: Geography,
     areas: Mapping[str, Sequence[Shape]],
     *,
-    addresses: Mapping[str, tuple[float, float] | None] | None = None,
+    addresses: Mapping[str, Answer] | None = None,
 ) -> Chosen:
     """Return which of a release's zones a text names.
 
     text: GeoJSON polygons or points; or lines, each a place's coordinates (latitude, longitude), one of `addresses` (its
-    line, and where it lies, None where nobody knows), a name or a postcode of `areas` (by their folded names), or codes and
+    line, and where it lies or may lie, None where nobody knows), a name or a postcode of `areas` (by their folded names), or codes and
     names of zones. An area stands for the zones whose middles it holds. Raises Invalid for what is too long, and for what
     names no zone at all.
     """
@@ -100,28 +104,28 @@ def choose(
         raise Invalid("Write {most} lines at most.", most=MOST_LINES, field="zones")
     words, found_at = _Words(level, geography, areas), addresses or {}
     places = _read_lines(lines, words, found_at)
+    several = [(line, ", ".join(found.postcodes)) for line in lines if isinstance(found := found_at.get(line), Several)]
     if places:
         where = np.array(places)
         if (abs(where) > [90, 180]).any():
             raise Invalid("Coordinates are a latitude and a longitude in degrees, in that order.", field="zones")
         words.zones |= set(geography.locate(where[:, 0], where[:, 1], level)) - {NOWHERE}
-    if not words.zones and not words.unknown and not places:
+    if not (words.zones or words.unknown or places or several):
         raise Invalid("Name at least one zone, or draw one.", field="zones")
-    return _of(words.zones, known, words.unknown[:MOST_UNKNOWN], sum(line in found_at for line in lines))
+    found = _of(words.zones, known, words.unknown[:MOST_UNKNOWN])
+    return replace(found, addresses=sum(line in found_at for line in lines), several=several[:MOST_UNKNOWN])
 
 
-def _read_lines(
-    lines: Sequence[str], words: _Words, addresses: Mapping[str, tuple[float, float] | None]
-) -> list[tuple[float, float]]:
+def _read_lines(lines: Sequence[str], words: _Words, addresses: Mapping[str, Answer]) -> list[tuple[float, float]]:
     """Return the places that lines name, latitude and longitude; what others name is added to `words`."""
     places: list[tuple[float, float]] = []
     for line in lines:
         if found := COORDINATES.fullmatch(line):
             places.append((float(found[1]), float(found[2])))
-        elif place := addresses.get(line):
+        elif isinstance(place := addresses.get(line), tuple):
             places.append(place)
         elif line in addresses:
-            words.unknown.append((line, ""))
+            words.unknown += [] if place else [(line, "")]
         else:
             words.read(line)
     return places
@@ -133,8 +137,8 @@ def lines_of(text: str) -> list[str]:
     return [] if is_drawn else [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _of(asked: set[str], known: Collection[str], unknown: list[tuple[str, str]], addresses: int = 0) -> Chosen:
-    return Chosen(sorted(asked & set(known)), sorted(asked - set(known)), unknown, addresses)
+def _of(asked: set[str], known: Collection[str], unknown: list[tuple[str, str]]) -> Chosen:
+    return Chosen(sorted(asked & set(known)), sorted(asked - set(known)), unknown)
 
 
 class _Words:

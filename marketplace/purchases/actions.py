@@ -55,6 +55,7 @@ class OrderedQuote(SignedQuote, frozen=True):
     """A quote to be ordered, with the state of what it is for and its partner's place for VAT."""
 
     terms: str
+    months: int
     currency: str
     release_state: str
     title_fr: str
@@ -257,7 +258,7 @@ def _owed(order: Order, quote: OrderedQuote, email: str, words: CheckoutWords, n
     """Return what an order's payment is of, as Stripe's page shows it in these words."""
     page = f"{settings().url}/{words.language}/orders/{order.id}"
     title = quote.title_fr if words.language == "fr" else quote.title_en
-    lines = [Line(words.licence.format(dataset=title)[: rules.LONGEST_LINE], order.net_minor)]
+    lines = [Line(words.licence.format(dataset=title, months=quote.months)[: rules.LONGEST_LINE], order.net_minor)]
     if order.vat_minor:
         lines.append(Line(words.vat, order.vat_minor))
     return {

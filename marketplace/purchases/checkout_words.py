@@ -8,4 +8,4 @@ from marketplace.web.i18n import gettext, language
 
 def checkout_words() -> CheckoutWords:
     """Return the words in the visitor's language."""
-    return CheckoutWords(language.get(), gettext("Licence of {dataset}"), gettext("VAT"))
+    return CheckoutWords(language.get(), gettext("{months}-month licence of {dataset}"), gettext("VAT"))

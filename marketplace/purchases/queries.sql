@@ -71,7 +71,7 @@ SELECT
     quote.document,
     quote.signature,
     quote.expires_at,
-    quote.auction, quote.terms,
+    quote.auction, quote.terms, licence_terms.months,
     quote.currency,
     release.state AS release_state,
     dataset.title_fr,
@@ -82,6 +82,7 @@ SELECT
 FROM quote
 JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
+JOIN licence_terms ON licence_terms.code = quote.terms
 JOIN offer ON offer.id = quote.offer
 JOIN partner ON partner.id = quote.partner
 WHERE quote.id = $1 AND quote.partner = $2

@@ -67,7 +67,7 @@ def draw(one: QuoteToDraw) -> bytes:
     pdf.heading(_("Licence in five lines"))
     for line in (terms.lines_fr if language.get() == "fr" else terms.lines_en).splitlines():
         pdf.sentence(line, muted=False)
-    pdf.sentence(_("For %(months)s months from the payment on.") % {"months": terms.months})
+    pdf.sentence(_("Licence of %(length)s, from the payment on.") % {"length": formats.months(terms.months)})
     pdf.sentence(
         _("This price is signed by us. Order it at %(link)s")
         % {"link": f"{seller.url}/{language.get()}/quotes/{quote.id}"}
@@ -86,7 +86,8 @@ def _amounts(pdf: PdfDocument, one: QuoteToDraw) -> None:
 
     title = quote.title_fr if language.get() == "fr" else quote.title_en
     period = formats.period(quote.period_from, quote.period_to, quote.time_zone)
-    rows = [[f"{title}\n{period}", money(quote.amount_minor - one.holding_minor)]]
+    what = f"{title}\n{period} · {formats.months(one.terms.months)}"
+    rows = [[what, money(quote.amount_minor - one.holding_minor)]]
     if one.holding_minor:
         rows.append([_("Holding the price for 30 days"), money(one.holding_minor)])
     pdf.rows([_("Item"), _("Before VAT")], rows, [0.72, 0.28])

@@ -25,14 +25,14 @@ TRANSFER_FROM_MINOR: Final = 100_000
 
 
 class CheckoutWords(Struct, frozen=True):
-    """What a payer reads on Stripe's page: its language (fr or en), and the lines, of which `licence` has a `{dataset}`."""
+    """What a payer reads on Stripe's page: its language (fr or en), and the lines, `licence` with `{months}` and `{dataset}`."""
 
     language: str
     licence: str
     vat: str
 
 
-ENGLISH_CHECKOUT: Final = CheckoutWords("en", "Licence of {dataset}", "VAT")
+ENGLISH_CHECKOUT: Final = CheckoutWords("en", "{months}-month licence of {dataset}", "VAT")
 """Where nobody visits: a job, a command."""
 
 

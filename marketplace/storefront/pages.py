@@ -16,6 +16,7 @@ from marketplace import clock
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
+from marketplace.catalogue.lengths import alike
 from marketplace.chosen_zones.queries import list_kept, read_choice
 from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
 from marketplace.deletions.queries import find_confirmed
@@ -149,8 +150,7 @@ async def dataset(
         geography=geography,
         columns=meanings,
         described=Markup(schema_org.described(listing, shown, meanings, **_said_by())),  # noqa: S704 (no `<` in it)
-        later=_later(priced),
-        lengths=await catalogue_actions.prices_by_length(shown, now=clock.now()) if priced else [],
+        **await _priced_by_length(shown, priced),
         holding_of=holding_of,
         releases=await catalogue_queries.list_listed_releases(code, number),
         notices=await list_notices(shown.id),
@@ -248,6 +248,12 @@ async def _price(release: PricedRelease) -> PricedQuote | None:
         return await catalogue_actions.price_now(release, now=clock.now())
     except Conflict:
         return None
+
+
+async def _priced_by_length(release: PricedRelease, priced: PricedQuote | None) -> dict[str, Any]:
+    """Return the prices of the lengths that a release is sold for, which of them are alike, and today's as it will be later."""
+    lengths = await catalogue_actions.prices_by_length(release, now=clock.now()) if priced else []
+    return {"lengths": lengths, "alike": alike([(months, one) for _, months, one in lengths]), "later": _later(priced)}
 
 
 def _later(priced: PricedQuote | None) -> list[tuple[int, int]]:

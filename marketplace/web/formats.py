@@ -9,7 +9,7 @@ import unicodedata
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from babel import Locale, dates, numbers
+from babel import Locale, dates, numbers, units
 
 from marketplace.errors import Invalid
 from marketplace.local_time import instant_at, local_days
@@ -33,6 +33,11 @@ def _locale() -> str:
 def money(amount_minor: int, currency: str = EUR) -> str:
     """Write cents as an amount: 12345 → 123,45 €."""
     return _signed(numbers.format_currency(Decimal(amount_minor) / 100, currency, locale=_locale()))
+
+
+def months(count: int) -> str:
+    """Write a length: 36 → 36 months."""
+    return units.format_unit(count, "duration-month", locale=_locale())
 
 
 def typed_amount(amount_minor: int) -> str:

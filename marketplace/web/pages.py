@@ -199,6 +199,7 @@ def engine() -> JinjaTemplateEngine:
             "to_the_second",
             "epsilon",
             "country",
+            "months",
         )
     }
     environment.globals |= {

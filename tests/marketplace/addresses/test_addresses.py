@@ -17,8 +17,9 @@ from pyarrow import parquet as pq
 
 from marketplace.addresses import queries
 from marketplace.addresses.actions import load_addresses
-from marketplace.addresses.rules import of_row, read_line
+from marketplace.addresses.rules import Several, of_row, read_line
 from marketplace.chosen_zones.rules import read_file
+from marketplace.database import execute
 from marketplace.errors import Invalid
 from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop
 from tests.marketplace.datasets.builders import ZONES
@@ -82,7 +83,7 @@ def test_an_address_is_one_however_it_is_written() -> None:
 async def found(*lines: str) -> list[str | None]:
     """Return the zone that each line lies in, None for one that is not found."""
     places = await queries.find_addresses(lines)
-    return [h3.latlng_to_cell(*place, 8) if (place := places.get(line)) else None for line in lines]
+    return [h3.latlng_to_cell(*place, 8) if isinstance(place := places.get(line), tuple) else None for line in lines]
 
 
 def zone(number: int) -> str:
@@ -124,6 +125,82 @@ async def test_the_latest_file_counts_whole(tmp_path: Path, database_url: str) -
     assert (await load_addresses(other)).addresses == 1
     assert await found(line, f"{twice} Lagnieu") == [zone(6), None]
     assert await fetch_value("SELECT count(*) FROM address") == 1, "the former file's are deleted"
+
+
+CITY = ban(
+    ("12", "", "Rue de la République", "69002", "Lyon 2e Arrondissement", ZONES[1]),
+    ("14", "", "Rue de la République", "69001", "Lyon 1er Arrondissement", ZONES[2]),
+    ("5", "", "Place Bellecour", "69002", "Lyon 2e Arrondissement", ZONES[3]),
+    ("3", "", "Grande Rue", "69001", "Lyon 1er Arrondissement", ZONES[4]),
+    ("3", "", "Grande Rue", "69005", "Lyon 5e Arrondissement", ZONES[5]),
+    ("7", "", "Rue du Port", "93200", "Saint-Denis", ZONES[1]),
+    ("7", "", "Rue du Port", "97400", "Saint-Denis", ZONES[2]),
+    ("9", "ter", "Rue de l’Église", "01000", "Bourg-en-Bresse", ZONES[6]),
+    ("8", "a", "Boulevard de l’Église", "01150", "Lagnieu", ZONES[3]),
+    ("8", "a", "Boulevard de l’Église", "01150", "Saint-Sorlin", ZONES[4]),
+)
+
+
+async def test_addresses_are_found_as_people_paste_them(tmp_path: Path) -> None:
+    """With or without a postcode, before or after the town, in small letters, without accents or commas."""
+    (tmp_path / "city.csv").write_bytes(CITY)
+    await load_addresses(tmp_path / "city.csv")
+    for line, place in (
+        ("12 rue de la République, Lyon", 1),
+        ("12 rue de la République, 69002 Lyon", 1),
+        ("12 rue de la republique lyon", 1),
+        ("12, RUE DE LA RÉPUBLIQUE, LYON, FRANCE", 1),
+        ("12 rue de la République, Lyon 2e", 1),
+        ("12 rue de la République, Lyon 2ème arrondissement", 1),
+        ("12 rue de la République - Lyon 02", 1),
+        ("12 rue de la republique, lyon 69002", 1),
+        ("12 rue de la republique lyon 69002 france", 1),
+        ("14 rue république Lyon", 2),
+        ("5 pl. Bellecour Lyon", 3),
+        ("3 grande rue, Lyon 5", 5),
+        ("3 Grande Rue, 69001", 4),
+        ("7 rue du port saint-denis 93200", 1),
+        ("9 ter rue de l'eglise, bourg en bresse", 6),
+        ("8a bd de l'eglise, st sorlin", 4),
+    ):
+        assert await found(line) == [zone(place)], line
+    answers = await queries.find_addresses(
+        ["3 grande rue, Lyon", "7 rue du Port, Saint-Denis", "8 a boulevard de l'Eglise 01150"]
+    )
+    assert [answer.postcodes for answer in answers.values() if isinstance(answer, Several)] == [
+        ("69001", "69005"),
+        ("93200", "97400"),
+        (),
+    ], "what a street is in twice is asked about, by its postcodes; where the postcode is one, by its towns"
+    for line in ("14 rue de la République, 69002 Lyon", "14 rue de la République, Lyon 2", "1 rue Inconnue, Lyon"):
+        assert await queries.find_addresses([line]) == {line: None}, line
+    for line in ("12 69002", "69002 Lyon", "45.76, 4.83", "12 Lyon", "Lyon 2", "12 Longue, Ailleurs"):
+        assert await queries.find_addresses([line]) == {}, line
+    assert await fetch_value("SELECT count(*) FROM address_town WHERE town::text ~ '[a-z]'") == 0, "hashes, no names"
+    before = "DELETE FROM address_town"
+    await execute(before)
+    assert (await load_addresses(tmp_path / "city.csv")).addresses == 10
+    assert await found("12 rue de la République, Lyon") == [zone(1)], "a load of the version before is made whole"
+
+
+async def test_an_address_in_several_places_is_asked_about(tmp_path: Path) -> None:
+    await open_shop()
+    release = await make_release()
+    (tmp_path / "city.csv").write_bytes(CITY)
+    await load_addresses(tmp_path / "city.csv")
+    asked = {"release": str(release), "zones": "3 grande rue, Lyon\n12 rue de la république lyon"}
+    async with Browser() as stranger:
+        for language, words in (
+            ("en", "its postcode is one of 69001, 69005"),
+            ("fr", "l’un de ceux-ci : 69001, 69005"),
+        ):
+            page = PAGE.replace("/en", f"/{language}")
+            answer = await stranger.submit(page, asked, seen_at=page)
+            html5lib.HTMLParser(strict=True).parse(answer.text)
+            assert words in text_of(answer).replace("\xa0", " ")
+            assert answer.text.count('chosen" data-zone') == 1, "the other is found meanwhile"
+        alone = await stranger.submit(PAGE, asked | {"zones": "3 grande rue, Lyon"}, seen_at=PAGE)
+        assert "69001, 69005" in text_of(alone)
 
 
 @pytest.mark.parametrize(

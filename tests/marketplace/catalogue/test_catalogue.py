@@ -34,7 +34,8 @@ async def test_the_sample_is_the_same_for_everyone_and_says_what_is_sold() -> No
     assert "attachment" in one.headers["content-disposition"]
     assert b"\r\n" in one.content
     rows = list(csv.DictReader(io.StringIO(one.text)))
-    assert len(rows) == 10
+    assert len(rows) >= 10
+    assert len({row["zone"] for row in rows}) == 2, "of few zones"
     assert list(rows[0]) == ["zone", "starts_at", "segment", "people", "events"]
     end = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     sold = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import re
 import uuid
@@ -11,6 +12,7 @@ from typing import Any
 import html5lib
 import httpx
 import pytest
+from pypdf import PdfReader
 
 from marketplace import clock
 from marketplace.baskets import actions as baskets
@@ -62,8 +64,14 @@ async def test_a_licence_is_bought_for_three_twelve_or_thirty_six_months(stripe:
         assert options == {"short-1": "3", "standard-1": "12", "long-1": "36"}
         asked, wanted = uuid.uuid4(), {"release": str(release), "level": "0", "terms": "long-1"}
         assert (await atelier.submit(f"{PAGE}/quotes", wanted, form_id=str(asked))).status_code == 303
+        await _is_said_everywhere(atelier, asked)
         assert (await pay((await place_order(atelier, asked)).headers["location"])).status_code == 303
         await jobs()
+        order = await fetch_scalar(uuid.UUID, "SELECT id FROM purchase_order WHERE quote = $1", asked)
+        for path in (f"orders/{order}", "orders"):
+            assert "36 months" in text_of(await atelier.get(f"/en/{path}"))
+        sent = await fetch_scalar(str, "SELECT string_agg(to_jsonb(stripe_command)::text, '') FROM stripe_command")
+        assert "36-month licence of" in sent, "who pays on Stripe's page reads for how long"
         quote = await get_quote(asked, buyer)
         assert quote.amount_minor == posted[36]
         document = json.loads(quote.document)
@@ -78,6 +86,38 @@ async def test_a_licence_is_bought_for_three_twelve_or_thirty_six_months(stripe:
 
         assert (await sam.submit(f"{OFFER}/lengths", {"lengths": ""})).status_code == 303
         assert 'name="terms"' not in (await atelier.get(PAGE)).text
+
+
+async def _is_said_everywhere(atelier: Browser, quote: uuid.UUID) -> None:
+    """Read the length on the quote's page and its PDF, in both languages, and on the dataset's page."""
+    for language, words in (("en", "Licence of 36 months"), ("fr", "Licence de 36 mois")):
+        assert words in text_of(await atelier.get(f"/{language}/quotes/{quote}")).replace("\xa0", " ")
+        file = (await atelier.get(f"/{language}/quotes/{quote}/quote.pdf")).content
+        drawn = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(file)).pages)
+        assert words in " ".join(drawn.split()), "who signs the paper reads it there, too"
+    assert "Licence of 12 months" in text_of(await atelier.get(PAGE)), "the price beside it is that of the offer's own"
+
+
+async def test_lengths_that_cost_the_same_say_why(stripe: Any) -> None:
+    """Figures that age in a day are worth nothing after three years or one: the longer costs nothing more, and it is said."""
+    del stripe
+    await open_shop()
+    await execute("UPDATE dataset SET half_life_days = 2")
+    for code, months in MONTHS.items():
+        await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
+    await make_buyer()
+    await lengths.set_lengths("lyon", list(MONTHS))
+    async with Browser() as atelier:
+        await atelier.sign_in("atelier@partner.example")
+        for language, words in (
+            ("en", "36 months cost the same as 3 months"),
+            ("fr", "36 mois coûtent autant que 3 mois"),
+        ):
+            page = await atelier.get(f"/{language}/datasets/lyon")
+            html5lib.HTMLParser(strict=True).parse(page.text)
+            assert words in text_of(page).replace("\xa0", " ")
+        await execute("UPDATE dataset SET half_life_days = 300")
+        assert "cost the same" not in text_of(await atelier.get(PAGE))
 
 
 async def _buy_a_basket(atelier: Browser, buyer: uuid.UUID) -> None:
