@@ -147,9 +147,9 @@ def draw(
         most = 0
     without, moved, classes, levels = found
     named = [zones[at] for at in sampled]
-    explained = partial(explained_by, totals, classes, levels, blocks, around, known=sampled)
+    known = partial(explained_by, totals, classes, levels, blocks, around, known=sampled)
     sample, share = _freed(
-        _rows(table, named), lambda some: explained(profiles=profiles_of(some, named, instants)), without
+        _rows(table, named), lambda some: known(profiles=profiles_of(some, named, instants)), without
     )
     # In the order of their names: the order of their places would be a finer map.
     drawn = sorted(np.argsort(-(places + moved), kind="stable")[:most].tolist()) if centres else []

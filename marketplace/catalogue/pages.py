@@ -52,7 +52,7 @@ class QuoteForm(Struct):
 
 @get("/datasets/{code:str}/sample.csv", opt=expect("anyone", stranger=200))
 async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
-    """Give the free sample: the first ten rows, the same for everyone."""
+    """Give the free sample: the first rows of a few zones, the same for everyone."""
     listing = await queries.get_listing(code)
     shown = await queries.get_listed_release(code, release or listing.latest)
     if await list_revocations([shown.id]):

@@ -112,8 +112,8 @@ def choose(
         words.zones |= set(geography.locate(where[:, 0], where[:, 1], level)) - {NOWHERE}
     if not (words.zones or words.unknown or places or several):
         raise Invalid("Name at least one zone, or draw one.", field="zones")
-    found = _of(words.zones, known, words.unknown[:MOST_UNKNOWN])
-    return replace(found, addresses=sum(line in found_at for line in lines), several=several[:MOST_UNKNOWN])
+    chosen = _of(words.zones, known, words.unknown[:MOST_UNKNOWN])
+    return replace(chosen, addresses=sum(line in found_at for line in lines), several=several[:MOST_UNKNOWN])
 
 
 def _read_lines(lines: Sequence[str], words: _Words, addresses: Mapping[str, Answer]) -> list[tuple[float, float]]:

@@ -51,7 +51,7 @@ async def test_an_order_asks_for_the_address_first_and_for_a_reason_the_second_t
         bought = await browser.submit(f"/en/quotes/{quote}/orders", ADDRESS)
         assert bought.status_code == 303
         asked = await fetch_value("SELECT string_agg(to_jsonb(stripe_command)::text, '') FROM stripe_command")
-        assert "Licence of Lyon" in asked, "the page of Stripe names the dataset as people do"
+        assert "12-month licence of Lyon" in asked, "the page of Stripe names the dataset as people do"
         await pay(bought.headers["location"])
         await jobs()
         assert (await order_of(quote))["reference"] == "PO 4711"
