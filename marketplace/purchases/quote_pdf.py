@@ -86,8 +86,7 @@ def _amounts(pdf: PdfDocument, one: QuoteToDraw) -> None:
 
     title = quote.title_fr if language.get() == "fr" else quote.title_en
     period = formats.period(quote.period_from, quote.period_to, quote.time_zone)
-    what = f"{title}\n{period} · {formats.months(one.terms.months)}"
-    rows = [[what, money(quote.amount_minor - one.holding_minor)]]
+    rows = [[f"{title}\n{period} · {formats.months(quote.months)}", money(quote.amount_minor - one.holding_minor)]]
     if one.holding_minor:
         rows.append([_("Holding the price for 30 days"), money(one.holding_minor)])
     pdf.rows([_("Item"), _("Before VAT")], rows, [0.72, 0.28])
