@@ -14,7 +14,7 @@ from marketplace.database import fetch_rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from marketplace.addresses.rules import Address, Answer, Placed
+    from marketplace.addresses.rules import Address, Whereabouts, Placed
 
 MICRO: Final = 1_000_000
 MOST_POSTCODES: Final = 60
@@ -58,7 +58,7 @@ async def has_addresses() -> bool:
     return bool(await AddressLoad.exists())
 
 
-async def find_addresses(lines: Iterable[str]) -> dict[str, Answer]:
+async def find_addresses(lines: Iterable[str]) -> dict[str, Whereabouts]:
     """Return the answer for each line that is an address; other lines are absent.
 
     A town decides where a postcode has the street several times; a line without a postcode is sought in those that the
@@ -98,7 +98,7 @@ def _options(
     return options
 
 
-def _answer(options: Sequence[tuple[str, Address]], of_key: Mapping[int, Sequence[Place]]) -> Answer:
+def _answer(options: Sequence[tuple[str, Address]], of_key: Mapping[int, Sequence[Place]]) -> Whereabouts:
     """Return the one place that a line's options lie at, or the postcodes of several."""
     found: dict[tuple[float, float], str] = {}
     for postcode, address in options:

@@ -98,7 +98,7 @@ class Several:
     postcodes: tuple[str, ...]
 
 
-Answer = tuple[float, float] | Several | None
+Whereabouts = tuple[float, float] | Several | None
 """Where an address lies: latitude and longitude in degrees; where it may be; None where the table has it not."""
 
 

@@ -22,7 +22,7 @@ from marketplace.privacy.zone_input import LARGEST_DRAWING, read_area
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from marketplace.addresses.rules import Answer
+    from marketplace.addresses.rules import Whereabouts
     from marketplace.map_layers.rules import Shape
     from marketplace.privacy.geography import Geography
 
@@ -82,7 +82,7 @@ def choose(
     geography: Geography,
     areas: Mapping[str, Sequence[Shape]],
     *,
-    addresses: Mapping[str, Answer] | None = None,
+    addresses: Mapping[str, Whereabouts] | None = None,
 ) -> Chosen:
     """Return which of a release's zones a text names.
 
@@ -116,7 +116,7 @@ def choose(
     return replace(chosen, addresses=sum(line in found_at for line in lines), several=several[:MOST_UNKNOWN])
 
 
-def _read_lines(lines: Sequence[str], words: _Words, addresses: Mapping[str, Answer]) -> list[tuple[float, float]]:
+def _read_lines(lines: Sequence[str], words: _Words, addresses: Mapping[str, Whereabouts]) -> list[tuple[float, float]]:
     """Return the places that lines name, latitude and longitude; what others name is added to `words`."""
     places: list[tuple[float, float]] = []
     for line in lines:
