@@ -14,7 +14,7 @@ from marketplace.database import fetch_rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from marketplace.addresses.rules import Address, Whereabouts, Placed
+    from marketplace.addresses.rules import Address, Placed, Whereabouts
 
 MICRO: Final = 1_000_000
 MOST_POSTCODES: Final = 60
