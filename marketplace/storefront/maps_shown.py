@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from marketplace.datasets.queries import cells
-from marketplace.glance import centres
+from marketplace.glance import centres, rough
 from marketplace.map_layers.queries import name_zones, over
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
@@ -45,6 +45,8 @@ class Figures:
     band: str = ""
     zones: frozenset[str] | None = None
     """None: all of them."""
+    is_rough: bool = False
+    """For a vetted partner who did not buy: shades alone, by hour or by age band, not by both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class MapShown:
     """People on average by zone of what was asked for, None where they are withheld; without it, of all of them."""
     breaks: Sequence[int] = ()
     """Of classes, the same for all hours of the day."""
+    classes: Mapping[str, int] = field(default_factory=dict)
+    """Rough shades of what was asked for."""
     flows: Sequence[Flow] = ()
     middles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -74,7 +78,7 @@ def bands_of(listing: Listing) -> list[str]:
 async def draw_map(
     listing: Listing, release: uuid.UUID, picture: Picture, geography: Geography, *, asked: Figures | None
 ) -> MapShown:
-    """Return what a release's map shows; asked: None for who did not buy it, and so sees no figure."""
+    """Return what a release's map shows; asked: None for who sees no more than the rough map of everybody."""
     is_between = PRODUCTS[listing.product].is_between_zones
     area = None
     if is_between or not picture.glance.classes:
@@ -91,9 +95,11 @@ async def draw_map(
             shown["flows"] = _flows(picture.glance.whole.averages)
         return MapShown(**shown)
     if asked:
-        hour = asked.hour if listing.grain == "hour" else None
-        asked = Figures(hour, asked.band if asked.band in bands_of(listing) else "", asked.zones)
-        shown |= {"asked": asked} | await _asked(release, listing.time_zone, picture, asked)
+        band = asked.band if asked.band in bands_of(listing) else ""
+        hour = asked.hour if listing.grain == "hour" and not (band and asked.is_rough) else None
+        asked = replace(asked, hour=hour, band=band)
+        find = _roughly if asked.is_rough else _asked
+        shown |= {"asked": asked} | await find(release, listing.time_zone, picture, asked)
     return MapShown(**shown)
 
 
@@ -106,6 +112,16 @@ async def _asked(release: uuid.UUID, time_zone: str, picture: Picture, asked: Fi
     by_hour, whole, breaks = await _by_hour(release, time_zone, asked.band)
     found = whole if asked.hour is None else by_hour[asked.hour] if by_hour else {}
     return {"figures": {zone: found.get(zone) for zone in zones}, "breaks": breaks if asked.hour is not None else ()}
+
+
+async def _roughly(release: uuid.UUID, time_zone: str, picture: Picture, asked: Figures) -> dict[str, Any]:
+    """Return the shades that were asked for: those of everybody's map, or as rough ones of an hour or an age band."""
+    classes = picture.glance.classes
+    if asked.hour is not None or asked.band:
+        by_hour, whole, _ = await _by_hour(release, time_zone, asked.band)
+        found = whole if asked.hour is None else by_hour[asked.hour] if by_hour else {}
+        classes = rough(found, picture.glance.moved) if found else classes
+    return {"classes": {zone: one for zone, one in classes.items() if asked.zones is None or zone in asked.zones}}
 
 
 def zones_of(picture: Picture) -> Sequence[str]:

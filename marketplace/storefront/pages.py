@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
 from marketplace.catalogue.lengths import alike
 from marketplace.chosen_zones.queries import list_kept, read_choice
-from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
+from marketplace.datasets.queries import cells, get_published_figures, list_coverage, list_notices, list_revocations
 from marketplace.deletions.queries import find_confirmed
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.queries import holds_release
@@ -41,8 +42,11 @@ from marketplace.search import finding, showing
 from marketplace.search.rules import PATH, read_state
 from marketplace.settings import settings
 from marketplace.storefront.coverage import cover
+from marketplace.storefront.examples import examples_of, programs_of
 from marketplace.storefront.maps_shown import Figures, bands_of, draw_map, zones_of
+from marketplace.storefront.quality import check
 from marketplace.storefront.queries import list_running
+from marketplace.storefront.viewer import name_of, read_asked, roughly, spread_of, view
 from marketplace.web.i18n import language
 from marketplace.web.pages import in_words, page, url
 from marketplace.zones.queries import get_geography
@@ -61,6 +65,8 @@ DAY_SECONDS = 86_400
 MOST_POINTS = 120
 AGES_SHOWN = (7, 30)
 REFRESH_SECONDS = "2"
+MOST_VIEWED = 500_000
+"""Rows of a release that who bought it looks around in on its page; of a larger one it is the sample."""
 COARSEST = 100
 """No edition is coarser."""
 
@@ -121,13 +127,14 @@ async def dataset(
 ) -> Template:
     """Show a dataset: one release of it at a glance, its price and what it can and cannot say.
 
-    hour, band, kept: of the day, of ages, and zones that the company keeps, for the map of who bought it.
+    hour, band, kept: of the day, of ages, and zones that the company keeps, for the map of a vetted partner.
     """
     listing = await catalogue_queries.get_listing(code)
     shown = await catalogue_queries.get_listed_release(code, release or listing.latest)
     priced = await _price(shown)
     geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
     buyer = request.user.partner if request.user else None
+    mapped = await _map_of(request.user, listing, shown, (hour, band, kept))
     series = await catalogue_queries.list_series(code)
     index = _index(series)
     meanings = columns(PRODUCTS[listing.product], _stated(listing, shown))
@@ -144,7 +151,10 @@ async def dataset(
         picture=picture,
         glance=picture.glance,
         held=await find_held(buyer, shown.id, COARSEST, clock.now()) if buyer else None,
-        **await _map_of(buyer, listing, shown, (hour, band, kept)),
+        **mapped,
+        **await _rows_of(request, listing, shown, mapped),
+        uses=examples_of(listing.product),
+        programs=programs_of(f"{settings().url}{url(f'/datasets/{code}/sample.csv?release={shown.id}')}"),
         priced=priced,
         evidence=await catalogue_queries.get_evidence(listing.offer, clock.now()),
         geography=geography,
@@ -210,12 +220,20 @@ def _labels(
 
 
 async def _map_of(
-    buyer: uuid.UUID | None, listing: Listing, shown: ListedRelease, asked: tuple[int | None, str, str]
+    user: Actor | None, listing: Listing, shown: ListedRelease, asked: tuple[int | None, str, str]
 ) -> dict[str, Any]:
-    """Return what the page's map shows: figures only to a partner who may fetch the release today, and so sees it whole."""
+    """Return what the page's map shows.
+
+    Figures to a partner who may fetch the release today, and so sees it whole; to other vetted partners its rough shades,
+    by hour or by age band too; to anybody else one rough shade a zone.
+    """
     geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
-    if buyer is None or not await holds_release(buyer, shown.id, clock.now()):
-        return {"whole": None, "drawn": await draw_map(listing, shown.id, picture, geography, asked=None)}
+    buyer = user.partner if user else None
+    holds = buyer is not None and await holds_release(buyer, shown.id, clock.now())
+    is_rough = not holds and bool(user and buyer and user.vetted and picture.glance.classes)
+    if buyer is None or not (holds or is_rough):
+        drawn = await draw_map(listing, shown.id, picture, geography, asked=None)
+        return {"holds": holds, "whole": None, "is_rough": False, "drawn": drawn, "kept": None}
     hour, band, kept = asked
     sets = await list_kept(buyer)
     its = next((one for one in sets if str(one.id) == kept), None)
@@ -224,14 +242,48 @@ async def _map_of(
         zones = frozenset((await read_choice(its.zones, listing.code, picture.zones)).zones) if its else None
     except Invalid:  # They are kept as they were written: what names no zone of this dataset leaves the map whole.
         its = None
-    figures = Figures(hour, band, zones)
+    figures = Figures(hour, band, zones, is_rough=is_rough)
     return {
-        "whole": _of_a_map(picture),
+        "holds": holds,
+        "whole": _of_a_map(picture) if holds else None,
+        "is_rough": is_rough,
         "drawn": await draw_map(listing, shown.id, picture, geography, asked=figures),
         "bands": bands_of(listing),
         "sets": sets,
         "kept": its,
     }
+
+
+async def _rows_of(request: Asked, listing: Listing, shown: ListedRelease, mapped: dict[str, Any]) -> dict[str, Any]:
+    """Return the rows that the page shows, whether the file keeps its promises, and to vetted partners how it is spread."""
+    if await list_revocations([shown.id]):
+        return {"viewer": None, "quality": None, "whole_spread": []}
+    picture, names = await catalogue_queries.picture(shown), mapped["drawn"].names or {}
+    is_whole = mapped["holds"] and shown.row_count <= MOST_VIEWED
+    rows = await cells(shown.id) if is_whole else picture.glance.sample
+    segments = PRODUCTS[listing.product].segments or listing.age_bands
+    vetted = bool(request.user and request.user.partner and request.user.vetted)
+    return {
+        "viewer": await view(rows, read_asked(request.query_params), names),
+        "is_whole": is_whole,
+        "names": names,
+        "name_of": name_of,
+        "quality": await check(shown, segments),
+        "whole_spread": await _spread(shown) if vetted and not is_whole and shown.row_count <= MOST_VIEWED else [],
+    }
+
+
+async def _spread(shown: ListedRelease) -> list[tuple[int, int, int]]:
+    """Return the shares of a release's figures by how many people they count, to the nearest five percent."""
+    known = _spreads().get(shown.id)
+    if known is None:
+        known = _spreads()[shown.id] = roughly(spread_of((await cells(shown.id))["people"].to_numpy()))
+    return known
+
+
+@functools.cache
+def _spreads() -> dict[uuid.UUID, list[tuple[int, int, int]]]:
+    return {}
 
 
 def _of_a_map(picture: Picture) -> tuple[dict[str, float | None], list[tuple[dt.datetime, int]]]:

@@ -110,4 +110,16 @@
     within.querySelectorAll("form.hours").forEach(slide);
   };
   start(document);
+  // Which part of a page in parts is shown, for who hears it: the style sheet shows it to who sees it.
+  const parts = document.querySelectorAll(".parts-of a");
+  const current = () => {
+    const at = document.getElementById(location.hash.slice(1));
+    const shown = at && at.closest(".part");
+    parts.forEach((link) => {
+      const is = link.hash === `#${shown ? shown.id : "overview"}`;
+      if (is) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
+    });
+  };
+  addEventListener("hashchange", current);
+  current();
 })();
