@@ -87,12 +87,13 @@ def _checks(
     def whole(mask: Any) -> bool:  # noqa: ANN401 (pyarrow's array)
         return pc.all(mask, min_count=0).as_py() is not False
 
-    starts = table["starts_at"]
-    within = pc.and_(pc.greater_equal(starts, release.period_from), pc.less(starts, release.period_to))
+    starts, kind = table["starts_at"], pa.timestamp("us", tz="UTC")
+    begin, end = (pa.scalar(when, kind) for when in (release.period_from, release.period_to))
+    within = pc.and_(pc.greater_equal(starts, begin), pc.less(starts, end))
     return (
         (SEALED, is_sealed),
         (COMPLETE, table.num_rows == release.row_count),
-        (THRESHOLD, whole(pc.greater_equal(table["people"], release.threshold))),
+        (THRESHOLD, whole(pc.greater_equal(table["people"], pa.scalar(release.threshold)))),
         (SEGMENTS, whole(pc.is_in(table["segment"], pa.array(list(segments), pa.string())))),
         (PERIOD, whole(within)),
         (ONCE, table.group_by(key).aggregate([]).num_rows == table.num_rows),

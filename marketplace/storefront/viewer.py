@@ -81,7 +81,7 @@ def _view(rows: Any, asked: Asked, names: Mapping[str, str]) -> Viewed:  # noqa:
         wanted = [zone for zone in zones if asked.where == zone or (key and key in folded(name_of(zone, names)))]
         some = some.filter(pc.is_in(some["zone"], pa.array(wanted, pa.string())))
     if asked.who in segments:
-        some = some.filter(pc.equal(some["segment"], asked.who))
+        some = some.filter(pc.equal(some["segment"], pa.scalar(asked.who)))
     by: Any = list(ORDERS[asked.order])
     shown = some.take(pc.select_k_unstable(some, MOST_SHOWN, by)).to_pylist() if some.num_rows else []
     called = sorted({name_of(zone, names) for zone in zones[:MOST_NAMED]})
