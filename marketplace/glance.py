@@ -53,6 +53,8 @@ FEWEST_SAMPLED: Final = 2
 MOST_SAMPLED: Final = 6
 ZONES_A_SAMPLED: Final = 20
 """Zones whose rows are free: one of so many, within these bounds."""
+LEAST_SAMPLED: Final = 0.3
+"""Of the zones with any figure, this share has fewer people than those whose rows are free."""
 PROFILES: Final = 3
 """Sampled zones of which who rebuilds a city uses each one's times on their own, besides their mean."""
 ZONES_OF_A_NEIGHBOURHOOD: Final = (5, 20, 80)
@@ -417,11 +419,15 @@ def _levels(by_time: Floats, steps: int) -> NDArray[np.int64]:
 
 
 def _sampled(whole: Floats, zones: Sequence[str], secret: bytes) -> list[int]:
-    """Return the zones whose first rows are free: of the less busy half of those with any, as the secret has it."""
+    """Return the zones whose first rows are free: of the less busy half of those with any, but not its quietest, as the secret has it.
+
+    The quietest have hardly a row, from which nobody sees what the data are.
+    """
     some = np.flatnonzero(whole)
     if not len(some):
         return []
-    lower = some[whole[some] <= np.median(whole[some])].tolist()
+    low, middle = np.quantile(whole[some], [LEAST_SAMPLED, 0.5])
+    lower = some[(low <= whole[some]) & (whole[some] <= middle)].tolist()
     many = max(FEWEST_SAMPLED, min(MOST_SAMPLED, len(some) // ZONES_A_SAMPLED))
     return sorted(sorted(lower, key=lambda at: _normal(secret, f"sample {zones[at]}"))[:many])
 

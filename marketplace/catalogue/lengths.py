@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pricing.quote import PricedQuote
 
 MOST_LENGTHS = 5
+ALIKE_BASIS_POINTS = 10
+"""Of a price: a length that costs no more besides costs the same."""
 
 
 class Alike(NamedTuple):
@@ -32,11 +34,12 @@ class Alike(NamedTuple):
 
 
 def alike(prices: Sequence[tuple[int, PricedQuote]]) -> Alike | None:
-    """Return the longest of some lengths and the shortest that costs the same, from their prices; None where it alone does."""
+    """Return the longest of some lengths and the shortest that costs as good as the same; None where it alone does."""
     if not prices:
         return None
     longest, priced = max(prices, key=lambda one: one[0])
-    shortest = min(months for months, one in prices if one.amount_minor == priced.amount_minor)
+    least = priced.amount_minor * (10_000 - ALIKE_BASIS_POINTS) // 10_000
+    shortest = min(months for months, one in prices if one.amount_minor >= least)
     bounds = {priced.inputs.floor_minor, priced.inputs.cap_minor}
     return Alike(longest, shortest, priced.amount_minor in bounds) if shortest < longest else None
 

@@ -30,8 +30,9 @@ GRENOBLE_BY_HOUR: Final = "grenoble-presence-hour"
 TERMS: Final = "standard-1"
 LENGTHS: Final = {"standard-1-short": 3, "standard-1-long": 36}
 """The same terms for another number of months."""
-BY_LENGTH: Final = (BY_HOUR, FLOWS, NIGHTS)
-"""What is sold for these lengths too."""
+SHORT, LONG = LENGTHS
+BY_LENGTH: Final = {BY_HOUR: (SHORT,), FLOWS: (SHORT, LONG), NIGHTS: (SHORT, LONG)}
+"""What is sold for these lengths too: figures that are old in three weeks are worth no more for three years than for one."""
 DISTRICT_TABLE: Final = "lyon-districts"
 MICRO: Final = 1_000_000
 
@@ -179,4 +180,4 @@ async def offer_datasets() -> None:
         offer = StatedOffer(TERMS, one.full_worth_minor, one.worth_days, one.floor_minor, one.cap_minor)
         await stewardship.make_offer(steward, one.code, offer)
         if one.code in BY_LENGTH:
-            await stewardship.set_lengths(steward, one.code, list(LENGTHS))
+            await stewardship.set_lengths(steward, one.code, BY_LENGTH[one.code])

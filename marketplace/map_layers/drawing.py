@@ -31,7 +31,7 @@ MARGIN: Final = 100
 MOST_LABELS: Final = 40
 WIDE_TYPE, NARROW_TYPE = 42, 92
 """Height of a label's type in units, where the map is wide and where it is as narrow as a phone; the style sheet has the same."""
-WIDTH_OF_A_SIGN: Final = 0.56
+WIDTH_OF_A_SIGN: Final = 0.66
 """Of its height, on average."""
 SHADES: Final = (
     ("water", True, "water"),

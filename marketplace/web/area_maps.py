@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from marketplace.web.maps import Outlines
 
-MOST_ARROWS: Final = 60
+MOST_ARROWS: Final = 30
+"""More cover each other."""
 WIDTHS: Final = 4
 """Of arrows, in the style sheet."""
 BEND: Final = 0.16
@@ -124,7 +125,7 @@ def flow_map(
         '<path class="head" d="M0 0 8 4 0 8z"/></marker></defs>'
     )
     spoken = gettext("The {flows} largest flows.").format(flows=formats.number(len(shown)))
-    picture = head + _land(outlines) + over + arrows
+    picture = head + _land(outlines) + arrows + over
     return framed(picture, title, spoken, outlines.height, note) + table
 
 

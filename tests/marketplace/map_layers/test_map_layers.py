@@ -190,7 +190,7 @@ async def test_flows_are_arrows_for_who_bought_and_an_area_for_strangers() -> No
     markup = area_maps.flow_map(
         drawn.flows, drawn.middles, drawn.area, title="Flows", unit="people", names={ZONES[0]: "Home"}, note="±"
     )
-    assert markup.count('class="flow') == 42, "those that stay are no arrow"
+    assert markup.count('class="flow') == area_maps.MOST_ARROWS < 42, "the largest; those that stay are no arrow"
     assert f"Home → {ZONES[1]}: 31 people" in markup
     assert "Home → Home" not in markup
     assert f"{ZONES[6]} → {ZONES[5]}" in markup
