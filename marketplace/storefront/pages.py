@@ -229,11 +229,11 @@ async def _map_of(
     """
     geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
     buyer = user.partner if user else None
-    holds = buyer is not None and await holds_release(buyer, shown.id, clock.now())
-    is_rough = not holds and bool(user and buyer and user.vetted and picture.glance.classes)
-    if buyer is None or not (holds or is_rough):
+    has_bought = buyer is not None and await holds_release(buyer, shown.id, clock.now())
+    is_rough = not has_bought and bool(user and buyer and user.vetted and picture.glance.classes)
+    if buyer is None or not (has_bought or is_rough):
         drawn = await draw_map(listing, shown.id, picture, geography, asked=None)
-        return {"holds": holds, "whole": None, "is_rough": False, "drawn": drawn, "kept": None}
+        return {"has_bought": has_bought, "whole": None, "is_rough": False, "drawn": drawn, "kept": None}
     hour, band, kept = asked
     sets = await list_kept(buyer)
     its = next((one for one in sets if str(one.id) == kept), None)
@@ -244,8 +244,8 @@ async def _map_of(
         its = None
     figures = Figures(hour, band, zones, is_rough=is_rough)
     return {
-        "holds": holds,
-        "whole": _of_a_map(picture) if holds else None,
+        "has_bought": has_bought,
+        "whole": _of_a_map(picture) if has_bought else None,
         "is_rough": is_rough,
         "drawn": await draw_map(listing, shown.id, picture, geography, asked=figures),
         "bands": bands_of(listing),
@@ -259,7 +259,7 @@ async def _rows_of(request: Asked, listing: Listing, shown: ListedRelease, mappe
     if await list_revocations([shown.id]):
         return {"viewer": None, "quality": None, "whole_spread": []}
     picture, names = await catalogue_queries.picture(shown), mapped["drawn"].names or {}
-    is_whole = mapped["holds"] and shown.row_count <= MOST_VIEWED
+    is_whole = mapped["has_bought"] and shown.row_count <= MOST_VIEWED
     rows = await cells(shown.id) if is_whole else picture.glance.sample
     segments = PRODUCTS[listing.product].segments or listing.age_bands
     vetted = bool(request.user and request.user.partner and request.user.vetted)

@@ -39,8 +39,8 @@ class Quality:
     checks: tuple[tuple[Words, bool], ...]
 
     @property
-    def is_kept(self) -> bool:
-        """Whether the file keeps all that is promised of it."""
+    def is_sound(self) -> bool:
+        """Whether the file is all that is promised of it."""
         return all(passed for _, passed in self.checks)
 
 

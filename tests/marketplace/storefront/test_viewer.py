@@ -120,8 +120,8 @@ async def test_the_badge_is_gone_when_the_file_breaks_a_promise() -> None:
         await object_store.put(object_store.cells_key(release), kept)
         below = await make_release(weeks_ago=1, threshold=115)
         low = lxml.html.document_fromstring((await stranger.get(f"{PAGE}?release={below}")).text)
-        said = [one.text_content() for one in low.xpath("//section[@id='quality']//li")]
-        assert [("broken" in one, "threshold" in one) for one in said].count((True, True)) == 1
+        sentences = [one.text_content() for one in low.xpath("//section[@id='quality']//li")]
+        assert [("broken" in one, "threshold" in one) for one in sentences].count((True, True)) == 1
 
 
 async def test_a_vetted_partner_sees_shades_by_hour_and_by_age_and_no_figure() -> None:
