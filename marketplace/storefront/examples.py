@@ -14,12 +14,12 @@ PRESENCE: Final = (
     Words(
         fr="Comparer deux emplacements : additionnez « people » par zone sur la période, puis divisez. Un écart plus petit que "
         "l’erreur annoncée n’en est pas un.",
-        en="Compare two sites: add up `people` by zone over the period, then divide. A difference smaller than the stated error "
+        en="Compare two sites: add up “people” by zone over the period, then divide. A difference smaller than the stated error "
         "is none.",
     ),
     Words(
         fr="Trouver l’heure ou le jour de pointe : additionnez par « starts_at » les zones qui vous intéressent et prenez le plus grand.",
-        en="Find the busiest hour or day: add up the zones you care about by `starts_at`, and pick the largest.",
+        en="Find the busiest hour or day: add up the zones you care about by “starts_at”, and pick the largest.",
     ),
     Words(
         fr="Estimer tout le monde : multipliez par le facteur de l’onglet Qualité ; une ligne absente n’est pas zéro.",
@@ -33,7 +33,7 @@ FLOWS: Final = (
     ),
     Words(
         fr="D’où vient-on dans une zone : gardez les lignes dont « zone » finit par « >CODE », additionnez « people » par origine.",
-        en="Where people of a zone come from: keep the rows whose `zone` ends with `>CODE`, add up `people` by origin.",
+        en="Where people of a zone come from: keep the rows whose “zone” ends with “>CODE”, add up “people” by origin.",
     ),
     Words(
         fr="Mesurer un axe : additionnez l’aller (A>B) et le retour (B>A), jour par jour.",
@@ -47,7 +47,7 @@ STAYS: Final = (
     ),
     Words(
         fr="Part des visiteurs : divisez, par zone, les lignes « visitor » par la somme de « visitor » et « resident ».",
-        en="Share of visitors: by zone, divide the rows of `visitor` by the sum of `visitor` and `resident`.",
+        en="Share of visitors: by zone, divide the rows of “visitor” by the sum of “visitor” and “resident”.",
     ),
     Words(
         fr="Effet d’un événement : comparez ses nuits à celles du même jour de la semaine, avant et après.",
