@@ -269,16 +269,19 @@ async def _propose(
 async def decide(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:
     """Approve or refuse what someone else proposed; approved, the books follow in the same transaction.
 
-    Refuses who proposed it, what was decided before, and what is no longer owed as it was.
+    The sale is locked before the proposal, as it is where one is made. Refuses who proposed it, what was decided before,
+    and what is no longer owed as it was.
     """
     async with transaction():
+        of_proposal = CreditProposal.select(CreditProposal.sale).where(CreditProposal.id == proposal)
+        subject = await fetch_scalar(uuid.UUID, of_proposal)
+        sale = await _lock(subject) if subject else None
         row = await two_people.lock_proposal(Proposed, CreditProposal, proposal)
         who = await two_people.decide(CreditProposal, proposal, row, actor, approve=approve)
-        if approve and row.sale is None:
+        if approve and sale is None:
             await send(credit_limit_set.KIND, proposal, [Recipient("partner", str(row.partner))])
-        elif approve:
-            assert row.sale, "a provision or a loss is of a sale"
-            await _write_down(row.sale, row)
+        elif approve and sale:
+            await _write_down(sale, row)
         await note_action(
             actor,
             f"credit_{row.kind}_{'approved' if approve else 'refused'}",
@@ -288,9 +291,9 @@ async def decide(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:
         )
 
 
-async def _write_down(subject: uuid.UUID, row: Proposed) -> None:
+async def _write_down(sale: Owing, row: Proposed) -> None:
     """Enter a provision; or a bad debt, which its provision does not outlive."""
-    sale, now = await _lock(subject), clock.now()
+    now = clock.now()
     _check_write_down(sale, row.kind, row.amount_minor)
     if row.kind == "provision":
         changed: Values = {CreditSale.provision_minor: sale.provision_minor + row.amount_minor}
@@ -302,7 +305,7 @@ async def _write_down(subject: uuid.UUID, row: Proposed) -> None:
             CreditSale.provision_minor: 0,
         }
     await _move(sale, row.kind, row.amount_minor, now)
-    await CreditSale.update(changed).where(CreditSale.subject == subject)
+    await CreditSale.update(changed).where(CreditSale.subject == sale.subject)
 
 
 def _subject(partner: uuid.UUID, sale: uuid.UUID | None) -> str:
