@@ -74,6 +74,7 @@ class ToReport(Struct, frozen=True):
     """A document whose money settled and whose buyer's platform must hear so: the status 212; amounts in cents."""
 
     transmission: uuid.UUID
+    state: str
     number: str
     kind: str
     issued_at: dt.datetime
@@ -204,7 +205,7 @@ async def queue_documents() -> int:
     while waiting := await fetch_rows(ToSend, SQL["list_to_send"], BATCH_SIZE):
         for one in waiting:
             body = await asyncio.to_thread(_file_for, one)
-            await _queue(one.transmission, "invoice", f"{one.number}.pdf", body, address=one.address)
+            await _queue(one.transmission, "invoice", f"{one.number}.pdf", body, state="waiting", address=one.address)
         queued += len(waiting)
     return queued
 
@@ -221,11 +222,14 @@ def _file_for(one: ToSend) -> bytes | None:
 
 
 async def _queue(
-    transmission: uuid.UUID, kind: str, name: str, body: bytes | None, *, address: str | None = None
+    transmission: uuid.UUID, kind: str, name: str, body: bytes | None, *, state: str, address: str | None = None
 ) -> None:
-    """Write a file of a transmission to the outbox, once."""
+    """Write a file of a transmission to the outbox, once, unless it has left the state that wanted the file."""
     now = clock.now()
     async with transaction():
+        known = await fetch_row(Known, _locked(transmission))
+        if known is None or known.state != state:
+            return
         new = Flow(
             id=uuid.uuid4(), kind=kind, transmission=transmission, name=name, body=body, next_at=now, created_at=now
         )
@@ -241,7 +245,7 @@ async def queue_receipts() -> int:
     while found := await fetch_rows(ToReport, SQL["list_receipts_to_write"], BATCH_SIZE):
         for one in found:
             body = write_receipt(_receipt(one), now)
-            await _queue(one.transmission, "receipt", f"{one.number}-{PAYMENT_RECEIVED}.xml", body)
+            await _queue(one.transmission, "receipt", f"{one.number}-{PAYMENT_RECEIVED}.xml", body, state=one.state)
         written += len(found)
     return written + await queue_part_receipts()
 

@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import fetch_rows, transaction
+from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.einvoicing.cdar import Party, Receipt, write_receipt
 from marketplace.einvoicing.codes import PAYMENT_RECEIVED
 from marketplace.einvoicing.queries import SQL
-from marketplace.einvoicing.tables import Flow, SettledPart
+from marketplace.einvoicing.tables import Flow, SettledPart, Transmission
 from marketplace.web.formats import paris_day
 
 BATCH_SIZE: Final = 200
@@ -89,6 +89,8 @@ async def _report(
     )
     once = (SettledPart.invoice, SettledPart.source)
     async with transaction():
+        if not await _may_be_said(one.invoice, source):
+            return 0
         if not await SettledPart.insert(new).on_conflict(action="DO NOTHING", target=once).returning(SettledPart.id):
             return 0
         name = f"{one.number}-{PAYMENT_RECEIVED}-{source[:8]}"
@@ -105,6 +107,16 @@ async def _report(
             )
         )
     return 1
+
+
+async def _may_be_said(invoice: uuid.UUID, source: str) -> bool:
+    """Return whether a document is still deposited, or corrected where its parts are said back; none ends meanwhile.
+
+    Its transmission is locked until the caller's transaction ends, and a status that rejects it waits for that.
+    """
+    its = Transmission.select(Transmission.state).where(Transmission.invoice == invoice)
+    state = await fetch_scalar(str, its.lock_rows("UPDATE"))
+    return state == (CORRECTED if source == CORRECTED else "deposited")
 
 
 def _receipt(one: PartToSay | PartToSayBack, name: str, total_minor: int, settled_at: dt.datetime) -> Receipt:

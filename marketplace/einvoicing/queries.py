@@ -19,6 +19,7 @@ SQL: Final = load_statements(__package__)
 REPORTS_SHOWN: Final = 24
 WAITING_EXCEPTIONS: Final = SQL["list_waiting_exceptions"]
 UNREPORTED_EXCEPTIONS: Final = SQL["list_unreported_exceptions"]
+UNSAID_EXCEPTIONS: Final = SQL["list_unsaid_exceptions"]
 """What the queue of exceptions reads of documents on their way."""
 
 
@@ -168,7 +169,7 @@ async def list_reports() -> list[ReportRow]:
 
 async def list_months() -> list[Month]:
     """Return the VAT of each month since documents travel, the latest first."""
-    return await fetch_rows(Month, SQL["list_months"], chart.VAT_COLLECTED)
+    return await fetch_rows(Month, SQL["list_months"], chart.VAT_COLLECTED, chart.SUSPENSE)
 
 
 async def get_document(invoice: uuid.UUID, partner: uuid.UUID | None = None) -> Document:

@@ -98,6 +98,7 @@ LIMIT $1;
 -- rejected invoice whose own 212 had left already, which is said of that invoice, below zero.
 SELECT
     documents.transmission,
+    documents.state,
     coalesce(former.number, documents.number) AS number,
     coalesce(former.kind, documents.kind) AS kind,
     coalesce(former.issued_at, documents.issued_at) AS issued_at,
@@ -176,14 +177,25 @@ GROUP BY invoice.id, transmission.id
 HAVING sum(part.total_minor) <> 0;
 
 -- name: claim_flow
--- Claims the file that is due longest at $1, until $2, and counts the attempt.
+-- Claims the file that is due longest at $1, until $2, and counts the attempt. A status 212 of a document that was
+-- rejected or refused since waits until that is corrected.
 UPDATE einvoicing_flow
 SET attempts = einvoicing_flow.attempts + 1, next_at = $2
 FROM (
     SELECT flow.id, transmission.invoice
     FROM einvoicing_flow AS flow
     LEFT JOIN transmission ON transmission.id = flow.transmission
-    WHERE flow.state = 'pending' AND flow.next_at <= $1
+    LEFT JOIN settled_part AS part ON part.id = flow.part
+    WHERE flow.state = 'pending'
+      AND flow.next_at <= $1
+      AND NOT (
+          flow.kind = 'receipt'
+          AND EXISTS (
+              SELECT
+              FROM transmission AS its
+              WHERE (its.id = flow.transmission OR its.invoice = part.invoice) AND its.state IN ('rejected', 'refused')
+          )
+      )
     ORDER BY flow.next_at, flow.created_at, flow.id
     LIMIT 1
     FOR UPDATE OF flow SKIP LOCKED
@@ -248,8 +260,8 @@ WHERE documents.id = ANY ($4::uuid[])
 ORDER BY documents.issued_at, documents.number;
 
 -- name: list_months
--- Each month since documents travel, the latest first: what the account of VAT collected ($1) moved, what statuses 212
--- and reports of payments said, and what is still to be said; in cents. A pair that cancels out unsaid is in none. Of
+-- Each month since documents travel, the latest first: what the account of VAT collected ($1) moved but for what bank lines
+-- settled of it (through the account $2), what statuses 212 and reports of payments said, and what is still to be said; in cents. A pair that cancels out unsaid is in none. Of
 -- an order on credit the invoice has what was said in parts; once all is, each document has its own.
 WITH documents AS ({documents}),
 part_sums AS (
@@ -316,6 +328,7 @@ booked AS (
     FROM posting
     JOIN journal_entry ON journal_entry.id = posting.entry
     WHERE $1 IN (posting.debit, posting.credit)
+      AND $2::text NOT IN (posting.debit, posting.credit)
       AND journal_entry.at >= (SELECT from_at FROM einvoicing_state)
     GROUP BY 1
 )
@@ -468,6 +481,50 @@ WHERE CASE
          + interval '1 month 1 day' < $2::timestamptz AT TIME ZONE 'Europe/Paris'
          AND its.settled_at IS NOT NULL AND its.vat_minor <> 0 AND its.kinds NOT LIKE '%payments%'
 END;
+
+-- name: list_unsaid_exceptions
+-- Payments of orders on credit that neither a status 212 nor a report has, and cancelled invoices whose parts were not
+-- said back, as exceptions: of French companies an hour after the later of payment and deposit, of others a day after
+-- the month of the payment is over; $2 is now.
+SELECT
+    CASE WHEN documents.travels THEN '212' ELSE 'payments' END AS detail,
+    movement.id::text AS subject,
+    documents.number AS reference,
+    '/finance/orders/' || documents.purchase_order AS path,
+    movement.amount_minor,
+    movement.at
+FROM ({documents}) AS documents
+JOIN credit_movement AS movement ON movement.sale = documents.purchase_order AND movement.kind = 'payment'
+LEFT JOIN transmission ON transmission.id = documents.transmission
+WHERE documents.in_parts
+  AND NOT documents.is_undone
+  AND documents.kind = 'invoice'
+  AND CASE
+      WHEN documents.travels
+          THEN documents.state = 'deposited'
+              AND greatest(movement.at, transmission.deposited_at) < $2::timestamptz - interval '1 hour'
+      ELSE documents.vat_minor <> 0
+          AND date_trunc('month', movement.at AT TIME ZONE 'Europe/Paris') + interval '1 month 1 day'
+          < $2::timestamptz AT TIME ZONE 'Europe/Paris'
+  END
+  AND NOT EXISTS (
+      SELECT FROM settled_part AS part WHERE part.invoice = documents.id AND part.source = movement.id::text
+  )
+UNION ALL
+SELECT
+    '212',
+    invoice.id::text,
+    invoice.number,
+    '/finance/orders/' || invoice.purchase_order,
+    -sum(part.total_minor)::bigint,
+    max(part.settled_at)
+FROM settled_part AS part
+JOIN invoice ON invoice.id = part.invoice
+JOIN transmission ON transmission.invoice = invoice.id
+JOIN invoice_correction AS correction ON correction.invoice = invoice.number
+WHERE transmission.state = 'corrected' AND correction.at < $2::timestamptz - interval '1 hour'
+GROUP BY invoice.id
+HAVING sum(part.total_minor) <> 0;
 
 -- name: list_of_partner
 -- At most $4 invoices and credit notes of the partner $1, the latest first: of the order $2, and after the document $3,

@@ -29,6 +29,7 @@ from marketplace.finance.exceptions import (
     not_posted,
     notice_without_line,
     other_currency,
+    part_unreported,
     payout_differs,
     payout_kept,
     payout_without_line,
@@ -91,6 +92,7 @@ EXCEPTIONS: Final[dict[str, ExceptionKind]] = {
         einvoice_rejected,
         einvoice_waiting,
         sale_unreported,
+        part_unreported,
     )
 }
 """Code → kind."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import uuid
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from marketplace import clock
 from marketplace.bank.candidates import settle_line
 from marketplace.bank.matching import undo_matches
-from marketplace.einvoicing import queries
+from marketplace.database import execute, transaction
+from marketplace.einvoicing import actions, queries
 from marketplace.einvoicing.actions import mend
-from marketplace.einvoicing.parts import PartToSay
+from marketplace.einvoicing.parts import PartToSay, queue_part_receipts
+from marketplace.finance.exception_queries import list_blocking, list_exceptions
 from marketplace.purchases.refunds import request_order_refund
 from tests.marketplace.credit.test_credit import banked, with_limit
 from tests.marketplace.einvoicing.test_travelling import amounts_reported, months, whys
@@ -29,13 +33,17 @@ from tests.marketplace.einvoicing.travelling import (
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import make_staff
 from tests.support.dying import killed_everywhere
-from tests.support.reads import fetch
+from tests.support.owner import as_owner
+from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from marketplace.identity.actors import Actor
 
 pytestmark = pytest.mark.usefixtures("database_url")
-DAY = dt.timedelta(days=1)
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 
 async def two_clerks() -> tuple[Actor, Actor]:
@@ -130,6 +138,112 @@ async def test_an_invoice_issued_anew_has_its_parts_said_back_and_said_again() -
         assert sorted(await amounts_reported(platform)) == sorted([*reported, (anew, "100.00", "20.00")])
         [month] = await months()
         assert (month.statuses_minor, month.waiting_minor) == (sales.VAT, 0)
+
+
+async def rejected_while(number: str, saying: Callable[[], Awaitable[int]]) -> None:
+    """Have a rejection be recorded after what is to be said was listed, and before it is written."""
+    its, locked, over = await transmission_of(number), asyncio.Event(), asyncio.Event()
+
+    async def reject() -> None:
+        async with transaction():
+            await actions._note(its, f"late {number}", 213, clock.now(), "REJ_SEMAN", "BR-FR-10")
+            locked.set()
+            await over.wait()
+
+    async def say() -> None:
+        await saying()
+
+    rejecting = asyncio.create_task(reject())
+    await locked.wait()
+    writing = asyncio.create_task(say())
+    await until(lambda: writing.done() or fetch_value("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"))
+    over.set()
+    await asyncio.gather(rejecting, writing)
+
+
+async def test_what_is_listed_just_before_its_invoice_is_rejected_is_not_said() -> None:
+    ada, _ = await two_clerks()
+    async with platform_running() as platform:
+        in_parts, whole = await sell(on_credit=True), await sell()
+        first, second = await number_of(in_parts), await number_of(whole)
+        await work()
+        reported = [(second, "120.00", "20.00")]
+        assert await amounts_reported(platform) == reported
+        await paid(in_parts, ada, 3_333)
+        await rejected_while(first, queue_part_receipts)
+        assert not await fetch_value("SELECT count(*) FROM settled_part")
+        await as_owner("DELETE FROM einvoicing_flow WHERE kind = 'receipt'")
+        await rejected_while(second, actions.queue_receipts)
+        assert not await fetch_value("SELECT count(*) FROM einvoicing_flow WHERE kind = 'receipt'")
+        await work()
+        assert await amounts_reported(platform) == reported
+        for number in (first, second):
+            await mend(await transmission_of(number), ada, reason="Written anew.", form_id=uuid.uuid4())
+        await work()
+        anew = [await number_of(in_parts), await number_of(whole)]
+        reported += [(anew[1], "120.00", "20.00"), (anew[0], "33.33", "20.00")]
+        assert await amounts_reported(platform) == reported, "the new ones are said, the rejected ones never"
+
+
+async def test_what_waits_to_leave_waits_on_where_its_invoice_is_rejected_meanwhile() -> None:
+    ada, _ = await two_clerks()
+    async with platform_running() as platform:
+        orders = [await sell(on_credit=True), await sell()]
+        numbers = [await number_of(order) for order in orders]
+        await work()
+        before = await amounts_reported(platform)
+        await paid(orders[0], ada, 3_333)
+        await queue_part_receipts()
+        await execute(
+            """UPDATE einvoicing_flow SET state = 'pending', platform_id = NULL, submitted_at = NULL, answered_at = NULL,
+                      attempts = 0 WHERE kind = 'receipt'"""
+        )
+        for number in numbers:
+            platform.report(number, 213, "REJ_SEMAN", "BR-FR-10")
+        async with httpx.AsyncClient() as client:
+            await actions.receive_changes(client, await fetch_value("SELECT read_until FROM einvoicing_state"))
+        assert set((await states()).values()) == {"rejected"}
+        await work()
+        assert await amounts_reported(platform) == before
+
+
+async def test_a_payment_that_nothing_says_is_named_until_it_is_said() -> None:
+    """Plant three: a French company's, what a cancelled invoice's parts were, and one of another country's month."""
+    ada, _ = await two_clerks()
+    start = dt.datetime(2026, 11, 3, 9, tzinfo=dt.UTC)
+    async with platform_running() as platform:
+        with clock.started_at(start):
+            order = await sell(on_credit=True)
+            french = await number_of(order)
+            await work()
+            await paid(order, ada, 3_333)
+            assert await whys() == {}, "the job has its hour"
+        with clock.started_at(start + 2 * HOUR):
+            assert await whys() == {french: "part_unreported 212"}
+            [named] = [row for row in (await list_exceptions()).rows if row.reference == french]
+            assert named.amount_minor == 3_333
+            blocking = await list_blocking(start + 40 * DAY)
+            assert french in {row.reference for row in blocking}, "the month does not close over it"
+            await work()
+            assert await whys() == {}
+            platform.report(french, 210, "TX_TVA_ERR", "Le taux est faux")
+            await work()
+            await mend(await transmission_of(french), ada, reason="Another rate", form_id=uuid.uuid4())
+        with clock.started_at(start + 4 * HOUR):
+            named = {row.amount_minor for row in (await list_exceptions()).rows if row.why == "part_unreported"}
+            assert -3_333 in named, "what was said of the cancelled one"
+            await work()
+            assert await whys() == {}
+            other = await sell("unverified", "DE", "DE136695976", on_credit=True)
+            german = await number_of(other)
+            await paid(other, ada, 5_000)
+            await work()
+        with clock.started_at(start + 27 * DAY):
+            assert german not in await whys()
+        with clock.started_at(start + 29 * DAY):
+            assert (await whys())[german] == "part_unreported payments"
+            await work()
+            assert await whys() == {}
 
 
 async def test_payments_of_others_are_reported_in_the_month_of_each() -> None:

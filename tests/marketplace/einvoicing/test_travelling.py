@@ -12,13 +12,16 @@ import pytest
 from lxml import etree
 
 from marketplace import clock
+from marketplace.bank.candidates import settle_line
 from marketplace.bookkeeping.closing import checks_of
 from marketplace.einvoicing import queries
 from marketplace.einvoicing.actions import choose_address, exchange_einvoices, mend
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.exception_queries import list_blocking, list_exceptions
+from marketplace.ledger import chart
 from marketplace.ledger.periods import month_of
 from marketplace.settings import settings
+from tests.marketplace.credit.test_credit import banked
 from tests.marketplace.einvoicing.travelling import (
     SALE,
     SIREN,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from marketplace.embedded.einvoicing_platform import Platform
 
 pytestmark = pytest.mark.usefixtures("database_url")
+KINDS = ("einvoice", "sale_un", "part_un")
 
 
 async def amounts_reported(platform: Platform) -> list[tuple[str, str, str]]:
@@ -63,7 +67,7 @@ async def amounts_reported(platform: Platform) -> list[tuple[str, str, str]]:
 async def whys() -> dict[str, str]:
     """Return the exceptions of the queue that are about documents on their way: reference → why and detail."""
     rows = (await list_exceptions()).rows
-    return {row.reference: f"{row.why} {row.detail}" for row in rows if row.why.startswith(("einvoice", "sale_un"))}
+    return {row.reference: f"{row.why} {row.detail}" for row in rows if row.why.startswith(KINDS)}
 
 
 async def months() -> list[queries.Month]:
@@ -95,6 +99,9 @@ async def test_an_invoice_travels_is_approved_and_its_money_is_reported() -> Non
         [month] = await months()
         assert (month.booked_minor, month.statuses_minor, month.waiting_minor) == (0, 0, 0)
         assert await whys() == {}
+        [line] = await banked(-555)
+        await settle_line(line, [("fee", chart.VAT_COLLECTED, -555)], await make_staff("Ada"))
+        await months()  # paying the tax office is no difference
         assert await fetch_value(
             "SELECT document LIKE '%\"electronic_address\":\"303265045\"%'::bytea FROM invoice WHERE kind = 'credit_note'"
         )
