@@ -43,6 +43,7 @@ FORM = {"form_id": str(uuid.UUID(int=1))}
 BID = {"currency": "EUR", "maximum_minor": 100}
 BODIES = {
     "/api/v1/subscriptions/{subscription:uuid}/state": {"state": "paused"},
+    "/api/v1/subscriptions/{subscription:uuid}/payment": {"pay_by": "invoice"},
     "/api/v1/orders/{order:uuid}/claims": {"reason": "incomplete", "evidence": "A zone is missing."},
 }
 """Of routes for programs whose path has an id: a body that is read, so that it is the id that decides."""

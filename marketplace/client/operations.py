@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         OrderRequest,
         Orders,
         PaymentMethods,
+        PaymentRequest,
         Preview,
         PreviewRequest,
         PrivacyCard,
@@ -278,7 +279,7 @@ class Operations(Calls):
         return answer
 
     def subscribe(self, body: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionAnswer:
-        """Subscribe to a dataset's next releases, each charged to the saved method; the same Idempotency-Key subscribes once."""
+        """Subscribe to a dataset's next releases, each charged or on invoice; the same Idempotency-Key subscribes once."""
         answer: SubscriptionAnswer = self.ask(
             "POST", "/api/v1/subscriptions", headers={"Idempotency-Key": idempotency_key}, body=body
         )
@@ -292,6 +293,11 @@ class Operations(Calls):
     def change_subscription(self, subscription: str, body: StateRequest) -> SubscriptionAnswer:
         """Pause a subscription, go on with it, or end it."""
         answer: SubscriptionAnswer = self.ask("PUT", f"/api/v1/subscriptions/{part(subscription)}/state", body=body)
+        return answer
+
+    def change_payment(self, subscription: str, body: PaymentRequest) -> SubscriptionAnswer:
+        """Have the releases to come be charged to the saved method, or be on invoice within your limit."""
+        answer: SubscriptionAnswer = self.ask("PUT", f"/api/v1/subscriptions/{part(subscription)}/payment", body=body)
         return answer
 
     def list_invoices(self, *, after: str | None = None, order: str | None = None) -> Invoices:

@@ -495,6 +495,12 @@ class PaymentMethods(TypedDict):
     payment_methods: list[PaymentMethod]
 
 
+class PaymentRequest(TypedDict):
+    """Payment request."""
+
+    pay_by: Literal["saved_method", "invoice"]
+
+
 class PlaceInBatch(TypedDict):
     """Place in batch."""
 
@@ -633,6 +639,7 @@ class Subscription(TypedDict):
     currency: str
     releases: int
     ordered: int
+    pay_by: str
     state: str
     began_at: str
     ended_at: str | None
@@ -652,6 +659,7 @@ class SubscriptionRequest(TypedDict):
 
     dataset: str
     releases: Literal[4, 12, 26, 52]
+    pay_by: NotRequired[Literal["saved_method", "invoice"]]
 
 
 class Subscriptions(TypedDict):

@@ -15,10 +15,11 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import menu
-from marketplace.catalogue.queries import find_listed_release, get_listing, is_reserved
+from marketplace.catalogue.queries import find_listed_release, find_vat, get_listing, is_reserved
 from marketplace.catalogue.tables import Offer
 from marketplace.catalogue.uses import check_use
-from marketplace.credit.queries import has_limit
+from marketplace.credit.queries import get_available, has_limit
+from marketplace.credit.rules import check_credit
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound, Refusal
 from marketplace.locks import lock
@@ -33,6 +34,7 @@ from marketplace.subscriptions.queries import SQL, get_own
 from marketplace.subscriptions.tables import SubscribedRelease, Subscription
 from pricing.credits import promised_coverage
 
+SAVED_METHOD, INVOICE = "saved_method", "invoice"
 BATCH_SIZE = 200
 CHOICES = (4, 12, 26, 52)
 """How many releases can be subscribed to."""
@@ -46,6 +48,7 @@ class Due(Struct, frozen=True):
     subscription: uuid.UUID
     partner: uuid.UUID
     locked_minor: int
+    pay_by: str
     release: uuid.UUID
 
 
@@ -64,10 +67,13 @@ class Known(Struct, frozen=True):
     dataset: str
 
 
-async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscription: uuid.UUID) -> None:
+async def subscribe(
+    partner: uuid.UUID, dataset: str, *, releases: int, subscription: uuid.UUID, pay_by: str = SAVED_METHOD
+) -> None:
     """Subscribe to the next releases of a dataset, each for today's price of the latest or less; the same id subscribes once.
 
-    Refuses a dataset that is not on sale, a second subscription to it, and a partner without a saved method or a limit.
+    pay_by: saved_method or invoice. Refuses a dataset that is not on sale, a second subscription to it, a partner without
+    a saved method or a limit, and on invoice who has no limit, is overdue, or whose limit leaves less than a release.
     """
     if releases not in CHOICES:
         raise Invalid("Choose for how many releases.", field="releases")
@@ -88,8 +94,7 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
         )
         if await Subscription.exists().where(is_open):
             raise Conflict("Your company is subscribed to this dataset already.")
-        if await find_saved_method(partner) is None and not await has_limit(partner):
-            raise Conflict("Save a card or bank account first: each release is paid by it.")
+        await _check_payment(partner, pay_by, price.amount_minor)
         await Subscription.insert(
             Subscription(
                 id=subscription,
@@ -98,6 +103,7 @@ async def subscribe(partner: uuid.UUID, dataset: str, *, releases: int, subscrip
                 locked_minor=price.amount_minor,
                 currency=price.inputs.currency,
                 releases=releases,
+                pay_by=pay_by,
                 after=latest.period_to,
                 began_at=clock.now(),
                 promised_days=promised,
@@ -112,6 +118,26 @@ async def _is_begun(partner: uuid.UUID, dataset: str, subscription: uuid.UUID) -
     if known is not None and (known.partner, known.dataset) != (partner, dataset):
         raise Conflict("That subscription already exists; go back, reload the page and try again.")
     return known is not None
+
+
+async def _check_payment(partner: uuid.UUID, pay_by: str, price_minor: int) -> None:
+    """Refuse a way to pay that the partner does not have for a release of this price, in cents before VAT."""
+    if pay_by == INVOICE:
+        vat = await find_vat(partner, price_minor)
+        assert vat, "a partner has a country"
+        check_credit(await get_available(partner), price_minor + vat.amount_minor)
+    elif await find_saved_method(partner) is None and not await has_limit(partner):
+        raise Conflict("Save a card or bank account first: each release is paid by it.")
+
+
+async def pay_otherwise(partner: uuid.UUID, subscription: uuid.UUID, pay_by: str) -> None:
+    """Have the releases to come of a partner's own subscription be paid otherwise; refuses as `subscribe`, and one that ended."""
+    row = await get_own(subscription, partner)
+    if row.state == "ended":
+        raise Conflict("This subscription has ended.")
+    if row.pay_by != pay_by:
+        await _check_payment(partner, pay_by, row.locked_minor)
+        await Subscription.update({Subscription.pay_by: pay_by}).where(Subscription.id == subscription)
 
 
 async def pause(partner: uuid.UUID, subscription: uuid.UUID) -> None:
@@ -188,17 +214,18 @@ async def _order(due: Due) -> int:
         quote, order = uuid.uuid4(), uuid.uuid4()
         await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
         await menu.audit(release.dataset, clock.now(), partner=due.partner)
-        email, pay_by = await get_email(due.partner), await _way_to_pay(due.partner)
+        email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by)
         await note_credit(due.subscription, order)
         await _note(due, order=order)
     return 1
 
 
-async def _way_to_pay(partner: uuid.UUID) -> str:
-    """Return how a release is paid: by the saved method, or on invoice by who has none and a limit."""
-    is_on_invoice = await find_saved_method(partner) is None and await has_limit(partner)
-    return "invoice" if is_on_invoice else "charge"
+async def _way_to_pay(due: Due) -> str:
+    """Return how a release is paid: by the saved method, or on invoice by who chose that, or has no method and a limit."""
+    if due.pay_by == INVOICE:
+        return INVOICE
+    return INVOICE if await find_saved_method(due.partner) is None and await has_limit(due.partner) else "charge"
 
 
 async def _note(due: Due, *, order: uuid.UUID | None = None, refused: Refusal | None = None) -> None:

@@ -25,10 +25,18 @@ After = Annotated[uuid.UUID | None, QueryParameter(name="after")]
 
 
 class SubscriptionRequest(Struct, forbid_unknown_fields=True):
-    """Which dataset, and how many of its next releases: 4, 12, 26 or 52."""
+    """Which dataset, how many of its next releases (4, 12, 26 or 52), and how each is paid."""
 
     dataset: Annotated[str, Meta(min_length=1, max_length=63, pattern="^[!-~]+$")]
     releases: Literal[4, 12, 26, 52]
+    pay_by: Literal["saved_method", "invoice"] = "saved_method"
+    """By the saved card or account (on invoice where none is saved and you have a limit), or on invoice in any case."""
+
+
+class PaymentRequest(Struct, forbid_unknown_fields=True):
+    """How the releases to come are paid."""
+
+    pay_by: Literal["saved_method", "invoice"]
 
 
 class StateRequest(Struct, forbid_unknown_fields=True):
@@ -49,6 +57,8 @@ class Subscription(Struct):
     """How many are subscribed to …"""
     ordered: int
     """… and were ordered so far."""
+    pay_by: str
+    """saved_method or invoice."""
     state: str
     """active, paused or ended."""
     began_at: dt.datetime
@@ -111,10 +121,12 @@ async def list_subscriptions(request: Asked, after: After = None) -> Subscriptio
 async def subscribe(
     request: Asked, data: JSONBody[SubscriptionRequest], idempotency_key: IdempotencyKey = ""
 ) -> SubscriptionAnswer:
-    """Subscribe to a dataset's next releases, each charged to the saved method; the same Idempotency-Key subscribes once."""
+    """Subscribe to a dataset's next releases, each charged or on invoice; the same Idempotency-Key subscribes once."""
     assert request.user.partner
     made = once(request.user.partner, "subscription", idempotency_key)
-    await actions.subscribe(request.user.partner, data.dataset, releases=data.releases, subscription=made)
+    await actions.subscribe(
+        request.user.partner, data.dataset, releases=data.releases, subscription=made, pay_by=data.pay_by
+    )
     return await _answer(request, made)
 
 
@@ -145,6 +157,21 @@ async def change_subscription(
     return await _answer(request, subscription)
 
 
+@put(
+    "/api/v1/subscriptions/{subscription:uuid}/payment",
+    guards=[vetted_partner],
+    opt=expect("vetted partner", stranger=404, scope="orders"),
+    tags=["subscriptions"],
+)
+async def change_payment(
+    request: Asked, subscription: FromPath[uuid.UUID], data: JSONBody[PaymentRequest]
+) -> SubscriptionAnswer:
+    """Have the releases to come be charged to the saved method, or be on invoice within your limit."""
+    assert request.user.partner
+    await actions.pay_otherwise(request.user.partner, subscription, data.pay_by)
+    return await _answer(request, subscription)
+
+
 async def _answer(request: Asked, subscription: uuid.UUID) -> SubscriptionAnswer:
     assert request.user.partner
     row = await queries.get_own(subscription, request.user.partner)
@@ -166,4 +193,4 @@ def why(refusal: str) -> str:
     return gettext(stated["sentence"]).format(**stated["fields"]) if stated else ""
 
 
-ROUTES = [list_subscriptions, subscribe, show_subscription, change_subscription]
+ROUTES = [list_subscriptions, subscribe, show_subscription, change_subscription, change_payment]

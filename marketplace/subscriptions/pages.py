@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
@@ -14,7 +14,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import find_listed_release, get_listing
-from marketplace.credit.queries import has_limit
+from marketplace.credit.queries import get_available
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
@@ -29,12 +29,23 @@ Asked = Request[Actor, Any, Any]
 Code = Annotated[str, QueryParameter(name="dataset", max_length=63)]
 
 
+PayBy = Literal["saved_method", "invoice"]
+
+
 class SubscriptionForm(Struct):
-    """The dataset, and for how many releases."""
+    """The dataset, for how many releases, and how each is paid."""
 
     form_id: uuid.UUID
     dataset: str
     releases: int = 0
+    pay_by: PayBy = "saved_method"
+
+
+class PaymentForm(Struct):
+    """How the releases to come are paid."""
+
+    form_id: uuid.UUID
+    pay_by: PayBy = "saved_method"
 
 
 class EmptyForm(Struct):
@@ -57,9 +68,9 @@ async def list_own(request: Asked) -> Template:
 async def new(request: Asked, code: FromPath[str]) -> Template:
     """Show what a subscription would be: each release for today's price of the latest, or less."""
     assert request.user.partner
-    return page(
-        "subscriptions/new.html", error="", releases=actions.CHOICES[0], **await _offered(code, request.user.partner)
-    )
+    offered = await _offered(code, request.user.partner)
+    pay_by = "saved_method" if offered["method"] else "invoice"
+    return page("subscriptions/new.html", error="", releases=actions.CHOICES[0], pay_by=pay_by, **offered)
 
 
 @post("/subscribe/{code:str}", guards=[vetted_partner], opt=expect("vetted partner", stranger=200), status_code=200)
@@ -71,10 +82,12 @@ async def subscribe(
     """Subscribe."""
     assert request.user.partner
     try:
-        await actions.subscribe(request.user.partner, code, releases=data.releases, subscription=data.form_id)
+        await actions.subscribe(
+            request.user.partner, code, releases=data.releases, subscription=data.form_id, pay_by=data.pay_by
+        )
     except (Conflict, Refusal) as refusal:
         shown = await _offered(code, request.user.partner)
-        return again("subscriptions/new.html", refusal, releases=data.releases, **shown)
+        return again("subscriptions/new.html", refusal, releases=data.releases, pay_by=data.pay_by, **shown)
     return see(f"/subscriptions/{data.form_id}")
 
 
@@ -90,7 +103,7 @@ async def _offered(code: str, of: uuid.UUID) -> dict[str, Any]:
         "promised_micro": promised_coverage(latest.consenting, latest.population),
         "choices": actions.CHOICES,
         "method": await find_saved_method(of),
-        "has_limit": await has_limit(of),
+        "credit": await get_available(of),
     }
 
 
@@ -98,9 +111,38 @@ async def _offered(code: str, of: uuid.UUID) -> dict[str, Any]:
 async def show(request: Asked, subscription: FromPath[uuid.UUID]) -> Template:
     """Show a subscription and what it ordered."""
     assert request.user.partner
-    row = await queries.get_own(subscription, request.user.partner)
-    releases = [(one, why(one.refusal)) for one in await queries.list_releases(subscription)]
-    return page("subscriptions/subscription.html", subscription=row, releases=releases)
+    return page("subscriptions/subscription.html", error="", **await _own(subscription, request.user.partner))
+
+
+async def _own(subscription: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
+    row, method, credit = await queries.get_own(subscription, of), await find_saved_method(of), await get_available(of)
+    return {
+        "subscription": row,
+        "releases": [(one, why(one.refusal)) for one in await queries.list_releases(subscription)],
+        "method": method,
+        "credit": credit,
+        "pays_by": row.pay_by if method or not credit.limit_minor else "invoice",
+    }
+
+
+@post(
+    "/subscriptions/{subscription:uuid}/payment",
+    guards=[vetted_partner],
+    opt=expect("vetted partner", stranger=404),
+    status_code=200,
+)
+async def pay_otherwise(
+    request: Asked,
+    subscription: FromPath[uuid.UUID],
+    data: Annotated[PaymentForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Template | Redirect:
+    """Have the releases to come be paid otherwise."""
+    assert request.user.partner
+    try:
+        await actions.pay_otherwise(request.user.partner, subscription, data.pay_by)
+    except Conflict as refusal:
+        return again("subscriptions/subscription.html", refusal, **await _own(subscription, request.user.partner))
+    return see(f"/subscriptions/{subscription}")
 
 
 @post(
@@ -134,4 +176,4 @@ async def end(request: Asked, subscription: FromPath[uuid.UUID], data: Pressed) 
     return see(f"/subscriptions/{subscription}")
 
 
-ROUTES = [list_own, new, subscribe, show, pause, resume, end]
+ROUTES = [list_own, new, subscribe, show, pay_otherwise, pause, resume, end]

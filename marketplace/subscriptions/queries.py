@@ -29,6 +29,7 @@ class SubscriptionRow(Struct, frozen=True):
     locked_minor: int
     currency: str
     releases: int
+    pay_by: str
     state: str
     began_at: dt.datetime
     ended_at: dt.datetime | None

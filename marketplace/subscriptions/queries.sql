@@ -10,6 +10,7 @@ SELECT
     subscription.locked_minor,
     subscription.currency,
     subscription.releases,
+    subscription.pay_by,
     subscription.state,
     subscription.began_at,
     subscription.ended_at,
@@ -70,6 +71,7 @@ SELECT DISTINCT ON (subscription.id)
     subscription.id AS subscription,
     subscription.partner,
     subscription.locked_minor,
+    subscription.pay_by,
     release.id AS release
 FROM subscription
 JOIN offer ON offer.dataset = subscription.dataset AND offer.withdrawn_at IS NULL

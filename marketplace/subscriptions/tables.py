@@ -28,6 +28,8 @@ class Subscription(Table, db=DB, tablename="subscription"):
     """How many it is for."""
     after = Timestamptz()
     """Releases of periods that end later than the latest one when it began."""
+    pay_by = Text(default="saved_method")
+    """How each release is paid: by the saved method (on invoice only by who has none and a limit), or on invoice in any case."""
     state = Text(default="active")
     """active ↔ paused → ended."""
     began_at = Timestamptz()
@@ -39,6 +41,7 @@ class Subscription(Table, db=DB, tablename="subscription"):
     price_is_positive = Check("locked_minor > 0")
     promises_both = Check("num_nonnulls(promised_days, promised_coverage_micro) IN (0, 2)")
     some_releases = Check("releases BETWEEN 1 AND 120")
+    known_way_to_pay = Check("pay_by IN ('saved_method', 'invoice')")
     known_state = Check("state IN ('active', 'paused', 'ended')")
     ends_at_an_instant = Check("(state = 'ended') = (ended_at IS NOT NULL)")
 

@@ -98,6 +98,61 @@ async def test_a_basket_and_a_subscription_count_in_the_limit_and_are_closed_whe
             assert closed == 3, "a basket's and a subscription's data are closed like any other"
 
 
+async def test_who_has_a_card_may_have_a_subscription_on_invoice_within_its_limit(stripe: Any) -> None:
+    """Choose it where a subscription is made, and change it later; each refusal is one sentence, at the field."""
+    end_ = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 10 * DAY
+    await open_shop(period=(end_ - WEEK, end_))
+    await execute("UPDATE dataset SET budget_micro = 90000000")
+    partner = await make_buyer()
+    await change_billing_of(partner)
+    await save(stripe, partner, token="tok_visa")
+    form, asked = str(uuid.uuid4()), {"dataset": "lyon", "releases": "4", "pay_by": "invoice"}
+    async with Browser() as buyer:
+        await buyer.sign_in("atelier@partner.example")
+        assert 'name="pay_by"' not in (await buyer.get("/en/subscribe/lyon")).text, "nobody granted a limit"
+        refused = await buyer.submit("/en/subscribe/lyon", asked)
+        assert (refused.status_code, "does not pay on invoice" in text_of(refused)) == (409, True)
+        await clerks(partner, 100)
+        shown = await buyer.get("/fr/subscribe/lyon")
+        html5lib.HTMLParser(strict=True).parse(shown.text)
+        assert "Sur facture, par virement" in text_of(shown)
+        refused = await buyer.submit("/en/subscribe/lyon", asked)
+        assert (refused.status_code, "beyond what is left of your limit" in text_of(refused)) == (409, True)
+        assert 'id="pay_by-error"' in refused.text
+        assert '<option value="invoice" selected>' in refused.text, "what was chosen is kept"
+        await clerks(partner, 100_000_000)
+        for _ in range(2):
+            await buyer.submit("/en/subscribe/lyon", asked, form_id=form)
+        page = await buyer.get(f"/en/subscriptions/{form}")
+        html5lib.HTMLParser(strict=True).parse(page.text)
+        assert "How you pay On invoice" in text_of(page)
+
+        await seal_release(rows=201, period=(end_, end_ + WEEK))
+        assert await deliver() == 1
+        await jobs()
+        assert len(await owed()) == 1
+        assert not await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'charge'"), (
+            "though a card is saved"
+        )
+
+        path = f"/en/subscriptions/{form}/payment"
+        assert (await buyer.submit(path, {"pay_by": "saved_method"})).status_code == 303
+        assert "How you pay By your saved payment method" in text_of(await buyer.get(f"/en/subscriptions/{form}"))
+        await seal_release(rows=202, period=(end_ + WEEK, end_ + WEEK + DAY))
+        assert await deliver() == 1
+        await jobs()
+        assert len(await owed()) == 1
+        assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'charge'") == 1
+        await execute(
+            "UPDATE credit_sale SET granted_at = granted_at - interval '60 days', due_at = due_at - interval '60 days'"
+        )
+        late = await buyer.submit(path, {"pay_by": "invoice"})
+        assert (late.status_code, "An invoice of yours is overdue" in text_of(late)) == (409, True)
+        html5lib.HTMLParser(strict=True).parse(late.text)
+        await buyer.submit(f"/en/subscriptions/{form}/end", {})
+        assert (await buyer.submit(path, {"pay_by": "invoice"})).status_code == 409
+
+
 async def change_billing_of(partner: uuid.UUID) -> None:
     """Write where a partner's invoices are addressed."""
     await change_billing(partner, **ADDRESS)

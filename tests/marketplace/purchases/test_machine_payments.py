@@ -11,6 +11,8 @@ from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute
 from marketplace.subscriptions.actions import deliver
+from tests.marketplace.credit.test_credit import with_limit
+from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments.test_off_session import save
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, make_quote, open_shop, seal_release
 from tests.marketplace.purchases.test_disputes import fund
@@ -135,6 +137,8 @@ async def test_a_program_subscribes_and_tries(stripe: Any) -> None:
         asked, once = {"dataset": "lyon", "releases": 4}, {"idempotency-key": "s"}
         assert (await machine.post("/api/v1/subscriptions", json=asked, headers=once)).status_code == 409
         await save(stripe, partner, token="tok_visa")
+        on_invoice = await machine.post("/api/v1/subscriptions", json=asked | {"pay_by": "invoice"}, headers=once)
+        assert (on_invoice.status_code, "does not pay on invoice" in on_invoice.text) == (409, True)
         for _ in range(2):
             made = await machine.post("/api/v1/subscriptions", json=asked, headers=once)
             assert made.status_code == 201, made.text
@@ -147,6 +151,12 @@ async def test_a_program_subscribes_and_tries(stripe: Any) -> None:
         await jobs()
         shown = (await machine.get(mine)).json()
         assert [(one["release"], one["refused"]) for one in shown["releases"]] == [(str(late), "")]
+        assert (await machine.put(f"{mine}/payment", json={"pay_by": "invoice"})).status_code == 409
+        await with_limit(partner, 100_000_000, await make_staff("Ada"), await make_staff("Bob"))
+        for way in ("invoice", "saved_method"):
+            changed = await machine.put(f"{mine}/payment", json={"pay_by": way})
+            assert changed.json()["subscription"]["pay_by"] == way
+        assert (await other.put(f"{mine}/payment", json={"pay_by": "invoice"})).status_code == 404
         for state in ("paused", "active", "ended"):
             changed = await machine.put(f"{mine}/state", json={"state": state})
             assert changed.json()["subscription"]["state"] == state
