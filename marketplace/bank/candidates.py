@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.bank.matching import FEE_ACCOUNTS, Match, explain_line
+from marketplace.bank.matching import FEE_ACCOUNTS, Match, explain_line, on_account
 from marketplace.bank.queries import OPEN_PAYOUTS, SQL, LineRow
 from marketplace.bank.rules import Clue, score
+from marketplace.bank.vat import months_before, vat_due
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Invalid, NotFound
 from marketplace.ledger import chart
+from marketplace.ledger.periods import next_month
 from marketplace.locks import lock
 from marketplace.payouts import actions as payouts
-from marketplace.web.formats import PARIS
+from marketplace.web.formats import PARIS, month_and_year
+from marketplace.web.i18n import gettext
 from pricing.money import EUR
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 NEAREST, SHOWN, LEAST = 200, 8, 30
 MOST_PARTS: Final = 12
+TAX_OFFICE: Final = "DGFIP"
+"""What the French tax office is called on a statement."""
 ACCOUNT_OF: Final = {"payout": chart.TRANSFERS, "payout_line": chart.SUBSCRIBERS_IN_TRANSIT, "order": chart.PARTNERS}
 
 
@@ -66,7 +71,7 @@ class Candidate:
     """What a bank line, or what waits for one, may be."""
 
     kind: str
-    """payout, order, payout_line or line."""
+    """payout, order, payout_line, vat or line."""
     id: str
     text: str
     path: str
@@ -85,6 +90,7 @@ async def list_for_line(line: LineRow) -> list[Candidate]:
     if line.amount_minor > 0:
         found += await _open_payouts(mine)
     found += await _owed_orders(mine)
+    found += await _months_of_vat(line.booked_on, mine)
     return _best(found)
 
 
@@ -150,6 +156,18 @@ async def _owed_orders(mine: Clue) -> list[Candidate]:
     ]
 
 
+async def _months_of_vat(booked_on: dt.date, mine: Clue) -> list[Candidate]:
+    """Return the months whose VAT the line settles exactly; what is due of an older month is in the later one's."""
+    found = []
+    for month in months_before(booked_on):
+        due = sum((await vat_due(month)).values())
+        if due == mine.amount_minor:
+            text, path = f"{gettext('VAT')} {month_and_year(month)}", f"/finance/accounts/{chart.VAT_COLLECTED}"
+            other = Clue(due, next_month(month), name=TAX_OFFICE)
+            found.append(_candidate("vat", f"{month:%Y-%m}", text, path, mine, other))
+    return found
+
+
 async def list_lines_for_order(order: str) -> list[Candidate]:
     """Return the unexplained bank lines that may pay an order."""
     row = await fetch_row(OwedOrder, f"SELECT * FROM ({SQL['owed_orders']}) AS owed WHERE id = $1", order)
@@ -209,27 +227,29 @@ async def settle_line(line_id: int, parts: Sequence[tuple[str, str, int]], actor
     """Explain a bank line by (kind, id, signed cents) parts that people chose; each target is looked at first.
 
     kind: payout (its whole amount), payout_line (a subscriber's payout or a batch of them, whole), order (its number or
-    id, at most what it owes) or fee (an account of the few).
+    id, at most what it owes), vat (all that is due as of a month, such as 2026-10) or fee (an account of the few).
     """
     if not 0 < len(parts) <= MOST_PARTS:
         raise Invalid("Say what the line is, in one to {most} parts.", most=MOST_PARTS)
     async with transaction():
         # Everything that explains a line takes turns: an order is not paid by two lines at once.
         await lock(payouts.LOCK)
-        matches = [await _part(line_id, kind, target, amount) for kind, target, amount in parts]
+        matches: list[Match] = []
+        for kind, target, amount in parts:
+            matches += await (_vat(line_id, target, amount) if kind == "vat" else _part(line_id, kind, target, amount))
         await explain_line(line_id, matches, actor, reason=reason)
 
 
-async def _part(line: int, kind: str, target: str, amount: int) -> Match:
+async def _part(line: int, kind: str, target: str, amount: int) -> list[Match]:
     if not amount:
         raise Invalid("A part of the line has no amount.")
     if kind == "fee":
         if target not in FEE_ACCOUNTS:
             raise Invalid("That account cannot explain a bank line.")
-        return Match(line, "fee", f"{target}/{line}", amount, target, reasons=("chosen",))
+        return [on_account(line, target, amount, reason="chosen")]
     if kind in ("payout", "payout_line"):
         await _check_whole(kind, target, amount)
-        return Match(line, kind, target, amount, ACCOUNT_OF[kind], reasons=("chosen",))
+        return [Match(line, kind, target, amount, ACCOUNT_OF[kind], reasons=("chosen",))]
     if kind == "order":
         order = await _find_order(target)
         if not (0 < amount <= order.amount_minor or order.amount_minor <= amount < 0):
@@ -237,8 +257,26 @@ async def _part(line: int, kind: str, target: str, amount: int) -> Match:
                 "The order {number} owes {cents} cents, not more.", number=order.number, cents=order.amount_minor
             )
         account = chart.ON_CREDIT if order.is_on_credit else chart.PARTNERS
-        return Match(line, "order", order.id, amount, account, reasons=("chosen",))
+        return [Match(line, "order", order.id, amount, account, reasons=("chosen",))]
     raise Invalid("A bank line is never that: {kind}.", kind=kind)
+
+
+async def _vat(line: int, target: str, amount: int) -> list[Match]:
+    """Return what settles the VAT of a month, account by account; refuses any part of it."""
+    try:
+        month = dt.date.fromisoformat(f"{target}-01")
+    except ValueError:
+        raise NotFound("There is no month {target}.", target=target[:60]) from None
+    due = await vat_due(month)
+    if not due or sum(due.values()) != amount:
+        raise Invalid(
+            "The VAT until the end of {month} is {cents} cents, and is settled whole: split the line instead.",
+            month=target,
+            cents=sum(due.values()),
+        )
+    return [
+        Match(line, "vat", f"{account}/{target}", minor, account, reasons=("chosen",)) for account, minor in due.items()
+    ]
 
 
 async def _check_whole(kind: str, target: str, amount: int) -> None:

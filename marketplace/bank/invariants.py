@@ -43,7 +43,7 @@ BANK: Final = (
                            WHEN credit = $1 AND debit = account THEN -posting.amount_minor END AS amount_minor,
                       (SELECT id FROM journal_entry AS back WHERE back.reverses = journal_entry.id) AS back
                FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
-               WHERE kind = 'bank_match' AND source_id = bank_match.id::text
+               WHERE kind IN ('bank_match', 'vat_settled') AND source_id = bank_match.id::text
            ) AS entered ON true
            WHERE bank_match.amount_minor IS DISTINCT FROM entered.amount_minor OR (undone_at IS NULL) <> (entered.back IS NULL)""",
         (chart.SUSPENSE,),

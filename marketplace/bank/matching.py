@@ -23,6 +23,7 @@ from marketplace.database import execute, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all, reverse_all
+from marketplace.ledger.entry_kinds import MATCHES
 from marketplace.locks import lock
 from marketplace.payouts.actions import LOCK
 from pricing.money import EUR
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
     from marketplace.database import Values
     from marketplace.identity.actors import Actor
 
-TARGETS: Final = ("payout", "order", "payout_line", "fee", "write_off")
+TARGETS: Final = ("payout", "order", "payout_line", "fee", "vat", "write_off")
 FEE_ACCOUNTS: Final = (
     chart.BANK_CHARGES,
     chart.INTEREST_PAID,
     chart.INTEREST_EARNED,
     chart.SUPPLIERS,
     chart.OPERATOR_PAYABLE,
-    chart.VAT_COLLECTED,
+    *chart.VAT,
     chart.FEES_OF_THIRD_PARTIES,
     chart.ADVANCES,
     chart.GIFTS,
@@ -63,6 +64,12 @@ class Match:
     """Where the suspense account's amount goes."""
     score: int = SURE
     reasons: Sequence[str] = ()
+
+
+def on_account(line: int, account: str, amount_minor: int, *, reason: str) -> Match:
+    """Return what a line, or a part of it, is that is booked on an account of FEE_ACCOUNTS; of VAT's, it settles that."""
+    kind = "vat" if account in chart.VAT else "fee"
+    return Match(line, kind, f"{account}/{line}", amount_minor, account, reasons=(reason,))
 
 
 class FreeLine(Struct, frozen=True):
@@ -130,7 +137,7 @@ async def match_lines(matches: Sequence[Match], *, person: uuid.UUID | None) -> 
 
 def _entry(match_id: uuid.UUID, match: Match, line: FreeLine) -> Entry:
     return Entry(
-        "bank_match",
+        "vat_settled" if match.account in chart.VAT else "bank_match",
         str(match_id),
         day_in_books(line.booked_on),
         f"{match.target_kind} {match.target_id}",
@@ -204,7 +211,8 @@ async def undo_matches(line: int, actor: Actor, *, reason: str) -> None:
             raise Conflict("That match stays: other books followed it, or two people approved it.")
         undone: Values = {BankMatch.undone_at: clock.now()}
         await BankMatch.update(undone).where(current)
-        await reverse_all([("bank_match", str(row.id)) for row in rows], text=f"Undone: {reason[:200]}")
+        entries = [(kind, str(row.id)) for row in rows for kind in MATCHES]
+        await reverse_all(entries, text=f"Undone: {reason[:200]}")
         for row in rows:
             if (row.target_kind, row.account) == ("order", chart.ON_CREDIT):
                 await receive(uuid.UUID(row.target_id), -row.amount_minor, at=clock.now())

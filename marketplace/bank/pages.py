@@ -23,6 +23,7 @@ from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
 from marketplace.ledger.chart import TITLES
+from marketplace.ledger.entry_kinds import MATCHES
 from marketplace.ledger.queries import list_entries_of
 from marketplace.web.formats import paris_day, read_cents
 from marketplace.web.pages import see
@@ -128,7 +129,7 @@ async def statement_page(statement_id: FromPath[int], page_number: Page = 1) -> 
 async def line_page(request: Asked, line_id: FromPath[int]) -> Template:
     """Show one line: what it is, or what it may be, with forms to match, split and undo."""
     whole = await queries.get_line(line_id)
-    sources = [("bank_line", str(line_id))] + [("bank_match", str(match.id)) for match in whole.matches]
+    sources = [("bank_line", str(line_id))] + [(kind, str(match.id)) for match in whole.matches for kind in MATCHES]
     return books_page(
         "bank/line.html",
         line=whole.line,

@@ -336,6 +336,22 @@ FROM unnest(
 ) AS given
 RETURNING id, reference, booked_on, amount_minor;
 
+-- name: vat_settled_since
+-- What matches on the accounts $1 moved there from $2 on, as entries of the kinds $3 and what reversed them: credits minus
+-- debits, in cents.
+SELECT
+    bank_match.account,
+    sum(
+        CASE bank_match.account WHEN posting.credit THEN posting.amount_minor ELSE -posting.amount_minor END
+    )::bigint AS minor
+FROM bank_match
+JOIN journal_entry AS own ON own.kind = ANY ($3::text[]) AND own.source_id = bank_match.id::text
+JOIN journal_entry AS entry ON entry.id = own.id OR entry.reverses = own.id
+JOIN posting ON posting.entry = entry.id
+WHERE bank_match.account = ANY ($1::text[])
+  AND entry.at >= $2
+GROUP BY bank_match.account;
+
 -- name: write_matches
 -- Writes what explains lines, by the person $1 (null: the job) at $2. Of each match: $3 id, $4 line, $5 kind, $6
 -- target,

@@ -180,6 +180,6 @@ class BankMatch(Table, db=DB, tablename="bank_match"):
     reasons = Text()
     matched_at = Timestamptz()
     undone_at = Timestamptz(null=True, default=None)
-    known_target = Check("target_kind IN ('payout', 'order', 'payout_line', 'fee', 'write_off')")
+    known_target = Check("target_kind IN ('payout', 'order', 'payout_line', 'fee', 'vat', 'write_off')")
     moves_something = Check("amount_minor <> 0")
     is_no_money_account = Check(f"account NOT IN ('{chart.SUSPENSE}', '{chart.BANK}', '{chart.STRIPE}')")

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
-from marketplace.bank.matching import FEE_ACCOUNTS, Match, match_lines
+from marketplace.bank.matching import FEE_ACCOUNTS, match_lines, on_account
 from marketplace.bank_rules.queries import SQL, LineToBook
 from marketplace.bank_rules.tables import BankRule
 from marketplace.database import fetch_row, fetch_rows, select, transaction
@@ -141,16 +141,6 @@ async def _book_some() -> int:
     async with transaction():
         await lock(payouts.LOCK)
         lines = await fetch_rows(LineToBook, SQL["lines_to_book"], BATCH_SIZE)
-        matches = [
-            Match(
-                row.line,
-                "fee",
-                f"{row.account}/{row.line}",
-                row.amount_minor,
-                row.account,
-                reasons=(f"by_rule {row.rule}",),
-            )
-            for row in lines
-        ]
+        matches = [on_account(row.line, row.account, row.amount_minor, reason=f"by_rule {row.rule}") for row in lines]
         await match_lines(matches, person=None)
     return len(lines)

@@ -83,7 +83,8 @@ WITH {entry_lines}, {opening}, carried AS (
         ) AS text
     FROM entry
     LEFT JOIN label ON label.kind = entry.kind
-    LEFT JOIN bank_match ON bank_match.id = CASE WHEN entry.kind = 'bank_match' THEN entry.source_id::uuid END
+    LEFT JOIN bank_match
+        ON bank_match.id = CASE WHEN entry.kind IN ('bank_match', 'vat_settled') THEN entry.source_id::uuid END
     LEFT JOIN bank_line
         ON bank_line.id = CASE entry.kind WHEN 'bank_line' THEN entry.source_id::bigint ELSE bank_match.line END
     LEFT JOIN balance_transaction AS movement

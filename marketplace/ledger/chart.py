@@ -45,6 +45,9 @@ INTEREST_EARNED: Final = "768000"
 PROVISIONS_RELEASED: Final = "781740"
 OPENING_BALANCES: Final = "890000"
 
+VAT: Final = (VAT_COLLECTED, VAT_RECLAIMED, VAT_DEDUCTIBLE, VAT_DUE_ABROAD)
+"""What is settled with the tax office, month by month."""
+
 TITLES: Final = {
     SUPPLIERS: ("Fournisseurs", "Suppliers"),
     PARTNERS: ("Clients – partenaires", "Partners"),

@@ -52,6 +52,8 @@ def _stripe(category: str, account: str, label_fr: str, label_en: str) -> EntryK
     return EntryKind(f"stripe_{category}", label_fr, label_en, "balance_transaction", moves, "not_posted")
 
 
+MATCHES: Final = ("bank_match", "vat_settled")
+"""The kinds of entry that say what a bank line is."""
 KINDS: Final = (
     EntryKind(
         "sale",
@@ -321,6 +323,14 @@ KINDS: Final = (
         "Bank line explained",
         "bank_match",
         both_ways((chart.SUSPENSE, ANY)),
+        invariant="a match is entered for its amount, and reversed exactly when it is undone",
+    ),
+    EntryKind(
+        "vat_settled",
+        "Règlement de la TVA",
+        "VAT settled with the tax office",
+        "bank_match",
+        both_ways(*((chart.SUSPENSE, account) for account in chart.VAT)),
         invariant="a match is entered for its amount, and reversed exactly when it is undone",
     ),
     EntryKind(

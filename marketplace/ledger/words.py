@@ -81,6 +81,7 @@ HEADINGS = {
     "charge": "Charge",
     "payout": "Payout",
     "fee": "Fee",
+    "vat": "VAT",
     "dispute": "Dispute",
     "dispute_reversal": "Dispute won",
     "awaiting_payment": "Awaiting payment",

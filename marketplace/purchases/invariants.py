@@ -123,7 +123,7 @@ SALES: Final = (
                         sum(CASE $2::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END) AS taxed_minor
                  FROM posting GROUP BY entry) AS moved ON moved.entry = entry.id
            LEFT JOIN invoice ON invoice.entry = entry.id
-           WHERE (sold_minor, taxed_minor) <> (0, 0) AND invoice.id IS NULL
+           WHERE (sold_minor, taxed_minor) <> (0, 0) AND invoice.id IS NULL AND entry.kind NOT IN ('bank_match', 'vat_settled')
                  AND entry.source_id ~ '^[0-9a-f-]{36}$'
               OR invoice.id IS NOT NULL AND (coalesce(sold_minor, 0), coalesce(taxed_minor, 0)) <> (
                   CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * net_minor,
