@@ -337,8 +337,8 @@ FROM unnest(
 RETURNING id, reference, booked_on, amount_minor;
 
 -- name: vat_settled_since
--- What matches on the accounts $1 moved there from $2 on, as entries of the kinds $3 and what reversed them: credits minus
--- debits, in cents.
+-- What matches on the accounts $1 moved there from $2 on, as entries of the kinds $3 and what reversed them: credits
+-- minus debits, in cents.
 SELECT
     bank_match.account,
     sum(

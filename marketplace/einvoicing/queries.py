@@ -17,7 +17,6 @@ from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
 REPORTS_SHOWN: Final = 24
-WAITING_EXCEPTIONS: Final = SQL["list_waiting_exceptions"]
 UNREPORTED_EXCEPTIONS: Final = SQL["list_unreported_exceptions"]
 UNSAID_EXCEPTIONS: Final = SQL["list_unsaid_exceptions"]
 """What the queue of exceptions reads of documents on their way."""
@@ -209,7 +208,23 @@ async def list_of_partner(
     partner: uuid.UUID, order: uuid.UUID | None, after: uuid.UUID | None
 ) -> Paged[PartnersDocument]:
     """Return a partner's documents, the latest first: of all orders or of one, and after one of them; NotFound for another’s."""
-    rows = await fetch_rows(PartnersDocument, SQL["list_of_partner"], partner, order, after, PAGE_SIZE + 1)
+    rows = await fetch_rows(
+        PartnersDocument,
+        """SELECT invoice.id, invoice.number, invoice.kind, invoice.purchase_order, invoice.issued_at, invoice.net_minor,
+                  invoice.vat_minor, invoice.total_minor, invoice.corrects, purchase_order.currency
+           FROM invoice JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+           WHERE purchase_order.partner = $1
+             AND ($2::uuid IS NULL OR invoice.purchase_order = $2)
+             AND ($3::uuid IS NULL OR (invoice.issued_at, invoice.id) < (
+                 SELECT own.issued_at, own.id FROM invoice AS own
+                 JOIN purchase_order AS own_order ON own_order.id = own.purchase_order AND own_order.partner = $1
+                 WHERE own.id = $3))
+           ORDER BY invoice.issued_at DESC, invoice.id DESC LIMIT $4""",
+        partner,
+        order,
+        after,
+        PAGE_SIZE + 1,
+    )
     if (
         after
         and not rows

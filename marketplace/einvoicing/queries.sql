@@ -260,9 +260,10 @@ WHERE documents.id = ANY ($4::uuid[])
 ORDER BY documents.issued_at, documents.number;
 
 -- name: list_months
--- Each month since documents travel, the latest first: what the account of VAT collected ($1) moved but for what bank lines
--- settled of it (through the account $2), what statuses 212 and reports of payments said, and what is still to be said; in cents. A pair that cancels out unsaid is in none. Of
--- an order on credit the invoice has what was said in parts; once all is, each document has its own.
+-- Each month since documents travel, the latest first: what the account of VAT collected ($1) moved, but for what bank
+-- lines settled of it (through the account $2), what statuses 212 and reports of payments said, and what is still to be
+-- said; in cents. A pair that cancels out unsaid is in none. Of an order on credit the invoice has what was said in
+-- parts; once all is, each document has its own.
 WITH documents AS ({documents}),
 part_sums AS (
     SELECT
@@ -412,43 +413,6 @@ WHERE partner.vetted_at IS NOT NULL
 ORDER BY electronic_address.looked_at NULLS FIRST, partner.id
 LIMIT $3;
 
--- name: list_waiting_exceptions
--- Documents that have not left an hour after they were issued, or in the month after, and statuses and reports that the
--- platform does not accept or that wait for an hour, as exceptions; $2 is now.
-SELECT
-    CASE transmission.state
-        WHEN 'waiting' THEN 'annuaire'
-        ELSE coalesce(nullif(flow.error, ''), flow.name)
-    END AS detail,
-    transmission.id::text AS subject,
-    invoice.number AS reference,
-    '/finance/einvoicing/' || transmission.id AS path,
-    invoice.total_minor AS amount_minor,
-    invoice.issued_at AS at
-FROM transmission
-JOIN invoice ON invoice.id = transmission.invoice
-LEFT JOIN einvoicing_flow AS flow ON flow.transmission = transmission.id AND flow.kind = 'invoice'
-WHERE transmission.state IN ('waiting', 'queued')
-  AND (
-      invoice.issued_at < $2::timestamptz - interval '1 hour'
-      OR date_trunc('month', invoice.issued_at AT TIME ZONE 'Europe/Paris')
-         < date_trunc('month', $2::timestamptz AT TIME ZONE 'Europe/Paris')
-  )
-UNION ALL
-SELECT
-    coalesce(nullif(flow.error, ''), flow.name),
-    flow.id::text,
-    flow.name,
-    concat_ws('/', '/finance/einvoicing', flow.transmission),
-    NULL,
-    flow.created_at
-FROM einvoicing_flow AS flow
-WHERE flow.kind <> 'invoice'
-  AND (
-      flow.state = 'refused'
-      OR flow.state = 'pending' AND flow.created_at < $2::timestamptz - interval '1 hour'
-  );
-
 -- name: list_unreported_exceptions
 -- Documents that neither a platform nor a report has, as exceptions: of French companies an hour after being issued,
 -- of others a day after the month is over in which they were issued, or settled; $2 is now.
@@ -525,30 +489,3 @@ JOIN invoice_correction AS correction ON correction.invoice = invoice.number
 WHERE transmission.state = 'corrected' AND correction.at < $2::timestamptz - interval '1 hour'
 GROUP BY invoice.id
 HAVING sum(part.total_minor) <> 0;
-
--- name: list_of_partner
--- At most $4 invoices and credit notes of the partner $1, the latest first: of the order $2, and after the document $3,
--- where these are not null.
-SELECT
-    invoice.id,
-    invoice.number,
-    invoice.kind,
-    invoice.purchase_order,
-    invoice.issued_at,
-    invoice.net_minor,
-    invoice.vat_minor,
-    invoice.total_minor,
-    invoice.corrects,
-    purchase_order.currency
-FROM invoice
-JOIN purchase_order ON purchase_order.id = invoice.purchase_order
-WHERE purchase_order.partner = $1
-  AND ($2::uuid IS NULL OR invoice.purchase_order = $2)
-  AND ($3::uuid IS NULL OR (invoice.issued_at, invoice.id) < (
-      SELECT own.issued_at, own.id
-      FROM invoice AS own
-      JOIN purchase_order AS own_order ON own_order.id = own.purchase_order AND own_order.partner = $1
-      WHERE own.id = $3
-  ))
-ORDER BY invoice.issued_at DESC, invoice.id DESC
-LIMIT $4;

@@ -340,3 +340,40 @@ LEFT JOIN LATERAL (
     WHERE deposit.auction = owed.auction AND deposit.partner = owed.partner
 ) AS moved ON true
 ORDER BY owed.decided_at DESC, owed.id;
+
+-- name: list_waiting_exceptions
+-- Documents that have not left an hour after they were issued, or in the month after, and statuses and reports that the
+-- platform does not accept or that wait for an hour, as exceptions; $2 is now.
+SELECT
+    CASE transmission.state
+        WHEN 'waiting' THEN 'annuaire'
+        ELSE coalesce(nullif(flow.error, ''), flow.name)
+    END AS detail,
+    transmission.id::text AS subject,
+    invoice.number AS reference,
+    '/finance/einvoicing/' || transmission.id AS path,
+    invoice.total_minor AS amount_minor,
+    invoice.issued_at AS at
+FROM transmission
+JOIN invoice ON invoice.id = transmission.invoice
+LEFT JOIN einvoicing_flow AS flow ON flow.transmission = transmission.id AND flow.kind = 'invoice'
+WHERE transmission.state IN ('waiting', 'queued')
+  AND (
+      invoice.issued_at < $2::timestamptz - interval '1 hour'
+      OR date_trunc('month', invoice.issued_at AT TIME ZONE 'Europe/Paris')
+         < date_trunc('month', $2::timestamptz AT TIME ZONE 'Europe/Paris')
+  )
+UNION ALL
+SELECT
+    coalesce(nullif(flow.error, ''), flow.name),
+    flow.id::text,
+    flow.name,
+    concat_ws('/', '/finance/einvoicing', flow.transmission),
+    NULL,
+    flow.created_at
+FROM einvoicing_flow AS flow
+WHERE flow.kind <> 'invoice'
+  AND (
+      flow.state = 'refused'
+      OR flow.state = 'pending' AND flow.created_at < $2::timestamptz - interval '1 hour'
+  );

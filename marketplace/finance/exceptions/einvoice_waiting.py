@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from marketplace.einvoicing.queries import WAITING_EXCEPTIONS
 from marketplace.finance.exceptions.kind import ExceptionKind
+from marketplace.statements import load_statements
 
 KIND: Final = ExceptionKind(
     code="einvoice_waiting",
@@ -13,5 +13,5 @@ KIND: Final = ExceptionKind(
     sentence_en="This document has not left: %(detail)s",
     advice_fr="Sans adresse, choisissez une ligne de l’annuaire ou écrivez au partenaire ; sinon, voyez ce que dit la plateforme.",
     advice_en="Without an address, choose a line of the annuaire or write to the partner; otherwise see what the platform says.",
-    sql=WAITING_EXCEPTIONS,
+    sql=load_statements("marketplace.finance")["list_waiting_exceptions"],
 )
