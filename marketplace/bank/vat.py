@@ -1,6 +1,6 @@
 """VAT that is due to the tax office, or comes back from it, as of the end of a month: what one of its bank lines settles whole.
 
-What bank lines settled since is taken off, so a month is never settled twice.
+What bank lines settled since is subtracted, so a month is never settled twice.
 """
 
 from __future__ import annotations

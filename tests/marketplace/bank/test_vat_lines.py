@@ -101,7 +101,7 @@ async def split(clerk: Actor, amount: int, *parts: tuple[str, int]) -> None:
     await settle_line(line, [("fee", account, minor) for account, minor in parts], clerk)
 
 
-async def test_a_line_is_split_over_the_accounts_of_vat_and_money_comes_back_too() -> None:
+async def test_a_line_is_split_over_the_accounts_of_vat_and_so_is_a_credit_of_the_office() -> None:
     await sell_and_lose()
     clerk = await make_staff("Ada")
     await split(clerk, -9_500, (chart.VAT_COLLECTED, -SOLD), (chart.VAT_RECLAIMED, 2_000), (chart.BANK_CHARGES, 500))

@@ -150,12 +150,12 @@ async def rejected_while(number: str, saying: Callable[[], Awaitable[int]]) -> N
             locked.set()
             await over.wait()
 
-    async def say() -> None:
+    async def report() -> None:
         await saying()
 
     rejecting = asyncio.create_task(reject())
     await locked.wait()
-    writing = asyncio.create_task(say())
+    writing = asyncio.create_task(report())
     await until(lambda: writing.done() or fetch_value("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"))
     over.set()
     await asyncio.gather(rejecting, writing)
