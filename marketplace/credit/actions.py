@@ -24,7 +24,7 @@ from marketplace.ledger import chart, two_people
 from marketplace.ledger.actions import record
 from marketplace.locks import lock
 from marketplace.messages.actions import send
-from marketplace.messages.kinds import credit_due, credit_limit_set, credit_suspended, credit_to_decide
+from marketplace.messages.kinds import credit_due, credit_limit_set, credit_suspended, credit_to_decide, invoice_unpaid
 from marketplace.messages.rules import Recipient
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class ToRemind(Struct, frozen=True):
 class Proposed(Struct, frozen=True):
     """A proposal as stored; `amount_minor` in cents."""
 
+    id: uuid.UUID
     kind: Literal["limit", "provision", "loss"]
     partner: uuid.UUID
     sale: uuid.UUID | None
@@ -292,7 +293,7 @@ async def decide(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:
 
 
 async def _write_down(sale: Owing, row: Proposed) -> None:
-    """Enter a provision; or a bad debt, which its provision does not outlive."""
+    """Enter a provision; or a bad debt, which its provision does not outlive: the partner is sent the invoice's duplicate."""
     now = clock.now()
     _check_write_down(sale, row.kind, row.amount_minor)
     if row.kind == "provision":
@@ -304,6 +305,8 @@ async def _write_down(sale: Owing, row: Proposed) -> None:
             CreditSale.written_off_minor: sale.written_off_minor + row.amount_minor,
             CreditSale.provision_minor: 0,
         }
+        to, details = [Recipient("partner", str(sale.partner))], {"number": sale.number, "id": str(sale.subject)}
+        await send(invoice_unpaid.KIND, row.id, to, **details)
     await _move(sale, row.kind, row.amount_minor, now)
     await CreditSale.update(changed).where(CreditSale.subject == sale.subject)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -25,17 +26,23 @@ UNPAID: Final = Words(
 )
 
 
-async def draw_duplicate(order: uuid.UUID) -> tuple[str, bytes]:
-    """Return the number of an order's latest invoice and its file, marked as unpaid; refuses what is not written off."""
+async def draw_duplicate(order: uuid.UUID, partner: uuid.UUID | None = None) -> tuple[str, bytes]:
+    """Return the number of an order's latest invoice and its file, marked as unpaid; `partner` may have its own alone.
+
+    Refuses what is not written off, or no longer.
+    """
     from marketplace.purchases.invoice_pdf import draw  # noqa: PLC0415 (two seconds that a site which starts need not wait for)
 
     due, found = (
         await find_due(order),
         await fetch_row(
             Document,
-            """SELECT number, document FROM invoice WHERE purchase_order = $1 AND kind = 'invoice'
-           ORDER BY issued_at DESC, number DESC LIMIT 1""",
+            """SELECT invoice.number, document FROM invoice
+               JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+               WHERE purchase_order.id = $1 AND kind = 'invoice' AND ($2::uuid IS NULL OR purchase_order.partner = $2)
+               ORDER BY issued_at DESC, invoice.number DESC LIMIT 1""",
             order,
+            partner,
         ),
     )
     if due is None or found is None or not due.written_off_minor:
@@ -47,4 +54,4 @@ async def draw_duplicate(order: uuid.UUID) -> tuple[str, bytes]:
         sentence = getattr(UNPAID, document["language"]).format(net=net, vat=formats.money(vat, document["currency"]))
     finally:
         language.reset(before)
-    return found.number, draw({**document, "unpaid": sentence})
+    return found.number, await asyncio.to_thread(draw, {**document, "unpaid": sentence})

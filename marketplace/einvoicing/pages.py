@@ -137,9 +137,17 @@ async def duplicate(order: Text = "") -> Response[bytes]:
     return download(f"{number}-duplicata.pdf", pdf)
 
 
+@get("/orders/{order:uuid}/duplicate", guards=[partner], opt=expect("partner", stranger=404))
+async def own_duplicate(request: Asked, order: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Hand out the duplicate of the unpaid invoice of the partner's own order, as long as it is written off."""
+    assert request.user.partner
+    number, pdf = await draw_duplicate(order, request.user.partner)
+    return download(f"{number}-duplicata.pdf", pdf)
+
+
 async def _ubl(invoice: uuid.UUID, of: uuid.UUID | None) -> Response[bytes]:
     found = await queries.get_document(invoice, of)
     return download(f"{found.number}.xml", ubl(msgspec.json.decode(found.document)))
 
 
-ROUTES = [documents, document, choose_address, mend, own_ubl, any_ubl, duplicate]
+ROUTES = [documents, document, choose_address, mend, own_ubl, any_ubl, duplicate, own_duplicate]

@@ -249,6 +249,11 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             assert marked.headers["content-type"] == "application/pdf"
             shown = " ".join("".join(one.extract_text() for one in PdfReader(io.BytesIO(marked.content)).pages).split())
             assert "article 272" in shown
+            assert (await kinds_written()).count("invoice_unpaid") == 1, "it is sent by itself"
+            assert "Duplicate for the VAT" in text_of(await buyer.get("/en/to-pay"))
+            own = await buyer.get(f"/fr/orders/{subject}/duplicate")
+            assert (own.status_code, own.headers["content-type"]) == (200, "application/pdf")
+            assert (await buyer.get(f"/en/orders/{uuid.uuid4()}/duplicate")).status_code == 404
             assert -await balance(chart.PROVISIONS_RELEASED) == half
             assert not await list_exceptions_of("credit_overdue")
             assert "Written off" in text_of(await clerk.get("/en/finance/credit?which=lost"))
@@ -261,6 +266,7 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             assert await books() == (total - 40, 0, 0, 0), "the debt is owed again, less what came"
             assert await balance(chart.VAT_RECLAIMED) == 0, "and its VAT is due again"
             assert (await clerk.get(f"/en/finance/duplicate?order={subject}")).status_code == 404
+            assert (await buyer.get(f"/en/orders/{subject}/duplicate")).status_code == 404
             await follow_disputes()
             assert await fetch_value("SELECT suspended_at IS NOT NULL FROM entitlement")
             two = [uuid.uuid4(), uuid.uuid4()]
