@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Response, get
@@ -10,8 +11,10 @@ from litestar.response import Template  # noqa: TC002 (Litestar reads a handler'
 from marketplace import clock
 from marketplace.desk import queries
 from marketplace.finance.base_pages import why
+from marketplace.finance.exception_queries import list_exceptions_since
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked, Text, books_page
+from marketplace.web.formats import paris_day
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import url
 from marketplace.web.sorting import as_file, euros, in_order
@@ -46,6 +49,8 @@ ORDERS: Final[dict[str, Callable[[queries.Task], Any]]] = {
     "age": lambda task: task.since,
 }
 """How the desk can be sorted, apart from age × amount."""
+EXCEPTION_HEADINGS: Final = ("Why", "Which", "Amount", "Since", "Page")
+BEFORE_ALL: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 HEADINGS: Final = ("What", "Which", "Why", "Amount", "Since", "With", "Page")
 
 
@@ -84,6 +89,23 @@ async def desk_file(request: Asked, kind: Text = "", sort: Text = "") -> Respons
     return as_file("desk.csv", HEADINGS, rows)
 
 
+@get("/finance/exceptions.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def exceptions_file(which: Text = "") -> Response[bytes]:
+    """Hand out every exception, by age × amount, of all reasons or of one."""
+    found = [row for row in await list_exceptions_since(BEFORE_ALL) if which in ("", row.why)]
+    rows = [
+        (
+            why(row.why, row.detail),
+            row.reference,
+            "" if row.amount_minor is None else euros(row.amount_minor),
+            paris_day(row.at),
+            url(row.path) if row.path else "",
+        )
+        for row in sorted(found, key=lambda row: (-row.weight, row.at, row.why, row.subject))
+    ]
+    return as_file("exceptions.csv", EXCEPTION_HEADINGS, rows)
+
+
 @get("/finance/search", guards=READERS, opt=expect("finance", "auditor"))
 async def search(text: Text = "") -> Template:
     """Show what has a text in its number, name or reference."""
@@ -101,4 +123,4 @@ def _chosen(tasks: list[queries.Task], kind: str, sort: str) -> list[queries.Tas
     return in_order(chosen, sort, ORDERS)
 
 
-ROUTES = [desk, desk_file, search]
+ROUTES = [desk, desk_file, exceptions_file, search]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, get, post
@@ -20,9 +20,21 @@ from marketplace.identity.guards import expect, partner
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
 from marketplace.purchases.invoice_xml import ubl
 from marketplace.web import formats
+from marketplace.web.formats import paris_day
+from marketplace.web.i18n import gettext
 from marketplace.web.pages import download, in_words, see
+from marketplace.web.sorting import as_file, euros
 
-STATES = ("waiting", "queued", "deposited", "rejected", "refused", "corrected")
+STATES: Final = {
+    "waiting": "No address yet",
+    "queued": "Being sent",
+    "deposited": "Has left",
+    "rejected": "Rejected by the platform",
+    "refused": "Refused",
+    "corrected": "Corrected",
+}
+"""How far a document is, in words."""
+FILE_HEADINGS: Final = ("Document", "Date", "Partner", "Address", "State", "Status", "Amount")
 
 
 class AddressForm(Struct):
@@ -54,21 +66,44 @@ def reason_label(codes: str) -> str:
 
 
 @get("/finance/einvoicing", guards=READERS, opt=expect("finance", "auditor"))
-async def documents(show: Text = "", page_number: Page = 1) -> Template:
+async def documents(show: Text = "", sort: Text = "", page_number: Page = 1) -> Template:
     """Show the documents on their way, each month's VAT as the books and the tax authority have it, and the reports."""
-    if show and show not in STATES:
-        raise Invalid("There is no such list: {show}.", show=show)
     return books_page(
         "einvoicing/documents.html",
         exchange=await queries.find_state(),
-        rows=await queries.list_transmissions(page_number, show),
+        rows=await queries.list_transmissions(page_number, _known(show), sort),
         chosen=show,
+        sort=sort,
         states=STATES,
         months=await queries.list_months(),
         reports=await queries.list_reports(),
         status_label=status_label,
         month_of=formats.month,
     )
+
+
+@get("/finance/einvoicing.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def documents_file(show: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out the documents on their way as a file for a spreadsheet, narrowed and sorted as their page is."""
+    rows = [
+        (
+            row.number,
+            paris_day(row.issued_at),
+            row.company,
+            row.address or "",
+            gettext(STATES[row.state]),
+            status_label(row.code) if row.code else "",
+            euros(row.total_minor),
+        )
+        for row in await queries.list_all_transmissions(_known(show), sort)
+    ]
+    return as_file("einvoices.csv", FILE_HEADINGS, rows)
+
+
+def _known(show: str) -> str:
+    if show and show not in STATES:
+        raise Invalid("There is no such list: {show}.", show=show)
+    return show
 
 
 @get("/finance/einvoicing/{transmission:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
@@ -150,4 +185,4 @@ async def _ubl(invoice: uuid.UUID, of: uuid.UUID | None) -> Response[bytes]:
     return download(f"{found.number}.xml", ubl(msgspec.json.decode(found.document)))
 
 
-ROUTES = [documents, document, choose_address, mend, own_ubl, any_ubl, duplicate, own_duplicate]
+ROUTES = [documents, documents_file, document, choose_address, mend, own_ubl, any_ubl, duplicate, own_duplicate]

@@ -345,7 +345,7 @@ ORDER BY 1 DESC
 LIMIT 36;
 
 -- name: list_transmissions
--- At most $1 transmissions after $2 others, the latest issued first; only those in the state $3 unless it is empty.
+-- Transmissions, only those in the state $1 unless it is empty.
 SELECT
     transmission.id,
     transmission.state,
@@ -359,9 +359,7 @@ FROM transmission
 JOIN invoice ON invoice.id = transmission.invoice
 JOIN purchase_order ON purchase_order.id = invoice.purchase_order
 JOIN partner ON partner.id = purchase_order.partner
-WHERE $3::text = '' OR transmission.state = $3
-ORDER BY invoice.issued_at DESC, invoice.number DESC
-LIMIT $1 OFFSET $2;
+WHERE $1::text = '' OR transmission.state = $1;
 
 -- name: get_transmission
 -- The transmission $1 with its document, its buyer and the lines that the annuaire has of the buyer.

@@ -347,3 +347,32 @@ async def test_killed_at_its_awaits_all_is_sent_once_and_keeps_its_number(databa
     async with platform_running():
         died = await killed_everywhere("tests.marketplace.einvoicing.killed", "exchange", database_url, every=3)
         assert died > 10
+
+
+async def test_documents_on_their_way_are_sorted_narrowed_and_handed_out() -> None:
+    await open_shop()
+    async with platform_running() as platform:
+        numbers = [await number_of(await sell()) for _ in range(3)]
+        platform.refuses[numbers[1]] = (213, "REJ_SEMAN", "BR-FR-10")
+        await work()
+    async with await signed_in("auditor") as eve:
+        page = (await eve.get("/en/finance/einvoicing")).text
+        assert 'href="/en/finance/einvoicing?sort=amount"' in page
+        for sort, expected in (
+            ("", numbers[::-1]),
+            ("oldest", numbers),
+            ("state", [numbers[2], numbers[0], numbers[1]]),
+        ):
+            file = (await eve.get(f"/fr/finance/einvoicing.csv?sort={sort}")).content.decode("utf-8-sig").splitlines()
+            assert [line.split(",")[0] for line in file[1:]] == expected, sort
+            shown = (await eve.get(f"/en/finance/einvoicing?sort={sort}")).text
+            assert sorted(numbers, key=shown.index) == expected
+        rejected = (await eve.get("/fr/finance/einvoicing.csv?show=rejected")).content.decode("utf-8-sig")
+        assert [line.split(",")[0] for line in rejected.splitlines()[1:]] == [numbers[1]]
+        assert "Rejetée par la plateforme" in rejected
+        assert (await eve.get("/fr/finance/einvoicing.csv?show=odd")).status_code == 422
+        named = (await eve.get("/en/finance/exceptions.csv?which=einvoice_rejected")).content.decode("utf-8-sig")
+        assert numbers[1] in named
+        assert "120.00" in named
+        assert len((await eve.get("/en/finance/exceptions.csv?which=odd")).content.splitlines()) == 1
+        assert "/en/finance/exceptions.csv?which=" in (await eve.get("/en/finance/exceptions")).text
