@@ -165,18 +165,21 @@ async def any_ubl(invoice: FromPath[uuid.UUID]) -> Response[bytes]:
 @get("/finance/duplicate", guards=READERS, opt=expect("finance", "auditor"))
 async def duplicate(order: Text = "") -> Response[bytes]:
     """Hand out the duplicate of the invoice of an order that is written off, marked as unpaid."""
-    try:
-        number, pdf = await draw_duplicate(uuid.UUID(order))
-    except ValueError:
-        raise NotFound("There is no such order.") from None
-    return download(f"{number}-duplicata.pdf", pdf)
+    return await _duplicate(order, None)
 
 
-@get("/orders/{order:uuid}/duplicate", guards=[partner], opt=expect("partner", stranger=404))
-async def own_duplicate(request: Asked, order: FromPath[uuid.UUID]) -> Response[bytes]:
+@get("/to-pay/duplicate", guards=[partner], opt=expect("partner"))
+async def own_duplicate(request: Asked, order: Text = "") -> Response[bytes]:
     """Hand out the duplicate of the unpaid invoice of the partner's own order, as long as it is written off."""
     assert request.user.partner
-    number, pdf = await draw_duplicate(order, request.user.partner)
+    return await _duplicate(order, request.user.partner)
+
+
+async def _duplicate(order: str, of: uuid.UUID | None) -> Response[bytes]:
+    try:
+        number, pdf = await draw_duplicate(uuid.UUID(order), of)
+    except ValueError:
+        raise NotFound("There is no such order.") from None
     return download(f"{number}-duplicata.pdf", pdf)
 
 

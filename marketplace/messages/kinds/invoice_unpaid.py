@@ -17,7 +17,7 @@ KIND: Final = MessageKind(
         fr="Cette facture est demeurée impayée et nous l’avons passée en pertes. Voici son duplicata, que la loi nous fait vous envoyer : la taxe qu’il indique ne peut faire l’objet d’une déduction (article 272 du code général des impôts). La somme reste due ; si vous la payez, la taxe redevient déductible.",
         en="This invoice was left unpaid, and we wrote it off. Here is its duplicate, which the law has us send you: the VAT that it states may not be deducted (French general tax code, article 272). The sum is still owed; once you pay it, the VAT may be deducted again.",
     ),
-    path="/orders/{id}/duplicate",
+    path="/to-pay/duplicate?order={id}",
     by_post=True,
     readers="partner",
 )

@@ -251,9 +251,9 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             assert "article 272" in shown
             assert (await kinds_written()).count("invoice_unpaid") == 1, "it is sent by itself"
             assert "Duplicate for the VAT" in text_of(await buyer.get("/en/to-pay"))
-            own = await buyer.get(f"/fr/orders/{subject}/duplicate")
+            own = await buyer.get(f"/fr/to-pay/duplicate?order={subject}")
             assert (own.status_code, own.headers["content-type"]) == (200, "application/pdf")
-            assert (await buyer.get(f"/en/orders/{uuid.uuid4()}/duplicate")).status_code == 404
+            assert (await buyer.get(f"/en/to-pay/duplicate?order={uuid.uuid4()}")).status_code == 404
             assert -await balance(chart.PROVISIONS_RELEASED) == half
             assert not await list_exceptions_of("credit_overdue")
             assert "Written off" in text_of(await clerk.get("/en/finance/credit?which=lost"))
@@ -266,7 +266,7 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             assert await books() == (total - 40, 0, 0, 0), "the debt is owed again, less what came"
             assert await balance(chart.VAT_RECLAIMED) == 0, "and its VAT is due again"
             assert (await clerk.get(f"/en/finance/duplicate?order={subject}")).status_code == 404
-            assert (await buyer.get(f"/en/orders/{subject}/duplicate")).status_code == 404
+            assert (await buyer.get(f"/en/to-pay/duplicate?order={subject}")).status_code == 404
             await follow_disputes()
             assert await fetch_value("SELECT suspended_at IS NOT NULL FROM entitlement")
             two = [uuid.uuid4(), uuid.uuid4()]
