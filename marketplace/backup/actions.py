@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,14 +26,16 @@ from marketplace import clock, object_store, sealing, signing
 from marketplace.backup import archive
 from marketplace.backup.archive import Content, Manifest
 from marketplace.backup.dump import dump, find_program, restore_dump
+from marketplace.backup.queries import find_last_restoration
 from marketplace.backup.tables import Restoration
+from marketplace.backup.unfinished import Mark, find_mark, refuse_unfinished, remove_mark, write_mark
 from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid
 from marketplace.locks import exclusive
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from obstore.store import ObjectStore
 
@@ -75,8 +79,9 @@ async def back_up(
     recipients = [_recipient(key) for key in keys]
     if not recipients:
         raise Invalid("Say to which public key the backup is encrypted: --key age1…, or PARTAGE_BACKUP_KEY.")
-    async with _objects_stay(), _workspace() as folder:
-        made_at, migration = await _dump(folder / "dump")
+    await refuse_unfinished()
+    async with _objects_stay(), _workspace() as (folder, dumped):
+        made_at, migration = await _dump(dumped)
         name = f"partage-{made_at:%Y%m%dT%H%M%S%fZ}.age"
 
         def describe(files: dict[str, Content]) -> Manifest:
@@ -87,7 +92,7 @@ async def back_up(
                 manifest = archive.write(
                     file,
                     recipients,
-                    database=folder / "dump",
+                    database=dumped,
                     objects=object_store.store(),
                     describe=describe,
                     signing_key=settings().signing_key,
@@ -101,8 +106,9 @@ async def back_up(
         if address is None:
             target = Path(to) / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            manifest = await asyncio.to_thread(write, draft := target.with_suffix(".part"))
-            draft.rename(target)
+            with _draft(target) as draft:
+                manifest = await asyncio.to_thread(write, draft)
+                draft.rename(target)
             return str(target), manifest
         manifest = await asyncio.to_thread(write, folder / name)
         with object_store.answering(address):
@@ -110,7 +116,7 @@ async def back_up(
         return f"{address.rstrip('/')}/{name}", manifest
 
 
-async def _dump(into: Path) -> tuple[dt.datetime, str]:
+async def _dump(into: IO[bytes]) -> tuple[dt.datetime, str]:
     """Dump one snapshot; return its instant and the newest migration in it."""
     program = await find_program("pg_dump")
     async with transaction(isolation="repeatable_read", readonly=True):
@@ -127,43 +133,124 @@ async def _dump(into: Path) -> tuple[dt.datetime, str]:
 async def restore(source: str, identity: Path) -> Manifest:
     """Restore a backup with a private key's file into an empty database and an empty store; return what it holds.
 
-    Refuses one that is not empty, a key that does not open the file, and anything that is not what the manifest says.
-    The caller brings the schema up to date, and notes the restore.
+    Refuses one that is not empty, a key that does not open the file, and anything that is not what the manifest says:
+    then what was put into the store is deleted again. Where the same restore was killed before, it goes on. The caller
+    brings the schema up to date, notes the restore, does what the gap asks for, and removes the mark.
     """
-    await _refuse_unless_empty()
+    mark = await _begin()
     identities = _identities(identity)
-    async with _workspace() as folder:
-        path = Path(source)
-        if (address := _address(source)) is not None:
-            parent, _, name = address.rpartition("/")
-            path = folder / "backup"
-            with object_store.answering(parent):
-                await _download(_open(parent), name, path)
-        _refuse_absent(path)
-        store = object_store.store()
-        manifest = await asyncio.to_thread(
-            archive.read,
-            path,
-            identities,
-            database=folder / "dump",
-            objects=store,
-            signing_key=settings().signing_key,
-        )
-        await restore_dump(await find_program("pg_restore"), settings().database_url, folder / "dump")
+    store, put = object_store.store(), list[str]()
+    async with _workspace() as (folder, dumped):
+        path = await _fetched(source, folder)
+        if mark is None:
+            await write_mark(mark := Mark(_store_address()))
+        try:
+            manifest = await asyncio.to_thread(
+                archive.read,
+                path,
+                identities,
+                database=dumped,
+                objects=store,
+                folder=folder,
+                signing_key=settings().signing_key,
+                put=put.append,
+            )
+            digest = _digest(manifest)
+            await _refuse_others(mark, digest, manifest)
+        except BaseException:
+            await _leave_empty(put)
+            raise
+        if not await _has_tables():
+            await write_mark(Mark(mark.store, digest))
+            await restore_dump(await find_program("pg_restore"), settings().database_url, dumped)
     return manifest
 
 
+async def _begin() -> Mark | None:
+    """Return the mark of a restore that goes on; None where one begins, in an empty database with an empty store."""
+    mark = await find_mark()
+    if mark is None:
+        if await _has_tables():
+            raise Conflict("The database is not empty: restore into a new one.")
+        with object_store.answering():
+            found = await asyncio.to_thread(archive.list_objects, object_store.store())
+        if found:
+            raise Conflict("The object store is not empty: restore into a new one.")
+    elif mark.store != _store_address():
+        raise Conflict("The restore that has not ended was into {store}: set PARTAGE_OBJECTS to it.", store=mark.store)
+    return mark
+
+
+async def _refuse_others(mark: Mark, digest: str, manifest: Manifest) -> None:
+    """Refuse to go on with another backup than the one that the killed restore had: tables and objects would be of two."""
+    if await _has_tables() and mark.backup_sha256 != digest:
+        raise Conflict("The restore that has not ended was of another backup: go on with that, or empty the database.")
+    with object_store.answering():
+        found = await asyncio.to_thread(archive.list_objects, object_store.store())
+    if strange := [name for name in found if archive.OBJECTS + name not in manifest.files]:
+        raise Conflict("The object store has {name}, which is not of this backup: empty it first.", name=strange[0])
+
+
+async def _leave_empty(put: list[str]) -> None:
+    """Delete what a restore that is refused has put; with nothing left of it, it has not begun."""
+    store = object_store.store()
+    with contextlib.suppress(*object_store.TROUBLES):
+        for name in put:
+            await obstore.delete_async(store, name)
+        if not await _has_tables() and not await asyncio.to_thread(archive.list_objects, store):
+            await remove_mark()
+
+
+async def _has_tables() -> bool:
+    return bool(await fetch_scalar(bool, "SELECT to_regclass('migration') IS NOT NULL"))
+
+
+def _store_address() -> str:
+    return settings().objects or _uri(str(settings().state))
+
+
+async def _fetched(source: str, folder: Path) -> Path:
+    """Return where a backup's file is on this machine; one in a bucket is downloaded."""
+    path = Path(source)
+    if (address := _address(source)) is not None:
+        parent, _, name = address.rpartition("/")
+        path = folder / "backup"
+        with object_store.answering(parent):
+            await _download(_open(parent), name, path)
+    if not path.is_file():
+        raise Conflict("There is no backup {path}.", path=path)
+    return path
+
+
 async def note_restoration(manifest: Manifest) -> None:
-    """Note that the database goes on from a backup, once its schema is up to date."""
-    digest = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
-    await _note(dt.datetime.fromisoformat(manifest.made_at), digest)
+    """Note that the database goes on from a backup, once its schema is up to date; again notes nothing new."""
+    digest, latest = _digest(manifest), await find_last_restoration()
+    if latest is None or latest.backup_sha256 != digest:
+        await _note(dt.datetime.fromisoformat(manifest.made_at), digest)
+
+
+def _digest(manifest: Manifest) -> str:
+    return hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
+
+
+async def mark_point_in_time(instant: dt.datetime) -> None:
+    """Mark a database that PostgreSQL itself brought to an instant by its own log, until all else of a restore is done."""
+    _refuse_future(instant)
+    if not await _has_tables():
+        raise Conflict("The database is empty: bring it to that instant first, or restore a backup.")
+    if await find_mark() is None:
+        await write_mark(Mark(_store_address()))
 
 
 async def note_point_in_time(instant: dt.datetime) -> None:
     """Note that PostgreSQL itself brought the database to an instant by its own log; no backup of ours was read."""
+    _refuse_future(instant)
+    await _note(instant, "")
+
+
+def _refuse_future(instant: dt.datetime) -> None:
     if instant.tzinfo is None or instant > clock.now():
         raise Invalid("Say the instant that the database was brought to with its time zone; it is not in the future.")
-    await _note(instant, "")
 
 
 async def _note(instant: dt.datetime, digest: str) -> None:
@@ -174,15 +261,6 @@ def missing_keys(manifest: Manifest) -> list[str]:
     """Return the keys of a backup that this machine's settings do not have, by their names."""
     here = key_ids(settings())
     return sorted(name for name, value in manifest.keys.items() if here.get(name) != value)
-
-
-async def _refuse_unless_empty() -> None:
-    if await fetch_scalar(bool, "SELECT to_regclass('migration') IS NOT NULL"):
-        raise Conflict("The database is not empty: restore into a new one.")
-    with object_store.answering():
-        found = await asyncio.to_thread(archive.list_objects, object_store.store())
-    if found:
-        raise Conflict("The object store is not empty: restore into a new one.")
 
 
 # ------------------------------------------------------------------ another store
@@ -220,11 +298,54 @@ async def _objects_stay() -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _workspace() -> AsyncIterator[Path]:
-    """Give a folder of the state's disk that nobody else reads, for as long as the block lasts."""
+async def _workspace() -> AsyncIterator[tuple[Path, IO[bytes]]]:
+    """Give a folder of the state's disk that nobody else reads, for as long as the block lasts; remove those of the dead.
+
+    The file beside it has no name: what is in it, the database in plain, is gone with this process, killed or not.
+    """
     settings().state.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=settings().state, prefix="backup-") as folder:
-        yield Path(folder)
+    for left in filter(_is_left, settings().state.glob("backup-*")):
+        shutil.rmtree(left, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(dir=settings().state, prefix="backup-") as folder,
+        _at_work(Path(folder)),
+        tempfile.TemporaryFile(dir=folder) as dumped,
+    ):
+        yield Path(folder), dumped
+
+
+@contextlib.contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    """Give the name under which a backup is written until it is whole; nothing is left of one that is not, or of the dead's."""
+    for left in filter(_is_left, target.parent.glob("partage-*.part")):
+        left.unlink(missing_ok=True)
+    draft = target.with_suffix(".part")
+    draft.touch(mode=0o600)
+    try:
+        with _at_work(draft):
+            yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _at_work(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Lock a file or folder as long as this process works in it; the lock ends with the process."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_left(path: Path) -> bool:
+    """Return whether the process that worked in a file or folder has died: its lock is free."""
+    try:
+        with _at_work(path, wait=False):
+            return True
+    except OSError:
+        return False
 
 
 def _uri(folder: str) -> str:
@@ -253,11 +374,6 @@ async def _download(store: ObjectStore, name: str, path: Path) -> None:
     with path.open("wb") as file:
         async for piece in answer.stream(min_chunk_size=archive.PIECE_BYTES):
             await asyncio.to_thread(file.write, piece)
-
-
-def _refuse_absent(path: Path) -> None:
-    if not path.is_file():
-        raise Conflict("There is no backup {path}.", path=path)
 
 
 def _recipient(key: str) -> pyrage.x25519.Recipient:

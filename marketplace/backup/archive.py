@@ -62,7 +62,7 @@ def write(
     target: IO[bytes],
     recipients: list[pyrage.x25519.Recipient],
     *,
-    database: Path,
+    database: IO[bytes],
     objects: ObjectStore,
     describe: Callable[[dict[str, Content]], Manifest],
     signing_key: str,
@@ -77,7 +77,9 @@ def write(
     made: list[Manifest] = []
 
     def pieces() -> Iterator[Buffer]:
-        yield from _entry(DATABASE, database.stat().st_size, _pieces_of(database), files)
+        size = database.seek(0, os.SEEK_END)
+        database.seek(0)
+        yield from _entry(DATABASE, size, _pieces_in(database), files)
         for name in list_objects(objects):
             try:
                 size = int(obstore.head(objects, name)["size"])
@@ -104,11 +106,6 @@ def _pieces_at(objects: ObjectStore, name: str, size: int) -> Iterator[memoryvie
     """Yield an object's bytes range by range: a stream of the library costs eight times the work of a file's."""
     for start in range(0, size, PIECE_BYTES):
         yield memoryview(obstore.get_range(objects, name, start=start, end=min(start + PIECE_BYTES, size)))
-
-
-def _pieces_of(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        yield from _pieces_in(file)
 
 
 def _ahead(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
@@ -150,9 +147,10 @@ def copy_object(source: ObjectStore, target: ObjectStore, name: str) -> int:
     """Copy an object to another store unless it is there with the same content; return how many bytes it has."""
     with tempfile.TemporaryDirectory() as folder:
         size = int(obstore.head(source, name)["size"])
-        content = _save(_pieces_at(source, name, size), Path(folder) / "object")
+        with (whole := Path(folder) / "object").open("wb") as file:
+            content = _save(_pieces_at(source, name, size), file)
         if not _is_there(target, name, content):
-            obstore.put(target, name, Path(folder) / "object")
+            obstore.put(target, name, whole)
             if not _is_there(target, name, content):
                 raise Conflict("{name} is not in the other store as it was put there.", name=name)
     return content.bytes
@@ -170,21 +168,25 @@ def read(
     source: Path,
     identities: list[pyrage.x25519.Identity],
     *,
-    database: Path,
+    database: IO[bytes],
     objects: ObjectStore,
+    folder: Path,
     signing_key: str,
+    put: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Write a backup's dump to `database` and its objects to a store, and return its manifest.
 
     Refuses a file that the identities do not open, that ends early, that is not signed with the operator's key, and one
-    whose files are not those that its manifest lists; objects are read back from the store before they count.
+    whose files are not those that its manifest lists; objects are read back from the store before they count. One that is
+    there already is only read. folder: room for an object at a time. put: is given each name before it is put.
     """
     found: dict[str, Content] = {}
     stated = signature = b""
     with _decrypted(source, identities) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
         for member in tar:
-            content = tar.extractfile(member)
-            assert content is not None, "a backup has files alone"
+            content = tar.extractfile(member) if member.isreg() else None
+            if content is None:
+                raise Invalid("The backup is damaged: {name} is no file.", name=member.name)
             if member.name == MANIFEST:
                 stated = content.read()
             elif member.name == SIGNATURE:
@@ -193,7 +195,7 @@ def read(
                 found[DATABASE] = _save(_pieces_in(content), database)
             elif member.name.startswith(OBJECTS):
                 name = member.name.removeprefix(OBJECTS)
-                found[member.name] = _store(_pieces_in(content), objects, name, database.parent)
+                found[member.name] = _store(_pieces_in(content), objects, name, folder / "object", put)
     if not signing.verify(stated, signature, signing.public_key(signing_key)):
         raise Invalid("The backup ends early, or was not made with this PARTAGE_SIGNING_KEY: nothing was restored.")
     manifest = msgspec.json.decode(stated, type=Manifest)
@@ -202,21 +204,31 @@ def read(
     return manifest
 
 
-def _save(pieces: Iterable[Buffer], path: Path) -> Content:
+def _save(pieces: Iterable[Buffer], file: IO[bytes]) -> Content:
     digest, size = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        for piece in pieces:
-            digest.update(piece)
-            size += len(piece)
-            file.write(piece)
+    for piece in pieces:
+        digest.update(piece)
+        size += len(piece)
+        file.write(piece)
+    file.flush()
     return Content(size, digest.hexdigest())
 
 
-def _store(pieces: Iterable[Buffer], objects: ObjectStore, name: str, folder: Path) -> Content:
-    """Put an object and return what the store then holds under its name."""
-    _save(pieces, whole := folder / "object")
-    obstore.put(objects, name, whole)
-    return _content_of(objects, name)
+def _store(
+    pieces: Iterable[Buffer], objects: ObjectStore, name: str, whole: Path, put: Callable[[str], None]
+) -> Content:
+    """Put an object unless it is there, and return what the store then holds under its name."""
+    with whole.open("wb") as file:
+        content = _save(pieces, file)
+    try:
+        obstore.head(objects, name)
+    except FileNotFoundError:
+        put(name)
+        obstore.put(objects, name, whole)
+    found = _content_of(objects, name)
+    if found != content:
+        raise Conflict("{name} in the object store is another one: restore into an empty store.", name=name)
+    return found
 
 
 def _content_of(objects: ObjectStore, name: str) -> Content:
@@ -258,5 +270,5 @@ class _decrypted:  # noqa: N801 (used as a function: a `with` block's file)
                 pass
         self._read.close()
         self._thread.join()
-        if self._error is not None and (kind is None or isinstance(error, tarfile.TarError)):
+        if isinstance(error, tarfile.TarError) or (kind is None and self._error is not None):
             raise Invalid("This key does not open the backup, or its file is damaged.") from self._error

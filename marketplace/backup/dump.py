@@ -10,7 +10,7 @@ import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from marketplace.database import fetch_scalar
 from marketplace.errors import Conflict
@@ -18,20 +18,21 @@ from marketplace.errors import Conflict
 VERSIONS_A_MAJOR: Final = 10_000
 
 
-async def dump(program: str, url: str, snapshot: str, into: Path) -> None:
-    """Dump the database as an exported snapshot shows it."""
+async def dump(program: str, url: str, snapshot: str, into: IO[bytes]) -> None:
+    """Dump the database as an exported snapshot shows it into an empty file."""
     form = ("--format=custom", "--compress=1", "--no-owner", "--no-privileges")
-    await _run(program, *form, f"--snapshot={snapshot}", f"--file={into}", f"--dbname={url}")
+    await _run(program, *form, f"--snapshot={snapshot}", f"--dbname={url}", stdout=into)
 
 
-async def restore_dump(program: str, url: str, path: Path) -> None:
+async def restore_dump(program: str, url: str, dumped: IO[bytes]) -> None:
     """Restore a dump into an empty database, whole or not at all."""
+    dumped.seek(0)
     form = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
-    await _run(program, *form, f"--dbname={url}", str(path))
+    await _run(program, *form, f"--dbname={url}", stdin=dumped)
 
 
-async def _run(program: str, *arguments: str) -> None:
-    running = await asyncio.create_subprocess_exec(program, *arguments, stderr=asyncio.subprocess.PIPE)
+async def _run(program: str, *arguments: str, **files: IO[bytes]) -> None:
+    running = await asyncio.create_subprocess_exec(program, *arguments, **files, stderr=asyncio.subprocess.PIPE)
     _, answer = await running.communicate()
     if running.returncode:
         last = answer.decode(errors="replace").strip().rpartition("\n")[2]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
+    from marketplace.backup.unfinished import refuse_unfinished
     from marketplace.jobs.scheduler import work_until_stopped
     from marketplace.sandbox.actions import check_database
     from marketplace.setting_checks import refuse_role
@@ -22,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     async def story() -> int:
         await check_database()
+        await refuse_unfinished()
         await work_until_stopped()
         return 0
 

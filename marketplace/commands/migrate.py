@@ -25,8 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _plan()
 
     async def story() -> int:
+        from marketplace.backup.unfinished import refuse_unfinished
         from migrations.runner import migrate as run_migrations
 
+        await refuse_unfinished()
         print(await run_migrations(), end="")
         return 0
 

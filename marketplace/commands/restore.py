@@ -67,11 +67,12 @@ async def _restore(source: str, identity: Path) -> bool:
 
 
 async def _go_on_from(reached: dt.datetime) -> bool:
-    from marketplace.backup.actions import note_point_in_time
+    from marketplace.backup.actions import mark_point_in_time, note_point_in_time
     from marketplace.rights.erasure_list import read_erasures
     from migrations.runner import migrate
 
     erased = await read_erasures()
+    await mark_point_in_time(reached)
     await migrate()
     await note_point_in_time(reached)
     print(f"The database goes on from {reached.isoformat()}.")
@@ -80,6 +81,7 @@ async def _go_on_from(reached: dt.datetime) -> bool:
 
 async def _catch_up(erased: list[Noted]) -> bool:
     """Do what the gap asks for before anything is served; return whether all is as it must be."""
+    from marketplace.backup.unfinished import remove_mark
     from marketplace.invariants import INVARIANTS, broken
     from marketplace.payments.outbox import look_before_calling
     from marketplace.rights.erasure_list import erase_again
@@ -94,6 +96,7 @@ async def _catch_up(erased: list[Noted]) -> bool:
     print(f"{again} people are erased again, of {len(erased)} on the list of erasures.")
     for line in refused:
         print(line)
+    await remove_mark()
     offenders = await broken()
     for line in offenders:
         print(line)

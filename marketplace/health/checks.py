@@ -15,6 +15,7 @@ import asyncpg
 from msgspec import Struct
 
 from marketplace import clock, object_store
+from marketplace.backup.unfinished import find_mark
 from marketplace.database import fetch_scalar
 from marketplace.errors import Refusal
 from marketplace.jobs.queries import list_last_runs
@@ -91,12 +92,14 @@ def _first_line(error: BaseException) -> str:
 
 
 async def check_database() -> Check:
-    """Ask the database for anything."""
+    """Ask the database whether it is whole."""
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
-            await fetch_scalar(int, "SELECT 1")
+            is_restored_half = await find_mark() is not None
     except TROUBLES as error:
         return without_database(error)
+    if is_restored_half:
+        return Check("database", "A restore has not ended.", "marketplace restore, with the same backup and key")
     return Check("database")
 
 

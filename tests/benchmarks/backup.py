@@ -50,7 +50,8 @@ async def _measure(folder: Path) -> None:
     key, bare, whole, size = new_key(folder / "key"), [], [], 0
 
     async def copy_bare(to: Path) -> None:
-        await _dump(folder / "dump")
+        with (folder / "dump").open("w+b") as dumped:
+            await _dump(dumped)
         await asyncio.to_thread(_copy, objects, to)
 
     for number in range(ROUNDS):

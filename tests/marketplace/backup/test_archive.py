@@ -19,11 +19,10 @@ PADDING_BYTES = 1 << 20
 
 def test_a_backup_whose_tar_is_padded_is_read_to_its_end(tmp_path: Path) -> None:
     key, person = secrets.token_hex(32), pyrage.x25519.Identity.generate()
-    (tmp_path / "dump").write_bytes(b"dump")
     written = archive.write(
         out := io.BytesIO(),
         [person.to_public()],
-        database=tmp_path / "dump",
+        database=io.BytesIO(b"dump"),
         objects=MemoryStore(),
         describe=lambda files: archive.Manifest(made_at="", migration="", keys={}, files=files),
         signing_key=key,
@@ -32,7 +31,8 @@ def test_a_backup_whose_tar_is_padded_is_read_to_its_end(tmp_path: Path) -> None
     padded = pyrage.decrypt(out.getvalue(), [person]) + bytes(PADDING_BYTES)
     with (tmp_path / "backup").open("wb") as file:
         age.encrypt([padded], file, [person.to_public()])
+    again, objects = io.BytesIO(), MemoryStore()
     found = archive.read(
-        tmp_path / "backup", [person], database=tmp_path / "again", objects=MemoryStore(), signing_key=key
+        tmp_path / "backup", [person], database=again, objects=objects, folder=tmp_path, signing_key=key
     )
-    assert (found, (tmp_path / "again").read_bytes()) == (written, b"dump")
+    assert (found, again.getvalue()) == (written, b"dump")
