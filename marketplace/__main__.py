@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import errno
 import os
 import sys
 from importlib.util import find_spec
@@ -35,7 +36,7 @@ def log_plainly() -> None:
 
 
 def main() -> None:
-    """Run one command; a refusal, and an object store that does not answer, is one sentence and exit code 1."""
+    """Run one command; a refusal, a store that does not answer and a file that cannot be used are one sentence and code 1."""
     if find_spec("msgspec") is None:
         sys.exit("Only the client is installed here; `pip install 'partage[server]'` brings the marketplace.")
     log_plainly()
@@ -50,6 +51,10 @@ def main() -> None:
         sys.exit(str(refusal))
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise
+        sys.exit(f"{error.filename or 'The disk'}: {error.strerror}.")
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "obstore":
             raise

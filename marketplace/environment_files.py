@@ -41,6 +41,8 @@ def complete(folder: Path, given: Mapping[str, str]) -> list[str]:
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(folder):
+        for left in (found for role in ROLES for found in folder.glob(f".{role}.env.*")):
+            left.unlink()  # keys that a run which was killed had not given a name yet
         known = {role: read_file(folder / f"{role}.env") for role in ROLES}
         values = dict(given) | _keys(known, given)
         files = [

@@ -51,20 +51,52 @@ def database_server() -> Iterator[None]:
 
 
 def with_pool(story: Callable[[], Awaitable[int]]) -> int:
-    """Run a coroutine that has the database's pool of connections; returns what it returns."""
-    from marketplace import database
-    from marketplace.settings import settings
+    """Run a coroutine that has the database's pool of connections; returns what it returns.
 
-    async def whole() -> int:
-        await database.open_pool(settings().database_url)
-        try:
-            return await story()
-        finally:
-            await database.close_pool()
-
+    Refuses a database that cannot be reached, and one whose schema lacks what the story asked for.
+    """
     start_clock()
     with database_server():
-        return asyncio.run(whole())
+        return asyncio.run(_with_pool(story))
+
+
+async def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
+    from asyncpg import exceptions as asyncpg
+
+    from marketplace import database
+    from marketplace.errors import Conflict
+    from marketplace.settings import settings
+    from migrations.pending import list_pending
+
+    try:
+        await database.open_pool(settings().database_url)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise Conflict(
+            "The database cannot be reached: {why}. Is PostgreSQL started? Compare DATABASE_URL.", why=why
+        ) from error
+    try:
+        return await story()
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError) as error:
+        if not await list_pending():
+            raise
+        raise Conflict(
+            "The database is not up to date: run `marketplace migrate` first, with the file of `migrate`."
+        ) from error
+    finally:
+        await database.close_pool()
+
+
+async def refuse_unready() -> int:
+    """Refuse to serve from a database of another kind of site, one whose restore has not ended, and one without tables."""
+    from marketplace.backup.unfinished import refuse_unfinished
+    from marketplace.identity.tables import Person
+    from marketplace.sandbox.actions import check_database
+
+    await check_database()
+    await refuse_unfinished()
+    await Person.exists()
+    return 0
 
 
 def start_clock(*, is_production: bool = False) -> None:

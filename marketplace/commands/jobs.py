@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, begin, rehearsal_argument, with_pool
+from marketplace.commands.command import Command, begin, refuse_unready, rehearsal_argument, with_pool
 
 if TYPE_CHECKING:
     import argparse
@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
-    from marketplace.backup.unfinished import refuse_unfinished
     from marketplace.jobs.scheduler import work_until_stopped
-    from marketplace.sandbox.actions import check_database
     from marketplace.setting_checks import refuse_role
     from marketplace.settings import settings
 
@@ -22,8 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_role(settings(), serving=False)
 
     async def story() -> int:
-        await check_database()
-        await refuse_unfinished()
+        await refuse_unready()
         await work_until_stopped()
         return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, begin, database_server, rehearsal_argument
+from marketplace.commands.command import Command, begin, database_server, refuse_unready, rehearsal_argument, with_pool
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     begin(arguments)
     refuse_role(settings(), serving=True)
     with database_server():
+        with_pool(refuse_unready)  # what is wrong is one sentence here, and a framework's trace once it serves
         app = create_app(access_log=settings().access_log)
         config = configured(
             app,

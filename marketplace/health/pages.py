@@ -35,9 +35,10 @@ def healthz() -> str:
 
 @get("/readyz", opt=expect("anyone"), include_in_schema=False)
 async def readyz(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Answer 200 when the site can serve, and 503 with what is wrong when visitors should be sent elsewhere."""
+    """Answer 200 when all is well, and 503 with what is wrong; with `?serving`, only with what keeps this process from serving."""
     checks: list[Check] = await request.app.state.health.read()
-    wrong = [check for check in checks if check.problem]
+    asked = NEEDS["browse"] if "serving" in request.query_params else {check.name for check in checks}
+    wrong = [check for check in checks if check.problem and check.name in asked]
     if not wrong:
         return Response({"status": "ready"}, headers={"cache-control": "no-store"})
     problem = {

@@ -52,7 +52,7 @@ async def write_letters(
     Where no line needs a code no file is written.
     """
     part = out.with_name(f"{out.name}.part")
-    if await asyncio.to_thread(out.exists):
+    if await asyncio.to_thread(out.exists) and not await asyncio.to_thread(_is_same, part, out):
         raise Conflict("{file} is there already: name another file, since a code is written once.", file=out)
     async with transaction():
         await lock("letters")
@@ -136,15 +136,21 @@ def _remove(file: Path) -> None:
 
 
 def _give_name(part: Path, out: Path) -> None:
-    """Give the file its name, unless that is another file's by now."""
+    """Give the file its name, unless that is another file's by now, and leave it no other."""
     try:
         os.link(part, out)
     except FileExistsError:
-        raise Conflict(
-            "{file} was made in the meantime; the codes are in {part}, which you can rename.", file=out, part=part
-        ) from None
-    part.unlink()
+        if not _is_same(part, out):
+            raise Conflict(
+                "{file} was made in the meantime; the codes are in {part}, which you can rename.", file=out, part=part
+            ) from None
+    _remove(part)
     _sync_folder(out)
+
+
+def _is_same(part: Path, out: Path) -> bool:
+    """Return whether a run was killed when the file had its name already, and the former one too."""
+    return part.exists() and out.exists() and part.samefile(out)
 
 
 def _sync_folder(file: Path) -> None:

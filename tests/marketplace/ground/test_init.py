@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.sealing import public_key
 from marketplace.setting_checks import check
 from tests.support.production import OPERATORS_OWN, key
+from tests.support.source import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,3 +224,23 @@ def test_a_shell_reads_the_files_and_serve_would_start_with_them(tmp_path: Path)
         check=True,
     ).stdout
     assert shown == "|".join(OPERATORS[name] for name in ("SELLER_NAME", "SELLER_STREET", "SELLER_LEGAL")) + "|"
+
+
+def test_keys_that_a_killed_run_wrote_under_no_name_yet_are_deleted(tmp_path: Path) -> None:
+    complete(tmp_path, {})
+    left = tmp_path / ".jobs.env.x7d2"
+    left.write_text((tmp_path / "jobs.env").read_text())
+    other = tmp_path / ".env"
+    other.write_text("SITE_NAME=data.operator.example\n")
+    complete(tmp_path, {})
+    assert not left.exists()
+    assert other.exists()
+
+
+@pytest.mark.parametrize("folder", ["a-file", "a-file/environment"])
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "a-file").touch()
+    words = [sys.executable, "-m", "marketplace", "init", str(tmp_path / folder)]
+    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert re.fullmatch(rf"{tmp_path}/a-file\S*: (File exists|Not a directory)\.\n", ran.stderr), ran.stderr

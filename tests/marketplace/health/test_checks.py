@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,25 @@ async def test_a_pending_migration_is_named(postgres: EmbeddedPostgres, database
     name = database_url.partition("/test_")[2].partition("?")[0]
     postgres.run_sql("DELETE FROM migration WHERE name LIKE '%T00:00:13'", f"test_{name}")
     assert await wrong() == {"migrations": "1 migration waits: m0013_week_grain."}
+    assert await answer_to_the_proxy() == 503
+
+
+async def answer_to_the_proxy() -> int:
+    """Ask what the proxy of docker-compose.yml asks before it sends visitors to a process."""
+    compose = (ROOT / "docker-compose.yml").read_text()
+    (address,) = re.findall(r"health_uri (\S+)", compose)
+    async with Browser() as proxy:
+        return (await proxy.get(address)).status_code
+
+
+async def test_the_proxy_closes_no_site_for_a_late_job_or_a_full_disk(chosen: pytest.MonkeyPatch) -> None:
+    assert await answer_to_the_proxy() == 200, "the site is open before any job has run"
+    await all_jobs_ran()
+    await execute("UPDATE job_run SET finished_at = finished_at - interval '90 days'")
+    chosen.setenv("PARTAGE_LEAST_FREE_MB", str(10**12))
+    settings.cache_clear()
+    assert set(await wrong()) == {"jobs", "disk"}
+    assert await answer_to_the_proxy() == 200
 
 
 async def test_a_clock_that_differs_is_named() -> None:

@@ -120,17 +120,18 @@ async def test_a_line_that_asks_gets_a_new_code_and_the_old_one_stops_working(tm
     await check_codes({1: old[1]} | read(tmp_path / "b.csv"))
 
 
-@pytest.mark.parametrize("dies_at", ["_append", "_sync_folder", "_give_name"])
+@pytest.mark.parametrize("dies_at", ["_append", "_sync_folder", "_give_name", "_remove"])
 async def test_killed_anywhere_the_same_command_ends_it(tmp_path: Path, dies_at: str) -> None:
     await make_lines(range(1, 4))
     out = tmp_path / "a.csv"
     command = [sys.executable, "-c", DYING, json.dumps([str(out), dies_at])]
     assert subprocess.run(command, env=os.environ, check=False).returncode == -signal.SIGKILL  # noqa: ASYNC221
-    assert not out.exists()
+    assert out.exists() == (dies_at == "_remove")
     coded = await fetch_value("SELECT count(*) FROM subscriber WHERE activation_code_hash IS NOT NULL")
-    assert coded == (3 if dies_at == "_give_name" else 0)
+    is_written = dies_at in {"_give_name", "_remove"}
+    assert coded == (3 if is_written else 0)
     done = await write_letters(out)
-    assert done == Letters(3, was_finished=dies_at == "_give_name")
+    assert done == Letters(3, was_finished=is_written)
     await check_codes(read(out))
     assert not out.with_name("a.csv.part").exists()
     assert await fetch_value("SELECT count(*) FROM letter_run") == 1
