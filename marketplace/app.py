@@ -30,7 +30,6 @@ from marketplace.access import sign_in_pages as access_sign_in_pages
 from marketplace.auction_pages import api as auction_pages_api
 from marketplace.auction_pages import pages as auction_pages
 from marketplace.audit_trail.guards import NoteBeginnings, NoteRequests
-from marketplace.backup.unfinished import refuse_unfinished
 from marketplace.bank import pages as bank_pages
 from marketplace.bank import preview_pages as bank_preview_pages
 from marketplace.bank_rules import pages as bank_rules_pages
@@ -312,7 +311,6 @@ async def _lifespan(_: Litestar) -> AsyncIterator[None]:
     await database.open_pool(settings().database_url)
     try:
         await check_database()
-        await refuse_unfinished()
         yield
     finally:
         await write_counts()

@@ -71,19 +71,8 @@ def killed(words: list[str], module: str, name: str, calls: int) -> None:
     assert ran.returncode == -signal.SIGKILL, (ran.stdout, ran.stderr)
 
 
-SERVE = """
-import asyncio
-from marketplace.app import create_app
-async def begin():
-    asked, answered = asyncio.Queue(), asyncio.Queue()
-    await asked.put({"type": "lifespan.startup"})
-    try:
-        await create_app()({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, asked.get, answered.put)
-    except ExceptionGroup:
-        pass
-    print((await answered.get()).get("message", ""))
-asyncio.run(begin())
-"""
+NOT_ENDED = "A restore of this database has not ended: give the same `marketplace restore` command again first.\n"
+OF_WEB = OPERATORS_OWN | {"PARTAGE_REHEARSAL": "1"}
 OF_JOBS = OPERATORS_OWN | {
     "PARTAGE_REHEARSAL": "1",
     "PARTAGE_BID_KEY": key("bids"),
@@ -92,7 +81,7 @@ OF_JOBS = OPERATORS_OWN | {
 }
 
 
-def said(*words: str, **more: str) -> str:
+def printed_by(*words: str, **more: str) -> str:
     """Run Python to its end and return all that it printed."""
     ran = subprocess.run(
         [sys.executable, *words], env=os.environ | more, capture_output=True, text=True, timeout=60, check=False
@@ -109,7 +98,8 @@ async def test_a_restore_that_was_killed_is_not_served_from_and_goes_on(
     place, manifest = await back_up(str(tmp_path / "backups"), [new_key(tmp_path / "key")])
     async with empty_machine(postgres, tmp_path / "there"):
         killed(["restore", place, "--identity", str(tmp_path / "key")], *STEPS[step])
-        assert "has not ended" in await asyncio.to_thread(said, "-c", SERVE)
+        refused = await asyncio.to_thread(printed_by, "-m", "marketplace", "serve", "--rehearsal", **OF_WEB)
+        assert refused == NOT_ENDED
         assert (await check_database()).problem == "A restore has not ended."
         assert await _restore(place, tmp_path / "key")
         assert await find_mark() is None
@@ -136,10 +126,8 @@ async def test_nothing_but_the_same_restore_goes_on_where_one_was_killed(
             await restore(place, tmp_path / "key")
         killed(["restore", other, "--identity", str(tmp_path / "key")], *STEPS["the schema"])
         for words in (["migrate"], ["jobs"], ["backup", str(tmp_path / "backups"), "--key", public]):
-            refused = await asyncio.to_thread(said, "-m", "marketplace", *words, **OF_JOBS)
-            assert refused == (
-                "A restore of this database has not ended: give the same `marketplace restore` command again first.\n"
-            )
+            refused = await asyncio.to_thread(printed_by, "-m", "marketplace", *words, **OF_JOBS)
+            assert refused == NOT_ENDED
         await object_store.delete("later")
         with pytest.raises(Conflict, match="was of another backup"):
             await restore(place, tmp_path / "key")

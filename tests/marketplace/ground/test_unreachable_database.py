@@ -36,7 +36,7 @@ COMMANDS = {
 }
 
 
-def said(command: str, database: str, folder: Path) -> str:
+def printed_by(command: str, database: str, folder: Path) -> str:
     """Run a command, which must fail, and return what it says."""
     environment = os.environ | OPERATORS_OWN | COMMANDS[command]
     ran = subprocess.run(
@@ -62,7 +62,7 @@ def empty(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_database_that_is_not_there_is_one_sentence(tmp_path: Path, command: str) -> None:
-    stated = said(command, f"postgresql://somebody:secret@127.0.0.1:{free_port()}/partage", tmp_path)
+    stated = printed_by(command, f"postgresql://somebody:secret@127.0.0.1:{free_port()}/partage", tmp_path)
     assert stated.startswith("The database cannot be reached: ")
     assert stated.endswith(". Is PostgreSQL started? Compare DATABASE_URL.\n")
     assert stated.count("\n") == 1
@@ -71,13 +71,13 @@ def test_a_database_that_is_not_there_is_one_sentence(tmp_path: Path, command: s
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "migrate --plan"])
 def test_a_database_that_was_not_migrated_is_one_sentence(empty: str, tmp_path: Path, command: str) -> None:
-    assert said(command, empty, tmp_path) == (
+    assert printed_by(command, empty, tmp_path) == (
         "The database is not up to date: run `marketplace migrate` first, with the file of `migrate`.\n"
     )
 
 
 def test_a_name_that_is_wrong_is_one_sentence(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    stated = said("staff list", postgres.url("there_is_none"), tmp_path)
+    stated = printed_by("staff list", postgres.url("there_is_none"), tmp_path)
     assert stated == (
         'The database cannot be reached: database "there_is_none" does not exist. '
         "Is PostgreSQL started? Compare DATABASE_URL.\n"
