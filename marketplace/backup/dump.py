@@ -31,8 +31,12 @@ async def restore_dump(program: str, url: str, dumped: IO[bytes]) -> None:
     await _run(program, *form, f"--dbname={url}", stdin=dumped)
 
 
-async def _run(program: str, *arguments: str, **files: IO[bytes]) -> None:
-    running = await asyncio.create_subprocess_exec(program, *arguments, **files, stderr=asyncio.subprocess.PIPE)
+async def _run(
+    program: str, *arguments: str, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None
+) -> None:
+    running = await asyncio.create_subprocess_exec(
+        program, *arguments, stdin=stdin, stdout=stdout, stderr=asyncio.subprocess.PIPE
+    )
     _, answer = await running.communicate()
     if running.returncode:
         last = answer.decode(errors="replace").strip().rpartition("\n")[2]
