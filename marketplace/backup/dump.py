@@ -31,9 +31,7 @@ async def restore_dump(program: str, url: str, dumped: IO[bytes]) -> None:
     await _run(program, *form, f"--dbname={url}", stdin=dumped)
 
 
-async def _run(
-    program: str, *arguments: str, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None
-) -> None:
+async def _run(program: str, *arguments: str, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None) -> None:
     running = await asyncio.create_subprocess_exec(
         program, *arguments, stdin=stdin, stdout=stdout, stderr=asyncio.subprocess.PIPE
     )
