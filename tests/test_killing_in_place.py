@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+
+import pytest
 
 from marketplace.database import execute, transaction
-from tests.support.killing_in_place import awaits_of, killed_at_every_await, the_dead_rest
+from tests.support.killing_in_place import awaits_of, bounded, killed_at_every_await, killed_once, the_dead_rest
 from tests.support.reads import fetch, fetch_value
 
 ADD = "INSERT INTO subscriber (reference) VALUES ($1) ON CONFLICT DO NOTHING"
@@ -53,3 +57,29 @@ async def test_work_that_is_not_safe_to_repeat_shows() -> None:
     async with the_dead_rest():
         assert await killed_at_every_await(count_up, nothing) >= 2
     assert await lines() != [1, 2], "it counted twice"
+
+
+async def test_what_hangs_fails_at_its_bound_and_says_where_it_waits() -> None:
+    async def wait_for_ever() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(AssertionError, match=r"in May(?s:.*)wait_for_ever(?s:.*)locks\.py:\d+ in Event\.wait"):
+        async with bounded(0.2, lambda: "in May"):
+            await killed_once(wait_for_ever, 1_000)
+    async with bounded(60):
+        assert await awaits_of(add_lines) >= 5
+
+
+def test_a_loop_that_is_blocked_ends_with_the_stack_of_each_thread() -> None:
+    program = """
+import asyncio, threading
+from tests.support import killing_in_place
+killing_in_place.BLOCKED_SECONDS = 0.2
+async def block():
+    async with killing_in_place.bounded(0.1):
+        threading.Event().wait()
+asyncio.run(block())
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "in block" in ended.stderr

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import socket
+import sys
 import warnings
 from contextvars import ContextVar
 from itertools import count
@@ -34,6 +36,8 @@ LOCKS_END = """
 """A dead process's locks are free at once; here the connection that has them may outlive it."""
 PAUSE_SECONDS = 0.002
 OURS = "/marketplace/"
+BLOCKED_SECONDS = 60
+"""How long after its bound a loop that does not even answer that has."""
 MOST_HANDLERS = 1_000
 """How often dying work may try to await in its handlers before it counts as stuck."""
 _death: ContextVar[Death | None] = ContextVar("death", default=None)
@@ -223,15 +227,63 @@ async def _is_alone() -> bool:
 
 
 async def killed_at_every_await(
-    work: Callable[[], Awaitable[object]], between: Callable[[], Awaitable[object]], *, every: int = 1
+    work: Callable[[], Awaitable[object]],
+    between: Callable[[], Awaitable[object]],
+    *,
+    first: int = 1,
+    every: int = 1,
 ) -> int:
     """Try work again and again, each time killed `every` awaits later, until it gets through; return how often it died.
 
     What a try has finished the next one skips: where work is of several parts, a later part dies at its later awaits alone.
-    between: what passes between two tries, such as the lease of a worker that died.
+    between: what passes between two tries, such as the lease of a worker that died. first: where the first one dies.
     """
     for deaths in count():
-        if not await killed_once(work, 1 + deaths * every):
+        if not await killed_once(work, first + deaths * every):
             return deaths
         await between()
     raise AssertionError
+
+
+def _chain(work: Any) -> str:
+    """Return where each frame of a coroutine waits, the outermost first, through what may die."""
+    lines = []
+    while work is not None:
+        frame = next((its for name in ("cr_frame", "gi_frame", "ag_frame") if (its := getattr(work, name, None))), None)
+        if frame is None:
+            break
+        lines.append(f"    {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}")
+        if frame.f_code is Mortal.__await__.__code__:
+            work = frame.f_locals["self"].work
+            continue
+        work = next(
+            (its for name in ("cr_await", "gi_yieldfrom", "ag_await") if (its := getattr(work, name, None))), None
+        )
+    return "\n".join(lines)
+
+
+@contextlib.asynccontextmanager
+async def bounded(seconds: float, describe: Callable[[], str] = str) -> AsyncIterator[None]:
+    """Fail once `seconds` are over, with where every task waits and what `describe` says; nothing hangs for good.
+
+    Where the loop itself is blocked, the process ends a minute later with the stack of every thread on its standard error.
+    """
+    loop, ours, found = asyncio.get_running_loop(), asyncio.current_task(), list[str]()
+    assert ours
+
+    def end() -> None:
+        waits = [f"{task.get_name()}:\n{_chain(task.get_coro())}" for task in asyncio.all_tasks(loop)]
+        found.append("\n".join([f"not over within {seconds} seconds; {describe()}", *waits]))
+        ours.cancel()
+
+    faulthandler.dump_traceback_later(seconds + BLOCKED_SECONDS, exit=True, file=sys.__stderr__)
+    ending = loop.call_later(seconds, end)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not found:
+            raise
+        raise AssertionError(found[0]) from None
+    finally:
+        ending.cancel()
+        faulthandler.cancel_dump_traceback_later()

@@ -50,7 +50,7 @@ NEXT_TRANSACTION = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
 """Only what writes, or locks a row, has a number."""
 AT_STRIPE = ("stripe-commands",)
 EVERY = 2
-"""Each so many awaits is died at: at each of them, with 1, the year is the same and takes twice as long."""
+"""Each so many awaits is died at, from the first or the second one on: two years die at all of them."""
 LEASES_END = (
     "UPDATE stripe_command SET next_at = $1 WHERE state = 'pending' AND next_at > $1",
     "UPDATE einvoicing_flow SET next_at = $1 WHERE state = 'pending' AND next_at > $1",
@@ -84,9 +84,15 @@ async def prepare_database(url: str) -> None:
 class Year:
     """The year as it is played: its day, the world around it, and whether what is ours dies at every await."""
 
-    def __init__(self, stripe: Any, platform: Platform, payee_bank: PayeeBank, killed: list[bool]) -> None:
-        """Begin before the first day. killed: which of our acts die at each await, by their order; none in peace."""
+    def __init__(
+        self, stripe: Any, platform: Platform, payee_bank: PayeeBank, killed: list[bool], first: int = 1
+    ) -> None:
+        """Begin before the first day.
+
+        killed: which of our acts die, by their order; none in peace. first: the await that each dies at first, of EVERY.
+        """
         self.stripe, self.platform, self.payee_bank, self.killed = stripe, platform, payee_bank, killed
+        self.first = first
         self.bank = Bank(OUR_IBAN)
         self.wrote: list[bool] = []
         """Of each act in its order: whether it wrote anything."""
@@ -94,6 +100,7 @@ class Year:
         """What was done → how often it died, or in peace at how many awaits it could have."""
         self.refused: list[str] = []
         """What answered, tried again after a death, that it is done already."""
+        self.doing = ""
         self.before_end: Callable[[int], Awaitable[None]] | None = None
         """What happens shortly before a month ends."""
         self._clock = ExitStack()
@@ -110,6 +117,10 @@ class Year:
         self._ahead = ahead
         await shift_database(ahead)
 
+    def place(self) -> str:
+        """Return how far the year is: its day, and what is done now."""
+        return f"it is {clock.now():%Y-%m-%d %H:%M}, act {len(self.wrote)}, {sum(self.deaths.values())} deaths: {self.doing}"
+
     def over(self) -> None:
         """Give the present its clock again."""
         self._clock.close()
@@ -119,7 +130,7 @@ class Year:
 
         What wrote nothing in peace, such as a job that finds nothing to do, is not killed, but what calls Stripe always is.
         """
-        place = len(self.wrote)
+        place, self.doing = len(self.wrote), name
         if not self.killed:
             before = await fetch_value(NEXT_TRANSACTION)
             self.deaths[name] = self.deaths.get(name, 0) + await killing_in_place.awaits_of(work)
@@ -145,7 +156,7 @@ class Year:
             died = True
             await self.wait()
 
-        died_at = await killing_in_place.killed_at_every_await(again, between, every=EVERY)
+        died_at = await killing_in_place.killed_at_every_await(again, between, first=self.first, every=EVERY)
         self.deaths[name] = self.deaths.get(name, 0) + died_at
 
     async def wait(self) -> None:
