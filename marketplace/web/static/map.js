@@ -93,6 +93,10 @@
   const slide = (form) => {
     const button = form.querySelector("button");
     if (button) button.remove();
+    form.addEventListener("input", (event) => {
+      const hour = form.querySelector(`output[for="${event.target.id}"]`);
+      if (hour) hour.textContent = `${event.target.value} h`;
+    });
     form.addEventListener("change", async (event) => {
       const address = `${location.pathname}?${new URLSearchParams(new FormData(form))}`;
       const answer = await fetch(address, { headers: { accept: "text/html" } });
