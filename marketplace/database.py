@@ -39,6 +39,8 @@ QUOTE = b"\x02"
 """A sign that no text of ours has: a line is never quoted but for being empty."""
 COPY_SIGNATURE, COPY_HEADER_BYTES, COPY_END = b"PGCOPY\n\xff\r\n\0", 19, b"\xff\xff"
 BYTES_A_PIECE = 1 << 22
+BYTES_A_MESSAGE = 120 << 10
+"""Below what the C library maps anew for each: fresh pages cost more than the copy."""
 
 
 class Transaction(PostgresTransaction):
@@ -252,16 +254,19 @@ async def copy_out(sql: str, *values: object, sink: Callable[[bytes], Awaitable[
     )
 
 
-async def copy_pieces(table: str, columns: Sequence[str], pieces: AsyncIterator[bytes]) -> None:
-    """COPY what `rows_in_binary` made into `table`, which the open transaction has created: as frozen rows, never vacuumed.
+async def copy_pieces(table: str, columns: Sequence[str], pieces: AsyncIterator[NDArray[np.void]]) -> None:
+    """COPY rows of `make_rows` into `table`, which the open transaction has created: as frozen rows, never vacuumed.
 
-    It waits for each piece, and may outlast the command timeout.
+    It waits for each piece, has done with it when it asks for the next, and may outlast the command timeout.
     """
+    import numpy as np  # noqa: PLC0415 (only who copies pays for it)
 
-    async def whole() -> AsyncIterator[bytes]:
+    async def whole() -> AsyncIterator[bytes | memoryview]:
         yield COPY_SIGNATURE + bytes(8)
         async for piece in pieces:
-            yield piece
+            content = piece.view(np.uint8).data
+            for start in range(0, len(content), BYTES_A_MESSAGE):
+                yield content[start : start + BYTES_A_MESSAGE]
         yield COPY_END
 
     await _joined().copy_to_table(
@@ -273,12 +278,22 @@ async def _binary(columns: Sequence[NDArray[np.int64] | NDArray[np.bytes_]]) -> 
     """Yield PostgreSQL's binary COPY format."""
     yield COPY_SIGNATURE + bytes(8)
     for start in range(0, len(columns[0]), ROWS_A_PIECE):
-        yield rows_in_binary([column[start : start + ROWS_A_PIECE] for column in columns])
+        yield _rows_in_binary([column[start : start + ROWS_A_PIECE] for column in columns])
     yield COPY_END
 
 
-def rows_in_binary(columns: Sequence[NDArray[np.int64] | NDArray[np.bytes_]]) -> bytes:
-    """Return rows as PostgreSQL's binary COPY has them between its header and its end; columns as of `copy_columns`."""
+def make_rows(count: int, columns: int) -> NDArray[np.void]:
+    """Return rows of 64-bit integers as PostgreSQL's binary COPY has them; value0, value1, … are the columns, to be set."""
+    import numpy as np  # noqa: PLC0415 (only who copies pays for it)
+
+    rows = np.zeros(count, _layout([np.dtype(np.int64)] * columns))
+    rows["columns"] = columns
+    for i in range(columns):
+        rows[f"length{i}"] = rows[f"value{i}"].itemsize
+    return rows
+
+
+def _rows_in_binary(columns: Sequence[NDArray[np.int64] | NDArray[np.bytes_]]) -> bytes:
     import numpy as np  # noqa: PLC0415 (only who copies pays for it)
 
     rows = np.empty(len(columns[0]), dtype=_layout([column.dtype for column in columns]))

@@ -32,6 +32,7 @@ from marketplace.cells_file import within, write_cells
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import microseconds
 from marketplace.line_index import LineIndex
+from marketplace.manifest_file import write_manifest
 from marketplace.privacy import drawing, noise
 from marketplace.privacy.cell_choice import hash_keys
 from marketplace.privacy.dictionary import ABSENT, columns_of
@@ -60,31 +61,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 """Of a build's own key, and of the key that its coarser editions are drawn with."""
-MANIFEST_GROUP = 65_536
-"""Rows of a manifest's row group: what finding one contribution reads."""
 ENGINES = ("kernel", "duckdb", "spark")
-
-
-def write_manifest(manifest: pa.Table, path: Path) -> Path:
-    """Write a manifest, columns reference (ascending) and weight, and return its path.
-
-    References are written by their differences and weights by a short dictionary: half a byte a person, which no
-    compression halves again, and read at the speed of memory when a month is closed. That no value is missing is said
-    by the schema, which makes reading a third faster.
-    """
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    schema = pa.schema([field.with_nullable(False) for field in manifest.schema])  # noqa: FBT003 (pyarrow's own)
-    pq.write_table(
-        manifest.cast(schema),
-        path,
-        row_group_size=MANIFEST_GROUP,
-        compression="none",
-        use_dictionary=["weight"],  # type: ignore[arg-type]
-        column_encoding={"reference": "DELTA_BINARY_PACKED"},
-    )
-    return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import uuid  # noqa: TC003 (the struct's field)
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
 from msgspec import Struct
@@ -40,13 +41,52 @@ class Contributions(NamedTuple):
     position: int
     """The first one's position in the manifest."""
 
-    def between(self, first: int, last: int) -> Contributions:
+    def between(self, first: int, last: int) -> Self:
         """Return those whose reference lies in [first, last], as views."""
         here = slice(*np.searchsorted(self.references, [first, last + 1]).tolist())
-        return Contributions(self.references[here], self.weights[here], self.position + here.start)
+        return self._replace(
+            references=self.references[here], weights=self.weights[here], position=self.position + here.start
+        )
+
+    def contributions(self) -> Contributions:
+        """Return itself."""
+        return self
+
+    def copied(self) -> Self:
+        """Return the same in memory of its own, for a view keeps all that it is a part of."""
+        return self._replace(references=self.references.copy(), weights=self.weights.copy())
 
 
-NOBODY: Final = Contributions(np.zeros(0, np.int64), np.zeros(0, np.int64), 0)
+class Lines(NamedTuple):
+    """Lines that follow one another, whose references nobody had to read: the weight of each, 0 for who is not in it."""
+
+    first: int
+    """The first one's reference."""
+    weights: NDArray[np.int64]
+    position: int
+    """The first one's position in the manifest."""
+
+    @property
+    def references(self) -> range:
+        """Return their references."""
+        return range(self.first, self.first + len(self.weights))
+
+    def between(self, first: int, last: int) -> Self:
+        """Return those whose reference lies in [first, last], as a view."""
+        begin = min(max(first - self.first, 0), len(self.weights))
+        end = max(last + 1 - self.first, begin)
+        return self._replace(first=self.first + begin, weights=self.weights[begin:end], position=self.position + begin)
+
+    def contributions(self) -> Contributions:
+        """Return who of them is in it."""
+        here = np.flatnonzero(self.weights)
+        return Contributions(self.first + here, self.weights[here], self.position)
+
+    def copied(self) -> Self:
+        """Return the same in memory of its own, for a view keeps all that it is a part of."""
+        return self._replace(weights=self.weights.copy())
+
+
 LAST_REFERENCE: Final = 2**63 - 2
 
 
@@ -61,15 +101,19 @@ class OpenManifest:
     firsts: NDArray[np.int64]
     lasts: NDArray[np.int64]
     """Each row group's first and last reference, …"""
+    rows: NDArray[np.int64]
+    """… how many rows it has, …"""
     starts: NDArray[np.int64]
     """… its first row's position, …"""
     begins: NDArray[np.int64]
     ends: NDArray[np.int64]
     """… and where its bytes lie."""
     largest_weight: int
+    has_every_line: list[bool]
+    """Of each row group, whether it has a row for every line between its first and last: then none need be read."""
 
-    def read_groups(self, begin: int, end: int) -> Contributions:
-        """Return the contributors of some row groups, which lie one after the other; blocks for one request."""
+    def read_groups(self, begin: int, end: int) -> list[Contributions | Lines]:
+        """Return what some row groups have, which lie one after the other; blocks for one request."""
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -78,14 +122,23 @@ class OpenManifest:
             self.length, np.uint8
         )  # as the file, but only these bytes are there: the rest is never touched
         whole[start:stop] = np.frombuffer(object_store.read_range(_key(self.release), start, stop), np.uint8)
-        groups = list(range(begin, end))
+        found: list[Contributions | Lines] = []
         with pq.ParquetFile(pa.BufferReader(pa.py_buffer(whole.data)), metadata=self.footer) as file:
-            # A column at a time and in this thread: assembling a table of many small groups costs more than reading it.
-            references, weights = (
-                file.read_row_groups(groups, columns=[name], use_threads=False)[name].to_numpy()
-                for name in ("reference", "weight")
-            )
-        return Contributions(references, weights, int(self.starts[begin]))
+
+            def column(name: str, groups: list[int]) -> NDArray[np.int64]:
+                # One at a time and in this thread: assembling a table of many small groups costs more than reading it.
+                return np.asarray(file.read_row_groups(groups, columns=[name], use_threads=False)[name].to_numpy())
+
+            for has_every_line, some in groupby(range(begin, end), self.has_every_line.__getitem__):
+                groups = list(some)
+                weights = column("weight", groups)
+                if not has_every_line:
+                    found.append(Contributions(column("reference", groups), weights, int(self.starts[groups[0]])))
+                    continue
+                for group in groups:
+                    here = slice(*(self.starts[group] - self.starts[groups[0]] + [0, self.rows[group]]).tolist())
+                    found.append(Lines(int(self.firsts[group]), weights[here], int(self.starts[group])))
+        return found
 
 
 class ManifestReader:
@@ -95,21 +148,24 @@ class ManifestReader:
         """Begin at the reference `first`; nothing is read yet."""
         self._manifest, self._first = manifest, first
         self._next_group = int(np.searchsorted(manifest.lasts, first))
-        self._rest = NOBODY
+        self._rest: list[Contributions | Lines] = []
 
-    def read_to(self, last: int) -> list[Contributions]:
-        """Return the contributors from where the range before ended to `last`, in pieces; blocks while it reads."""
-        found = [self._rest]
+    def read_to(self, last: int) -> list[Contributions | Lines]:
+        """Return what the manifest has from where the range before ended to `last`, in pieces; blocks while it reads."""
+        found = self._rest
         end = int(np.searchsorted(self._manifest.firsts, last, side="right"))
         if self._next_group < end:
-            found.append(self._manifest.read_groups(self._next_group, end))
+            found += self._manifest.read_groups(self._next_group, end)
             self._next_group = end
-        beyond = found[-1].between(last + 1, LAST_REFERENCE)
-        # A copy, for a view would keep all groups that were read with it.
-        self._rest = beyond._replace(references=beyond.references.copy(), weights=beyond.weights.copy())
-        pieces = [piece.between(self._first, last) for piece in found]
+        self._rest = [beyond.copied() for beyond in _between(found[-1:], last + 1, LAST_REFERENCE)]
+        pieces = _between(found, self._first, last)
         self._first = last + 1
-        return [piece for piece in pieces if len(piece.references)]
+        return pieces
+
+
+def _between(pieces: Sequence[Contributions | Lines], first: int, last: int) -> list[Contributions | Lines]:
+    cut = [piece.between(first, last) for piece in pieces]
+    return [piece for piece in cut if len(piece.weights)]
 
 
 async def open_manifests(releases: Sequence[uuid.UUID]) -> list[OpenManifest]:
@@ -141,19 +197,20 @@ def _open(release: uuid.UUID) -> OpenManifest:
     rows = np.array([group.num_rows for group in groups], np.int64)
     columns = [[group.column(0), group.column(1)] for group in groups]
     begins = [min(column.dictionary_page_offset or column.data_page_offset for column in both) for both in columns]
+    sizes = [sum(column.total_compressed_size for column in both) for both in columns]
+    firsts, lasts = (np.array([getattr(of, name) for of in references], np.int64) for name in ("min", "max"))
     return OpenManifest(
         release,
         footer,
         source.length,
-        np.array([of.min for of in references], np.int64),
-        np.array([of.max for of in references], np.int64),
+        firsts,
+        lasts,
+        rows,
         np.cumsum(rows) - rows,
         np.array(begins, np.int64),
-        np.array(
-            [begins[n] + sum(column.total_compressed_size for column in both) for n, both in enumerate(columns)],
-            np.int64,
-        ),
+        np.array(begins, np.int64) + np.array(sizes, np.int64),
         max((int(of.max) for of in weights), default=0),
+        (lasts - firsts + 1 == rows).tolist(),
     )
 
 

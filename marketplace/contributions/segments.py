@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from marketplace.contributions.blocks import Rows, blocks_of, merge, merge_all, pack, rows_of, unpack
+from marketplace.manifest_file import people_in
 from marketplace.object_store import PRIVATE, ObjectFile
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def read_manifest(path: Path, number: int, after: int) -> Iterator[Rows]:
 
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(ROWS_A_READ, columns=["reference", "weight"]):
-            references, weights = batch.column("reference").to_numpy(), batch.column("weight").to_numpy()
-            yield rows_of(number, references, weights).after(after)
+            yield rows_of(number, *people_in(batch)).after(after)
 
 
 def parts_of(sources: Sequence[Iterator[Rows]], blocks_a_part: int = BLOCKS_A_PART) -> Iterator[Part]:

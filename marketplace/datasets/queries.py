@@ -27,6 +27,7 @@ from marketplace.datasets.tables import (
     Revocation,
 )
 from marketplace.errors import Conflict, NotFound
+from marketplace.manifest_file import people_in
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy import key_set
 from marketplace.settings import settings
@@ -222,6 +223,7 @@ class Contribution:
     """One subscriber's place in a release's manifest."""
 
     position: int
+    """Its row: the index of its person in manifests of before shares had public denominators, which alone depend on it."""
     weight: int
 
 
@@ -383,17 +385,17 @@ async def manifest(release: uuid.UUID) -> Manifest:
     table = pq.read_table(
         pa.BufferReader(await object_store.get(object_store.private_key(release, "manifest.parquet")))
     )
-    return Manifest(table["reference"].to_numpy(), table["weight"].to_numpy())
+    return Manifest(*people_in(table))
 
 
 async def fetch_manifest(release: uuid.UUID, path: Path) -> None:
-    """Write a sealed release's manifest to a file: Parquet with the columns reference, ascending, and weight."""
+    """Write a sealed release's manifest to a file: Parquet as `manifest_file` says."""
     await _get_sealed(release)
     await object_store.download(object_store.private_key(release, "manifest.parquet"), path)
 
 
 async def manifest_weights(release: uuid.UUID) -> NDArray[np.int64]:
-    """Return the weights of a sealed release's manifest alone, in its order: all that the sum of its shares needs."""
+    """Return the weights of a sealed release's manifest alone, by row: all that the sum of its shares needs; 0 is nobody's."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -442,9 +444,10 @@ def _look_up(key: str, reference: int) -> Contribution | None:
         rows = file.read_row_group(group)
     references = rows["reference"].to_numpy()
     place = int(np.searchsorted(references, reference))
-    if references[place] != reference:
+    weight = rows["weight"][place].as_py()
+    if references[place] != reference or not weight:
         return None
-    return Contribution(int(starts[group]) + place, rows["weight"][place].as_py())
+    return Contribution(int(starts[group]) + place, weight)
 
 
 @functools.lru_cache(maxsize=32)

@@ -27,13 +27,12 @@ CREATE OR REPLACE FUNCTION closing_parts() RETURNS TABLE (name text, number bigi
     ORDER BY 2
 $$;
 
--- Makes a table of one close's rows, whose definition `rest` ends. All that may add to `closed_share` may add to it.
-CREATE OR REPLACE FUNCTION make_closing_table(name text, close bigint, rest text) RETURNS void LANGUAGE plpgsql AS $$
+-- Makes a table of a close's rows, whose definition `rest` ends. All that may add to `closed_share` may add to it.
+CREATE OR REPLACE FUNCTION make_closing_table(name text, rest text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     writer text;
 BEGIN
-    EXECUTE format('CREATE TABLE %I (LIKE closed_share INCLUDING CONSTRAINTS, CONSTRAINT of_one_close CHECK (close = %s)) %s',
-                   name, close, rest);
+    EXECUTE format('CREATE TABLE %I (LIKE closed_share INCLUDING CONSTRAINTS%s', name, rest);
     FOR writer IN
         SELECT pg_get_userbyid(acl.grantee) FROM pg_class, aclexplode(relacl) AS acl
         WHERE pg_class.oid = 'closed_share'::regclass AND acl.privilege_type = 'INSERT' AND acl.grantee <> relowner
@@ -41,12 +40,13 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT ON %I TO %I', name, writer);
     END LOOP;
 END $$;
+DROP FUNCTION IF EXISTS make_closing_table(text, bigint, text);
 
 -- Makes `closing_share`: the schema's owner does, for the serving role may not.
 CREATE OR REPLACE FUNCTION begin_closing(close bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    PERFORM make_closing_table('closing_share', close, '');
+    PERFORM make_closing_table('closing_share', format(', CONSTRAINT of_one_close CHECK (close = %s))', close));
 END $$;
 
 -- Puts what is written aside as a full part.
@@ -56,34 +56,43 @@ BEGIN
     EXECUTE format('ALTER TABLE closing_share RENAME TO closing_share_%s', (SELECT count(*) FROM closing_parts()));
 END $$;
 
--- Makes the next part's table, after what an earlier version may have left is put aside.
-CREATE OR REPLACE FUNCTION begin_closing_part(close bigint) RETURNS void
+-- Makes the next part's table, after what an earlier version may have left is put aside. Where it is known beforehand that the
+-- part's subscribers are in [first, until), each row is checked as it is written; else `until` is null.
+CREATE OR REPLACE FUNCTION begin_closing_part(close bigint, first bigint, until bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     IF to_regclass('closing_share') IS NOT NULL THEN
         PERFORM end_closing_part();
     END IF;
-    PERFORM begin_closing(close);
+    IF until IS NULL THEN
+        PERFORM begin_closing(close);
+    ELSE  -- one constraint of both, for each costs a tenth of what writing a row does; its name says where the part lies
+        PERFORM make_closing_table('closing_share', format(
+            ', CONSTRAINT in_%2$s_%3$s CHECK (close = %1$s AND subscriber >= %2$s AND subscriber < %3$s))', close, first, until));
+    END IF;
 END $$;
+DROP FUNCTION IF EXISTS begin_closing_part(bigint);
 
--- Gives full parts, or all, their keys and says of each where it lies, so that it is attached unread; again, nothing happens.
+-- Gives full parts, or all, their keys and says of each where it lies if it does not yet, so that it is attached unread; again,
+-- nothing happens.
 -- Rows come in the key's order, so sorting them is nothing to share: helpers only cost the other core, which is at work.
 CREATE OR REPLACE FUNCTION add_closing_keys(also_of_the_last boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 SET maintenance_work_mem = '512MB' SET max_parallel_maintenance_workers = 0 AS $$
 DECLARE
-    keyless text;
+    part text;
     first bigint;
-    last bigint;
+    until bigint;
 BEGIN
-    FOR keyless IN
-        SELECT name FROM closing_parts() WHERE (is_full OR also_of_the_last)
-            AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass(name) AND contype = 'p')
-    LOOP
-        EXECUTE format('ALTER TABLE %I ADD PRIMARY KEY (subscriber) WITH (fillfactor = 100)', keyless);
-        EXECUTE format('SELECT min(subscriber), max(subscriber) FROM %I', keyless) INTO first, last;
-        EXECUTE format('ALTER TABLE %I ADD CONSTRAINT in_range CHECK (subscriber BETWEEN %s AND %s)',
-                       keyless, coalesce(first, 0), coalesce(last, 0));
+    FOR part IN SELECT name FROM closing_parts() WHERE is_full OR also_of_the_last LOOP
+        IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass(part) AND contype = 'p') THEN
+            EXECUTE format('ALTER TABLE %I ADD PRIMARY KEY (subscriber) WITH (fillfactor = 100)', part);
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass(part) AND conname ~ '^in_\d+_\d+$') THEN
+            EXECUTE format('SELECT coalesce(min(subscriber), 0), coalesce(max(subscriber), 0) + 1 FROM %I', part) INTO first, until;
+            EXECUTE format('ALTER TABLE %1$I ADD CONSTRAINT in_%2$s_%3$s CHECK (subscriber >= %2$s AND subscriber < %3$s)',
+                           part, first, until);
+        END IF;
     END LOOP;
 END $$;
 
@@ -98,26 +107,33 @@ DECLARE
     whole text := 'closed_share_' || close;
     written record;
     leaf text;
-    first bigint;
-    last bigint;
+    is_empty boolean;
 BEGIN
-    PERFORM make_closing_table(whole, close, 'PARTITION BY RANGE (subscriber)');
-    FOR written IN SELECT name, number FROM closing_parts() LOOP
-        EXECUTE format('SELECT min(subscriber), max(subscriber) FROM %I', written.name) INTO first, last;
-        IF first IS NULL THEN
+    PERFORM make_closing_table(whole, ') PARTITION BY RANGE (subscriber)');
+    FOR written IN
+        SELECT name, number, string_to_array(conname, '_') AS bounds
+        FROM closing_parts() JOIN pg_constraint ON conrelid = to_regclass(name) AND conname ~ '^in_\d+_\d+$'
+    LOOP
+        EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I)', written.name) INTO is_empty;
+        IF is_empty THEN
             EXECUTE format('DROP TABLE %I', written.name);
             CONTINUE;
         END IF;
         leaf := format('%s_%s', whole, written.number);
         EXECUTE format('ALTER TABLE %I RENAME TO %I', written.name, leaf);
         EXECUTE format('ALTER INDEX %I RENAME TO %I', written.name || '_pkey', leaf || '_pkey');
-        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', whole, leaf, first, last + 1);
-        EXECUTE format('ALTER TABLE %I DROP CONSTRAINT IF EXISTS in_range', leaf);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
+                       whole, leaf, written.bounds[2], written.bounds[3]);
         EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I '
                        'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', leaf);
     END LOOP;
     EXECUTE format('ALTER TABLE closed_share ATTACH PARTITION %I FOR VALUES IN (%s)', whole, close);
-    EXECUTE format('ALTER TABLE %I DROP CONSTRAINT of_one_close', whole);
+    FOR written IN
+        SELECT conrelid::regclass::text AS leaf, conname FROM pg_inherits JOIN pg_constraint ON conrelid = inhrelid
+        WHERE inhparent = to_regclass(whole) AND conname ~ '^(of_one_close|in_range|in_\d+_\d+)$'
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', written.leaf, written.conname);
+    END LOOP;
     EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I '
                    'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', whole);
 END $$;

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LARGEST_TABLE: Final = 2**20
 """Weights up to this are looked up; larger ones are first counted by value, chunk by chunk."""
 WEIGHTS_TOGETHER: Final = 2**16 - 1
-"""How many combinations of weights one look-up has at most: their table fits the cache, their number 16 bits."""
+"""How many combinations of weights one look-up has at most: their table fits the cache."""
 NOTHING: Final = np.zeros(1, np.int64)
 
 
@@ -138,12 +138,18 @@ def promised_among(promises: Sequence[Amounts], references: NDArray[np.int64]) -
     return minimums if minimums.any() else None
 
 
-def places_in(lines: NDArray[np.int64], references: NDArray[np.int64]) -> NDArray[np.int64] | slice | None:
+def is_gapless(lines: NDArray[np.int64]) -> bool:
+    """Return whether lines, ascending and distinct, follow one another without a gap."""
+    return len(lines) > 0 and int(lines[-1]) - int(lines[0]) + 1 == len(lines)
+
+
+def places_in(lines: NDArray[np.int64], references: NDArray[np.int64] | range) -> NDArray[np.int64] | slice | None:
     """Return where references are among lines, both ascending and distinct; None where one of them is no line."""
     if not len(lines) or references[0] < lines[0] or references[-1] > lines[-1]:
         return None
-    if int(lines[-1]) - int(lines[0]) + 1 == len(lines):  # no gap: a line's place follows from its number
+    if is_gapless(lines):  # a line's place follows from its number
         first, last = int(references[0] - lines[0]), int(references[-1] - lines[0])
-        return slice(first, last + 1) if last - first + 1 == len(references) else references - lines[0]
+        is_slice = last - first + 1 == len(references)
+        return slice(first, last + 1) if is_slice else np.asarray(references) - lines[0]
     places = np.searchsorted(lines, references)
     return places if np.array_equal(lines[places], references) else None

@@ -133,9 +133,9 @@ async def _release(random: np.random.Generator, people: int) -> uuid.UUID:
     import pyarrow as pa  # noqa: PLC0415
 
     from marketplace import clock, object_store  # noqa: PLC0415
-    from marketplace.builds.aggregation import write_manifest  # noqa: PLC0415
     from marketplace.database import execute  # noqa: PLC0415
     from marketplace.datasets.tables import Release  # noqa: PLC0415
+    from marketplace.manifest_file import write_manifest  # noqa: PLC0415
     from tests.marketplace.earnings import sales  # noqa: PLC0415
 
     everyone: NDArray[np.int64] = np.arange(1, people + 1, dtype=np.int64)

@@ -82,7 +82,7 @@ async def _write_manifest(release: uuid.UUID, people: int) -> None:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     from marketplace import object_store  # noqa: PLC0415
-    from marketplace.builds.aggregation import MANIFEST_GROUP  # noqa: PLC0415
+    from marketplace.manifest_file import PEOPLE_A_GROUP  # noqa: PLC0415
 
     chance = np.random.default_rng(1)
     schema = pa.schema({"reference": pa.int64(), "weight": pa.int64()})
@@ -92,7 +92,7 @@ async def _write_manifest(release: uuid.UUID, people: int) -> None:
             for start in range(0, people, CHUNK):
                 references = np.arange(start + 1, min(start + CHUNK, people) + 1)
                 weights = chance.integers(1, 13, len(references))
-                file.write_table(pa.table([references, weights], schema=schema), row_group_size=MANIFEST_GROUP)
+                file.write_table(pa.table([references, weights], schema=schema), row_group_size=PEOPLE_A_GROUP)
         await object_store.put(object_store.private_key(release, "manifest.parquet"), path)
 
 

@@ -59,13 +59,11 @@ def manifest(people: int, number: int) -> tuple[NDArray[np.int64], NDArray[np.in
 def write_manifest(path: Path, references: NDArray[np.int64], weights: NDArray[np.int64]) -> int:
     """Write a manifest as a build does, and return its bytes."""
     import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
-    from marketplace.builds.aggregation import MANIFEST_GROUP  # noqa: PLC0415
+    from marketplace import manifest_file  # noqa: PLC0415
 
     table = pa.table({"reference": references, "weight": weights})
-    pq.write_table(table, path, compression="zstd", row_group_size=MANIFEST_GROUP)
-    return path.stat().st_size
+    return manifest_file.write_manifest(table, path).stat().st_size
 
 
 def index_of(paths: dict[int, Path]) -> Iterator[Any]:

@@ -11,7 +11,7 @@ FLOORS = (
     {"database", "functions", "object_store", "tracing", "web"},
     {"locks", "privacy", "licensing", "sealing", "signing", "retracted"},
     {"backup", "messages", "log", "audit_trail", "simulation", "setting_checks", "environment_files"},
-    {"cells_file", "glance", "sepa"},
+    {"cells_file", "glance", "manifest_file", "sepa"},
     {"identity", "auction_kinds"},
     {"second_factors", "recovery", "identity_providers", "outgoing"},
     {"wallets"},

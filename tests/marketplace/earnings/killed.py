@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 DAYS_15 = dt.timedelta(days=15)
 END_OF_MARCH = dt.datetime(2026, 3, 31, 22, tzinfo=dt.UTC)
 SHARES = ("marketplace/earnings/actions.py", "marketplace/ledger/actions.py")
-CLOSE = ("marketplace/earnings/month_close.py", "marketplace/ledger/actions.py")
+CLOSE = (
+    "marketplace/earnings/month_close.py",
+    "marketplace/earnings/closing_chunks.py",
+    "marketplace/ledger/actions.py",
+)
 
 
 def again(work: Callable[[], Awaitable[object]], check: Callable[[], Awaitable[None]], files: tuple[str, ...]) -> Scene:

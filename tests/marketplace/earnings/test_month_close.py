@@ -8,9 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import asyncpg
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from marketplace import clock
+from marketplace import clock, object_store
 from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
@@ -18,6 +21,7 @@ from marketplace.earnings.queries import get_balance, get_share
 from marketplace.errors import Conflict
 from marketplace.ledger.chart import LOSSES, OPERATOR_PAYABLE
 from marketplace.ledger.queries import balance
+from marketplace.manifest_file import write_manifest
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_returns import dispute, given_back
 from tests.support.dying import killed_everywhere
@@ -26,6 +30,8 @@ from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Sequence
+    from pathlib import Path
 
 PEOPLE = {1: 3, 2: 3, 3: 2, 4: 1}
 MARCH = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
@@ -124,6 +130,32 @@ async def test_a_close_of_several_parts_is_one_of_which_each_part_is_append_only
         await hold_shares()
     with clock.started_at(MAY):
         assert await close_months(lines_a_chunk=1, chunks_a_part=2) == 1, "the next month begins with its first part"
+    await sales.balances()
+
+
+@pytest.mark.parametrize("lines", [range(1, 13), [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12]])
+async def test_a_manifest_with_a_row_a_line_pays_those_who_are_in_it(lines: Sequence[int], tmp_path: Path) -> None:
+    """As a build writes it where most lines are in a release: 5, without a line or promised money, is not, and gets none."""
+    in_it = {1: 3, 2: 1, 3: 2, 4: 5, 6: 1, 7: 2, 8: 2, 9: 12, 11: 1}
+    with clock.started_at(MARCH):
+        await sales.open_shop(lines)
+        if 5 in lines:
+            await sales.promise(
+                {5: 90_000_000, 9: 90_000_000}, MARCH - dt.timedelta(days=1), MARCH + dt.timedelta(days=1)
+            )
+        release = await sales.make_release(in_it)
+        columns = {"reference": np.array(list(in_it)), "weight": np.array(list(in_it.values()))}
+        path = write_manifest(pa.table(columns), tmp_path / "manifest")
+        assert pq.read_metadata(path).num_rows == 11
+        await object_store.put(object_store.private_key(release, "manifest.parquet"), path)
+        for net in (10_001, 777_777):
+            await sales.make_sale(release, net, fee=1)
+        assert await hold_shares() == 2
+    held = await sales.balances()
+    assert {who for who, mine in held.items() if mine[0]} == set(in_it)
+    with clock.started_at(APRIL):
+        assert await close_months(lines_a_chunk=4, chunks_a_part=2) == 2
+    assert [(who, mine) for _, who, mine in await closed()] == [(who, held[who][0]) for who in in_it]
     await sales.balances()
 
 
