@@ -17,7 +17,6 @@ from marketplace import clock
 from marketplace.auction_kinds.rules import award_document
 from marketplace.auctions.queries import SQL
 from marketplace.auctions.tables import AuctionSale
-from marketplace.credit.queries import find_due
 from marketplace.database import execute, fetch_row, fetch_rows, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Expired, NotAllowed, NotFound
@@ -62,8 +61,7 @@ async def pay(
     if actor.partner is None:
         raise NotAllowed("Only a partner pays for what it won.")
     order = await _order(sale, order_id, off_session=False, partner=actor.partner, person=actor.person, words=words)
-    if await find_due(order) is None:  # What was sold on invoice has no page.
-        await send_payment_request(order)
+    await send_payment_request(order)
     return order
 
 

@@ -67,7 +67,7 @@ async def withdraw_claim(partner: uuid.UUID, order: uuid.UUID) -> None:
 
 
 async def propose(who: Actor, claim: uuid.UUID, proposal: str, answer: str, *, refund_minor: int | None) -> None:
-    """Propose how to decide a claim, or propose anew; the partner reads the answer once another person agreed.
+    """Propose how to decide a claim, or propose anew; the partner reads the answer once another person agreed. Again is once.
 
     refund_minor: VAT included, in cents; None where nothing is given back.
     """
@@ -75,6 +75,8 @@ async def propose(who: Actor, claim: uuid.UUID, proposal: str, answer: str, *, r
         row = await _lock_open(claim)
         amount = refund_minor if proposal == "refund" else None
         given = rules.check_proposal(proposal, answer, amount, row.left_minor)
+        if (row.proposed_by, row.proposal, row.refund_minor, row.answer) == (who.person, proposal, amount, given):
+            return
         proposed: Values = {
             Claim.proposal: proposal,
             Claim.refund_minor: amount,

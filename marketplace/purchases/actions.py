@@ -123,7 +123,7 @@ async def order(
         await check_quote(quote)
         new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
         await _request_payment(new, _owed(new, asked, email, words, now), partner, pay_by)
-    await (settle_paid() if pay_by == "invoice" else send_payment_request(order_id))
+    await send_payment_request(order_id)
     return order_id
 
 
@@ -277,11 +277,10 @@ def _owed(order: Order, quote: OrderedQuote, email: str, words: CheckoutWords, n
 async def send_payment_request(order_id: uuid.UUID) -> None:
     """Send the command that asks for an order's money now rather than by the next worker.
 
-    The command is its page's, or the charge of an absent payer before that.
+    The command is its page's, or the charge of an absent payer before that. What is sold on credit has none, and is settled.
     """
     command = await find_command(order_id, "checkout", "charge")
-    assert command, "an order's command was written with it"
-    await run_command(command)
+    await (run_command(command) if command else settle_paid())
 
 
 async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:

@@ -103,6 +103,8 @@ class Year:
         self.doing = ""
         self.before_end: Callable[[int], Awaitable[None]] | None = None
         """What happens shortly before a month ends."""
+        self.every = EVERY
+        """Each so many awaits is died at."""
         self._clock = ExitStack()
         self._ahead = dt.timedelta(0)
 
@@ -156,7 +158,7 @@ class Year:
             died = True
             await self.wait()
 
-        died_at = await killing_in_place.killed_at_every_await(again, between, first=self.first, every=EVERY)
+        died_at = await killing_in_place.killed_at_every_await(again, between, first=self.first, every=self.every)
         self.deaths[name] = self.deaths.get(name, 0) + died_at
 
     async def wait(self) -> None:

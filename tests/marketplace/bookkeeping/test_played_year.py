@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import os
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import database
-from marketplace.settings import settings
 from tests.marketplace.bookkeeping import validators
 from tests.marketplace.bookkeeping.closings import close_year
 from tests.marketplace.bookkeeping.months import play
@@ -20,8 +18,9 @@ from tests.marketplace.datasets import builders
 from tests.marketplace.einvoicing.travelling import platform_running
 from tests.marketplace.payouts import payees
 from tests.marketplace.payouts.test_payee_names import bank_that_verifies
+from tests.support.emptied import empty
 from tests.support.killing_in_place import bounded, the_dead_rest
-from tests.support.reads import fetch, fetch_value
+from tests.support.reads import fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,20 +83,6 @@ def in_2025(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the shop's notice be published before the year, and rows unchecked, which other tests do and costs half of it."""
     monkeypatch.setattr(builders, "LONG_AGO", dt.datetime(YEAR - 1, 1, 1, tzinfo=dt.UTC))
     monkeypatch.setattr(database, "row_check", None)
-
-
-async def empty(postgres: EmbeddedPostgres, database_url: str, folder: Path) -> None:
-    """Begin again with an empty marketplace at the same address, and other objects beside it."""
-    name = await fetch_value("SELECT current_database()")
-    await database.close_pool()
-    for statement in (
-        f"DROP DATABASE {name} WITH (FORCE)",
-        f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY",
-    ):
-        await asyncio.to_thread(postgres.run_sql, statement)
-    os.environ["PARTAGE_STATE"] = str(folder)
-    settings.cache_clear()
-    await database.open_pool(database_url)
 
 
 async def valid_books(year: Year, folder: Path) -> dict[str, Any]:
