@@ -15,6 +15,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import menu
+from marketplace.catalogue.menu import HeldQuote
 from marketplace.catalogue.queries import find_listed_release, find_vat, get_listing, is_reserved
 from marketplace.catalogue.tables import Offer
 from marketplace.catalogue.uses import check_use
@@ -199,7 +200,11 @@ async def deliver() -> int:
 
 
 async def _order(due: Due) -> int:
-    """Order one release at the locked price or less, in one transaction with its audit; 0 where another worker did."""
+    """Order one release at the locked price or less, in one transaction with its audit; 0 where another worker did.
+
+    What the subscription ordered before is on the audited menu too, at what it cost: many releases are no cheaper way to a
+    longer one than any of them alone.
+    """
     async with transaction():
         await lock("offers")
         await lock(f"subscription {due.subscription}")
@@ -213,7 +218,8 @@ async def _order(due: Due) -> int:
             raise NotFound("There is no such release in the catalogue.")
         quote, order = uuid.uuid4(), uuid.uuid4()
         await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
-        await menu.audit(release.dataset, clock.now(), partner=due.partner)
+        brought = await fetch_rows(HeldQuote, SQL["list_brought"], due.subscription)
+        await menu.audit(release.dataset, clock.now(), brought, partner=due.partner)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by)
         await note_credit(due.subscription, order)

@@ -195,3 +195,20 @@ LEFT JOIN order_return AS on_credit
     AND on_credit.purchase_order = service_credit.purchase_order
     AND on_credit.total_minor = service_credit.refund_minor
 WHERE (service_credit.asked_at IS NULL) <> (coalesce(stripe_command.id, on_credit.id) IS NULL);
+
+-- name: list_brought
+-- What the subscription $1 ordered so far, unless it was not paid or all given back, as prices that its partner has.
+SELECT
+    quote.partner,
+    quote.release,
+    quote.level,
+    quote.amount_minor,
+    quote.expires_at,
+    licence_terms.usage_right,
+    licence_terms.months
+FROM subscribed_release AS had
+JOIN purchase_order ON purchase_order.id = had.purchase_order
+JOIN quote ON quote.id = purchase_order.quote
+JOIN licence_terms ON licence_terms.code = quote.terms
+WHERE had.subscription = $1
+  AND purchase_order.state NOT IN ('lapsed', 'refunded');
