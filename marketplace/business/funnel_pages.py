@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -21,11 +22,12 @@ from marketplace.ledger.base_pages import Text  # noqa: TC001 (Litestar reads a 
 from marketplace.web.pages import page
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping
 
     from marketplace.interest.queries import InterestRow, ReasonRow
 
+SPANS: Final = (30, 90, 365)
+"""Usual numbers of days that the page is asked for."""
 PROVIDERS: Final = [staff("steward", "finance", "auditor")]
 
 
@@ -105,6 +107,7 @@ async def funnel(since: Text = "", until: Text = "") -> Template:
         other_minor=other,
         reasons=REASONS,
         ahead=AHEAD_DAYS,
+        spans=[(days, last - dt.timedelta(days=days - 1)) for days in SPANS if days <= last.toordinal()],
     )
 
 

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import uuid
 from typing import Any
 
 import html5lib
 import numpy as np
 from msgspec import structs
 
+from marketplace import clock
+from marketplace.baskets import actions as baskets
 from marketplace.business.funnel_pages import steps_of
 from marketplace.business.queries import Prospect, RevenueRow
 from marketplace.business.rules import sales_ahead
+from marketplace.database import execute
+from marketplace.finance.actions import reconcile
 from marketplace.identity import actions as identity
 from marketplace.interest.actions import write_counts
 from marketplace.interest.queries import InterestRow, ReasonRow
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
+from marketplace.payments.balance import mirror_balance
+from marketplace.purchases.invoices import change_billing
+from marketplace.purchases.refunds import request_order_refund
+from marketplace.subscriptions.actions import deliver, subscribe
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
-from tests.marketplace.purchases.shop import make_buyer, make_quote, make_sale, open_shop
+from tests.marketplace.purchases.shop import jobs, make_buyer, make_quote, make_sale, open_shop, pay, seal_release
 from tests.support.reads import fetch, fetch_value
 
 PERSON = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
 PAGE = "/en/datasets/lyon"
+DAY = dt.timedelta(days=1)
 
 
 async def test_a_look_a_question_a_price_a_reason_and_a_sale_are_counted(stripe: Any) -> None:
@@ -79,6 +89,50 @@ async def test_a_look_a_question_a_price_a_reason_and_a_sale_are_counted(stripe:
     rows = await fetch("SELECT * FROM listing_day")
     assert len(rows) == 1, "a row a day, however many looked"
     assert set(rows[0].keys()) == {"id", "dataset", "day", "seen", "previewed"}, "and nothing of who it was"
+
+
+async def test_the_money_of_every_way_to_sell_is_the_books_to_the_cent(stripe: Any) -> None:
+    """Sales, one by subscription, one of several, one partly refunded: each row and the total are the account's."""
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    await open_shop(period=(end - 7 * DAY, end))
+    await execute("UPDATE dataset SET budget_micro = 90000000, cadence = 'week'")
+    weeks = [await seal_release(period=(end - (n + 1) * 7 * DAY, end - n * 7 * DAY)) for n in (1, 2, 3)]
+    buyer = await make_buyer()
+    await change_billing(buyer, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
+    await identity.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    async with Browser() as atelier, Browser() as staff:
+        await atelier.sign_in("atelier@partner.example")
+        await staff.sign_in("steward@partage.example")
+        saved = str(uuid.uuid4())
+        answer = await atelier.submit("/en/payment-method", {"back": "/basket"}, form_id=saved)
+        await pay(answer.headers["location"])
+        await atelier.get(f"/en/payment-method?saved={saved}&back=/basket")
+        sold = await make_sale(atelier, buyer, weeks[2])
+        await subscribe(buyer, "lyon", releases=4, subscription=uuid.uuid4())
+        await execute("UPDATE subscription SET after = after - interval '1 day'")
+        await deliver()
+        total = sum(line.amount_minor for line in await baskets.read_lines(weeks[:2]))
+        await baskets.order(buyer, weeks[:2], total_minor=total, basket=uuid.uuid4())
+        await jobs()
+        await request_order_refund(sold["id"], "Nora", refund_id=uuid.uuid4(), amount_minor=4_321)
+        await jobs()
+        await mirror_balance()
+        await reconcile()
+        books = -await balance(chart.LICENCES_SOLD)
+        assert 0 < books < sold["net_minor"] + total + await fetch_value("SELECT max(net_minor) FROM purchase_order")
+        shown = text_of(await staff.get("/en/staff/funnel"))
+        [row] = re.findall(r"Lyon (?:Not bought: .*?)?(\d+) (\d+) (\d+) (\d+) €([\d,.]+)", shown)
+        assert (int(row[3]), row[4]) == (4, f"{books / 100:,.2f}"), "each sale, and the money of the account"
+        assert re.findall(r"Total (?:\d+ ){4}€([\d,.]+)", shown) == [f"{books / 100:,.2f}"]
+        assert "Other entries" not in shown
+        first = (clock.now() - 29 * DAY).date()
+        html = (await staff.get(f"/en/staff/funnel?since={first}")).text
+        assert html.count('type="date"') == 2
+        assert re.search(rf'since={first}[^"]*" aria-current="true">30 days</a>', html), (
+            "the span that is shown is marked"
+        )
+        assert (await staff.get("/en/staff/funnel?until=0001-01-02")).status_code == 422
 
 
 def test_steps_are_those_somebody_made_and_the_most_money_first() -> None:
