@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get, post
@@ -82,18 +83,29 @@ async def preview(request: Asked, code: FromPath[str]) -> Template:
                 request.user.partner, shown["release"].id, written, preview_id=_form(fields)
             )
     except Refusal as refusal:
-        return again("chosen_zones/preview.html", refusal, **shown or await _shown(request, code, release, zones))
+        return again(
+            "chosen_zones/preview.html", _at_field(refusal), **shown or await _shown(request, code, release, zones)
+        )
     await count_preview(shown["listing"].code, request.user)
     return page("chosen_zones/preview.html", error="", **shown)
 
 
 @post("/zones/kept", guards=[partner], opt=expect("partner"))
-async def keep(request: Asked) -> Redirect:
-    """Keep zones for the company, and go on with them."""
+async def keep(request: Asked) -> Redirect | Template:
+    """Keep zones for the company, and go on with them; where they cannot be, the page is as before, and says why."""
     fields = await _fields(request)
-    kept = _form(fields)
-    await actions.keep(request.user, kept, name=str(fields.get("name", "")), zones=str(fields.get("zones", "")))
+    kept, zones = _form(fields), str(fields.get("zones", ""))
+    name = str(fields.get("name", ""))
     listing = await catalogue.get_listing(str(fields.get("dataset", "")))
+    try:
+        await actions.keep(request.user, kept, name=name, zones=zones)
+    except (Invalid, Conflict) as refusal:
+        shown = await _shown(request, listing.code, None, zones[: rules.LARGEST_FILE_BYTES])
+        with suppress(Refusal):
+            chosen = await queries.read_choice(zones, listing.code, shown["picture"].zones)
+            answer = rules.answer(chosen.zones, shown["picture"].glance.classes, CLASSES)
+            shown |= {"chosen": chosen, "selected": set(chosen.zones), "answer": answer}
+        return again("chosen_zones/preview.html", refusal, name=_shown_again(name), **shown)
     return see(f"/datasets/{listing.code}/preview?kept={kept}")
 
 
@@ -107,6 +119,17 @@ async def delete(
     assert request.user.partner
     await actions.delete(request.user.partner, kept)
     return see(f"/datasets/{data.dataset}/preview" if data.dataset else "/catalogue")
+
+
+def _shown_again(text: str) -> str:
+    """Return what was written as a page may show it: as much as fits, without signs that no page has."""
+    return "".join(sign for sign in text if sign.isprintable())[: actions.LONGEST_NAME]
+
+
+def _at_field(refusal: Refusal) -> Refusal:
+    """Return a refusal of what was written, at the box of zones where it names no field: such as JSON that is none."""
+    is_its = isinstance(refusal, Invalid) and "field" not in refusal.fields
+    return Invalid(refusal.sentence, field="zones", **refusal.fields) if is_its else refusal
 
 
 async def _shown(request: Asked, code: str, release: uuid.UUID | None, zones: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ Page = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
 steward, reader = staff("steward"), staff("steward", "auditor")
 NOBODYS = uuid.UUID(int=0)
 MOST_DIGITS = 3
-"""Of a length in months."""
+"""Of a length in months, or a percentage."""
 
 
 class OfferForm(Struct):
@@ -88,7 +88,7 @@ async def make(
             request.user,
             _id(data.partner),
             data.dataset,
-            percent_off=int(data.percent_off) if data.percent_off.strip().isdecimal() else 0,
+            percent_off=_percent(data.percent_off),
             ends_at=_end_of(data.ends_on),
             offer_id=data.form_id,
             months=_lengths(data.months),
@@ -111,6 +111,12 @@ def _id(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         raise Invalid("Choose a vetted partner.", field="partner") from None
+
+
+def _percent(text: str) -> int:
+    """Return a whole number that was written; 0, which no offer is for, where it is none."""
+    number = text.strip()
+    return int(number) if number.isascii() and number.isdecimal() and len(number) <= MOST_DIGITS else 0
 
 
 def _lengths(text: str) -> list[int]:

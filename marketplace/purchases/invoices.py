@@ -318,11 +318,15 @@ async def find_billing(partner: uuid.UUID) -> Billing | None:
     return await fetch_row(Billing, select(Billing, BillingDetails).where(BillingDetails.partner == partner))
 
 
+LONGEST_BILLED: Final = {"street": 200, "postcode": 20, "city": 100, "reference": 60}
+
+
 async def change_billing(partner: uuid.UUID, *, street: str, postcode: str, city: str, reference: str) -> None:
     """Write where a partner's invoices are addressed, those to come; refuses an address without street or city."""
     texts = [" ".join(text.split()) for text in (street, postcode, city, reference)]
-    if not (texts[0] and texts[2]) or any(
-        len(text) > longest for text, longest in zip(texts, (200, 20, 100, 60), strict=True)
-    ):
-        raise Invalid("Write the street and the city, as your invoices should show them.")
+    for (field, longest), text in zip(LONGEST_BILLED.items(), texts, strict=True):
+        if len(text) > longest:
+            raise Invalid("Write {most} signs at most.", most=longest, field=field)
+        if not text and field in {"street", "city"}:
+            raise Invalid("Write the street and the city, as your invoices should show them.", field=field)
     await execute(SQL["change_billing"], partner, *texts, clock.now())

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
-from litestar.response import Redirect  # noqa: TC002 (Litestar reads a handler's annotations)
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
 from marketplace.purchases import invoices, quote_pages
 from marketplace.purchases.electronic_addresses import find_receiving
 from marketplace.purchases.quote_pages import to_payment
 from marketplace.purchases.refunds import return_money_of_recalled
-from marketplace.web.pages import download, page, see
-
-if TYPE_CHECKING:
-    from litestar.response import Template
+from marketplace.web.pages import again, download, page, see
 
 Asked = Request[Actor, Any, Any]
 
@@ -68,26 +66,29 @@ async def invoice_file(request: Asked, invoice: FromPath[uuid.UUID]) -> Response
     return download(f"{number}.pdf", pdf)
 
 
+def _own(request: Asked) -> uuid.UUID:
+    assert request.user.partner
+    return request.user.partner
+
+
 @get("/billing", guards=[partner], opt=expect("partner"))
 async def billing(request: Asked) -> Template:
     """Show where the partner's invoices are addressed."""
-    assert request.user.partner
-    return page(
-        "purchases/billing.html",
-        billing=await invoices.find_billing(request.user.partner),
-        receiving=await find_receiving(request.user.partner),
-    )
+    of = _own(request)
+    return page("purchases/billing.html", billing=await invoices.find_billing(of), receiving=await find_receiving(of))
 
 
 @post("/billing", guards=[partner], opt=expect("partner"), status_code=303)
 async def change_billing(
     request: Asked, data: Annotated[BillingForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
-) -> Redirect:
+) -> Redirect | Template:
     """Address the invoices to come."""
-    assert request.user.partner
-    await invoices.change_billing(
-        request.user.partner, street=data.street, postcode=data.postcode, city=data.city, reference=data.reference
-    )
+    of = _own(request)
+    written = {name: getattr(data, name) for name in invoices.LONGEST_BILLED}
+    try:
+        await invoices.change_billing(of, **written)
+    except Invalid as refusal:
+        return again("purchases/billing.html", refusal, billing=data, receiving=await find_receiving(of))
     return see("/billing")
 
 

@@ -124,9 +124,6 @@ async def order_quote(
 async def _prepare(of: uuid.UUID, data: OrderForm) -> None:
     """Write where invoices are addressed, where that is not known; refuse an order that says neither."""
     if await invoices.find_billing(of) is None:
-        for name in ("street", "city"):
-            if not getattr(data, name).strip():
-                raise Invalid("Write the street and the city, as your invoices should show them.", field=name)
         await invoices.change_billing(of, street=data.street, postcode=data.postcode, city=data.city, reference="")
 
 
