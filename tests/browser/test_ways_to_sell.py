@@ -7,39 +7,24 @@ another length, several releases at once, a subscription, a trial, a private off
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from marketplace import clock
-from marketplace.embedded.demo import free_port, port_of, site_running
-from marketplace.embedded.seed_people import ABROAD, FINANCE, FINANCE_TOO, PARTNER, PASSWORD, STEWARD
+from marketplace.embedded.seed_people import ABROAD, FINANCE, FINANCE_TOO, PARTNER, STEWARD
 from marketplace.finance.actions import reconcile
 from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import read_balance
-from marketplace.settings import settings
-from tests.support.browsing import open_visit
-from tests.support.market import Market, seeded
+from tests.support.demo import come_in, demo_visited
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from marketplace.embedded.seed_people import DemoPerson
     from tests.support.browsing import Guest, Visit
-
-
-async def come_in(visit: Visit, person: DemoPerson) -> Guest:
-    """Give one of the demo's people a browser, and sign them in."""
-    guest = await visit.guest()
-    await guest.page.goto(f"{guest.base}/en/sign-in")
-    await guest.page.get_by_role("main").get_by_label("Email").fill(person.email)
-    await guest.page.get_by_role("main").get_by_label("Password").first.fill(PASSWORD)
-    async with guest.page.expect_navigation():
-        await guest.page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
-    return guest
 
 
 async def pays(partner: Guest) -> None:
@@ -127,25 +112,39 @@ async def asks_for_data(partner: Guest, steward: Guest) -> None:
     await partner.read("Too few people pass there.")
 
 
-async def claims(partner: Guest, finance: Guest, steward: Guest) -> None:
-    """Claim that something is wrong: one person proposes, another decides, the partner reads the answer."""
+async def claims(visit: Visit, partner: Guest, finance: Guest, steward: Guest, *, refunded: str = "") -> None:
+    """Claim that something is wrong: one person proposes, another decides, the partner reads the answer.
+
+    refunded: what of the price, in euros; nothing where the claim is dismissed.
+    """
     await partner.go("/orders")
     await partner.click_in_table()
     await partner.click("Something is wrong with it?")
     await partner.press("File the claim", What_you_found="The third week lacks two zones that the page lists.")
     [number] = re.findall(r"P-\d{4}-\d+", await partner.page.inner_text("main h1"))
+    frozen = "SELECT claimed_at IS NOT NULL FROM licence JOIN purchase_order ON purchase_order.id = purchase_order WHERE number = $1"
+    assert await fetch_value(frozen, number), "its shares wait"
     await finance.go("/staff/claims")
     form = finance.page.locator("section.card", has_text=number)
     await form.get_by_text("Propose a decision").click()
-    await form.get_by_label("Decision").select_option("dismissed")
-    await form.get_by_label("What the partner reads").fill("Both zones had too few people in that week.")
+    await form.get_by_label("Decision").select_option("refund" if refunded else "dismissed")
+    if refunded:
+        await form.get_by_label("How much, VAT included").fill(refunded)
+    answer = "That week is refunded." if refunded else "Both zones had too few people in that week."
+    await form.get_by_label("What the partner reads").fill(answer)
     await form.get_by_role("button", name="Propose").click()
     await finance.read("You proposed it")
     await steward.go("/staff/claims")
     await steward.press(f"Agree about {number}")
     await partner.page.reload()
     await partner.look()
-    await partner.read("Both zones had too few people")
+    await partner.read(answer)
+    if refunded:
+        for _ in range(2):
+            await visit.market.work()
+        returned = "SELECT returned_minor FROM purchase_order WHERE number = $1"
+        assert await fetch_value(returned, number) == 100 * int(refunded)
+    assert not await fetch_value(frozen, number), "its shares go on"
 
 
 async def buys_on_invoice(finance: Guest, other: Guest, partner: Guest) -> None:
@@ -173,7 +172,8 @@ async def walk_ways(visit: Visit) -> None:
     await is_offered_something(steward, other)
     await asks_for_data(other, steward)
     finance = await come_in(visit, FINANCE)
-    await claims(partner, finance, steward)
+    await claims(visit, other, finance, steward)
+    await claims(visit, partner, finance, steward, refunded="40")
     await buys_on_invoice(finance, await come_in(visit, FINANCE_TOO), partner)
 
 
@@ -181,17 +181,10 @@ async def walk_ways(visit: Visit) -> None:
 async def test_every_way_to_sell_is_clicked_and_reconciled(
     tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PARTAGE_ONE_CLICK", "1")
-    ours = 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    async with seeded(tmp_path):
-        site = free_port("127.0.0.1", 18_100 + ours)
-        monkeypatch.setenv("PORT", str(port_of(site)))
-        settings.cache_clear()
-        market = Market(settings().url, settings().stripe_url)
-        async with site_running(site), open_visit(chromium, market) as visit:
-            await walk_ways(visit)
-            await market.work()
-            await reconcile()
-            finance = await come_in(visit, FINANCE)
-            await finance.go("/finance/reconciliation")
+    async with demo_visited(tmp_path, chromium, monkeypatch) as visit:
+        await walk_ways(visit)
+        await visit.market.work()
+        await reconcile()
+        finance = await come_in(visit, FINANCE)
+        await finance.go("/finance/reconciliation")
         assert await read_balance() == await balance(STRIPE), "Stripe and the books agree to the cent"

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from tests.support.market import Market
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+PRINTED = """() => {
+  const shown = box => box.checkVisibility() && box.getClientRects().length > 0;
+  const navigation = [...document.querySelectorAll('.masthead nav, .footer a, .button')].filter(shown).length;
+  return [shown(document.querySelector('main h1')), navigation, document.scrollingElement.scrollWidth, innerWidth];
+}"""
+"""Whether the title is printed, how many navigations are, how wide the page is, and in how much room."""
 INSPECT = """async () => {
   await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
   const {violations} = await axe.run(document, {resultTypes: ['violations']});
@@ -179,6 +185,18 @@ class Guest:
             await self.tab.look("dark phone")
             await self.page.emulate_media(color_scheme="light")
             await self.page.set_viewport_size(DESK)
+
+    async def look_otherwise(self) -> None:
+        """Have the page looked at in forced colours, and as it is printed: its title, no navigation, nothing cut."""
+        page = self.page
+        await page.emulate_media(forced_colors="active")
+        await self.tab.look("forced colours")
+        await page.emulate_media(forced_colors="none", media="print")
+        has_title, navigation, width, room = await page.evaluate(PRINTED)
+        assert has_title, f"no title is printed of {page.url}"
+        assert not navigation, f"{navigation} navigations are printed of {page.url}"
+        assert width <= room, f"{page.url} is cut when printed"
+        await page.emulate_media(media="screen")
 
 
 class Visit:

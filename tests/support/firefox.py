@@ -38,16 +38,21 @@ PATIENCE_SECONDS: Final = 20.0
 TEXT, CONTINUED, CLOSED, PING, PONG = 1, 0, 8, 9, 10
 SHORT, TWO_BYTES, EIGHT_BYTES = 126, 126, 127
 """Lengths of frames: what fits into seven bits, and what says that two or eight bytes follow (RFC 6455)."""
-FIND: Final = """(wanted) => {
-  const shown = [...document.querySelectorAll('main a, main button, main summary, header a, form button')]
-    .filter(one => one.checkVisibility());
-  const found = shown.find(one => one.textContent.trim().replace(/\\s+/g, ' ') === wanted)
-    ?? shown.find(one => one.textContent.includes(wanted));
+WHERE: Final = """
   if (!found) return null;
   found.scrollIntoView({block: 'center', behavior: 'instant'});
   const [box] = found.getClientRects();  // of the first line, where a text has several
   return [Math.round(box.x + Math.min(box.width / 2, 20)), Math.round(box.y + box.height / 2)];
 }"""
+FIND: Final = f"""(wanted) => {{
+  const shown = [...document.querySelectorAll('main a, main button, main summary, header a, form button')]
+    .filter(one => one.checkVisibility());
+  const found = shown.find(one => one.textContent.trim().replace(/\\s+/g, ' ') === wanted)
+    ?? shown.find(one => one.textContent.includes(wanted));{WHERE}"""
+FIND_LINK: Final = f"""(address) => {{
+  const found = [...document.querySelectorAll('main a')].find(one => one.getAttribute('href') === address);{WHERE}"""
+ARRIVED: Final = """() => !window.isBefore && location.protocol !== 'about:' && document.readyState === 'complete'"""
+"""Between two pages there may be an empty one, `about:blank`, which is complete."""
 FILL: Final = """(fields) => {
   for (const [label, value] of Object.entries(fields)) {
     const box = [...document.querySelectorAll('label')].find(one => one.textContent.includes(label))?.control;
@@ -170,14 +175,21 @@ class Fox:
 
     async def click(self, name: str) -> None:
         """Click what bears a name where it is drawn, and wait for the page that it leads to."""
-        await self.until(FIND, name)
-        place = await self.run(FIND, name)
+        await self._click(FIND, name)
+
+    async def click_link(self, address: str) -> None:
+        """Click the first link to an address where it is drawn, and wait for the page that it leads to."""
+        await self._click(FIND_LINK, address)
+
+    async def _click(self, find: str, what: str) -> None:
+        await self.until(find, what)
+        place = await self.run(find, what)
         await self.run("() => { window.isBefore = true; }")
         press = [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
         moved: dict[str, Any] = {"type": "pointerMove", "x": place[0], "y": place[1]}
         mouse = {"type": "pointer", "id": "mouse", "actions": [moved, *press]}
         await self._ask("input.performActions", context=self._tab, actions=[mouse])
-        await self.until("() => !window.isBefore && document.readyState === 'complete'")
+        await self.until(ARRIVED)
 
     async def read(self, text: str) -> None:
         """Wait until the page shows a text."""
