@@ -102,7 +102,7 @@ async def walk_tour(fox: Fox, who: str) -> None:
 
 
 @pytest.mark.deep
-async def test_firefox_takes_every_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_firefox_walks_every_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executable = find_firefox()
     if executable is None:
         pytest.skip("no Firefox here: install the package `firefox-esr` to run this test")

@@ -96,8 +96,8 @@ class Shop:
     async def ask_price(self) -> None:
         """Ask for a price that everybody sees, to hold it or not."""
         terms = self.dice.choice(["", *MONTHS])
-        held, release, level = self.dice.random() < 1 / 3, self.dice.choice(self.releases), self.dice.randrange(2)
-        await catalogue.quote(self.partner, release, quote_id=uuid.uuid4(), level=level, is_held=held, terms=terms)
+        is_long, release, level = self.dice.random() < 1 / 3, self.dice.choice(self.releases), self.dice.randrange(2)
+        await catalogue.quote(self.partner, release, quote_id=uuid.uuid4(), level=level, is_held=is_long, terms=terms)
 
     async def offer(self) -> None:
         """Offer the partner something alone, for some lengths, in place of what it was offered before."""
@@ -142,7 +142,7 @@ class Shop:
         await execute("UPDATE subscribed_release SET at = at - interval '2 days'")
         await subscriptions.deliver()
 
-    async def take_order(self) -> None:
+    async def accept_price(self) -> None:
         """Order a price that was signed."""
         sql = (
             "SELECT id FROM quote WHERE id NOT IN (SELECT quote FROM quote_acceptance) ORDER BY quoted_at DESC LIMIT 1"
@@ -165,7 +165,7 @@ class Shop:
             return
         signed = await fetch_rows(menu.HeldQuote, SIGNED, self.partner, known)
         self.signed[name] += len(signed)
-        if name in {"ask_price", "take_order"} or not signed:
+        if name in {"ask_price", "accept_price"} or not signed:
             return
         offered = await self.private_prices() if name == "ask_private" else []
         try:
@@ -183,7 +183,7 @@ class Shop:
         )
 
 
-PATHS = ("set_lengths", "reprice", "ask_price", "offer", "ask_private", "order_basket", "subscribe", "take_order")
+PATHS = ("set_lengths", "reprice", "ask_price", "offer", "ask_private", "order_basket", "subscribe", "accept_price")
 SIGN = {"ask_price", "ask_private", "order_basket", "subscribe"}
 
 

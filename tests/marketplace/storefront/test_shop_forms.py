@@ -182,7 +182,7 @@ async def rows_of(table: str) -> int:
     return int(await fetch_value(f'SELECT count(*) FROM "{table}"')) if table else 0
 
 
-def is_kept(shown: str, name: str, value: str) -> bool:
+def still_shows(shown: str, name: str, value: str) -> bool:
     """Return whether a page shows a field with what was typed, in a box, an area or a list."""
     area = re.findall(rf'<textarea[^>]*name="{name}"[^>]*>(.*?)</textarea>', shown, re.DOTALL)
     box = re.findall(rf'<input[^>]*name="{name}"[^>]*value="([^"]*)"', shown)
@@ -205,7 +205,7 @@ async def refused(browser: Browser, form: Form, name: str, value: str) -> str:
     lost = [
         other
         for other, typed in form.right.items()
-        if other != name and typed and not is_kept(answer.text, other, typed)
+        if other != name and typed and not still_shows(answer.text, other, typed)
     ]
     if lost := [other for other in lost if f'name="{other}"' in answer.text]:
         return f"{where}: {lost} are lost"
@@ -214,7 +214,7 @@ async def refused(browser: Browser, form: Form, name: str, value: str) -> str:
         and value.isprintable()
         and value.strip()
         and name not in LISTS
-        and not is_kept(answer.text, name, value)
+        and not still_shows(answer.text, name, value)
     ):
         return f"{where}: what was typed is lost"
     html5lib.HTMLParser(strict=True).parse(answer.text)
