@@ -52,6 +52,7 @@ from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Mapping
 
     from tests.marketplace.bookkeeping.played_year import Year
 
@@ -100,11 +101,11 @@ async def open_shop(year: Year) -> People:
     return people
 
 
-async def publish(number: int, *, late: int = 0) -> uuid.UUID:
-    """Seal a release of the 28 days until yesterday, or until so many days earlier; return it."""
+async def publish(number: int, *, late: int = 0, weights: Mapping[int, int] = WEIGHTS) -> uuid.UUID:
+    """Seal a release of the 28 days until yesterday, or until so many days earlier, of lines by their weights; return it."""
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - (3 + late) * DAY
     release = await shop.seal_release(rows=60 + number, period=(end - 28 * DAY, end))
-    table = pa.table({"reference": pa.array(WEIGHTS, pa.int64()), "weight": pa.array(WEIGHTS.values(), pa.int64())})
+    table = pa.table({"reference": pa.array(weights, pa.int64()), "weight": pa.array(weights.values(), pa.int64())})
     file = io.BytesIO()
     pq.write_table(table, file)
     await object_store.put(object_store.private_key(release, "manifest.parquet"), file.getvalue())
@@ -113,8 +114,8 @@ async def publish(number: int, *, late: int = 0) -> uuid.UUID:
         """UPDATE release SET contributors = $2, total_weight = $3, published_people = $3, manifest_sha256 = $4,
                   noise_variance_micro = 0 WHERE id = $1""",
         release,
-        len(WEIGHTS),
-        sum(WEIGHTS.values()),
+        len(weights),
+        sum(weights.values()),
         hashlib.sha256(file.getvalue()).hexdigest(),
     )
     await as_owner("ALTER TABLE release ENABLE TRIGGER sealed_for_ever")

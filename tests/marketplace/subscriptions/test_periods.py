@@ -1,0 +1,98 @@
+"""Each period of a subscription pays exactly the people of its own release; credits for what fell short balance, to the micro-euro."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import execute
+from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.earnings.queries import list_unequal_accounts
+from marketplace.finance.actions import reconcile
+from marketplace.ledger import chart
+from marketplace.ledger.queries import balance
+from marketplace.payments.balance import mirror_balance, read_balance
+from marketplace.subscriptions.actions import deliver
+from tests.marketplace.bookkeeping.months import publish
+from tests.marketplace.earnings import sales
+from tests.marketplace.purchases import shop
+from tests.marketplace.storefront.ways import DAY, Way
+from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PERIODS, MICRO_PER_MINOR = 4, 10_000
+
+
+async def work() -> None:
+    """Let the jobs follow the money, and the shares after it."""
+    for _ in range(2):
+        await deliver()
+        await shop.jobs()
+        await mirror_balance()
+        await hold_shares()
+        await cancel_shares()
+
+
+def expected_of(split: Any, weights: Mapping[int, int]) -> Counter[int]:
+    """Return what a period's pool gives each of its people, in micro-euros, by the weights that were drawn here."""
+    pool, people = split["pool_minor"] * MICRO_PER_MINOR, sum(weights.values())
+    return Counter({who: pool * weight // people for who, weight in weights.items()})
+
+
+def credit_of(total_minor: int) -> int:
+    """Return what three days too late give back of a price: five percent for each."""
+    return total_minor * 3 * 5 // 100
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_each_period_pays_the_people_of_its_release_and_no_others(stripe: Any, seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311 (the same people each time)
+    way = Way(stripe, [])
+    await way.open()
+    await way.keep_card()
+    form = uuid.uuid4()
+    await way.press("atelier", "/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form=form)
+    await execute("UPDATE subscription SET promised_days = 3")
+    lines = [row["reference"] for row in await fetch("SELECT reference FROM subscriber ORDER BY 1")]
+    drawn: dict[uuid.UUID, dict[int, int]] = {}
+    late_ones: list[int] = []
+    for period in range(PERIODS):
+        with clock.shifted((28 * period + 3) * DAY):
+            some = dice.sample(lines, dice.randrange(1, len(lines)))
+            weights = {who: dice.randrange(1, 30) for who in some}
+            late = dice.choice([0, 0, 5])
+            drawn[await publish(period + 1, late=late, weights=weights)] = weights
+            await work()
+            late_ones += [
+                await fetch_value("SELECT total_minor FROM purchase_order ORDER BY ordered_at DESC LIMIT 1")
+            ] * (late > 0)
+    with clock.shifted((28 * PERIODS + 5) * DAY):
+        await work()
+        bought = {row["release"] for row in await fetch("SELECT release FROM purchase_order WHERE state = 'paid'")}
+        assert bought == set(drawn), "each period is ordered and paid once"
+        splits = await fetch(
+            "SELECT licence_split.*, release FROM licence_split JOIN licence ON licence.id = licence WHERE licence_split.state = 'held'"
+        )
+        whole = Counter[int]()
+        for split in splits:
+            own = expected_of(split, drawn[split["release"]])
+            assert sum(own.values()) == split["shares_micro"], "the people of the release have its shares"
+            whole += own
+        credited = await fetch_value("SELECT coalesce(sum(refund_minor), 0)::bigint FROM service_credit")
+        returned = await fetch_value("SELECT coalesce(sum(returned_minor), 0)::bigint FROM purchase_order")
+        assert returned == credited == sum(map(credit_of, late_ones)), "what fell short is credited, and nothing else"
+        await reconcile()
+        assert await balance(chart.STRIPE) == await read_balance()
+        assert await balance(chart.PARTNERS) == 0
+        assert await list_unequal_accounts() == []
+        held = {who: micro for who, (micro, _) in (await sales.balances()).items() if micro}
+        assert held == {who: micro for who, micro in whole.items() if micro}, "and nobody else has any"
+    await way.close()
+    way.over()
