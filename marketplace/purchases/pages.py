@@ -39,11 +39,15 @@ class BillingForm(Struct):
     form_id: uuid.UUID
 
 
+def _own(request: Asked) -> uuid.UUID:
+    assert request.user.partner
+    return request.user.partner
+
+
 @post("/orders/{order:uuid}/pay", guards=[partner], opt=expect("partner", stranger=404))
 async def pay(request: Asked, order: FromPath[uuid.UUID]) -> Redirect:
     """Go to Stripe's page for an order that awaits its payment."""
-    assert request.user.partner
-    return await to_payment(request.user.partner, order)
+    return await to_payment(_own(request), order)
 
 
 @post("/orders/{order:uuid}/return-recalled", guards=[partner], opt=expect("partner", stranger=404))
@@ -53,8 +57,7 @@ async def return_recalled(
     data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Give the money back for a release that was called back while its licence lasted."""
-    assert request.user.partner
-    await return_money_of_recalled(request.user.partner, order, by=request.user.name, refund_id=data.form_id)
+    await return_money_of_recalled(_own(request), order, by=request.user.name, refund_id=data.form_id)
     return see(f"/orders/{order}")
 
 
@@ -64,11 +67,6 @@ async def invoice_file(request: Asked, invoice: FromPath[uuid.UUID]) -> Response
     assert request.user.partner
     number, pdf = await invoices.get_invoice_file(invoice, request.user.partner)
     return download(f"{number}.pdf", pdf)
-
-
-def _own(request: Asked) -> uuid.UUID:
-    assert request.user.partner
-    return request.user.partner
 
 
 @get("/billing", guards=[partner], opt=expect("partner"))
