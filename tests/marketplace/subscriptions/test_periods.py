@@ -92,7 +92,7 @@ async def test_each_period_pays_the_people_of_its_release_and_no_others(stripe: 
         assert await balance(chart.STRIPE) == await read_balance()
         assert await balance(chart.PARTNERS) == 0
         assert await list_unequal_accounts() == []
-        held = {who: micro for who, (micro, _) in (await sales.balances()).items() if micro}
-        assert held == {who: micro for who, micro in whole.items() if micro}, "and nobody else has any"
+        owed = {who: micro for who, (micro, _) in (await sales.balances()).items() if micro}
+        assert owed == {who: micro for who, micro in whole.items() if micro}, "and nobody else has any"
     await way.close()
     way.over()
