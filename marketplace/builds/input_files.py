@@ -307,9 +307,12 @@ def _header(file: Path) -> list[tuple[str, str]]:
     """Return the columns that a CSV's first line names."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            return [(name.strip(), CSV) for name in next(csv.reader(lines), [])]
+            names = next(csv.reader(lines), [])
     except UnicodeDecodeError:
         raise Invalid("{file} is not a CSV file in UTF-8.", file=file) from None
+    if len(names) == 1 and ";" in names[0]:
+        raise Invalid("{file} has semicolons between its columns: save it with commas.", file=file)
+    return [(name.strip(), CSV) for name in names]
 
 
 def _schema(database: duckdb.DuckDBPyConnection, file: Path) -> list[tuple[str, str]]:

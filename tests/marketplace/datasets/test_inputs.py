@@ -41,6 +41,7 @@ BAD_EVENTS = [
     ("subscriber_id,at,latitude,longitude,name\n", "has a column name that a build does not know"),
     ("subscriber_id,at,latitude,longitude,at\n", "has the column at twice"),
     ("", "has no column subscriber_id"),
+    ("\ufeffsubscriber_id;at;latitude;longitude\r\n", "has semicolons between its columns: save it with commas"),
 ]
 BAD_PEOPLE = [
     (PEOPLE + ONE + ONE, "subscribers.csv, row 2 repeats a subscriber"),
