@@ -247,10 +247,10 @@ def rebuilt_by_shades(city: City, seen: glance.Glance) -> float:
         classes = glance.rough({name: float(mean) for name, mean in zip(city.names, means, strict=True) if mean}, moved)
         shades[hour] = [classes.get(name, 0) for name in city.names]
     curve = np.array([level for _, level in seen.curve] or [0] * len(city.starts), float)
-    hour, level = city.time % 8, curve[city.time][:, None]
+    hour_of, level = city.time % 8, curve[city.time][:, None]
     mean = shades.mean(axis=0)
     features = np.stack([mean, mean**2, mean**3, *(mean == n / 8 for n in range(17))], axis=1).astype(float)[city.zone]
-    now = np.stack([shades[hour, city.zone] == n for n in range(3)], axis=1).astype(float)
+    now = np.stack([shades[hour_of, city.zone] == n for n in range(3)], axis=1).astype(float)
     columns = np.hstack([features, now, features * level, now * level, now * mean[city.zone][:, None]])
     return fitted(columns, city)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import urllib.parse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import html5lib
 import lxml.html
@@ -30,9 +30,14 @@ OLDEST = urllib.parse.quote(BANDS[-1])
 PARTS = ("overview", "data", "method", "quality", "use", "history", "provider")
 
 
+def read(page: httpx.Response) -> Any:
+    """Return a page as a tree."""
+    return lxml.html.document_fromstring(page.text)
+
+
 def rows_shown(page: httpx.Response) -> list[list[str]]:
     """Return the cells of the viewer's rows."""
-    document = lxml.html.document_fromstring(page.text)
+    document = read(page)
     rows = document.xpath("//section[@id='data']//div[contains(@class, 'tall')]//tbody/tr")
     return [[" ".join(cell.text_content().split()) for cell in row] for row in rows]
 
@@ -92,7 +97,7 @@ async def test_a_page_has_parts_that_need_no_script() -> None:
     await execute("INSERT INTO release_notice (release, notice) SELECT $1, id FROM notice", release)
     async with Browser() as stranger:
         page = await stranger.get(PAGE)
-    document = lxml.html.document_fromstring(page.text)
+    document = read(page)
     assert tuple(one.get("id") for one in document.xpath("//section[contains(@class, 'part')]")) == PARTS
     links = document.xpath("//nav[contains(@class, 'parts-of')]/a/@href")
     assert links == [f"#{name}" for name in PARTS]
@@ -110,16 +115,16 @@ async def test_the_badge_is_gone_when_the_file_breaks_a_promise() -> None:
     release = await make_release()
     async with Browser() as stranger:
         assert "Checked on the sealed file" in text_of(await stranger.get(PAGE))
-        document = lxml.html.document_fromstring((await stranger.get(PAGE)).text)
+        document = read(await stranger.get(PAGE))
         assert document.xpath("count(//section[@id='quality']//span[contains(@class, 'good')])") == 7
         kept = await object_store.get(object_store.cells_key(release))
         await object_store.put(object_store.cells_key(release), kept + b" ")
-        broken = lxml.html.document_fromstring((await stranger.get(PAGE)).text)
+        broken = read(await stranger.get(PAGE))
         assert broken.xpath("count(//section[@id='quality']//header//span[contains(@class, 'good')])") == 0
         assert "broken" in broken.get_element_by_id("quality").text_content()
         await object_store.put(object_store.cells_key(release), kept)
         below = await make_release(weeks_ago=1, threshold=115)
-        low = lxml.html.document_fromstring((await stranger.get(f"{PAGE}?release={below}")).text)
+        low = read(await stranger.get(f"{PAGE}?release={below}"))
         sentences = [one.text_content() for one in low.xpath("//section[@id='quality']//li")]
         assert [("broken" in one, "threshold" in one) for one in sentences].count((True, True)) == 1
 
