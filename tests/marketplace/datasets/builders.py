@@ -107,5 +107,6 @@ def crowd(size: int, *, zone: str = ZONES[0], hour: float = 10, first: int = 1) 
 
 
 async def kept(release: uuid.UUID, name: str) -> pa.Table:
-    """Return a private file of a release, whatever its state: noisy, cells or manifest."""
-    return pq.read_table(io.BytesIO(await object_store.get(object_store.private_key(release, f"{name}.parquet"))))
+    """Return a private file of a release, whatever its state: noisy, cells or manifest, whose rows of nobody are left out."""
+    table = pq.read_table(io.BytesIO(await object_store.get(object_store.private_key(release, f"{name}.parquet"))))
+    return table.filter(pa.array(table["weight"].to_numpy() > 0)) if name == "manifest" else table
