@@ -177,7 +177,8 @@ def _refill_pool() -> None:
 async def the_dead_rest() -> AsyncIterator[None]:
     """Let what the dead leave pass in silence, and close at the end what they had open, as the system does for a process."""
     loop: Any = asyncio.get_running_loop()
-    before, known = loop.get_exception_handler(), {id(one) for one in _open_sockets()}
+    before = loop.get_exception_handler()
+    known = _open_sockets()  # held, so that no later one has the id of one of them
     loop.set_exception_handler(lambda *_: None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -186,7 +187,8 @@ async def the_dead_rest() -> AsyncIterator[None]:
         finally:
             url = database.DB.config["dsn"]
             await database.close_pool()
-            left, cut = [one for one in _open_sockets() if id(one) not in known], list[Any]()
+            ours = {id(one) for one in known}
+            left, cut = [one for one in _open_sockets() if id(one) not in ours], list[Any]()
             for transport in list(loop._transports.values()):
                 behind = transport.get_extra_info("socket")
                 if behind and behind.fileno() in {one.fileno() for one in left}:
