@@ -34,6 +34,7 @@ SHORT, LONG = LENGTHS
 BY_LENGTH: Final = {BY_HOUR: (SHORT,), FLOWS: (SHORT, LONG), NIGHTS: (SHORT, LONG)}
 """What is sold for these lengths too: figures that are old in three weeks are worth no more for three years than for one."""
 DISTRICT_TABLE: Final = "lyon-districts"
+DISTRICT_TITLES: Final = "Quartiers de Lyon", "Districts of Lyon"
 MICRO: Final = 1_000_000
 
 
@@ -171,7 +172,7 @@ def terms_of(dataset: DemoDataset) -> DatasetTerms:
 async def offer_datasets() -> None:
     """Write down the operator's zones, define the datasets, state licence terms and offer all under them; once."""
     steward = await get_staff(STEWARD)
-    await define_zones(DISTRICT_TABLE, districts(), by=steward.name)
+    await define_zones(DISTRICT_TABLE, districts(), by=steward.name, titles=DISTRICT_TITLES)
     await stewardship.state_terms(steward, TERMS, Policy("publish", 12))
     for code, months in LENGTHS.items():
         await stewardship.state_terms(steward, code, Policy("publish", months))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from litestar import Request, get
@@ -17,7 +18,7 @@ from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.privacy.product_registry import PRODUCTS
-from marketplace.search.showing import label
+from marketplace.search.showing import label, name_tables
 from marketplace.web.pages import page
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ async def compare(request: Request[Any, Any, Any], codes: Codes = None, releases
         Compared(listing, release, prices[release.id].amount_minor if release.id in prices else None)
         for listing, release in rows
     ]
-    return page("search/compare.html", columns=columns, products=PRODUCTS, label=label)
+    tables = await name_tables([listing.zone_table for listing, _ in rows if listing.zone_table])
+    return page("search/compare.html", columns=columns, products=PRODUCTS, label=partial(label, tables=tables))
 
 
 ROUTES = [compare]

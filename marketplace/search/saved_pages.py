@@ -73,7 +73,9 @@ async def stop(
 
 
 async def _listed(person: uuid.UUID) -> dict[str, Any]:
-    rows = [(row, showing.address(row.state), showing.summary(row.state)) for row in await saved.list_saved(person)]
+    found = await saved.list_saved(person)
+    tables = await showing.name_shown(row.state for row in found)
+    rows = [(row, showing.address(row.state), showing.summary(row.state, tables)) for row in found]
     return {"searches": rows}
 
 

@@ -11,10 +11,11 @@ from marketplace.search.index import COVERAGE_BANDS, PRICE_BANDS
 from marketplace.search.rules import PATH
 from marketplace.web.formats import money, month_and_year, percent_basis_points
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import in_words, url
+from marketplace.web.pages import in_words, localised, url
+from marketplace.zones.queries import find_titles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from marketplace.search.index import Found
     from marketplace.search.rules import State
@@ -53,8 +54,25 @@ def address(state: State) -> str:
     return url(PATH) + (f"?{query}" if query else "")
 
 
-def facets(state: State, found: Found) -> list[Facet]:
-    """Return the facets that can narrow what was found, and all that are chosen; those with one value say nothing."""
+async def name_tables(codes: Iterable[str]) -> dict[str, str]:
+    """Return what zone tables are called, in the page's language; one that nobody named reads like its code."""
+    titles = await find_titles(sorted(codes))
+    own = gettext("The operator’s zones: %(name)s")
+    return {code: localised(row, "title") or own % {"name": code.replace("-", " ")} for code, row in titles.items()}
+
+
+async def name_shown(states: Iterable[State], found: Found | None = None) -> dict[str, str]:
+    """Return what the zone tables are called that are chosen or were found, in the page's language."""
+    codes = {code for state in states for code in state.chosen.get("zones", ())}
+    codes |= {code for code, _ in found.counts["zones"]} if found else set()
+    return await name_tables(code for code in codes if not code.startswith(H3))
+
+
+def facets(state: State, found: Found, tables: Mapping[str, str]) -> list[Facet]:
+    """Return the facets that can narrow what was found, and all that are chosen; those with one value say nothing.
+
+    tables: what zone tables are called.
+    """
     shown = []
     for name, title in _titles().items():
         chosen = state.chosen.get(name, ())
@@ -62,17 +80,17 @@ def facets(state: State, found: Found) -> list[Facet]:
         if len(counts) > 1 or chosen:
             values = [one for at, one in enumerate(counts) if at < MOST_SHOWN or one[0] in chosen]
             choices = [
-                Choice(label(name, value), count, address(state.toggled(name, value)), value in chosen)
+                Choice(label(name, value, tables), count, address(state.toggled(name, value)), value in chosen)
                 for value, count in values
             ]
             shown.append(Facet(title, choices))
     return shown
 
 
-def chosen(state: State) -> list[Choice]:
+def chosen(state: State, tables: Mapping[str, str]) -> list[Choice]:
     """Return what narrows a state, each with the address of the state without it."""
     return [
-        Choice(label(name, value), 0, address(state.toggled(name, value)), is_chosen=True)
+        Choice(label(name, value, tables), 0, address(state.toggled(name, value)), is_chosen=True)
         for name in _titles()
         for value in state.chosen.get(name, ())
     ]
@@ -94,20 +112,21 @@ def sorts(state: State) -> list[Choice]:
     ]
 
 
-def summary(state: State) -> str:
+def summary(state: State, tables: Mapping[str, str]) -> str:
     """Return a state in a few words, in the page's language."""
     _ = gettext
     parts = [f"“{state.search}”"] if state.search else []
-    parts += [choice.label for choice in chosen(state)]
+    parts += [choice.label for choice in chosen(state, tables)]
     parts += [_("up to %(price)s") % {"price": money(state.below)}] if state.below is not None else []
     return ", ".join(parts) or _("everything for sale")
 
 
-def label(facet: str, value: str) -> str:
-    """Return a facet's value in words; one that nobody knows, as it is written."""
+def label(facet: str, value: str, tables: Mapping[str, str]) -> str:
+    """Return a facet's value in words; one that nobody knows, as it is written. tables: what zone tables are called."""
     _ = gettext
-    if facet == "zones" and value.startswith(H3):
-        return _("H3, resolution %(number)s") % {"number": value.removeprefix(H3)}
+    if facet == "zones":
+        its = _("H3, resolution %(number)s") % {"number": value.removeprefix(H3)}
+        return its if value.startswith(H3) else tables.get(value, value)
     if facet in ("grain", "cadence"):
         known = {
             "grain": {"hour": _("By hour"), "day": _("By day"), "week": _("By week")},

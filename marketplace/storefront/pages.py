@@ -95,16 +95,16 @@ async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Te
     listings = results.listings
     latest = await catalogue_queries.list_priced_releases([listing.release for listing in listings.rows])
     prices = await catalogue_actions.prices_now(latest, now=clock.now())
-    pictures = await catalogue_queries.pictures(latest)
+    pictures, tables = await catalogue_queries.pictures(latest), await showing.name_shown([state], results.found)
     return page(
         "storefront/catalogue.html",
         listings=listings,
         found=results.found,
         state=state,
-        facets=showing.facets(state, results.found),
-        chosen=showing.chosen(state),
+        facets=showing.facets(state, results.found, tables),
+        chosen=showing.chosen(state, tables),
         sorts=showing.sorts(state),
-        summary=showing.summary(state)[:200],
+        summary=showing.summary(state, tables)[:200],
         everything=url(PATH),
         prices=prices,
         pictures=pictures,

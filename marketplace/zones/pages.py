@@ -54,9 +54,11 @@ async def define_table(request: Asked) -> Redirect | Template:
             raise Invalid("The file is not text in UTF-8.") from None
         finally:
             await file.close()
-        code = await define_zones(str(form.get("code", "")).strip(), text, by=request.user.name)
+        titles = str(form.get("title_fr", "")), str(form.get("title_en", ""))
+        code = await define_zones(str(form.get("code", "")).strip(), text, by=request.user.name, titles=titles)
     except Refusal as refusal:
-        return again("zones/zones.html", refusal, tables=await list_zone_tables(), code=form.get("code", ""))
+        written = {name: str(form.get(name, ""))[:80] for name in ("code", "title_fr", "title_en")}
+        return again("zones/zones.html", refusal, tables=await list_zone_tables(), **written)
     return see(f"/steward/zones/{code}")
 
 

@@ -16,9 +16,12 @@ from marketplace.web import maps
 from marketplace.zones.tables import ZoneTable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from marketplace.web.maps import Outlines
 
 KNOWN_TABLES: Final = 8
+KNOWN_TITLES: Final = 1_000
 
 
 class ZoneTableRow(Struct, frozen=True):
@@ -29,6 +32,16 @@ class ZoneTableRow(Struct, frozen=True):
     zone_count: int
     defined_by: str
     defined_at: dt.datetime
+    title_fr: str = ""
+    title_en: str = ""
+
+
+class TitleRow(Struct, frozen=True):
+    """What a zone table is called, empty where nobody said."""
+
+    code: str
+    title_fr: str
+    title_en: str
 
 
 async def get_zone_table(code: str) -> ZoneTableRow:
@@ -42,6 +55,22 @@ async def get_zone_table(code: str) -> ZoneTableRow:
 async def list_zone_tables() -> list[ZoneTableRow]:
     """Return every zone table by code."""
     return await fetch_rows(ZoneTableRow, select(ZoneTableRow, ZoneTable).order_by(ZoneTable.code))
+
+
+async def find_titles(codes: Sequence[str]) -> dict[str, TitleRow]:
+    """Return what zone tables are called, by code."""
+    known = _titles()
+    if set(codes) - known.keys():
+        rows = await fetch_rows(TitleRow, select(TitleRow, ZoneTable).where(ZoneTable.code.is_in([*codes])))
+        known.update((row.code, row) for row in rows)
+        while len(known) > KNOWN_TITLES:
+            known.pop(next(iter(known)))
+    return {code: known[code] for code in codes if code in known}
+
+
+@functools.cache
+def _titles() -> dict[str, TitleRow]:
+    return {}
 
 
 async def get_geography(table: str | None) -> Geography:

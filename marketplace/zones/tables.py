@@ -22,6 +22,9 @@ class ZoneTable(Table, db=DB, tablename="zone_table"):
     zone_count = Integer()
     defined_by = Text()
     defined_at = Timestamptz()
+    title_fr = Text(default="")
+    title_en = Text(default="")
+    """What it is called; empty of tables from before: their code is read instead."""
     code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
     document_is_the_one_named = Check("sha256 = encode(sha256(convert_to(document, 'UTF8')), 'hex')")
     has_zones = Check("zone_count > 0")

@@ -385,12 +385,14 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
         await sam.sign_in("sam@partage.example")
         await ada.sign_in("ada@partage.example")
 
-        async def send(browser: Browser, code: str, data: bytes) -> Any:
+        async def send(browser: Browser, code: str, data: bytes, title: str = "Local communes") -> Any:
             await browser.get("/en/steward/zones")
             cookies = browser.client.cookies
             token = cookies.get("csrftoken", domain="testserver.example") or cookies.get("csrftoken") or ""
             return await browser.client.post(
-                "/en/steward/zones", data={"_csrf_token": token, "code": code}, files={"file": ("z.geojson", data)}
+                "/en/steward/zones",
+                data={"_csrf_token": token, "code": code, "title_fr": "Communes d’ici", "title_en": title},
+                files={"file": ("z.geojson", data)},
             )
 
         assert (await ada.submit("/en/steward/zones", {"code": "communes"})).status_code == 403
@@ -403,6 +405,10 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
             refused = await send(sam, code, data)
             assert refused.status_code == 422
             assert meaning in text_of(refused)
+        long = await send(sam, "communes", COMMUNES.encode(), "x" * 61)
+        assert long.status_code == 422
+        assert 'id="title_en-error"' in long.text
+        assert 'value="Communes d’ici"' in long.text, "what was typed is kept"
         for _ in range(2):
             made = await send(sam, "communes", COMMUNES.encode())
             assert made.headers["location"] == "/en/steward/zones/communes"
@@ -410,6 +416,8 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
             shown = await ada.get(path)
             html5lib.HTMLParser(strict=True).parse(shown.text)
             assert "communes" in shown.text
+        assert "Communes d’ici" in text_of(await ada.get("/fr/steward/zones"))
+        assert "Local communes" in text_of(await ada.get("/en/steward/zones"))
         assert "Commune 1.2 &lt;&amp;&gt;" in shown.text
         form = {
             "code": "communes-day",

@@ -40,6 +40,8 @@ async def test_a_visitor_narrows_corrects_sorts_and_compares_by_the_address_alon
         for code, name in (("69381", "Croix-Rousse"), ("69382", "Confluence"))
     ]
     await define_zones("lyon-quarters", json.dumps({"type": "FeatureCollection", "features": features}), by="Samir")
+    named = {"type": "FeatureCollection", "features": features[:1]}
+    await define_zones("quays", json.dumps(named), by="Samir", titles=("Quais de la Saône", "Quays of the Saône"))
     await open_shop("lyon", zone_table="lyon-quarters", zones=["69381", "69382"], h3_resolution=1)
     await open_shop("nights", title_fr="Nuitées", title_en="Nights", area="Lille", grain="hour")
     await execute("UPDATE dataset SET cadence = 'week' WHERE code = 'nights'")
@@ -76,6 +78,15 @@ async def test_a_visitor_narrows_corrects_sorts_and_compares_by_the_address_alon
         assert 'href="/en/catalogue?area=Lyon&amp;zones=lyon-quarters&amp;below=9999&amp;sort=cheap"' in narrowed.text
         assert 'href="/en/catalogue?below=9999&amp;sort=cheap"' in narrowed.text, "a chosen value can be removed"
         assert "By hour" in text_of(await browser.get("/en/catalogue"))
+        for language, name, titled in (
+            ("fr", "Zones de l’opérateur : lyon quarters", "Quais de la Saône"),
+            ("en", "The operator’s zones: lyon quarters", "Quays of the Saône"),
+        ):
+            for query in ("catalogue", "catalogue?zones=quays", "compare?dataset=lyon&dataset=nights"):
+                words = text_of(await browser.get(f"/{language}/{query}")).replace("\u202f", " ").replace("\xa0", " ")
+                assert name in words, (language, query)
+                assert "lyon-quarters" not in words, (language, query)
+                assert (titled in words) == ("quays" in query)
         both = await browser.get("/en/compare?dataset=lyon&dataset=nights")
         html5lib.HTMLParser(strict=True).parse(both.text)
         assert all(
