@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Final
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
@@ -14,18 +14,32 @@ from msgspec import Struct
 from marketplace.bank.matching import FEE_ACCOUNTS
 from marketplace.bank.queries import get_line
 from marketplace.bank_rules import actions
-from marketplace.bank_rules.queries import LINES_SHOWN, list_alike, list_rules
+from marketplace.bank_rules.queries import LINES_SHOWN, RuleRow, list_alike, list_rules
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
 from marketplace.ledger.chart import TITLES
 from marketplace.ledger.two_people import signs_of_proposers
-from marketplace.web.formats import read_cents
-from marketplace.web.i18n import language
+from marketplace.web.formats import paris_day, read_cents
+from marketplace.web.i18n import gettext, language
 from marketplace.web.pages import see
+from marketplace.web.sorting import as_file, euros
 from pricing.money import decimal
 
 Line = Annotated[int, QueryParameter(name="line", ge=1, le=2**63 - 1)]
 CENTS_A_EURO, TWICE = 100, 2
+FILE_HEADINGS: Final = (
+    "Words",
+    "Books",
+    "Account",
+    "Up to",
+    "Lines booked",
+    "Reason",
+    "Proposed by",
+    "Proposed",
+    "Decided by",
+    "Decided",
+    "State",
+)
 
 
 class RuleForm(Struct):
@@ -53,17 +67,49 @@ class EndForm(Struct):
 
 
 @get("/finance/bank/rules", guards=READERS, opt=expect("finance", "auditor"))
-async def rules(request: Asked) -> Template:
+async def rules(request: Asked, which: Text = "", sort: Text = "") -> Template:
     """Show every rule, with those that wait for a second person first."""
     found = await list_rules()
     return books_page(
         "bank_rules/rules.html",
         rules=found,
+        decided=[row for row in await list_rules(which, sort) if row.approved is not None],
+        which=which,
+        sort=sort,
         title_of=_title,
         me=request.user.person,
         may_act=request.user.role == "finance",
         signs=await signs_of_proposers(request.user.person, found),
     )
+
+
+@get("/finance/bank/rules.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def rules_file(which: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out the rules as a file for a spreadsheet, narrowed and sorted as their page is."""
+    cells = [
+        (
+            row.words,
+            gettext("money that came in" if row.comes_in else "money that went out"),
+            row.account,
+            euros(row.most_minor),
+            row.booked,
+            row.reason,
+            row.proposer,
+            paris_day(row.proposed_at),
+            row.decider or "",
+            paris_day(row.decided_at) if row.decided_at else "",
+            _state(row),
+        )
+        for row in await list_rules(which, sort)
+    ]
+    return as_file("bank-rules.csv", FILE_HEADINGS, cells)
+
+
+def _state(row: RuleRow) -> str:
+    """Return in words whether a rule books; nothing while it waits."""
+    if row.approved is None:
+        return ""
+    return gettext("ended" if row.ended_at else "current" if row.approved else "refused")
 
 
 @get("/finance/bank/rules/new", guards=CLERKS, opt=expect("finance"))
@@ -131,4 +177,4 @@ def _title(code: str) -> str:
     return french if language.get() == "fr" else english
 
 
-ROUTES = [rules, new_rule, propose, decide, end]
+ROUTES = [rules, rules_file, new_rule, propose, decide, end]

@@ -13,6 +13,16 @@ from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
 LINES_SHOWN: Final = 50
+RULES_BY: Final = {
+    "": "bank_rule.ended_at IS NOT NULL OR NOT coalesce(approved, true), proposed_at DESC",
+    "words": "lower(words), proposed_at",
+    "account": "bank_rule.account, proposed_at",
+    "most": "most_minor DESC, proposed_at",
+    "booked": "booked DESC, proposed_at",
+    "proposed": "proposed_at",
+    "decided": "decided_at",
+}
+"""What rules are sorted by → SQL."""
 
 
 class RuleRow(Struct, frozen=True):
@@ -57,9 +67,13 @@ class LineToBook(Struct, frozen=True):
     rule: str
 
 
-async def list_rules() -> list[RuleRow]:
-    """Return every rule: what waits for a decision first, then what books, then what was refused or ended."""
-    return await fetch_rows(RuleRow, SQL["list_rules"])
+async def list_rules(which: str = "", sort: str = "") -> list[RuleRow]:
+    """Return every rule, or those that are `which`: current, refused or ended; what waits for a decision first.
+
+    Within that in an order of RULES_BY: what books, then what was refused or ended, where it names none.
+    """
+    order = RULES_BY.get(sort, RULES_BY[""])
+    return await fetch_rows(RuleRow, f"{SQL['list_rules']} ORDER BY approved IS NOT NULL, {order}, bank_rule.id", which)
 
 
 async def list_alike(words: str, *, comes_in: bool, most_minor: int) -> list[AlikeLine]:

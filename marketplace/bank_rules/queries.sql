@@ -1,6 +1,6 @@
 -- name: list_rules
--- Every rule with who proposed, decided and ended it, and how many lines it books now: what waits first, then what
--- books, then the rest.
+-- Every rule with who proposed, decided and ended it, and how many lines it books now, or of them those ($1) that are
+-- current, refused or ended.
 SELECT
     bank_rule.id,
     words,
@@ -25,7 +25,12 @@ FROM bank_rule
 JOIN person AS proposer ON proposer.id = proposed_by
 LEFT JOIN person AS decider ON decider.id = decided_by
 LEFT JOIN person AS ender ON ender.id = ended_by
-ORDER BY approved IS NOT NULL, bank_rule.ended_at IS NOT NULL OR NOT coalesce(approved, true), proposed_at DESC;
+WHERE CASE $1::text
+    WHEN 'current' THEN approved AND bank_rule.ended_at IS NULL
+    WHEN 'refused' THEN NOT approved
+    WHEN 'ended' THEN bank_rule.ended_at IS NOT NULL
+    ELSE true
+END;
 
 -- name: list_alike
 -- The lines that a rule would be for, the latest $4 of them, with what explains each now (or nothing): $1 its words,

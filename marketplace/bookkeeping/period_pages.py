@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Annotated
+from typing import Annotated, Final
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
@@ -20,7 +20,11 @@ from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
 from marketplace.ledger.periods import list_closed, list_open
 from marketplace.ledger.two_people import signs_of_proposers
+from marketplace.web.formats import paris_day
 from marketplace.web.pages import see
+from marketplace.web.sorting import as_file
+
+FILE_HEADINGS: Final = ("Month", "Closed", "By", "Checks")
 
 
 class CloseForm(Struct):
@@ -44,14 +48,15 @@ def _month(text: str) -> dt.date:
 
 
 @get("/finance/periods", guards=READERS, opt=expect("finance", "auditor"))
-async def periods(request: Asked, month: Text = "") -> Template:
+async def periods(request: Asked, month: Text = "", sort: Text = "") -> Template:
     """Show the months: those that are closed, those that wait, and the checks of the next to close."""
     open_ = await list_open(clock.now())
     waiting = await find_waiting_month()
     chosen = _month(month) if month else waiting.month if waiting else open_[0] if open_ else None
     return books_page(
         "bookkeeping/periods.html",
-        closed=await list_closed(),
+        closed=await list_closed(sort),
+        sort=sort,
         open=open_,
         chosen=chosen,
         waiting=waiting,
@@ -61,6 +66,16 @@ async def periods(request: Asked, month: Text = "") -> Template:
         signs=await signs_of_proposers(request.user.person, [waiting] if waiting else []),
         may_act=request.user.role == "finance",
     )
+
+
+@get("/finance/periods.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def periods_file(sort: Text = "") -> Response[bytes]:
+    """Hand out the closed months as a file for a spreadsheet, sorted as their page is."""
+    cells = [
+        (row.month.isoformat()[:7], paris_day(row.closed_at), row.name, len(row.checked))
+        for row in await list_closed(sort)
+    ]
+    return as_file("months.csv", FILE_HEADINGS, cells)
 
 
 @post("/finance/periods/{month:str}/propose", guards=CLERKS, opt=expect("finance", stranger=200))
@@ -83,4 +98,4 @@ async def decide(
     return see("/finance/periods")
 
 
-ROUTES = [periods, propose, decide]
+ROUTES = [periods, periods_file, propose, decide]

@@ -323,8 +323,9 @@ WHERE staff_role IS NOT NULL
 ORDER BY name, id;
 
 -- name: list_years
--- Every close of a year that was proposed, the latest year first, with its people, the hash of its file or what is
--- wrong with it, and how many of the files that were written since there are, and differ from the first.
+-- Every close of a year that was proposed, or of them those that were approved or refused ($1), with its people, the
+-- hash of its file or what is wrong with it, and how many of the files that were written since there are, and differ
+-- from the first.
 SELECT
     year_close.id,
     year,
@@ -355,4 +356,8 @@ CROSS JOIN LATERAL (
       AND export_file.last_day = make_date(year, 12, 31)
       AND export_file.requested_at >= decided_at
 ) AS again
-ORDER BY year DESC, proposed_at DESC;
+WHERE CASE $1::text
+    WHEN 'approved' THEN approved
+    WHEN 'refused' THEN NOT approved
+    ELSE true
+END;

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Final
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
@@ -13,9 +13,24 @@ from msgspec import Struct
 
 from marketplace.bookkeeping import years
 from marketplace.identity.guards import expect, recently_proved
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, books_page
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
 from marketplace.ledger.two_people import signs_of_proposers
+from marketplace.web.formats import paris_day
+from marketplace.web.i18n import gettext
 from marketplace.web.pages import see
+from marketplace.web.sorting import as_file, euros
+
+FILE_HEADINGS: Final = (
+    "Year",
+    "Result",
+    "Carried",
+    "Proposed by",
+    "Proposed",
+    "Decided by",
+    "Decided",
+    "State",
+    "SHA-256",
+)
 
 
 class YearForm(Struct):
@@ -39,7 +54,7 @@ class AgainForm(Struct):
 
 
 @get("/finance/years", guards=READERS, opt=expect("finance", "auditor"))
-async def show_years(request: Asked) -> Template:
+async def show_years(request: Asked, which: Text = "", sort: Text = "") -> Template:
     """Show the years: what the next to close hands on, what waits for a second person, and those that are closed."""
     found = await years.list_years()
     closable = await years.list_closable()
@@ -47,12 +62,35 @@ async def show_years(request: Asked) -> Template:
     return books_page(
         "bookkeeping/years.html",
         years=found,
+        decided=[row for row in await years.list_years(which, sort) if row.approved is not None],
+        which=which,
+        sort=sort,
         closable=closable,
         ends={year: await years.year_end(year) for year in shown},
         me=request.user.person,
         may_act=request.user.role == "finance",
         signs=await signs_of_proposers(request.user.person, found),
     )
+
+
+@get("/finance/years.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def years_file(which: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out the closes of years as a file for a spreadsheet, narrowed and sorted as their page is."""
+    cells = [
+        (
+            row.year,
+            euros(row.result_minor),
+            euros(row.carried_minor),
+            row.proposer,
+            paris_day(row.proposed_at),
+            row.decider or "",
+            paris_day(row.decided_at) if row.decided_at else "",
+            "" if row.approved is None else gettext("approved" if row.approved else "refused"),
+            row.sha256,
+        )
+        for row in await years.list_years(which, sort)
+    ]
+    return as_file("years.csv", FILE_HEADINGS, cells)
 
 
 @post("/finance/years", guards=[*CLERKS, recently_proved], opt=expect("finance"), status_code=303)
@@ -96,4 +134,4 @@ async def rebuild(
     return see("/finance/years")
 
 
-ROUTES = [show_years, propose, decide, rebuild]
+ROUTES = [show_years, years_file, propose, decide, rebuild]

@@ -32,6 +32,15 @@ if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
 
 EARNED: Final = ("6", "7")
+YEARS_BY: Final = {
+    "": "year DESC, proposed_at DESC",
+    "oldest": "year, proposed_at",
+    "result": "result_minor DESC, year DESC",
+    "carried": "carried_minor DESC, year DESC",
+    "proposed": "proposed_at, year_close.id",
+    "decided": "decided_at, year_close.id",
+}
+"""What the closes of years are sorted by → SQL."""
 PROFITS, LOSSES = "110000", "119000"
 """Where what earlier years earned is carried to: report à nouveau créditeur, débiteur."""
 
@@ -93,9 +102,12 @@ def end_of(year: int) -> dt.datetime:
     return dt.datetime.combine(dt.date(year + 1, 1, 1), dt.time(), PARIS).astimezone(dt.UTC)
 
 
-async def list_years() -> list[YearRow]:
-    """Return every close that was proposed, the latest year first."""
-    return await fetch_rows(YearRow, SQL["list_years"])
+async def list_years(which: str = "", sort: str = "") -> list[YearRow]:
+    """Return every close that was proposed, in an order of YEARS_BY, the latest year first where it names none.
+
+    `which` narrows them to those that were approved or refused.
+    """
+    return await fetch_rows(YearRow, f"{SQL['list_years']} ORDER BY {YEARS_BY.get(sort, YEARS_BY[''])}", which)
 
 
 async def list_closable() -> list[int]:

@@ -15,7 +15,7 @@ from marketplace.business.rules import AGES
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger import chart
-from marketplace.ledger.base_pages import READERS, Page, Text, books_page
+from marketplace.ledger.base_pages import READERS, Page, Text, books_page, kind_label
 from marketplace.switches.rules import SECTORS
 from marketplace.web.formats import paris_day, percent_basis_points
 from marketplace.web.i18n import gettext, language
@@ -55,6 +55,9 @@ SORTS: Final[dict[str, Callable[[queries.RevenueRow], Any]]] = {
 SHOWN: Final = 12
 """Columns of a chart."""
 FILE_HEADINGS: Final = ("Which", "Orders", "Before VAT", "VAT")
+BEHIND_HEADINGS: Final = ("Date", "Entry", "Kind", "Order", "Before VAT", "VAT")
+SELLING_KINDS: Final = ("sale", "refund", "dispute_lost", "sale_cancelled", "sale_reissued")
+"""The kinds of entries that are behind revenue."""
 
 
 def days_of(since: str, until: str) -> tuple[dt.date, dt.date]:
@@ -134,7 +137,14 @@ async def business_file(by: Text = "dataset", since: Text = "", until: Text = ""
 
 @get("/finance/business/behind", guards=READERS, opt=expect("finance", "auditor"))
 async def behind(
-    by: Text = "dataset", key: Key = "", since: Text = "", until: Text = "", page_number: Page = 1
+    *,
+    by: Text = "dataset",
+    key: Key = "",
+    since: Text = "",
+    until: Text = "",
+    which: Text = "",
+    sort: Text = "",
+    page_number: Page = 1,
 ) -> Template:
     """Show the entries behind a number of revenue, and their sum."""
     side, (first, last) = _side(by), days_of(since, until)
@@ -142,12 +152,30 @@ async def behind(
     return books_page(
         "business/behind.html",
         name=_name(side, found[0]) if found else key,
+        by=side,
+        key=key,
+        which=which,
+        sort=sort,
+        kinds=SELLING_KINDS,
         side=HEADINGS[side],
         row=found[0] if found else None,
         since=first,
         until=last,
-        entries=await queries.list_behind(side, key, first, last, page_number),
+        entries=await queries.list_behind(queries.Number(side, key, first, last), which, sort, page_number),
     )
 
 
-ROUTES = [business, business_file, behind]
+@get("/finance/business/behind.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def behind_file(
+    *, by: Text = "dataset", key: Key = "", since: Text = "", until: Text = "", which: Text = "", sort: Text = ""
+) -> Response[bytes]:
+    """Hand out the entries behind a number as a file for a spreadsheet, narrowed and sorted as their page is."""
+    side, (first, last) = _side(by), days_of(since, until)
+    cells = [
+        (paris_day(row.at), row.entry, kind_label(row.kind), row.number, euros(row.net_minor), euros(row.vat_minor))
+        for row in await queries.list_all_behind(queries.Number(side, key, first, last), which, sort)
+    ]
+    return as_file(f"behind-{side}-{first}-{last}.csv", BEHIND_HEADINGS, cells)
+
+
+ROUTES = [business, business_file, behind, behind_file]

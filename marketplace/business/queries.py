@@ -15,7 +15,7 @@ from msgspec import Struct
 from marketplace.business.rules import CASH, Coming, DayMove, ages_of, forecast
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.ledger import chart
-from marketplace.ledger.queries import trial_balance
+from marketplace.ledger.queries import LARGEST_FILE_ROWS, trial_balance
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 from marketplace.web.formats import PARIS
@@ -23,6 +23,14 @@ from marketplace.web.formats import PARIS
 SQL: Final = load_statements(__package__)
 SIDES: Final = ("dataset", "partner", "sector", "way", "vat")
 """What revenue is shown by."""
+BEHIND_BY: Final = {
+    "": "at DESC",
+    "oldest": "at",
+    "number": "number",
+    "net": "net_minor DESC",
+    "vat": "vat_minor DESC",
+}
+"""What the entries behind a number are sorted by → SQL."""
 OWED: Final = (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE, chart.OPERATOR_PAYABLE)
 SPENT: Final = (chart.SUBSCRIBERS_SHARES, chart.OPERATOR_SHARE, chart.STRIPE_FEES)
 """Where an euro that was sold goes, before what stays."""
@@ -36,6 +44,15 @@ class RevenueRow(Struct, frozen=True):
     orders: int
     net_minor: int
     vat_minor: int
+
+
+class Number(Struct, frozen=True):
+    """A number of `list_revenue`: which side, which key of it, and its days, both included."""
+
+    side: str
+    key: str
+    first: dt.date
+    last: dt.date
 
 
 class BehindRow(Struct, frozen=True):
@@ -126,11 +143,24 @@ async def list_revenue(side: str, first: dt.date, last: dt.date) -> list[Revenue
     return await fetch_rows(RevenueRow, SQL["list_revenue"], *bounds_of(first, last), *accounts, side)
 
 
-async def list_behind(side: str, key: str, first: dt.date, last: dt.date, page: int = 1) -> Paged[BehindRow]:
-    """Return the entries behind a number of `list_revenue`, newest first; they add up to it."""
+async def list_behind(number: Number, kind: str = "", sort: str = "", page: int = 1) -> Paged[BehindRow]:
+    """Return the entries behind a number of `list_revenue`, of one kind unless it is empty, in an order of `BEHIND_BY`.
+
+    Those of all kinds add up to it.
+    """
+    return paged(await _list_behind(number, kind, sort, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_all_behind(number: Number, kind: str = "", sort: str = "") -> list[BehindRow]:
+    """Return the same in one list."""
+    return await _list_behind(number, kind, sort, LARGEST_FILE_ROWS, 0)
+
+
+async def _list_behind(number: Number, kind: str, sort: str, limit: int, skipped: int) -> list[BehindRow]:
+    sql = f"{SQL['list_behind']} ORDER BY {BEHIND_BY.get(sort, BEHIND_BY[''])}, entry DESC LIMIT $8 OFFSET $9"
     accounts = chart.LICENCES_SOLD, chart.VAT_COLLECTED
-    values = (*bounds_of(first, last), *accounts, side, key, PAGE_SIZE + 1, offset(page))
-    return paged(await fetch_rows(BehindRow, SQL["list_behind"], *values), page)
+    days = bounds_of(number.first, number.last)
+    return await fetch_rows(BehindRow, sql, *days, *accounts, number.side, number.key, kind, limit, skipped)
 
 
 async def list_months(first: dt.date, last: dt.date) -> list[MonthRow]:

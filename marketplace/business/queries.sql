@@ -81,14 +81,11 @@ GROUP BY key
 ORDER BY net_minor DESC, key;
 
 -- name: list_behind
--- The entries behind a number of `list_revenue`, that of the key $6, newest first: $7 of them after the first $8.
+-- The entries behind a number of `list_revenue`, that of the key $6, of all kinds or of the kind $7.
 WITH {sold}
 SELECT entry, kind, at, text, purchase_order, number, net_minor, vat_minor
 FROM placed
-WHERE key = $6
-ORDER BY at DESC, entry DESC
-LIMIT $7
-OFFSET $8;
+WHERE key = $6 AND ($7::text = '' OR kind = $7);
 
 -- name: list_months
 -- What each account $3 moved in each month from $1 until $2 (excluded): credits minus debits, from the sums of days.

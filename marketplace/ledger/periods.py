@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PERIODS_LOCK = "periods"
+CLOSED_BY: Final = {
+    "": "month DESC",
+    "oldest": "month",
+    "closed": "closed_at, month",
+    "person": "lower(name), month",
+}
+"""What the closed months are sorted by → SQL."""
 
 
 def month_of(at: dt.datetime) -> dt.date:
@@ -65,10 +72,10 @@ async def closed_until() -> dt.datetime | None:
     return await fetch_scalar(dt.datetime, "SELECT max(ends_at) FROM period")
 
 
-async def list_closed() -> list[ClosedMonth]:
-    """Return the closed months, newest first."""
-    sql = """SELECT month, starts_at, ends_at, closed_at, person.name, checks
-             FROM period JOIN person ON person.id = closed_by ORDER BY month DESC"""
+async def list_closed(sort: str = "") -> list[ClosedMonth]:
+    """Return the closed months in an order of `CLOSED_BY`, newest first where it names none."""
+    sql = f"""SELECT month, starts_at, ends_at, closed_at, person.name, checks
+              FROM period JOIN person ON person.id = closed_by ORDER BY {CLOSED_BY.get(sort, CLOSED_BY[""])}"""
     return await fetch_rows(ClosedMonth, sql)
 
 

@@ -492,6 +492,7 @@ async def test_the_auditor_reaches_every_page_they_may_read() -> None:
         "/en/finance/exception",
         "/en/finance/exceptions.csv",
         "/en/finance/business/behind",
+        "/en/finance/business/behind.csv",
         "/en/finance/duplicate",
         "/en/transparency/books",
         "/en/transparency/trail",
