@@ -14,6 +14,9 @@ from marketplace.finance.assignments import list_assignees
 from marketplace.finance.exception_queries import list_exceptions
 from marketplace.finance.queue_pages import path_of
 from marketplace.ledger.periods import bounds, list_open
+from marketplace.ledger.queries import LARGEST_FILE_ROWS
+from marketplace.payouts.queries import RUNS_BY, RunRow
+from marketplace.payouts.queries import SQL as PAYOUTS_SQL
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
@@ -129,6 +132,12 @@ def _held_by(assignee: Assigned | None, person: uuid.UUID | None) -> tuple[str, 
 def _weight(since: dt.datetime, amount_minor: int | None, now: dt.datetime) -> int:
     days = max((now - since) / dt.timedelta(days=1), 0)
     return round(days * abs(amount_minor if amount_minor is not None else WITHOUT_AMOUNT_MINOR))
+
+
+async def list_all_runs(state: str = "", sort: str = "") -> list[RunRow]:
+    """Return payout runs, of a state unless it is empty, as their page sorts them, up to `LARGEST_FILE_ROWS` in one list."""
+    sql = f"{PAYOUTS_SQL['runs_in_state']} ORDER BY {RUNS_BY.get(sort, RUNS_BY[''])}, payout_run.id LIMIT $2"
+    return await fetch_rows(RunRow, sql, state, LARGEST_FILE_ROWS)
 
 
 async def search(text: str) -> Sequence[Found]:

@@ -15,7 +15,7 @@ from marketplace.finance import actions
 from marketplace.finance.base_pages import finance_page
 from marketplace.finance.queries import list_unknown_categories
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text
 from marketplace.ledger.category_accounts import MAY_COUNTER, list_category_accounts, propose_category_account
 from marketplace.ledger.chart import TITLES
 from marketplace.ledger.two_people import signs_of_proposers
@@ -41,13 +41,15 @@ class DecisionForm(Struct):
 
 
 @get("/finance/categories", guards=READERS, opt=expect("finance", "auditor"))
-async def categories(request: Asked) -> Template:
+async def categories(request: Asked, which: Text = "", sort: Text = "") -> Template:
     """Show the categories without an account, and every account that was proposed for one."""
     proposals = await list_category_accounts()
     return finance_page(
         "categories.html",
         unknown=await list_unknown_categories(list(await accounts_by_category())),
-        proposals=proposals,
+        proposals=await list_category_accounts(which, sort),
+        which=which,
+        sort=sort,
         proposed={row.category for row in proposals if row.approved is None},
         accounts=[(code, f"{code} · {_title(code)}") for code in MAY_COUNTER],
         title_of=_title,

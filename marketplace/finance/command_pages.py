@@ -16,7 +16,7 @@ from marketplace.finance.actions import give_up, try_again
 from marketplace.finance.base_pages import finance_page
 from marketplace.finance.queries import list_stuck
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text
 from marketplace.payments.queries import list_lost_events
 from marketplace.web.pages import see
 
@@ -30,12 +30,14 @@ class StuckForm(Struct):
 
 
 @get("/finance/commands", guards=READERS, opt=expect("finance", "auditor"))
-async def commands(request: Asked) -> Template:
-    """Show what Stripe was asked and has not done, oldest first, and what no webhook brought."""
+async def commands(request: Asked, which: Text = "", sort: Text = "") -> Template:
+    """Show what Stripe was asked and has not done, and what no webhook brought."""
     return finance_page(
         "commands.html",
-        commands=await list_stuck(),
-        lost=await list_lost_events(),
+        commands=await list_stuck(which, sort),
+        lost=await list_lost_events(sort=sort),
+        which=which,
+        sort=sort,
         now=clock.now(),
         may_act=request.user.role == "finance",
     )

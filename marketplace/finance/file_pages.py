@@ -17,7 +17,6 @@ from marketplace.web.sorting import as_file, euros
 
 ORDER_HEADINGS: Final = ("Number", "Partner", "Total", "State", "Date")
 MOVEMENT_HEADINGS: Final = ("Date", "Transaction", "Category", "Amount", "Fee", "Net", "Currency", "Entry", "Order")
-RUN_HEADINGS: Final = ("Drafted", "Way", "State", "People", "Amount", "Prepared by", "Approved by")
 WRITE_OFF_HEADINGS: Final = ("What", "Reference", "Amount", "Reason", "Proposed by", "Date", "Decided by", "State")
 
 
@@ -69,22 +68,4 @@ async def write_offs_file(which: Text = "", sort: Text = "") -> Response[bytes]:
     return as_file("write-offs.csv", WRITE_OFF_HEADINGS, cells)
 
 
-@get("/finance/payout-runs.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def payout_runs_file(which: Text = "", sort: Text = "") -> Response[bytes]:
-    """Hand out payout runs as a file, narrowed and sorted as their page is."""
-    cells = [
-        (
-            paris_day(run.drafted_at),
-            run.route,
-            gettext(run.state),
-            run.people,
-            euros(run.amount_minor),
-            run.prepared_name or "",
-            run.approved_name or "",
-        )
-        for run in await queries.list_all_runs(which, sort)
-    ]
-    return as_file("payout-runs.csv", RUN_HEADINGS, cells)
-
-
-ROUTES = [orders_file, transactions_file, write_offs_file, payout_runs_file]
+ROUTES = [orders_file, transactions_file, write_offs_file]

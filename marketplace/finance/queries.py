@@ -23,15 +23,12 @@ from marketplace.payments.queries import (
     list_movements_of,
     list_stuck_commands,
 )
-from marketplace.payouts.queries import RUNS_BY, RunRow
-from marketplace.payouts.queries import SQL as PAYOUTS_SQL
 from marketplace.purchases.invoices import InvoiceRow, list_invoices
 from marketplace.purchases.tables import Licence, Order, OrderReturn
 from marketplace.statements import load_statements
 from pricing.money import EUR
 
 SQL: Final = load_statements(__package__)
-"""What a file for a spreadsheet has at the most: more than one opens."""
 ORDERS_BY: Final = {
     "": "ordered_at DESC",
     "number": "number",
@@ -308,12 +305,6 @@ async def _list_orders(number: str, state: str, sort: str, limit: int, skipped: 
     )
 
 
-async def list_all_runs(state: str = "", sort: str = "") -> list[RunRow]:
-    """Return payout runs, of a state unless it is empty, as their page sorts them, up to `LARGEST_FILE_ROWS` in one list."""
-    sql = f"{PAYOUTS_SQL['runs_in_state']} ORDER BY {RUNS_BY.get(sort, RUNS_BY[''])}, payout_run.id LIMIT $2"
-    return await fetch_rows(RunRow, sql, state, LARGEST_FILE_ROWS)
-
-
 async def get_order(order_id: uuid.UUID) -> WholeOrder:
     """Return an order with everything money did for it: payment, commands, movements, split and journal entries."""
     order = await fetch_row(OrderRow, SQL["find_order"], order_id)
@@ -370,9 +361,9 @@ async def get_order_of(licence_id: uuid.UUID) -> uuid.UUID:
     return order
 
 
-async def list_stuck() -> list[tuple[StuckCommand, str | None]]:
-    """Return the commands that Stripe has not done, oldest first, each with the number of the order it is about."""
-    found = await list_stuck_commands()
+async def list_stuck(state: str = "", sort: str = "", limit: int = 200) -> list[tuple[StuckCommand, str | None]]:
+    """Return the commands that Stripe has not done, each with the number of the order it is about, as asked there."""
+    found = await list_stuck_commands(limit, state, sort)
     subjects = [row.subject for row in found]
     numbers = await fetch_rows(NumberOf, select(NumberOf, Order).where(Order.id.is_in(subjects))) if subjects else []
     number_of = {row.id: row.number for row in numbers}

@@ -43,6 +43,16 @@ MAY_COUNTER: Final = (
 """Accounts that people may choose: others have a sub-ledger, a bank or a sale behind them that must agree with them."""
 
 
+PROPOSED_BY: Final = {
+    "": "approved IS NOT NULL, proposed_at DESC",
+    "category": "category, proposed_at",
+    "account": "account, proposed_at",
+    "proposed": "proposed_at",
+    "decided": "decided_at",
+}
+"""What the accounts proposed are sorted by → SQL."""
+
+
 class CategoryRow(Struct, frozen=True):
     """An account proposed for a category, with the names of both people; `approved` None until somebody decides."""
 
@@ -81,15 +91,22 @@ async def list_given_accounts() -> dict[str, str]:
     return {row.category: row.account for row in await fetch_rows(Given, approved.order_by(CategoryAccount.decided_at))}
 
 
-async def list_category_accounts() -> list[CategoryRow]:
-    """Return all that was ever proposed: what waits first, then the newest."""
+async def list_category_accounts(which: str = "", sort: str = "") -> list[CategoryRow]:
+    """Return what was ever proposed in an order of `PROPOSED_BY`: what waits first, then the newest, where it names none.
+
+    `which` narrows it to what is waiting, approved or refused.
+    """
+    order = PROPOSED_BY.get(sort, PROPOSED_BY[""])
     return await fetch_rows(
         CategoryRow,
-        """SELECT category_account.id, category, account, reason, proposed_by, proposed_at, decided_at, approved,
+        f"""SELECT category_account.id, category, account, reason, proposed_by, proposed_at, decided_at, approved,
                   proposer.name AS proposer, decider.name AS decider
            FROM category_account JOIN person AS proposer ON proposer.id = proposed_by
            LEFT JOIN person AS decider ON decider.id = decided_by
-           ORDER BY approved IS NOT NULL, proposed_at DESC""",
+           WHERE CASE $1::text WHEN 'waiting' THEN approved IS NULL WHEN 'approved' THEN approved
+                               WHEN 'refused' THEN NOT approved ELSE true END
+           ORDER BY {order}, category_account.id""",
+        which,
     )
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
-from marketplace.payments.tables import BalanceTransaction, Payment, StripeCommand, StripeEvent
+from marketplace.payments.tables import BalanceTransaction, Payment, StripeCommand
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ SQL: Final = load_statements(__package__)
 STUCK_AFTER: Final = dt.timedelta(minutes=10)
 """A command that is not done by then is finance's to look at."""
 LOST_SHOWN_FOR: Final = dt.timedelta(days=7)
+LOST_BY: Final = {"": "lost_at DESC", "type": "type", "happened": "created_at", "came": "received_at"}
 
 
 class PaymentRow(Struct, frozen=True):
@@ -234,16 +235,15 @@ async def list_partners_with_saved_method(partners: Sequence[uuid.UUID]) -> set[
 
 
 # ------------------------------------------------------------------ what finance staff look at
-async def list_stuck_commands(limit: int = 200) -> list[StuckCommand]:
+async def list_stuck_commands(limit: int = 200, state: str = "", sort: str = "") -> list[StuckCommand]:
     """Return the commands that failed, or are not done after ten minutes, and that nobody has given up; oldest first."""
-    return await fetch_rows(StuckCommand, SQL["list_stuck_commands"], clock.now() - STUCK_AFTER, limit)
+    return await fetch_rows(StuckCommand, SQL["list_stuck_commands"], clock.now() - STUCK_AFTER, limit, state, sort)
 
 
-async def list_lost_events(limit: int = 50) -> list[LostEvent]:
-    """Return the events of the last week that no webhook brought in time, the latest first."""
-    lost = select(LostEvent, StripeEvent).where(StripeEvent.lost_at > clock.now() - LOST_SHOWN_FOR)
-    latest_first = lost.order_by(StripeEvent.lost_at, ascending=False).order_by(StripeEvent.id)
-    return await fetch_rows(LostEvent, latest_first.limit(limit))
+async def list_lost_events(limit: int = 50, sort: str = "") -> list[LostEvent]:
+    """Return the events of the last week that no webhook brought in time, in an order of `LOST_BY`, the latest first."""
+    sql = f"{SQL['list_lost_events']} ORDER BY {LOST_BY.get(sort, LOST_BY[''])}, id LIMIT $2"
+    return await fetch_rows(LostEvent, sql, clock.now() - LOST_SHOWN_FOR, limit)
 
 
 async def count_errors() -> ErrorCounts:

@@ -49,7 +49,8 @@ settled_at IS NULL AND (state = 'failed' OR state = 'pending' AND created_at < $
 saved_method.state = 'saved' AND (ends_on IS NULL OR ends_on > $1)
 
 -- name: list_stuck_commands
--- The commands that wait for finance, the oldest first; $2 rows.
+-- The commands that wait for finance, of the state $3 or of any where it is empty, in the order $4 (amount, attempts,
+-- next, verb), the oldest first where it names none; $2 rows.
 SELECT
     command.id,
     verb,
@@ -60,13 +61,41 @@ SELECT
     next_at,
     first_tried_at,
     error,
-    coalesce(command.amount_minor, payment.amount_minor) AS amount_minor,
+    command.whole_minor AS amount_minor,
     partner.company
-FROM (SELECT * FROM stripe_command WHERE {stuck} ORDER BY created_at, id LIMIT $2) AS command
+FROM (
+    SELECT
+        *,
+        row_number() OVER (
+            ORDER BY
+                CASE $4::text WHEN 'amount' THEN -whole_minor WHEN 'attempts' THEN -attempts END,
+                CASE $4::text WHEN 'next' THEN next_at END,
+                CASE $4::text WHEN 'verb' THEN verb END,
+                created_at,
+                id
+        ) AS place
+    FROM (
+        SELECT
+            *,
+            coalesce(
+                amount_minor, (SELECT payment.amount_minor FROM payment WHERE payment.subject = stripe_command.subject)
+            ) AS whole_minor
+        FROM stripe_command
+        WHERE {stuck} AND $3::text IN ('', state)
+    ) AS stuck
+    ORDER BY place
+    LIMIT $2
+) AS command
 LEFT JOIN payment ON payment.subject = command.subject
 LEFT JOIN saved_method ON saved_method.id = command.subject
 LEFT JOIN partner ON partner.id IN (payment.payer, saved_method.payer, command.subject)
-ORDER BY created_at, command.id;
+ORDER BY command.place;
+
+-- name: list_lost_events
+-- The events that no webhook brought in time, and that were found since $1.
+SELECT id, type, created_at, received_at, lost_at
+FROM stripe_event
+WHERE lost_at > $1;
 
 -- name: count_errors
 -- How many commands wait for finance, and events were lost or wait to be handled.

@@ -1,4 +1,4 @@
-"""Every table of finance's pages sorts by its headings, is narrowed and handed out: the months, years, rules, what is behind a number."""
+"""Every table of finance's pages sorts by its headings, is narrowed and handed out, also while it is empty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 from marketplace import clock
 from marketplace.bank_rules.actions import decide_rule, end_rule, propose_rule
 from marketplace.bookkeeping.years import decide_year, propose_year
+from marketplace.database import execute
 from marketplace.ledger import chart
+from marketplace.ledger.category_accounts import decide_category_account, propose_category_account
 from marketplace.ledger.periods import list_closed
 from marketplace.web.formats import paris_day
 from tests.marketplace.bookkeeping.test_years import YEAR, two_years
@@ -19,6 +21,7 @@ from tests.marketplace.finance import sales
 from tests.marketplace.finance.test_lists import rows_of
 from tests.marketplace.finance.test_pages import signed_in
 from tests.marketplace.identity.site import make_staff, text_of
+from tests.marketplace.payments.test_commands import order as ask_stripe
 
 if TYPE_CHECKING:
     import httpx
@@ -28,6 +31,8 @@ TABLES = {
     "/finance/years": ("oldest", "result", "carried", "proposed", "decided"),
     "/finance/bank/rules": ("words", "account", "most", "booked", "proposed", "decided"),
     "/finance/business/behind": ("oldest", "number", "net", "vat"),
+    "/finance/categories": ("category", "account", "proposed", "decided"),
+    "/finance/commands": ("verb", "amount", "attempts", "next", "type", "happened", "came"),
 }
 """A page of a table → what it is sorted by; its file is the same with `.csv`."""
 
@@ -126,3 +131,72 @@ async def test_what_is_behind_a_number_is_sorted_narrowed_and_handed_out() -> No
         assert "−€100.00" in text_of(page)
         assert f"&amp;until={today}&amp;which=refund&amp;sort=net" in page.text
         assert page.text.count("/finance/journal/") == 1
+
+
+async def test_accounts_of_categories_are_sorted_narrowed_and_handed_out() -> None:
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
+    for category, account in (("tax", chart.SUPPLIERS), ("climate", chart.LOSSES), ("issuing", chart.BANK_CHARGES)):
+        form = uuid.uuid4()
+        await propose_category_account(category, account, ada, reason="=HYPERLINK()", form_id=form)
+        if category != "issuing":
+            await decide_category_account(form, bob, approve=category == "tax")
+    path = "/en/finance/categories"
+    async with await signed_in("auditor") as eve:
+        rows = await rows_of(eve, f"{path}.csv")
+        assert [(row[0], row[2], row[5], row[7]) for row in rows] == [
+            ("issuing", "'=HYPERLINK()", "", ""),
+            ("climate", "'=HYPERLINK()", "Bob", "refused"),
+            ("tax", "'=HYPERLINK()", "Bob", "approved"),
+        ]
+        assert await column(eve, f"{path}.csv?sort=category") == ["climate", "issuing", "tax"]
+        assert await column(eve, f"{path}.csv?sort=proposed") == ["tax", "climate", "issuing"]
+        assert await column(eve, f"{path}.csv?sort=account") == ["tax", "issuing", "climate"]
+        for which, category in (("waiting", "issuing"), ("approved", "tax"), ("refused", "climate")):
+            assert await column(eve, f"{path}.csv?which={which}") == [category]
+        page = await eve.get(f"{path}?which=refused&sort=category")
+        assert "climate" in text_of(page)
+        assert "issuing" not in text_of(page)
+        assert f'href="{path}?which=refused&amp;sort=account"' in page.text
+
+
+async def test_what_is_stuck_at_stripe_and_lost_webhooks_are_sorted_narrowed_and_handed_out() -> None:
+    for attempts, amount in ((3, 9_000), (9, 30_000), (1, 20_000)):
+        command = await ask_stripe(uuid.uuid4(), amount)
+        await execute(
+            """UPDATE stripe_command
+               SET attempts = $2::int, created_at = created_at - interval '1 day', next_at = $3 - $2::int * interval '1 hour',
+                   state = CASE $2::int WHEN 9 THEN 'failed' ELSE state END, error = '+1'
+               WHERE id = $1""",
+            command,
+            attempts,
+            clock.now() + dt.timedelta(days=1),
+        )
+    for name, kind, hours in (("evt_1", "b.b", 1), ("evt_2", "c.c", 3), ("evt_3", "a.a", 2)):
+        await execute(
+            """INSERT INTO stripe_event (id, type, payload, came_by, received_at, created_at, lost_at)
+               VALUES ($1, $2, '{}', 'sweep', $3, $3, $3)""",
+            name,
+            kind,
+            clock.now() - dt.timedelta(hours=hours),
+        )
+    path = "/en/finance/commands"
+    async with await signed_in("auditor") as eve:
+        rows = await rows_of(eve, f"{path}.csv")
+        assert [(row[1], row[2], row[6], row[7]) for row in rows] == [
+            ("Pending", "3", "90.00", "'+1"),
+            ("Failed", "9", "300.00", "'+1"),
+            ("Pending", "1", "200.00", "'+1"),
+        ], "oldest first, and no cell begins a formula"
+        for sort, attempts in (("amount", "913"), ("attempts", "931"), ("next", "931"), ("verb", "391")):
+            assert "".join(await column(eve, f"{path}.csv?sort={sort}", 2)) == attempts
+        assert await column(eve, f"{path}.csv?which=failed", 2) == ["9"]
+        page = text_of(await eve.get(f"{path}?which=pending&sort=amount"))
+        assert page.index("€200.00") < page.index("€90.00")
+        assert "€300.00" not in page
+        lost = "/en/finance/lost-webhooks.csv"
+        assert await column(eve, lost, 1) == ["evt_1", "evt_3", "evt_2"]
+        assert await column(eve, f"{lost}?sort=type", 1) == ["evt_3", "evt_1", "evt_2"]
+        assert await column(eve, f"{lost}?sort=came", 1) == ["evt_2", "evt_3", "evt_1"]
+        page = (await eve.get(f"{path}?sort=happened")).text
+        assert f'href="{lost}?sort=happened"' in page
+        assert page.index("evt_2") < page.index("evt_3") < page.index("evt_1")
