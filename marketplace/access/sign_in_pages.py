@@ -11,6 +11,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.errors import Expired, NotFound, Refusal
 from marketplace.identity import actions, queries
 from marketplace.identity.guards import (
@@ -214,7 +215,10 @@ async def activate(request: Asked, data: Annotated[Activation, Body(media_type=F
 @get("/join/{code:str}", opt=expect("anyone", stranger=200))
 async def joining_page(code: FromPath[str]) -> Template:
     """Show an invitation and ask for a password."""
-    return page("access/join.html", invitation=await queries.get_invitation(code), code=code, error="")
+    invitation = await queries.get_invitation(code)
+    if invitation.accepted_at or invitation.expires_at <= clock.now():
+        raise Expired("This invitation was used or is over; ask for another one.")
+    return page("access/join.html", invitation=invitation, code=code, error="")
 
 
 @post("/join/{code:str}", opt=expect("anyone", stranger=200), status_code=200)

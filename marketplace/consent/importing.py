@@ -43,7 +43,7 @@ SENTENCES = {
 """What can be wrong with a row that is well formed."""
 SORTED_IN_MEMORY: Final = "64MB"
 """What PostgreSQL may use of memory for each step of comparing words."""
-MORE: Final = " {more} more rows are wrong."
+MORE: Final = " Rows that are wrong besides: {more}."
 
 
 class Recorded(Struct, frozen=True):

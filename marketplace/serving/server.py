@@ -57,7 +57,10 @@ class FilePiece:
 
 
 class StrictConnection(h11.Connection):
-    """HTTP/1.1 as h11 reads it, but for a request with both a length and chunks, which is malformed."""
+    """HTTP/1.1 as h11 reads it, but for a request with both a length and chunks, and for a long head: both are malformed.
+
+    h11 itself counts a head only while it waits for its end.
+    """
 
     def next_event(self) -> Any:  # noqa: ANN401 (one of h11's events)
         """Return the next event; RemoteProtocolError where the client contradicts itself."""
@@ -66,6 +69,8 @@ class StrictConnection(h11.Connection):
             named = {name for name, _ in event.headers}
             if b"content-length" in named and b"transfer-encoding" in named:
                 raise h11.RemoteProtocolError("both a length and chunks")
+            if len(event.target) + sum(len(name) + len(value) for name, value in event.headers) > LARGEST_HEAD_BYTES:
+                raise h11.RemoteProtocolError("a long head")
         return event
 
 

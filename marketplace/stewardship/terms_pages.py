@@ -80,7 +80,7 @@ def whole(text: str, field: str) -> int:
     """Return a whole number that someone typed into a field; refuses all else, and names the field."""
     typed = text.strip()
     if not typed.isdecimal() or len(typed) > LONGEST_NUMBER:
-        raise Invalid("Write a whole number.", field=field)
+        raise Invalid("Write a whole number, in digits alone.", field=field)
     return int(typed)
 
 

@@ -433,6 +433,7 @@ async def test_a_colleague_joins_by_a_link_that_works_once() -> None:
         assert (await paul.submit(path, {"password": "short"})).status_code == 422
         assert (await paul.submit(path, {"password": PASSWORD})).headers["location"] == "/en/company"
         assert (await eve.submit(path, {"password": "eve's own long one"})).status_code == 410
+        assert (await eve.get(path)).status_code == 410, "nobody fills in a form that is refused anyway"
         assert "Paul" in text_of(await claire.get("/en/company"))
         assert (await eve.get("/en/join/made-up")).status_code == 404
     assert await actions.invite_colleague(

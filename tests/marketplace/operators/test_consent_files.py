@@ -103,7 +103,7 @@ async def test_a_wrong_row_is_named_and_nothing_is_recorded(tmp_path: Path) -> N
     for row, sentence in WRONG.items():
         with pytest.raises(Invalid, match=rf"words.csv, row (1|2)\b.*({sentence})"):
             await import_consents(write(tmp_path, GOOD, row))
-    with pytest.raises(Invalid, match=r"row 2 is of a line that is not known here. 2 more rows are wrong"):
+    with pytest.raises(Invalid, match=r"row 2 is of a line that is not known here. Rows that are wrong besides: 2\."):
         await import_consents(write(tmp_path, GOOD, *[f"7{n},{GOOD.partition(',')[2]}" for n in range(3)]))
     assert await fetch_value(COUNT) == 0
 

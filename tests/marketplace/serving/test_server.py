@@ -94,6 +94,14 @@ async def test_a_head_that_never_ends_is_malformed() -> None:
         assert (await exchange(port, ONE + b"x: " + b"y" * 40_000)).startswith(b"HTTP/1.1 400 ")
 
 
+async def test_a_long_head_that_comes_whole_is_malformed() -> None:
+    async with serving() as port:
+        assert (await exchange(port, ONE + b"x: " + b"y" * 40_000 + b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+        assert (await exchange(port, ONE + b"x: " + b"y" * 30_000 + b"\r\nconnection: close\r\n\r\n")).startswith(
+            b"HTTP/1.1 200 "
+        )
+
+
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Allow an address two connections, this machine's own too."""
