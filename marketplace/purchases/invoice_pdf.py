@@ -62,13 +62,11 @@ def _draw(document: Mapping[str, Any]) -> bytes:
     def money(minor: int) -> str:
         return formats.money(minor, currency)
 
-    title, _ = line_words(document)
-    last = (dt.datetime.fromisoformat(document["line"]["until"]) - dt.timedelta(microseconds=1)).date().isoformat()
-    period = phrase(document, "period", first=day(document["line"]["from"]), last=day(last))
+    title, described = line_words(document, day)
     net, vat, total = (money(document[f"{part}_minor"]) for part in ("net", "vat", "total"))
     pdf.rows(
         [phrase(document, "what"), phrase(document, "quantity"), phrase(document, "unit"), phrase(document, "net")],
-        [[f"{title}\n{period}", "1", net, net]],
+        [[f"{title}\n{described}", "1", net, net]],
         [0.52, 0.08, 0.2, 0.2],
     )
     rate = document["vat_basis_points"]

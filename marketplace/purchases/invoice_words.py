@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from marketplace.web import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 VAT_REASONS: Final = {
     "reverse_charge": {
@@ -42,6 +42,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "reference": "Votre référence : {reference}",
         "licence": "Licence d’utilisation de données agrégées : {title}",
         "period": "Données du {first} au {last}",
+        "length": ", licence de {months} mois",
         "what": "Désignation",
         "quantity": "Qté",
         "unit": "Prix unitaire HT",
@@ -77,6 +78,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "reference": "Your reference: {reference}",
         "licence": "Licence to use aggregate data: {title}",
         "period": "Data from {first} to {last}",
+        "length": ", {months}-month licence",
         "what": "Description",
         "quantity": "Qty",
         "unit": "Unit price before VAT",
@@ -113,14 +115,13 @@ def day(text: str) -> str:
     return formats.date(dt.date.fromisoformat(text), "long")
 
 
-def line_words(document: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what was sold: its title, and the period of its data, whose last day is included."""
+def line_words(document: Mapping[str, Any], write: Callable[[str], str] = str) -> tuple[str, str]:
+    """Return what was sold: its title; the days of its data, the last one included, and the licence's length, where stated."""
     line = document["line"]
     last = dt.datetime.fromisoformat(line["until"]) - dt.timedelta(microseconds=1)
-    return (
-        phrase(document, "licence", title=line[f"title_{document['language']}"]),
-        phrase(document, "period", first=line["from"], last=last.date().isoformat()),
-    )
+    words = phrase(document, "period", first=write(line["from"]), last=write(last.date().isoformat()))
+    words += phrase(document, "length", months=str(line["months"])) if "months" in line else ""
+    return phrase(document, "licence", title=line[f"title_{document['language']}"]), words
 
 
 def notes(document: Mapping[str, Any]) -> dict[str, str]:

@@ -68,6 +68,7 @@ class UnissuedEntry(Struct, frozen=True):
     language: str
     title_fr: str
     title_en: str
+    months: int
     time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
@@ -246,6 +247,7 @@ def _document(
         "line": {
             "title_fr": entry.title_fr,
             "title_en": entry.title_en,
+            "months": entry.months,
             "from": entry.period_from.astimezone(zone).date().isoformat(),
             "until": entry.period_to.astimezone(zone).isoformat(),
         },

@@ -343,8 +343,8 @@ SELECT
     coalesce(
         (SELECT language FROM person WHERE person.partner = partner.id ORDER BY created_at, id LIMIT 1), 'fr'
     ) AS language,
-    dataset.title_fr,
-    dataset.title_en,
+    dataset.title_fr, dataset.title_en,
+    licence_terms.months,
     dataset.time_zone,
     release.period_from,
     release.period_to,
@@ -373,6 +373,8 @@ JOIN partner ON partner.id = purchase_order.partner
 LEFT JOIN billing_details AS billing ON billing.partner = partner.id
 JOIN release ON release.id = purchase_order.release
 JOIN dataset ON dataset.code = release.dataset
+JOIN quote ON quote.id = purchase_order.quote
+JOIN licence_terms ON licence_terms.code = quote.terms
 LEFT JOIN electronic_address ON electronic_address.partner = partner.id
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 LEFT JOIN LATERAL (

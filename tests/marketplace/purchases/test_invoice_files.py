@@ -15,7 +15,7 @@ from lxml import etree
 from pypdf import PdfReader
 
 from marketplace.purchases.invoice_pdf import draw
-from marketplace.purchases.invoice_xml import facturx
+from marketplace.purchases.invoice_xml import facturx, ubl
 from marketplace.web.i18n import language
 from pricing.money import decimal
 from tests.marketplace.web.test_pdf import check_tagged
@@ -190,6 +190,25 @@ def test_people_read_what_french_law_wants() -> None:
 def test_people_read_which_vat_and_why(rule: str, french: str, english: str) -> None:
     assert french in words_of(draw(document(rule)))
     assert english in words_of(draw(document(rule, spoken="en")))
+
+
+@pytest.mark.parametrize(
+    ("spoken", "days", "length"),
+    [
+        ("fr", "Données du 2026-10-01 au 2026-10-31", "licence de 36 mois"),
+        ("en", "Data from 2026-10-01 to 2026-10-31", "36-month licence"),
+    ],
+)
+def test_its_line_says_how_long_the_licence_is_and_one_from_before_says_what_it_said(
+    spoken: str, days: str, length: str
+) -> None:
+    before = document(spoken=spoken)
+    now = before | {"line": before["line"] | {"months": 36}}
+    for found, said in ((before, days), (now, f"{days}, {length}")):
+        assert said in {one.text for one in etree.fromstring(facturx(found)).iter(f"{RAM}Description")}
+        assert f">{said}</cbc:Description>" in ubl(found).decode()
+        assert (length in words_of(draw(found))) == (found is now)
+    assert broken_rules(facturx(now)) == []
 
 
 def test_a_credit_note_names_what_it_corrects() -> None:

@@ -70,6 +70,9 @@ async def test_a_licence_is_bought_for_three_twelve_or_thirty_six_months(stripe:
         order = await fetch_scalar(uuid.UUID, "SELECT id FROM purchase_order WHERE quote = $1", asked)
         for path in (f"orders/{order}", "orders"):
             assert "36 months" in text_of(await atelier.get(f"/en/{path}"))
+        issued = await fetch_scalar(bytes, "SELECT document FROM invoice WHERE purchase_order = $1", order)
+        assert issued
+        assert json.loads(issued)["line"]["months"] == 36, "and its invoice says for how long"
         sent = await fetch_scalar(str, "SELECT string_agg(to_jsonb(stripe_command)::text, '') FROM stripe_command")
         assert "36-month licence of" in sent, "who pays on Stripe's page reads for how long"
         quote = await get_quote(asked, buyer)
