@@ -20,8 +20,10 @@ from marketplace.payments.balance import mirror_balance, read_balance
 from marketplace.subscriptions.actions import deliver
 from tests.marketplace.bookkeeping.months import publish
 from tests.marketplace.earnings import sales
+from tests.marketplace.identity.site import text_of
 from tests.marketplace.purchases import shop
 from tests.marketplace.storefront.ways import DAY, Way
+from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -49,6 +51,76 @@ def expected_of(split: Any, weights: Mapping[int, int]) -> Counter[int]:
 def credit_of(total_minor: int) -> int:
     """Return what three days too late give back of a price: five percent for each."""
     return total_minor * 3 * 5 // 100
+
+
+async def publish_covering(number: int, consenting: int) -> uuid.UUID:
+    """Publish a release in time, of whose 9,000 lines so many consent; return it."""
+    release = await publish(number)
+    await as_owner("ALTER TABLE release DISABLE TRIGGER sealed_for_ever")
+    await execute("UPDATE release SET consenting = $2 WHERE id = $1", release, consenting)
+    await as_owner("ALTER TABLE release ENABLE TRIGGER sealed_for_ever")
+    return release
+
+
+async def test_a_release_in_time_that_covers_less_than_was_sold_is_credited_for_that_alone(stripe: Any) -> None:
+    """4,000 of 9,000 lines consent on the day of the sale: 95 % of that is promised, 42.2 %. 40 % lack 5.27 % of it."""
+    way = Way(stripe, [])
+    await way.open()
+    await way.keep_card()
+    form = uuid.uuid4()
+    await way.press("atelier", "/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form=form)
+    promised, covered = 4_000 * 950_000 // 9_000, 3_600 * 1_000_000 // 9_000
+    with clock.shifted(3 * DAY):
+        as_sold = await publish_covering(1, 3_800)
+        await work()
+        assert await fetch_value("SELECT count(*) FROM service_credit") == 0, "what was promised is there"
+    with clock.shifted(31 * DAY):
+        short = await publish_covering(2, 3_600)
+        await work()
+        await work()
+        part = -(-(promised - covered) * 10_000 // promised)
+        [credit] = await fetch("SELECT * FROM service_credit")
+        orders = {row["release"]: row for row in await fetch("SELECT * FROM purchase_order")}
+        assert set(orders) == {as_sold, short}
+        order = orders[short]
+        assert credit["purchase_order"] == order["id"]
+        assert (credit["days_late"], credit["coverage_micro"]) == (0, covered)
+        assert (credit["promised_coverage_micro"], credit["basis_points"]) == (promised, part)
+        assert part == 527
+        back = order["total_minor"] * part // 10_000
+        assert (order["returned_minor"], orders[as_sold]["returned_minor"]) == (back, 0)
+        moved = await fetch(
+            """SELECT debit, credit, amount_minor FROM posting JOIN journal_entry ON journal_entry.id = entry
+               WHERE kind = 'refund' ORDER BY debit DESC"""
+        )
+        assert {(row["debit"], row["credit"]) for row in moved} == {
+            (chart.LICENCES_SOLD, chart.PARTNERS),
+            (chart.VAT_COLLECTED, chart.PARTNERS),
+        }
+        assert sum(row["amount_minor"] for row in moved) == back
+        note = "SELECT total_minor FROM invoice WHERE kind = 'credit_note' AND purchase_order = $1"
+        assert await fetch_value(note, order["id"]) == back, "with its credit note"
+        await reconcile()
+        assert await balance(chart.STRIPE) == await read_balance()
+        assert await balance(chart.PARTNERS) == 0
+        assert await list_unequal_accounts() == []
+        browser = way.browsers["atelier"]
+        await browser.sign_in("atelier@partner.example")
+        for language, subject, words in (
+            ("en", f"A credit on your order {order['number']}", "covers fewer people than promised"),
+            ("fr", f"Un avoir sur votre commande {order['number']}", "couvre moins de monde que promis"),
+        ):
+            inbox = text_of(await browser.get(f"/{language}/inbox"))
+            assert inbox.count(subject) == 1, "the partner is written once"
+            assert words in inbox
+        for language, words in (
+            ("en", "back: 40.0% of the lines consent"),
+            ("fr", "rendus : 40,0 % des lignes consentent"),
+        ):
+            shown = text_of(await browser.get(f"/{language}/subscriptions/{form}"))
+            assert words in " ".join(shown.split()), "it was not late, and nothing says so"
+    await way.close()
+    way.over()
 
 
 @pytest.mark.parametrize("seed", range(3))
