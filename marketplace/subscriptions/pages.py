@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
@@ -30,6 +30,8 @@ Code = Annotated[str, QueryParameter(name="dataset", max_length=63)]
 
 
 PayBy = Literal["saved_method", "invoice"]
+COUNTS: Final = {str(count): count for count in actions.CHOICES}
+"""Choices as the list sends them; anything else is none of them."""
 
 
 class SubscriptionForm(Struct):
@@ -37,7 +39,7 @@ class SubscriptionForm(Struct):
 
     form_id: uuid.UUID
     dataset: str
-    releases: int = 0
+    releases: str = ""
     pay_by: PayBy = "saved_method"
 
 
@@ -81,13 +83,14 @@ async def subscribe(
 ) -> Template | Redirect:
     """Subscribe."""
     assert request.user.partner
+    releases = COUNTS.get(data.releases.strip(), 0)
     try:
         await actions.subscribe(
-            request.user.partner, code, releases=data.releases, subscription=data.form_id, pay_by=data.pay_by
+            request.user.partner, code, releases=releases, subscription=data.form_id, pay_by=data.pay_by
         )
     except (Conflict, Refusal) as refusal:
         shown = await _offered(code, request.user.partner)
-        return again("subscriptions/new.html", refusal, releases=data.releases, pay_by=data.pay_by, **shown)
+        return again("subscriptions/new.html", refusal, releases=releases, pay_by=data.pay_by, **shown)
     return see(f"/subscriptions/{data.form_id}")
 
 

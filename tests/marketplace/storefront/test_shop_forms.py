@@ -106,7 +106,7 @@ def forms(own: dict[str, Any]) -> dict[str, Form]:
             "buyer",
             "/en/subscribe/lyon",
             {"dataset": "lyon", "releases": "4"},
-            {"releases": ("0", "5", "-4")},
+            {"releases": ("", "0", "5", "-4", "four", "4.0", "NaN", "²", "٤", HUGE)},
             "subscription",
         ),
         "saved search": Form(
