@@ -204,9 +204,9 @@ def test_its_line_says_how_long_the_licence_is_and_one_from_before_says_what_it_
 ) -> None:
     before = document(spoken=spoken)
     now = before | {"line": before["line"] | {"months": 36}}
-    for found, said in ((before, days), (now, f"{days}, {length}")):
-        assert said in {one.text for one in etree.fromstring(facturx(found)).iter(f"{RAM}Description")}
-        assert f">{said}</cbc:Description>" in ubl(found).decode()
+    for found, line in ((before, days), (now, f"{days}, {length}")):
+        assert line in {one.text for one in etree.fromstring(facturx(found)).iter(f"{RAM}Description")}
+        assert f">{line}</cbc:Description>" in ubl(found).decode()
         assert (length in words_of(draw(found))) == (found is now)
     assert broken_rules(facturx(now)) == []
 

@@ -87,8 +87,8 @@ async def test_a_release_in_time_that_covers_less_than_was_sold_is_credited_for_
         assert (credit["days_late"], credit["coverage_micro"]) == (0, covered)
         assert (credit["promised_coverage_micro"], credit["basis_points"]) == (promised, part)
         assert part == 527
-        back = order["total_minor"] * part // 10_000
-        assert (order["returned_minor"], orders[as_sold]["returned_minor"]) == (back, 0)
+        refund = order["total_minor"] * part // 10_000
+        assert (order["returned_minor"], orders[as_sold]["returned_minor"]) == (refund, 0)
         moved = await fetch(
             """SELECT debit, credit, amount_minor FROM posting JOIN journal_entry ON journal_entry.id = entry
                WHERE kind = 'refund' ORDER BY debit DESC"""
@@ -97,9 +97,9 @@ async def test_a_release_in_time_that_covers_less_than_was_sold_is_credited_for_
             (chart.LICENCES_SOLD, chart.PARTNERS),
             (chart.VAT_COLLECTED, chart.PARTNERS),
         }
-        assert sum(row["amount_minor"] for row in moved) == back
+        assert sum(row["amount_minor"] for row in moved) == refund
         note = "SELECT total_minor FROM invoice WHERE kind = 'credit_note' AND purchase_order = $1"
-        assert await fetch_value(note, order["id"]) == back, "with its credit note"
+        assert await fetch_value(note, order["id"]) == refund, "with its credit note"
         await reconcile()
         assert await balance(chart.STRIPE) == await read_balance()
         assert await balance(chart.PARTNERS) == 0
