@@ -164,7 +164,7 @@ async def test_what_is_stuck_at_stripe_and_lost_webhooks_are_sorted_narrowed_and
         command = await ask_stripe(uuid.uuid4(), amount)
         await execute(
             """UPDATE stripe_command
-               SET attempts = $2::int, created_at = created_at - interval '1 day', next_at = $3 - $2::int * interval '1 hour',
+               SET attempts = $2::int, created_at = created_at - interval '1 day', next_at = $3::timestamptz - $2::int * interval '1 hour',
                    state = CASE $2::int WHEN 9 THEN 'failed' ELSE state END, error = '+1'
                WHERE id = $1""",
             command,
