@@ -26,7 +26,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
 from marketplace.interest.actions import count_preview
 from marketplace.map_layers.queries import name_zones, over
-from marketplace.web.i18n import gettext
+from marketplace.map_layers.wording import write_where
 from marketplace.web.maps import MOST_TITLED_HEXES
 from marketplace.web.pages import again, page, see
 from marketplace.zones.queries import drawn_outlines, get_geography
@@ -149,7 +149,7 @@ async def _shown(request: Asked, code: str, release: uuid.UUID | None, zones: st
         "picture": picture,
         "outlines": outlines,
         "over": await over(outlines.frame),
-        "names": await name_zones(listing.zone_table, geography, places, gettext("near {place}")) or {},
+        "names": await name_zones(listing.zone_table, geography, places, write_where) or {},
         "zones": zones,
         "selected": set(),
         "chosen": None,

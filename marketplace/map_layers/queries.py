@@ -19,7 +19,7 @@ from marketplace.map_layers.tables import MapLayer
 from marketplace.web.maps import MOST_TITLED_HEXES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from marketplace.privacy.geography import Geography
     from marketplace.web.maps import Frame
@@ -47,6 +47,14 @@ class Layer(Struct, frozen=True):
     id: uuid.UUID
     kind: str
     shapes: tuple[Shape, ...]
+
+
+class Near(Struct, frozen=True):
+    """Where a zone's centre lies from a place, in metres."""
+
+    place: str
+    east: float
+    north: float
 
 
 async def list_layers() -> list[LayerRow]:
@@ -98,29 +106,37 @@ def _drawn() -> dict[tuple[tuple[uuid.UUID, ...], Frame], Markup]:
 
 
 async def name_zones(
-    table: str | None, geography: Geography, places: Mapping[str, tuple[float, float]], near_words: str
+    table: str | None,
+    geography: Geography,
+    places: Mapping[str, tuple[float, float]],
+    write: Callable[[Mapping[str, Near]], dict[str, str]],
 ) -> dict[str, str] | None:
-    """Return what zones are called: by the operator's table, or, of H3's cells, by the place that is nearest.
+    """Return what zones are called: by the operator's table, or, of H3's cells, by where they lie from the nearest place.
 
-    near_words: how the page says that, with `{place}`.
+    places: centres, longitude and latitude. write: how the page says where they lie, each zone with a name of its own.
     """
     if table:
         return {zone: geography.name(zone) for zone in places}
     if len(places) > MOST_TITLED_HEXES:
         return None
-    nearest = near(await read_layers(), places)
-    return {zone: near_words.format(place=place) for zone, place in nearest.items()} or None
+    return write(near(await read_layers(), places)) or None
 
 
-def near(layers: Sequence[Layer], centres: Mapping[str, tuple[float, float]]) -> dict[str, str]:
-    """Return the name of the place nearest to each zone's centre (longitude, latitude); none without places."""
+def near(layers: Sequence[Layer], centres: Mapping[str, tuple[float, float]]) -> dict[str, Near]:
+    """Return where each zone's centre (longitude, latitude) lies from the place that is nearest; none without places."""
     places = [(shape.name, shape.parts[0][0]) for one in layers if one.kind == "place" for shape in one.shapes]
     if not places or not centres:
         return {}
     where, points = np.array(list(centres.values())), np.array([place for _, place in places])
     shrink = np.cos(np.radians(where[:, 1].mean()))
-    nearest = (((where[:, None] - points[None]) * [shrink, 1.0]) ** 2).sum(axis=-1).argmin(axis=1)
-    return {zone: places[at][0] for zone, at in zip(centres, nearest.tolist(), strict=True)}
+    offsets = (where[:, None] - points[None]) * [shrink, 1.0] * EARTH_METRES
+    nearest = (offsets**2).sum(axis=-1).argmin(axis=1)
+    return {
+        zone: Near(places[at][0], float(east), float(north))
+        for zone, at, (east, north) in zip(
+            centres, nearest.tolist(), offsets[range(len(where)), nearest].tolist(), strict=True
+        )
+    }
 
 
 def named_areas(layers: Sequence[Layer]) -> dict[str, list[Shape]]:

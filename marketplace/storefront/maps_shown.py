@@ -13,10 +13,10 @@ import numpy as np
 from marketplace.datasets.queries import cells
 from marketplace.glance import centres, rough
 from marketplace.map_layers.queries import name_zones, over
+from marketplace.map_layers.wording import write_where
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.web.area_maps import Flow
-from marketplace.web.i18n import gettext
 from marketplace.web.maps import MOST_DRAWN, class_breaks
 from marketplace.zones.queries import drawn_outlines
 
@@ -86,7 +86,7 @@ async def draw_map(
         area = area if area.paths else None
     frame = (area or picture.outlines).frame
     places = centres({zone: geography.shape(zone) for zone in picture.zones[:MOST_DRAWN]})
-    names = await name_zones(listing.zone_table, geography, places, gettext("near {place}"))
+    names = await name_zones(listing.zone_table, geography, places, write_where)
     shown: dict[str, Any] = {"names": names, "over": await over(frame), "area": area}
     if is_between:
         if asked and frame and places:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import random
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,13 @@ from marketplace.errors import Invalid
 from marketplace.identity import actions as identity
 from marketplace.map_layers import rules
 from marketplace.map_layers.drawing import draw
+from marketplace.map_layers.queries import Layer, near
 from marketplace.map_layers.rules import read_layer, shapes_of
+from marketplace.map_layers.wording import write_where
 from marketplace.privacy.geography import H3
 from marketplace.storefront.maps_shown import Figures, by_hour, draw_map
 from marketplace.web import area_maps, maps
+from marketplace.web.i18n import language
 from tests.marketplace.catalogue import shop as catalogue_shop
 from tests.marketplace.datasets.builders import ZONES
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
@@ -153,8 +157,36 @@ async def _see_ages_and_own_zones(atelier: Browser, stranger: Browser, release: 
         assert (odd.status_code, len(values_of(odd.text))) == (200, count), "what cannot be read, or lies elsewhere"
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_no_two_zones_read_alike_and_each_says_how_far_and_where_it_lies(seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311 (the same zones each time)
+    spots = [
+        ("Point", spot, {"name": name, "postcodes": []})
+        for name, spot in (("Bellecour", [4.83, 45.76]), ("Bron", [4.91, 45.73]))
+    ]
+    layers = [Layer(uuid.uuid4(), "place", shapes_of(layer(*spots)))]
+    centres = {f"z{at}": (dice.uniform(4.7, 5.0), dice.uniform(45.6, 45.9)) for at in range(400)}
+    centres |= {
+        "north": (4.83, 45.76 + 2_000 / 111_320),
+        "same": (4.7, 45.6),
+        "here": (4.83, 45.76),
+        "twin": (4.7, 45.6),
+    }
+    for spoken, near_words, far_words in (
+        ("en", "near Bellecour", "2 km north of Bellecour"),
+        ("fr", "près de Bellecour", "Bellecour, à 2 km au nord"),
+    ):
+        token = language.set(spoken)
+        names = write_where(near(layers, centres))
+        language.reset(token)
+        assert names.keys() == centres.keys()
+        assert len(set(names.values())) == len(centres)
+        assert (names["here"], names["north"]) == (near_words, far_words)
+        assert sum("near " in name or "près de" in name for name in names.values()) <= 2, "one a place"
+
+
 def values_of(text: str) -> list[str]:
-    return re.findall(r"<title>near [^:<]+: ([0-9,.]+) people</title>", text)
+    return re.findall(r"<title>[^:<]+: ([0-9,.]+) people</title>", text)
 
 
 def expected_at(table: Any, hour: int | None) -> dict[str, float]:
