@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop
-from tests.support.browsing import open_visit
+from tests.support.browsing import DESK, PHONE, open_visit
 from tests.support.market import running
 
 if TYPE_CHECKING:
@@ -60,6 +60,28 @@ async def filters_without_scripts(plain: Guest) -> None:
     assert 0 < len(people) < every, "the filter is kept"
 
 
+async def buys_on_a_phone_without_scripts(plain: Guest) -> None:
+    """Read the price and press the button above everything else, from any part of the page; a desk has no such line."""
+    page, line = plain.page, plain.page.locator(".buy-line")
+    await page.goto(f"{plain.base}/en/datasets/lyon")
+    assert not await line.is_visible()
+    await page.set_viewport_size(PHONE)
+    for part in ("", "#data"):
+        await page.goto(f"{plain.base}/en/datasets/lyon{part}")
+        price, first = await line.bounding_box(), await page.locator(".parts-of").bounding_box()
+        assert price
+        assert first
+        assert price["y"] + price["height"] <= min(first["y"], PHONE["height"])
+        assert "€" in await line.inner_text()
+        await line.get_by_role("link", name="Buy").click()
+        button = await page.get_by_role("link", name="Sign in to buy").bounding_box()
+        card = await page.get_by_role("heading", name="Price", exact=True).bounding_box()
+        assert card
+        assert button
+        assert 0 <= card["y"] < PHONE["height"] // 2, "the card is where one looks"
+    await page.set_viewport_size(DESK)
+
+
 @pytest.mark.deep
 async def test_a_dataset_is_read_part_by_part(chromium: str) -> None:
     async with running() as market:
@@ -71,6 +93,7 @@ async def test_a_dataset_is_read_part_by_part(chromium: str) -> None:
             await guest.go("/datasets/lyon")
             await looks_at_each(guest)
             await filters_without_scripts(plain)
+            await buys_on_a_phone_without_scripts(plain)
             await guest.page.emulate_media(media="print")
             assert await shown(guest.page) == list(PARTS), "all of it is printed"
             assert len(visit.troubles.pages) == 2
