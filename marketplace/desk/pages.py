@@ -9,7 +9,7 @@ from litestar import Response, get
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace import clock
-from marketplace.desk import file_pages, queries
+from marketplace.desk import file_pages, queries, run_file_pages
 from marketplace.finance.base_pages import why
 from marketplace.finance.exception_queries import list_exceptions_since
 from marketplace.identity.guards import expect
@@ -123,4 +123,4 @@ def _chosen(tasks: list[queries.Task], kind: str, sort: str) -> list[queries.Tas
     return in_order(chosen, sort, ORDERS)
 
 
-ROUTES = [desk, desk_file, exceptions_file, search, *file_pages.ROUTES]
+ROUTES = [desk, desk_file, exceptions_file, search, *file_pages.ROUTES, *run_file_pages.ROUTES]

@@ -15,7 +15,7 @@ from marketplace.finance.exception_queries import list_exceptions
 from marketplace.finance.queue_pages import path_of
 from marketplace.ledger.periods import bounds, list_open
 from marketplace.ledger.queries import LARGEST_FILE_ROWS
-from marketplace.payouts.queries import RUNS_BY, RunRow
+from marketplace.payouts.queries import PAYOUTS_BY, RUNS_BY, RunPayoutRow, RunRow
 from marketplace.payouts.queries import SQL as PAYOUTS_SQL
 from marketplace.statements import load_statements
 
@@ -138,6 +138,13 @@ async def list_all_runs(state: str = "", sort: str = "") -> list[RunRow]:
     """Return payout runs, of a state unless it is empty, as their page sorts them, up to `LARGEST_FILE_ROWS` in one list."""
     sql = f"{PAYOUTS_SQL['runs_in_state']} ORDER BY {RUNS_BY.get(sort, RUNS_BY[''])}, payout_run.id LIMIT $2"
     return await fetch_rows(RunRow, sql, state, LARGEST_FILE_ROWS)
+
+
+async def list_all_payouts(run: uuid.UUID, state: str = "", sort: str = "") -> list[RunPayoutRow]:
+    """Return the payouts of a run as its page sorts them, up to `LARGEST_FILE_ROWS` in one list."""
+    order = PAYOUTS_BY.get(sort, PAYOUTS_BY[""])
+    sql = f"{PAYOUTS_SQL['list_run_payouts']} ORDER BY {order}, payout.id LIMIT $3"
+    return await fetch_rows(RunPayoutRow, sql, run, state, LARGEST_FILE_ROWS)
 
 
 async def search(text: str) -> Sequence[Found]:

@@ -24,6 +24,7 @@ DETAILS: Final = """
     WHERE subscriber = $1 AND ended_at IS NULL"""
 SQL: Final = load_statements(__package__)
 RUNS_BY: Final = {"": "drafted_at DESC", "oldest": "drafted_at", "people": "people DESC", "amount": "amount_minor DESC"}
+PAYOUTS_BY: Final = {"": "batch", "line": "payout.subscriber", "amount": "payout.amount_minor DESC", "state": "state"}
 ANSWERS_SHOWN: Final = 500
 CHOICE: Final = """
     SELECT payout_choice.threshold_minor, payout_choice.stripe_account, payout_choice.stripe_from,
@@ -358,10 +359,10 @@ async def _count_shared(run: uuid.UUID) -> int:
     return await fetch_scalar(int, SQL["count_shared_accounts"], run) or 0
 
 
-async def list_run_payouts(run: uuid.UUID, page: int = 1, state: str = "") -> Paged[RunPayoutRow]:
-    """Return one page of a run's payouts: lines and the last four characters, never a name."""
-    rows = await fetch_rows(RunPayoutRow, SQL["list_run_payouts"], run, state, PAGE_SIZE + 1, offset(page))
-    return paged(rows, page)
+async def list_run_payouts(run: uuid.UUID, page: int = 1, state: str = "", sort: str = "") -> Paged[RunPayoutRow]:
+    """Return one page of a run's payouts in an order of `PAYOUTS_BY`: lines and the last four characters, never a name."""
+    sql = f"{SQL['list_run_payouts']} ORDER BY {PAYOUTS_BY.get(sort, PAYOUTS_BY[''])}, payout.id LIMIT $3 OFFSET $4"
+    return paged(await fetch_rows(RunPayoutRow, sql, run, state, PAGE_SIZE + 1, offset(page)), page)
 
 
 async def count_due(now: dt.datetime) -> Due:

@@ -351,7 +351,7 @@ SET shared = ({shared_accounts})
 WHERE id = $1;
 
 -- name: list_run_payouts
--- One page of the payouts of the run $1, of the state $2 or of any where it is empty; $3 rows, $4 rows to skip.
+-- The payouts of the run $1, of the state $2 or of any where it is empty.
 SELECT
     payout.subscriber,
     payout.stripe_account,
@@ -362,10 +362,7 @@ SELECT
     bank_details.country
 FROM payout
 LEFT JOIN bank_details ON bank_details.id = payout.details
-WHERE payout.run = $1 AND ($2 = '' OR payout.state = $2)
-ORDER BY batch, payout.id
-LIMIT $3
-OFFSET $4;
+WHERE payout.run = $1 AND ($2 = '' OR payout.state = $2);
 
 -- name: runs_unlike_their_payouts
 -- The share runs of payouts whose amount is not that of their payout run or recredited payouts, or not the books'.
@@ -429,17 +426,12 @@ WITH decided AS (
 SELECT count(*) FROM decided;
 
 -- name: list_differing
--- At most $2 payees of the run $1 whose name does not match, the worst first, then the largest amount.
+-- The payees of the run $1 whose name does not match.
 SELECT payout.subscriber, bank_details.last_four, bank_details.country, payee_check.outcome, payout.amount_minor
 FROM payout
 JOIN payee_check ON payee_check.payout = payout.id
 JOIN bank_details ON bank_details.id = payout.details
-WHERE payout.run = $1 AND payee_check.outcome <> 'match'
-ORDER BY
-    array_position(ARRAY['none', 'close', 'unknown'], payee_check.outcome),
-    payout.amount_minor DESC,
-    payout.subscriber
-LIMIT $2;
+WHERE payout.run = $1 AND payee_check.outcome <> 'match';
 
 -- name: sum_paid
 -- How many the batches $2 to $3 of the run $1 pay, and how much, in cents: all but those who are left out, or whose

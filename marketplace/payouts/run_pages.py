@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.datastructures import UploadFile  # noqa: TC002 (Litestar reads a form's annotations)
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
@@ -15,9 +15,9 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import note_action
-from marketplace.identity.actors import Actor
-from marketplace.identity.guards import expect, recently_proved, staff
+from marketplace.identity.guards import expect, recently_proved
 from marketplace.identity.likeness import signs_of_one_human
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
 from marketplace.payments.balance import read_available
 from marketplace.payouts import actions, asked, left_out, rules, verification
 from marketplace.payouts.bank_file import latest_answer, list_files, open_file
@@ -27,12 +27,7 @@ from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.pages import page, see
 
-Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
-Text = Annotated[str, QueryParameter(max_length=100)]
-Asked = Request[Actor, Any, Any]
 Filled = Body(media_type=RequestEncodingType.URL_ENCODED)
-READERS = [staff("finance", "auditor")]
-CLERKS = [staff("finance")]
 LARGEST_ANSWER_BYTES = 20_000_000
 DIFFERING_SHOWN = 50
 ROUTES_OF_RUNS = ("sepa", "stripe")
@@ -94,6 +89,7 @@ async def payout_run(
     run: FromPath[uuid.UUID],
     shown: Annotated[str, QueryParameter(name="state", max_length=20)] = "",
     page_number: Page = 1,
+    sort: Text = "",
 ) -> Template:
     """Show one run by its sums, its payouts, what the bank said, and what this person may do with it now."""
     found = await get_run_page(run)
@@ -104,7 +100,8 @@ async def payout_run(
         found=found,
         run=found.run,
         spread=[(f"≥ {formats.money(bound)}", people) for bound, people in found.spread],
-        payouts=await list_run_payouts(run, page_number, shown),
+        payouts=await list_run_payouts(run, page_number, shown, sort),
+        sort=sort,
         state=shown,
         may_act=request.user.role == "finance",
         me=request.user.person,
@@ -113,7 +110,7 @@ async def payout_run(
         available=await read_available() if is_at_stripe else None,
         in_words=in_words,
         groups=await verification.list_groups(run),
-        differing=await verification.list_differing(run, DIFFERING_SHOWN),
+        differing=await verification.list_differing(run, DIFFERING_SHOWN, sort),
         may_verify=bool(settings().vop_url) and found.run.route == "sepa" and found.run.state in ("draft", "approved"),
         files=files,
         answered={file.number: latest_answer(file, found.answers) for file in files},

@@ -45,6 +45,7 @@ OF_FILES: Final = frozenset({"RCVC", "RVCM", "RVNC"})
 """A report's status of a whole file that says: this is about names, and nothing was refused."""
 REASONS: Final = {NONE: "RVNM", CLOSE: "RVMC", UNKNOWN: "RVNC"}
 """Outcome → the code for why a payout that was left out failed."""
+WORST_FIRST: Final = "array_position(ARRAY['none', 'close', 'unknown'], outcome), amount_minor DESC"
 ASKED_AT_ONCE: Final = 500
 TIMEOUT_SECONDS: Final = 60
 
@@ -213,6 +214,7 @@ async def list_groups(run: uuid.UUID) -> list[Group]:
     )
 
 
-async def list_differing(run: uuid.UUID, limit: int) -> list[Differing]:
+async def list_differing(run: uuid.UUID, limit: int, sort: str = "") -> list[Differing]:
     """Return at most so many payees whose name does not match, the worst outcome first, then the largest amount."""
-    return await fetch_rows(Differing, SQL["list_differing"], run, limit)
+    order = {"named_line": "subscriber", "named_amount": "amount_minor DESC"}.get(sort, WORST_FIRST)
+    return await fetch_rows(Differing, f"{SQL['list_differing']} ORDER BY {order}, subscriber LIMIT $2", run, limit)
