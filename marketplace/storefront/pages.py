@@ -46,6 +46,7 @@ from marketplace.storefront.examples import examples_of, programs_of
 from marketplace.storefront.maps_shown import Figures, bands_of, draw_map, zones_of
 from marketplace.storefront.quality import check
 from marketplace.storefront.queries import list_running
+from marketplace.storefront.steps import steps_of
 from marketplace.storefront.viewer import name_of, read_asked, roughly, spread_of, view
 from marketplace.web.i18n import language
 from marketplace.web.pages import in_words, page, url
@@ -343,13 +344,16 @@ async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Retur
         await purchases_actions.refresh_payment(order)
         row = await get_order(request.user.partner, order)
     waits = returned and row.state == "awaiting_payment" and row.payment_state != "processing"
+    documents, now = await invoices.list_invoices(order), clock.now()
+    quote = await catalogue_queries.get_quote(row.quote, request.user.partner)
     answer = page(
         "storefront/order.html",
         order=row,
         waits=waits,
-        documents=await invoices.list_invoices(order),
+        steps=steps_of(row, quote, documents, now),
+        documents=documents,
         billing=await invoices.find_billing(request.user.partner),
-        now=clock.now(),
+        now=now,
         pay_until=row.ordered_at + purchases_actions.TIME_TO_TRANSFER,
         by_transfer=row.total_minor >= TRANSFER_FROM_MINOR,
         formats=FORMATS,

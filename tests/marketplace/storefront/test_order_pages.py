@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import html5lib
 import pytest
 
+from marketplace import clock
 from marketplace.database import execute
 from marketplace.purchases.actions import order
+from marketplace.purchases.refunds import request_order_refund
 from tests.marketplace.identity.site import Browser
-from tests.marketplace.purchases.shop import counts, make_buyer, make_quote, open_shop, order_of, pay, place_order
+from tests.marketplace.purchases.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @pytest.mark.parametrize(
@@ -39,6 +48,46 @@ async def test_the_order_says_which_vat_and_why(stripe: Any, case: tuple[str, bo
         assert session["amount_total"] == row["total_minor"]
         (customer,) = stripe.list("customers")
         assert (session["customer"], customer["email"]) == (customer["id"], "atelier@partner.example")
+
+
+async def test_an_order_says_step_by_step_what_happened_to_it_in_both_languages(stripe: Any) -> None:
+    del stripe
+    release, partner = await open_shop(), await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        quote = await make_quote(partner, release)
+        address = (await place_order(browser, quote)).headers["location"]
+        order = (await order_of(quote))["id"]
+        path = f"orders/{order}"
+        assert steps_in(await browser.get(f"/en/{path}")) == ["Quoted", "Ordered"], "nothing that has not happened yet"
+        await pay(address)
+        await jobs()
+        bought = ["Quoted", "Ordered", "Paid", "Here to download; the licence begins"]
+        assert steps_in(await browser.get(f"/en/{path}")) == bought
+        await request_order_refund(order, "goodwill", refund_id=uuid.uuid4(), amount_minor=1_000)
+        await jobs()
+        note = await fetch_value("SELECT number FROM invoice WHERE kind = 'credit_note'")
+        assert steps_in(await browser.get(f"/en/{path}")) == [*bought, f"Credit note {note}: €10.00"]
+        french = [
+            "Devis établi",
+            "Commandée",
+            "Payée",
+            "À télécharger ici ; la licence commence",
+            f"Avoir {note} : 10,00 €",
+        ]
+        assert steps_in(await browser.get(f"/fr/{path}")) == french
+        with clock.shifted(dt.timedelta(days=400)):
+            await browser.sign_in("atelier@partner.example")
+            assert steps_in(await browser.get(f"/en/{path}"))[-1] == "Licence ended"
+
+
+def steps_in(page: httpx.Response) -> list[str]:
+    """Return the steps that an order's page lists; each has its instant, none earlier than the one before."""
+    html5lib.HTMLParser(strict=True).parse(page.text)
+    found = re.findall(r'<li class="spread"><span>(.*?)</span> <time class="muted" datetime="(.*?)">', page.text)
+    instants = [dt.datetime.fromisoformat(at) for _, at in found]
+    assert instants == sorted(instants)
+    return [" ".join(words.split()) for words, _ in found]
 
 
 async def test_who_has_just_paid_waits_for_no_webhook(stripe: Any) -> None:
