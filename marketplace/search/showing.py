@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from marketplace.privacy.product_registry import PRODUCTS
@@ -121,7 +122,7 @@ def summary(state: State, tables: Mapping[str, str]) -> str:
     return ", ".join(parts) or _("everything for sale")
 
 
-def label(facet: str, value: str, tables: Mapping[str, str]) -> str:
+def label(facet: str, value: str, tables: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return a facet's value in words; one that nobody knows, as it is written. tables: what zone tables are called."""
     _ = gettext
     if facet == "zones":

@@ -33,7 +33,8 @@ reader, steward = staff("steward", "auditor"), staff("steward")
 @get("/steward/zones", guards=[reader], opt=expect("steward", "auditor"))
 async def list_tables() -> Template:
     """Show the operator's zone tables, and let a steward write another one down."""
-    return page("zones/zones.html", tables=await list_zone_tables(), code="", error="")
+    unwritten = dict.fromkeys(("code", "title_fr", "title_en", "error"), "")
+    return page("zones/zones.html", tables=await list_zone_tables(), **unwritten)
 
 
 @post("/steward/zones", guards=[steward], opt=expect("steward"), request_max_body_size=LARGEST_TABLE_BYTES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -412,8 +413,10 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
         for _ in range(2):
             made = await send(sam, "communes", COMMUNES.encode())
             assert made.headers["location"] == "/en/steward/zones/communes"
-        for path in ("/en/steward/zones", "/fr/steward/zones", "/fr/steward/zones/communes"):
-            shown = await ada.get(path)
+        for reader, path in itertools.product(
+            (sam, ada), ("/en/steward/zones", "/fr/steward/zones", "/fr/steward/zones/communes")
+        ):
+            shown = await reader.get(path)
             html5lib.HTMLParser(strict=True).parse(shown.text)
             assert "communes" in shown.text
         assert "Communes d’ici" in text_of(await ada.get("/fr/steward/zones"))
