@@ -22,7 +22,7 @@ from marketplace.baskets import actions as baskets
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import lengths, menu
 from marketplace.catalogue.queries import list_lengths
-from marketplace.database import execute, fetch_rows
+from marketplace.database import execute, fetch_rows, transaction
 from marketplace.errors import Conflict, Refusal
 from marketplace.private_offers import actions as private_offers
 from marketplace.purchases.actions import order
@@ -92,6 +92,14 @@ class Shop:
         await catalogue.list_offer(
             "lyon", terms="standard-1", full_worth_minor=worth, floor_minor=floor, cap_minor=CAP, worth_days=7
         )
+
+    async def publish(self) -> None:
+        """Publish a part of the month as publishing does: audited in its transaction, refused as a whole."""
+        start = await fetch_value("SELECT min(period_from) FROM release") + self.dice.randrange(3) * WEEK
+        async with transaction():
+            release = await seal_release(rows=self.dice.choice([50, 500, 4_000]), period=(start, start + 2 * WEEK))
+            await menu.audit_published("lyon", clock.now())
+        self.releases.append(release)
 
     async def ask_price(self) -> None:
         """Ask for a price that everybody sees, to hold it or not."""
@@ -183,7 +191,17 @@ class Shop:
         )
 
 
-PATHS = ("set_lengths", "reprice", "ask_price", "offer", "ask_private", "order_basket", "subscribe", "accept_price")
+PATHS = (
+    "set_lengths",
+    "reprice",
+    "publish",
+    "ask_price",
+    "offer",
+    "ask_private",
+    "order_basket",
+    "subscribe",
+    "accept_price",
+)
 SIGN = {"ask_price", "ask_private", "order_basket", "subscribe"}
 
 
@@ -192,7 +210,7 @@ async def test_what_is_signed_leaves_nothing_to_be_had_for_less(stripe: Any, see
     del stripe
     shop = Shop(seed)
     await shop.open()
-    for name in ("set_lengths", *shop.dice.choices(PATHS, k=STEPS), *PATHS[3:7]):
+    for name in ("set_lengths", *shop.dice.choices(PATHS, k=STEPS), *PATHS[4:8]):
         await shop.step(name)
     SEEN[seed] = (shop.signed, shop.refused)
     if len(SEEN) == SEEDS:

@@ -140,6 +140,12 @@ async def test_a_private_price_never_goes_under_the_floor_nor_under_what_else_is
     await actions.offer(steward, partner, "lyon", percent_off=40, ends_at=ends_at, offer_id=offer)
     await actions.quote(partner, offer, quote_id=quote)
     assert await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", quote) == posted - 100 > FLOOR
+    await catalogue.list_offer(
+        "lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=900_000
+    )
+    with pytest.raises(Conflict, match="has as much for"):  # The floor that held it up is gone: nothing is signed.
+        await actions.quote(partner, offer, quote_id=uuid.uuid4())
+    assert await fetch_value("SELECT count(*) FROM private_quote") == 1
     with pytest.raises(NotFound):
         await actions.quote(uuid.uuid4(), offer, quote_id=uuid.uuid4())
 
