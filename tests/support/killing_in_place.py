@@ -160,7 +160,6 @@ async def _live(work: Callable[[], Awaitable[object]], death: Death) -> None:
             for begun in death.works:
                 begun.close()  # one that was to begin when death came
             _refill_pool()
-            await fetch_value(LOCKS_END)
             await until(_is_alone, pause=PAUSE_SECONDS)
 
 
@@ -224,8 +223,11 @@ async def killed_once(work: Callable[[], Awaitable[object]], last: int) -> bool:
 
 
 async def _is_alone() -> bool:
-    """Return whether the server has buried what the dead were doing."""
-    return not await fetch_value(OTHERS_AT_WORK)
+    """Return whether the server has buried what the dead were doing, and ended the locks of theirs that outlive it.
+
+    A backend that is ended holds its locks until it is gone: jobs that find one wait for their next turn.
+    """
+    return not await fetch_value(OTHERS_AT_WORK) and not await fetch_value(LOCKS_END)
 
 
 async def killed_at_every_await(
