@@ -33,7 +33,7 @@ reader, steward = staff("steward", "auditor"), staff("steward")
 @get("/steward/zones", guards=[reader], opt=expect("steward", "auditor"))
 async def list_tables() -> Template:
     """Show the operator's zone tables, and let a steward write another one down."""
-    unwritten = dict.fromkeys(("code", "title_fr", "title_en", "error"), "")
+    unwritten: dict[str, Any] = dict.fromkeys(("code", "title_fr", "title_en", "error"), "")
     return page("zones/zones.html", tables=await list_zone_tables(), **unwritten)
 
 
