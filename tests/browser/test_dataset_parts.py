@@ -34,7 +34,7 @@ async def looks_at_each(guest: Guest) -> None:
         await guest.page.keyboard.press("Enter")
         await guest.page.wait_for_function(f"location.hash === '#{part}'")
         assert await shown(guest.page) == [part]
-        assert await links.nth(number).get_attribute("aria-current") == "true"
+        await guest.page.wait_for_selector(f"a[href='#{part}'][aria-current=true]")
         assert await guest.page.evaluate("scrollY") == 0, "the page stays where its title is seen"
         await guest.look()
 
