@@ -2,7 +2,8 @@
 
 The time runs from the last piece of the request that came; how long a client may take to send it is the server's own
 deadline (`server`). What has begun may take as long as it needs: downloads and live pages do. Work that a thread does
-is not ended half-way; it is answered when it ends.
+is not ended half-way; it is answered when it ends. A request whose sender leaves before its end is malformed: its line in
+the log is no failure of ours.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from litestar.enums import ScopeType
+from litestar.exceptions import ClientException
 
 from marketplace.serving.refusals import refuse
 from marketplace.settings import settings
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 TOO_LONG: Final = "That takes too long just now. Look in a minute whether it was done, and try again."
 AGAIN_SECONDS: Final = 60
+LEFT: Final = "The sender left before the end of the request."
 log = structlog.get_logger(__name__)
 
 
@@ -38,10 +41,15 @@ class Deadlines:
         if scope["type"] != ScopeType.HTTP or not self.seconds:
             await self.app(scope, receive, send)
             return
-        loop, has_begun = asyncio.get_running_loop(), False
+        loop, is_whole, has_begun = asyncio.get_running_loop(), False, False
 
         async def receive_in_time() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+            nonlocal is_whole
             message = await receive()
+            if message["type"] == "http.request":
+                is_whole = not message.get("more_body", False)
+            elif not is_whole:
+                raise ClientException(LEFT)
             if not has_begun:
                 limit.reschedule(loop.time() + self.seconds)
             return message

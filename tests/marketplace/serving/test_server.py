@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
 
+from marketplace.app import create_app
 from marketplace.serving.server import StrictProtocol, configured
 from marketplace.settings import settings
 from tests.support.waiting import until
@@ -33,10 +35,10 @@ async def answer_length(_scope: Any, receive: Any, send: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(seconds: float = 30.0) -> AsyncIterator[int]:
+async def serving(seconds: float = 30.0, app: Any = answer_length) -> AsyncIterator[int]:
     """Serve, waiting so long for the rest of a request; yields the port."""
     how: dict[str, Any] = {"head_seconds": seconds, "body_seconds": seconds}
-    site = uvicorn.Server(configured(answer_length, port=0, log_level="critical", lifespan="off", **how))
+    site = uvicorn.Server(configured(app, port=0, log_level="critical", lifespan="off", **how))
     running = asyncio.create_task(site.serve())
     await until(lambda: site.started)
     try:
@@ -87,6 +89,26 @@ async def test_half_a_second_request_on_a_connection_is_given_up_too() -> None:
 async def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
     async with serving(0.2) as port:
         assert await exchange(port) == b""
+
+
+async def test_a_sender_who_leaves_half_way_is_no_failure_of_ours(
+    pool: None,  # noqa: ARG001 (a database)
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logged: list[dict[str, Any]] = []
+
+    def has_a_line() -> bool:
+        logged.extend(json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+        return bool(logged)
+
+    async with serving(app=create_app(manages_pool=False, access_log=True)) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        kind = b"content-type: application/x-www-form-urlencoded\r\n"
+        writer.write(b"POST /en/sign-in HTTP/1.1\r\nhost: x\r\n" + kind + b"content-length: 30\r\n\r\nemail=")
+        await writer.drain()
+        writer.close()
+        await until(has_a_line)
+    assert [line["status"] for line in logged] == [400]
 
 
 async def test_a_head_that_never_ends_is_malformed() -> None:
