@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marketplace.builds import input_files
-from marketplace.builds.counting_query import Aggregate, Contributions, CountingQuery
+from marketplace.builds.counting_query import THREADS, Aggregate, Contributions, CountingQuery
 from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS
 from marketplace.errors import Conflict
 from marketplace.instants import DAY_US, HOUR_US
-from marketplace.line_index import LineIndex
 from marketplace.privacy.counted import differs_from_before
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
@@ -45,7 +44,7 @@ SPARK = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "16",
     "spark.sql.ansi.enabled": "true",
-    "spark.sql.autoBroadcastJoinThreshold": "16m",
+    "spark.sql.autoBroadcastJoinThreshold": "64m",
     # Everything a person's rows need is brought together once, by subscriber: hash joins and aggregates then stay there.
     "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "256m",
     "spark.ui.showConsoleProgress": "false",
@@ -189,15 +188,23 @@ class Sums:
         if totals:
             self.add_totals(totals)
 
-    def add_contributions(self, rows: dict[str, NDArray[Any]]) -> None:
-        """Keep contributions in files."""
+    def add_contributions(self, rows: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
+        """Keep contributions in files; return the key of each."""
         number = len(self.parts)
         part = Contributions(self.folder / f"{number}.people", self.folder / f"{number}.keys")
         first = np.flatnonzero(differs_from_before(rows["subscriber_id"]))
         line = self.order[np.searchsorted(self.sorted, rows["subscriber_id"][first])].astype(np.uint32)
         np.repeat(line, np.diff(first, append=len(rows["subscriber_id"]))).tofile(part.people)
-        self._key(rows).astype(np.uint32).tofile(part.keys)
+        key = self._key(rows)
+        key.astype(np.uint32).tofile(part.keys)
         self.parts.append(part)
+        return key
+
+    def add_counted(self, rows: dict[str, NDArray[Any]]) -> None:
+        """Keep contributions, and add them to the cells that they are of."""
+        key = self.add_contributions(rows)
+        np.add.at(self.people, key, np.uint32(1))
+        np.add.at(self.events, key, rows["events"])
 
     def answer(self) -> Aggregate:
         """Return what came in."""
@@ -219,7 +226,6 @@ def on_duckdb(
     for name, table in tables(q).items():
         if name not in {"consent", "subscriber"}:
             input_files.load(database, name, **{column: table[column] for column in table.column_names})
-    of_consent = LineIndex(q.references).find(q.consent[0])
     asked = [query(q, wanted, definition) for wanted in ("contribution", "cell", "total")]
     with ThreadPoolExecutor(1) as beside:  # the next bucket is read, and the last one added, while this one is counted
         next_events = beside.submit(_events_of, q, 0)
@@ -229,7 +235,7 @@ def on_duckdb(
             if event is not None:
                 # A bucket's own lines and consents are all that its events can meet.
                 lines = np.arange(bucket, len(q.references), q.store.buckets)
-                own = (of_consent >= 0) & (of_consent % q.store.buckets == bucket)
+                own = (q.consent_line >= 0) & (q.consent_line % q.store.buckets == bucket)
                 given = {
                     "subscriber": pa.table(_subscribers(q, lines[q.segment[lines] >= 0])),
                     "consent": pa.table({name: q.consent[n][own] for n, name in enumerate(CONSENT)}),
@@ -312,23 +318,23 @@ def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, defi
     given_tables = tables(q)
     for name, table in given_tables.items():
         pq.write_table(table, given / f"{name}.parquet")
-    for bucket in range(q.store.buckets):
-        write_events(q, bucket, given / "event")
-        report("handing over", 0.3 + 0.05 * (bucket + 1) / q.store.buckets)
-    session = _session(settings().spark_master, settings().memory_mb)
+    with ThreadPoolExecutor(THREADS) as beside:
+        writing = [beside.submit(write_events, q, bucket, given / "event") for bucket in range(q.store.buckets)]
+        session = _session(settings().spark_master, settings().memory_mb)
+        for bucket, written in enumerate(writing, 1):
+            written.result()
+            report("handing over", 0.3 + 0.05 * bucket / q.store.buckets)
     for name in (*given_tables, "event"):
         path = given / name if name == "event" else given / f"{name}.parquet"
         session.read.parquet(str(path)).createOrReplaceTempView(name)
     sums = Sums(q, folder)
-    for wanted in ("contribution", "cell", *(("total",) if q.max_zones else ())):
+    wanted = {"contribution": sums.add_counted} | ({"total": sums.add_totals} if q.max_zones else {})
+    for name, add in wanted.items():
         report("counting", 0.35)
-        session.sql(in_spark(q, wanted, definition)).write.mode("overwrite").parquet(str(folder / wanted))
-        if wanted == "contribution":
-            session.read.parquet(str(folder / wanted)).createOrReplaceTempView(wanted)
-    for wanted, add in (("contribution", sums.add_contributions), ("cell", sums.add_cells), ("total", sums.add_totals)):
-        for file in sorted((folder / wanted).glob("*.parquet")):
+        session.sql(in_spark(q, name, definition)).write.mode("overwrite").parquet(str(folder / name))
+        for file in sorted((folder / name).glob("*.parquet")):
             table = pq.read_table(file)
-            add({name: table[name].to_numpy() for name in table.column_names})
+            add({column: table[column].to_numpy() for column in table.column_names})
     return sums.answer()
 
 
