@@ -14,6 +14,8 @@ ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: multiplied by it, references that are close lie far apart."""
 ROOM: Final = 3
 """The table has at least so many places for each line."""
+ROWS_AT_ONCE: Final = 1 << 15
+"""So many numbers stay in a processor's own memory from step to step."""
 
 
 class LineIndex:
@@ -34,14 +36,9 @@ class LineIndex:
     def find(self, references: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return each one's number, -1 where it has none."""
         table, known = self._pair
-        slot = _slot(references, len(table))
-        found = table[slot]
-        # An empty place ends the search; one with another reference sends it on.
-        lost = np.flatnonzero((found >= 0) & (known[found] != references))
-        while len(lost):
-            slot[lost] = (slot[lost] + 1) & (len(table) - 1)
-            found[lost] = table[slot[lost]]
-            lost = lost[(found[lost] >= 0) & (known[found[lost]] != references[lost])]
+        found = np.empty(len(references), np.int32)
+        for at in range(0, len(references), ROWS_AT_ONCE):
+            found[at : at + ROWS_AT_ONCE] = _find(table, known, references[at : at + ROWS_AT_ONCE])
         return found
 
     def number(self, references: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -74,6 +71,21 @@ class LineIndex:
         known[self.count : count] = references
         _place(table, known, self.count, count)
         self.count = count
+
+
+def _find(table: NDArray[np.int32], known: NDArray[np.int64], references: NDArray[np.int64]) -> NDArray[np.int32]:
+    # Every index is within its array, but for -1, the last: to wrap it asks for no pass over them that checks.
+    slot = _slot(references, len(table))
+    found = table.take(slot, mode="wrap")
+    # An empty place ends the search; one with another reference sends it on.
+    lost = np.flatnonzero((found >= 0) & (known.take(found, mode="wrap") != references))
+    slot, wanted = slot[lost], references[lost]
+    while len(lost):
+        slot = (slot + 1) & (len(table) - 1)
+        found[lost] = there = table.take(slot, mode="wrap")
+        is_lost = (there >= 0) & (known.take(there, mode="wrap") != wanted)
+        lost, slot, wanted = lost[is_lost], slot[is_lost], wanted[is_lost]
+    return found
 
 
 def _slot(references: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -97,6 +97,8 @@ class Aggregation:
         self.store: Store
         """Where the events are: the same, or one of the build's own."""
         self.answer: Aggregate
+        self.line: NDArray[np.int32]
+        """Of each subscriber, in the store; -1 for those of no event."""
         self.has_consent: NDArray[np.bool_]
         """Of each subscriber, whether consent is in force at the start."""
 
@@ -188,18 +190,26 @@ class Aggregation:
                 raise Invalid(
                     "BUILD_ENGINE is {engine}: it can be {engines}.", engine=self.engine, engines=", ".join(ENGINES)
                 )
-        numbers = LineIndex(self.subscribers)
-        start = microseconds(started_at)
-        consenting = numbers.find(consent[0][(consent[1] <= start) & (start < consent[2])])
-        self.has_consent = np.zeros(len(self.subscribers), np.bool_)
-        self.has_consent[consenting[consenting >= 0]] = True
+        self.has_consent = self._who_consents(question)
         return self.answer
+
+    def _who_consents(self, q: CountingQuery) -> NDArray[np.bool_]:
+        """Return of each subscriber whether a consent is in force at the start; who is in no event is looked up apart."""
+        reference, begins, ends = q.consent
+        in_force = (begins <= q.started_us) & (q.started_us < ends)
+        consents = np.zeros(len(q.references) + 1, np.bool_)  # by line of the store; the last is for -1
+        consents[q.consent_line[in_force & (q.consent_line >= 0)]] = True
+        found = consents[self.line]
+        unseen = np.flatnonzero(self.line < 0)
+        theirs = LineIndex(self.subscribers[unseen]).find(reference[in_force & (q.consent_line < 0)])
+        found[unseen[theirs[theirs >= 0]]] = True
+        return found
 
     def _question(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime) -> CountingQuery:
         s = self.specification
         references = self.store.people()
         numbers = LineIndex(references)
-        number = numbers.find(self.subscribers)
+        number = self.line = numbers.find(self.subscribers)
         known = number >= 0
         segment, home = np.full(len(references), -1, np.int16), np.full(len(references), -1, np.int32)
         segment[number[known]], home[number[known]] = self.band[known], self.home[known]
@@ -223,6 +233,7 @@ class Aggregation:
             home=home,
             zone=self._zone_of_places(),
             consent=consent,
+            consent_line=numbers.find(consent[0]),
             switched=self._bound(numbers),
         )
 

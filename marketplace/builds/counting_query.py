@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from marketplace.builds.event_store import Store
     from marketplace.local_time import LocalClock
     from marketplace.switches.switched import Bound
+
+
+THREADS: Final = 2
+"""That count at once."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class CountingQuery:
     """Of each place of the store, -1 outside the key set."""
     consent: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
     """Reference, valid_from_us and valid_to_us of intervals, in whatever order; those that overlap are one."""
+    consent_line: NDArray[np.int32]
+    """Line of each of these intervals, by number; -1 where the store has none."""
     time_zone: str = UTC
     """Whose hours and days steps and units are."""
     switched: Bound | None = None
@@ -108,9 +115,13 @@ class Aggregate:
         """Return keys (positions in places × times × segments, ascending), people and events of cells with anybody."""
         q = self.question
         shape = (q.times, q.places, q.segments)
-        people = np.ascontiguousarray(self.people.reshape(shape).transpose(1, 0, 2)).ravel()
+
+        def by_place(counts: NDArray[Any]) -> NDArray[Any]:
+            return np.ascontiguousarray(counts.reshape(shape).transpose(1, 0, 2)).ravel()
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            people, events = pool.map(by_place, (self.people, self.events))
         keys = np.flatnonzero(people)
-        events = np.ascontiguousarray(self.events.reshape(shape).transpose(1, 0, 2)).ravel()
         return keys, people[keys].astype(np.int64), events[keys]
 
     def weights(self, counted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -119,25 +130,29 @@ class Aggregate:
         segment, row = counted % q.segments, counted // q.segments
         is_counted = np.zeros(q.times * q.places * q.segments, np.bool_)
         is_counted[(row % q.times * q.places + row // q.times) * q.segments + segment] = True
-        weight = np.zeros(len(q.references), np.int64)
-        for part in self.contributions:
+
+        def weigh(part: Contributions) -> NDArray[np.int64]:
             people = np.fromfile(part.people, np.uint32)
             counts = is_counted[np.fromfile(part.keys, np.uint32)]
-            weight += np.bincount(people[counts], minlength=len(weight))
+            return np.bincount(people[counts], minlength=len(q.references))
+
+        weight = np.zeros(len(q.references), np.int64)
+        with ThreadPoolExecutor(THREADS) as pool:
+            for part in pool.map(weigh, self.contributions):
+                weight += part
         who = np.flatnonzero(weight)
         who = who[np.argsort(q.references[who])]
         return q.references[who], weight[who]
 
 
-def merged(question: CountingQuery, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def merged(question: CountingQuery) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, by line, the consent in force at the build's start: from, and until (0 and 0 where none does).
 
-    `numbers` are the lines of the consents, -1 for references that are not lines of the store. Overlapping intervals
-    are one; intervals that only touch are two, because a withdrawal lies between them.
+    Overlapping intervals are one; intervals that only touch are two, because a withdrawal lies between them.
     """
     _, begins, ends = question.consent
-    real = (numbers >= 0) & (begins < ends)
-    line, begins, ends = numbers[real], begins[real], ends[real]
+    real = (question.consent_line >= 0) & (begins < ends)
+    line, begins, ends = question.consent_line[real], begins[real], ends[real]
     start = np.zeros(len(question.references), np.int64)
     end = np.zeros(len(question.references), np.int64)
     if len(line) and np.any(np.bincount(line) > 1):

@@ -12,6 +12,7 @@ import numpy as np
 
 from marketplace.builds.event_store import KIND_BITS, MOST_PLACES, PLACE_BITS, UNITS_US, Origins, Rows
 from marketplace.instants import HOUR_US
+from marketplace.line_index import ROWS_AT_ONCE
 from marketplace.privacy.counted import differs_from_before
 
 if TYPE_CHECKING:
@@ -88,40 +89,55 @@ def expanded(rows: Rows, origins: Origins, place: NDArray[np.int32]) -> list[Par
 
 def distinct(parts: Sequence[Part], day: Day, bucket: int | None = None) -> Iterator[Bucket]:
     """Yield the buckets of a day's rows, all of them or the one that all rows are of, each sorted and distinct."""
-    rows = whole([part.rows for part in parts])
-    source = _sources(parts) if day.sources > 1 else None
     bits = day.buckets.bit_length() - 1
-    own = rows.people >> np.uint32(bits)
-    number = rows.people & np.uint32(day.buckets - 1)
-    unit = next(unit for unit in UNITS_US if unit == 1 or not np.any(rows.micros % np.uint32(unit)))
-    fields = [
-        (number, bits if bucket is None else 0),
-        (own, max(1, int(own.max(initial=0)).bit_length())),
-        (rows.visit >> np.uint32(PLACE_BITS), HOURS_BITS),
-        (rows.visit & np.uint32(MOST_PLACES - 1), max(1, day.places.bit_length())),
-        (rows.micros if unit == 1 else rows.micros // np.uint32(unit), (HOUR_US // unit).bit_length()),
-        (rows.kind, int(rows.kind.max(initial=0)).bit_length()),
+    seen = [part.rows for part in parts]
+    unit = next(unit for unit in UNITS_US if unit == 1 or not any(np.any(r.micros % np.uint32(unit)) for r in seen))
+    widths = [
+        bits if bucket is None else 0,
+        max(1, (max((int(rows.people.max(initial=0)) for rows in seen), default=0) >> bits).bit_length()),
+        HOURS_BITS,
+        max(1, day.places.bit_length()),
+        (HOUR_US // unit).bit_length(),
+        max((int(rows.kind.max(initial=0)) for rows in seen), default=0).bit_length(),
+        (day.sources - 1).bit_length(),
     ]
-    source_bits = 0 if source is None else (day.sources - 1).bit_length()
-    if sum(width for _, width in fields) + source_bits > WORD_BITS:
-        yield from _distinct_slowly(rows, source, day, range(day.buckets) if bucket is None else (bucket,))
+    if sum(widths) > WORD_BITS:
+        source = _sources(parts) if day.sources > 1 else None
+        yield from _distinct_slowly(whole(seen), source, day, range(day.buckets) if bucket is None else (bucket,))
         return
-    if source is not None:
-        fields.append((source, source_bits))
-    packed = np.zeros(len(rows), np.uint64)
-    for values, width in fields:
-        if width:
-            packed <<= np.uint64(width)
-            packed |= values
-    del own, number
+    packed = np.concatenate([*(_packed(part, bits, unit, widths) for part in parts), np.empty(0, np.uint64)])
     packed.sort()
     packed = packed[differs_from_before(packed)]
-    widths = [width for _, width in fields]
     ends = _ends(packed, day.buckets, widths) if bucket is None else [len(packed)]
     start = 0
     for end in ends:
-        yield _unpacked(packed[start:end], widths, unit, has_source=source is not None)
+        yield _unpacked(packed[start:end], widths, unit, has_source=day.sources > 1)
         start = end
+
+
+def _packed(part: Part, bucket_bits: int, unit: int, widths: list[int]) -> NDArray[np.uint64]:
+    """Return each row as a word: its bucket, its line there, hour, place, moment, kind and source, in so many bits each."""
+    rows, source = part
+    packed = np.empty(len(rows), np.uint64)
+    for at in range(0, len(rows), ROWS_AT_ONCE):
+        some = slice(at, at + ROWS_AT_ONCE)
+        people, visit = rows.people[some], rows.visit[some]
+        fields = (
+            people & np.uint32((1 << bucket_bits) - 1),
+            people >> np.uint32(bucket_bits),
+            visit >> np.uint32(PLACE_BITS),
+            visit & np.uint32(MOST_PLACES - 1),
+            rows.micros[some] // np.uint32(unit),
+            rows.kind[some],
+            np.uint16(source) if isinstance(source, int) else source[some].astype(np.uint16),
+        )
+        words = np.zeros(len(people), np.uint64)
+        for values, width in zip(fields, widths, strict=True):
+            if width:
+                words <<= np.uint64(width)
+                words |= values
+        packed[some] = words
+    return packed
 
 
 def _sources(parts: Sequence[Part]) -> NDArray[np.uint16]:

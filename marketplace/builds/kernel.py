@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace.builds.counting_query import Aggregate, Contributions, CountingQuery, merged
+from marketplace.builds.counting_query import THREADS, Aggregate, Contributions, CountingQuery, merged
 from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS, Bucket, Moments
 from marketplace.instants import DAY_US, HOUR_US, QUARTER_US
-from marketplace.line_index import LineIndex
+from marketplace.line_index import ROWS_AT_ONCE
 from marketplace.privacy.cell_choice import HASH_PRIME
 from marketplace.privacy.counted import CountedLines, Seen, differs_from_before
 from marketplace.privacy.product_registry import PRODUCTS
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from marketplace.progress import ReportProgress
 
-THREADS = 2
-PRIME = np.int64(HASH_PRIME)
+PRIME = np.uint64(HASH_PRIME)
 
 
 class _BucketEvents:
@@ -61,7 +60,7 @@ class Kernel:
         kernel = PRODUCTS[q.product].kernel
         assert kernel is not None, "a product without a kernel is counted by its SQL"
         self.product, self.folder = kernel, folder
-        self.begins, self.ends = merged(q, LineIndex(q.references).find(q.consent[0]))
+        self.begins, self.ends = merged(q)
         self.people = np.zeros(q.times * q.places * q.segments, np.uint32)
         self.more = np.zeros(len(self.people), np.int64)
         """Events beyond the first of each person."""
@@ -77,10 +76,11 @@ class Kernel:
         quarters = slice(None, None, HOUR_US // QUARTER_US if self.is_by_hour else 1)
         self.step, self.hour = q.clock.step[quarters], q.clock.hour[quarters]
         self.is_by_step = len(self.step) == q.times
-        keys = [np.int64(key) for key in q.hash_keys]
-        self.hash_of_line = q.references % PRIME * keys[1] % PRIME
-        self.hash_of_place = np.arange(q.places, dtype=np.int64) % PRIME * keys[2] % PRIME
-        self.hash_of_time = (q.clock.bounds_us[:-1] - q.period_from_us) % PRIME * keys[3] % PRIME + keys[0]
+        key = [np.uint64(key) for key in q.hash_keys]
+        self.hash_of_line = q.references.astype(np.uint64) % PRIME * key[1] % PRIME
+        self.hash_of_place = np.arange(q.places, dtype=np.uint64) % PRIME * key[2] % PRIME
+        since = (q.clock.bounds_us[:-1] - q.period_from_us).astype(np.uint64)
+        self.hash_of_time = since % PRIME * key[3] % PRIME + key[0]
 
     def run(self, report: ReportProgress) -> Aggregate:
         """Count every bucket and return what they add up to."""
@@ -136,21 +136,30 @@ class Kernel:
         parts: list[tuple[NDArray[Any], ...]] = []
         for day in q.days:
             seen, whole, partly, number, start = self._day(day, bucket)
-            zone = q.zone[seen.visit & np.uint32(MOST_PLACES - 1)]
-            hour = (start - q.period_from_us) // HOUR_US + (seen.visit >> np.uint32(PLACE_BITS)).astype(np.int64)
-            counts = np.repeat(whole, seen.visits) & (zone >= 0)
-            if start < q.period_from_us or start + DAY_US > q.period_to_us:
-                counts &= (hour >= 0) & (hour < (q.period_to_us - q.period_from_us) // HOUR_US)
-            events: NDArray[Any] = seen.count
+            at = np.flatnonzero(np.repeat(whole, seen.visits))
+            line = np.repeat(seen.people[whole], seen.visits[whole])
+            parts.append(self._in_reach(line, seen.visit[at], seen.count[at], start))
             if partly.any():
-                events = seen.count.astype(np.int64)
                 of, count = self._consented(seen, partly, number, start, q.store.moments(day, bucket))
-                events[of] = count
-                counts[of] = (count > 0) & (zone[of] >= 0)
-            at = np.flatnonzero(counts)
-            parts.append((np.repeat(seen.people, seen.visits)[at], hour[at], zone[at], events[at]))
+                line = np.repeat(seen.people[partly], seen.visits[partly])
+                counts = count > 0
+                parts.append(self._in_reach(line[counts], seen.visit[of][counts], count[counts], start))
         empty = (np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
         return tuple(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True))  # type: ignore[return-value]
+
+    def _in_reach(
+        self, line: NDArray[np.uint32], visit: NDArray[np.uint32], events: NDArray[Any], start: int
+    ) -> tuple[NDArray[Any], ...]:
+        """Return line, slot, zone and events of a day's visits that are in the key set's zones and in the period."""
+        q = self.q
+        zone = q.zone[visit & np.uint32(MOST_PLACES - 1)]
+        hour = (start - q.period_from_us) // HOUR_US + (visit >> np.uint32(PLACE_BITS)).astype(np.int64)
+        counts = zone >= 0
+        if start < q.period_from_us or start + DAY_US > q.period_to_us:
+            counts &= (hour >= 0) & (hour < (q.period_to_us - q.period_from_us) // HOUR_US)
+        if counts.all():
+            return line, hour, zone, events
+        return line[counts], hour[counts], zone[counts], events[counts]
 
     def _consented(
         self, seen: Bucket, partly: NDArray[np.bool_], line_numbers: NDArray[np.int64], start: int, moments: Moments
@@ -229,7 +238,7 @@ class Kernel:
         many = np.flatnonzero(heavy[group])
         if not len(many):
             return seen
-        drawn = (group[many].astype(np.uint64) << np.uint64(31)) | self._hash(bucket, seen.only(many)).view(np.uint64)
+        drawn = (group[many].astype(np.uint64) << np.uint64(31)) | self._hash(bucket, seen.only(many))
         ordered = np.sort(drawn)
         last = np.zeros(len(count), np.uint64)
         last[heavy] = ordered[np.cumsum(count[heavy]) - count[heavy] + q.max_cells - 1]
@@ -258,22 +267,34 @@ class Kernel:
         rank = np.arange(len(order)) - np.searchsorted(whose, whose)
         chosen[theirs[order]] = rank < q.max_cells
 
-    def _hash(self, bucket: int, seen: Seen) -> NDArray[np.int64]:
+    def _hash(self, bucket: int, seen: Seen) -> NDArray[np.uint64]:
         """Return the keyed hash of each row: a whole number below 2^31 - 1."""
-        q = self.q
-        keys = [np.int64(key) for key in q.hash_keys]
-        line = seen.line.astype(np.int64) * q.store.buckets + bucket
-        time = seen.code // np.uint32(q.places)
-        x = self.hash_of_line[line] + self.hash_of_place[seen.code - time * np.uint32(q.places)]
-        x = _below_prime(x + self.hash_of_time[time])
-        u = _below_prime(x * keys[4] + keys[5])
-        u = _below_prime(u * x + keys[6])
-        return _below_prime(u * x + keys[0])
+        return np.concatenate(
+            [
+                self._hash_of_rows(bucket, seen.line[at : at + ROWS_AT_ONCE], seen.code[at : at + ROWS_AT_ONCE])
+                for at in range(0, len(seen.line), ROWS_AT_ONCE)
+            ]
+        )
+
+    def _hash_of_rows(self, bucket: int, line: NDArray[np.uint32], code: NDArray[np.uint32]) -> NDArray[np.uint64]:
+        """Return the hash of rows few enough to stay in the processor's own memory from step to step."""
+        key = [np.uint64(key) for key in self.q.hash_keys]
+        places = np.uint32(self.q.places)
+        time = code // places
+        x = self.hash_of_line[line.astype(np.int64) * self.q.store.buckets + bucket]
+        x = _below_prime(x + self.hash_of_place[code - time * places] + self.hash_of_time[time])
+        u = _folded(x * key[4] + key[5])  # below 2^32
+        u = _folded(u * x + key[6])  # below 3 × 2^31
+        return _below_prime(u * x + key[0])
 
 
-def _below_prime(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the values (0 to 2^62) modulo 2^31 - 1: 2^31 is 1 there, so the high bits are added to the low ones."""
-    values = (values & PRIME) + (values >> np.int64(31))
-    values = (values & PRIME) + (values >> np.int64(31))
-    values[values >= PRIME] -= PRIME
-    return values
+def _folded(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return smaller numbers that are equal modulo 2^31 - 1: 2^31 is 1 there, so the high bits are added to the low ones."""
+    return (values & PRIME) + (values >> np.uint64(31))
+
+
+def _below_prime(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the values modulo 2^31 - 1."""
+    values = _folded(_folded(values))
+    wrapped = values - PRIME  # a huge number where the value is below the prime already
+    return np.asarray(np.minimum(values, wrapped))

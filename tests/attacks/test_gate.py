@@ -123,7 +123,7 @@ class NoConsent(Aggregation):
         question = super()._question(*given)
         lines = question.references
         everyone = lines, np.zeros(len(lines), np.int64), np.full(len(lines), 2**62)
-        return dataclasses.replace(question, consent=everyone)
+        return dataclasses.replace(question, consent=everyone, consent_line=np.arange(len(lines), dtype=np.int32))
 
 
 def membership(

@@ -21,6 +21,7 @@ from marketplace.builds.counting_query import CountingQuery
 from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest
 from marketplace.builds.kernel import Kernel
+from marketplace.line_index import LineIndex
 from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
 from tests.marketplace.datasets.builders import END, START, at
 
@@ -79,6 +80,7 @@ def ask(store: Store, case: Case, product: str = "presence", **other: Any) -> Co
     references = store.people()
     sites, _, _ = store.places()
     numbers = [np.array([microseconds(c[n]) for c in case[1]], np.int64) for n in (1, 2)]
+    consenting = np.array([c[0] for c in case[1]], np.int64)
     asked = CountingQuery(
         product=product,
         period_from_us=microseconds(START),
@@ -97,7 +99,8 @@ def ask(store: Store, case: Case, product: str = "presence", **other: Any) -> Co
         segment=np.array([SEGMENT.get(who, -1) for who in references.tolist()], np.int16),
         home=np.array([HOME[who] for who in references.tolist()], np.int32),
         zone=np.array([ZONE_OF.get(site or "", -1) for site in sites], np.int32),
-        consent=(np.array([c[0] for c in case[1]], np.int64), *numbers),
+        consent=(consenting, *numbers),
+        consent_line=LineIndex(references).find(consenting),
     )
     return replace(asked, **other)
 
