@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from marketplace import clock
 from marketplace.addresses.files import read_addresses
 from marketplace.addresses.tables import AddressLoad, AddressTown
 from marketplace.database import copy_columns, execute, execute_long, fetch_row, transaction
+from marketplace.digests import sha256_of
 from marketplace.errors import Invalid
 from marketplace.locks import lock
 
@@ -70,7 +70,6 @@ async def load_addresses(path: Path) -> Loaded:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         raise Invalid("{path} cannot be read.", path=str(path)) from None

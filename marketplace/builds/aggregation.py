@@ -29,6 +29,7 @@ from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest
 from marketplace.builds.kernel import Kernel
 from marketplace.cells_file import within, write_cells
+from marketplace.digests import sha256_of
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import microseconds
 from marketplace.line_index import LineIndex
@@ -160,7 +161,7 @@ class Aggregation:
             named = input_files.gather_named(events, self.folder, "events")
             ingest(Store(own), list(named), self.folder / "ingest", names=named, retracted=retracted)
             self.store = Store(own)
-        self.tables = sorted(map(sha256, files))
+        self.tables = sorted(map(sha256_of, files))
 
     def population(self) -> int:
         """Return how many of the operator's subscribers live in the area."""
@@ -252,7 +253,7 @@ class Aggregation:
 
         drawn = drawing.draw(self.specification, self.counts(), self.key, report)
         report("weighing contributions", 0.86)
-        manifest = self._manifest(drawn.counted)
+        manifest = pa.table(dict(zip(("reference", "weight"), self.answer.weights(drawn.counted), strict=True)))
         noisy = pa.table({"key": drawn.published.keys, "people": drawn.published.people})
         files = {
             "noisy.parquet": self._parquet("noisy.parquet", noisy),
@@ -268,8 +269,8 @@ class Aggregation:
         figures = drawn.figures | {
             "contributors": len(manifest),
             "total_weight": int(np.sum(manifest["weight"].to_numpy())),
-            "cells_sha256": sha256(files["cells.parquet"]),
-            "manifest_sha256": sha256(files["manifest.parquet"]),
+            "cells_sha256": sha256_of(files["cells.parquet"]),
+            "manifest_sha256": sha256_of(files["manifest.parquet"]),
             "inputs": json.dumps(self._inputs(), sort_keys=True),
         }
         refusal = None
@@ -299,12 +300,6 @@ class Aggregation:
     def _cells(self, drawn: drawing.Drawn) -> pa.Table:
         """Return what is sold, by zone, time and segment."""
         return drawing.table(self.specification, drawn)
-
-    def _manifest(self, counted: NDArray[np.int64]) -> pa.Table:
-        """Return reference and weight of everyone who counts in these keys, by reference."""
-        import pyarrow as pa  # noqa: PLC0415
-
-        return pa.table(dict(zip(("reference", "weight"), self.answer.weights(counted), strict=True)))
 
     def _parquet(self, name: str, table: pa.Table) -> Path:
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -381,9 +376,3 @@ class Aggregation:
             if zone is not None and (level is None or level >= s.resolution):  # a coarser one does not say in which
                 found[n] = position.get(zone, -1)
         return found
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

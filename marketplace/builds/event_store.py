@@ -366,11 +366,6 @@ def _narrow(values: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
-def _fresh_name(name: str) -> str:
-    """Return a name for an object that was never used before."""
-    return f"{name}-{uuid.uuid4().hex}"
-
-
 def write_state(store: Store, state: State) -> None:
     """Put the state in one step: from here on it is the store's."""
     stated = {"format": FORMAT} | {name: getattr(state, name) for name in State.__dataclass_fields__}
@@ -386,8 +381,8 @@ def state_tag(store: Store) -> str | None:
 
 
 def put_object(store: Store, name: str, data: bytes | Path) -> dict[str, Any]:
-    """Store an object under a fresh name, and return what finds it again."""
-    name = _fresh_name(name)
+    """Store an object under a name that was never used before, and return what finds it again."""
+    name = f"{name}-{uuid.uuid4().hex}"
     _put(store, name, data)
     return {"name": name} | ({"crc": zlib.crc32(data)} if isinstance(data, bytes) else {})
 

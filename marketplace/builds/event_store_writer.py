@@ -9,7 +9,6 @@ as they are after. One writer at a time: two would lose each other's days, so th
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import shutil
 import threading
 from collections import defaultdict
@@ -33,6 +32,7 @@ from marketplace.builds.event_store import (
     state_tag,
     write_state,
 )
+from marketplace.digests import sha256_of
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import DAY_US, HOUR_US
 from marketplace.line_index import LineIndex
@@ -254,8 +254,7 @@ class Writer:
 
     def put_day(self, day: dt.date, path: Path, entries: list[dict[str, Any]], sources: list[str]) -> None:
         """Store the file as the day's object, to be committed; one that has the same bytes stays the day's object."""
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
         before = self.state.days.get(day.isoformat())
         if before and before.get("sha256") == sha256:
             about = before | {"sources": sources}

@@ -13,7 +13,6 @@ A file at fault stops the ingestion: what was committed before it stays, and it 
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 
 from marketplace.builds import input_files
 from marketplace.builds.event_store_writer import Writer
+from marketplace.digests import sha256_of
 from marketplace.errors import Conflict
 from marketplace.progress import no_progress
 
@@ -72,12 +72,14 @@ class Reader:
         file.refuse_changes()
 
     def _add(self, batch: pa.RecordBatch, source: int) -> None:
+        import pyarrow as pa  # noqa: PLC0415
+
         people = _plain(batch.column("subscriber_id")).astype(np.int64, copy=False)
         at_us = _microseconds(batch.column("at"))
         if people.min(initial=0) < 0 or at_us.min(initial=0) < FIRST_US or at_us.max(initial=0) >= LAST_US:
             raise AtFaultError
         if self.retracted is not None and (gone := self.retracted.covers(people, at_us)).any():
-            batch, people, at_us = batch.filter(_mask(~gone)), people[~gone], at_us[~gone]
+            batch, people, at_us = batch.filter(pa.array(~gone)), people[~gone], at_us[~gone]
         if "site" in batch.schema.names:
             place = self._sites(batch.column("site"))
         else:
@@ -162,8 +164,7 @@ class InputFile:
         """Return the SHA-256 of the file, empty where it cannot be read: reading its rows says so in a sentence."""
         try:
             self.seen = look_at(self.path)
-            with self.path.open("rb") as file:
-                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            self.sha256 = sha256_of(self.path)
         except OSError:
             self.sha256 = ""
         return self.sha256
@@ -313,12 +314,6 @@ def _name_sources(writer: Writer, files: Sequence[InputFile]) -> None:
             writer.called.setdefault(recorded["sha256"], name)
     for file in files:
         writer.called.setdefault(file.sha256, file.name)
-
-
-def _mask(values: NDArray[np.bool_]) -> pa.Array[Any]:
-    import pyarrow as pa  # noqa: PLC0415
-
-    return pa.array(values)
 
 
 def _batches(file: Path) -> Iterator[pa.RecordBatch]:
