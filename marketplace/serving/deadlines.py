@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TOO_LONG: Final = "That takes too long just now. Look in a minute whether it was done, and try again."
 AGAIN_SECONDS: Final = 60
-LEFT: Final = "The sender left before the end of the request."
+SENDER_LEFT: Final = "The sender left before the end of the request."
 log = structlog.get_logger(__name__)
 
 
@@ -49,7 +49,7 @@ class Deadlines:
             if message["type"] == "http.request":
                 is_whole = not message.get("more_body", False)
             elif not is_whole:
-                raise ClientException(LEFT)
+                raise ClientException(SENDER_LEFT)
             if not has_begun:
                 limit.reschedule(loop.time() + self.seconds)
             return message
