@@ -179,7 +179,7 @@ async def cancel_change(change: uuid.UUID) -> str:
     """Cancel a planned change and return its dataset; cancelled already, nothing changes. Refuses one that was made."""
     async with transaction():
         await lock("offers")
-        row = await _get_change(change)
+        row = await get_change(change)
         if row.outcome not in {"", "cancelled"}:
             raise Expired("That change was made already, or refused.")
         if not row.outcome:
@@ -187,7 +187,8 @@ async def cancel_change(change: uuid.UUID) -> str:
     return row.dataset
 
 
-async def _get_change(change: uuid.UUID) -> PlannedChange:
+async def get_change(change: uuid.UUID) -> PlannedChange:
+    """Return a planned change; refuses NotFound."""
     row = await fetch_row(PlannedChange, select(PlannedChange, OfferChange).where(OfferChange.id == change))
     if row is None:
         raise NotFound("There is no such planned change.")

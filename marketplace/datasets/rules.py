@@ -45,6 +45,14 @@ SMALLEST_DELTA, LARGEST_DELTA = 5, 15
 LARGEST_MAX_ZONES: Final = 100
 MOST_VARIANTS: Final = 3
 """Besides the dataset itself: each spends from its budget, and from every subscriber's year."""
+LONGEST_WORDS: Final = {
+    "title_fr": 200,
+    "title_en": 200,
+    "description_fr": 2000,
+    "description_en": 2000,
+    "area": 100,
+}
+"""What a dataset says of itself → the most characters."""
 LONGEST_PERIOD: Final = dt.timedelta(days=3_660)
 
 
@@ -99,6 +107,7 @@ def check_terms(terms: DatasetTerms, geography: Geography) -> None:
     geography: that of the terms' zone table.
     """
     check_code(terms.code)
+    _check_words(terms)
     if not 0 <= terms.h3_resolution <= FINEST:
         raise Invalid("H3 has resolutions from 0 to 15, and zones of your own as many levels.")
     if terms.grain not in STEPS:
@@ -119,6 +128,16 @@ def check_terms(terms: DatasetTerms, geography: Geography) -> None:
     if terms.sectors != sectors_in_order(terms.sectors):
         raise Invalid("Sectors are named once each, in the order they are listed.")
     _check_promise(terms)
+
+
+def _check_words(terms: DatasetTerms) -> None:
+    """Refuse a dataset that buyers could not tell from another, and words that are longer than a page shows; names the field."""
+    for field_name, most in LONGEST_WORDS.items():
+        words = getattr(terms, field_name)
+        if not words.strip():
+            raise Invalid("A dataset needs its title, its description and the name of its area.", field=field_name)
+        if len(words) > most:
+            raise Invalid("That is too long: {most} characters at most.", most=most, field=field_name)
 
 
 def _check_promise(terms: DatasetTerms) -> None:

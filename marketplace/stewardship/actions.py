@@ -1,4 +1,8 @@
-"""What a steward does in the shop, each with its line in the audit trail, in one transaction."""
+"""What a steward does in the shop, each with its line in the audit trail, in one transaction.
+
+What is there already is left as it is and gets no second line. `seen` is what the page showed as it was opened: where
+somebody changed that meanwhile, nothing is done, and the steward looks at it first.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,17 @@ from msgspec.structs import asdict
 
 from marketplace.audit_trail.actions import note_action
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue import lengths, offers
+from marketplace.catalogue import lengths, menu, offers
+from marketplace.catalogue.queries import list_lengths
 from marketplace.consent import actions as consent
+from marketplace.consent.queries import list_notices, list_purposes
 from marketplace.database import transaction
+from marketplace.datasets import publishing
+from marketplace.datasets.queries import find_revocation
+from marketplace.errors import Conflict
 from marketplace.licensing.policies import five_lines
-from marketplace.stewardship.queries import get_shelf
+from marketplace.locks import lock
+from marketplace.stewardship.queries import get_shelf, list_terms
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -27,14 +37,20 @@ if TYPE_CHECKING:
 async def define_purpose(who: Actor, category: str, use: str, *, title_fr: str, title_en: str) -> str:
     """Define a purpose and return its code; the same one again changes nothing."""
     async with transaction():
+        await lock("purposes")
+        known = {row.code for row in await list_purposes()}
         code = await consent.define_purpose(category, use, title_fr=title_fr, title_en=title_en)
-        await note_action(who, "purpose_defined", code)
+        if code not in known:
+            await note_action(who, "purpose_defined", code)
     return code
 
 
 async def name_purpose(who: Actor, code: str, dpv: str) -> None:
-    """Name a purpose as the Data Privacy Vocabulary does."""
+    """Name a purpose as the Data Privacy Vocabulary does; the same name again changes nothing."""
     async with transaction():
+        await lock("purposes")
+        if any((row.code, row.dpv) == (code, dpv) for row in await list_purposes()):
+            return
         await consent.name_purpose(code, dpv)
         await note_action(who, "purpose_named", code, after={"dpv": dpv})
 
@@ -48,22 +64,35 @@ async def publish_notice(
     asks_anew: bool,
     notice: uuid.UUID,
     since: dt.datetime | None = None,
+    seen: int | None = None,
 ) -> None:
     """Publish the next version of a purpose's notice; the same `notice` again publishes nothing.
 
-    since: when people began to agree to the very text elsewhere; None for now.
+    since: when people began to agree to the very text elsewhere; None for now. seen: the version that this one follows.
     """
     async with transaction():
+        await lock(f"notice {purpose}")
+        known = await list_notices(purpose)
+        is_new = all(row.id != notice for row in known)
+        latest = max((row.version for row in known), default=0)
+        if is_new and seen is not None and seen != latest:
+            raise Conflict(
+                "Version {version} of this notice was published meanwhile: read it below, then go on if yours is to follow.",
+                version=latest,
+            )
         await consent.publish_notice(
             purpose, text_fr=text_fr, text_en=text_en, asks_anew=asks_anew, notice=notice, at=since
         )
-        after = {"notice": notice, "asks_anew": asks_anew} | ({"since": since} if since else {})
-        await note_action(who, "notice_published", purpose, after=after)
+        if is_new:
+            after = {"notice": notice, "asks_anew": asks_anew} | ({"since": since} if since else {})
+            await note_action(who, "notice_published", purpose, after=after)
 
 
 async def state_terms(who: Actor, code: str, policy: Policy) -> None:
     """State a version of licence terms, whose five lines follow from its policy; the same ones again change nothing."""
     async with transaction():
+        await lock("licence terms")
+        known = {row.code for row in await list_terms()}
         await catalogue.define_terms(
             code,
             months=policy.months,
@@ -73,15 +102,24 @@ async def state_terms(who: Actor, code: str, policy: Policy) -> None:
             purposes=policy.purposes,
             countries=policy.countries,
         )
-        after = {"months": policy.months, "right": policy.right}
-        after |= {"purposes": list(policy.purposes), "countries": list(policy.countries)}
-        await note_action(who, "terms_stated", code, after=after)
+        if code not in known:
+            after = {"months": policy.months, "right": policy.right}
+            after |= {"purposes": list(policy.purposes), "countries": list(policy.countries)}
+            await note_action(who, "terms_stated", code, after=after)
 
 
-async def make_offer(who: Actor, dataset: str, stated: StatedOffer) -> None:
-    """Put a dataset on sale, or change its offer from now on; refuses what the menu's audit refuses."""
+async def make_offer(who: Actor, dataset: str, stated: StatedOffer, *, seen: str = "") -> None:
+    """Put a dataset on sale, or change its offer from now on; refuses what the menu's audit refuses.
+
+    seen: the offer's fingerprint when the page was opened. An offer that is so already is left as it is.
+    """
     async with transaction():
-        before = (await get_shelf(dataset)).stated
+        await lock("offers")
+        row = await get_shelf(dataset)
+        if row.is_open and row.stated == stated:
+            return
+        _refuse_unseen(seen, row.fingerprint)
+        before = row.stated
         await catalogue.list_offer(
             dataset,
             terms=stated.terms,
@@ -93,11 +131,30 @@ async def make_offer(who: Actor, dataset: str, stated: StatedOffer) -> None:
         await note_action(who, "offer_made", dataset, before=asdict(before) if before else None, after=asdict(stated))
 
 
-async def set_lengths(who: Actor, dataset: str, terms: Sequence[str]) -> None:
-    """Sell a dataset under these terms too, which differ from its offer's in their months alone."""
+def _refuse_unseen(seen: str, now: str) -> None:
+    """Refuse to replace what the steward has not seen; nothing is said to be seen by an empty text."""
+    if seen and seen != now:
+        raise Conflict("Somebody changed this meanwhile: look at what it is now, then go on if yours is still right.")
+
+
+async def set_lengths(who: Actor, dataset: str, terms: Sequence[str], *, seen: str = "") -> None:
+    """Sell a dataset under these terms too, which differ from its offer's in their months alone.
+
+    seen: the fingerprint of those that the page showed. The same ones again change nothing.
+    """
     async with transaction():
+        await lock("offers")
+        known = sorted(row.terms for row in await list_lengths([dataset]))
+        if known and known == sorted(set(terms)):
+            return
+        _refuse_unseen(seen, fingerprint_of(known))
         await lengths.set_lengths(dataset, terms)
         await note_action(who, "offer_lengths_set", dataset, after={"terms": sorted(set(terms))})
+
+
+def fingerprint_of(terms: Sequence[str]) -> str:
+    """Return the codes of a dataset's other lengths as one word, which is never empty."""
+    return ",".join(sorted(terms)) or "none"
 
 
 async def plan_offer(
@@ -105,22 +162,51 @@ async def plan_offer(
 ) -> None:
     """Plan what an offer is to be from a later instant on; the same `change` again plans nothing more."""
     async with transaction():
+        await lock("offers")
+        is_new = all(row.id != change for row in await offers.list_changes(dataset))
         await offers.plan_change(dataset, stated, starts_at, change=change, by=who.name)
-        await note_action(who, "offer_change_planned", dataset, after=asdict(stated) | {"starts_at": starts_at})
+        if is_new:
+            await note_action(who, "offer_change_planned", dataset, after=asdict(stated) | {"starts_at": starts_at})
 
 
 async def cancel_planned(who: Actor, change: uuid.UUID) -> str:
-    """Cancel a planned change of an offer, and return its dataset."""
+    """Cancel a planned change of an offer, and return its dataset; cancelled already, nothing changes."""
     async with transaction():
+        await lock("offers")
+        was = (await offers.get_change(change)).outcome
         dataset = await offers.cancel_change(change)
-        await note_action(who, "offer_change_cancelled", dataset)
+        if not was:
+            await note_action(who, "offer_change_cancelled", dataset)
     return dataset
 
 
 async def withdraw(who: Actor, dataset: str) -> None:
     """Withdraw a dataset's offer: nothing of it is sold from now on; withdrawn already, nothing changes."""
     async with transaction():
+        await lock("offers")
         if (await get_shelf(dataset)).is_open:
             await catalogue.withdraw_offer(dataset)
             await offers.cancel_changes_of(dataset)
             await note_action(who, "offer_withdrawn", dataset)
+
+
+async def publish_release(who: Actor, release: uuid.UUID) -> None:
+    """Publish a release that passed the gate, with its line in the trail; one that is published stays as it is."""
+
+    async def allow(dataset: str, at: dt.datetime) -> None:
+        await menu.audit_published(dataset, at)
+        await note_action(who, "release_published", release)
+
+    await publishing.publish(release, by=who.name, allow=allow)
+
+
+async def call_back(who: Actor, release: uuid.UUID, *, reason_fr: str, reason_en: str) -> None:
+    """Call a published release back, for a reason its holders read; called back already, it keeps its first reason."""
+    async with transaction():
+        await lock(f"call back {release}")
+        was = await find_revocation(release)
+        if was is None:
+            await publishing.revoke(release, reason_fr=reason_fr, reason_en=reason_en, by=who.name)
+            await note_action(who, "release_recalled", release, reason=reason_en)
+        elif (was.reason_fr, was.reason_en) != (reason_fr.strip(), reason_en.strip()):
+            raise Conflict("It was called back already, for another reason: its holders go on reading that one.")

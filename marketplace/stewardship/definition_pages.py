@@ -22,6 +22,7 @@ from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.zone_input import names, read_area
 from marketplace.stewardship import starting_points
 from marketplace.stewardship.starting_points import STARTING_POINTS
+from marketplace.stewardship.terms_pages import whole
 from marketplace.switches.rules import SECTORS, sectors_in_order
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, in_words, localised, page, see
@@ -41,7 +42,7 @@ steward = staff("steward")
 
 
 class DatasetForm(Struct):
-    """A dataset as a steward writes it; epsilons in units, lists separated by commas."""
+    """A dataset as a steward writes it, all of it as text; epsilons in units, lists separated by commas."""
 
     form_id: uuid.UUID
     code: str
@@ -53,21 +54,21 @@ class DatasetForm(Struct):
     area: str
     zones: str
     age_bands: str
-    h3_resolution: int
+    h3_resolution: str
     grain: str
     unit: str
     mechanism: str
-    max_cells: int
-    max_events: int
+    max_cells: str
+    max_events: str
     epsilon: str
     budget: str
-    half_life_days: int
+    half_life_days: str
     zone_table: str = ""
     time_zone: str = "UTC"
     product: str = "presence"
-    delta_exponent: int = 0
-    parent_resolution: int = 0
-    max_zones: int = 0
+    delta_exponent: str = "0"
+    parent_resolution: str = "0"
+    max_zones: str = "0"
     editions: str = ""
     sectors: str = ""
     variant_of: str = ""
@@ -97,6 +98,7 @@ async def define(data: Annotated[DatasetForm, Body(media_type=RequestEncodingTyp
 
 def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
     """Return the terms that a form states; refuse what cannot be read."""
+    level = whole(data.h3_resolution, "h3_resolution")
     return DatasetTerms(
         code=data.code.strip(),
         purpose=data.purpose,
@@ -105,20 +107,20 @@ def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
         description_fr=data.description_fr.strip(),
         description_en=data.description_en.strip(),
         area=data.area.strip(),
-        zones=_area(data.zones, data.h3_resolution, geography),
+        zones=_area(data.zones, level, geography),
         age_bands=_words(data.age_bands),
-        h3_resolution=data.h3_resolution,
+        h3_resolution=level,
         grain=data.grain,
-        max_cells=data.max_cells,
-        max_events=data.max_events,
-        epsilon_micro=_micro(data.epsilon),
-        budget_micro=_micro(data.budget),
-        half_life_days=data.half_life_days,
+        max_cells=whole(data.max_cells, "max_cells"),
+        max_events=whole(data.max_events, "max_events"),
+        epsilon_micro=_micro(data.epsilon, "epsilon"),
+        budget_micro=_micro(data.budget, "budget"),
+        half_life_days=whole(data.half_life_days, "half_life_days"),
         unit=data.unit,
         mechanism=data.mechanism,
-        delta_exponent=data.delta_exponent,
-        max_zones=data.max_zones,
-        parent_resolution=data.parent_resolution,
+        delta_exponent=whole(data.delta_exponent, "delta_exponent"),
+        max_zones=whole(data.max_zones, "max_zones"),
+        parent_resolution=whole(data.parent_resolution, "parent_resolution"),
         edition_multiples=[_whole(word) for word in _words(data.editions)],
         product=data.product,
         zone_table=data.zone_table or None,
@@ -154,7 +156,7 @@ def _area(text: str, level: int, geography: Geography) -> list[str]:
     return sorted(set(names(text)))
 
 
-def _micro(text: str) -> int:
+def _micro(text: str, field: str) -> int:
     """Read an epsilon such as 0.5 as whole millionths."""
     try:
         micro = Decimal(text.strip().replace(",", ".")) * MICRO
@@ -162,12 +164,12 @@ def _micro(text: str) -> int:
             return int(micro)
     except InvalidOperation:
         pass
-    raise Invalid("An epsilon is a number above zero, with six decimals at most.")
+    raise Invalid("An epsilon is a number above zero, with six decimals at most.", field=field)
 
 
 def _whole(text: str) -> int:
     if not text.isdecimal() or len(text) > 6:  # noqa: PLR2004 (far beyond any useful multiple)
-        raise Invalid("Editions are whole multiples of the noise’s variance, such as 4, 16.")
+        raise Invalid("Editions are whole multiples of the noise’s variance, such as 4, 16.", field="editions")
     return int(text)
 
 

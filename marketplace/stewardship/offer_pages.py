@@ -37,6 +37,8 @@ AGES_SHOWN = (7, 30)
 DAY_SECONDS = 86_400
 MICRO_A_CENT = 10_000
 WEEK_DAYS = "7"
+MOST_AHEAD = dt.timedelta(days=731)
+FIRST_DAY = dt.date(1970, 1, 1)
 
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
@@ -57,6 +59,8 @@ class OfferForm(Struct):
     cap: str
     starts_on: str = ""
     step: str = "look"
+    seen: str = ""
+    """The offer's fingerprint when the page was opened."""
 
 
 class LengthsForm(Struct):
@@ -64,6 +68,8 @@ class LengthsForm(Struct):
 
     form_id: uuid.UUID
     lengths: str = ""
+    seen: str = ""
+    """The fingerprint of those that the page showed."""
 
 
 class EmptyForm(Struct):
@@ -98,13 +104,14 @@ async def make_offer(
     try:
         stated, starts_at = _stated(data), _starts_at(data, row)
         if data.step == "save" and starts_at is None:
-            await actions.make_offer(request.user, code, stated)
+            await actions.make_offer(request.user, code, stated, seen=data.seen)
             return see(f"/steward/offers/{code}")
         if data.step == "save" and starts_at is not None:
             await actions.plan_offer(request.user, code, stated, starts_at, change=data.form_id)
             return see(f"/steward/offers/{code}")
         foreseen = await offers.foresee(code, stated)
     except Refusal as refusal:
+        row = await queries.get_shelf(code)  # as it is now: what is refused may be that somebody changed it
         return again("stewardship/offer.html", refusal, form=form, looked=None, **await _shown(row))
     looked = {
         "foreseen": foreseen,
@@ -124,7 +131,8 @@ async def set_lengths(
     """Sell a dataset for other lengths too."""
     row = await queries.get_shelf(code)
     try:
-        await actions.set_lengths(request.user, code, [one for one in re.split(r"[\s,;]+", data.lengths) if one])
+        chosen = [one for one in re.split(r"[\s,;]+", data.lengths) if one]
+        await actions.set_lengths(request.user, code, chosen, seen=data.seen)
     except Refusal as refusal:
         form = _typed(row) | {"lengths": data.lengths}
         return again("stewardship/offer.html", refusal, form=form, looked=None, **await _shown(row))
@@ -179,7 +187,9 @@ def _starts_at(data: OfferForm, row: ShelfRow) -> dt.datetime | None:
         day = dt.date.fromisoformat(data.starts_on.strip())
     except ValueError:
         raise Invalid("A day is written as 2026-03-28.", field="starts_on") from None
-    starts_at = midnight(day, row.time_zone)
+    if day > local_day(clock.now(), row.time_zone) + MOST_AHEAD:
+        raise Invalid("A change is planned at most {days} days ahead.", days=MOST_AHEAD.days, field="starts_on")
+    starts_at = midnight(max(day, FIRST_DAY), row.time_zone)
     if starts_at <= clock.now():
         raise Invalid("A planned change begins later than now.", field="starts_on")
     if not row.is_open:
@@ -209,13 +219,15 @@ def _euros(amount_minor: int) -> str:
 
 async def _shown(row: ShelfRow) -> dict[str, Any]:
     releases = await list_priced_releases([row.release] if row.release else [])
+    lengths = await list_lengths([row.code])
     prices = await prices_now(releases, now=clock.now()) if row.is_open else {}
     changes = await offers.list_changes(row.code)
     return {
         "row": row,
         "priced": prices.get(row.release) if row.release else None,
         "term_choices": [(one.code, one.code) for one in await queries.list_terms()],
-        "lengths": await list_lengths([row.code]) if row.is_open else [],
+        "lengths": lengths if row.is_open else [],
+        "lengths_seen": actions.fingerprint_of([one.terms for one in lengths]),
         "changes": changes,
         "why": {change.id: _why(change) for change in changes},
         "tomorrow": local_day(clock.now(), row.time_zone) + dt.timedelta(days=1),

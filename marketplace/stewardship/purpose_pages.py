@@ -18,7 +18,7 @@ from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
 from marketplace.licensing.dpv import PURPOSES
-from marketplace.local_time import midnight
+from marketplace.local_time import local_day, midnight
 from marketplace.stewardship import actions
 from marketplace.web.formats import PARIS
 from marketplace.web.pages import again, page, see
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Asked = Request[Actor, Any, Any]
 reader, steward = staff("steward", "auditor"), staff("steward")
+FIRST_DAY = dt.date(1970, 1, 1)
+LONGEST_NOTICE = 5000
 
 
 class PurposeForm(Struct):
@@ -58,6 +60,8 @@ class NoticeForm(Struct):
     since: str = ""
     """Of a first notice: the day, in Paris, since which people agree to it elsewhere; empty: from now on."""
     step: str = "look"
+    seen: str = ""
+    """The number of the latest version that the page showed; 0 where there was none."""
 
 
 @get("/steward/purposes", guards=[reader], opt=expect("steward", "auditor"))
@@ -111,8 +115,8 @@ async def publish(
     form = {name: getattr(data, name) for name in data.__struct_fields__}
     text_fr, text_en = (_lines(text) for text in (data.text_fr, data.text_en))
     try:
-        if not text_fr or not text_en:
-            raise Invalid("A notice needs its text in French and in English.")
+        for field, text in (("text_fr", text_fr), ("text_en", text_en)):
+            _check_text(text, field)
         if shown["notices"] and data.change not in {"wording", "anew"}:
             raise Invalid("Say whether what people agree to has changed.", field="change")
         since = _since(data.since, shown["notices"])
@@ -126,12 +130,23 @@ async def publish(
                 asks_anew=asks_anew,
                 notice=data.form_id,
                 since=since,
+                seen=int(data.seen) if data.seen.isascii() and data.seen.isdecimal() else None,
             )
             return see(f"/steward/purposes/{code}")
     except Refusal as refusal:
-        return again("stewardship/purpose.html", refusal, form=form, looked=None, **shown)
+        return again("stewardship/purpose.html", refusal, form=form, looked=None, **await _shown(code))
     looked = {"text_fr": text_fr, "text_en": text_en, "change": data.change, "since": since}
     return page("stewardship/purpose.html", form=form, error="", looked=looked, **shown)
+
+
+def _check_text(text: str, field: str) -> None:
+    """Refuse a notice's text that says nothing, is too long, or that nothing can keep; names its field."""
+    if not text:
+        raise Invalid("A notice needs its text in French and in English.", field=field)
+    if len(text) > LONGEST_NOTICE:
+        raise Invalid("A notice has at most {most} characters in each language.", most=LONGEST_NOTICE, field=field)
+    if "\0" in text:
+        raise Invalid("This text has a character that cannot be kept.", field=field)
 
 
 def _since(text: str, notices: Sequence[object]) -> dt.datetime | None:
@@ -141,12 +156,14 @@ def _since(text: str, notices: Sequence[object]) -> dt.datetime | None:
     if notices:
         raise Invalid("Only the first notice can be of an earlier day.", field="since")
     try:
-        since = midnight(dt.date.fromisoformat(text.strip()), PARIS.key)
-    except (ValueError, OverflowError):
+        day = dt.date.fromisoformat(text.strip())
+    except ValueError:
         raise Invalid("A day is written as 2026-03-28.", field="since") from None
-    if since > clock.now():
+    if day < FIRST_DAY:
+        raise Invalid("No event of before 1970 is counted: write the day since which people agree.", field="since")
+    if day > local_day(clock.now(), PARIS.key):
         raise Invalid("People cannot have agreed to it on a day to come.", field="since")
-    return since
+    return midnight(day, PARIS.key)
 
 
 def _lines(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,12 @@ class ShelfRow(Struct, frozen=True):
     def is_open(self) -> bool:
         """Whether the dataset has an offer that was not withdrawn: what is published of it is on sale."""
         return self.offer is not None and self.withdrawn_at is None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a word that changes with the offer: with what it states, and with whether it is open."""
+        what = (self.terms, self.full_worth_minor, self.worth_days, self.floor_minor, self.cap_minor, self.is_open)
+        return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     @property
     def stated(self) -> StatedOffer | None:

@@ -17,11 +17,10 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.audit_trail.actions import note_action
-from marketplace.catalogue import menu, offers
+from marketplace.catalogue import offers
 from marketplace.catalogue.actions import price_now
 from marketplace.catalogue.queries import list_priced_releases
-from marketplace.datasets import publishing, queries
+from marketplace.datasets import queries
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
@@ -29,6 +28,7 @@ from marketplace.privacy.geography import OwnZones
 from marketplace.release_gate import dossier
 from marketplace.settings import settings
 from marketplace.signing import public_key
+from marketplace.stewardship import actions
 from marketplace.stewardship.queries import get_shelf
 from marketplace.web.pages import again, filled, page, see
 from marketplace.zones.queries import get_geography, outlines
@@ -92,10 +92,7 @@ async def publish(
 ) -> Redirect:
     """Publish what the gate let pass."""
     del data
-    was = (await queries.get_release(release)).state
-    await publishing.publish(release, by=request.user.name, allow=menu.audit_published)
-    if was != "sealed":
-        await note_action(request.user, "release_published", release)
+    await actions.publish_release(request.user, release)
     return see(f"/steward/releases/{release}")
 
 
@@ -114,15 +111,12 @@ async def revoke(
     request: Asked,
 ) -> Redirect | Template:
     """Call a published release back, for a reason its holders read."""
-    was = await queries.find_revocation(release)
     try:
-        await publishing.revoke(release, reason_fr=data.reason_fr, reason_en=data.reason_en, by=request.user.name)
-    except Invalid as refusal:
+        await actions.call_back(request.user, release, reason_fr=data.reason_fr, reason_en=data.reason_en)
+    except (Conflict, Invalid) as refusal:
         form = {"reason_fr": data.reason_fr, "reason_en": data.reason_en}
-        row = await queries.get_release(release)
+        row, was = await queries.get_release(release), await queries.find_revocation(release)
         return again("stewardship/revoke.html", refusal, form=form, revocation=was, **await _named(row))
-    if was is None:
-        await note_action(request.user, "release_recalled", release, reason=data.reason_en)
     return see(f"/steward/releases/{release}")
 
 
