@@ -30,13 +30,13 @@ def run(arguments: argparse.Namespace) -> int:
     if report.plan.deletes:
         print(f"Former endpoints deleted: {len(report.plan.deletes)}.")
     if report.secret:
-        print("Set this for web and jobs, start them again, and run this command once more:")
+        print("Missing: the secret. Set this for web and jobs, start them again, and run this command once more:")
         print(f"STRIPE_WEBHOOK_SECRET={report.secret}")
     for sentence in report.missing:
         print(f"Missing: {sentence}")
     for sentence in report.remarks:
         print(f"Note: {sentence}")
-    return 1 if report.missing else 0
+    return 1 if report.missing or report.secret else 0
 
 
 COMMAND = Command("stripe", run, arguments)

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace.payments.stripe_objects import instant
 from marketplace.payments.stripe_port import DecidedError, StripePort, answer, pages
-from marketplace.stripe_accounts.rules import Endpoint, OurAccount
+from marketplace.stripe_accounts.rules import Endpoint, OurAccount, secret_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+SECRET_ID = "partage_secret_id"
 
 
 class SetupPort(StripePort):
@@ -42,7 +45,12 @@ class SetupPort(StripePort):
         """Return the webhook endpoints of an address, the newest first."""
         found = [
             Endpoint(
-                each.id, each.status == "enabled", each.api_version, tuple(each.enabled_events), instant(each.created)
+                each.id,
+                each.status == "enabled",
+                each.api_version,
+                tuple(each.enabled_events),
+                instant(each.created),
+                str((each.to_dict().get("metadata") or {}).get(SECRET_ID, "")),
             )
             async for page in pages(self._v1.webhook_endpoints.list_async, {})
             for each in page
@@ -51,14 +59,21 @@ class SetupPort(StripePort):
         return sorted(found, key=lambda endpoint: endpoint.made_at, reverse=True)
 
     async def create_endpoint(self, url: str, types: Sequence[str]) -> str:
-        """Make a webhook endpoint of this API version and return its secret, which Stripe shows once."""
+        """Make a webhook endpoint of this API version and return its secret, which Stripe shows once.
+
+        The endpoint notes the secret's id, by which a later look knows whether the settings have it.
+        """
         asked: Any = {
             "url": url,
             "enabled_events": list(types),
             "api_version": self.api_version,
             "description": "Partage",
         }
-        return str((await answer(self._v1.webhook_endpoints.create_async(asked))).secret)
+        made = await answer(self._v1.webhook_endpoints.create_async(asked))
+        secret = str(made.secret)
+        noted: Any = {"metadata": {SECRET_ID: secret_id(secret)}}
+        await answer(self._v1.webhook_endpoints.update_async(made.id, noted))
+        return secret
 
     async def update_endpoint(self, endpoint: str, types: Sequence[str]) -> None:
         """Have an endpoint enabled, for just these types of events."""

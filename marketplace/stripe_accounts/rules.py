@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ class Endpoint:
     api_version: str | None
     types: tuple[str, ...]
     made_at: dt.datetime
+    secret_id: str = ""
+    """The id of its secret, see `secret_id`; empty where the endpoint was made without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +51,43 @@ class Plan:
     deletes: tuple[str, ...]
 
 
-def plan_endpoints(found: Sequence[Endpoint], *, api_version: str, types: Sequence[str], replace: bool) -> Plan:
+def secret_id(secret: str) -> str:
+    """Return what a webhook's secret is recognised by: sixteen hex digits, of which it cannot be found again."""
+    return hashlib.sha256(b"partage webhook secret" + secret.encode()).hexdigest()[:16]
+
+
+def find_current(found: Sequence[Endpoint], api_version: str) -> Endpoint | None:
+    """Return the endpoint that stays, the newest of this API version; found: newest first."""
+    return next((one for one in found if one.api_version == api_version), None)
+
+
+def secret_problem(current: Endpoint, secret: str) -> str:
+    """Return what is wrong with the webhook's secret of the settings, a sentence; empty where nothing is."""
+    lost = "If it is lost, `marketplace stripe setup --replace` makes another."
+    if not secret.strip():
+        return f"STRIPE_WEBHOOK_SECRET is empty: set the secret of {current.id} for web and jobs. {lost}"
+    if current.secret_id and current.secret_id != secret_id(secret):
+        return f"STRIPE_WEBHOOK_SECRET is not the secret of {current.id}: set that one for web and jobs. {lost}"
+    return ""
+
+
+def plan_endpoints(
+    found: Sequence[Endpoint], *, api_version: str, types: Sequence[str], secret: str, replace: bool
+) -> Plan:
     """Return what makes one endpoint of this API version get just these types.
 
-    found: newest first. The newest of this version stays, and the others go once nothing new has to be made: until
-    then the former one still delivers, under the secret that the site has.
+    found: newest first. The newest of this version stays. The others go once nothing new has to be made and its secret
+    is the one of the settings: until then the former one still delivers, under the secret that the site has.
     """
-    current = next((one for one in found if one.api_version == api_version), None)
+    current = find_current(found, api_version)
     if current is None or replace:
         return Plan(creates=True, updates=None, deletes=())
+    has_secret = not secret_problem(current, secret)
     is_right = current.is_enabled and sorted(current.types) == sorted(types)
     return Plan(
         creates=False,
         updates=None if is_right else current.id,
-        deletes=tuple(one.id for one in found if one.id != current.id),
+        deletes=tuple(one.id for one in found if one.id != current.id and has_secret),
     )
 
 

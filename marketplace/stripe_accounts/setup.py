@@ -35,7 +35,7 @@ class Report:
 async def set_up(*, replace: bool = False) -> Report:
     """Have one webhook endpoint get just the handled events, and look our account over.
 
-    replace: make a new endpoint, with a new secret; the former ones go at the next run. Refuses an address that Stripe
+    replace: make a new endpoint, with a new secret; the former ones go at the next run that finds it in the settings. Refuses an address that Stripe
     cannot reach, and a key that Stripe does not accept.
     """
     url = f"{settings().url}{WEBHOOK_PATH}"
@@ -44,13 +44,20 @@ async def set_up(*, replace: bool = False) -> Report:
     try:
         async with SetupPort() as port:
             found = await port.list_endpoints(url)
-            plan = rules.plan_endpoints(found, api_version=port.api_version, types=HANDLED_EVENTS, replace=replace)
+            ours = settings().stripe_webhook_secret
+            plan = rules.plan_endpoints(
+                found, api_version=port.api_version, types=HANDLED_EVENTS, secret=ours, replace=replace
+            )
             secret = await port.create_endpoint(url, HANDLED_EVENTS) if plan.creates else None
             if plan.updates:
                 await port.update_endpoint(plan.updates, HANDLED_EVENTS)
             for endpoint in plan.deletes:
                 await port.delete_endpoint(endpoint)
             account = await port.get_our_account()
-            return Report(url, port.api_version, plan, secret, rules.missing(account), rules.remarks(account))
+            missing = rules.missing(account)
+            current = rules.find_current(found, port.api_version)
+            if current and not plan.creates and (wrong := rules.secret_problem(current, ours)):
+                missing.insert(0, wrong)
+            return Report(url, port.api_version, plan, secret, missing, rules.remarks(account))
     except (SilentError, DecidedError) as refusal:
         raise Conflict("Stripe refuses: {why}", why=str(refusal)) from refusal

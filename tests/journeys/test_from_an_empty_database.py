@@ -163,7 +163,7 @@ def open_for_business(machine: Installation, database: str, folder: Path) -> dic
         PARTAGE_ADDRESS_LIMIT="0",
     )
     machine.start_stripe()
-    printed = machine.run("stripe", "setup")
+    printed = machine.run("stripe", "setup", ends_with=1)
     secret = re.search(r"^STRIPE_WEBHOOK_SECRET=(\S+)$", printed, re.MULTILINE)
     assert secret
     machine.set("web jobs", STRIPE_WEBHOOK_SECRET=secret[1])

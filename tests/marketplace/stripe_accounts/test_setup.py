@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import time
 from typing import Any
 
@@ -24,6 +25,11 @@ def endpoints(stripe: Any) -> list[dict[str, Any]]:
     return [one for one in stripe.list("webhook_endpoints") if one["url"] == f"{settings().url}{WEBHOOK_PATH}"]
 
 
+def set_secret(secret: str | None) -> None:
+    os.environ["STRIPE_WEBHOOK_SECRET"] = secret or ""
+    settings.cache_clear()
+
+
 def run(*arguments: str) -> tuple[int, str]:
     """Run the command line; return its exit code and what it printed."""
     printed = io.StringIO()
@@ -39,8 +45,7 @@ async def test_an_endpoint_is_made_once_and_put_right_when_it_differs(stripe: An
     (made,) = endpoints(stripe)
     assert sorted(made["enabled_events"]) == sorted(HANDLED_EVENTS)
     assert made["api_version"] == first.api_version
-    os.environ["STRIPE_WEBHOOK_SECRET"] = first.secret
-    settings.cache_clear()
+    set_secret(first.secret)
     body = json.dumps({"id": "evt_1", "object": "event", "type": "refund.failed", "data": {"object": {}}})
     await receive_event(body.encode(), WebhookSignature.generate_signature_header(body, first.secret, int(time.time())))
     again = await set_up()
@@ -60,17 +65,24 @@ async def test_a_former_endpoint_delivers_until_the_new_secret_is_set(stripe: An
     url = f"{settings().url}{WEBHOOK_PATH}"
     old = stripe.post("webhook_endpoints", **{"url": url, "enabled_events[]": "*", "api_version": "2024-06-20"})
     stripe.post("webhook_endpoints", **{"url": "https://accounts.example/hook", "enabled_events[]": "*"})
-    assert (await set_up()).secret is not None
+    made = await set_up()
     assert old["id"] in {one["id"] for one in endpoints(stripe)}
+    forgotten = await set_up()
+    assert forgotten.plan.deletes == (), "webhooks come under the secret that the site still has"
+    assert "STRIPE_WEBHOOK_SECRET is not the secret of we_" in forgotten.missing[0]
+    set_secret(made.secret)
     assert (await set_up()).plan.deletes == (old["id"],)
     (current,) = endpoints(stripe)
     stripe.test("clock", seconds=2)
-    assert (await set_up(replace=True)).secret is not None
+    replaced = await set_up(replace=True)
+    assert (await set_up()).plan.deletes == ()
+    set_secret(replaced.secret)
     assert (await set_up()).plan.deletes == (current["id"],)
     assert len(stripe.list("webhook_endpoints")) == 2, "an endpoint of another address is not ours"
 
 
 async def test_what_the_account_lacks_is_said(stripe: Any) -> None:
+    set_secret((await set_up()).secret)
     report = await set_up()
     assert report.missing == []
     assert any("transfers to subscribers wait" in sentence for sentence in report.remarks)
@@ -103,10 +115,17 @@ async def test_an_address_that_stripe_cannot_reach_and_a_key_it_refuses_are_name
 
 def test_the_command_prints_the_secret_once_and_fails_while_something_is_missing(stripe: Any) -> None:
     code, printed = run("stripe", "setup")
-    assert code == 0
-    assert "STRIPE_WEBHOOK_SECRET=whsec_" in printed
+    assert code == 1, "nobody may take it for done before the secret is set"
+    (secret,) = re.findall(r"^STRIPE_WEBHOOK_SECRET=(whsec_\S+)$", printed, re.MULTILINE)
+    for forgotten, said in (("", "is empty"), ("whsec_of_another_endpoint", "is not the secret of")):
+        set_secret(forgotten)
+        code, printed = run("stripe", "setup")
+        assert (code, "whsec_" in printed) == (1, False)
+        assert f"Missing: STRIPE_WEBHOOK_SECRET {said}" in printed
+        assert "--replace" in printed
+    set_secret(secret)
     code, printed = run("stripe", "setup")
-    assert (code, "whsec_" in printed) == (0, False)
+    assert (code, "Missing" in printed) == (0, False)
     stripe.test("our_account", charges_enabled=False)
     code, printed = run("stripe", "setup")
     assert code == 1
