@@ -20,7 +20,7 @@ from marketplace.messages.rules import Recipient
 from marketplace.settings import settings
 from tests.marketplace.identity.site import Browser, make_staff
 from tests.marketplace.mail.post_office import PostOffice, make_known_partner, open_post_office
-from tests.support.reads import fetch
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,4 +230,17 @@ async def test_letters_of_people_who_are_erased_go_with_them(office: PostOffice)
     await identity.erase_person(person)
     assert await mail.delete_old_mail() == 1
     assert await endings() == []
+    assert office.letters
+
+
+async def test_an_old_message_whose_letters_are_not_written_yet_is_not_deleted_under_them(office: PostOffice) -> None:
+    await vet()
+    waiting = "SELECT count(*) FROM message_to_mail JOIN message ON message.id = message_to_mail.message"
+    with clock.shifted(dt.timedelta(days=500)):
+        await mail.delete_old_mail()
+        assert await fetch_value(waiting) == 1
+        await mail.send_mail()
+    with clock.shifted(dt.timedelta(days=1000)):
+        await mail.delete_old_mail()
+    assert await fetch_value("SELECT count(*) FROM message") == 0
     assert office.letters
