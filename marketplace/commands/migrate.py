@@ -25,11 +25,13 @@ def run(arguments: argparse.Namespace) -> int:
         return _plan()
 
     async def story() -> int:
+        from marketplace.backup.servers import note_first_server
         from marketplace.backup.unfinished import refuse_unfinished
         from migrations.runner import migrate as run_migrations
 
         await refuse_unfinished()
         print(await run_migrations(), end="")
+        await note_first_server()
         return 0
 
     return with_pool(story)

@@ -22,6 +22,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--gap", action="store_true", help="only list what came again since the last restore and is in no order of ours"
     )
     parser.add_argument(
+        "--nothing-lost",
+        action="store_true",
+        help="PostgreSQL goes on from the very last transaction on another server, such as a synchronous standby: note it",
+    )
+    parser.add_argument(
         "--from-instant",
         type=instant,
         help="PostgreSQL itself was brought to this instant by its own log: note it, and do all else that a restore does",
@@ -32,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Restore a backup into an empty database and object store, check both, and print what it lacks."""
     from marketplace.errors import Invalid
 
+    if arguments.nothing_lost:
+        return with_pool(_nothing_lost)
     if not (arguments.gap or arguments.from_instant or (arguments.source and arguments.identity)):
         raise Invalid("Say which backup, and --identity: the file of the private key that opens it.")
 
@@ -49,6 +56,22 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
 
     return with_pool(story)
+
+
+async def _nothing_lost() -> int:
+    from asyncpg.exceptions import InsufficientPrivilegeError
+
+    from marketplace.backup.servers import note_server
+    from marketplace.backup.unfinished import refuse_unfinished
+    from marketplace.errors import Conflict
+
+    await refuse_unfinished()
+    try:
+        await note_server()
+    except InsufficientPrivilegeError:
+        raise Conflict("This role may not note it: load the environment file of `migrate`.") from None
+    print("Noted: the database goes on from its last transaction.")
+    return 0
 
 
 async def _restore(source: str, identity: Path) -> bool:
@@ -81,6 +104,7 @@ async def _go_on_from(reached: dt.datetime) -> bool:
 
 async def _catch_up(erased: list[Noted]) -> bool:
     """Do what the gap asks for before anything is served; return whether all is as it must be."""
+    from marketplace.backup.servers import note_server
     from marketplace.backup.unfinished import remove_mark
     from marketplace.invariants import INVARIANTS, broken
     from marketplace.payments.outbox import look_before_calling
@@ -96,6 +120,7 @@ async def _catch_up(erased: list[Noted]) -> bool:
     print(f"{again} people are erased again, of {len(erased)} on the list of erasures.")
     for line in refused:
         print(line)
+    await note_server()
     await remove_mark()
     offenders = await broken()
     for line in offenders:

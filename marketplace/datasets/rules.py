@@ -131,7 +131,7 @@ def check_terms(terms: DatasetTerms, geography: Geography) -> None:
 
 
 def _check_words(terms: DatasetTerms) -> None:
-    """Refuse a dataset that buyers could not tell from another, and words that are longer than a page shows; names the field."""
+    """Refuse a dataset that buyers could not distinguish from another, and words that are longer than a page shows; names the field."""
     for field_name, most in LONGEST_WORDS.items():
         words = getattr(terms, field_name)
         if not words.strip():

@@ -15,6 +15,7 @@ import asyncpg
 from msgspec import Struct
 
 from marketplace import clock, object_store
+from marketplace.backup import servers
 from marketplace.backup.unfinished import find_mark
 from marketplace.database import fetch_scalar
 from marketplace.errors import Refusal
@@ -71,6 +72,7 @@ async def examine() -> list[Check]:
     found = [await check_database()]
     if not found[0].problem:
         found += [
+            await _within_time("server", _check_server),
             await _within_time("migrations", _check_migrations),
             await _within_time("clock", _check_clock),
             await _within_time("jobs", _check_jobs),
@@ -107,6 +109,10 @@ def without_database(error: BaseException) -> Check:
     """Return the check of a database that cannot be reached; a site's visitors do not read why, for it names addresses."""
     kind = "does not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
     return Check("database", f"The database {kind}.", "start PostgreSQL, and compare DATABASE_URL")
+
+
+async def _check_server() -> Check:
+    return Check("server", servers.GONE_BACK, servers.MEND) if await servers.has_gone_back() else Check("server")
 
 
 async def _check_migrations() -> Check:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-SECRET_ID = "partage_secret_id"
+NOTED_AS = "partage_secret_id"
+"""The name, among an endpoint's metadata, of its secret's id."""
 
 
 class SetupPort(StripePort):
@@ -50,7 +51,7 @@ class SetupPort(StripePort):
                 each.api_version,
                 tuple(each.enabled_events),
                 instant(each.created),
-                str((each.to_dict().get("metadata") or {}).get(SECRET_ID, "")),
+                str((each.to_dict().get("metadata") or {}).get(NOTED_AS, "")),
             )
             async for page in pages(self._v1.webhook_endpoints.list_async, {})
             for each in page
@@ -71,7 +72,7 @@ class SetupPort(StripePort):
         }
         made = await answer(self._v1.webhook_endpoints.create_async(asked))
         secret = str(made.secret)
-        noted: Any = {"metadata": {SECRET_ID: secret_id(secret)}}
+        noted: Any = {"metadata": {NOTED_AS: secret_id(secret)}}
         await answer(self._v1.webhook_endpoints.update_async(made.id, noted))
         return secret
 

@@ -14,7 +14,11 @@ import pytest
 
 from marketplace import database
 from marketplace.__main__ import parser
+from marketplace.backup import servers
+from marketplace.commands.command import refuse_unready, with_pool
 from marketplace.embedded.postgres import EmbeddedPostgres
+from marketplace.errors import Conflict
+from marketplace.health.checks import examine
 from marketplace.invariants import broken
 from marketplace.settings import settings
 from migrations.runner import migrate
@@ -73,6 +77,7 @@ def test_a_database_is_brought_to_the_instant_between_two_sales(
 
     async def open_shop() -> None:
         await migrate()
+        await servers.note_first_server()
         await sales.open_shop()
         await sell()
 
@@ -113,11 +118,16 @@ def test_a_database_is_brought_to_the_instant_between_two_sales(
         monkeypatch.setenv("DATABASE_URL", second.url())
         monkeypatch.setenv("PARTAGE_STATE", str(folder / "state"))
         settings.cache_clear()
+        with pytest.raises(Conflict, match="restore --from-instant"):
+            with_pool(refuse_unready)
+        (server,) = (one for one in on(second, examine) if one.name == "server")
+        assert (server.problem, server.mend) == (servers.GONE_BACK, servers.MEND)
         went_on = parser().parse_args(["restore", "--from-instant", instant.replace(" ", "T")])
         assert went_on.run(went_on) == 0
         printed = capsys.readouterr().out
         assert printed.startswith("The database goes on from ")
         assert ", 0 offenders." in printed
         assert f"Of {instant[:19]} UTC and later: " in printed
+        assert with_pool(refuse_unready) == 0
     monkeypatch.undo()
     settings.cache_clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +21,7 @@ from tests.support.killing_in_place import killed_at_every_await, the_dead_rest
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
+    import uuid
     from pathlib import Path
 
     import httpx

@@ -65,6 +65,7 @@ async def test_a_former_endpoint_delivers_until_the_new_secret_is_set(stripe: An
     url = f"{settings().url}{WEBHOOK_PATH}"
     old = stripe.post("webhook_endpoints", **{"url": url, "enabled_events[]": "*", "api_version": "2024-06-20"})
     stripe.post("webhook_endpoints", **{"url": "https://accounts.example/hook", "enabled_events[]": "*"})
+    set_secret("whsec_of_the_former_endpoint")
     made = await set_up()
     assert old["id"] in {one["id"] for one in endpoints(stripe)}
     forgotten = await set_up()
@@ -117,11 +118,11 @@ def test_the_command_prints_the_secret_once_and_fails_while_something_is_missing
     code, printed = run("stripe", "setup")
     assert code == 1, "nobody may take it for done before the secret is set"
     (secret,) = re.findall(r"^STRIPE_WEBHOOK_SECRET=(whsec_\S+)$", printed, re.MULTILINE)
-    for forgotten, said in (("", "is empty"), ("whsec_of_another_endpoint", "is not the secret of")):
+    for forgotten, problem in (("", "is empty"), ("whsec_of_another_endpoint", "is not the secret of")):
         set_secret(forgotten)
         code, printed = run("stripe", "setup")
         assert (code, "whsec_" in printed) == (1, False)
-        assert f"Missing: STRIPE_WEBHOOK_SECRET {said}" in printed
+        assert f"Missing: STRIPE_WEBHOOK_SECRET {problem}" in printed
         assert "--replace" in printed
     set_secret(secret)
     code, printed = run("stripe", "setup")
