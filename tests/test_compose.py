@@ -62,6 +62,22 @@ def test_services_wait_for_what_they_name() -> None:
             assert how["condition"] != "service_healthy" or "healthcheck" in SERVICES[awaited]
 
 
+def test_a_health_check_runs_what_its_image_has_and_writes_nowhere_but_into_tmp() -> None:
+    """PostgreSQL is asked by TCP: on its socket it answers while its roles are still to be made, and `migrate` runs once."""
+    checked = {name: service["healthcheck"]["test"] for name, service in SERVICES.items() if "healthcheck" in service}
+    assert {name: test[:2] for name, test in checked.items()} == {
+        "postgres": ["CMD", "pg_isready"],
+        "objects": ["CMD", "mc"],
+        "web": ["CMD", "python"],
+    }
+    assert checked["postgres"][2:4] == ["-h", "127.0.0.1"]
+    assert all("/tmp" in SERVICES[name]["tmpfs"] for name in checked)  # noqa: S108 (a container's own)
+    for name in ("objects", "bucket"):
+        assert SERVICES[name]["environment"]["MC_CONFIG_DIR"].startswith("/tmp/"), "mc writes its settings"  # noqa: S108
+    compile(checked["web"][3], "web", "exec")
+    assert f":{OURS['web']['environment']['PORT']}/healthz" in checked["web"][3]
+
+
 def test_the_dockerfile_copies_what_exists_and_pins_with_hashes() -> None:
     dockerfile = OURS["web"]["build"]["dockerfile_inline"]
     for line in dockerfile.splitlines():

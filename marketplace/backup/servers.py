@@ -51,7 +51,7 @@ async def find_server() -> Server | None:
                 """SELECT system_identifier::text AS system, pg_walfile_name(pg_current_wal_lsn()) AS file
                    FROM pg_control_system()""",
             )
-    except asyncpg.InsufficientPrivilegeError:  # type: ignore[attr-defined]
+    except asyncpg.InsufficientPrivilegeError:
         return None
     return Server(row.system, int(row.file[:8], HEX)) if row else None
 
@@ -77,7 +77,7 @@ async def note_first_server() -> None:
     if await find_noted() is None:
         try:
             await note_server()
-        except asyncpg.InsufficientPrivilegeError:  # type: ignore[attr-defined]
+        except asyncpg.InsufficientPrivilegeError:
             return
 
 
