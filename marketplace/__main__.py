@@ -70,6 +70,11 @@ def start() -> NoReturn:
     gone aborts the process (Python before 3.14), and the command's own exit code is lost.
     """
     code = 0
+    if sys.stderr is None:  # closed by who started us
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (until the process ends)
+    if sys.stdout is None:  # what a command prints may be shown once only: nothing is done before somebody can read it
+        print("Standard output is closed: send it to a file, or to /dev/null.", file=sys.stderr)
+        os._exit(1)
     try:
         main()
     except SystemExit as end:

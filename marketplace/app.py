@@ -179,9 +179,7 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     more: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, Refusal):
-        status, sentence = error.status, filled(error)
-        if "seconds" in error.fields:
-            headers["retry-after"] = str(error.fields["seconds"])
+        status, sentence, headers = error.status, filled(error), error.headers
     elif isinstance(error, NotAuthorizedException):
         if not for_machines(request) and request.method in ("GET", "HEAD"):
             return Redirect(sign_in_url(), status_code=303)

@@ -26,6 +26,11 @@ class Refusal(Exception):  # noqa: N818 (the code base's word)
         self.sentence = sentence
         self.fields = fields
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return what programs read of it: after how many seconds to ask again."""
+        return {"retry-after": str(self.fields["seconds"])} if "seconds" in self.fields else {}
+
 
 class Invalid(Refusal):
     """What came in is malformed, out of range or contradicts itself."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import hmac
+import math
 import uuid
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,6 @@ from marketplace.settings import settings
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
 
@@ -37,10 +38,26 @@ class Preview(Struct, frozen=True):
 
 
 class PreviewCount(Struct, frozen=True):
-    """How many questions a partner asked within a day, and ever about a release."""
+    """How many questions a partner asked within a day, the first of them when, and how many ever about a release."""
 
     today: int
+    first_at: dt.datetime | None
     ever: int
+
+
+class TooManyPreviews(Conflict):
+    """A partner asked as often within a day as it may; `seconds` until it may ask again."""
+
+    status = 429
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return after how long to ask again, and the limit, as other limits are stated."""
+        window = round(rules.DAY.total_seconds())
+        return super().headers | {
+            "ratelimit-policy": f'"previews";q={rules.PREVIEWS_A_DAY};w={window}',
+            "ratelimit": f'"previews";r=0;t={self.fields["seconds"]}',
+        }
 
 
 async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, preview_id: uuid.UUID) -> rules.Preview:
@@ -104,7 +121,10 @@ async def _count_left(
     counts = await fetch_row(PreviewCount, SQL["count_previews"], partner, release, now - rules.DAY, preview_id)
     assert counts
     if is_new and counts.today >= rules.PREVIEWS_A_DAY:
-        raise Conflict("You asked {most} times within a day; ask again tomorrow.", most=rules.PREVIEWS_A_DAY)
+        assert counts.first_at
+        seconds = max(math.ceil((counts.first_at + rules.DAY - now).total_seconds()), 1)
+        most = rules.PREVIEWS_A_DAY
+        raise TooManyPreviews("You asked {most} times within a day; ask again tomorrow.", most=most, seconds=seconds)
     if is_new and counts.ever >= rules.PREVIEWS_A_RELEASE:
         raise Conflict(
             "You asked {most} times about this release: no more can be revealed before it is bought.",

@@ -77,7 +77,9 @@ class Calls:
                     refused, wait = _refused(error), error.headers.get("retry-after", "")
                 if refused.status != TOO_MANY or is_last or not wait.isdecimal():
                     raise refused from None
-                time.sleep(min(int(wait), LONGEST_WAIT_SECONDS))
+                if int(wait) > LONGEST_WAIT_SECONDS:  # such as a limit of a day
+                    raise refused from None
+                time.sleep(int(wait))
             else:
                 return answer
         raise AssertionError("the last attempt answers or raises")

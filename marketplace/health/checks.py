@@ -36,7 +36,8 @@ LARGEST_DIFFERENCE_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 2.0
 """How long an answer is given again: however often the site is asked, it looks every two seconds at most."""
 TROUBLES: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
-NAMED_JOBS: Final = 3
+NAMED: Final = 3
+"""How many late jobs, or migrations that wait, are named; the others are counted."""
 BYTES_A_MB: Final = 1_000_000
 
 
@@ -84,8 +85,10 @@ async def _within_time(name: str, check: Callable[[], Awaitable[Check]]) -> Chec
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
             return await check()
+    except asyncpg.UndefinedTableError:
+        return Check(name, "It cannot be looked up before the schema is up to date.", "marketplace migrate")
     except TROUBLES as error:
-        return Check(name, f"It could not be looked up: {_first_line(error)}.", "marketplace doctor")
+        return Check(name, f"It could not be looked up: {_first_line(error)}.", "read PostgreSQL's log, and try again")
 
 
 def _first_line(error: BaseException) -> str:
@@ -120,7 +123,8 @@ async def _check_migrations() -> Check:
     if not pending:
         return Check("migrations")
     verb = "migration waits" if len(pending) == 1 else "migrations wait"
-    return Check("migrations", f"{len(pending)} {verb}: {', '.join(pending)}.", "marketplace migrate")
+    more = f" and {len(pending) - NAMED} more" if len(pending) > NAMED else ""
+    return Check("migrations", f"{len(pending)} {verb}: {', '.join(pending[:NAMED])}{more}.", "marketplace migrate")
 
 
 async def _check_clock() -> Check:
@@ -159,9 +163,9 @@ async def _check_jobs() -> Check:
     ]
     if not late:
         return Check("jobs")
-    more = f" and {len(late) - NAMED_JOBS} more" if len(late) > NAMED_JOBS else ""
+    more = f" and {len(late) - NAMED} more" if len(late) > NAMED else ""
     verb = "is" if len(late) == 1 else "are"
-    return Check("jobs", f"{', '.join(late[:NAMED_JOBS])}{more} {verb} late.", "marketplace jobs")
+    return Check("jobs", f"{', '.join(late[:NAMED])}{more} {verb} late.", "marketplace jobs")
 
 
 async def check_objects() -> Check:

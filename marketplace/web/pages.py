@@ -124,7 +124,9 @@ def again(template: str, refusal: Refusal, /, **context: Any) -> Template:  # no
     """Show a form again with what was wrong, above it and at the field the refusal names, keeping what was written."""
     error = filled(refusal)
     mistakes = {refusal.fields.get("field"): error}
-    return page(template, status_code=refusal.status, error=error, mistakes=mistakes, **context)
+    answer = page(template, status_code=refusal.status, error=error, mistakes=mistakes, **context)
+    answer.headers.update(refusal.headers)
+    return answer
 
 
 def download(name: str, data: bytes, media_type: str = "application/pdf") -> Response[bytes]:

@@ -238,4 +238,26 @@ async def test_partners_ask_on_a_page_and_machines_on_theirs() -> None:
             "survives_percent": 85,
             "left_today": rules.PREVIEWS_A_DAY - 2,
         }
+        asked = [
+            machine.client.post("/api/v1/previews", json=body, headers=headers | {"Idempotency-Key": str(uuid.uuid4())})
+            for _ in range(rules.PREVIEWS_A_DAY + 5)
+        ]
+        answers = await asyncio.gather(*asked)
+        assert sum(one.status_code == 200 for one in answers) == rules.PREVIEWS_A_DAY - 2
+        many = [one for one in answers if one.status_code == 429]
+        assert len(many) == 7, "each is asked before anything is drawn"
+        for one in many:
+            assert "ask again tomorrow" in one.json()["detail"]
+            seconds = int(one.headers["retry-after"])
+            assert 86_000 < seconds <= 86_400
+            limits = one.headers.get_list("ratelimit")
+            assert f'"previews";r=0;t={seconds}' in ", ".join(limits)
+            assert f'"previews";q={rules.PREVIEWS_A_DAY};w=86400' in one.headers["ratelimit-policy"]
         assert (await machine.client.post("/api/v1/previews", json=body)).status_code == 401
+    async with Browser() as claire:
+        await claire.sign_in("claire@atelier.example")
+        refused = await claire.submit("/en/datasets/lyon/preview", fields, seen_at="/en/datasets/lyon/preview")
+        assert refused.status_code == 429
+        assert "ask again tomorrow" in text_of(refused)
+        assert "retry-after" in refused.headers
+        assert ZONES[0] in refused.text, "what was typed is not lost"

@@ -46,3 +46,15 @@ def test_an_output_that_nobody_reads_is_no_success() -> None:
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(words, stdout=full, env=buffered, check=False)
     assert ended.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "sentence"),
+    [(">&-", 1, "Standard output is closed"), (">&- 2>&-", 1, ""), ("2>&-", 0, ""), ("<&-", 0, "")],
+)
+def test_a_command_whose_output_is_closed_says_so_and_does_nothing(closed: str, code: int, sentence: str) -> None:
+    words = ["sh", "-c", f'exec "$0" -m marketplace check --help {closed}', sys.executable]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr[: len(sentence)]) == (code, sentence)
+    assert "Traceback" not in ended.stderr
+    assert bool(ended.stdout) == (">&-" not in closed.split())

@@ -182,6 +182,27 @@ def test_doctor_prints_a_line_a_check_and_what_mends_it(database_url: str) -> No
     assert lines[lines.index("WRONG  jobs: No job has ever run.") + 1] == "       mend: marketplace jobs"
 
 
+def test_doctor_names_on_an_empty_database_what_to_do_first(postgres: EmbeddedPostgres, database_url: str) -> None:
+    name = f"test_{database_url.partition('/test_')[2].partition('?')[0]}"
+    postgres.run_sql("DROP DATABASE IF EXISTS empty_for_doctor; CREATE DATABASE empty_for_doctor")
+    done = subprocess.run(
+        [sys.executable, "-m", "marketplace", "doctor"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database_url.replace(f"/{name}", "/empty_for_doctor")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    postgres.run_sql("DROP DATABASE empty_for_doctor WITH (FORCE)")
+    lines = done.stdout.splitlines()
+    (waits,) = (at for at, line in enumerate(lines) if line.startswith("WRONG  migrations: "))
+    assert re.fullmatch(r".*: \d+ migrations wait: m0001_initial, \w+, \w+ and \d+ more\.", lines[waits])
+    assert lines[waits + 1] == "       mend: marketplace migrate"
+    jobs_line = lines.index("WRONG  jobs: It cannot be looked up before the schema is up to date.")
+    assert lines[jobs_line + 1] == "       mend: marketplace migrate"
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_doctor_says_that_there_is_no_database(tmp_path: Path) -> None:
     given = {"DATABASE_URL": f"postgresql://nobody@/none?host={tmp_path}", "PARTAGE_STATE": str(tmp_path / "state")}
     done = subprocess.run(
