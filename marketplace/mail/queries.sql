@@ -61,8 +61,8 @@ WHERE id = $1 AND (ended = 'sent' OR ended = 'unknown' OR ended IS NULL)
 RETURNING person;
 
 -- name: list_old_messages
--- The $2 earliest messages of before $1 that no letter is left of, nor still to be written: one that is written meanwhile
--- would be of a message that is deleted.
+-- The $2 earliest messages of before $1 that no letter is left of, nor still to be written: one that is written
+-- meanwhile would be of a message that is deleted.
 SELECT id
 FROM message
 WHERE
