@@ -67,6 +67,7 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
     counted = await asyncio.to_thread(canary_counts.count, specification)
     found = await asyncio.to_thread(gate.findings, candidate, prior, year_budget_micro, counted, keys)
     now = max(clock.now(), row.started_at)
+    inputs = dossier.with_key(row.inputs)
     document = dossier.document(
         specification,
         found,
@@ -74,7 +75,7 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
         release=release,
         cells_sha256=row.cells_sha256,
         sampler=row.sampler,
-        inputs=row.inputs,
+        inputs=inputs,
     )
     why = gate.reasons(found)
     report("recording the dossier", 0.96)
@@ -82,6 +83,7 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
         outcome: Values = {
             Release.state: "blocked" if why else "assessed",
             Release.refusal: " ".join(why) or None,
+            Release.inputs: inputs,
         }
         is_noised = (Release.id == release) & (Release.state == "noised")
         if await Release.update(outcome).where(is_noised).returning(Release.id):

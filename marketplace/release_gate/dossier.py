@@ -5,7 +5,10 @@ Source: RFC 8785 (canonical JSON), RFC 8032 (Ed25519); Article 29 Working Party,
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
@@ -23,8 +26,12 @@ if TYPE_CHECKING:
 
     from marketplace.privacy.specification import Specification
 
-VERSION: Final = 2
-"""Since 2 the two simulations state what they would find; what was signed before stays as it is."""
+VERSION: Final = 3
+"""Since 2 the two simulations state what they would find; since 3 inputs are named by marks. What was signed before stays."""
+BY_MARKS: Final = 3
+KEY_BYTES: Final = 32
+KEY: Final = "key"
+"""Of the inputs as they are kept: the secret that their marks are made with."""
 SENTENCES: Final = {
     "threshold": "threshold",
     "least_published": "smallest published count",
@@ -89,7 +96,8 @@ def document(
 ) -> bytes:
     """Return the canonical bytes of what the gate found of a release at an instant; sampler: one of ENGINES.
 
-    inputs: JSON, the files and days that the release was counted from; they stay what they were when a file is corrected.
+    inputs: JSON, `with_key`: the files and days that the release was counted from; they stay what they were when a file is
+    corrected.
     """
     s = specification
     why = gate.reasons(found)
@@ -103,7 +111,7 @@ def document(
             "revision": s.revision,
             "specification": s.digest,
             "cells_sha256": cells_sha256,
-            "inputs": json.loads(inputs or "null"),
+            "inputs": marked(inputs),
             "assessed_at": at.isoformat(),
             "promise": {
                 "unit": f"one subscriber in one {s.unit}",
@@ -131,6 +139,46 @@ def document(
             "reasons": why,
         }
     )
+
+
+def with_key(inputs: str) -> str:
+    """Return a release's inputs (JSON; empty: unknown) with a secret of their own, for those who read exact books alone.
+
+    The SHA-256 of a file of events is an exact statistic: who knows all of the file but one person could try both files.
+    """
+    stated = json.loads(inputs or "null")
+    if not stated or KEY in stated:
+        return inputs
+    return json.dumps(stated | {KEY: os.urandom(KEY_BYTES).hex()}, sort_keys=True)
+
+
+def marked(inputs: str) -> Any:
+    """Return inputs as a dossier names them: each SHA-256 by its HMAC-SHA256 under their key, which is left out."""
+    stated = json.loads(inputs or "null")
+    return _marked(stated, bytes.fromhex(stated.pop(KEY))) if stated else None
+
+
+def is_exact(stated: dict[str, Any]) -> bool:
+    """Return whether a dossier, as it was read, names what was counted by plain digests, as those before version 3 did."""
+    return bool(stated.get("inputs")) and stated["version"] < BY_MARKS
+
+
+def inputs_for(stated: dict[str, Any] | None, kept: str, *, is_exact: bool) -> Any:
+    """Return the inputs that a page shows of a dossier (None: there is none yet); None for nothing.
+
+    kept: JSON, `with_key`, which is shown to who may know what is exact; others see the dossier's marks.
+    """
+    if is_exact:
+        return json.loads(kept or "null")
+    return stated["inputs"] if stated and stated.get("inputs") and stated["version"] >= BY_MARKS else None
+
+
+def _marked(part: Any, key: bytes) -> Any:
+    if isinstance(part, dict):
+        return {name: part[name] if name in {"day", "name"} else _marked(part[name], key) for name in part}
+    if isinstance(part, list):
+        return [_marked(one, key) for one in part]
+    return part and hmac.new(key, bytes.fromhex(part), hashlib.sha256).hexdigest()
 
 
 def signed(document_: bytes, signing_key: str) -> bytes:

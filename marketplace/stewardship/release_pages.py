@@ -58,15 +58,20 @@ class EmptyForm(Struct):
 
 
 @get("/steward/releases/{release:uuid}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
-async def show_release(release: FromPath[uuid.UUID]) -> Template:
+async def show_release(release: FromPath[uuid.UUID], request: Asked) -> Template:
     """Show a release: its figures, its dossier, whether it is on sale, and what can still be done with it."""
-    return page("stewardship/release.html", **await _release(release))
+    shown = await _release(release)
+    row, is_exact = shown["release"], request.user.role == "auditor"
+    inputs = dossier.inputs_for(shown["dossier"], row.inputs, is_exact=is_exact)
+    return page("stewardship/release.html", **shown, inputs=inputs, is_exact=is_exact)
 
 
 @get("/steward/releases/{release:uuid}/dossier.json", guards=[reader], opt=expect("steward", "auditor", stranger=200))
-async def download_dossier(release: FromPath[uuid.UUID]) -> Response[bytes]:
-    """Give the signed dossier with the key it is checked with."""
+async def download_dossier(release: FromPath[uuid.UUID], request: Asked) -> Response[bytes]:
+    """Give the signed dossier with the key it is checked with; one that names files by exact digests to auditors alone."""
     row = await queries.get_dossier(release)
+    if request.user.role != "auditor" and dossier.is_exact(dossier.read(row.document)):
+        raise Conflict("This dossier of an earlier version says exactly what was counted: only auditors read it whole.")
     signed = {
         "document": row.document.decode(),
         "signature": row.signature.hex(),

@@ -157,19 +157,23 @@ async def test_a_past_release_says_what_it_was_counted_from(tmp_path: Path) -> N
     files = write(tmp_path, crowd(300), PEOPLE)
     await ingest_events(**files)
     first = await build()
-    stated = dossier.read((await queries.get_dossier(first)).document)["inputs"]
+    signed = (await queries.get_dossier(first)).document
+    stated = json.loads((await queries.get_release(first)).inputs)
     assert [day["day"] for day in stated["days"]] == ["2026-03-28"]
     ((file,),) = (day["files"] for day in stated["days"])
     assert (file["name"], len(file["sha256"])) == ("events.parquet", 64)
     write(tmp_path, crowd(290), PEOPLE)
     await ingest_events(**files)
     second = await build(2)
-    now = dossier.read((await queries.get_dossier(second)).document)["inputs"]
+    now = json.loads((await queries.get_release(second)).inputs)
     assert now["days"][0]["files"][0]["sha256"] != file["sha256"]
     assert now["days"][0]["sha256"] != stated["days"][0]["sha256"]
     assert now["subscribers"] == stated["subscribers"]
-    assert dossier.read((await queries.get_dossier(first)).document)["inputs"] == stated
+    # The first one still says what it did, in its dossier by marks that who may read what is exact can check.
     assert json.loads((await queries.get_release(first)).inputs) == stated
+    assert (await queries.get_dossier(first)).document == signed
+    assert dossier.read(signed)["inputs"] == dossier.marked(json.dumps(stated))
+    assert dossier.read(signed)["inputs"] != dossier.marked(json.dumps(now))
     # A build of files says the same of them, without the store.
     direct = await actions.build("lyon", **files, period_from=START, period_to=at(24))
     assert json.loads((await queries.get_release(direct)).inputs)["days"] == now["days"]

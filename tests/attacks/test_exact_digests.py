@@ -1,0 +1,117 @@
+"""The attack: try both files. A digest of the exact events is an exact statistic of them.
+
+The attacker knows every event of everybody but one person, and so two files: one of them is the operator's. Whoever is
+shown the SHA-256 of what was counted, of the store's version of a day or of a private object, knows which. So nothing that
+anybody but an auditor sees has such a digest, nor what is under the public log's root unless a secret is hashed with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any
+
+from marketplace.datasets import actions, queries
+from marketplace.datasets.ingestion import ingest_events
+from marketplace.identity import actions as identity
+from marketplace.release_gate import dossier
+from marketplace.settings import settings
+from tests.marketplace.datasets.builders import crowd, declare, make_subscribers, write
+from tests.marketplace.datasets.test_build import PERIOD
+from tests.marketplace.identity.site import PASSWORD, Browser
+from tests.support.owner import as_owner
+from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    import uuid
+    from pathlib import Path
+
+PEOPLE = range(1, 301)
+SHOWN = 16
+"""Hex digits of a digest that a page shows."""
+
+
+async def counted(tmp_path: Path) -> tuple[uuid.UUID, set[str]]:
+    """Build and publish a release from the store; return it and the digests of all that is exact."""
+    await declare()
+    await make_subscribers(PEOPLE)
+    files = write(tmp_path, crowd(300), PEOPLE)
+    await ingest_events(**files)
+    release = await actions.build("lyon", **PERIOD)
+    row = await queries.get_release(release)
+    assert row.state == "sealed"
+    exact = [*tmp_path.glob("*.parquet"), *(settings().state / "objects").rglob("*")]
+    public = {row.cells_sha256}
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in exact if path.is_file()} - public
+    digests |= {digest for _, digest in found(json.loads(row.inputs))}
+    assert row.manifest_sha256 in digests
+    return release, digests
+
+
+def found(part: Any, name: str = "") -> list[tuple[str, str]]:
+    """Return every digest of kept inputs, with what it is of."""
+    if isinstance(part, dict):
+        return [one for key, value in part.items() if key != dossier.KEY for one in found(value, key)]
+    if isinstance(part, list):
+        return [one for value in part for one in found(value, name)]
+    return [(name, part)] if isinstance(part, str) and len(part) == 64 else []
+
+
+async def read(role: str, release: uuid.UUID) -> str:
+    """Return all that somebody of this role is shown of a release."""
+    await identity.add_staff(f"{role}@partage.example", role, role, PASSWORD)
+    shown = []
+    async with Browser() as browser:
+        await browser.sign_in(f"{role}@partage.example")
+        for path in (f"/en/steward/releases/{release}", f"/en/steward/releases/{release}/dossier.json"):
+            answer = await browser.get(path)
+            assert answer.status_code == 200
+            shown.append(answer.text)
+    return "".join(shown)
+
+
+async def test_nobody_but_an_auditor_is_shown_a_digest_of_what_is_exact(tmp_path: Path) -> None:
+    release, digests = await counted(tmp_path)
+    logged = "".join(row["statement"] for row in await fetch("SELECT statement FROM log_fact"))
+    steward = await read("steward", release)
+    document = (await queries.get_dossier(release)).document
+    for digest in digests:
+        assert digest[:SHOWN] not in steward
+        assert digest not in document.decode() + logged
+    # What is under the log's root has a secret in it, and whoever may know what is exact can check it.
+    assert hashlib.sha256(document).hexdigest() in logged
+    kept = json.loads((await queries.get_release(release)).inputs)
+    key = kept[dossier.KEY]
+    assert len(key) == 64
+    assert key not in steward + document.decode() + logged
+    auditor = await read("auditor", release)
+    assert key in auditor
+    exact, marks = found(kept), found(dossier.read(document)["inputs"])
+    assert len(exact) == len(marks) > 2
+    for (name, digest), (named, mark) in zip(exact, marks, strict=True):
+        assert (named, mark) == (name, hmac.digest(bytes.fromhex(key), bytes.fromhex(digest), "sha256").hex())
+    file = hashlib.sha256((tmp_path / "events.parquet").read_bytes()).hexdigest()
+    assert file[:SHOWN] in auditor
+    assert (await queries.get_dossier(await actions.build("lyon", **PERIOD))).document == document, "built once"
+
+
+async def test_a_dossier_of_before_is_whole_for_auditors_alone(tmp_path: Path) -> None:
+    release, digests = await counted(tmp_path)
+    signed = json.loads((await queries.get_dossier(release)).document)
+    kept = json.loads(await fetch_value("SELECT inputs FROM release WHERE id = $1", release))
+    kept.pop(dossier.KEY)
+    before = json.dumps(signed | {"version": 2, "inputs": kept}).encode()
+    await as_owner("ALTER TABLE dossier DISABLE TRIGGER USER")
+    await as_owner("UPDATE dossier SET document = $1", before)
+    await as_owner("ALTER TABLE dossier ENABLE TRIGGER USER")
+    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    async with Browser() as sam:
+        await sam.sign_in("sam@partage.example")
+        page = (await sam.get(f"/en/steward/releases/{release}")).text
+        answer = await sam.get(f"/en/steward/releases/{release}/dossier.json")
+    assert "Dossier of the release gate" in page
+    assert not any(digest[:SHOWN] in page + answer.text for digest in digests)
+    assert (answer.status_code, "only auditors read it whole" in answer.text) == (409, True)
+    assert digests & {digest for _, digest in found(kept)}
+    assert await read("auditor", release)
