@@ -2,8 +2,8 @@
 
 A canary is the worst person the bounds allow, simulated. `canary_counts` has the counting engine count
 it in a small world under a dataset's own promise; here the same code that draws a release draws that world, and the tests
-of `audit` look at what it publishes: is the noise as large as what a canary changed needs, on every cell, each its own; do
-noisy counts, and never true ones, decide what is withheld? Nobody's data is in it, so everything found may be published.
+of `audit` and `patterns` look at what it publishes: is the noise as large as what a canary changed needs, on every cell,
+each its own, as far as it may go and whatever was counted; do noisy counts, and never true ones, decide what is withheld? Nobody's data is in it, so everything found may be published.
 
 Most cells of the small world hold a crowd far above the threshold, so that their noise is seen whole; some lie at the
 threshold or one below, where a person more or less decides; the others are empty.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from marketplace.privacy import drawing, noise
-from marketplace.release_gate import audit
+from marketplace.release_gate import audit, patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DRAWS: Final = 4_000
 """Noises looked at of people, and of events, at least."""
+LEAST_ROUNDS: Final = 2
+"""So that noise which is the same each time shows."""
 MOST_ROUNDS: Final = 100
 HARDLY_EVER: Final = 1e-9
 """How rarely noise takes a crowd below the threshold."""
@@ -80,6 +82,11 @@ class _Seen:
     """What the small world's releases published, beside what was counted."""
 
     noises: dict[str, list[NDArray[np.int64]]] = field(default_factory=lambda: {part: [] for part in AUDITED})
+    """Of each place in every round; 0 where no crowd is."""
+    counts: dict[str, list[NDArray[np.int64]]] = field(default_factory=lambda: {part: [] for part in AUDITED})
+    crowds: list[NDArray[np.bool_]] = field(default_factory=list)
+    least: int | None = None
+    """The fewest people published."""
     edges: int = 0
     decided_by_noise: int = 0
     """Of the edges: at the threshold and published, or one below and withheld."""
@@ -107,7 +114,7 @@ def run(
     seen = _Seen()
     for number in range(MOST_ROUNDS):
         _draw(small, counted, hashlib.sha256(key + number.to_bytes(2, "big")).digest(), drawn_alike, seen)
-        if sum(map(len, seen.noises["people"])) >= DRAWS:
+        if number + 1 >= LEAST_ROUNDS and sum(map(np.count_nonzero, seen.crowds)) >= DRAWS:
             break
     figures = {
         "canaries": counted.canaries,
@@ -115,10 +122,13 @@ def run(
         "reach": small.reach,
         "without_consent": counted.uncovered,
     }
-    passed = counted.is_within_bounds
+    crowd, noises = np.concatenate(seen.crowds), {part: np.concatenate(seen.noises[part]) for part in AUDITED}
+    passed = counted.is_within_bounds and seen.least is not None and seen.least >= small.threshold
+    passed = passed and not patterns.moves_together(noises["people"], noises["events"])
     for part in AUDITED:
-        honest, found = _noise(specification, counted, part, np.concatenate(seen.noises[part]))
-        passed = passed and honest
+        honest, found = _noise(specification, counted, part, noises[part][crowd])
+        passed = passed and honest and not patterns.moves_together(noises[part])
+        passed = passed and not patterns.follows_counts(noises[part][crowd], np.concatenate(seen.counts[part])[crowd])
         figures |= found
     least = audit.least_noise(specification, "people", counted.changed["people"])
     edges = audit.CountTest((1 + audit.unchanged(least)) / 2, seen.edges)
@@ -142,6 +152,7 @@ def _noise(
         not size.is_too_small(total)
         and not missing.is_too_often(int((noises == 0).sum()))
         and not shared.is_too_often(int((noises[:pairs] == noises[pairs : 2 * pairs]).sum()))
+        and not patterns.is_cut_short(int(np.abs(noises).max()), len(noises), least)
     )
     promised = audit.least_noise(specification, part, (0, 0))
     figures = {
@@ -161,15 +172,15 @@ def _draw(
 ) -> None:
     """Draw the small world once and add what is published of it to what was seen."""
     margin = {part: small.law(part).half_width(HARDLY_EVER) for part in AUDITED}
-    place = np.arange(small.key_count)
+    chance = np.random.default_rng(list(key))
     canary = np.zeros((2, small.key_count), np.int64)
     canary[:, counted.counts.keys] = counted.counts.people, counted.counts.events
-    kind = np.where(canary[0] > 0, 0, place % 4)
+    kind = np.where(canary[0] > 0, 0, chance.integers(0, 4, small.key_count))
     crowd, edge, empty = (np.flatnonzero(found) for found in (kind < 2, kind == 2, kind == 3))  # noqa: PLR2004
     below = edge[::2]
     people = np.zeros(small.key_count, np.int64)
     people[crowd], people[edge], people[below] = (
-        small.threshold + margin["people"],
+        small.threshold + margin["people"] + chance.integers(0, patterns.COUNTS, len(crowd)),
         small.threshold,
         small.threshold - 1,
     )
@@ -182,10 +193,15 @@ def _draw(
     is_out = np.zeros(small.key_count, np.bool_)
     is_out[drawn.published.keys] = True
     shown = {"people": drawn.published.people, "events": drawn.published.events}
+    seen.crowds.append(kind < 2)  # noqa: PLR2004
     for part, true in (("people", people), ("events", events)):
         found = np.full(small.key_count, -margin[part])  # of a crowd that noise took below the threshold, at least that
         found[drawn.published.keys] = shown[part] - true[drawn.published.keys]
-        seen.noises[part].append(found[crowd])
+        seen.noises[part].append(np.where(kind < 2, found, 0))  # noqa: PLR2004
+        seen.counts[part].append(true)
+    if len(drawn.published.people):
+        least = int(drawn.published.people.min())
+        seen.least = least if seen.least is None else min(seen.least, least)
     at = np.setdiff1d(edge, below)
     seen.edges += len(edge)
     seen.decided_by_noise += int(is_out[at].sum() + (~is_out[below]).sum())

@@ -152,10 +152,11 @@ def with_key(inputs: str) -> str:
     return json.dumps(stated | {KEY: os.urandom(KEY_BYTES).hex()}, sort_keys=True)
 
 
-def marked(inputs: str) -> Any:
+def marked(inputs: str) -> dict[str, Any] | None:
     """Return inputs as a dossier names them: each SHA-256 by its HMAC-SHA256 under their key, which is left out."""
     stated = json.loads(inputs or "null")
-    return _marked(stated, bytes.fromhex(stated.pop(KEY))) if stated else None
+    key = bytes.fromhex(stated.pop(KEY)) if stated else b""
+    return {name: _marked(part, key) for name, part in stated.items()} if stated else None
 
 
 def is_exact(stated: dict[str, Any]) -> bool:
@@ -163,22 +164,23 @@ def is_exact(stated: dict[str, Any]) -> bool:
     return bool(stated.get("inputs")) and stated["version"] < BY_MARKS
 
 
-def inputs_for(stated: dict[str, Any] | None, kept: str, *, is_exact: bool) -> Any:
+def inputs_for(stated: dict[str, Any] | None, kept: str, *, is_exact: bool) -> dict[str, Any] | None:
     """Return the inputs that a page shows of a dossier (None: there is none yet); None for nothing.
 
     kept: JSON, `with_key`, which is shown to who may know what is exact; others see the dossier's marks.
     """
-    if is_exact:
-        return json.loads(kept or "null")
-    return stated["inputs"] if stated and stated.get("inputs") and stated["version"] >= BY_MARKS else None
+    found: dict[str, Any] | None = json.loads(kept or "null")
+    if not is_exact:
+        found = stated["inputs"] if stated and stated.get("inputs") and stated["version"] >= BY_MARKS else None
+    return found
 
 
-def _marked(part: Any, key: bytes) -> Any:
+def _marked(part: object, key: bytes) -> object:
     if isinstance(part, dict):
         return {name: part[name] if name in {"day", "name"} else _marked(part[name], key) for name in part}
     if isinstance(part, list):
         return [_marked(one, key) for one in part]
-    return part and hmac.new(key, bytes.fromhex(part), hashlib.sha256).hexdigest()
+    return hmac.new(key, bytes.fromhex(part), hashlib.sha256).hexdigest() if isinstance(part, str) else None
 
 
 def signed(document_: bytes, signing_key: str) -> bytes:

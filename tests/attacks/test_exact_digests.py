@@ -41,12 +41,16 @@ async def counted(tmp_path: Path) -> tuple[uuid.UUID, set[str]]:
     release = await actions.build("lyon", **PERIOD)
     row = await queries.get_release(release)
     assert row.state == "sealed"
-    exact = [*tmp_path.glob("*.parquet"), *(settings().state / "objects").rglob("*")]
-    public = {row.cells_sha256}
-    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in exact if path.is_file()} - public
+    digests = digests_of(tmp_path / "subscribers.parquet", settings().state / "objects") - {row.cells_sha256}
     digests |= {digest for _, digest in found(json.loads(row.inputs))}
     assert row.manifest_sha256 in digests
     return release, digests
+
+
+def digests_of(*paths: Path) -> set[str]:
+    """Return the SHA-256 of files and of all that is in folders."""
+    files = {file for path in paths for file in (path, *path.rglob("*")) if file.is_file()}
+    return {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def found(part: Any, name: str = "") -> list[tuple[str, str]]:

@@ -8,11 +8,13 @@ published: exactly. Every build therefore draws a key of its own. False alarms: 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import dataclasses
 import datetime as dt
 import hashlib
 import io
 import os
+import resource
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -231,3 +233,24 @@ def test_a_command_that_reads_real_events_refuses_the_demos_secret(command: str,
     assert len(sentence) == 1
     assert "PARTAGE_SECRET" in sentence[0]
     assert not list(tmp_path.iterdir()), "refused before anything was done"
+
+
+def test_no_dump_of_memory_has_the_key(tmp_path: Path) -> None:
+    """A core dump and a debugger of the same user have all of a process's memory, and files and arguments are read by others."""
+    of_process = ctypes.CDLL(None).prctl
+    of_process(4, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+    s = drawn_by_table()
+    files = crowd_of_every_hour(tmp_path / "files", s)
+    consents = (np.arange(1, PEOPLE + 1), np.zeros(PEOPLE, np.int64), np.full(PEOPLE, 2**61))
+    with Aggregation(s, tmp_path / "build") as build:
+        assert of_process(3, 0, 0, 0, 0) == 0
+        assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+        build.check(**files)
+        build.ask(consents, hash_keys(build.key, s.digest), s.period_to + dt.timedelta(days=1), quiet)
+        made = build.release(quiet)
+        own = (build.key, drawing.noise_key(build.key, s, build.counts()))
+        kept = {path for path in (tmp_path / "build").rglob("*") if path.is_file()}
+        assert set(made.files.values()) <= kept
+        written = b"".join(path.read_bytes() for path in kept) + repr((made.figures, os.environ, sys.argv)).encode()
+        assert not any(form in written for key in own for form in (key, key.hex().encode()))

@@ -45,6 +45,9 @@ async def test_misspelt_filters_are_refused_and_known_answers_are_not_sent_again
         assert large.headers["content-encoding"] == "gzip"
         after = (await program.get("/api/v1/datasets/lyon")).headers["etag"]
         assert large.headers["etag"] in {before, after}, "its price moves as time passes, perhaps between two of them"
+        async with program.stream("GET", "/api/v1/datasets/lyon", headers={"accept-encoding": "gzip"}) as answer:
+            sent = b"".join([part async for part in answer.aiter_raw()])
+        assert (sent[:2], sent[4:8]) == (b"\x1f\x8b", bytes(4)), "the second it was compressed in would be in its tag"
         assert large.json() == (await program.get("/api/v1/datasets/lyon")).json()
         whole = await program.get("/api/v1/events.atom")
         assert whole.status_code == 200
