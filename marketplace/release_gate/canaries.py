@@ -3,7 +3,8 @@
 A canary is the worst person the bounds allow, simulated. `canary_counts` has the counting engine count
 it in a small world under a dataset's own promise; here the same code that draws a release draws that world, and the tests
 of `audit` and `patterns` look at what it publishes: is the noise as large as what a canary changed needs, on every cell,
-each its own, as far as it may go and whatever was counted; do noisy counts, and never true ones, decide what is withheld? Nobody's data is in it, so everything found may be published.
+each its own, as far as it may go and regardless of what was counted; do noisy counts, and never true ones, decide what is
+withheld? Nobody's data is in it, so everything found may be published.
 
 Most cells of the small world hold a crowd far above the threshold, so that their noise is seen whole; some lie at the
 threshold or one below, where a person more or less decides; the others are empty.

@@ -43,19 +43,22 @@ def moves_together(one: NDArray[np.int64], other: NDArray[np.int64] | None = Non
     one, other: the noises of n places in a row, 0 where nothing was seen.
     """
     n = len(one)
-    alone = other is None
+    is_itself = other is None
     a, b = one.astype(float), (one if other is None else other).astype(float)
-    sums, squares = _at_each_distance(a, b, alone=alone), _at_each_distance(a**2, b**2, alone=alone)
-    most = math.log(2 * (n if alone else 2 * n) / FALSE_ALARM)
+    sums, squares = (
+        _at_each_distance(a, b, is_itself=is_itself),
+        _at_each_distance(a**2, b**2, is_itself=is_itself),
+    )
+    most = math.log(2 * (n if is_itself else 2 * n) / FALSE_ALARM)
     return bool((np.abs(sums) > np.sqrt(2 * most * np.maximum(squares, 1.0)) + 1e-6 * np.sqrt(n)).any())
 
 
-def _at_each_distance(a: NDArray[np.float64], b: NDArray[np.float64], *, alone: bool) -> NDArray[np.float64]:
-    """Return the sum of a[i] × b[i + d] for each distance d that there is; of one series alone for d > 0."""
+def _at_each_distance(a: NDArray[np.float64], b: NDArray[np.float64], *, is_itself: bool) -> NDArray[np.float64]:
+    """Return the sum of a[i] × b[i + d] for each distance d that there is; of a series with itself for d > 0 only."""
     n = len(a)
     size = 1 << (2 * n - 1).bit_length()
     whole = np.fft.irfft(np.conj(np.fft.rfft(a, size)) * np.fft.rfft(b, size), size)
-    return whole[1:n] if alone else np.concatenate([whole[:n], whole[size - n + 1 :]])
+    return whole[1:n] if is_itself else np.concatenate([whole[:n], whole[size - n + 1 :]])
 
 
 def follows_counts(noises: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:

@@ -1,6 +1,6 @@
 """The attack: try both files. A digest of the exact events is an exact statistic of them.
 
-The attacker knows every event of everybody but one person, and so two files: one of them is the operator's. Whoever is
+The attacker knows every event of everybody but one person, and so two files: one of them is the operator's. Who is
 shown the SHA-256 of what was counted, of the store's version of a day or of a private object, knows which. So nothing that
 anybody but an auditor sees has such a digest, nor what is under the public log's root unless a secret is hashed with it.
 """
@@ -83,7 +83,7 @@ async def test_nobody_but_an_auditor_is_shown_a_digest_of_what_is_exact(tmp_path
     for digest in digests:
         assert digest[:SHOWN] not in steward
         assert digest not in document.decode() + logged
-    # What is under the log's root has a secret in it, and whoever may know what is exact can check it.
+    # What is under the log's root has a secret in it, and who may know what is exact can check it.
     assert hashlib.sha256(document).hexdigest() in logged
     kept = json.loads((await queries.get_release(release)).inputs)
     key = kept[dossier.KEY]
