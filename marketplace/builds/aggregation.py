@@ -11,16 +11,13 @@ or the database of the marketplace. Whichever engine counts, kernel, DuckDB or S
 
 from __future__ import annotations
 
-import ctypes
 import datetime as dt
 import hashlib
 import json
 import os
-import resource
 import shutil
-import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from obstore.store import LocalStore
@@ -37,6 +34,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.instants import microseconds
 from marketplace.line_index import LineIndex
 from marketplace.manifest_file import write_manifest
+from marketplace.memory_dumps import keep_out_of_dumps
 from marketplace.privacy import drawing, noise
 from marketplace.privacy.cell_choice import hash_keys
 from marketplace.privacy.dictionary import ABSENT, columns_of
@@ -64,8 +62,6 @@ if TYPE_CHECKING:
     Consent = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 KEY_BYTES = 32
-SET_DUMPABLE: Final = 4
-"""Of prctl(2)."""
 """Of a build's own key, and of the key that its coarser editions are drawn with."""
 ENGINES = ("kernel", "duckdb", "spark")
 
@@ -90,7 +86,7 @@ class Aggregation:
     def __init__(self, specification: Specification, folder: Path, engine: str | None = None) -> None:
         """Choose an empty scratch folder; what an interrupted build left there is deleted."""
         self.specification, self.folder = specification, folder
-        _keep_out_of_dumps()
+        keep_out_of_dumps()
         self.key = os.urandom(KEY_BYTES)
         """This build's own; it ends with it, in no file, argument, variable of the environment or dump of memory."""
         self.engine = engine or settings().engine
@@ -382,10 +378,3 @@ class Aggregation:
             if zone is not None and (level is None or level >= s.resolution):  # a coarser one does not say in which
                 found[n] = position.get(zone, -1)
         return found
-
-
-def _keep_out_of_dumps() -> None:
-    """Let nobody have this process's memory any more, by a core dump or a debugger: it holds a key, and true counts."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if sys.platform == "linux":  # where the kernel gives dumps to a program, this alone keeps them from it
-        ctypes.CDLL(None).prctl(SET_DUMPABLE, 0, 0, 0, 0)
