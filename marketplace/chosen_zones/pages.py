@@ -63,14 +63,15 @@ async def preview(request: Asked, code: FromPath[str]) -> Template:
     zones, release = str(fields.get("zones", ""))[: rules.LARGEST_FILE_BYTES], _id(fields.get("release"))
     shown: dict[str, Any] = {}
     try:
+        if _is_vetted(request):
+            assert request.user.partner
+            asked = release or (await catalogue.get_listing(code)).latest
+            await previews.check_left(request.user.partner, asked, _form(fields))
         zones = await _with_file(request, fields.get("file"), zones)
         shown = await _shown(request, code, release, zones)
         if not _is_vetted(request) and len(zones) > rules.LONGEST_OF_STRANGERS:
             raise Invalid("That is too long; sign in as a vetted partner to ask about more.", field="zones")
         dataset = shown["listing"].code
-        if _is_vetted(request):
-            assert request.user.partner
-            await previews.check_left(request.user.partner, shown["release"].id, _form(fields))
         chosen = await queries.read_choice(zones, dataset, shown["picture"].zones)
         shown |= {"chosen": chosen, "selected": set(chosen.zones)}
         shown["answer"] = rules.answer(chosen.zones, shown["picture"].glance.classes, CLASSES)

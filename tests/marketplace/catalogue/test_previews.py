@@ -260,4 +260,8 @@ async def test_partners_ask_on_a_page_and_machines_on_theirs() -> None:
         assert refused.status_code == 429
         assert "ask again tomorrow" in text_of(refused)
         assert "retry-after" in refused.headers
+        form = fields | {"form_id": str(uuid.uuid4()), "_csrf_token": claire.client.cookies["csrftoken"]}
+        unread = {"file": ("zones.zip", b"PK no archive")}
+        refused = await claire.client.post("/en/datasets/lyon/preview", data=form, files=unread)
+        assert refused.status_code == 429, "asked before the file is even read"
         assert ZONES[0] in refused.text, "what was typed is not lost"
