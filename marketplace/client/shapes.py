@@ -627,6 +627,7 @@ class SubscribedRelease(TypedDict):
     credit_minor: int | None
     days_late: int | None
     coverage_micro: int | None
+    sold_coverage_micro: int | None
 
 
 class Subscription(TypedDict):

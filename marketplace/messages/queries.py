@@ -12,11 +12,11 @@ from msgspec import Struct
 from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.messages.links import link_token
 from marketplace.messages.registry import KINDS
-from marketplace.messages.rules import AT, TOKEN
+from marketplace.messages.rules import AT, SHARE, TOKEN
 from marketplace.messages.tables import Message
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
-from marketplace.web.formats import moment_in_words
+from marketplace.web.formats import moment_in_words, percent_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,10 @@ def in_words(code: str, source_id: str, details: str, language: str) -> MessageI
 
 def _read_details(details: str, language: str) -> dict[str, str]:
     """Return the fields of a message's words as they read in a language; `at` is an instant, in UTC where it names no zone."""
-    fields = msgspec.json.decode(details, type=dict[str, str])
+    fields = {
+        name: percent_in_words(int(value), language) if name.endswith(SHARE) else value
+        for name, value in msgspec.json.decode(details, type=dict[str, str]).items()
+    }
     if AT in fields:
         at = dt.datetime.fromisoformat(fields[AT])
         fields[AT] = moment_in_words(at if at.tzinfo else at.replace(tzinfo=dt.UTC), language)

@@ -12,6 +12,8 @@ TOKEN: Final = "token"  # noqa: S105 (the name of a field)
 """A field of a path that the letter alone fills in: the message stores no secret."""
 AT: Final = "at"
 """The field that is an instant: kept in ISO 8601, it reads in the reader's language and by the clock of Paris."""
+SHARE: Final = "_micro"
+"""How the name of a field ends that is a share in millionths: it reads as a percentage, in the reader's language."""
 WITHOUT_INBOX: Final = ("mailbox", "address")
 
 

@@ -36,7 +36,7 @@ async def _context(who: Actor | None) -> dict[str, Any]:
         "endpoints": endpoints,
         "keys": {row.id: rules.written_key(rules.key_of(secret, row.id)) for row in endpoints if not row.disabled_at},
         "deliveries": await list_deliveries(who.partner),
-        "types": [rules.PAID_TYPE, *rules.TYPES.values()],
+        "types": [rules.PAID_TYPE, *dict.fromkeys(rules.TYPES.values())],
     }
 
 

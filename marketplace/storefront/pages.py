@@ -45,7 +45,7 @@ from marketplace.storefront.coverage import cover
 from marketplace.storefront.examples import examples_of, programs_of
 from marketplace.storefront.maps_shown import Figures, bands_of, draw_map, zones_of
 from marketplace.storefront.quality import check
-from marketplace.storefront.queries import list_running
+from marketplace.storefront.queries import find_released, list_running
 from marketplace.storefront.steps import steps_of
 from marketplace.storefront.viewer import name_of, read_asked, roughly, spread_of, view
 from marketplace.web.i18n import language
@@ -346,11 +346,12 @@ async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Retur
     waits = returned and row.state == "awaiting_payment" and row.payment_state != "processing"
     documents, now = await invoices.list_invoices(order), clock.now()
     quote = await catalogue_queries.get_quote(row.quote, request.user.partner)
+    released_at = await find_released(row.licence) if row.licence else None
     answer = page(
         "storefront/order.html",
         order=row,
         waits=waits,
-        steps=steps_of(row, quote, documents, now),
+        steps=steps_of(row, quote, documents, released_at, now),
         documents=documents,
         billing=await invoices.find_billing(request.user.partner),
         now=now,

@@ -29,3 +29,10 @@ WHERE sale.state = 'due'
   AND payment.paid_at IS NULL
   AND NOT EXISTS (SELECT FROM message WHERE kind = 'payment_due' AND source_id = sale.id::text)
 LIMIT $1;
+
+-- name: find_released
+-- When the shares of a licence became the subscribers', by the books; $1 are the names that they may have there.
+SELECT max(at)
+FROM journal_entry
+WHERE kind = 'shares_released'
+  AND source_id = ANY ($1::text[]);

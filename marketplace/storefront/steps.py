@@ -24,8 +24,14 @@ class Step(Struct, frozen=True):
     amount_minor: int = 0
 
 
-def steps_of(order: OrderPage, quote: QuotePage, documents: Sequence[InvoiceRow], now: dt.datetime) -> list[Step]:
-    """Return what happened to an order until now: quoted, ordered, paid, delivered, called back, credited, ended."""
+def steps_of(
+    order: OrderPage,
+    quote: QuotePage,
+    documents: Sequence[InvoiceRow],
+    released_at: dt.datetime | None,
+    now: dt.datetime,
+) -> list[Step]:
+    """Return what happened to an order until now: quoted, ordered, paid, delivered, called back, credited, shares released, ended."""
     ended_at = order.revoked_at or order.ends_at
     known = (
         (quote.quoted_at, "quoted"),
@@ -33,6 +39,7 @@ def steps_of(order: OrderPage, quote: QuotePage, documents: Sequence[InvoiceRow]
         (order.paid_at, "paid"),
         (order.starts_at, "delivered"),
         (order.recalled_at, "recalled"),
+        (released_at, "released"),
         (ended_at, "ended"),
     )
     steps = [Step(at, what) for at, what in known if at and at <= now]

@@ -84,7 +84,11 @@ class SubscribedRelease(Struct):
     credit_minor: int | None
     """What was given back of it, because it came late or covers fewer lines than promised: the service credit."""
     days_late: int | None
+    """Days begun after the last one that was promised; 0 where it came in time."""
     coverage_micro: int | None
+    """The share of lines that consent, in millionths; …"""
+    sold_coverage_micro: int | None
+    """… and the one that was sold: less is what a credit is for."""
 
 
 class Subscriptions(Struct):

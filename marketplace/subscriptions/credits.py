@@ -18,7 +18,7 @@ from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transactio
 from marketplace.datasets.tables import Release
 from marketplace.errors import Conflict, Invalid
 from marketplace.messages.actions import send
-from marketplace.messages.kinds import service_credited
+from marketplace.messages.kinds import service_credited_late, service_credited_short, service_credited_twice
 from marketplace.messages.rules import Recipient
 from marketplace.purchases.refunds import request_order_refund
 from marketplace.subscriptions.queries import SQL
@@ -45,13 +45,16 @@ class Delivered(Struct, frozen=True):
 
 
 class DueCredit(Struct, frozen=True):
-    """A credit whose order is paid."""
+    """A credit whose order is paid, and what its release fell short of; coverage in millionths."""
 
     id: uuid.UUID
     purchase_order: uuid.UUID
     partner: uuid.UUID
     number: str
     refund_minor: int
+    days_late: int
+    coverage_micro: int
+    promised_coverage_micro: int
 
 
 async def days_to_promise(latest: ListedRelease) -> int:
@@ -100,7 +103,18 @@ async def give_credits() -> int:
                 )
                 asked = {ServiceCredit.asked_at: clock.now()}
                 await ServiceCredit.update(asked).where(ServiceCredit.id == due.id)  # type: ignore[arg-type]
-                to = [Recipient("partner", str(due.partner))]
-                await send(service_credited.KIND, due.id, to, number=due.number, id=str(due.purchase_order))
+                await _report(due)
             given += 1
     return given
+
+
+async def _report(due: DueCredit) -> None:
+    """Write to the partner which promise was missed, the day, the coverage or both, inside the credit's transaction."""
+    is_short = due.coverage_micro < due.promised_coverage_micro
+    late = {"days": str(due.days_late)} if due.days_late else {}
+    short = (
+        {"covered_micro": str(due.coverage_micro), "sold_micro": str(due.promised_coverage_micro)} if is_short else {}
+    )
+    kind = service_credited_twice if late and short else service_credited_late if late else service_credited_short
+    to = [Recipient("partner", str(due.partner))]
+    await send(kind.KIND, due.id, to, number=due.number, id=str(due.purchase_order), **late, **short)

@@ -54,7 +54,16 @@ class ReleaseOfSubscription(Struct, frozen=True):
     credit_minor: int | None
     """What of it is given back, VAT included, because it fell short of what was sold."""
     days_late: int | None
+    """Begun after the last one promised; 0 where it was in time."""
     coverage_micro: int | None
+    """The share of lines that consent, in millionths; …"""
+    sold_coverage_micro: int | None
+    """… and the one it was sold with."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it covers fewer lines than were sold."""
+        return (self.coverage_micro or 0) < (self.sold_coverage_micro or 0)
 
 
 async def list_own(partner: uuid.UUID) -> list[SubscriptionRow]:

@@ -55,7 +55,8 @@ SELECT
     subscribed_release.at,
     service_credit.refund_minor AS credit_minor,
     service_credit.days_late,
-    service_credit.coverage_micro
+    service_credit.coverage_micro,
+    service_credit.promised_coverage_micro AS sold_coverage_micro
 FROM subscribed_release
 JOIN release ON release.id = subscribed_release.release
 JOIN dataset ON dataset.code = release.dataset
@@ -174,7 +175,10 @@ SELECT
     service_credit.purchase_order,
     purchase_order.partner,
     purchase_order.number,
-    service_credit.refund_minor
+    service_credit.refund_minor,
+    service_credit.days_late,
+    service_credit.coverage_micro,
+    service_credit.promised_coverage_micro
 FROM service_credit
 JOIN purchase_order ON purchase_order.id = service_credit.purchase_order AND purchase_order.state = 'paid'
 WHERE service_credit.asked_at IS NULL

@@ -105,9 +105,18 @@ def number(value: float) -> str:
 
 def percent(share: float, decimals: int = 0) -> str:
     """Write a share of one as a percentage."""
-    pattern = Locale.parse(_locale()).percent_formats[None].pattern
+    return _percent(share, decimals, _locale())
+
+
+def _percent(share: float, decimals: int, locale: str) -> str:
+    pattern = Locale.parse(locale).percent_formats[None].pattern
     exact = pattern.replace("#,##0", f"#,##0.{'0' * decimals}") if decimals else pattern
-    return str(numbers.format_percent(share, format=exact, locale=_locale()))
+    return str(numbers.format_percent(share, format=exact, locale=locale))
+
+
+def percent_in_words(share_micro: int, in_language: str) -> str:
+    """Write millionths as a letter in `in_language` does, to a tenth of a percent."""
+    return _percent(share_micro / MICRO_PER_UNIT, 1, LOCALES[in_language])
 
 
 def percent_micro(share_micro: int, decimals: int = 1) -> str:

@@ -1,4 +1,4 @@
-"""A release of a subscription fell short of what was sold: a part of its price goes back."""
+"""A release of a subscription fell short of what was sold: what inboxes of before say. Those of today name the promise."""
 
 from __future__ import annotations
 

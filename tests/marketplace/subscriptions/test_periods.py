@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
+import re
 import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import pytest
 from marketplace import clock
 from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.earnings.month_close import close_months
 from marketplace.earnings.queries import list_unequal_accounts
 from marketplace.finance.actions import reconcile
 from marketplace.ledger import chart
@@ -29,6 +32,9 @@ from tests.support.reads import fetch, fetch_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.marketplace.identity.site import Browser
+
+MINUTE = dt.timedelta(minutes=1)
 PERIODS, MICRO_PER_MINOR = 4, 10_000
 
 
@@ -60,6 +66,13 @@ async def publish_covering(number: int, consenting: int) -> uuid.UUID:
     await execute("UPDATE release SET consenting = $2 WHERE id = $1", release, consenting)
     await as_owner("ALTER TABLE release ENABLE TRIGGER sealed_for_ever")
     return release
+
+
+async def released_in(browser: Browser, order: uuid.UUID) -> dt.datetime | None:
+    """Return when an order's page says that its shares were released, to the minute; None where it does not say so."""
+    page = (await browser.get(f"/en/orders/{order}")).text
+    found = re.search(r'Shares released: [^<]+</span> <time class="muted" datetime="(.*?)">', page)
+    return dt.datetime.fromisoformat(found[1]) if found else None
 
 
 async def test_a_release_in_time_that_covers_less_than_was_sold_is_credited_for_that_alone(stripe: Any) -> None:
@@ -107,18 +120,29 @@ async def test_a_release_in_time_that_covers_less_than_was_sold_is_credited_for_
         browser = way.browsers["atelier"]
         await browser.sign_in("atelier@partner.example")
         for language, subject, words in (
-            ("en", f"A credit on your order {order['number']}", "covers fewer people than promised"),
-            ("fr", f"Un avoir sur votre commande {order['number']}", "couvre moins de monde que promis"),
+            ("en", f"A credit on your order {order['number']}", "40.0% of the lines consent, 42.2% were sold"),
+            ("fr", f"Un avoir sur votre commande {order['number']}", "40,0 % des lignes consentent, 42,2 % étaient"),
         ):
-            inbox = text_of(await browser.get(f"/{language}/inbox"))
+            inbox = " ".join(text_of(await browser.get(f"/{language}/inbox")).split())
             assert inbox.count(subject) == 1, "the partner is written once"
             assert words in inbox
+            assert "late" not in inbox
+            assert "retard" not in inbox
         for language, words in (
-            ("en", "back: 40.0% of the lines consent"),
-            ("fr", "rendus : 40,0 % des lignes consentent"),
+            ("en", "back: 40.0% of the lines consent where 42.2% were sold"),
+            ("fr", "rendus : 40,0 % des lignes consentent, là où 42,2 % étaient vendus"),
         ):
             shown = text_of(await browser.get(f"/{language}/subscriptions/{form}"))
             assert words in " ".join(shown.split()), "it was not late, and nothing says so"
+        assert await released_in(browser, order["id"]) is None, "its shares are held"
+    with clock.shifted(100 * DAY):
+        closed_at = clock.now()
+        assert await close_months() == 2
+        await browser.sign_in("atelier@partner.example")
+        for bought in orders.values():  # The credit divided the second one's shares anew.
+            released = await released_in(browser, bought["id"])
+            assert released, bought["number"]
+            assert abs(released - closed_at) < 2 * MINUTE
     await way.close()
     way.over()
 

@@ -219,10 +219,18 @@ async def test_what_comes_late_or_covers_fewer_people_is_credited_in_part_by_its
         await mirror_balance()
         await reconcile()
         assert await fetch_value("SELECT returned_minor FROM purchase_order") == credit["refund_minor"]
-        assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'service_credited'") == 1
+        assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'service_credited_twice'") == 1
         returned = await fetch_value(
             "SELECT sum(amount_minor) FROM posting JOIN journal_entry ON journal_entry.id = entry WHERE kind = 'refund'"
         )
         assert returned == credit["refund_minor"]
-        assert "4 days late" in text_of(await browser.get(f"/en/subscriptions/{form}"))
+        shown = " ".join(text_of(await browser.get(f"/en/subscriptions/{form}")).split())
+        assert "4 days late, and 44.4% of the lines consent where 50.0% were sold" in shown, "both promises were missed"
+        for language, late, short in (
+            ("en", "days after the last one promised: 4", "44.4% of the lines consent, 50.0% were sold"),
+            ("fr", "jours de retard : 4", "44,4 % des lignes consentent, 50,0 % étaient vendus"),
+        ):
+            inbox = " ".join(text_of(await browser.get(f"/{language}/inbox")).split())
+            assert late in inbox, inbox
+            assert short in inbox, inbox
         html5lib.HTMLParser(strict=True).parse((await browser.get(f"/fr/subscriptions/{form}")).text)
