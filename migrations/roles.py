@@ -7,6 +7,7 @@ TRUNCATE, and makes no table but a month's close, by functions of the owner that
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from marketplace.database import execute, fetch_scalar
@@ -15,6 +16,8 @@ from marketplace.errors import Invalid
 LOCKED: Final = ("bank_line", "quote")
 """Append-only tables whose rows are locked: PostgreSQL lets lock who may update a column, so their key may be written,
 which the trigger refuses all the same."""
+WRITTEN: Final = {**dict.fromkeys(LOCKED, "id"), "zone_table": "title_fr, title_en"}
+"""Append-only tables → columns that may be written, as far as PostgreSQL is asked. What zones are called is no part of them."""
 _GRANTS: Final = """
 DO $do$
 DECLARE
@@ -38,8 +41,8 @@ BEGIN
         EXECUTE format('GRANT INSERT ON %s TO {role}', one.name);
         IF NOT one.is_append_only THEN
             EXECUTE format('GRANT UPDATE, DELETE ON %s TO {role}', one.name);
-        ELSIF one.plain = ANY ('{{{locked}}}') THEN
-            EXECUTE format('GRANT UPDATE (id) ON %s TO {role}', one.name);
+        ELSIF '{written}'::jsonb ? one.plain THEN
+            EXECUTE format('GRANT UPDATE (%s) ON %s TO {role}', '{written}'::jsonb ->> one.plain, one.name);
         END IF;
     END LOOP;
     GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
@@ -57,4 +60,4 @@ async def grant_to(role: str) -> None:
         raise Invalid("PARTAGE_SERVING_ROLE names no role of this database: {role}.", role=role)
     if await fetch_scalar(bool, "SELECT rolsuper OR rolname = current_user FROM pg_roles WHERE rolname = $1", role):
         raise Invalid("PARTAGE_SERVING_ROLE must be a role that neither owns the schema nor is a superuser.")
-    await execute(_GRANTS.replace("%%", "%").format(role=quoted, locked=",".join(LOCKED)))
+    await execute(_GRANTS.replace("%%", "%").format(role=quoted, written=json.dumps(WRITTEN)))

@@ -11,7 +11,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.errors import Invalid
 from marketplace.settings import settings
-from migrations.roles import LOCKED, grant_to
+from migrations.roles import LOCKED, WRITTEN, grant_to
 from migrations.runner import migrate
 from tests.conftest import SERVING
 from tests.support.reads import fetch
@@ -75,7 +75,7 @@ async def test_no_append_only_table_can_be_changed_and_few_be_locked() -> None:
             f'public."{name}"',
         )
         assert dict(may[0]) == dict.fromkeys(("update", "delete", "truncate", "trigger"), False) | {
-            "lock": name in LOCKED,
+            "lock": name in WRITTEN,
             "insert": True,
         }, name
 

@@ -56,6 +56,7 @@ PAGES: Final = {
     "consents_imported": "/steward/purposes",
     "request_answered": "/steward/requests/{}",
     "sector_stated": "/partners/{}",
+    "zone_table_named": "/steward/zones/{}",
     "map_layer_added": "/steward/map-layers",
     "map_layer_removed": "/steward/map-layers",
     "purpose_defined": "/steward/purposes/{}",

@@ -45,6 +45,7 @@ HEADINGS = {
     "year_close_proposed": "Close of a year proposed",
     "year_close_refused": "Close of a year refused",
     "year_closed": "Year closed",
+    "zone_table_named": "Zone table named",
     "map_layer_added": "Layer of maps added",
     "map_layer_removed": "Layer of maps removed",
     "purpose_defined": "Purpose defined",

@@ -1,15 +1,21 @@
-"""Writing down the operator's own zones, once."""
+"""Writing down the operator's own zones, once, and saying what they are called."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from typing import TYPE_CHECKING
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_action
+from marketplace.database import transaction
 from marketplace.errors import Conflict, Invalid
 from marketplace.zones.queries import get_zone_table
 from marketplace.zones.rules import check_code, read_zone_table
 from marketplace.zones.tables import ZoneTable
+
+if TYPE_CHECKING:
+    from marketplace.identity.actors import Actor
 
 LONGEST_TITLE = 60
 
@@ -21,10 +27,7 @@ async def define_zones(code: str, text: str, *, by: str, titles: tuple[str, str]
     geometry; or CSV with those columns. titles: what it is called in French and English. Refuses what is malformed, and a table of that code that says otherwise.
     """
     check_code(code)
-    title_fr, title_en = (" ".join(title.split()) for title in titles)
-    for field, title in (("title_fr", title_fr), ("title_en", title_en)):
-        if len(title) > LONGEST_TITLE:
-            raise Invalid("Write {most} signs at most.", most=LONGEST_TITLE, field=field)
+    title_fr, title_en = _clean(titles)
     document, zones = await asyncio.to_thread(read_zone_table, text)
     digest = hashlib.sha256(document.encode()).hexdigest()
     table = ZoneTable(
@@ -43,3 +46,23 @@ async def define_zones(code: str, text: str, *, by: str, titles: tuple[str, str]
             "The zone table {table} is already defined, and otherwise; give the new one another code.", table=code
         )
     return code
+
+
+async def name_zones(who: Actor, code: str, titles: tuple[str, str]) -> None:
+    """Say or change what a zone table is called in French and English; empty, its code is read instead. Its zones stay."""
+    title_fr, title_en = _clean(titles)
+    async with transaction():
+        before = await get_zone_table(code)
+        named = {ZoneTable.title_fr: title_fr, ZoneTable.title_en: title_en}
+        await ZoneTable.update(named).where(ZoneTable.code == code)  # type: ignore[arg-type]
+        was = {"title_fr": before.title_fr, "title_en": before.title_en}
+        await note_action(who, "zone_table_named", code, before=was, after={"title_fr": title_fr, "title_en": title_en})
+
+
+def _clean(titles: tuple[str, str]) -> tuple[str, str]:
+    """Return titles in French and English without blanks around them; refuses what is too long."""
+    title_fr, title_en = (" ".join(title.split()) for title in titles)
+    for field, title in (("title_fr", title_fr), ("title_en", title_en)):
+        if len(title) > LONGEST_TITLE:
+            raise Invalid("Write {most} signs at most.", most=LONGEST_TITLE, field=field)
+    return title_fr, title_en

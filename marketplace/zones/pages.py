@@ -1,15 +1,18 @@
-"""The steward's pages of the operator's own zones: write a table down, see it on a map."""
+"""The steward's pages of the operator's own zones: write a table down, see it on a map, name it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get, post
 from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
 from litestar.exceptions import ClientException
-from litestar.params import FromPath  # noqa: TC002 (Litestar reads annotations)
+from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002
+from msgspec import Struct
 
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
@@ -17,7 +20,7 @@ from marketplace.identity.guards import expect, staff
 from marketplace.privacy.geography import OwnZones
 from marketplace.web import maps
 from marketplace.web.pages import again, page, see
-from marketplace.zones.actions import define_zones
+from marketplace.zones.actions import define_zones, name_zones
 from marketplace.zones.queries import get_geography, get_zone_table, list_zone_tables, outlines
 from marketplace.zones.rules import LARGEST_TABLE_BYTES
 
@@ -28,6 +31,14 @@ if TYPE_CHECKING:
 
 Asked = Request[Actor, Any, Any]
 reader, steward = staff("steward", "auditor"), staff("steward")
+
+
+class TitlesForm(Struct):
+    """What a table is called."""
+
+    form_id: uuid.UUID
+    title_fr: str = ""
+    title_en: str = ""
 
 
 @get("/steward/zones", guards=[reader], opt=expect("steward", "auditor"))
@@ -66,10 +77,29 @@ async def define_table(request: Asked) -> Redirect | Template:
 @get("/steward/zones/{code:str}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
 async def show_table(code: FromPath[str]) -> Template:
     """Show one table's zones, level by level, on maps where they have outlines."""
+    shown = await _shown(code)
+    return page("zones/zone_table.html", titles=shown["table"], error="", **shown)
+
+
+@post("/steward/zones/{code:str}", guards=[steward], opt=expect("steward", stranger=200), status_code=200)
+async def name_table(
+    request: Asked,
+    code: FromPath[str],
+    data: Annotated[TitlesForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect | Template:
+    """Say what a table is called."""
+    try:
+        await name_zones(request.user, code, (data.title_fr, data.title_en))
+    except Invalid as refusal:
+        return again("zones/zone_table.html", refusal, titles=data, **await _shown(code))
+    return see(f"/steward/zones/{code}")
+
+
+async def _shown(code: str) -> dict[str, Any]:
+    """Return what the page of a table shows."""
     table, geography = await get_zone_table(code), await get_geography(code)
     assert isinstance(geography, OwnZones)
-    levels = await asyncio.to_thread(_levels, geography)
-    return page("zones/zone_table.html", table=table, geography=geography, levels=levels)
+    return {"table": table, "geography": geography, "levels": await asyncio.to_thread(_levels, geography)}
 
 
 def _levels(geography: OwnZones) -> list[tuple[int, int, dict[str, float | None], Outlines]]:
@@ -82,4 +112,4 @@ def _levels(geography: OwnZones) -> list[tuple[int, int, dict[str, float | None]
     return levels
 
 
-ROUTES = [list_tables, define_table, show_table]
+ROUTES = [list_tables, define_table, show_table, name_table]

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from marketplace.web.maps import Outlines
 
 KNOWN_TABLES: Final = 8
-KNOWN_TITLES: Final = 1_000
 
 
 class ZoneTableRow(Struct, frozen=True):
@@ -59,18 +58,10 @@ async def list_zone_tables() -> list[ZoneTableRow]:
 
 async def find_titles(codes: Sequence[str]) -> dict[str, TitleRow]:
     """Return what zone tables are called, by code."""
-    known = _titles()
-    if set(codes) - known.keys():
-        rows = await fetch_rows(TitleRow, select(TitleRow, ZoneTable).where(ZoneTable.code.is_in([*codes])))
-        known.update((row.code, row) for row in rows)
-        while len(known) > KNOWN_TITLES:
-            known.pop(next(iter(known)))
-    return {code: known[code] for code in codes if code in known}
-
-
-@functools.cache
-def _titles() -> dict[str, TitleRow]:
-    return {}
+    if not codes:
+        return {}
+    rows = await fetch_rows(TitleRow, select(TitleRow, ZoneTable).where(ZoneTable.code.is_in([*codes])))
+    return {row.code: row for row in rows}
 
 
 async def get_geography(table: str | None) -> Geography:

@@ -11,7 +11,7 @@ from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
 
 
 class ZoneTable(Table, db=DB, tablename="zone_table"):
-    """The operator's own zones: codes, names, parents and outlines. Append-only: another table has another code."""
+    """The operator's own zones: codes, names, parents and outlines. Append-only but for its titles: another table has another code."""
 
     personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     code = Text(primary_key=True)
@@ -24,7 +24,7 @@ class ZoneTable(Table, db=DB, tablename="zone_table"):
     defined_at = Timestamptz()
     title_fr = Text(default="")
     title_en = Text(default="")
-    """What it is called; empty of tables from before: their code is read instead."""
+    """What it is called, which a steward may change; empty where nobody said: its code is read instead."""
     code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
     document_is_the_one_named = Check("sha256 = encode(sha256(convert_to(document, 'UTF8')), 'hex')")
     has_zones = Check("zone_count > 0")

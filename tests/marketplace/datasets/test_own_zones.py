@@ -35,7 +35,7 @@ from marketplace.privacy.key_set import coverage_areas, key_zones, parent_zones
 from marketplace.privacy.zone_input import read_zones
 from marketplace.web import maps
 from marketplace.zones.actions import define_zones
-from marketplace.zones.queries import get_geography
+from marketplace.zones.queries import TitleRow, find_titles, get_geography
 from marketplace.zones.rules import read_zone_table
 from tests.marketplace.catalogue.shop import TERMS, make_buyer
 from tests.marketplace.datasets.builders import BANDS, ELSEWHERE, PURPOSE, ZONES, at, declare, make_subscribers
@@ -376,6 +376,27 @@ def test_thin_communes_add_up_over_their_parent() -> None:
     assert shown_zones <= {*leaves, *(f"{name}-x" for name in names)}
 
 
+async def names_the_table(sam: Browser, ada: Browser) -> None:
+    """Give a table that is there already other names, in both languages, and none; the zones themselves stay."""
+    path, named = "/steward/zones/communes", {"title_fr": "Mairies", "title_en": "Town halls"}
+    assert (await ada.submit(f"/en{path}", named)).status_code == 403
+    long = await sam.submit(f"/en{path}", named | {"title_fr": "x" * 61})
+    assert long.status_code == 422
+    assert 'id="title_fr-error"' in long.text
+    assert 'value="Town halls"' in long.text, "what was typed is kept"
+    for _ in range(2):
+        assert (await sam.submit(f"/en{path}", named)).headers["location"] == f"/en{path}"
+    assert set((await find_titles(["communes"])).values()) == {TitleRow("communes", "Mairies", "Town halls")}
+    assert "Mairies" in text_of(await ada.get(f"/fr{path}"))
+    assert (await sam.submit(f"/en{path}", {})).status_code == 303
+    assert "communes" in text_of(await ada.get(f"/fr{path}"))
+    assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'zone_table_named'") == 3
+    assert (await sam.submit("/en/steward/zones/nowhere", named)).status_code == 404
+    with pytest.raises(asyncpg.PostgresError, match=r"append-only|never|permission"):
+        await execute("UPDATE zone_table SET document = ''")
+    await sam.submit(f"/en{path}", {"title_fr": "Communes d’ici", "title_en": "Local communes"})
+
+
 async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> None:
     await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
     await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=at(0))
@@ -422,6 +443,7 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
         assert "Communes d’ici" in text_of(await ada.get("/fr/steward/zones"))
         assert "Local communes" in text_of(await ada.get("/en/steward/zones"))
         assert "Commune 1.2 &lt;&amp;&gt;" in shown.text
+        await names_the_table(sam, ada)
         form = {
             "code": "communes-day",
             "purpose": PURPOSE,
