@@ -26,8 +26,12 @@ Visitor = Request[Actor, Any, Any]
 ReturnPath = Annotated[str, QueryParameter(name="back", max_length=100)]
 Paid = Annotated[uuid.UUID | None, QueryParameter(name="paid")]
 Saved = Annotated[uuid.UUID | None, QueryParameter(name="saved")]
-AUCTION_PATH: Final = re.compile(r"/auctions/[0-9a-f-]{36}")
-"""The only pages that this one returns to."""
+RETURNS: Final = {
+    "auction": re.compile(r"/auctions/[0-9a-f-]{36}"),
+    "subscription": re.compile(r"/subscribe/[a-z0-9-]{1,63}"),
+    "basket": re.compile(r"/basket\?dataset=[a-z0-9-]{1,63}"),
+}
+"""The only pages that this one returns to, by what is going on there."""
 
 
 class MethodForm(Struct):
@@ -44,8 +48,9 @@ class DepositForm(Struct):
     amount: int = field(name="band", default=0)
 
 
-def _known(path: str) -> str:
-    return path if AUCTION_PATH.fullmatch(path) else ""
+def _known(path: str) -> tuple[str, str]:
+    """Return the page to return to and what is going on there; empty where we do not return to it."""
+    return next(((path, what) for what, known in RETURNS.items() if known.fullmatch(path)), ("", ""))
 
 
 @get("/payment-method", guards=[partner], opt=expect("partner"))
@@ -54,11 +59,12 @@ async def payment_method(request: Visitor, saved: Saved = None, return_path: Ret
     assert request.user.partner
     if saved is not None:
         await eligibility.refresh_method(request.user.partner, saved)
-    method = await find_saved_method(request.user.partner)
+    method, (path, purpose) = await find_saved_method(request.user.partner), _known(return_path)
     return page(
         "auction_pages/payment_method.html",
         method=method,
-        return_path=_known(return_path),
+        return_path=path,
+        purpose=purpose,
         has_returned=saved is not None,
     )
 
@@ -69,7 +75,7 @@ async def save_method(
 ) -> Redirect:
     """Go to Stripe's page, where a card or account is saved; nothing is charged there."""
     url = await eligibility.save_method(
-        request.user, saved_id=data.form_id, return_to=_known(data.return_path), locale=language.get()
+        request.user, saved_id=data.form_id, return_to=_known(data.return_path)[0], locale=language.get()
     )
     return Redirect(url, status_code=303) if url else see("/payment-method")
 
