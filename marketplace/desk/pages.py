@@ -9,7 +9,7 @@ from litestar import Response, get
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace import clock
-from marketplace.desk import file_pages, queries, run_file_pages
+from marketplace.desk import file_pages, find_pages, queries, run_file_pages
 from marketplace.finance.base_pages import why
 from marketplace.finance.exception_queries import list_exceptions_since
 from marketplace.identity.guards import expect
@@ -36,14 +36,6 @@ KINDS: Final = {
     "year": "Year to close",
 }
 """What waits, in words."""
-FOUND: Final = {
-    "order": "Orders",
-    "partner": "Partners",
-    "invoice": "Invoices",
-    "entry": "Entries",
-    "line": "Bank lines",
-    "transaction": "Stripe’s transactions",
-}
 ORDERS: Final[dict[str, Callable[[queries.Task], Any]]] = {
     "amount": lambda task: -abs(task.amount_minor or 0),
     "age": lambda task: task.since,
@@ -113,7 +105,7 @@ async def search(text: Text = "") -> Template:
     return books_page(
         "desk/search.html",
         text=text,
-        groups=[(name, [row for row in found if row.kind == kind]) for kind, name in FOUND.items()],
+        groups=[(name, [row for row in found if row.kind == kind]) for kind, name in queries.FOUND.items()],
         found=len(found),
     )
 
@@ -123,4 +115,4 @@ def _chosen(tasks: list[queries.Task], kind: str, sort: str) -> list[queries.Tas
     return in_order(chosen, sort, ORDERS)
 
 
-ROUTES = [desk, desk_file, exceptions_file, search, *file_pages.ROUTES, *run_file_pages.ROUTES]
+ROUTES = [desk, desk_file, exceptions_file, search, *file_pages.ROUTES, *find_pages.ROUTES, *run_file_pages.ROUTES]

@@ -31,6 +31,15 @@ MOST_FOUND: Final = 10
 """Of each kind."""
 SHORTEST: Final = 2
 """Characters of what is searched."""
+FOUND: Final = {
+    "order": "Orders",
+    "partner": "Partners",
+    "invoice": "Invoices",
+    "entry": "Entries",
+    "line": "Bank lines",
+    "transaction": "Stripe’s transactions",
+}
+"""What is found in numbers and names, in words."""
 
 
 class DecisionRow(Struct, frozen=True):
@@ -151,3 +160,14 @@ async def search(text: str) -> Sequence[Found]:
     """Return what has a text in its number, name or reference; nothing for a text of one sign."""
     wanted = text.strip()
     return await fetch_rows(Found, SQL["search"], wanted, MOST_FOUND) if len(wanted) >= SHORTEST else []
+
+
+async def search_own(partner: uuid.UUID, text: str, in_language: str) -> Sequence[Found]:
+    """Return the partner's own orders and invoices that have a text in their number or dataset's title; none for one sign.
+
+    in_language: fr or en, of the titles shown; both are searched.
+    """
+    wanted = text.strip()
+    if len(wanted) < SHORTEST:
+        return []
+    return await fetch_rows(Found, SQL["search_own"], wanted, MOST_FOUND, partner, in_language)

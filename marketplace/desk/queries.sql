@@ -131,3 +131,40 @@ UNION ALL
     ORDER BY created_at DESC
     LIMIT $2
 );
+
+-- name: search_own
+-- Of the partner $3 the orders and invoices that have the text $1 in their number or their dataset's title, $2 of each
+-- at most, as `search`; titles are shown in the language $4.
+WITH own AS (
+    SELECT
+        purchase_order.id,
+        purchase_order.number,
+        purchase_order.ordered_at,
+        CASE $4::text WHEN 'fr' THEN dataset.title_fr ELSE dataset.title_en END AS title,
+        position(lower($1) IN lower(concat_ws(chr(10), dataset.title_fr, dataset.title_en))) > 0 AS is_of_it
+    FROM purchase_order
+    JOIN release ON release.id = purchase_order.release
+    JOIN dataset ON dataset.code = release.dataset
+    WHERE purchase_order.partner = $3
+)
+(
+    SELECT
+        'order' AS kind,
+        number AS title,
+        title AS detail,
+        '/orders/' || id AS path,
+        ordered_at AS at
+    FROM own
+    WHERE is_of_it OR position(upper($1) IN number) > 0
+    ORDER BY ordered_at DESC
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'invoice', invoice.number, own.title, '/orders/' || own.id, issued_at
+    FROM invoice
+    JOIN own ON own.id = invoice.purchase_order
+    WHERE is_of_it OR position(upper($1) IN invoice.number) > 0
+    ORDER BY issued_at DESC
+    LIMIT $2
+);

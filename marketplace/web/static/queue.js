@@ -1,8 +1,9 @@
-// Keys for those who work through the queue: j and k move, Enter matches or opens, n is the next one, u the queue.
+// Keys for those who work through a queue or their messages: j and k move, Enter matches or opens, n is the next one, u the
+// queue.
 // Without this script every page does the same by its links and buttons.
 "use strict";
 (() => {
-  const rows = [...document.querySelectorAll("table.queue tbody tr")];
+  const rows = [...document.querySelectorAll("table.queue tbody tr, ul.queue > li")];
   const help = document.querySelector("[data-keys]");
   if (help) help.hidden = false;
   let at = -1;
@@ -27,7 +28,7 @@
     event.preventDefault();
   });
   document.addEventListener("focusin", (event) => {
-    const row = rows.indexOf(event.target.closest("tr"));
+    const row = rows.findIndex((one) => one.contains(event.target));
     if (row >= 0) at = row;
   });
 })();
