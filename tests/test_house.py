@@ -103,7 +103,7 @@ IMPURE_CALLS = {
     "read_bytes",
     "write_bytes",
 }
-SAME_IN_EVERY_LANGUAGE = {"PARIS", "moment_in_words", "paris_day", "read_cents", "read_instant"}
+SAME_IN_EVERY_LANGUAGE = {"PARIS", "moment_in_words", "paris_day", "percent_in_words", "read_cents", "read_instant"}
 """What actions may use of `web.formats`: the page's language is nothing to it; a language, if any, is an argument."""
 TOP = {
     "pyproject.toml",

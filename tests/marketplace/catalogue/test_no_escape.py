@@ -7,6 +7,7 @@ nothing there may be had for less by buying other things. What the audit refused
 from __future__ import annotations
 
 import ast
+import contextlib
 import datetime as dt
 import random
 import uuid
@@ -260,3 +261,24 @@ async def test_what_a_subscription_brings_in_all_is_no_cheaper_way_to_a_longer_r
     refusals = [row["refusal"] for row in await fetch("SELECT refusal FROM subscribed_release WHERE refusal <> ''")]
     assert refusals, "and the partner reads why"
     assert all("has as much for" in refusal for refusal in refusals)
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+async def test_a_publication_makes_nothing_cheaper_in_parts_by_a_price_that_is_held(*, is_held: bool) -> None:
+    """A week held at an old price, and the next at today's, would be cheaper than the fortnight that is published."""
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    first = await open_shop(rows=2_000, period=(end - 2 * WEEK, end - WEEK))
+    await seal_release(rows=2_000, period=(end - WEEK, end))
+    await execute("UPDATE dataset SET budget_micro = 900000000")
+    partner = await make_buyer()
+    if is_held:
+        await catalogue.quote(partner, first, quote_id=uuid.uuid4(), is_held=True)
+    worth = {"full_worth_minor": 5_000_000, "floor_minor": 90_000, "cap_minor": CAP}
+    await catalogue.list_offer("lyon", terms="standard-1", **worth)
+    with clock.shifted(29 * DAY), contextlib.ExitStack() as refused:
+        if is_held:
+            refused.enter_context(pytest.raises(Conflict, match="has as much for"))
+        async with transaction():
+            await seal_release(rows=4_000, period=(end - 2 * WEEK, end))
+            await menu.audit_published("lyon", clock.now())
+    assert await fetch_value("SELECT count(*) FROM release") == 3 - is_held, "what is refused is not published"
