@@ -2,6 +2,8 @@
 
 A single quote, auctions and a call for contributors are clicked in tests of their own; here are the others: a licence of
 another length, several releases at once, a subscription, a trial, a private offer, a request, a claim, buying on invoice.
+What takes weeks is walked in a small shop whose clock goes on: a subscription's periods with a credit for a late one, and
+an invoice that is credited once it was paid.
 """
 
 from __future__ import annotations
@@ -13,18 +15,37 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.database import copy_in, execute
+from marketplace.earnings.queries import list_unequal_accounts
 from marketplace.embedded.seed_people import ABROAD, FINANCE, FINANCE_TOO, PARTNER, STEWARD
 from marketplace.finance.actions import reconcile
-from marketplace.ledger.chart import STRIPE
+from marketplace.identity import actions as identity
+from marketplace.ledger.chart import ON_CREDIT, PARTNERS, STRIPE
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import read_balance
+from marketplace.subscriptions.actions import deliver
+from tests.marketplace.bank.statements import Entry, Statement
+from tests.marketplace.bookkeeping.months import WEIGHTS, publish
+from tests.marketplace.datasets.builders import declare
+from tests.marketplace.earnings import sales
+from tests.support.browsing import open_visit
 from tests.support.demo import come_in, demo_visited
-from tests.support.reads import fetch_value
+from tests.support.market import PASSWORD, people, running
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.browsing import Guest, Visit
+    from tests.support.market import Market
+
+DAY = dt.timedelta(days=1)
+PERIOD = 28 * DAY
+LATE_DAYS = 5
+"""How many days after the last one promised a release comes: published a day sooner, it would be in time."""
+LATER = 110 * DAY
+"""When every hold has ended, and the month of it."""
 
 
 async def pays(partner: Guest) -> None:
@@ -188,3 +209,165 @@ async def test_every_way_to_sell_is_clicked_and_reconciled(
         finance = await come_in(visit, FINANCE)
         await finance.go("/finance/reconciliation")
         assert await read_balance() == await balance(STRIPE), "Stripe and the books agree to the cent"
+
+
+# ------------------------------------------------------------------ what takes weeks
+async def open_small_shop(market: Market) -> None:
+    """Open a shop with one dataset of a release every four weeks, whose people are known, and let its people in."""
+    await declare(budget_micro=900_000_000, title_en="Lyon by the hour", title_fr="Lyon heure par heure")
+    await execute("UPDATE dataset SET cadence = 'month'")
+    await copy_in("subscriber", ["reference"], [(line,) for line in WEIGHTS])
+    await publish(0)
+    await catalogue.define_terms("standard-1", months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
+    worth = {"full_worth_minor": 90_000_000, "floor_minor": 60_000, "cap_minor": 150_000}
+    await catalogue.list_offer("lyon", terms="standard-1", **worth)
+    await people(market)
+    await identity.add_staff("hugo@people.example", "Hugo", "finance", PASSWORD)
+
+
+async def work(market: Market) -> None:
+    """Let the jobs order what is due, follow the money, and the shares after it."""
+    for _ in range(2):
+        await deliver()
+        await market.work()
+
+
+async def finds(partner: Guest) -> None:
+    """Visit for the first time: the catalogue and the dataset as a stranger, then signed in."""
+    await partner.go("/catalogue")
+    await partner.click("Lyon by the hour")
+    await partner.sign_in("partner@people.example")
+    await partner.go("/datasets/lyon")
+
+
+async def subscribes_with_a_card(partner: Guest) -> None:
+    """Save a card on Stripe's page, come back to the subscription that was begun, and subscribe."""
+    await partner.click("Subscribe")
+    await partner.click("Save a payment method")
+    await partner.page.get_by_role("main").get_by_role("button", name="Save a payment method").click()
+    await partner.page.locator("input[value=visa]").check()
+    await partner.page.get_by_role("button", name="Save").click()
+    await partner.page.get_by_role("link", name="Back to the subscription").click()
+    partner.tab.requests.clear()  # Stripe's page, which this one did not load
+    await partner.press("Subscribe", For_how_many_releases="4")
+    await partner.read("The next release is ordered as soon as it is published.")
+
+
+async def reads_a_period(partner: Guest, *, credit: str = "") -> None:
+    """Find the latest order that no click made, its file and its dates; `credit` is what a late one says."""
+    await partner.go("/subscriptions")
+    await partner.click("Lyon by the hour")
+    if credit:
+        await partner.read(credit)
+    await partner.click_in_table()
+    for seen in ("Download as CSV", "Paid", "Here to download; the licence begins"):
+        await partner.read(seen)
+    if credit:
+        await partner.read("Credit note")
+        await partner.go("/inbox")
+        await partner.read(f"days after the last one promised: {LATE_DAYS}")
+
+
+async def sees_the_shares(partner: Guest) -> None:
+    """Read, months later, that the shares of what was bought are the people's, and what they got."""
+    for number in await fetch("SELECT id FROM purchase_order ORDER BY ordered_at"):
+        await partner.go(f"/orders/{number['id']}")
+        await partner.read("Shares released: the people’s for good")
+        await partner.click("What your licence did for people")
+        await partner.read("Theirs since")
+
+
+async def is_reconciled(finance: Guest) -> None:
+    """Read that Stripe, the books and the subscribers' accounts agree, to the cent and the micro-euro."""
+    await reconcile()
+    assert await read_balance() == await balance(STRIPE), "Stripe and the books agree to the cent"
+    assert (await balance(PARTNERS), await balance(ON_CREDIT)) == (0, 0), "nobody owes anything"
+    assert await list_unequal_accounts() == []
+    await sales.balances()  # It refuses books that do not follow from the shares.
+    await finance.sign_in("finance@people.example")
+    await finance.go("/finance/reconciliation")
+
+
+@pytest.mark.deep
+async def test_a_subscription_pays_each_period_without_a_click_and_credits_a_late_one(chromium: str) -> None:
+    async with running() as market, open_visit(chromium, market) as visit:
+        await open_small_shop(market)
+        partner, finance = await visit.guest(), await visit.guest()
+        await finds(partner)
+        await subscribes_with_a_card(partner)
+        for period in (1, 2):
+            with clock.shifted(period * PERIOD):
+                await publish(period, late=0 if period == 1 else LATE_DAYS + 1)
+                await work(market)
+                assert await fetch_value("SELECT count(*) FROM purchase_order WHERE state = 'paid'") == period
+                await partner.sign_in("partner@people.example")
+                await reads_a_period(partner, credit="" if period == 1 else f"{LATE_DAYS} days late")
+        assert await fetch_value("SELECT count(*) FROM service_credit") == 1, "the one that was in time gives nothing"
+        with clock.shifted(LATER):
+            await work(market)
+            await partner.sign_in("partner@people.example")
+            await sees_the_shares(partner)
+            await is_reconciled(finance)
+
+
+async def grants_a_limit(finance: Guest, other: Guest) -> None:
+    """Propose a limit, which somebody else approves."""
+    await finance.sign_in("finance@people.example")
+    await finance.go("/finance/credit/limits")
+    why = {"Limit, VAT included": "9000", "Reason": "Ten orders paid in time."}
+    await finance.press("Propose it", **{"Company or VAT number": "Atelier Urbain"}, **why)
+    await other.sign_in("hugo@people.example")
+    await other.go("/finance/credit")
+    await other.press("Approve")
+
+
+async def has_the_statement(finance: Guest, folder: Path, *, number: str, amount: int, opening: int) -> None:
+    """Import the bank's statement of one line, and say which order it is of where it does not say so itself."""
+    name, today = f"S{opening}", clock.now().date()
+    line = Entry(amount, f"B{opening}", words=number, name="Atelier Urbain", day=today)
+    given = Statement([line], opening=opening, name=name, message=name, day=today)
+    path = folder / f"{name}.xml"
+    path.write_bytes(given.xml())
+    await finance.go("/finance/bank")
+    await finance.page.get_by_label("Statement of the bank").set_input_files(path)
+    await finance.page.get_by_label("It is of an account of ours").check()
+    await finance.press("Import")
+    its = await fetch_value("SELECT max(id) FROM bank_line")
+    if not await fetch_value("SELECT count(*) FROM bank_match WHERE line = $1", its):
+        await finance.go(f"/finance/bank/lines/{its}")
+        await finance.page.get_by_label("What part 1 is").select_option("order")
+        await finance.page.get_by_label("Number of part 1").fill(number)
+        await finance.press("Explain it so")
+
+
+@pytest.mark.deep
+async def test_an_invoice_that_was_paid_is_credited_and_the_money_transferred_back(
+    tmp_path: Path, chromium: str
+) -> None:
+    async with running() as market, open_visit(chromium, market) as visit:
+        await open_small_shop(market)
+        partner, finance, other = await visit.guest(), await visit.guest(), await visit.guest()
+        await grants_a_limit(finance, other)
+        await finds(partner)
+        await partner.press("Ask for a quote")
+        address = {"Street and number": "1 rue Longue", "City": "Lyon"}
+        await partner.press("Order", How_you_pay="invoice", **address)
+        await partner.read("Download as CSV")
+        [owed] = await fetch("SELECT id, number, total_minor FROM purchase_order")
+        await work(market)
+        total, credited = owed["total_minor"], 12_000
+        await has_the_statement(finance, tmp_path, number=owed["number"], amount=total, opening=0)
+        await work(market)
+        await finance.go(f"/finance/orders/{owed['id']}")
+        await finance.press("Refund", Reason="Two days were missing.", Amount_in_euros="120,00")
+        await work(market)
+        await has_the_statement(finance, tmp_path, number=owed["number"], amount=-credited, opening=total)
+        await work(market)
+        await partner.go(f"/orders/{owed['id']}")
+        await partner.read("Credit note")
+        await partner.read("Download as CSV")
+        with clock.shifted(LATER):
+            await work(market)
+            await partner.sign_in("partner@people.example")
+            await sees_the_shares(partner)
+            await is_reconciled(await visit.guest())
