@@ -91,7 +91,7 @@ def navigation() -> list[tuple[str, str]]:
         links += [("/finance", _("Finance"))]
     if actor.role in ("steward", "auditor"):
         links += [("/staff/compliance", _("Compliance"))]
-    return links
+    return [*links, ("/find", _("Search"))]
 
 
 def see(path: str) -> Redirect:
