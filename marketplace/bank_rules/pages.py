@@ -16,7 +16,7 @@ from marketplace.bank.queries import get_line
 from marketplace.bank_rules import actions
 from marketplace.bank_rules.queries import LINES_SHOWN, RuleRow, list_alike, list_rules
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page
 from marketplace.ledger.chart import TITLES
 from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.formats import paris_day, read_cents
@@ -51,13 +51,6 @@ class RuleForm(Struct):
     reason: str
     form_id: uuid.UUID
     comes_in: str = ""
-
-
-class DecisionForm(Struct):
-    """Whether someone else's proposal is approved."""
-
-    decision: str
-    form_id: uuid.UUID
 
 
 class EndForm(Struct):
@@ -154,10 +147,10 @@ async def propose(
 async def decide(
     request: Asked,
     rule_id: FromPath[uuid.UUID],
-    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Decided,
 ) -> Redirect:
     """Approve or refuse a rule that someone else proposed; approved, it books what waits for it."""
-    await actions.decide_rule(rule_id, request.user, approve=data.decision == "approve")
+    await actions.decide_rule(rule_id, request.user, approve=data.approves)
     return see("/finance/bank/rules")
 
 

@@ -17,7 +17,7 @@ from marketplace.bookkeeping.closing import HEADINGS, checks_of
 from marketplace.bookkeeping.months import decide_month, find_waiting_month, propose_month
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page
 from marketplace.ledger.periods import list_closed, list_open
 from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.formats import paris_day
@@ -30,13 +30,6 @@ FILE_HEADINGS: Final = ("Month", "Closed", "By", "Checks")
 class CloseForm(Struct):
     """Sent by the button that proposes to close a month."""
 
-    form_id: uuid.UUID
-
-
-class DecisionForm(Struct):
-    """Whether the close that someone else proposed is approved."""
-
-    decision: str
     form_id: uuid.UUID
 
 
@@ -91,10 +84,10 @@ async def propose(
 async def decide(
     request: Asked,
     close_id: FromPath[uuid.UUID],
-    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Decided,
 ) -> Redirect:
     """Close a month for ever that someone else proposed to close, or refuse to."""
-    await decide_month(close_id, request.user, approve=data.decision == "approve")
+    await decide_month(close_id, request.user, approve=data.approves)
     return see("/finance/periods")
 
 

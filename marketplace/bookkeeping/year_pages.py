@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from marketplace.bookkeeping import years
 from marketplace.identity.guards import expect, recently_proved
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page
 from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.formats import paris_day
 from marketplace.web.i18n import gettext
@@ -37,13 +37,6 @@ class YearForm(Struct):
     """Which year is proposed."""
 
     year: int
-    form_id: uuid.UUID
-
-
-class DecisionForm(Struct):
-    """Whether someone else's proposal is approved."""
-
-    decision: str
     form_id: uuid.UUID
 
 
@@ -111,10 +104,10 @@ async def propose(
 async def decide(
     request: Asked,
     close_id: FromPath[uuid.UUID],
-    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Decided,
 ) -> Redirect:
     """Approve or refuse the close of a year that someone else proposed."""
-    await years.decide_year(close_id, request.user, approve=data.decision == "approve")
+    await years.decide_year(close_id, request.user, approve=data.approves)
     return see("/finance/years")
 
 

@@ -16,7 +16,7 @@ from marketplace.business.pages import days_of
 from marketplace.business.queries import bounds_of, moved_on
 from marketplace.identity.guards import expect
 from marketplace.ledger import chart
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page
 from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import see
@@ -35,13 +35,6 @@ class JudgementForm(Struct):
     control: str
     risk: str
     price: str
-    form_id: uuid.UUID
-
-
-class DecisionForm(Struct):
-    """Whether someone else's proposal is approved."""
-
-    decision: str
     form_id: uuid.UUID
 
 
@@ -99,10 +92,10 @@ async def propose(
 async def decide(
     request: Asked,
     judgement_id: FromPath[uuid.UUID],
-    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Decided,
 ) -> Redirect:
     """Approve or refuse what someone else proposed."""
-    await decide_judgement(judgement_id, request.user, approve=data.decision == "approve")
+    await decide_judgement(judgement_id, request.user, approve=data.approves)
     return see(PATH)
 
 

@@ -17,6 +17,7 @@ from marketplace.errors import Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, staff
 from marketplace.purchases.queries import get_order
+from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.formats import read_cents
 from marketplace.web.pages import again, page, see
 
@@ -31,12 +32,6 @@ class ClaimForm(Struct):
     form_id: uuid.UUID
     reason: str = ""
     evidence: str = ""
-
-
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
 
 
 class ProposalForm(Struct):
@@ -84,7 +79,7 @@ async def file_claim(
 async def withdraw(
     request: Asked,
     order: FromPath[uuid.UUID],
-    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
 ) -> Redirect:
     """Withdraw the open claim."""
     del data

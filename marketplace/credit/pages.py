@@ -16,7 +16,7 @@ from marketplace.credit import actions, queries, rules
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.guards import expect, partner
 from marketplace.ledger import chart
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Page, Text, books_page
 from marketplace.ledger.queries import balance
 from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.settings import settings
@@ -62,13 +62,6 @@ class WriteDownForm(Struct):
     kind: Literal["provision", "loss"]
     amount: str = ""
     reason: str = ""
-
-
-class DecisionForm(Struct):
-    """Whether someone else's proposal is approved."""
-
-    form_id: uuid.UUID
-    decision: str
 
 
 # ------------------------------------------------------------------ what is owed
@@ -210,10 +203,10 @@ async def propose_write_down(
 async def decide(
     request: Asked,
     proposal: FromPath[uuid.UUID],
-    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Decided,
 ) -> Redirect:
     """Approve or refuse what someone else proposed."""
-    await actions.decide(proposal, request.user, approve=data.decision == "approve")
+    await actions.decide(proposal, request.user, approve=data.approves)
     return see(PATH)
 
 

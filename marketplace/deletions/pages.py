@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import uuid
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import Annotated, Any
 
 from litestar import Request, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
-from msgspec import Struct
 
 from marketplace.deletions import actions, queries
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, staff
+from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.pages import page, see
 
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
 
 
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
-
-
 @post("/orders/{order:uuid}/deletion", guards=[partner], opt=expect("partner", stranger=404))
 async def confirm(
     request: Asked,
     order: FromPath[uuid.UUID],
-    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
 ) -> Redirect:
     """Write down that a partner deleted its copies of what was called back."""
     del data

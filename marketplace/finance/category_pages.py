@@ -15,7 +15,7 @@ from marketplace.finance import actions
 from marketplace.finance.base_pages import finance_page
 from marketplace.finance.queries import list_unknown_categories
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text
 from marketplace.ledger.category_accounts import MAY_COUNTER, list_category_accounts, propose_category_account
 from marketplace.ledger.chart import TITLES
 from marketplace.ledger.two_people import signs_of_proposers
@@ -30,13 +30,6 @@ class CategoryForm(Struct):
     category: str
     account: str
     reason: str
-    form_id: uuid.UUID
-
-
-class DecisionForm(Struct):
-    """Whether someone else's proposal is approved."""
-
-    decision: str
     form_id: uuid.UUID
 
 
@@ -72,10 +65,10 @@ async def propose(
 async def decide(
     request: Asked,
     proposal_id: FromPath[uuid.UUID],
-    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Decided,
 ) -> Redirect:
     """Approve or refuse an account that someone else proposed; approved, what waited for it is posted."""
-    await actions.decide_account(proposal_id, request.user, approve=data.decision == "approve")
+    await actions.decide_account(proposal_id, request.user, approve=data.approves)
     return see("/finance/categories")
 
 

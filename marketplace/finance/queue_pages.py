@@ -22,7 +22,7 @@ from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.identity.guards import expect
 from marketplace.identity.likeness import signs_of_one_human
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Page, Text
 from marketplace.web.pages import see
 
 Subject = Annotated[str, QueryParameter(max_length=300)]
@@ -56,13 +56,6 @@ class NoteForm(Struct):
     form_id: uuid.UUID
     text: str = ""
     assignee: str = ""
-
-
-class DecisionForm(Struct):
-    """Whether someone else's proposal is approved."""
-
-    decision: str
-    form_id: uuid.UUID
 
 
 def path_of(why: str, subject: str) -> str:
@@ -168,10 +161,10 @@ async def list_write_offs(request: Asked, which: Text = "", sort: Text = "", pag
 async def decide(
     request: Request[Any, Any, Any],
     write_off_id: FromPath[uuid.UUID],
-    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Decided,
 ) -> Redirect:
     """Approve or refuse what someone else proposed."""
-    await write_offs.decide_write_off(write_off_id, request.user, approve=data.decision == "approve")
+    await write_offs.decide_write_off(write_off_id, request.user, approve=data.approves)
     return see("/finance/write-offs")
 
 

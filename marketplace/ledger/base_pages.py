@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request
-from litestar.params import QueryParameter
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, QueryParameter
+from msgspec import Struct
 
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
@@ -26,6 +29,22 @@ CLERKS = [staff("finance")]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Text = Annotated[str, QueryParameter(max_length=100)]
 Asked = Request[Actor, Any, Any]
+
+
+class DecisionForm(Struct):
+    """Whether what someone else proposed is approved."""
+
+    form_id: uuid.UUID
+    decision: str
+
+    @property
+    def approves(self) -> bool:
+        """Whether it is; anything else refuses it."""
+        return self.decision == "approve"
+
+
+Decided = Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+"""What a second person's buttons send."""
 
 
 def midnight(day: str, *, after: int = 0) -> dt.datetime | None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Request, get, post
 from litestar.datastructures import UploadFile
-from litestar.enums import RequestEncodingType
 from litestar.exceptions import ClientException
-from litestar.params import Body, FromPath
+from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's annotations)
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
-from msgspec import Struct
 
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
@@ -19,6 +17,7 @@ from marketplace.identity.guards import expect, staff
 from marketplace.map_layers import actions
 from marketplace.map_layers.queries import list_layers
 from marketplace.map_layers.rules import LARGEST_LAYER_BYTES
+from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.pages import again, page, see
 
 if TYPE_CHECKING:
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
 
 Asked = Request[Actor, Any, Any]
 reader, steward = staff("steward", "auditor"), staff("steward")
-
-
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
 
 
 @get("/steward/map-layers", guards=[reader], opt=expect("steward", "auditor"))
@@ -77,7 +70,7 @@ async def add(request: Asked) -> Redirect | Template:
 async def remove(
     request: Asked,
     layer: FromPath[uuid.UUID],
-    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
 ) -> Redirect:
     """Draw a layer no more."""
     del data

@@ -35,7 +35,7 @@ from marketplace.payments.stripe_calls import run_command
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import issue_invoices
 from marketplace.purchases.numbers import draw_numbers
-from marketplace.purchases.queries import SQL, find_held
+from marketplace.purchases.queries import SQL, find_held, find_order
 from marketplace.purchases.rules import ENGLISH_CHECKOUT, CheckoutWords
 from marketplace.purchases.tables import Order
 from marketplace.settings import settings
@@ -111,7 +111,7 @@ async def order(
         if asked is None:
             raise NotFound("There is no such quote.")
         await lock("order numbers")
-        known = await fetch_scalar(uuid.UUID, Order.select(Order.id).where(Order.quote == quote))
+        known = await find_order(quote)
         if known is not None:
             return known
         if await Order.exists().where(Order.id == order_id):

@@ -149,7 +149,7 @@ async def order_quote(
     assert request.user.partner
     partner_id, order_id = request.user.partner, once(request.user.partner, "", idempotency_key)
     asked = await find_quote_subject(data.quote)
-    if asked and asked.partner == partner_id and not await queries.is_ordered(data.quote):
+    if asked and asked.partner == partner_id and not await queries.find_order(data.quote):
         await actions.check_second(partner_id, asked.release, asked.level, data.reason)
     order = await actions.order(
         partner_id,

@@ -18,15 +18,10 @@ from marketplace.purchases import invoices, quote_pages
 from marketplace.purchases.electronic_addresses import find_receiving
 from marketplace.purchases.quote_pages import to_payment
 from marketplace.purchases.refunds import return_money_of_recalled
+from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.pages import again, download, page, see
 
 Asked = Request[Actor, Any, Any]
-
-
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
 
 
 class BillingForm(Struct):
@@ -54,7 +49,7 @@ async def pay(request: Asked, order: FromPath[uuid.UUID]) -> Redirect:
 async def return_recalled(
     request: Asked,
     order: FromPath[uuid.UUID],
-    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
 ) -> Redirect:
     """Give the money back for a release that was called back while its licence lasted."""
     await return_money_of_recalled(_own(request), order, by=request.user.name, refund_id=data.form_id)

@@ -94,9 +94,9 @@ async def get_order(partner: uuid.UUID, order: uuid.UUID) -> OrderPage:
     return row
 
 
-async def is_ordered(quote: uuid.UUID) -> bool:
-    """Return whether a quote was ordered already."""
-    return bool(await Order.exists().where(Order.quote == quote))
+async def find_order(quote: uuid.UUID) -> uuid.UUID | None:
+    """Return the order of a quote, None where it was not ordered."""
+    return await fetch_scalar(uuid.UUID, Order.select(Order.id).where(Order.quote == quote))
 
 
 class QuoteTerms(Struct, frozen=True):

@@ -72,6 +72,7 @@ async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
         priced, evidence = catalogue.recompute(row), catalogue_rules.evidence_of(row.document)
     return {
         "quote": row,
+        "order": await queries.find_order(quote) if row.is_ordered else None,
         "priced": priced,
         "evidence": evidence,
         "holding_minor": 0 if row.auction else stated_holding(row.document),

@@ -17,6 +17,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
 from marketplace.search import saved, showing
 from marketplace.search.rules import read_state
+from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.pages import again, page, see
 
 Asked = Request[Actor, Any, Any]
@@ -29,12 +30,6 @@ class SearchForm(Struct):
     form_id: uuid.UUID
     name: str = ""
     query: str = ""
-
-
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
 
 
 @get("/searches", guards=[partner], opt=expect("partner"))
@@ -63,7 +58,7 @@ async def save(
 async def stop(
     request: Asked,
     search: FromPath[uuid.UUID],
-    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
 ) -> Redirect:
     """Stop a search: it is written about no more."""
     del data

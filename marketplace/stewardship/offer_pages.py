@@ -24,6 +24,7 @@ from marketplace.identity.guards import expect, staff
 from marketplace.local_time import local_day, midnight
 from marketplace.stewardship import actions, queries
 from marketplace.stewardship.terms_pages import whole
+from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.formats import read_cents
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, filled, page, see
@@ -70,12 +71,6 @@ class LengthsForm(Struct):
     lengths: str = ""
     seen: str = ""
     """The fingerprint of those that the page showed."""
-
-
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
 
 
 @get("/steward/offers", guards=[reader], opt=expect("steward", "auditor"))
@@ -146,9 +141,7 @@ async def ask_to_withdraw(code: FromPath[str]) -> Template:
 
 
 @post("/steward/offers/{code:str}/withdraw", guards=[steward], opt=expect("steward", stranger=200))
-async def withdraw(
-    code: FromPath[str], data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
-) -> Redirect:
+async def withdraw(code: FromPath[str], data: Pressed, request: Asked) -> Redirect:
     """Withdraw an offer; withdrawn already, nothing changes."""
     del data
     await actions.withdraw(request.user, code)
@@ -158,7 +151,7 @@ async def withdraw(
 @post("/steward/offer-changes/{change:uuid}/cancel", guards=[steward], opt=expect("steward", stranger=200))
 async def cancel_change(
     change: FromPath[uuid.UUID],
-    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
     request: Asked,
 ) -> Redirect:
     """Cancel a planned change of an offer."""

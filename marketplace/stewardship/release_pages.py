@@ -30,6 +30,7 @@ from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.stewardship import actions
 from marketplace.stewardship.queries import get_shelf
+from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.pages import again, filled, page, see
 from marketplace.zones.queries import get_geography, outlines
 
@@ -49,12 +50,6 @@ class RevocationForm(Struct):
     form_id: uuid.UUID
     reason_fr: str
     reason_en: str
-
-
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
 
 
 @get("/steward/releases/{release:uuid}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
@@ -92,7 +87,7 @@ async def ask_to_publish(release: FromPath[uuid.UUID]) -> Template:
 @post("/steward/releases/{release:uuid}/publish", guards=[steward], opt=expect("steward", stranger=200))
 async def publish(
     release: FromPath[uuid.UUID],
-    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
     request: Asked,
 ) -> Redirect:
     """Publish what the gate let pass."""

@@ -31,7 +31,7 @@ from marketplace.payments.queries import find_saved_method
 from marketplace.purchases.actions import order_subscribed
 from marketplace.purchases.queries import get_email
 from marketplace.subscriptions.credits import days_to_promise, give_credits, note_credit
-from marketplace.subscriptions.queries import SQL, get_own
+from marketplace.subscriptions.queries import SQL, find_open, get_own
 from marketplace.subscriptions.tables import SubscribedRelease, Subscription
 from pricing.credits import promised_coverage
 
@@ -90,10 +90,7 @@ async def subscribe(
         if await _is_begun(partner, dataset, subscription):
             return
         await _refuse_reserved(partner, listing.offer)
-        is_open = (
-            (Subscription.partner == partner) & (Subscription.dataset == dataset) & (Subscription.state != "ended")
-        )
-        if await Subscription.exists().where(is_open):
+        if await find_open(partner, dataset):
             raise Conflict("Your company is subscribed to this dataset already.")
         await _check_payment(partner, pay_by, price.amount_minor)
         await Subscription.insert(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
@@ -22,8 +22,12 @@ from marketplace.payments.queries import find_saved_method
 from marketplace.subscriptions import actions, queries
 from marketplace.subscriptions.api import why
 from marketplace.subscriptions.credits import days_to_promise
+from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.pages import again, page, see
 from pricing.credits import promised_coverage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 Asked = Request[Actor, Any, Any]
 Code = Annotated[str, QueryParameter(name="dataset", max_length=63)]
@@ -48,15 +52,6 @@ class PaymentForm(Struct):
 
     form_id: uuid.UUID
     pay_by: PayBy = "saved_method"
-
-
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
-
-
-Pressed = Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
 @get("/subscriptions", guards=[partner], opt=expect("partner"))
@@ -107,6 +102,7 @@ async def _offered(code: str, of: uuid.UUID) -> dict[str, Any]:
         "choices": actions.CHOICES,
         "method": await find_saved_method(of),
         "credit": await get_available(of),
+        "open": await queries.find_open(of, code),
     }
 
 
@@ -154,9 +150,7 @@ async def pay_otherwise(
 async def pause(request: Asked, subscription: FromPath[uuid.UUID], data: Pressed) -> Redirect:
     """Pause it."""
     del data
-    assert request.user.partner
-    await actions.pause(request.user.partner, subscription)
-    return see(f"/subscriptions/{subscription}")
+    return await _move(actions.pause, request, subscription)
 
 
 @post(
@@ -165,17 +159,22 @@ async def pause(request: Asked, subscription: FromPath[uuid.UUID], data: Pressed
 async def resume(request: Asked, subscription: FromPath[uuid.UUID], data: Pressed) -> Redirect:
     """Go on with it."""
     del data
-    assert request.user.partner
-    await actions.resume(request.user.partner, subscription)
-    return see(f"/subscriptions/{subscription}")
+    return await _move(actions.resume, request, subscription)
 
 
 @post("/subscriptions/{subscription:uuid}/end", guards=[partner], opt=expect("partner", stranger=404), status_code=200)
 async def end(request: Asked, subscription: FromPath[uuid.UUID], data: Pressed) -> Redirect:
     """End it."""
     del data
+    return await _move(actions.end, request, subscription)
+
+
+async def _move(
+    verb: Callable[[uuid.UUID, uuid.UUID], Awaitable[None]], request: Asked, subscription: uuid.UUID
+) -> Redirect:
+    """Do one of these with the asking partner's subscription, and show it."""
     assert request.user.partner
-    await actions.end(request.user.partner, subscription)
+    await verb(request.user.partner, subscription)
     return see(f"/subscriptions/{subscription}")
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_row, fetch_rows
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, paged
 from marketplace.statements import load_statements
@@ -85,6 +85,12 @@ async def get_own(subscription: uuid.UUID, partner: uuid.UUID) -> SubscriptionRo
     if row is None:
         raise NotFound("There is no such subscription.")
     return row
+
+
+async def find_open(partner: uuid.UUID, dataset: str) -> uuid.UUID | None:
+    """Return a partner's subscription to a dataset that has not ended; None where it has none."""
+    its = (Subscription.partner == partner) & (Subscription.dataset == dataset) & (Subscription.state != "ended")
+    return await fetch_scalar(uuid.UUID, Subscription.select(Subscription.id).where(its))
 
 
 async def is_subscribed_to(dataset: str) -> bool:

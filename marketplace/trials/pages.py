@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import Annotated, Any
 
 from litestar import Request, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Stream, Template
-from msgspec import Struct
 
 from marketplace import clock
 from marketplace.catalogue.queries import get_listing
@@ -18,16 +16,11 @@ from marketplace.errors import Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.trials import actions, queries
+from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.pages import again, page, see
 
 Asked = Request[Actor, Any, Any]
 Format = Annotated[str, QueryParameter(name="format", max_length=20, schema_extra={"enum": list(FORMATS)})]
-
-
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
 
 
 @get("/datasets/{code:str}/trial", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
@@ -39,9 +32,7 @@ async def offered(request: Asked, code: FromPath[str]) -> Template:
 @post(
     "/datasets/{code:str}/trial", guards=[vetted_partner], opt=expect("vetted partner", stranger=200), status_code=200
 )
-async def begin(
-    request: Asked, code: FromPath[str], data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
-) -> Template | Redirect:
+async def begin(request: Asked, code: FromPath[str], data: Pressed) -> Template | Redirect:
     """Begin the partner's trial."""
     assert request.user.partner
     try:

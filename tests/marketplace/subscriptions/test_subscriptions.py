@@ -72,6 +72,9 @@ async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less
         await execute("UPDATE offer SET withdrawn_at = NULL")
         again = await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"})
         assert "subscribed to this dataset already" in text_of(again)
+        shown = await browser.get("/en/subscribe/lyon")
+        assert f'href="/en/subscriptions/{form}"' in shown.text, "it is shown before it is pressed, too"
+        assert 'name="releases"' not in shown.text
         assert (
             await rival.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
         ).status_code == 409
@@ -97,8 +100,9 @@ async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less
         assert "1 of 4" in shown
         assert row["number"] in shown
         assert "Yours until" in text_of(await browser.get("/en/datasets/lyon"))
-        quote = text_of(await browser.get(f"/en/quotes/{row['quote']}"))
-        assert "has been ordered" in quote
+        quote = await browser.get(f"/en/quotes/{row['quote']}")
+        assert "has been ordered" in text_of(quote)
+        assert f'href="/en/orders/{row["id"]}"' in quote.text, "and leads to its order"
 
         await execute("UPDATE subscription SET releases = 1")
         assert await deliver() == 0
