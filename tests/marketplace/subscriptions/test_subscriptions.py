@@ -32,8 +32,8 @@ async def save_card(browser: Browser, path: str) -> None:
     saved = str(uuid.uuid4())
     answer = await browser.submit("/en/payment-method", {"back": path}, form_id=saved)
     await pay(answer.headers["location"])
-    back = await browser.get(f"/en/payment-method?saved={saved}&back={path}")
-    assert f'href="/en{path}">Back to the subscription' in back.text
+    returned = await browser.get(f"/en/payment-method?saved={saved}&back={path}")
+    assert f'href="/en{path}">Back to the subscription' in returned.text
 
 
 async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less_until_it_is_complete(
