@@ -29,7 +29,7 @@ Saved = Annotated[uuid.UUID | None, QueryParameter(name="saved")]
 RETURNS: Final = {
     "auction": re.compile(r"/auctions/[0-9a-f-]{36}"),
     "subscription": re.compile(r"/subscribe/[a-z0-9-]{1,63}"),
-    "basket": re.compile(r"/basket\?dataset=[a-z0-9-]{1,63}"),
+    "basket": re.compile(r"/basket(\?dataset=[a-z0-9-]{1,63})?"),
 }
 """The only pages that this one returns to, by what is going on there."""
 

@@ -33,7 +33,7 @@ async def save_card(browser: Browser, path: str) -> None:
     answer = await browser.submit("/en/payment-method", {"back": path}, form_id=saved)
     await pay(answer.headers["location"])
     returned = await browser.get(f"/en/payment-method?saved={saved}&back={path}")
-    assert f'href="/en{path}">Back to the subscription' in returned.text
+    assert f'href="/en{path}">Back to the ' in returned.text, "to what the card was saved for"
 
 
 async def test_a_subscription_orders_and_pays_each_release_for_its_price_or_less_until_it_is_complete(
