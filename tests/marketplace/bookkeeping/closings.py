@@ -14,6 +14,7 @@ from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.candidates import settle_line
 from marketplace.bank.csv_files import Mapping
 from marketplace.bank.previews import import_upload, keep_upload, write_mapping
+from marketplace.bank.vat import vat_due
 from marketplace.bank_rules.actions import decide_rule, propose_rule
 from marketplace.bookkeeping.months import decide_month, propose_month
 from marketplace.bookkeeping.years import decide_year, propose_year, rebuild_year
@@ -100,6 +101,20 @@ async def explain(year: Year, people: People, words: str, *parts: tuple[str, str
     """Have a clerk say what the line with these words is."""
     line = await fetch_value("SELECT id FROM bank_line WHERE remittance LIKE $1 ORDER BY id DESC LIMIT 1", f"%{words}%")
     await year.act(partial(settle_line, line, list(parts), people.staff["Nora"]), "explain")
+
+
+async def vat_paid(year: Year, month: str) -> int:
+    """Have the tax office's debit of the VAT that is due as of the end of a month be on the next statement; return it."""
+    due = sum((await vat_due(dt.date.fromisoformat(f"{month}-01"))).values())
+    assert due < 0, f"{month}: {due}"
+    year.bank.received.append((due, f"DGFIP IMPOT TVA {month}"))
+    return due
+
+
+async def settle_vat(year: Year, people: People, month: str, due: int) -> None:
+    """Have a clerk settle a month's accounts of VAT by the tax office's line, whole."""
+    await explain(year, people, f"TVA {month}", ("vat", month, due))
+    assert not await vat_due(dt.date.fromisoformat(f"{month}-01"))
 
 
 async def make_rule(year: Year, people: People) -> None:

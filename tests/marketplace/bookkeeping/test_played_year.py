@@ -58,6 +58,7 @@ KINDS = {
     "stripe_payout",
     "stripe_refund",
     "stripe_transfer",
+    "vat_settled",
 }
 """Kinds of entry that every year has."""
 LONGEST_SECONDS = 1_800

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
     from tests.marketplace.bookkeeping.played_year import Year
 
+VAT_SETTLED = """
+    SELECT sum(CASE WHEN debit = ANY ($1::text[]) THEN amount_minor ELSE -amount_minor END)::bigint
+    FROM journal_entry JOIN posting ON entry = journal_entry.id WHERE kind = 'vat_settled' AND $1 && ARRAY[debit, credit]"""
+"""What moved off accounts of VAT towards the tax office, in cents."""
 FIRST, LAST = dt.date(YEAR, 1, 1), dt.date(YEAR, 12, 31)
 
 
@@ -140,7 +144,14 @@ async def check_sums(year: Year) -> None:
     assert await list_unequal_accounts() == []
     months = await list_months()
     assert not [month for month in months if month.difference_minor or month.waiting_minor]
-    assert sum(month.booked_minor for month in months) == -await balance(chart.VAT_COLLECTED)
+    paid = "SELECT -sum(amount_minor)::bigint FROM bank_line WHERE remittance LIKE 'DGFIP%'"
+    assert await fetch_value(VAT_SETTLED, list(chart.VAT)) == await fetch_value(paid)
+    settled = await fetch_value(VAT_SETTLED, [chart.VAT_COLLECTED])
+    assert sum(month.booked_minor for month in months) == settled - await balance(chart.VAT_COLLECTED)
+    assert {row["account"] for row in await fetch("SELECT account FROM bank_match WHERE target_kind = 'vat'")} == {
+        chart.VAT_COLLECTED,
+        chart.VAT_RECLAIMED,
+    }
 
 
 # ------------------------------------------------------------------ what two plays are compared by
