@@ -164,7 +164,7 @@ MACHINE_PATHS = (
 )
 OPEN_PATHS = ("/stop-mail/", "/app/", "/wallet/answers/")
 """Paths that programs send forms to without our token: what they send, or the address, is itself the proof."""
-LARGEST_BODY_BYTES = 1_000_000
+LARGEST_BODY_BYTES = MEGABYTE = 1_000_000
 FAILED = "Something failed on our side; nothing was half-done. Try again in a moment."
 log = structlog.get_logger(__name__)
 
@@ -186,7 +186,8 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         status, sentence = 401, gettext("Sign in first.")
         headers["www-authenticate"] = "Bearer" if for_machines(request) else "Form"
     elif isinstance(error, HTTPException):
-        status, sentence = error.status_code, _http_sentence(error)
+        limit = getattr(request.scope.get("route_handler"), "resolve_request_max_body_size", lambda: LARGEST_BODY_BYTES)
+        status, sentence = error.status_code, _http_sentence(error).replace("{limit}", str(limit() // MEGABYTE or 1))
         headers |= error.headers or {}
         if isinstance(error.extra, list):
             more["errors"] = [
@@ -282,7 +283,7 @@ SENTENCES = {
     403: "This form is no longer valid; go back, reload the page and try again.",
     404: "There is nothing at this address.",
     405: "This address does not accept that kind of request.",
-    413: "That is too large; at most 1 MB is accepted.",
+    413: "That is too large; at most {limit} MB is accepted.",
     415: "This address accepts another kind of content.",
     429: "Too many requests; wait a minute and try again.",
 }
@@ -290,11 +291,8 @@ SENTENCES = {
 
 def _http_sentence(error: HTTPException) -> str:
     """Say in a sentence what the framework refused; the names of fields at fault are kept, its own words are not."""
-    errors = (
-        [(str(item.get("key", "")), str(item.get("message", ""))) for item in error.extra]
-        if isinstance(error.extra, list)
-        else []
-    )
+    extra = error.extra if isinstance(error.extra, list) else []
+    errors = [(str(item.get("key", "")), str(item.get("message", ""))) for item in extra]
     fields = [
         name for key, message in errors for name in (re.findall(r"field `(\w+)`|\$\.(\w+)", message) or [(key, "")])
     ]

@@ -84,7 +84,7 @@ async def import_bank_statement(data: bytes, *, person: uuid.UUID | None, new_ac
     """
     if len(data) > LARGEST_FILE_BYTES:
         raise Invalid("The file is larger than {limit} MB.", limit=LARGEST_FILE_BYTES // 1_000_000)
-    return await import_statements(read_file(data), data, person=person, new_account=new_account)
+    return await import_statements(await read_file(data), data, person=person, new_account=new_account)
 
 
 async def import_statements(

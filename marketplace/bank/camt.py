@@ -26,13 +26,22 @@ NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
 NOTICE_NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.054.001."
 VERSIONS: Final = frozenset(f"{number:02d}" for number in range(2, 15))
 """What is read of a statement is the same in all of them."""
-FIRST_YEAR, BOOKED_WITHIN, VALUED_WITHIN = 2000, dt.timedelta(days=31), dt.timedelta(days=366)
+YEARS: Final = range(2000, 3000)
+BOOKED_WITHIN, VALUED_WITHIN = dt.timedelta(days=31), dt.timedelta(days=366)
 IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}")
 AMOUNT: Final = re.compile(r"\+?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})")
 """A decimal as XML Schema has them: no exponent, no digits but these, no sign but of what is not below zero."""
 AMOUNTS: Final = ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/CntrValAmt/Amt")
 """Where a transaction says what it was, the first in euros counts."""
-OPENING, CLOSING = ("OPBD", "PRCD"), ("CLBD",)
+OPENING, CLOSING, INTERIM = ("OPBD", "PRCD"), ("CLBD",), ("ITBD",)
+BOOKED: Final = "BOOK"
+STATUSES: Final = {BOOKED, "PDNG", "INFO", "FUTR"}
+HEAD_BYTES: Final = 10_000
+"""Within how much of a file it says what it is."""
+MOST_CHARACTERS: Final = 200
+"""Of a number that the bank gave; the standard has 35."""
+MOST_WORDS: Final = 10_000
+"""Characters that are kept of the words of a batch that stays one line."""
 NOT_GIVEN: Final = {"", "NOTPROVIDED", "NONREF", "NOTAVAILABLE"}
 LARGEST_MINOR: Final = 10**15
 
@@ -83,17 +92,25 @@ class Notice:
     """For each line the reference of its entry, which a statement may have as one line."""
 
 
+def _head(data: bytes) -> bytes:
+    """Return how a file begins, in whichever encoding, without what only tells its encoding."""
+    return data[:HEAD_BYTES].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \r\n\t")
+
+
+def is_xml(data: bytes) -> bool:
+    """Return whether a file begins as XML does, in UTF-8 or UTF-16."""
+    return _head(data).startswith(b"<")
+
+
 def is_notice(data: bytes) -> bool:
     """Return whether a file says that it is a notification (camt.054)."""
-    return data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"camt.054" in data[:2000]
+    return is_xml(data) and NOTICE_NAMESPACE.encode() in _head(data)
 
 
 def read_notices(data: bytes) -> list[Notice]:
     """Return the file's notifications in its order; refuse, in a sentence, a file that is not wholly right."""
     root = _parse(data, NOTICE_NAMESPACE, "That is not a camt.054 notification: it says {what}.")
-    message = _text(root, "BkToCstmrDbtCdtNtfctn/GrpHdr/MsgId")
-    if not message:
-        raise Invalid("The bank statement has no message number (MsgId).")
+    message = _message(root, "BkToCstmrDbtCdtNtfctn")
     found = [_notice(element, message) for element in root.iterfind("BkToCstmrDbtCdtNtfctn/Ntfctn")]
     if not any(notice.lines for notice in found):
         raise Invalid("The file announces nothing that the bank has booked.")
@@ -102,9 +119,11 @@ def read_notices(data: bytes) -> list[Notice]:
 
 def _notice(element: Any, message: str) -> Notice:  # noqa: ANN401 (an element of lxml)
     name, iban = _name_and_iban(element)
-    read = [(line, entry) for entry, lines in _entries(element, name) for line in lines]
+    if (page := _text(element, "NtfctnPgntn/PgNb")) not in ("", "1"):
+        name = f"{name} p. {page}"[:MOST_CHARACTERS]
+    read = [(line, entry) for entry, lines in _entries(element, name, iban) for line in lines]
     for line, _ in read:
-        if abs(line.value_on - line.booked_on) > VALUED_WITHIN or line.booked_on.year < FIRST_YEAR:
+        if abs(line.value_on - line.booked_on) > VALUED_WITHIN:
             raise Invalid("In the statement {name}, the day {day} cannot be of it.", name=name, day=line.booked_on)
     return Notice(message, name, iban, list(_unlike(line for line, _ in read)), [entry for _, entry in read])
 
@@ -112,10 +131,8 @@ def _notice(element: Any, message: str) -> Notice:  # noqa: ANN401 (an element o
 def read_statements(data: bytes) -> list[Statement]:
     """Return the file's statements in its order; refuse, in a sentence, a file that is not wholly right."""
     root = _parse(data, NAMESPACE, "That is not a camt.053 bank statement: it says {what}.")
-    message = _text(root, "BkToCstmrStmt/GrpHdr/MsgId")
-    if not message:
-        raise Invalid("The bank statement has no message number (MsgId).")
-    found = [_statement(element, message) for element in root.iterfind("BkToCstmrStmt/Stmt")]
+    message = _message(root, "BkToCstmrStmt")
+    found = [_statement(element, message, root) for element in root.iterfind("BkToCstmrStmt/Stmt")]
     if not found:
         raise Invalid("The file holds no statement.")
     return found
@@ -127,7 +144,7 @@ def _parse(data: bytes, namespace: str, refusal: str) -> Any:  # noqa: ANN401 (a
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data.lstrip(b" \r\n\t"), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise Invalid("The file is not well-formed XML (line {line}).", line=line) from None
@@ -136,14 +153,31 @@ def _parse(data: bytes, namespace: str, refusal: str) -> Any:  # noqa: ANN401 (a
     space = etree.QName(root).namespace or ""
     if etree.QName(root).localname != "Document" or space not in {namespace + version for version in VERSIONS}:
         raise Invalid(refusal, what=space[-60:] or "–")
-    for element in root.iter():
+    for element in root.iter(f"{{{space}}}*"):  # what a bank adds in a space of its own keeps its name
         element.tag = etree.QName(element).localname
     return root
 
 
+def _message(root: Any, body: str) -> str:  # noqa: ANN401
+    """Return the number of a file's message."""
+    message = _short(_text(root, f"{body}/GrpHdr/MsgId"))
+    if not message:
+        raise Invalid("The bank statement has no message number (MsgId).")
+    return message
+
+
+def _short(number: str) -> str:
+    """Return a number that the bank gave; refuse one that is no number of the standard's by far."""
+    if len(number) > MOST_CHARACTERS:
+        raise Invalid(
+            "The file has a number of more than {most} characters: {number}…", most=MOST_CHARACTERS, number=number[:30]
+        )
+    return number
+
+
 def _name_and_iban(element: Any) -> tuple[str, str]:  # noqa: ANN401
     """Return a statement's number, and the account that it is of."""
-    name = _text(element, "Id")
+    name = _short(_text(element, "Id"))
     if not name:
         raise Invalid("A statement of the file has no number (Id).")
     iban = _text(element, "Acct/Id/IBAN").replace(" ", "").upper()
@@ -152,16 +186,38 @@ def _name_and_iban(element: Any) -> tuple[str, str]:  # noqa: ANN401
     return name, iban
 
 
-def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
+def _statement(element: Any, message: str, root: Any) -> Statement:  # noqa: ANN401
     name, iban = _name_and_iban(element)
-    opened_on, opening = _balance(element, OPENING, name)
-    closed_on, closing = _balance(element, CLOSING, name)
+    page = _page(element, root)
+    (opened_on, opening), begins = _balance(element, OPENING, name, page)
+    (closed_on, closing), ends = _balance(element, CLOSING, name, page)
     if closed_on < opened_on:
         raise Invalid("The statement {name} closes before it opens.", name=name)
-    lines = list(_unlike(line for _, lines in _entries(element, name) for line in lines))
+    if page and not begins:
+        name = f"{name} p. {page}"[:MOST_CHARACTERS]
+    lines = list(_unlike(line for _, lines in _entries(element, name, iban) for line in lines))
+    if page and begins and ends and opening + sum(line.amount_minor for line in lines) != closing:
+        raise _page_alone(name, page)
     sequence = _text(element, "ElctrncSeqNb")
     number = int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 18 else None  # noqa: PLR2004 (the standard's digits)
     return check_statement(Statement(message, name, iban, number, opened_on, closed_on, opening, closing, lines))
+
+
+def _page_alone(name: str, page: str) -> Invalid:
+    return Invalid(
+        "The statement {name} is page {page} of several, and does not add up alone: import a file that has it whole.",
+        name=name,
+        page=page,
+    )
+
+
+def _page(element: Any, root: Any) -> str:  # noqa: ANN401
+    """Return which page of a statement this is; empty where it is whole."""
+    for pages in (element.find("StmtPgntn"), root.find("BkToCstmrStmt/GrpHdr/MsgPgntn")):
+        if pages is not None:
+            number, is_last = _text(pages, "PgNb"), _text(pages, "LastPgInd") in ("true", "1")
+            return "" if number == "1" and is_last else number
+    return ""
 
 
 def check_statement(statement: Statement) -> Statement:
@@ -176,95 +232,113 @@ def check_statement(statement: Statement) -> Statement:
             booked=f"{decimal(booked)} {EUR}",
             closing=f"{decimal(closing)} {EUR}",
         )
+    for day in (statement.opened_on, statement.closed_on):
+        if day.year not in YEARS:
+            raise Invalid("In the statement {name}, the day {day} cannot be of it.", name=name, day=day)
     first, last = statement.opened_on - BOOKED_WITHIN, statement.closed_on + BOOKED_WITHIN
     for line in statement.lines:
         if not first <= line.booked_on <= last or abs(line.value_on - line.booked_on) > VALUED_WITHIN:
             day = line.booked_on if abs(line.value_on - line.booked_on) <= VALUED_WITHIN else line.value_on
             raise Invalid("In the statement {name}, the day {day} cannot be of it.", name=name, day=day)
-    if statement.opened_on.year < FIRST_YEAR:
-        raise Invalid("In the statement {name}, the day {day} cannot be of it.", name=name, day=statement.opened_on)
     return statement
 
 
-def _balance(element: Any, codes: tuple[str, ...], name: str) -> tuple[dt.date, int]:  # noqa: ANN401
-    """Return the day and the cents of the first balance of one of the codes, in the codes' order."""
-    balances = {_text(balance, "Tp/CdOrPrtry/Cd"): balance for balance in reversed(element.findall("Bal"))}
+def _balance(element: Any, codes: tuple[str, ...], name: str, page: str) -> tuple[tuple[dt.date, int], bool]:  # noqa: ANN401
+    """Return the day and cents of the balance that a statement opens or closes at, and whether it is the whole one's.
+
+    Of several days' balances the earliest opens and the latest closes. A page of a statement has an interim one (ITBD)
+    where it goes on from the page before, or on the next.
+    """
+    found: dict[str, list[tuple[dt.date, int]]] = {}
+    for balance in element.iterfind("Bal"):
+        code = _text(balance, "Tp/CdOrPrtry/Cd")
+        if code in codes or (page and code in INTERIM):
+            found.setdefault(code, []).append((_day(balance.find("Dt"), name), _amount(balance, name)))
     for code in codes:
-        if code in balances:
-            return _day(balances[code].find("Dt"), name), _amount(balances[code], name)
+        if code in found:
+            return (min if codes is OPENING else max)(found[code], key=lambda one: one[0]), True
+    for code in INTERIM:
+        if code in found:
+            return found[code][0 if codes is OPENING else -1], False
+    if page:
+        raise _page_alone(name, page)
     raise Invalid("The statement {name} has no balance {code}.", name=name, code=codes[0])
 
 
-def _entries(element: Any, name: str) -> Iterator[tuple[str, list[Line]]]:  # noqa: ANN401
+def _entries(element: Any, name: str, iban: str) -> Iterator[tuple[str, list[Line]]]:  # noqa: ANN401
     """Yield the reference of each booked entry, and its lines: its transactions where these add up to it, else itself."""
     for position, entry in enumerate(element.iterfind("Ntry"), 1):
         status = _text(entry, "Sts/Cd") or _text(entry, "Sts")
-        if status != "BOOK":  # announced or pending: it moves nothing yet
-            continue
-        bank = _given(_text(entry, "AcctSvcrRef"))
-        reference = bank or f"{name}/{_given(_text(entry, 'NtryRef')) or position}"
-        amount = _amount(entry, name)
-        if not amount:
-            continue
-        booked = _day(entry.find("BookgDt"), name)
-        value = _day(entry.find("ValDt"), name) if entry.find("ValDt") is not None else booked
-        code = "/".join(
-            filter(
-                None, (_text(entry, f"BkTxCd/{path}") for path in ("Domn/Cd", "Domn/Fmly/Cd", "Domn/Fmly/SubFmlyCd"))
-            )
-        )
-        code = code or _text(entry, "BkTxCd/Prtry/Cd")
-        details = entry.findall("NtryDtls/TxDtls")
-        batch = _text(entry, "NtryDtls/Btch/PmtInfId")
-        parts = [_detail_amount(detail, amount, name) for detail in details]
-        if len(details) > 1 and None not in parts and sum(part or 0 for part in parts) == amount and all(parts):
-            yield (
-                reference,
-                [
-                    _line(f"{reference}/{number}", booked, value, part or 0, entry, detail, batch, code)
-                    for number, (detail, part) in enumerate(zip(details, parts, strict=True), 1)
-                ],
-            )
-        else:
-            only = details[0] if len(details) == 1 else None
-            yield reference, [_line(reference, booked, value, amount, entry, only, batch, code)]
+        if status not in STATUSES:
+            raise Invalid("In the statement {name}, an entry does not say whether it is booked.", name=name)
+        amount = _amount(entry, name) if status == BOOKED else 0  # announced or pending: it moves nothing yet
+        if amount:
+            bank = _given(_text(entry, "AcctSvcrRef"))
+            reference = _short(bank or f"{name}/{_given(_text(entry, 'NtryRef')) or position}")
+            yield reference, list(_lines(entry, amount, reference, name, iban))
 
 
-def _line(  # noqa: PLR0917 (what the entry says, then where from)
-    reference: str,
-    booked: dt.date,
-    value: dt.date,
-    amount: int,
-    entry: Any,  # noqa: ANN401
-    detail: Any,  # noqa: ANN401
-    batch: str,
-    code: str,
-) -> Line:
-    """Return a line with what the bank says of it; an entry's own words where its transactions say nothing."""
+def _lines(entry: Any, amount: int, reference: str, name: str, iban: str) -> Iterator[Line]:  # noqa: ANN401
+    """Yield what an entry's transactions moved where these add up to it, else the entry with what they say together."""
+    value = entry.find("ValDt")
+    booked_on = _day(value if entry.find("BookgDt") is None else entry.find("BookgDt"), name)
+    value_on = booked_on if value is None else _day(value, name)
+    code = "/".join(
+        filter(None, (_text(entry, f"BkTxCd/{path}") for path in ("Domn/Cd", "Domn/Fmly/Cd", "Domn/Fmly/SubFmlyCd")))
+    )
+    code = code or _text(entry, "BkTxCd/Prtry/Cd")
+    said = [
+        _said(entry, detail, amount, iban, _text(group, "Btch/PmtInfId"))
+        for group in entry.iterfind("NtryDtls")
+        for detail in group.findall("TxDtls") or [None]
+    ] or [_said(entry, None, amount, iban, "")]
+    details = entry.findall("NtryDtls/TxDtls")
+    parts = [_detail_amount(detail, amount, name) for detail in details]
+    if len(details) > 1 and len(said) == len(parts) and all(parts) and sum(part or 0 for part in parts) == amount:
+        for number, (part, its) in enumerate(zip(parts, said, strict=True), 1):
+            yield Line(f"{reference}/{number}", booked_on, value_on, part or 0, code=code, **its)
+    else:
+        yield Line(reference, booked_on, value_on, amount, code=code, **_together(said))
+
+
+def _together(said: list[dict[str, str]]) -> dict[str, str]:
+    """Return what transactions say together: their words one after another, and else what is the same in all."""
+    words = " · ".join(dict.fromkeys(its["remittance"] for its in said if its["remittance"]))
+    short = words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]}…"
+    same = {key: text if all(its[key] == text for its in said) else "" for key, text in said[0].items()}
+    return same | {"remittance": short}
+
+
+def _said(entry: Any, detail: Any, amount: int, iban: str, batch: str) -> dict[str, str]:  # noqa: ANN401
+    """Return what the bank says of a transaction; an entry's own words where it says nothing.
+
+    Who was on the other side is the debtor of what came in and the creditor of what went out, unless that is ourselves:
+    what is reversed or returned may keep the parties of its first way.
+    """
     if detail is None:
-        return Line(
-            reference, booked, value, amount, batch_id=batch, code=code, remittance=_text(entry, "AddtlNtryInf")
-        )
-    side, agent = ("Dbtr", "DbtrAcct") if amount > 0 else ("Cdtr", "CdtrAcct")
+        detail = etree.Element("TxDtls")
+    sides = [("Dbtr", "DbtrAcct"), ("Cdtr", "CdtrAcct")]
+    if (amount > 0) == (_text(entry, "RvslInd") in ("true", "1")):
+        sides.reverse()
+    side, agent = next((one for one in sides if _account(detail, one[1]) != iban), sides[0])
     words = [text.text or "" for text in detail.iterfind("RmtInf/Ustrd")]
     for path in ("RmtInf/Strd/CdtrRefInf/Ref", "RmtInf/Strd/RfrdDocInf/Nb"):
         words += [text.text or "" for text in detail.iterfind(path)]
     if foreign := _foreign(detail):
         words.append(foreign)
-    return Line(
-        reference,
-        booked,
-        value,
-        amount,
-        end_to_end_id=_given(_text(detail, "Refs/EndToEndId")),
-        batch_id=_given(_text(detail, "Refs/PmtInfId")) or batch,
-        transaction_id=_given(_text(detail, "Refs/TxId")) or _given(_text(detail, "Refs/AcctSvcrRef")),
-        counterparty=_text(detail, f"RltdPties/{side}/Pty/Nm") or _text(detail, f"RltdPties/{side}/Nm"),
-        counterparty_iban=_text(detail, f"RltdPties/{agent}/Id/IBAN"),
-        remittance=" ".join(words).strip() or _text(detail, "AddtlTxInf") or _text(entry, "AddtlNtryInf"),
-        code=code,
-        return_reason=_text(detail, "RtrInf/Rsn/Cd") or _text(detail, "RtrInf/Rsn/Prtry"),
-    )
+    return {
+        "end_to_end_id": _short(_given(_text(detail, "Refs/EndToEndId"))),
+        "batch_id": _given(_text(detail, "Refs/PmtInfId")) or batch,
+        "transaction_id": _given(_text(detail, "Refs/TxId")) or _given(_text(detail, "Refs/AcctSvcrRef")),
+        "counterparty": _text(detail, f"RltdPties/{side}/Pty/Nm") or _text(detail, f"RltdPties/{side}/Nm"),
+        "counterparty_iban": _account(detail, agent),
+        "remittance": " ".join(words).strip() or _text(detail, "AddtlTxInf") or _text(entry, "AddtlNtryInf"),
+        "return_reason": _text(detail, "RtrInf/Rsn/Cd") or _text(detail, "RtrInf/Rsn/Prtry"),
+    }
+
+
+def _account(detail: Any, agent: str) -> str:  # noqa: ANN401
+    return _text(detail, f"RltdPties/{agent}/Id/IBAN").replace(" ", "").upper()
 
 
 def _unlike(lines: Iterable[Line]) -> Iterator[Line]:
@@ -320,15 +394,18 @@ def _cents(amount: Any, name: str) -> int:  # noqa: ANN401
 def _day(element: Any, name: str) -> dt.date:  # noqa: ANN401
     """Return the day of a `Dt` or, in Paris, of a `DtTm`."""
     day, instant = (_text(element, "Dt"), _text(element, "DtTm")) if element is not None else ("", "")
+    if not (day or instant):
+        raise Invalid("In the statement {name}, an entry or a balance has no day.", name=name)
     try:
-        if day:
-            return dt.date.fromisoformat(day[:10])
-        at = dt.datetime.fromisoformat(instant)
-    except ValueError:
+        at = dt.datetime.fromisoformat(day[:10] or instant)
+        found = (at.astimezone(PARIS) if at.tzinfo else at).date()
+    except (ValueError, OverflowError):
         raise Invalid(
             "In the statement {name}, “{text}” is not a day.", name=name, text=(day or instant)[:40]
         ) from None
-    return (at.astimezone(PARIS) if at.tzinfo else at).date()
+    if found.year not in YEARS:
+        raise Invalid("In the statement {name}, the day {day} cannot be of it.", name=name, day=found)
+    return found
 
 
 def _text(element: Any, path: str) -> str:  # noqa: ANN401

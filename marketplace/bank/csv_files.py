@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime as dt
 import hashlib
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 DAY_FORMS: Final = {"day first": "%d/%m/%Y", "year first": "%Y/%m/%d", "month first": "%m/%d/%Y"}
 """How days are written; dots and dashes count as slashes."""
 ENCODINGS: Final = ("utf-8-sig", "cp1252")
+UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How a spreadsheet's “Unicode text” begins."""
 MOST_ROWS: Final = 200_000
 
 
@@ -65,7 +68,7 @@ def read_table(data: bytes) -> Table:
 
 
 def _decoded(data: bytes) -> str:
-    for encoding in ENCODINGS:
+    for encoding in ("utf-16",) if data.startswith(UTF16) else ENCODINGS:
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:

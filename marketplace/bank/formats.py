@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from marketplace.bank.camt import read_statements
+from marketplace.bank.camt import is_xml, read_statements
 from marketplace.bank.mt940 import is_mt940, read_mt940
 
 if TYPE_CHECKING:
     from marketplace.bank.camt import Statement
 
 
-def read_file(data: bytes) -> list[Statement]:
-    """Return the statements of a camt.053 or MT940 file."""
-    return read_mt940(data) if is_mt940(data) else read_statements(data)
+async def read_file(data: bytes) -> list[Statement]:
+    """Return the statements of a camt.053 or MT940 file; one of a month of sales may take seconds, beside the others' requests."""
+    return await asyncio.to_thread(_read_file, data)
+
+
+def _read_file(data: bytes) -> list[Statement]:
+    return read_mt940(data) if is_mt940(data) and not is_xml(data) else read_statements(data)
 
 
 def is_csv(data: bytes) -> bool:
     """Return whether a file is of neither of the other formats."""
-    return not data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and not is_mt940(data)
+    return not is_xml(data) and not is_mt940(data)

@@ -38,6 +38,10 @@ CREATE OR REPLACE TRIGGER only_undone BEFORE UPDATE ON bank_match FOR EACH ROW E
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON bank_match
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- Which page of a statement this is, by its number: those of one day follow each other.
+CREATE OR REPLACE FUNCTION page_of(statement_id text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(substring(statement_id FROM ' p\. ([0-9]{1,9})$')::bigint, 1)
+$$;
 CREATE INDEX IF NOT EXISTS bank_line_by_statement ON bank_line (statement, id);
 CREATE INDEX IF NOT EXISTS bank_line_by_date ON bank_line (booked_on, id);
 CREATE INDEX IF NOT EXISTS bank_line_by_end_to_end_id ON bank_line (end_to_end_id) WHERE end_to_end_id <> '';

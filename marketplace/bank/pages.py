@@ -89,6 +89,17 @@ async def statements_file(iban: Text = "", sort: Text = "") -> Response[bytes]:
 @post("/finance/bank", guards=CLERKS, opt=expect("finance"), request_max_body_size=LARGEST_FILE_BYTES + 10_000)
 async def import_statement(request: Asked) -> Redirect:
     """Import a file, and match what leaves no doubt."""
+    form, data = await sent_file(request)
+    person = request.user.person
+    if is_notice(data):
+        return see(what_it_brought(await import_notices(read_notices(data), data, person=person)))
+    imported = await import_bank_statement(data, person=person, new_account=form.get("new_account") == "yes")
+    await match_stripe_payouts()
+    return see(what_it_brought(imported))
+
+
+async def sent_file(request: Asked) -> tuple[Any, bytes]:
+    """Return a form and the bank's file that was sent with it; refuses, in a sentence, what is none."""
     try:
         form: Any = await request.form()
     except (ClientException, ValueError):
@@ -96,12 +107,7 @@ async def import_statement(request: Asked) -> Redirect:
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise Invalid("Choose the bank's file first.")
-    data, person = await file.read(), request.user.person
-    if is_notice(data):
-        return see(what_it_brought(await import_notices(read_notices(data), data, person=person)))
-    imported = await import_bank_statement(data, person=person, new_account=form.get("new_account") == "yes")
-    await match_stripe_payouts()
-    return see(what_it_brought(imported))
+    return form, await file.read()
 
 
 def what_it_brought(imported: Imported) -> str:

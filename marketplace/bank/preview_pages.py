@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import get, post
-from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
-from litestar.exceptions import ClientException
 from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
@@ -17,7 +15,7 @@ from marketplace.bank import previews
 from marketplace.bank.actions import LARGEST_FILE_BYTES
 from marketplace.bank.csv_files import COLUMNS, DAY_FORMS, Mapping
 from marketplace.bank.matching import match_stripe_payouts
-from marketplace.bank.pages import what_it_brought
+from marketplace.bank.pages import sent_file, what_it_brought
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, Asked, Text, books_page
@@ -59,16 +57,13 @@ class ImportForm(Struct):
 )
 async def upload(request: Asked) -> Redirect:
     """Keep a file, and lead to what it would bring."""
+    form, data = await sent_file(request)
     try:
-        form: Any = await request.form()
         identifier = uuid.UUID(str(form.get("form_id", "")))
-    except (ClientException, ValueError):
+    except ValueError:
         raise Invalid("The file could not be read; send it again.") from None
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise Invalid("Choose the bank's file first.")
     assert request.user.person
-    await previews.keep_upload(identifier, await file.read(), request.user.person)
+    await previews.keep_upload(identifier, data, request.user.person)
     return see(f"/finance/bank/uploads/{identifier}")
 
 

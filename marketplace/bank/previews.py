@@ -88,7 +88,7 @@ async def preview(upload: uuid.UUID, person: uuid.UUID) -> Preview:
             needs_opening = not mapping.balance and opening is None
         statements = [] if mapping is None or needs_opening else [csv_files.read_csv(data, mapping, iban, opening)]
     else:
-        statements = read_file(data)
+        statements = await read_file(data)
     lines = [line.reference for statement in statements for line in statement.lines]
     ibans = list({statement.iban for statement in statements})
     found = await fetch_rows(
@@ -171,7 +171,7 @@ async def import_upload(
         mapping = msgspec.json.decode(known.columns, type=Mapping)
         statements = [csv_files.read_csv(data, mapping, known.iban, opening_minor if opening is None else opening)]
     else:
-        statements = read_file(data)
+        statements = await read_file(data)
     today = clock.now().date()
     if late := next((one for one in statements if one.closed_on > today + dt.timedelta(days=1)), None):
         raise Invalid("The statement {name} closes in the future.", name=late.statement_id)

@@ -227,5 +227,6 @@ async def closing_balance() -> int:
     """Return the sum of all accounts' last closing balances, in cents."""
     sql = """SELECT coalesce(sum(closing_minor), 0)::bigint FROM (
                  SELECT DISTINCT ON (iban) closing_minor FROM bank_statement
-                 ORDER BY iban, closed_on DESC, opened_on DESC, sequence DESC NULLS LAST, id DESC) AS last"""
+                 ORDER BY iban, closed_on DESC, opened_on DESC, sequence DESC NULLS LAST, page_of(statement_id) DESC,
+                          id DESC) AS last"""
     return await fetch_scalar(int, sql) or 0

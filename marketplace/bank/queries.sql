@@ -252,7 +252,7 @@ FROM (
         lag(closing_minor) OVER in_order AS before_closing_minor,
         lag(sequence) OVER in_order AS before_sequence
     FROM bank_statement
-    WINDOW in_order AS (PARTITION BY iban ORDER BY closed_on, opened_on, sequence, id)
+    WINDOW in_order AS (PARTITION BY iban ORDER BY closed_on, opened_on, sequence, page_of(statement_id), id)
 ) AS statement
 WHERE before_id IS NOT NULL AND (opening_minor <> before_closing_minor OR sequence > before_sequence + 1);
 
@@ -274,7 +274,7 @@ JOIN LATERAL (
     SELECT closed_on, closing_minor, statement_id
     FROM bank_statement
     WHERE bank_statement.iban = bank_account.iban
-    ORDER BY closed_on DESC, opened_on DESC, sequence DESC NULLS LAST, id DESC
+    ORDER BY closed_on DESC, opened_on DESC, sequence DESC NULLS LAST, page_of(statement_id) DESC, id DESC
     LIMIT 1
 ) AS last ON true
 ORDER BY bank_account.iban;
@@ -405,7 +405,7 @@ WHERE books.minor <> sent.minor + bank.minor + stripe.minor + written_off.minor;
 SELECT closing_minor
 FROM bank_statement
 WHERE iban = $1
-ORDER BY closed_on DESC, id DESC
+ORDER BY closed_on DESC, opened_on DESC, sequence DESC NULLS LAST, page_of(statement_id) DESC, id DESC
 LIMIT 1;
 
 -- name: list_known_movements
