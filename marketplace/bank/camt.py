@@ -93,7 +93,7 @@ class Notice:
 
 
 def _head(data: bytes) -> bytes:
-    """Return how a file begins, in whichever encoding, without what only tells its encoding."""
+    """Return how a file begins, in whichever encoding, without what only marks its encoding."""
     return data[:HEAD_BYTES].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \r\n\t")
 
 
@@ -287,29 +287,29 @@ def _lines(entry: Any, amount: int, reference: str, name: str, iban: str) -> Ite
         filter(None, (_text(entry, f"BkTxCd/{path}") for path in ("Domn/Cd", "Domn/Fmly/Cd", "Domn/Fmly/SubFmlyCd")))
     )
     code = code or _text(entry, "BkTxCd/Prtry/Cd")
-    said = [
-        _said(entry, detail, amount, iban, _text(group, "Btch/PmtInfId"))
+    texts = [
+        _texts_of(entry, detail, amount, iban, _text(group, "Btch/PmtInfId"))
         for group in entry.iterfind("NtryDtls")
         for detail in group.findall("TxDtls") or [None]
-    ] or [_said(entry, None, amount, iban, "")]
+    ] or [_texts_of(entry, None, amount, iban, "")]
     details = entry.findall("NtryDtls/TxDtls")
     parts = [_detail_amount(detail, amount, name) for detail in details]
-    if len(details) > 1 and len(said) == len(parts) and all(parts) and sum(part or 0 for part in parts) == amount:
-        for number, (part, its) in enumerate(zip(parts, said, strict=True), 1):
+    if len(details) > 1 and len(texts) == len(parts) and all(parts) and sum(part or 0 for part in parts) == amount:
+        for number, (part, its) in enumerate(zip(parts, texts, strict=True), 1):
             yield Line(f"{reference}/{number}", booked_on, value_on, part or 0, code=code, **its)
     else:
-        yield Line(reference, booked_on, value_on, amount, code=code, **_together(said))
+        yield Line(reference, booked_on, value_on, amount, code=code, **_together(texts))
 
 
-def _together(said: list[dict[str, str]]) -> dict[str, str]:
+def _together(texts: list[dict[str, str]]) -> dict[str, str]:
     """Return what transactions say together: their words one after another, and else what is the same in all."""
-    words = " · ".join(dict.fromkeys(its["remittance"] for its in said if its["remittance"]))
+    words = " · ".join(dict.fromkeys(its["remittance"] for its in texts if its["remittance"]))
     short = words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]}…"
-    same = {key: text if all(its[key] == text for its in said) else "" for key, text in said[0].items()}
+    same = {key: text if all(its[key] == text for its in texts) else "" for key, text in texts[0].items()}
     return same | {"remittance": short}
 
 
-def _said(entry: Any, detail: Any, amount: int, iban: str, batch: str) -> dict[str, str]:  # noqa: ANN401
+def _texts_of(entry: Any, detail: Any, amount: int, iban: str, batch: str) -> dict[str, str]:  # noqa: ANN401
     """Return what the bank says of a transaction; an entry's own words where it says nothing.
 
     Who was on the other side is the debtor of what came in and the creditor of what went out, unless that is ourselves:

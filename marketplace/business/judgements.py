@@ -1,7 +1,8 @@
 """Principal or agent, of each offer: one person says which and why, another decides; revenue is presented so, in one place.
 
 The books hold every sale gross, as its invoice says and as VAT wants. What differs is what is presented as revenue: of an
-offer that we sell as agent, what is left of a sale once the subscribers' and the operator's shares are taken from it.
+offer that we sell as agent, what is left of a sale once the subscribers' and the operator's shares are taken from it. A sale
+keeps what was judged when it was ordered, and so does what goes back of it: figures of a month that is over stay.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ROLES: Final = ("principal", "agent")
 class Presented(Struct, frozen=True):
     """What an offer's sales bring, in cents: sold before VAT, shares of it, and what is presented as revenue.
 
-    `role` is None where nobody judged it: we are the principal until somebody does.
+    `role` is the latest judged, and None where nobody judged it: we are the principal until somebody does.
     """
 
     dataset: str

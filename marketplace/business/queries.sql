@@ -103,6 +103,21 @@ WHERE account = ANY ($1::text[])
 GROUP BY account, day
 ORDER BY account, day;
 
+-- fragment: running
+-- Subscriptions that run, with how many releases they ordered; an order that lapsed is made anew once its partner goes on.
+SELECT
+    subscription.dataset,
+    locked_minor,
+    releases,
+    (
+        SELECT count(*)
+        FROM subscribed_release
+        JOIN purchase_order ON purchase_order.id = subscribed_release.purchase_order
+        WHERE subscribed_release.subscription = subscription.id AND purchase_order.state <> 'lapsed'
+    ) AS ordered
+FROM subscription
+WHERE state <> 'ended'
+
 -- name: count_ordered_ahead
 -- What subscriptions that run still have to bring: releases, and cents before VAT at the most. Nothing of it is charged
 -- before its release is there, so nothing is deferred.
@@ -110,33 +125,37 @@ SELECT
     count(*) AS subscriptions,
     coalesce(sum(releases - ordered), 0)::bigint AS releases,
     coalesce(sum((releases - ordered) * locked_minor), 0)::bigint AS at_most_minor
-FROM (
-    SELECT
-        subscription.releases,
-        locked_minor,
-        (
-            SELECT count(*)
-            FROM subscribed_release
-            WHERE subscribed_release.subscription = subscription.id AND purchase_order IS NOT NULL
-        ) AS ordered
-    FROM subscription
-    WHERE state <> 'ended'
-) AS running;
+FROM ({running}) AS running;
 
 -- name: list_presented
 -- Each offer with what it brought, the largest first: sold, the shares of its sales in the books (accounts $6), and
--- what is presented as revenue, net of these where we are its agent; see the fragment, whose $5 is `dataset`.
+-- what is presented as revenue, net of these where we were its agent when it was ordered: what is judged later changes
+-- no sale of before, nor what goes back of it. The first judgement counts for all before it, too. See the fragment,
+-- whose $5 is `dataset`.
 WITH {sold},
-shares AS (
+judged AS (
+    SELECT
+        offer.dataset,
+        role,
+        CASE WHEN lag(judgement.id) OVER in_order IS NULL THEN '-infinity' ELSE decided_at END AS since,
+        lead(decided_at, 1, 'infinity') OVER in_order AS until
+    FROM revenue_judgement AS judgement
+    JOIN offer ON offer.id = judgement.offer
+    WHERE approved
+    WINDOW in_order AS (PARTITION BY judgement.offer ORDER BY decided_at, judgement.id)
+),
+moved AS (
+    SELECT key AS dataset, purchase_order, net_minor, 0::bigint AS shares_minor FROM placed
+    UNION ALL
     SELECT
         release.dataset,
-        sum(
-            CASE
-                WHEN debit = ANY ($6::text[]) THEN amount_minor
-                WHEN credit = ANY ($6::text[]) THEN -amount_minor
-                ELSE 0
-            END
-        )::bigint AS amount_minor
+        licence.purchase_order,
+        0,
+        CASE
+            WHEN debit = ANY ($6::text[]) THEN amount_minor
+            WHEN credit = ANY ($6::text[]) THEN -amount_minor
+            ELSE 0
+        END
     FROM journal_entry
     JOIN posting ON posting.entry = journal_entry.id
     JOIN licence ON licence.id = left(source_id, 36)::uuid
@@ -144,27 +163,29 @@ shares AS (
     WHERE journal_entry.at >= $1
       AND journal_entry.at < $2
       AND journal_entry.kind IN ('shares_held', 'shares_cancelled', 'shares_lost')
-    GROUP BY release.dataset
-), revenue AS (
-    SELECT key AS dataset, sum(net_minor)::bigint AS net_minor FROM placed GROUP BY key
-), judged AS (
-    SELECT DISTINCT ON (offer) offer, role
-    FROM revenue_judgement
-    WHERE approved
-    ORDER BY offer, decided_at DESC
+),
+summed AS (
+    SELECT
+        moved.dataset,
+        sum(moved.net_minor)::bigint AS sold_minor,
+        sum(shares_minor)::bigint AS shares_minor,
+        sum(moved.net_minor - CASE judged.role WHEN 'agent' THEN shares_minor ELSE 0 END)::bigint AS presented_minor
+    FROM moved
+    JOIN purchase_order ON purchase_order.id = moved.purchase_order
+    LEFT JOIN judged
+        ON judged.dataset = moved.dataset AND judged.since <= ordered_at AND ordered_at < judged.until
+    GROUP BY moved.dataset
 )
 SELECT
     offer.dataset,
     offer.id AS offer,
     judged.role,
-    coalesce(revenue.net_minor, 0) AS sold_minor,
-    coalesce(shares.amount_minor, 0) AS shares_minor,
-    coalesce(revenue.net_minor, 0)
-    - CASE judged.role WHEN 'agent' THEN coalesce(shares.amount_minor, 0) ELSE 0 END AS presented_minor
+    coalesce(summed.sold_minor, 0) AS sold_minor,
+    coalesce(summed.shares_minor, 0) AS shares_minor,
+    coalesce(summed.presented_minor, 0) AS presented_minor
 FROM offer
-LEFT JOIN judged ON judged.offer = offer.id
-LEFT JOIN revenue ON revenue.dataset = offer.dataset
-LEFT JOIN shares ON shares.dataset = offer.dataset
+LEFT JOIN judged ON judged.dataset = offer.dataset AND judged.until = 'infinity'
+LEFT JOIN summed ON summed.dataset = offer.dataset
 ORDER BY sold_minor DESC, offer.dataset;
 
 -- name: list_prospects
@@ -176,19 +197,11 @@ SELECT
     coalesce(due.at_most_minor, 0)::bigint AS due_minor
 FROM release
 LEFT JOIN (
-    SELECT dataset, sum(left_over)::bigint AS releases, sum(left_over * locked_minor)::bigint AS at_most_minor
-    FROM (
-        SELECT
-            dataset,
-            locked_minor,
-            releases - (
-                SELECT count(*)
-                FROM subscribed_release
-                WHERE subscribed_release.subscription = subscription.id AND purchase_order IS NOT NULL
-            ) AS left_over
-        FROM subscription
-        WHERE state <> 'ended'
-    ) AS running
+    SELECT
+        dataset,
+        sum(releases - ordered)::bigint AS releases,
+        sum((releases - ordered) * locked_minor)::bigint AS at_most_minor
+    FROM ({running}) AS running
     GROUP BY dataset
 ) AS due ON due.dataset = release.dataset
 WHERE release.state = 'sealed'

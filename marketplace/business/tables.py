@@ -15,7 +15,8 @@ from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
 class RevenueJudgement(Table, db=DB, tablename="revenue_judgement"):
     """Someone's proposal of whether we sell an offer as principal or as agent (IFRS 15, B34 to B38), and another's decision.
 
-    The latest that was approved counts for all of the offer's sales; before any, we are the principal.
+    It counts for what is ordered from its decision on, and the offer's first for all before it, too; before any, we are the
+    principal.
     """
 
     personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)

@@ -85,8 +85,8 @@ def batch(*details: str, amount: int = -1_250) -> str:
 
 
 def detail(minor: int, words: str, more: str = "") -> str:
-    said = f'<Amt Ccy="EUR">{minor / 100:.2f}</Amt>' if minor else ""
-    return f"<TxDtls><Refs><EndToEndId>E-{words}</EndToEndId></Refs>{said}{more}<RmtInf><Ustrd>{words}</Ustrd></RmtInf></TxDtls>"
+    stated = f'<Amt Ccy="EUR">{minor / 100:.2f}</Amt>' if minor else ""
+    return f"<TxDtls><Refs><EndToEndId>E-{words}</EndToEndId></Refs>{stated}{more}<RmtInf><Ustrd>{words}</Ustrd></RmtInf></TxDtls>"
 
 
 def test_an_entry_of_several_batches_names_each_parts_own() -> None:
@@ -160,8 +160,8 @@ def test_what_is_pending_or_nothing_moves_nothing_and_a_part_may_go_the_other_wa
     pending = [Entry(900, f"N{status}", status=status) for status in ("PDNG", "INFO", "FUTR")]
     read = read_statements(Statement([*pending, Entry(0, "Z"), Entry(700, "B1")]).xml("08"))[0]
     assert [line.reference for line in read.lines] == ["B1"]
-    back = detail(50, "back", "<CdtDbtInd>CRDT</CdtDbtInd>")
-    [read] = read_statements(batch(f"<NtryDtls>{detail(1_300, 'out')}{back}</NtryDtls>").encode())
+    returned = detail(50, "back", "<CdtDbtInd>CRDT</CdtDbtInd>")
+    [read] = read_statements(batch(f"<NtryDtls>{detail(1_300, 'out')}{returned}</NtryDtls>").encode())
     assert [line.amount_minor for line in read.lines] == [-1_300, 50]
 
 
@@ -172,8 +172,8 @@ def test_parts_in_another_currency_are_entered_for_what_the_account_moved() -> N
     ]
     [read] = read_statements(batch(f"<NtryDtls>{''.join(dollars)}</NtryDtls>").encode())
     assert [(line.amount_minor, line.remittance) for line in read.lines] == [(-1_000, "USD 11.00"), (-250, "USD 2.75")]
-    unsaid = [one.replace('Ccy="EUR"', 'Ccy="GBP"') for one in dollars]
-    assert only(batch(f"<NtryDtls>{''.join(unsaid)}</NtryDtls>")).remittance == "USD 11.00 · USD 2.75"
+    unstated = [one.replace('Ccy="EUR"', 'Ccy="GBP"') for one in dollars]
+    assert only(batch(f"<NtryDtls>{''.join(unstated)}</NtryDtls>")).remittance == "USD 11.00 · USD 2.75"
 
 
 def test_an_entry_without_its_day_is_of_its_value() -> None:
@@ -183,12 +183,12 @@ def test_an_entry_without_its_day_is_of_its_value() -> None:
 
 # ------------------------------------------------------------------ balances and pages
 def with_balances(*balances: tuple[str, int, str]) -> str:
-    said = "".join(
+    stated = "".join(
         f'<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">{minor / 100:.2f}</Amt>'
         f"<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>{day}</Dt></Dt></Bal>"
         for code, minor, day in balances
     )
-    return re.sub(r"<Bal>.*</Bal>", said, WHOLE)
+    return re.sub(r"<Bal>.*</Bal>", stated, WHOLE)
 
 
 def test_of_several_days_balances_the_earliest_opens_and_the_latest_closes() -> None:
@@ -209,10 +209,10 @@ def page(number: int, entries: list[Entry], opening: int, *, is_last: bool, plac
     text = statement.xml("08").decode()
     text = text.replace("OPBD", "ITBD") if number > 1 else text
     text = text if is_last else text.replace("CLBD", "ITBD")
-    said = f"<PgNb>{number}</PgNb><LastPgInd>{str(is_last).lower()}</LastPgInd>"
+    stated = f"<PgNb>{number}</PgNb><LastPgInd>{str(is_last).lower()}</LastPgInd>"
     if place == "Stmt":
-        return text.replace("</Id><CreDtTm>", f"</Id><StmtPgntn>{said}</StmtPgntn><CreDtTm>", 1).encode()
-    return text.replace("</GrpHdr>", f"<MsgPgntn>{said}</MsgPgntn></GrpHdr>", 1).encode()
+        return text.replace("</Id><CreDtTm>", f"</Id><StmtPgntn>{stated}</StmtPgntn><CreDtTm>", 1).encode()
+    return text.replace("</GrpHdr>", f"<MsgPgntn>{stated}</MsgPgntn></GrpHdr>", 1).encode()
 
 
 @pytest.mark.parametrize("place", ["Stmt", "Msg"])
