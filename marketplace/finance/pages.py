@@ -14,6 +14,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.bank.queries import list_accounts as list_bank_accounts
 from marketplace.bank.queries import list_gaps
+from marketplace.credit.queries import find_due
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance import exception_queries, penalty_pages, queries, queue_pages, write_offs
 from marketplace.finance.actions import reconcile, refund_order
@@ -106,7 +107,8 @@ async def order_page(request: Asked, order_id: FromPath[uuid.UUID]) -> Template:
     """Show everything money did for one order, and let a finance clerk give it back."""
     is_clerk = request.user.role == "finance"
     whole = await queries.get_order(order_id)
-    return finance_page("order.html", whole=whole, order=whole.order, may_refund=is_clerk, now=clock.now())
+    due = await find_due(order_id)
+    return finance_page("order.html", whole=whole, order=whole.order, may_refund=is_clerk, now=clock.now(), due=due)
 
 
 @post("/finance/orders/{order_id:uuid}/refund", guards=CLERKS, opt=expect("finance", stranger=200))

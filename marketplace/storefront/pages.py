@@ -19,6 +19,7 @@ from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
 from marketplace.catalogue.lengths import alike
 from marketplace.chosen_zones.queries import list_kept, read_choice
+from marketplace.credit.queries import find_due
 from marketplace.datasets.queries import cells, get_published_figures, list_coverage, list_notices, list_revocations
 from marketplace.deletions.queries import find_confirmed
 from marketplace.delivery.formats.registry import FORMATS
@@ -359,6 +360,7 @@ async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Retur
         by_transfer=row.total_minor >= TRANSFER_FROM_MINOR,
         formats=FORMATS,
         deleted_at=await find_confirmed(order) if row.recalled_at else None,
+        due=await find_due(order),
         shown_links=await links_of(request.user, row.entitlement) if row.entitlement else None,
     )
     if waits:

@@ -36,7 +36,7 @@ class Played:
 
     sold: dict[uuid.UUID, tuple[int, uuid.UUID]] = field(default_factory=dict)
     """Order → the day it was sold on, and its licence."""
-    back: dict[uuid.UUID, int] = field(default_factory=dict)
+    returned: dict[uuid.UUID, int] = field(default_factory=dict)
     judged: list[tuple[int, str]] = field(default_factory=list)
 
     def role(self, day: int) -> str:
@@ -49,7 +49,7 @@ class Played:
         total = 0
         for order, (day, _) in self.sold.items():
             kept = sales.NET - (POOL + OPERATOR if self.role(day) == "agent" else 0)
-            total += kept * (first <= day < last) - kept * (first <= self.back.get(order, -1) < last)
+            total += kept * (first <= day < last) - kept * (first <= self.returned.get(order, -1) < last)
         return total
 
 
@@ -65,7 +65,7 @@ async def presents(begun: dt.datetime, first: int, last: int) -> int:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_whatever_is_judged_between_a_sale_and_its_refund_they_cancel_out(seed: int) -> None:
+async def test_a_sale_and_its_refund_cancel_out_though_another_role_is_judged_between(seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 (the same days each time)
     await sales.open_shop()
     people = (await make_staff("Ada"), await make_staff("Bob"))
@@ -73,7 +73,7 @@ async def test_whatever_is_judged_between_a_sale_and_its_refund_they_cancel_out(
     frozen: dict[tuple[int, int], int] = {}
     for day in range(STEPS):
         with clock.shifted(day * DAY):
-            kept = [order for order in played.sold if order not in played.back]
+            kept = [order for order in played.sold if order not in played.returned]
             what = dice.choice(["sell", "judge", "refund"]) if kept else "sell"
             if what == "sell":
                 order = await sales.make_order()
@@ -81,8 +81,8 @@ async def test_whatever_is_judged_between_a_sale_and_its_refund_they_cancel_out(
                 played.sold[order] = (day, await sales.settle(order))
                 await sales.hold_shares(played.sold[order][1])
             elif what == "refund":
-                played.back[dice.choice(kept)] = day
-                await sales.refund(next(reversed(played.back)))
+                played.returned[dice.choice(kept)] = day
+                await sales.refund(next(reversed(played.returned)))
                 await cancel_shares()
             else:
                 role = dice.choice(["agent", "principal"])
@@ -100,8 +100,8 @@ async def test_whatever_is_judged_between_a_sale_and_its_refund_they_cancel_out(
             first, last = sorted(dice.sample(range(STEPS + 1), 2))
             assert await presents(begun, first, last) == played.presented(first, last)
         for order in played.sold:
-            if order not in played.back:
-                played.back[order] = STEPS
+            if order not in played.returned:
+                played.returned[order] = STEPS
                 await sales.refund(order)
         await cancel_shares()
         [row] = await list_presented(begun, begun + (STEPS + 1) * DAY)

@@ -254,6 +254,9 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             own = await buyer.get(f"/fr/to-pay/duplicate?order={subject}")
             assert (own.status_code, own.headers["content-type"]) == (200, "application/pdf")
             assert (await buyer.get(f"/en/to-pay/duplicate?order={uuid.uuid4()}")).status_code == 404
+            pages = ((clerk, f"/en/finance/orders/{subject}"), (buyer, f"/en/orders/{subject}"))
+            for browser, address in pages:
+                assert f"duplicate?order={subject}" in (await browser.get(address)).text, "beside the invoice"
             assert -await balance(chart.PROVISIONS_RELEASED) == half
             assert not await list_exceptions_of("credit_overdue")
             assert "Written off" in text_of(await clerk.get("/en/finance/credit?which=lost"))
@@ -267,6 +270,8 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             assert await balance(chart.VAT_RECLAIMED) == 0, "and its VAT is due again"
             assert (await clerk.get(f"/en/finance/duplicate?order={subject}")).status_code == 404
             assert (await buyer.get(f"/en/to-pay/duplicate?order={subject}")).status_code == 404
+            for browser, address in pages:
+                assert "duplicate?order" not in (await browser.get(address)).text, "what is owed again is no bad debt"
             await follow_disputes()
             assert await fetch_value("SELECT suspended_at IS NOT NULL FROM entitlement")
             two = [uuid.uuid4(), uuid.uuid4()]
