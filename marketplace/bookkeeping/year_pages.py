@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Annotated, Final
 
@@ -11,13 +12,14 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.bookkeeping import years
 from marketplace.identity.guards import expect, recently_proved
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page
 from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.formats import paris_day
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import see
+from marketplace.web.pages import localised, see
 from marketplace.web.sorting import as_file, euros
 
 FILE_HEADINGS: Final = (
@@ -31,6 +33,9 @@ FILE_HEADINGS: Final = (
     "State",
     "SHA-256",
 )
+
+
+YEAR: Final = re.compile(r"[12][0-9]{3}", re.ASCII)
 
 
 class YearForm(Struct):
@@ -60,6 +65,7 @@ async def show_years(request: Asked, which: Text = "", sort: Text = "") -> Templ
         sort=sort,
         closable=closable,
         ends={year: await years.year_end(year) for year in shown},
+        openings={year: await years.list_opening(year, sort) for year in shown},
         me=request.user.person,
         may_act=request.user.role == "finance",
         signs=await signs_of_proposers(request.user.person, found),
@@ -84,6 +90,17 @@ async def years_file(which: Text = "", sort: Text = "") -> Response[bytes]:
         for row in await years.list_years(which, sort)
     ]
     return as_file("years.csv", FILE_HEADINGS, cells)
+
+
+@get("/finance/years/opening.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def opening_file(year: Text = "", sort: Text = "") -> Response[bytes]:
+    """Hand out what each account opens the year after one with, sorted as it is shown; the last year's where none is named."""
+    ended = int(year) if YEAR.fullmatch(year) else paris_day(clock.now()).year - 1
+    cells = [
+        (row.code, localised(row, "title"), euros(max(row.balance_minor, 0)), euros(max(-row.balance_minor, 0)))
+        for row in await years.list_opening(ended, sort)
+    ]
+    return as_file(f"opening-{ended + 1}.csv", ("Account", "Title", "Debit", "Credit"), cells)
 
 
 @post("/finance/years", guards=[*CLERKS, recently_proved], opt=expect("finance"), status_code=303)
@@ -127,4 +144,4 @@ async def rebuild(
     return see("/finance/years")
 
 
-ROUTES = [show_years, years_file, propose, decide, rebuild]
+ROUTES = [show_years, years_file, opening_file, propose, decide, rebuild]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import msgspec
@@ -27,8 +27,12 @@ from marketplace.ledger import two_people
 from marketplace.ledger.periods import closed_until
 from marketplace.ledger.queries import AccountBalance, trial_balance
 from marketplace.web.formats import PARIS
+from marketplace.web.pages import localised
+from marketplace.web.sorting import in_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from marketplace.identity.actors import Actor
 
 EARNED: Final = ("6", "7")
@@ -41,6 +45,12 @@ YEARS_BY: Final = {
     "decided": "decided_at, year_close.id",
 }
 """What the closes of years are sorted by → SQL."""
+OPENING_BY: Final[Mapping[str, Callable[[Carried], Any]]] = {
+    "opening_title": lambda row: localised(row, "title").lower(),
+    "opening_debit": lambda row: -row.balance_minor,
+    "opening_credit": lambda row: row.balance_minor,
+}
+"""What the balances that a year hands on are sorted by."""
 PROFITS, LOSSES = "110000", "119000"
 """Where what earlier years earned is carried to: report à nouveau créditeur, débiteur."""
 
@@ -134,6 +144,11 @@ async def year_end(year: int) -> YearEnd:
         code = PROFITS if earned > 0 else LOSSES
         carried.append(Carried(code, "Report à nouveau", "Retained earnings", -earned))
     return YearEnd(earned - earlier, sorted(carried, key=lambda row: row.code))
+
+
+async def list_opening(year: int, sort: str = "") -> list[Carried]:
+    """Return what each account opens the year after one with, in an order of OPENING_BY, by account where it names none."""
+    return in_order((await year_end(year)).carried, sort, OPENING_BY)
 
 
 def _earned(rows: list[AccountBalance]) -> int:

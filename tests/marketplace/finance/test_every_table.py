@@ -77,6 +77,18 @@ async def test_closed_months_and_years_are_sorted_narrowed_and_handed_out() -> N
         for sort in ("oldest", "result", "decided"):
             assert await column(eve, f"/en/finance/years.csv?sort={sort}") == [str(YEAR - 1), str(YEAR)]
         assert await column(eve, "/fr/finance/years.csv?which=refused", 7) == ["refusé"]
+        opening = "/en/finance/years/opening.csv"
+        assert await rows_of(eve, f"{opening}?year={YEAR}") == [
+            ["110000", "Retained earnings", "0.00", "5.00"],
+            ["401000", "Suppliers", "0.00", "5.50"],
+            ["411000", "Partners", "10.50", "0.00"],
+        ]
+        assert await column(eve, f"{opening}?year={YEAR}&sort=opening_debit") == ["411000", "110000", "401000"]
+        assert await column(eve, f"{opening}?year={YEAR}&sort=opening_credit") == ["401000", "110000", "411000"]
+        assert await column(eve, f"{opening}?year=²⁰²⁶") == await column(eve, f"{opening}?year={clock.now().year - 1}")
+        shown = (await eve.get("/fr/finance/years?sort=opening_debit")).text
+        assert f'href="/fr/finance/years/opening.csv?year={YEAR}&sort=opening_debit"' in shown.replace("&amp;", "&")
+        assert shown.index("411000") < shown.index("401000")
         page = text_of(await eve.get("/en/finance/years?which=refused&sort=result"))
         assert "−€2.00" in page
         assert "€7.00 " not in page
