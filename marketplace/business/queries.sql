@@ -104,7 +104,8 @@ GROUP BY account, day
 ORDER BY account, day;
 
 -- fragment: running
--- Subscriptions that run, with how many releases they ordered; an order that lapsed is made anew once its partner goes on.
+-- Subscriptions that run, with how many releases they ordered: an order that lapsed is made anew once its partner goes
+-- on.
 SELECT
     subscription.dataset,
     locked_minor,
