@@ -1,0 +1,200 @@
+"""The attack: open everything, in two worlds that differ in one contributor, where noise made up the difference.
+
+The release is built from the store, gated, sealed, sold and paid for in both worlds by the very programs that do it; only
+what is drawn is such that the published cells agree. Then a steward, partners, other subscribers and strangers ask every
+address there is. What they get must be the same to the byte: a new one is among them by itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import os
+import random
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from marketplace import clock
+from marketplace.app import MACHINE_PATHS, routes
+from marketplace.catalogue.actions import quote as ask_price
+from marketplace.consent import actions as consent
+from marketplace.database import copy_in
+from marketplace.datasets import actions, queries
+from marketplace.datasets.ingestion import ingest_events
+from marketplace.earnings.actions import hold_shares
+from marketplace.identity import key_actions
+from marketplace.privacy import drawing
+from marketplace.transparency.actions import keep_log
+from tests.attacks.test_share_pages import CHANCE, live_in
+from tests.marketplace.catalogue import shop
+from tests.marketplace.datasets.builders import PURPOSE, ZONES, write
+from tests.marketplace.earnings import sales
+from tests.marketplace.earnings.test_pages import visiting
+from tests.marketplace.earnings.test_statements import buying
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+    from numpy.typing import NDArray
+
+    from marketplace.embedded.postgres import EmbeddedPostgres
+
+NOW = dt.datetime(2026, 10, 5, 9, 0, tzinfo=dt.UTC)
+FROM = dt.datetime(2026, 9, 28, tzinfo=dt.UTC)
+PEOPLE, VICTIM, OTHER = 300, 301, 7
+EXCEPT = {"finance", "auditor", "the monitor", "Stripe", "the operator"}
+"""Of these one reads exact books in confidence, and the others are programs: of the operator, or with nobody's data."""
+APART = {"/sign-out", "/profile/erase", "/readyz"}
+"""What ends the visit, and what says of the machine by how much its clock is off."""
+MASKED = (
+    CHANCE,
+    re.compile(rb'("sha256\\?": ?\\?")[0-9a-f]{64}'),
+    re.compile(rb"(<code>)[0-9a-f]{16}(?=</code>)"),
+    re.compile(rb'("request": ?")[0-9a-f]{16}'),
+)
+"""What is drawn afresh each time, marks of the files that were counted among it (test_exact_digests)."""
+SIGNED = re.compile(rb"[0-9a-f]{64,128}|(?<=[\"\n ])[A-Za-z0-9+/]{43,}={0,2}")
+"""Digests and signatures, which have the instants and the marks beneath them."""
+HEADERS = ("last-modified", "location", "content-type", "cache-control")
+
+
+class MadeUp(drawing.Source):
+    """Draws such noise that what comes of it is the same for all counts."""
+
+    def noisy(self, what: str, counts: NDArray[np.int64], report: Any = None) -> NDArray[np.int64]:
+        del report
+        top = {"people": 150, "events": 400, "consenting": 310, "bands": 160, "areas": 305}[what]
+        chance = np.random.default_rng(len(what))
+        return np.asarray(top + chance.integers(-30, 30, len(counts)), np.int64)
+
+
+async def live(folder: Path, chance: random.Random, *, victim: bool) -> dict[str, str]:
+    """Count, build, sell and pay for a week; return the ids of what came of it, by the parameters of addresses.
+
+    chance: what ids are drawn from, begun anew now and then: one more consent has one more receipt.
+    """
+    await shop.open_shop(grain="day", edition_multiples=[4])
+    everyone = range(1, VICTIM + 1)
+    long_ago = NOW - dt.timedelta(days=400)
+    await copy_in("subscriber", ["reference", "claimed_at"], [(who, long_ago) for who in everyone])
+    counted = range(1, PEOPLE + 1 + victim)
+    await consent.give_many(PURPOSE, counted, NOW - dt.timedelta(days=100))
+    seen = [(who, FROM + dt.timedelta(hours=10 + 24 * (who % 5)), ZONES[who % len(ZONES)]) for who in counted]
+    await ingest_events(**write(folder, seen, everyone))
+    chance.seed(12)
+    release = await actions.build("lyon", period_from=FROM, period_to=FROM + dt.timedelta(days=7))
+    assert (await queries.get_release(release)).state == "sealed"
+    chance.seed(13)
+    partner = await shop.make_buyer()
+    quote = await ask_price(partner, release, quote_id=uuid.uuid4())
+    with clock.shifted(dt.timedelta(minutes=1)):  # or messages of one instant come in any order
+        licence = await sales.make_sale(release, 10_001, fee=318, sold_at=NOW - dt.timedelta(days=20))
+    chance.seed(14)
+    await hold_shares()
+    await keep_log()
+    with clock.shifted(dt.timedelta(days=32)):
+        await sales.close_month()
+    return {
+        "code": "lyon",
+        "release": str(release),
+        "licence": str(licence),
+        "order": str(await sales.order_of(licence)),
+        "quote": str(quote),
+        "partner_id": str(partner),
+        "entitlement": str(await fetch_value("SELECT id FROM entitlement")),
+        "invoice": str(await fetch_value("SELECT id FROM invoice")),
+        "purpose": PURPOSE,
+        "year": "2026",
+        "number": "0",
+        "path": "checkpoint",
+        "language": "en",
+    }
+
+
+def addresses(known: dict[str, str]) -> list[tuple[str, frozenset[str]]]:
+    """Return every address that somebody but finance, an auditor or a program may read, and who."""
+    found = set()
+    for handler in routes():
+        who = handler.opt["expectation"].who
+        if "GET" in handler.http_methods and not who <= EXCEPT:
+            for path in handler.paths:
+                named = known | ({"code": PURPOSE} if path.startswith("/steward/purposes") else {})
+                if path not in APART and "stream" not in path:
+                    found.add((filled(path, named), frozenset(who)))
+    return sorted(found)
+
+
+def filled(path: str, known: dict[str, str]) -> str:
+    """Return an address with an id in place of each parameter, nobody's where none is known."""
+    nobodys = {"uuid": str(uuid.UUID(int=1)), "int": "1", "str": "nobodys", "path": "checkpoint"}
+    return re.sub(r"\{(\w+):(\w+)\}", lambda match: known.get(match[1], nobodys[match[2]]), path)
+
+
+async def look(client: httpx.AsyncClient, whose: str, roles: set[str], known: dict[str, str]) -> dict[str, bytes]:
+    """Return what everything that these roles may read answers, without what is drawn afresh."""
+    seen = {}
+    more = [
+        ("/datasets/lyon?release=" + known["release"] + f"&level={level}", frozenset({"anyone"})) for level in (0, 1)
+    ]
+    for path, who in [*addresses(known), *more]:
+        if not who & roles:
+            continue
+        languages = [""] if path.startswith(MACHINE_PATHS) else ["/en", "/fr"]
+        for language in languages:
+            answer = await client.get(language + path)
+            content = answer.content
+            for mask in MASKED:
+                content = mask.sub(rb"\1", content)
+            heads = json.dumps([answer.status_code, *(answer.headers.get(name) for name in HEADERS)]).encode()
+            seen[f"{whose} {language}{path}"] = heads + SIGNED.sub(b"#", content)
+    return seen
+
+
+async def everything(known: dict[str, str]) -> dict[str, bytes]:
+    """Return all that a steward, a partner, its robot, another subscriber and a stranger are answered."""
+    async with visiting(OTHER) as subscriber:
+        seen = await look(subscriber, "subscriber", {"subscriber", "signed in"}, known)
+    async with visiting(role="steward") as steward:
+        seen |= await look(steward, "steward", {"steward", "signed in", "anyone"}, known)
+    partner = uuid.UUID(known["partner_id"])
+    async with buying(partner) as client:
+        key = await key_actions.create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+        client.headers["authorization"] = f"Bearer {key}"
+        seen |= await look(client, "partner", {"partner", "vetted partner", "administrator", "signed in"}, known)
+    async with visiting() as stranger:
+        seen |= await look(stranger, "stranger", {"anyone"}, known)
+    return seen
+
+
+@pytest.mark.deep
+def test_every_page_is_the_same_with_one_contributor_more(
+    postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "draw", functools.partial(drawing.draw, source=MadeUp))
+    monkeypatch.setattr(clock, "now", lambda: NOW + clock._offset)
+    both = []
+    for name, victim in (("with_one", True), ("without_one", False)):
+
+        async def seen(*, name: str = name, victim: bool = victim) -> dict[str, bytes]:
+            chance, bits = random.Random(11), random.Random(12)  # noqa: S311 (ids of a test)
+            monkeypatch.setattr(os, "urandom", bits.randbytes)
+            monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))
+            known = await live(tmp_path / f"files {name}", chance, victim=victim)
+            chance.seed(13)
+            return await everything(known)
+
+        both.append(live_in(postgres, tmp_path, name, seen))
+    with_one, without_one = both
+    assert sorted(with_one) == sorted(without_one)
+    answered = [path for path, page in with_one.items() if page.startswith(b"[200")]
+    assert len(answered) > 250
+    assert {path.split()[0] for path in answered} == {"subscriber", "steward", "partner", "stranger"}
+    assert [path for path, page in with_one.items() if page.startswith(b"[5")] == []
+    assert [path for path, page in with_one.items() if page != without_one[path]] == []
