@@ -59,6 +59,8 @@ PAGES: Final = {
     "zone_table_named": "/steward/zones/{}",
     "map_layer_added": "/steward/map-layers",
     "map_layer_removed": "/steward/map-layers",
+    "dataset_defined": "/steward/datasets/{}",
+    "cadence_set": "/steward/datasets/{}",
     "purpose_defined": "/steward/purposes/{}",
     "purpose_named": "/steward/purposes/{}",
     "notice_published": "/steward/purposes/{}",

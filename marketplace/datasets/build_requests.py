@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock, object_store
+from marketplace.audit_trail.actions import note_action
 from marketplace.builds.event_store import Store
 from marketplace.database import Values, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.datasets import queries, rules
@@ -28,6 +29,7 @@ from marketplace.locks import lock
 from marketplace.progress import saved_progress
 
 if TYPE_CHECKING:
+    from marketplace.audit_trail.actions import Who
     from marketplace.datasets.publishing import AllowSale
 
 
@@ -125,13 +127,18 @@ async def request_build(
     return request_id
 
 
-async def set_cadence(dataset: str, cadence: str) -> None:
+async def set_cadence(dataset: str, cadence: str, *, by: Who = None) -> None:
     """Let a dataset's next release be asked for when a day, week or month is over; an empty cadence: by stewards alone."""
     if cadence not in rules.CADENCES:
         raise Invalid("The cadence must be day, week, month, or none.")
-    if (await queries.get_dataset(dataset)).grain == "week" and cadence not in {"", "week"}:
+    was = await queries.get_dataset(dataset)
+    if was.grain == "week" and cadence not in {"", "week"}:
         raise Invalid("A dataset that is counted by week is built by week.")
-    await Dataset.update({Dataset.cadence: cadence}).where(Dataset.code == dataset)
+    async with transaction():
+        is_other = (Dataset.code == dataset) & (Dataset.cadence != cadence)
+        if await Dataset.update({Dataset.cadence: cadence}).where(is_other).returning(Dataset.code):
+            before, after = {"cadence": was.cadence}, {"cadence": cadence}
+            await note_action(by, "cadence_set", dataset, before=before, after=after)
 
 
 async def refresh_datasets() -> None:

@@ -101,10 +101,10 @@ async def request_build(
 
 @post("/steward/datasets/{code:str}/cadence", guards=[steward], opt=expect("steward", stranger=200))
 async def set_cadence(
-    code: FromPath[str], data: Annotated[CadenceForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+    code: FromPath[str], data: Annotated[CadenceForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
 ) -> Redirect:
     """Let releases be built by themselves, or not."""
-    await build_requests.set_cadence(code, data.cadence)
+    await build_requests.set_cadence(code, data.cadence, by=request.user)
     return see(f"/steward/datasets/{code}")
 
 

@@ -48,6 +48,8 @@ HEADINGS = {
     "zone_table_named": "Zone table named",
     "map_layer_added": "Layer of maps added",
     "map_layer_removed": "Layer of maps removed",
+    "dataset_defined": "Dataset defined",
+    "cadence_set": "Scheduled refresh of a dataset set",
     "purpose_defined": "Purpose defined",
     "purpose_named": "Purpose named for programs",
     "notice_published": "Notice published",

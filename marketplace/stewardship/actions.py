@@ -17,9 +17,10 @@ from marketplace.catalogue.queries import list_lengths
 from marketplace.consent import actions as consent
 from marketplace.consent.queries import list_notices, list_purposes
 from marketplace.database import transaction
+from marketplace.datasets import actions as datasets
 from marketplace.datasets import publishing
-from marketplace.datasets.queries import find_revocation
-from marketplace.errors import Conflict
+from marketplace.datasets.queries import find_revocation, get_dataset
+from marketplace.errors import Conflict, NotFound
 from marketplace.licensing.policies import five_lines
 from marketplace.locks import lock
 from marketplace.stewardship.queries import get_shelf, list_terms
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketplace.catalogue.rules import StatedOffer
+    from marketplace.datasets.rules import DatasetTerms
     from marketplace.identity.actors import Actor
     from marketplace.licensing.policies import Policy
 
@@ -106,6 +108,20 @@ async def state_terms(who: Actor, code: str, policy: Policy) -> None:
             after = {"months": policy.months, "right": policy.right}
             after |= {"purposes": list(policy.purposes), "countries": list(policy.countries)}
             await note_action(who, "terms_stated", code, after=after)
+
+
+async def define_dataset(who: Actor, terms: DatasetTerms) -> str:
+    """Define a dataset and return its code; the same one again changes nothing."""
+    async with transaction():
+        await lock("datasets")
+        try:
+            await get_dataset(terms.code)
+        except NotFound:
+            promise = ("purpose", "product", "grain", "unit", "mechanism", "epsilon_micro", "budget_micro")
+            await note_action(
+                who, "dataset_defined", terms.code, after={name: getattr(terms, name) for name in promise}
+            )
+        return await datasets.define(terms)
 
 
 async def make_offer(who: Actor, dataset: str, stated: StatedOffer, *, seen: str = "") -> None:

@@ -6,21 +6,22 @@ import uuid
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
-from litestar import get, post
+from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
 from marketplace.consent.queries import list_purposes
-from marketplace.datasets import actions, queries
+from marketplace.datasets import queries
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.errors import Invalid, Refusal
+from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.zone_input import names, read_area
-from marketplace.stewardship import starting_points
+from marketplace.stewardship import actions, starting_points
 from marketplace.stewardship.starting_points import STARTING_POINTS
 from marketplace.stewardship.terms_pages import whole
 from marketplace.switches.rules import SECTORS, sectors_in_order
@@ -38,6 +39,7 @@ LARGEST_EPSILON = 1_000
 
 Copied = Annotated[str, QueryParameter(name="copy", max_length=63)]
 FromTemplate = Annotated[str, QueryParameter(name="template", max_length=63)]
+Asked = Request[Actor, Any, Any]
 steward = staff("steward")
 
 
@@ -86,10 +88,12 @@ async def define_form(copied: Copied = "", template: FromTemplate = "") -> Templ
 
 
 @post("/steward/datasets", guards=[steward], opt=expect("steward"))
-async def define(data: Annotated[DatasetForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Redirect | Template:
+async def define(
+    data: Annotated[DatasetForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
+) -> Redirect | Template:
     """Define a dataset; the same one again changes nothing."""
     try:
-        code = await actions.define(_terms(data, await get_geography(data.zone_table)))
+        code = await actions.define_dataset(request.user, _terms(data, await get_geography(data.zone_table)))
     except Refusal as refusal:
         form = {name: getattr(data, name) for name in data.__struct_fields__}
         return again("stewardship/define.html", refusal, form=form, **await _choices())

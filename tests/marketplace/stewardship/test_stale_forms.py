@@ -210,10 +210,13 @@ async def test_what_is_there_already_gets_no_second_line_in_the_trail() -> None:
             ("/en/steward/purposes", purpose),
             (f"/en/steward/purposes/{PURPOSE}/name", {"dpv": "Marketing"}),
             ("/en/steward/terms", terms),
+            ("/en/steward/datasets", DATASET),
+            ("/en/steward/datasets/odd/cadence", {"cadence": "week"}),
         ):
             for answer in await asyncio.gather(*(sam.submit(path, form) for _ in range(3))):
                 assert answer.status_code == 303
-    assert [await fetch_value(LINES, verb) for verb in ("purpose_defined", "purpose_named", "terms_stated")] == [1] * 3
+    verbs = ("purpose_defined", "purpose_named", "terms_stated", "dataset_defined", "cadence_set")
+    assert {verb: await fetch_value(LINES, verb) for verb in verbs} == dict.fromkeys(verbs, 1)
 
 
 async def test_a_release_is_called_back_once_and_a_second_reason_is_not_dropped_without_a_word() -> None:
