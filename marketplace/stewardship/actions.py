@@ -121,7 +121,8 @@ async def define_dataset(who: Actor, terms: DatasetTerms) -> str:
             await note_action(
                 who, "dataset_defined", terms.code, after={name: getattr(terms, name) for name in promise}
             )
-        return await datasets.define(terms)
+        code = await datasets.define(terms)
+    return code
 
 
 async def make_offer(who: Actor, dataset: str, stated: StatedOffer, *, seen: str = "") -> None:
