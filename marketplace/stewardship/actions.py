@@ -121,8 +121,8 @@ async def define_dataset(who: Actor, terms: DatasetTerms) -> str:
             await note_action(
                 who, "dataset_defined", terms.code, after={name: getattr(terms, name) for name in promise}
             )
-        code = await datasets.define(terms)
-    return code
+        await datasets.define(terms)
+    return terms.code
 
 
 async def make_offer(who: Actor, dataset: str, stated: StatedOffer, *, seen: str = "") -> None:
