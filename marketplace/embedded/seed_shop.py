@@ -11,12 +11,10 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
-from marketplace.audit_trail.actions import note_action
 from marketplace.catalogue import actions as catalogue
 from marketplace.chosen_zones import actions as chosen_zones
 from marketplace.claims import actions as claims
 from marketplace.database import fetch_scalar
-from marketplace.datasets import publishing
 from marketplace.datasets.queries import find_revocation
 from marketplace.embedded.seed_catalogue import get_latest_release
 from marketplace.embedded.seed_datasets import (
@@ -45,6 +43,7 @@ from marketplace.embedded.seed_sales import Sale, order_of, sell
 from marketplace.identity.actors import Actor
 from marketplace.interest import actions as interest
 from marketplace.private_offers import actions as private_offers
+from marketplace.stewardship.actions import call_back
 from marketplace.trials import actions as trials
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ async def keep_shop() -> None:
     recalled = await _oldest_release(GRENOBLE_BY_DAY)
     if await find_revocation(recalled) is None:
         reason_fr, reason_en = WHY_RECALLED
-        await publishing.revoke(recalled, reason_fr=reason_fr, reason_en=reason_en, by=steward.name)
-        await note_action(steward, "release_recalled", recalled, reason=reason_en)
+        await call_back(steward, recalled, reason_fr=reason_fr, reason_en=reason_en)
     ends_at, offered = clock.now() + OFFERED_FOR, uuid.uuid5(NAMESPACE, "private offer")
     city = await get_partner(CITY)
     await private_offers.offer(steward, city, BY_DAY, percent_off=15, ends_at=ends_at, offer_id=offered)
