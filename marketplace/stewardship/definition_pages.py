@@ -41,6 +41,8 @@ Copied = Annotated[str, QueryParameter(name="copy", max_length=63)]
 FromTemplate = Annotated[str, QueryParameter(name="template", max_length=63)]
 Asked = Request[Actor, Any, Any]
 steward = staff("steward")
+LARGEST_DIGITS = 10
+"""Of what a dataset's terms bound themselves, by a million."""
 
 
 class DatasetForm(Struct):
@@ -115,15 +117,15 @@ def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
         age_bands=_words(data.age_bands),
         h3_resolution=level,
         grain=data.grain,
-        max_cells=whole(data.max_cells, "max_cells"),
-        max_events=whole(data.max_events, "max_events"),
+        max_cells=whole(data.max_cells, "max_cells", digits=LARGEST_DIGITS),
+        max_events=whole(data.max_events, "max_events", digits=LARGEST_DIGITS),
         epsilon_micro=_micro(data.epsilon, "epsilon"),
         budget_micro=_micro(data.budget, "budget"),
-        half_life_days=whole(data.half_life_days, "half_life_days"),
+        half_life_days=whole(data.half_life_days, "half_life_days", digits=LARGEST_DIGITS),
         unit=data.unit,
         mechanism=data.mechanism,
         delta_exponent=whole(data.delta_exponent, "delta_exponent"),
-        max_zones=whole(data.max_zones, "max_zones"),
+        max_zones=whole(data.max_zones, "max_zones", digits=LARGEST_DIGITS),
         parent_resolution=whole(data.parent_resolution, "parent_resolution"),
         edition_multiples=[_whole(word) for word in _words(data.editions)],
         product=data.product,

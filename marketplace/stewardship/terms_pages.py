@@ -76,10 +76,10 @@ async def state(
     return see("/steward/terms")
 
 
-def whole(text: str, field: str) -> int:
-    """Return a whole number that someone typed into a field; refuses all else, and names the field."""
+def whole(text: str, field: str, *, digits: int = LONGEST_NUMBER) -> int:
+    """Return a whole number that someone typed into a field, of so many digits at most; refuses all else, and names the field."""
     typed = text.strip()
-    if not typed.isdecimal() or len(typed) > LONGEST_NUMBER:
+    if not typed.isdecimal() or len(typed) > digits:
         raise Invalid("Write a whole number, in digits alone.", field=field)
     return int(typed)
 
