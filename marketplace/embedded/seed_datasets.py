@@ -10,7 +10,6 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from marketplace.catalogue.rules import StatedOffer
-from marketplace.datasets import actions as datasets
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded.city_layers import DISTRICTS, districts
 from marketplace.embedded.seed_people import STEWARD, get_staff
@@ -177,7 +176,7 @@ async def offer_datasets() -> None:
     for code, months in LENGTHS.items():
         await stewardship.state_terms(steward, code, Policy("publish", months))
     for one in DATASETS:
-        await datasets.define(terms_of(one))
+        await stewardship.define_dataset(steward, terms_of(one))
         offer = StatedOffer(TERMS, one.full_worth_minor, one.worth_days, one.floor_minor, one.cap_minor)
         await stewardship.make_offer(steward, one.code, offer)
         if one.code in BY_LENGTH:
