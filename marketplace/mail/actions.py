@@ -21,7 +21,7 @@ from marketplace.mail.farewells import address_of
 from marketplace.mail.queries import SQL, DueLetter, get_content
 from marketplace.mail.tables import DeadAddress, Letter, MailStop
 from marketplace.mail.writing import envelope_sender, write_letter
-from marketplace.messages.actions import claim_unmailed, delete_messages
+from marketplace.messages.actions import claim_unmailed, delete_messages, drop_letters
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import Recipient
 from marketplace.personal_data import THIRTEEN_MONTHS
@@ -278,7 +278,11 @@ async def note_printed(letters: Sequence[uuid.UUID]) -> None:
 async def _delete_old_messages(before: dt.datetime) -> None:
     """Delete the messages of before an instant, but for those with a letter that is still to be sent."""
     while old := await fetch_rows(OldMessage, SQL["list_old_messages"], before, OLD_BATCH_SIZE):
-        await delete_messages([row.id for row in old], before)
+        messages = [row.id for row in old]
+        async with transaction():
+            await drop_letters(messages)
+            written = await Letter.select(Letter.message).where(Letter.message.is_in(messages))
+            await delete_messages(list(set(messages) - {letter["message"] for letter in written}), before)
 
 
 async def delete_old_mail() -> int:

@@ -61,14 +61,10 @@ WHERE id = $1 AND (ended = 'sent' OR ended = 'unknown' OR ended IS NULL)
 RETURNING person;
 
 -- name: list_old_messages
--- The $2 earliest messages of before $1 that no letter is left of, nor still to be written: one that is written
--- meanwhile would be of a message that is deleted.
+-- The $2 earliest messages of before $1 that no letter is left of.
 SELECT id
 FROM message
-WHERE
-    created_at < $1
-    AND NOT EXISTS (SELECT FROM letter WHERE letter.message = message.id)
-    AND NOT EXISTS (SELECT FROM message_to_mail WHERE message_to_mail.message = message.id)
+WHERE created_at < $1 AND NOT EXISTS (SELECT FROM letter WHERE letter.message = message.id)
 ORDER BY created_at
 LIMIT $2;
 

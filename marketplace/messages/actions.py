@@ -62,6 +62,11 @@ async def drop_unmailed(to: Recipient) -> None:
     )
 
 
+async def drop_letters(messages: Sequence[uuid.UUID]) -> None:
+    """Have no letters written for these messages; waits for who is writing some, which are then to be looked for."""
+    await execute("DELETE FROM message_to_mail WHERE message = ANY($1)", list(messages))
+
+
 async def delete_messages(messages: Sequence[uuid.UUID], before: dt.datetime) -> int:
     """Delete these messages, as far as they are of before an instant, and who read them; return how many."""
     return await fetch_scalar(int, "SELECT delete_old_messages($1, $2)", list(messages), before) or 0

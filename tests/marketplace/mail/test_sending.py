@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
 import uuid
@@ -21,6 +22,7 @@ from marketplace.settings import settings
 from tests.marketplace.identity.site import Browser, make_staff
 from tests.marketplace.mail.post_office import PostOffice, make_known_partner, open_post_office
 from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -233,14 +235,23 @@ async def test_letters_of_people_who_are_erased_go_with_them(office: PostOffice)
     assert office.letters
 
 
-async def test_an_old_message_whose_letters_are_not_written_yet_is_not_deleted_under_them(office: PostOffice) -> None:
+async def test_an_old_message_is_not_deleted_under_letters_that_are_being_written(office: PostOffice) -> None:
     await vet()
-    waiting = "SELECT count(*) FROM message_to_mail JOIN message ON message.id = message_to_mail.message"
+    written, over = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        async with transaction():
+            await mail.address_letters()
+            written.set()
+            await over.wait()
+
     with clock.shifted(dt.timedelta(days=500)):
-        await mail.delete_old_mail()
-        assert await fetch_value(waiting) == 1
+        writing = asyncio.create_task(write())
+        await written.wait()
+        deleting = asyncio.create_task(mail.delete_old_mail())
+        await until(lambda: deleting.done() or fetch_value("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"))
+        over.set()
+        await asyncio.gather(writing, deleting)
+        assert await fetch_value("SELECT count(*) FROM message") == 1
         await mail.send_mail()
-    with clock.shifted(dt.timedelta(days=1000)):
-        await mail.delete_old_mail()
-    assert await fetch_value("SELECT count(*) FROM message") == 0
-    assert office.letters
+        assert office.letters
