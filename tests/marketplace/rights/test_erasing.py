@@ -164,7 +164,10 @@ async def test_two_clicks_at_once_erase_once_and_a_copy_under_way_ends() -> None
         writing = asyncio.create_task(write_copy(zoe.id))
         clicks = (zoe.browser.submit("/en/profile/erase", {"sure": "yes", "last_payout": "yes"}) for _ in range(3))
         answers = await asyncio.gather(*clicks)
-        assert {answer.headers["location"] for answer in answers} == {"/en/goodbye"}
+        done = [answer.headers["location"] for answer in answers if answer.is_redirect]
+        assert set(done) == {"/en/goodbye"}
+        late = [answer.status_code for answer in answers if not answer.is_redirect]
+        assert set(late) <= {401, 403}, "a click that comes once it is done is nobody's any more"
         with contextlib.suppress(NotFound):  # it may have been the first
             (await writing).close()
         await erase(zoe.id)
