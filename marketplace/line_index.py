@@ -14,8 +14,8 @@ ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: multiplied by it, references that are close lie far apart."""
 ROOM: Final = 3
 """The table has at least so many places for each line."""
-ROWS_AT_ONCE: Final = 1 << 15
-"""So many numbers stay in a processor's own memory from step to step."""
+ROWS_AT_ONCE: Final = 1 << 17
+"""So many numbers stay near a processor from step to step, and two threads seldom wait for one another."""
 
 
 class LineIndex:
