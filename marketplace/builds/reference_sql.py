@@ -48,6 +48,8 @@ SPARK = {
     # Everything a person's rows need is brought together once, by subscriber: hash joins and aggregates then stay there.
     "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "256m",
     "spark.ui.showConsoleProgress": "false",
+    # Nobody waits for one pause: a collector made for throughput needs a tenth less processor time than the usual one.
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
 }
 ON_THIS_MACHINE = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 
@@ -296,12 +298,9 @@ def _session(master: str, memory_mb: int) -> Any:  # noqa: ANN401 (pyspark is an
             "BUILD_ENGINE is spark, and pyspark is not installed: install partage[spark] and Java."
         ) from None
     spill = tempfile.mkdtemp(prefix="partage-spark-")
-    builder = SparkSession.builder.master(master).config("spark.local.dir", spill)
-    builder = builder.config("spark.driver.memory", f"{memory_mb}m")
     own = ON_THIS_MACHINE if master.startswith("local") else {}
-    for name, value in (SPARK | own).items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    stated: dict[str, Any] = SPARK | own | {"spark.local.dir": spill, "spark.driver.memory": f"{memory_mb}m"}
+    session = SparkSession.builder.master(master).config(map=stated).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     atexit.register(shutil.rmtree, spill, ignore_errors=True)
     atexit.register(session.stop)
