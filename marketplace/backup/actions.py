@@ -14,6 +14,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
     from marketplace.settings import Settings
 
+FLUSHED_EVERY_S: Final = 0.1
+"""How long what a backup has written may wait before it is sent to the disk."""
 DELETERS: Final = ("ingest events", "index contributions", "public log")
 """The locks under which objects are deleted or, the public log's head alone, replaced."""
 
@@ -88,8 +92,8 @@ async def back_up(
             return Manifest(made_at.isoformat(), migration, key_ids(settings()), files)
 
         def write(whole: Path) -> Manifest:
-            with whole.open("wb") as file:
-                manifest = archive.write(
+            with whole.open("wb") as file, _flushed(file):
+                return archive.write(
                     file,
                     recipients,
                     database=dumped,
@@ -98,9 +102,6 @@ async def back_up(
                     signing_key=settings().signing_key,
                     report=report,
                 )
-                file.flush()
-                os.fsync(file.fileno())
-            return manifest
 
         address = _address(to)
         if address is None:
@@ -114,6 +115,26 @@ async def back_up(
         with object_store.answering(address):
             await obstore.put_async(_open(address), name, folder / name)
         return f"{address.rstrip('/')}/{name}", manifest
+
+
+@contextlib.contextmanager
+def _flushed(file: IO[bytes]) -> Iterator[None]:
+    """Leave with all that was written on the disk; it goes there while more is written, so that little is waited for."""
+    done = threading.Event()
+
+    def flush() -> None:
+        while not done.wait(FLUSHED_EVERY_S):
+            os.fdatasync(file.fileno())
+
+    with ThreadPoolExecutor(1) as beside:
+        flushing = beside.submit(flush)
+        try:
+            yield
+        finally:
+            done.set()
+        flushing.result()
+    file.flush()
+    os.fsync(file.fileno())
 
 
 async def _dump(into: IO[bytes]) -> tuple[dt.datetime, str]:

@@ -38,13 +38,17 @@ def encrypt(
     target.write(_header(file_key, recipients) + nonce)
     cipher, number, left = ChaCha20Poly1305(_derived(file_key, nonce, b"payload")), 0, b""
     for piece in pieces:
-        given = memoryview(left + bytes(piece)) if left else memoryview(piece)
+        given = memoryview(piece)
+        # A piece is not copied for the few bytes that an earlier one left: they and its first ones make a chunk.
+        begun, given = left + bytes(given[: CHUNK_BYTES - len(left)]), given[CHUNK_BYTES - len(left) :]
         # The last chunk is marked as the last: so one is kept until it is known whether another follows.
         whole = max(len(given) - 1, 0) // CHUNK_BYTES * CHUNK_BYTES
-        for start in range(0, whole, CHUNK_BYTES):
-            target.write(cipher.encrypt(_nonce(number, is_last=False), given[start : start + CHUNK_BYTES], None))
+        chunks: list[bytes | memoryview] = [begun] if given else []
+        chunks += [given[start : start + CHUNK_BYTES] for start in range(0, whole, CHUNK_BYTES)]
+        for chunk in chunks:
+            target.write(cipher.encrypt(_nonce(number, is_last=False), chunk, None))
             number += 1
-        left = bytes(given[whole:])
+        left = bytes(given[whole:]) if given else begun
     target.write(cipher.encrypt(_nonce(number, is_last=True), left, None))
 
 
