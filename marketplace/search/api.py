@@ -69,6 +69,7 @@ class Datasets(Struct):
     more: bool
     total: int
     facets: dict[str, dict[str, int]]
+    """Counted to 1,000: 1,001 stands for any number above it."""
     instead: dict[str, str]
     """Words that nothing has, and what was looked for in their place."""
 

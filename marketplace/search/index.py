@@ -1,9 +1,8 @@
 """All that is for sale, in memory: words to the datasets that have them, facets as bits, an order a way of sorting.
 
-A search costs a few passes over bits, an eighth of a byte a dataset: flat to a million. Words are found by their stem, by
-their beginning and, where nothing has either, by the nearest words there are. Nothing here reads a clock or a database.
-
-Source: Damerau (1964), one change or transposed pair of letters; trigrams choose the words whose distance is computed.
+A search costs a few passes over bits, an eighth of a byte a dataset, and looks at a bounded number of datasets: flat to a
+million. Each facet's values are counted to a thousand. Words are found by their stem, by their beginning and, where nothing
+has either, by the nearest words there are. Nothing here reads a clock or a database.
 """
 
 from __future__ import annotations
@@ -11,12 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from array import array
-from bisect import bisect_left
-from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from msgspec import Struct
+
+from marketplace.search.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
     Bits = NDArray[np.uint8]
-    Whole = NDArray[np.int64]
+    Places = NDArray[np.int64] | NDArray[np.int32]
+    Members: TypeAlias = array[int] | Bits
 
 FACETS: Final = ("area", "indicator", "zones", "grain", "cadence", "price", "coverage", "latest")
 PRICE_BANDS: Final = (10_000, 50_000, 200_000, 1_000_000)
@@ -34,20 +35,16 @@ COVERAGE_BANDS: Final = (1_000, 2_500, 5_000)
 """Basis points at which the next band begins."""
 SORTS: Final = ("fresh", "cheap", "dear", "coverage")
 NO_PRICE: Final = 1 << 62
-SHORT_WORD: Final = 4
-"""A word of fewer letters never stands for another one."""
-LONG_WORD: Final = 8
-"""A word of so many letters may differ by two changes, a shorter one by one."""
-MOST_CANDIDATES: Final = 60
-"""Words whose distance is computed, those that share the most trigrams."""
-MOST_BEGINNINGS: Final = 2_000
-"""Words that one beginning stands for."""
 FEW_OF: Final = 64
-"""Where fewer than one dataset in so many matches, the matches are sorted; otherwise the order is walked until a page is full."""
+"""What more than one dataset in so many has is kept in bits, what fewer have in a list of them: neither is the larger."""
 BLOCK: Final = 4_096
+"""So many matches are few: they are counted and sorted one by one; of more, an order is walked until a page is full."""
+MOST_COUNTED: Final = 1_000
+"""A facet's value of more matches than these is counted as one more than them."""
+BIT: Final = np.array([128 >> at for at in range(8)], np.uint8)
 FIRST_CAPACITY: Final = 1_024
 MOST_VALUES: Final = 64
-"""A facet of more values is counted by what the matches have, not value by value."""
+"""Of a facet of more values, those that the first matches have most are shown."""
 
 
 class Card(Struct, frozen=True):
@@ -90,7 +87,8 @@ class Found(Struct, frozen=True):
     codes: list[str]
     total: int
     counts: dict[str, list[tuple[str, int]]]
-    """Of each facet, how many more or fewer each value would leave, the most first: its own choice is left out of it."""
+    """Of each facet, how many each value would leave, the most first: its own choice is left out of it. `MOST_COUNTED` + 1
+    stands for any number above `MOST_COUNTED`."""
     instead: dict[str, str]
     """Words that nothing has, and the nearest that were looked for instead."""
 
@@ -98,24 +96,29 @@ class Found(Struct, frozen=True):
 class Index:
     """Cards by position; a card whose words change moves to a new position, and its old one is empty from then on."""
 
-    def __init__(self) -> None:
-        """Begin with nothing read."""
+    def __init__(self, block: int = BLOCK, most_counted: int = MOST_COUNTED) -> None:
+        """Begin with nothing read. block: how much is looked at before a shorter way is sought."""
         self.version = 0
+        self._block, self._most_counted = block, most_counted
         self._codes: list[str] = []
         self._place: dict[str, int] = {}
-        self._worded: dict[str, tuple[str, str]] = {}
-        self._postings: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
-        self._stemmed: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
-        self._vocabulary: list[str] = []
-        self._fresh_words: set[str] = set()
-        self._grams: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
-        self._gram_words: list[str] = []
+        self._worded: dict[str, int] = {}
+        """Of each dataset, the hash of its words: what says that they changed."""
+        self._postings: dict[str, Members] = {}
+        self._stemmed: dict[str, Members] = {}
+        self._words = Vocabulary(block)
         self._listed = _bits(FIRST_CAPACITY)
-        self._facets: dict[str, dict[str, Bits]] = {facet: {} for facet in FACETS}
-        self._values: list[tuple[str, ...]] = []
+        self._members: dict[str, dict[str, Members]] = {facet: {} for facet in FACETS}
+        self._sizes: list[Counter[str]] = [Counter() for _ in FACETS]
+        self._numbers: list[dict[str, int]] = [{} for _ in FACETS]
+        self._named: list[list[str]] = [[] for _ in FACETS]
+        """Of each facet, the values by their numbers."""
+        self._valued = np.zeros((len(FACETS), FIRST_CAPACITY), np.int32)
+        """A row a facet: the number of each position's value."""
         self._keys = np.zeros((4, FIRST_CAPACITY), np.int64)
         """A row a column: end of the period in seconds, cents, basis points, and what decides between equals."""
-        self._orders: dict[str, tuple[Whole, Whole]] = {}
+        self._sorting: tuple[dict[str, Places], set[int]] = ({}, set())
+        """Positions in each order, and those that changed since they were sorted."""
 
     def __len__(self) -> int:
         """Return how many positions there are, empty ones too."""
@@ -127,7 +130,7 @@ class Index:
         for card in cards:
             self.version = max(self.version, card.version)
             at = self._place.get(card.dataset)
-            if at is not None and self._worded[card.dataset] != (card.words, card.stems):
+            if at is not None and self._worded[card.dataset] != hash((card.words, card.stems)):
                 self._unset(at)
                 at = None
             if at is None:
@@ -135,51 +138,89 @@ class Index:
             self._unset(at)
             if card.is_listed:
                 self._set(at, card)
-        if cards:
-            self._orders.clear()
 
     def _append(self, card: Card) -> int:
         at = len(self._codes)
         if at == self._keys.shape[1]:
             self._grow(2 * at)
         self._codes.append(card.dataset)
-        self._values.append(())
         self._place[card.dataset] = at
-        self._worded[card.dataset] = (card.words, card.stems)
+        self._worded[card.dataset] = hash((card.words, card.stems))
         for word in card.words.split():
             if word not in self._postings:
-                self._fresh_words.add(word)
-            self._postings[word].append(at)
+                self._words.add(word)
+            self._add(self._postings, word, at)
         for stem in card.stems.split():
-            self._stemmed[stem].append(at)
+            self._add(self._stemmed, stem, at)
         digest = hashlib.blake2b(card.dataset.encode(), digest_size=6).digest()
         self._keys[3, at] = int.from_bytes(digest, "big")
         return at
 
+    def _add(self, having: dict[str, Members], what: str, at: int) -> None:
+        """Note that a position has something: in a list, and in bits once it is one position in 64."""
+        members = having.get(what)
+        if members is None:
+            having[what] = array("i", (at,))
+        elif not isinstance(members, array):
+            members[at >> 3] |= 128 >> (at & 7)
+        elif len(members) * FEW_OF <= self._keys.shape[1]:
+            members.append(at)
+        else:
+            having[what] = bits = _bits(self._keys.shape[1])
+            _raise(bits, _places(members))
+            bits[at >> 3] |= 128 >> (at & 7)
+
     def _grow(self, capacity: int) -> None:
-        self._keys = np.concatenate([self._keys, np.zeros((4, capacity - self._keys.shape[1]), np.int64)], axis=1)
+        more = capacity - self._keys.shape[1]
+        self._keys = np.concatenate([self._keys, np.zeros((4, more), np.int64)], axis=1)
+        self._valued = np.concatenate([self._valued, np.zeros((len(FACETS), more), np.int32)], axis=1)
         self._listed = _grown(self._listed, capacity)
-        for values in self._facets.values():
-            for value, bits in values.items():
-                values[value] = _grown(bits, capacity)
+        for having in (self._postings, self._stemmed, *self._members.values()):
+            having |= {what: _grown(bits, capacity) for what, bits in having.items() if not isinstance(bits, array)}
 
     def _unset(self, at: int) -> None:
+        self._move(at)
+        if not self._listed[at >> 3] & 128 >> (at & 7):
+            return
         self._listed[at >> 3] &= 255 ^ (128 >> (at & 7))
-        for facet, value in zip(FACETS, self._values[at], strict=False):
-            self._facets[facet][value][at >> 3] &= 255 ^ (128 >> (at & 7))
-        self._values[at] = ()
+        for number, facet in enumerate(FACETS):
+            value = self._value(number, int(self._valued[number, at]))
+            self._sizes[number][value] -= 1
+            members = self._members[facet][value]
+            if isinstance(members, array):
+                members.remove(at)
+            else:
+                members[at >> 3] &= 255 ^ (128 >> (at & 7))
 
     def _set(self, at: int, card: Card) -> None:
-        self._values[at] = values = facet_values(card)
         self._listed[at >> 3] |= 128 >> (at & 7)
-        for facet, value in zip(FACETS, values, strict=True):
-            bits = self._facets[facet].get(value)
-            if bits is None:
-                bits = self._facets[facet][value] = _bits(self._keys.shape[1])
-            bits[at >> 3] |= 128 >> (at & 7)
+        for number, (facet, value) in enumerate(zip(FACETS, facet_values(card), strict=True)):
+            known = self._numbers[number]
+            if value not in known:
+                known[value] = len(known)
+                self._named[number].append(value)
+            self._valued[number, at] = known[value]
+            self._sizes[number][value] += 1
+            self._add(self._members[facet], value, at)
         self._keys[0, at] = int(card.period_to.timestamp()) if card.period_to else 0
         self._keys[1, at] = NO_PRICE if card.price_minor is None else card.price_minor
         self._keys[2, at] = card.coverage_basis_points
+
+    def _move(self, at: int) -> None:
+        orders, moved = self._sorting
+        if orders:
+            moved.add(at)
+
+    @property
+    def is_unsorted(self) -> bool:
+        """Return whether so much changed since the orders were sorted that they should be sorted anew."""
+        orders, moved = self._sorting
+        return len(self) > self._block and (not orders or len(moved) > self._block)
+
+    def sort(self) -> None:
+        """Sort every order anew; in a thread, beside searches, but not beside `put`."""
+        everything = np.arange(len(self))
+        self._sorting = {sort: self._sorted(everything, sort) for sort in SORTS}, set()
 
     # ------------------------------------------------------------------ finding
     def find(self, asked: Asked, *, skip: int, most: int) -> Found:
@@ -193,126 +234,142 @@ class Index:
             cheap[: len(self)] = self._keys[1, : len(self)] <= asked.most_minor
             base &= np.packbits(cheap)
         chosen = {facet: self._any_of(facet, values) for facet, values in asked.chosen.items() if values}
+        match = base.copy()
+        for bits in chosen.values():
+            match &= bits
+        whole = Matches(match, self._block)
         counts = {}
         for facet in FACETS:
-            others = base.copy()
-            for other, bits in chosen.items():
-                if other != facet:
-                    others &= bits
-            counts[facet] = self._counted(facet, others, asked.chosen.get(facet, ()))
-        for bits in chosen.values():
-            base &= bits
-        total = _count(base)
-        return Found(self._page(base, total, asked.sort, skip, most), total, counts, instead)
+            among = whole
+            if facet in chosen:
+                others = base.copy()
+                for other, bits in chosen.items():
+                    if other != facet:
+                        others &= bits
+                among = Matches(others, self._block)
+            counts[facet] = self._counted(facet, among, asked.chosen.get(facet, ()))
+        return Found(self._page(whole, asked.sort, skip, most), whole.total, counts, instead)
 
     def _any_of(self, facet: str, values: Iterable[str]) -> Bits:
-        bits = _bits(self._keys.shape[1])
-        for value in values:
-            if value in self._facets[facet]:
-                bits |= self._facets[facet][value]
+        known = self._members[facet]
+        return self._union(known[value] for value in values if value in known)
+
+    def _union(self, several: Iterable[Members]) -> Bits:
+        bits, few = _bits(self._keys.shape[1]), [np.empty(0, np.int32)]
+        for members in several:
+            if isinstance(members, array):
+                few.append(_places(members))
+            else:
+                bits |= members
+        _raise(bits, np.concatenate(few))
         return bits
 
-    def _counted(self, facet: str, among: Bits, chosen: Iterable[str]) -> list[tuple[str, int]]:
-        values = self._facets[facet]
-        if len(values) <= MOST_VALUES:
-            counts = [(value, _count(bits & among)) for value, bits in values.items()]
+    def _counted(self, facet: str, among: Matches, chosen: Iterable[str]) -> list[tuple[str, int]]:
+        """Return the values of what is among the matches, each with its count, up to one more than are counted.
+
+        Few matches are counted one by one; of many, each value that the first of them have, or all where they are not many.
+        """
+        number = FACETS.index(facet)
+        known, sizes = self._members[facet], self._sizes[number]
+        here = np.bincount(self._valued[number, among.first], minlength=1)
+        if among.total <= len(among.first):
+            counts = {self._value(number, at): int(here[at]) for at in np.flatnonzero(here).tolist()}
         else:
-            here: defaultdict[str, int] = defaultdict(int)
-            number = FACETS.index(facet)
-            for at in np.flatnonzero(np.unpackbits(among))[:BLOCK].tolist():
-                here[self._values[at][number]] += 1
-            best = sorted(here, key=lambda value: (-here[value], value))[:MOST_VALUES]
-            best += [value for value in chosen if value in values]
-            counts = [(value, _count(values[value] & among)) for value in dict.fromkeys(best)]
-        shown = {value: count for value, count in counts if count or value in chosen}
+            best = list(known)
+            if len(known) > MOST_VALUES:
+                best = [self._value(number, at) for at in np.argsort(-here, kind="stable")[:MOST_VALUES].tolist()]
+            counts = {
+                value: among.count(known[value], self._most_counted) for value in {*best, *chosen} if value in known
+            }
+        shown = {
+            value: min(count, self._most_counted + 1) for value, count in counts.items() if count or value in chosen
+        }
         shown |= {value: 0 for value in chosen if value not in shown}
-        return sorted(shown.items(), key=lambda one: (-one[1], one[0]))
+        most = sorted(shown.items(), key=lambda one: (-one[1], -sizes[one[0]], one[0]))
+        if len(most) > MOST_VALUES:
+            most = [one for at, one in enumerate(most) if at < MOST_VALUES or one[0] in chosen]
+        return most
 
-    def _page(self, match: Bits, total: int, sort: str, skip: int, most: int) -> list[str]:
-        if skip >= total:
+    def _value(self, facet: int, number: int) -> str:
+        return self._named[facet][number]
+
+    def _page(self, match: Matches, sort: str, skip: int, most: int) -> list[str]:
+        if skip >= match.total:
             return []
-        order, rank = self._order(sort)
-        if total * FEW_OF <= len(self) or total <= BLOCK // 8:
-            at = np.flatnonzero(np.unpackbits(match))
-            found = at[np.argsort(rank[at], kind="stable")][skip : skip + most]
-            return [self._codes[one] for one in found.tolist()]
-        whole, passed = np.unpackbits(match).view(bool), 0
-        codes: list[str] = []
-        for start in range(0, len(order), BLOCK):
-            block = order[start : start + BLOCK]
-            hits = block[whole[block]]
-            if passed + len(hits) > skip:
-                codes += [self._codes[one] for one in hits[max(skip - passed, 0) :][: most - len(codes)].tolist()]
-                if len(codes) == most:
-                    break
-            passed += len(hits)
-        return codes
+        if match.total <= len(match.first):
+            found = self._sorted(match.first, sort)[skip : skip + most]
+        else:
+            orders, changed = self._sorting
+            if sort not in orders:
+                orders[sort] = self._sorted(np.arange(len(self)), sort)
+            if changed:
+                moved = np.fromiter(changed, np.int64)
+                unmoved = match.bits.copy()
+                _lower(unmoved, moved)
+                first = self._walk(orders[sort], unmoved, 0, skip + most)
+                found = self._sorted(np.concatenate([first, moved[_has(match.bits, moved)]]), sort)[skip : skip + most]
+            else:
+                found = self._walk(orders[sort], match.bits, skip, most)
+        return [self._codes[at] for at in found.tolist()]
 
-    def _order(self, sort: str) -> tuple[Whole, Whole]:
-        """Return the positions in the order of a way of sorting, and each position's place in it."""
-        if sort not in self._orders:
-            end, price, coverage, tie = self._keys[:, : len(self)]
-            by = {"fresh": -end, "cheap": price, "dear": np.where(price == NO_PRICE, 0, -price), "coverage": -coverage}
-            order = np.lexsort((tie, by[sort]))
-            rank = np.empty(len(order), np.int64)
-            rank[order] = np.arange(len(order))
-            self._orders[sort] = order, rank
-        return self._orders[sort]
+    def _walk(self, order: Places, match: Bits, skip: int, most: int) -> Places:
+        """Return the `most` positions after the first `skip` that match, by walking an order until they are found."""
+        passed, found = 0, []
+        for start in range(0, len(order), self._block):
+            block = order[start : start + self._block]
+            hits = block[_has(match, block)]
+            found.append(hits[max(skip - passed, 0) : max(skip + most - passed, 0)])
+            passed += len(hits)
+            if passed >= skip + most:
+                break
+        return np.concatenate(found)
+
+    def _sorted(self, places: Places, sort: str) -> Places:
+        """Return positions in the order of a way of sorting."""
+        end, price, coverage, tie = self._keys[:, places]
+        by = {"fresh": -end, "cheap": price, "dear": np.where(price == NO_PRICE, 0, -price), "coverage": -coverage}
+        return places[np.lexsort((tie, by[sort]))]
 
     # ------------------------------------------------------------------ words
     def _having(self, word: Word, instead: dict[str, str]) -> Bits:
         """Return the datasets that have a word: by stem or beginning, else by the nearest words, named in `instead`."""
         found = [self._stemmed[stem] for stem in word.stems if stem in self._stemmed]
-        found += [self._postings[one] for one in self._beginning_with(word.typed)]
+        found += [self._postings[one] for one in self._words.beginning_with(word.typed)]
         if not found:
-            near = self._near(word.typed)
+            near = sorted(self._words.near(word.typed), key=lambda one: (-_size(self._postings[one]), one))
             found = [self._postings[one] for one in near]
             if near:
                 instead[word.typed] = near[0]
-        whole = np.zeros(self._keys.shape[1], bool)
-        for places in found:
-            whole[np.frombuffer(places.tobytes(), np.int64)] = True
-        return np.packbits(whole)
+        return self._union(found)
 
-    def _beginning_with(self, typed: str) -> list[str]:
-        self._learn()
-        if len(typed) == 1:
-            return [typed] if typed in self._postings else []
-        start = bisect_left(self._vocabulary, typed)
-        end = bisect_left(self._vocabulary, typed + "\U0010ffff", lo=start)
-        return self._vocabulary[start : min(end, start + MOST_BEGINNINGS)]
 
-    def _near(self, typed: str) -> list[str]:
-        """Return the words that are the fewest changes from what was typed, those of most datasets first; none too far."""
-        if len(typed) < SHORT_WORD:
-            return []
-        self._learn()
-        found = [
-            np.frombuffer(self._grams[gram].tobytes(), np.int64) for gram in _trigrams(typed) if gram in self._grams
-        ]
-        if not found:
-            return []
-        words, shared = np.unique(np.concatenate(found), return_counts=True)
-        best = words[np.argsort(-shared, kind="stable")[:MOST_CANDIDATES]]
-        most = 2 if len(typed) >= LONG_WORD else 1
-        far = {word: changes(typed, word, most) for word in (self._gram_words[one] for one in best.tolist())}
-        least = min(far.values(), default=most + 1)
-        if least > most:
-            return []
-        return sorted((word for word in far if far[word] == least), key=lambda word: (-len(self._postings[word]), word))
+class Matches:
+    """Positions that match, in bits: how many they are, and the first of them, all where they are few."""
 
-    def _learn(self) -> None:
-        """Sort what words were read since the last search into the vocabulary and its trigrams."""
-        if not self._fresh_words:
-            return
-        fresh = sorted(self._fresh_words)
-        self._fresh_words = set()
-        self._vocabulary = sorted(self._vocabulary + fresh)
-        for word in fresh:
-            if len(word) >= SHORT_WORD - 1:
-                for gram in _trigrams(word):
-                    self._grams[gram].append(len(self._gram_words))
-                self._gram_words.append(word)
+    __slots__ = ("bits", "block", "first", "total")
+
+    def __init__(self, bits: Bits, block: int) -> None:
+        """Count what matches. block: how many make few."""
+        self.bits, self.block = bits, block
+        self.total = _count(bits)
+        self.first = _first(bits, block)
+
+    def count(self, members: Members, most: int) -> int:
+        """Return how many match of those that have something; any number above `most` may stand for more than it."""
+        found = 0
+        if isinstance(members, array):
+            places = _places(members)
+            for start in range(0, len(places), self.block):
+                found += int(np.count_nonzero(_has(self.bits, places[start : start + self.block])))
+                if found > most:
+                    break
+            return found
+        step = self.block
+        start = 0
+        while start < len(members) and found <= most:
+            found += _count(members[start : start + step] & self.bits[start : start + step])
+            start, step = start + step, 2 * step
+        return found
 
 
 def facet_values(card: Card) -> tuple[str, ...]:
@@ -321,31 +378,6 @@ def facet_values(card: Card) -> tuple[str, ...]:
     coverage = str(np.searchsorted(COVERAGE_BANDS, card.coverage_basis_points, side="right"))
     latest = card.period_to.strftime("%Y-%m") if card.period_to else ""
     return (card.area, card.indicator, card.zones, card.grain, card.cadence, price, coverage, latest)
-
-
-def changes(one: str, other: str, most: int) -> int:
-    """Return how many letters must be changed, added, dropped or swapped with the next to make one word the other.
-
-    `most` + 1 stands for anything above `most`.
-    """
-    if abs(len(one) - len(other)) > most:
-        return most + 1
-    before, row = list[int](), list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        two_before, before, row = before, row, [i]
-        for j, against in enumerate(other, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != against))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
-                cost = min(cost, two_before[j - 2] + 1)
-            row.append(cost)
-        if min(row) > most:
-            return most + 1
-    return min(row[-1], most + 1)
-
-
-def _trigrams(word: str) -> set[str]:
-    framed = f"  {word} "
-    return {framed[at : at + 3] for at in range(len(framed) - 2)}
 
 
 def _bits(capacity: int) -> Bits:
@@ -360,3 +392,38 @@ def _grown(bits: Bits, capacity: int) -> Bits:
 
 def _count(bits: Bits) -> int:
     return int(np.bitwise_count(bits.view(np.uint64)).sum())
+
+
+def _first(bits: Bits, most: int) -> Places:
+    """Return the first positions whose bit is set, `most` of them: reading stops there."""
+    found: list[Places] = []
+    start, step, missing = 0, most, most
+    while start < len(bits) and missing > 0:
+        words = bits[start : start + step].view(np.uint64)
+        set_words = np.flatnonzero(words)[:missing]
+        own = np.flatnonzero(np.unpackbits(bits[start : start + step].reshape(-1, 8)[set_words]))[:missing]
+        found.append(8 * start + 64 * set_words[own >> 6] + (own & 63))
+        missing -= len(own)
+        start, step = start + step, 2 * step
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def _has(bits: Bits, places: Places) -> Bools:
+    """Return of each position whether its bit is set."""
+    return (bits[places >> 3] & BIT[places & 7]).astype(bool)
+
+
+def _raise(bits: Bits, places: Places) -> None:
+    np.bitwise_or.at(bits, places >> 3, BIT[places & 7])
+
+
+def _lower(bits: Bits, places: Places) -> None:
+    np.bitwise_and.at(bits, places >> 3, ~BIT[places & 7])
+
+
+def _places(members: array[int]) -> Places:
+    return np.frombuffer(members.tobytes(), np.int32)
+
+
+def _size(members: Members) -> int:
+    return len(members) if isinstance(members, array) else _count(members)

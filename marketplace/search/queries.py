@@ -60,6 +60,8 @@ async def current(news: News) -> Index:
             await asyncio.sleep(0)
             if not cards:
                 break
+        if own.index.is_unsorted:
+            await asyncio.to_thread(own.index.sort)
     return own.index
 
 

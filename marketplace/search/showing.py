@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from marketplace.privacy.product_registry import PRODUCTS
-from marketplace.search.index import COVERAGE_BANDS, PRICE_BANDS
+from marketplace.search.index import COVERAGE_BANDS, MOST_COUNTED, PRICE_BANDS
 from marketplace.search.rules import PATH
-from marketplace.web.formats import money, month_and_year, percent_basis_points
+from marketplace.web.formats import money, month_and_year, number, percent_basis_points
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import in_words, localised, url
 from marketplace.zones.queries import find_titles
@@ -34,6 +34,11 @@ class Choice:
     count: int
     address: str
     is_chosen: bool
+
+    @property
+    def counted(self) -> str:
+        """Return the number in words: very many are not counted to their end."""
+        return number(self.count) if self.count <= MOST_COUNTED else f"{number(MOST_COUNTED)}+"
 
 
 @dataclass(frozen=True, slots=True)
