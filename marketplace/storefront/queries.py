@@ -13,8 +13,6 @@ from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
 MOST_RUNNING: Final = 5
-MOST_SPLITS: Final = 30
-"""A licence is divided again after each part of its price that goes back while its shares are held."""
 
 
 class RunningAuction(Struct, frozen=True):
@@ -36,5 +34,4 @@ async def list_running(release: uuid.UUID) -> list[RunningAuction]:
 
 async def find_released(licence: uuid.UUID) -> dt.datetime | None:
     """Return when the hold on a licence's shares ended and they became the subscribers'; None where they did not, yet or ever."""
-    names = [str(licence), *(f"{licence}/{again}" for again in range(1, MOST_SPLITS))]
-    return await fetch_scalar(dt.datetime, SQL["find_released"], names)
+    return await fetch_scalar(dt.datetime, SQL["find_released"], licence)

@@ -31,8 +31,17 @@ WHERE sale.state = 'due'
 LIMIT $1;
 
 -- name: find_released
--- When the shares of a licence became the subscribers', by the books; $1 are the names that they may have there.
+-- When the shares of the licence $1 became the subscribers', by the books: they name them by the licence and how often it
+-- was divided again, which is at most once after each part of its price that went back.
 SELECT max(at)
 FROM journal_entry
 WHERE kind = 'shares_released'
-  AND source_id = ANY ($1::text[]);
+  AND source_id IN (
+      SELECT concat_ws('/', $1::uuid, nullif(again, 0))
+      FROM generate_series(0, (
+          SELECT count(*)
+          FROM order_return
+          JOIN licence ON licence.purchase_order = order_return.purchase_order
+          WHERE licence.id = $1
+      )) AS again
+  );
