@@ -1,4 +1,4 @@
-"""One search for everybody who is signed in: datasets, a partner's own orders and invoices, finance's numbers."""
+"""One search for everybody who is signed in: datasets, and of each role what its own pages list."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from litestar import Request, get
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace.desk import queries
+from marketplace.desk.own_finding import search_of_line
 from marketplace.desk.queries import FOUND
 from marketplace.identity.actors import Actor  # noqa: TC001 (the same)
 from marketplace.identity.guards import expect, signed_in
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from marketplace.catalogue.queries import ListingRow
 
 SEES_THE_BOOKS: Final = ("finance", "auditor")
+SEES_WHAT_IS_MADE: Final = ("steward", "auditor")
 
 
 @get("/find", guards=[signed_in], opt=expect("signed in"))
 async def find(request: Request[Actor, Any, Any], text: Text = "") -> Template:
-    """Show the datasets, orders and invoices that have a text in their name or number, as far as who asks may see them."""
-    listings, found = await _datasets(text), await _numbers(request.user, text)
+    """Show the datasets that have a text, and of what the own pages of who asks list, what has it in its name or number."""
+    listings, found = await _datasets(text), await _of_the_role(request.user, text)
     return page(
         "desk/find.html",
         text=text,
@@ -45,11 +47,18 @@ async def _datasets(text: str) -> Sequence[ListingRow]:
     return (await finding.search(State(search=text), 1)).listings.rows[: queries.MOST_FOUND]
 
 
-async def _numbers(actor: Actor, text: str) -> Sequence[queries.Found]:
-    """Return what finance finds in the books, or a partner among its own orders and invoices."""
+async def _of_the_role(actor: Actor, text: str) -> Sequence[queries.Found]:
+    """Return what is found in the books, in what stewards make, among a partner's orders or in a subscriber's pages."""
+    found: list[queries.Found] = []
     if actor.role in SEES_THE_BOOKS:
-        return await queries.search(text)
-    return await queries.search_own(actor.partner, text, language.get()) if actor.partner else []
+        found += await queries.search(text)
+    if actor.role in SEES_WHAT_IS_MADE:
+        found += await queries.search_stewarded(text, language.get())
+    if actor.partner:
+        found += await queries.search_own(actor.partner, text, language.get())
+    if actor.subscriber is not None:
+        found += await search_of_line(actor.subscriber, text)
+    return found
 
 
 ROUTES = [find]

@@ -38,6 +38,14 @@ FOUND: Final = {
     "entry": "Entries",
     "line": "Bank lines",
     "transaction": "Stripe’s transactions",
+    "dataset": "Datasets, for sale or not",
+    "offer": "Offers",
+    "purpose": "Purposes",
+    "request": "Requests for data",
+    "auction": "Auctions",
+    "share": "Your shares",
+    "payout": "Your payouts",
+    "choice": "What you consent to",
 }
 """What is found in numbers and names, in words."""
 
@@ -81,7 +89,7 @@ class Found(Struct, frozen=True):
     title: str
     detail: str
     path: str
-    at: dt.datetime
+    at: dt.datetime | None
 
 
 async def list_tasks(person: uuid.UUID | None) -> list[Task]:
@@ -160,6 +168,17 @@ async def search(text: str) -> Sequence[Found]:
     """Return what has a text in its number, name or reference; nothing for a text of one sign."""
     wanted = text.strip()
     return await fetch_rows(Found, SQL["search"], wanted, MOST_FOUND) if len(wanted) >= SHORTEST else []
+
+
+async def search_stewarded(text: str, in_language: str) -> Sequence[Found]:
+    """Return of what stewards' pages list all that has a text in its code, title, place or name; nothing for one sign.
+
+    in_language: fr or en, of the titles shown; both are searched.
+    """
+    wanted = text.strip()
+    if len(wanted) < SHORTEST:
+        return []
+    return await fetch_rows(Found, SQL["search_stewarded"], wanted, MOST_FOUND, in_language)
 
 
 async def search_own(partner: uuid.UUID, text: str, in_language: str) -> Sequence[Found]:

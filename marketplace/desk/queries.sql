@@ -168,3 +168,64 @@ UNION ALL
     ORDER BY issued_at DESC
     LIMIT $2
 );
+
+-- name: search_stewarded
+-- What stewards' pages list that has the text $1 in its code, title, place or name, $2 of each kind at most, as `search`;
+-- titles are shown in the language $3. A dataset is there unpublished, too; of a request, nothing of who asked.
+WITH titled AS (
+    SELECT code, created_at, CASE $3::text WHEN 'fr' THEN title_fr ELSE title_en END AS title
+    FROM dataset
+    WHERE position(lower($1) IN lower(concat_ws(chr(10), code, title_fr, title_en, area))) > 0
+)
+(
+    SELECT 'dataset' AS kind, title, code AS detail, '/steward/datasets/' || code AS path, created_at AS at
+    FROM titled
+    ORDER BY created_at DESC, code
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'offer', title, code, '/steward/offers/' || code, listed_at
+    FROM titled
+    JOIN offer ON offer.dataset = code AND withdrawn_at IS NULL
+    ORDER BY listed_at DESC, code
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT
+        'purpose',
+        CASE $3::text WHEN 'fr' THEN title_fr ELSE title_en END,
+        code,
+        '/steward/purposes/' || code,
+        (SELECT max(published_at) FROM notice WHERE purpose = code)
+    FROM purpose
+    WHERE position(lower($1) IN lower(concat_ws(chr(10), code, title_fr, title_en))) > 0
+    ORDER BY code
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'partner', company, vat_number, '/partners/' || id, signed_up_at
+    FROM partner
+    WHERE position(lower($1) IN lower(company)) > 0 OR vat_number = upper(replace($1, ' ', ''))
+    ORDER BY signed_up_at DESC
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'request', left(place, 120), product, '/steward/requests/' || id, asked_at
+    FROM data_request
+    WHERE position(lower($1) IN lower(place)) > 0
+    ORDER BY asked_at DESC
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'auction', title, code, '/auctions/' || auction.id, auction.opens_at
+    FROM titled
+    JOIN offer ON offer.dataset = code
+    JOIN auction ON auction.offer = offer.id
+    ORDER BY auction.opens_at DESC
+    LIMIT $2
+);

@@ -7,10 +7,14 @@ from typing import Any
 
 import html5lib
 
+from marketplace.database import execute
+from marketplace.earnings.actions import hold_shares
 from marketplace.identity.guards import COOKIE, begin_session
+from tests.marketplace.earnings import sales
+from tests.marketplace.earnings.test_pages import visiting
 from tests.marketplace.identity.site import Browser, make_staff
 from tests.marketplace.purchases.shop import jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
-from tests.support.reads import fetch_value
+from tests.support.reads import fetch, fetch_value
 
 LARGEST_SCRIPT_BYTES = 1_000
 
@@ -47,6 +51,63 @@ async def test_one_search_finds_datasets_and_of_orders_and_invoices_ones_own(str
         for nothing in ("%", "x", "", "nowhere to be found", "' OR 1=1"):
             assert "/datasets/lyon" not in await found(atelier, nothing)
         assert (await Browser().get("/en/find")).status_code == 303, "a stranger signs in first"
+
+
+async def test_a_steward_finds_what_stewards_pages_list_and_nobody_else_does() -> None:
+    await open_shop()
+    await make_buyer("rival")
+    await execute("UPDATE offer SET withdrawn_at = now() - interval '1 day', listed_at = now() - interval '2 days'")
+    await execute(
+        """INSERT INTO data_request (id, digest, place, product, grain, starts_on, ends_on, asked_at)
+           VALUES (gen_random_uuid(), 'x', 'Lyon-Est', 'presence', 'day', '2026-01-01', '2026-01-31', now())"""
+    )
+    [asked] = [row["id"] for row in await fetch("SELECT id FROM data_request")]
+    [rival] = [row["id"] for row in await fetch("SELECT id FROM partner")]
+    purpose, category = await fetch_value("SELECT code FROM purpose"), await fetch_value("SELECT category FROM purpose")
+    async with Browser() as steward, Browser() as auditor, Browser() as finance, Browser() as partner:
+        for browser, name, role in (
+            (steward, "Samir", "steward"),
+            (auditor, "Paul", "auditor"),
+            (finance, "Nora", "finance"),
+        ):
+            person = (await make_staff(name, role)).person
+            browser.client.cookies.set(COOKIE, (await begin_session(person)).value or "")
+        await partner.sign_in("rival@partner.example")
+        for text, path in (
+            ("lyon", "/steward/datasets/lyon"),
+            ("lyon-est", f"/steward/requests/{asked}"),
+            (category.upper(), f"/steward/purposes/{purpose}"),
+            ("RIVAL", f"/partners/{rival}"),
+        ):
+            for browser in (steward, auditor):
+                page = await found(browser, text)
+                assert f'href="/en{path}"' in page, text
+                assert (await browser.get(f"/en{path}")).status_code == 200, "what is found can be opened"
+            for browser in (finance, partner):
+                assert path not in await found(browser, text), text
+        assert "/steward/offers/lyon" not in await found(steward, "lyon"), "it is not offered any more"
+        await execute("UPDATE offer SET withdrawn_at = NULL")
+        assert 'href="/fr/steward/offers/lyon"' in await found(steward, "lyon", "fr")
+
+
+async def test_a_subscriber_finds_the_shares_and_choices_of_their_own_pages_alone() -> None:
+    await sales.open_shop()
+    licence = await sales.make_sale(await sales.make_release({1: 3, 2: 1}), 100_000)
+    assert await hold_shares() == 1
+    title, purpose = await fetch_value("SELECT title_en FROM dataset"), await fetch_value("SELECT code FROM purpose")
+    async with visiting(1) as ada, visiting(3) as other:
+        for text in (title.upper(), await fetch_value("SELECT title_fr FROM dataset")):
+            page = (await ada.get("/en/find", params={"text": text})).text
+            html5lib.HTMLParser(strict=True).parse(page)
+            assert f'href="/en/earnings/shares/{licence}"' in page
+            assert str(licence) not in (await other.get("/en/find", params={"text": text})).text, "who is not in it"
+        for reader in (ada, other):
+            page = (
+                await reader.get("/en/find", params={"text": await fetch_value("SELECT title_en FROM purpose")})
+            ).text
+            assert f'href="/en/consent/choices/{purpose}"' in page
+        assert (await ada.get(f"/en/earnings/shares/{licence}")).status_code == 200
+        assert "/steward/" not in (await ada.get("/en/find", params={"text": "lyon"})).text
 
 
 def test_the_script_of_the_keys_is_small() -> None:
