@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 from array import array
 from collections import Counter
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from msgspec import Struct
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
     Bits = NDArray[np.uint8]
-    Places = NDArray[np.int64] | NDArray[np.int32]
+    Places = NDArray[np.signedinteger[Any]]
     Members: TypeAlias = array[int] | Bits
 
 FACETS: Final = ("area", "indicator", "zones", "grain", "cadence", "price", "coverage", "latest")
@@ -255,7 +255,7 @@ class Index:
         return self._union(known[value] for value in values if value in known)
 
     def _union(self, several: Iterable[Members]) -> Bits:
-        bits, few = _bits(self._keys.shape[1]), [np.empty(0, np.int32)]
+        bits, few = _bits(self._keys.shape[1]), list[Places]([np.empty(0, np.int32)])
         for members in several:
             if isinstance(members, array):
                 few.append(_places(members))
@@ -410,7 +410,8 @@ def _first(bits: Bits, most: int) -> Places:
 
 def _has(bits: Bits, places: Places) -> Bools:
     """Return of each position whether its bit is set."""
-    return (bits[places >> 3] & BIT[places & 7]).astype(bool)
+    hits: Bools = bits[places >> 3] & BIT[places & 7] != 0
+    return hits
 
 
 def _raise(bits: Bits, places: Places) -> None:
