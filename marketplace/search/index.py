@@ -255,7 +255,8 @@ class Index:
         return self._union(known[value] for value in values if value in known)
 
     def _union(self, several: Iterable[Members]) -> Bits:
-        bits, few = _bits(self._keys.shape[1]), list[Places]([np.empty(0, np.int32)])
+        bits = _bits(self._keys.shape[1])
+        few: list[Places] = [np.empty(0, np.int32)]
         for members in several:
             if isinstance(members, array):
                 few.append(_places(members))

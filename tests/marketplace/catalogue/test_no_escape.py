@@ -296,14 +296,16 @@ async def test_a_held_whole_is_undercut_by_weeks_only_where_its_own_price_did_no
     await seal_release(rows=2_000, period=(end - WEEK, end))
     whole, partner = await seal_release(rows=4_000, period=(end - 2 * WEEK, end)), await make_buyer()
     await catalogue.quote(partner, whole, quote_id=uuid.uuid4(), is_held=True)
-    held = await fetch_value("SELECT amount_minor FROM quote")
+    promised = await fetch_value("SELECT amount_minor FROM quote")
     await catalogue.define_terms("longer-1", months=24, lines_fr="Un\nDeux", lines_en="One\nTwo")
     with contextlib.ExitStack() as refused:
         if terms == "longer-1":
-            refused.enter_context(pytest.raises(Conflict, match=rf"UTC\) would cost {held // 100}\b.*has as much for"))
+            refused.enter_context(
+                pytest.raises(Conflict, match=rf"UTC\) would cost {promised // 100}\b.*has as much for")
+            )
         await catalogue.list_offer("lyon", terms=terms, full_worth_minor=250_000, floor_minor=FLOOR, cap_minor=CAP)
     assert await fetch_value("SELECT terms FROM offer WHERE withdrawn_at IS NULL") == "standard-1"
     cheaper = uuid.uuid4()
     await catalogue.quote(partner, whole, quote_id=cheaper)
     now = await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", cheaper)
-    assert (now < held * 3 // 4) == (terms == "standard-1")
+    assert (now < promised * 3 // 4) == (terms == "standard-1")
