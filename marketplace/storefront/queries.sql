@@ -31,8 +31,8 @@ WHERE sale.state = 'due'
 LIMIT $1;
 
 -- name: find_released
--- When the shares of the licence $1 became the subscribers', by the books: they name them by the licence and how often it
--- was divided again, which is at most once after each part of its price that went back.
+-- When the shares of the licence $1 became the subscribers', by the books: they name them by the licence and how often
+-- it was divided again, which is at most once after each part of its price that went back.
 SELECT max(at)
 FROM journal_entry
 WHERE kind = 'shares_released'
