@@ -171,7 +171,8 @@ UNION ALL
 
 -- name: search_stewarded
 -- What stewards' pages list that has the text $1 in its code, title, place or name, $2 of each kind at most, as
--- `search`; titles are shown in the language $3. A dataset is there unpublished, too; of a request, nothing of who asked.
+-- `search`; titles are shown in the language $3. A dataset is there unpublished, too; of a request, nothing of who
+-- asked.
 WITH titled AS (
     SELECT code, created_at, CASE $3::text WHEN 'fr' THEN title_fr ELSE title_en END AS title
     FROM dataset
