@@ -21,6 +21,7 @@ from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
+from marketplace.pictures import picture
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web.pages import again, see
@@ -52,12 +53,12 @@ class QuoteForm(Struct):
 
 @get("/datasets/{code:str}/sample.csv", opt=expect("anyone", stranger=200))
 async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
-    """Give the free sample: the first rows of a few zones, the same for everyone."""
+    """Give the dataset's free sample: first rows of a few zones, the same for everyone, whichever release they look at."""
     listing = await queries.get_listing(code)
     shown = await queries.get_listed_release(code, release or listing.latest)
     if await list_revocations([shown.id]):
         raise Conflict("This release was called back and is no longer for sale.")
-    rows = (await queries.picture(shown)).glance.sample
+    rows = (await picture(shown)).glance.sample
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()

@@ -14,12 +14,13 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.catalogue import rules
-from marketplace.catalogue.queries import SQL, find_listed_release, get_counted_by, picture
+from marketplace.catalogue.queries import SQL, find_listed_release, get_counted_by
 from marketplace.catalogue.tables import ZonePreview
 from marketplace.database import fetch_row, select, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
+from marketplace.pictures import picture
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.privacy.zone_input import read_zones
@@ -79,7 +80,7 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     if len(inside) < fewest:
         raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)
     left = await _ask_once(partner, release, inside, preview_id, now)
-    figures = seen.glance.whole.figures
+    figures = seen.whole.figures
     if PRODUCTS[counted.product].is_between_zones:
         published = sum(figures.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
         possible = len(inside) ** 2 * (row.key_count // len(seen.zones) ** 2)

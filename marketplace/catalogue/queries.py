@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import functools
 import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace import clock, object_store
+from marketplace import clock
 from marketplace.catalogue.rules import Evidence, Length, PricedOffer, PricedRelease
 from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
 from marketplace.catalogue.vat import Vat, vat
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.datasets.queries import cells, key_zones
 from marketplace.datasets.tables import Dataset, Edition, Release
-from marketplace.errors import NotFound, Refusal
-from marketplace.glance import centres, draw
+from marketplace.errors import NotFound
 from marketplace.identity.tables import Partner
 from marketplace.licensing.dpv import PURPOSES
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
-from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.series import Stated, breaks
-from marketplace.settings import settings
 from marketplace.statements import load_statements
-from marketplace.web import maps
 from marketplace.web.formats import paris_day
-from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.glance import Glance
-    from marketplace.privacy.geography import Geography
     from marketplace.privacy.series import Break
-    from marketplace.web.maps import Outlines
     from marketplace.words import Words
 
 SQL: Final = load_statements(__package__)
@@ -225,17 +213,6 @@ class VatCountry(Struct, frozen=True):
     vat_confirmed_at: dt.datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A release at a glance, from its published cells alone."""
-
-    zones: tuple[str, ...]
-    """Of the key set, ascending, published or withheld."""
-    outlines: Outlines
-    """Of the zones that are drawn."""
-    glance: Glance
-
-
 async def list_listings_of(datasets: Sequence[str]) -> list[ListingRow]:
     """Return those of some datasets that are for sale, in no order."""
     return await fetch_rows(ListingRow, SQL["list_listings_of"], list(datasets))
@@ -370,44 +347,6 @@ async def find_last_hold(partner: uuid.UUID, offer: uuid.UUID) -> dt.datetime | 
 async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:
     """Return what a quote is for, or None when there is no such quote."""
     return await fetch_row(QuoteSubject, select(QuoteSubject, Quote).where(Quote.id == quote))
-
-
-async def picture(release: PricedRelease) -> Picture:
-    """Return a sealed release at a glance, computed once a process: a release never changes."""
-    known = _pictures().get(release.id)
-    if known is None:
-        counted = await get_counted_by(release.dataset)
-        geography, zones = await get_geography(counted.zone_table), await key_zones(release.dataset)
-        known = await asyncio.to_thread(_draw, await cells(release.id), zones, geography, counted.product)
-        _pictures()[release.id] = known
-        if len(_pictures()) > 200:  # noqa: PLR2004 (half a megabyte each at most, and the names of its zones)
-            _pictures().pop(next(iter(_pictures())))
-    return known
-
-
-async def pictures(releases: Sequence[PricedRelease]) -> dict[uuid.UUID, Picture]:
-    """Return some releases at a glance by their id; where the store gives none, a page is shown without its picture."""
-
-    async def attempt(release: PricedRelease) -> Picture | None:
-        try:
-            return await picture(release)
-        except (Refusal, *object_store.TROUBLES):
-            return None
-
-    drawn = await asyncio.gather(*map(attempt, releases))
-    return {release.id: known for release, known in zip(releases, drawn, strict=True) if known}
-
-
-@functools.cache
-def _pictures() -> dict[uuid.UUID, Picture]:
-    return {}
-
-
-def _draw(table: Any, zones: tuple[str, ...], geography: Geography, product: str) -> Picture:  # noqa: ANN401 (pyarrow's)
-    names = sorted(set(table["zone"].to_pylist())) if PRODUCTS[product].is_between_zones else zones
-    shapes = {} if PRODUCTS[product].is_between_zones else {zone: geography.shape(zone) for zone in zones}
-    drawn = draw(table, names, centres(shapes), settings().secret.encode(), maps.MOST_DRAWN)
-    return Picture(zones, maps.outline({zone: shapes[zone] for zone in drawn.classes if zone in shapes}), drawn)
 
 
 async def get_quote(quote: uuid.UUID, partner: uuid.UUID) -> QuotePage:

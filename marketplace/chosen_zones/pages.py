@@ -27,6 +27,7 @@ from marketplace.identity.guards import expect, partner
 from marketplace.interest.actions import count_preview
 from marketplace.map_layers.queries import name_zones, over
 from marketplace.map_layers.wording import write_where
+from marketplace.pictures import picture
 from marketplace.web.maps import MOST_TITLED_HEXES
 from marketplace.web.pages import again, page, see
 from marketplace.zones.queries import drawn_outlines, get_geography
@@ -139,15 +140,15 @@ async def _shown(request: Asked, code: str, release: uuid.UUID | None, zones: st
     shown = await catalogue.get_listed_release(code, release or listing.latest)
     if await list_revocations([shown.id]):
         raise Conflict("This release was called back and is no longer for sale.")
-    picture, geography = await catalogue.picture(shown), await get_geography(listing.zone_table)
-    some = picture.zones[:MOST_TITLED_HEXES]
+    seen, geography = await picture(shown), await get_geography(listing.zone_table)
+    some = seen.zones[:MOST_TITLED_HEXES]
     outlines = await drawn_outlines(geography, some)
     buyer = request.user.partner if request.user else None
     places = centres({zone: geography.shape(zone) for zone in some})
     return {
         "listing": listing,
         "release": shown,
-        "picture": picture,
+        "picture": seen,
         "outlines": outlines,
         "over": await over(outlines.frame),
         "names": await name_zones(listing.zone_table, geography, places, write_where) or {},

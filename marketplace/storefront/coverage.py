@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping
 
-    from marketplace.catalogue.queries import ListingRow, Picture
+    from marketplace.catalogue.queries import ListingRow
+    from marketplace.pictures import Picture
     from marketplace.privacy.geography import Geography
 
     Place = tuple[float, float]

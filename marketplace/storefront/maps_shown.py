@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from marketplace.catalogue.queries import Listing, Picture
+    from marketplace.catalogue.queries import Listing
+    from marketplace.pictures import Picture
     from marketplace.privacy.geography import Geography
     from marketplace.web.maps import Outlines
 
@@ -92,14 +93,17 @@ async def draw_map(
         if asked and frame and places:
             points = frame.place(np.array(list(places.values()))).tolist()
             shown["middles"] = {zone: (x, y) for zone, (x, y) in zip(places, points, strict=True)}
-            shown["flows"] = _flows(picture.glance.whole.averages)
+            shown["flows"] = _flows(picture.whole.averages)
         return MapShown(**shown)
     if asked:
         band = asked.band if asked.band in bands_of(listing) else ""
         hour = asked.hour if listing.grain == "hour" and not (band and asked.is_rough) else None
         asked = replace(asked, hour=hour, band=band)
-        find = _roughly if asked.is_rough else _asked
-        shown |= {"asked": asked} | await find(release, listing.time_zone, picture, asked)
+        shown["asked"] = asked
+        if asked.is_rough:
+            shown |= await _roughly(listing.time_zone, picture, asked)
+        else:
+            shown |= await _asked(release, listing.time_zone, picture, asked)
     return MapShown(**shown)
 
 
@@ -107,18 +111,21 @@ async def _asked(release: uuid.UUID, time_zone: str, picture: Picture, asked: Fi
     """Return the figures that were asked for, and their classes; nothing where they are those of all."""
     zones = [zone for zone in zones_of(picture) if asked.zones is None or zone in asked.zones]
     if asked.hour is None and not asked.band:
-        averages = picture.glance.whole.averages
+        averages = picture.whole.averages
         return {} if asked.zones is None else {"figures": {zone: averages.get(zone) for zone in zones}}
     by_hour, whole, breaks = await _by_hour(release, time_zone, asked.band)
     found = whole if asked.hour is None else by_hour[asked.hour] if by_hour else {}
     return {"figures": {zone: found.get(zone) for zone in zones}, "breaks": breaks if asked.hour is not None else ()}
 
 
-async def _roughly(release: uuid.UUID, time_zone: str, picture: Picture, asked: Figures) -> dict[str, Any]:
-    """Return the shades that were asked for: those of everybody's map, or as rough ones of an hour or an age band."""
+async def _roughly(time_zone: str, picture: Picture, asked: Figures) -> dict[str, Any]:
+    """Return the shades that were asked for: those of everybody's map, or as rough ones of an hour or an age band.
+
+    Of the release that it is of, whichever is looked at.
+    """
     classes = picture.glance.classes
     if asked.hour is not None or asked.band:
-        by_hour, whole, _ = await _by_hour(release, time_zone, asked.band)
+        by_hour, whole, _ = await _by_hour(picture.drawn.id, time_zone, asked.band)
         found = whole if asked.hour is None else by_hour[asked.hour] if by_hour else {}
         classes = rough(found, picture.glance.moved) if found else classes
     return {"classes": {zone: one for zone, one in classes.items() if asked.zones is None or zone in asked.zones}}

@@ -32,6 +32,8 @@ from marketplace.links.pages import links_of
 from marketplace.local_time import local_day
 from marketplace.metadata import schema_org
 from marketplace.metadata.api import preferred
+from marketplace.pictures import picture as draw_one
+from marketplace.pictures import pictures as draw_all
 from marketplace.privacy.dictionary import Stated, columns
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.series import expansion_micro
@@ -58,8 +60,9 @@ from pricing.quote import price_at_age
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.catalogue.queries import ListedRelease, Listing, Picture, SeriesRow
+    from marketplace.catalogue.queries import ListedRelease, Listing, SeriesRow
     from marketplace.catalogue.rules import PricedRelease
+    from marketplace.pictures import Picture
     from marketplace.privacy.series import Break
     from pricing.quote import PricedQuote
 
@@ -97,7 +100,7 @@ async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Te
     listings = results.listings
     latest = await catalogue_queries.list_priced_releases([listing.release for listing in listings.rows])
     prices = await catalogue_actions.prices_now(latest, now=clock.now())
-    pictures, tables = await catalogue_queries.pictures(latest), await showing.name_shown([state], results.found)
+    pictures, tables = await draw_all(latest), await showing.name_shown([state], results.found)
     return page(
         "storefront/catalogue.html",
         listings=listings,
@@ -134,7 +137,7 @@ async def dataset(
     listing = await catalogue_queries.get_listing(code)
     shown = await catalogue_queries.get_listed_release(code, release or listing.latest)
     priced = await _price(shown)
-    geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
+    geography, picture = await get_geography(listing.zone_table), await draw_one(shown)
     buyer = request.user.partner if request.user else None
     mapped = await _map_of(request.user, listing, shown, (hour, band, kept))
     series = await catalogue_queries.list_series(code)
@@ -229,7 +232,7 @@ async def _map_of(
     Figures to a partner who may fetch the release today, and so sees it whole; to other vetted partners its rough shades,
     by hour or by age band too; to anybody else one rough shade a zone.
     """
-    geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
+    geography, picture = await get_geography(listing.zone_table), await draw_one(shown)
     buyer = user.partner if user else None
     has_bought = buyer is not None and await holds_release(buyer, shown.id, clock.now())
     is_rough = not has_bought and bool(user and buyer and user.vetted and picture.glance.classes)
@@ -260,7 +263,7 @@ async def _rows_of(request: Asked, listing: Listing, shown: ListedRelease, mappe
     """Return the rows that the page shows, whether the file keeps its promises, and to vetted partners how it is spread."""
     if await list_revocations([shown.id]):
         return {"viewer": None, "quality": None, "whole_spread": []}
-    picture, names = await catalogue_queries.picture(shown), mapped["drawn"].names or {}
+    picture, names = await draw_one(shown), mapped["drawn"].names or {}
     is_whole = mapped["has_bought"] and shown.row_count <= MOST_VIEWED
     rows = await cells(shown.id) if is_whole else picture.glance.sample
     segments = PRODUCTS[listing.product].segments or listing.age_bands
@@ -290,7 +293,7 @@ def _spreads() -> dict[uuid.UUID, list[tuple[int, int, int]]]:
 
 def _of_a_map(picture: Picture) -> tuple[dict[str, float | None], list[tuple[dt.datetime, int]]]:
     """Return the zones' averages that a map shows, None where a zone is withheld, and people by time."""
-    whole = picture.glance.whole
+    whole = picture.whole
     return {zone: whole.averages.get(zone) for zone in zones_of(picture)}, whole.series
 
 

@@ -22,6 +22,7 @@ FLOORS = (
     {"retractions"},
     {"zones", "map_layers"},
     {"datasets", "addresses"},
+    {"pictures"},
     {"catalogue"},
     {"stewardship", "interest"},
     {"purchases"},

@@ -11,13 +11,14 @@ import h3
 import html5lib
 import pytest
 
-from marketplace.catalogue.queries import get_listed_release, picture
+from marketplace.catalogue.queries import get_listed_release
 from marketplace.chosen_zones import actions, rules
 from marketplace.embedded import city_layers
 from marketplace.errors import Invalid
 from marketplace.map_layers.actions import add_layer
 from marketplace.map_layers.queries import Layer, named_areas
 from marketplace.map_layers.rules import read_layer, shapes_of
+from marketplace.pictures import picture
 from marketplace.privacy.geography import H3, OwnZones
 from marketplace.zones.rules import read_zone_table
 from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop

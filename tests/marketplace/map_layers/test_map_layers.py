@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from marketplace.catalogue.queries import get_listed_release, get_listing, picture
+from marketplace.catalogue.queries import get_listed_release, get_listing
 from marketplace.datasets.queries import cells
 from marketplace.embedded import city_layers
 from marketplace.errors import Invalid
@@ -25,6 +25,7 @@ from marketplace.map_layers.drawing import draw
 from marketplace.map_layers.queries import Layer, near
 from marketplace.map_layers.rules import read_layer, shapes_of
 from marketplace.map_layers.wording import write_where
+from marketplace.pictures import picture
 from marketplace.privacy.geography import H3
 from marketplace.storefront.maps_shown import Figures, by_hour, draw_map
 from marketplace.web import area_maps, maps

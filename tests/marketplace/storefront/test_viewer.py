@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace import object_store
-from marketplace.catalogue.queries import get_listed_release, picture
+from marketplace.catalogue.queries import get_listed_release
 from marketplace.database import execute
+from marketplace.pictures import picture
 from marketplace.storefront.viewer import MOST_BINS, roughly, spread_of
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
 from tests.marketplace.datasets.builders import BANDS, ZONES
