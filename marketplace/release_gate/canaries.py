@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from marketplace.privacy.specification import Specification
 
-DRAWS: Final = 4_000
-"""Noises looked at of people, and of events, at least."""
 LEAST_ROUNDS: Final = 2
 """So that noise which is the same each time shows."""
 MOST_ROUNDS: Final = 100
@@ -112,10 +110,10 @@ def run(
         draws.engine = engine
         return draws
 
-    seen = _Seen()
+    seen, wanted = _Seen(), patterns.draws_wanted(small.law("people").scale)
     for number in range(MOST_ROUNDS):
         _draw(small, counted, hashlib.sha256(key + number.to_bytes(2, "big")).digest(), drawn_alike, seen)
-        if number + 1 >= LEAST_ROUNDS and sum(map(np.count_nonzero, seen.crowds)) >= DRAWS:
+        if number + 1 >= LEAST_ROUNDS and sum(map(np.count_nonzero, seen.crowds)) >= wanted:
             break
     figures = {
         "canaries": counted.canaries,
@@ -154,6 +152,7 @@ def _noise(
         and not missing.is_too_often(int((noises == 0).sum()))
         and not shared.is_too_often(int((noises[:pairs] == noises[pairs : 2 * pairs]).sum()))
         and not patterns.is_cut_short(int(np.abs(noises).max()), len(noises), least)
+        and not patterns.is_on_a_lattice(noises, least)
     )
     promised = audit.least_noise(specification, part, (0, 0))
     figures = {

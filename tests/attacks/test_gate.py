@@ -19,7 +19,7 @@ from scipy import stats
 from marketplace.builds.aggregation import Aggregation
 from marketplace.datasets import actions, queries
 from marketplace.privacy import drawing, noise, sampler
-from marketplace.release_gate import attacks, audit, canaries, canary_counts, dossier
+from marketplace.release_gate import attacks, audit, canaries, canary_counts, dossier, patterns
 from marketplace.release_gate import findings as gate
 from marketplace.settings import settings
 from tests.marketplace.datasets.builders import crowd, declare, make_subscribers, write
@@ -251,7 +251,7 @@ def test_the_stated_power_is_reached_for_every_promise_within_reason() -> None:
         s = dataclasses.replace(s, delta_exponent=6 * (mechanism == "gaussian"))
         law = audit.least_noise(s, "people", (0, 0))
         twice = audit.at_twice_the_loss(s, law)
-        assert audit.SizeTest(law, canaries.DRAWS).power(twice) >= audit.LEAST_POWER
+        assert audit.SizeTest(law, patterns.DRAWS).power(twice) >= audit.LEAST_POWER
         for most in gate.HOURS.values():
             assert gate._enough_hours(s, law, most)[2] >= audit.LEAST_POWER
 

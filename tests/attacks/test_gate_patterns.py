@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from marketplace.privacy import drawing, noise, sampler
-from marketplace.release_gate import canaries, patterns
+from marketplace.release_gate import patterns
 from tests.attacks.test_gate import SPECIFICATIONS, _own_state, membership
 
 if TYPE_CHECKING:
@@ -43,6 +43,30 @@ class CutShort(Changed):
     def change(self, what: str, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
         most = int(4 * self.specification.law(what).scale)
         return np.clip(drawn, -most, most)
+
+
+class CutShortAtSix(Changed):
+    """No noise is beyond six times its scale: one cell in four hundred would rule a neighbour out."""
+
+    def change(self, what: str, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+        most = int(6 * self.specification.law(what).scale)
+        return np.clip(drawn, -most, most)
+
+
+class DrawnAgainAtSix(Changed):
+    """What would be beyond six times its scale is another noise: no value is found too often."""
+
+    def change(self, what: str, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+        is_far = np.abs(drawn) > 6 * self.specification.law(what).scale
+        return np.where(is_far, np.roll(drawn, 1) // 2, drawn)
+
+
+class OnlyEven(Changed):
+    """Noise is a multiple of two: it reveals whether a count is even."""
+
+    def change(self, what: str, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+        del what
+        return drawn // 2 * 2
 
 
 class SharedByTwo(Changed):
@@ -113,6 +137,13 @@ class RoundedFirst(drawing.Source):
         return super().noisy(what, (np.asarray(counts, np.int64) + 5) // 10 * 10, report)
 
 
+class RoundedToTwos(drawing.Source):
+    """Adds noise to counts that were rounded to twos: a person may change one by two, twice what the noise is made for."""
+
+    def noisy(self, what: str, counts: NDArray[np.int64], report: Any = None) -> NDArray[np.int64]:
+        return super().noisy(what, (np.asarray(counts, np.int64) + 1) // 2 * 2, report)
+
+
 class OneBelow(drawing.Source):
     """Publishes from one below the threshold."""
 
@@ -122,6 +153,9 @@ class OneBelow(drawing.Source):
 
 FAULTS = (
     CutShort,
+    CutShortAtSix,
+    DrawnAgainAtSix,
+    OnlyEven,
     SharedByTwo,
     FewNoises,
     TheSameEachTime,
@@ -130,9 +164,10 @@ FAULTS = (
     HalfOfEvents,
     OneForBoth,
     RoundedFirst,
+    RoundedToTwos,
     OneBelow,
 )
-GAUSSIAN_ENDS = {CutShort}
+GAUSSIAN_ENDS = {CutShort, CutShortAtSix, DrawnAgainAtSix}
 """Gaussian noise hardly ever goes so far anyway: to end there takes nothing from its promise."""
 
 
@@ -150,10 +185,11 @@ def test_noise_of_the_right_size_that_keeps_no_promise_is_convicted(name: str, f
 def test_honest_noise_is_never_convicted_of_a_pattern(kind: str, scale: float) -> None:
     """Two hundred releases' worth: a test that is wrong by a factor of ten thousand would show."""
     law, rng = noise.Law(kind, scale), np.random.default_rng(7)
-    drawn = sampler.table(kind, scale).draw(KEY, "patterns", 200 * 2 * canaries.DRAWS).astype(np.int64)
-    for people, events in drawn.reshape(200, 2, canaries.DRAWS):
+    drawn = sampler.table(kind, scale).draw(KEY, "patterns", 200 * 2 * patterns.DRAWS).astype(np.int64)
+    for people, events in drawn.reshape(200, 2, patterns.DRAWS):
         counts = rng.integers(100, 100 + patterns.COUNTS, len(people))
         assert not patterns.is_cut_short(int(np.abs(people).max()), len(people), law)
+        assert not patterns.is_on_a_lattice(people, law)
         assert not patterns.moves_together(people)
         assert not patterns.moves_together(people, events)
         assert not patterns.follows_counts(people, counts)
@@ -161,7 +197,7 @@ def test_honest_noise_is_never_convicted_of_a_pattern(kind: str, scale: float) -
 
 @pytest.mark.parametrize("distance", [1, 2, 7, 49, 1_999])
 def test_one_value_in_eight_that_is_shared_shows_at_any_distance(distance: int) -> None:
-    drawn = sampler.table("laplace", 4.0).draw(KEY, "shared", 4 * canaries.DRAWS).astype(np.int64)
+    drawn = sampler.table("laplace", 4.0).draw(KEY, "shared", 4 * 4_000).astype(np.int64)
     first = np.arange(0, len(drawn) - distance, 8)
     drawn[first + distance] = drawn[first]
     assert patterns.moves_together(drawn)
