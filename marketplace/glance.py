@@ -41,7 +41,7 @@ MOST_EXPLAINED: Final = 0.5
 """Share of the variance of zone × time totals that the picture may explain; what is promised is 0.6."""
 HIDDEN_FROM: Final = 0.5
 """Where even the roughest map would explain more than this, none is drawn: a city with one place where all are. It is shown
-beside other weeks too, of which one more usual than its own may be explained by a tenth more."""
+beside other weeks too, and explains more of one that is more usual than its own: mostly by a tenth, of few cities by a quarter."""
 LEAST_LIKENESS: Final = 0.53
 """A map is drawn where its rank correlation with the zones' totals is at least this; what is promised is 0.5."""
 BLURS: Final = (

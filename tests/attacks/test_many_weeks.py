@@ -34,7 +34,8 @@ VARIATION = 0.3
 MUCH = 0.6
 
 
-@pytest.mark.parametrize("seed", [52_013, *(pytest.param(n, marks=pytest.mark.deep) for n in (52_002, 52_003, 52_012))])
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", [BITES, 52_003, 52_012])
 def test_pictures_of_many_weeks_would_rebuild_it_and_the_one_shown_does_not(seed: int) -> None:
     """Measured on a week that is usual, which other weeks' ups and downs are about."""
     usual = City(seed)
