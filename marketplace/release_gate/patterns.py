@@ -96,7 +96,7 @@ def draws_wanted(scale: float) -> int:
 def is_on_a_lattice(noises: NDArray[np.int64], law: noise.Law) -> bool:
     """Return whether noises leave one rest when divided by some number more often than noise of the law does.
 
-    A count plus a multiple of two is as even as the count was, whatever is added.
+    A count plus a multiple of two is as even as the count was.
     """
     known = masses(type(law)(law.kind, min(law.scale, LARGEST_SCALE)))
     at = np.arange(len(known)) - len(known) // 2

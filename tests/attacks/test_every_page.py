@@ -28,8 +28,14 @@ from marketplace.consent import actions as consent
 from marketplace.database import copy_in
 from marketplace.datasets import actions, queries
 from marketplace.datasets.ingestion import ingest_events
+from marketplace.delta_sharing.actions import make_credential
 from marketplace.earnings.actions import hold_shares
 from marketplace.identity import key_actions
+from marketplace.identity.actors import Actor
+from marketplace.mail import transports
+from marketplace.mail.actions import send_mail
+from marketplace.notifications.actions import notify_programs
+from marketplace.notifications.queries import list_events
 from marketplace.privacy import drawing
 from marketplace.settings import settings
 from marketplace.transparency.actions import keep_log
@@ -65,6 +71,8 @@ MASKED = (
 """What is drawn afresh each time, marks of the files that were counted among it (test_exact_digests)."""
 SIGNED = re.compile(rb"[0-9a-f]{64,128}|(?<=[\"\n ])[A-Za-z0-9+/]{43,}={0,2}")
 """Digests and signatures, which have the instants and the marks beneath them."""
+DRAWN = re.compile(rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}|(?<=/stop-mail/)[-.\w]+")
+"""Ids of letters and credentials, and what signs a link to stop mail."""
 HEADERS = ("last-modified", "location", "content-type", "cache-control")
 
 
@@ -180,9 +188,58 @@ async def everything(known: dict[str, str]) -> dict[str, bytes]:
         key = await key_actions.create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
         client.headers["authorization"] = f"Bearer {key}"
         seen |= await look(client, "partner", {"partner", "vetted partner", "administrator", "signed in"}, known)
+        seen |= await shared(client, partner)
     async with visiting() as stranger:
         seen |= await look(stranger, "stranger", {"anyone"}, known)
+    return seen | await mailed() | await posted(partner)
+
+
+async def shared(client: httpx.AsyncClient, partner: uuid.UUID) -> dict[str, bytes]:
+    """Return what Delta Sharing answers who bought: its tables, their files by address, and the files."""
+    person = await fetch_value("SELECT id FROM person WHERE partner = $1 ORDER BY created_at, id LIMIT 1", partner)
+    who = Actor(name="Claire", person=person, partner=partner, vetted=True)
+    profile = await make_credential(who, credential_id=uuid.uuid4(), session="", kind="bearer", label="b", days=90)
+    heads = {"authorization": f"Bearer {profile['bearerToken']}"}
+    table = "/delta-sharing/shares/partage/schemas/releases/tables/lyon"
+    seen = {}
+    for path in ("/delta-sharing/shares/partage/all-tables", f"{table}/metadata", f"{table}/changes?startingVersion=0"):
+        answer = await client.get(path, headers=heads)
+        assert answer.status_code == 200, answer.text
+        seen[f"shared {path}"] = b"[200 " + SIGNED.sub(b"#", DRAWN.sub(b"#", answer.content))
+    files = (await client.post(f"{table}/query", json={}, headers=heads)).text
+    addresses_of = re.findall(r'"url":"([^"]+)"', files)
+    assert addresses_of
+    seen["shared query"] = b"[200 " + SIGNED.sub(b"#", DRAWN.sub(b"#", files.encode()))
+    for number, address in enumerate(addresses_of):
+        file = await client.get(address.removeprefix(settings().url))
+        assert file.content.startswith(b"PAR1")
+        seen[f"shared file {number}"] = b"[200 " + file.content
     return seen
+
+
+async def mailed() -> dict[str, bytes]:
+    """Return every letter that the job writes but those to finance and auditors, who read exact books in confidence."""
+    await send_mail()
+    folder = transports.folder_of(settings().smtp_url)
+    assert folder
+    letters: dict[str, list[bytes]] = {}
+    for path in folder.glob("*.eml"):
+        content = path.read_bytes()
+        to, subject = (re.search(rb"^%s: (.*)$" % name, content, re.MULTILINE) for name in (b"To", b"Subject"))
+        assert to
+        assert subject
+        letters.setdefault(f"mailed {subject[1].decode().strip()}", []).append(
+            DRAWN.sub(b"#", content.replace(b"=\r\n", b""))
+        )
+    return {name: b"[200 " + b"\n".join(sorted(found)) for name, found in letters.items()}
+
+
+async def posted(partner: uuid.UUID) -> dict[str, bytes]:
+    """Return the bodies that are posted to a partner's programs."""
+    await notify_programs()
+    events = await list_events(partner, 0, 100)
+    stated = [(one.type, one.at.isoformat(), one.data) for one in events]
+    return {"posted": b"[200 " + DRAWN.sub(b"#", json.dumps(stated).encode())}
 
 
 @pytest.mark.deep
@@ -200,6 +257,8 @@ def test_every_page_is_the_same_with_one_contributor_more(
             chance, bits = random.Random(11), random.Random(12)  # noqa: S311 (ids of a test)
             monkeypatch.setattr(os, "urandom", bits.randbytes)
             monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))
+            monkeypatch.setenv("SMTP_URL", (tmp_path / f"mail {name}").as_uri())
+            settings.cache_clear()
             known = await live(tmp_path / f"files {name}", chance, victim=victim)
             chance.seed(13)
             return await everything(known)
@@ -210,6 +269,8 @@ def test_every_page_is_the_same_with_one_contributor_more(
     answered = [path for path, page in with_one.items() if page.startswith(b"[200")]
     assert len(answered) > 250
     assert sum(path.startswith("steward /en/steward/") for path in answered) > 15
-    assert {path.split()[0] for path in answered} == {"subscriber", "steward", "partner", "stranger"}
+    readers = {"subscriber", "steward", "partner", "stranger", "shared", "mailed", "posted"}
+    assert {path.split()[0] for path in answered} == readers
+    assert len(with_one["posted"]) > 100
     assert [path for path, page in with_one.items() if page.startswith(b"[5")] == []
     assert [path for path, page in with_one.items() if page != without_one[path]] == []

@@ -1,0 +1,92 @@
+"""A partner holds a release and its corrected rebuild, and subtracts one from the other.
+
+Where the noise of both were one, or the second were free of charge, what was corrected would show: an erased person, a
+retracted hour. Each is charged whole and drawn afresh, so a difference bears the noise of two.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from marketplace.datasets import actions, queries
+from marketplace.datasets.ingestion import ingest_events
+from marketplace.identity.actions import claim_line, erase_person, issue_activation_codes
+from marketplace.privacy.noise import Law
+from marketplace.release_gate import audit
+from marketplace.retractions.actions import retract_erased
+from marketplace.settings import settings
+from tests.marketplace.datasets.builders import ZONES, at, declare, kept, make_subscribers, write
+from tests.marketplace.datasets.test_build import PERIOD
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    import uuid
+    from pathlib import Path
+
+PEOPLE = range(1, 1_201)
+EPSILON = 4_000_000
+HOURS = 8
+ERASED = 3
+
+
+@pytest.fixture(autouse=True)
+def _room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUBSCRIBER_YEAR_EPSILON_MICRO", "100000000000")
+    settings.cache_clear()
+
+
+async def built(revision: int) -> uuid.UUID:
+    notes = {"note_fr": "Corrigé.", "note_en": "Corrected."} if revision > 1 else {}
+    return await actions.build("lyon", **PERIOD, revision=revision, **notes)
+
+
+async def people(release: uuid.UUID) -> dict[tuple[object, ...], int]:
+    rows = (await queries.cells(release)).to_pylist()
+    return {(row["zone"], row["starts_at"], row["segment"]): row["people"] for row in rows}
+
+
+async def spent() -> tuple[int, int]:
+    """Return what the dataset and its years were charged: micro-epsilon, and nano-rho of the worst year."""
+    dataset = int(await fetch_value("SELECT spent_micro FROM dataset"))
+    return dataset, int(await fetch_value("SELECT max(rho_nano) FROM privacy_year"))
+
+
+async def test_a_rebuild_is_charged_again_and_has_noise_of_its_own(tmp_path: Path) -> None:
+    await declare(epsilon_micro=EPSILON, budget_micro=10 * EPSILON)
+    await make_subscribers(PEOPLE)
+    seen = [(who, at(8 + (who + step) % HOURS), ZONES[who % 2]) for who in PEOPLE for step in range(3)]
+    await ingest_events(**write(tmp_path, seen, PEOPLE))
+    first = await built(1)
+    after_one = await spent()
+    again = await built(2)
+    assert await spent() == (2 * EPSILON, 2 * after_one[1])
+    ((_, code),) = await issue_activation_codes([ERASED])
+    person = await claim_line(ERASED, code, email="lea@example.org", name="Léa", password="a rather long sentence")
+    await erase_person(person)
+    assert await retract_erased() == 3
+    without = await built(3)
+    assert await spent() == (3 * EPSILON, 3 * after_one[1])
+    assert ERASED not in (await kept(without, "manifest"))["reference"].to_pylist()
+    law = (await queries.get_specification(await queries.get_dataset("lyon"), **PERIOD)).law("people")
+    one, two, three = [await people(release) for release in (first, again, without)]
+    for before, after in ((one, two), (two, three), (one, three)):
+        both = sorted(set(before) & set(after), key=str)
+        differences = np.array([after[cell] - before[cell] for cell in both])
+        assert len(both) >= 2 * HOURS
+        alike = audit.CountTest(audit.alike(law), len(both))
+        assert not alike.is_too_often(int((differences == 0).sum())), "no noise is used twice"
+        # Both noises are as large as stated: the mean of |a - b| of two Laplace noises is 1.5 scales; a third of it is far off.
+        assert np.abs(differences).mean() > law.scale / 2
+    assert await fetch_value("SELECT count(*) FROM release WHERE state = 'sealed'") == 3
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_test_of_shared_noise_bites(*, shared: bool) -> None:
+    rng = np.random.default_rng(3)
+    a = rng.geometric(0.2, 40) - rng.geometric(0.2, 40)
+    b = a if shared else rng.geometric(0.2, 40) - rng.geometric(0.2, 40)
+    law = Law("laplace", -1 / np.log(0.8))
+    assert audit.CountTest(audit.alike(law), 40).is_too_often(int((a == b).sum())) == shared
