@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
+from marketplace import database
 from marketplace.database import execute, transaction
-from tests.support.killing_in_place import awaits_of, bounded, killed_at_every_await, killed_once, the_dead_rest
+from tests.support.killing_in_place import (
+    STRANGERS,
+    awaits_of,
+    bounded,
+    killed_at_every_await,
+    killed_once,
+    living_backends,
+    the_dead_rest,
+)
 from tests.support.reads import fetch, fetch_value
 
 ADD = "INSERT INTO subscriber (reference) VALUES ($1) ON CONFLICT DO NOTHING"
+SLOW_SECONDS = 0.2
+MOST_ROUNDS = 12
+"""How often the loop goes round, and more, while a connection is made."""
 
 
 async def add_lines() -> None:
@@ -47,6 +61,55 @@ async def test_what_dies_at_each_await_did_all_of_a_transaction_or_nothing_and_i
     assert {(), (1, 2)} <= set(seen)
     assert await lines() == [1, 2, 3, 4]
     assert await awaits_of(add_lines) >= 5
+
+
+async def add_beside_a_slow_connection() -> None:
+    """Add a line while another connection idles whose process at the server is slow to notice anything."""
+    pool = database.DB.pool
+    assert pool
+    async with pool.acquire() as connection:
+        backend = connection.get_server_pid()
+        os.kill(backend, signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(SLOW_SECONDS, os.kill, backend, signal.SIGCONT)
+        await execute(ADD, 1)
+        await execute(ADD, 2)
+
+
+async def test_what_dies_while_it_connects_leaves_no_connection() -> None:
+    pool = database.DB.pool
+    assert pool
+    left = []
+
+    async def add_after(rounds: int) -> None:
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        await execute(ADD, 2)
+
+    async def count_strangers() -> None:
+        left.append(await fetch_value(STRANGERS, living_backends()))
+
+    async with the_dead_rest():
+        for rounds in range(MOST_ROUNDS):
+
+            async def connect_anew(rounds: int = rounds) -> None:
+                await pool.expire_connections()
+                await asyncio.gather(asyncio.create_task(execute(ADD, 1)), asyncio.create_task(add_after(rounds)))
+
+            await killed_at_every_await(connect_anew, count_strangers)
+    assert len(left) > MOST_ROUNDS
+    assert not any(left), f"connections that nobody alive has, after each death: {left}"
+
+
+async def test_no_connection_of_the_dead_outlives_them() -> None:
+    """A year dies some thousand times: were one left each time, they would soon be more than the server has."""
+    left = []
+
+    async def count_strangers() -> None:
+        left.append(await fetch_value(STRANGERS, living_backends()))
+
+    async with the_dead_rest():
+        assert await killed_at_every_await(add_beside_a_slow_connection, count_strangers) >= 2
+    assert not any(left), f"connections that nobody alive has, after each death: {left}"
 
 
 async def test_work_that_is_not_safe_to_repeat_shows() -> None:

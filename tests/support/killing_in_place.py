@@ -26,9 +26,15 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 
-OTHERS_AT_WORK = """
-    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
-    AND pid <> pg_backend_pid() AND state <> 'idle'"""
+STRANGERS = """
+    SELECT count(*), count(*) FILTER (
+        WHERE state <> 'active' AND state_change < pg_catalog.clock_timestamp() - interval '20 ms' AND pg_terminate_backend(pid)
+    ) AS ended FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND pid <> ALL($1::int[])"""
+"""How many connections nobody alive has; those that wait for their client are ended, as the system does for a dead process.
+
+What is killed while it connects leaves its socket open: asyncpg closes it after an error, and a death is none.
+"""
 LOCKS_END = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_locks
     WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
@@ -222,12 +228,20 @@ async def killed_once(work: Callable[[], Awaitable[object]], last: int) -> bool:
     return death.has_come
 
 
-async def _is_alone() -> bool:
-    """Return whether the server has buried what the dead were doing, and ended the locks of theirs that outlive it.
+def living_backends() -> list[int]:
+    """Return the process of the server behind each connection that the pool still has."""
+    pool = database.DB.pool
+    assert pool
+    return [holder._con.get_server_pid() for holder in pool._holders if holder.is_connected()]
 
-    A backend that is ended holds its locks until it is gone: jobs that find one wait for their next turn.
+
+async def _is_alone() -> bool:
+    """Return whether the server has buried the dead: every connection of theirs is gone, and with it what it did.
+
+    Those that only idled were once left for later, until some thousand deaths had left more of them than the server has.
+    One that is ended holds its locks until it is gone: jobs that find one wait for their next turn.
     """
-    return not await fetch_value(OTHERS_AT_WORK) and not await fetch_value(LOCKS_END)
+    return not await fetch_value(STRANGERS, living_backends()) and not await fetch_value(LOCKS_END)
 
 
 async def killed_at_every_await(
