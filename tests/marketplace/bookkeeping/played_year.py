@@ -51,6 +51,8 @@ NEXT_TRANSACTION = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
 AT_STRIPE = ("stripe-commands",)
 EVERY = 2
 """Each so many awaits is died at, from the first or the second one on: two years die at all of them."""
+CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+"""How many the whole server has now."""
 LEASES_END = (
     "UPDATE stripe_command SET next_at = $1 WHERE state = 'pending' AND next_at > $1",
     "UPDATE einvoicing_flow SET next_at = $1 WHERE state = 'pending' AND next_at > $1",
@@ -100,6 +102,8 @@ class Year:
         """What was done → how often it died, or in peace at how many awaits it could have."""
         self.refused: list[str] = []
         """What answered, tried again after a death, that it is done already."""
+        self.most_connections = 0
+        """How many connections the server had at most right after a death."""
         self.doing = ""
         self.before_end: Callable[[int], Awaitable[None]] | None = None
         """What happens shortly before a month ends."""
@@ -156,6 +160,7 @@ class Year:
         async def between() -> None:
             nonlocal died
             died = True
+            self.most_connections = max(self.most_connections, await fetch_value(CONNECTIONS))
             await self.wait()
 
         died_at = await killing_in_place.killed_at_every_await(again, between, first=self.first, every=self.every)
