@@ -20,13 +20,16 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import service_credited_late, service_credited_short, service_credited_twice
 from marketplace.messages.rules import Recipient
+from marketplace.payments.queries import find_refund_amount
 from marketplace.purchases.refunds import request_order_refund
+from marketplace.purchases.tables import OrderReturn
 from marketplace.subscriptions.queries import SQL
 from marketplace.subscriptions.tables import ServiceCredit
 from pricing.credits import credit_basis_points, credit_minor
 
 if TYPE_CHECKING:
     from marketplace.catalogue.queries import ListedRelease
+    from marketplace.database import Values
 
 BATCH_SIZE = 200
 LEAST_DAYS = 3
@@ -45,7 +48,7 @@ class Delivered(Struct, frozen=True):
 
 
 class DueCredit(Struct, frozen=True):
-    """A credit whose order is paid, and what its release fell short of; coverage in millionths."""
+    """A credit whose order is paid, what goes back of it, in cents, and what its release fell short of; coverage in millionths."""
 
     id: uuid.UUID
     purchase_order: uuid.UUID
@@ -88,24 +91,35 @@ async def note_credit(subscription: uuid.UUID, order: uuid.UUID) -> None:
 async def give_credits() -> int:
     """Ask for the refunds of credits whose orders are paid, each once; return how many. A job's.
 
-    Where money of the order is under way or disputed, the credit waits.
+    Where money of the order is under way or disputed, the credit waits, and keeps no other from leaving. What is left of
+    the order is the most that goes back; where all of it goes back already, nothing does.
     """
-    given = 0
-    for due in await fetch_rows(DueCredit, SQL["list_due_credits"], BATCH_SIZE):
-        with suppress(Conflict, Invalid):
-            async with transaction():
-                await request_order_refund(
-                    due.purchase_order,
-                    "service credit",
-                    refund_id=due.id,
-                    amount_minor=due.refund_minor,
-                    bears_loss=True,
-                )
-                asked = {ServiceCredit.asked_at: clock.now()}
-                await ServiceCredit.update(asked).where(ServiceCredit.id == due.id)  # type: ignore[arg-type]
-                await _report(due)
-            given += 1
+    given, after = 0, uuid.UUID(int=0)
+    while due := await fetch_rows(DueCredit, SQL["list_due_credits"], BATCH_SIZE, after):
+        for credit in due:
+            with suppress(Conflict, Invalid):
+                given += await _give(credit)
+        after = due[-1].id
     return given
+
+
+async def _give(due: DueCredit) -> bool:
+    """Ask for one credit's refund and write to the partner; return whether it was needed: the whole may be refunded."""
+    async with transaction():
+        await request_order_refund(
+            due.purchase_order,
+            "service credit",
+            refund_id=due.id,
+            amount_minor=due.refund_minor,
+            bears_loss=True,
+        )
+        on_credit = OrderReturn.exists().where(OrderReturn.id == due.id)
+        if await find_refund_amount(due.id) is None and not await on_credit:
+            return False
+        asked: Values = {ServiceCredit.asked_at: clock.now(), ServiceCredit.refund_minor: due.refund_minor}
+        await ServiceCredit.update(asked).where(ServiceCredit.id == due.id)
+        await _report(due)
+    return True
 
 
 async def _report(due: DueCredit) -> None:

@@ -169,19 +169,23 @@ WHERE subscription.id = $1
   AND subscription.promised_days IS NOT NULL;
 
 -- name: list_due_credits
--- At most $1 credits whose orders are paid and whose refunds were not asked for.
+-- At most $1 credits after the one with id $2 whose orders are paid, whose refunds were not asked for, and of whose
+-- orders not all is refunded already: each with its refund, which is what is left of the order at most.
 SELECT
     service_credit.id,
     service_credit.purchase_order,
     purchase_order.partner,
     purchase_order.number,
-    service_credit.refund_minor,
+    least(service_credit.refund_minor, purchase_order.total_minor - purchase_order.returned_minor) AS refund_minor,
     service_credit.days_late,
     service_credit.coverage_micro,
     service_credit.promised_coverage_micro
 FROM service_credit
 JOIN purchase_order ON purchase_order.id = service_credit.purchase_order AND purchase_order.state = 'paid'
+JOIN licence ON licence.purchase_order = purchase_order.id AND licence.cancelled_at IS NULL
 WHERE service_credit.asked_at IS NULL
+  AND service_credit.id > $2
+  AND purchase_order.returned_minor < purchase_order.total_minor
 ORDER BY service_credit.id
 LIMIT $1;
 
