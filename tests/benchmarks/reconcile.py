@@ -3,7 +3,8 @@
 `python3 tests bench reconcile` prints `reconcile month RATIO …`: 20,000 orders with refunds, disputes and fees, their
 balance transactions, entries, payouts and bank lines; payouts are matched with the bank and everything unmatched is
 looked for, over a join that only puts each order beside its movement, entries, payout and bank line and adds up.
-RECONCILE_ORDERS=1000000 measures a large month; the ratio must be 2 at most.
+RECONCILE_ORDERS=1000000 measures a large month; the ratio must be 2 at most. Then every page that finance reads is opened
+over that month: `month page MS …` is the slowest (50 at most).
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.reads import fetch
+from tests.benchmarks import _finance_pages
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,6 +39,15 @@ JOIN posting AS moved ON moved.entry = entry.id
 JOIN balance_transaction AS payout ON payout.payout_id = movement.payout_id AND payout.category = 'payout'
 JOIN bank_line ON bank_line.amount_minor = -payout.net_minor
 """
+SUBJECTS = {
+    "entry_id": "SELECT max(id) FROM journal_entry",
+    "order_id": "SELECT id FROM purchase_order LIMIT 1",
+    "licence_id": "SELECT id FROM licence LIMIT 1",
+    "movement_id": "SELECT id FROM balance_transaction LIMIT 1",
+    "line_id": "SELECT max(id) FROM bank_line",
+    "statement_id": "SELECT max(id) FROM bank_statement",
+}
+"""What the pages of one subject are opened with."""
 
 
 def main(*, peers: bool = False) -> None:
@@ -49,6 +60,7 @@ def main(*, peers: bool = False) -> None:
     with tempfile.TemporaryDirectory(prefix="partage-reconcile-") as folder:
         Path(folder).chmod(0o755)
         os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
+        os.environ["STAFF_SECOND_FACTOR"] = "0"  # pages are opened as a clerk with a password alone
         settings.cache_clear()
         with EmbeddedPostgres(Path(folder)) as server:
             whole = asyncio.run(_measure(server.url(), orders, ""))
@@ -90,6 +102,10 @@ async def _measure(url: str, orders: int, plant: str) -> str:
         if unmatched or not payouts:
             sys.exit(f"{unmatched} unmatched of {orders} orders, {payouts} payouts matched")
         join = min([await _timed(lambda: fetch(JOIN)) for _ in range(ROUNDS)])
+        subjects = {name: await fetch_value(statement) for name, statement in SUBJECTS.items()} | {"code": "411000"}
+        read = await _finance_pages.read_pages(subjects)
+        if not _finance_pages.report("month page", *read, f"{orders} orders"):
+            sys.exit(f"Each page has {_finance_pages.MOST_MS} ms.")
     finally:
         await database.close_pool()
     return f"{ours / join:.2f} ({ours * 1000:.0f} ms; join {join * 1000:.0f} ms, {payouts} payouts matched)"

@@ -1,0 +1,86 @@
+"""Every page that finance reads, opened one after the other over the books that are loaded; files are not pages."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+READINGS, MOST_MS = 5, 50
+OPENINGS = ("/finance", "/staff/claims")
+NOT_ALONE, LEAST_PAGES = {303, 400, 404, 422}, 30
+"""What a page answers that opens about something alone, or leads on to another; and how many pages there are at least."""
+NARROWED = (
+    "/finance/journal?account=411000",
+    "/finance/journal?kind=sale",
+    "/finance/journal?sort=debit&since=2025-03-01&until=2025-03-31",
+    "/finance/journal?sort=oldest",
+    "/finance/journal?since=2025-03-01&until=2025-03-31",
+    "/finance/trial-balance?at=2025-06-30",
+    "/finance/business?by=partner",
+    "/finance/orders?state=paid",
+    "/finance/search?q=F-2026-000001",
+)
+"""Pages as people narrow and sort them."""
+
+
+def paths_of(subjects: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the addresses of finance's pages, and those that name a subject which is none of `subjects`, by parameter."""
+    from marketplace.app import routes  # noqa: PLC0415 (the environment is set by then)
+
+    found, without = list(NARROWED), list[str]()
+    for handler in routes():
+        for path in handler.paths:
+            last = path.rsplit("/", 1)[-1]
+            is_page = "GET" in handler.http_methods and path.startswith(OPENINGS) and "." not in last
+            if not is_page or last in {"download", "ubl"}:
+                continue
+            parts = path.split("/")
+            names = [part.strip("{}").split(":")[0] if part.startswith("{") else "" for part in parts]
+            if all(not name or name in subjects for name in names):
+                filled = [str(subjects[name]) if name else part for part, name in zip(parts, names, strict=True)]
+                found.append("/".join(filled))
+            else:
+                without.append(path)
+    return sorted(found), sorted(without)
+
+
+async def read_pages(subjects: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
+    """Open each page as a clerk some times; return its address → the middle of its milliseconds, and those not opened.
+
+    A page that only opens about something in its query, or of which nothing is loaded, is not opened. Stops at any other
+    that does not answer 200.
+    """
+    from tests.marketplace.finance.test_pages import signed_in  # noqa: PLC0415
+
+    found, without = paths_of(subjects)
+    middles: dict[str, float] = {}
+    async with await signed_in("finance") as clerk:
+        for path in found:
+            readings = []
+            for _ in range(READINGS):
+                start = time.perf_counter()
+                answer = await clerk.get(f"/en{path}")
+                readings.append((time.perf_counter() - start) * 1000)
+            if answer.status_code in NOT_ALONE:
+                without.append(path)
+                continue
+            assert answer.status_code == 200, (path, answer.status_code)
+            middles[path] = statistics.median(readings)
+    assert len(middles) >= LEAST_PAGES, without
+    return middles, without
+
+
+def report(name: str, middles: Mapping[str, float], without: list[str], size: str) -> bool:
+    """Print the slowest pages and how many there were; return whether each kept within MOST_MS."""
+    slowest = sorted(middles, key=lambda path: -middles[path])
+    print(
+        f"{name} MS {middles[slowest[0]]:.1f}, the slowest of {len(middles)} pages of finance over {size}: {slowest[0]}"
+    )
+    for path in slowest[1:6]:
+        print(f"    {middles[path]:.1f} ms {path}")
+    print(f"    not opened, for nothing that is loaded is theirs: {', '.join(without) or 'none'}")
+    return middles[slowest[0]] <= MOST_MS
