@@ -66,7 +66,7 @@ async def _match_some() -> int:
                     target_id=line.target,
                     amount_minor=line.amount_minor,
                     account=SUBSCRIBERS_IN_TRANSIT,
-                    reasons=("reference", "amount"),
+                    reasons=("reference_found", "amount_equal"),
                 )
                 for line in lines
             ],

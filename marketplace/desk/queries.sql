@@ -3,7 +3,7 @@
 -- when, its page, and who may not decide it because they asked for it.
 SELECT
     CASE state WHEN 'approved' THEN 'run_to_send' WHEN 'draft' THEN 'run_to_approve' END AS kind,
-    left(payout_run.id::text, 8) AS reference,
+    to_char(drafted_at AT TIME ZONE 'Europe/Paris', 'YYYY-MM-DD') AS reference,
     amount_minor,
     coalesce(approved_at, drafted_at) AS since,
     '/finance/payout-runs/' || payout_run.id AS path,

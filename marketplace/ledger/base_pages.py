@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import staff
 from marketplace.ledger.entry_kinds import find_kind
 from marketplace.ledger.words import HEADINGS
-from marketplace.web.formats import PARIS, money
+from marketplace.web.formats import PARIS, moment, money
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import localised, page
 from pricing.money import EUR
@@ -82,8 +83,13 @@ def kind_label(kind: str) -> str:
     return localised(found, "label") if found else kind.replace("_", " ")
 
 
+def entry_words(kind: str, text: str) -> str:
+    """Return an entry's own text beside its label; of Stripe's the reference alone, for its label says the rest in every language."""
+    return text.rpartition(" ")[2] if kind.startswith("stripe_") else text
+
+
 def written(field: str, value: object) -> str:
-    """Return how finance reads a value of the audit trail: amounts are cents of the one currency of the books.
+    """Return how finance reads a value of the audit trail: amounts are cents of the books' one currency, instants Paris time.
 
     A field of several words is a part of a bank line, and its value what that part is over.
     """
@@ -93,10 +99,13 @@ def written(field: str, value: object) -> str:
         return gettext("yes" if value else "no")
     if field == "role":
         return gettext(str(value))
+    if field.endswith("_at") and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return moment(dt.datetime.fromisoformat(value))
     is_amount = field.endswith("_minor") or " " in field
     return money(value, EUR) if is_amount and isinstance(value, int) else str(value)
 
 
 def books_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (what its template shows)
     """Answer with a page that knows the words of the trade; `template` is `slice/name.html`."""
-    return page(template, named=named, kind_label=kind_label, written=written, **context)
+    return page(template, named=named, kind_label=kind_label, entry_words=entry_words, written=written, **context)

@@ -203,7 +203,8 @@ def bar_chart(
     left = _margin(top, write)
     room = (WIDTH - left - RIGHT) / len(bars)
     width = min(room * 0.72, 64.0)
-    every = math.ceil(len(bars) / 12)
+    widest = max(len(label) for label, _ in bars) * LETTER_WIDTH
+    every = max(math.ceil(len(bars) / 12), math.ceil(widest / room))
     body = [_grid(top, write)]
     for position, (label, value) in enumerate(bars):
         x, y = left + room * (position + 0.5), _height(value, top)

@@ -224,7 +224,7 @@ async def refunds_an_order(finance: Guest, partner: Guest, market: Market) -> No
     await finance.go("/finance")
     await finance.click("Orders")
     await finance.click_in_table()
-    await finance.press("Refund", Reason="ordered twice")
+    await finance.press("Refund it", Reason="ordered twice")
     await finance.read("ordered twice")
     await partner.click("Orders")
     await partner.click_in_table()

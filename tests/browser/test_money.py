@@ -79,7 +79,7 @@ async def hears_of_a_dispute(partner: Guest, number: uuid.UUID, market: Market) 
 async def sees_what_is_stuck(finance: Guest, number: uuid.UUID, market: Market) -> None:
     await market.control("fault", kind="status", status=503, path="/v1/refunds", method="POST", times=1)
     await finance.go(f"/finance/orders/{number}")
-    await finance.press("Refund", Reason="A gesture.", Amount_in_euros="120,00")
+    await finance.press("Refund it", Reason="A gesture.", Amount_in_euros="120,00")
     await run_commands()
     hour = dt.timedelta(hours=1)
     await execute(

@@ -359,7 +359,7 @@ async def test_an_invoice_that_was_paid_is_credited_and_the_money_transferred_ba
         await has_the_statement(finance, tmp_path, number=owed["number"], amount=total, opening=0)
         await work(market)
         await finance.go(f"/finance/orders/{owed['id']}")
-        await finance.press("Refund", Reason="Two days were missing.", Amount_in_euros="120,00")
+        await finance.press("Refund it", Reason="Two days were missing.", Amount_in_euros="120,00")
         await work(market)
         await has_the_statement(finance, tmp_path, number=owed["number"], amount=-credited, opening=total)
         await work(market)

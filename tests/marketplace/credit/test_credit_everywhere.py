@@ -164,6 +164,12 @@ async def test_an_award_is_owed_on_invoice_by_who_has_a_limit_and_no_method(stri
     await clerks(ann, 40_000)
     await save(stripe, ann, token="tok_visa")
     auction = await announced(release)
+    async with Browser() as anyone:
+        for language, sentence in (
+            ("en", "that may pay on invoice, and has no saved payment method, is invoiced what it wins"),
+            ("fr", "est facturée de ce qu’elle remporte"),
+        ):
+            assert sentence in text_of(await anyone.get(f"/{language}/auctions/{auction}"))
     await bid(ann, auction, 70_000)
     await end(auction)
     await execute("UPDATE saved_method SET ends_on = '2020-01-01'")

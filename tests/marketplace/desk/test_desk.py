@@ -44,7 +44,8 @@ async def test_what_waits_is_in_order_and_with_whom_it_is() -> None:
             assert "Write-off to decide B1" in others, "who proposed it does not decide"
             assert "B4" in others
             narrowed = text_of(await browser.get("/fr/finance/desk?kind=run_to_approve&sort=age"))
-            assert "Campagne de versements à approuver" in narrowed
+            drafted = await fetch_value("SELECT (drafted_at AT TIME ZONE 'Europe/Paris')::date FROM payout_run")
+            assert f"Campagne de versements à approuver {drafted}" in narrowed, "its day, which is its page's title"
             assert "B3" not in narrowed
             rows = list(
                 csv.reader(

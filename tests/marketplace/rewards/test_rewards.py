@@ -144,7 +144,7 @@ async def test_money_goes_where_people_say_and_billing_answers_line_by_line() ->
         assert await payouts.draft(), "and she is paid by transfer again"
         await post(nora, books, f"{books}/runs", way="bill")
         assert "Où va mon argent" in words(await ada.get("/fr/earnings/rewards"))
-        assert "Factures, dons et avantages" in words(await nora.get("/fr/finance/rewards"))
+        assert "Forfait, dons et avantages" in words(await nora.get("/fr/finance/rewards"))
         with pytest.raises(Invalid, match="UTF-8"):
             await actions.record_answer(b"\xff", None)
 

@@ -189,6 +189,16 @@ def test_a_break_is_a_vertical_line_with_its_label_and_is_in_the_table() -> None
     assert 'class="break"' not in charts.line_chart(points, title="x")
 
 
+def test_labels_of_columns_do_not_run_into_each_other() -> None:
+    bars = [(f"lyon-presence-month-{number}", 10.0) for number in range(8)]
+    drawn = re.findall(
+        r'<text class="(?:odd|even)" x="(\d+)".*?>(lyon[^<]*)</text>', str(charts.bar_chart(bars, title="x"))
+    )
+    assert len(drawn) > 1
+    places = [int(x) for x, _ in drawn]
+    assert all(after - before >= len(drawn[0][1]) * charts.LETTER_WIDTH for before, after in pairwise(places))
+
+
 def test_columns_are_as_high_as_their_values() -> None:
     svg = picture(charts.bar_chart([("a", 1), ("b", 2), ("c", 0)], title="x"))
     heights = [float(rect.attrib["height"]) for rect in svg.findall("rect")]

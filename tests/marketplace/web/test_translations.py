@@ -170,3 +170,15 @@ def test_no_message_has_two_translations() -> None:
         for text, french in catalogue.items():
             translations.setdefault(text, set()).add(french)
     assert not {text: found for text, found in translations.items() if len(found) > 1}
+
+
+def test_no_template_writes_a_constant_as_money_or_a_date() -> None:
+    """Jinja works such a thing out once, in the language of the first who reads the page: a French page said €0.00."""
+    constant = re.compile(r"\{\{[^}|]*?(?:^|[ (])-?\d+ \| (?:money|number|date|moment|percent)")
+    found = [
+        f"{path.name}: {line.strip()[:160]}"
+        for path in sorted(PACKAGE.glob("*/templates/*.html"))
+        for line in path.read_text().splitlines()
+        if constant.search(line)
+    ]
+    assert found == []
