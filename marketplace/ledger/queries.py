@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LARGEST_ID: Final = 2**63 - 1
 SQL: Final = load_statements(__package__)
 LARGEST_FILE_ROWS: Final = 100_000
+MOST_QUIET: Final = 20_000
+"""Postings on a side from which on a page of an account's entries is found along the journal, in milliseconds either way."""
 ENTRIES_BY: Final = {
     "": "at DESC, journal_entry.id DESC",
     "oldest": "at, journal_entry.id",
@@ -173,7 +175,14 @@ async def list_all_entries(
 
 
 async def _entries(sort: str, narrowed: tuple[object, ...], limit: int, skipped: int) -> list[EntryLine]:
-    sql = f"{SQL['entries']} ORDER BY {ENTRIES_BY.get(sort, ENTRIES_BY[''])} LIMIT $5 OFFSET $6"
+    account = narrowed[0]
+    if account is None:
+        entries = SQL["entries"]
+    elif await fetch_scalar(bool, SQL["is_busy"], account, MOST_QUIET):
+        entries = SQL["entries_of_busy"]
+    else:
+        entries = SQL["entries_of_quiet"]
+    sql = f"{entries} ORDER BY {ENTRIES_BY.get(sort, ENTRIES_BY[''])} LIMIT $5 OFFSET $6"
     return await fetch_rows(EntryLine, sql, *narrowed, limit, skipped)
 
 

@@ -104,9 +104,8 @@ SELECT kind
 FROM known
 WHERE kind IS NOT NULL;
 
--- name: entries
--- The journal, to be put in order. $1 account and $2 kind, or null; $3 since (included) and $4 until (excluded), or
--- null. With an account, debit and credit are that account's in each entry.
+-- fragment: moved
+-- Entries, each with what its postings move; with an account $1, what they move of that.
 SELECT journal_entry.id, kind, source_id, at, recorded_at, currency, text, debit_minor, credit_minor
 FROM journal_entry
 CROSS JOIN LATERAL (
@@ -116,10 +115,41 @@ CROSS JOIN LATERAL (
     FROM posting
     WHERE posting.entry = journal_entry.id
 ) AS moved
-WHERE ($1::text IS NULL OR journal_entry.id IN (SELECT entry FROM posting WHERE debit = $1 OR credit = $1))
-  AND ($2::text IS NULL OR kind = $2)
-  AND ($3::timestamptz IS NULL OR at >= $3)
-  AND ($4::timestamptz IS NULL OR at < $4);
+
+-- fragment: narrowed
+-- Of the kind $2, or null; since $3 (included) and until $4 (excluded), or null.
+($2::text IS NULL OR kind = $2)
+AND ($3::timestamptz IS NULL OR at >= $3)
+AND ($4::timestamptz IS NULL OR at < $4)
+
+-- name: entries
+-- The journal of every account ($1 is null), to be put in order. See the fragments.
+{moved}
+WHERE {narrowed};
+
+-- name: entries_of_quiet
+-- The entries of the account $1, to be put in order: from its own few postings to them.
+{moved}
+WHERE journal_entry.id IN (
+    SELECT entry FROM posting WHERE debit = $1
+    UNION ALL
+    SELECT entry FROM posting WHERE credit = $1
+)
+AND {narrowed};
+
+-- name: entries_of_busy
+-- The same of an account with very many: along the journal, for the next page of it is never far. The offset keeps the
+-- server from reading all of them first.
+{moved}
+WHERE EXISTS (SELECT FROM posting WHERE posting.entry = journal_entry.id AND (debit = $1 OR credit = $1) OFFSET 0)
+AND {narrowed};
+
+-- name: is_busy
+-- Whether the account $1 has more than $2 postings on either side.
+SELECT greatest(
+    (SELECT count(*) FROM (SELECT FROM posting WHERE debit = $1 LIMIT $2 + 1) AS debited),
+    (SELECT count(*) FROM (SELECT FROM posting WHERE credit = $1 LIMIT $2 + 1) AS credited)
+) > $2;
 
 -- name: list_postings
 -- The postings of the entry $1, each with both accounts' titles.
