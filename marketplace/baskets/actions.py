@@ -24,6 +24,7 @@ from marketplace.purchases.actions import check_second, order_subscribed, settle
 from marketplace.purchases.invoices import find_billing
 from marketplace.purchases.queries import get_email
 from marketplace.purchases.tables import Order
+from marketplace.subscriptions.queries import list_agreed
 from pricing.agreed import share_of
 from pricing.quote import PricedQuote
 from pricing.volume import parts_of
@@ -96,7 +97,7 @@ async def order(
             raise Conflict("Save a card or bank account first: each release is paid by it.")
         if await find_billing(partner) is None:
             raise Conflict("Write first where your invoices are addressed.")
-        email, quotes = await get_email(partner), {}
+        email, quotes, now = await get_email(partner), {}, clock.now()
         for line in lines:
             release = line.release.id
             await check_second(partner, release, 0, "")
@@ -104,7 +105,7 @@ async def order(
             agreed = {"volume_basis_points": line.part_basis_points}
             await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms)
         for dataset in sorted({line.release.dataset for line in lines}):
-            await menu.audit(dataset, clock.now(), partner=partner)
+            await menu.audit(dataset, now, await list_agreed(partner, now), partner=partner)
         for release, quote in quotes.items():
             pay_by = "invoice" if on_credit else "charge"
             await order_subscribed(partner, quote, order_id=orders[release], email=email, pay_by=pay_by)

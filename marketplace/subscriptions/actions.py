@@ -31,7 +31,7 @@ from marketplace.payments.queries import find_saved_method
 from marketplace.purchases.actions import order_subscribed
 from marketplace.purchases.queries import get_email
 from marketplace.subscriptions.credits import days_to_promise, give_credits, note_credit
-from marketplace.subscriptions.queries import SQL, find_open, get_own
+from marketplace.subscriptions.queries import SQL, find_open, get_own, list_agreed
 from marketplace.subscriptions.tables import SubscribedRelease, Subscription
 from pricing.credits import promised_coverage
 
@@ -69,12 +69,19 @@ class Known(Struct, frozen=True):
 
 
 async def subscribe(
-    partner: uuid.UUID, dataset: str, *, releases: int, subscription: uuid.UUID, pay_by: str = SAVED_METHOD
+    partner: uuid.UUID,
+    dataset: str,
+    *,
+    releases: int,
+    subscription: uuid.UUID,
+    pay_by: str = SAVED_METHOD,
+    seen_minor: int | None = None,
 ) -> None:
     """Subscribe to the next releases of a dataset, each for today's price of the latest or less; the same id subscribes once.
 
-    pay_by: saved_method or invoice. Refuses a dataset that is not on sale, a second subscription to it, a partner without
-    a saved method or a limit, and on invoice who has no limit, is overdue, or whose limit leaves less than a release.
+    pay_by: saved_method or invoice. seen_minor: the price that was read, in cents before VAT. Refuses one that rose since, a
+    dataset that is not on sale, a second subscription to it, a partner without a saved method or a limit, and on invoice
+    who has no limit, is overdue, or whose limit leaves less than a release.
     """
     if releases not in CHOICES:
         raise Invalid("Choose for how many releases.", field="releases")
@@ -85,6 +92,8 @@ async def subscribe(
     latest = await find_listed_release(listing.latest)
     assert latest
     price, promised = await catalogue.price_now(latest, now=clock.now()), await days_to_promise(latest)
+    if seen_minor is not None and price.amount_minor > seen_minor:
+        raise Conflict("The price has risen since you opened this page: read the new one, and confirm if you agree.")
     async with transaction():
         await lock(f"subscriptions {partner}")
         if await _is_begun(partner, dataset, subscription):
@@ -215,8 +224,9 @@ async def _order(due: Due) -> int:
             raise NotFound("There is no such release in the catalogue.")
         quote, order = uuid.uuid4(), uuid.uuid4()
         await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
+        now = clock.now()
         brought = await fetch_rows(HeldQuote, SQL["list_brought"], due.subscription)
-        await menu.audit(release.dataset, clock.now(), brought, partner=due.partner)
+        await menu.audit(release.dataset, now, brought + await list_agreed(due.partner, now), partner=due.partner)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by)
         await note_credit(due.subscription, order)

@@ -41,7 +41,7 @@ class Delivered(Struct, frozen=True):
 
     promised_days: int
     promised_coverage_micro: int
-    period_to: dt.datetime
+    waited_since: dt.datetime
     first_sealed_at: dt.datetime
     coverage_micro: int
     total_minor: int
@@ -71,7 +71,7 @@ async def note_credit(subscription: uuid.UUID, order: uuid.UUID) -> None:
     row = await fetch_row(Delivered, SQL["get_delivered"], subscription, order)
     if row is None:  # A subscription of before: nothing was promised.
         return
-    days_late = max(-(-(row.first_sealed_at - row.period_to - row.promised_days * DAY) // DAY), 0)
+    days_late = max(-(-(row.first_sealed_at - row.waited_since - row.promised_days * DAY) // DAY), 0)
     part = credit_basis_points(days_late, row.coverage_micro, row.promised_coverage_micro)
     if part:
         await ServiceCredit.insert(

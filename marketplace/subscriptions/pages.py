@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -45,6 +46,12 @@ class SubscriptionForm(Struct):
     dataset: str
     releases: str = ""
     pay_by: PayBy = "saved_method"
+    seen_minor: str = ""
+
+    @property
+    def most_minor(self) -> int | None:
+        """The price that the page showed, in cents before VAT; None where a program names none."""
+        return int(self.seen_minor) if re.fullmatch(r"[0-9]{1,16}", self.seen_minor) else None
 
 
 class PaymentForm(Struct):
@@ -81,7 +88,12 @@ async def subscribe(
     releases = COUNTS.get(data.releases.strip(), 0)
     try:
         await actions.subscribe(
-            request.user.partner, code, releases=releases, subscription=data.form_id, pay_by=data.pay_by
+            request.user.partner,
+            code,
+            releases=releases,
+            subscription=data.form_id,
+            pay_by=data.pay_by,
+            seen_minor=data.most_minor,
         )
     except (Conflict, Refusal) as refusal:
         shown = await _offered(code, request.user.partner)

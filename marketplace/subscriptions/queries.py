@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from marketplace.catalogue.menu import HeldQuote
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, paged
@@ -15,6 +16,8 @@ from marketplace.statements import load_statements
 from marketplace.subscriptions.tables import Subscription
 
 SQL: Final = load_statements(__package__)
+REMEMBERED: Final = dt.timedelta(days=30)
+"""As long as a price may be held, what was ordered for less counts with what is ordered after it."""
 
 
 class SubscriptionRow(Struct, frozen=True):
@@ -91,6 +94,11 @@ async def find_open(partner: uuid.UUID, dataset: str) -> uuid.UUID | None:
     """Return a partner's subscription to a dataset that has not ended; None where it has none."""
     its = (Subscription.partner == partner) & (Subscription.dataset == dataset) & (Subscription.state != "ended")
     return await fetch_scalar(uuid.UUID, Subscription.select(Subscription.id).where(its))
+
+
+async def list_agreed(partner: uuid.UUID, now: dt.datetime) -> list[HeldQuote]:
+    """Return what a partner ordered lately for less than everybody pays: it may be had together with what is ordered now."""
+    return await fetch_rows(HeldQuote, SQL["list_agreed"], partner, now - REMEMBERED)
 
 
 async def is_subscribed_to(dataset: str) -> bool:

@@ -147,11 +147,12 @@ WHERE (purchase_order.partner, purchase_order.release) <> (subscription.partner,
    );
 
 -- name: get_delivered
--- What the subscription $1 promised and what the release of the order $2 is. A period is published by its first one.
+-- What the subscription $1 promised and what the release of the order $2 is. A period is published by its first one; it
+-- is waited for since its end, and not before the subscription began: what was late by then was known to be.
 SELECT
     subscription.promised_days,
     subscription.promised_coverage_micro,
-    release.period_to,
+    greatest(release.period_to, subscription.began_at) AS waited_since,
     (
         SELECT min(first.sealed_at)
         FROM release AS first
@@ -203,6 +204,25 @@ LEFT JOIN order_return AS on_credit
     AND on_credit.purchase_order = service_credit.purchase_order
     AND on_credit.total_minor = service_credit.refund_minor
 WHERE (service_credit.asked_at IS NULL) <> (coalesce(stripe_command.id, on_credit.id) IS NULL);
+
+-- name: list_agreed
+-- What the partner $1 ordered since $2 for less than everybody pays, unless it was not paid or all given back.
+SELECT
+    quote.partner,
+    quote.release,
+    quote.level,
+    quote.amount_minor,
+    quote.expires_at,
+    licence_terms.usage_right,
+    licence_terms.months
+FROM purchase_order
+JOIN quote ON quote.id = purchase_order.quote AND quote.auction IS NULL
+JOIN licence_terms ON licence_terms.code = quote.terms
+WHERE purchase_order.partner = $1
+  AND purchase_order.ordered_at > $2
+  AND purchase_order.state NOT IN ('lapsed', 'refunded')
+  AND convert_from(quote.document, 'UTF8')::jsonb
+      ?| ARRAY['private_basis_points', 'volume_basis_points', 'locked_minor'];
 
 -- name: list_brought
 -- What the subscription $1 ordered so far, unless it was not paid or all given back, as prices that its partner has.

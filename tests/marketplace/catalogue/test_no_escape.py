@@ -309,3 +309,30 @@ async def test_a_held_whole_is_undercut_by_weeks_only_where_its_own_price_did_no
     await catalogue.quote(partner, whole, quote_id=cheaper)
     now = await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", cheaper)
     assert (now < promised * 3 // 4) == (terms == "standard-1")
+
+
+async def test_what_was_ordered_for_less_counts_when_the_rest_is_ordered_for_less(stripe: Any) -> None:
+    """Two weeks cheaper beside dearer releases, then the other two so: less than their month, which neither undercuts alone."""
+    del stripe
+    shop = Shop(0)
+    await shop.open(editions=False)
+    await execute("UPDATE dataset SET half_life_days = 300")
+    month, *weeks = shop.releases
+    start = await fetch_value("SELECT period_from FROM release WHERE id = $1", month)
+    dear = [await seal_release(period=(start - (2 * n + 2) * WEEK, start - 2 * n * WEEK)) for n in range(4)]
+    priced = {line.release.id: line.priced.amount_minor for line in await baskets.read_lines([*weeks, *dear])}
+    assert min(priced[one] for one in dear) > max(priced[one] for one in weeks), "the first two cost all of their price"
+    cap = sum(priced[one] for one in weeks) * 965 // 1000
+    stated = {"terms": "standard-1", "full_worth_minor": 500_000, "worth_days": 28, "floor_minor": FLOOR}
+    await catalogue.list_offer("lyon", cap_minor=cap, **stated)
+    now = {line.release.id: line.priced.amount_minor for line in await baskets.read_lines([month, *weeks, *dear])}
+    assert now == priced | {month: cap}, "the cap lowers the month alone"
+    for number in range(2):
+        chosen = [*dear[2 * number :][:2], *weeks[2 * number :][:2]]
+        total = sum(line.amount_minor for line in await baskets.read_lines(chosen))
+        with pytest.raises(Conflict, match="has as much for") if number else contextlib.nullcontext():
+            await baskets.order(shop.partner, chosen, total_minor=total, basket=uuid.uuid4())
+    of_weeks = "SELECT coalesce(sum(net_minor), 0)::bigint FROM purchase_order WHERE release = ANY ($1)"
+    assert 0 < await fetch_value(of_weeks, weeks) < cap, "two weeks are sold, and two are not"
+    await execute("UPDATE purchase_order SET state = 'lapsed'")
+    await baskets.order(shop.partner, chosen, total_minor=total, basket=uuid.uuid4())

@@ -237,7 +237,9 @@ async def service_credit(way: Way) -> None:
     await way.keep_card()
     form = named("atelier", "subscription")
     await way.press("atelier", "/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form=form)
-    await execute("UPDATE subscription SET promised_days = -4, promised_coverage_micro = 500000")
+    await execute(
+        "UPDATE subscription SET promised_days = -4, promised_coverage_micro = 500000, began_at = began_at - interval '9 days'"
+    )
     await way.publish(1)
     for _ in range(2):
         await way.work(*DELIVERED)

@@ -155,7 +155,7 @@ async def test_each_period_pays_the_people_of_its_release_and_no_others(stripe: 
     await way.keep_card()
     form = uuid.uuid4()
     await way.press("atelier", "/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form=form)
-    await execute("UPDATE subscription SET promised_days = 3")
+    await execute("UPDATE subscription SET promised_days = 3, began_at = began_at - interval '9 days'")
     lines = [row["reference"] for row in await fetch("SELECT reference FROM subscriber ORDER BY 1")]
     drawn: dict[uuid.UUID, dict[int, int]] = {}
     late_ones: list[int] = []

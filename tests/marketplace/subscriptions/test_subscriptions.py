@@ -205,7 +205,9 @@ async def test_what_comes_late_or_covers_fewer_people_is_credited_in_part_by_its
         ).replace("42.2%", "42.2 %")
         await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
         assert await fetch_value("SELECT promised_days FROM subscription") == 3
-        await execute("UPDATE subscription SET promised_days = -4, promised_coverage_micro = 500000")
+        await execute(
+            "UPDATE subscription SET promised_days = -4, promised_coverage_micro = 500000, began_at = began_at - interval '9 days'"
+        )
         await next_release(1)
         assert await deliver() == 1
         await jobs()

@@ -1,0 +1,82 @@
+"""Ways to pay less than a subscription costs: to join one that is late already, or to agree to a price that has moved."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.database import execute
+from marketplace.subscriptions.actions import deliver, subscribe
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, open_shop, seal_release
+from tests.support.reads import fetch, fetch_value
+
+DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
+
+
+async def keep_card(partner: uuid.UUID) -> None:
+    """Let a partner have saved a card."""
+    await execute("INSERT INTO payer (partner, customer_id, asked_at) VALUES ($1, 'cus_x', now())", partner)
+    await execute(
+        """INSERT INTO saved_method (id, payer, state, requested_at, kind, method_id, saved_at)
+           VALUES (gen_random_uuid(), $1, 'saved', now(), 'card', 'pm_x', now())""",
+        partner,
+    )
+
+
+@pytest.mark.parametrize(("waited", "credited"), [(0, 0), (2, 0), (8, 5)])
+async def test_who_subscribes_to_what_is_late_already_is_not_credited_for_the_days_before(
+    stripe: Any, waited: int, credited: int
+) -> None:
+    """The next week ended 20 days ago and is not published: its promise of 3 days counts from when it is subscribed to."""
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 20 * DAY
+    await open_shop(period=(end - 2 * WEEK, end - WEEK))
+    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
+    partner = await make_buyer()
+    await keep_card(partner)
+    subscription = uuid.uuid4()
+    await subscribe(partner, "lyon", releases=4, subscription=subscription)
+    await execute("UPDATE subscription SET promised_days = 3")
+    # The shop's releases are sealed two days before they are there.
+    with clock.shifted((waited + 2) * DAY - dt.timedelta(hours=1)):
+        await seal_release(period=(end - WEEK, end))
+        assert await deliver() == 1
+        await jobs()
+    assert [row["days_late"] for row in await fetch("SELECT days_late FROM service_credit")] == [credited] * bool(
+        credited
+    )
+
+
+async def test_nobody_is_subscribed_at_a_higher_price_than_was_shown(stripe: Any) -> None:
+    """The price rises between the page and the press: the page comes again with the new one, and what was chosen."""
+    del stripe
+    await open_shop()
+    await execute("UPDATE dataset SET cadence = 'week'")
+    partner = await make_buyer()
+    await keep_card(partner)
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        page = await browser.get("/en/subscribe/lyon")
+        found = re.search(r'name="seen_minor" value="(\d+)"', page.text)
+        assert found
+        fields = {"dataset": "lyon", "releases": "12", "seen_minor": found[1]}
+        dearer = {"full_worth_minor": 5_000_000, "floor_minor": FLOOR, "cap_minor": 900_000}
+        await catalogue.list_offer("lyon", terms="standard-1", **dearer)
+        refused = await browser.submit("/en/subscribe/lyon", fields)
+        assert "The price has risen since" in text_of(refused)
+        assert '<option value="12" selected' in refused.text
+        assert await fetch_value("SELECT count(*) FROM subscription") == 0
+        again = re.search(r'name="seen_minor" value="(\d+)"', refused.text)
+        assert again
+        assert int(again[1]) > int(found[1])
+        await catalogue.list_offer("lyon", terms="standard-1", **dearer | {"full_worth_minor": 4_000_000})
+        made = await browser.submit("/en/subscribe/lyon", fields | {"seen_minor": again[1]})
+        assert made.status_code == 303, "what became cheaper is locked at the lower price"
+    assert await fetch_value("SELECT locked_minor FROM subscription") <= int(again[1])
