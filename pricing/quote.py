@@ -114,12 +114,14 @@ class PriceInputs:
 
     @property
     def counts_as(self) -> int | None:
-        """How many people drawn at random the consenting ones are as good as, area-wide; None when they are all.
+        """How many people drawn at random, nobody twice, the consenting ones are as good as, area-wide; None when they are all.
+
+        Never more than they are: n of N people drawn so lose (1 - n / N) / n.
 
         Meng's example, 2.3 million of 230 million with a correlation of 0.005, counts as 403.
         """
         loss = sampling_loss(self.people, self.population) + _bias(self)
-        return int(1 / loss) if loss else None
+        return int(1 / (loss + Fraction(1, self.population))) if loss else None
 
 
 _NUMBERS: Final = tuple(field.name for field in fields(PriceInputs) if field.name != "currency")

@@ -20,6 +20,7 @@ METRES: Final = 1_000
 DECIMALS: Final = (1, 2, 3)
 """Of kilometres: more where two zones would read alike."""
 DIRECTIONS: Final = 8
+VOWELS: Final = frozenset("AÂEÉÈÊIÎOÔUÛY")
 
 
 def write_where(zones: Mapping[str, Near]) -> dict[str, str]:
@@ -30,7 +31,9 @@ def write_where(zones: Mapping[str, Near]) -> dict[str, str]:
     names: dict[str, str] = {}
     for zone, where in zones.items():
         if closest[where.place] == zone and _metres(where) <= NEAR_METRES:
-            names[zone] = gettext("near {place}").format(place=where.place)
+            # Two sentences, as French writes "près de Lyon", but "près d’Oullins".
+            near = gettext("close to {place}") if where.place[:1] in VOWELS else gettext("near {place}")
+            names[zone] = near.format(place=where.place)
     for decimals in DECIMALS:
         tried = {zone: _from(where, decimals) for zone, where in zones.items() if zone not in names}
         often = Counter(tried.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import defaultdict
 from itertools import groupby
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.earnings.movements import find_mine
 from marketplace.earnings.queries import list_shares
 from marketplace.errors import NotFound
+from marketplace.glance import centres
+from marketplace.map_layers.queries import name_zones
+from marketplace.map_layers.wording import write_where
 from marketplace.my_data.rules import MAP_LASTS, Use, UsedRelease
 from marketplace.my_data.tables import OwnMap
 from marketplace.paging import Paged
@@ -96,11 +100,19 @@ async def list_holding(line: int, starts_at: dt.datetime, ends_at: dt.datetime) 
 
 
 async def list_places(purpose: str) -> list[tuple[str, str]]:
-    """Return the zones that datasets of a purpose count, as they are named and as people call them."""
-    rows = await fetch_rows(PlaceRow, SQL["list_places"], purpose)
+    """Return the zones that datasets of a purpose count, as they are named and as people call them.
+
+    A cell of H3 is called by where it lies from the nearest place of the operator's map, where there is one.
+    """
     found: dict[str, str] = {}
-    for row in rows:
-        found[row.zone] = (await get_geography(row.zone_table)).name(row.zone)
+    tables: dict[str | None, list[str]] = defaultdict(list)
+    for row in await fetch_rows(PlaceRow, SQL["list_places"], purpose):
+        tables[row.zone_table].append(row.zone)
+    for table, zones in tables.items():
+        geography = await get_geography(table)
+        places = centres({zone: geography.shape(zone) for zone in zones})
+        named = await name_zones(table, geography, places, write_where) or {}
+        found |= {zone: named.get(zone) or geography.name(zone) for zone in zones}
     return sorted(found.items(), key=lambda item: item[1])
 
 

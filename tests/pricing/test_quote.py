@@ -155,7 +155,13 @@ def test_the_losses_are_those_of_the_books(one: PriceInputs) -> None:
     expected = published / (1 + one.survey_people * bias) / (1 + one.prior_observations * cell)
     assert quality(one) == expected
     loss = bias + sampling_loss(people, population)
-    assert one.counts_as == (int(1 / loss) if loss else None)
+    if loss:
+        drawn = one.counts_as
+        assert drawn is not None
+        assert drawn <= people, "those who choose to be in are as good as so many drawn at random, or fewer"
+        assert drawn < 1 or sampling_loss(drawn, population) >= loss > sampling_loss(drawn + 1, population)
+    else:
+        assert one.counts_as is None
 
 
 def test_this_price_is_for_ever() -> None:

@@ -119,7 +119,7 @@ async def test_a_share_shows_the_whole_chain() -> None:
             "€96.83",
             "50% of what is left",
             "€48.42",
-            "7 people over all its cells",
+            "7 all the people it publishes",
             "€6.917142",
         ):
             assert step in shown, step

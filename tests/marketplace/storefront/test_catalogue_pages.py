@@ -132,7 +132,7 @@ async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
             (
                 "fr",
                 (
-                    "au moins 20 dans chaque chiffre",
+                    "chaque chiffre est un compte bruité d’au moins 20",
                     "14,3",
                     "plus fréquenté",
                     "60",
