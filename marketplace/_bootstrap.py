@@ -1,5 +1,7 @@
 """Standard library only: make `.venv` from a hashed lock file when needed, then continue inside it.
 
+It continues in the folder where it was called: files that the command line names, and those it makes, are there.
+
 An install that was interrupted leaves no stamp, so the next start finishes it; two starts at once take turns.
 """
 
@@ -27,7 +29,7 @@ def ensure(module: str, lock: str = "requirements.lock") -> None:
     python = venv / "bin" / "python"
     wanted = hashlib.sha256((ROOT / lock).read_bytes() + sys.version.encode()).hexdigest()
     stamp = venv / f"installed-{lock.replace('/', '-')}"
-    inside = Path(sys.prefix) == venv.resolve()
+    inside = Path(sys.prefix).resolve() == venv.resolve()
     if _is(stamp, wanted) and inside:
         return
     if not inside and sys.prefix != sys.base_prefix and "PARTAGE_VENV" not in os.environ:
@@ -38,9 +40,8 @@ def ensure(module: str, lock: str = "requirements.lock") -> None:
         if not _is(stamp, wanted):
             _install(venv, python, ROOT / lock)
             stamp.write_text(wanted)
-    os.chdir(ROOT)
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    os.execv(python, [str(python), "-m", module, *sys.argv[1:]])  # noqa: S606 (our own interpreter, no shell)
+    os.execv(python, [str(python), str(ROOT / module), *sys.argv[1:]])  # noqa: S606 (our own interpreter, no shell)
 
 
 def _is(stamp: Path, wanted: str) -> bool:
