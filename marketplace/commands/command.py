@@ -88,9 +88,10 @@ async def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
 
 
 async def refuse_unready() -> int:
-    """Refuse to serve from a database of another kind of site, one that went back or whose restore has not ended, and one without tables."""
+    """Refuse to serve from a database of another kind of site, of other identity keys, one that went back or whose restore has not ended, and one without tables."""
     from marketplace.backup.servers import refuse_gone_back
     from marketplace.backup.unfinished import refuse_unfinished
+    from marketplace.health.identity_keys import refuse_other_identity_keys
     from marketplace.identity.tables import Person
     from marketplace.sandbox.actions import check_database
 
@@ -98,6 +99,7 @@ async def refuse_unready() -> int:
     await refuse_unfinished()
     await refuse_gone_back()
     await Person.exists()
+    await refuse_other_identity_keys()
     return 0
 
 
