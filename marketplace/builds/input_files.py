@@ -10,7 +10,6 @@ an event depends on it, so a naive instant is refused rather than guessed.
 
 from __future__ import annotations
 
-import csv
 import errno
 import os
 import re
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from marketplace.csv_lines import count_lines, read_header, refuse_line_breaks
 from marketplace.errors import Invalid
 from marketplace.privacy.geography import H3
 from marketplace.settings import settings
@@ -43,7 +43,9 @@ INSTANT = "TIMESTAMP WITH TIME ZONE"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SPILL_FACTOR = 8
 """How many times its memory a build may spill to disk before it is stopped."""
-WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$"
+WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
+NAME = "CASE WHEN strlen({c}) BETWEEN 1 AND 200 AND NOT regexp_matches({c}, '[[:cntrl:]]') THEN {c} END"
+"""A short text on one line. A file of some kilobytes may say a text of megabytes in millions of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +95,22 @@ EVENT = (
 )
 SITE = Column(
     "site",
-    dict.fromkeys(INTEGERS, "CAST({c} AS VARCHAR)") | {TEXT: "CASE WHEN {c} <> '' THEN {c} END"},
-    "{file}, row {row} has no site.",
+    dict.fromkeys(INTEGERS, "CAST({c} AS VARCHAR)") | {TEXT: NAME},
+    "{file}, row {row} has no site: a short text is needed.",
 )
 EVENT_AT_SITE = (*EVENT[:2], SITE, EVENT[4])
 """Where the operator's own name of an antenna or place stands for the latitude and longitude."""
 SUBSCRIBER = (
     EVENT[0],
-    Column("age_band", {TEXT: "{c}"}, "{file}, row {row} has no age band."),
+    Column("age_band", {TEXT: NAME}, "{file}, row {row} has no age band: a short text is needed."),
     Column(
         "home_zone",
-        {TEXT: "{c}", "BIGINT": "to_hex({c})", "UBIGINT": "to_hex({c})"},
-        "{file}, row {row} has no home zone.",
+        {TEXT: NAME, "BIGINT": "to_hex({c})", "UBIGINT": "to_hex({c})"},
+        "{file}, row {row} has no home zone: a short text is needed.",
     ),
 )
 
-SITE_ZONE = (SITE, Column("zone", {TEXT: "CASE WHEN {c} <> '' THEN {c} END"}, "{file}, row {row} has no zone."))
+SITE_ZONE = (SITE, Column("zone", {TEXT: NAME}, "{file}, row {row} has no zone: a short text is needed."))
 
 
 def gather(address: str, scratch: Path, what: str) -> list[Path]:
@@ -184,7 +186,7 @@ def scratch_database(folder: Path) -> duckdb.DuckDBPyConnection:
 
 def stream_events(database: duckdb.DuckDBPyConnection, file: Path) -> Iterator[pa.RecordBatch]:
     """Check every row of a file of events, then yield its columns, plain; refusals name the file and the row."""
-    shape = _header(file) if file.suffix == ".csv" else _schema(database, file)
+    shape = _columns(database, file)
     columns = EVENT_AT_SITE if "site" in {name for name, _ in shape} else EVENT
     open_checked(database, "event_as_read", [file], columns)
     names = ", ".join(f'"{column.name}"' for column in columns if column.name != "at")
@@ -270,9 +272,13 @@ def open_checked(
     for shape, group in groupby(sorted(shapes), key=lambda item: item[0]):
         parts.append(_select(dict(shape), [(number, files[number]) for _, number in group], columns))
     single = {files[number]: _select(dict(shape), [(number, files[number])], columns) for shape, number in shapes}
-    counts = _scan(
-        database, ", ".join(f'count(*) FILTER ("{column.name}" IS NULL)' for column in columns), parts, single
-    )
+    of_lines = [number for number, file in enumerate(files) if file.suffix == ".csv"]
+    lines = sum(count_lines(files[number]) - 1 for number in of_lines)
+    wanted = [f"count(*) FILTER (list_contains({of_lines}::INT[], file_number))"]
+    wanted += [f'count(*) FILTER ("{column.name}" IS NULL)' for column in columns]
+    found, *counts = _scan(database, ", ".join(wanted), parts, single)
+    if found != lines:
+        refuse_line_breaks([files[number] for number in of_lines])
     rows(database, f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
     for column, count in zip(columns, counts, strict=True):
         if count:
@@ -283,7 +289,7 @@ def open_checked(
 
 def _shape(database: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:
     """Return a file's columns and types, in the file's order; refuse missing, unknown and mistyped ones."""
-    shape = _header(file) if file.suffix == ".csv" else _schema(database, file)
+    shape = _columns(database, file)
     names = [name for name, _ in shape]
     known = {column.name: column for column in columns}
     for column in columns:
@@ -303,22 +309,12 @@ def _shape(database: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Co
     return tuple(shape)
 
 
-def _header(file: Path) -> list[tuple[str, str]]:
-    """Return the columns that a CSV's first line names."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            names = next(csv.reader(lines), [])
-    except UnicodeDecodeError:
-        raise Invalid("{file} is not a CSV file in UTF-8.", file=file) from None
-    if len(names) == 1 and ";" in names[0]:
-        raise Invalid("{file} has semicolons between its columns: save it with commas.", file=file)
-    return [(name.strip(), CSV) for name in names]
-
-
-def _schema(database: duckdb.DuckDBPyConnection, file: Path) -> list[tuple[str, str]]:
-    """Return the columns and types of a Parquet file."""
+def _columns(database: duckdb.DuckDBPyConnection, file: Path) -> list[tuple[str, str]]:
+    """Return the columns of a file, and the types of a Parquet file's."""
     import duckdb  # noqa: PLC0415
 
+    if file.suffix == ".csv":
+        return [(name, CSV) for name in read_header(file)]
     try:
         described = rows(database, f"DESCRIBE SELECT * FROM read_parquet({_text(file)}, hive_partitioning = false)")
     except duckdb.Error:

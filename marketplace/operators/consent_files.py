@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from marketplace.builds import input_files
-from marketplace.builds.input_files import EVENT, INTEGERS, TEXT, Column
+from marketplace.builds.input_files import EVENT, INTEGERS, NAME, TEXT, Column
 from marketplace.consent.importing import COLUMNS, Recorded, record_words
 from marketplace.consent.queries import list_purposes
 from marketplace.consent.rules import BROUGHT
@@ -36,7 +36,7 @@ _VERSION: Final = "CASE WHEN TRY_CAST({c} AS INTEGER) > 0 THEN TRY_CAST({c} AS B
 _CHANNELS: Final = ", ".join(f"'{channel}'" for channel in BROUGHT)
 CONSENT: Final = (
     Column("reference", _SUBSCRIBER.types, "{file}, row {row} has no line: a whole number, not negative, is needed."),
-    Column("purpose", {TEXT: "CASE WHEN {c} <> '' THEN {c} END"}, "{file}, row {row} has no purpose."),
+    Column("purpose", {TEXT: NAME}, "{file}, row {row} has no purpose."),
     Column(
         "notice_version",
         dict.fromkeys(INTEGERS, _VERSION) | {TEXT: f"CASE WHEN regexp_full_match({{c}}, '\\d+') THEN {_VERSION} END"},

@@ -23,6 +23,9 @@ GOOD = "1,2026-03-28T10:00:00Z,45.76,4.83\n"
 PEOPLE = "subscriber_id,age_band,home_zone\n"
 ONE = f"1,18-39,{ZONES[0]}\n"
 
+LARGER_THAN_A_BUFFER = 33 << 20
+"""Bytes: what the engine reads of a CSV at once, and more."""
+
 BAD_EVENTS = [
     (EVENTS + GOOD + "x" + GOOD, "events.csv, row 2 has no subscriber"),
     (EVENTS + GOOD + "-" + GOOD, "events.csv, row 2 has no subscriber"),
@@ -41,12 +44,22 @@ BAD_EVENTS = [
     ("subscriber_id,at,latitude,longitude,name\n", "has a column name that a build does not know"),
     ("subscriber_id,at,latitude,longitude,at\n", "has the column at twice"),
     ("", "has no column subscriber_id"),
-    ("\ufeffsubscriber_id;at;latitude;longitude\r\n", "has semicolons between its columns: save it with commas"),
+    ("\ufeffsubscriber_id;at;latitude;longitude\r\n", "has semicolons or tabs between its columns"),
+    (EVENTS.replace(",", "\t") + GOOD.replace(",", "\t"), "has semicolons or tabs between its columns"),
+    (EVENTS.encode("utf-16-le").decode(), "is not a CSV file in UTF-8"),
+    ("x" * 200_000 + "\n", "is not a CSV file in UTF-8"),
+    (EVENTS + "1,2026-03-28T10:00:00+99:99,45.76,4.83\n", "row 1 has no instant"),
+    (EVENTS + GOOD + "1,2026-03-28T10:00:00-24:00,45.76,4.83\n", "row 2 has no instant"),
+    (EVENTS + GOOD + f"1,2026-03-28T10:00:00Z,45.76,{'4' * 2_100_000}", "row 2 is a line of more than a megabyte"),
 ]
 BAD_PEOPLE = [
     (PEOPLE + ONE + ONE, "subscribers.csv, row 2 repeats a subscriber"),
     (PEOPLE + ONE + f"2,teen,{ZONES[0]}\n", "row 2 has an age band that the dataset does not declare"),
     (PEOPLE + ONE + f"2,,{ZONES[0]}\n", "row 2 has no age band"),
+    (PEOPLE + ONE + f'2,"40\n+",{ZONES[0]}\n', "row 2 has a quote that its line does not close"),
+    (PEOPLE + ONE + f"2,40\0+,{ZONES[0]}\n", "row 2 has no age band: a short text is needed"),
+    (PEOPLE + ONE + f"2,{'4' * 100_000},{ZONES[0]}\n", "row 2 has no age band: a short text is needed"),
+    (PEOPLE + ONE + f"2,40+,{ZONES[0]}\0\n", "row 2 has no home zone: a short text is needed"),
     (PEOPLE + ONE + "2,40+,Lyon\n", "row 2 has a home zone that is not an H3 cell"),
     (PEOPLE + "1,40+,8928308280fffff\n", "lives in the dataset's area"),
     (PEOPLE, "lives in the dataset's area"),
@@ -80,6 +93,29 @@ async def test_bad_csv_is_named_by_file_and_row(tmp_path: Path) -> None:
         await refused(events, file, sentence)
     file.write_bytes(b"\xff\xfe\x00")
     await refused(events, file, "is not a CSV file in UTF-8")
+
+
+async def test_a_last_row_larger_than_the_readers_buffer_is_refused_not_left_out(tmp_path: Path) -> None:
+    await declare()
+    events, people = tmp_path / "events.csv", tmp_path / "subscribers.csv"
+    events.write_text(EVENTS + GOOD)
+    people.write_text(PEOPLE + ONE + f"2,{'4' * LARGER_THAN_A_BUFFER},{ZONES[0]}\n")
+    await refused(events, people, "subscribers.csv, row 2 is a line of more than a megabyte")
+    some = "40+\n" * (LARGER_THAN_A_BUFFER // 4)
+    people.write_text(PEOPLE + ONE + f'2,"{some}",{ZONES[0]}\n')
+    await refused(events, people, "subscribers.csv")
+
+
+async def test_a_few_kilobytes_that_say_gigabytes_are_refused(tmp_path: Path) -> None:
+    await declare()
+    events, people = tmp_path / "events.csv", tmp_path / "subscribers.parquet"
+    events.write_text(EVENTS + GOOD)
+    lines = 20_000
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * lines, pa.int32()), pa.array(["4" * (4 << 20)]))
+    home = pa.array(ZONES[:1] * lines)
+    table = pa.table({"subscriber_id": range(lines), "age_band": long, "home_zone": home})
+    pq.write_table(table, people, compression="zstd", dictionary_pagesize_limit=1 << 30)
+    await refused(events, people, "subscribers.parquet, row 1 has no age band")
 
 
 async def test_bad_parquet_is_named_by_file_and_row(tmp_path: Path) -> None:
