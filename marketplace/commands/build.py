@@ -27,6 +27,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--even-if-empty", action="store_true", help="build although a dry run says that nothing would be published"
     )
+    parser.add_argument(
+        "--without-days", action="store_true", help="build although days of the period were not ingested"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     async def story() -> int:
         from marketplace.catalogue.menu import audit_published
         from marketplace.datasets.actions import build as build_release
+        from marketplace.datasets.build_requests import refuse_missing_days
         from marketplace.datasets.dry_run import refuse_an_empty_build
         from marketplace.datasets.queries import get_dataset, get_release
         from marketplace.local_time import instant_at
@@ -48,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.even_if_empty or arguments.subscribers
         ):  # of a table that is in a file a dry run knows nothing
             await refuse_an_empty_build(arguments.dataset, period_from, period_to)
+        if not (arguments.without_days or arguments.events):
+            await refuse_missing_days(period_from, period_to)
         with Progress() as progress:
             release = await build_release(
                 arguments.dataset,

@@ -43,6 +43,10 @@ BY_CADENCE: Final = "cadence"
 """Who asked, where nobody did."""
 
 
+class DaysMissing(Conflict):
+    """Some days of a period were not ingested: a build would spend the budget on a hole."""
+
+
 class Cadence(Struct, frozen=True):
     """How often some datasets are built by themselves, and in whose days, weeks and months."""
 
@@ -80,12 +84,13 @@ async def request_build(
     note_en: str = "",
     publish: bool = False,
     even_if_empty: bool = False,
+    without_days: bool = False,
 ) -> uuid.UUID:
     """Ask for a release over the half-open period and return the request; the same id, or the same open build, is one.
 
     A period that has a release already gets its next revision, with a note on what changed. `publish` lets it out as
     soon as the gate lets it pass. Unless `even_if_empty`, a build is refused of which a dry run says that nothing would
-    be published. Refuses what a build would refuse before it looks at anything: an empty, unaligned or
+    be published; unless `without_days`, one of days that were not ingested. Refuses what a build would refuse before it looks at anything: an empty, unaligned or
     future period, a revision without its notes, and a spent budget.
     """
     now = clock.now()
@@ -97,6 +102,8 @@ async def request_build(
         specification = await queries.get_specification(terms, period_from, period_to)
         if specification.period_to > now:
             raise Invalid("The period is not over yet.")
+        if not without_days:
+            await refuse_missing_days(period_from, period_to)
         start, end = specification.period_from, specification.period_to
         of_period = (BuildRequest.dataset == dataset) & (BuildRequest.period_from == start)
         is_open = of_period & (BuildRequest.period_to == end) & BuildRequest.ended_at.is_null()
@@ -125,6 +132,26 @@ async def request_build(
             )
         )
     return request_id
+
+
+async def refuse_missing_days(period_from: dt.datetime, period_to: dt.datetime) -> None:
+    """Refuse a period with days of UTC that no event was ingested of."""
+    days, missing = await _missing_days(period_from, period_to)
+    if missing:
+        raise DaysMissing(
+            "{missing} of the period’s {days} days were not ingested, {first} the first of them. The budget would be spent "
+            "all the same. Ingest them, or ask once more and say that you want it without them.",
+            missing=len(missing),
+            days=days,
+            first=missing[0],
+        )
+
+
+async def _missing_days(period_from: dt.datetime, period_to: dt.datetime) -> tuple[int, list[dt.date]]:
+    """Return how many days of UTC a period touches, and those without an event in the store, ascending."""
+    days = rules.days_of(period_from, period_to)
+    store = await asyncio.to_thread(lambda: Store(object_store.store()))
+    return len(days), sorted({*days} - {*store.days(days[0], days[-1] + dt.timedelta(days=1))})
 
 
 async def set_cadence(dataset: str, cadence: str, *, by: Who = None) -> None:

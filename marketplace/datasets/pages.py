@@ -48,6 +48,7 @@ class BuildForm(Struct):
     note_en: str = ""
     publish: str = ""
     even_if_empty: str = ""
+    without_days: str = ""
 
 
 class CadenceForm(Struct):
@@ -91,10 +92,12 @@ async def request_build(
             note_en=data.note_en,
             publish=data.publish == "yes",
             even_if_empty=data.even_if_empty == "yes",
+            without_days=data.without_days == "yes",
         )
     except Refusal as refusal:
         form = {name: getattr(data, name) for name in data.__struct_fields__}
-        form["is_empty"] = isinstance(refusal, NothingToPublish)
+        form["is_empty"] = data.even_if_empty or isinstance(refusal, NothingToPublish)
+        form["lacks_days"] = data.without_days or isinstance(refusal, build_requests.DaysMissing)
         return again("datasets/dataset.html", refusal, form=form, **await _shown(code, 1))
     return see(f"/steward/datasets/{code}")
 

@@ -179,7 +179,7 @@ async def test_a_steward_declares_a_time_zone_and_asks_for_local_days() -> None:
         page = "steward/datasets/lyon-nights"
         assert "local time of Europe/Paris" in strict(await sam.get(f"/en/{page}"))
         assert "heure locale (Europe/Paris)" in strict(await sam.get(f"/fr/{page}"))
-        days = {"first_day": "2026-07-13", "last_day": "2026-07-15"}
+        days = {"first_day": "2026-07-13", "last_day": "2026-07-15", "without_days": "yes"}
         with clock.shifted(JULY[1] + dt.timedelta(hours=1) - clock.now()):
             assert (await sam.submit(f"/en/{page}/builds", days)).status_code == 303
         asked = await fetch_one("SELECT period_from, period_to FROM build_request")

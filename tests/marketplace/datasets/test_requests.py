@@ -81,7 +81,8 @@ async def test_a_build_is_asked_for_once_and_refused_before_it_is_asked() -> Non
     await declare(budget_micro=2_000_000)
 
     async def ask(start: dt.datetime = START, end: dt.datetime = END, **more: Any) -> uuid.UUID:
-        return await build_requests.request_build("lyon", start, end, request_id=uuid.uuid4(), by="Sam", **more)
+        more |= {"request_id": uuid.uuid4(), "by": "Sam", "without_days": True}
+        return await build_requests.request_build("lyon", start, end, **more)
 
     first = await ask()
     assert await asyncio.gather(*(ask() for _ in range(5))) == [first] * 5
@@ -125,7 +126,7 @@ async def test_the_job_builds_what_was_asked_and_shows_how_far_it_is(tmp_path: P
 
 async def test_what_a_build_refuses_is_read_beside_the_request() -> None:
     await declare()
-    await build_requests.request_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
+    await build_requests.request_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam", without_days=True)
     await build_requests.run_requests()
     row = await fetch_one("SELECT * FROM build_request")
     assert row

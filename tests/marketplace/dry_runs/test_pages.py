@@ -16,7 +16,7 @@ from marketplace.dry_runs.queries import run
 from marketplace.errors import Conflict
 from marketplace.identity import actions as identity
 from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop
-from tests.marketplace.datasets.builders import END, START, ZONES, declare, write
+from tests.marketplace.datasets.builders import END, START, ZONES, at, declare, write
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.support.reads import fetch_value
 
@@ -78,7 +78,29 @@ async def test_a_build_of_nothing_is_refused_unless_it_is_asked_for_twice(tmp_pa
         assert "nothing would be published" in refused.text
         assert 'name="even_if_empty"' in refused.text
         assert await fetch_value("SELECT count(*) FROM build_request") == 0
-        again = await sam.submit("/en/steward/datasets/lyon/builds", asked | {"even_if_empty": "yes"})
+        asked["even_if_empty"] = "yes"
+        again = await sam.submit("/en/steward/datasets/lyon/builds", asked | {"without_days": "yes"})
+        assert again.status_code == 303
+    assert await fetch_value("SELECT count(*) FROM build_request") == 1
+
+
+async def test_days_that_were_not_ingested_are_built_without_only_if_said_twice(tmp_path: Path) -> None:
+    await declare()
+    await ingest_events(**write(tmp_path, [(1, at(10.0), ZONES[0])], range(1, 3_001)))
+    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    last = END - dt.timedelta(days=1)
+    assert last.date() > START.date(), "the second day has no event"
+    asked = {"first_day": START.date().isoformat(), "last_day": last.date().isoformat(), "even_if_empty": "yes"}
+    async with Browser() as sam:
+        await sam.sign_in("sam@partage.example")
+        refused = await sam.submit("/en/steward/datasets/lyon/builds", asked)
+        assert refused.status_code == 409
+        assert "1 of the period’s 2 days were not ingested" in text_of(refused), text_of(refused)[400:1400]
+        assert await fetch_value("SELECT count(*) FROM build_request") == 0
+        page = html5lib.parse(refused.text, namespaceHTMLElements=False)
+        ticked = {box.get("name"): "checked" in box.attrib for box in page.iterfind(".//input[@type='checkbox']")}
+        assert (ticked["even_if_empty"], ticked["without_days"]) == (True, False)
+        again = await sam.submit("/en/steward/datasets/lyon/builds", asked | {"without_days": "yes"})
         assert again.status_code == 303
     assert await fetch_value("SELECT count(*) FROM build_request") == 1
 
