@@ -61,14 +61,15 @@ async def form(request: Asked, code: FromPath[str], release: Chosen = None, kept
 async def preview(request: Asked, code: FromPath[str]) -> Template:
     """Show what the free map says of zones and, to a vetted partner, what share of their figures the release has."""
     fields = await _fields(request)
-    zones, release = str(fields.get("zones", ""))[: rules.LARGEST_FILE_BYTES], _id(fields.get("release"))
+    typed, release = str(fields.get("zones", ""))[: rules.LARGEST_FILE_BYTES], _id(fields.get("release"))
+    zones = typed
     shown: dict[str, Any] = {}
     try:
         if _is_vetted(request):
             assert request.user.partner
             asked = release or (await catalogue.get_listing(code)).latest
             await previews.check_left(request.user.partner, asked, _form(fields))
-        zones = await _with_file(request, fields.get("file"), zones)
+        zones = await _with_file(request, fields.get("file"), typed)
         shown = await _shown(request, code, release, zones)
         if not _is_vetted(request) and len(zones) > rules.LONGEST_OF_STRANGERS:
             raise Invalid("That is too long; sign in as a vetted partner to ask about more.", field="zones")
@@ -85,9 +86,10 @@ async def preview(request: Asked, code: FromPath[str]) -> Template:
                 request.user.partner, shown["release"].id, written, preview_id=_form(fields)
             )
     except Refusal as refusal:
-        return again(
-            "chosen_zones/preview.html", _at_field(refusal), **shown or await _shown(request, code, release, zones)
-        )
+        shown = shown or await _shown(request, code, release, typed)
+        is_files = zones != typed and not shown["selected"]
+        shown |= {"zones": typed} if is_files else {}
+        return again("chosen_zones/preview.html", _at_field(refusal, "file" if is_files else "zones"), **shown)
     await count_preview(shown["listing"].code, request.user)
     return page("chosen_zones/preview.html", error="", **shown)
 
@@ -128,10 +130,10 @@ def _shown_again(text: str) -> str:
     return "".join(sign for sign in text if sign.isprintable())[: actions.LONGEST_NAME]
 
 
-def _at_field(refusal: Refusal) -> Refusal:
-    """Return a refusal of what was written, at the box of zones where it names no field: such as JSON that is none."""
-    is_its = isinstance(refusal, Invalid) and "field" not in refusal.fields
-    return Invalid(refusal.sentence, field="zones", **refusal.fields) if is_its else refusal
+def _at_field(refusal: Refusal, field: str) -> Refusal:
+    """Return a refusal of zones at the field that has them: also one that names no field, such as JSON that is none."""
+    is_its = isinstance(refusal, Invalid) and refusal.fields.get("field", "zones") == "zones"
+    return Invalid(refusal.sentence, **{**refusal.fields, "field": field}) if is_its else refusal
 
 
 async def _shown(request: Asked, code: str, release: uuid.UUID | None, zones: str) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import io
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -241,9 +243,13 @@ def read_file(data: bytes) -> str:
     if data[:2] == b"PK":
         return read_shapefile(data)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
     except UnicodeDecodeError:
-        raise Invalid("The file is not text in UTF-8.", field="file") from None
+        text = "\0"
+    if "\0" in text:
+        raise Invalid("The file is not text in UTF-8.", field="file")
+    if not text.strip():
+        raise Invalid("The file is empty.", field="file")
     if text.lstrip().startswith("{"):
         return text
     return _from_csv(text)
@@ -262,11 +268,8 @@ def _from_csv(text: str) -> str:
         next((heading.index(one) for one in of if one in heading), None) for of in (LATITUDES, LONGITUDES)
     )
     if latitude is not None and longitude is not None:
-        places = [(_cell(row, latitude), _cell(row, longitude)) for row in rows[1:]]
-        try:
-            return "\n".join(f"{float(y):.6f}, {float(x):.6f}" for y, x in places)
-        except ValueError:
-            raise Invalid("A row of the file has no latitude or longitude that is a number.", field="file") from None
+        places = [(_number(_cell(row, latitude)), _number(_cell(row, longitude))) for row in rows[1:]]
+        return "\n".join(f"{y:.6f}, {x:.6f}" for y, x in places)
     if any(one in heading for one in ADDRESS):
         whole = [next((heading.index(one) for one in of if one in heading), None) for of in (ADDRESS, POSTCODE, TOWN)]
         return "\n".join(" ".join(_cell(row, at) for at in whole if at is not None) for row in rows[1:])
@@ -277,3 +280,13 @@ def _from_csv(text: str) -> str:
 
 def _cell(row: Sequence[str], column: int) -> str:
     return row[column].strip()[:LONGEST_CELL] if column < len(row) else ""
+
+
+def _number(cell: str) -> float:
+    try:
+        number = float(cell)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise Invalid("A row of the file has no latitude or longitude that is a number.", field="file")
+    return number

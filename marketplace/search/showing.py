@@ -121,7 +121,7 @@ def sorts(state: State) -> list[Choice]:
 def summary(state: State, tables: Mapping[str, str]) -> str:
     """Return a state in a few words, in the page's language."""
     _ = gettext
-    parts = [f"“{state.search}”"] if state.search else []
+    parts = [_("“%(words)s”") % {"words": state.search}] if state.search else []
     parts += [choice.label for choice in chosen(state, tables)]
     parts += [_("up to %(price)s") % {"price": money(state.below)}] if state.below is not None else []
     return ", ".join(parts) or _("everything for sale")

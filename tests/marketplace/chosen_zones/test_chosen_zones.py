@@ -37,7 +37,7 @@ CLASSES = ("quieter", "in between", "busier")
 async def upload(browser: Browser, release: uuid.UUID, file: bytes) -> httpx.Response:
     await browser.get(PAGE)
     token = browser.client.cookies.get("csrftoken", domain="testserver.example") or ""
-    data = {"_csrf_token": token, "form_id": str(uuid.uuid4()), "release": str(release), "zones": ""}
+    data = {"_csrf_token": token, "form_id": str(uuid.uuid4()), "release": str(release), "zones": "typed before"}
     return await browser.client.post(PAGE, data=data, files={"file": ("zones", file)})
 
 
@@ -92,6 +92,7 @@ async def test_a_stranger_learns_the_free_maps_class_and_a_partner_what_survives
             json.dumps(points).encode(),
             b"\xef\xbb\xbfshop;lat;lon\n" + b"".join(b"x;%f;%f\n" % h3.cell_to_latlng(zone) for zone in ZONES[1:4]),
             ("zone\n" + "\n".join(ZONES[1:4])).encode(),
+            ("zone\n" + "\n".join(ZONES[1:4])).encode("utf-16"),
         )
         for file in files:
             answer = await upload(claire, release, file)
@@ -100,14 +101,22 @@ async def test_a_stranger_learns_the_free_maps_class_and_a_partner_what_survives
             assert set(listed(answer)) == set(ZONES[1:4])
         for file, sentence in (
             (b"PK\x03\x04bomb", "zipped file cannot be read"),
-            (b"\xff\xfe", "UTF-8"),
+            (b"\xff\xfe\xff", "UTF-8"),
             (b"x" * 500_001, "500 kB"),
             (b"lat,lon\n1,x\n", "a number"),
+            (b"lat,lon\nnan,4.8\n", "a number"),
+            (b"lat,lon\n1e999,4.8\n", "a number"),
+            ("zone\n69002\n".encode("utf-16-le"), "UTF-8"),
+            (b" \n", "file is empty"),
+            (b"zone\nnonsense\n", "None of those zones"),
+            (b'{"type": "Polygon", "coordinates": []}', "cannot be read"),
             (b"{" * 100_000, "JSON"),
             (b"a\n" * 5_001, "5000 lines"),
         ):
             refused = await upload(claire, release, file)
             assert (refused.status_code, sentence in text_of(refused)) == (422, True), sentence
+            assert ">typed before</textarea>" in refused.text, sentence
+            assert re.search(f'id="file-error">[^<]*{sentence}', refused.text), sentence
         few = await claire.submit(PAGE, {"zones": CENTRE, "release": str(release)}, seen_at=PAGE)
         assert few.status_code == 422
         assert "at least 3 zones" in text_of(few)

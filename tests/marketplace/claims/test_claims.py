@@ -141,6 +141,11 @@ async def test_two_people_decide_and_shares_wait_until_they_did(stripe: Any) -> 
         assert tuple(row or ()) == ("paid", 10_000)
         assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'claim_answered'") == 2
         html5lib.HTMLParser(strict=True).parse((await nora.get("/fr/staff/claims")).text)
+        with clock.shifted(40 * DAY):
+            await buyer.sign_in("atelier@partner.example")
+            late = await buyer.submit(f"/en/orders/{withdrawn}/claim", WRITTEN, seen_at="/en/orders")
+            assert (late.status_code, "within 30 days" in text_of(late)) == (409, True)
+            assert WRITTEN["evidence"] in text_of(late), "what was written while there was time is not lost"
         with clock.shifted(40 * DAY), pytest.raises(Conflict, match="within"):
             await file_claim(partner, withdrawn, "incomplete", "too late", claim=uuid.uuid4())
         with pytest.raises(Conflict, match="already exists"):

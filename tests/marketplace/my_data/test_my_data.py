@@ -224,6 +224,7 @@ async def test_how_i_compare_is_of_published_figures_alone_and_is_left_out_where
         ({1: 6, 2: 40, 3: 50, 4: 60}, 30, 12, "2.5"),  # others move more: the page says the same
         ({1: 6, 2: 1, 3: 1}, 60, 12, "5"),
         ({1: 6, 2: 1, 3: 1}, 30, 0, ""),
+        ({1: 6, 2: 1, 3: 1}, 9, 12, "0.75"),
     )
     sentence = re.compile(
         r"How you compare: by its published figures, each person in it is counted about ([\d.]+) times on average"
@@ -239,6 +240,7 @@ async def test_how_i_compare_is_of_published_figures_alone_and_is_left_out_where
             assert (f"{used.average:g}" if used.average else "") == average
         shown = words(await ada.get("/en/my-data"))
         assert sorted(sentence.findall(shown)) == ["2.5", "2.5", "5"]
+        assert "ten people who consented are counted about 8 times together." in shown, "nobody is counted 0.8 times"
         assert "Pour comparer" in words(await ada.get("/fr/my-data"))
     async with visiting(7) as bob:
         assert not sentence.search(words(await bob.get("/en/my-data"))), "who is in none compares with none"

@@ -43,6 +43,8 @@ async def test_a_saved_search_writes_of_new_releases_and_falling_prices_until_it
         html5lib.HTMLParser(strict=True).parse(page.text)
         assert "Lyon, cheap" in page.text
         assert "pas encore" in text_of(page)
+        assert "« lyon », jusqu’à" in page.text, "quoted as French quotes"
+        assert "“lyon”, up to" in (await claire.get("/en/searches")).text
         nameless = await claire.submit("/en/searches", query | {"name": " "})
         assert nameless.status_code == 422
         assert 'id="name-error"' in nameless.text

@@ -88,6 +88,11 @@ async def test_a_map_shows_where_there_is_data() -> None:
             assert f"/{language}/datasets/grenoble" in both.text
         assert "/fr/catalogue?search=Lyon" in both.text
         assert "<title>Lyon: " not in (await browser.get("/en/catalogue?search=grenoble")).text
+        assert "Aucun jeu de données" in text_of(await browser.get("/fr/catalogue?search=zzzzzz"))
+        titles = {
+            path: (await browser.get(path)).text.split("<title>")[1].split("<")[0] for path in ("/fr/", "/fr/catalogue")
+        }
+        assert len(set(titles.values())) == 2, titles
     ring = around(elsewhere, H3)
     assert ring[0] == ring[-1]
     assert len(ring) < len(elsewhere) * 6

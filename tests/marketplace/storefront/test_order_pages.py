@@ -78,7 +78,9 @@ async def test_an_order_says_step_by_step_what_happened_to_it_in_both_languages(
             "À télécharger ici ; la licence commence",
             f"Avoir {note} : 10,00 €",
         ]
-        assert steps_in(await browser.get(f"/fr/{path}")) == french
+        shown = await browser.get(f"/fr/{path}")
+        assert steps_in(shown) == french
+        assert re.search(r'<h1>[^<]*<span class="nowrap">P-\d{4}-\d{6}</span></h1>', shown.text), "never two lines"
         with clock.shifted(dt.timedelta(days=400)):
             await browser.sign_in("atelier@partner.example")
             assert steps_in(await browser.get(f"/en/{path}"))[-1] == "Licence ended"
