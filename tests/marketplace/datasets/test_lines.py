@@ -90,17 +90,17 @@ async def test_an_ended_line_consents_to_nothing_until_it_is_back(tmp_path: Path
 async def test_home_zones_that_nobody_knows_are_named_with_their_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = table(tmp_path, range(1, 4), home="Manhattan\x1b[31m")
+    path = table(tmp_path, range(1, 4), home="Manhattan\u202e")
     with open(path, "a") as file:  # noqa: ASYNC230, PTH123 (a test's own small file)
         file.write("".join(f"{line},{BANDS[0]},place {line}\n" for line in range(10, 25)))
     done = await ingest_files(subscribers=path)
     assert done.lines
-    assert list(done.unknown_homes.items())[:2] == [("Manhattan\x1b[31m", 3), ("place 10", 1)]
+    assert list(done.unknown_homes.items())[:2] == [("Manhattan\u202e", 3), ("place 10", 1)]
     print(described(done.lines))
     print_unknown(done.unknown_homes)
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "18 lines in force: 18 new, 0 back again, 0 changed, 0 gone."
-    assert printed[1] == "No zone is called 'Manhattan\\x1b[31m', the home of 3 lines: define it, or correct it."
+    assert printed[1] == "No zone is called 'Manhattan\\u202e', the home of 3 lines: define it, or correct it."
     assert printed[-1] == "So it is with 6 more home zones, of 6 lines."
     assert len(printed) == 12
 

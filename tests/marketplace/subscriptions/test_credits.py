@@ -50,7 +50,8 @@ async def ordered_late(*, pay_by: str = "saved_method") -> Any:
         form = {"dataset": "lyon", "releases": "4", "pay_by": pay_by}
         answer = await browser.submit("/en/subscribe/lyon", form, form_id=str(uuid.uuid4()))
         assert answer.status_code == 303, answer.text
-    await execute("UPDATE subscription SET promised_days = $1, promised_coverage_micro = 1", -LATE_DAYS)
+    waiting = "began_at = began_at - interval '9 days'"
+    await execute(f"UPDATE subscription SET promised_days = $1, promised_coverage_micro = 1, {waiting}", -LATE_DAYS)
     await next_release(1)
     assert await deliver() == 1
     await jobs()
