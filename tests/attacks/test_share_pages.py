@@ -194,10 +194,10 @@ def test_an_old_licence_shows_neither_pool_nor_weight_beside_its_share(
         "96,83",
         "48.42",
         "48,42",
-        "1 cell",
-        "1 of the cells",
+        "1 time",
+        "1 fois",
+        "you are in 1",
         "50%",
-        "1 count",
     ):
         assert not any(figure in page for page in own.values()), figure
     assert "€6.91, sold once." in seen["en my-dat"]
@@ -216,7 +216,7 @@ def euros(text: str, at: str) -> int:
 def denominators(page: str) -> tuple[int, int]:
     """Return the interval of what the pool was divided by, as a share page says it: pool * cells / share."""
     pool, share = euros(page, r"€([\d,.]+) 50% of what is left"), euros(page, r"You €([\d,.]+) for")
-    cells = int(re.search(r"for (\d+) cells?", page)[1])  # type: ignore[index]
+    cells = int(re.search(r"for (\d+) times? you are counted", page)[1])  # type: ignore[index]
     return pool * cells // (share + 1), -(-pool * cells // max(1, share - 1))
 
 
