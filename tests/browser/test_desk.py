@@ -111,8 +111,8 @@ async def settle(nora: Typist, order: str, invoice: str) -> None:
 
 async def decide(paul: Typist) -> None:
     """Approve and send the run, and approve the write-off, from the desk."""
-    run = str(await fetch_value("SELECT left(id::text, 8) FROM payout_run"))
-    await paul.follow(run)
+    drafted = "SELECT to_char(drafted_at AT TIME ZONE 'Europe/Paris', 'YYYY-MM-DD') FROM payout_run"
+    await paul.follow(str(await fetch_value(drafted)))
     await paul.type("Reason", REASON)
     await paul.press("Approve %(amount)s")
     await paul.press("Send %(amount)s")
