@@ -29,6 +29,7 @@ from marketplace.release_gate import dossier
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.stewardship import actions
+from marketplace.stewardship.findings_words import explain
 from marketplace.stewardship.queries import get_shelf
 from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.pages import again, filled, page, see
@@ -154,12 +155,13 @@ async def _release(release: uuid.UUID) -> dict[str, Any]:
         found = await queries.get_dossier(release)
     except NotFound:
         found = None
+    stated = dossier.read(found.document) if found else None
     revocation = await queries.find_revocation(release)
     return {
         "release": row,
         "dataset": dataset,
-        "words": dossier.SENTENCES,
-        "dossier": dossier.read(found.document) if found else None,
+        "dossier": stated,
+        "findings": explain(stated) if stated else [],
         "is_ours": found is not None and dossier.is_ours(found.document, found.signature, settings().signing_key),
         "coverage": coverage,
         **await _percent_by_zone(dataset.zone_table, coverage),
