@@ -7,8 +7,10 @@ no-op (here it is a savepoint), and a child task silently shares its parent's tr
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+import functools
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypeVar
 
+from asyncpg.exceptions import CharacterNotInRepertoireError, UntranslatableCharacterError
 from msgspec import Struct
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
@@ -27,11 +29,13 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound=Struct)
 Scalar = TypeVar("Scalar")
+Asked, Answer = ParamSpec("Asked"), TypeVar("Answer")
 Values: TypeAlias = "dict[Column | str, Any]"
 """What a Piccolo update sets."""
 row_check: Callable[[type[Struct], Any, str, Sequence[asyncpg.Record]], Awaitable[None]] | None = None
 """Compares a row's fields with the columns and values that its statement returned; set by tests, None in production."""
 
+NOT_KEPT: Final = "A value is out of range or holds a character that cannot be kept."
 OLDEST_SERVER = 170_000
 ROWS_A_COPY, ROWS_A_PIECE = 1_000_000, 65_536
 LONGEST_COPY_SECONDS = 4 * 3600
@@ -41,6 +45,19 @@ COPY_SIGNATURE, COPY_HEADER_BYTES, COPY_END = b"PGCOPY\n\xff\r\n\0", 19, b"\xff\
 BYTES_A_PIECE = 1 << 22
 BYTES_A_MESSAGE = 120 << 10
 """Below what the C library maps anew for each: fresh pages cost more than the copy."""
+
+
+def refusing(verb: Callable[Asked, Awaitable[Answer]]) -> Callable[Asked, Awaitable[Answer]]:
+    """Have a verb refuse a text with a sign that PostgreSQL keeps in none (NUL), as a form refuses what is wrong in it."""
+
+    @functools.wraps(verb)
+    async def refuse(*values: Asked.args, **named: Asked.kwargs) -> Answer:
+        try:
+            return await verb(*values, **named)
+        except (CharacterNotInRepertoireError, UntranslatableCharacterError) as error:
+            raise Invalid(NOT_KEPT) from error
+
+    return refuse
 
 
 class Transaction(PostgresTransaction):
@@ -104,6 +121,7 @@ class Engine(PostgresEngine):
     async def prep_database(self) -> None:
         """Create no extension: the schema is the migrations' business."""
 
+    @refusing
     async def run_querystring(self, querystring: Any, in_pool: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 (Piccolo's signature)
         """Run one Piccolo query in the open transaction, or on its own."""
         current: Any = self.current_transaction.get()
@@ -165,6 +183,7 @@ def select(row: type[Struct], table: type[Table]) -> Select[Any]:
     return table.select(*columns(row, table))
 
 
+@refusing
 async def fetch_rows(row: type[Row], source: str | Query[Any, Any], *values: object) -> list[Row]:
     """Return all rows of `source`, SQL with parameters $1, $2, … or a Piccolo query, as `row`: its fields are the columns."""
     sql, given = _statement(source, values)
@@ -174,6 +193,7 @@ async def fetch_rows(row: type[Row], source: str | Query[Any, Any], *values: obj
     return [row(*record) for record in records]
 
 
+@refusing
 async def fetch_row(row: type[Row], source: str | Query[Any, Any], *values: object) -> Row | None:
     """Return the first row of `source` as `row`, or None."""
     sql, given = _statement(source, values)
@@ -183,6 +203,7 @@ async def fetch_row(row: type[Row], source: str | Query[Any, Any], *values: obje
     return None if record is None else row(*record)
 
 
+@refusing
 async def fetch_scalar(kind: type[Scalar], source: str | Query[Any, Any], *values: object) -> Scalar | None:
     """Return the first column of the first row of `source`, or None where there is no row or the column is null."""
     sql, given = _statement(source, values)
@@ -200,6 +221,7 @@ def _statement(source: str | Query[Any, Any], values: tuple[object, ...]) -> tup
     return sql, given
 
 
+@refusing
 async def execute(sql: str, *values: object) -> int:
     """Run `sql` and return how many rows it touched."""
     return _touched(await _joined().execute(sql, *values))

@@ -42,6 +42,8 @@ class Visit:
     """identity's Actor, or None."""
 
 
+NUL: Final = "\0"
+"""The one sign that PostgreSQL keeps in no text; no page may show it either."""
 MOST_SENTENCES: Final = 16_384
 """How many sentences, marked as safe, are kept in memory: more than all templates have in both languages."""
 visit: ContextVar[Visit] = ContextVar("visit", default=Visit())  # noqa: B039 (a Visit is frozen)
@@ -124,6 +126,11 @@ def again(template: str, refusal: Refusal, /, **context: Any) -> Template:  # no
     """Show a form again with what was wrong, above it and at the field the refusal names, keeping what was written."""
     error = filled(refusal)
     mistakes = {refusal.fields.get("field"): error}
+    if isinstance(typed := context.get("form"), dict):
+        unkept = [name for name, value in typed.items() if isinstance(value, str) and NUL in value]
+        context["form"] = typed | {name: typed[name].replace(NUL, "") for name in unkept}
+        if unkept and "field" not in refusal.fields:  # the database says that one has it, and not which
+            mistakes = dict.fromkeys(unkept, error)
     answer = page(template, status_code=refusal.status, error=error, mistakes=mistakes, **context)
     answer.headers.update(refusal.headers)
     return answer

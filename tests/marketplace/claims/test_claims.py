@@ -70,8 +70,9 @@ async def test_two_people_decide_and_shares_wait_until_they_did(stripe: Any) -> 
         for order, claim in claims.items():
             await file(buyer, order, claim)
             await file(buyer, order, claim)
-        again = await buyer.submit(path, WRITTEN)
+        again = await buyer.submit(path, WRITTEN | {"evidence": "Typed in a second tab.\nTwo lines."})
         assert (again.status_code, "looked at already" in text_of(again)) == (409, True)
+        assert ">Typed in a second tab.\nTwo lines.</blockquote>" in again.text, "what was written is kept"
         assert "Being looked at" in text_of(await buyer.get(path))
         waiting = await fetch("SELECT claimed_at IS NOT NULL AND contested_at IS NOT NULL AS waits FROM licence")
         assert waiting == [(True,)] * 3

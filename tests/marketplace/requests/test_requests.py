@@ -35,6 +35,7 @@ async def test_identical_requests_are_one_and_no_partner_reads_another() -> None
         assert "Croix" in (await claire.get("/en/requests/new?place=Croix")).text
         for field, value, why in (
             ("place", " ,", "Name the zones"),
+            ("place", "Croix-Rousse, Confluence\0", "a character that cannot be kept"),
             ("product", "gold", "Choose what is to be counted"),
             ("grain", "year", "Choose by hour"),
             ("starts_on", "soon", "year-month-day"),
