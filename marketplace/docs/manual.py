@@ -131,7 +131,7 @@ def _folder(part: str) -> Traversable:
 
 
 def _renderer(part: str) -> MarkdownIt:
-    """Return a renderer of Markdown with tables, headings that can be linked to, and pictures of `part` put inline."""
+    """Return a renderer of Markdown with tables, headings that can be linked to, code that the keyboard scrolls, and pictures of `part` put inline."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
     def heading_open(tokens: list[Token], at: int, *_: object) -> str:
@@ -145,6 +145,11 @@ def _renderer(part: str) -> MarkdownIt:
         label = escape(tokens[at].content)
         return f'<span class="scroll picture-of" tabindex="0" role="group" aria-label="{label}">{svg}</span>'
 
+    def fence(tokens: list[Token], at: int, *_: object) -> str:
+        info = tokens[at].info.split(maxsplit=1)
+        kind = f' class="language-{escape(info[0])}"' if info else ""
+        return f'<pre tabindex="0"><code{kind}>{escape(tokens[at].content)}</code></pre>\n'
+
     def table_open(*_: object) -> str:
         return '<div class="scroll" tabindex="0"><table>'
 
@@ -154,6 +159,7 @@ def _renderer(part: str) -> MarkdownIt:
     markdown.renderer.rules |= {  # type: ignore[attr-defined]
         "heading_open": heading_open,
         "image": image,
+        "fence": fence,
         "table_open": table_open,
         "table_close": table_close,
     }

@@ -43,7 +43,9 @@ async def defines_and_builds(sam: Guest) -> None:
         },
     )
     await sam.read("A day in Lyon")
-    await sam.press("Build", First_day=PERIOD["first_day"], Last_day=PERIOD["last_day"])
+    await sam.press("Build", again_by_address=False, First_day=PERIOD["first_day"], Last_day=PERIOD["last_day"])
+    await sam.page.get_by_label("Build it without the days that were not ingested").check()
+    await sam.press("Build")
     await sam.read("waiting for a worker")
     await run_requests()
     await sam.read("Passed the gate")
