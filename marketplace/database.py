@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 from asyncpg.exceptions import CharacterNotInRepertoireError, UntranslatableCharacterError
 from msgspec import Struct
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound=Struct)
 Scalar = TypeVar("Scalar")
-Asked, Answer = ParamSpec("Asked"), TypeVar("Answer")
+Verb = TypeVar("Verb", bound="Callable[..., Any]")
 Values: TypeAlias = "dict[Column | str, Any]"
 """What a Piccolo update sets."""
 row_check: Callable[[type[Struct], Any, str, Sequence[asyncpg.Record]], Awaitable[None]] | None = None
@@ -47,17 +47,17 @@ BYTES_A_MESSAGE = 120 << 10
 """Below what the C library maps anew for each: fresh pages cost more than the copy."""
 
 
-def refusing(verb: Callable[Asked, Awaitable[Answer]]) -> Callable[Asked, Awaitable[Answer]]:
+def refusing(verb: Verb) -> Verb:
     """Have a verb refuse a text with a sign that PostgreSQL keeps in none (NUL), as a form refuses what is wrong in it."""
 
     @functools.wraps(verb)
-    async def refuse(*values: Asked.args, **named: Asked.kwargs) -> Answer:
+    async def refuse(*values: object, **named: object) -> object:
         try:
             return await verb(*values, **named)
         except (CharacterNotInRepertoireError, UntranslatableCharacterError) as error:
             raise Invalid(NOT_KEPT) from error
 
-    return refuse
+    return cast("Verb", refuse)
 
 
 class Transaction(PostgresTransaction):

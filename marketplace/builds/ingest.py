@@ -24,6 +24,7 @@ from marketplace.builds import input_files
 from marketplace.builds.event_store_writer import Writer
 from marketplace.digests import sha256_of
 from marketplace.errors import Conflict
+from marketplace.parquet_sizes import most_bytes, swollen
 from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
@@ -95,10 +96,10 @@ class Reader:
         import pyarrow as pa  # noqa: PLC0415
 
         if not pa.types.is_integer(column.type):
-            return self._named(column, self.writer.place_numbers)
+            return self._named(column, self.writer.place_numbers, None)
         sites = _plain(column)
         if len(sites) and (sites.min() < 0 or sites.max() >= FEW):
-            return self._named(column.cast(pa.string()), self.writer.place_numbers)
+            return self._named(column.cast(pa.string()), self.writer.place_numbers, None)
         found: NDArray[np.int32] = self.site_numbers[sites]
         if (found < 0).any():
             new = np.unique(sites[found < 0])
@@ -127,18 +128,16 @@ class Reader:
                 number[distinct] = self.writer.kind_numbers([str(kind) for kind in distinct.tolist()])
                 return np.asarray(number[values])
             column = column.cast(pa.string())
-        return self._named(column.fill_null("") if column.null_count else column, self.writer.kind_numbers)
+        return self._named(column, self.writer.kind_numbers, "")
 
-    def _named(self, column: pa.Array[Any], numbers: Callable[[list[str]], NDArray[Any]]) -> NDArray[Any]:
-        import pyarrow as pa  # noqa: PLC0415
-
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(pa.string())
-        if column.null_count or not pa.types.is_string(column.type):
+    def _named(self, column: pa.Array[Any], numbers: Callable[[list[str]], Any], absent: str | None) -> NDArray[Any]:
+        """Return the number of each text, of `absent` where there is none; a dictionary's is not repeated for its rows."""
+        coded: Any = column if hasattr(column, "dictionary") else column.dictionary_encode()
+        texts, at = coded.dictionary, coded.indices
+        if (at.null_count and absent is None) or texts.null_count or texts.nbytes > most_bytes(len(texts)):
             raise AtFaultError
-        coded = column.dictionary_encode()
-        names = [str(name) for name in coded.dictionary.to_pylist()]
-        return np.asarray(numbers(names)[coded.indices.to_numpy()])
+        found = numbers([*map(str, texts.to_pylist()), *([str(absent)] if at.null_count else [])])
+        return np.asarray(found[at.fill_null(len(texts)).to_numpy()])
 
     def _read_slowly(self, file: Path, source: int) -> None:
         database = input_files.scratch_database(self.scratch)
@@ -324,9 +323,10 @@ def _batches(file: Path) -> Iterator[pa.RecordBatch]:
     if file.suffix != ".parquet":
         raise AtFaultError
     try:
-        with pq.ParquetFile(file) as parquet:
-            schema = parquet.schema_arrow
-            if not _is_plain(schema):
+        metadata = pq.read_metadata(file)
+        texts = [name for name in metadata.schema.names if name in {"site", "kind"}]
+        with pq.ParquetFile(file, metadata=metadata, read_dictionary=texts) as parquet:
+            if swollen(metadata) or not _is_plain(parquet.schema_arrow):
                 raise AtFaultError
             yield from parquet.iter_batches(BATCH, use_threads=False)
     except (pa.ArrowException, OSError):
@@ -342,6 +342,7 @@ def _is_plain(schema: pa.Schema) -> bool:
         return False
     at = schema.field("at").type
     kinds = [schema.field(name).type for name in names if name in {"site", "kind"}]
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
     return (
         pa.types.is_integer(schema.field("subscriber_id").type)
         and schema.field("subscriber_id").type != pa.uint64()

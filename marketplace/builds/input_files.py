@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from marketplace.csv_lines import count_lines, read_header, refuse_line_breaks
 from marketplace.errors import Invalid
+from marketplace.parquet_sizes import refuse_swollen
 from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 
@@ -46,6 +47,7 @@ SPILL_FACTOR = 8
 WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
 NAME = "CASE WHEN strlen({c}) BETWEEN 1 AND 200 AND NOT regexp_matches({c}, '[[:cntrl:]]') THEN {c} END"
 """A short text on one line. A file of some kilobytes may say a text of megabytes in millions of rows."""
+KIND = f"CASE WHEN coalesce({{c}}, '') = '' THEN '' ELSE {NAME} END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ EVENT = (
         dict.fromkeys((*NUMBERS, TEXT), WITHIN.format(most=180)),
         "{file}, row {row} is in no zone: its longitude is not between -180 and 180.",
     ),
-    Column("kind", {TEXT: "coalesce({c}, '')"}, "", optional=True),
+    Column("kind", {TEXT: KIND}, "{file}, row {row} has a kind that is not a short text.", optional=True),
 )
 SITE = Column(
     "site",
@@ -315,6 +317,7 @@ def _columns(database: duckdb.DuckDBPyConnection, file: Path) -> list[tuple[str,
 
     if file.suffix == ".csv":
         return [(name, CSV) for name in read_header(file)]
+    refuse_swollen(file)
     try:
         described = rows(database, f"DESCRIBE SELECT * FROM read_parquet({_text(file)}, hive_partitioning = false)")
     except duckdb.Error:

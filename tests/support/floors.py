@@ -7,7 +7,7 @@ from tests.support.source import product_files, slice_of
 FLOORS = (
     {"pricing", "client"},
     {"digests", "errors", "instants", "line_index", "memory_dumps", "personal_data"},
-    {"clock", "csv_lines", "local_time", "settings", "paging", "progress", "statements", "words"},
+    {"clock", "csv_lines", "parquet_sizes", "local_time", "settings", "paging", "progress", "statements", "words"},
     {"database", "functions", "object_store", "tracing", "web"},
     {"locks", "privacy", "licensing", "sealing", "signing", "retracted"},
     {"backup", "messages", "log", "audit_trail", "simulation", "setting_checks", "environment_files"},
