@@ -249,7 +249,7 @@ async def test_a_steward_goes_from_definition_to_revocation(tmp_path: Path) -> N
         assert "Publish this release" in page
         assert "Publish this release" not in strict(await ada.get(path))
         in_french = strict(await sam.get(f"/fr/steward/releases/{release}"))
-        assert "part trouvée dans des chiffres qui portent ce bruit" in in_french
+        assert "Avec des chiffres exacts" in in_french
         assert "_" not in in_french.split("Couverture")[0].split("WP216")[1], "a figure's name that has no words"
 
         signed = (await ada.get(f"{path}/dossier.json")).json()
