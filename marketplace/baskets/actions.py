@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.agreed_orders.actions import audit_agreed
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue import menu
 from marketplace.catalogue.queries import list_priced_releases
 from marketplace.catalogue.rules import PricedRelease
 from marketplace.database import transaction
@@ -24,7 +24,6 @@ from marketplace.purchases.actions import check_second, order_subscribed, settle
 from marketplace.purchases.invoices import find_billing
 from marketplace.purchases.queries import get_email
 from marketplace.purchases.tables import Order
-from marketplace.subscriptions.queries import list_agreed
 from pricing.agreed import share_of
 from pricing.quote import PricedQuote
 from pricing.volume import parts_of
@@ -105,7 +104,7 @@ async def order(
             agreed = {"volume_basis_points": line.part_basis_points}
             await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms)
         for dataset in sorted({line.release.dataset for line in lines}):
-            await menu.audit(dataset, now, await list_agreed(partner, now), partner=partner)
+            await audit_agreed(partner, dataset, now)
         for release, quote in quotes.items():
             pay_by = "invoice" if on_credit else "charge"
             await order_subscribed(partner, quote, order_id=orders[release], email=email, pay_by=pay_by)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.agreed_orders.actions import audit_agreed
 from marketplace.audit_trail.actions import note_action
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import menu
@@ -25,7 +26,6 @@ from marketplace.messages.kinds import private_offer_made
 from marketplace.messages.rules import Recipient
 from marketplace.private_offers.queries import get_private_offer
 from marketplace.private_offers.tables import PrivateOffer, PrivateQuote
-from marketplace.subscriptions.queries import list_agreed
 from pricing.agreed import share_of
 
 if TYPE_CHECKING:
@@ -138,11 +138,10 @@ async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID,
         await PrivateQuote.insert(signed).on_conflict(action="DO NOTHING", target=PrivateQuote.quote)
         lengths = [one.months for one in prices]
         offered = await _prices(partner, row.dataset, lengths, now, basis_points=row.basis_points, until=row.ends_at)
-        had = await list_agreed(partner, now)
-        await menu.audit(row.dataset, now, had + offered, partner=partner)
+        await audit_agreed(partner, row.dataset, now, offered)
         # It is for the latest alone: the others may be as posted.
         of_latest = [one for one in offered if one.release == listing.latest]
-        await menu.audit(row.dataset, now, had + of_latest, partner=partner)
+        await audit_agreed(partner, row.dataset, now, of_latest)
 
 
 async def prices_of(row: PrivateOfferRow) -> list[Price]:

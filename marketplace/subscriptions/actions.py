@@ -13,9 +13,8 @@ import uuid
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.agreed_orders.actions import audit_agreed
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue import menu
-from marketplace.catalogue.menu import HeldQuote
 from marketplace.catalogue.queries import find_listed_release, find_vat, get_listing, is_reserved
 from marketplace.catalogue.tables import Offer
 from marketplace.catalogue.uses import check_use
@@ -31,7 +30,7 @@ from marketplace.payments.queries import find_saved_method
 from marketplace.purchases.actions import order_subscribed
 from marketplace.purchases.queries import get_email
 from marketplace.subscriptions.credits import days_to_promise, give_credits, note_credit
-from marketplace.subscriptions.queries import SQL, find_open, get_own, list_agreed
+from marketplace.subscriptions.queries import SQL, find_open, get_own, list_ordered
 from marketplace.subscriptions.tables import SubscribedRelease, Subscription
 from pricing.credits import promised_coverage
 
@@ -224,9 +223,8 @@ async def _order(due: Due) -> int:
             raise NotFound("There is no such release in the catalogue.")
         quote, order = uuid.uuid4(), uuid.uuid4()
         await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
-        now = clock.now()
-        brought = await fetch_rows(HeldQuote, SQL["list_brought"], due.subscription)
-        await menu.audit(release.dataset, now, brought + await list_agreed(due.partner, now), partner=due.partner)
+        ordered = await list_ordered(due.subscription)
+        await audit_agreed(due.partner, release.dataset, clock.now(), orders=ordered)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by)
         await note_credit(due.subscription, order)

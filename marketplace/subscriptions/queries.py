@@ -8,16 +8,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.catalogue.menu import HeldQuote
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, paged
 from marketplace.statements import load_statements
-from marketplace.subscriptions.tables import Subscription
+from marketplace.subscriptions.tables import SubscribedRelease, Subscription
 
 SQL: Final = load_statements(__package__)
-REMEMBERED: Final = dt.timedelta(days=30)
-"""As long as a price may be held, what was ordered for less counts with what is ordered after it."""
 
 
 class SubscriptionRow(Struct, frozen=True):
@@ -96,9 +93,13 @@ async def find_open(partner: uuid.UUID, dataset: str) -> uuid.UUID | None:
     return await fetch_scalar(uuid.UUID, Subscription.select(Subscription.id).where(its))
 
 
-async def list_agreed(partner: uuid.UUID, now: dt.datetime) -> list[HeldQuote]:
-    """Return what a partner ordered lately for less than everybody pays: it may be had together with what is ordered now."""
-    return await fetch_rows(HeldQuote, SQL["list_agreed"], partner, now - REMEMBERED)
+async def list_ordered(subscription: uuid.UUID) -> list[uuid.UUID]:
+    """Return the orders that a subscription made so far."""
+    its = (SubscribedRelease.subscription == subscription) & SubscribedRelease.purchase_order.is_not_null()
+    orders: list[uuid.UUID] = (
+        await SubscribedRelease.select(SubscribedRelease.purchase_order).where(its).output(as_list=True)
+    )
+    return orders
 
 
 async def is_subscribed_to(dataset: str) -> bool:

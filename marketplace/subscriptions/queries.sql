@@ -204,39 +204,3 @@ LEFT JOIN order_return AS on_credit
     AND on_credit.purchase_order = service_credit.purchase_order
     AND on_credit.total_minor = service_credit.refund_minor
 WHERE (service_credit.asked_at IS NULL) <> (coalesce(stripe_command.id, on_credit.id) IS NULL);
-
--- name: list_agreed
--- What the partner $1 ordered since $2 for less than everybody pays, unless it was not paid or all given back.
-SELECT
-    quote.partner,
-    quote.release,
-    quote.level,
-    quote.amount_minor,
-    quote.expires_at,
-    licence_terms.usage_right,
-    licence_terms.months
-FROM purchase_order
-JOIN quote ON quote.id = purchase_order.quote AND quote.auction IS NULL
-JOIN licence_terms ON licence_terms.code = quote.terms
-WHERE purchase_order.partner = $1
-  AND purchase_order.ordered_at > $2
-  AND purchase_order.state NOT IN ('lapsed', 'refunded')
-  AND convert_from(quote.document, 'UTF8')::jsonb
-      ?| ARRAY['private_basis_points', 'volume_basis_points', 'locked_minor'];
-
--- name: list_brought
--- What the subscription $1 ordered so far, unless it was not paid or all given back, as prices that its partner has.
-SELECT
-    quote.partner,
-    quote.release,
-    quote.level,
-    quote.amount_minor,
-    quote.expires_at,
-    licence_terms.usage_right,
-    licence_terms.months
-FROM subscribed_release AS had
-JOIN purchase_order ON purchase_order.id = had.purchase_order
-JOIN quote ON quote.id = purchase_order.quote
-JOIN licence_terms ON licence_terms.code = quote.terms
-WHERE had.subscription = $1
-  AND purchase_order.state NOT IN ('lapsed', 'refunded');

@@ -26,6 +26,7 @@ FLOORS = (
     {"catalogue"},
     {"stewardship", "interest"},
     {"purchases"},
+    {"agreed_orders"},
     {"subscriptions"},
     {
         "dry_runs",
