@@ -14,6 +14,7 @@ import pytest
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import lengths
+from marketplace.catalogue.menu import audit
 from marketplace.catalogue.queries import find_listed_release
 from marketplace.database import execute
 from marketplace.errors import Conflict, NotFound
@@ -22,7 +23,16 @@ from marketplace.identity import actions as identity
 from marketplace.payments.balance import mirror_balance
 from marketplace.private_offers import actions
 from tests.marketplace.identity.site import PASSWORD, Browser, make_staff, text_of
-from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, open_shop, order_of, pay, place_order
+from tests.marketplace.purchases.shop import (
+    FLOOR,
+    jobs,
+    make_buyer,
+    open_shop,
+    order_of,
+    pay,
+    place_order,
+    seal_release,
+)
 from tests.support.reads import fetch, fetch_value
 
 DAY = dt.timedelta(days=1)
@@ -242,3 +252,35 @@ async def test_no_length_goes_under_the_floor(months: int) -> None:
     await actions.quote(partner, offer, quote_id=quote, months=months)
     amount = await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", quote)
     assert amount == max(floor, -(-posted[months].amount_minor // 2))
+
+
+@pytest.mark.parametrize("is_beside_a_whole", [False, True])
+async def test_a_private_quote_is_audited_with_all_that_is_offered_and_alone(*, is_beside_a_whole: bool) -> None:
+    """What is published after an offer: an edition of an older week, dearer than all of it; or a fortnight, as posted.
+
+    The fortnight would be had for less by its first week and the private price of the second one, which lasts a day longer.
+    """
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    week = await open_shop(rows=2_000, period=(end - 15 * DAY, end - 8 * DAY))
+    await execute("UPDATE dataset SET budget_micro = 900000000")
+    latest = await seal_release(rows=2_300, period=(end - 8 * DAY, end))
+    partner, steward, offer = await make_buyer(), await make_staff("Samir", "steward"), uuid.uuid4()
+    await actions.offer(steward, partner, "lyon", percent_off=40, ends_at=end + 30 * DAY, offer_id=offer)
+    first = uuid.uuid4()
+    await actions.quote(partner, offer, quote_id=first)
+    assert await fetch_value("SELECT release FROM quote WHERE id = $1", first) == latest
+    await execute("INSERT INTO quote_acceptance (quote, accepted_at) SELECT id, now() FROM quote")
+    if is_beside_a_whole:
+        await seal_release(rows=4_000, period=(end - 15 * DAY, end - DAY))
+    else:
+        await execute(
+            """INSERT INTO edition (id, release, level, variance_multiple, noise_variance_micro, threshold, row_count,
+                                    error_people, cells_sha256)
+               SELECT gen_random_uuid(), id, 1, 4, 4 * noise_variance_micro, 40, row_count, 50, 'x'
+               FROM release WHERE id = $1""",
+            week,
+        )
+    await audit("lyon", clock.now())  # What everybody sees is in order.
+    with pytest.raises(Conflict, match="has as much for"):
+        await actions.quote(partner, offer, quote_id=uuid.uuid4())
+    assert await fetch("SELECT quote FROM private_quote") == [(first,)], "what is refused is not signed"
