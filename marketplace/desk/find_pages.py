@@ -53,7 +53,10 @@ async def _of_the_role(actor: Actor, text: str) -> Sequence[queries.Found]:
     if actor.role in SEES_THE_BOOKS:
         found += await queries.search(text)
     if actor.role in SEES_WHAT_IS_MADE:
-        found += await queries.search_stewarded(text, language.get())
+        made = await queries.search_stewarded(text, language.get())
+        found += [
+            row for row in made if row.kind != "call" or actor.role == "steward"
+        ]  # Auditors have no page of them.
     if actor.partner:
         found += await queries.search_own(actor.partner, text, language.get())
     if actor.subscriber is not None:

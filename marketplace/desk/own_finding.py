@@ -9,6 +9,7 @@ from marketplace.desk.queries import MOST_FOUND, SHORTEST, Found
 from marketplace.earnings.movements import find_mine
 from marketplace.earnings.queries import list_shares
 from marketplace.payouts.queries import list_payouts
+from marketplace.reverse_auctions.queries import list_auctions
 from marketplace.web.formats import cents, money, period
 from marketplace.web.pages import localised
 
@@ -20,11 +21,12 @@ PAGES_READ: Final = 5
 
 
 async def search_of_line(line: int, text: str) -> list[Found]:
-    """Return a line's shares, payouts and choices that have a text in a title, area, notice or amount; none for one sign."""
+    """Return a line's shares, payouts, choices and calls that have a text in a title, area, notice or amount; none for one sign."""
     wanted = text.strip().casefold()
     if len(wanted) < SHORTEST:
         return []
-    found = [_first(kind, wanted) for kind in (await _shares(line), await _payouts(line), await _choices(line))]
+    kinds = (await _shares(line), await _payouts(line), await _choices(line), await _calls(line))
+    found = [_first(kind, wanted) for kind in kinds]
     return [one for kind in found for one in kind]
 
 
@@ -71,3 +73,20 @@ async def _choices(line: int) -> list[tuple[str, Found]]:
         )
         for row in await list_choices(line)
     ]
+
+
+async def _calls(line: int) -> list[tuple[str, Found]]:
+    """Return the latest calls for contributors, each found by its titles, its groups' and its purpose's."""
+    found = list[tuple[str, Found]]()
+    for number in range(1, PAGES_READ + 1):
+        page = await list_auctions(line, number)
+        for shown in page.rows:
+            row, groups = shown.auction, " · ".join(localised(one, "title") for one in shown.strata)
+            names = [row.title_fr, row.title_en, row.purpose_fr, row.purpose_en]
+            names += [name for one in shown.strata for name in (one.title_fr, one.title_en)]
+            found.append(
+                ("\n".join(names), Found("call", localised(row, "title"), groups, f"/calls/{row.id}", row.opens_at))
+            )
+        if not page.more:
+            break
+    return found

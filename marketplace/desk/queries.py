@@ -43,6 +43,7 @@ FOUND: Final = {
     "purpose": "Purposes",
     "request": "Requests for data",
     "auction": "Auctions",
+    "call": "Calls for contributors",
     "share": "Your shares",
     "payout": "Your payouts",
     "choice": "What you consent to",

@@ -229,4 +229,12 @@ UNION ALL
     JOIN auction ON auction.offer = offer.id
     ORDER BY auction.opens_at DESC
     LIMIT $2
+)
+UNION ALL
+(
+    SELECT 'call', title, code, '/steward/calls', reverse_auction.opens_at
+    FROM titled
+    JOIN reverse_auction ON reverse_auction.dataset = code
+    ORDER BY reverse_auction.opens_at DESC
+    LIMIT $2
 );

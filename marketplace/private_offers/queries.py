@@ -12,6 +12,7 @@ from marketplace.database import fetch_row, fetch_rows
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
+from marketplace.web.formats import paris_day
 
 SQL: Final = load_statements(__package__)
 
@@ -32,6 +33,11 @@ class PrivateOfferRow(Struct, frozen=True):
     ends_at: dt.datetime
     withdrawn_at: dt.datetime | None
     bought: int
+
+    @property
+    def last_day(self) -> dt.date:
+        """The last day on which it can be quoted, in Paris."""
+        return paris_day(self.ends_at - dt.timedelta.resolution)
 
     def is_open(self, now: dt.datetime) -> bool:
         """Return whether it can be quoted."""

@@ -246,8 +246,8 @@ async def _write_order(
         vat_basis_points=vat.basis_points,
         vat_rule=vat.rule,
         ordered_at=now,
-        reference=" ".join(reference.split())[: rules.LONGEST_REFERENCE],
-        second_reason=" ".join(reason.split())[: rules.LONGEST_REASON],
+        reference=rules.one_line(reference, rules.LONGEST_REFERENCE, field="reference"),
+        second_reason=rules.one_line(reason, rules.LONGEST_REASON, field="reason"),
     )
     await Order.insert(new)
     await accept_quote(quote.id, now)

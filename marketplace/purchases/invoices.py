@@ -25,6 +25,7 @@ from marketplace.messages.kinds import invoice_corrected, invoice_issued, refund
 from marketplace.messages.rules import Recipient
 from marketplace.purchases.numbers import draw_numbers, number, series_of
 from marketplace.purchases.queries import SQL
+from marketplace.purchases.rules import one_line
 from marketplace.purchases.tables import BillingDetails, Invoice, InvoiceFile, NumberSeries
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
@@ -323,12 +324,10 @@ async def find_billing(partner: uuid.UUID) -> Billing | None:
 LONGEST_BILLED: Final = {"street": 200, "postcode": 20, "city": 100, "reference": 60}
 
 
-async def change_billing(partner: uuid.UUID, *, street: str, postcode: str, city: str, reference: str) -> None:
+async def change_billing(partner: uuid.UUID, *, street: str, postcode: str, city: str, reference: str = "") -> None:
     """Write where a partner's invoices are addressed, those to come; refuses an address without street or city."""
-    texts = [" ".join(text.split()) for text in (street, postcode, city, reference)]
-    for (field, longest), text in zip(LONGEST_BILLED.items(), texts, strict=True):
-        if len(text) > longest:
-            raise Invalid("Write {most} signs at most.", most=longest, field=field)
-        if not text and field in {"street", "city"}:
-            raise Invalid("Write the street and the city, as your invoices should show them.", field=field)
-    await execute(SQL["change_billing"], partner, *texts, clock.now())
+    written = {"street": street, "postcode": postcode, "city": city, "reference": reference}
+    texts = {field: one_line(text, LONGEST_BILLED[field], field=field) for field, text in written.items()}
+    if missing := [field for field in ("street", "city") if not texts[field]]:
+        raise Invalid("Write the street and the city, as your invoices should show them.", field=missing[0])
+    await execute(SQL["change_billing"], partner, *texts.values(), clock.now())

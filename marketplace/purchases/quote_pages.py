@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MINUTE_SECONDS: Final = 60
 WRITTEN: Final = ("street", "postcode", "city", "reference", "reason", "pay_by")
-LONGEST: Final = 500
+LONGEST: Final = 2_000
 SHARED: Final = "shared_quote"
 """The use of links to quotes."""
 
@@ -104,7 +104,8 @@ async def order_quote(
     email = (await get_person(request.user.person)).email
     try:
         if not row.is_ordered:
-            await _prepare(of, data)
+            if await invoices.find_billing(of) is None:
+                await invoices.change_billing(of, street=data.street, postcode=data.postcode, city=data.city)
             await actions.check_second(of, row.release, row.level, data.reason)
         order = await actions.order(
             of,
@@ -120,12 +121,6 @@ async def order_quote(
         written = {name: getattr(data, name)[:LONGEST] for name in WRITTEN}
         return again("purchases/quote.html", refusal, form=written, **await _quote(quote, of))
     return await to_payment(of, order)
-
-
-async def _prepare(of: uuid.UUID, data: OrderForm) -> None:
-    """Write where invoices are addressed, where that is not known; refuse an order that says neither."""
-    if await invoices.find_billing(of) is None:
-        await invoices.change_billing(of, street=data.street, postcode=data.postcode, city=data.city, reference="")
 
 
 async def to_payment(of: uuid.UUID, order: uuid.UUID) -> Redirect:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.errors import Conflict
+from marketplace.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -34,6 +34,16 @@ class CheckoutWords(Struct, frozen=True):
 
 ENGLISH_CHECKOUT: Final = CheckoutWords("en", "{months}-month licence of {dataset}", "VAT")
 """Where nobody visits: a job, a command."""
+
+
+def one_line(text: str, longest: int, *, field: str) -> str:
+    """Return what is written on an invoice as one line; refuses more than `longest` signs, and signs that nobody sees."""
+    line = " ".join(text.split())
+    if not line.isprintable():
+        raise Invalid("Write it by hand: it has signs that nobody sees, or that turn the writing round.", field=field)
+    if len(line) > longest:
+        raise Invalid("Write {most} signs at most.", most=longest, field=field)
+    return line
 
 
 def check_terms(accepted: str | None, quoted: str) -> None:

@@ -14,6 +14,7 @@ from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import visiting
 from tests.marketplace.identity.site import Browser, make_staff
 from tests.marketplace.purchases.shop import jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
+from tests.marketplace.reverse_auctions.test_reverse_auctions import open_reverse_auction
 from tests.support.reads import fetch, fetch_value
 
 LARGEST_SCRIPT_BYTES = 1_000
@@ -108,6 +109,25 @@ async def test_a_subscriber_finds_the_shares_and_choices_of_their_own_pages_alon
             assert f'href="/en/consent/choices/{purpose}"' in page
         assert (await ada.get(f"/en/earnings/shares/{licence}")).status_code == 200
         assert "/steward/" not in (await ada.get("/en/find", params={"text": "lyon"})).text
+
+
+async def test_a_call_for_contributors_is_found_by_its_dataset_or_groups_by_who_may_open_it() -> None:
+    call, _ = await open_reverse_auction()
+    title = await fetch_value("SELECT title_en FROM dataset")
+    group = await fetch_value("SELECT title_fr FROM reverse_auction_stratum")
+    await make_buyer("rival")
+    async with visiting(1) as ada, Browser() as steward, Browser() as auditor, Browser() as rival:
+        for browser, role in ((steward, "steward"), (auditor, "auditor")):
+            person = (await make_staff(role.title(), role)).person
+            browser.client.cookies.set(COOKIE, (await begin_session(person)).value or "")
+        await rival.sign_in("rival@partner.example")
+        for text in (title, group):
+            page = (await ada.get("/fr/find", params={"text": text})).text
+            assert f'href="/fr/calls/{call}"' in page, text
+        assert (await ada.get(f"/fr/calls/{call}")).status_code == 200
+        assert 'href="/en/steward/calls"' in (await found(steward, title)).partition("<main")[2]
+        for browser in (auditor, rival):
+            assert "/calls" not in (await found(browser, title)).partition("<main")[2], "who cannot open it"
 
 
 def test_the_script_of_the_keys_is_small() -> None:

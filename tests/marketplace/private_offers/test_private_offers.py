@@ -22,6 +22,7 @@ from marketplace.finance.actions import reconcile
 from marketplace.identity import actions as identity
 from marketplace.payments.balance import mirror_balance
 from marketplace.private_offers import actions
+from marketplace.web.formats import date
 from tests.marketplace.identity.site import PASSWORD, Browser, make_staff, text_of
 from tests.marketplace.purchases.shop import (
     FLOOR,
@@ -88,6 +89,11 @@ async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
         html5lib.HTMLParser(strict=True).parse(own.text)
         private = -(-posted * 8500 // 10_000)
         assert f"€{private / 100:,.2f}" in text_of(own)
+        last_day = date(dt.date.fromisoformat(ends))
+        for browser, path in ((buyer, "/en/private-offers"), (samir, "/en/steward/private-offers")):
+            shown = text_of(await browser.get(path))
+            assert last_day in shown, "its last day is the one that the steward wrote"
+            assert "00:00" not in shown
         assert "An offer to your company alone" in text_of(await buyer.get("/en/inbox"))
         assert "alone" not in text_of(await rival.get("/en/inbox"))
         assert "Nothing is offered" in text_of(await rival.get("/en/private-offers"))

@@ -253,7 +253,14 @@ async def test_an_address_wants_its_street_and_city() -> None:
     await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        for wrong in ({"street": " "}, {"city": ""}, {"street": "x" * 201}):
+        turned = [{field: "1 rue \u202eeur 1"} for field in ("street", "postcode", "city", "reference")]
+        for wrong in ({"street": " "}, {"city": ""}, {"street": "x" * 201}, {"city": "Ly\x07on"}, *turned):
             fields = {"street": "1 rue", "postcode": "", "city": "Lyon", "reference": ""} | wrong
-            assert (await browser.submit("/en/billing", fields)).status_code == 422
+            refused = await browser.submit("/en/billing", fields)
+            assert refused.status_code == 422, wrong
+            [(field, written)] = wrong.items()
+            assert f'id="{field}-error"' in refused.text
+            if "\u202e" in written:
+                assert "signs that nobody sees" in text_of(refused)
+                assert f'value="{written}"' in refused.text, "what was typed is kept"
         assert "Lyon" not in text_of(await browser.get("/en/billing"))

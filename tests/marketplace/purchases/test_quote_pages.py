@@ -47,6 +47,14 @@ async def test_an_order_asks_for_the_address_first_and_for_a_reason_the_second_t
                 html5lib.HTMLParser(strict=True).parse(answer.text)
                 assert f'id="{wrong}-error"' in answer.text
                 assert 'value="PO 4711"' in answer.text, "what was written is kept"
+        for field, written, why in (
+            ("reference", "PO 4711 " * 8, "60 signs at most"),
+            ("reference", "PO \u202e1174", "signs that nobody sees"),
+            ("reason", "because " * 70, "500 signs at most"),
+        ):
+            answer = await browser.submit(f"/en/quotes/{quote}/orders", ADDRESS | {field: written})
+            assert (answer.status_code, why in text_of(answer)) == (422, True), "nothing is cut silently"
+            assert written in answer.text or field == "reason", "what was written is kept"
         assert await fetch_value("SELECT count(*) FROM purchase_order") == 0
         bought = await browser.submit(f"/en/quotes/{quote}/orders", ADDRESS)
         assert bought.status_code == 303
