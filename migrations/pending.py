@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace.database import fetch_rows
 from migrations.piccolo_app import HISTORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ID: Final = re.compile(r'^ID\b[^"]*"([^"]+)"', re.MULTILINE)
 
@@ -19,12 +22,17 @@ class Applied(Struct, frozen=True):
     name: str
 
 
-async def list_pending() -> list[str]:
-    """Return the files of migrations that `migrate` would run, oldest first; the pool must be open.
+async def list_pending(history: Path = HISTORY) -> list[str]:
+    """Return the files of migrations in `history` that `migrate` would run, oldest first; the pool must be open.
 
     A migration that the database has had and this version does not know is no matter: a newer version is being rolled out.
     """
-    if not await fetch_rows(Applied, "SELECT tablename::text AS name FROM pg_tables WHERE tablename = 'migration'"):
-        return [path.stem for path in sorted(HISTORY.glob("m*.py"))]
-    applied = {row.name for row in await fetch_rows(Applied, "SELECT name FROM migration")}
-    return [path.stem for path in sorted(HISTORY.glob("m*.py")) if not applied & set(ID.findall(path.read_text()))]
+    applied = set[str]()
+    if await fetch_rows(Applied, "SELECT tablename::text AS name FROM pg_tables WHERE tablename = 'migration'"):
+        applied = {row.name for row in await fetch_rows(Applied, "SELECT name FROM migration")}
+    return [stem for stem, ids in _ids_of(history).items() if not applied & ids]
+
+
+def _ids_of(history: Path) -> dict[str, set[str]]:
+    """Return the ids in each file of migrations, oldest first."""
+    return {path.stem: set(ID.findall(path.read_text())) for path in sorted(history.glob("m*.py"))}

@@ -27,6 +27,7 @@ from marketplace.locks import lock
 from marketplace.sandbox.actions import mark_database
 from marketplace.settings import settings
 from migrations.history import m0001_initial
+from migrations.pending import list_pending
 from migrations.piccolo_app import APP_NAME, HISTORY, function_files
 from migrations.roles import grant_to
 
@@ -38,8 +39,8 @@ ATTEMPTS: Final = 10
 PAUSE_SECONDS: Final = 1.0
 
 
-async def migrate(history: Path = HISTORY, *, attempts: int = ATTEMPTS, lock_timeout: str = LOCK_TIMEOUT) -> str:
-    """Run what is pending in the folder `history` and return the runner's words; the pool must be open.
+async def migrate(history: Path = HISTORY, *, attempts: int = ATTEMPTS, lock_timeout: str = LOCK_TIMEOUT) -> list[str]:
+    """Run what is pending in the folder `history` and return the files that were run; the pool must be open.
 
     Refuses, and changes nothing, when a table stays locked in every attempt, or the site’s locks cross ours in each.
     """
@@ -52,32 +53,32 @@ async def migrate(history: Path = HISTORY, *, attempts: int = ATTEMPTS, lock_tim
     raise Conflict("A table stayed in use, so the migration was rolled back. Run it again when the site is quieter.")
 
 
-async def _migrate_once(history: Path, lock_timeout: str) -> str:
+async def _migrate_once(history: Path, lock_timeout: str) -> list[str]:
     async with transaction():
         await lock("migrations")
         await execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
         await _refuse_unreleased_schema()
-        outcome = await _run_pending(history)
+        done = await _run_pending(history)
         await _apply_functions()
         await write_chart()
         await mark_database()
         if settings().serving_role:
             await grant_to(settings().serving_role)
-    return outcome
+    return done
 
 
-async def _run_pending(history: Path) -> str:
+async def _run_pending(history: Path) -> list[str]:
     os.environ["PICCOLO_CONF"] = "migrations.piccolo_conf"
     from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager  # noqa: PLC0415 (reads PICCOLO_CONF)
 
-    outcome = io.StringIO()
     manager = ForwardsMigrationManager(app_name=APP_NAME)
     await manager.create_migration_table()
-    with contextlib.redirect_stdout(outcome):
+    pending = await list_pending(history)
+    with contextlib.redirect_stdout(io.StringIO()):  # Piccolo's own words
         result = await manager.run_migrations(AppConfig(app_name=APP_NAME, migrations_folder_path=str(history)))
     if not result.success:
         raise RuntimeError(result.message)
-    return outcome.getvalue()
+    return pending
 
 
 async def _apply_functions() -> None:

@@ -148,11 +148,11 @@ async def test_functions_can_be_applied_again_and_have_one_address() -> None:
 
 
 def test_many_processes_may_migrate_at_once(postgres: EmbeddedPostgres) -> None:
-    async def story() -> list[str]:
+    async def story() -> list[list[str]]:
         return await asyncio.gather(*(asyncio.create_task(migrate()) for _ in range(4)))
 
     outcome = in_new_database(postgres, "raced", story)
-    assert sum("not yet run" in words for words in outcome) == 1
+    assert sum(bool(done) for done in outcome) == 1
 
 
 async def test_migrating_again_waits_for_nobody_and_keeps_the_chart_up_to_date(database_url: str) -> None:
@@ -259,5 +259,5 @@ async def test_the_version_before_reads_and_writes_while_a_migration_runs(toy: P
         return written
 
     written = await asyncio.gather(*(asyncio.create_task(site(number)) for number in range(4)))
-    assert "ok!" in await migration
+    assert await migration == ["m0002_toy"]
     assert await fetch_scalar(int, "SELECT count(*) FROM job_run WHERE note = ''") == sum(written)

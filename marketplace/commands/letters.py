@@ -44,11 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     async def story() -> int:
         from marketplace.operators.letters import write_letters
+        from marketplace.operators.queries import is_any_line_in_force
 
         done = await write_letters(
             arguments.out, arguments.line or arguments.holder, again=arguments.again, to_holders=bool(arguments.holder)
         )
-        if not done.codes:
+        if not done.codes and not await is_any_line_in_force():
+            print("No letters: no line is known yet. Give the table of lines first: `ingest --subscribers FILE`.")
+        elif not done.codes:
             print("No letters: every line in force has its code, or is claimed.")
         elif done.was_finished:
             print(f"{arguments.out} has the {done.codes:,} codes of the run that was stopped. Run it again for more.")

@@ -30,8 +30,13 @@ def run(arguments: argparse.Namespace) -> int:
         from migrations.runner import migrate as run_migrations
 
         await refuse_unfinished()
-        print(await run_migrations(), end="")
+        done = await run_migrations()
         await note_first_server()
+        if done:
+            print(
+                f"{len(done)} {'migration is' if len(done) == 1 else 'migrations are'} done, the last one {done[-1]}."
+            )
+        print("The database is up to date." if done else "Nothing was pending: the database is up to date.")
         return 0
 
     return with_pool(story)

@@ -57,3 +57,8 @@ async def get_line(reference: int) -> LineRow:
 async def list_lines_without_code(after: int, most: int, *, again: bool) -> list[int]:
     """Return the next lines in force that nobody claimed and that have no code, or (`again`) an unused one, in order."""
     return [row.reference for row in await fetch_rows(Reference, SQL["list_lines_without_code"], after, most, again)]
+
+
+async def is_any_line_in_force() -> bool:
+    """Return whether the operator's table of lines has one that has not ended."""
+    return await Subscriber.exists().where(Subscriber.gone_at.is_null())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -82,3 +83,28 @@ def test_a_name_that_is_wrong_is_one_sentence(postgres: EmbeddedPostgres, tmp_pa
         'The database cannot be reached: database "there_is_none" does not exist. '
         "Is PostgreSQL started? Compare DATABASE_URL.\n"
     )
+
+
+def prints(command: str, database: str, folder: Path) -> str:
+    """Run a command, which must do its work, and return what it prints."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "marketplace", *command.split()],
+        cwd=folder,
+        env=os.environ | OPERATORS_OWN | {"DATABASE_URL": database, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+def test_migrate_says_in_our_words_what_it_did_and_letters_that_no_line_is_known(empty: str, tmp_path: Path) -> None:
+    first = prints("migrate", empty, tmp_path)
+    assert re.fullmatch(r"\d+ migrations are done, the last one m\d{4}_\w+\.\nThe database is up to date\.\n", first)
+    assert prints("migrate", empty, tmp_path) == "Nothing was pending: the database is up to date.\n"
+    assert prints("letters letters.csv", empty, tmp_path) == (
+        "No letters: no line is known yet. Give the table of lines first: `ingest --subscribers FILE`.\n"
+    )
+    assert not (tmp_path / "letters.csv").exists()
