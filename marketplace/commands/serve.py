@@ -15,7 +15,7 @@ def run(arguments: argparse.Namespace) -> int:
     import uvicorn
 
     from marketplace.app import create_app
-    from marketplace.serving.server import STOP_SECONDS, configured
+    from marketplace.serving.server import STOP_SECONDS, configured, listen
     from marketplace.setting_checks import refuse_role
     from marketplace.settings import settings
 
@@ -23,15 +23,15 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_role(settings(), serving=True)
     with database_server():
         with_pool(refuse_unready)  # what is wrong is one sentence here, and a framework's trace once it serves
+        listening = listen(settings().host, settings().port)
         app = create_app(access_log=settings().access_log)
         config = configured(
             app,
-            host=settings().host,
-            port=settings().port,
             lifespan="on",  # a site that cannot begin says why, and serves nobody
             timeout_graceful_shutdown=STOP_SECONDS,
         )
-        uvicorn.Server(config).run()
+        print(f"The site listens on port {settings().port} of {settings().host}, and is {settings().url}.", flush=True)
+        uvicorn.Server(config).run(sockets=listening)
     return 0
 
 

@@ -56,10 +56,11 @@ async def _witness(witness: Witness, url: str, *, every: int, port: int) -> int:
     import uvicorn
 
     from marketplace.errors import Refusal
+    from marketplace.serving.server import listen
     from pricing.refusals import PricingRefusal
 
-    server = uvicorn.Server(uvicorn.Config(witness, port=port, log_level="warning", lifespan="off"))
-    serving = asyncio.create_task(server.serve()) if port else None
+    server = uvicorn.Server(uvicorn.Config(witness, log_level="warning", lifespan="off"))
+    serving = asyncio.create_task(server.serve(listen("127.0.0.1", port))) if port else None
 
     def read(path: str) -> bytes | None:
         answer = client.get(f"{url}/{path}")

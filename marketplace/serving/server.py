@@ -12,6 +12,7 @@ long answer waits for its first bytes, so that the client wakes once for both.
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from collections import Counter
 from functools import partial
@@ -22,6 +23,7 @@ import uvicorn
 from litestar.enums import ScopeType
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from marketplace.errors import Conflict, Invalid
 from marketplace.serving.limits import proxies
 from marketplace.serving.rules import address_of
 from marketplace.settings import settings
@@ -36,6 +38,8 @@ LARGEST_HEAD_BYTES: Final = 32_768
 """Of a request line and its header fields; longer ones are malformed (400)."""
 IDLE_SECONDS: Final = 5
 STOP_SECONDS: Final = 5
+WAITING_CONNECTIONS: Final = 2048
+"""That the kernel keeps until the site accepts them."""
 ZERO_COPY: Final = "http.response.zerocopysend"
 LONG_BYTES: Final = 1 << 16
 CORK: Final[int | None] = getattr(socket, "TCP_CORK", None)
@@ -213,3 +217,33 @@ def configured(
         h11_max_incomplete_event_size=LARGEST_HEAD_BYTES,
         **more,
     )
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Bind the port at every address of `host`, and return what listens there; refuses what this machine does not give."""
+    bound: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            bound.append(one := socket.socket(family, kind, protocol))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+            one.listen(WAITING_CONNECTIONS)
+    except OSError as error:
+        for one in bound:
+            one.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                "The port {port} of {host} is in use by another process: end that, or set PORT to another.",
+                port=port,
+                host=host,
+            ) from None
+        raise Invalid(
+            "The site cannot listen on port {port} of {host}: {why}. Compare HOST and PORT.",
+            port=port,
+            host=host,
+            why=error.strerror or error,
+        ) from None
+    return bound
