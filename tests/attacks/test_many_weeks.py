@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from marketplace import glance
 from marketplace.datasets.publishing import revoke
-from tests.attacks.cities import City, rebuilt
+from tests.attacks.cities import MOST, City, rebuilt
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
 from tests.marketplace.datasets.builders import BANDS, ZONES
 from tests.marketplace.identity.site import Browser
@@ -30,12 +31,15 @@ WEEKS = 3
 WEEKS_COLLECTED = 8
 BITES = 52_013
 """A city of which eight weeks' maps rebuild too much: the attack works."""
+UNUSUAL_WEEKS = (3, 7)
+"""Of the city 52 002: their maps would pass by themselves, and explain more of a usual week."""
+DATASETS_OF_A_PLACE = 3
 VARIATION = 0.3
 MUCH = 0.6
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", [BITES, 52_003, 52_012])
+@pytest.mark.parametrize("seed", [BITES, 52_003, 52_012, 55_013, 55_016])
 def test_pictures_of_many_weeks_would_rebuild_it_and_the_one_shown_does_not(seed: int) -> None:
     """Measured on a week that is usual, which other weeks' ups and downs are about."""
     usual = City(seed)
@@ -44,6 +48,25 @@ def test_pictures_of_many_weeks_would_rebuild_it_and_the_one_shown_does_not(seed
     together = rebuilt(usual, *drawn) if drawn else 0.0
     assert all(rebuilt(usual, one) <= MUCH for one in drawn[:2])
     assert together > MUCH or seed != BITES
+
+
+@pytest.mark.deep
+def test_a_map_of_an_unusual_week_explains_too_little_of_a_usual_one() -> None:
+    """Most weeks of this city have no map: those that just have one must not say more of the others."""
+    usual = City(52_002)
+    assert all(rebuilt(usual, usual.later(number, VARIATION).drawn()) <= MUCH for number in UNUSUAL_WEEKS)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", [54_001, 54_007, 54_013])
+def test_pictures_of_several_datasets_of_a_place_do_not_rebuild_one(seed: int) -> None:
+    """Their zones differ, and with them the amounts that places are moved by: the worst of sixteen cities, the same week."""
+    city = City(seed)
+    others = [
+        glance.draw(city.table, city.names, city.centres, f"zones of dataset {number}".encode(), MOST)
+        for number in range(1, DATASETS_OF_A_PLACE)
+    ]
+    assert rebuilt(city, city.drawn(), *others) <= MUCH
 
 
 def free(page: httpx.Response, sample: httpx.Response) -> tuple[str, str, str]:

@@ -40,7 +40,7 @@ def test_a_stranger_rebuilds_too_little_and_still_sees_where_a_city_is_busy(seed
 
 @pytest.mark.deep
 def test_nearly_every_city_has_a_map() -> None:
-    assert sum(bool(City(seed).drawn().classes) for seed in range(41_000, 41_040)) >= 38
+    assert sum(bool(City(seed).drawn().classes) for seed in range(41_000, 41_040)) >= 37
 
 
 def usefulness(city: City, seen: glance.Glance) -> float:
