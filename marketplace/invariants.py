@@ -15,6 +15,7 @@ from marketplace.auctions.invariants import AUCTIONS
 from marketplace.audit_trail.invariants import TRAIL
 from marketplace.bank.invariants import BANK
 from marketplace.bookkeeping.invariants import EXPORTS
+from marketplace.business.invariants import REVENUE
 from marketplace.claims.invariants import CLAIMS
 from marketplace.consent.invariants import CONSENT
 from marketplace.contributions.invariants import INDEX
@@ -68,6 +69,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         TRANSMISSIONS,
         WRITE_OFFS,
         EXPORTS,
+        REVENUE,
         LOG,
     )
     for invariant in invariants

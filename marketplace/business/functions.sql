@@ -6,3 +6,14 @@ CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON revenue_jud
 
 CREATE UNIQUE INDEX IF NOT EXISTS one_live_judgement ON revenue_judgement (offer) WHERE approved IS NULL;
 CREATE INDEX IF NOT EXISTS judgement_of_offer ON revenue_judgement (offer, decided_at DESC) WHERE approved;
+
+-- Note which entries are to be summed. Ids are given before transactions commit, so a job that remembered the last id it
+-- saw would miss those that commit later.
+CREATE OR REPLACE FUNCTION await_sum() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO unsummed_entry (entry)
+    SELECT id FROM fresh WHERE kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued');
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER await_sum AFTER INSERT ON journal_entry
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION await_sum();

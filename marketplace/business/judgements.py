@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
-from marketplace.business.queries import SQL
+from marketplace.business.queries import SOLD, SQL
 from marketplace.business.tables import RevenueJudgement
 from marketplace.catalogue.tables import Offer
 from marketplace.database import fetch_rows, fetch_scalar, transaction
@@ -73,9 +73,8 @@ class Proposed(Struct, frozen=True):
 
 async def list_presented(start: dt.datetime, end: dt.datetime) -> list[Presented]:
     """Return every offer with what its sales brought between two instants, the largest first."""
-    accounts = chart.LICENCES_SOLD, chart.VAT_COLLECTED, "dataset"
     shares = [chart.SUBSCRIBERS_SHARES, chart.OPERATOR_SHARE]
-    return await fetch_rows(Presented, SQL["list_presented"], start, end, *accounts, shares)
+    return await fetch_rows(Presented, SQL["list_presented"], *SOLD, start, end, shares)
 
 
 async def list_judgements() -> list[Judgement]:

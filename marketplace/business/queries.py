@@ -1,6 +1,7 @@
 """Figures of the business: revenue by what was sold, to whom and how; months; what is owed by age; cash to come.
 
-Everything is read from the books: revenue from entries of sales and returns, with their orders; the rest from sums of days.
+Everything is read from the books, by sums of days: those of revenue, with what entries of sales and returns moved that is
+not in them yet, and those of accounts.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ BEHIND_BY: Final = {
     "vat": "vat_minor DESC",
 }
 """What the entries behind a number are sorted by → SQL."""
+SOLD: Final = (chart.LICENCES_SOLD, chart.VAT_COLLECTED)
+"""The accounts of revenue and of its VAT."""
 OWED: Final = (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE, chart.OPERATOR_PAYABLE)
 SPENT: Final = (chart.SUBSCRIBERS_SHARES, chart.OPERATOR_SHARE, chart.STRIPE_FEES)
 """Where an euro that was sold goes, before what stays."""
@@ -42,6 +45,7 @@ class RevenueRow(Struct, frozen=True):
     key: str
     name: str
     orders: int
+    """How many were sold in these days, those that went back too."""
     net_minor: int
     vat_minor: int
 
@@ -139,8 +143,7 @@ def bounds_of(first: dt.date, last: dt.date) -> tuple[dt.datetime, dt.datetime]:
 
 async def list_revenue(side: str, first: dt.date, last: dt.date) -> list[RevenueRow]:
     """Return revenue between two days, both included, by a side of `SIDES`, largest first."""
-    accounts = chart.LICENCES_SOLD, chart.VAT_COLLECTED
-    return await fetch_rows(RevenueRow, SQL["list_revenue"], *bounds_of(first, last), *accounts, side)
+    return await fetch_rows(RevenueRow, SQL["list_revenue"], *SOLD, *bounds_of(first, last), side)
 
 
 async def list_behind(number: Number, kind: str = "", sort: str = "", page: int = 1) -> Paged[BehindRow]:
@@ -158,9 +161,8 @@ async def list_all_behind(number: Number, kind: str = "", sort: str = "") -> lis
 
 async def _list_behind(number: Number, kind: str, sort: str, limit: int, skipped: int) -> list[BehindRow]:
     sql = f"{SQL['list_behind']} ORDER BY {BEHIND_BY.get(sort, BEHIND_BY[''])}, entry DESC LIMIT $8 OFFSET $9"
-    accounts = chart.LICENCES_SOLD, chart.VAT_COLLECTED
     days = bounds_of(number.first, number.last)
-    return await fetch_rows(BehindRow, sql, *days, *accounts, number.side, number.key, kind, limit, skipped)
+    return await fetch_rows(BehindRow, sql, *SOLD, *days, number.side, number.key, kind, limit, skipped)
 
 
 async def list_months(first: dt.date, last: dt.date) -> list[MonthRow]:

@@ -1,91 +1,155 @@
--- fragment: sold
--- What each entry from $1 until $2 (excluded) says was sold, or goes back, of which order: cents before VAT on the
--- account $3, VAT on $4. A sale has its order; a refund, a lost dispute and a correction name it.
-sold AS (
+-- fragment: sale
+-- What each entry of the journal says was sold, or goes back, of which order: cents before VAT on the account $1, VAT
+-- on $2; and of what, to whom and how. A sale has its order; a refund, a lost dispute and a correction name it.
+SELECT
+    journal_entry.id AS entry,
+    journal_entry.kind,
+    journal_entry.at,
+    text,
+    purchase_order.id AS purchase_order,
+    number,
+    ordered_at,
+    purchase_order.partner,
+    release.dataset,
+    vat_rule || ' ' || vat_basis_points AS vat,
+    CASE
+        WHEN EXISTS (SELECT FROM auction_sale WHERE auction_sale.purchase_order = purchase_order.id) THEN 'auction'
+        WHEN EXISTS (SELECT FROM subscribed_release WHERE subscribed_release.purchase_order = purchase_order.id)
+        THEN 'subscription'
+        ELSE 'posted'
+    END AS way,
+    (journal_entry.kind = 'sale')::int AS orders,
+    moved.net_minor,
+    moved.vat_minor
+FROM journal_entry
+CROSS JOIN LATERAL (
     SELECT
-        journal_entry.id AS entry,
-        journal_entry.kind,
-        journal_entry.at,
-        text,
-        coalesce(
-            order_return.purchase_order,
-            invoice_correction.purchase_order,
-            CASE journal_entry.kind WHEN 'sale' THEN source_id::uuid END
-        ) AS purchase_order,
-        moved.net_minor,
-        moved.vat_minor
-    FROM journal_entry
-    CROSS JOIN LATERAL (
-        SELECT
-            sum(
-                CASE $3::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END
-            )::bigint AS net_minor,
-            sum(
-                CASE $4::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END
-            )::bigint AS vat_minor
-        FROM posting
-        WHERE posting.entry = journal_entry.id
-    ) AS moved
-    LEFT JOIN order_return
-        ON order_return.id = CASE WHEN journal_entry.kind IN ('refund', 'dispute_lost') THEN source_id::uuid END
-    LEFT JOIN invoice_correction
-        ON invoice_correction.id
-         = CASE WHEN journal_entry.kind IN ('sale_cancelled', 'sale_reissued') THEN source_id::uuid END
-    WHERE journal_entry.at >= $1
-      AND journal_entry.at < $2
-      AND journal_entry.kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued')
-), placed AS (
+        sum(CASE $1::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS net_minor,
+        sum(CASE $2::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS vat_minor
+    FROM posting
+    WHERE posting.entry = journal_entry.id
+) AS moved
+CROSS JOIN LATERAL (
     SELECT
-        entry,
-        sold.kind,
-        at,
-        text,
-        sold.purchase_order,
-        number,
-        sold.net_minor,
-        sold.vat_minor,
-        CASE $5::text
-            WHEN 'dataset' THEN release.dataset
-            WHEN 'partner' THEN partner.id::text
-            WHEN 'sector' THEN coalesce(partner_sector.sector, '')
-            WHEN 'vat' THEN vat_rule || ' ' || vat_basis_points
-            ELSE CASE
-                WHEN EXISTS (SELECT FROM auction_sale WHERE auction_sale.purchase_order = sold.purchase_order)
-                THEN 'auction'
-                WHEN EXISTS (
-                    SELECT FROM subscribed_release WHERE subscribed_release.purchase_order = sold.purchase_order
-                )
-                THEN 'subscription'
-                ELSE 'posted'
-            END
-        END AS key,
-        CASE $5::text WHEN 'partner' THEN company ELSE '' END AS name
-    FROM sold
-    JOIN purchase_order ON purchase_order.id = sold.purchase_order
-    JOIN partner ON partner.id = purchase_order.partner
-    JOIN release ON release.id = purchase_order.release
-    LEFT JOIN partner_sector ON partner_sector.partner = partner.id
+        CASE
+            WHEN journal_entry.kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued')
+             AND length(source_id) = 36
+            THEN source_id::uuid
+        END AS id
+) AS source
+LEFT JOIN order_return
+    ON order_return.id = CASE WHEN journal_entry.kind IN ('refund', 'dispute_lost') THEN source.id END
+LEFT JOIN invoice_correction
+    ON invoice_correction.id = CASE WHEN journal_entry.kind IN ('sale_cancelled', 'sale_reissued') THEN source.id END
+JOIN purchase_order
+    ON purchase_order.id = coalesce(
+        order_return.purchase_order,
+        invoice_correction.purchase_order,
+        CASE journal_entry.kind WHEN 'sale' THEN source.id END
+    )
+JOIN release ON release.id = purchase_order.release
+WHERE journal_entry.kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued')
+
+-- fragment: sides
+-- What is kept of a sale: its key of each side.
+VALUES ('dataset', dataset), ('partner', sale.partner::text), ('vat', vat), ('way', way)
+
+-- fragment: key
+-- Which of the side $5 a sale is of.
+CASE $5::text
+    WHEN 'dataset' THEN dataset
+    WHEN 'vat' THEN vat
+    WHEN 'way' THEN way
+    ELSE sale.partner::text
+END
+
+-- name: sum_revenue
+-- Adds at most $3 entries that wait to the sums of their days, and returns how many these were. An entry waits until
+-- the transaction that sums it commits, so each is summed once though a process is killed; rows are written in one
+-- order, so that two who sum never wait for each other in a circle.
+WITH chosen AS (
+    DELETE FROM unsummed_entry
+    WHERE entry IN (SELECT entry FROM unsummed_entry ORDER BY entry LIMIT $3 FOR UPDATE SKIP LOCKED)
+    RETURNING entry
+), added AS (
+    INSERT INTO revenue_sum AS kept (side, key, day, orders, net_minor, vat_minor)
+    SELECT
+        place.side,
+        place.key,
+        (at AT TIME ZONE 'Europe/Paris')::date AS day,
+        sum(orders),
+        sum(net_minor),
+        sum(vat_minor)
+    FROM chosen
+    JOIN ({sale}) AS sale ON sale.entry = chosen.entry
+    CROSS JOIN LATERAL ({sides}) AS place (side, key)
+    GROUP BY place.side, place.key, 3
+    ORDER BY place.side, place.key, 3
+    ON CONFLICT (side, day, key) DO UPDATE
+    SET
+        orders = kept.orders + excluded.orders,
+        net_minor = kept.net_minor + excluded.net_minor,
+        vat_minor = kept.vat_minor + excluded.vat_minor
 )
+SELECT count(*)
+FROM chosen;
+
+-- name: list_wrong_sums
+-- Each day and key of a side whose sum is not what its entries add up to, without those that wait.
+SELECT side, key, day
+FROM (
+    SELECT side, key, day, orders, net_minor, vat_minor
+    FROM revenue_sum
+    UNION ALL
+    SELECT place.side, place.key, (at AT TIME ZONE 'Europe/Paris')::date, -orders, -net_minor, -vat_minor
+    FROM ({sale}) AS sale
+    CROSS JOIN LATERAL ({sides}) AS place (side, key)
+    WHERE NOT EXISTS (SELECT FROM unsummed_entry WHERE unsummed_entry.entry = sale.entry)
+) AS kept
+GROUP BY side, key, day
+HAVING (sum(orders), sum(net_minor), sum(vat_minor)) <> (0, 0, 0);
 
 -- name: list_revenue
--- What was sold less what went back, by $5 (dataset, partner, sector, vat or way), largest first; see the fragment.
-WITH {sold}
+-- What was sold less what went back between the instants $3 and $4 (excluded), both the beginning of a day in Paris, by
+-- $5 (dataset, partner, sector, vat or way), largest first: the sums of the days, and what is not in them yet. An order
+-- counts on the day it was sold. A sector is that which its partner is in today.
+WITH moved AS (
+    SELECT key, orders, net_minor, vat_minor
+    FROM revenue_sum
+    WHERE side = CASE $5::text WHEN 'sector' THEN 'partner' ELSE $5::text END
+      AND day >= ($3::timestamptz AT TIME ZONE 'Europe/Paris')::date
+      AND day < ($4::timestamptz AT TIME ZONE 'Europe/Paris')::date
+    UNION ALL
+    SELECT {key}, orders, net_minor, vat_minor
+    FROM unsummed_entry
+    JOIN ({sale}) AS sale ON sale.entry = unsummed_entry.entry
+    WHERE at >= $3 AND at < $4
+), by_key AS (
+    SELECT key, sum(orders) AS orders, sum(net_minor) AS net_minor, sum(vat_minor) AS vat_minor
+    FROM moved
+    GROUP BY key
+)
 SELECT
-    key,
-    max(name) AS name,
-    count(DISTINCT purchase_order) AS orders,
+    CASE $5::text WHEN 'sector' THEN coalesce(sector, '') ELSE key END AS key,
+    coalesce(max(CASE $5::text WHEN 'partner' THEN company END), '') AS name,
+    sum(orders)::bigint AS orders,
     sum(net_minor)::bigint AS net_minor,
     sum(vat_minor)::bigint AS vat_minor
-FROM placed
-GROUP BY key
+FROM by_key
+LEFT JOIN partner ON partner.id = CASE WHEN $5::text IN ('partner', 'sector') THEN key::uuid END
+LEFT JOIN partner_sector ON partner_sector.partner = partner.id
+GROUP BY 1
 ORDER BY net_minor DESC, key;
 
 -- name: list_behind
 -- The entries behind a number of `list_revenue`, that of the key $6, of all kinds or of the kind $7.
-WITH {sold}
 SELECT entry, kind, at, text, purchase_order, number, net_minor, vat_minor
-FROM placed
-WHERE key = $6 AND ($7::text = '' OR kind = $7);
+FROM ({sale}) AS sale
+LEFT JOIN partner_sector ON partner_sector.partner = sale.partner
+WHERE at >= $3
+  AND at < $4
+  AND ($7::text = '' OR kind = $7)
+  AND CASE $5::text WHEN 'sector' THEN coalesce(sector, '') ELSE {key} END = $6;
 
 -- name: list_months
 -- What each account $3 moved in each month from $1 until $2 (excluded): credits minus debits, from the sums of days.
@@ -129,12 +193,11 @@ SELECT
 FROM ({running}) AS running;
 
 -- name: list_presented
--- Each offer with what it brought, the largest first: sold, the shares of its sales in the books (accounts $6), and
+-- Each offer with what it brought, the largest first: sold, the shares of its sales in the books (accounts $5), and
 -- what is presented as revenue, net of these where we were its agent when it was ordered: what is judged later changes
--- no sale of before, nor what goes back of it. The first judgement counts for all before it, too. See the fragment,
--- whose $5 is `dataset`.
-WITH {sold},
-judged AS (
+-- no sale of before, nor what goes back of it. The first judgement counts for all before it, too. Between the instants
+-- $3 and $4 (excluded).
+WITH judged AS (
     SELECT
         offer.dataset,
         role,
@@ -146,23 +209,25 @@ judged AS (
     WINDOW in_order AS (PARTITION BY judgement.offer ORDER BY decided_at, judgement.id)
 ),
 moved AS (
-    SELECT key AS dataset, purchase_order, net_minor, 0::bigint AS shares_minor FROM placed
+    SELECT dataset, purchase_order, net_minor, 0::bigint AS shares_minor
+    FROM ({sale}) AS sale
+    WHERE at >= $3 AND at < $4
     UNION ALL
     SELECT
         release.dataset,
         licence.purchase_order,
         0,
         CASE
-            WHEN debit = ANY ($6::text[]) THEN amount_minor
-            WHEN credit = ANY ($6::text[]) THEN -amount_minor
+            WHEN debit = ANY ($5::text[]) THEN amount_minor
+            WHEN credit = ANY ($5::text[]) THEN -amount_minor
             ELSE 0
         END
     FROM journal_entry
     JOIN posting ON posting.entry = journal_entry.id
     JOIN licence ON licence.id = left(source_id, 36)::uuid
     JOIN release ON release.id = licence.release
-    WHERE journal_entry.at >= $1
-      AND journal_entry.at < $2
+    WHERE journal_entry.at >= $3
+      AND journal_entry.at < $4
       AND journal_entry.kind IN ('shares_held', 'shares_cancelled', 'shares_lost')
 ),
 summed AS (

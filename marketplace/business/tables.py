@@ -1,15 +1,15 @@
-"""Columns and constraints of what two people judged of an offer: whether its revenue is ours, gross, or an agent's, net."""
+"""Columns and constraints of the sums of revenue, and of what two people judged of an offer: its revenue gross or net."""
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Boolean, ForeignKey, OnDelete, Text, Timestamptz
-from piccolo.constraints import Check
+from piccolo.columns import UUID, BigInt, BigSerial, Boolean, Date, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.catalogue.tables import Offer
 from marketplace.database import DB
 from marketplace.identity.tables import Person
-from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 
 
 class RevenueJudgement(Table, db=DB, tablename="revenue_judgement"):
@@ -42,3 +42,31 @@ class RevenueJudgement(Table, db=DB, tablename="revenue_judgement"):
     )
     four_eyes = Check("decided_by <> proposed_by")
     decided_whole = Check("num_nonnulls(decided_by, decided_at, approved) IN (0, 3)")
+
+
+class UnsummedEntry(Table, db=DB, tablename="unsummed_entry"):
+    """An entry of revenue that is in no sum yet: a trigger writes it with the entry, the job that sums deletes it."""
+
+    personal_data = NOBODYS
+    entry = BigInt(primary_key=True)
+
+
+class RevenueSum(Table, db=DB, tablename="revenue_sum"):
+    """What entries of sales and returns of a day in Paris add up to, by one side: kept so that a page reads days in their place.
+
+    Revenue is these sums and the entries that wait, whether or not the job has been.
+    """
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    side = Text()
+    """dataset, partner, vat or way; a sector is its partners'."""
+    key = Text()
+    """Which dataset, partner, VAT rule with its rate, or way of selling."""
+    day = Date()
+    orders = BigInt()
+    """How many were sold."""
+    net_minor = BigInt()
+    vat_minor = BigInt()
+    one_sum_a_day = Unique([side, day, key])
+    known_side = Check("side IN ('dataset', 'partner', 'vat', 'way')")

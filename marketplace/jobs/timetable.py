@@ -16,6 +16,7 @@ from marketplace.bank.payout_lines import match_payouts
 from marketplace.bank_rules.actions import book_by_rules
 from marketplace.bookkeeping.export_files import write_exports
 from marketplace.bucket_exports.actions import fill_buckets
+from marketplace.business.actions import sum_revenue
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.catalogue.menu import audit_published
 from marketplace.catalogue.offers import make_changes
@@ -115,6 +116,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "keep-log": (5, keep_log),
         "exports": (2, write_exports),
         "fold-sums": (HOUR, fold_day_sums),
+        "sum-revenue": (10 * MINUTE, sum_revenue),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
         "change-offers": (MINUTE, make_changes),

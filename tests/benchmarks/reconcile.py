@@ -75,6 +75,7 @@ async def _measure(url: str, orders: int, plant: str) -> str:
     """Load a month and reconcile it; return what to print of it, or stop when it is not what it must be."""
     from marketplace import database  # noqa: PLC0415
     from marketplace.bank.matching import match_stripe_payouts  # noqa: PLC0415
+    from marketplace.business.actions import sum_revenue  # noqa: PLC0415
     from marketplace.finance.exception_queries import count_exceptions, list_exceptions  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
     from tests.support.month import load_month, make_month  # noqa: PLC0415
@@ -103,6 +104,7 @@ async def _measure(url: str, orders: int, plant: str) -> str:
             sys.exit(f"{unmatched} unmatched of {orders} orders, {payouts} payouts matched")
         join = min([await _timed(lambda: fetch(JOIN)) for _ in range(ROUNDS)])
         subjects = {name: await fetch_value(statement) for name, statement in SUBJECTS.items()} | {"code": "411000"}
+        await sum_revenue()  # as its job does every ten minutes
         read = await _finance_pages.read_pages(subjects)
         _finance_pages.report("month page", *read, f"{orders} orders")
     finally:

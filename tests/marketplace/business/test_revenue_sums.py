@@ -1,0 +1,215 @@
+"""Revenue by sums of days is the journal's to the cent: before the job, between two runs, after it, and though it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import random
+import uuid
+from collections import Counter
+
+import asyncpg
+import pytest
+
+from marketplace import clock
+from marketplace.business import actions, queries
+from marketplace.business.actions import sum_revenue
+from marketplace.business.queries import SOLD, SQL
+from marketplace.database import execute, transaction
+from marketplace.ledger import chart
+from marketplace.ledger.actions import record
+from marketplace.purchases.corrections import correct_invoice
+from marketplace.web.formats import paris_day
+from tests.marketplace.finance import sales
+from tests.marketplace.finance.test_pages import signed_in
+from tests.marketplace.identity.site import make_staff, text_of
+from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until_blocked
+
+DAY = dt.timedelta(days=1)
+STEPS = 14
+SALE = [
+    (chart.PARTNERS, chart.LICENCES_SOLD, sales.NET),
+    (chart.PARTNERS, chart.VAT_COLLECTED, sales.VAT),
+]
+
+
+async def sell() -> uuid.UUID:
+    order = await sales.make_order()
+    await sales.pay_unseen(order)
+    await sales.settle(order)
+    return order
+
+
+async def waiting() -> int:
+    return await fetch_value("SELECT count(*) FROM unsummed_entry")
+
+
+async def rows_of(side: str) -> list[tuple[str, int, int, int]]:
+    day = paris_day(clock.now())
+    found = await queries.list_revenue(side, day - 9 * DAY, day + 99 * DAY)
+    return [(row.key, row.orders, row.net_minor, row.vat_minor) for row in found]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_each_day_is_what_its_entries_moved_whenever_the_job_was_there(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "BATCH_SIZE", 2)
+    dice = random.Random(seed)  # noqa: S311 (the same days each time)
+    await sales.open_shop()
+    clerk, today = await make_staff("Ada"), paris_day(clock.now())
+    sold: list[uuid.UUID] = []
+    kept: list[uuid.UUID] = []
+    orders, net = Counter[int](), Counter[int]()
+    for day in range(STEPS):
+        with clock.shifted(day * DAY):
+            what = dice.choice(["sell", "sell", "refund", "correct"])
+            if what == "sell" or not kept:
+                kept.append(await sell())
+                sold.append(kept[-1])
+                orders[day] += 1
+                net[day] += sales.NET
+            elif what == "refund":
+                await sales.refund(kept.pop(dice.randrange(len(kept))))
+                net[day] -= sales.NET
+            else:
+                invoice = await fetch_value(
+                    """SELECT id FROM invoice WHERE purchase_order = $1 AND kind = 'invoice'
+                       AND NOT EXISTS (SELECT FROM invoice_correction WHERE invoice = invoice.number)""",
+                    dice.choice(kept),
+                )
+                await correct_invoice(invoice, clerk, correction=uuid.uuid4(), reason="Another address.")
+        if dice.random() < 0.4:
+            before = await waiting()
+            assert await sum_revenue() == before
+            assert await waiting() == 0
+        first = dice.randrange(STEPS)
+        last = dice.randrange(first, STEPS)
+        within = range(first, last + 1)
+        for side in queries.SIDES:
+            found = await queries.list_revenue(side, today + first * DAY, today + last * DAY)
+            assert sum(row.net_minor for row in found) == sum(net[one] for one in within)
+            assert sum(row.vat_minor for row in found) * 5 == sum(net[one] for one in within)
+            assert sum(row.orders for row in found) == sum(orders[one] for one in within)
+            for row in found:
+                number = queries.Number(side, row.key, today + first * DAY, today + last * DAY)
+                assert sum(one.net_minor for one in await queries.list_all_behind(number)) == row.net_minor
+    assert len(sold) > 3
+    await sum_revenue()
+    assert await waiting() == 0
+
+
+async def test_a_partner_that_states_another_sector_has_its_revenue_there() -> None:
+    await sales.open_shop()
+    await sell()
+    assert await sum_revenue() == 1
+    state = """INSERT INTO partner_sector (partner, sector, stated_at, stated_by) VALUES ($1, $2, now(), gen_random_uuid())
+               ON CONFLICT (partner) DO UPDATE SET sector = excluded.sector"""
+    assert await rows_of("sector") == [("", 1, sales.NET, sales.VAT)]
+    for sector in ("transport", "retail"):
+        await execute(state, sales.PARTNER, sector)
+        assert await rows_of("sector") == [(sector, 1, sales.NET, sales.VAT)]
+
+
+async def test_how_each_licence_was_sold_is_kept() -> None:
+    await sales.open_shop()
+    posted, subscribed = await sell(), await sell()
+    await execute(
+        """WITH begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at)
+                          VALUES (gen_random_uuid(), $1, 'city', 10000, 4, now(), now()) RETURNING id)
+           INSERT INTO subscribed_release (id, subscription, release, purchase_order, at)
+           SELECT gen_random_uuid(), id, $2, $3, now() FROM begun""",
+        sales.PARTNER,
+        sales.RELEASE,
+        subscribed,
+    )
+    await sales.refund(posted)
+    before = await rows_of("way")
+    assert sorted(before) == [("posted", 1, 0, 0), ("subscription", 1, sales.NET, sales.VAT)]
+    assert await sum_revenue() == 3
+    assert await rows_of("way") == before
+
+
+async def test_what_is_no_order_of_ours_is_nobodys_revenue_and_does_not_wait_for_ever() -> None:
+    await sales.open_shop()
+    with pytest.raises(ZeroDivisionError):
+        async with transaction():
+            for source in ("gift", str(uuid.uuid4())):
+                await record("sale", source, at=clock.now(), text="x", postings=SALE)
+            assert await rows_of("dataset") == []
+            assert await sum_revenue() == 2
+            assert await waiting() == 0
+            assert await rows_of("dataset") == []
+            _ = 1 // 0
+
+
+async def test_an_entry_that_commits_late_is_summed_too(database_url: str) -> None:
+    await sales.open_shop()
+    order = await sales.make_order()
+    late = await asyncpg.connect(database_url)
+    writing = late.transaction()
+    await writing.start()
+    entry = await late.fetchval(
+        """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+           VALUES ('sale', $1, now(), now(), 'EUR', 'x') RETURNING id""",
+        str(order),
+    )
+    for debit, credit, amount in SALE:
+        await late.execute(
+            "INSERT INTO posting (entry, debit, credit, amount_minor) VALUES ($1, $2, $3, $4)",
+            entry,
+            debit,
+            credit,
+            amount,
+        )
+    await sell()
+    assert await sum_revenue() == 1, "nobody waits for a transaction that is open"
+    assert await rows_of("dataset") == [("city", 1, sales.NET, sales.VAT)]
+    await writing.commit()
+    await late.close()
+    twice = [("city", 2, 2 * sales.NET, 2 * sales.VAT)]
+    assert await rows_of("dataset") == twice
+    assert await sum_revenue() == 1
+    assert await rows_of("dataset") == twice
+    await sales.pay_unseen(order)
+    await sales.settle(order)
+    assert await rows_of("dataset") == twice, "the sale was entered already"
+
+
+async def test_two_workers_and_one_that_is_killed_sum_each_entry_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "BATCH_SIZE", 3)
+    await sales.open_shop()
+    for _ in range(20):
+        await sell()
+    killed = await asyncpg.connect(database_url)
+    writing = killed.transaction()
+    await writing.start()
+    assert await killed.fetchval(SQL["sum_revenue"], *SOLD, 5) == 5
+    seen = await rows_of("partner")
+    workers = [asyncio.create_task(sum_revenue()) for _ in range(2)]
+    await until_blocked(2)
+    killed.terminate()
+    await asyncio.gather(*workers)
+    assert seen == [(str(sales.PARTNER), 20, 20 * sales.NET, 20 * sales.VAT)]
+    assert await rows_of("partner") == seen
+    await sum_revenue()
+    assert await waiting() == 0
+    assert await rows_of("partner") == seen
+    [kept] = await fetch("SELECT orders, net_minor FROM revenue_sum WHERE side = 'partner'")
+    assert tuple(kept) == (20, 20 * sales.NET)
+
+
+async def test_the_page_is_the_same_before_and_after_the_job() -> None:
+    await sales.open_shop()
+    await sell()
+    await sales.refund(await sell())
+    async with await signed_in("auditor") as eve:
+        for side in queries.SIDES:
+            before = text_of(await eve.get(f"/en/finance/business?by={side}"))
+            await sum_revenue()
+            assert text_of(await eve.get(f"/en/finance/business?by={side}")) == before
+        await sell()
+        assert "Acme 3 " in text_of(await eve.get("/en/finance/business?by=partner"))
