@@ -107,7 +107,7 @@ async def measure(state: State, history: Path = HISTORY) -> list[Step]:
     """
     files = _files(history)
     async with transaction():
-        await _run(path for path in files if path.stem not in state.pending)
+        await run_files(path for path in files if path.stem not in state.pending)
     steps: list[Step] = []
     async with transaction() as opened:
         today = {table.name for table in await fetch_rows(Table, TABLES)}
@@ -116,7 +116,7 @@ async def measure(state: State, history: Path = HISTORY) -> list[Step]:
             for path in files:
                 if path.stem in state.pending:
                     opened.connection.migration = path.stem
-                    await _run([path])
+                    await run_files([path])
             if state.applies_functions:
                 await opened.connection.note_text(FUNCTIONS, functions_text())
         finally:
@@ -133,7 +133,8 @@ def _files(history: Path) -> list[Path]:
     return sorted(history.glob("m*.py"))
 
 
-async def _run(files: Iterable[Path]) -> None:
+async def run_files(files: Iterable[Path]) -> None:
+    """Run migrations in the open transaction, and note none of them as had."""
     for path in files:
         specification = importlib.util.spec_from_file_location(path.stem, path)
         assert specification, path

@@ -1,11 +1,11 @@
 """Bring a database up to date: the pending migrations, the functions and the chart of accounts, in one transaction.
 
-A database lock lets any number of processes start at once. A statement waits for a table's lock for half a second at most:
-everyone who comes later queues behind it, and where a migration and a purchase wait for each other, it must be the
-migration that gives up, before PostgreSQL looks for deadlocks after a second. Then the whole run is rolled back and
-tried again. The functions, triggers and indexes in `functions.sql` are applied only after a migration or a change of the
-files, for each statement locks its table. An index on a table that is large in production is created there by hand first
-(CREATE INDEX CONCURRENTLY); the file then finds it.
+A database lock lets any number of processes start at once. Every table that the run changes is locked before its first
+statement, all of them within half a second: everyone who comes later queues behind it, and where a migration and a purchase
+wait for each other, it must be the migration that gives up, before PostgreSQL looks for deadlocks after a second. Then the
+whole run is rolled back and tried again. The functions, triggers and indexes in `functions.sql` are applied only after a
+migration or a change of the files, for each statement locks its table. An index on a table that is large in production is
+created there by hand first (CREATE INDEX CONCURRENTLY); the file then finds it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,15 @@ from migrations.history import m0001_initial
 from migrations.pending import list_pending
 from migrations.piccolo_app import APP_NAME, HISTORY, function_files
 from migrations.roles import grant_to
+from migrations.tables_locked import find_locks, lock_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_TIMEOUT: Final = "500ms"
+"""For all tables together: half of PostgreSQL's deadlock_timeout, which a site that waits must not reach."""
+NO_TIME: Final = "10ms"
+"""For what is locked by surprise, later: the site may have waited for nearly a second by then."""
 ATTEMPTS: Final = 10
 PAUSE_SECONDS: Final = 1.0
 
@@ -56,8 +60,8 @@ async def migrate(history: Path = HISTORY, *, attempts: int = ATTEMPTS, lock_tim
 async def _migrate_once(history: Path, lock_timeout: str) -> list[str]:
     async with transaction():
         await lock("migrations")
-        await execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
         await _refuse_unreleased_schema()
+        await _lock_what_changes(history, lock_timeout)
         done = await _run_pending(history)
         await _apply_functions()
         await write_chart()
@@ -65,6 +69,15 @@ async def _migrate_once(history: Path, lock_timeout: str) -> list[str]:
         if settings().serving_role:
             await grant_to(settings().serving_role)
     return done
+
+
+async def _lock_what_changes(history: Path, lock_timeout: str) -> None:
+    pending = await list_pending(history)
+    is_nothing_new = not pending and await are_functions_applied()
+    if not is_nothing_new:
+        texts = "\n".join((history / f"{name}.py").read_text() for name in pending)
+        await lock_tables(await find_locks(texts, functions_text()), within=lock_timeout)
+    await execute(f"SET LOCAL lock_timeout = '{lock_timeout if is_nothing_new else NO_TIME}'")
 
 
 async def _run_pending(history: Path) -> list[str]:

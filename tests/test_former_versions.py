@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketplace import database
+from marketplace.database import fetch_scalar
 from marketplace.invariants import broken
 from migrations.pending import list_pending
 from migrations.runner import migrate
 from tests.support.source import ROOT
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,9 +75,16 @@ def test_a_former_site_sells_while_the_schema_changes(postgres: EmbeddedPostgres
         postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+async def is_under_way(migration: asyncio.Task[list[str]]) -> bool:
+    """Return whether the migration has locked tables, so that an order meets it."""
+    locked = """SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                WHERE datname = current_database() AND granted AND relation <> 0 AND mode = 'AccessExclusiveLock')"""
+    return migration.done() or await fetch_scalar(bool, locked) is True
+
+
 async def upgrade_beneath(folder: Path, url: str) -> None:
     """Let the former site sell, and migrate meanwhile."""
-    with (folder / "errors").open("wb") as errors:
+    with (folder / "log").open("wb") as log:
         site = await asyncio.create_subprocess_exec(
             sys.executable,
             str(ROOT / "tests" / "support" / "former_site.py"),
@@ -83,7 +92,7 @@ async def upgrade_beneath(folder: Path, url: str) -> None:
             env=os.environ | {"DATABASE_URL": url, "PARTAGE_STATE": str(folder / "state"), "VIES_URL": ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=errors,
+            stderr=log,
         )
 
     async def write(words: str) -> None:
@@ -95,13 +104,14 @@ async def upgrade_beneath(folder: Path, url: str) -> None:
         assert site.stdout
         async with asyncio.timeout(SECONDS):
             heard = (await site.stdout.readline()).decode().strip()
-        assert heard == words, (folder / "errors").read_text()[-4000:]
+        assert heard == words, (folder / "log").read_text()[-12_000:]
 
     try:
         await hear("quoted")
         await database.open_pool(url)
         assert await list_pending()
         migration = asyncio.create_task(migrate())
+        await until(lambda: is_under_way(migration))
         await write("order")
         await hear("ordered")
         await migration

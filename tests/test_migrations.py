@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
 from marketplace import database
-from marketplace.database import execute, fetch_scalar, transaction
+from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict
 from migrations.generate import INITIAL, initial_sql
 from migrations.piccolo_app import HISTORY, function_files
-from migrations.runner import migrate
+from migrations.plan import LOCKS, STRENGTHS, TABLES, Lock, Table, run_files
+from migrations.runner import functions_text, migrate
+from migrations.tables_locked import find_locks
 from tests.support.reads import fetch
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,6 +73,10 @@ async def forwards():
     manager.add_raw(alter)
     return manager
 """
+SLOW = TOY.replace("DEFAULT ''", "DEFAULT ''; SELECT pg_sleep(0.7); ALTER TABLE session ADD COLUMN note TEXT")
+"""Long enough between two tables for who waits for the first to look for deadlocks while this waits for the second."""
+LOCKED = """SELECT EXISTS (SELECT FROM pg_locks WHERE granted AND relation = 'job_run'::regclass AND mode = 'AccessExclusiveLock'
+            AND pid <> pg_backend_pid())"""
 RUN = "INSERT INTO job_run (job, slot, missed, started_at) VALUES ($1, now() + $2 * interval '1 second', 0, now())"
 """What the version before the toy migration writes."""
 
@@ -241,6 +249,43 @@ async def test_a_migration_that_finds_its_table_in_use_gives_up_and_nobody_stays
     assert await catalogue() == before
     assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 2
     assert "1 migration not yet run" in await migrate(toy)
+
+
+async def test_where_a_site_and_a_migration_wait_for_each_other_the_site_goes_on(database_url: str, toy: Path) -> None:
+    (toy / "m0002_toy.py").write_text(SLOW)
+    site = await asyncpg.connect(database_url)
+    async with site.transaction():
+        await site.execute("LOCK TABLE session IN ROW EXCLUSIVE MODE")  # as a sign-in that is under way
+        migration = asyncio.create_task(migrate(toy))
+        await until(lambda: fetch_scalar(bool, LOCKED))
+        assert await site.fetchval("SELECT count(*) FROM job_run") == 0
+    await site.close()
+    assert await migration == ["m0002_toy"]
+
+
+def test_every_table_that_a_migration_changes_is_locked_before(postgres: EmbeddedPostgres) -> None:
+    """Read in the texts, found by PostgreSQL: each migration of the history by itself, then the functions."""
+
+    async def too_late(act: Callable[[], Any], migration: str, functions: str, weakest: str) -> list[Lock]:
+        async with transaction():
+            foreseen = await find_locks(migration, functions)
+            today = {table.name for table in await fetch_rows(Table, TABLES)}
+            await act()
+            found = [lock for lock in await fetch_rows(Lock, LOCKS) if lock.table in today]
+        modes = {table: f"{mode.title().replace(' ', '')}Lock" for table, mode in foreseen.items()}
+        return [lock for lock in found if STRENGTHS[lock.mode] > STRENGTHS[modes.get(lock.table, weakest)]]
+
+    async def story() -> dict[str, list[Lock]]:
+        late = {}
+        for path in sorted(HISTORY.glob("m*.py")):
+            late[path.stem] = await too_late(partial(run_files, [path]), path.read_text(), "", "RowShareLock")
+        text = functions_text()  # a body that is checked takes the lock of who writes, and writes no row
+        late["functions"] = await too_late(partial(execute, text), "", text, "RowExclusiveLock")
+        return late
+
+    late = in_new_database(postgres, "locked", story)
+    assert len(late) > 70
+    assert {name: locks for name, locks in late.items() if locks} == {}
 
 
 async def test_the_version_before_reads_and_writes_while_a_migration_runs(toy: Path) -> None:
