@@ -25,7 +25,7 @@ from tests.marketplace.purchases.shop import jobs, pay  # noqa: E402
 from tests.support.market import Visitor, running  # noqa: E402
 
 EMAIL = "claire@atelier.example"
-SAID = os.fdopen(os.dup(1), "w")
+WORDS = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # what the site logs is no word of ours, and is read where the site fails
 
 
@@ -36,7 +36,7 @@ async def wait_for_line() -> None:
 
 def announce(words: str) -> None:
     """Print a line that is read at once."""
-    print(words, file=SAID, flush=True)
+    print(words, file=WORDS, flush=True)
 
 
 async def ask(partner: Visitor, release: object) -> tuple[str, dict[str, str]]:
