@@ -2,7 +2,8 @@
 
 `lock` and `try_lock` last until the open transaction ends. `exclusive` outlasts transactions: its lock is that of a
 session, on a connection outside the pool, because work may need the whole pool, and a process that dies releases its
-locks with its connection. Within one process the tasks wait for each other without a connection.
+locks with its connection, once PostgreSQL notices: so what finds a lock taken waits for it, or is tried again, and never
+says that it found nothing to do. Within one process the tasks wait for each other without a connection.
 """
 
 from __future__ import annotations

@@ -60,11 +60,9 @@ async def number_sold_releases() -> int:
 async def index_contributions() -> int:
     """Add the releases that were sold since to the index; return how many.
 
-    Of several workers one does it and the others find nothing to do.
+    Of several workers one does it, and the others wait and then find nothing to do.
     """
-    async with exclusive("index contributions", wait=False) as is_ours:
-        if not is_ours:
-            return 0
+    async with exclusive("index contributions"):
         await _delete_retired()
         await _give_up_lost_segments()
         await number_sold_releases()

@@ -37,7 +37,7 @@ from marketplace.ledger.chart import (
     SUBSCRIBERS_HELD,
     SUBSCRIBERS_SHARES,
 )
-from marketplace.locks import try_lock
+from marketplace.locks import lock
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -139,7 +139,7 @@ class Divided(NamedTuple):
 async def hold_shares() -> int:
     """Split every settled licence that has no split yet, as held; return how many were.
 
-    Of several workers one does it and the others find nothing to do.
+    Of several workers one does it, and the others wait and then find nothing to do.
     """
     held = 0
     while done := await _hold_some():
@@ -190,8 +190,7 @@ async def move_payable(
 async def _hold_some() -> int:
     now = clock.now()
     async with transaction():
-        if not await try_lock("hold shares"):
-            return 0
+        await lock("hold shares")
         licences = await fetch_rows(SettledLicence, SQL["lock_settled_licences"], LICENCES_A_RUN)
         if not licences:
             return 0

@@ -72,11 +72,11 @@ class PassedClose(Struct, frozen=True):
 async def close_months(*, lines_a_chunk: int = LINES_A_CHUNK, chunks_a_part: int = CHUNKS_A_PART) -> int:
     """Close every month that is over, the earliest first; return how many licences' shares became the subscribers'.
 
-    Of several workers one does it and the others find nothing to do. What a killed one began is finished first.
+    Of several workers one does it, and the others wait and then find nothing to do. What a killed one began is finished first.
     """
     closed = 0
-    async with exclusive(LOCK, wait=False) as is_ours:
-        while is_ours and (close := await _begin_next()) is not None:
+    async with exclusive(LOCK):
+        while (close := await _begin_next()) is not None:
             await _pass(close, lines_a_chunk, chunks_a_part)
             await execute_long("SELECT add_closing_key()")
             closed += await _finish(close.id)

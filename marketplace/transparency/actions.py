@@ -65,9 +65,7 @@ class WaitingFact(Struct, frozen=True):
 
 async def keep_log() -> int:
     """Log what was stated, and days that are over; publish what is new, and have witnesses cosign it. A job; return how many."""
-    async with exclusive("public log", wait=False) as is_ours:
-        if not is_ours:
-            return 0
+    async with exclusive("public log"):
         origin = await current_origin()
         published = await read_published(origin)
         await catch_up(origin, published)

@@ -11,14 +11,19 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketplace.contributions.actions import index_contributions
 from marketplace.database import execute, transaction
+from marketplace.earnings.actions import hold_shares
+from marketplace.earnings.month_close import close_months
 from marketplace.jobs.scheduler import run_due, slot_of
 from marketplace.jobs.timetable import jobs
 from marketplace.locks import LockSession
+from marketplace.transparency.actions import keep_log
 from tests.marketplace.messages.written import kinds_written
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until, until_blocked
@@ -131,3 +136,30 @@ async def test_every_job_runs_on_an_empty_marketplace_and_again(name: str, strip
 
     await work()
     await work()
+
+
+LOCKED_BY = {
+    "public log": keep_log,
+    "index contributions": index_contributions,
+    "close month": close_months,
+    "hold shares": hold_shares,
+}
+WAITING = """
+    SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted) OR EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND state = 'idle' AND query LIKE 'SELECT pg_try_advisory_lock(%')"""
+
+
+@pytest.mark.parametrize("name", LOCKED_BY)
+async def test_a_job_waits_for_the_lock_of_a_dead_worker_that_postgresql_has_not_noticed(
+    database_url: str, name: str
+) -> None:
+    """A job that found its lock taken and returned would be over for its slot, which may be a day."""
+    dead = await asyncpg.connect(database_url)
+    assert await dead.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
+    await dead.execute("SELECT 1")
+    job = asyncio.create_task(LOCKED_BY[name]())
+    await until(lambda: job.done() or fetch_value(WAITING))
+    assert not job.done(), "it says that there was nothing to do"
+    await dead.close()
+    await job
