@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 720, 260
 RIGHT, TOP, BOTTOM = 22, 26, 30
-LEAST_LEFT, LETTER_WIDTH = 44, 8
+LEAST_LEFT, LETTER_WIDTH, LETTER_WIDTH_ON_A_PHONE = 44, 8, 13
 MOST_HITS = 200
 MOST_ROWS = 120
 MOST_LABELS = 7
@@ -105,7 +105,7 @@ def line_chart(
     if not points:
         return nothing()
     start, end = _seconds(points[0][0]), _seconds(points[-1][0])
-    top = _ceiling(max(value for _, value in (*points, *average)))
+    top = _top([value for _, value in (*points, *average)], write)
     left = _margin(top, write)
 
     def across(instant: Instant) -> float:
@@ -115,15 +115,16 @@ def line_chart(
         return f"{across(point[0]):.1f},{_height(point[1], top):.1f}"
 
     places = [place(point) for point in points]
-    drawn = _stepped(places) if stepped else places
-    body = [_grid(top, write)]
-    ticks = _ticks(points[0][0], points[-1][0], zone)
-    body += [_tick(number, across(instant), label) for number, (instant, label) in enumerate(ticks)]
+    body = [_grid(top)]
+    body += [
+        _tick(number, across(at), name) for number, (at, name) in enumerate(_ticks(points[0][0], points[-1][0], zone))
+    ]
     if average:
         body.append(Markup('<polyline class="line second" points="{}"/>').format(" ".join(places)))
         body.append(Markup('<polyline class="line" points="{}"/>').format(" ".join(map(place, average))))
     else:
-        body.append(_area(drawn))
+        body.append(_area(_stepped(places) if stepped else places))
+    body.append(_scale(top, write))
     if len(points) == 1:
         body.append(Markup('<circle class="point" cx="{}" cy="{}" r="4"/>').format(*places[0].split(",")))
     if len(points) <= MOST_HITS:
@@ -199,13 +200,14 @@ def bar_chart(
     """Draw one column a label, from zero; values at least zero. Without `table` the page shows the figures itself."""
     if not bars:
         return nothing()
-    top = _ceiling(max(value for _, value in bars))
+    top = _top([value for _, value in bars], write)
     left = _margin(top, write)
     room = (WIDTH - left - RIGHT) / len(bars)
     width = min(room * 0.72, 64.0)
-    widest = max(len(label) for label, _ in bars) * LETTER_WIDTH
-    every = max(math.ceil(len(bars) / 12), math.ceil(widest / room))
-    body = [_grid(top, write)]
+    longest = max(len(label) for label, _ in bars)
+    every = max(math.ceil(len(bars) / 12), math.ceil(longest * LETTER_WIDTH / room))
+    is_narrow = len(bars) > MOST_LABELS or longest * LETTER_WIDTH_ON_A_PHONE > room * every
+    body = [_grid(top)]
     for position, (label, value) in enumerate(bars):
         x, y = left + room * (position + 0.5), _height(value, top)
         body.append(
@@ -220,12 +222,13 @@ def bar_chart(
         if position % every == 0:
             body.append(
                 Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-                    "odd" if position // every % 2 and len(bars) > MOST_LABELS else "even",
+                    "odd" if position // every % 2 and is_narrow else "even",
                     f"{x:.0f}",
                     HEIGHT - 9,
                     label,
                 )
             )
+    body.append(_scale(top, write))
     spoken = description or gettext("{count} columns; the highest is {label} with {high}.").format(
         count=len(bars), label=max(bars, key=lambda bar: bar[1])[0], high=write(max(value for _, value in bars))
     )
@@ -240,11 +243,11 @@ def pair_chart(
     """Draw two columns a label side by side, from zero; values at least zero. The page shows the figures itself."""
     if not pairs:
         return nothing()
-    top = _ceiling(max(max(pair[1:]) for pair in pairs))
+    top = _top([value for pair in pairs for value in pair[1:]], write)
     left = _margin(top, write)
     room = (WIDTH - left - RIGHT) / len(pairs)
     width = min(room * 0.36, 32.0)
-    body = [_grid(top, write)]
+    body = [_grid(top)]
     for position, (label, *values) in enumerate(pairs):
         middle = left + room * (position + 0.5)
         for side, (name, value, kind) in enumerate(zip(names, values, ("column", "column second"), strict=True)):
@@ -264,6 +267,7 @@ def pair_chart(
                 "odd" if position % 2 else "even", f"{middle:.0f}", HEIGHT - 9, label
             )
         )
+    body.append(_scale(top, write))
     keys = Markup('<ul class="keys"><li>{}</li><li class="second">{}</li></ul>').format(*names)
     spoken = gettext("{one} and {other}, from {first} to {last}.").format(
         one=names[0], other=names[1], first=pairs[0][0], last=pairs[-1][0]
@@ -285,6 +289,13 @@ def spark(values: Sequence[float]) -> Markup:
         '<svg class="chart spark" viewBox="0 0 300 60" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
         '<polygon class="area" points="0,60 {} 300,60"/><polyline class="line" points="{}"/></svg>'
     ).format(places, places)
+
+
+def _top(values: Sequence[float], write: Write) -> float:
+    """Return where the scale ends: what is counted one by one has no quarters, so its four steps are whole."""
+    top = _ceiling(max(values))
+    is_counted = write is formats.number and all(float(value).is_integer() for value in values)
+    return 4.0 * math.ceil(top / 4) if is_counted else top
 
 
 def _ceiling(highest: float) -> float:
@@ -312,17 +323,22 @@ def _margin(top: float, write: Write) -> int:
     return max(LEAST_LEFT, 6 + LETTER_WIDTH * max(len(text) for _, text in _levels(top, write)))
 
 
-def _grid(top: float, write: Write) -> Markup:
-    """Draw five gridlines, each value on its own: on a phone letters are larger and still fit."""
-    lines = []
-    for step, (value, text) in enumerate(_levels(top, write)):
-        y = _height(value, top)
-        lines.append(
-            Markup('<path class="{}" d="M0 {}H{}"/><text x="0" y="{}">{}</text>').format(
-                "axis" if step == 0 else "grid", f"{y:.1f}", WIDTH - RIGHT, f"{y - 5:.1f}", text
-            )
+def _grid(top: float) -> Markup:
+    """Draw five gridlines, the lowest as the axis."""
+    return Markup("").join(
+        Markup('<path class="{}" d="M0 {}H{}"/>').format(
+            "axis" if step == 0 else "grid", f"{_height(top * step / 4, top):.1f}", WIDTH - RIGHT
         )
-    return Markup("").join(lines)
+        for step in range(5)
+    )
+
+
+def _scale(top: float, write: Write) -> Markup:
+    """Write each gridline's value on it, over what is drawn: on a phone letters are larger than the margin."""
+    return Markup("").join(
+        Markup('<text x="0" y="{}">{}</text>').format(f"{_height(value, top) - 5:.1f}", text)
+        for value, text in _levels(top, write)
+    )
 
 
 def _hit(x: float, width: float, text: str) -> Markup:

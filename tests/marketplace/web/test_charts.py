@@ -199,6 +199,31 @@ def test_labels_of_columns_do_not_run_into_each_other() -> None:
     assert all(after - before >= len(drawn[0][1]) * charts.LETTER_WIDTH for before, after in pairwise(places))
 
 
+def test_labels_of_columns_do_not_run_into_each_other_on_a_phone() -> None:
+    bars = [(f"≥ €{number}0.00", 10.0) for number in range(7)]
+    kept = re.findall(r'<text class="even" x="(\d+)".*?>(≥[^<]*)</text>', str(charts.bar_chart(bars, title="x")))
+    assert len(kept) > 1
+    places = [int(x) for x, _ in kept]
+    wide = len(kept[0][1]) * charts.LETTER_WIDTH_ON_A_PHONE
+    assert all(after - before >= wide for before, after in pairwise(places)), "the style sheet hides the odd ones there"
+
+
+@pytest.mark.parametrize("highest", [1, 2, 3, 5, 6, 7, 9])
+def test_a_scale_has_no_half_person(highest: int) -> None:
+    svg = picture(charts.bar_chart([("one", highest), ("other", 1)], title="x", unit="people"))
+    said = [str(text.text) for text in svg.findall("text") if not text.attrib.get("class")]
+    assert len(said) == 5
+    assert all(text.isdecimal() for text in said), said
+    money = picture(charts.bar_chart([("one", 1)], title="x", write=lambda value: f"{value:.2f} €"))
+    assert "0.25 €" in [text.text for text in money.findall("text")]
+
+
+def test_values_of_a_scale_are_written_over_the_columns() -> None:
+    svg = picture(charts.bar_chart([("one", 10_000)], title="x"))
+    kinds = [one.tag for one in svg if one.tag in {"rect", "text"} and one.attrib.get("class") in {None, "column"}]
+    assert kinds == ["rect", *["text"] * 5]
+
+
 def test_columns_are_as_high_as_their_values() -> None:
     svg = picture(charts.bar_chart([("a", 1), ("b", 2), ("c", 0)], title="x"))
     heights = [float(rect.attrib["height"]) for rect in svg.findall("rect")]
