@@ -299,6 +299,25 @@ WHERE ($1::bigint IS NULL OR staff_action.id < $1)
 ORDER BY staff_action.id DESC
 LIMIT $9;
 
+-- name: name_subjects
+-- What people call the payout runs, partners, releases and orders with the ids $1: a day, or a name in both languages.
+SELECT id, 'payout_run' AS kind, '' AS name_fr, '' AS name_en, drafted_at AS at
+FROM payout_run
+WHERE id = ANY($1::uuid[])
+UNION ALL
+SELECT id, 'partner', company, company, NULL
+FROM partner
+WHERE id = ANY($1::uuid[])
+UNION ALL
+SELECT release.id, 'release', title_fr, title_en, period_from
+FROM release
+JOIN dataset ON dataset.code = dataset
+WHERE release.id = ANY($1::uuid[])
+UNION ALL
+SELECT id, 'order', number, number, NULL
+FROM purchase_order
+WHERE id = ANY($1::uuid[]);
+
 -- name: list_verbs
 -- The verbs of the area $1, or of all where it is '', one look at the index a verb.
 WITH RECURSIVE known AS (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Sequence
@@ -137,6 +138,16 @@ class NamedPerson(Struct, frozen=True):
     name: str
 
 
+class SubjectName(Struct, frozen=True):
+    """What people call something that a line is about; `at` is when a payout run was drafted or a release begins."""
+
+    id: uuid.UUID
+    kind: str
+    name_fr: str
+    name_en: str
+    at: dt.datetime | None
+
+
 class Verb(Struct, frozen=True):
     """What was done."""
 
@@ -163,6 +174,15 @@ async def list_actions(
     rows = await fetch_rows(TrailLine, SQL["list_actions"], *values)
     more = len(rows) > limit
     return Trail(rows[:limit], rows[limit - 1].id if more else None)
+
+
+async def name_subjects(rows: Iterable[TrailLine]) -> dict[str, SubjectName]:
+    """Return what people call what these lines are about, by its id as their subjects write it."""
+    ids = []
+    for row in rows:
+        with contextlib.suppress(ValueError):
+            ids.append(uuid.UUID(row.subject.rpartition(" ")[2]))
+    return {str(found.id): found for found in await fetch_rows(SubjectName, SQL["name_subjects"], ids)}
 
 
 async def list_verbs(area: str = "decision") -> Sequence[str]:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Response, get
 from litestar.params import QueryParameter
 
-from marketplace.bookkeeping.trail import list_actions, list_staff, list_verbs, shown_at
+from marketplace.bookkeeping.trail import list_actions, list_staff, list_verbs, name_subjects, shown_at
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked, Text, books_page, midnight, named
 from marketplace.ledger.queries import LARGEST_FILE_ROWS
+from marketplace.web.formats import date, month_and_year
+from marketplace.web.i18n import gettext
+from marketplace.web.pages import localised
 from marketplace.web.sorting import as_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from litestar import Litestar
     from litestar.response import Template
 
+    from marketplace.bookkeeping.trail import SubjectName, TrailLine
+
 Before = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]
 AREAS = ("decision", "access", "request")
+SENTENCES = {"line": "Bank line {number}", "entry": "Entry {number}"}
 
 
 def _pages_of(app: Litestar, role: str | None) -> list[str]:
@@ -31,6 +41,22 @@ def _pages_of(app: Litestar, role: str | None) -> list[str]:
         for handler in getattr(route, "route_handlers", ())
         if "GET" in handler.http_methods and {role, "anyone"} & set(getattr(handler.opt.get("expectation"), "who", ()))
     ]
+
+
+def _words_of(row: TrailLine, names: Mapping[str, SubjectName]) -> str:
+    """Return what people call what a line is about; what has no name, as it is written."""
+    kind, _, rest = row.subject.rpartition(" ")
+    if row.verb.startswith("period_"):
+        with contextlib.suppress(ValueError):
+            return month_and_year(dt.date.fromisoformat(f"{row.subject}-01"))
+    if kind in SENTENCES:
+        return gettext(SENTENCES[kind]).format(number=rest)
+    if (found := names.get(rest)) is None:
+        return row.subject
+    if found.at is None:
+        return localised(found, "name")
+    said = gettext("Payout run of {day}" if found.kind == "payout_run" else "{name}, from {day}")
+    return said.format(name=localised(found, "name"), day=date(found.at))
 
 
 @get("/finance/audit", guards=READERS, opt=expect("finance", "auditor"))
@@ -49,10 +75,12 @@ async def audit(  # noqa: PLR0917 (a filter of the page each)
     chosen = _area(request, area)
     trail = await list_actions(before, **_narrowed(chosen, person, verb, subject, text, since, until))
     pages = _pages_of(request.app, request.user.role)
+    names = await name_subjects(trail.rows)
     narrowed: dict[str, Any] = {"person": person, "verb": verb, "subject": subject, "text": text}
     return books_page(
         "bookkeeping/audit.html",
         trail=trail,
+        subjects={row.id: _words_of(row, names) for row in trail.rows},
         paths={row.id: shown_at(row.paths, pages) for row in trail.rows},
         people=await list_staff(),
         verbs=await list_verbs(chosen),

@@ -17,7 +17,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import staff
 from marketplace.ledger.entry_kinds import find_kind
 from marketplace.ledger.words import HEADINGS
-from marketplace.web.formats import PARIS, moment, money
+from marketplace.web.formats import PARIS, date, moment, money
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import localised, page
 from pricing.money import EUR
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 READERS = [staff("finance", "auditor")]
 CLERKS = [staff("finance")]
+WRITTEN_OTHERWISE = {"sepa": "SEPA", "stripe": "Stripe"}
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Text = Annotated[str, QueryParameter(max_length=100)]
 Asked = Request[Actor, Any, Any]
@@ -93,15 +94,19 @@ def written(field: str, value: object) -> str:
 
     A field of several words is a part of a bank line, and its value what that part is over.
     """
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return gettext("yes" if value else "no")
-    if field == "role":
-        return gettext(str(value))
-    if field.endswith("_at") and isinstance(value, str):
+    if value is None or isinstance(value, bool):
+        return gettext("yes" if value else "no") if value is not None else "–"
+    if field in {"role", "route"}:
+        return gettext(WRITTEN_OTHERWISE.get(str(value), str(value)))
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    if isinstance(value, str) and field.endswith(("_at", "_on")):
         with contextlib.suppress(ValueError):
-            return moment(dt.datetime.fromisoformat(value))
+            return (
+                moment(dt.datetime.fromisoformat(value))
+                if field.endswith("_at")
+                else date(dt.date.fromisoformat(value))
+            )
     is_amount = field.endswith("_minor") or " " in field
     return money(value, EUR) if is_amount and isinstance(value, int) else str(value)
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 HEADINGS = {
+    "file": "File",
+    "files": "Files",
+    "iban": "IBAN",
+    "sha256": "SHA-256",
     "refund": "Refund",
     "write_off": "Write-off",
     "order": "Order",

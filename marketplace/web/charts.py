@@ -128,11 +128,8 @@ def line_chart(
     if len(points) == 1:
         body.append(Markup('<circle class="point" cx="{}" cy="{}" r="4"/>').format(*places[0].split(",")))
     if len(points) <= MOST_HITS:
-        step = (WIDTH - left - RIGHT) / max(len(points) - 1, 1)
-        body += [
-            _hit(float(at.split(",")[0]) - step / 2, step, f"{_instant(instant, zone)} · {write(value)} {unit}".strip())
-            for at, (instant, value) in zip(places, points, strict=True)
-        ]
+        said = [f"{_instant(instant, zone)} · {write(value)} {unit}".strip() for instant, value in points]
+        body += _hits(places, said, (WIDTH - left - RIGHT) / max(len(points) - 1, 1))
     body += [_break(across(instant), label) for instant, label in breaks.items()]
     names = {instant: f" · {label}" for instant, label in breaks.items()}
     rows = [(_instant(at, zone) + names.get(at, ""), write(value)) for at, value in _thinned(points)]
@@ -339,6 +336,11 @@ def _scale(top: float, write: Write) -> Markup:
         Markup('<text x="0" y="{}">{}</text>').format(f"{_height(value, top) - 5:.1f}", text)
         for value, text in _levels(top, write)
     )
+
+
+def _hits(places: Sequence[str], said: Sequence[str], step: float) -> list[Markup]:
+    """Return what says a value when somebody points near it."""
+    return [_hit(float(at.split(",")[0]) - step / 2, step, text) for at, text in zip(places, said, strict=True)]
 
 
 def _hit(x: float, width: float, text: str) -> Markup:

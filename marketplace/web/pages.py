@@ -220,6 +220,7 @@ def engine() -> JinjaTemplateEngine:
         "CURRENCY": EUR,
         "form_id": lambda: str(uuid.uuid4()),
         "localised": localised,
+        "colon": lambda: typeset(" : ") if language.get() == "fr" else ": ",
         "in_words": in_words,
         "style": _style(),
         "charts": charts,

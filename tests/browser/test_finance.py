@@ -80,7 +80,7 @@ async def imports(clerk: Guest, path: Path) -> None:
     await clerk.page.get_by_label("Statement of the bank").set_input_files(path)
     await clerk.page.get_by_label("It is of an account of ours").check()
     await clerk.press("Import")
-    await clerk.read("Imported: 1 statements with 4 lines")
+    await clerk.read("Imported: 1 statement with 4 lines")
     await clerk.page.get_by_label("Statement of the bank").set_input_files(path)
     await clerk.press("Import")
     await clerk.read("1 were here already")

@@ -349,7 +349,7 @@ def import_statement(nora: Visitor, file: bytes) -> None:
     nora.sign_in("nora@operateur.example")
     nora.go("/finance/bank")
     nora.upload("Import", statement.xml(), new_account="yes")
-    assert "1 statements with 1 lines" in nora.text
+    assert "1 statement with 1 line" in nora.text
 
 
 def settled(lucie: Visitor, nora: Visitor) -> None:

@@ -101,6 +101,10 @@ async def test_from_bank_details_to_paid() -> None:
             await press(paul, drafted, "/approve", reason="the sums fit")
             assert (await nora.get(f"/en{drafted}/download")).status_code == 404
             await press(nora, drafted, "/send")
+            trail = words(await nora.get("/en/finance/audit?verb=send_payout_run"))
+            assert "Payout run of " in trail
+            assert drafted.rpartition("/")[2] not in trail, "people know a run by its day"
+            assert " : the sums fit" in words(await nora.get(f"/fr{drafted}")), "French puts a space before a colon"
             assert "On its way" in words(await lucie.get("/en/earnings/payouts"))
             file = await paul.get(f"/en{drafted}/download")
             assert "attachment" in file.headers["content-disposition"]
