@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +13,7 @@ from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked, Text, books_page, midnight, named
 from marketplace.ledger.queries import LARGEST_FILE_ROWS
-from marketplace.web.formats import date, month_and_year
+from marketplace.web.formats import date, day_in_words
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import localised
 from marketplace.web.sorting import as_file
@@ -46,17 +44,14 @@ def _pages_of(app: Litestar, role: str | None) -> list[str]:
 def _words_of(row: TrailLine, names: Mapping[str, SubjectName]) -> str:
     """Return what people call what a line is about; what has no name, as it is written."""
     kind, _, rest = row.subject.rpartition(" ")
-    if row.verb.startswith("period_"):
-        with contextlib.suppress(ValueError):
-            return month_and_year(dt.date.fromisoformat(f"{row.subject}-01"))
     if kind in SENTENCES:
         return gettext(SENTENCES[kind]).format(number=rest)
     if (found := names.get(rest)) is None:
-        return row.subject
+        return day_in_words(row.subject)
     if found.at is None:
         return localised(found, "name")
-    said = gettext("Payout run of {day}" if found.kind == "payout_run" else "{name}, from {day}")
-    return said.format(name=localised(found, "name"), day=date(found.at))
+    sentence = gettext("Payout run of {day}" if found.kind == "payout_run" else "{name}, from {day}")
+    return sentence.format(name=localised(found, "name"), day=date(found.at))
 
 
 @get("/finance/audit", guards=READERS, opt=expect("finance", "auditor"))

@@ -19,6 +19,7 @@ from marketplace.ledger.base_pages import READERS, Page, Text, books_page, kind_
 from marketplace.switches.rules import SECTORS
 from marketplace.web.formats import paris_day, percent_basis_points
 from marketplace.web.i18n import gettext, language
+from marketplace.web.pages import localised
 from marketplace.web.sorting import as_file, euros, in_order
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def _side(side: str) -> str:
 
 def _name(side: str, row: queries.RevenueRow) -> str:
     """Return what a row of revenue is called."""
-    if row.name:
-        return row.name
+    if name := localised(row, "name"):
+        return name
     rule, _, rate = row.key.partition(" ")
     if side == "vat" and rate:
         return f"{gettext(SOMETHING[rule])} {percent_basis_points(int(rate))}"
@@ -111,7 +112,11 @@ async def business(by: Text = "dataset", since: Text = "", until: Text = "", sor
         sides=HEADINGS,
         revenue=in_order(revenue, sort, SORTS),
         name=_name,
-        bars=[(_name(side, row), row.net_minor) for row in revenue[:SHOWN] if row.net_minor > 0],
+        bars=[
+            (row.key if side == "dataset" else _name(side, row), row.net_minor)
+            for row in revenue[:SHOWN]
+            if row.net_minor > 0
+        ],
         vat=vat,
         other_revenue=moved[0] - sum(row.net_minor for row in revenue),
         other_vat=moved[1] - sum(row.vat_minor for row in vat),

@@ -43,7 +43,8 @@ class RevenueRow(Struct, frozen=True):
     """What was sold less what went back of one dataset, partner, sector, way or VAT rule, in cents before VAT, and its VAT."""
 
     key: str
-    name: str
+    name_fr: str
+    name_en: str
     orders: int
     """How many were sold in these days, those that went back too."""
     net_minor: int

@@ -131,13 +131,15 @@ WITH moved AS (
 )
 SELECT
     CASE $5::text WHEN 'sector' THEN coalesce(sector, '') ELSE key END AS key,
-    coalesce(max(CASE $5::text WHEN 'partner' THEN company END), '') AS name,
+    coalesce(max(CASE $5::text WHEN 'partner' THEN company ELSE title_fr END), '') AS name_fr,
+    coalesce(max(CASE $5::text WHEN 'partner' THEN company ELSE title_en END), '') AS name_en,
     sum(orders)::bigint AS orders,
     sum(net_minor)::bigint AS net_minor,
     sum(vat_minor)::bigint AS vat_minor
 FROM by_key
 LEFT JOIN partner ON partner.id = CASE WHEN $5::text IN ('partner', 'sector') THEN key::uuid END
 LEFT JOIN partner_sector ON partner_sector.partner = partner.id
+LEFT JOIN dataset ON dataset.code = CASE $5::text WHEN 'dataset' THEN key END
 GROUP BY 1
 ORDER BY net_minor DESC, key;
 

@@ -146,7 +146,7 @@ async def _choices() -> dict[str, Any]:
             ("", gettext("of none")),
             *((row.code, row.code) for row in (await queries.list_datasets()).rows),
         ],
-        "sector_codes": ", ".join(SECTORS),
+        "sector_codes": ", ".join(f"{code} ({in_words(words)})" for code, words in SECTORS.items()),
         "points": [(code, in_words(point.words)) for code, point in STARTING_POINTS.items()],
         "defined": [(row.code, localised(row, "title")) for row in (await queries.list_datasets()).rows],
         "product_choices": [(product.code, in_words(product.title)) for product in PRODUCTS.values()],

@@ -128,8 +128,8 @@ def line_chart(
     if len(points) == 1:
         body.append(Markup('<circle class="point" cx="{}" cy="{}" r="4"/>').format(*places[0].split(",")))
     if len(points) <= MOST_HITS:
-        said = [f"{_instant(instant, zone)} · {write(value)} {unit}".strip() for instant, value in points]
-        body += _hits(places, said, (WIDTH - left - RIGHT) / max(len(points) - 1, 1))
+        texts = [f"{_instant(instant, zone)} · {write(value)} {unit}".strip() for instant, value in points]
+        body += _hits(places, texts, (WIDTH - left - RIGHT) / max(len(points) - 1, 1))
     body += [_break(across(instant), label) for instant, label in breaks.items()]
     names = {instant: f" · {label}" for instant, label in breaks.items()}
     rows = [(_instant(at, zone) + names.get(at, ""), write(value)) for at, value in _thinned(points)]
@@ -338,9 +338,9 @@ def _scale(top: float, write: Write) -> Markup:
     )
 
 
-def _hits(places: Sequence[str], said: Sequence[str], step: float) -> list[Markup]:
+def _hits(places: Sequence[str], texts: Sequence[str], step: float) -> list[Markup]:
     """Return what says a value when somebody points near it."""
-    return [_hit(float(at.split(",")[0]) - step / 2, step, text) for at, text in zip(places, said, strict=True)]
+    return [_hit(float(at.split(",")[0]) - step / 2, step, text) for at, text in zip(places, texts, strict=True)]
 
 
 def _hit(x: float, width: float, text: str) -> Markup:

@@ -174,6 +174,15 @@ def month_and_year(day: dt.date) -> str:
     return str(dates.format_date(day, "LLLL y", locale=_locale()))
 
 
+def day_in_words(text: str) -> str:
+    """Write a day or a month that is known as text, `2026-11-28` or `2026-11`; anything else as it is."""
+    try:
+        is_month = len(text) == len("2026-11")
+        return month_and_year(dt.date.fromisoformat(f"{text}-01")) if is_month else date(dt.date.fromisoformat(text))
+    except ValueError:
+        return text
+
+
 def moment(instant: dt.datetime) -> str:
     """Write an instant to the minute, in Paris."""
     return to_the_second(instant).rsplit(":", 1)[0]

@@ -203,6 +203,7 @@ def engine() -> JinjaTemplateEngine:
             "date",
             "moment",
             "month_and_year",
+            "day_in_words",
             "period",
             "clock",
             "to_the_second",

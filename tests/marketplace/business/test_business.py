@@ -107,7 +107,7 @@ async def test_each_number_adds_up_to_the_books_and_leads_to_its_entries() -> No
     assert (ahead.subscriptions, ahead.releases, ahead.at_most_minor) == (1, 4, 20_000)
     async with await signed_in("auditor") as eve:
         for side, name in (
-            ("dataset", "city"),
+            ("dataset", ">City</a>"),
             ("partner", "Acme"),
             ("sector", "transport"),
             ("way", "At the posted price"),

@@ -137,7 +137,7 @@ async def test_the_money_of_every_way_to_sell_is_the_books_to_the_cent(stripe: A
 
 def test_steps_are_those_somebody_made_and_the_most_money_first() -> None:
     interest = [InterestRow(code, code, code, seen, 0, 0) for code, seen in (("a", 9), ("b", 1), ("c", 0), ("d", 0))]
-    revenue = [RevenueRow("d", "", 2, 500, 100), RevenueRow("b", "", 1, 700, 140)]
+    revenue = [RevenueRow("d", "", "", 2, 500, 100), RevenueRow("b", "", "", 1, 700, 140)]
     prospects = {"d": Prospect("d", dt.datetime(2026, 3, 1, tzinfo=dt.UTC), 3, 900)}
     days = dt.date(2026, 1, 1), dt.date(2026, 3, 30)
     steps = steps_of(interest, revenue, [ReasonRow("a", "price", 3)], prospects, days)

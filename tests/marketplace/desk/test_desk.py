@@ -6,6 +6,8 @@ import csv
 import io
 import uuid
 
+from babel.dates import format_date
+
 from marketplace.finance.assignments import note_exception
 from marketplace.finance.write_offs import propose_write_off
 from marketplace.identity.guards import COOKIE, begin_session
@@ -45,7 +47,8 @@ async def test_what_waits_is_in_order_and_with_whom_it_is() -> None:
             assert "B4" in others
             narrowed = text_of(await browser.get("/fr/finance/desk?kind=run_to_approve&sort=age"))
             drafted = await fetch_value("SELECT (drafted_at AT TIME ZONE 'Europe/Paris')::date FROM payout_run")
-            assert f"Campagne de versements à approuver {drafted}" in narrowed, "its day, which is its page's title"
+            day = format_date(drafted, "medium", locale="fr")
+            assert f"Campagne de versements à approuver {day}" in narrowed, "its day, as its page's title writes it"
             assert "B3" not in narrowed
             rows = list(
                 csv.reader(

@@ -142,7 +142,9 @@ async def test_an_address_is_confirmed_by_its_letter_and_by_no_other() -> None:
         assert "It is my address" in text_of(await browser.get(path))
         assert not await fetch_value("SELECT email_confirmed_at IS NOT NULL FROM person WHERE id = $1", claire)
         for _ in range(2):
-            assert "is confirmed" in text_of(await browser.submit(path, {}, seen_at=path))
+            confirmed = await browser.submit(path, {}, seen_at=path)
+            assert "is confirmed" in text_of(confirmed)
+            assert 'href="/en/sign-in">Go on' in confirmed.text, "and the page leads on"
         assert await fetch_value("SELECT email_confirmed_at IS NOT NULL FROM person WHERE id = $1", claire)
         assert (await browser.get(path[:-2])).status_code == 404
     assert await fetch_value("SELECT count(*) FROM person WHERE email_confirmed_at IS NULL") == 1

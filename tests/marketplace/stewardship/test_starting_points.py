@@ -67,6 +67,7 @@ async def test_every_starting_point_and_a_copy_can_be_defined() -> None:
         await sam.sign_in("sam@partage.example")
         start = text_of(await sam.get("/fr/steward/datasets/new"))
         assert "une copie de Lyon" in start
+        assert "retail (commerce)" in start, "codes of sectors come with their French"
         assert "Nuitées" in start
         for code in STARTING_POINTS:
             form = typed((await sam.get(f"/en/steward/datasets/new?template={code}")).text)

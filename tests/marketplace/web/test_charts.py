@@ -211,9 +211,9 @@ def test_labels_of_columns_do_not_run_into_each_other_on_a_phone() -> None:
 @pytest.mark.parametrize("highest", [1, 2, 3, 5, 6, 7, 9])
 def test_a_scale_has_no_half_person(highest: int) -> None:
     svg = picture(charts.bar_chart([("one", highest), ("other", 1)], title="x", unit="people"))
-    said = [str(text.text) for text in svg.findall("text") if not text.attrib.get("class")]
-    assert len(said) == 5
-    assert all(text.isdecimal() for text in said), said
+    labels = [str(text.text) for text in svg.findall("text") if not text.attrib.get("class")]
+    assert len(labels) == 5
+    assert all(text.isdecimal() for text in labels), labels
     money = picture(charts.bar_chart([("one", 1)], title="x", write=lambda value: f"{value:.2f} €"))
     assert "0.25 €" in [text.text for text in money.findall("text")]
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.errors import Invalid
+from marketplace.web import formats
 from marketplace.web.formats import cents, read_cents
 from marketplace.web.i18n import language
 
@@ -90,4 +91,18 @@ def test_small_sums_are_said_in_cents(micro: int, french: str, english: str) -> 
     for spoken, expected in (("fr", french), ("en", english)):
         token = language.set(spoken)
         assert cents(micro) == expected
+        language.reset(token)
+
+
+def test_days_and_months_that_are_text_are_written_as_people_read_them() -> None:
+    token = language.set("fr")
+    try:
+        assert [formats.day_in_words(text) for text in ("2026-11-28", "2026-11", "P-2026-000036", "2026-13", "")] == [
+            "28 nov. 2026",
+            "novembre 2026",
+            "P-2026-000036",
+            "2026-13",
+            "",
+        ]
+    finally:
         language.reset(token)
