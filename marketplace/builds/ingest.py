@@ -24,7 +24,7 @@ from marketplace.builds import input_files
 from marketplace.builds.event_store_writer import Writer
 from marketplace.digests import sha256_of
 from marketplace.errors import Conflict
-from marketplace.parquet_sizes import most_bytes, swollen
+from marketplace.parquet_sizes import most_bytes, read_footer, swollen
 from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ def _batches(file: Path) -> Iterator[pa.RecordBatch]:
     if file.suffix != ".parquet":
         raise AtFaultError
     try:
-        metadata = pq.read_metadata(file)
+        metadata = read_footer(file)
         texts = [name for name in metadata.schema.names if name in {"site", "kind"}]
         with pq.ParquetFile(file, metadata=metadata, read_dictionary=texts) as parquet:
             if swollen(metadata) or not _is_plain(parquet.schema_arrow):

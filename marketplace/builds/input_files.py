@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from marketplace.csv_lines import count_lines, read_header, refuse_line_breaks
 from marketplace.errors import Invalid
-from marketplace.parquet_sizes import refuse_swollen
+from marketplace.parquet_sizes import refuse_long_texts, refuse_swollen
 from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 
@@ -322,7 +322,7 @@ def _columns(database: duckdb.DuckDBPyConnection, file: Path) -> list[tuple[str,
         described = rows(database, f"DESCRIBE SELECT * FROM read_parquet({_text(file)}, hive_partitioning = false)")
     except duckdb.Error:
         raise Invalid("{file} is not a Parquet file that can be read.", file=file) from None
-    return [(row[0], row[1]) for row in described]
+    return refuse_long_texts(database, file, described)
 
 
 def _reading(column: Column, kind: str) -> str | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.parquet import encryption
 
 from marketplace import clock
 from marketplace.consent import actions as consent
@@ -18,6 +23,7 @@ from marketplace.database import copy_in, execute
 from marketplace.errors import Invalid
 from marketplace.operators.consent_files import import_consents
 from tests.support.reads import fetch_value
+from tests.support.source import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,3 +170,103 @@ async def test_a_million_rows_are_recorded_in_one_go(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "words.parquet")
     assert await import_consents(str(tmp_path / "words.parquet")) == Recorded(lines, lines, 0)
     assert await import_consents(str(tmp_path / "words.parquet")) == Recorded(lines, 0, 0)
+
+
+# ------------------------------------------------------------------ files that are meant badly
+def parquet_of(purpose: pa.Array | None = None, count: int = 2) -> pa.Table:
+    """Return rows of consents; `purpose` in place of the one there is."""
+    return pa.table(
+        {
+            "reference": pa.array([line % 10 for line in range(count)]),
+            "purpose": pa.array([PURPOSE] * count) if purpose is None else purpose,
+            "notice_version": [1] * count,
+            "word": ["given"] * count,
+            "at": pa.array([T0 + dt.timedelta(days=31)] * count, pa.timestamp("us", tz="UTC")),
+            "channel": ["shop"] * count,
+        }
+    )
+
+
+@pytest.mark.parametrize("has_plain_footer", [False, True])
+async def test_an_encrypted_parquet_is_one_sentence_and_ends_no_process(
+    tmp_path: Path,
+    has_plain_footer: bool,  # noqa: FBT001
+) -> None:
+    await explain()
+    done = await asyncio.to_thread(
+        lambda: subprocess.run(
+            [sys.executable, "-c", READING, str(encrypted(tmp_path, has_plain_footer=has_plain_footer))],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("is encrypted: write it without" if has_plain_footer else "is not a Parquet file") in done.stdout
+    assert await fetch_value(COUNT) == 0
+
+
+READING = """
+import asyncio, os, sys
+from marketplace import database
+from marketplace.errors import Invalid
+from marketplace.operators.consent_files import import_consents
+
+async def story():
+    await database.open_pool(os.environ["DATABASE_URL"])
+    try:
+        await import_consents(sys.argv[1])
+    except Invalid as refusal:
+        print(refusal)
+    await database.close_pool()
+
+asyncio.run(story())
+"""
+
+
+class KeysInPlain(encryption.KmsClient):  # type: ignore[misc] # untyped
+    """Wraps nothing: what is tried is who has no key at all."""
+
+    def __init__(self, _: object) -> None:
+        encryption.KmsClient.__init__(self)
+
+    def wrap_key(self, key: bytes, _: str) -> bytes:
+        return key.hex().encode()
+
+
+def encrypted(folder: Path, *, has_plain_footer: bool) -> Path:
+    """Write a file whose columns are encrypted, as Parquet's own modular encryption does it."""
+    chosen = encryption.EncryptionConfiguration(
+        footer_key="footer",
+        column_keys={"column": ["reference", "word"]},
+        plaintext_footer=has_plain_footer,
+        data_key_length_bits=128,
+    )
+    properties = encryption.CryptoFactory(KeysInPlain).file_encryption_properties(
+        encryption.KmsConnectionConfig(), chosen
+    )
+    with pq.ParquetWriter(folder / "words.parquet", parquet_of().schema, encryption_properties=properties) as file:
+        file.write_table(parquet_of())
+    return folder / "words.parquet"
+
+
+async def test_a_text_of_a_megabyte_that_a_dictionary_says_once_is_refused_before_any_row_has_it(
+    tmp_path: Path,
+) -> None:
+    await explain()
+    rows = 500_000
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * ((1 << 20) - 100)]))
+    pq.write_table(parquet_of(long, rows), tmp_path / "words.parquet", compression="zstd")
+    assert (tmp_path / "words.parquet").stat().st_size < 100_000
+    with pytest.raises(Invalid, match="the column purpose has texts longer than any that are known"):
+        await asyncio.wait_for(import_consents(str(tmp_path / "words.parquet")), 30)
+    assert await fetch_value(COUNT) == 0
+
+
+async def test_a_file_that_is_imported_twice_at_once_counts_once(tmp_path: Path) -> None:
+    await explain()
+    file = write(tmp_path, *(GOOD.replace("1,", f"{line},", 1) for line in range(10)))
+    both = await asyncio.gather(*(asyncio.create_task(import_consents(file)) for _ in range(2)))
+    assert sorted(done.given for done in both) == [0, 10]
+    assert await fetch_value(COUNT) == 10
