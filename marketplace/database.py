@@ -144,6 +144,12 @@ async def open_pool(url: str, *, size: int = 10) -> None:
         raise Invalid("PostgreSQL 17 or newer is needed; this server is {version}.", version=version // 10_000)
 
 
+def reason_of(error: BaseException) -> str:
+    """Return why a database could not be reached in one line, without the full stop; the kind of error where it says nothing."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (text.strip().splitlines() or [""])[0].rstrip(".") or type(error).__name__
+
+
 async def _leave(_: asyncpg.Connection) -> None:
     """Give a connection back as it is: no verb here changes its session, and asyncpg would ask the server to reset it each time."""
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import errno
 import functools
 import io
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -20,7 +22,7 @@ import obstore
 import obstore.exceptions
 from obstore.store import from_url
 
-from marketplace.errors import Conflict, NotFound, Unavailable
+from marketplace.errors import NotFound, Unavailable
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -39,15 +41,23 @@ RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=
 """A store that is unreachable for longer is a failure to report; the library's own three minutes look like a hang."""
 NO_BUCKET = "NoSuchBucket"
 """What S3 answers where the bucket is absent, with the status of an absent object."""
+FOLDER = "The folder {folder} cannot be used: {why}. Compare {setting}, and who may read and write there."
 TROUBLES = (OSError, obstore.exceptions.BaseError)
 """What is raised where the store does not answer."""
+
+
+def folder_of(url: str) -> Path | None:
+    """Return the folder of this machine that an address names, or None."""
+    address = urlsplit(url)
+    return Path(unquote(address.path)) if address.scheme == "file" else None
 
 
 @functools.cache
 def open_at(url: str) -> ObjectStore:
     """Return the store at an address: a folder (file:///…), made where it is absent, a bucket, GCS or Azure."""
-    if url.startswith("file://"):
-        return from_url(url, mkdir=True)
+    if (folder := folder_of(url)) is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return from_url(url)
     if url.startswith("s3://"):
         return from_url(url, retry_config=RETRIES)
     return from_url(url)
@@ -58,6 +68,10 @@ def sentence_of(error: BaseException, address: str = "") -> str:
 
     address: of the store; the operator's own unless said.
     """
+    if (folder := folder_of(address or settings().objects)) is not None:
+        is_own = address in {"", settings().objects}
+        setting = "PARTAGE_STATE and PARTAGE_OBJECTS" if is_own else "the setting that names it"
+        return FOLDER.format(folder=folder, why=_reason(error), setting=setting)
     text = str(error).strip()
     first = "there is no such bucket" if NO_BUCKET in text else (text.splitlines() or [type(error).__name__])[0]
     return (
@@ -65,6 +79,14 @@ def sentence_of(error: BaseException, address: str = "") -> str:
         "the AWS_… variables: bucket, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and "
         "AWS_ALLOW_HTTP for an address without TLS."
     )
+
+
+def _reason(error: BaseException) -> str:
+    """Return the system's own reason, such as Permission denied, where an error of a folder has one."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    found = re.findall(r"([^:\n\"]+) \(os error \d+\)", str(error))
+    return found[-1].strip() if found else (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 @contextlib.contextmanager
@@ -91,7 +113,7 @@ def store() -> ObjectStore:
     try:
         return open_at(settings().objects)
     except TROUBLES as error:
-        raise Conflict("The object store cannot be opened: {error}", error=str(error).splitlines()[0]) from error
+        raise _unavailable(error, "") from error
 
 
 def cells_key(release: uuid.UUID) -> str:
@@ -134,8 +156,8 @@ def path_of(key: str) -> Path | None:
 
 @functools.lru_cache(PATHS_KEPT)
 def _path_of(url: str, key: str) -> Path | None:
-    address = urlsplit(url)
-    return Path(unquote(address.path)) / key if address.scheme == "file" else None
+    folder = folder_of(url)
+    return folder / key if folder is not None else None
 
 
 async def download(key: str, path: Path) -> None:
@@ -167,6 +189,8 @@ async def look() -> None:
 
     In a thread of ours: the library's own still holds what it answered when a command ends, and then aborts one in twenty.
     """
+    if (folder := folder_of(settings().objects)) is not None and store() and not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
     await asyncio.to_thread(lambda: list(obstore.list(store(), prefix=f"{PRIVATE}health/")))
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_rows
+from marketplace.backup.strangers import is_ours
+from marketplace.database import fetch_rows, fetch_scalar
 from migrations.piccolo_app import HISTORY
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ async def list_pending(history: Path = HISTORY) -> list[str]:
     A migration that the database has had and this version does not know is no matter: a newer version is being rolled out.
     """
     applied = set[str]()
-    if await fetch_rows(Applied, "SELECT tablename::text AS name FROM pg_tables WHERE tablename = 'migration'"):
+    if await is_ours() and await fetch_scalar(bool, "SELECT to_regclass('public.migration') IS NOT NULL"):
         applied = {row.name for row in await fetch_rows(Applied, "SELECT name FROM migration")}
     return [stem for stem, ids in _ids_of(history).items() if not applied & ids]
 

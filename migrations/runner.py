@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from asyncpg.exceptions import DeadlockDetectedError, LockNotAvailableError
 from piccolo.conf.apps import AppConfig
 
+from marketplace.backup.strangers import refuse_strangers
 from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.errors import Conflict
 from marketplace.ledger.actions import write_chart
@@ -60,6 +61,8 @@ async def migrate(history: Path = HISTORY, *, attempts: int = ATTEMPTS, lock_tim
 async def _migrate_once(history: Path, lock_timeout: str) -> list[str]:
     async with transaction():
         await lock("migrations")
+        await refuse_strangers()
+        await _refuse_powerless_role()
         await _refuse_unreleased_schema()
         await _lock_what_changes(history, lock_timeout)
         done = await _run_pending(history)
@@ -115,6 +118,12 @@ async def _stamp() -> str:
     """Return the text's hash with the newest migration's name, which is kept as the comment of the table of migrations."""
     newest = await fetch_scalar(str, "SELECT max(name) FROM migration")
     return f"functions {hashlib.sha256(functions_text().encode()).hexdigest()} after {newest}"
+
+
+async def _refuse_powerless_role() -> None:
+    """Refuse a role that may make no tables here, as the one that serves."""
+    if not await fetch_scalar(bool, "SELECT has_schema_privilege('public', 'CREATE')"):
+        raise Conflict("This role may not change the schema: load the environment file of `migrate`, and give again.")
 
 
 async def _refuse_unreleased_schema() -> None:

@@ -24,11 +24,13 @@ import msgspec
 import obstore
 import pyrage
 
-from marketplace import clock, object_store, sealing, signing
+from marketplace import clock, object_store
 from marketplace.backup import archive
 from marketplace.backup.archive import Content, Manifest
 from marketplace.backup.dump import dump, find_program, restore_dump
+from marketplace.backup.keys import key_ids
 from marketplace.backup.queries import find_last_restoration
+from marketplace.backup.strangers import refuse_strangers
 from marketplace.backup.tables import Restoration
 from marketplace.backup.unfinished import Mark, find_mark, refuse_unfinished, remove_mark, write_mark
 from marketplace.database import execute, fetch_scalar, transaction
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-    from marketplace.settings import Settings
 
 FLUSHED_EVERY_S: Final = 0.1
 """How long what a backup has written may wait before it is sent to the disk."""
@@ -58,18 +59,6 @@ def new_key(path: Path) -> str:
     except OSError as error:
         raise Conflict("{path} cannot be written: {why}.", path=path, why=error.strerror or error) from None
     return str(key.to_public())
-
-
-def key_ids(chosen: Settings) -> dict[str, str]:
-    """Return the ids and public halves of the keys that rows and objects need; never a key."""
-    bids = chosen.bid_public_key or sealing.public_key(chosen.bid_key)
-    secret = hashlib.sha256(b"partage secret id" + chosen.secret.encode()).hexdigest()[:16]
-    return {
-        "PARTAGE_SIGNING_KEY": signing.public_key(chosen.signing_key).hex(),
-        "PARTAGE_BID_KEY": bids,
-        "PARTAGE_SECRET": secret,
-        **{f"PARTAGE_IDENTITY_KEYS {one.partition(':')[0]}": "there" for one in chosen.identity_keys.split(",")},
-    }
 
 
 # ------------------------------------------------------------------ backup
@@ -189,6 +178,7 @@ async def restore(source: str, identity: Path) -> Manifest:
 
 async def _begin() -> Mark | None:
     """Return the mark of a restore that goes on; None where one begins, in an empty database with an empty store."""
+    await refuse_strangers()
     mark = await find_mark()
     if mark is None:
         if await _has_tables():

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import datetime as dt
+import errno
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,10 +45,28 @@ def database_server() -> Iterator[None]:
         return
     from marketplace.embedded.postgres import EmbeddedPostgres
 
+    make_state_folder()
     with EmbeddedPostgres(settings().state) as server:
         os.environ["DATABASE_URL"] = server.url()
         settings.cache_clear()
         yield
+
+
+def make_state_folder() -> None:
+    """Make the folder of the state where it is absent; refuses one that this account may not write."""
+    from marketplace.embedded.postgres import make_folder
+    from marketplace.errors import Invalid
+    from marketplace.settings import settings
+
+    state = settings().state
+    try:
+        make_folder(state)
+        if not os.access(state, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise Invalid(
+            "PARTAGE_STATE names the folder {state}, which cannot be written: {why}.", state=state, why=error.strerror
+        ) from None
 
 
 def with_pool(story: Callable[[], Awaitable[int]]) -> int:
@@ -71,9 +90,9 @@ async def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
     try:
         await database.open_pool(settings().database_url)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise Conflict(
-            "The database cannot be reached: {why}. Is PostgreSQL started? Compare DATABASE_URL.", why=why
+            "The database cannot be reached: {why}. Is PostgreSQL started? Compare DATABASE_URL.",
+            why=database.reason_of(error),
         ) from error
     try:
         return await story()
@@ -87,11 +106,17 @@ async def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
         await database.close_pool()
 
 
-async def refuse_unready() -> int:
-    """Refuse to serve from a database of another kind of site, of other identity keys, one that went back or whose restore has not ended, and one without tables."""
+async def refuse_unready(*, is_embedded: bool = False) -> int:
+    """Refuse to serve from a database of another kind of site, of other keys, one that went back or whose restore has not ended, one without tables; as its owner; and with another's objects.
+
+    is_embedded: the database is the one that comes with Partage, where there is no other role than the owner.
+    """
+    from marketplace.backup.keys import refuse_other_keys
     from marketplace.backup.servers import refuse_gone_back
     from marketplace.backup.unfinished import refuse_unfinished
     from marketplace.health.identity_keys import refuse_other_identity_keys
+    from marketplace.health.published_objects import refuse_other_objects
+    from marketplace.health.serving_role import OWNER, refuse_owner
     from marketplace.identity.tables import Person
     from marketplace.sandbox.actions import check_database
 
@@ -99,7 +124,13 @@ async def refuse_unready() -> int:
     await refuse_unfinished()
     await refuse_gone_back()
     await Person.exists()
+    if is_embedded:
+        print(f"{OWNER} So it is with the PostgreSQL that comes with Partage: give real people one of your own.")
+    else:
+        await refuse_owner()
+    await refuse_other_keys()
     await refuse_other_identity_keys()
+    await refuse_other_objects()
     return 0
 
 

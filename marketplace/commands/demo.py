@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command
+from marketplace.commands.command import Command, make_state_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +22,7 @@ def run_everything() -> int:
     from marketplace.embedded.seed_cities import CitiesBeside
     from marketplace.settings import settings
 
+    make_state_folder()
     state = settings().state
     server = None if settings().database_url else StartedBeside(EmbeddedPostgres(state))
     cities = CitiesBeside(state / "city", clock.now())

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 def run(_: argparse.Namespace) -> int:
     """Look at settings, database, schema, clock, jobs, object store and disk; prints a line a check, with what mends it."""
+    from marketplace.settings import settings
+
     checks = [_check_settings(), *_check_what_is_optional()]
+    is_embedded = not settings().database_url
     with database_server():
-        checks += asyncio.run(_examine())
+        checks += asyncio.run(_examine(is_embedded=is_embedded))
     for check in checks:
         print(
             f"{'WRONG' if check.problem else 'well '}  {check.name}" + (f": {check.problem}" if check.problem else "")
@@ -66,8 +69,10 @@ def _with(name: str, lacking: Sequence[str]) -> Check:
     return Check(name)
 
 
-async def _examine() -> list[Check]:
+async def _examine(*, is_embedded: bool) -> list[Check]:
     """Ask every check, with or without a database."""
+    from asyncpg.exceptions import UndefinedColumnError, UndefinedTableError
+
     from marketplace import database
     from marketplace.errors import Refusal
     from marketplace.health import checks
@@ -80,10 +85,45 @@ async def _examine() -> list[Check]:
         return [checks.without_database(error), await checks.check_objects(), checks.check_disk()]
     except Refusal as refusal:
         return [checks.Check("database", str(refusal), "use PostgreSQL 17 or newer")]
+    found: list[Check] = []
     try:
-        return [*await checks.examine(), *await _check_erasures(), *await _check_log()]
+        found += await checks.examine()
+        if not is_embedded:
+            found += await _check_role()
+        found += await _check_keys()
+        found += await _check_erasures()
+        return found + await _check_log()
+    except (UndefinedTableError, UndefinedColumnError):
+        return found  # without a schema there is nothing more to ask, and the check of migrations says so
     finally:
         await database.close_pool()
+
+
+async def _check_role() -> list[Check]:
+    """Ask whether this role could change the schema, in the environments of the site and of `jobs`."""
+    from marketplace.health import serving_role
+    from marketplace.health.checks import Check
+
+    if await serving_role.is_owner():
+        return [Check("role", serving_role.OWNER, serving_role.MEND)]
+    return [Check("role")]
+
+
+async def _check_keys() -> list[Check]:
+    """Compare the keys with those noted, and try those of names."""
+    from marketplace.backup.keys import ACCEPT, list_other_keys, sentence_of
+    from marketplace.errors import Refusal
+    from marketplace.health.checks import Check
+    from marketplace.health.identity_keys import refuse_other_identity_keys
+
+    if others := await list_other_keys():
+        mend = f"load this installation's own environment file; {ACCEPT}, where you changed keys on purpose"
+        return [Check("keys", sentence_of(others), mend)]
+    try:
+        await refuse_other_identity_keys()
+    except Refusal as refusal:
+        return [Check("keys", str(refusal), "load this installation's own environment file")]
+    return [Check("keys")]
 
 
 async def _check_erasures() -> list[Check]:

@@ -19,8 +19,10 @@ def run(arguments: argparse.Namespace) -> int:
     begin(arguments)
     refuse_role(settings(), serving=False)
 
+    is_embedded = not settings().database_url
+
     async def story() -> int:
-        await refuse_unready()
+        await refuse_unready(is_embedded=is_embedded)
         await work_until_stopped()
         return 0
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve the site in production; refuses the local Stripe counterpart, one-click sign-in, demo keys and the key that opens bids."""
+    from functools import partial
+
     import uvicorn
 
     from marketplace.app import create_app
@@ -21,8 +23,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     begin(arguments)
     refuse_role(settings(), serving=True)
+    is_embedded = not settings().database_url
     with database_server():
-        with_pool(refuse_unready)  # what is wrong is one sentence here, and a framework's trace once it serves
+        with_pool(
+            partial(refuse_unready, is_embedded=is_embedded)
+        )  # what is wrong is one sentence here, and a framework's trace once it serves
         listening = listen(settings().host, settings().port)
         app = create_app(access_log=settings().access_log)
         config = configured(

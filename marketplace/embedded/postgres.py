@@ -70,7 +70,7 @@ class EmbeddedPostgres:
 
     def __enter__(self) -> Self:
         """Start the server, or attach to the one another process runs."""
-        _make_folder(self.folder)
+        make_folder(self.folder)
         self._lock = (self.folder / "postgres.lock").open("a+")
         privileges = self._privileges()
         if self._is_run_by_another(self._lock):
@@ -226,7 +226,7 @@ class StartedBeside:
     def __init__(self, server: EmbeddedPostgres) -> None:
         """Begin to start it; it stops at the end of the block, which must be entered."""
         self._server = server
-        _make_folder(server.folder)  # before anything else makes it, with a mode that keeps PostgreSQL's account out
+        make_folder(server.folder)  # before anything else makes it, with a mode that keeps PostgreSQL's account out
         self._starting = ThreadPoolExecutor(1).submit(server.__enter__)
 
     def __enter__(self) -> EmbeddedPostgres:
@@ -280,13 +280,13 @@ def copy_installation(source: Path, state: Path) -> Path:
 @contextlib.contextmanager
 def _lock_of(state: Path) -> Iterator[None]:
     """Lock the folder of root's state against other processes; it is made when absent."""
-    _make_folder(state)
+    make_folder(state)
     with (state / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Make a folder and its parents; the account that runs PostgreSQL for root may pass through, whatever the umask."""
     missing = [part for part in (folder, *folder.parents) if not part.exists()]
     folder.mkdir(parents=True, exist_ok=True)

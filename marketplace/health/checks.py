@@ -17,8 +17,9 @@ from msgspec import Struct
 from marketplace import clock, object_store
 from marketplace.backup import servers
 from marketplace.backup.unfinished import find_mark
-from marketplace.database import fetch_scalar
-from marketplace.errors import Refusal
+from marketplace.database import fetch_scalar, reason_of
+from marketplace.errors import Unavailable
+from marketplace.health import published_objects
 from marketplace.jobs.queries import list_last_runs
 from marketplace.jobs.rules import is_late
 from marketplace.jobs.timetable import jobs
@@ -36,6 +37,7 @@ LARGEST_DIFFERENCE_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 2.0
 """How long an answer is given again: however often the site is asked, it looks every two seconds at most."""
 TROUBLES: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
+SILENT: Final = "The object store does not answer as it should."
 NAMED: Final = 3
 """How many late jobs, or migrations that wait, are named; the others are counted."""
 BYTES_A_MB: Final = 1_000_000
@@ -70,7 +72,7 @@ async def examine() -> list[Check]:
 
     Without a database, what is read from it is not checked: its own check says why.
     """
-    found = [await check_database()]
+    found, objects = [await check_database()], await check_objects()
     if not found[0].problem:
         found += [
             await _within_time("server", _check_server),
@@ -78,22 +80,18 @@ async def examine() -> list[Check]:
             await _within_time("clock", _check_clock),
             await _within_time("jobs", _check_jobs),
         ]
-    return [*found, await check_objects(), check_disk()]
+        objects = objects if objects.problem else await _within_time(objects.name, _check_releases)
+    return [*found, objects, check_disk()]
 
 
 async def _within_time(name: str, check: Callable[[], Awaitable[Check]]) -> Check:
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
             return await check()
-    except asyncpg.UndefinedTableError:
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
         return Check(name, "It cannot be looked up before the schema is up to date.", "marketplace migrate")
     except TROUBLES as error:
-        return Check(name, f"It could not be looked up: {_first_line(error)}.", "read PostgreSQL's log, and try again")
-
-
-def _first_line(error: BaseException) -> str:
-    """Return an error's first line without its last full stop; its kind where it says nothing."""
-    return (str(error).strip().splitlines() or [""])[0].rstrip(".") or type(error).__name__
+        return Check(name, f"It could not be looked up: {reason_of(error)}.", "read PostgreSQL's log, and try again")
 
 
 async def check_database() -> Check:
@@ -110,8 +108,10 @@ async def check_database() -> Check:
 
 def without_database(error: BaseException) -> Check:
     """Return the check of a database that cannot be reached; a site's visitors do not read why, for it names addresses."""
-    kind = "does not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
-    return Check("database", f"The database {kind}.", "start PostgreSQL, and compare DATABASE_URL")
+    if isinstance(error, TimeoutError):
+        return Check("database", "The database does not answer in time.", "start PostgreSQL, and compare DATABASE_URL")
+    why = f"start PostgreSQL, and compare DATABASE_URL ({reason_of(error)})"
+    return Check("database", "The database cannot be reached.", why)
 
 
 async def _check_server() -> Check:
@@ -173,11 +173,19 @@ async def check_objects() -> Check:
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
             await object_store.look()
-    except (Refusal, TimeoutError, *object_store.TROUBLES):
-        return Check(
-            "object store", "The object store does not answer as it should.", "compare PARTAGE_OBJECTS and AWS_…"
-        )
+    except Unavailable as refusal:
+        return Check("object store", SILENT, refusal.cause)
+    except (TimeoutError, *object_store.TROUBLES) as error:
+        return Check("object store", SILENT, object_store.sentence_of(error))
     return Check("object store")
+
+
+async def _check_releases() -> Check:
+    try:
+        missing = published_objects.sentence_of(await published_objects.look_for_releases())
+    except Unavailable as refusal:
+        return Check("object store", SILENT, refusal.cause)
+    return Check("object store", missing, published_objects.MEND if missing else "")
 
 
 def check_disk() -> Check:
