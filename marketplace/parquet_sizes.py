@@ -109,9 +109,11 @@ class _Footer:
     """A footer in Thrift's compact protocol, read for which fields it has; ValueError and IndexError where it is none."""
 
     def __init__(self, data: bytes) -> None:
+        """Begin before its first field."""
         self.data, self.at = data, 0
 
     def is_encrypted(self) -> bool:
+        """Return whether it says that columns are encrypted."""
         return self._skip(STRUCT, ())
 
     def _number(self) -> int:

@@ -7,25 +7,22 @@ from typing import Final
 from marketplace.database import fetch_scalar
 from marketplace.errors import Conflict
 
-OURS: Final = """SELECT
-    CASE WHEN to_regclass('public.migration') IS NULL
-        THEN NOT EXISTS (
-            SELECT FROM pg_class
-            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') AND NOT EXISTS (
-                SELECT FROM pg_depend WHERE objid = pg_class.oid AND classid = 'pg_class'::regclass AND deptype = 'e'
-            )
+IS_PARTAGE_SELECT: Final = """SELECT
+    CASE WHEN to_regclass('public.migration') IS NULL THEN NOT EXISTS (
+        SELECT FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') AND NOT EXISTS (
+            SELECT FROM pg_depend WHERE objid = pg_class.oid AND classid = 'pg_class'::regclass AND deptype = 'e'
         )
-        ELSE EXISTS (
-            SELECT FROM pg_attribute
-            WHERE attrelid = to_regclass('public.migration') AND attname = 'app_name' AND NOT attisdropped
-        )
-    END"""
+    ) ELSE EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = to_regclass('public.migration') AND attname = 'app_name' AND NOT attisdropped
+    ) END"""
 """Tables and views that an extension brings are nobody's; our table of migrations says which application each was of."""
 
 
 async def is_ours() -> bool:
     """Return whether nothing is in the schema yet, but for what extensions bring, or `migrate` has made what is there."""
-    return bool(await fetch_scalar(bool, OURS))
+    return bool(await fetch_scalar(bool, IS_PARTAGE_SELECT))
 
 
 async def refuse_strangers() -> None:

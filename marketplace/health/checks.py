@@ -182,7 +182,7 @@ async def check_objects() -> Check:
 
 async def _check_releases() -> Check:
     try:
-        missing = published_objects.sentence_of(await published_objects.look_for_releases())
+        missing = published_objects.sentence_of(await published_objects.find_missing())
     except Unavailable as refusal:
         return Check("object store", SILENT, refusal.cause)
     return Check("object store", missing, published_objects.MEND if missing else "")

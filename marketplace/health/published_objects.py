@@ -32,7 +32,7 @@ class Sample(Struct, frozen=True):
     missing: list[uuid.UUID]
 
 
-async def look_for_releases() -> Sample:
+async def find_missing() -> Sample:
     """Look for the first release that was published, and the last two."""
     found = await fetch_rows(Sealed, SAMPLE)
     missing = []
@@ -57,7 +57,7 @@ async def refuse_other_objects() -> None:
     """Refuse a store that has none of the releases looked for; one that does not answer now may answer later."""
     with contextlib.suppress(Unavailable, TimeoutError):
         async with asyncio.timeout(SECONDS):
-            sample = await look_for_releases()
+            sample = await find_missing()
             if sample.missing and len(sample.missing) == sample.looked_for:
                 raise Conflict(
                     "{sentence} Compare PARTAGE_OBJECTS and PARTAGE_STATE, or restore a backup.",
