@@ -139,8 +139,11 @@ async def refuse_missing_days(period_from: dt.datetime, period_to: dt.datetime) 
     days, missing = await _missing_days(period_from, period_to)
     if missing:
         raise DaysMissing(
-            "{missing} of the period’s {days} days were not ingested, {first} the first of them. The budget would be spent "
-            "all the same. Ingest them, or ask once more and say that you want it without them.",
+            "The period lasts from {begins} to {ends} UTC. Of the {days} days of UTC that it touches {missing} were not "
+            "ingested, {first} the first of them. The budget would be spent all the same. Ingest them, or ask once more and "
+            "say that you want it without them.",
+            begins=f"{period_from:%Y-%m-%d %H:%M}",
+            ends=f"{period_to:%Y-%m-%d %H:%M}",
             missing=len(missing),
             days=days,
             first=missing[0],

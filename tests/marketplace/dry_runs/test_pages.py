@@ -95,7 +95,9 @@ async def test_days_that_were_not_ingested_are_built_without_only_if_said_twice(
         await sam.sign_in("sam@partage.example")
         refused = await sam.submit("/en/steward/datasets/lyon/builds", asked)
         assert refused.status_code == 409
-        assert "1 of the period’s 2 days were not ingested" in text_of(refused), text_of(refused)[400:1400]
+        assert "Of the 2 days of UTC that it touches 1 were not ingested" in text_of(refused), text_of(refused)[
+            400:1400
+        ]
         assert await fetch_value("SELECT count(*) FROM build_request") == 0
         page = html5lib.parse(refused.text, namespaceHTMLElements=False)
         ticked = {box.get("name"): "checked" in box.attrib for box in page.iterfind(".//input[@type='checkbox']")}
@@ -138,3 +140,15 @@ async def test_a_dry_run_of_no_table_is_refused(tmp_path: Path) -> None:
     await declare()
     with pytest.raises(Conflict, match="no table of subscribers"):
         await run("lyon", (START, END))
+
+
+async def test_a_day_that_begins_the_evening_before_by_utc_is_named_with_why(tmp_path: Path) -> None:
+    await ingest_events(**write(tmp_path, [(1, at(10.0), ZONES[0])], range(1, 31)))
+    local = START - dt.timedelta(hours=1)  # as a day of Paris begins in winter
+    with pytest.raises(build_requests.DaysMissing) as refusal:
+        await build_requests.refuse_missing_days(local, local + dt.timedelta(days=1))
+    eve = local.date().isoformat()
+    assert str(refusal.value).startswith(
+        f"The period lasts from {eve} 23:00 to {START.date().isoformat()} 23:00 UTC. Of the 2 days of UTC that it touches 1 "
+        f"were not ingested, {eve} the first of them. "
+    )
