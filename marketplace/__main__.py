@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import atexit
 import errno
+import locale
 import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,15 +55,26 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
+        if error.errno in FULL:
+            sys.exit(
+                f"The disk{f' of {error.filename}' if error.filename else ''} is full: make room, then run it again."
+            )
+        if error.filename is None:
             raise
-        sys.exit(f"{error.filename or 'The disk'}: {error.strerror}.")
+        sys.exit(f"{error.filename}: {error.strerror}.")
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "obstore":
             raise
         from marketplace.object_store import sentence_of
 
         sys.exit(sentence_of(error))
+
+
+def speak_utf8() -> None:
+    """Begin anew in UTF-8 where the locale has another encoding: files would be read in it, and half of our signs not printed."""
+    if sys.flags.utf8_mode or os.environ.get("PYTHONUTF8") == "1" or locale.getencoding().lower() == "utf-8":
+        return
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})  # noqa: S606 (ourselves)
 
 
 def start() -> NoReturn:
@@ -70,6 +84,7 @@ def start() -> NoReturn:
     gone aborts the process (Python before 3.14), and the command's own exit code is lost.
     """
     code = 0
+    speak_utf8()
     if sys.stderr is None:  # closed by who started us
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (until the process ends)
     if sys.stdout is None:  # what a command prints may be shown once only: nothing is done before somebody can read it

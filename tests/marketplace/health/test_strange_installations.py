@@ -193,3 +193,10 @@ def test_doctor_says_why_the_database_cannot_be_reached(database_url: str) -> No
 def test_an_environment_file_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "web.env").write_bytes("SELLER_CITY=Orléans\n".encode("latin-1"))
     assert printed_by("init", str(tmp_path)) == f"{tmp_path}/web.env is not a text in UTF-8: save it as one.\n"
+
+
+def test_a_machine_without_utf8_prints_and_reads_it_all_the_same(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "lines.csv").write_text("subscriber_id,age_band,home_zone\n1,18-34,Zone Évry\n", encoding="utf-8")
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "DATABASE_URL": database_url}
+    printed = printed_by("ingest", "--subscribers", f"{tmp_path}/lines.csv", ends_with=0, **ascii_alone)
+    assert "No zone is called 'Zone Évry', the home of 1 line" in printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -22,7 +23,9 @@ from marketplace.identity.rules import digest
 from marketplace.operators.letters import Letters, write_letters
 from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD
+from tests.support.production import OPERATORS_OWN
 from tests.support.reads import fetch, fetch_value
+from tests.support.source import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,3 +148,38 @@ async def test_no_code_is_in_the_database(tmp_path: Path) -> None:
     for code in read(tmp_path / "a.csv").values():
         assert code not in everything
         assert code.replace("-", "") not in everything
+
+
+async def test_on_a_full_disk_letters_are_one_sentence_and_no_line_has_a_code(tmp_path: Path) -> None:
+    """A limit on what one file may have is what a full disk is to who writes it."""
+    await make_lines(range(1, 400))
+
+    def run(most: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                "sh",
+                "-c",
+                'ulimit -f $1; shift; exec "$@"',
+                "sh",
+                str(most),
+                sys.executable,
+                "-m",
+                "marketplace",
+                "letters",
+                str(tmp_path / "a.csv"),
+            ],
+            cwd=ROOT,
+            env=os.environ | OPERATORS_OWN,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    full = await asyncio.to_thread(run, 8)
+    assert (full.returncode, full.stdout) == (1, "")
+    assert full.stderr == "The disk is full: make room, then run it again.\n"
+    assert files_in(tmp_path) == []
+    await check_codes({})
+    again = await asyncio.to_thread(run, 1000)
+    assert (again.returncode, again.stdout) == (0, f"399 codes are in {tmp_path}/a.csv, and nowhere else.\n")
+    await check_codes(read(tmp_path / "a.csv"))
