@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
+    from marketplace.catalogue.rules import PricedOffer
+
 SQL: Final = load_statements(__package__)
 REMEMBERED: Final = dt.timedelta(days=30)
 """As long as a price may be held, what was ordered for less counts with what is ordered after it."""
@@ -26,11 +28,12 @@ async def audit_agreed(
     also: Sequence[HeldQuote] = (),
     *,
     orders: Sequence[uuid.UUID] = (),
+    promised: Sequence[PricedOffer] = (),
 ) -> None:
     """Refuse a price that a partner is to have, signed in this transaction, where it could have something for less with it.
 
     What it ordered for less since 30 days is on the audited menu. also: other prices that it may have. orders: those of its
-    own that count however long ago they were.
+    own that count however long ago they were. promised: as of `menu.audit`.
     """
     agreed = await fetch_rows(HeldQuote, SQL["list_agreed"], partner, now - REMEMBERED, list(orders))
-    await menu.audit(dataset, now, [*agreed, *also], partner=partner)
+    await menu.audit(dataset, now, [*agreed, *also], partner=partner, promised=promised)

@@ -119,12 +119,18 @@ async def audit_published(dataset: str, now: dt.datetime) -> None:
 
 
 async def audit(
-    dataset: str, now: dt.datetime, also: Sequence[HeldQuote] = (), *, partner: uuid.UUID | None = None
+    dataset: str,
+    now: dt.datetime,
+    also: Sequence[HeldQuote] = (),
+    *,
+    partner: uuid.UUID | None = None,
+    promised: Sequence[rules.PricedOffer] = (),
 ) -> None:
     """Refuse, with the cheapest combination, a menu on which something could be had for less; in the listing's transaction.
 
     Only what compares with the releases of `dataset` is looked at: the rest is as it was. also: prices a partner is to have.
-    partner: it alone is to buy, today, so that what others hold is not on its menu; None: anybody, also later.
+    partner: it alone is to buy, today, so that what others hold is not on its menu; None: anybody, also later. promised:
+    offers of the day on which its price was promised: what undercut nothing beside those is not refused for a later rise.
     """
     compared = await _compared(dataset, now, {})
     posted = compared.posted(now)
@@ -132,8 +138,17 @@ async def audit(
         return
     ids = [release.id for release in compared.releases]
     quotes = [*await fetch_rows(HeldQuote, SQL["list_held_quotes"], ids, now), *also]
-    for menu in _menus(posted, [quote for quote in quotes if partner in {None, quote.partner}]):
-        _refuse_arbitrage(menu, compared, now)
+    own = [quote for quote in quotes if partner in {None, quote.partner}]
+    try:
+        for menu in _menus(posted, own):
+            _refuse_arbitrage(menu, compared, now)
+    except Conflict:
+        earlier = {offer.dataset: offer for offer in promised if offer.dataset in compared.offers}
+        if not earlier:
+            raise
+        compared = compared._replace(offers={**compared.offers, **earlier})
+        for menu in _menus(compared.posted(now), own):
+            _refuse_arbitrage(menu, compared, now)
     for later in LATER if partner is None and len(compared.offers) > 1 else ():
         _refuse_arbitrage(compared.posted(now + later), compared, now + later)
 
@@ -175,10 +190,16 @@ class _Compared(NamedTuple):
         ]
 
 
+async def list_compared_offers(dataset: str, now: dt.datetime) -> list[rules.PricedOffer]:
+    """Return the offers of a dataset and of those whose cells compare with its own, with the day's demand."""
+    codes = [row.code for row in await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)]
+    return await _drawn(await list_priced_offers(codes, now), now)
+
+
 async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, int]) -> _Compared:
     """Read what compares with a dataset; `multipliers` are what demand is to be of some."""
     codes = [row.code for row in await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)]
-    offers = {offer.dataset: offer for offer in await _drawn(await list_priced_offers(codes, now), now)}
+    offers = {offer.dataset: offer for offer in await list_compared_offers(dataset, now)}
     for code in multipliers.keys() & offers.keys():
         offers[code] = replace(offers[code], demand_basis_points=multipliers[code])
     releases = await fetch_rows(PricedRelease, SQL["list_menu_releases"], codes)

@@ -10,12 +10,15 @@ import datetime as dt
 import json
 import uuid
 
+import msgspec
 from msgspec import Struct
 
 from marketplace import clock
 from marketplace.agreed_orders.actions import audit_agreed
 from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue.menu import list_compared_offers
 from marketplace.catalogue.queries import find_listed_release, find_vat, get_listing, is_reserved
+from marketplace.catalogue.rules import PricedOffer
 from marketplace.catalogue.tables import Offer
 from marketplace.catalogue.uses import check_use
 from marketplace.credit.queries import get_available, has_limit
@@ -49,7 +52,13 @@ class Due(Struct, frozen=True):
     partner: uuid.UUID
     locked_minor: int
     pay_by: str
+    agreed_offers: str | None
     release: uuid.UUID
+
+    @property
+    def promised(self) -> list[PricedOffer]:
+        """The offers of the day on which it began."""
+        return msgspec.json.decode(self.agreed_offers, type=list[PricedOffer]) if self.agreed_offers else []
 
 
 class Changed(Struct, frozen=True):
@@ -114,6 +123,7 @@ async def subscribe(
                 began_at=clock.now(),
                 promised_days=promised,
                 promised_coverage_micro=promised_coverage(latest.consenting, latest.population),
+                agreed_offers=msgspec.json.encode(await list_compared_offers(dataset, clock.now())).decode(),
             )
         )
 
@@ -208,7 +218,7 @@ async def _order(due: Due) -> int:
     """Order one release at the locked price or less, in one transaction with its audit; 0 where another worker did.
 
     What the subscription ordered before is on the audited menu too, at what it cost: many releases are no cheaper way to a
-    longer one than any of them alone.
+    longer one than any of them alone. Prices that rose since it began take nothing of its promise back.
     """
     async with transaction():
         await lock("offers")
@@ -224,7 +234,7 @@ async def _order(due: Due) -> int:
         quote, order = uuid.uuid4(), uuid.uuid4()
         await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
         ordered = await list_ordered(due.subscription)
-        await audit_agreed(due.partner, release.dataset, clock.now(), orders=ordered)
+        await audit_agreed(due.partner, release.dataset, clock.now(), orders=ordered, promised=due.promised)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by)
         await note_credit(due.subscription, order)

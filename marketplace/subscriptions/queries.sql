@@ -73,6 +73,7 @@ SELECT DISTINCT ON (subscription.id)
     subscription.partner,
     subscription.locked_minor,
     subscription.pay_by,
+    subscription.agreed_offers,
     release.id AS release
 FROM subscription
 JOIN offer ON offer.dataset = subscription.dataset AND offer.withdrawn_at IS NULL

@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 import marketplace
@@ -23,6 +24,7 @@ from marketplace.baskets import actions as baskets
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import lengths, menu
 from marketplace.catalogue.queries import list_lengths
+from marketplace.catalogue.rules import PricedOffer
 from marketplace.database import execute, fetch_rows, transaction
 from marketplace.errors import Conflict, Refusal
 from marketplace.private_offers import actions as private_offers
@@ -177,10 +179,15 @@ class Shop:
         if name in {"ask_price", "accept_price"} or not signed:
             return
         offered = await self.private_prices() if name == "ask_private" else []
+        promised = await self.promised_offers() if name == "subscribe" else []
         try:
-            await menu.audit("lyon", clock.now(), [*signed, *offered], partner=self.partner)
+            await menu.audit("lyon", clock.now(), [*signed, *offered], partner=self.partner, promised=promised)
         except Conflict as escaped:
             raise AssertionError(f"{name} escaped the audit: {escaped}") from escaped
+
+    async def promised_offers(self) -> list[PricedOffer]:
+        """Return the offers of the day on which the subscription began: what rose since takes nothing of it back."""
+        return msgspec.json.decode(await fetch_value("SELECT agreed_offers FROM subscription"), type=list[PricedOffer])
 
     async def private_prices(self) -> list[menu.HeldQuote]:
         """Return what else the partner may have by the offer that it asked under."""

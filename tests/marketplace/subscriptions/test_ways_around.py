@@ -11,6 +11,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue.queries import list_priced_releases
 from marketplace.database import execute
 from marketplace.subscriptions.actions import deliver, subscribe
 from tests.marketplace.identity.site import Browser, text_of
@@ -80,3 +81,26 @@ async def test_nobody_is_subscribed_at_a_higher_price_than_was_shown(stripe: Any
         made = await browser.submit("/en/subscribe/lyon", fields | {"seen_minor": again[1]})
         assert made.status_code == 303, "what became cheaper is locked at the lower price"
     assert await fetch_value("SELECT locked_minor FROM subscription") <= int(again[1])
+
+
+async def test_a_steep_rise_of_posted_prices_neither_stops_a_promised_delivery_nor_makes_it_dearer(stripe: Any) -> None:
+    """Prices rise tenfold once the subscription is agreed: its weeks come at the locked price, beside their dearer fortnight."""
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    await open_shop(rows=1_000, period=(end - 3 * WEEK, end - 2 * WEEK))
+    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000, half_life_days = 300")
+    partner, subscription = await make_buyer(), uuid.uuid4()
+    await keep_card(partner)
+    await subscribe(partner, "lyon", releases=4, subscription=subscription)
+    locked = await fetch_value("SELECT locked_minor FROM subscription")
+    dearer = {"full_worth_minor": 5_000_000, "floor_minor": FLOOR, "cap_minor": 9_000_000}
+    await catalogue.list_offer("lyon", terms="standard-1", **dearer)
+    weeks = [await seal_release(rows=3_000, period=(end - n * WEEK, end - (n - 1) * WEEK)) for n in (2, 1)]
+    await seal_release(rows=6_000, period=(end - 2 * WEEK, end))
+    priced = await catalogue.prices_now(await list_priced_releases(weeks), now=clock.now())
+    assert min(one.amount_minor for one in priced.values()) > 3 * locked, "they are posted for much more"
+    for _ in range(3):
+        await deliver()
+    refused = [row["refusal"] for row in await fetch("SELECT refusal FROM subscribed_release WHERE refusal <> ''")]
+    paid = {row["release"]: row["net_minor"] for row in await fetch("SELECT release, net_minor FROM purchase_order")}
+    assert {week: paid.get(week) for week in weeks} == dict.fromkeys(weeks, locked), refused
