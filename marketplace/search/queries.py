@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.database import DB, fetch_row, fetch_rows
+from marketplace.database import DB, fetch_row, fetch_rows, is_in_transaction
 from marketplace.search.index import Card, Index, Word
 from marketplace.search.rules import MOST_WORDS, words_of
 from marketplace.statements import load_statements
@@ -24,10 +24,21 @@ MOST_STEMS: Final = 20_000
 
 
 class News(Struct, frozen=True):
-    """Whether a card is stale, and the latest version of any card."""
+    """Whether a card is stale, and the latest version of any card; the numbers of the last change and of transactions."""
 
     is_stale: bool
     version: int
+    last_change: int
+    oldest_running: int
+    next_to_begin: int
+
+
+class Settling(Struct, frozen=True):
+    """A change's number that no later change has; settled once every transaction before `ends_before` has ended."""
+
+    change: int
+    ends_before: int | None = None
+    """None: not known yet; a transaction that has a number up to `change` began before the next look."""
 
 
 class Stemmed(Struct, frozen=True):
@@ -44,6 +55,18 @@ class IndexOfDatabase:
 
     index: Index = field(default_factory=Index)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    gone: int = 0
+    """No change up to this number is left, or will be."""
+    settling: Settling | None = None
+
+    def settle(self, news: News) -> None:
+        """Learn from news without a change, of a look that began after `settling` was written."""
+        if self.settling is None:
+            self.settling = Settling(news.last_change) if news.last_change > self.gone else None
+        elif self.settling.ends_before is None:
+            self.settling = Settling(self.settling.change, news.next_to_begin)
+        elif news.oldest_running >= self.settling.ends_before:
+            self.gone, self.settling = self.settling.change, None
 
 
 async def current(news: News) -> Index:
@@ -67,8 +90,16 @@ async def current(news: News) -> Index:
 
 async def get_news() -> News:
     """Return whether a card is stale, and the latest version of any card."""
-    news = await fetch_row(News, SQL["find_news"])
+    own = _of_database(DB.config["dsn"])
+    settling = own.settling
+    news = await fetch_row(News, SQL["find_news"], own.gone)
     assert news
+    if news.last_change < own.gone:  # The database was restored to an earlier instant.
+        own.gone, own.settling = 0, None
+        return await get_news()
+    # Another look's numbers are not compared with this one's; and what our own transaction deletes may come back.
+    if settling is own.settling and not news.is_stale and not is_in_transaction():
+        own.settle(news)
     return news
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import re
 import uuid
 from typing import Any
 
+import asyncpg
 import html5lib
 
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
-from marketplace.database import execute
+from marketplace.database import DB, execute
 from marketplace.search.actions import refresh_cards
 from marketplace.search.finding import find
+from marketplace.search.queries import SQL, _of_database, get_news
 from marketplace.search.rules import read_state
 from marketplace.zones.actions import define_zones
 from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop, rows_of
 from tests.marketplace.identity.site import Browser, text_of
-from tests.support.reads import fetch_value
+from tests.support.reads import fetch, fetch_value
 
 SQUARE = [[[4.8, 45.7], [4.9, 45.7], [4.9, 45.8], [4.8, 45.7]]]
 
@@ -141,3 +144,42 @@ async def test_cards_follow_what_changes_and_prices_that_grow_old() -> None:
     assert await codes() == [], "an index from before a restore is read anew"
     await execute("INSERT INTO dataset_change (dataset) VALUES ('lyon')")
     assert await codes() == ["lyon"]
+
+
+async def test_a_change_that_is_committed_late_is_seen_after_later_ones_are_gone(database_url: str) -> None:
+    """Its number is lower than that of changes which were looked at and deleted meanwhile, and looked for no more."""
+    await open_shop("lyon", "paris")
+    await make_release("lyon")
+    await make_release("paris")
+    late = await asyncpg.connect(database_url)
+    try:
+        async with asyncio.timeout(30):
+            transaction = late.transaction()
+            await transaction.start()
+            await late.execute("UPDATE offer SET withdrawn_at = now() WHERE dataset = 'paris'")
+            for _ in range(6):
+                await execute("UPDATE dataset SET title_en = title_en || '.' WHERE code = 'lyon'")
+                for _ in range(4):
+                    assert len((await find(read_state([]), skip=0, most=9)).codes) == 2
+            await transaction.commit()
+            assert (await find(read_state([]), skip=0, most=9)).codes == ["lyon"]
+    finally:
+        await late.close()
+
+
+async def test_what_was_looked_at_costs_no_search_after_it_anything(database_url: str) -> None:
+    """Twenty thousand changes that are deleted lie in their pages until these are vacuumed: no search reads them."""
+    del database_url
+    await open_shop("lyon")
+    await make_release("lyon")
+    await execute("INSERT INTO dataset_change (dataset) SELECT 'lyon' FROM generate_series(1, 20000)")
+    while (await get_news()).is_stale:
+        await refresh_cards()
+    last = await fetch_value("SELECT last_value FROM dataset_change_id_seq")
+    own = _of_database(DB.config["dsn"])
+    async with asyncio.timeout(30):
+        while own.gone < last:  # Other transactions of this server end first.
+            await get_news()
+    plan = await fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT TEXT) {SQL['find_news'].replace('$1', str(own.gone))}")
+    pages = re.findall(r"Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?", "\n".join(str(row[0]) for row in plan))
+    assert int(pages[0][0] or 0) + int(pages[0][1] or 0) < 20, plan
