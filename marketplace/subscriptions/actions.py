@@ -218,7 +218,7 @@ async def _order(due: Due) -> int:
     """Order one release at the locked price or less, in one transaction with its audit; 0 where another worker did.
 
     What the subscription ordered before is on the audited menu too, at what it cost: many releases are no cheaper way to a
-    longer one than any of them alone. Prices that rose since it began take nothing of its promise back.
+    longer one than any of them alone. Prices that rose since it began change nothing of its promise.
     """
     async with transaction():
         await lock("offers")

@@ -39,7 +39,7 @@ class Subscription(Table, db=DB, tablename="subscription"):
     promised_coverage_micro = BigInt(null=True, default=None)
     """The least share of lines that consent, in millionths."""
     agreed_offers = Text(null=True, default=None)
-    """JSON of the offers of the day it began that compare: a later rise of their prices takes nothing of it back; null: begun before."""
+    """JSON of the offers of the day it began that compare: a later rise of their prices changes nothing of it; null: begun before."""
     price_is_positive = Check("locked_minor > 0")
     promises_both = Check("num_nonnulls(promised_days, promised_coverage_micro) IN (0, 2)")
     some_releases = Check("releases BETWEEN 1 AND 120")

@@ -186,7 +186,7 @@ class Shop:
             raise AssertionError(f"{name} escaped the audit: {escaped}") from escaped
 
     async def promised_offers(self) -> list[PricedOffer]:
-        """Return the offers of the day on which the subscription began: what rose since takes nothing of it back."""
+        """Return the offers of the day on which the subscription began: what rose since changes nothing of it."""
         return msgspec.json.decode(await fetch_value("SELECT agreed_offers FROM subscription"), type=list[PricedOffer])
 
     async def private_prices(self) -> list[menu.HeldQuote]:
