@@ -56,9 +56,21 @@ def _check_what_is_optional() -> list[Check]:
     lacking = {}
     if not is_of_jobs:
         lacking["legal pages"] = missing(settings())
-    if is_of_jobs or not is_of_web:
-        lacking["mail"] = [] if settings().smtp_url else ["SMTP_URL"]
-    return [_with(name, variables) for name, variables in lacking.items()]
+    if (is_of_jobs or not is_of_web) and not settings().smtp_url:
+        lacking["mail"] = ["SMTP_URL"]
+    found = [_with(name, variables) for name, variables in lacking.items()]
+    return [*found, _check_mail()] if settings().smtp_url else found
+
+
+def _check_mail() -> Check:
+    """Connect to the server of mail and sign in, as the next letter would."""
+    from marketplace.health.checks import Check
+    from marketplace.mail.transports import find_fault
+
+    if fault := asyncio.run(find_fault()):
+        why = f"The server of mail does not let us in: {fault}. Letters wait meanwhile."
+        return Check("mail", why, "compare SMTP_URL: server, port, user and password")
+    return Check("mail")
 
 
 def _with(name: str, lacking: Sequence[str]) -> Check:

@@ -72,6 +72,13 @@ class Smtp:
             timeout=seconds,
         )
 
+    async def reach(self) -> None:
+        """Connect and sign in; raises NoServer."""
+        try:
+            await self._connect()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise NoServer(str(error)) from error
+
     async def address(self, sender: str, to: str) -> None:
         """Connect where that was not done, name sender and recipient, and ask to begin."""
         try:
@@ -164,6 +171,19 @@ async def opened() -> AsyncIterator[Transport]:
         yield server
     finally:
         await server.close()
+
+
+async def find_fault() -> str:
+    """Return in one line why the server that SMTP_URL names would send nothing for us, '' where it would; no folder has one."""
+    if not settings().smtp_url or folder_of(settings().smtp_url):
+        return ""
+    try:
+        server = Smtp(settings().smtp_url, min(CONNECT_SECONDS, settings().mail_timeout_seconds))
+        await server.reach()
+        await server.close()
+    except (NoServer, ValueError) as error:
+        return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return ""
 
 
 def is_for_good(declined: Declined) -> bool:

@@ -17,6 +17,8 @@ from marketplace.health.checks import examine
 from marketplace.settings import settings
 from tests.conftest import as_serving
 from tests.marketplace.catalogue.shop import make_release, open_shop
+from tests.marketplace.mail.post_office import open_post_office
+from tests.support.ports import free_port
 from tests.support.production import OPERATORS_OWN, key
 from tests.support.reads import fetch_value
 from tests.support.source import ROOT
@@ -200,3 +202,12 @@ def test_a_machine_without_utf8_prints_and_reads_it_all_the_same(database_url: s
     ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "DATABASE_URL": database_url}
     printed = printed_by("ingest", "--subscribers", f"{tmp_path}/lines.csv", ends_with=0, **ascii_alone)
     assert "No zone is called 'Zone Évry', the home of 1 line" in printed
+
+
+def test_doctor_signs_in_at_the_server_of_mail(database_url: str) -> None:
+    given = {"DATABASE_URL": database_url, "PARTAGE_BID_KEY": key("bids")}
+    stated = "WRONG  mail: The server of mail does not let us in: "
+    assert stated in printed_by("doctor", **given, SMTP_URL=f"smtp://127.0.0.1:{free_port()}")
+    assert stated in printed_by("doctor", **given, SMTP_URL="smtp://no-such-name.invalid:25")
+    with open_post_office() as office:
+        assert "well   mail" in printed_by("doctor", **given, SMTP_URL=f"smtp://127.0.0.1:{office.port}")
