@@ -146,6 +146,7 @@ async def line_page(request: Asked, line_id: FromPath[int]) -> Template:
         entries=await list_entries_of(sources),
         parts=PARTS,
         accounts=[(code, TITLES[code]) for code in FEE_ACCOUNTS],
+        titles=TITLES,
         may_act=request.user.role == "finance",
         exception_path=f"/finance/exception?why=line_unexplained&subject={line_id}",
     )

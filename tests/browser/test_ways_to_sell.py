@@ -177,7 +177,7 @@ async def buys_on_invoice(finance: Guest, other: Guest, partner: Guest) -> None:
     await other.press("Approve")
     await partner.page.goto(f"{partner.base}/en/datasets/lyon-districts-day")
     await partner.press("Ask for a quote")
-    await partner.press("Order", How_you_pay="invoice")
+    await partner.press("Place the order", How_you_pay="invoice")
     await partner.read("Download as CSV")
     await partner.go("/to-pay")
 
@@ -351,7 +351,7 @@ async def test_an_invoice_that_was_paid_is_credited_and_the_money_transferred_ba
         await finds(partner)
         await partner.press("Ask for a quote")
         address = {"Street and number": "1 rue Longue", "City": "Lyon"}
-        await partner.press("Order", How_you_pay="invoice", **address)
+        await partner.press("Place the order", How_you_pay="invoice", **address)
         await partner.read("Download as CSV")
         [owed] = await fetch("SELECT id, number, total_minor FROM purchase_order")
         await work(market)

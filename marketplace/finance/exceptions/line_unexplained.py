@@ -8,7 +8,7 @@ from marketplace.finance.exceptions.kind import ExceptionKind, WriteOff
 
 KIND: Final = ExceptionKind(
     code="line_unexplained",
-    sentence_fr="La banque l’a bougé, et rien ne l’explique : %(detail)s",
+    sentence_fr="Une ligne de la banque que rien n’explique : %(detail)s",
     sentence_en="The bank moved this, and nothing explains it: %(detail)s",
     advice_fr="Rapprochez-la d’un candidat, ventilez-la, ou laissez deux personnes la passer en pertes et profits.",
     advice_en="Match it with a candidate, split it, or let two people write it off.",

@@ -82,7 +82,10 @@ async def test_a_rule_is_tried_on_past_lines_decided_by_another_and_books_what_c
         assert (await sent(bob, f"{RULES}/{form}", decision="approve")).status_code == 303
         assert (await sent(bob, f"{RULES}/{form}", decision="refuse")).status_code == 409
         assert await balance(chart.BANK_CHARGES) == 1_250
-        assert "by a rule" in text_of(await eve.get(f"/en/finance/bank/lines/{ids['B2']}"))
+        explained = text_of(await eve.get(f"/en/finance/bank/lines/{ids['B2']}"))
+        assert "by a rule" in explained
+        assert "Bank charges" in explained
+        assert f"{chart.BANK_CHARGES}/" not in explained, "an account has a name"
         assert ">terminée</span>" not in (await eve.get(RULES.replace("/en/", "/fr/"))).text
         # What comes next is booked, what is larger, or was opened again by a person, is not.
         await undo_matches(ids["B2"], await make_staff("Dan"), reason="It was the wrong bank.")
