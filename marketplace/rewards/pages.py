@@ -22,7 +22,7 @@ from marketplace.identity.guards import expect, subscriber
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page
 from marketplace.ledger.periods import month_of
 from marketplace.rewards import actions, farms, gift_files, queries
-from marketplace.web.formats import paris_day
+from marketplace.web.formats import paris_day, read_cents
 from marketplace.web.pages import again, download, page, see
 
 Filled = Body(media_type=RequestEncodingType.URL_ENCODED)
@@ -67,7 +67,7 @@ class ListedForm(Struct):
     iban: str = ""
     title_fr: str = ""
     title_en: str = ""
-    price_minor: int = 0
+    price: str = ""
 
 
 class FarmForm(Struct):
@@ -220,7 +220,7 @@ async def list_one(request: Asked, what: FromPath[str], data: Annotated[ListedFo
                 data.code,
                 title_fr=data.title_fr,
                 title_en=data.title_en,
-                price_minor=data.price_minor,
+                price_minor=read_cents(data.price, field="price"),
                 actor=request.user,
             )
     except Refusal as refusal:

@@ -65,19 +65,16 @@ async def test_money_goes_where_people_say_and_billing_answers_line_by_line() ->
         listed = {"code": "sea-rescue", "name": "Sea Rescue", "iban": IBAN}
         for _ in range(2):
             await post(nora, books, f"{books}/associations", **listed)
-        await post(
-            nora, books, f"{books}/benefits", code="data-5", title_fr="5 Go", title_en="5 GB", price_minor="1000"
-        )
+        await post(nora, books, f"{books}/benefits", code="data-5", title_fr="5 Go", title_en="5 GB", price="10,00")
         other = {"iban": "FR1420041010050500013M02606"}
         assert "Something else is listed" in await post(nora, books, f"{books}/associations", 409, **listed | other)
         benefit = {"code": "data-5", "title_fr": "5 Go", "title_en": "5 GB"}
-        assert "Something else is listed" in await post(
-            nora, books, f"{books}/benefits", 409, **benefit, price_minor="9"
-        )
-        await post(nora, books, f"{books}/benefits", **benefit, price_minor="1000")
+        assert "Something else is listed" in await post(nora, books, f"{books}/benefits", 409, **benefit, price="0.09")
+        await post(nora, books, f"{books}/benefits", **benefit, price="10,00")
         for wrong, sentence in (({"iban": "FR00"}, "An IBAN begins with"), ({"code": "Ä"}, "needs a name")):
             assert sentence in await post(nora, books, f"{books}/associations", 422, **listed | wrong)
-        assert "needs a code" in await post(nora, books, f"{books}/benefits", 422, code="x", price_minor="0")
+        assert "needs a code" in await post(nora, books, f"{books}/benefits", 422, code="x", price="0")
+        assert "in euros" in await post(nora, books, f"{books}/benefits", 422, **benefit, price="ten")
         for browser, way in (
             (ada, {"way": "bill"}),
             (bob, {"way": "gift", "gift_to": "sea-rescue"}),
