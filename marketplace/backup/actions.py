@@ -397,9 +397,15 @@ def _recipient(key: str) -> pyrage.x25519.Recipient:
 def _identities(path: Path) -> list[pyrage.x25519.Identity]:
     """Return the private keys of a file as `age-keygen` and `backup --new-key` write it."""
     try:
-        lines = [line.strip() for line in path.read_text().splitlines()]
+        text = path.read_text()
+    except OSError as error:
+        raise Invalid("{path} cannot be read: {why}.", path=path, why=error.strerror or error) from None
+    except ValueError:
+        text = ""
+    try:
+        lines = [line.strip() for line in text.splitlines()]
         found = [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
-    except (OSError, ValueError, pyrage.IdentityError):
+    except pyrage.IdentityError:
         found = []
     if not found:
         raise Invalid("{path} is no private key of age.", path=path)

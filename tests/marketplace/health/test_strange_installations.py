@@ -211,3 +211,12 @@ def test_doctor_signs_in_at_the_server_of_mail(database_url: str) -> None:
     assert stated in printed_by("doctor", **given, SMTP_URL="smtp://no-such-name.invalid:25")
     with open_post_office() as office:
         assert "well   mail" in printed_by("doctor", **given, SMTP_URL=f"smtp://127.0.0.1:{office.port}")
+
+
+def test_a_private_key_that_cannot_be_read_is_named_with_the_reason(theirs: str, tmp_path: Path) -> None:
+    given = {"DATABASE_URL": theirs, "PARTAGE_STATE": str(tmp_path / "state")}
+    stated = f"{tmp_path}/key cannot be read: No such file or directory.\n"
+    assert printed_by("restore", f"{tmp_path}/none.age", "--identity", f"{tmp_path}/key", **given) == stated
+    (tmp_path / "key").write_bytes(b"\xff\xfe")
+    stated = f"{tmp_path}/key is no private key of age.\n"
+    assert printed_by("restore", f"{tmp_path}/none.age", "--identity", f"{tmp_path}/key", **given) == stated
