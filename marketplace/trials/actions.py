@@ -13,7 +13,7 @@ from marketplace.delivery import rules as delivery_rules
 from marketplace.delivery.actions import CHUNK_BYTES, Download, open_sealed
 from marketplace.errors import Conflict, NotFound
 from marketplace.locks import lock
-from marketplace.trials.queries import find_trial, find_tryable
+from marketplace.trials.queries import find_trial, find_tryable, has_had_trial
 from marketplace.trials.tables import Trial
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LASTS: Final = dt.timedelta(days=14)
 async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
     """Begin a partner's trial of a dataset's older release; the same id begins once.
 
-    Refuses a second trial, a dataset without a release that is old enough, one that may not be sold to the partner's
+    Refuses a second trial, also of another account of the company, a dataset without a release that is old enough, one that may not be sold to the partner's
     sector, and one that another partner has exclusively.
     """
     is_begun = (Trial.id == trial) & (Trial.partner == partner)
@@ -37,10 +37,10 @@ async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
     await check_use(partner, listing.terms, dataset)
     now = clock.now()
     async with transaction():
-        await lock(f"trial {partner}")
+        await lock("trials")
         if await Trial.exists().where(is_begun):
             return
-        if await Trial.exists().where((Trial.partner == partner) | (Trial.id == trial)):
+        if await has_had_trial(partner) or await Trial.exists().where(Trial.id == trial):
             raise Conflict("Your company has had its trial.")
         if await is_reserved(listing.offer, partner, now, now):
             raise Conflict("Another partner holds this dataset exclusively for now.")

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_row
+from marketplace.database import fetch_row, fetch_scalar
 from marketplace.delivery.queries import EntitlementRow
 from marketplace.statements import load_statements
 
@@ -38,3 +38,8 @@ async def find_tryable(dataset: str, before: dt.datetime) -> Tryable | None:
 async def find_trial(partner: uuid.UUID) -> OwnTrial | None:
     """Return a partner's trial, ended ones too, or None."""
     return await fetch_row(OwnTrial, SQL["find_trial"], partner)
+
+
+async def has_had_trial(partner: uuid.UUID) -> bool:
+    """Return whether a partner's company has or had a trial, under this account or another one with its VAT number."""
+    return await fetch_scalar(dt.datetime, SQL["find_companys_trial"], partner) is not None

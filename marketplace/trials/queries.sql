@@ -49,3 +49,12 @@ SELECT trial.id, trial.release
 FROM trial
 JOIN release ON release.id = trial.release
 WHERE release.period_to > trial.began_at - interval '28 days';
+
+-- name: find_companys_trial
+-- Since when the company of the partner $1 has or had a trial, under this account or another one with its VAT number.
+SELECT trial.began_at
+FROM partner AS own
+JOIN partner AS one ON one.id = own.id OR own.vat_number <> '' AND one.vat_number = own.vat_number
+JOIN trial ON trial.partner = one.id
+WHERE own.id = $1
+LIMIT 1;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import uuid
 
@@ -22,6 +23,7 @@ DAY = dt.timedelta(days=1)
 async def test_a_partner_tries_an_older_release_once() -> None:
     await open_shop()
     partner, other = await make_buyer(), await make_buyer("rival")
+    await execute("UPDATE partner SET vat_number = '' WHERE id = $1", other)
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         assert "/datasets/lyon/trial" in (await browser.get("/en/datasets/lyon")).text
@@ -64,3 +66,19 @@ async def test_a_partner_tries_an_older_release_once() -> None:
         await actions.begin(other, "lyon", trial=uuid.uuid4())
     with clock.shifted(15 * DAY), pytest.raises(Expired):
         await actions.open_file(partner, "csv")
+
+
+async def test_a_company_has_one_trial_however_often_it_presses_and_signs_up() -> None:
+    """Two presses at once from two pages, then a second account with the same VAT number."""
+    await open_shop()
+    end = clock.now() - 29 * DAY
+    await seal_release(period=(end - 7 * DAY, end))
+    partner, second, third = await make_buyer(), await make_buyer("atelier-two"), await make_buyer("other")
+    await execute("UPDATE partner SET vat_number = 'FR83404833048' WHERE id = $1", third)
+    pressed = [actions.begin(partner, "lyon", trial=uuid.uuid4()) for _ in range(2)]
+    outcomes = await asyncio.gather(*pressed, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in outcomes) == ["Conflict", "NoneType"]
+    with pytest.raises(Conflict, match="has had its trial"):
+        await actions.begin(second, "lyon", trial=uuid.uuid4())
+    await actions.begin(third, "lyon", trial=uuid.uuid4())
+    assert await fetch_value("SELECT count(*) FROM trial") == 2
