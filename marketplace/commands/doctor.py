@@ -150,7 +150,9 @@ async def _check_erasures() -> list[Check]:
     try:
         await read_erasures()
     except Refusal as refusal:
-        return [Check("erasures", str(refusal), "compare PARTAGE_ERASURES, and who may read it")]
+        return [
+            Check("erasures", getattr(refusal, "cause", str(refusal)), "compare PARTAGE_ERASURES, and who may read it")
+        ]
     return [Check("erasures")]
 
 
@@ -169,7 +171,11 @@ async def _check_log() -> list[Check]:
         origin = await current_origin()
         await refuse_unless_last(origin, await read_published(origin))
     except Refusal as refusal:
-        return [Check("public log", str(refusal), "see the manual: the public log, after a restore")]
+        return [
+            Check(
+                "public log", getattr(refusal, "cause", str(refusal)), "see the manual: the public log, after a restore"
+            )
+        ]
     return [Check("public log")]
 
 

@@ -220,3 +220,12 @@ def test_a_private_key_that_cannot_be_read_is_named_with_the_reason(theirs: str,
     (tmp_path / "key").write_bytes(b"\xff\xfe")
     stated = f"{tmp_path}/key is no private key of age.\n"
     assert printed_by("restore", f"{tmp_path}/none.age", "--identity", f"{tmp_path}/key", **given) == stated
+
+
+def test_doctor_says_why_the_public_log_cannot_be_read(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    given = {"DATABASE_URL": database_url, "PARTAGE_LOG_KEY": key("log"), "PARTAGE_STATE": f"{tmp_path}/file"}
+    stated = (
+        f"WRONG  public log: The folder {tmp_path}/file/objects cannot be used: Not a directory. Compare PARTAGE_STATE"
+    )
+    assert stated in printed_by("doctor", **given)
