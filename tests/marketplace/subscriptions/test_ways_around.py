@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 import uuid
@@ -15,7 +16,7 @@ from marketplace.catalogue.queries import list_priced_releases
 from marketplace.database import execute
 from marketplace.subscriptions.actions import deliver, subscribe
 from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, open_shop, seal_release
+from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, make_quote, open_shop, seal_release
 from tests.support.reads import fetch, fetch_value
 
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
@@ -104,3 +105,28 @@ async def test_a_steep_rise_of_posted_prices_neither_stops_a_promised_delivery_n
     refused = [row["refusal"] for row in await fetch("SELECT refusal FROM subscribed_release WHERE refusal <> ''")]
     paid = {row["release"]: row["net_minor"] for row in await fetch("SELECT release, net_minor FROM purchase_order")}
     assert {week: paid.get(week) for week in weeks} == dict.fromkeys(weeks, locked), refused
+
+
+async def test_a_hostile_partner_gains_nothing_by_pressing_twice_late_or_for_another(stripe: Any) -> None:
+    """Two pages pressed at once, a quote that expires while its form is open, and another partner's quote."""
+    del stripe
+    release = await open_shop()
+    await execute("UPDATE dataset SET cadence = 'week'")
+    partner, rival = await make_buyer(), await make_buyer("rival")
+    await keep_card(partner)
+    pressed = [subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4()) for _ in range(2)]
+    outcomes = await asyncio.gather(*pressed, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in outcomes) == ["Conflict", "NoneType"]
+    assert await fetch_value("SELECT count(*) FROM subscription") == 1
+    own, others = await make_quote(partner, release), await make_quote(rival, release)
+    written = {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon"}
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        assert (await browser.submit(f"/en/quotes/{others}/orders", written)).status_code == 404
+        with clock.shifted(dt.timedelta(minutes=16)):
+            late = await browser.submit(f"/en/quotes/{own}/orders", written)
+            assert (late.status_code, "has expired" in text_of(late)) == (410, True)
+        assert await fetch_value("SELECT count(*) FROM purchase_order") == 0
+        both = [browser.submit(f"/en/quotes/{own}/orders", written) for _ in range(2)]
+        assert [one.status_code for one in await asyncio.gather(*both)] == [303, 303]
+    assert await fetch_value("SELECT count(*) FROM purchase_order") == 1, "two pages of one quote order it once"
