@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 HEADINGS = {
+    "account": "Account",
+    "terms": "Licence terms",
+    "full_worth_minor": "Full worth",
+    "worth_days": "Days of the full worth",
+    "floor_minor": "Floor",
+    "cap_minor": "Cap",
     "file": "File",
     "files": "Files",
     "iban": "IBAN",
