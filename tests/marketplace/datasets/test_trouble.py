@@ -107,9 +107,7 @@ async def test_a_store_that_went_is_said_and_costs_one_spend(tmp_path: Path) -> 
     (tmp_path / "no folder").write_text("a file")
     gone = {"PARTAGE_OBJECTS": f"file://{tmp_path}/no%20folder/bucket"}
     sentence = one_sentence(await asyncio.to_thread(lambda: command(files, **gone)))
-    assert sentence.startswith(
-        f"The folder of objects {tmp_path}/no folder/bucket cannot be used: Not a directory. Compare "
-    )
+    assert sentence.startswith(f"The folder {tmp_path}/no folder/bucket cannot be used: Not a directory. Compare ")
     assert await fetch_value("SELECT count(*) FROM release WHERE state <> 'spent'") == 0
     await ends_well(files)
 
