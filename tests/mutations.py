@@ -30,7 +30,7 @@ PAYMENTS, PURCHASES, EARNINGS, PAYOUTS = (
     "tests/marketplace/payouts",
 )
 BANK, BOOKKEEPING, FINANCE = (f"tests/marketplace/{slice_}" for slice_ in ("bank", "bookkeeping", "finance"))
-LEDGER = "tests/marketplace/ledger"
+LEDGER, SUBSCRIPTIONS, JOBS = (f"tests/marketplace/{slice_}" for slice_ in ("ledger", "subscriptions", "jobs"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +349,27 @@ FAULTS = (
         "if row.why in WITHOUT_ACCOUNT]",
         'if row.why == "other_currency"]',
         (f"{BOOKKEEPING}/test_closing.py::test_every_check_stops_the_close_and_names_what_is_in_the_way",),
+    ),
+    Fault(
+        "a price that rose since it was shown is agreed to",
+        "marketplace/subscriptions/actions.py",
+        "if seen_minor is not None and price.amount_minor > seen_minor:",
+        "if False:",
+        (f"{SUBSCRIPTIONS}/test_ways_around.py::test_nobody_is_subscribed_at_a_higher_price_than_was_shown",),
+    ),
+    Fault(
+        "shares are not held where a dead worker's lock is found",
+        "marketplace/earnings/actions.py",
+        'await lock("hold shares")',
+        "return 0",
+        (f"{JOBS}/test_jobs.py::test_a_job_waits_for_the_lock_of_a_dead_worker_that_postgresql_has_not_noticed",),
+    ),
+    Fault(
+        "a table whose foreign key a migration drops is not locked before",
+        "migrations/tables_locked.py",
+        r"DROP\s+(?:INDEX|CONSTRAINT)",
+        r"DROP\s+INDEX",
+        ("tests/test_migrations.py::test_every_table_that_a_migration_changes_is_locked_before",),
     ),
 )
 
