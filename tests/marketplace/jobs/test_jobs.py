@@ -144,10 +144,10 @@ LOCKED_BY = {
     "close month": close_months,
     "hold shares": hold_shares,
 }
-WAITING = """
-    SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted) OR EXISTS (
-        SELECT FROM pg_stat_activity
-        WHERE datname = current_database() AND state = 'idle' AND query LIKE 'SELECT pg_try_advisory_lock(%')"""
+QUEUED = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+ASKED = """
+    SELECT query_start FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock(%'"""
 
 
 @pytest.mark.parametrize("name", LOCKED_BY)
@@ -159,7 +159,14 @@ async def test_a_job_waits_for_the_lock_of_a_dead_worker_that_postgresql_has_not
     assert await dead.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
     await dead.execute("SELECT 1")
     job = asyncio.create_task(LOCKED_BY[name]())
-    await until(lambda: job.done() or fetch_value(WAITING))
+    asked = set[object]()
+
+    async def is_settled() -> bool:
+        """Return whether the job is over, is in PostgreSQL's queue, or has asked for the lock again."""
+        asked.update([row["query_start"] for row in await fetch(ASKED)])
+        return job.done() or len(asked) > 1 or bool(await fetch_value(QUEUED))
+
+    await until(is_settled)
     assert not job.done(), "it says that there was nothing to do"
     await dead.close()
     await job
