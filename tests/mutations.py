@@ -358,10 +358,10 @@ FAULTS = (
         (f"{SUBSCRIPTIONS}/test_ways_around.py::test_nobody_is_subscribed_at_a_higher_price_than_was_shown",),
     ),
     Fault(
-        "shares are not held where a dead worker's lock is found",
-        "marketplace/earnings/actions.py",
-        'await lock("hold shares")',
-        "return 0",
+        "a month's close waits for no other worker",
+        "marketplace/earnings/month_close.py",
+        "async with exclusive(LOCK):",
+        "async with exclusive(LOCK, wait=False):",
         (f"{JOBS}/test_jobs.py::test_a_job_waits_for_the_lock_of_a_dead_worker_that_postgresql_has_not_noticed",),
     ),
     Fault(
