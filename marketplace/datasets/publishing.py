@@ -251,7 +251,7 @@ async def _private_cells(row: ReleaseRow) -> bytes:
 
 
 async def _editions_key(release: uuid.UUID) -> bytes:
-    """Return the key that a release's editions are drawn with; one whose build kept none yet gets one now, once.
+    """Return the key that a release's editions are drawn with; one without any gets one now, unless editions are drawn.
 
     It lies beside the kept cells, which reveal more than it does, and is kept as long: a restored database seals again.
     """
@@ -259,6 +259,11 @@ async def _editions_key(release: uuid.UUID) -> bytes:
     try:
         return await object_store.get(name)
     except NotFound:
+        # Drawn again with another key, both together would say more than the noise allows.
+        if object_store.read_now(object_store.edition_key(release, 1)) is not None:
+            raise Conflict(
+                "The key of release {release}’s editions is lost: restore the object store.", release=release
+            ) from None
         await object_store.put(name, key := os.urandom(KEY_BYTES))
         return key
 

@@ -27,6 +27,7 @@ import pytest
 from marketplace import object_store
 from marketplace.builds.aggregation import Aggregation
 from marketplace.datasets import actions, publishing, queries
+from marketplace.errors import Conflict
 from marketplace.privacy import drawing, editions
 from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
 from marketplace.settings import DEMO_SECRET, settings
@@ -214,6 +215,17 @@ async def test_a_release_that_the_version_before_kept_without_a_key_is_published
     await publishing.publish(release, by="Bob")
     assert await object_store.get(object_store.edition_key(release, 1)) == first
     assert len(await private(release, object_store.EDITIONS_KEY)) == 32
+
+
+async def test_editions_are_never_drawn_a_second_time_with_another_key(tmp_path: Path) -> None:
+    release = await actions.build("lyon", **await crowded(tmp_path), **PERIOD, publish=False)
+    with pytest.raises(StoppedError):
+        await publishing.publish(release, by="Ada", progress=stopping_at("recording the seal"))
+    first = await object_store.get(object_store.edition_key(release, 1))
+    await object_store.delete(object_store.private_key(release, object_store.EDITIONS_KEY))
+    with pytest.raises(Conflict, match="is lost"):
+        await publishing.publish(release, by="Bob")
+    assert await object_store.get(object_store.edition_key(release, 1)) == first
 
 
 @pytest.mark.parametrize("command", ["build", "ingest"])
