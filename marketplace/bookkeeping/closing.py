@@ -58,10 +58,10 @@ def _check(name: str, found: list[str]) -> Check:
     return Check(name, not found, found[:MOST_NAMED], max(0, len(found) - MOST_NAMED))
 
 
-async def checks_of(month: dt.date) -> list[Check]:
-    """Return every check of a month's close, in order."""
+async def checks_of(month: dt.date, *, kept: bool = False) -> list[Check]:
+    """Return every check of a month's close, in order; kept: with exceptions as the last look found them, for a page."""
     _, ends_at = bounds(month)
-    blocking = await list_blocking(ends_at)
+    blocking = await list_blocking(ends_at, kept=kept)
     unknown = [row for row in blocking if row.why in WITHOUT_ACCOUNT]
     others = [row for row in blocking if row.why not in (*WITHOUT_ACCOUNT, "balance_differs")]
     suspense = await balance(chart.SUSPENSE, _last(ends_at))

@@ -16,6 +16,7 @@ from marketplace import clock
 from marketplace.bookkeeping.closing import HEADINGS, checks_of
 from marketplace.bookkeeping.months import decide_month, find_waiting_month, propose_month
 from marketplace.errors import Invalid
+from marketplace.finance.exception_queries import find_look
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page
 from marketplace.ledger.periods import list_closed, list_open
@@ -54,7 +55,8 @@ async def periods(request: Asked, month: Text = "", sort: Text = "") -> Template
         chosen=chosen,
         waiting=waiting,
         titles=HEADINGS,
-        checks=await checks_of(chosen) if chosen else [],
+        checks=await checks_of(chosen, kept=True) if chosen else [],
+        looked_at=await find_look(),
         me=request.user.person,
         signs=await signs_of_proposers(request.user.person, [waiting] if waiting else []),
         may_act=request.user.role == "finance",

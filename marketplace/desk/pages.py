@@ -11,7 +11,7 @@ from litestar.response import Template  # noqa: TC002 (Litestar reads a handler'
 from marketplace import clock
 from marketplace.desk import file_pages, find_pages, queries, run_file_pages
 from marketplace.finance.base_pages import why
-from marketplace.finance.exception_queries import list_exceptions_since
+from marketplace.finance.exception_queries import find_look, list_exceptions_since
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked, Text, books_page
 from marketplace.web.formats import paris_day
@@ -59,6 +59,8 @@ async def desk(request: Asked, kind: Text = "", sort: Text = "") -> Template:
         kind=kind,
         sort=sort,
         now=clock.now(),
+        looked_at=await find_look(),
+        may_act=request.user.role == "finance",
     )
 
 

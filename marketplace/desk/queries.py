@@ -96,11 +96,11 @@ class Found(Struct, frozen=True):
 async def list_tasks(person: uuid.UUID | None) -> list[Task]:
     """Return everything that waits, what the person can act on first, then by age × amount.
 
-    Of exceptions they are the heaviest, a page of them; the queue has all. One that somebody proposed to write off is
+    Of exceptions they are the heaviest, a page of them, as the last look found them; the queue has all. One that somebody proposed to write off is
     there as that proposal.
     """
     now = clock.now()
-    unmatched = [row for row in (await list_exceptions()).rows if row.proposal is None]
+    unmatched = [row for row in (await list_exceptions(kept=True)).rows if row.proposal is None]
     assigned = await list_assignees(unmatched)
     tasks = [
         Task(

@@ -1,8 +1,11 @@
 """What does not add up, four ways: orders, Stripe's transactions, payouts and bank lines; and rights without money.
 
-One statement names everything, each with its reason: an exception is (why, subject) and is computed, never stored, so
-it ends when its cause ends. What two people wrote off is left out, for as long as it is about the same amount; should it
-be settled after all, or change, the entry that wrote it off is what no longer adds up.
+One statement names everything, each with its reason: an exception is (why, subject) and is computed, so it ends when
+its cause ends. What two people wrote off is left out, for as long as it is about the same amount; should it be settled
+after all, or change, the entry that wrote it off is what no longer adds up.
+
+In large books that statement takes longer than a page may. A job then keeps what it named, and the pages that ask for it
+show that with its time; all that decides something looks anew.
 """
 
 from __future__ import annotations
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 SQL: Final = load_statements(__package__)
 AGES: Final = (1, 7, 30, 90)
 """Days that divide the chart of ages."""
+LIVE_UP_TO: Final = 5_000
+"""Entries of the journal up to which pages look for exceptions themselves."""
+MOST_AGE: Final = dt.timedelta(minutes=30)
+"""How old an answer may be that a page shows: the job makes a new one long before."""
 
 
 class ExceptionRow(Struct, frozen=True):
@@ -94,9 +101,41 @@ class Queue(Paged[ExceptionRow]):
     """The reasons there are, and how many of each, most first."""
     ages: Sequence[AgeSum]
     """For each age of the chart in order."""
+    looked_at: dt.datetime | None
+    """When it was looked for them, where this is a kept answer; None: just now."""
 
 
-def _sweep() -> str:
+class Source(Struct, frozen=True):
+    """A statement of all exceptions with the values of its parameters; `looked_at`, where it reads a kept answer."""
+
+    sql: str
+    given: tuple[str, dt.datetime, list[str], str]
+    looked_at: dt.datetime | None = None
+
+
+async def _source(*, kept: bool) -> Source:
+    """Return where exceptions are read; `kept`: from the last look, where the books are large and it was not long ago."""
+    given = await given_now()
+    if kept and (looked_at := await find_look()):
+        return Source(SQL["kept"], given, looked_at)
+    return Source(sweep(), given)
+
+
+async def find_look() -> dt.datetime | None:
+    """Return when it was looked for exceptions, where pages show what was found then; None: they look themselves."""
+    if not await are_books_large():
+        return None
+    return await fetch_scalar(
+        dt.datetime, "SELECT looked_at FROM exception_look WHERE looked_at >= $1", clock.now() - MOST_AGE
+    )
+
+
+async def are_books_large() -> bool:
+    """Return whether the journal has so many entries that a page cannot look for exceptions itself."""
+    return bool(await fetch_scalar(bool, "SELECT max(id) >= $1 FROM journal_entry", LIVE_UP_TO))
+
+
+def sweep() -> str:
     """Return the statement of all exceptions; its parameters are those of a kind's SQL."""
     later = [kind for kind in EXCEPTIONS.values() if kind.after_write_offs]
     return f"""
@@ -136,7 +175,7 @@ def _selects(kinds: Sequence[ExceptionKind]) -> str:
     )
 
 
-async def _given() -> tuple[str, dt.datetime, list[str], str]:
+async def given_now() -> tuple[str, dt.datetime, list[str], str]:
     """Return the values of a kind's parameters."""
     return EUR, clock.now(), list(await accounts_by_category()), chart.STRIPE
 
@@ -144,8 +183,8 @@ async def _given() -> tuple[str, dt.datetime, list[str], str]:
 async def count_exceptions() -> int:
     """Return how many things are unmatched, whatever the balances say."""
     counted = [kind.code for kind in EXCEPTIONS.values() if kind.counts]
-    sql = f"SELECT count(*) FROM ({_sweep()}) AS exception WHERE why = ANY ($5::text[])"
-    return await fetch_scalar(int, sql, *await _given(), counted) or 0
+    sql = f"SELECT count(*) FROM ({sweep()}) AS exception WHERE why = ANY ($5::text[])"
+    return await fetch_scalar(int, sql, *await given_now(), counted) or 0
 
 
 async def list_exceptions_since(at: dt.datetime) -> list[ExceptionRow]:
@@ -155,19 +194,22 @@ async def list_exceptions_since(at: dt.datetime) -> list[ExceptionRow]:
     """
     later = """at >= CASE why WHEN 'line_unexplained' THEN date_trunc('day', $5::timestamptz, 'Europe/Paris')
                              ELSE date_trunc('second', $5) END"""
-    sql = f"SELECT * FROM ({_sweep()}) AS found WHERE {later} ORDER BY at, why, subject"
-    return await fetch_rows(ExceptionRow, sql, *await _given(), at)
+    sql = f"SELECT * FROM ({sweep()}) AS found WHERE {later} ORDER BY at, why, subject"
+    return await fetch_rows(ExceptionRow, sql, *await given_now(), at)
 
 
-async def list_exceptions(page: int = 1, why: str = "", assignee: uuid.UUID | None = None) -> Queue:
+async def list_exceptions(
+    page: int = 1, why: str = "", assignee: uuid.UUID | None = None, *, kept: bool = False
+) -> Queue:
     """Return what is unmatched and why, by age × amount, largest first.
 
     `why` narrows the page to one reason, `assignee` to what somebody has to see to. One statement reads the page and the
-    sums of all, for at size each look takes a while.
+    sums of all, for at size each look takes a while. kept: as the last look found it, in large books.
     """
+    source = await _source(kept=kept)
     found = await fetch_rows(
         QueueRow,
-        f"""WITH everything AS MATERIALIZED ({_sweep()}), assigned AS ({SQL["assigned"]}), shown AS (
+        f"""WITH everything AS MATERIALIZED ({source.sql}), assigned AS ({SQL["assigned"]}), shown AS (
                 SELECT * FROM everything WHERE ($5 = '' OR why = $5)
                 AND ($9::uuid IS NULL OR (why, subject) IN (SELECT why, subject FROM assigned WHERE assignee = $9)) ORDER BY weight DESC, at, why, subject LIMIT $6 OFFSET $7
             ), summed AS (
@@ -179,7 +221,7 @@ async def list_exceptions(page: int = 1, why: str = "", assignee: uuid.UUID | No
             UNION ALL
             SELECT why, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, age, exceptions, whole_minor FROM summed
             ORDER BY weight DESC NULLS LAST, at, why, subject""",
-        *await _given(),
+        *source.given,
         why,
         PAGE_SIZE + 1,
         offset(page),
@@ -195,7 +237,8 @@ async def list_exceptions(page: int = 1, why: str = "", assignee: uuid.UUID | No
                 before = ages[row.age]
                 ages[row.age] = AgeSum(before.exceptions + row.exceptions, before.amount_minor + (row.whole_minor or 0))
     rows = paged([exception for row in found if (exception := _of_page(row))], page)
-    return Queue(rows.rows, rows.number, rows.more, sorted(reasons.items(), key=lambda item: (-item[1], item[0])), ages)
+    by_count = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return Queue(rows.rows, rows.number, rows.more, by_count, ages, source.looked_at)
 
 
 def _of_page(row: QueueRow) -> ExceptionRow | None:
@@ -221,8 +264,8 @@ def _of_page(row: QueueRow) -> ExceptionRow | None:
 
 async def get_exception(why: str, subject: str) -> ExceptionRow:
     """Return one exception; refuse when there is none: it was never there, or its cause is gone."""
-    sql = f"SELECT * FROM ({_sweep()}) AS exception WHERE why = $5 AND subject = $6 LIMIT 1"
-    row = await fetch_row(ExceptionRow, sql, *await _given(), why, subject)
+    sql = f"SELECT * FROM ({sweep()}) AS exception WHERE why = $5 AND subject = $6 LIMIT 1"
+    row = await fetch_row(ExceptionRow, sql, *await given_now(), why, subject)
     if row is None:
         raise NotFound("There is no such exception: it is settled, or never was.")
     return row
@@ -230,8 +273,8 @@ async def get_exception(why: str, subject: str) -> ExceptionRow:
 
 async def is_open(key: ExceptionKey) -> bool:
     """Return whether there is such an exception now."""
-    sql = f"SELECT EXISTS (SELECT FROM ({_sweep()}) AS exception WHERE why = $5 AND subject = $6)"
-    return bool(await fetch_scalar(bool, sql, *await _given(), key.why, key.subject))
+    sql = f"SELECT EXISTS (SELECT FROM ({sweep()}) AS exception WHERE why = $5 AND subject = $6)"
+    return bool(await fetch_scalar(bool, sql, *await given_now(), key.why, key.subject))
 
 
 async def find_next(why: str, subject: str) -> ExceptionKey | None:
@@ -240,17 +283,18 @@ async def find_next(why: str, subject: str) -> ExceptionKey | None:
         ExceptionKey,
         f"""WITH placed AS (
                 SELECT why, subject, lead(why) OVER queue AS next_why, lead(subject) OVER queue AS next_subject
-                FROM ({_sweep()}) AS everything WINDOW queue AS (ORDER BY weight DESC, at, why, subject))
+                FROM ({sweep()}) AS everything WINDOW queue AS (ORDER BY weight DESC, at, why, subject))
             SELECT next_why AS why, next_subject AS subject FROM placed
             WHERE why = $5 AND subject = $6 AND next_why IS NOT NULL""",
-        *await _given(),
+        *await given_now(),
         why,
         subject,
     )
 
 
-async def list_blocking(ends_at: dt.datetime) -> list[ExceptionRow]:
-    """Return the exceptions of before `ends_at` that stop a close, oldest first."""
+async def list_blocking(ends_at: dt.datetime, *, kept: bool = False) -> list[ExceptionRow]:
+    """Return the exceptions of before `ends_at` that stop a close, oldest first; kept: as the last look found them."""
     blocking = [kind.code for kind in EXCEPTIONS.values() if kind.blocks_close]
-    sql = f"""SELECT * FROM ({_sweep()}) AS exception WHERE at < $5 AND why = ANY ($6::text[]) ORDER BY at, why, subject"""
-    return await fetch_rows(ExceptionRow, sql, *await _given(), ends_at, blocking)
+    source = await _source(kept=kept)
+    sql = f"""SELECT * FROM ({source.sql}) AS exception WHERE at < $5 AND why = ANY ($6::text[]) ORDER BY at, why, subject"""
+    return await fetch_rows(ExceptionRow, sql, *source.given, ends_at, blocking)

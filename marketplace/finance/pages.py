@@ -40,7 +40,10 @@ class RefundForm(Struct):
 @get("/finance", guards=READERS, opt=expect("finance", "auditor"))
 async def overview(request: Asked) -> Template:
     """Show what needs doing, how old it is, and where the money is."""
-    waiting, unmatched = await write_offs.list_write_offs(which="waiting"), await exception_queries.list_exceptions()
+    waiting, unmatched = (
+        await write_offs.list_write_offs(which="waiting"),
+        await exception_queries.list_exceptions(kept=True),
+    )
     return finance_page(
         "overview.html",
         figures=await queries.get_figures(),
@@ -49,6 +52,7 @@ async def overview(request: Asked) -> Template:
         month=formats.month,
         reasons=unmatched.reasons,
         ages=unmatched.ages,
+        looked_at=unmatched.looked_at,
         days=exception_queries.AGES,
         worst=unmatched.rows[:5],
         path_of=queue_pages.path_of,

@@ -133,6 +133,39 @@ FROM write_off
 LEFT JOIN journal_entry AS written ON written.kind = 'write_off' AND written.source_id = write_off.id::text
 WHERE approved AND NOT EXISTS (SELECT FROM journal_entry AS reversal WHERE reversal.reverses = written.id);
 
+-- name: kept
+-- The exceptions that the last look found, with what is written of them since, in the form of the statement that looks:
+-- those two people wrote off meanwhile are left out, and weights are of now, $2. Its other parameters are not needed.
+SELECT
+    found.why,
+    detail,
+    found.subject,
+    found.reference,
+    path,
+    found.amount_minor,
+    at,
+    pending.id AS proposal,
+    (
+        greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * coalesce(abs(found.amount_minor), 100)
+    )::numeric AS weight
+FROM kept_exception AS found
+LEFT JOIN write_off AS pending
+    ON pending.why = found.why AND pending.subject = found.subject AND pending.approved IS NULL
+WHERE ($1::text, $3::text[], $4::text) IS NOT NULL
+  AND NOT EXISTS (
+      SELECT FROM write_off
+      WHERE approved
+        AND write_off.why = found.why
+        AND write_off.subject = found.subject
+        AND decided_at >= (SELECT looked_at FROM exception_look)
+  );
+
+-- name: note_look
+-- Writes down that the last look was at $1.
+INSERT INTO exception_look (id, looked_at)
+VALUES (1, $1)
+ON CONFLICT (id) DO UPDATE SET looked_at = excluded.looked_at;
+
 -- name: list_movements
 -- $1 of Stripe's balance transactions after the first $2, newest first, of the category $3 where it names one, each
 -- with the entry that posts it and its order.
@@ -180,22 +213,37 @@ LEFT JOIN purchase_order ON purchase_order.id = payment_subject
 WHERE movement.id = $1;
 
 -- name: list_cash
--- For each of the last twelve months in Paris until $2: what came to the accounts $1 from others, and what left them.
+-- For each of the last twelve months in Paris until $2: what came to the accounts $1 from others, and what left them. The
+-- sums of days say what moved; what moved among these accounts, and what opened one, is little, and is not counted.
 WITH span AS (
     SELECT
         date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') - interval '11 months' AS first,
         date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') AS last
+), opened AS (
+    SELECT
+        at,
+        CASE WHEN debit = ANY ($1) THEN amount_minor ELSE 0 END AS in_minor,
+        CASE WHEN credit = ANY ($1) THEN amount_minor ELSE 0 END AS out_minor
+    FROM journal_entry
+    JOIN posting ON posting.entry = journal_entry.id
+    WHERE kind = 'bank_opening' AND (debit = ANY ($1)) <> (credit = ANY ($1))
 ), flow AS (
-    SELECT date_trunc('month', at AT TIME ZONE 'Europe/Paris') AS month, debit = ANY ($1) AS is_in, amount_minor
+    SELECT date_trunc('month', day) AS month, debit_minor AS in_minor, credit_minor AS out_minor
+    FROM day_sum
+    WHERE account = ANY ($1) AND day >= (SELECT first FROM span)
+    UNION ALL
+    SELECT date_trunc('month', at AT TIME ZONE 'Europe/Paris'), -amount_minor, -amount_minor
     FROM posting
     JOIN journal_entry ON journal_entry.id = posting.entry
-    WHERE (debit = ANY ($1)) <> (credit = ANY ($1)) AND kind <> 'bank_opening'
-      AND at >= (SELECT first AT TIME ZONE 'Europe/Paris' FROM span)
+    WHERE debit = ANY ($1) AND credit = ANY ($1)
+    UNION ALL
+    SELECT date_trunc('month', at AT TIME ZONE 'Europe/Paris'), -in_minor, -out_minor
+    FROM opened
 )
 SELECT
     month::date AS month,
-    coalesce(sum(amount_minor) FILTER (WHERE is_in), 0)::bigint AS in_minor,
-    coalesce(sum(amount_minor) FILTER (WHERE NOT is_in), 0)::bigint AS out_minor
+    coalesce(sum(in_minor), 0)::bigint AS in_minor,
+    coalesce(sum(out_minor), 0)::bigint AS out_minor
 FROM span
 CROSS JOIN generate_series(first, last, interval '1 month') AS month
 LEFT JOIN flow USING (month)

@@ -19,6 +19,7 @@ from marketplace.finance.assignments import list_assignees, list_clerks, list_no
 from marketplace.finance.base_pages import finance_page
 from marketplace.finance.candidates import list_candidates, settle_by_line
 from marketplace.finance.exceptions.registry import EXCEPTIONS
+from marketplace.finance.looks import forget_exception, look_again
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.identity.guards import expect
 from marketplace.identity.likeness import signs_of_one_human
@@ -66,7 +67,8 @@ def path_of(why: str, subject: str) -> str:
 @get("/finance/exceptions", guards=READERS, opt=expect("finance", "auditor"))
 async def queue(request: Asked, why: Text = "", mine: Text = "", done: Text = "", page_number: Page = 1) -> Template:
     """Show what is unmatched, by age × amount; `why` narrows to one reason, `mine` to what is assigned to who asks."""
-    found = await exception_queries.list_exceptions(page_number, why, request.user.person if mine else None)
+    assignee = request.user.person if mine else None
+    found = await exception_queries.list_exceptions(page_number, why, assignee, kept=True)
     return finance_page(
         "exceptions.html",
         rows=found,
@@ -75,11 +77,20 @@ async def queue(request: Asked, why: Text = "", mine: Text = "", done: Text = ""
         assignees=await list_assignees(found.rows),
         reasons=found.reasons,
         ages=found.ages,
+        looked_at=found.looked_at,
+        may_act=request.user.role == "finance",
         days=exception_queries.AGES,
         path_of=path_of,
         now=clock.now(),
         done=_whole(done),
     )
+
+
+@post("/finance/exceptions/look", guards=CLERKS, opt=expect("finance"))
+async def look() -> Redirect:
+    """Look for exceptions now, in place of what the last look found."""
+    await look_again()
+    return see("/finance/exceptions")
 
 
 @get("/finance/exception", guards=READERS, opt=expect("finance", "auditor"))
@@ -119,6 +130,8 @@ async def settle(
     else:
         line = _whole(data.subject)
         await settle_line(line, [(data.kind, data.target, data.amount_minor)], request.user)
+    for why, subject in ((data.why, data.subject), ("line_unexplained", str(line))):
+        await forget_exception(why, subject)
     done = "" if data.kind == "payout_line" else f"done={line}"
     if following and await exception_queries.is_open(following):  # it may have been the match's other side
         return see("&".join(filter(None, (path_of(following.why, following.subject), done))))
@@ -180,4 +193,4 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004 (what a bigint holds)
 
 
-ROUTES = [queue, exception_page, settle, propose, note, list_write_offs, decide]
+ROUTES = [queue, look, exception_page, settle, propose, note, list_write_offs, decide]

@@ -1,4 +1,4 @@
-"""Reconciliation: what a run saw, who decided refunds and why, write-offs, and who sees to which exception."""
+"""Reconciliation: what a run saw, who decided refunds and why, write-offs, exceptions, and who sees to which of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Person
-from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from marketplace.personal_data import EVERYBODY, FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 from marketplace.purchases.tables import Order
 
 
@@ -76,3 +76,28 @@ class ExceptionNote(Table, db=DB, tablename="exception_note"):
     author = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
     at = Timestamptz()
     says_something = Check("length(text) <= 2000 AND (assignee IS NOT NULL OR btrim(text) <> '')")
+
+
+class ExceptionLook(Table, db=DB, tablename="exception_look"):
+    """When all exceptions were looked for the last time, for the pages of large books: one row, or none."""
+
+    personal_data = NOBODYS
+    id = Integer(primary_key=True)
+    looked_at = Timestamptz()
+    one_row = Check("id = 1")
+
+
+class KeptException(Table, db=DB, tablename="kept_exception"):
+    """An exception that the last look found, as an `ExceptionRow` says it; the next look replaces all."""
+
+    personal_data = PersonalData(
+        EVERYBODY, "until the next look, some minutes later", exported=False, erasure=Erasure.EXPIRES
+    )
+    id = BigSerial(primary_key=True)
+    why = Text()
+    detail = Text()
+    subject = Text()
+    reference = Text()
+    path = Text(null=True, default=None)
+    amount_minor = BigInt(null=True, default=None)
+    at = Timestamptz()

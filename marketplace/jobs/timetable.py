@@ -29,6 +29,7 @@ from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
 from marketplace.einvoicing.actions import exchange_einvoices
 from marketplace.finance.actions import reconcile
+from marketplace.finance.looks import look_for_exceptions
 from marketplace.identity.names import reseal_names
 from marketplace.identity.vat_checks import confirm_pending_vat
 from marketplace.ledger.actions import fold_day_sums
@@ -118,6 +119,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "fold-sums": (HOUR, fold_day_sums),
         "sum-revenue": (10 * MINUTE, sum_revenue),
         "reconcile": (min(shares, HOUR), reconcile),
+        "look-for-exceptions": (5 * MINUTE, look_for_exceptions),
         "refresh-demand": (HOUR, refresh_demand),
         "change-offers": (MINUTE, make_changes),
         "refresh-search": (MINUTE, refresh_cards),

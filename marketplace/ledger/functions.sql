@@ -80,7 +80,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS deposit_or_penalty ON journal_entry (source_id
 CREATE INDEX IF NOT EXISTS entry_by_date ON journal_entry (at, id);
 CREATE INDEX IF NOT EXISTS entry_by_recording ON journal_entry (recorded_at, id);
 CREATE INDEX IF NOT EXISTS posting_by_entry ON posting (entry);
-CREATE INDEX IF NOT EXISTS posting_by_debit ON posting (debit, entry);
+CREATE INDEX IF NOT EXISTS posting_by_pair ON posting (debit, credit, entry);
+DROP INDEX IF EXISTS posting_by_debit;
 CREATE INDEX IF NOT EXISTS posting_by_credit ON posting (credit, entry);
 
 -- Refuse to empty documents of `before` and later unless the books have gone on for nine years since: neither a clock that is

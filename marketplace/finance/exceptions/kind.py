@@ -37,7 +37,7 @@ class WriteOff(Struct, frozen=True):
 
 
 class ExceptionKind(Struct, frozen=True, kw_only=True):
-    """A reason why something is unmatched. An exception is (code, subject): computed, never stored."""
+    """A reason why something is unmatched. An exception is (code, subject), and is computed."""
 
     code: str
     sentence_fr: str
