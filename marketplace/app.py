@@ -66,7 +66,6 @@ from marketplace.einvoicing import pages as einvoicing_pages
 from marketplace.errors import Refusal, Unavailable
 from marketplace.finance import category_pages as finance_category_pages
 from marketplace.finance import command_pages as finance_command_pages
-from marketplace.finance import file_pages as finance_file_pages
 from marketplace.finance import pages as finance_pages
 from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.first_steps import pages as first_steps_pages
@@ -439,7 +438,6 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     finance_queue_pages.ROUTES,
     finance_command_pages.ROUTES,
     finance_category_pages.ROUTES,
-    finance_file_pages.ROUTES,
     einvoicing_api.ROUTES,
     einvoicing_pages.ROUTES,
     bookkeeping_pages.ROUTES,

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from marketplace.business.judgements import decide_judgement, list_judgements, list_presented, propose_judgement
 from marketplace.business.pages import days_of
-from marketplace.business.queries import bounds_of, moved_on
+from marketplace.business.queries import moved_on
 from marketplace.identity.guards import expect
 from marketplace.ledger import chart
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page
@@ -42,7 +42,7 @@ class JudgementForm(Struct):
 async def roles(request: Asked, since: Text = "", until: Text = "") -> Template:
     """Show each offer's revenue, gross or net, with what was judged of it and why."""
     first, last = days_of(since, until)
-    presented, judgements = await list_presented(*bounds_of(first, last)), await list_judgements()
+    presented, judgements = await list_presented(first, last), await list_judgements()
     return books_page(
         "business/roles.html",
         path=PATH,
@@ -66,7 +66,7 @@ async def roles_file(since: Text = "", until: Text = "") -> Response[bytes]:
     first, last = days_of(since, until)
     cells = [
         (row.dataset, gettext(NAMES[row.role]), *map(euros, (row.sold_minor, row.shares_minor, row.presented_minor)))
-        for row in await list_presented(*bounds_of(first, last))
+        for row in await list_presented(first, last)
     ]
     return as_file(f"revenue-presented-{first}-{last}.csv", FILE_HEADINGS, cells)
 

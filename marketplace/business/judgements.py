@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
-from marketplace.business.queries import SOLD, SQL
+from marketplace.business.queries import SOLD, SQL, bounds_of
 from marketplace.business.tables import RevenueJudgement
 from marketplace.catalogue.tables import Offer
 from marketplace.database import fetch_rows, fetch_scalar, transaction
@@ -71,10 +71,10 @@ class Proposed(Struct, frozen=True):
     approved: bool | None
 
 
-async def list_presented(start: dt.datetime, end: dt.datetime) -> list[Presented]:
-    """Return every offer with what its sales brought between two instants, the largest first."""
+async def list_presented(first: dt.date, last: dt.date) -> list[Presented]:
+    """Return every offer with what its sales brought between two days, both included, the largest first."""
     shares = [chart.SUBSCRIBERS_SHARES, chart.OPERATOR_SHARE]
-    return await fetch_rows(Presented, SQL["list_presented"], *SOLD, start, end, shares)
+    return await fetch_rows(Presented, SQL["list_presented"], *SOLD, *bounds_of(first, last), shares)
 
 
 async def list_judgements() -> list[Judgement]:

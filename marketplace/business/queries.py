@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from marketplace.business.rules import CASH, Coming, DayMove, ages_of, forecast
 from marketplace.database import fetch_row, fetch_rows
@@ -32,6 +32,8 @@ BEHIND_BY: Final = {
     "vat": "vat_minor DESC",
 }
 """What the entries behind a number are sorted by → SQL."""
+BY_AMOUNT: Final = ("net", "vat")
+"""Orders for which every entry's amounts must be known, not those of one page alone."""
 SOLD: Final = (chart.LICENCES_SOLD, chart.VAT_COLLECTED)
 """The accounts of revenue and of its VAT."""
 OWED: Final = (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE, chart.OPERATOR_PAYABLE)
@@ -60,8 +62,8 @@ class Number(Struct, frozen=True):
     last: dt.date
 
 
-class BehindRow(Struct, frozen=True):
-    """An entry behind a number of revenue, in signed cents, with its order."""
+class FoundRow(Struct, frozen=True):
+    """An entry behind a number of revenue, with its order."""
 
     entry: int
     kind: str
@@ -69,6 +71,19 @@ class BehindRow(Struct, frozen=True):
     text: str
     purchase_order: uuid.UUID
     number: str
+
+
+class BehindRow(FoundRow, frozen=True):
+    """The same with its signed cents."""
+
+    net_minor: int
+    vat_minor: int
+
+
+class Amounts(Struct, frozen=True):
+    """What an entry sold, or gave back, in signed cents."""
+
+    entry: int
     net_minor: int
     vat_minor: int
 
@@ -161,9 +176,18 @@ async def list_all_behind(number: Number, kind: str = "", sort: str = "") -> lis
 
 
 async def _list_behind(number: Number, kind: str, sort: str, limit: int, skipped: int) -> list[BehindRow]:
-    sql = f"{SQL['list_behind']} ORDER BY {BEHIND_BY.get(sort, BEHIND_BY[''])}, entry DESC LIMIT $8 OFFSET $9"
-    days = bounds_of(number.first, number.last)
-    return await fetch_rows(BehindRow, sql, *SOLD, *days, number.side, number.key, kind, limit, skipped)
+    order = f"ORDER BY {BEHIND_BY.get(sort, BEHIND_BY[''])}, entry DESC LIMIT $8 OFFSET $9"
+    given = *bounds_of(number.first, number.last), number.side, number.key, kind, limit, skipped
+    if sort in BY_AMOUNT:
+        return await fetch_rows(BehindRow, f"{SQL['list_behind']} {order}", *SOLD, *given)
+    found = await fetch_rows(FoundRow, f"{SQL['find_behind']} {order}", *SOLD, *given)
+    amounts = await fetch_rows(Amounts, SQL["list_amounts"], *SOLD, [row.entry for row in found])
+    of_entry = {row.entry: row for row in amounts}
+    return [
+        BehindRow(**structs.asdict(row), net_minor=its.net_minor, vat_minor=its.vat_minor)
+        for row in found
+        for its in [of_entry[row.entry]]
+    ]
 
 
 async def list_months(first: dt.date, last: dt.date) -> list[MonthRow]:

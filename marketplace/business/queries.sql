@@ -1,6 +1,14 @@
--- fragment: sale
--- What each entry of the journal says was sold, or goes back, of which order: cents before VAT on the account $1, VAT
--- on $2; and of what, to whom and how. A sale has its order; a refund, a lost dispute and a correction name it.
+-- fragment: amounts_of
+-- What the entry `sale.entry` sold, or gave back: cents before VAT on the account $1, VAT on $2.
+SELECT
+    sum(CASE $1::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS net_minor,
+    sum(CASE $2::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS vat_minor
+FROM posting
+WHERE posting.entry = sale.entry
+
+-- fragment: entry_of_sale
+-- The entries of sales and of what goes back, with their orders: of what, to whom and how. A sale has its order; a
+-- refund, a lost dispute and a correction name it.
 SELECT
     journal_entry.id AS entry,
     journal_entry.kind,
@@ -8,7 +16,6 @@ SELECT
     text,
     purchase_order.id AS purchase_order,
     number,
-    ordered_at,
     purchase_order.partner,
     release.dataset,
     vat_rule || ' ' || vat_basis_points AS vat,
@@ -18,17 +25,8 @@ SELECT
         THEN 'subscription'
         ELSE 'posted'
     END AS way,
-    (journal_entry.kind = 'sale')::int AS orders,
-    moved.net_minor,
-    moved.vat_minor
+    (journal_entry.kind = 'sale')::int AS orders
 FROM journal_entry
-CROSS JOIN LATERAL (
-    SELECT
-        sum(CASE $1::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS net_minor,
-        sum(CASE $2::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS vat_minor
-    FROM posting
-    WHERE posting.entry = journal_entry.id
-) AS moved
 CROSS JOIN LATERAL (
     SELECT
         CASE
@@ -49,6 +47,12 @@ JOIN purchase_order
     )
 JOIN release ON release.id = purchase_order.release
 WHERE journal_entry.kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued')
+
+-- fragment: sale
+-- The same with their amounts.
+SELECT sale.*, amounts.net_minor, amounts.vat_minor
+FROM ({entry_of_sale}) AS sale
+CROSS JOIN LATERAL ({amounts_of}) AS amounts
 
 -- fragment: sides
 -- What is kept of a sale: its key of each side.
@@ -143,15 +147,34 @@ LEFT JOIN dataset ON dataset.code = CASE $5::text WHEN 'dataset' THEN key END
 GROUP BY 1
 ORDER BY net_minor DESC, key;
 
+-- fragment: behind
+-- Whether an entry between the instants $3 and $4 (excluded) is behind the number of the side $5 and the key $6, of all
+-- kinds or of the kind $7.
+at >= $3
+AND at < $4
+AND ($7::text = '' OR kind = $7)
+AND CASE $5::text WHEN 'sector' THEN coalesce(sector, '') ELSE {key} END = $6
+
 -- name: list_behind
--- The entries behind a number of `list_revenue`, that of the key $6, of all kinds or of the kind $7.
+-- The entries behind a number of `list_revenue`, to be put in order. See the fragment.
 SELECT entry, kind, at, text, purchase_order, number, net_minor, vat_minor
 FROM ({sale}) AS sale
 LEFT JOIN partner_sector ON partner_sector.partner = sale.partner
-WHERE at >= $3
-  AND at < $4
-  AND ($7::text = '' OR kind = $7)
-  AND CASE $5::text WHEN 'sector' THEN coalesce(sector, '') ELSE {key} END = $6;
+WHERE {behind};
+
+-- name: find_behind
+-- The same without amounts, which only the entries of a page are asked for: see `list_amounts`.
+SELECT entry, kind, at, text, purchase_order, number
+FROM ({entry_of_sale}) AS sale
+LEFT JOIN partner_sector ON partner_sector.partner = sale.partner
+WHERE {behind}
+AND ($1::text, $2::text) IS NOT NULL;
+
+-- name: list_amounts
+-- What each of the entries $3 sold, or gave back: see the fragment.
+SELECT sale.entry, amounts.net_minor, amounts.vat_minor
+FROM unnest($3::bigint[]) AS sale (entry)
+CROSS JOIN LATERAL ({amounts_of}) AS amounts;
 
 -- name: list_months
 -- What each account $3 moved in each month from $1 until $2 (excluded): credits minus debits, from the sums of days.
@@ -195,10 +218,10 @@ SELECT
 FROM ({running}) AS running;
 
 -- name: list_presented
--- Each offer with what it brought, the largest first: sold, the shares of its sales in the books (accounts $5), and
--- what is presented as revenue, net of these where we were its agent when it was ordered: what is judged later changes
--- no sale of before, nor what goes back of it. The first judgement counts for all before it, too. Between the instants
--- $3 and $4 (excluded).
+-- Each offer with what it brought between the instants $3 and $4 (excluded), both the beginning of a day in Paris, the
+-- largest first: sold, by the sums of days and what is not in them yet; the shares of its sales in the books (accounts
+-- $5); and what is presented as revenue, net of the shares of what was ordered while we were judged its agent: what is
+-- judged later changes no sale of before, nor what goes back of it. The first judgement counts for all before it, too.
 WITH judged AS (
     SELECT
         offer.dataset,
@@ -210,39 +233,49 @@ WITH judged AS (
     WHERE approved
     WINDOW in_order AS (PARTITION BY judgement.offer ORDER BY decided_at, judgement.id)
 ),
-moved AS (
-    SELECT dataset, purchase_order, net_minor, 0::bigint AS shares_minor
-    FROM ({sale}) AS sale
-    WHERE at >= $3 AND at < $4
-    UNION ALL
+shares AS (
     SELECT
         release.dataset,
-        licence.purchase_order,
-        0,
+        ordered_at,
         CASE
             WHEN debit = ANY ($5::text[]) THEN amount_minor
             WHEN credit = ANY ($5::text[]) THEN -amount_minor
             ELSE 0
-        END
+        END AS shares_minor
     FROM journal_entry
     JOIN posting ON posting.entry = journal_entry.id
     JOIN licence ON licence.id = left(source_id, 36)::uuid
     JOIN release ON release.id = licence.release
+    JOIN purchase_order ON purchase_order.id = licence.purchase_order
     WHERE journal_entry.at >= $3
       AND journal_entry.at < $4
       AND journal_entry.kind IN ('shares_held', 'shares_cancelled', 'shares_lost')
 ),
+moved AS (
+    SELECT key AS dataset, net_minor, 0::bigint AS shares_minor, net_minor AS presented_minor
+    FROM revenue_sum
+    WHERE side = 'dataset'
+      AND day >= ($3::timestamptz AT TIME ZONE 'Europe/Paris')::date
+      AND day < ($4::timestamptz AT TIME ZONE 'Europe/Paris')::date
+    UNION ALL
+    SELECT dataset, net_minor, 0, net_minor
+    FROM unsummed_entry
+    JOIN ({sale}) AS sale ON sale.entry = unsummed_entry.entry
+    WHERE at >= $3 AND at < $4
+    UNION ALL
+    SELECT shares.dataset, 0, shares_minor, CASE judged.role WHEN 'agent' THEN -shares_minor ELSE 0 END
+    FROM shares
+    LEFT JOIN judged
+        ON judged.dataset = shares.dataset AND judged.since <= ordered_at AND ordered_at < judged.until
+),
 summed AS (
     SELECT
-        moved.dataset,
-        sum(moved.net_minor)::bigint AS sold_minor,
+        dataset,
+        sum(net_minor)::bigint AS sold_minor,
         sum(shares_minor)::bigint AS shares_minor,
-        sum(moved.net_minor - CASE judged.role WHEN 'agent' THEN shares_minor ELSE 0 END)::bigint AS presented_minor
+        sum(presented_minor)::bigint AS presented_minor
     FROM moved
-    JOIN purchase_order ON purchase_order.id = moved.purchase_order
-    LEFT JOIN judged
-        ON judged.dataset = moved.dataset AND judged.since <= ordered_at AND ordered_at < judged.until
-    GROUP BY moved.dataset
+    GROUP BY dataset
 )
 SELECT
     offer.dataset,

@@ -9,7 +9,7 @@ from litestar import Response, get
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace import clock
-from marketplace.desk import file_pages, find_pages, queries, run_file_pages
+from marketplace.desk import file_pages, find_pages, list_file_pages, queries, run_file_pages
 from marketplace.finance.base_pages import why
 from marketplace.finance.exception_queries import find_look, list_exceptions_since
 from marketplace.identity.guards import expect
@@ -117,4 +117,13 @@ def _chosen(tasks: list[queries.Task], kind: str, sort: str) -> list[queries.Tas
     return in_order(chosen, sort, ORDERS)
 
 
-ROUTES = [desk, desk_file, exceptions_file, search, *file_pages.ROUTES, *find_pages.ROUTES, *run_file_pages.ROUTES]
+ROUTES = [
+    desk,
+    desk_file,
+    exceptions_file,
+    search,
+    *file_pages.ROUTES,
+    *list_file_pages.ROUTES,
+    *find_pages.ROUTES,
+    *run_file_pages.ROUTES,
+]

@@ -105,20 +105,10 @@ class Queue(Paged[ExceptionRow]):
     """When it was looked for them, where this is a kept answer; None: just now."""
 
 
-class Source(Struct, frozen=True):
-    """A statement of all exceptions with the values of its parameters; `looked_at`, where it reads a kept answer."""
-
-    sql: str
-    given: tuple[str, dt.datetime, list[str], str]
-    looked_at: dt.datetime | None = None
-
-
-async def _source(*, kept: bool) -> Source:
-    """Return where exceptions are read; `kept`: from the last look, where the books are large and it was not long ago."""
-    given = await given_now()
-    if kept and (looked_at := await find_look()):
-        return Source(SQL["kept"], given, looked_at)
-    return Source(sweep(), given)
+async def _source(*, kept: bool) -> tuple[str, dt.datetime | None]:
+    """Return the statement that names all exceptions; `kept`: as the last look found them, and when that was."""
+    looked_at = await find_look() if kept else None
+    return SQL["kept"] if looked_at else sweep(), looked_at
 
 
 async def find_look() -> dt.datetime | None:
@@ -206,10 +196,10 @@ async def list_exceptions(
     `why` narrows the page to one reason, `assignee` to what somebody has to see to. One statement reads the page and the
     sums of all, for at size each look takes a while. kept: as the last look found it, in large books.
     """
-    source = await _source(kept=kept)
+    every, looked_at = await _source(kept=kept)
     found = await fetch_rows(
         QueueRow,
-        f"""WITH everything AS MATERIALIZED ({source.sql}), assigned AS ({SQL["assigned"]}), shown AS (
+        f"""WITH everything AS MATERIALIZED ({every}), assigned AS ({SQL["assigned"]}), shown AS (
                 SELECT * FROM everything WHERE ($5 = '' OR why = $5)
                 AND ($9::uuid IS NULL OR (why, subject) IN (SELECT why, subject FROM assigned WHERE assignee = $9)) ORDER BY weight DESC, at, why, subject LIMIT $6 OFFSET $7
             ), summed AS (
@@ -221,7 +211,7 @@ async def list_exceptions(
             UNION ALL
             SELECT why, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, age, exceptions, whole_minor FROM summed
             ORDER BY weight DESC NULLS LAST, at, why, subject""",
-        *source.given,
+        *await given_now(),
         why,
         PAGE_SIZE + 1,
         offset(page),
@@ -238,7 +228,7 @@ async def list_exceptions(
                 ages[row.age] = AgeSum(before.exceptions + row.exceptions, before.amount_minor + (row.whole_minor or 0))
     rows = paged([exception for row in found if (exception := _of_page(row))], page)
     by_count = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    return Queue(rows.rows, rows.number, rows.more, by_count, ages, source.looked_at)
+    return Queue(rows.rows, rows.number, rows.more, by_count, ages, looked_at)
 
 
 def _of_page(row: QueueRow) -> ExceptionRow | None:
@@ -295,6 +285,6 @@ async def find_next(why: str, subject: str) -> ExceptionKey | None:
 async def list_blocking(ends_at: dt.datetime, *, kept: bool = False) -> list[ExceptionRow]:
     """Return the exceptions of before `ends_at` that stop a close, oldest first; kept: as the last look found them."""
     blocking = [kind.code for kind in EXCEPTIONS.values() if kind.blocks_close]
-    source = await _source(kept=kept)
-    sql = f"""SELECT * FROM ({source.sql}) AS exception WHERE at < $5 AND why = ANY ($6::text[]) ORDER BY at, why, subject"""
-    return await fetch_rows(ExceptionRow, sql, *source.given, ends_at, blocking)
+    every, _ = await _source(kept=kept)
+    sql = f"""SELECT * FROM ({every}) AS exception WHERE at < $5 AND why = ANY ($6::text[]) ORDER BY at, why, subject"""
+    return await fetch_rows(ExceptionRow, sql, *await given_now(), ends_at, blocking)

@@ -9,12 +9,12 @@ from marketplace.finance.tables import KeptException
 from marketplace.locks import lock
 
 
-async def look_for_exceptions() -> int:
+async def refresh_large_books() -> int:
     """Look for all exceptions of large books, and keep them for the pages that show them; a job. Return how many."""
-    return await look_again() if await are_books_large() else 0
+    return await refresh_exceptions() if await are_books_large() else 0
 
 
-async def look_again() -> int:
+async def refresh_exceptions() -> int:
     """Look for all exceptions, and keep them in place of those of before; return how many."""
     async with transaction():
         await lock("look for exceptions")

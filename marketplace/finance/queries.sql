@@ -213,8 +213,8 @@ LEFT JOIN purchase_order ON purchase_order.id = payment_subject
 WHERE movement.id = $1;
 
 -- name: list_cash
--- For each of the last twelve months in Paris until $2: what came to the accounts $1 from others, and what left them. The
--- sums of days say what moved; what moved among these accounts, and what opened one, is little, and is not counted.
+-- For each of the last twelve months in Paris until $2: what came to the accounts $1 from others, and what left them.
+-- The sums of days say what moved; what moved among these accounts, and what opened one, is little and is not counted.
 WITH span AS (
     SELECT
         date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') - interval '11 months' AS first,

@@ -19,7 +19,7 @@ from marketplace.finance.assignments import list_assignees, list_clerks, list_no
 from marketplace.finance.base_pages import finance_page
 from marketplace.finance.candidates import list_candidates, settle_by_line
 from marketplace.finance.exceptions.registry import EXCEPTIONS
-from marketplace.finance.looks import forget_exception, look_again
+from marketplace.finance.looks import forget_exception, refresh_exceptions
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.identity.guards import expect
 from marketplace.identity.likeness import signs_of_one_human
@@ -89,7 +89,7 @@ async def queue(request: Asked, why: Text = "", mine: Text = "", done: Text = ""
 @post("/finance/exceptions/look", guards=CLERKS, opt=expect("finance"))
 async def look() -> Redirect:
     """Look for exceptions now, in place of what the last look found."""
-    await look_again()
+    await refresh_exceptions()
     return see("/finance/exceptions")
 
 

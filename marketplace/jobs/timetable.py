@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -29,7 +29,7 @@ from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
 from marketplace.einvoicing.actions import exchange_einvoices
 from marketplace.finance.actions import reconcile
-from marketplace.finance.looks import look_for_exceptions
+from marketplace.finance.looks import refresh_large_books
 from marketplace.identity.names import reseal_names
 from marketplace.identity.vat_checks import confirm_pending_vat
 from marketplace.ledger.actions import fold_day_sums
@@ -65,6 +65,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+SUMS: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
+    "fold-sums": (HOUR, fold_day_sums),
+    "sum-revenue": (10 * MINUTE, sum_revenue),
+    "refresh-exceptions": (5 * MINUTE, refresh_large_books),
+}
+"""What finance's pages of large books read in place of the books."""
 
 
 async def sweep_invariants() -> int:
@@ -116,10 +123,8 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "copy-trail": (MINUTE, copy_trail),
         "keep-log": (5, keep_log),
         "exports": (2, write_exports),
-        "fold-sums": (HOUR, fold_day_sums),
-        "sum-revenue": (10 * MINUTE, sum_revenue),
+        **SUMS,
         "reconcile": (min(shares, HOUR), reconcile),
-        "look-for-exceptions": (5 * MINUTE, look_for_exceptions),
         "refresh-demand": (HOUR, refresh_demand),
         "change-offers": (MINUTE, make_changes),
         "refresh-search": (MINUTE, refresh_cards),

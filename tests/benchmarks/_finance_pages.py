@@ -25,6 +25,11 @@ NARROWED = (
     "/finance/search?q=F-2026-000001",
 )
 """Pages as people narrow and sort them."""
+OF_ONE = {
+    "partner": ("/finance/business/behind?by=partner&key={}", "/finance/business/behind?by=partner&key={}&sort=oldest"),
+    "code": ("/finance/journal?account={}&sort=oldest",),
+}
+"""Pages that are narrowed to one partner, or one account, which most entries are about."""
 
 
 def paths_of(subjects: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -32,6 +37,7 @@ def paths_of(subjects: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     from marketplace.app import routes  # noqa: PLC0415 (the environment is set by then)
 
     found, without = list(NARROWED), list[str]()
+    found += [path.format(subjects[name]) for name, paths in OF_ONE.items() if name in subjects for path in paths]
     for handler in routes():
         for path in handler.paths:
             last = path.rsplit("/", 1)[-1]
@@ -54,8 +60,12 @@ async def read_pages(subjects: Mapping[str, Any]) -> tuple[dict[str, float], lis
     A page that only opens about something in its query, or of which nothing is loaded, is not opened. Stops at any other
     that does not answer 200.
     """
+    from marketplace.business.actions import sum_revenue  # noqa: PLC0415
+    from marketplace.finance.looks import refresh_large_books  # noqa: PLC0415
     from tests.marketplace.finance.test_pages import signed_in  # noqa: PLC0415
 
+    await sum_revenue()  # as the jobs do every few minutes
+    await refresh_large_books()
     found, without = paths_of(subjects)
     middles: dict[str, float] = {}
     async with await signed_in("finance") as clerk:

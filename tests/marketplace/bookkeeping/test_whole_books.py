@@ -14,7 +14,7 @@ from marketplace.auctions import award as ending
 from marketplace.auctions import eligibility
 from marketplace.bank.candidates import settle_line
 from marketplace.business.judgements import list_presented
-from marketplace.business.queries import bounds_of, list_revenue
+from marketplace.business.queries import list_revenue
 from marketplace.claims.actions import decide, file_claim, propose
 from marketplace.credit.actions import decide as write_down
 from marketplace.credit.actions import propose_write_down
@@ -216,7 +216,7 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
         ways = {row.key: row.net_minor for row in await list_revenue("way", *last_year())}
         assert set(ways) == {"posted", "auction", "subscription"}
         assert sum(ways.values()) == -(await balance(chart.LICENCES_SOLD)), "each euro sold was sold in one way"
-        presented = await list_presented(*bounds_of(*last_year()))
+        presented = await list_presented(*last_year())
         assert sum(row.presented_minor for row in presented) == sum(ways.values())
         clerk = await make_staff("Nadia")
         year = clock.now().year

@@ -17,6 +17,7 @@ from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
+from marketplace.web.formats import paris_day
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import make_staff
 from tests.support.reads import fetch_value
@@ -59,8 +60,8 @@ async def judge(role: str, people: tuple[Actor, Actor]) -> None:
     await decide_judgement(form, people[1], approve=True)
 
 
-async def presents(begun: dt.datetime, first: int, last: int) -> int:
-    [row] = await list_presented(begun + first * DAY, begun + last * DAY)
+async def presents(begun: dt.date, first: int, last: int) -> int:
+    [row] = await list_presented(begun + first * DAY, begun + (last - 1) * DAY)
     return row.presented_minor
 
 
@@ -69,7 +70,7 @@ async def test_a_sale_and_its_refund_cancel_out_though_another_role_is_judged_be
     dice = random.Random(seed)  # noqa: S311 (the same days each time)
     await sales.open_shop()
     people = (await make_staff("Ada"), await make_staff("Bob"))
-    played, begun = Played(), clock.now() - dt.timedelta(hours=1)
+    played, begun = Played(), paris_day(clock.now())
     frozen: dict[tuple[int, int], int] = {}
     for day in range(STEPS):
         with clock.shifted(day * DAY):
@@ -104,7 +105,7 @@ async def test_a_sale_and_its_refund_cancel_out_though_another_role_is_judged_be
                 played.returned[order] = STEPS
                 await sales.refund(order)
         await cancel_shares()
-        [row] = await list_presented(begun, begun + (STEPS + 1) * DAY)
+        [row] = await list_presented(begun, begun + STEPS * DAY)
         assert (row.sold_minor, row.shares_minor, row.presented_minor) == (0, 0, 0), (
             "all went back, and nothing is left"
         )

@@ -15,6 +15,7 @@ from marketplace.business.judgements import list_presented, propose_judgement
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
+from marketplace.web.formats import paris_day
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.test_pages import signed_in
 from tests.marketplace.identity.site import make_staff, text_of
@@ -41,7 +42,7 @@ async def test_two_people_make_an_offer_an_agents_and_its_revenue_is_shown_net()
     await sales.pay_unseen(order)
     await sales.hold_shares(await sales.settle(order))
     dataset = await fetch_value("SELECT dataset FROM offer")
-    year = (clock.now() - dt.timedelta(days=365), clock.now() + dt.timedelta(days=1))
+    year = (paris_day(clock.now()) - dt.timedelta(days=365), paris_day(clock.now()))
     shares = await balance(chart.SUBSCRIBERS_SHARES) + await balance(chart.OPERATOR_SHARE)
     assert shares > 0
     [row] = await list_presented(*year)

@@ -14,7 +14,7 @@ from marketplace.database import execute
 from marketplace.errors import Conflict
 from marketplace.finance import exception_queries
 from marketplace.finance.exception_queries import MOST_AGE, list_exceptions
-from marketplace.finance.looks import look_again, look_for_exceptions
+from marketplace.finance.looks import refresh_exceptions, refresh_large_books
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger import chart
 from marketplace.ledger.periods import bounds
@@ -51,9 +51,9 @@ async def found(*, kept: bool) -> list[str]:
 async def test_small_books_are_looked_at_by_each_page() -> None:
     await sell(bounds(months_ago(1))[0])
     name = await unread()
-    assert await look_for_exceptions() == 0
+    assert await refresh_large_books() == 0
     assert await fetch_value("SELECT count(*) FROM exception_look") == 0
-    await look_again()
+    await refresh_exceptions()
     other = await unread()
     assert sorted(await found(kept=True)) == sorted([name, other])
     async with await signed_in("finance") as nora:
@@ -66,7 +66,7 @@ async def test_large_books_show_what_the_last_look_found_until_the_next() -> Non
     await sell(bounds(months_ago(1))[0])
     first = await unread()
     assert await found(kept=True) == [first], "nobody has looked yet, so the page looks"
-    assert await look_for_exceptions() == 1
+    assert await refresh_large_books() == 1
     second = await unread()
     assert await found(kept=True) == [first]
     assert sorted(await found(kept=False)) == sorted([first, second])
@@ -83,7 +83,7 @@ async def test_large_books_show_what_the_last_look_found_until_the_next() -> Non
         assert (await nora.post(f"/en{LOOK}", data=fields)).status_code == 303
         assert second in text_of(await eve.get("/en/finance/exceptions"))
     await execute("DELETE FROM stripe_event")
-    assert await look_for_exceptions() == 0
+    assert await refresh_large_books() == 0
     assert await found(kept=True) == []
 
 
@@ -91,7 +91,7 @@ async def test_large_books_show_what_the_last_look_found_until_the_next() -> Non
 async def test_what_was_kept_is_what_a_look_says_with_all_that_is_of_each() -> None:
     await bank_says(Entry(-37, "B1", "Frais"), Entry(12, "B2", "?"), Entry(900, "B3", "?"))
     await unread(clock.now() - dt.timedelta(days=40))
-    await look_again()
+    await refresh_exceptions()
     with clock.shifted(dt.timedelta(minutes=5)):
         live, kept = await list_exceptions(), await list_exceptions(kept=True)
         for one, other in zip(live.rows, kept.rows, strict=True):
@@ -116,7 +116,7 @@ async def test_what_was_kept_is_what_a_look_says_with_all_that_is_of_each() -> N
 async def test_what_was_written_off_or_settled_since_is_gone_at_once() -> None:
     ada, bob, form_id = await make_staff("Ada"), await make_staff("Bob"), uuid.uuid4()
     line, other = await bank_says(Entry(-37, "B1", "Frais"), Entry(12, "B2", "?"))
-    await look_again()
+    await refresh_exceptions()
     await propose_write_off("line_unexplained", str(line), ada, reason="Too small to ask.", form_id=form_id)
     assert [row.proposal for row in (await list_exceptions(kept=True)).rows if row.reference == "B1"] == [form_id]
     await decide_write_off(form_id, bob, approve=True)
@@ -137,12 +137,12 @@ async def test_a_month_never_closes_over_what_the_last_look_did_not_find() -> No
     start, _ = bounds(month)
     await sell(start)
     await compare()
-    assert await look_for_exceptions() == 0
+    assert await refresh_large_books() == 0
     name = await unread(start)
     assert all(check.passes for check in await checks_of(month, kept=True)), "what its page shows"
     with pytest.raises(Conflict, match=name):
         await close_month(month, ada)
-    assert await look_for_exceptions() == 1
+    assert await refresh_large_books() == 1
     await execute("DELETE FROM stripe_event")
     assert not all(check.passes for check in await checks_of(month, kept=True)), "what its page shows"
     await close_month(month, ada)
@@ -152,6 +152,6 @@ async def test_a_month_never_closes_over_what_the_last_look_did_not_find() -> No
 async def test_two_who_look_at_once_keep_each_exception_once() -> None:
     await sell(clock.now())
     name = await unread()
-    assert await asyncio.gather(*(look_again() for _ in range(3))) == [1, 1, 1]
+    assert await asyncio.gather(*(refresh_exceptions() for _ in range(3))) == [1, 1, 1]
     assert await fetch_value("SELECT count(*) FROM kept_exception") == 1
     assert await found(kept=True) == [name]
