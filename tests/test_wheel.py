@@ -21,6 +21,7 @@ import pytest
 
 from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, to_json
 from pricing.merkle import merkle_root
+from tests.conftest import SERVING, as_serving
 from tests.support.production import OPERATORS_OWN
 from tests.support.source import PRODUCT, ROOT, tracked
 
@@ -139,9 +140,12 @@ def test_pages_are_served_in_both_languages_with_their_style_sheet(
     """From an empty database, which the installed command migrates and finds in order."""
     postgres.run_sql("CREATE DATABASE wheel OWNER partage")
     settings = {**OPERATORS_OWN, "DATABASE_URL": postgres.url("wheel")}
-    installed.run(installed.script, "migrate", **settings)
+    installed.run(installed.script, "migrate", **settings, PARTAGE_SERVING_ROLE=SERVING)
     assert installed.run(installed.script, "check", **settings).endswith(" 0 offenders.\n")
-    with _serving(installed, settings) as address, httpx.Client(base_url=address) as visitor:
+    with (
+        _serving(installed, settings | {"DATABASE_URL": as_serving(settings["DATABASE_URL"])}) as address,
+        httpx.Client(base_url=address) as visitor,
+    ):
         pages = {language: visitor.get(f"/{language}/sign-in") for language in ("fr", "en")}
         assert all(page.status_code == HTTPStatus.OK for page in pages.values()), pages
         assert "Sign in" in pages["en"].text
@@ -162,14 +166,14 @@ def _serving(installed: Installed, settings: dict[str, str]) -> Iterator[str]:
         [installed.script, "serve"],
         cwd=installed.folder,
         env=installed.variables({**settings, "PORT": "0"}),
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
     )
-    assert server.stderr
-    with server.stderr:
+    assert server.stdout
+    with server.stdout:
         printed = ""
-        while not (address := re.search(r"running on (http://\S+)", printed)):
-            line = server.stderr.readline()
+        while not (address := re.search(r"listens on (http://[^\s,]+)", printed)):
+            line = server.stdout.readline()
             assert line, f"`serve` ended: {printed}"
             printed += line
         try:

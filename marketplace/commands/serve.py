@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
             lifespan="on",  # a site that cannot begin says why, and serves nobody
             timeout_graceful_shutdown=STOP_SECONDS,
         )
-        print(f"The site listens on port {settings().port} of {settings().host}, and is {settings().url}.", flush=True)
+        host, port = listening[0].getsockname()[:2]
+        print(f"The site listens on http://{host}:{port}, and is {settings().url}.", flush=True)
         uvicorn.Server(config).run(sockets=listening)
     return 0
 

@@ -105,7 +105,7 @@ async def test_a_clerk_looks_at_a_notification_before_it_is_kept() -> None:
         assert page.count("on a statement") == 1, page
         assert (await import_upload(form, person, new_account=False)).announced == 2
         shown = await visitor.get("/fr/finance/bank?announced=2&known=0")
-        assert "Mouvements annoncés : 2" in text_of(shown)
+        assert "Annoncés : 2 mouvements" in text_of(shown)
         assert "Annoncés, sans relevé à ce jour" in text_of(shown)
         form = uuid.uuid4()
         await keep_upload(form, announces([SALARY, FEE]), person)
