@@ -10,6 +10,7 @@ Source: K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hi
 from __future__ import annotations
 
 import ast
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
@@ -152,7 +153,7 @@ def _order(rows: list[list[Point]], chains: Sequence[Sequence[Point]]) -> list[l
 def _mean_of(neighbours: Mapping[str, list[str]], place: Mapping[str, float]) -> Callable[[Point], float]:
     def mean(point: Point) -> float:
         near = neighbours.get(point.key) or [point.key]
-        return sum(place[key] for key in near) / len(near)
+        return math.fsum(place[key] for key in near) / len(near)  # `sum` of floats differs between Pythons
 
     return mean
 
@@ -187,7 +188,7 @@ def _space(rows: Sequence[Sequence[Point]], chains: Sequence[Sequence[Point]], w
                 pulls = [(centres[key], weights[key] * weights[point.key]) for key in near] + [
                     (width / 2, PULL_TO_THE_MIDDLE)
                 ]
-                wanted.append(sum(centre * pull for centre, pull in pulls) / sum(pull for _, pull in pulls))
+                wanted.append(math.fsum(centre * pull for centre, pull in pulls) / math.fsum(pull for _, pull in pulls))
             placed = _apart(row, wanted, [weights[point.key] for point in row], width)
             centres |= {point.key: centre for point, centre in zip(row, placed, strict=True)}
     return centres

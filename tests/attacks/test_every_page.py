@@ -107,6 +107,8 @@ async def live(folder: Path, chance: random.Random, *, victim: bool) -> dict[str
     quote = await ask_price(partner, release, quote_id=uuid.uuid4())
     with clock.shifted(dt.timedelta(minutes=1)):  # or messages of one instant come in any order
         licence = await sales.make_sale(release, 10_001, fee=318, sold_at=NOW - dt.timedelta(days=20))
+    with clock.shifted(-dt.timedelta(days=19)):
+        await notify_programs()  # an order that was paid a week ago is no news
     chance.seed(14)
     await hold_shares()
     await keep_log()

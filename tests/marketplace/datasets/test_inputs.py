@@ -115,7 +115,7 @@ async def test_a_few_kilobytes_that_say_gigabytes_are_refused(tmp_path: Path) ->
     home = pa.array(ZONES[:1] * lines)
     table = pa.table({"subscriber_id": range(lines), "age_band": long, "home_zone": home})
     pq.write_table(table, people, compression="zstd", dictionary_pagesize_limit=1 << 30)
-    await refused(events, people, "subscribers.parquet, row 1 has no age band")
+    await refused(events, people, "subscribers.parquet: the column age_band has texts longer than any that are known")
 
 
 async def test_bad_parquet_is_named_by_file_and_row(tmp_path: Path) -> None:
