@@ -25,7 +25,7 @@ async def note(server: Server) -> None:
 async def test_a_database_on_another_timeline_or_server_than_noted_is_refused_until_it_is_noted() -> None:
     here = await servers.find_server()
     assert here
-    assert await refuse_unready() == 0, "nothing is noted yet"
+    assert await refuse_unready(is_embedded=True) == 0, "nothing is noted yet"
     await servers.note_first_server()
     assert await servers.find_noted() == here
     for other in (Server(here.system, here.timeline + 1), Server("1", here.timeline)):
@@ -33,9 +33,9 @@ async def test_a_database_on_another_timeline_or_server_than_noted_is_refused_un
         await servers.note_first_server()
         assert await servers.find_noted() == other, "a migration changes no note"
         with pytest.raises(Conflict, match="--nothing-lost"):
-            await refuse_unready()
+            await refuse_unready(is_embedded=True)
         assert [one.problem for one in await examine() if one.name == "server"] == [servers.GONE_BACK]
     await servers.note_server()
-    assert await refuse_unready() == 0
+    assert await refuse_unready(is_embedded=True) == 0
     assert [one.problem for one in await examine() if one.name == "server"] == [""]
     await execute(f"DROP SCHEMA {servers.SCHEMA}")
