@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from marketplace import clock, database
 from marketplace.auctions import award as ending
@@ -53,6 +54,10 @@ def aside(database_url: str) -> Run:
     return runner
 
 
+SCRIPT_ERRORS: list[str] = []
+"""Of a test's pages: what their scripts threw."""
+
+
 @pytest.fixture
 def chromium() -> Iterator[Any]:
     path = find_chromium()
@@ -60,15 +65,18 @@ def chromium() -> Iterator[Any]:
         pytest.skip("no Chromium here, and none could be installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path or None, args=["--no-sandbox"])
+        SCRIPT_ERRORS.clear()
         yield browser
         browser.close()
+    assert SCRIPT_ERRORS == [], "pages' scripts failed"
 
 
 def someone(chromium: Any, url: str, email: str, *, language: str = "en", **more: Any) -> Any:
-    """Open a browser of one's own, sign in, and return the page; any error in its console fails the test."""
+    """Open a browser of one's own, sign in, and return the page; what its scripts throw fails the test."""
     context = chromium.new_context(locale="fr-FR" if language == "fr" else "en-GB", timezone_id="Europe/Paris", **more)
     shown = context.new_page()
-    shown.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
+    # Raised here, it would end Playwright's own loop, and say no more than that the browser is gone.
+    shown.on("pageerror", lambda error: SCRIPT_ERRORS.append(f"{shown.url}: {error.stack or error}"))
     shown.goto(f"{url}/{language}/sign-in")
     shown.fill("input[name=email]", email)
     shown.fill("input[name=password]", PASSWORD)
@@ -133,7 +141,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         bob.click("main form[action$=bids] .button")
         bob.wait_for_url("**/auctions/*?bid=*")
         ann.wait_for_selector("[data-outbid]:not([hidden])")
-        ann.wait_for_function("document.title.startsWith('Outbid')")
+        expect(ann).to_have_title(re.compile("^Outbid"))
         assert not ann.is_visible("#answer"), "which said that she leads"
         ann.wait_for_selector("[data-chart] svg", timeout=15_000)
         assert ann.is_visible("[data-sound]")
@@ -152,7 +160,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         is_accessible(ann)
         is_accessible(bob)
         sam.wait_for_selector("[data-activity] >> text=it is below the minimum", timeout=15_000)
-        sam.wait_for_function("document.querySelectorAll('[data-activity] tbody tr').length === 3")
+        expect(sam.locator("[data-activity] tbody tr")).to_have_count(3)
         assert not sam.is_visible("[data-cancel]"), "which nobody can any more"
         is_accessible(sam)
         shoot(sam, "auction-steward")

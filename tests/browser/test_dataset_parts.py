@@ -32,7 +32,7 @@ async def looks_at_each(guest: Guest) -> None:
     for number, part in enumerate(PARTS):
         await links.nth(number).focus()
         await guest.page.keyboard.press("Enter")
-        await guest.page.wait_for_function(f"location.hash === '#{part}'")
+        await guest.page.wait_for_url(f"**#{part}")
         assert await shown(guest.page) == [part]
         await guest.page.wait_for_selector(f"a[href='#{part}'][aria-current=true]")
         assert await guest.page.evaluate("scrollY") == 0, "the page stays where its title is seen"
