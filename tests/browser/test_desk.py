@@ -112,7 +112,7 @@ async def settle(nora: Typist, order: str, invoice: str) -> None:
 async def decide(paul: Typist) -> None:
     """Approve and send the run, and approve the write-off, from the desk."""
     drafted = "SELECT to_char(drafted_at AT TIME ZONE 'Europe/Paris', 'YYYY-MM-DD') FROM payout_run"
-    await paul.follow(str(await fetch_value(drafted)))
+    await paul.follow(paul.day_in_words(str(await fetch_value(drafted))))
     await paul.type("Reason", REASON)
     await paul.press("Approve %(amount)s")
     await paul.press("Send %(amount)s")
@@ -126,13 +126,13 @@ async def close_month(nora: Typist, paul: Typist) -> None:
     month = f"{MONTH:%Y-%m}"
     assert (await list_exceptions()).rows == [], "the queue is empty"
     await nora.page.reload()
-    await nora.follow(month)
+    await nora.follow(nora.day_in_words(month))
     await nora.press("Propose to close %(month)s")
     assert await nora.reads("waits for a second person")
     await nora.go_on_foot("To do", "Desk")
     assert await nora.reads("Nothing waits for you.")
     await paul.page.reload()
-    await paul.follow(month)
+    await paul.follow(paul.day_in_words(month))
     await paul.press("Close %(month)s for ever")
     assert await paul.reads("Every month that is over is closed.")
     assert await closed_until() == bounds(next_month(MONTH))[0]

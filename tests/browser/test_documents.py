@@ -58,7 +58,7 @@ async def downloads_its_documents(partner: Guest) -> None:
 
 async def reads_a_year(line: Guest) -> None:
     await line.go("/earnings")
-    await line.click(str(clock.now().year))
+    await line.click(f"Statement of {clock.now().year}")
     await line.read("On 31 December, carried over")
     assert (await line.download("Keep as PDF")).startswith(b"%PDF")
 

@@ -83,7 +83,7 @@ async def imports(clerk: Guest, path: Path) -> None:
     await clerk.read("Imported: 1 statement with 4 lines")
     await clerk.page.get_by_label("Statement of the bank").set_input_files(path)
     await clerk.press("Import")
-    await clerk.read("1 were here already")
+    await clerk.read("already here: 1")
     await clerk.click("RELEVE-1")
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from marketplace.web import formats
 from marketplace.web.i18n import gettext, language
 from tests.support.browsing import Tab
 
@@ -43,6 +44,14 @@ class Typist:
         finally:
             language.reset(before)
         return re.sub(r"\s+", " ", found)
+
+    def day_in_words(self, text: str) -> str:
+        """Return a day or month, `2026-11-28` or `2026-11`, as this person reads it."""
+        before = language.set(self.spoken)
+        try:
+            return formats.day_in_words(text)
+        finally:
+            language.reset(before)
 
     async def reach(self, text: str, **fields: object) -> None:
         """Press Tab until what is called so has the focus, and can be seen to have it.
