@@ -17,15 +17,13 @@ from marketplace.datasets.changes import claim_changes
 from marketplace.datasets.queries import key_zones
 from marketplace.locks import try_lock
 from marketplace.search.queries import SQL, stem
-from marketplace.search.rules import words_of
+from marketplace.search.rules import FEW, words_of
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BATCH_SIZE: Final = 500
-FEW: Final = 200
-"""Datasets that a visitor waits for; the job does the others."""
 LOOKED_AT_FOR: Final = dt.timedelta(hours=20)
 MOST_NAMES: Final = 5_000
 """Zones of a dataset whose names are searched."""

@@ -10,6 +10,7 @@ from marketplace.paging import PAGE_SIZE, Paged, offset
 from marketplace.search.actions import refresh
 from marketplace.search.index import Asked
 from marketplace.search.queries import current, get_news, words_typed
+from marketplace.search.rules import FEW
 
 if TYPE_CHECKING:
     from marketplace.catalogue.queries import ListingRow
@@ -38,7 +39,7 @@ async def search(state: State, page: int) -> Results:
 async def find(state: State, *, skip: int, most: int) -> Found:
     """Return the codes of `most` datasets after the first `skip` that match, how many do, and the facets' counts."""
     news = await get_news()
-    if news.is_stale:
+    if 0 < news.unseen <= FEW:
         await refresh()
         news = await get_news()
     index = await current(news)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Bits = NDArray[np.uint8]
     Places = NDArray[np.signedinteger[Any]]
-    Members: TypeAlias = array[int] | Bits
+    Members: TypeAlias = int | array[int] | Bits
+    """Positions: the only one, a list of them, or bits."""
+    Orders: TypeAlias = dict[str, Places]
+    Keys: TypeAlias = NDArray[np.int64]
 
 FACETS: Final = ("area", "indicator", "zones", "grain", "cadence", "price", "coverage", "latest")
 PRICE_BANDS: Final = (10_000, 50_000, 200_000, 1_000_000)
@@ -36,7 +40,8 @@ COVERAGE_BANDS: Final = (1_000, 2_500, 5_000)
 SORTS: Final = ("fresh", "cheap", "dear", "coverage")
 NO_PRICE: Final = 1 << 62
 FEW_OF: Final = 64
-"""What more than one dataset in so many has is kept in bits, what fewer have in a list of them: neither is the larger."""
+"""What more than one dataset in so many has is kept in bits, what fewer have in a list of them: neither is the larger.
+What one dataset has alone is its position: a million codes are a million words, and no object for the collector to visit."""
 BLOCK: Final = 4_096
 """So many matches are few: they are counted and sorted one by one; of more, an order is walked until a page is full."""
 MOST_COUNTED: Final = 1_000
@@ -117,8 +122,10 @@ class Index:
         """A row a facet: the number of each position's value."""
         self._keys = np.zeros((4, FIRST_CAPACITY), np.int64)
         """A row a column: end of the period in seconds, cents, basis points, and what decides between equals."""
-        self._sorting: tuple[dict[str, Places], set[int]] = ({}, set())
+        self._sorting: tuple[Orders, set[int]] = ({}, set())
         """Positions in each order, and those that changed since they were sorted."""
+        self._moving: set[int] | None = None
+        """Those that changed since the orders began to be sorted anew, while they are."""
 
     def __len__(self) -> int:
         """Return how many positions there are, empty ones too."""
@@ -135,9 +142,10 @@ class Index:
                 at = None
             if at is None:
                 at = self._append(card)
-            self._unset(at)
             if card.is_listed:
                 self._set(at, card)
+            else:
+                self._unset(at)
 
     def _append(self, card: Card) -> int:
         at = len(self._codes)
@@ -157,10 +165,12 @@ class Index:
         return at
 
     def _add(self, having: dict[str, Members], what: str, at: int) -> None:
-        """Note that a position has something: in a list, and in bits once it is one position in 64."""
+        """Note that a position has something: alone, in a list, and in bits once it is one position in 64."""
         members = having.get(what)
         if members is None:
-            having[what] = array("i", (at,))
+            having[what] = at
+        elif isinstance(members, int):
+            having[what] = array("i", (members, at))
         elif not isinstance(members, array):
             members[at >> 3] |= 128 >> (at & 7)
         elif len(members) * FEW_OF <= self._keys.shape[1]:
@@ -170,57 +180,87 @@ class Index:
             _raise(bits, _places(members))
             bits[at >> 3] |= 128 >> (at & 7)
 
+    def _drop(self, facet: int, at: int) -> None:
+        """Forget that a position has its value of a facet."""
+        value = self._value(facet, int(self._valued[facet, at]))
+        self._sizes[facet][value] -= 1
+        having = self._members[FACETS[facet]]
+        members = having[value]
+        if isinstance(members, int):
+            having[value] = array("i")
+        elif isinstance(members, array):
+            members.remove(at)
+        else:
+            members[at >> 3] &= 255 ^ (128 >> (at & 7))
+
     def _grow(self, capacity: int) -> None:
         more = capacity - self._keys.shape[1]
         self._keys = np.concatenate([self._keys, np.zeros((4, more), np.int64)], axis=1)
         self._valued = np.concatenate([self._valued, np.zeros((len(FACETS), more), np.int32)], axis=1)
         self._listed = _grown(self._listed, capacity)
         for having in (self._postings, self._stemmed, *self._members.values()):
-            having |= {what: _grown(bits, capacity) for what, bits in having.items() if not isinstance(bits, array)}
+            having |= {what: _grown(bits, capacity) for what, bits in having.items() if isinstance(bits, np.ndarray)}
+
+    def _is_set(self, at: int) -> bool:
+        return bool(self._listed[at >> 3] & 128 >> (at & 7))
 
     def _unset(self, at: int) -> None:
         self._move(at)
-        if not self._listed[at >> 3] & 128 >> (at & 7):
-            return
-        self._listed[at >> 3] &= 255 ^ (128 >> (at & 7))
-        for number, facet in enumerate(FACETS):
-            value = self._value(number, int(self._valued[number, at]))
-            self._sizes[number][value] -= 1
-            members = self._members[facet][value]
-            if isinstance(members, array):
-                members.remove(at)
-            else:
-                members[at >> 3] &= 255 ^ (128 >> (at & 7))
+        if self._is_set(at):
+            self._listed[at >> 3] &= 255 ^ (128 >> (at & 7))
+            for facet in range(len(FACETS)):
+                self._drop(facet, at)
 
     def _set(self, at: int, card: Card) -> None:
+        """Note what a dataset for sale is found by: of one that was for sale before, what changed."""
+        self._move(at)
+        was_set = self._is_set(at)
         self._listed[at >> 3] |= 128 >> (at & 7)
-        for number, (facet, value) in enumerate(zip(FACETS, facet_values(card), strict=True)):
-            known = self._numbers[number]
-            if value not in known:
-                known[value] = len(known)
-                self._named[number].append(value)
-            self._valued[number, at] = known[value]
-            self._sizes[number][value] += 1
-            self._add(self._members[facet], value, at)
-        self._keys[0, at] = int(card.period_to.timestamp()) if card.period_to else 0
-        self._keys[1, at] = NO_PRICE if card.price_minor is None else card.price_minor
-        self._keys[2, at] = card.coverage_basis_points
+        for facet, value in enumerate(facet_values(card)):
+            known = self._numbers[facet]
+            number = known.get(value)
+            if number is None:
+                number = known[value] = len(known)
+                self._named[facet].append(value)
+            if was_set:
+                if self._valued[facet, at] == number:
+                    continue
+                self._drop(facet, at)
+            self._valued[facet, at] = number
+            self._sizes[facet][value] += 1
+            self._add(self._members[FACETS[facet]], value, at)
+        end = int(card.period_to.timestamp()) if card.period_to else 0
+        self._keys[:3, at] = end, NO_PRICE if card.price_minor is None else card.price_minor, card.coverage_basis_points
 
     def _move(self, at: int) -> None:
         orders, moved = self._sorting
         if orders:
             moved.add(at)
+        if self._moving is not None:
+            self._moving.add(at)
+
+    @property
+    def is_sorted(self) -> bool:
+        """Return whether there are orders to walk, or too little to need any."""
+        return bool(self._sorting[0]) or len(self) <= self._block
 
     @property
     def is_unsorted(self) -> bool:
         """Return whether so much changed since the orders were sorted that they should be sorted anew."""
-        orders, moved = self._sorting
-        return len(self) > self._block and (not orders or len(moved) > self._block)
+        return not self.is_sorted or len(self._sorting[1]) > self._block
 
     def sort(self) -> None:
-        """Sort every order anew; in a thread, beside searches, but not beside `put`."""
-        everything = np.arange(len(self))
-        self._sorting = {sort: self._sorted(everything, sort) for sort in SORTS}, set()
+        """Sort every order anew."""
+        self.end_sorting(in_every_order(self.begin_sorting()))
+
+    def begin_sorting(self) -> Keys:
+        """Return a copy of what `in_every_order` sorts by; cards may be read while it does, in a thread."""
+        self._moving = set()
+        return self._keys[:, : len(self)].copy()
+
+    def end_sorting(self, orders: Orders) -> None:
+        """Walk these orders from now on, but for what changed since the copy."""
+        self._sorting, self._moving = (orders, self._moving or set()), None
 
     # ------------------------------------------------------------------ finding
     def find(self, asked: Asked, *, skip: int, most: int) -> Found:
@@ -258,10 +298,10 @@ class Index:
         bits = _bits(self._keys.shape[1])
         few: list[Places] = [np.empty(0, np.int32)]
         for members in several:
-            if isinstance(members, array):
-                few.append(_places(members))
-            else:
+            if isinstance(members, np.ndarray):
                 bits |= members
+            else:
+                few.append(_places(members))
         _raise(bits, np.concatenate(few))
         return bits
 
@@ -298,17 +338,19 @@ class Index:
         if skip >= match.total:
             return []
         if match.total <= len(match.first):
-            found = self._sorted(match.first, sort)[skip : skip + most]
+            found = self._in_order(match.first, sort)[skip : skip + most]
         else:
             orders, changed = self._sorting
             if sort not in orders:
-                orders[sort] = self._sorted(np.arange(len(self)), sort)
+                orders[sort] = self._in_order(np.arange(len(self)), sort)
             if changed:
                 moved = np.fromiter(changed, np.int64)
                 unmoved = match.bits.copy()
                 _lower(unmoved, moved)
                 first = self._walk(orders[sort], unmoved, 0, skip + most)
-                found = self._sorted(np.concatenate([first, moved[_has(match.bits, moved)]]), sort)[skip : skip + most]
+                found = self._in_order(np.concatenate([first, moved[_has(match.bits, moved)]]), sort)[
+                    skip : skip + most
+                ]
             else:
                 found = self._walk(orders[sort], match.bits, skip, most)
         return [self._codes[at] for at in found.tolist()]
@@ -325,11 +367,8 @@ class Index:
                 break
         return np.concatenate(found)
 
-    def _sorted(self, places: Places, sort: str) -> Places:
-        """Return positions in the order of a way of sorting."""
-        end, price, coverage, tie = self._keys[:, places]
-        by = {"fresh": -end, "cheap": price, "dear": np.where(price == NO_PRICE, 0, -price), "coverage": -coverage}
-        return places[np.lexsort((tie, by[sort]))]
+    def _in_order(self, places: Places, sort: str) -> Places:
+        return _in_order(self._keys, places, sort)
 
     # ------------------------------------------------------------------ words
     def _having(self, word: Word, instead: dict[str, str]) -> Bits:
@@ -358,7 +397,7 @@ class Matches:
     def count(self, members: Members, most: int) -> int:
         """Return how many match of those that have something; any number above `most` may stand for more than it."""
         found = 0
-        if isinstance(members, array):
+        if not isinstance(members, np.ndarray):
             places = _places(members)
             for start in range(0, len(places), self.block):
                 found += int(np.count_nonzero(_has(self.bits, places[start : start + self.block])))
@@ -375,10 +414,22 @@ class Matches:
 
 def facet_values(card: Card) -> tuple[str, ...]:
     """Return a card's value of each facet, in the order of FACETS; bands are numbered from 0, the cheapest or the least."""
-    price = "" if card.price_minor is None else str(np.searchsorted(PRICE_BANDS, card.price_minor, side="right"))
-    coverage = str(np.searchsorted(COVERAGE_BANDS, card.coverage_basis_points, side="right"))
-    latest = card.period_to.strftime("%Y-%m") if card.period_to else ""
+    price = "" if card.price_minor is None else str(bisect_right(PRICE_BANDS, card.price_minor))
+    coverage = str(bisect_right(COVERAGE_BANDS, card.coverage_basis_points))
+    latest = f"{card.period_to.year:04}-{card.period_to.month:02}" if card.period_to else ""
     return (card.area, card.indicator, card.zones, card.grain, card.cadence, price, coverage, latest)
+
+
+def in_every_order(keys: Keys) -> Orders:
+    """Return all positions in the order of each way of sorting."""
+    return {sort: _in_order(keys, np.arange(keys.shape[1]), sort) for sort in SORTS}
+
+
+def _in_order(keys: Keys, places: Places, sort: str) -> Places:
+    """Return positions in the order of a way of sorting."""
+    end, price, coverage, tie = keys[:, places]
+    by = {"fresh": -end, "cheap": price, "dear": np.where(price == NO_PRICE, 0, -price), "coverage": -coverage}
+    return places[np.lexsort((tie, by[sort]))]
 
 
 def _bits(capacity: int) -> Bits:
@@ -423,9 +474,9 @@ def _lower(bits: Bits, places: Places) -> None:
     np.bitwise_and.at(bits, places >> 3, ~BIT[places & 7])
 
 
-def _places(members: array[int]) -> Places:
-    return np.frombuffer(members.tobytes(), np.int32)
+def _places(members: int | array[int]) -> Places:
+    return np.array((members,), np.int32) if isinstance(members, int) else np.frombuffer(members.tobytes(), np.int32)
 
 
 def _size(members: Members) -> int:
-    return len(members) if isinstance(members, array) else _count(members)
+    return _count(members) if isinstance(members, np.ndarray) else 1 if isinstance(members, int) else len(members)

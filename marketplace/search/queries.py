@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.database import DB, fetch_row, fetch_rows, is_in_transaction
-from marketplace.search.index import Card, Index, Word
-from marketplace.search.rules import MOST_WORDS, words_of
+from marketplace.search.index import Card, Index, Word, in_every_order
+from marketplace.search.rules import FEW, MOST_WORDS, words_of
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 
 SQL: Final = load_statements(__package__)
 CARDS_AT_ONCE: Final = 5_000
+CARDS_BETWEEN: Final = 200
+"""Cards read before others of this process have their turn."""
 MOST_STEMS: Final = 20_000
 """Words whose stems a process remembers."""
 
 
 class News(Struct, frozen=True):
-    """Whether a card is stale, and the latest version of any card; the numbers of the last change and of transactions."""
+    """How many changes no card follows yet, and the latest version of any card; the numbers of the last change and of transactions.
 
-    is_stale: bool
+    Changes are counted to one more than a visitor waits for.
+    """
+
+    unseen: int
     version: int
     last_change: int
     oldest_running: int
@@ -58,6 +63,8 @@ class IndexOfDatabase:
     gone: int = 0
     """No change up to this number is left, or will be."""
     settling: Settling | None = None
+    sorting: asyncio.Task[None] | None = None
+    """What sorts the index anew beside searches."""
 
     def settle(self, news: News) -> None:
         """Learn from news without a change, of a look that began after `settling` was written."""
@@ -79,26 +86,34 @@ async def current(news: News) -> Index:
             own.index = Index()
         while own.index.version < news.version:
             cards = await fetch_rows(Card, SQL["list_cards"], own.index.version, CARDS_AT_ONCE)
-            own.index.put(cards)
-            await asyncio.sleep(0)
+            for start in range(0, len(cards), CARDS_BETWEEN):
+                own.index.put(cards[start : start + CARDS_BETWEEN])
+                await asyncio.sleep(0)
             if not cards:
                 break
-        if own.index.is_unsorted:
-            await asyncio.to_thread(own.index.sort)
+        if not own.index.is_sorted:
+            await _sort(own.index)
+    if own.index.is_unsorted and (own.sorting is None or own.sorting.done()):
+        own.sorting = asyncio.create_task(_sort(own.index))
     return own.index
 
 
+async def _sort(index: Index) -> None:
+    """Sort the index anew in a thread; what changed in between is looked at beside the old orders, and then the new ones."""
+    index.end_sorting(await asyncio.to_thread(in_every_order, index.begin_sorting()))
+
+
 async def get_news() -> News:
-    """Return whether a card is stale, and the latest version of any card."""
+    """Return how many changes no card follows yet, and the latest version of any card."""
     own = _of_database(DB.config["dsn"])
     settling = own.settling
-    news = await fetch_row(News, SQL["find_news"], own.gone)
+    news = await fetch_row(News, SQL["find_news"], own.gone, FEW + 1)
     assert news
     if news.last_change < own.gone:  # The database was restored to an earlier instant.
         own.gone, own.settling = 0, None
         return await get_news()
     # Another look's numbers are not compared with this one's; and what our own transaction deletes may come back.
-    if settling is own.settling and not news.is_stale and not is_in_transaction():
+    if settling is own.settling and not news.unseen and not is_in_transaction():
         own.settle(news)
     return news
 

@@ -1,10 +1,10 @@
 -- name: find_news
--- Whether a card is stale by a change after the one numbered $1, and the latest version of any card: what a process
--- asks before it searches. Changes that were looked at are deleted from the first on, and stay in the table's pages
--- until these are vacuumed: the last change is sought, and none that is known to be gone. What says which are: the last
--- number that was given to a change, the oldest transaction that is running, and the next one to begin.
+-- How many changes after the one numbered $1 are not looked at yet, counted to $2, and the latest version of any card:
+-- what a process asks before it searches. Changes that were looked at are deleted from the first on, and stay in the
+-- table's pages until these are vacuumed: the last changes are sought, and none that is known to be gone. What says
+-- which are: the last number that was given to a change, the oldest running transaction, and the next one to begin.
 SELECT
-    (SELECT id FROM dataset_change WHERE id > $1 ORDER BY id DESC LIMIT 1) IS NOT NULL AS is_stale,
+    (SELECT count(*) FROM (SELECT id FROM dataset_change WHERE id > $1 ORDER BY id DESC LIMIT $2) AS latest) AS unseen,
     coalesce((SELECT version FROM search_card ORDER BY version DESC LIMIT 1), 0) AS version,
     coalesce(pg_sequence_last_value('dataset_change_id_seq'), 0) AS last_change,
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running,

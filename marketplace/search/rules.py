@@ -14,6 +14,8 @@ from marketplace.search.index import FACETS, SORTS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+FEW: Final = 200
+"""Changes of datasets that a visitor waits for; the job follows more of them, and nobody waits."""
 MOST_WORDS: Final = 8
 LONGEST_SEARCH: Final = 200
 MOST_CHOSEN: Final = 20
@@ -21,6 +23,9 @@ MOST_CHOSEN: Final = 20
 LONGEST_VALUE: Final = 200
 LARGEST_CENTS: Final = 10**11
 PATH: Final = "/catalogue"
+WORD: Final = re.compile(r"[^\W_]+")
+FIRST_COMBINING: Final = "\u0300"
+"""The first sign that may be an accent of the one before it."""
 
 
 class State(Struct, frozen=True):
@@ -70,9 +75,9 @@ def read_state(pairs: Iterable[tuple[str, str]]) -> State:
 def unaccented(text: str) -> str:
     """Return `text` in lower case without accents: what both languages' words are searched by."""
     apart = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe"))
-    return "".join(sign for sign in apart if not unicodedata.combining(sign))
+    return "".join([sign for sign in apart if sign < FIRST_COMBINING or not unicodedata.combining(sign)])
 
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text, each once, in their order: everything but letters and digits separates them."""
-    return list(dict.fromkeys("".join(sign if sign.isalnum() else " " for sign in unaccented(text)).split()))
+    return list(dict.fromkeys(WORD.findall(unaccented(text))))

@@ -18,6 +18,8 @@ LONG_WORD: Final = 8
 """A word of so many letters may differ by two changes, a shorter one by one."""
 MOST_CANDIDATES: Final = 60
 """Words whose distance is computed, those that share the most trigrams."""
+SMALL_PART: Final = 8
+"""Newer words are sorted among the others once they are one in so many of them."""
 MOST_BEGINNINGS: Final = 2_000
 """Words that one beginning stands for."""
 
@@ -26,7 +28,7 @@ class Vocabulary:
     """Words in their order, and the trigrams of those without digits: a number never stands for another one."""
 
     def __init__(self, block: int) -> None:
-        """Begin without words. block: how many new words are kept apart before they are sorted among the others."""
+        """Begin without words. block: how many new words are kept apart, at least, before they are sorted among the others."""
         self._block = block
         self._sorted: list[str] = []
         self._newer: list[str] = []
@@ -35,8 +37,10 @@ class Vocabulary:
         self._gram_words: list[str] = []
 
     def add(self, word: str) -> None:
-        """Add a new word."""
+        """Add a new word; many are sorted while they are added, so that no search waits for it."""
         self._unsorted.add(word)
+        if len(self._unsorted) > self._block:
+            self._learn()
 
     def beginning_with(self, typed: str) -> list[str]:
         """Return the words that begin with what was typed, the first of very many; of one letter, that word."""
@@ -73,7 +77,7 @@ class Vocabulary:
         fresh = sorted(self._unsorted)
         self._unsorted = set()
         self._newer = sorted(self._newer + fresh)
-        if len(self._newer) > self._block:
+        if len(self._newer) > max(self._block, len(self._sorted) // SMALL_PART):
             self._sorted, self._newer = sorted(self._sorted + self._newer), []
         for word in fresh:
             if len(word) >= SHORT_WORD - 1 and not any(sign.isdigit() for sign in word):

@@ -18,7 +18,7 @@ from marketplace.database import DB, execute
 from marketplace.search.actions import refresh_cards
 from marketplace.search.finding import find
 from marketplace.search.queries import SQL, _of_database, get_news
-from marketplace.search.rules import read_state
+from marketplace.search.rules import FEW, read_state
 from marketplace.zones.actions import define_zones
 from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop, rows_of
 from tests.marketplace.identity.site import Browser, text_of
@@ -146,6 +146,24 @@ async def test_cards_follow_what_changes_and_prices_that_grow_old() -> None:
     assert await codes() == ["lyon"]
 
 
+async def test_nobody_waits_for_the_cards_of_very_many_changes() -> None:
+    """What a bulk import changes is the job's: before, each search looked at two hundred of them again, one after another."""
+    await open_shop("lyon", "paris")
+    await make_release("lyon")
+    await make_release("paris")
+    assert len((await find(read_state([]), skip=0, most=9)).codes) == 2
+    await catalogue.withdraw_offer("paris")
+    await execute("INSERT INTO dataset_change (dataset) SELECT 'lyon' FROM generate_series(1, $1)", FEW)
+    async with Browser() as browser:
+        for _ in range(3):
+            assert shown(await browser.get("/en/catalogue")) == ["lyon"], "what is withdrawn is shown to nobody"
+        assert await fetch_value("SELECT count(*) FROM dataset_change") == FEW + 1
+        await refresh_cards()
+        assert await fetch_value("SELECT count(*) FROM dataset_change") == 0
+        assert shown(await browser.get("/en/catalogue")) == ["lyon"]
+        assert (await find(read_state([]), skip=0, most=9)).total == 1
+
+
 async def test_a_change_that_is_committed_late_is_seen_after_later_ones_are_gone(database_url: str) -> None:
     """Its number is lower than that of changes which were looked at and deleted meanwhile, and looked for no more."""
     await open_shop("lyon", "paris")
@@ -173,13 +191,15 @@ async def test_what_was_looked_at_costs_no_search_after_it_anything(database_url
     await open_shop("lyon")
     await make_release("lyon")
     await execute("INSERT INTO dataset_change (dataset) SELECT 'lyon' FROM generate_series(1, 20000)")
-    while (await get_news()).is_stale:
+    while (await get_news()).unseen:
         await refresh_cards()
     last = await fetch_value("SELECT last_value FROM dataset_change_id_seq")
     own = _of_database(DB.config["dsn"])
     async with asyncio.timeout(30):
         while own.gone < last:  # Other transactions of this server end first.
             await get_news()
-    plan = await fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT TEXT) {SQL['find_news'].replace('$1', str(own.gone))}")
+    plan = await fetch(
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT TEXT) {SQL['find_news'].replace('$1', str(own.gone)).replace('$2', '201')}"
+    )
     pages = re.findall(r"Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?", "\n".join(str(row[0]) for row in plan))
     assert int(pages[0][0] or 0) + int(pages[0][1] or 0) < 20, plan

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import random
 from collections import Counter
 
+import msgspec
 import pytest
 
-from marketplace.search.index import FACETS, Asked, Card, Index, Word, facet_values
+from marketplace.search.index import FACETS, Asked, Card, Index, Word, facet_values, in_every_order
 from marketplace.search.rules import State, read_state, words_of
 from marketplace.search.vocabulary import changes
 
@@ -39,14 +41,16 @@ def card(number: int, rng: random.Random, version: int) -> Card:
 def test_every_search_answers_as_reading_every_card_would(size: int) -> None:
     rng, cards = random.Random(size), dict[str, Card]()  # noqa: S311 (a made-up catalogue)
     index = Index(block=64, most_counted=400)
+    copied = None
     for version in range(1, size + size // 2):
         one = card(version if version <= size else rng.randrange(1, size), rng, version)
         cards[one.dataset] = one
         index.put([one])
         if version % (size // 4) == 0:
             index.find(Asked(), skip=0, most=1)
-            if index.is_unsorted and version < size:
-                index.sort()
+            if copied is not None:
+                index.end_sorting(in_every_order(copied))  # Cards were read since it began.
+            copied = index.begin_sorting() if index.is_unsorted and version < size else None
     listed = [one for one in cards.values() if one.is_listed]
     for _ in range(60):
         words = tuple(Word(word) for word in rng.sample(NAMES, rng.randrange(3)))
@@ -88,6 +92,26 @@ def test_every_search_answers_as_reading_every_card_would(size: int) -> None:
             ever = {facet_values(one)[FACETS.index(facet)] for one in cards.values()}
             if len(ever) <= 64 or exact.total() <= 64:
                 assert {value for value, count in shown.items() if count} == set(exact)
+
+
+def test_a_price_that_changes_is_read_in_place_and_a_word_of_one_dataset_is_no_object() -> None:
+    rng, index = random.Random(3), Index()  # noqa: S311 (a made-up catalogue)
+    for version in range(1, 400):
+        index.put([card(version % 50 + 1, rng, version)])
+    before = len(index)
+    again = msgspec.structs.replace(card(7, rng, 400), is_listed=True, price_minor=123_456)
+    index.put([again])
+    assert index.find(Asked((), {}, 123_456), skip=0, most=99).codes.count("set-7") == 1
+    index.put([msgspec.structs.replace(again, price_minor=2_000_000, version=401)])
+    assert "set-7" not in index.find(Asked((), {}, 123_456), skip=0, most=99).codes
+    assert index.find(Asked((), {"price": ("4",)}), skip=0, most=99).codes.count("set-7") == 1
+    assert len(index) <= before + 1
+    many = Index()
+    gc.collect()
+    tracked = len(gc.get_objects())
+    many.put([msgspec.structs.replace(again, dataset=f"one-{at}", words=f"one-{at}") for at in range(5_000)])
+    gc.collect()
+    assert len(gc.get_objects()) < tracked + 500, "what the collector visits does not grow with the catalogue"
 
 
 def test_words_are_found_by_stem_by_beginning_and_by_the_nearest() -> None:
