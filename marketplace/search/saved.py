@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -20,6 +20,9 @@ from marketplace.search.finding import find
 from marketplace.search.queries import SQL
 from marketplace.search.rules import State, read_state
 from marketplace.search.tables import SavedSearch
+
+if TYPE_CHECKING:
+    from piccolo.custom_types import Combinable
 
 MOST_SAVED: Final = 50
 MOST_MATCHES: Final = 200
@@ -72,8 +75,10 @@ async def save(person: uuid.UUID, state: State, name: str, *, search_id: uuid.UU
 async def stop(person: uuid.UUID, search_id: uuid.UUID) -> None:
     """Stop one of somebody's own searches; NotFound for anybody else's."""
     its = (SavedSearch.id == search_id) & (SavedSearch.person == person)
-    if not await SavedSearch.delete().where(its).returning(SavedSearch.id):
-        raise NotFound("There is no such saved search.")
+    async with transaction():
+        await lock(f"saved searches {person}")
+        if not await SavedSearch.delete().where(its).returning(SavedSearch.id):
+            raise NotFound("There is no such saved search.")
 
 
 async def list_saved(person: uuid.UUID) -> list[Saved]:
@@ -84,24 +89,34 @@ async def list_saved(person: uuid.UUID) -> list[Saved]:
 
 async def write_alerts() -> int:
     """Write to those whose searches something new matches, once a day each at most; a job. Return how many messages."""
-    written = 0
     now = clock.now()
-    due = (SavedSearch.looked_at <= now - LOOKED_EVERY) & (
+    rows = select(Saved, SavedSearch).where(_due(now)).order_by(SavedSearch.looked_at).limit(BATCH_SIZE)
+    return sum([await _write_alert(saved, now) for saved in await fetch_rows(Saved, rows)])
+
+
+async def _write_alert(saved: Saved, now: dt.datetime) -> bool:
+    """Write of what matches one search since it was looked at; not where another process did meanwhile, or it was stopped."""
+    async with transaction():
+        await lock(f"saved searches {saved.person}")
+        its = SavedSearch.id == saved.id
+        if not await SavedSearch.exists().where(its, _due(now)):
+            return False
+        matched = await _match(saved.id, saved.state, now)
+        looked: Values = {SavedSearch.looked_at: now}
+        if matched:
+            looked[SavedSearch.written_at] = now
+            details = {"name": saved.name, "count": str(len(matched)), "query": saved.query}
+            source = f"{saved.id} {now:%Y-%m-%dT%H:%M:%S}"
+            await send(search_match.KIND, source, [Recipient("person", str(saved.person))], **details)
+        await SavedSearch.update(looked).where(its)
+        return bool(matched)
+
+
+def _due(now: dt.datetime) -> Combinable:
+    """Return which searches are looked at now: every hour, those not written about for a day."""
+    return (SavedSearch.looked_at <= now - LOOKED_EVERY) & (
         SavedSearch.written_at.is_null() | (SavedSearch.written_at <= now - ONE_LETTER_IN)
     )
-    rows = select(Saved, SavedSearch).where(due).order_by(SavedSearch.looked_at).limit(BATCH_SIZE)
-    for saved in await fetch_rows(Saved, rows):
-        async with transaction():
-            matched = await _match(saved.id, saved.state, now)
-            written_at = now if matched else saved.written_at
-            looked: Values = {SavedSearch.looked_at: now, SavedSearch.written_at: written_at}
-            await SavedSearch.update(looked).where(SavedSearch.id == saved.id)
-            if matched:
-                details = {"name": saved.name, "count": str(len(matched)), "query": saved.query}
-                source = f"{saved.id} {now:%Y-%m-%dT%H:%M:%S}"
-                await send(search_match.KIND, source, [Recipient("person", str(saved.person))], **details)
-                written += 1
-    return written
 
 
 async def _match(search_id: uuid.UUID, state: State, now: dt.datetime) -> list[Matched]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 
 import html5lib
@@ -11,7 +12,9 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.search import saved
 from tests.marketplace.catalogue.shop import TERMS, make_buyer, make_release, open_shop
 from tests.marketplace.identity.site import Browser, text_of
-from tests.support.reads import fetch_value
+from tests.marketplace.messages.written import kinds_written
+from tests.support.killing_in_place import killed_at_every_await, the_dead_rest
+from tests.support.reads import fetch, fetch_value
 
 HOUR = dt.timedelta(hours=1)
 
@@ -71,3 +74,66 @@ async def test_a_saved_search_writes_of_new_releases_and_falling_prices_until_it
             last = await claire.submit("/en/searches", query | {"name": f"More {number}"})
         assert last.status_code == 409
         assert "stop one first" in text_of(last)
+
+
+async def save_two(claire: Browser) -> None:
+    """Open a shop of one release, and save a search of it twice under other names."""
+    await open_shop("lyon")
+    await make_release("lyon", weeks_ago=3)
+    await make_buyer()
+    await claire.sign_in("claire@atelier.example")
+    for name in ("One", "Two"):
+        assert (await claire.submit("/en/searches", {"query": "search=lyon", "name": name})).status_code == 303
+
+
+async def test_two_workers_at_once_write_of_a_match_once_and_of_the_next_a_day_later() -> None:
+    """The one that found nothing left used to forget that the other had written: the next match came the same day."""
+    now = clock.now()
+    async with Browser() as claire:
+        await save_two(claire)
+        await make_release("lyon", weeks_ago=2)
+        with clock.started_at(now + 2 * HOUR):
+            assert sorted(await asyncio.gather(*(saved.write_alerts() for _ in range(3)))) == [0, 0, 2]
+        assert (await kinds_written()).count("search_match") == 2
+        written = await fetch(
+            "SELECT written_at IS NOT NULL AS is_written, looked_at = written_at AS at_once FROM saved_search"
+        )
+        assert [tuple(row) for row in written] == [(True, True)] * 2
+        await make_release("lyon", weeks_ago=1)
+        for hours, count in ((4, 0), (20, 0), (26, 2), (27, 0)):
+            with clock.started_at(now + hours * HOUR):
+                assert sum(await asyncio.gather(saved.write_alerts(), saved.write_alerts())) == count, hours
+        assert (await kinds_written()).count("search_match") == 4
+
+
+async def test_a_search_that_is_stopped_while_it_is_looked_at_ends_no_job() -> None:
+    now = clock.now()
+    async with Browser() as claire:
+        await save_two(claire)
+        await make_release("lyon", weeks_ago=2)
+        own = await fetch_value("SELECT id FROM saved_search WHERE name = 'One'")
+        with clock.started_at(now + 2 * HOUR):
+            written, stopped, _ = await asyncio.gather(
+                saved.write_alerts(), claire.submit(f"/en/searches/{own}/stop", {}), saved.write_alerts()
+            )
+        assert written <= 2
+        assert stopped.status_code == 303
+        assert await fetch_value("SELECT count(*) FROM saved_search") == 1
+
+
+async def test_an_alert_killed_at_every_await_is_written_once() -> None:
+    now = clock.now()
+    async with Browser() as claire:
+        await save_two(claire)
+    await make_release("lyon", weeks_ago=2)
+
+    async def look() -> None:
+        notes = await fetch_value("SELECT count(*) FROM saved_search WHERE written_at IS NOT NULL")
+        matches = await fetch_value("SELECT count(*) FROM search_match") - 2
+        assert (await kinds_written()).count("search_match") == notes == matches, "mail and note are one"
+
+    with clock.started_at(now + 2 * HOUR):
+        async with the_dead_rest():
+            assert await killed_at_every_await(saved.write_alerts, look) > 5
+        await look()
+    assert (await kinds_written()).count("search_match") == 2
