@@ -13,7 +13,7 @@ from marketplace.delivery import rules as delivery_rules
 from marketplace.delivery.actions import CHUNK_BYTES, Download, open_sealed
 from marketplace.errors import Conflict, NotFound
 from marketplace.locks import lock
-from marketplace.trials.queries import find_trial, find_tryable, has_had_trial
+from marketplace.trials.queries import find_companys_trial, find_trial, find_tryable
 from marketplace.trials.tables import Trial
 
 if TYPE_CHECKING:
@@ -40,8 +40,13 @@ async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
         await lock("trials")
         if await Trial.exists().where(is_begun):
             return
-        if await has_had_trial(partner) or await Trial.exists().where(Trial.id == trial):
+        had_by = await find_companys_trial(partner)
+        if had_by == partner or await Trial.exists().where(Trial.id == trial):
             raise Conflict("Your company has had its trial.")
+        if had_by:
+            raise Conflict(
+                "Another account of your company has had its trial: one with its VAT number, its name or its mail domain."
+            )
         if await is_reserved(listing.offer, partner, now, now):
             raise Conflict("Another partner holds this dataset exclusively for now.")
         older = await find_tryable(dataset, now - OLD_ENOUGH)

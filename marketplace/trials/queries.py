@@ -8,9 +8,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_row, fetch_scalar
+from marketplace.database import fetch_row, fetch_rows
 from marketplace.delivery.queries import EntitlementRow
 from marketplace.statements import load_statements
+from marketplace.trials.rules import Company, is_same_company
 
 SQL: Final = load_statements(__package__)
 
@@ -40,6 +41,9 @@ async def find_trial(partner: uuid.UUID) -> OwnTrial | None:
     return await fetch_row(OwnTrial, SQL["find_trial"], partner)
 
 
-async def has_had_trial(partner: uuid.UUID) -> bool:
-    """Return whether a partner's company has or had a trial, under this account or another one with its VAT number."""
-    return await fetch_scalar(dt.datetime, SQL["find_companys_trial"], partner) is not None
+async def find_companys_trial(partner: uuid.UUID) -> uuid.UUID | None:
+    """Return the account of a partner's company that has or had a trial: its own, or one that `is_same_company` knows."""
+    own = await fetch_row(Company, SQL["describe_company"], partner)
+    assert own
+    tried = await fetch_rows(Company, SQL["list_tried"], own.vat_number)
+    return next((one.id for one in tried if one.id == partner or is_same_company(own, one)), None)

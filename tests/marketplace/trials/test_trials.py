@@ -13,6 +13,7 @@ from marketplace import clock
 from marketplace.database import execute
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.trials import actions
+from marketplace.trials.rules import Company, is_same_company
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import counts, make_buyer, open_shop, seal_release
 from tests.support.reads import fetch_value
@@ -23,7 +24,7 @@ DAY = dt.timedelta(days=1)
 async def test_a_partner_tries_an_older_release_once() -> None:
     await open_shop()
     partner, other = await make_buyer(), await make_buyer("rival")
-    await execute("UPDATE partner SET vat_number = '' WHERE id = $1", other)
+    await execute("UPDATE partner SET vat_number = 'FR83404833048' WHERE id = $1", other)
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         assert "/datasets/lyon/trial" in (await browser.get("/en/datasets/lyon")).text
@@ -82,3 +83,49 @@ async def test_a_company_has_one_trial_however_often_it_presses_and_signs_up() -
         await actions.begin(second, "lyon", trial=uuid.uuid4())
     await actions.begin(third, "lyon", trial=uuid.uuid4())
     assert await fetch_value("SELECT count(*) FROM trial") == 2
+
+
+async def test_accounts_without_a_number_are_one_company_by_name_or_by_mail_domain() -> None:
+    """Numbers decide where both have one; an address that nobody confirmed, or at a public provider, says nothing."""
+    await open_shop()
+    end = clock.now() - 29 * DAY
+    await seal_release(period=(end - 7 * DAY, end))
+
+    async def account(name: str, email: str, country: str, vat: str = "", *, confirmed: bool = True) -> uuid.UUID:
+        partner = await make_buyer(uuid.uuid4().hex, country=country)
+        await execute("UPDATE partner SET company = $2, vat_number = $3 WHERE id = $1", partner, name, vat)
+        confirm = (
+            "UPDATE person SET email = $2, email_confirmed_at = CASE WHEN $3 THEN created_at END WHERE partner = $1"
+        )
+        await execute(confirm, partner, email, confirmed)
+        return partner
+
+    await actions.begin(await account("Zürich Wander AG", "ada@wander.example", "CH"), "lyon", trial=uuid.uuid4())
+    for one in (
+        ("ZURICH-WANDER", "ada@gmail.com", "CH", ""),
+        ("Another name", "bob@wander.example", "CH", ""),
+        ("Another name", "eve@wander.example", "FR", "FR40303265045"),
+    ):
+        with pytest.raises(Conflict, match="its name or its mail domain"):
+            await actions.begin(await account(*one), "lyon", trial=uuid.uuid4())
+    begun = [
+        await account("Zürich Wander AG", "zoe@gmail.com", "GB"),
+        await account("A third", "liar@wander.example", "CH", confirmed=False),
+        await account("A fourth", "dora@gmail.com", "CH"),
+        await account("A fifth", "x@group.example", "FR", "FR83404833048"),
+        await account("A sixth", "y@group.example", "DE", "DE136695976"),
+    ]
+    for partner in begun:
+        await actions.begin(partner, "lyon", trial=uuid.uuid4())
+    assert await fetch_value("SELECT count(*) FROM trial") == 1 + len(begun)
+
+
+def test_one_siren_is_one_company_by_any_key() -> None:
+    def company(name: str, vat: str, *domains: str, country: str = "FR") -> Company:
+        return Company(uuid.uuid4(), name, country, vat, list(domains))
+
+    assert is_same_company(company("A", "FR40303265045"), company("B", "FRK7303265045"))
+    assert not is_same_company(company("A", "FR40303265045", "a.example"), company("A", "FR83404833048", "a.example"))
+    assert is_same_company(company("S.A.S. Éclair", "", country="MC"), company("eclair", "", country="MC"))
+    assert not is_same_company(company("Ltd", ""), company("Inc", "")), "a legal form alone is a name"
+    assert not is_same_company(company("A", "", "gmail.com"), company("B", "", "gmail.com"))
