@@ -109,7 +109,7 @@ async def _write_alert(saved: Saved, now: dt.datetime) -> bool:
             source = f"{saved.id} {now:%Y-%m-%dT%H:%M:%S}"
             await send(search_match.KIND, source, [Recipient("person", str(saved.person))], **details)
         await SavedSearch.update(looked).where(its)
-        return bool(matched)
+    return bool(matched)
 
 
 def _due(now: dt.datetime) -> Combinable:
