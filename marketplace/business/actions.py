@@ -12,7 +12,7 @@ BATCH_SIZE: Final = 50_000
 
 
 async def sum_revenue() -> int:
-    """Add the entries that wait to the sums of their days; a job. Return how many."""
+    """Keep the entries that wait, and add them to the sums of their days; a job. Return how many."""
     summed = 0
     while count := await fetch_scalar(int, SQL["sum_revenue"], *SOLD, BATCH_SIZE):
         summed += count

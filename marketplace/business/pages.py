@@ -11,6 +11,7 @@ from litestar.response import Template  # noqa: TC002 (Litestar reads a handler'
 
 from marketplace import clock
 from marketplace.business import queries
+from marketplace.business.behind import KINDS, MOST_SORTED, Number, list_all_behind, list_behind
 from marketplace.business.rules import AGES
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
@@ -57,8 +58,6 @@ SHOWN: Final = 12
 """Columns of a chart."""
 FILE_HEADINGS: Final = ("Which", "Orders", "Before VAT", "VAT")
 BEHIND_HEADINGS: Final = ("Date", "Entry", "Kind", "Order", "Before VAT", "VAT")
-SELLING_KINDS: Final = ("sale", "refund", "dispute_lost", "sale_cancelled", "sale_reissued")
-"""The kinds of entries that are behind revenue."""
 
 
 def days_of(since: str, until: str) -> tuple[dt.date, dt.date]:
@@ -154,6 +153,7 @@ async def behind(
     """Show the entries behind a number of revenue, and their sum."""
     side, (first, last) = _side(by), days_of(since, until)
     found = [row for row in await queries.list_revenue(side, first, last) if row.key == key]
+    is_sorted = not found or found[0].orders <= MOST_SORTED
     return books_page(
         "business/behind.html",
         name=_name(side, found[0]) if found else key,
@@ -161,12 +161,15 @@ async def behind(
         key=key,
         which=which,
         sort=sort,
-        kinds=SELLING_KINDS,
+        kinds=KINDS,
         side=HEADINGS[side],
         row=found[0] if found else None,
         since=first,
         until=last,
-        entries=await queries.list_behind(queries.Number(side, key, first, last), which, sort, page_number),
+        most_sorted=None if is_sorted else MOST_SORTED,
+        entries=await list_behind(
+            Number(side, key, first, last), which, sort if is_sorted or sort == "oldest" else "", page_number
+        ),
     )
 
 
@@ -178,7 +181,7 @@ async def behind_file(
     side, (first, last) = _side(by), days_of(since, until)
     cells = [
         (paris_day(row.at), row.entry, kind_label(row.kind), row.number, euros(row.net_minor), euros(row.vat_minor))
-        for row in await queries.list_all_behind(queries.Number(side, key, first, last), which, sort)
+        for row in await list_all_behind(Number(side, key, first, last), which, sort)
     ]
     return as_file(f"behind-{side}-{first}-{last}.csv", BEHIND_HEADINGS, cells)
 

@@ -7,33 +7,21 @@ not in them yet, and those of accounts.
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from marketplace.business.rules import CASH, Coming, DayMove, ages_of, forecast
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.ledger import chart
-from marketplace.ledger.queries import LARGEST_FILE_ROWS, trial_balance
-from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.ledger.queries import trial_balance
 from marketplace.statements import load_statements
 from marketplace.web.formats import PARIS
 
 SQL: Final = load_statements(__package__)
 SIDES: Final = ("dataset", "partner", "sector", "way", "vat")
 """What revenue is shown by."""
-BEHIND_BY: Final = {
-    "": "at DESC",
-    "oldest": "at",
-    "number": "number",
-    "net": "net_minor DESC",
-    "vat": "vat_minor DESC",
-}
-"""What the entries behind a number are sorted by → SQL."""
-BY_AMOUNT: Final = ("net", "vat")
-"""Orders for which every entry's amounts must be known, not those of one page alone."""
 SOLD: Final = (chart.LICENCES_SOLD, chart.VAT_COLLECTED)
 """The accounts of revenue and of its VAT."""
 OWED: Final = (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE, chart.OPERATOR_PAYABLE)
@@ -49,41 +37,6 @@ class RevenueRow(Struct, frozen=True):
     name_en: str
     orders: int
     """How many were sold in these days, those that went back too."""
-    net_minor: int
-    vat_minor: int
-
-
-class Number(Struct, frozen=True):
-    """A number of `list_revenue`: which side, which key of it, and its days, both included."""
-
-    side: str
-    key: str
-    first: dt.date
-    last: dt.date
-
-
-class FoundRow(Struct, frozen=True):
-    """An entry behind a number of revenue, with its order."""
-
-    entry: int
-    kind: str
-    at: dt.datetime
-    text: str
-    purchase_order: uuid.UUID
-    number: str
-
-
-class BehindRow(FoundRow, frozen=True):
-    """The same with its signed cents."""
-
-    net_minor: int
-    vat_minor: int
-
-
-class Amounts(Struct, frozen=True):
-    """What an entry sold, or gave back, in signed cents."""
-
-    entry: int
     net_minor: int
     vat_minor: int
 
@@ -160,34 +113,6 @@ def bounds_of(first: dt.date, last: dt.date) -> tuple[dt.datetime, dt.datetime]:
 async def list_revenue(side: str, first: dt.date, last: dt.date) -> list[RevenueRow]:
     """Return revenue between two days, both included, by a side of `SIDES`, largest first."""
     return await fetch_rows(RevenueRow, SQL["list_revenue"], *SOLD, *bounds_of(first, last), side)
-
-
-async def list_behind(number: Number, kind: str = "", sort: str = "", page: int = 1) -> Paged[BehindRow]:
-    """Return the entries behind a number of `list_revenue`, of one kind unless it is empty, in an order of `BEHIND_BY`.
-
-    Those of all kinds add up to it.
-    """
-    return paged(await _list_behind(number, kind, sort, PAGE_SIZE + 1, offset(page)), page)
-
-
-async def list_all_behind(number: Number, kind: str = "", sort: str = "") -> list[BehindRow]:
-    """Return the same in one list."""
-    return await _list_behind(number, kind, sort, LARGEST_FILE_ROWS, 0)
-
-
-async def _list_behind(number: Number, kind: str, sort: str, limit: int, skipped: int) -> list[BehindRow]:
-    order = f"ORDER BY {BEHIND_BY.get(sort, BEHIND_BY[''])}, entry DESC LIMIT $8 OFFSET $9"
-    given = *bounds_of(number.first, number.last), number.side, number.key, kind, limit, skipped
-    if sort in BY_AMOUNT:
-        return await fetch_rows(BehindRow, f"{SQL['list_behind']} {order}", *SOLD, *given)
-    found = await fetch_rows(FoundRow, f"{SQL['find_behind']} {order}", *SOLD, *given)
-    amounts = await fetch_rows(Amounts, SQL["list_amounts"], *SOLD, [row.entry for row in found])
-    of_entry = {row.entry: row for row in amounts}
-    return [
-        BehindRow(**structs.asdict(row), net_minor=its.net_minor, vat_minor=its.vat_minor)
-        for row in found
-        for its in [of_entry[row.entry]]
-    ]
 
 
 async def list_months(first: dt.date, last: dt.date) -> list[MonthRow]:

@@ -67,14 +67,26 @@ CASE $5::text
     ELSE sale.partner::text
 END
 
+-- fragment: columns
+-- What is kept of each entry.
+entry, at, kind, purchase_order, number, dataset, partner, vat, way, net_minor, vat_minor
+
 -- name: sum_revenue
--- Adds at most $3 entries that wait to the sums of their days, and returns how many these were. An entry waits until
--- the transaction that sums it commits, so each is summed once though a process is killed; rows are written in one
--- order, so that two who sum never wait for each other in a circle.
+-- Keeps at most $3 entries that wait, adds them to the sums of their days, and returns how many these were. An entry
+-- waits until the transaction that sums it commits, so each is summed once though a process is killed; rows are written
+-- in one order, so that two who sum never wait for each other in a circle.
 WITH chosen AS (
     DELETE FROM unsummed_entry
     WHERE entry IN (SELECT entry FROM unsummed_entry ORDER BY entry LIMIT $3 FOR UPDATE SKIP LOCKED)
     RETURNING entry
+), moved AS (
+    SELECT sale.*
+    FROM chosen
+    JOIN ({sale}) AS sale ON sale.entry = chosen.entry
+), written AS (
+    INSERT INTO revenue_entry ({columns})
+    SELECT {columns}
+    FROM moved
 ), added AS (
     INSERT INTO revenue_sum AS kept (side, key, day, orders, net_minor, vat_minor)
     SELECT
@@ -84,8 +96,7 @@ WITH chosen AS (
         sum(orders),
         sum(net_minor),
         sum(vat_minor)
-    FROM chosen
-    JOIN ({sale}) AS sale ON sale.entry = chosen.entry
+    FROM moved AS sale
     CROSS JOIN LATERAL ({sides}) AS place (side, key)
     GROUP BY place.side, place.key, 3
     ORDER BY place.side, place.key, 3
@@ -99,19 +110,31 @@ SELECT count(*)
 FROM chosen;
 
 -- name: list_wrong_sums
--- Each day and key of a side whose sum is not what its entries add up to, without those that wait.
+-- Each day and key of a side whose sum is not what its entries add up to, without those that wait; and each entry that
+-- is not kept as it is, or though it waits.
+WITH summed AS (
+    SELECT {columns}
+    FROM ({sale}) AS sale
+    WHERE NOT EXISTS (SELECT FROM unsummed_entry WHERE unsummed_entry.entry = sale.entry)
+), differing AS (
+    (SELECT {columns} FROM summed EXCEPT SELECT {columns} FROM revenue_entry)
+    UNION ALL
+    (SELECT {columns} FROM revenue_entry EXCEPT SELECT {columns} FROM summed)
+)
 SELECT side, key, day
 FROM (
     SELECT side, key, day, orders, net_minor, vat_minor
     FROM revenue_sum
     UNION ALL
     SELECT place.side, place.key, (at AT TIME ZONE 'Europe/Paris')::date, -orders, -net_minor, -vat_minor
-    FROM ({sale}) AS sale
+    FROM (SELECT *, (kind = 'sale')::int AS orders FROM summed) AS sale
     CROSS JOIN LATERAL ({sides}) AS place (side, key)
-    WHERE NOT EXISTS (SELECT FROM unsummed_entry WHERE unsummed_entry.entry = sale.entry)
 ) AS kept
 GROUP BY side, key, day
-HAVING (sum(orders), sum(net_minor), sum(vat_minor)) <> (0, 0, 0);
+HAVING (sum(orders), sum(net_minor), sum(vat_minor)) <> (0, 0, 0)
+UNION ALL
+SELECT 'entry', entry::text, (at AT TIME ZONE 'Europe/Paris')::date
+FROM differing;
 
 -- name: list_revenue
 -- What was sold less what went back between the instants $3 and $4 (excluded), both the beginning of a day in Paris, by
@@ -147,34 +170,23 @@ LEFT JOIN dataset ON dataset.code = CASE $5::text WHEN 'dataset' THEN key END
 GROUP BY 1
 ORDER BY net_minor DESC, key;
 
--- fragment: behind
--- Whether an entry between the instants $3 and $4 (excluded) is behind the number of the side $5 and the key $6, of all
--- kinds or of the kind $7.
-at >= $3
-AND at < $4
-AND ($7::text = '' OR kind = $7)
-AND CASE $5::text WHEN 'sector' THEN coalesce(sector, '') ELSE {key} END = $6
+-- name: list_partners_of
+-- The partners whose entries are behind the key $2 of the side $1, partner or sector: one, or all that are in it today.
+SELECT
+    ARRAY(
+        SELECT partner.id::text
+        FROM partner
+        LEFT JOIN partner_sector ON partner_sector.partner = partner.id
+        WHERE CASE $1::text WHEN 'sector' THEN coalesce(sector, '') ELSE partner.id::text END = $2
+    );
 
--- name: list_behind
--- The entries behind a number of `list_revenue`, to be put in order. See the fragment.
-SELECT entry, kind, at, text, purchase_order, number, net_minor, vat_minor
-FROM ({sale}) AS sale
-LEFT JOIN partner_sector ON partner_sector.partner = sale.partner
-WHERE {behind};
-
--- name: find_behind
--- The same without amounts, which only the entries of a page are asked for: see `list_amounts`.
-SELECT entry, kind, at, text, purchase_order, number
-FROM ({entry_of_sale}) AS sale
-LEFT JOIN partner_sector ON partner_sector.partner = sale.partner
-WHERE {behind}
-AND ($1::text, $2::text) IS NOT NULL;
-
--- name: list_amounts
--- What each of the entries $3 sold, or gave back: see the fragment.
-SELECT sale.entry, amounts.net_minor, amounts.vat_minor
-FROM unnest($3::bigint[]) AS sale (entry)
-CROSS JOIN LATERAL ({amounts_of}) AS amounts;
+-- name: list_unsummed_behind
+-- The entries of the kinds $6 between the instants $3 and $4 (excluded) that wait for the sums and have one of the keys
+-- $7 of the side $5.
+SELECT sale.entry, kind, at, purchase_order, number, net_minor, vat_minor
+FROM unsummed_entry
+JOIN ({sale}) AS sale ON sale.entry = unsummed_entry.entry
+WHERE at >= $3 AND at < $4 AND kind = ANY ($6::text[]) AND {key} = ANY ($7::text[]);
 
 -- name: list_months
 -- What each account $3 moved in each month from $1 until $2 (excluded): credits minus debits, from the sums of days.

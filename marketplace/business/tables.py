@@ -70,3 +70,25 @@ class RevenueSum(Table, db=DB, tablename="revenue_sum"):
     vat_minor = BigInt()
     one_sum_a_day = Unique([side, day, key])
     known_side = Check("side IN ('dataset', 'partner', 'vat', 'way')")
+
+
+class RevenueEntry(Table, db=DB, tablename="revenue_entry"):
+    """An entry of a sale, or of what goes back, with its order and each key that it has: what a page shows behind a number.
+
+    The job that sums an entry writes it. Each side has an index that holds the entries of a key by their kind and instant.
+    """
+
+    personal_data = NOBODYS
+    entry = BigInt(primary_key=True)
+    at = Timestamptz()
+    kind = Text()
+    purchase_order = UUID()
+    number = Text()
+    """The order's."""
+    dataset = Text()
+    partner = UUID()
+    vat = Text()
+    """VAT rule with its rate."""
+    way = Text()
+    net_minor = BigInt()
+    vat_minor = BigInt()

@@ -1,4 +1,4 @@
-"""Migration 103: what was sold a day, to whom and how, kept, so that pages of revenue read days in place of entries.
+"""Migration 103: what was sold, to whom and how, kept by entry and by day, so that pages of revenue read few rows.
 
 The entries that are there wait for the job that sums them, which takes some seconds a million; pages are right meanwhile.
 The version before does not read the sums; what it posts waits like all else, by the trigger.
@@ -28,6 +28,20 @@ CREATE TABLE "revenue_sum" (
     "vat_minor" BIGINT NOT NULL,
     CONSTRAINT "one_sum_a_day" UNIQUE ("side", "day", "key"),
     CONSTRAINT "known_side" CHECK (side IN ('dataset', 'partner', 'vat', 'way'))
+);
+
+CREATE TABLE "revenue_entry" (
+    "entry" BIGINT PRIMARY KEY NOT NULL,
+    "at" TIMESTAMP WITH TIME ZONE NOT NULL,
+    "kind" TEXT NOT NULL,
+    "purchase_order" UUID NOT NULL,
+    "number" TEXT NOT NULL,
+    "dataset" TEXT NOT NULL,
+    "partner" UUID NOT NULL,
+    "vat" TEXT NOT NULL,
+    "way" TEXT NOT NULL,
+    "net_minor" BIGINT NOT NULL,
+    "vat_minor" BIGINT NOT NULL
 );
 """
 FILL = """

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from marketplace import clock
 from marketplace.business import queries
+from marketplace.business.behind import Number, list_behind
 from marketplace.business.rules import AGES, DayMove, ages_of, forecast
 from marketplace.database import execute
 from marketplace.ledger import chart
@@ -95,7 +96,7 @@ async def test_each_number_adds_up_to_the_books_and_leads_to_its_entries() -> No
         assert sum(row.net_minor for row in rows) == -await balance(chart.LICENCES_SOLD) - 7 > 0
         assert sum(row.vat_minor for row in rows) == -await balance(chart.VAT_COLLECTED) + 3
         for row in rows:
-            behind = (await queries.list_behind(queries.Number(side, row.key, *days))).rows
+            behind = (await list_behind(Number(side, row.key, *days))).rows
             assert sum(one.net_minor for one in behind) == row.net_minor
             assert sum(one.vat_minor for one in behind) == row.vat_minor
     [month] = [row for row in await queries.list_months(*days) if row.sold_minor]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
+import re
 import uuid
 from collections import Counter
 
@@ -12,12 +13,14 @@ import asyncpg
 import pytest
 
 from marketplace import clock
-from marketplace.business import actions, queries
+from marketplace.business import actions, pages, queries
 from marketplace.business.actions import sum_revenue
+from marketplace.business.behind import SORTS, Number, list_all_behind, list_behind
 from marketplace.business.queries import SOLD, SQL
 from marketplace.database import execute, transaction
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
+from marketplace.paging import PAGE_SIZE
 from marketplace.purchases.corrections import correct_invoice
 from marketplace.web.formats import paris_day
 from tests.marketplace.finance import sales
@@ -93,8 +96,11 @@ async def test_each_day_is_what_its_entries_moved_whenever_the_job_was_there(
             assert sum(row.vat_minor for row in found) * 5 == sum(net[one] for one in within)
             assert sum(row.orders for row in found) == sum(orders[one] for one in within)
             for row in found:
-                number = queries.Number(side, row.key, today + first * DAY, today + last * DAY)
-                assert sum(one.net_minor for one in await queries.list_all_behind(number)) == row.net_minor
+                number = Number(side, row.key, today + first * DAY, today + last * DAY)
+                behind = await list_all_behind(number)
+                assert sum(one.net_minor for one in behind) == row.net_minor
+                assert sum(one.kind == "sale" for one in behind) == row.orders
+                assert behind == sorted(behind, key=lambda one: (one.at, one.entry), reverse=True)
     assert len(sold) > 3
     await sum_revenue()
     assert await waiting() == 0
@@ -200,6 +206,82 @@ async def test_two_workers_and_one_that_is_killed_sum_each_entry_once(
     assert await rows_of("partner") == seen
     [kept] = await fetch("SELECT orders, net_minor FROM revenue_sum WHERE side = 'partner'")
     assert tuple(kept) == (20, 20 * sales.NET)
+
+
+async def test_what_is_behind_a_number_is_found_by_each_of_its_keys_and_in_each_order() -> None:
+    await sales.open_shop()
+    today = paris_day(clock.now())
+    orders = [await sell() for _ in range(PAGE_SIZE + 2)]
+    await sum_revenue()
+    await sales.refund(orders[3])
+    async with await signed_in("auditor") as eve:
+        for _ in range(2):
+            for side in queries.SIDES:
+                [row] = await queries.list_revenue(side, today, today)
+                number = Number(side, row.key, today, today)
+                newest = await list_all_behind(number)
+                assert [one.kind for one in newest] == ["refund"] + ["sale"] * len(orders)
+                assert [one.entry for one in newest] == sorted((one.entry for one in newest), reverse=True)
+                parts = [(await list_behind(number, page=page)).rows for page in (1, 2, 3)]
+                assert [*parts[0], *parts[1]] == newest, "a page begins where the one before ends"
+                assert not parts[2]
+                assert await list_all_behind(number, sort="oldest") == newest[::-1]
+                assert [one.kind for one in await list_all_behind(number, "refund")] == ["refund"]
+                assert not await list_all_behind(number, "dispute_lost")
+                assert not await list_all_behind(Number(side, "no such key", today, today))
+                assert not await list_all_behind(Number(side, row.key, today + DAY, today + DAY))
+                for sort in SORTS:
+                    found = await list_all_behind(number, sort=sort)
+                    assert sorted(found, key=lambda one: one.entry) == newest[::-1]
+                by_number = [one.number for one in await list_all_behind(number, sort="number")]
+                assert by_number == sorted(by_number)
+                assert (await list_all_behind(number, sort="net"))[-1] == newest[0], "what went back is least"
+                page = text_of(await eve.get(f"/en/finance/business/behind?by={side}&key={row.key}"))
+                assert f"Orders {len(orders)}" in page
+            await sum_revenue()
+
+
+@pytest.mark.parametrize(
+    "offence",
+    [
+        "UPDATE revenue_entry SET net_minor = net_minor + 1",
+        "UPDATE revenue_entry SET at = at - interval '1 day'",
+        "UPDATE revenue_entry SET partner = gen_random_uuid()",
+        "DELETE FROM revenue_entry",
+        "UPDATE revenue_sum SET orders = orders + 1",
+        "UPDATE revenue_sum SET day = day - 1",
+        "INSERT INTO unsummed_entry SELECT entry FROM revenue_entry",
+    ],
+)
+async def test_what_is_kept_wrongly_is_named(offence: str) -> None:
+    await sales.open_shop()
+    await sell()
+    await sum_revenue()
+    assert not await fetch(SQL["list_wrong_sums"], *SOLD)
+    with pytest.raises(ZeroDivisionError):
+        async with transaction():
+            await execute(offence)
+            assert await fetch(SQL["list_wrong_sums"], *SOLD)
+            _ = 1 // 0
+
+
+async def test_a_number_of_too_many_orders_is_sorted_by_the_date_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    await sales.open_shop()
+    await sales.refund(await sell())
+    await sell()
+    path = "/en/finance/business/behind?by=dataset&key=city&sort="
+    async with await signed_in("auditor") as eve:
+        by_amount = await eve.get(f"{path}net")
+        assert "sort=vat" in by_amount.text
+        monkeypatch.setattr(pages, "MOST_SORTED", 1)
+        newest = await eve.get(f"{path}net")
+        assert "More than 1 orders are sorted here by their date alone" in text_of(newest)
+        assert "sort=vat" not in newest.text
+        assert "sort=oldest" in newest.text
+        are_refunds = [
+            ["Refund" in kind for kind in re.findall(r"· ([^<]+)</a>", page.text)] for page in (by_amount, newest)
+        ]
+        assert are_refunds == [[False, False, True], [False, True, False]]
 
 
 async def test_the_page_is_the_same_before_and_after_the_job() -> None:
