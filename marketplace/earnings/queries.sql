@@ -447,9 +447,9 @@ FROM (
     FROM accrual
 ) AS side
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(CASE side.account WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
-    FROM posting
-    WHERE side.account IN (debit, credit)
+    SELECT coalesce(sum(credit_minor - debit_minor), 0) AS minor
+    FROM day_sum
+    WHERE day_sum.account = side.account
 ) AS books
 WHERE side.micro <> books.minor * 10000;
 

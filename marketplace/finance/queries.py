@@ -222,7 +222,7 @@ async def list_all_movements(category: str = "") -> list[MovementLine]:
 
 async def list_categories() -> list[str]:
     """Return the categories that ever moved Stripe's balance, by name."""
-    rows = await fetch_rows(Category, "SELECT DISTINCT category FROM balance_transaction ORDER BY category")
+    rows = await fetch_rows(Category, SQL["list_categories"])
     return [row.category for row in rows]
 
 
@@ -372,12 +372,4 @@ async def list_stuck(state: str = "", sort: str = "", limit: int = 200) -> list[
 
 async def list_unknown_categories(known: list[str]) -> list[UnknownCategory]:
     """Return the categories outside `known` that moved Stripe's balance, by name."""
-    return await fetch_rows(
-        UnknownCategory,
-        """SELECT category, count(*) AS movements, sum(net_minor)::bigint AS net_minor, min(created_at) AS first_at
-           FROM balance_transaction
-           WHERE category <> ALL ($1) AND currency = $2 AND (amount_minor <> 0 OR fee_minor <> 0)
-           GROUP BY category ORDER BY category""",
-        known,
-        EUR,
-    )
+    return await fetch_rows(UnknownCategory, SQL["list_unknown_categories"], known, EUR)

@@ -212,6 +212,43 @@ FROM balance_transaction AS movement
 LEFT JOIN purchase_order ON purchase_order.id = payment_subject
 WHERE movement.id = $1;
 
+-- fragment: categories
+-- The categories that ever moved Stripe's balance, by skipping from one to the next in their index.
+WITH RECURSIVE known AS (
+    (SELECT category FROM balance_transaction ORDER BY category LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT balance_transaction.category
+        FROM balance_transaction
+        WHERE balance_transaction.category > known.category
+        ORDER BY balance_transaction.category
+        LIMIT 1
+    )
+    FROM known
+    WHERE known.category IS NOT NULL
+)
+SELECT category
+FROM known
+WHERE category IS NOT NULL
+
+-- name: list_categories
+-- The categories that ever moved Stripe's balance, by name.
+SELECT category
+FROM ({categories}) AS found
+ORDER BY category;
+
+-- name: list_unknown_categories
+-- Those outside $1 whose movements in the currency $2 have an amount, with these.
+SELECT found.category, moved.movements, moved.net_minor, moved.first_at
+FROM ({categories}) AS found
+CROSS JOIN LATERAL (
+    SELECT count(*) AS movements, sum(net_minor)::bigint AS net_minor, min(created_at) AS first_at
+    FROM balance_transaction
+    WHERE balance_transaction.category = found.category AND currency = $2 AND (amount_minor <> 0 OR fee_minor <> 0)
+) AS moved
+WHERE found.category <> ALL ($1::text[]) AND moved.movements > 0
+ORDER BY found.category;
+
 -- name: list_cash
 -- For each of the last twelve months in Paris until $2: what came to the accounts $1 from others, and what left them.
 -- The sums of days say what moved; what moved among these accounts, and what opened one, is little and is not counted.
@@ -234,7 +271,7 @@ WITH span AS (
     UNION ALL
     SELECT date_trunc('month', at AT TIME ZONE 'Europe/Paris'), -amount_minor, -amount_minor
     FROM posting
-    JOIN journal_entry ON journal_entry.id = posting.entry
+    CROSS JOIN LATERAL (SELECT at FROM journal_entry WHERE journal_entry.id = posting.entry OFFSET 0) AS entered
     WHERE debit = ANY ($1) AND credit = ANY ($1)
     UNION ALL
     SELECT date_trunc('month', at AT TIME ZONE 'Europe/Paris'), -in_minor, -out_minor

@@ -16,6 +16,8 @@ CREATE OR REPLACE TRIGGER only_emptied BEFORE UPDATE ON invoice_file
 ALTER TABLE invoice_file ALTER COLUMN pdf SET STORAGE EXTERNAL;
 
 CREATE INDEX IF NOT EXISTS order_by_partner ON purchase_order (partner, ordered_at DESC);
+CREATE INDEX IF NOT EXISTS order_by_date ON purchase_order (ordered_at DESC, id);
+CREATE INDEX IF NOT EXISTS order_by_state ON purchase_order (state, ordered_at DESC, id);
 CREATE INDEX IF NOT EXISTS order_awaiting ON purchase_order (ordered_at) WHERE state = 'awaiting_payment';
 CREATE INDEX IF NOT EXISTS licence_by_release ON licence (release);
 CREATE INDEX IF NOT EXISTS licence_by_sale ON licence (sold_at DESC, id);
