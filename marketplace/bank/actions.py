@@ -24,6 +24,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record, record_all
 from marketplace.locks import lock
+from marketplace.settings import settings
 from marketplace.web.formats import PARIS
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ async def import_bank_statement(data: bytes, *, person: uuid.UUID | None, new_ac
     """Import a camt.053 or MT940 file whole, once; refuse it in one sentence and write nothing otherwise.
 
     A file or a statement that comes again changes nothing, under another message number too. `new_account` says that
-    an IBAN never seen is ours.
+    an IBAN never seen is ours; that which subscribers are paid from is.
     """
     if len(data) > LARGEST_FILE_BYTES:
         raise Invalid("The file is larger than {limit} MB.", limit=LARGEST_FILE_BYTES // 1_000_000)
@@ -112,10 +113,15 @@ async def import_statements(
     return imported
 
 
+def paid_from() -> str:
+    """Return the account that subscribers are paid from, which is ours before any statement of it; empty where none is set."""
+    return settings().payout_iban.replace(" ", "").upper()
+
+
 async def _know_account(statement: Statement, person: uuid.UUID | None, *, is_new: bool) -> None:
     if await BankAccount.exists().where(BankAccount.iban == statement.iban):
         return
-    if not is_new:
+    if not is_new and statement.iban != paid_from():
         raise Conflict(
             "The account {iban} is not known as ours: say that it is a new one, if it is.", iban=statement.iban
         )

@@ -64,12 +64,13 @@ async def upload(request: Asked) -> Redirect:
         raise Invalid("The file could not be read; send it again.") from None
     assert request.user.person
     await previews.keep_upload(identifier, data, request.user.person)
-    return see(f"/finance/bank/uploads/{identifier}")
+    ours = "?ours=yes" if form.get("new_account") == "yes" else ""
+    return see(f"/finance/bank/uploads/{identifier}{ours}")
 
 
 @get("/finance/bank/uploads/{upload_id:uuid}", guards=CLERKS, opt=expect("finance", stranger=404))
-async def preview(request: Asked, upload_id: FromPath[uuid.UUID], columns: Text = "") -> Template:
-    """Show what a kept file would bring."""
+async def preview(request: Asked, upload_id: FromPath[uuid.UUID], columns: Text = "", ours: Text = "") -> Template:
+    """Show what a kept file would bring; `ours`: who sent it said that its account is one of ours."""
     assert request.user.person
     return books_page(
         "bank/preview.html",
@@ -78,6 +79,7 @@ async def preview(request: Asked, upload_id: FromPath[uuid.UUID], columns: Text 
         columns=COLUMNS,
         day_forms=list(DAY_FORMS),
         asks_columns=bool(columns),
+        is_ours=bool(ours),
         shown=LINES_SHOWN,
     )
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.bank import camt, csv_files
-from marketplace.bank.actions import LARGEST_FILE_BYTES, Imported, import_statements
+from marketplace.bank.actions import LARGEST_FILE_BYTES, Imported, import_statements, paid_from
 from marketplace.bank.camt import Notice, Statement, is_notice, read_notices
 from marketplace.bank.csv_files import Mapping
 from marketplace.bank.formats import is_csv, read_file
@@ -98,7 +98,7 @@ async def preview(upload: uuid.UUID, person: uuid.UUID) -> Preview:
     return Preview(
         statements,
         {row.reference for row in found},
-        set(ibans) - {row.iban for row in ours},
+        set(ibans) - {row.iban for row in ours} - {paid_from()},
         headings,
         mapping,
         iban,

@@ -18,6 +18,7 @@ from marketplace.ledger.chart import BANK
 from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import IBAN, Entry, Statement
 from tests.marketplace.finance.test_pages import signed_in
+from tests.marketplace.payouts import payees
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -163,6 +164,28 @@ async def test_a_file_is_looked_at_before_it_is_imported() -> None:
         assert "here already" in (await visitor.get(path)).text, "and its columns are known"
         for bad in ({"form_id": "x"}, {"form_id": str(uuid.uuid4())}):
             assert (await submit(visitor, "/en/finance/bank/uploads", **bad)).status_code == 422
+
+
+async def test_what_was_said_with_a_file_is_not_asked_again() -> None:
+    tick = 'name="new_account" value="yes"'
+    async with await signed_in("finance") as visitor:
+        for ticked in (True, False):
+            fields = {"form_id": str(uuid.uuid4())} | ({"new_account": "yes"} if ticked else {})
+            answer = await submit(visitor, "/en/finance/bank/uploads", file=MT940.encode(), **fields)
+            page = (await visitor.get(answer.headers["location"])).text
+            assert (f"{tick} checked" in page, "Not known as ours" in page) == (ticked, not ticked)
+
+
+async def test_the_account_that_subscribers_are_paid_from_is_known_as_ours() -> None:
+    with payees.paying(PAYOUT_IBAN=f"{IBAN[:4]} {IBAN[4:]}"):
+        async with await signed_in("finance") as visitor:
+            answer = await submit(visitor, "/en/finance/bank/uploads", file=MT940.encode(), form_id=str(uuid.uuid4()))
+            path = answer.headers["location"]
+            page = (await visitor.get(path)).text
+            assert "Not known as ours" not in page
+            assert 'name="new_account"' not in page
+            assert (await submit(visitor, f"{path}/import")).status_code == 303
+            assert await balance(BANK) == 110_895
 
 
 async def test_a_csv_of_a_new_account_without_balances_says_what_it_held_and_no_statement_is_of_tomorrow() -> None:
