@@ -19,7 +19,7 @@ from marketplace.ledger import chart
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page
 from marketplace.ledger.two_people import signs_of_proposers
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import see
+from marketplace.web.pages import localised, see
 from marketplace.web.sorting import as_file, euros
 
 PATH: Final = "/finance/business/roles"
@@ -65,7 +65,11 @@ async def roles_file(since: Text = "", until: Text = "") -> Response[bytes]:
     """Hand out each offer's revenue, gross or net, as a file for a spreadsheet."""
     first, last = days_of(since, until)
     cells = [
-        (row.dataset, gettext(NAMES[row.role]), *map(euros, (row.sold_minor, row.shares_minor, row.presented_minor)))
+        (
+            localised(row, "title"),
+            gettext(NAMES[row.role]),
+            *map(euros, (row.sold_minor, row.shares_minor, row.presented_minor)),
+        )
         for row in await list_presented(first, last)
     ]
     return as_file(f"revenue-presented-{first}-{last}.csv", FILE_HEADINGS, cells)

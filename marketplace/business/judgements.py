@@ -38,6 +38,8 @@ class Presented(Struct, frozen=True):
     """
 
     dataset: str
+    title_fr: str
+    title_en: str
     offer: uuid.UUID
     role: str | None
     sold_minor: int
@@ -50,6 +52,8 @@ class Judgement(Struct, frozen=True):
 
     id: uuid.UUID
     dataset: str
+    title_fr: str
+    title_en: str
     role: str
     control: str
     risk: str
@@ -81,9 +85,9 @@ async def list_judgements() -> list[Judgement]:
     """Return all that was ever judged: what waits first, then the newest."""
     return await fetch_rows(
         Judgement,
-        """SELECT judged.id, offer.dataset, role, control, risk, price, proposed_by, proposed_at, decided_at, approved,
-                  proposer.name AS proposer, decider.name AS decider
-           FROM revenue_judgement AS judged JOIN offer ON offer.id = judged.offer
+        """SELECT judged.id, offer.dataset, title_fr, title_en, role, control, risk, price, proposed_by, proposed_at, decided_at,
+                  approved, proposer.name AS proposer, decider.name AS decider
+           FROM revenue_judgement AS judged JOIN offer ON offer.id = judged.offer JOIN dataset ON dataset.code = offer.dataset
            JOIN person AS proposer ON proposer.id = proposed_by LEFT JOIN person AS decider ON decider.id = decided_by
            ORDER BY approved IS NOT NULL, proposed_at DESC, judged.id""",
     )

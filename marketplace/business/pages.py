@@ -111,11 +111,7 @@ async def business(by: Text = "dataset", since: Text = "", until: Text = "", sor
         sides=HEADINGS,
         revenue=in_order(revenue, sort, SORTS),
         name=_name,
-        bars=[
-            (row.key if side == "dataset" else _name(side, row), row.net_minor)
-            for row in revenue[:SHOWN]
-            if row.net_minor > 0
-        ],
+        bars=[(_name(side, row), row.net_minor) for row in revenue[:SHOWN] if row.net_minor > 0],
         vat=vat,
         other_revenue=moved[0] - sum(row.net_minor for row in revenue),
         other_vat=moved[1] - sum(row.vat_minor for row in vat),

@@ -291,12 +291,15 @@ summed AS (
 )
 SELECT
     offer.dataset,
+    title_fr,
+    title_en,
     offer.id AS offer,
     judged.role,
     coalesce(summed.sold_minor, 0) AS sold_minor,
     coalesce(summed.shares_minor, 0) AS shares_minor,
     coalesce(summed.presented_minor, 0) AS presented_minor
 FROM offer
+JOIN dataset ON dataset.code = offer.dataset
 LEFT JOIN judged ON judged.dataset = offer.dataset AND judged.until = 'infinity'
 LEFT JOIN summed ON summed.dataset = offer.dataset
 ORDER BY sold_minor DESC, offer.dataset;

@@ -153,6 +153,8 @@ class OrderRow(Struct, frozen=True):
     charged_back_minor: int
     company: str
     dataset: str
+    title_fr: str
+    title_en: str
     payment_state: str | None
     refunded_minor: int | None
     licence_id: uuid.UUID | None

@@ -304,6 +304,8 @@ SELECT
     charged_back_minor,
     company,
     release.dataset,
+    title_fr,
+    title_en,
     payment.state AS payment_state,
     payment.refunded_minor,
     licence.id AS licence_id,
@@ -318,6 +320,7 @@ SELECT
 FROM purchase_order
 JOIN partner ON partner.id = purchase_order.partner
 JOIN release ON release.id = purchase_order.release
+JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN payment ON payment.subject = purchase_order.id
 LEFT JOIN licence ON licence.purchase_order = purchase_order.id
 LEFT JOIN licence_split AS split ON split.licence = licence.id

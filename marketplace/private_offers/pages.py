@@ -20,7 +20,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, staff, vetted_partner
 from marketplace.private_offers import actions, queries
 from marketplace.web.formats import PARIS
-from marketplace.web.pages import again, page, see
+from marketplace.web.pages import again, localised, page, see
 
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
@@ -140,7 +140,7 @@ async def _shown(number: int) -> dict[str, Any]:
     return {
         "offers": await queries.list_all(number),
         "partners": [(str(one.id), one.company) for one in await queries.list_partners()],
-        "datasets": [(code, code) for code in await queries.list_datasets()],
+        "datasets": [(one.code, localised(one, "title")) for one in await queries.list_datasets()],
         "now": clock.now(),
     }
 

@@ -55,6 +55,8 @@ class DatasetOnSale(Struct, frozen=True):
     """A dataset that is on sale."""
 
     code: str
+    title_fr: str
+    title_en: str
 
 
 async def list_open(partner: uuid.UUID, now: dt.datetime) -> list[PrivateOfferRow]:
@@ -80,9 +82,10 @@ async def list_partners() -> list[Choice]:
     return await fetch_rows(Choice, "SELECT id, company FROM partner WHERE vetted_at IS NOT NULL ORDER BY company, id")
 
 
-async def list_datasets() -> list[str]:
+async def list_datasets() -> list[DatasetOnSale]:
     """Return the datasets on sale, by code."""
-    rows = await fetch_rows(
-        DatasetOnSale, "SELECT dataset AS code FROM offer WHERE withdrawn_at IS NULL ORDER BY dataset"
+    return await fetch_rows(
+        DatasetOnSale,
+        """SELECT code, title_fr, title_en FROM offer JOIN dataset ON code = dataset
+           WHERE withdrawn_at IS NULL ORDER BY code""",
     )
-    return [row.code for row in rows]
