@@ -300,7 +300,8 @@ ORDER BY staff_action.id DESC
 LIMIT $9;
 
 -- name: name_subjects
--- What people call the payout runs, partners, releases and orders with the ids $1: a day, or a name in both languages.
+-- What people call the payout runs, partners, releases, orders and staff with the ids $1: a day, or a name in both
+-- languages.
 SELECT id, 'payout_run' AS kind, '' AS name_fr, '' AS name_en, drafted_at AS at
 FROM payout_run
 WHERE id = ANY($1::uuid[])
@@ -316,7 +317,11 @@ WHERE release.id = ANY($1::uuid[])
 UNION ALL
 SELECT id, 'order', number, number, NULL
 FROM purchase_order
-WHERE id = ANY($1::uuid[]);
+WHERE id = ANY($1::uuid[])
+UNION ALL
+SELECT id, 'person', name, name, NULL
+FROM person
+WHERE staff_role IS NOT NULL AND id = ANY($1::uuid[]);
 
 -- name: list_verbs
 -- The verbs of the area $1, or of all where it is '', one look at the index a verb.

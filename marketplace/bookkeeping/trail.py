@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RUNS: Final = "draft prepare approve cancel ask_to_send send"
+ASSIGNED_TO: Final = "assigned_to"
+"""The field that says who was asked to see to something."""
 DECIDED: Final = ("proposed", "approved", "refused")
 PLACES: Final = {
     "order": "/finance/orders/{}",
@@ -177,11 +179,12 @@ async def list_actions(
 
 
 async def name_subjects(rows: Iterable[TrailLine]) -> dict[str, SubjectName]:
-    """Return what people call what these lines are about, by its id as their subjects write it."""
+    """Return what people call what these lines are about, and who was asked, by the id as their lines write it."""
     ids = []
     for row in rows:
-        with contextlib.suppress(ValueError):
-            ids.append(uuid.UUID(row.subject.rpartition(" ")[2]))
+        for text in (row.subject.rpartition(" ")[2], str(row.became.get(ASSIGNED_TO, ""))):
+            with contextlib.suppress(ValueError):
+                ids.append(uuid.UUID(text))
     return {str(found.id): found for found in await fetch_rows(SubjectName, SQL["name_subjects"], ids)}
 
 

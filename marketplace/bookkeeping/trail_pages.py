@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Response, get
 from litestar.params import QueryParameter
 
-from marketplace.bookkeeping.trail import list_actions, list_staff, list_verbs, name_subjects, shown_at
+from marketplace.bookkeeping.trail import ASSIGNED_TO, list_actions, list_staff, list_verbs, name_subjects, shown_at
 from marketplace.errors import Invalid
+from marketplace.finance.base_pages import why
+from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import READERS, Asked, Text, books_page, midnight, named
+from marketplace.ledger.base_pages import READERS, Asked, Text, books_page, midnight, named, written
 from marketplace.ledger.queries import LARGEST_FILE_ROWS
-from marketplace.web.formats import date, day_in_words
+from marketplace.web.formats import PARIS, date, day_in_words
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import localised
+from marketplace.web.pages import colon, localised
 from marketplace.web.sorting import as_file
 
 if TYPE_CHECKING:
@@ -46,12 +49,27 @@ def _words_of(row: TrailLine, names: Mapping[str, SubjectName]) -> str:
     kind, _, rest = row.subject.rpartition(" ")
     if kind in SENTENCES:
         return gettext(SENTENCES[kind]).format(number=rest)
+    exception, _, reference = row.subject.partition(" ")
+    if exception in EXCEPTIONS:
+        sentence = why(exception, reference)
+        return sentence if reference in sentence else f"{sentence} ({reference})"
     if (found := names.get(rest)) is None:
         return day_in_words(row.subject)
     if found.at is None:
         return localised(found, "name")
     sentence = gettext("Payout run of {day}" if found.kind == "payout_run" else "{name}, from {day}")
     return sentence.format(name=localised(found, "name"), day=date(found.at))
+
+
+def _value_of(names: Mapping[str, SubjectName], field: str, value: object) -> str:
+    """Return how people read a value: of who was asked, the name."""
+    found = names.get(str(value)) if field == ASSIGNED_TO else None
+    return localised(found, "name") if found else written(field, value)
+
+
+def _changes_of(names: Mapping[str, SubjectName], values: Mapping[str, object]) -> str:
+    """Return what changed in one line, for a file."""
+    return "; ".join(f"{named(field)}{colon()}{_value_of(names, field, value)}" for field, value in values.items())
 
 
 @get("/finance/audit", guards=READERS, opt=expect("finance", "auditor"))
@@ -76,6 +94,7 @@ async def audit(  # noqa: PLR0917 (a filter of the page each)
         "bookkeeping/audit.html",
         trail=trail,
         subjects={row.id: _words_of(row, names) for row in trail.rows},
+        value_of=partial(_value_of, names),
         paths={row.id: shown_at(row.paths, pages) for row in trail.rows},
         people=await list_staff(),
         verbs=await list_verbs(chosen),
@@ -98,8 +117,16 @@ async def audit_file(  # noqa: PLR0917 (a filter of the page each)
     """Hand out the trail as a file, newest first, narrowed as its page is."""
     narrowed = _narrowed(_area(request, area), person, verb, subject, text, since, until)
     rows = (await list_actions(**narrowed, limit=LARGEST_FILE_ROWS)).rows
+    names = await name_subjects(rows)
     cells = [
-        (row.at.isoformat(), row.name or "", named(row.verb), row.subject, row.reason, row.before, row.after)
+        (
+            f"{row.at.astimezone(PARIS):%Y-%m-%d %H:%M:%S}",
+            row.name or "",
+            named(row.verb),
+            _words_of(row, names),
+            row.reason,
+            *(_changes_of(names, values) for values in (row.was, row.became)),
+        )
         for row in rows
     ]
     return as_file("audit-trail.csv", ("When", "Who", "Did what", "To what", "Why", "Before", "After"), cells)

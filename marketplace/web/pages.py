@@ -173,6 +173,11 @@ def _whole(_language: str, message: str) -> Markup:
     return Markup(gettext(message)) % {}  # noqa: S704 (the same; %% is written for one %)
 
 
+def colon() -> str:
+    """Return the colon of the page's language, with its spaces."""
+    return typeset(" : ") if language.get() == "fr" else ": "
+
+
 @functools.cache
 def engine() -> JinjaTemplateEngine:
     """Return the template engine: `slice/name.html` lives in the slice's `templates/`."""
@@ -221,7 +226,7 @@ def engine() -> JinjaTemplateEngine:
         "CURRENCY": EUR,
         "form_id": lambda: str(uuid.uuid4()),
         "localised": localised,
-        "colon": lambda: typeset(" : ") if language.get() == "fr" else ": ",
+        "colon": colon,
         "in_words": in_words,
         "style": _style(),
         "charts": charts,

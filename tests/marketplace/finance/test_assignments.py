@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import asyncpg
@@ -50,10 +51,18 @@ async def test_an_exception_is_assigned_and_commented_and_who_must_act_hears_of_
         assert "B2" in queue
         assert "B1" not in queue
         assert "Bob" in text_of(await browser.get("/fr/finance/exceptions"))
+        trail = text_of(await browser.get("/en/finance/audit"))
+        file = (await browser.get("/fr/finance/audit.csv")).text
         cookie = await begin_session(bob.person)
         browser.client.cookies.set(cookie.key, str(cookie.value))
         [message] = (await list_messages([Recipient("person", str(bob.person))], bob.person, "en", 1)).rows
         assert "Ask the bank." in text_of(await browser.get(f"/en{message.path}")), "the message leads to it"
+    assert "Assigned to: Bob" in trail
+    assert re.search(r"Confié à\s:\sBob", file)
+    assert "The bank moved this, and nothing explains it: B1" in trail
+    assert "que rien n’explique : B1" in file
+    assert str(bob.person) not in trail + file, "people have names"
+    assert not re.search(r"\dT\d\d:", file), "a time is written as people read it"
     assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'exception_assigned'") == 1
     assert [(row.verb, row.name, row.reason) for row in (await list_actions()).rows if row.name] == [
         ("exception_assigned", "Ada", ""),
