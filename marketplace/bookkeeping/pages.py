@@ -16,7 +16,18 @@ from marketplace.bookkeeping.actions import reverse_entry
 from marketplace.bookkeeping.rules import REVERSIBLE, source_path
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page, instant, kind_label, midnight
+from marketplace.ledger.base_pages import (
+    CLERKS,
+    READERS,
+    Asked,
+    Page,
+    Text,
+    books_page,
+    entry_words,
+    instant,
+    kind_label,
+    midnight,
+)
 from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.queries import (
     AccountBalance,
@@ -117,7 +128,13 @@ async def journal_file(
     """Hand out the journal as a file, narrowed and sorted as its page is."""
     rows = await list_all_entries(**await _narrowed(account, kind, since, until), sort=sort)
     cells = [
-        (paris_day(row.at), row.id, kind_label(row.kind), row.text, *map(euros, (row.debit_minor, row.credit_minor)))
+        (
+            paris_day(row.at),
+            row.id,
+            kind_label(row.kind),
+            entry_words(row.kind, row.text),
+            *map(euros, (row.debit_minor, row.credit_minor)),
+        )
         for row in rows
     ]
     return as_file("journal.csv", ("Date", "Entry", "Kind", "Text", "Debit", "Credit"), cells)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Before = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]
 AREAS = ("decision", "access", "request")
-SENTENCES = {"line": "Bank line {number}", "entry": "Entry {number}"}
+SENTENCES = {"line": "Bank line {number}", "entry": "Entry {number}", "invoice": "Invoice {number}"}
 
 
 def _pages_of(app: Litestar, role: str | None) -> list[str]:

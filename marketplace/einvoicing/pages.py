@@ -34,6 +34,8 @@ STATES: Final = {
     "corrected": "Corrected",
 }
 """How far a document is, in words."""
+STAYS: Final = "Need not leave"
+"""What is said of a credit note whose invoice never arrived."""
 FILE_HEADINGS: Final = ("Document", "Date", "Partner", "Address", "State", "Status", "Amount")
 
 
@@ -91,7 +93,7 @@ async def documents_file(show: Text = "", sort: Text = "") -> Response[bytes]:
             paris_day(row.issued_at),
             row.company,
             row.address or "",
-            gettext(STATES[row.state]),
+            gettext(STAYS if (row.kind, row.state) == ("credit_note", "corrected") else STATES[row.state]),
             status_label(row.code) if row.code else "",
             euros(row.total_minor),
         )

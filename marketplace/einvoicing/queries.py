@@ -46,6 +46,7 @@ class TransmissionRow(Struct, frozen=True):
     state: str
     code: int | None
     address: str | None
+    kind: str
     number: str
     issued_at: dt.datetime
     total_minor: int

@@ -351,6 +351,7 @@ SELECT
     transmission.state,
     transmission.code,
     transmission.address,
+    invoice.kind,
     invoice.number,
     invoice.issued_at,
     invoice.total_minor,

@@ -85,7 +85,12 @@ def kind_label(kind: str) -> str:
 
 
 def entry_words(kind: str, text: str) -> str:
-    """Return an entry's own text beside its label; of Stripe's the reference alone, for its label says the rest in every language."""
+    """Return an entry's own text beside its label, which says in every language what a text in one would say again.
+
+    Of Stripe's that is the reference alone; of shares it is nothing.
+    """
+    if kind.startswith("shares_"):
+        return ""
     return text.rpartition(" ")[2] if kind.startswith("stripe_") else text
 
 

@@ -21,7 +21,7 @@ from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
 from marketplace.payments.balance import read_available
 from marketplace.payouts import actions, asked, left_out, rules, verification
 from marketplace.payouts.bank_file import latest_answer, list_files, open_file
-from marketplace.payouts.queries import count_due, find_unsent, get_run_page, list_run_payouts, list_runs
+from marketplace.payouts.queries import count_due, find_unsent, get_run, get_run_page, list_run_payouts, list_runs
 from marketplace.payouts.rules import in_words, next_draft_after
 from marketplace.settings import settings
 from marketplace.web import formats
@@ -165,7 +165,7 @@ async def download_payout_run(
     """Hand out one of a sent run's files, the same bytes each time, and note who fetched it: it names people."""
     pieces = await open_file(run, number)
     await note_action(request.user, "fetch_payout_file", run, after={"file": number})
-    name = f"payout-run-{run}.xml" if number == 1 else f"payout-run-{run}-{number}.xml"
+    name = f"payouts-{formats.paris_day((await get_run(run)).send_asked_at or clock.now())}-{run.hex[:8]}-{number}.xml"
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return Stream(pieces, media_type="application/xml", headers=headers)
 
