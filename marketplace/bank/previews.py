@@ -58,6 +58,8 @@ class Preview(Struct, frozen=True):
     needs_opening: bool
     notices: list[Notice] = []
     """What it announces: then it holds no statement."""
+    missing: dict[str, int] = {}
+    """Statements before which another is missing → what the lines of that one make, in cents."""
     announced: set[str] = set()
     """References of movements that were announced before."""
 
@@ -103,7 +105,23 @@ async def preview(upload: uuid.UUID, person: uuid.UUID) -> Preview:
         mapping,
         iban,
         needs_opening,
+        missing=await _missing_before(statements, {row.reference for row in found}),
     )
+
+
+async def _missing_before(statements: list[Statement], known: set[str]) -> dict[str, int]:
+    """Return the new statements that do not open at what their account held before, and by how many cents."""
+    missing: dict[str, int] = {}
+    held: dict[str, int] = {}
+    for one in sorted(statements, key=lambda statement: (statement.opened_on, statement.closed_on)):
+        before = held.get(one.iban)
+        if before is None:
+            before = await fetch_scalar(int, SQL["closing_before"], one.iban, one.opened_on, one.statement_id)
+        is_here = bool(one.lines) and all(line.reference in known for line in one.lines)
+        if before is not None and before != one.opening_minor and not is_here:
+            missing[one.statement_id] = one.opening_minor - before
+        held[one.iban] = one.closing_minor
+    return missing
 
 
 async def _preview_notices(notices: list[Notice]) -> Preview:

@@ -400,6 +400,14 @@ CROSS JOIN (
 ) AS written_off
 WHERE books.minor <> sent.minor + bank.minor + stripe.minor + written_off.minor;
 
+-- name: closing_before
+-- What the account $1 held when its last statement before the day $2 closed; none but that which is called $3.
+SELECT closing_minor
+FROM bank_statement
+WHERE iban = $1 AND closed_on <= $2 AND statement_id <> $3
+ORDER BY closed_on DESC, opened_on DESC, id DESC
+LIMIT 1;
+
 -- name: last_closing
 -- What the account $1 held at the end of its last statement, in cents.
 SELECT closing_minor

@@ -25,7 +25,7 @@ from marketplace.web.formats import paris_day
 from marketplace.web.pages import see
 from marketplace.web.sorting import as_file
 
-FILE_HEADINGS: Final = ("Month", "Closed", "By", "Checks")
+FILE_HEADINGS: Final = ("Month", "Closed on", "By", "Checks")
 
 
 class CloseForm(Struct):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.messages.links import link_token
 from marketplace.messages.registry import KINDS
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from marketplace.messages.rules import Recipient
 
 SQL: Final = load_statements(__package__)
+NEW_FOR: Final = dt.timedelta(days=90)
+"""How long a message that nobody opened is new, on its page as in the count beside it, which the query of sessions has."""
 
 
 class MessageRow(Struct, frozen=True):
@@ -122,5 +125,5 @@ def _readable(row: MessageRow, language: str) -> ReadableMessage:
         body=kind.body.filled(language, details),
         path=kind.path.format_map(details),
         created_at=row.created_at,
-        is_read=row.read_at is not None,
+        is_read=row.read_at is not None or row.created_at <= clock.now() - NEW_FOR,
     )

@@ -12,7 +12,7 @@ KIND: Final = ExceptionKind(
     sentence_en="The bank moved this, and nothing explains it: %(detail)s",
     advice_fr="Rapprochez-la d’un candidat, ventilez-la, ou laissez deux personnes la passer en pertes et profits.",
     advice_en="Match it with a candidate, split it, or let two people write it off.",
-    sql="""SELECT coalesce(nullif(counterparty, ''), nullif(left(remittance, 80), ''), code) AS detail, bank_line.id::text AS subject,
+    sql="""SELECT coalesce(nullif(counterparty, ''), nullif(left(remittance, 80), ''), reference) AS detail, bank_line.id::text AS subject,
                   reference, '/finance/bank/lines/' || bank_line.id AS path, amount_minor,
                   booked_on::timestamp AT TIME ZONE 'Europe/Paris' AS at
            FROM bank_line WHERE NOT EXISTS (SELECT FROM bank_match WHERE line = bank_line.id AND undone_at IS NULL)""",

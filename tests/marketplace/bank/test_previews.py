@@ -166,6 +166,21 @@ async def test_a_file_is_looked_at_before_it_is_imported() -> None:
             assert (await submit(visitor, "/en/finance/bank/uploads", **bad)).status_code == 422
 
 
+async def test_a_preview_says_that_a_statement_is_missing_before_its_own() -> None:
+    async with await signed_in("finance") as visitor:
+        path = ""
+        for name, opening, is_missing in (("S1", 0, False), ("S2", 500, False), ("S4", 900, True), ("S2", 500, False)):
+            day = dt.date(2026, 3, int(name[1]))
+            file = Statement([Entry(500, name, day=day)], day=day, name=name, opening=opening).xml()
+            answer = await submit(visitor, "/en/finance/bank/uploads", file=file, form_id=str(uuid.uuid4()))
+            path = answer.headers["location"]
+            page = (await visitor.get(path)).text
+            assert (f"is missing before {name}: its lines make −€1.00" in page) == is_missing, name
+            assert ("is missing" in page) == is_missing
+            if not is_missing:
+                await submit(visitor, f"{path}/import", new_account="yes")
+
+
 async def test_what_was_said_with_a_file_is_not_asked_again() -> None:
     tick = 'name="new_account" value="yes"'
     async with await signed_in("finance") as visitor:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import re
 import uuid
 
 import asyncpg
 import pytest
 
+from marketplace import clock
 from marketplace.database import transaction
 from marketplace.identity import actions as identity
 from marketplace.messages.actions import mark_read, send
@@ -101,3 +104,16 @@ async def test_a_partner_reads_the_decisions_about_it_and_nobody_else_does() -> 
         assert "No messages yet." in text_of(await eve.get("/en/inbox"))
     async with Browser() as stranger:
         assert (await stranger.get("/en/inbox")).status_code == 303
+
+
+async def test_the_count_beside_messages_is_how_many_their_page_calls_new() -> None:
+    ours = await make_partner()
+    await identity.refuse_partner(ours, "No such company.")
+    with clock.shifted(dt.timedelta(days=91)):
+        await identity.vet_partner(ours, "Ada")
+        async with Browser() as claire:
+            await claire.sign_in("claire@atelier.example")
+            counted = re.findall(r'badge accent">(\d+)', (await claire.get("/en/orders")).text)
+            shown = text_of(await claire.get("/en/inbox"))
+    assert "Reason: No such company." in shown, "what is older is still there"
+    assert [str(shown.count(" New "))] == counted
