@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from marketplace.business.queries import SOLD, SQL
+from marketplace.business.queries import SHARES, SOLD, SQL
 from marketplace.database import fetch_scalar
 
 BATCH_SIZE: Final = 50_000
@@ -14,6 +14,6 @@ BATCH_SIZE: Final = 50_000
 async def sum_revenue() -> int:
     """Keep the entries that wait, and add them to the sums of their days; a job. Return how many."""
     summed = 0
-    while count := await fetch_scalar(int, SQL["sum_revenue"], *SOLD, BATCH_SIZE):
+    while count := await fetch_scalar(int, SQL["sum_revenue"], *SOLD, SHARES, BATCH_SIZE):
         summed += count
     return summed

@@ -17,7 +17,10 @@ CREATE INDEX IF NOT EXISTS entries_of_way ON revenue_entry (way, kind, at, entry
 CREATE OR REPLACE FUNCTION await_sum() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO unsummed_entry (entry)
-    SELECT id FROM fresh WHERE kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued');
+    SELECT id FROM fresh WHERE kind IN (
+        'sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued',
+        'shares_held', 'shares_cancelled', 'shares_lost'
+    );
     RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER await_sum AFTER INSERT ON journal_entry

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from marketplace.business.queries import SOLD, SQL
+from marketplace.business.queries import SHARES, SOLD, SQL
 from marketplace.statements import Invariant
 
 REVENUE: Final = (
     Invariant(
-        "the sums of revenue are what the entries that do not wait for them add up to",
+        "the sums of revenue and of shares are what the entries that do not wait for them add up to",
         SQL["list_wrong_sums"],
-        SOLD,
+        (*SOLD, SHARES),
     ),
 )

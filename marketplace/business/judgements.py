@@ -15,12 +15,12 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
-from marketplace.business.queries import SOLD, SQL, bounds_of
+from marketplace.business.queries import SHARES, SOLD, SQL, bounds_of
 from marketplace.business.tables import RevenueJudgement
 from marketplace.catalogue.tables import Offer
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.ledger import chart, two_people
+from marketplace.ledger import two_people
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import judgement_to_decide
 from marketplace.messages.rules import Recipient
@@ -77,8 +77,7 @@ class Proposed(Struct, frozen=True):
 
 async def list_presented(first: dt.date, last: dt.date) -> list[Presented]:
     """Return every offer with what its sales brought between two days, both included, the largest first."""
-    shares = [chart.SUBSCRIBERS_SHARES, chart.OPERATOR_SHARE]
-    return await fetch_rows(Presented, SQL["list_presented"], *SOLD, *bounds_of(first, last), shares)
+    return await fetch_rows(Presented, SQL["list_presented"], *SOLD, SHARES, *bounds_of(first, last))
 
 
 async def list_judgements() -> list[Judgement]:

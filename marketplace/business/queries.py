@@ -24,6 +24,8 @@ SIDES: Final = ("dataset", "partner", "sector", "way", "vat")
 """What revenue is shown by."""
 SOLD: Final = (chart.LICENCES_SOLD, chart.VAT_COLLECTED)
 """The accounts of revenue and of its VAT."""
+SHARES: Final = [chart.SUBSCRIBERS_SHARES, chart.OPERATOR_SHARE]
+"""The accounts of what of a sale is others'."""
 OWED: Final = (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE, chart.OPERATOR_PAYABLE)
 SPENT: Final = (chart.SUBSCRIBERS_SHARES, chart.OPERATOR_SHARE, chart.STRIPE_FEES)
 """Where an euro that was sold goes, before what stays."""

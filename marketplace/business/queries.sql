@@ -54,6 +54,44 @@ SELECT sale.*, amounts.net_minor, amounts.vat_minor
 FROM ({entry_of_sale}) AS sale
 CROSS JOIN LATERAL ({amounts_of}) AS amounts
 
+-- fragment: share
+-- The entries of shares with what they moved on the accounts $3: of which dataset's sale, and the judgement of its offer
+-- that it was ordered under; '' where none was decided by then, which the first to come counts for. No judgement is ever
+-- decided for a time that is over, so this stays.
+SELECT
+    journal_entry.id AS entry,
+    journal_entry.at,
+    release.dataset,
+    coalesce(
+        (
+            SELECT judgement.id::text
+            FROM revenue_judgement AS judgement
+            JOIN offer ON offer.id = judgement.offer
+            WHERE offer.dataset = release.dataset AND approved AND decided_at <= ordered_at
+            ORDER BY decided_at DESC, judgement.id DESC
+            LIMIT 1
+        ),
+        ''
+    ) AS judgement,
+    moved.shares_minor
+FROM journal_entry
+JOIN licence ON licence.id = left(source_id, 36)::uuid
+JOIN release ON release.id = licence.release
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+CROSS JOIN LATERAL (
+    SELECT
+        sum(
+            CASE
+                WHEN debit = ANY ($3::text[]) THEN amount_minor
+                WHEN credit = ANY ($3::text[]) THEN -amount_minor
+                ELSE 0
+            END
+        )::bigint AS shares_minor
+    FROM posting
+    WHERE posting.entry = journal_entry.id
+) AS moved
+WHERE journal_entry.kind IN ('shares_held', 'shares_cancelled', 'shares_lost')
+
 -- fragment: sides
 -- What is kept of a sale: its key of each side.
 VALUES ('dataset', dataset), ('partner', sale.partner::text), ('vat', vat), ('way', way)
@@ -72,12 +110,12 @@ END
 entry, at, kind, purchase_order, number, dataset, partner, vat, way, net_minor, vat_minor
 
 -- name: sum_revenue
--- Keeps at most $3 entries that wait, adds them to the sums of their days, and returns how many these were. An entry
+-- Keeps at most $4 entries that wait, adds them to the sums of their days, and returns how many these were. An entry
 -- waits until the transaction that sums it commits, so each is summed once though a process is killed; rows are written
 -- in one order, so that two who sum never wait for each other in a circle.
 WITH chosen AS (
     DELETE FROM unsummed_entry
-    WHERE entry IN (SELECT entry FROM unsummed_entry ORDER BY entry LIMIT $3 FOR UPDATE SKIP LOCKED)
+    WHERE entry IN (SELECT entry FROM unsummed_entry ORDER BY entry LIMIT $4 FOR UPDATE SKIP LOCKED)
     RETURNING entry
 ), moved AS (
     SELECT sale.*
@@ -105,13 +143,22 @@ WITH chosen AS (
         orders = kept.orders + excluded.orders,
         net_minor = kept.net_minor + excluded.net_minor,
         vat_minor = kept.vat_minor + excluded.vat_minor
+), shared AS (
+    INSERT INTO share_sum AS kept (day, dataset, judgement, shares_minor)
+    SELECT (at AT TIME ZONE 'Europe/Paris')::date AS day, dataset, judgement, sum(shares_minor)
+    FROM chosen
+    JOIN ({share}) AS share ON share.entry = chosen.entry
+    GROUP BY 1, dataset, judgement
+    ORDER BY 1, dataset, judgement
+    ON CONFLICT (day, dataset, judgement) DO UPDATE
+    SET shares_minor = kept.shares_minor + excluded.shares_minor
 )
 SELECT count(*)
 FROM chosen;
 
 -- name: list_wrong_sums
 -- Each day and key of a side whose sum is not what its entries add up to, without those that wait; and each entry that
--- is not kept as it is, or though it waits.
+-- is not kept as it is, or though it waits; and so of shares.
 WITH summed AS (
     SELECT {columns}
     FROM ({sale}) AS sale
@@ -134,7 +181,19 @@ GROUP BY side, key, day
 HAVING (sum(orders), sum(net_minor), sum(vat_minor)) <> (0, 0, 0)
 UNION ALL
 SELECT 'entry', entry::text, (at AT TIME ZONE 'Europe/Paris')::date
-FROM differing;
+FROM differing
+UNION ALL
+SELECT 'share', dataset || ' ' || judgement, day
+FROM (
+    SELECT dataset, judgement, day, shares_minor
+    FROM share_sum
+    UNION ALL
+    SELECT dataset, judgement, (at AT TIME ZONE 'Europe/Paris')::date, -shares_minor
+    FROM ({share}) AS share
+    WHERE NOT EXISTS (SELECT FROM unsummed_entry WHERE unsummed_entry.entry = share.entry)
+) AS shared
+GROUP BY dataset, judgement, day
+HAVING sum(shares_minor) <> 0;
 
 -- name: list_revenue
 -- What was sold less what went back between the instants $3 and $4 (excluded), both the beginning of a day in Paris, by
@@ -230,55 +289,50 @@ SELECT
 FROM ({running}) AS running;
 
 -- name: list_presented
--- Each offer with what it brought between the instants $3 and $4 (excluded), both the beginning of a day in Paris, the
--- largest first: sold, by the sums of days and what is not in them yet; the shares of its sales in the books (accounts
--- $5); and what is presented as revenue, net of the shares of what was ordered while we were judged its agent: what is
--- judged later changes no sale of before, nor what goes back of it. The first judgement counts for all before it, too.
+-- Each offer with what it brought between the instants $4 and $5 (excluded), both the beginning of a day in Paris, the
+-- largest first: sold, and the shares of its sales in the books (accounts $3), by the sums of days and what is not in
+-- them yet; and what is presented as revenue, net of the shares of what was ordered while we were judged its agent: what
+-- is judged later changes no sale of before, nor what goes back of it. The first judgement counts for all before it, too.
 WITH judged AS (
     SELECT
         offer.dataset,
+        judgement.id::text AS judgement,
         role,
-        CASE WHEN lag(judgement.id) OVER in_order IS NULL THEN '-infinity' ELSE decided_at END AS since,
-        lead(decided_at, 1, 'infinity') OVER in_order AS until
+        lag(judgement.id) OVER in_order IS NULL AS is_first,
+        lead(judgement.id) OVER in_order IS NULL AS is_last
     FROM revenue_judgement AS judgement
     JOIN offer ON offer.id = judgement.offer
     WHERE approved
     WINDOW in_order AS (PARTITION BY judgement.offer ORDER BY decided_at, judgement.id)
 ),
 shares AS (
-    SELECT
-        release.dataset,
-        ordered_at,
-        CASE
-            WHEN debit = ANY ($5::text[]) THEN amount_minor
-            WHEN credit = ANY ($5::text[]) THEN -amount_minor
-            ELSE 0
-        END AS shares_minor
-    FROM journal_entry
-    JOIN posting ON posting.entry = journal_entry.id
-    JOIN licence ON licence.id = left(source_id, 36)::uuid
-    JOIN release ON release.id = licence.release
-    JOIN purchase_order ON purchase_order.id = licence.purchase_order
-    WHERE journal_entry.at >= $3
-      AND journal_entry.at < $4
-      AND journal_entry.kind IN ('shares_held', 'shares_cancelled', 'shares_lost')
+    SELECT dataset, judgement, shares_minor
+    FROM share_sum
+    WHERE day >= ($4::timestamptz AT TIME ZONE 'Europe/Paris')::date
+      AND day < ($5::timestamptz AT TIME ZONE 'Europe/Paris')::date
+    UNION ALL
+    SELECT dataset, judgement, shares_minor
+    FROM unsummed_entry
+    JOIN ({share}) AS share ON share.entry = unsummed_entry.entry
+    WHERE at >= $4 AND at < $5
 ),
 moved AS (
     SELECT key AS dataset, net_minor, 0::bigint AS shares_minor, net_minor AS presented_minor
     FROM revenue_sum
     WHERE side = 'dataset'
-      AND day >= ($3::timestamptz AT TIME ZONE 'Europe/Paris')::date
-      AND day < ($4::timestamptz AT TIME ZONE 'Europe/Paris')::date
+      AND day >= ($4::timestamptz AT TIME ZONE 'Europe/Paris')::date
+      AND day < ($5::timestamptz AT TIME ZONE 'Europe/Paris')::date
     UNION ALL
     SELECT dataset, net_minor, 0, net_minor
     FROM unsummed_entry
     JOIN ({sale}) AS sale ON sale.entry = unsummed_entry.entry
-    WHERE at >= $3 AND at < $4
+    WHERE at >= $4 AND at < $5
     UNION ALL
     SELECT shares.dataset, 0, shares_minor, CASE judged.role WHEN 'agent' THEN -shares_minor ELSE 0 END
     FROM shares
     LEFT JOIN judged
-        ON judged.dataset = shares.dataset AND judged.since <= ordered_at AND ordered_at < judged.until
+        ON judged.dataset = shares.dataset
+       AND (judged.judgement = shares.judgement OR (shares.judgement = '' AND judged.is_first))
 ),
 summed AS (
     SELECT
@@ -300,7 +354,7 @@ SELECT
     coalesce(summed.presented_minor, 0) AS presented_minor
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
-LEFT JOIN judged ON judged.dataset = offer.dataset AND judged.until = 'infinity'
+LEFT JOIN judged ON judged.dataset = offer.dataset AND judged.is_last
 LEFT JOIN summed ON summed.dataset = offer.dataset
 ORDER BY sold_minor DESC, offer.dataset;
 

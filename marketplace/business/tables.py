@@ -45,7 +45,7 @@ class RevenueJudgement(Table, db=DB, tablename="revenue_judgement"):
 
 
 class UnsummedEntry(Table, db=DB, tablename="unsummed_entry"):
-    """An entry of revenue that is in no sum yet: a trigger writes it with the entry, the job that sums deletes it."""
+    """An entry of revenue, or of shares of it, that is in no sum yet: a trigger writes it with the entry, the job that sums deletes it."""
 
     personal_data = NOBODYS
     entry = BigInt(primary_key=True)
@@ -70,6 +70,19 @@ class RevenueSum(Table, db=DB, tablename="revenue_sum"):
     vat_minor = BigInt()
     one_sum_a_day = Unique([side, day, key])
     known_side = Check("side IN ('dataset', 'partner', 'vat', 'way')")
+
+
+class ShareSum(Table, db=DB, tablename="share_sum"):
+    """What entries of shares of a day in Paris add up to, by dataset and by the judgement that their sales were ordered under."""
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    day = Date()
+    dataset = Text()
+    judgement = Text()
+    """Its id; empty where none was decided when it was ordered."""
+    shares_minor = BigInt()
+    one_share_sum_a_day = Unique([day, dataset, judgement])
 
 
 class RevenueEntry(Table, db=DB, tablename="revenue_entry"):

@@ -30,6 +30,15 @@ CREATE TABLE "revenue_sum" (
     CONSTRAINT "known_side" CHECK (side IN ('dataset', 'partner', 'vat', 'way'))
 );
 
+CREATE TABLE "share_sum" (
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "day" DATE NOT NULL,
+    "dataset" TEXT NOT NULL,
+    "judgement" TEXT NOT NULL,
+    "shares_minor" BIGINT NOT NULL,
+    CONSTRAINT "one_share_sum_a_day" UNIQUE ("day", "dataset", "judgement")
+);
+
 CREATE TABLE "revenue_entry" (
     "entry" BIGINT PRIMARY KEY NOT NULL,
     "at" TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -47,7 +56,10 @@ CREATE TABLE "revenue_entry" (
 FILL = """
 LOCK TABLE journal_entry IN SHARE ROW EXCLUSIVE MODE;
 INSERT INTO unsummed_entry (entry)
-SELECT id FROM journal_entry WHERE kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued');
+SELECT id FROM journal_entry WHERE kind IN (
+    'sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued',
+    'shares_held', 'shares_cancelled', 'shares_lost'
+);
 """
 """The lock lasts until the trigger is there, which the same run creates: no entry slips in between."""
 

@@ -67,7 +67,7 @@ async def read_pages(subjects: Mapping[str, Any]) -> tuple[dict[str, float], lis
 
     await sum_revenue()  # as the jobs do every few minutes
     await refresh_large_books()
-    await execute("ANALYZE")  # as autovacuum does within minutes of so many rows
+    await execute("VACUUM ANALYZE")  # as autovacuum does within minutes of so many rows
     found, without = paths_of(subjects)
     middles: dict[str, float] = {}
     async with await signed_in("finance") as clerk:

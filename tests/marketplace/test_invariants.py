@@ -53,7 +53,7 @@ ON_CREDIT = """INSERT INTO credit_sale (subject, partner, number, total_minor, p
                SELECT gen_random_uuid(), id, 'P-9', 9, {paid}, now(), now() + interval '30 days' FROM partner LIMIT 1"""
 OFFENCES: dict[str, str | tuple[str, ...]] = {
     "every line of the audit trail is in its chain, or waits to be": "DELETE FROM unlinked_action",
-    "the sums of revenue are what the entries that do not wait for them add up to": "DELETE FROM unsummed_entry",
+    "the sums of revenue and of shares are what the entries that do not wait for them add up to": "DELETE FROM unsummed_entry",
     "the chain of the audit trail has no gap": "INSERT INTO trail_link SELECT 2, min(id), repeat('0', 64) FROM staff_action",
     "a partner that has people has one who administers it": "UPDATE person SET is_member = true WHERE partner IS NOT NULL",
     "every ask of an awarded call has its outcome, and no other has one": (

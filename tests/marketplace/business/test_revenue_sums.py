@@ -16,7 +16,7 @@ from marketplace import clock
 from marketplace.business import actions, pages, queries
 from marketplace.business.actions import sum_revenue
 from marketplace.business.behind import SORTS, Number, list_all_behind, list_behind
-from marketplace.business.queries import SOLD, SQL
+from marketplace.business.queries import SHARES, SOLD, SQL
 from marketplace.database import execute, transaction
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
@@ -193,7 +193,7 @@ async def test_two_workers_and_one_that_is_killed_sum_each_entry_once(
     killed = await asyncpg.connect(database_url)
     writing = killed.transaction()
     await writing.start()
-    assert await killed.fetchval(SQL["sum_revenue"], *SOLD, 5) == 5
+    assert await killed.fetchval(SQL["sum_revenue"], *SOLD, SHARES, 5) == 5
     seen = await rows_of("partner")
     workers = [asyncio.create_task(sum_revenue()) for _ in range(2)]
     await until_blocked(2)
@@ -257,11 +257,11 @@ async def test_what_is_kept_wrongly_is_named(offence: str) -> None:
     await sales.open_shop()
     await sell()
     await sum_revenue()
-    assert not await fetch(SQL["list_wrong_sums"], *SOLD)
+    assert not await fetch(SQL["list_wrong_sums"], *SOLD, SHARES)
     with pytest.raises(ZeroDivisionError):
         async with transaction():
             await execute(offence)
-            assert await fetch(SQL["list_wrong_sums"], *SOLD)
+            assert await fetch(SQL["list_wrong_sums"], *SOLD, SHARES)
             _ = 1 // 0
 
 
