@@ -22,7 +22,7 @@ from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.paging import PAGE_SIZE
 from marketplace.purchases.corrections import correct_invoice
-from marketplace.web.formats import paris_day
+from marketplace.web.formats import PARIS, paris_day
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.test_pages import signed_in
 from tests.marketplace.identity.site import make_staff, text_of
@@ -104,6 +104,22 @@ async def test_each_day_is_what_its_entries_moved_whenever_the_job_was_there(
     assert len(sold) > 3
     await sum_revenue()
     assert await waiting() == 0
+
+
+async def test_a_day_is_the_day_in_paris_on_both_sides_of_midnight() -> None:
+    await sales.open_shop()
+    midnight = dt.datetime.combine(paris_day(clock.now()) + 2 * DAY, dt.time(), PARIS)
+    half = dt.timedelta(minutes=30)
+    for at in (midnight - half, midnight + half):
+        with clock.shifted(at - clock.now()):
+            await sell()
+    for _ in range(2):  # read from the entries, and from the sums
+        for side in queries.SIDES:
+            for day in (midnight.date() - DAY, midnight.date()):
+                [row] = await queries.list_revenue(side, day, day)
+                assert (row.orders, row.net_minor) == (1, sales.NET), (side, day)
+                assert len(await list_all_behind(Number(side, row.key, day, day))) == 1
+        await sum_revenue()
 
 
 async def test_a_partner_that_states_another_sector_has_its_revenue_there() -> None:
