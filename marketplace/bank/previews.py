@@ -112,15 +112,15 @@ async def preview(upload: uuid.UUID, person: uuid.UUID) -> Preview:
 async def _missing_before(statements: list[Statement], known: set[str]) -> dict[str, int]:
     """Return the new statements that do not open at what their account held before, and by how many cents."""
     missing: dict[str, int] = {}
-    held: dict[str, int] = {}
+    closings: dict[str, int] = {}
     for one in sorted(statements, key=lambda statement: (statement.opened_on, statement.closed_on)):
-        before = held.get(one.iban)
+        before = closings.get(one.iban)
         if before is None:
             before = await fetch_scalar(int, SQL["closing_before"], one.iban, one.opened_on, one.statement_id)
         is_here = bool(one.lines) and all(line.reference in known for line in one.lines)
         if before is not None and before != one.opening_minor and not is_here:
             missing[one.statement_id] = one.opening_minor - before
-        held[one.iban] = one.closing_minor
+        closings[one.iban] = one.closing_minor
     return missing
 
 
