@@ -55,9 +55,9 @@ FROM ({entry_of_sale}) AS sale
 CROSS JOIN LATERAL ({amounts_of}) AS amounts
 
 -- fragment: share
--- The entries of shares with what they moved on the accounts $3: of which dataset's sale, and the judgement of its offer
--- that it was ordered under; '' where none was decided by then, which the first to come counts for. No judgement is ever
--- decided for a time that is over, so this stays.
+-- The entries of shares with what they moved on the accounts $3: of which dataset's sale, and the judgement of its
+-- offer that it was ordered under; '' where none was decided by then, which the first to come counts for. No judgement
+-- is ever decided for a time that is over, so this stays.
 SELECT
     journal_entry.id AS entry,
     journal_entry.at,
@@ -291,8 +291,9 @@ FROM ({running}) AS running;
 -- name: list_presented
 -- Each offer with what it brought between the instants $4 and $5 (excluded), both the beginning of a day in Paris, the
 -- largest first: sold, and the shares of its sales in the books (accounts $3), by the sums of days and what is not in
--- them yet; and what is presented as revenue, net of the shares of what was ordered while we were judged its agent: what
--- is judged later changes no sale of before, nor what goes back of it. The first judgement counts for all before it, too.
+-- them yet; and what is presented as revenue, net of the shares of what was ordered while we were judged its agent:
+-- what is judged later changes no sale of before, nor what goes back of it. The first judgement counts for all before
+-- it, too.
 WITH judged AS (
     SELECT
         offer.dataset,
