@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import re
 import uuid
 from typing import Any
 
+import msgspec
 import pytest
 
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import list_priced_releases
+from marketplace.catalogue.rules import PricedOffer
 from marketplace.database import execute
 from marketplace.subscriptions.actions import deliver, subscribe
+from migrations.history.m0112_offers_of_first_days import FILL
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, make_quote, open_shop, seal_release
 from tests.support.reads import fetch, fetch_value
@@ -84,8 +88,14 @@ async def test_nobody_is_subscribed_at_a_higher_price_than_was_shown(stripe: Any
     assert await fetch_value("SELECT locked_minor FROM subscription") <= int(again[1])
 
 
-async def test_a_steep_rise_of_posted_prices_neither_stops_a_promised_delivery_nor_makes_it_dearer(stripe: Any) -> None:
-    """Prices rise tenfold once the subscription is agreed: its weeks come at the locked price, beside their dearer fortnight."""
+@pytest.mark.parametrize("is_old", [False, True])
+async def test_a_steep_rise_of_posted_prices_neither_stops_a_promised_delivery_nor_makes_it_dearer(
+    stripe: Any, *, is_old: bool
+) -> None:
+    """Prices rise tenfold once the subscription is agreed: its weeks come at the locked price, beside their dearer fortnight.
+
+    is_old: it is from before subscriptions kept the offers of their first day, which the migration found in the log's facts.
+    """
     del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     await open_shop(rows=1_000, period=(end - 3 * WEEK, end - 2 * WEEK))
@@ -94,8 +104,17 @@ async def test_a_steep_rise_of_posted_prices_neither_stops_a_promised_delivery_n
     await keep_card(partner)
     await subscribe(partner, "lyon", releases=4, subscription=subscription)
     locked = await fetch_value("SELECT locked_minor FROM subscription")
+    if is_old:
+        kept = await fetch_value("SELECT agreed_offers FROM subscription")
+        await execute("UPDATE subscription SET agreed_offers = NULL")
     dearer = {"full_worth_minor": 5_000_000, "floor_minor": FLOOR, "cap_minor": 9_000_000}
     await catalogue.list_offer("lyon", terms="standard-1", **dearer)
+    if is_old:
+        await execute(FILL)
+        found = await fetch_value("SELECT agreed_offers FROM subscription")
+        evidence = {"demand_sales": 0, "demand_days": 0, "demand_bids": 0}
+        assert [one | evidence for one in json.loads(found)] == json.loads(kept)
+        assert msgspec.json.decode(found, type=list[PricedOffer])
     weeks = [await seal_release(rows=3_000, period=(end - n * WEEK, end - (n - 1) * WEEK)) for n in (2, 1)]
     await seal_release(rows=6_000, period=(end - 2 * WEEK, end))
     priced = await catalogue.prices_now(await list_priced_releases(weeks), now=clock.now())
