@@ -35,7 +35,7 @@ from marketplace.payments.stripe_calls import run_command
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import issue_invoices
 from marketplace.purchases.numbers import draw_numbers
-from marketplace.purchases.queries import SQL, find_held, find_order
+from marketplace.purchases.queries import SQL, find_held, find_order, find_paying
 from marketplace.purchases.rules import ENGLISH_CHECKOUT, CheckoutWords
 from marketplace.purchases.tables import Order
 from marketplace.settings import settings
@@ -121,6 +121,8 @@ async def order(
             raise Conflict("This release was called back and is no longer for sale.")
         rules.check_terms(terms, asked.terms)
         await check_quote(quote)
+        if pay_by != "page":  # It is paid without a visit: of two at once, the second is refused here.
+            await check_second(partner, asked.release, asked.level, reason)
         new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
         await _request_payment(new, _owed(new, asked, email, words, now), partner, pay_by)
     await send_payment_request(order_id)
@@ -192,9 +194,16 @@ async def order_awarded(
 
 
 async def check_second(partner: uuid.UUID, release: uuid.UUID, level: int, reason: str) -> None:
-    """Refuse that a partner buys what it has already, at that accuracy or a finer one, without saying why."""
-    held = await find_held(partner, release, level, clock.now())
-    if held and not reason.strip():
+    """Refuse that a partner buys what it has, or is paying for, at that accuracy or a finer one, without saying why."""
+    if reason.strip():
+        return
+    if number := await find_paying(partner, release, level):
+        raise Conflict(
+            "You ordered this release already, and {number} is being paid: say why you need it a second time.",
+            number=number,
+            field="reason",
+        )
+    if held := await find_held(partner, release, level, clock.now()):
         raise Conflict(
             "You have this release until {day}, and may download it as often as you like: say why you need it a second time.",
             day=paris_day(held.ends_at),

@@ -136,23 +136,12 @@ class Held(Struct, frozen=True):
 
 async def find_held(partner: uuid.UUID, release: uuid.UUID, level: int, now: dt.datetime) -> Held | None:
     """Return what a partner has of a release at a level, or a finer one, or None."""
-    return await fetch_row(
-        Held,
-        """SELECT entitlement.id AS entitlement, entitlement.ends_at, licence.purchase_order, quote.level
-           FROM entitlement
-           JOIN licence ON licence.id = entitlement.licence
-           JOIN purchase_order ON purchase_order.id = licence.purchase_order
-           JOIN quote ON quote.id = purchase_order.quote
-           WHERE (entitlement.partner, entitlement.release) = ($1, $2) AND quote.level <= $3
-             AND starts_at <= $4 AND $4 < ends_at AND revoked_at IS NULL AND suspended_at IS NULL
-             AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
-           ORDER BY quote.level, ends_at DESC
-           LIMIT 1""",
-        partner,
-        release,
-        level,
-        now,
-    )
+    return await fetch_row(Held, SQL["find_held"], partner, release, level, now)
+
+
+async def find_paying(partner: uuid.UUID, release: uuid.UUID, level: int) -> str | None:
+    """Return the number of an order of a release at a level, or a finer one, whose payment is on its way, or None."""
+    return await fetch_scalar(str, SQL["find_paying"], partner, release, level)
 
 
 async def get_email(partner: uuid.UUID) -> str:

@@ -498,3 +498,44 @@ CROSS JOIN LATERAL (
     WHERE note.corrects = invoice.number
 ) AS back
 WHERE invoice.id = $1;
+
+-- name: find_held
+-- What the partner $1 has at $4 of the release $2 at the level $3 or a finer one: the finest, of these the longest.
+SELECT entitlement.id AS entitlement, entitlement.ends_at, licence.purchase_order, quote.level
+FROM entitlement
+JOIN licence ON licence.id = entitlement.licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+JOIN quote ON quote.id = purchase_order.quote
+WHERE entitlement.partner = $1
+  AND entitlement.release = $2
+  AND quote.level <= $3
+  AND starts_at <= $4
+  AND $4 < ends_at
+  AND revoked_at IS NULL
+  AND suspended_at IS NULL
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
+ORDER BY quote.level, ends_at DESC
+LIMIT 1;
+
+-- name: find_paying
+-- The number of an order of the partner $1 for the release $2 at the level $3, or a finer one, whose money is on its
+-- way: the saved method is being charged, a transfer is awaited, a bank was asked, or it is on credit. A page that
+-- nobody paid on is none.
+SELECT purchase_order.number
+FROM purchase_order
+JOIN quote ON quote.id = purchase_order.quote
+LEFT JOIN payment ON payment.subject = purchase_order.id
+WHERE purchase_order.partner = $1
+  AND purchase_order.release = $2
+  AND purchase_order.state = 'awaiting_payment'
+  AND quote.level <= $3
+  AND (
+      payment.state IN ('processing', 'paid')
+      OR EXISTS (SELECT FROM credit_sale WHERE credit_sale.subject = purchase_order.id)
+      OR (
+          payment.state IN ('requested', 'open')
+          AND payment.checkout_url IS NULL
+          AND EXISTS (SELECT FROM stripe_command WHERE subject = purchase_order.id AND verb = 'charge')
+      )
+  )
+LIMIT 1;

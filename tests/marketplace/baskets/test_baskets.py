@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from typing import Any
 
@@ -11,11 +12,14 @@ import pytest
 
 from marketplace import clock
 from marketplace.baskets import actions
+from marketplace.business.actions import sum_revenue
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance.actions import reconcile
+from marketplace.ledger.periods import month_of
 from marketplace.payments.balance import mirror_balance
 from marketplace.purchases.invoices import change_billing
+from marketplace.web.formats import PARIS, paris_day
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, pay, seal_release
 from tests.support.reads import fetch, fetch_value
@@ -85,6 +89,59 @@ async def test_several_releases_are_ordered_at_once_for_less_together(stripe: An
         await actions.read_lines([uuid.uuid4() for _ in range(actions.LARGEST + 1)])
     with pytest.raises(Conflict, match="Nothing"):
         await actions.order(partner, [uuid.uuid4()], total_minor=1, basket=uuid.uuid4())
+
+
+async def test_a_basket_of_one_year_that_is_paid_in_the_next_is_sold_in_the_next(stripe: Any) -> None:
+    """Ordered half an hour before midnight in Paris, paid half an hour after it, when it is still the old year in UTC."""
+    del stripe
+    partner, midnight = await make_buyer(), dt.datetime(clock.now().year + 1, 1, 1, tzinfo=PARIS)
+    half, fields = dt.timedelta(minutes=30), {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon"}
+    await change_billing(partner, **fields, reference="")
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        saved = str(uuid.uuid4())
+        answer = await browser.submit("/en/payment-method", {"back": "/basket"}, form_id=saved)
+        await pay(answer.headers["location"])
+        await browser.get(f"/en/payment-method?saved={saved}&back=/basket")
+    with clock.started_at(midnight - half):
+        end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+        releases = [await open_shop(period=(end - WEEK, end)), await seal_release(period=(end - 2 * WEEK, end - WEEK))]
+        lines = await actions.read_lines(releases)
+        total = sum(line.amount_minor for line in lines)
+        async with Browser() as browser:
+            await browser.sign_in("atelier@partner.example")
+            written = {"releases": ",".join(map(str, releases)), "total": str(total)}
+            written |= {"terms": ",".join(line.terms for line in lines)}
+            assert (await browser.submit("/en/basket/orders", written)).status_code == 303
+    with clock.started_at(midnight + half):
+        assert clock.now().year == midnight.year - 1, "in UTC it is the old year"
+        await jobs()
+        await sum_revenue()
+    year = midnight.year
+    orders = await fetch(
+        "SELECT number, state, vat_basis_points, vat_minor, net_minor FROM purchase_order ORDER BY number"
+    )
+    assert [(row["number"], row["state"]) for row in orders] == [(f"P-{year - 1}-00000{n}", "paid") for n in (1, 2)]
+    assert sum(row["net_minor"] for row in orders) == total, "at the prices that were agreed"
+    assert all(row["vat_minor"] * 5 == pytest.approx(row["net_minor"], abs=5) for row in orders)
+    invoices = await fetch("SELECT number, document FROM invoice ORDER BY number")
+    assert [row["number"] for row in invoices] == [f"F-{year}-00000{n}" for n in (1, 2)]
+    for row in invoices:
+        document = json.loads(row["document"])
+        assert (document["issued_on"], document["delivered_on"]) == (f"{year}-01-01", f"{year}-01-01")
+    sold = await fetch("SELECT at FROM journal_entry WHERE kind = 'sale'")
+    assert {month_of(row["at"]) for row in sold} == {dt.date(year, 1, 1)}
+    days = await fetch("SELECT DISTINCT day, sum(net_minor) AS net FROM revenue_sum WHERE side = 'way' GROUP BY day")
+    assert [(row["day"], row["net"]) for row in days] == [(dt.date(year, 1, 1), total)]
+    licences = await fetch("SELECT sold_at, hold_until, net_minor FROM licence")
+    assert {(month_of(row["sold_at"]), row["hold_until"] - row["sold_at"]) for row in licences} == {
+        (dt.date(year, 1, 1), 14 * DAY)
+    }
+    assert sorted(row["net_minor"] for row in licences) == sorted(line.amount_minor for line in lines)
+    ends = await fetch("SELECT starts_at, ends_at FROM entitlement")
+    assert {(paris_day(row["starts_at"]), paris_day(row["ends_at"])) for row in ends} == {
+        (dt.date(year, 1, 1), dt.date(year + 1, 1, 1))
+    }
 
 
 async def test_a_basket_that_undercuts_a_longer_release_is_refused() -> None:

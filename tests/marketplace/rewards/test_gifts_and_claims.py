@@ -1,0 +1,137 @@
+"""Money that was a gift, or bought a benefit, and a claim about its licence: nobody owes it again, and nobody spends it twice."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.claims.actions import decide, file_claim, propose
+from marketplace.database import execute
+from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.ledger import chart
+from marketplace.ledger.queries import balance
+from tests.marketplace.earnings import sales
+from tests.marketplace.earnings.test_pages import token, visiting, words
+from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts.payees import DAYS_15, balance_of, earn, give_details, paying, paying_three
+from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    import httpx
+
+IBAN = "FR7630006000011234567890189"
+MINE, BOOKS = "/en/earnings/rewards", "/en/finance/rewards"
+
+
+async def post(browser: httpx.AsyncClient, page: str, path: str, **fields: object) -> None:
+    form = token(await browser.get(page)) | {"form_id": str(uuid.uuid4())}
+    answer = await browser.post(path, data=form | fields)
+    assert answer.status_code == 303, words(answer)
+
+
+async def give(nora: httpx.AsyncClient, *givers: httpx.AsyncClient) -> None:
+    """List an association, and have people give what they earn to it."""
+    await post(nora, BOOKS, f"{BOOKS}/associations", code="sea-rescue", name="Sea Rescue", iban=IBAN)
+    for giver in givers:
+        await post(giver, MINE, MINE, way="gift", gift_to="sea-rescue")
+
+
+async def refund_all(order: uuid.UUID, licence: uuid.UUID) -> None:
+    """Claim an order, have two people give all of it back, and let Stripe's answer and the shares follow."""
+    first, second = await make_staff("Samir", "steward"), await make_staff("Nora")
+    partner = await fetch_value("SELECT partner FROM purchase_order WHERE id = $1", order)
+    claim, total = uuid.uuid4(), await fetch_value("SELECT total_minor FROM purchase_order WHERE id = $1", order)
+    await execute("UPDATE payment SET received_minor = amount_minor, payment_intent_id = 'pi_' || subject")
+    if not await fetch_value("SELECT count(*) FROM claim WHERE outcome = ''"):
+        await file_claim(partner, order, "wrong_figures", "Sunday is empty.", claim=claim)
+    claim = await fetch_value("SELECT id FROM claim WHERE outcome = ''")
+    await propose(first, claim, "refund", "Sunday was lost.", refund_minor=total)
+    await decide(second, claim, agree=True)
+    await execute("UPDATE stripe_command SET state = 'done' WHERE id = $1", claim)
+    await sales.refund_part(licence, total)
+    await execute("UPDATE payment SET state = 'refunded' WHERE refunded_minor = amount_minor")
+    await cancel_shares()
+    await hold_shares()
+
+
+async def test_a_claim_about_a_gift_leaves_giver_and_association_what_they_have() -> None:
+    """A share is held two weeks and may be claimed about for thirty days: the gift is made, and the loss is the operator's."""
+    async with paying_three(), visiting(role="finance") as nora, visiting(1) as ada, visiting(2) as bob:
+        await give(nora, ada, bob)
+        await post(nora, BOOKS, f"{BOOKS}/runs", way="gift")
+        given = await balance(chart.GIFTS)
+        assert given == -2 * 3333
+        left = [await balance_of(line) for line in (1, 2, 3)]
+        licence = await fetch_value("SELECT id FROM licence")
+        await refund_all(await sales.order_of(licence), licence)
+        assert await balance(chart.GIFTS) == given, "the association has what it was given"
+        assert [await balance_of(line) for line in (1, 2, 3)] == left, "and nobody owes anything"
+        assert {row["state"] for row in await fetch("SELECT state FROM reward")} == {"done"}
+        shown = words(await ada.get(MINE))
+        assert "€33.33" in shown
+        await post(nora, BOOKS, f"{BOOKS}/runs", way="gift")
+        assert await balance(chart.GIFTS) == given, "the next run gives it no second time"
+        await sales.balances()
+
+
+async def test_what_is_claimed_about_is_given_to_nobody_and_what_is_returned_is_cancelled() -> None:
+    with paying():
+        await sales.open_shop()
+        release = await sales.make_release({1: 1, 2: 1})
+        licence = await sales.make_sale(release, 20_000, fee=0, sold_at=clock.now() - DAYS_15)
+        order = await sales.order_of(licence)
+        await hold_shares()
+        await give_details(1, 2)
+        partner = await fetch_value("SELECT partner FROM purchase_order")
+        await file_claim(partner, order, "incomplete", "Half of it.", claim=uuid.uuid4())
+        assert await sales.close_month() == 0
+        async with visiting(role="finance") as nora, visiting(1) as ada:
+            await give(nora, ada)
+            await post(nora, BOOKS, f"{BOOKS}/runs", way="gift")
+            assert await balance(chart.GIFTS) == 0, "a claim waits: nothing is anybody's to give"
+            await refund_all(order, licence)
+            await sales.close_month()
+            await post(nora, BOOKS, f"{BOOKS}/runs", way="gift")
+            assert await balance(chart.GIFTS) == 0
+            assert await fetch_value("SELECT count(*) FROM reward") == 0
+        assert await balance_of(1) == 0
+        await sales.balances()
+
+
+async def test_a_benefit_is_bought_once_with_what_buys_one() -> None:
+    with paying():
+        await sales.open_shop()
+        await earn({1: 1}, 3_000)
+        await give_details(1)
+        async with visiting(role="finance") as nora, visiting(1) as ada, visiting() as phone:
+            phone.cookies.update(ada.cookies)
+            benefit = {"code": "data-5", "title_fr": "5 Go", "title_en": "5 GB", "price": "10,00"}
+            await post(nora, BOOKS, f"{BOOKS}/benefits", **benefit)
+            assert 10_000_000 <= await balance_of(1) < 20_000_000, "it buys one, and not two"
+            form = str(uuid.uuid4())
+
+            async def buy(browser: httpx.AsyncClient, written: dict[str, str], form_id: str) -> httpx.Response:
+                chosen = written | {"form_id": form_id, "benefit": "data-5"}
+                return await browser.post(f"{MINE}/buy", data=chosen)
+
+            first, second = token(await ada.get(MINE)), token(await phone.get(MINE))
+            answers = await asyncio.gather(buy(ada, first, form), buy(ada, first, form))
+            assert [one.status_code for one in answers] == [303, 303]
+            assert await fetch_value("SELECT count(*) FROM reward") == 1, "two presses of one button buy once"
+            again = await buy(phone, second, str(uuid.uuid4()))
+            assert (again.status_code, "does not cover it yet" in words(again)) == (409, True)
+            await execute("UPDATE benefit SET price_minor = 100")
+            paid = await balance_of(1)
+            tabs = await asyncio.gather(
+                *(
+                    buy(one, written, str(uuid.uuid4()))
+                    for one, written in ((ada, first), (phone, second))
+                    for _ in "12"
+                )
+            )
+            bought = sum(one.status_code == 303 for one in tabs)
+            assert bought == min(4, paid // 1_000_000)
+            assert await balance_of(1) == paid - bought * 1_000_000 >= 0
+            await sales.balances()
