@@ -16,7 +16,7 @@ import tempfile
 import time
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -70,6 +70,10 @@ SHOP = (
 )
 
 
+Where: TypeAlias = tuple[str, str]
+"""The place that a dataset is of, and the one that it is near."""
+
+
 class Made(NamedTuple):
     """A made-up dataset, in the order of its columns."""
 
@@ -120,15 +124,14 @@ async def _measure(url: str, superuser: str, listings: int) -> None:
     await migrate()
     rng = random.Random(7)  # noqa: S311 (a made-up catalogue, always the same one)
     places = sorted({"".join(rng.sample(SYLLABLES, 3)).capitalize() for _ in range(PLACES)})
-    made = [_made(number, rng.choice(places), rng.choice(places)) for number in range(listings)]
+    where = [(rng.choice(places), rng.choice(places)) for _ in range(listings)]
     start = time.perf_counter()
-    await _fill(superuser, made)
+    await _fill(superuser, where)
     filled = time.perf_counter()
     written = await refresh_cards()
     cards = time.perf_counter()
-    await _copy_cards(superuser, made)
+    await _copy_cards(superuser, where)
     copied = time.perf_counter()
-    del made
     await search(State(), 1)
     print(
         f"search cards {cards - filled:.1f} s for {written} that were written, after {filled - start:.1f} s for {listings} "
@@ -173,7 +176,13 @@ async def _measure(url: str, superuser: str, listings: int) -> None:
     await database.close_pool()
 
 
-def _made(number: int, place: str, near: str) -> Made:
+def _made(where: list[Where], start: int, end: int | None = None) -> Iterator[Made]:
+    """Return made-up datasets by their numbers: of which place each is, and near which one."""
+    for number, (place, near) in enumerate(where[start:end], start):
+        yield _dataset(number, place, near)
+
+
+def _dataset(number: int, place: str, near: str) -> Made:
     fr, en, product = KINDS[number % len(KINDS)]
     return Made(
         f"set-{number}",
@@ -198,31 +207,31 @@ def _made(number: int, place: str, near: str) -> Made:
     )
 
 
-async def _fill(superuser: str, made: list[Made]) -> None:
+async def _fill(superuser: str, where: list[Where]) -> None:
     """Write datasets, offers and releases without what each row would be checked and noted by."""
     import asyncpg  # noqa: PLC0415
 
     filling = await asyncpg.connect(superuser)
     await filling.execute("SET session_replication_role = replica")
     await filling.execute(SHOP[0])
-    for start in range(0, len(made), BATCH_SIZE):
-        await filling.copy_records_to_table("dataset", columns=Made._fields, records=made[start : start + BATCH_SIZE])
+    for start in range(0, len(where), BATCH_SIZE):
+        records = _made(where, start, start + BATCH_SIZE)
+        await filling.copy_records_to_table("dataset", columns=Made._fields, records=records)
     for statement in SHOP[1:]:
         await filling.execute(statement)
     await filling.close()
 
 
-async def _copy_cards(superuser: str, made: list[Made]) -> None:
+async def _copy_cards(superuser: str, where: list[Where]) -> None:
     """Copy the cards that the product did not write, and see that those which it wrote are the same."""
     import asyncpg  # noqa: PLC0415
 
     from marketplace.search.queries import stem  # noqa: PLC0415
     from marketplace.search.rules import words_of  # noqa: PLC0415
 
-    texts = (text for kind in KINDS for text in kind)
-    known = set(words_of(" ".join(chain(texts, (one.description_fr for one in made), (made[0].description_en,)))))
-    known.update(words_of(" ".join({one.area for one in made})))
-    stems = {one.word: one.stems for one in await stem(sorted(known))}
+    first = next(_made(where, 0, 1))
+    texts = chain(set(chain.from_iterable(where)), *KINDS, (first.description_fr, first.description_en))
+    stems = {one.word: one.stems for one in await stem(sorted(set(words_of(" ".join(texts)))))}
     copying = await asyncpg.connect(superuser)
     await copying.execute("SET session_replication_role = replica")
     rows = await copying.fetch(
@@ -230,12 +239,13 @@ async def _copy_cards(superuser: str, made: list[Made]) -> None:
     )
     written, version = rows[:WRITTEN], max(row["version"] for row in rows)
     fields = [name for name in written[0].keys() if name != "number"]  # noqa: SIM118 (a record of asyncpg)
-    words = _words_of(made[: len(written)], words_of, stems)
+    words = _words_of(_made(where, 0, len(written)), words_of, stems)
     assert all((row["words"], row["stems"]) == own for row, own in zip(written, words, strict=True))
 
     def cards() -> Iterator[tuple[Any, ...]]:
-        others = made[len(written) :]
-        for number, (one, own) in enumerate(zip(others, _words_of(others, words_of, stems), strict=True), len(written)):
+        others = _made(where, len(written))
+        own_words = _words_of(_made(where, len(written)), words_of, stems)
+        for number, (one, own) in enumerate(zip(others, own_words, strict=True), len(written)):
             like = written[number % len(written)]
             stated = {
                 "dataset": one.code,
