@@ -81,6 +81,7 @@ async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
         "minutes_left": math.ceil((row.expires_at - clock.now()).total_seconds() / MINUTE_SECONDS),
         "vat": await catalogue_queries.find_vat(of, row.amount_minor),
         "billing": await invoices.find_billing(of),
+        "buyer": (await queries.get_quote_terms(quote)).company,
         "held": await queries.find_held(of, row.release, row.level, clock.now()),
         "credit": await get_available(of),
     }

@@ -1,0 +1,63 @@
+"""What is printed in Chromium: a quote says to whom and until when, nothing lies over anything else, no card is empty."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace.catalogue import actions as catalogue
+from marketplace.identity import actions as identity
+from marketplace.purchases.invoices import change_billing
+from tests.marketplace.catalogue.shop import make_release, open_shop
+from tests.marketplace.identity.site import VAT
+from tests.support.browsing import open_visit
+from tests.support.market import PASSWORD, running
+
+if TYPE_CHECKING:
+    from tests.support.browsing import Guest
+
+EMAIL = "claire@atelier.example"
+CUT = """() => [...document.querySelectorAll('main .card, main .scroll')]
+    .filter(one => one.checkVisibility() && one.scrollHeight > one.clientHeight + 2).map(one => one.innerText.slice(0, 40))"""
+EMPTY = """() => [...document.querySelectorAll('main .card')]
+    .filter(one => one.checkVisibility() && one.innerText.trim() === (one.querySelector('header')?.innerText ?? '').trim())
+    .map(one => one.innerText)"""
+
+
+async def on_paper(guest: Guest, path: str) -> str:
+    """Return what a page says on paper, where nothing is cut and no card is empty."""
+    await guest.go(path)
+    await guest.page.emulate_media(media="print")
+    assert await guest.page.evaluate(CUT) == [], path
+    assert await guest.page.evaluate(EMPTY) == [], path
+    printed: str = await guest.page.inner_text("main")
+    await guest.page.emulate_media(media="screen")
+    return printed
+
+
+@pytest.mark.deep
+async def test_what_is_printed_is_whole_and_says_whom_it_is_for(chromium: str) -> None:
+    async with running() as market:
+        await open_shop(grain="hour")
+        release = await make_release()
+        partner = await identity.create_partner(
+            company="Atelier", country="FR", vat_number=VAT, name="Claire", email=EMAIL, password=PASSWORD
+        )
+        await identity.vet_partner(partner, "Steward")
+        await change_billing(partner, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
+        quote = await catalogue.quote(partner, release, quote_id=uuid.uuid4())
+        async with open_visit(chromium, market) as visit:
+            guest = await visit.guest()
+            await guest.sign_in(EMAIL)
+            printed = await on_paper(guest, f"/quotes/{quote}")
+            assert "Invoice to: Atelier, 1 rue Longue, 69001 Lyon." in printed
+            assert "Say why" not in printed, "what is to be pressed is not for paper"
+            basket = await on_paper(guest, f"/basket?dataset=lyon&release={release}")
+            assert "To pay" in basket
+            assert "Choose releases" not in basket
+            dataset = await on_paper(guest, "/datasets/lyon")
+            assert "Free sample" in dataset
+            assert "Licence in five lines" in dataset
+            assert await guest.page.locator("#data .tall tbody tr").count() > 0
