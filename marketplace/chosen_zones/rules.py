@@ -162,8 +162,9 @@ class _Words:
             return
         parts = [part.strip() for part in re.split(r"[,;\t]", line) if part.strip()]
         for part in parts:
-            if not self._add(part):
-                words = part.split()
+            words = part.split()
+            joined = "".join(words)  # A spreadsheet writes 69 001.
+            if not self._add(part) and not (joined.isdecimal() and self._add(joined)):
                 missing = [word for word in words if not self._add(word)]
                 if len(missing) == len(words):
                     missing = [part]

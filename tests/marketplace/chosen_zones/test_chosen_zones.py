@@ -161,6 +161,7 @@ def test_zones_are_read_as_people_write_them() -> None:
     second = chosen("69002").zones
     assert second
     assert second == chosen("LYON 2E").zones == chosen("Lyon-2e").zones == chosen("69002;69002").zones
+    assert second == chosen("69 002").zones == chosen("69\u202f002; 69 002").zones, "as spreadsheets write numbers"
     assert chosen("Lyon 2e, Lyon 3e").zones == chosen("69002 69003").zones == chosen("69003\n69002").zones
     assert chosen("45.7578, 4.8320\n45.7578;4.8320").zones == [CENTRE]
     assert chosen(h3.cell_to_parent(CENTRE, RESOLUTION - 1)).zones, "a coarser cell is all that it holds"
