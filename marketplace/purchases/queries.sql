@@ -1,38 +1,19 @@
 -- fragment: order_page
 -- An order with its release, payment, licence and entitlement.
 SELECT
-    purchase_order.id,
-    purchase_order.number,
-    purchase_order.quote,
-    purchase_order.release,
-    purchase_order.state,
+    purchase_order.id, purchase_order.number, purchase_order.quote, purchase_order.release, purchase_order.state,
     purchase_order.net_minor, purchase_order.vat_minor, purchase_order.total_minor,
-    purchase_order.returned_minor,
-    purchase_order.charged_back_minor,
-    purchase_order.currency,
-    purchase_order.vat_basis_points,
-    purchase_order.vat_rule,
-    purchase_order.ordered_at,
-    purchase_order.paid_at,
-    dataset.code AS dataset,
-    dataset.title_fr,
-    dataset.title_en,
-    dataset.time_zone,
-    release.period_from,
-    release.period_to,
-    payment.state AS payment_state,
-    payment.transfer,
-    licence.id AS licence,
-    licence.cancelled_at,
-    licence_terms.lines_fr,
-    licence_terms.lines_en,
-    licence_terms.months,
+    purchase_order.returned_minor, purchase_order.charged_back_minor, purchase_order.currency,
+    purchase_order.vat_basis_points, purchase_order.vat_rule, purchase_order.ordered_at, purchase_order.paid_at,
+    dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.time_zone,
+    release.period_from, release.period_to,
+    payment.state AS payment_state, payment.transfer,
+    licence.id AS licence, licence.cancelled_at,
+    licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
     entitlement.id AS entitlement,
     entitlement.starts_at, entitlement.ends_at, entitlement.revoked_at, entitlement.suspended_at,
     quote.level, quote.terms,
-    revocation.revoked_at AS recalled_at,
-    revocation.reason_fr AS recalled_fr,
-    revocation.reason_en AS recalled_en,
+    revocation.revoked_at AS recalled_at, revocation.reason_fr AS recalled_fr, revocation.reason_en AS recalled_en,
     credit_sale.due_at, credit_sale.settled_at, credit_sale.suspended_at IS NOT NULL AS is_overdue
 FROM purchase_order
 JOIN release ON release.id = purchase_order.release
@@ -67,18 +48,9 @@ WHERE purchase_order.partner = $1 AND purchase_order.id = $2;
 -- The quote $1 of the partner $2 with what decides whether and how it can be ordered, locked against changes.
 SELECT
     quote.id, quote.partner, quote.release, quote.level,
-    quote.amount_minor,
-    quote.document,
-    quote.signature,
-    quote.expires_at,
-    quote.auction, quote.terms, licence_terms.months,
-    quote.currency,
-    release.state AS release_state,
-    dataset.title_fr,
-    dataset.title_en,
-    offer.withdrawn_at,
-    partner.country,
-    partner.vat_confirmed_at IS NOT NULL AS is_vat_confirmed
+    quote.amount_minor, quote.currency, quote.document, quote.signature, quote.expires_at, quote.auction, quote.terms,
+    licence_terms.months, release.state AS release_state, dataset.title_fr, dataset.title_en, offer.withdrawn_at,
+    partner.country, partner.vat_confirmed_at IS NOT NULL AS is_vat_confirmed
 FROM quote
 JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
@@ -91,15 +63,9 @@ FOR SHARE OF quote;
 -- name: lock_paid_orders
 -- At most $1 orders that are paid, or sold on credit, and not settled, locked; what another worker settles is left out.
 SELECT
-    purchase_order.id,
-    purchase_order.quote,
-    purchase_order.number,
-    purchase_order.net_minor,
-    purchase_order.vat_minor,
-    purchase_order.currency,
-    coalesce(payment.paid_at, credit_sale.granted_at) AS money_at,
-    quote.terms,
-    licence_terms.months
+    purchase_order.id, purchase_order.quote, purchase_order.number,
+    purchase_order.net_minor, purchase_order.vat_minor, purchase_order.currency,
+    coalesce(payment.paid_at, credit_sale.granted_at) AS money_at, quote.terms, licence_terms.months
 FROM purchase_order
 LEFT JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
@@ -433,11 +399,8 @@ INSERT INTO billing_details (partner, street, postcode, city, reference, changed
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (partner) DO UPDATE
 SET
-    street = excluded.street,
-    postcode = excluded.postcode,
-    city = excluded.city,
-    reference = excluded.reference,
-    changed_at = excluded.changed_at;
+    street = excluded.street, postcode = excluded.postcode, city = excluded.city,
+    reference = excluded.reference, changed_at = excluded.changed_at;
 
 -- name: draw_numbers
 -- Counts $2 more numbers in the series $1, at $3 or the series' last instant if that is later.
@@ -506,13 +469,9 @@ FROM entitlement
 JOIN licence ON licence.id = entitlement.licence
 JOIN purchase_order ON purchase_order.id = licence.purchase_order
 JOIN quote ON quote.id = purchase_order.quote
-WHERE entitlement.partner = $1
-  AND entitlement.release = $2
-  AND quote.level <= $3
-  AND starts_at <= $4
-  AND $4 < ends_at
-  AND revoked_at IS NULL
-  AND suspended_at IS NULL
+WHERE entitlement.partner = $1 AND entitlement.release = $2 AND quote.level <= $3
+  AND starts_at <= $4 AND $4 < ends_at
+  AND revoked_at IS NULL AND suspended_at IS NULL
   AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
 ORDER BY quote.level, ends_at DESC
 LIMIT 1;
@@ -525,9 +484,7 @@ SELECT purchase_order.number
 FROM purchase_order
 JOIN quote ON quote.id = purchase_order.quote
 LEFT JOIN payment ON payment.subject = purchase_order.id
-WHERE purchase_order.partner = $1
-  AND purchase_order.release = $2
-  AND purchase_order.state = 'awaiting_payment'
+WHERE purchase_order.partner = $1 AND purchase_order.release = $2 AND purchase_order.state = 'awaiting_payment'
   AND quote.level <= $3
   AND (
       payment.state IN ('processing', 'paid')
