@@ -146,6 +146,7 @@ async def test_two_quotes_of_one_release_are_not_both_owed(stripe: Any) -> None:
     quotes = [await make_quote(partner, release) for _ in range(2)]
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
+        await browser.get("/en/sign-out")
         token = browser.client.cookies.get("csrftoken") or ""
         written = {"_csrf_token": token, "pay_by": "invoice"}
         answers = await asyncio.gather(

@@ -26,8 +26,8 @@ EMPTY = """() => [...document.querySelectorAll('main .card')]
     .map(one => one.innerText)"""
 
 
-async def on_paper(guest: Guest, path: str) -> str:
-    """Return what a page says on paper, where nothing is cut and no card is empty."""
+async def printed_words(guest: Guest, path: str) -> str:
+    """Return what a page says once it is printed, where nothing is cut and no card is empty."""
     await guest.go(path)
     await guest.page.emulate_media(media="print")
     assert await guest.page.evaluate(CUT) == [], path
@@ -38,7 +38,7 @@ async def on_paper(guest: Guest, path: str) -> str:
 
 
 @pytest.mark.deep
-async def test_what_is_printed_is_whole_and_says_whom_it_is_for(chromium: str) -> None:
+async def test_what_is_printed_is_whole_and_names_the_buyer(chromium: str) -> None:
     async with running() as market:
         await open_shop(grain="hour")
         release = await make_release()
@@ -51,13 +51,13 @@ async def test_what_is_printed_is_whole_and_says_whom_it_is_for(chromium: str) -
         async with open_visit(chromium, market) as visit:
             guest = await visit.guest()
             await guest.sign_in(EMAIL)
-            printed = await on_paper(guest, f"/quotes/{quote}")
+            printed = await printed_words(guest, f"/quotes/{quote}")
             assert "Invoice to: Atelier, 1 rue Longue, 69001 Lyon." in printed
-            assert "Say why" not in printed, "what is to be pressed is not for paper"
-            basket = await on_paper(guest, f"/basket?dataset=lyon&release={release}")
+            assert "Say why" not in printed, "what is to be pressed is not printed"
+            basket = await printed_words(guest, f"/basket?dataset=lyon&release={release}")
             assert "To pay" in basket
             assert "Choose releases" not in basket
-            dataset = await on_paper(guest, "/datasets/lyon")
+            dataset = await printed_words(guest, "/datasets/lyon")
             assert "Free sample" in dataset
             assert "Licence in five lines" in dataset
             assert await guest.page.locator("#data .tall tbody tr").count() > 0
