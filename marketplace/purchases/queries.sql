@@ -48,8 +48,9 @@ WHERE purchase_order.partner = $1 AND purchase_order.id = $2;
 -- The quote $1 of the partner $2 with what decides whether and how it can be ordered, locked against changes.
 SELECT
     quote.id, quote.partner, quote.release, quote.level,
-    quote.amount_minor, quote.currency, quote.document, quote.signature, quote.expires_at, quote.auction, quote.terms,
-    licence_terms.months, release.state AS release_state, dataset.title_fr, dataset.title_en, offer.withdrawn_at,
+    quote.amount_minor, quote.document, quote.signature, quote.expires_at, quote.auction, quote.terms,
+    licence_terms.months, quote.currency,
+    release.state AS release_state, dataset.title_fr, dataset.title_en, offer.withdrawn_at,
     partner.country, partner.vat_confirmed_at IS NOT NULL AS is_vat_confirmed
 FROM quote
 JOIN release ON release.id = quote.release
