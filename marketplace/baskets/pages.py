@@ -17,6 +17,7 @@ from marketplace.credit.queries import get_available
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, vetted_partner
+from marketplace.identity.queries import find_company
 from marketplace.payments.queries import find_saved_method
 from marketplace.purchases.invoices import find_billing
 from marketplace.web.pages import again, page, see
@@ -99,6 +100,7 @@ async def _shown(request: Asked, chosen: list[uuid.UUID], dataset: str, months: 
         "chosen": {line.release.id for line in lines},
         "method": await find_saved_method(request.user.partner),
         "billing": await find_billing(request.user.partner),
+        "buyer": await find_company(request.user.partner),
         "credit": await get_available(request.user.partner),
     }
 

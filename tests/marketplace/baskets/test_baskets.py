@@ -59,6 +59,7 @@ async def test_several_releases_are_ordered_at_once_for_less_together(stripe: An
             page = await browser.get(path.replace("/en/", f"/{language}/"))
             html5lib.HTMLParser(strict=True).parse(page.text)
         assert f"€{total / 100:,.2f}" in text_of(page)
+        assert "Invoice to: Atelier, 1 rue Longue, 69001 Lyon." in text_of(page)
         changed = await browser.submit("/en/basket/orders", written | {"total": "1"})
         assert (changed.status_code, "price has changed" in text_of(changed)) == (409, True)
         changed = await browser.submit("/en/basket/orders", written | {"terms": "short-1"})
