@@ -7,7 +7,8 @@ in a few steps. How far places are moved and how many steps there are is found h
 reconstruction that we know explain at most MOST_EXPLAINED of the variance of the zone × time totals; the sample has as
 many rows as leave it so, for their times say how the city's days go. The amounts are a function of the operator's secret
 and the zone; yet each week's own ups and downs put a zone now in one class and now in the next, and how often says more
-than one map may. So one release of a dataset is drawn for all of them (`marketplace.pictures`). Vetted partners see the
+than one map may. So one release of a dataset is drawn for all of them, and each piece of ground once, whichever datasets
+count there (`marketplace.pictures`). Vetted partners see the
 same three classes by hour and by age band, their places moved by the same amounts. Pure: published cells in, and what is drawn out.
 """
 
@@ -16,12 +17,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from itertools import product
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from marketplace.reconstruction import CLASSES, Totals, explained_by, explained_of_larger, neighbourhoods, surroundings
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -34,13 +37,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 QUIET, MIDDLING, BUSY = 0, 1, 2
-CLASSES: Final = 3
-FOLDS: Final = 5
-"""Who rebuilds a city knows no exact figure of it: weights are learnt from four fifths of the zones and tried on the rest."""
 MOST_EXPLAINED: Final = 0.44
 """Share of the variance of zone × time totals that the picture may explain; what is promised is 0.6. A picture is shown beside
-other weeks too, and explains more of one that is more usual than its own: mostly by a tenth, of few cities by a third. And
-other datasets of the same place have pictures of their own. Where even the roughest map would explain more, none is drawn."""
+other weeks too, and explains more of one that is more usual than its own: mostly by a tenth, of few cities by a third.
+Where even the roughest map would explain more, none is drawn."""
+MOST_OF_LARGER: Final = 0.5
+"""Share that it may explain of the totals of larger zones over the same ground, which another dataset may count by: places
+are moved further than MOST_EXPLAINED alone asks, as far as a map then still is like its city."""
 LEAST_LIKENESS: Final = 0.53
 """A map is drawn where its rank correlation with the zones' totals is at least this; what is promised is 0.5."""
 BLURS: Final = (
@@ -48,6 +51,8 @@ BLURS: Final = (
     *((0.6, 2), (0.8, 2), (1.0, 2), (0.6, 1), (0.8, 1), (1.0, 1), (1.2, 1), (1.4, 1)),
 )
 """Ever less: how far places are moved, in standard deviations of all places, and how many steps the curve has."""
+DISTANCES: Final = (0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0)
+"""Ever further: how far places are moved for the sake of larger zones."""
 SAMPLE_ROWS: Final = (240, 120, 60, 30, 10)
 """Ever fewer: how many rows are free."""
 FEWEST_SAMPLED: Final = 2
@@ -60,10 +65,8 @@ PROFILES: Final = 3
 """Sampled zones of which who rebuilds a city uses each one's times on their own, besides their mean."""
 ZONES_OF_A_NEIGHBOURHOOD: Final = (5, 20, 80)
 """About how many zones share an amount by which their places are moved, and are averaged by who rebuilds the map."""
-REACHES: Final = (1.0, 1.5, 2.5, 4.0, 7.0)
-"""Over how many zones' distance who rebuilds the map averages classes."""
-WEIGHED_ZONES: Final = 2_000
-"""Up to so many zones each is averaged by its distance to all; more lie on a lattice, in squares around each."""
+ZONES_OF_A_LARGER: Final = (4, 9, 16, 25)
+"""About how many zones lie in one of those that another dataset may count by."""
 WIDE_FROM: Final = 2
 """Of a zone's own part and its neighbourhoods', the first of the wide ones."""
 HUNDRED: Final = 100
@@ -94,16 +97,94 @@ class Glance:
     explained: float
     """The most of the variance of zone × time totals that a reconstruction from this explains, as far as we know."""
     moved: dict[str, float]
-    """Not for strangers: by how much the place of each zone that is drawn is moved, in standard deviations; empty without a map."""
+    """Not for strangers: by how much the place of each zone that is drawn is moved, in standard deviations; empty without a map
+    of its own."""
+    may_show_times: bool = True
+    """Whether the map explains no more than it may to who knows exactly how people come and go: then other datasets of the
+    ground show their times, too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """The zone × time totals of a release: n published ones, by position of their zone and their time."""
+class Ground:
+    """What strangers have already seen of a dataset's ground: the pictures of datasets before it."""
 
-    zone: NDArray[np.int64]
-    time: NDArray[np.int64]
-    people: Floats
+    classes: Mapping[str, int | None]
+    """By zone of this dataset that lies where another was drawn: the class there, None where that one has none."""
+    may_show_times: bool
+    """Whether all those before allow it."""
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What a picture is made of: the release's totals and where its zones lie."""
+
+    totals: Totals
+    instants: Sequence[dt.datetime]
+    zones: Sequence[str]
+    where: Floats
+    moves: Sequence[Floats]
+    """By how much places are moved, in a few ways; nothing where there is no map."""
+    sampled: Sequence[int]
+
+    @cached_property
+    def people(self) -> Floats:
+        """Return people by zone."""
+        return np.bincount(self.totals.zone, self.totals.people, minlength=len(self.zones)).astype(float)
+
+    @cached_property
+    def by_time(self) -> Floats:
+        """Return people by time."""
+        return np.bincount(self.totals.time, self.totals.people, minlength=len(self.instants)).astype(float)
+
+    @cached_property
+    def places(self) -> Floats:
+        """Return each zone's place among all."""
+        return _places(self.people)
+
+    @cached_property
+    def blocks(self) -> list[NDArray[np.int64]]:
+        """Return neighbourhoods of a few sizes."""
+        return [neighbourhoods(self.where, size) for size in ZONES_OF_A_NEIGHBOURHOOD]
+
+    @cached_property
+    def larger(self) -> list[NDArray[np.int64]]:
+        """Return larger zones of a few sizes."""
+        return [neighbourhoods(self.where, size) for size in ZONES_OF_A_LARGER]
+
+    @cached_property
+    def around(self) -> list[Callable[[Floats], Floats]]:
+        """Return what averages around each zone."""
+        return surroundings(self.where) if self.moves else []
+
+    @cached_property
+    def times(self) -> Floats:
+        """Return exactly how people come and go, as profiles are."""
+        return self.by_time[:, None] / (self.by_time.mean() or 1.0)
+
+    @cached_property
+    def least_likeness(self) -> float:
+        """Return how like its city a map has to be: of zones that are all alike no map is much like them, the exact one included."""
+        return min(LEAST_LIKENESS, _likeness(_thirds(self.places), self.people))
+
+    def explained(self, classes: NDArray[np.int64], levels: NDArray[np.int64], profiles: Floats | None = None) -> float:
+        """Return what a map, a curve and free rows explain."""
+        return explained_by(
+            self.totals, classes, levels, self.blocks, self.around, known=self.sampled, profiles=profiles
+        )
+
+    def may_show_times(self, classes: NDArray[np.int64]) -> bool:
+        """Return whether a map explains no more than it may to who knows the times exactly."""
+        return self.explained(classes, _levels(self.by_time, 1), self.times) <= MOST_EXPLAINED
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A map and a curve: what they explain, by how much places are moved, classes by zone, levels by time."""
+
+    explained: float
+    moved: Floats
+    classes: NDArray[np.int64]
+    levels: NDArray[np.int64]
 
 
 def draw(
@@ -112,55 +193,120 @@ def draw(
     centres: Mapping[str, tuple[float, float]],
     secret: bytes,
     most: int,
+    *,
+    ground: Ground | None = None,
 ) -> Glance:
     """Return what anybody may see of a release.
 
     table: its cells as sold. zones: its key set's, published or withheld; or all that is counted by, such as pairs of
     zones. centres: longitude and latitude of those that have an outline, without any of which there is no map. secret: the operator's, which decides by how
-    much each zone's place is moved, for good. most: zones that a map has room for.
+    much each zone's place is moved, for good. most: zones that a map has room for. ground: what was drawn of it before; each
+    piece of ground is drawn once, and repeated by all else that is counted there.
     """
     totals, instants = _totals(table, zones)
     where = np.array([centres.get(zone, (np.nan, np.nan)) for zone in zones], float).reshape(len(zones), 2)
-    blocks = [_neighbourhoods(where, size) for size in ZONES_OF_A_NEIGHBOURHOOD]
-    around = _surroundings(where) if centres else []
-    moves = _moves(zones, blocks, secret) if centres else [np.zeros(len(zones))]
-    whole = np.bincount(totals.zone, totals.people, minlength=len(zones)).astype(float)
-    places = _places(whole)
-    by_time = np.bincount(totals.time, totals.people, minlength=len(instants)).astype(float)
-    sampled = _sampled(whole, zones, secret)
-    # Of zones that are all alike no map is much like them, the exact one included.
-    least_likeness = min(LEAST_LIKENESS, _likeness(_thirds(places), whole))
-    found: tuple[float, Floats, NDArray[np.int64], NDArray[np.int64]] | None = None
-    for (distance, steps), move in product(BLURS, moves):
-        moved = distance * move
-        classes = _thirds(places + moved) if centres else np.full(len(zones), MIDDLING)
-        if centres and _likeness(classes, whole) < least_likeness:
-            continue
-        levels = _levels(by_time, steps)
-        explained = explained_by(totals, classes, levels, blocks, around, known=sampled)
-        if found is None or explained < found[0]:
-            found = explained, moved, classes, levels
-        if explained <= MOST_EXPLAINED:
-            break
-    if found is None or found[0] > MOST_EXPLAINED:
-        flat, least = np.full(len(zones), MIDDLING), _levels(by_time, 1)
-        found = explained_by(totals, flat, least, blocks, around, known=sampled), 0 * places, flat, least
-        most = 0
-    without, moved, classes, levels = found
-    named = [zones[at] for at in sampled]
-    known = partial(explained_by, totals, classes, levels, blocks, around, known=sampled)
+    blocks = [neighbourhoods(where, size) for size in ZONES_OF_A_NEIGHBOURHOOD]
+    people = np.bincount(totals.zone, totals.people, minlength=len(zones)).astype(float)
+    moves = _moves(zones, blocks, secret) if centres else []
+    scene = _Scene(totals, instants, zones, where, moves, _sampled(people, zones, secret))
+    shown = _first(scene) if ground is None else _repeated(scene, ground)
+    drawn = _shown_zones(scene, shown, ground)[:most] if shown and centres else []
+    if shown is None:
+        flat, least = np.full(len(zones), MIDDLING), _levels(scene.by_time, 1)
+        shown = _Drawn(scene.explained(flat, least), 0 * scene.places, flat, least)
+    named = [zones[at] for at in scene.sampled]
     sample, share = _freed(
-        _rows(table, named), lambda some: known(profiles=profiles_of(some, named, instants)), without
+        _rows(table, named),
+        lambda some: scene.explained(shown.classes, shown.levels, profiles_of(some, named, instants)),
+        shown.explained,
+        SAMPLE_ROWS if ground is None or ground.may_show_times else SAMPLE_ROWS[-1:],
     )
-    # In the order of their names: the order of their places would be a finer map.
-    drawn = sorted(np.argsort(-(places + moved), kind="stable")[:most].tolist()) if centres else []
     return Glance(
-        {zones[at]: int(classes[at]) for at in drawn},
-        list(zip(instants, levels.tolist(), strict=True)) if levels.any() else [],
+        {zones[at]: int(shown.classes[at]) for at in sorted(drawn)},  # by name: by place would be a finer map
+        list(zip(instants, shown.levels.tolist(), strict=True)) if shown.levels.any() else [],
         sample,
         share,
-        {zones[at]: float(moved[at]) for at in drawn},
+        {zones[at]: float(shown.moved[at]) for at in sorted(drawn)} if ground is None else {},
+        scene.may_show_times(shown.classes),
     )
+
+
+def _shown_zones(scene: _Scene, shown: _Drawn, ground: Ground | None) -> list[int]:
+    """Return the zones that a map shows, first those that are shown where there is no room for all: by what it says of them alone."""
+    height = scene.places + shown.moved if ground is None else shown.classes
+    order: list[int] = np.argsort(-height, kind="stable").tolist()
+    if ground is None:
+        return order
+    return [at for at in order if ground.classes.get(scene.zones[at], MIDDLING) is not None]
+
+
+def _first(scene: _Scene) -> _Drawn | None:
+    """Return the finest map and curve that explain no more than they may, None where the roughest do."""
+    if not scene.moves:
+        flat = np.full(len(scene.zones), MIDDLING)
+        return _curved(scene, flat, [steps for _, steps in BLURS])
+    for (distance, steps), move in product(BLURS, scene.moves):
+        drawn = _moved(scene, distance * move, _levels(scene.by_time, steps))
+        if drawn and drawn.explained <= MOST_EXPLAINED:
+            return _moved_further(scene, distance, drawn)
+    return None
+
+
+def _moved(scene: _Scene, moved: Floats, levels: NDArray[np.int64]) -> _Drawn | None:
+    """Return the map of places that are moved so, None where it is not like its city."""
+    classes = _thirds(scene.places + moved)
+    if _likeness(classes, scene.people) < scene.least_likeness:
+        return None
+    return _Drawn(scene.explained(classes, levels), moved, classes, levels)
+
+
+def _moved_further(scene: _Scene, least: float, drawn: _Drawn) -> _Drawn:
+    """Return the map that moves places as little as leaves larger zones unexplained, or else explains the least of them."""
+    found: tuple[float, _Drawn] | None = None
+    for distance, move in product(DISTANCES, scene.moves):
+        further = _moved(scene, distance * move, drawn.levels) if distance >= least else None
+        if further is None or further.explained > MOST_EXPLAINED:
+            continue
+        times = scene.times if scene.may_show_times(further.classes) else None
+        share = explained_of_larger(scene.totals, further.classes, scene.larger, scene.around, times)
+        if found is None or share < found[0]:
+            found = share, further
+        if share <= MOST_OF_LARGER:
+            break
+    return found[1] if found else drawn
+
+
+def _curved(scene: _Scene, classes: NDArray[np.int64], steps: Sequence[int]) -> _Drawn | None:
+    """Return a map with the finest curve beside it that explain no more than they may, None where none does."""
+    for number in dict.fromkeys(steps):
+        levels = _levels(scene.by_time, number)
+        explained = scene.explained(classes, levels)
+        if explained <= MOST_EXPLAINED:
+            return _Drawn(explained, 0 * scene.places, classes, levels)
+    return None
+
+
+def _repeated(scene: _Scene, ground: Ground) -> _Drawn | None:
+    """Return the map that repeats what was drawn before, new ground beside it drawn as if all were new.
+
+    None where it is not like this city, or would say too much of it.
+    """
+    steps = [steps for _, steps in BLURS] if ground.may_show_times else [1]
+    is_known = np.array([zone in ground.classes for zone in scene.zones])
+    before = np.array([_class_of(ground.classes.get(zone)) for zone in scene.zones])
+    for distance, move in product(DISTANCES, scene.moves or [0 * scene.places]):
+        classes = np.where(is_known, before, _thirds(scene.places + distance * move) if scene.moves else MIDDLING)
+        drawn = _curved(scene, classes, steps)
+        is_like = not scene.moves or _likeness(classes, scene.people) >= scene.least_likeness
+        if drawn and is_like:
+            return drawn
+        if is_known.all():
+            break
+    return None
+
+
+def _class_of(known: int | None) -> int:
+    return MIDDLING if known is None else known
 
 
 def whole(table: Any, zones: Sequence[str]) -> Whole:  # noqa: ANN401 (pyarrow's table)
@@ -179,11 +325,14 @@ def whole(table: Any, zones: Sequence[str]) -> Whole:  # noqa: ANN401 (pyarrow's
 
 
 def _freed(
-    rows: Sequence[dict[str, Any]], explained: Callable[[Sequence[dict[str, Any]]], float], without: float
+    rows: Sequence[dict[str, Any]],
+    explained: Callable[[Sequence[dict[str, Any]]], float],
+    without: float,
+    numbers: Sequence[int],
 ) -> tuple[list[dict[str, Any]], float]:
     """Return as many of the first rows as leave a city explained as little as without, or by MOST_EXPLAINED; and by how much."""
     share = without
-    for most in SAMPLE_ROWS:
+    for most in numbers:
         share = explained(rows[:most])
         if share <= max(MOST_EXPLAINED, without):
             break
@@ -231,72 +380,6 @@ def centres(shapes: Mapping[str, Polygons]) -> dict[str, tuple[float, float]]:
     return {zone: (float(ring[:, 0].mean()), float(ring[:, 1].mean())) for zone, ring in rings.items()}
 
 
-def explained_by(
-    totals: Totals,
-    classes: NDArray[np.int64],
-    levels: NDArray[np.int64],
-    blocks: Sequence[NDArray[np.int64]],
-    around: Sequence[Callable[[Floats], Floats]] = (),
-    *,
-    known: Sequence[int] = (),
-    profiles: Floats | None = None,
-) -> float:
-    """Return which share of the totals' variance the best reconstruction that we know explains, in [0, 1].
-
-    It knows each zone's class, the average class of its neighbourhoods, the curve, and (more than anybody does) the best
-    weights for them in the same city: a zone's level, or its logarithm, is fitted on its class and its neighbourhoods', then each time's
-    totals on that. around: averages of zones' values around each. known: zones whose figures are free. profiles: what free
-    rows say of each of the times, `profiles_of` them.
-    """
-    mass = ((totals.people - totals.people.mean()) ** 2).sum()
-    if not mass:
-        return 0.0
-    figures = np.bincount(totals.zone, minlength=len(classes))
-    mean = np.bincount(totals.zone, totals.people, minlength=len(classes)) / np.maximum(figures, 1)
-    near = [_averaged(classes.astype(float), block) for block in blocks]
-    near += [average(classes.astype(float)) for average in around]
-    bent = [*(one**2 for one in near), *(one * classes for one in near)]
-    columns = [*(classes == one for one in range(CLASSES)), *near, *bent]
-    features = np.stack(columns, axis=1).astype(float)
-    weight, is_hidden = np.sqrt(figures), ~np.isin(totals.zone, list(known))
-    fitted = _predicted(features, mean, weight)
-    through_logs = np.exp(_predicted(features, np.log(np.maximum(mean, 1.0)), weight))
-    times = (levels[:, None] == np.unique(levels)).astype(float)
-    times = times if profiles is None else np.hstack([times, profiles])
-    left = min(_left(level, totals, times, is_hidden) for level in (fitted, through_logs))
-    return float(min(1.0, max(0.0, 1 - left / mass)))
-
-
-def _predicted(features: Floats, wanted: Floats, weight: Floats) -> Floats:
-    """Return what a linear fit of the other zones' features, each zone weighted, predicts of every zone, in FOLDS parts."""
-    guess = wanted.copy()
-    fold = np.arange(len(wanted)) % FOLDS
-    for part in range(min(FOLDS, len(wanted)) if len(wanted) > 1 else 0):
-        known, asked = fold != part, fold == part
-        fit = np.linalg.lstsq(features[known] * weight[known, None], wanted[known] * weight[known], rcond=None)[0]
-        guess[asked] = np.clip(features[asked] @ fit, wanted[known].min(), wanted[known].max())
-    return guess
-
-
-def _left(fitted: Floats, totals: Totals, times: Floats, is_hidden: NDArray[np.bool_]) -> float:
-    """Return the squares that are left of the hidden totals once a line in `fitted` is, its ends linear in each time's features.
-
-    times: features of the n times, (n, k), of which some are 1 together. The sums are those of each time.
-    """
-    when, y = totals.time[is_hidden], totals.people[is_hidden]
-    if not len(y):
-        return 0.0
-    x, y = fitted[totals.zone[is_hidden]], y - y.mean()
-    x = (x - x.mean()) / (x.std() or 1.0)
-    count, x_sum, xx_sum, y_sum, xy_sum = (
-        np.bincount(when, of, len(times)) for of in (np.ones(len(x)), x, x * x, y, x * y)
-    )
-    flat, mixed, square = (times.T @ (of[:, None] * times) for of in (count, x_sum, xx_sum))
-    wanted = np.concatenate([times.T @ y_sum, times.T @ xy_sum])
-    solved = np.linalg.lstsq(np.block([[flat, mixed], [mixed, square]]), wanted, rcond=1e-12)[0]
-    return float(y @ y - wanted @ solved)
-
-
 def _totals(table: Any, zones: Sequence[str]) -> tuple[Totals, list[dt.datetime]]:  # noqa: ANN401 (pyarrow's table)
     """Return the totals of the key set's zones, and the instants they begin at; sums over a larger zone are left out."""
     sums = table.group_by(["zone", "starts_at"]).aggregate([("people", "sum")])
@@ -306,68 +389,6 @@ def _totals(table: Any, zones: Sequence[str]) -> tuple[Totals, list[dt.datetime]
     time = np.array([time_at[when] for when in sums["starts_at"].to_pylist()], np.int64)
     people = sums["people_sum"].to_numpy().astype(float)
     return Totals(zone[zone >= 0], time[zone >= 0], people[zone >= 0]), instants
-
-
-def _neighbourhoods(where: Floats, size: int) -> NDArray[np.int64]:
-    """Return a number for each zone that it shares with about `size` zones near it; one without a place shares it with none."""
-    placeless = np.isnan(where).any(axis=1)
-    number = np.arange(len(where), dtype=np.int64)
-    if placeless.all():
-        return number
-    placed = where[~placeless]
-    low, span = placed.min(axis=0), np.maximum(np.ptp(placed, axis=0), 1e-9)
-    squares = max(1, len(placed) // size)
-    across = max(1, round(np.sqrt(squares * span[0] / span[1])))
-    down = max(1, round(squares / across))
-    square = np.minimum((placed - low) / span * [across, down], [across - 1, down - 1]).astype(np.int64)
-    number[~placeless] = len(where) + square[:, 0] * down + square[:, 1]
-    return np.asarray(np.unique(number, return_inverse=True)[1], np.int64)
-
-
-def _averaged(values: Floats, block: NDArray[np.int64]) -> Floats:
-    return np.asarray((np.bincount(block, values) / np.bincount(block))[block], float)
-
-
-def _surroundings(where: Floats) -> list[Callable[[Floats], Floats]]:
-    """Return, for each reach, what averages zones' values around each of them."""
-    if len(where) > WEIGHED_ZONES:
-        square = _squares(where)
-        return [partial(_blurred, square=square, reach=round(reach)) for reach in REACHES]
-    placed = np.where(np.isnan(where), 1e9 * np.arange(1, len(where) + 1)[:, None], where)  # one without a place: apart
-    shown = where[~np.isnan(where).any(axis=1)]
-    spacing = np.sqrt(np.ptp(shown, axis=0).prod() / len(shown)) or 1.0
-    apart = ((placed[:, None] - placed[None]) ** 2).sum(axis=-1) / spacing**2
-    weights = [np.exp(-apart / reach**2) for reach in REACHES]
-    return [(weight / weight.sum(axis=1, keepdims=True)).__matmul__ for weight in weights]
-
-
-def _squares(where: Floats) -> NDArray[np.int64]:
-    """Return each zone's column and row, (n, 2), on a lattice of about as many squares as zones; those without a place: 0."""
-    placed = np.nan_to_num(where - np.nanmin(where, axis=0))
-    span = np.maximum(placed.max(axis=0), 1e-9)
-    across = max(1, round(np.sqrt(len(where) * span[0] / span[1])))
-    down = max(1, round(len(where) / across))
-    return np.asarray(np.minimum(placed / span * [across, down], [across - 1, down - 1]), np.int64)
-
-
-def _blurred(values: Floats, *, square: NDArray[np.int64], reach: int) -> Floats:
-    """Return the mean of values over the squares within `reach` columns and rows of each zone's."""
-    size = square.max(axis=0) + 1
-    sums, counts = np.zeros((2, *(size + 2 * reach + 1)))
-    np.add.at(sums, (square[:, 0] + reach + 1, square[:, 1] + reach + 1), values)
-    np.add.at(counts, (square[:, 0] + reach + 1, square[:, 1] + reach + 1), 1.0)
-
-    def around(field: Floats) -> Floats:
-        whole = field.cumsum(axis=0).cumsum(axis=1)
-        low, high = square, np.minimum(square + 2 * reach + 1, np.array(whole.shape) - 1)
-        return np.asarray(
-            whole[high[:, 0], high[:, 1]]
-            - whole[low[:, 0], high[:, 1]]
-            - whole[high[:, 0], low[:, 1]]
-            + whole[low[:, 0], low[:, 1]]
-        )
-
-    return around(sums) / np.maximum(around(counts), 1.0)
 
 
 def _moves(zones: Sequence[str], blocks: Sequence[NDArray[np.int64]], secret: bytes) -> list[Floats]:

@@ -35,6 +35,7 @@ SLICES = (
     "addresses",
     "zones",
     "datasets",
+    "footprints",
     "catalogue",
     "interest",
     "purchases",

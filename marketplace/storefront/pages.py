@@ -235,7 +235,7 @@ async def _map_of(
     geography, picture = await get_geography(listing.zone_table), await draw_one(shown)
     buyer = user.partner if user else None
     has_bought = buyer is not None and await holds_release(buyer, shown.id, clock.now())
-    is_rough = not has_bought and bool(user and buyer and user.vetted and picture.glance.classes)
+    is_rough = not has_bought and bool(user and buyer and user.vetted and picture.glance.moved)
     if buyer is None or not (has_bought or is_rough):
         drawn = await draw_map(listing, shown.id, picture, geography, asked=None)
         return {"has_bought": has_bought, "whole": None, "is_rough": False, "drawn": drawn, "kept": None}

@@ -100,7 +100,10 @@ def rebuilt(city: City, seen: glance.Glance, *others: glance.Glance) -> float:
         own += [classes, classes**2, classes**3, *(np.rint(4 * classes) == number for number in range(9))]
     known, times = free_rows(city, seen)
     if others:
-        times = [*times[:2], np.mean(curves, axis=0), free_rows(city, others[0])[1][0]]
+        free = [free_rows(city, one) for one in others if one.sample]
+        times = [*times[:2], np.mean(curves, axis=0), *(one[0] for _, one in free)]
+        for figures, _ in free:
+            known = np.where(np.isnan(known), figures, known)
     best = 0.0
     everything = [*own, *around, *(one**2 for one in around), *(one * classes for one in around)]
     for features in [own, [*own, *around], everything] if not others else [everything]:

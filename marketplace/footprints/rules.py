@@ -1,0 +1,49 @@
+"""Which zones of two datasets lie on the same ground; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from marketplace.glance import centres
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.privacy.geography import Geography
+
+
+@dataclass(frozen=True, slots=True)
+class Zoning:
+    """The zones of a dataset's key set, in which geography, and of which of its levels."""
+
+    zones: Sequence[str]
+    geography: Geography
+    level: int
+
+
+def shared_ground(here: Zoning, there: Zoning) -> dict[str, list[str]]:
+    """Return, for each zone of `here` that lies where `there` has zones, those that lie in it or else the one that it lies in.
+
+    A zone lies where its middle does; without an outline, where its geography says.
+    """
+    known_here, known_there = set(here.zones), set(there.zones)
+    found: dict[str, list[str]] = {}
+    for zone, holder in zip(*_holders(there, here), strict=True):
+        if holder in known_here:
+            found.setdefault(holder, []).append(zone)
+    for zone, holder in zip(*_holders(here, there), strict=True):
+        if zone not in found and holder in known_there:
+            found[zone] = [holder]
+    return found
+
+
+def _holders(inner: Zoning, outer: Zoning) -> tuple[Sequence[str], Sequence[str | None]]:
+    """Return zones of `inner`, and the zone of the level of `outer` that each lies in."""
+    if inner.geography == outer.geography:
+        return inner.zones, outer.geography.find(inner.zones, outer.level)
+    middles = centres({zone: inner.geography.shape(zone) for zone in inner.zones})
+    places = np.array(list(middles.values()), float).reshape(-1, 2)
+    return list(middles), outer.geography.locate(places[:, 1], places[:, 0], outer.level)

@@ -1,0 +1,26 @@
+"""Columns and constraints of where datasets lie."""
+
+from __future__ import annotations
+
+from piccolo.columns import ForeignKey, Integer, OnDelete, Timestamptz
+from piccolo.constraints import Check
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.datasets.tables import Dataset
+from marketplace.personal_data import NOBODYS
+
+
+class Footprint(Table, db=DB, tablename="footprint"):
+    """The box around a dataset's zones, in millionths of a degree; a trigger adds a dataset when its first release is sealed."""
+
+    personal_data = NOBODYS
+    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code", primary_key=True)
+    west = Integer(null=True, default=None)
+    south = Integer(null=True, default=None)
+    east = Integer(null=True, default=None)
+    north = Integer(null=True, default=None)
+    """All four are null before it is measured, and where no zone has an outline."""
+    measured_at = Timestamptz(null=True, default=None)
+    is_a_box = Check("num_nulls(west, south, east, north) IN (0, 4) AND west <= east AND south <= north")
+    is_measured = Check("west IS NULL OR measured_at IS NOT NULL")
