@@ -263,7 +263,7 @@ ORDER BY documents.issued_at, documents.number;
 -- Each month since documents travel, the latest first: what the account of VAT collected ($1) moved, but for what bank
 -- lines settled of it (through the account $2), what statuses 212 and reports of payments said, and what is still to be
 -- said; in cents. A pair that cancels out unsaid is in none. Of an order on credit the invoice has what was said in
--- parts; once all is, each document has its own.
+-- parts; once all is, each document has its own. Days after the first are read from their sums.
 WITH documents AS ({documents}),
 part_sums AS (
     SELECT
@@ -322,15 +322,34 @@ said_by_month AS (
     FROM said
     GROUP BY month
 ),
-booked AS (
+moved AS (
+    SELECT day, credit_minor - debit_minor AS moved_minor
+    FROM day_sum
+    WHERE account = $1 AND day > (SELECT (from_at AT TIME ZONE 'Europe/Paris')::date FROM einvoicing_state)
+    UNION ALL
     SELECT
-        date_trunc('month', journal_entry.at AT TIME ZONE 'Europe/Paris')::date AS month,
-        sum(CASE $1::text WHEN posting.credit THEN posting.amount_minor ELSE -posting.amount_minor END) AS booked_minor
+        (at AT TIME ZONE 'Europe/Paris')::date,
+        CASE $1::text WHEN credit THEN amount_minor ELSE -amount_minor END
+    FROM einvoicing_state
+    JOIN journal_entry
+        ON at >= from_at
+       AND at < ((from_at AT TIME ZONE 'Europe/Paris')::date + 1)::timestamp AT TIME ZONE 'Europe/Paris'
+    CROSS JOIN LATERAL (
+        SELECT debit, credit, amount_minor FROM posting WHERE posting.entry = journal_entry.id OFFSET 0
+    ) AS posted
+    WHERE $1 IN (debit, credit)
+    UNION ALL
+    SELECT
+        (at AT TIME ZONE 'Europe/Paris')::date,
+        CASE $1::text WHEN credit THEN -amount_minor ELSE amount_minor END
     FROM posting
-    JOIN journal_entry ON journal_entry.id = posting.entry
-    WHERE $1 IN (posting.debit, posting.credit)
-      AND $2::text NOT IN (posting.debit, posting.credit)
-      AND journal_entry.at >= (SELECT from_at FROM einvoicing_state)
+    CROSS JOIN LATERAL (SELECT at FROM journal_entry WHERE journal_entry.id = posting.entry OFFSET 0) AS entered
+    WHERE at >= (SELECT from_at FROM einvoicing_state)
+      AND (debit = $1 AND credit = $2::text OR debit = $2 AND credit = $1)
+),
+booked AS (
+    SELECT date_trunc('month', day)::date AS month, sum(moved_minor) AS booked_minor
+    FROM moved
     GROUP BY 1
 )
 SELECT
