@@ -16,6 +16,7 @@ from marketplace import clock
 from marketplace.bookkeeping.closing import HEADINGS, checks_of
 from marketplace.bookkeeping.months import decide_month, find_waiting_month, propose_month
 from marketplace.errors import Invalid
+from marketplace.finance.base_pages import exception_words
 from marketplace.finance.exception_queries import find_look
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page
@@ -55,6 +56,7 @@ async def periods(request: Asked, month: Text = "", sort: Text = "") -> Template
         chosen=chosen,
         waiting=waiting,
         titles=HEADINGS,
+        exception_words=exception_words,
         checks=await checks_of(chosen, kept=True) if chosen else [],
         looked_at=await find_look(),
         me=request.user.person,

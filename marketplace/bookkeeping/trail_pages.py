@@ -11,8 +11,7 @@ from litestar.params import QueryParameter
 
 from marketplace.bookkeeping.trail import ASSIGNED_TO, list_actions, list_staff, list_verbs, name_subjects, shown_at
 from marketplace.errors import Invalid
-from marketplace.finance.base_pages import why
-from marketplace.finance.exceptions.registry import EXCEPTIONS
+from marketplace.finance.base_pages import exception_words
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked, Text, books_page, midnight, named, written
 from marketplace.ledger.queries import LARGEST_FILE_ROWS
@@ -49,12 +48,8 @@ def _words_of(row: TrailLine, names: Mapping[str, SubjectName]) -> str:
     kind, _, rest = row.subject.rpartition(" ")
     if kind in SENTENCES:
         return gettext(SENTENCES[kind]).format(number=rest)
-    exception, _, reference = row.subject.partition(" ")
-    if exception in EXCEPTIONS:
-        sentence = why(exception, reference)
-        return sentence if reference in sentence else f"{sentence} ({reference})"
     if (found := names.get(rest)) is None:
-        return day_in_words(row.subject)
+        return day_in_words(exception_words(row.subject))
     if found.at is None:
         return localised(found, "name")
     sentence = gettext("Payout run of {day}" if found.kind == "payout_run" else "{name}, from {day}")

@@ -53,6 +53,8 @@ async def test_an_exception_is_assigned_and_commented_and_who_must_act_hears_of_
         assert "Bob" in text_of(await browser.get("/fr/finance/exceptions"))
         trail = text_of(await browser.get("/en/finance/audit"))
         file = (await browser.get("/fr/finance/audit.csv")).text
+        month = await fetch_value("SELECT to_char(booked_on, 'YYYY-MM') FROM bank_line LIMIT 1")
+        months = text_of(await browser.get(f"/en/finance/periods?month={month}"))
         cookie = await begin_session(bob.person)
         browser.client.cookies.set(cookie.key, str(cookie.value))
         [message] = (await list_messages([Recipient("person", str(bob.person))], bob.person, "en", 1)).rows
@@ -61,6 +63,8 @@ async def test_an_exception_is_assigned_and_commented_and_who_must_act_hears_of_
     assert re.search(r"Confié à\s:\sBob", file)
     assert "The bank moved this, and nothing explains it: B1" in trail
     assert "que rien n’explique : B1" in file
+    assert "The bank moved this, and nothing explains it: B1" in months
+    assert "line_unexplained" not in trail + file + months
     assert str(bob.person) not in trail + file, "people have names"
     assert not re.search(r"\dT\d\d:", file), "a time is written as people read it"
     assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'exception_assigned'") == 1
