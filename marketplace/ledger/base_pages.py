@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
 READERS = [staff("finance", "auditor")]
 CLERKS = [staff("finance")]
-WRITTEN_OTHERWISE = {"sepa": "SEPA", "stripe": "Stripe"}
+WRITTEN_OTHERWISE = {
+    "sepa": "SEPA",
+    "stripe": "Stripe",
+    "close": "The name nearly matches",
+    "none": "The account is in another name",
+    "unknown": "The bank cannot say",
+    "left_out": "left out",
+    "pay": "Pay all the same",
+}
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Text = Annotated[str, QueryParameter(max_length=100)]
 Asked = Request[Actor, Any, Any]
@@ -101,7 +109,7 @@ def written(field: str, value: object) -> str:
     """
     if value is None or isinstance(value, bool):
         return gettext("yes" if value else "no") if value is not None else "–"
-    if field in {"role", "route"}:
+    if field in {"role", "route", "outcome", "decision"}:
         return gettext(WRITTEN_OTHERWISE.get(str(value), str(value)))
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)

@@ -23,6 +23,8 @@ HEADINGS = {
     "exception_assigned": "Exception assigned",
     "exception_commented": "Exception commented",
     "assigned_to": "Assigned to",
+    "outcome": "Outcome",
+    "decision": "Decision",
     "alike": "Signs of one human",
     "browser_of_another": "Signed in with another’s browser",
     "write_off_proposed": "Write-off proposed",
