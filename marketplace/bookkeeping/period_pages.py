@@ -15,8 +15,8 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.bookkeeping.closing import HEADINGS, checks_of
 from marketplace.bookkeeping.months import decide_month, find_waiting_month, propose_month
+from marketplace.bookkeeping.trail_pages import exception_words
 from marketplace.errors import Invalid
-from marketplace.finance.base_pages import exception_words
 from marketplace.finance.exception_queries import find_look
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Decided, Text, books_page

@@ -11,7 +11,8 @@ from litestar.params import QueryParameter
 
 from marketplace.bookkeeping.trail import ASSIGNED_TO, list_actions, list_staff, list_verbs, name_subjects, shown_at
 from marketplace.errors import Invalid
-from marketplace.finance.base_pages import exception_words
+from marketplace.finance.base_pages import why
+from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked, Text, books_page, midnight, named, written
 from marketplace.ledger.queries import LARGEST_FILE_ROWS
@@ -41,6 +42,15 @@ def _pages_of(app: Litestar, role: str | None) -> list[str]:
         for handler in getattr(route, "route_handlers", ())
         if "GET" in handler.http_methods and {role, "anyone"} & set(getattr(handler.opt.get("expectation"), "who", ()))
     ]
+
+
+def exception_words(text: str) -> str:
+    """Return an exception that is written as its code and its reference in words; another text as it is."""
+    code, _, reference = text.partition(" ")
+    if code not in EXCEPTIONS:
+        return text
+    sentence = why(code, reference)
+    return sentence if reference in sentence else f"{sentence} ({reference})"
 
 
 def _words_of(row: TrailLine, names: Mapping[str, SubjectName]) -> str:

@@ -17,15 +17,6 @@ def why(code: str, detail: str = "") -> str:
     return localised(EXCEPTIONS[code], "sentence") % {"detail": detail}
 
 
-def exception_words(text: str) -> str:
-    """Return an exception that is written as its code and its reference in words; another text as it is."""
-    code, _, reference = text.partition(" ")
-    if code not in EXCEPTIONS:
-        return text
-    sentence = why(code, reference)
-    return sentence if reference in sentence else f"{sentence} ({reference})"
-
-
 def advice(code: str) -> str:
     """Return what finance does about something unmatched."""
     return localised(EXCEPTIONS[code], "advice")
