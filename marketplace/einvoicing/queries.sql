@@ -327,30 +327,20 @@ moved AS (
     FROM day_sum
     WHERE account = $1 AND day > (SELECT (from_at AT TIME ZONE 'Europe/Paris')::date FROM einvoicing_state)
     UNION ALL
-    SELECT
-        (at AT TIME ZONE 'Europe/Paris')::date,
-        CASE $1::text WHEN credit THEN amount_minor ELSE -amount_minor END
+    SELECT (at AT TIME ZONE 'Europe/Paris')::date, CASE $1::text WHEN credit THEN amount_minor ELSE -amount_minor END
     FROM einvoicing_state
-    JOIN journal_entry
-        ON at >= from_at
-       AND at < ((from_at AT TIME ZONE 'Europe/Paris')::date + 1)::timestamp AT TIME ZONE 'Europe/Paris'
-    CROSS JOIN LATERAL (
-        SELECT debit, credit, amount_minor FROM posting WHERE posting.entry = journal_entry.id OFFSET 0
-    ) AS posted
-    WHERE $1 IN (debit, credit)
+    JOIN journal_entry ON at >= from_at AND at < from_at + interval '25 hours'
+    CROSS JOIN LATERAL (SELECT * FROM posting WHERE posting.entry = journal_entry.id OFFSET 0) AS posted
+    WHERE $1 IN (debit, credit) AND (at AT TIME ZONE 'Europe/Paris')::date <= from_at AT TIME ZONE 'Europe/Paris'
     UNION ALL
-    SELECT
-        (at AT TIME ZONE 'Europe/Paris')::date,
-        CASE $1::text WHEN credit THEN -amount_minor ELSE amount_minor END
+    SELECT (at AT TIME ZONE 'Europe/Paris')::date, CASE $1::text WHEN credit THEN -amount_minor ELSE amount_minor END
     FROM posting
     CROSS JOIN LATERAL (SELECT at FROM journal_entry WHERE journal_entry.id = posting.entry OFFSET 0) AS entered
     WHERE at >= (SELECT from_at FROM einvoicing_state)
       AND (debit = $1 AND credit = $2::text OR debit = $2 AND credit = $1)
 ),
 booked AS (
-    SELECT date_trunc('month', day)::date AS month, sum(moved_minor) AS booked_minor
-    FROM moved
-    GROUP BY 1
+    SELECT date_trunc('month', day)::date AS month, sum(moved_minor) AS booked_minor FROM moved GROUP BY 1
 )
 SELECT
     coalesce(said_by_month.month, booked.month) AS month,
