@@ -44,6 +44,9 @@ Where even the roughest map would explain more, none is drawn."""
 MOST_OF_LARGER: Final = 0.5
 """Share that it may explain of the totals of larger zones over the same ground, which another dataset may count by: places
 are moved further than MOST_EXPLAINED alone asks, as far as a map then still is like its city."""
+MOST_SHOWN_OF_LARGER: Final = 0.59
+"""Share of them that it explains at most, a little below what is promised: where no map that is like its city explains less,
+none is drawn."""
 LEAST_LIKENESS: Final = 0.53
 """A map is drawn where its rank correlation with the zones' totals is at least this; what is promised is 0.5."""
 BLURS: Final = (
@@ -260,8 +263,11 @@ def _moved(scene: _Scene, moved: Floats, levels: NDArray[np.int64]) -> _Drawn | 
     return _Drawn(scene.explained(classes, levels), moved, classes, levels)
 
 
-def _moved_further(scene: _Scene, least: float, drawn: _Drawn) -> _Drawn:
-    """Return the map that moves places as little as leaves larger zones unexplained, or else explains the least of them."""
+def _moved_further(scene: _Scene, least: float, drawn: _Drawn) -> _Drawn | None:
+    """Return the map that moves places as little as leaves larger zones unexplained, or else explains the least of them.
+
+    None where that is more than is promised.
+    """
     found: tuple[float, _Drawn] | None = None
     for distance, move in product(DISTANCES, scene.moves):
         further = _moved(scene, distance * move, drawn.levels) if distance >= least else None
@@ -273,7 +279,7 @@ def _moved_further(scene: _Scene, least: float, drawn: _Drawn) -> _Drawn:
             found = share, further
         if share <= MOST_OF_LARGER:
             break
-    return found[1] if found else drawn
+    return found[1] if found and found[0] <= MOST_SHOWN_OF_LARGER else None
 
 
 def _curved(scene: _Scene, classes: NDArray[np.int64], steps: Sequence[int]) -> _Drawn | None:

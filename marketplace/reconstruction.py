@@ -20,7 +20,7 @@ FOLDS: Final = 5
 """Who rebuilds a city knows no exact figure of it: weights are learnt from four fifths of the zones and tried on the rest."""
 REACHES: Final = (1.0, 1.5, 2.5, 4.0, 7.0)
 """Over how many zones' distance who rebuilds the map averages classes."""
-FEWEST_LARGER: Final = 16
+FEWEST_LARGER: Final = 20
 """Of fewer larger zones nobody learns how their classes are read."""
 WEIGHED_ZONES: Final = 2_000
 """Up to so many zones each is averaged by its distance to all; more lie on a lattice, in squares around each."""
@@ -95,9 +95,10 @@ def explained_of_larger(
 
 
 def _summed(totals: Totals, block: NDArray[np.int64], times: int) -> Totals:
-    """Return the totals of larger zones."""
+    """Return the totals of larger zones, each divided by how many zones it holds, which everybody knows."""
     place, at = np.unique(block[totals.zone] * times + totals.time, return_inverse=True)
-    return Totals(place // times, place % times, np.bincount(at, totals.people).astype(float))
+    sums = np.bincount(at, totals.people) / np.bincount(block)[place // times]
+    return Totals(place // times, place % times, sums.astype(float))
 
 
 def _explained(totals: Totals, features: Floats, times: Floats, is_hidden: NDArray[np.bool_]) -> float:

@@ -123,6 +123,50 @@ def rebuilt(city: City, seen: glance.Glance, *others: glance.Glance) -> float:
     )
 
 
+def rebuilt_of_larger(city: City, seen: glance.Glance, side: int) -> float:
+    """Return the R² of the best of several reconstructions of the totals of larger zones, each of side × side of the city's.
+
+    Who rebuilds them knows how people come and go, where the picture's own curve or rows say so.
+    """
+    across = round(len(city.names) ** 0.5)
+    row, column = np.divmod(np.arange(len(city.names)), across)
+    block = row // side * (across // side) + column // side
+    people = np.zeros((block.max() + 1, city.people.shape[1]))
+    np.add.at(people, block, city.people)
+    classes = np.array([seen.classes.get(name, 1) for name in city.names], float)
+    size = np.bincount(block)
+    mean, busy = np.bincount(block, classes) / size, np.bincount(block, classes == glance.BUSY) / size
+    middle = np.stack([np.bincount(block, city.places[:, axis]) / size for axis in (0, 1)], axis=1) / side
+    apart = np.linalg.norm(middle[:, None] - middle[None], axis=-1)
+    near, wide = ((weight := np.exp(-((apart / reach) ** 2))) @ mean / weight.sum(axis=1) for reach in (1.2, 2.5))
+    one, level = np.ones(len(mean)), people.mean(axis=1)
+    swing = people.sum(axis=0) / people.sum(axis=0).mean() - 1
+    times = [np.ones((1, len(swing)))]
+    if seen.may_show_times:
+        times.append(np.stack([np.ones(len(swing)), swing]))
+    best = 0.0
+    for columns in ([one, mean], [one, mean, near], [one, mean, busy], [one, mean, near, wide, mean**2]):
+        features = np.stack(columns, axis=1)
+        for basis in times:
+            weights = np.linalg.lstsq(basis.T, people.T, rcond=None)[0].T  # each zone's level, and its swing
+            guess = predicted(features, weights) @ basis
+            through_log = np.exp(predicted(features, np.log(level)[:, None]))
+            guesses = (guess, predicted(np.hstack([one[:, None], through_log]), weights) @ basis)
+            best = max(
+                best, *(1 - ((people - of) ** 2).sum() / ((people - people.mean()) ** 2).sum() for of in guesses)
+            )
+    return float(best)
+
+
+def predicted(features: Floats, wanted: Floats) -> Floats:
+    """Return what a linear fit of the other zones' features predicts of each zone."""
+    guess = np.zeros_like(wanted)
+    for fold in range(5):
+        hidden = np.arange(len(features)) % 5 == fold
+        guess[hidden] = features[hidden] @ np.linalg.lstsq(features[~hidden], wanted[~hidden], rcond=None)[0]
+    return guess
+
+
 def free_rows(city: City, seen: glance.Glance) -> tuple[Floats, list[Floats]]:
     """Return the free figures at their place among those sold, else NaN; and how they say that people come and go by time.
 

@@ -16,7 +16,7 @@ import pytest
 
 from marketplace import glance
 from marketplace.datasets.publishing import revoke
-from tests.attacks.cities import MOST, City, rebuilt
+from tests.attacks.cities import MOST, City, rebuilt, rebuilt_of_larger
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
 from tests.marketplace.datasets.builders import BANDS, ZONES
 from tests.marketplace.identity.site import Browser
@@ -33,7 +33,9 @@ BITES = 52_013
 """A city of which eight weeks' maps rebuild too much: the attack works."""
 UNUSUAL_WEEKS = (3, 7)
 """Of the city 52 002: their maps would pass by themselves, and explain more of a usual week."""
-DATASETS_OF_A_PLACE = 3
+DATASETS_OF_A_PLACE = 8
+DATASETS_BITE = 54_001
+"""A city that eight datasets with maps of their own would rebuild."""
 VARIATION = 0.3
 MUCH = 0.6
 
@@ -58,15 +60,28 @@ def test_a_map_of_an_unusual_week_explains_too_little_of_a_usual_one() -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", [54_001, 54_007, 54_013])
+@pytest.mark.parametrize("seed", [DATASETS_BITE, 54_007, 54_009, 54_013])
 def test_pictures_of_several_datasets_of_a_place_do_not_rebuild_one(seed: int) -> None:
-    """Their zones differ, and with them the amounts that places are moved by: the worst of sixteen cities, the same week."""
+    """They repeat the map of the first, their sampled zones and curves being their own; with maps of their own they would."""
     city = City(seed)
-    others = [
-        glance.draw(city.table, city.names, city.centres, f"zones of dataset {number}".encode(), MOST)
-        for number in range(1, DATASETS_OF_A_PLACE)
-    ]
-    assert rebuilt(city, city.drawn(), *others) <= MUCH
+    first = city.drawn()
+    ground = glance.Ground({name: first.classes.get(name) for name in city.names}, first.may_show_times)
+
+    def others(ground: glance.Ground | None) -> list[glance.Glance]:
+        secrets = [f"zones of dataset {number}".encode() for number in range(1, DATASETS_OF_A_PLACE)]
+        return [glance.draw(city.table, city.names, city.centres, one, MOST, ground=ground) for one in secrets]
+
+    assert rebuilt(city, first, *others(ground)) <= MUCH
+    assert rebuilt(city, first, *others(None)) > MUCH or seed != DATASETS_BITE
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(60_001, 60_020))
+def test_a_map_does_not_rebuild_larger_zones_either(seed: int) -> None:
+    """Another dataset may sell the same ground by larger zones: two by two, and three by three."""
+    city = City(seed, zones=324)
+    seen = city.drawn()
+    assert not seen.classes or max(rebuilt_of_larger(city, seen, side) for side in (2, 3)) <= MUCH
 
 
 def free(page: httpx.Response, sample: httpx.Response) -> tuple[str, str, str]:
