@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -112,11 +112,13 @@ from marketplace.serving.api_document import ApiDocument
 from marketplace.serving.api_requests import ApiRequests
 from marketplace.serving.deadlines import Deadlines
 from marketplace.serving.form_tokens import FormTokens
+from marketplace.serving.forms_again import FormAgain, Mistake, is_form
 from marketplace.serving.languages import Languages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
 from marketplace.serving.routes import Compression, hand_over_guards
 from marketplace.serving.security_headers import SecurityHeaders
+from marketplace.serving.sentences import HEADINGS, SENTENCES, SOMETHING, at_fault, http_sentence
 from marketplace.settings import settings
 from marketplace.stewardship import definition_pages as stewardship_definition_pages
 from marketplace.stewardship import offer_pages as stewardship_offer_pages
@@ -186,7 +188,7 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         headers["www-authenticate"] = "Bearer" if for_machines(request) else "Form"
     elif isinstance(error, HTTPException):
         limit = getattr(request.scope.get("route_handler"), "resolve_request_max_body_size", lambda: LARGEST_BODY_BYTES)
-        status, sentence = error.status_code, _http_sentence(error).replace("{limit}", str(limit() // MEGABYTE or 1))
+        status, sentence = error.status_code, http_sentence(error).replace("{limit}", str(limit() // MEGABYTE or 1))
         headers |= error.headers or {}
         if isinstance(error.extra, list):
             more["errors"] = [
@@ -210,6 +212,16 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
             **more,
         }
         return Response(problem, status_code=status, media_type="application/problem+json", headers=headers)
+    draw = partial(_refused_page, request, status, sentence, headers)
+    if is_form(request, error, OPEN_PATHS):
+        return FormAgain(Mistake(status, sentence, at_fault(error), error), draw)
+    return draw([])
+
+
+def _refused_page(
+    request: Request[Any, Any, Any], status: int, sentence: str, headers: dict[str, str], written: Sequence[str]
+) -> Response[Any]:
+    """Return the page of a refusal, with what was written where no form has it any more."""
     came_from = _came_from(request.headers.get("referer", ""))
     answer = page(
         "web/refused.html",
@@ -219,6 +231,7 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         heading=gettext(HEADINGS.get(status, SOMETHING)),
         reference=request_id() if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "",
         back=came_from if request.method == "POST" and came_from != "/" else "",
+        written=written,
     )
     answer.headers.update(headers)
     return answer
@@ -259,46 +272,6 @@ def _of_a_value(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, RecursionError) and "deserializing" in str(error):
         return 400, SENTENCES[400]
     return None
-
-
-SOMETHING = "That did not work"
-UNKNOWN = "That did not work."
-HEADINGS = {
-    400: "That cannot be read",
-    401: "Sign in first",
-    403: "Not possible here",
-    404: "There is nothing here",
-    405: "Not this way",
-    409: "That contradicts what is recorded",
-    410: "Its time has passed",
-    413: "Too large",
-    415: "Another kind of content is needed",
-    422: "Please check what you sent",
-    429: "A little slower",
-    500: "Something failed",
-}
-SENTENCES = {
-    400: "This request is malformed; go back, check what you wrote and try again.",
-    403: "This form is no longer valid; go back, reload the page and try again.",
-    404: "There is nothing at this address.",
-    405: "This address does not accept that kind of request.",
-    413: "That is too large; at most {limit} MB is accepted.",
-    415: "This address accepts another kind of content.",
-    429: "Too many requests; wait a minute and try again.",
-}
-
-
-def _http_sentence(error: HTTPException) -> str:
-    """Say in a sentence what the framework refused; the names of fields at fault are kept, its own words are not."""
-    extra = error.extra if isinstance(error.extra, list) else []
-    errors = [(str(item.get("key", "")), str(item.get("message", ""))) for item in extra]
-    fields = [
-        name for key, message in errors for name in (re.findall(r"field `(\w+)`|\$\.(\w+)", message) or [(key, "")])
-    ]
-    fields = [one or other for one, other in fields if one or other]
-    if error.status_code == HTTPStatus.BAD_REQUEST and fields:
-        return gettext("Missing or malformed: {fields}.").format(fields=", ".join(dict.fromkeys(fields)))
-    return gettext(SENTENCES.get(error.status_code, UNKNOWN))
 
 
 @asynccontextmanager

@@ -101,10 +101,10 @@ async def test_a_form_that_lacks_fields_names_them() -> None:
     async with Browser() as browser:
         answer = strict(await browser.submit("/en/sign-in", {"email": "x@example.org"}))
         assert answer.status_code == 400
-        assert "Missing or malformed: password." in text_of(answer)
+        assert "Check “Password”: it is missing or cannot be read." in text_of(answer)
         answer = await browser.submit("/en/sign-up", {"form_id": "nonsense"})
         assert answer.status_code == 400
-        assert "Missing or malformed" in text_of(answer)
+        assert "Missing or malformed" in text_of(answer), "nothing was typed, and nothing is lost"
 
 
 async def test_fifty_megabytes_are_refused_before_they_are_read() -> None:

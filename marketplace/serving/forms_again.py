@@ -1,0 +1,182 @@
+"""A form that is refused is shown again on its page, with one sentence above it and all that was typed; nothing is lost.
+
+The page is drawn as it would be now: what the form carries unseen is whole and of today again. Where there is no such
+page any more, the refusal's own page shows what was typed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from litestar import Request, Response
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import HTTPException, PermissionDeniedException
+from litestar.response.base import ASGIResponse
+from markupsafe import Markup
+
+from marketplace.identity.rules import own_path
+from marketplace.serving.filled_forms import MACHINERY, Form, fill, find_form
+from marketplace.web.i18n import gettext
+from marketplace.web.pages import Visit, visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from litestar.types import HTTPScope, Message, Receive, Scope, Send
+
+    Draw = Callable[[Sequence[str]], Response[Any]]
+
+FORMS: Final = (RequestEncodingType.URL_ENCODED, RequestEncodingType.MULTI_PART)
+HANDED_ON: Final = {"type", "asgi", "http_version", "scheme", "server", "client", "root_path", "user", "auth"}
+"""What a page is asked with that was in the form's request."""
+CARRIED: Final = {b"host", b"cookie", b"accept-language"}
+UNREADABLE: Final = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+LABELLED = "Check “{label}”: it is missing or cannot be read."
+UNSEEN = (
+    "Part of the form that is not shown was missing or damaged. "
+    "Here it is whole again, with what you wrote: send it once more."
+)
+OTHER_SESSION = (
+    "You signed in or out since this form was opened. Here it is again, with what you wrote: send it once more."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Why a form is refused: the status, the sentence, the fields at fault."""
+
+    status: int
+    sentence: str
+    fields: Sequence[str]
+    error: Exception
+
+    def sentence_above(self, form: Form) -> str:
+        """Return the sentence for who sees the form again."""
+        if isinstance(self.error, PermissionDeniedException):
+            return gettext(OTHER_SESSION)
+        if not isinstance(self.error, HTTPException):
+            return self.sentence
+        labels = [control.label for control in form.seen if control.name in self.fields and control.label]
+        return gettext(LABELLED).format(label=labels[0]) if labels else gettext(UNSEEN)
+
+
+def is_form(request: Request[Any, Any, Any], error: Exception, open_paths: tuple[str, ...]) -> bool:
+    """Return whether a form of ours was sent: none that another site's page could have sent is ever drawn again."""
+    if request.method != "POST" or request.content_type[0] not in FORMS or request.scope["path"].startswith(open_paths):
+        return False
+    if "route_handler" not in request.scope or getattr(error, "status_code", 0) == UNREADABLE:
+        return False
+    return not isinstance(error, PermissionDeniedException) or request.headers.get("sec-fetch-site") == "same-origin"
+
+
+class FormAgain(Response[None]):
+    """The answer to a form that is refused."""
+
+    def __init__(self, mistake: Mistake, draw: Draw) -> None:
+        """Keep why it is refused. draw: the refusal's own page, given what was typed."""
+        super().__init__(None, status_code=mistake.status)
+        self.mistake, self.draw = mistake, draw
+
+    def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **_: Any) -> ASGIResponse:  # noqa: ANN401, ARG002 (the framework's signature)
+        """Return what answers."""
+        return _Drawn(self.mistake, self.draw, request)
+
+
+class _Drawn(ASGIResponse):
+    def __init__(self, mistake: Mistake, draw: Draw, request: Request[Any, Any, Any]) -> None:
+        super().__init__(status_code=mistake.status)
+        self.mistake, self.draw, self.request = mistake, draw, request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Draw the form's page with what was typed, or the refusal's own."""
+        typed = await _typed(self.request)
+        found = (
+            await self._form_again(typed) if typed and self.mistake.status < HTTPStatus.INTERNAL_SERVER_ERROR else None
+        )
+        if found and found[1].seen:
+            page, form, headers = found
+            names = [one.name for one in form.seen if one.name in self.mistake.fields]
+            above = Markup('<p class="notice bad" role="alert">{}</p>').format(self.mistake.sentence_above(form))
+            body = fill(page, form, typed, above=str(above), at_fault=names[0] if names else "").encode()
+            headers += [(b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": self.mistake.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        texts = [] if found else [text for texts in typed.values() for text in texts]
+        plain = self.draw(texts)
+        await plain.to_asgi_response(None, self.request)(scope, receive, send)
+
+    async def _form_again(self, typed: dict[str, list[str]]) -> tuple[str, Form, list[tuple[bytes, bytes]]] | None:
+        """Return the page that has the form, where it is on it, and the page's headers."""
+        sent_to = self.request.scope["path"]
+        for path, query in _pages(self.request):
+            page, headers = await _ask(self.request.scope, path, query)
+            form = find_form(page, lambda action: own_path(urlsplit(action).path) == sent_to, typed) if page else None
+            if form:
+                return page, form, headers
+        return None
+
+
+async def _typed(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
+    """Return what was sent by name, without what is the form's own, files and what is blank."""
+    typed: dict[str, list[str]] = {}
+    try:
+        form = await request.form()
+    except HTTPException:  # it is why the form was refused
+        return {}
+    for name, value in form.multi_items():
+        if name not in MACHINERY and isinstance(value, str):
+            typed.setdefault(name, []).append(value)
+    return typed if any(value.strip() for values in typed.values() for value in values) else {}
+
+
+def _pages(request: Request[Any, Any, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the paths and queries of pages that may have the form: where the browser was, what it was sent to, what that is part of."""
+    sent_to = request.scope["path"]
+    came_from, query = _referer(request.headers.get("referer", ""))
+    if came_from:
+        yield came_from, query
+    yield from ((path, "") for path in (sent_to, sent_to.rpartition("/")[0]) if path not in ("", came_from))
+
+
+def _referer(referer: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(referer)
+    except ValueError:  # an address that is none
+        return "", ""
+    return own_path(parts.path) or "", parts.query if parts.query.isascii() else ""
+
+
+async def _ask(scope: HTTPScope, path: str, query: str) -> tuple[str, list[tuple[bytes, bytes]]]:
+    """Ask the site for one of its pages as who sent the form would; '' where there is none."""
+    headers = [(name, value) for name, value in scope["headers"] if name in CARRIED]
+    asked: Any = {name: value for name, value in scope.items() if name in HANDED_ON} | {
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [*headers, (b"accept", b"text/html")],
+        "state": {},
+    }
+    begun: list[tuple[bytes, bytes]] = []
+    body = bytearray()
+
+    async def receive() -> Any:  # noqa: ANN401 (the framework's message)
+        return {"type": "http.disconnect"}  # which ends a stream that has no end of its own
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK:
+            begun.extend((name, value) for name, value in message["headers"] if name.lower() != b"content-length")
+        elif message["type"] == "http.response.body" and begun:
+            body.extend(message.get("body", b""))
+
+    token = visit.set(Visit(path, query, scope.get("user")))
+    try:
+        await scope["litestar_app"](asked, receive, send)
+    finally:
+        visit.reset(token)
+    is_page = dict(begun).get(b"content-type", b"").startswith(b"text/html")
+    return (body.decode(), begun) if is_page else ("", [])
