@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 from asyncpg.exceptions import CharacterNotInRepertoireError, UntranslatableCharacterError
@@ -37,6 +38,18 @@ row_check: Callable[[type[Struct], Any, str, Sequence[asyncpg.Record]], Awaitabl
 
 NOT_KEPT: Final = "A value is out of range or holds a character that cannot be kept."
 OLDEST_SERVER = 170_000
+VANISHED_SECONDS: Final = 60
+"""After how long of silence a machine at the other end counts as vanished: its connection ends, and with it its locks."""
+IDLE_SECONDS, PROBE_SECONDS, PROBES = 30, 10, 3
+SESSION: Final = {
+    "application_name": "partage",
+    "timezone": "UTC",
+    "tcp_keepalives_idle": str(IDLE_SECONDS),
+    "tcp_keepalives_interval": str(PROBE_SECONDS),
+    "tcp_keepalives_count": str(PROBES),
+    "tcp_user_timeout": str(VANISHED_SECONDS * 1000),
+}
+"""What each session asks of the server; by the last four it notices within a minute that our machine vanished."""
 ROWS_A_COPY, ROWS_A_PIECE = 1_000_000, 65_536
 LONGEST_COPY_SECONDS = 4 * 3600
 QUOTE = b"\x02"
@@ -121,6 +134,12 @@ class Engine(PostgresEngine):
     async def prep_database(self) -> None:
         """Create no extension: the schema is the migrations' business."""
 
+    async def get_new_connection(self) -> Any:  # noqa: ANN401 (Piccolo's signature)
+        """Connect outside the pool, for a lock or to listen."""
+        connection = await super().get_new_connection()
+        await _watch(connection)
+        return connection
+
     @refusing
     async def run_querystring(self, querystring: Any, in_pool: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 (Piccolo's signature)
         """Run one Piccolo query in the open transaction, or on its own."""
@@ -136,8 +155,8 @@ DB = Engine(config={})
 
 async def open_pool(url: str, *, size: int = 10) -> None:
     """Connect the process to the database at `url`."""
-    DB.config = {"dsn": url, "server_settings": {"application_name": "partage", "timezone": "UTC"}}
-    await DB.start_connection_pool(min_size=1, max_size=size, command_timeout=120, reset=_leave)
+    DB.config = {"dsn": url, "server_settings": SESSION}
+    await DB.start_connection_pool(min_size=1, max_size=size, command_timeout=120, reset=_leave, init=_watch)
     version = int(await fetch_scalar(str, "SHOW server_version_num") or 0)
     if version < OLDEST_SERVER:
         await close_pool()
@@ -152,6 +171,22 @@ def reason_of(error: BaseException) -> str:
 
 async def _leave(_: asyncpg.Connection) -> None:
     """Give a connection back as it is: no verb here changes its session, and asyncpg would ask the server to reset it each time."""
+
+
+async def _watch(connection: asyncpg.Connection) -> None:
+    """Have this machine notice within a minute that the server's vanished, as `SESSION` has the server notice ours."""
+    of_it = connection._transport.get_extra_info("socket")  # noqa: SLF001 (asyncpg has no other way)
+    if of_it is None or of_it.family not in (socket.AF_INET, socket.AF_INET6):
+        return  # a Unix socket, whose other end cannot vanish alone
+    of_it.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", IDLE_SECONDS),
+        ("TCP_KEEPINTVL", PROBE_SECONDS),
+        ("TCP_KEEPCNT", PROBES),
+        ("TCP_USER_TIMEOUT", VANISHED_SECONDS * 1000),
+    ):
+        if (option := getattr(socket, name, None)) is not None:  # not every system has each
+            of_it.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def close_pool() -> None:
