@@ -41,6 +41,17 @@ RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=
 """A store that is unreachable for longer is a failure to report; the library's own three minutes look like a hang."""
 NO_BUCKET = "NoSuchBucket"
 """What S3 answers where the bucket is absent, with the status of an absent object."""
+REASONS = {
+    NO_BUCKET: "there is no such bucket",
+    "InvalidAccessKeyId": "it does not know AWS_ACCESS_KEY_ID",
+    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY is not the secret of AWS_ACCESS_KEY_ID",
+    "AccessDenied": "this access key may not do that there",
+    "RequestTimeTooSkewed": "this machine's clock differs from its by more than a quarter of an hour",
+    "builder error": "its address has no TLS, and AWS_ALLOW_HTTP is not true",
+    "error sending request": "nobody answers at {server}",
+    "Unable to recognise URL": "that is no address of a store",
+}
+"""Why, by what is in the library's words: the codes of S3's answers, and the kinds of its own failures."""
 FOLDER = "The folder {folder} cannot be used: {why}. Compare {setting}, and who may read and write there."
 TROUBLES = (OSError, obstore.exceptions.BaseError)
 """What is raised where the store does not answer."""
@@ -72,13 +83,21 @@ def sentence_of(error: BaseException, address: str = "") -> str:
         is_own = address in {"", settings().objects}
         setting = "PARTAGE_STATE and PARTAGE_OBJECTS" if is_own else "the setting that names it"
         return FOLDER.format(folder=folder, why=_reason(error), setting=setting)
-    text = str(error).strip()
-    first = "there is no such bucket" if NO_BUCKET in text else (text.splitlines() or [type(error).__name__])[0]
     return (
-        f"The object store {address or settings().objects} did not do what was asked: {first.rstrip('.')}. Compare PARTAGE_OBJECTS and "
+        f"The object store {address or settings().objects} did not do what was asked: {_why(error)}. Compare PARTAGE_OBJECTS and "
         "the AWS_… variables: bucket, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and "
         "AWS_ALLOW_HTTP for an address without TLS."
     )
+
+
+def _why(error: BaseException) -> str:
+    """Return why a store that is no folder failed: in our words where it is known, else the first line of the library's."""
+    text = str(error).strip()
+    server = re.search(r"performing [A-Z]+ (\w+://[^/\s]+)", text)
+    for sign, why in REASONS.items():
+        if sign in text:
+            return why.format(server=server[1] if server else "its address")
+    return (text.splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _reason(error: BaseException) -> str:

@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from marketplace.embedded.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
+WHY = {
+    "bucket": "this access key may not do that there",
+    "key": "it does not know AWS_ACCESS_KEY_ID",
+    "secret": "AWS_SECRET_ACCESS_KEY is not the secret of AWS_ACCESS_KEY_ID",
+    "scheme": "its address has no TLS, and AWS_ALLOW_HTTP is not true",
+    "endpoint": "nobody answers at http://127.0.0.1:",
+}
 FAULTS = {
     "bucket": {"PARTAGE_OBJECTS": "s3://another"},
     "key": {"AWS_ACCESS_KEY_ID": "AKIAANOTHER"},
@@ -92,7 +99,8 @@ async def test_a_wrong_setting_is_one_sentence_of_every_verb(s3: S3Server, tmp_p
     for verb in verbs[:1] if fault == "endpoint" else verbs:  # each asks an absent server five times again
         with pytest.raises(Unavailable, match="does not answer as it should") as refused:
             await verb()
-        assert refused.value.cause.startswith(f"The object store {settings().objects} did not do what was asked: ")
+        asked = f"The object store {settings().objects} did not do what was asked: "
+        assert refused.value.cause.startswith(f"{asked}{WHY[fault]}"), refused.value.cause
         assert "\n" not in refused.value.cause
     s3.choose()
     assert await object_store.get("releases/a") == b"cells"
