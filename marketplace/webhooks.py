@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from litestar import Request, post
-from litestar.exceptions import ClientException
 from litestar.status_codes import HTTP_200_OK
 
-from marketplace.errors import Invalid
+from marketplace.errors import Invalid, Refusal
 from marketplace.identity.guards import expect
 from marketplace.payments.events import receive_event
 from marketplace.payments.rules import WEBHOOK_PATH
 
+log = structlog.get_logger(__name__)
+
 
 @post(WEBHOOK_PATH, opt=expect("Stripe"), status_code=HTTP_200_OK, include_in_schema=False)
 async def stripe_webhook(request: Request[Any, Any, Any]) -> dict[str, bool]:
-    """Receive one event; anything that Stripe did not sign is malformed (400)."""
+    """Receive one event; anything that Stripe did not sign is malformed (400), and both Stripe and the log are sent the reason."""
     try:
         await receive_event(await request.body(), request.headers.get("stripe-signature"))
     except Invalid as refusal:
-        raise ClientException(str(refusal)) from None
+        log.warning("a webhook is refused", why=str(refusal))
+        raise Refusal(refusal.sentence, **refusal.fields) from None
     return {"received": True}
 
 

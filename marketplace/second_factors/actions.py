@@ -85,7 +85,9 @@ async def confirm_authenticator(person: uuid.UUID, code: str, address: str = "")
     step, now = rules.step_of(secret, code, clock.now()), clock.now()
     if step is None:
         await fail(attempt, "first_code", person)
-        raise WrongSecret("That is not the code that the app shows now.", field="code")
+        raise WrongSecret(
+            "That is not the code that the app shows now, or the clock of the phone is wrong.", field="code"
+        )
     await forgive(attempt)
     codes: list[str] = []
     async with transaction():
@@ -225,7 +227,9 @@ async def check_code(person: uuid.UUID, code: str, address: str = "", mark: str 
     if not is_right:
         await fail(attempt, "code", person)
         raise WrongSecret(
-            "This code is wrong, or was used already; an app shows a new one every half minute.", field="code"
+            "This code is wrong, was used already, or the clock of the phone is wrong; an app shows a new one every "
+            "half minute.",
+            field="code",
         )
     await forgive(attempt)
 
