@@ -123,7 +123,13 @@ def read_page(part: str, name: str) -> Page:
 
 def _summary(part: str, name: str) -> Summary:
     title, _, body = text_of(part, name).partition("\n")
-    return Summary(part, name, title.removeprefix("# ").strip(), " ".join(body.strip().split("\n\n", 1)[0].split()))
+    return Summary(part, name, title.removeprefix("# ").strip(), _plain(body.strip().split("\n\n", 1)[0]))
+
+
+def _plain(markdown: str) -> str:
+    """Return a paragraph's words without its marks of Markdown."""
+    [paragraph] = MarkdownIt().parseInline(markdown)
+    return " ".join("".join(piece.content or " " for piece in paragraph.children or () if piece.nesting == 0).split())
 
 
 def _folder(part: str) -> Traversable:

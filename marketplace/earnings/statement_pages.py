@@ -25,7 +25,12 @@ async def licence_statement(request: Asked, order: FromPath[uuid.UUID]) -> Templ
     """Show a partner what its licence did for the people in it."""
     assert request.user.partner
     statement = await statements.get_licence_statement(request.user.partner, order)
-    return page("earnings/licence_statement.html", sale=statement.sale, division=statement.division)
+    return page(
+        "earnings/licence_statement.html",
+        sale=statement.sale,
+        titled=statement_pdf.titled(statement.sale),
+        division=statement.division,
+    )
 
 
 @get("/orders/{order:uuid}/statement/pdf", guards=[partner], opt=expect("partner", stranger=404))

@@ -27,13 +27,19 @@ def begin_document(title: str, day: dt.date) -> PdfDocument:
     return PdfDocument(title, language=language.get(), day=day, footer=f"{footer}\n{seller.seller_legal}")
 
 
+def titled(sale: SoldLicence) -> str:
+    """Return a dataset's title, with its area where the title does not have it."""
+    title = localised(sale, "title")
+    return title if sale.area in title else f"{title}, {sale.area}"
+
+
 def draw_licence(statement: LicenceStatement, day: dt.date) -> bytes:
     """Return a licence's statement as a file; `day` is when it is drawn."""
     title, sale = _("Licence statement"), statement.sale
     document = begin_document(f"{title} {sale.number}", day)
     document.head("Partage", title, aside=[sale.number, sale.company, formats.date(day, "long")])
     document.sentence(
-        f"{localised(sale, 'title')}, {sale.area}, {formats.period(sale.period_from, sale.period_to, sale.time_zone)}",
+        f"{titled(sale)}, {formats.period(sale.period_from, sale.period_to, sale.time_zone)}",
         muted=False,
     )
     if statement.division is None:

@@ -223,7 +223,6 @@ async def _shown(row: ShelfRow) -> dict[str, Any]:
         "lengths_seen": actions.fingerprint_of([one.terms for one in lengths]),
         "changes": changes,
         "why": {change.id: _why(change) for change in changes},
-        "tomorrow": local_day(clock.now(), row.time_zone) + dt.timedelta(days=1),
     }
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from marketplace.errors import Conflict, NotFound
+from marketplace.errors import NotFound
 from marketplace.transparency.actions import read_published
 from marketplace.transparency.files import reader
 from marketplace.transparency.queries import (
@@ -44,7 +44,7 @@ async def prove_item(kind: str, source: str, document: bytes) -> str:
     """Return the proof of a hidden item, as its file has it; refuses one that is in no published day."""
     placed = await find_item(kind, source)
     if placed is None:
-        raise Conflict(NOT_YET)
+        raise NotFound(NOT_YET)
     assert placed.digest == hashlib.sha256(document).digest(), "a document that was logged does not change"
     tree = await get_tree(placed.tree)
     bucket = await list_items_between(tree.id, *bucket_of(placed.place))
@@ -65,7 +65,7 @@ async def prove_price(kind: str, quote: bytes) -> str:
     quoted_at = dt.datetime.fromisoformat(document["quoted_at"]).astimezone(dt.UTC)
     stated = await list_hidden(kind, f"{document['offer']} {quoted_at.date().isoformat()} ")
     if not stated:
-        raise Conflict(NOT_YET)
+        raise NotFound(NOT_YET)
     agreeing = [one for one in stated if not contradictions("", document["price"]["inputs"], json.loads(one.document))]
     chosen = (agreeing or stated)[0]
     return await prove_item(kind, chosen.source, chosen.document.encode())
@@ -75,7 +75,7 @@ async def _proven(entry: Entry, item: Item | None) -> str:
     origin = await current_origin()
     published = await read_published(origin)
     if published is None or published.size <= entry.number:
-        raise Conflict(NOT_YET)
+        raise NotFound(NOT_YET)
     tiles = Tiles(reader(origin), published.size)
     path = await asyncio.to_thread(inclusion_path, tiles.hash_of, entry.number, published.size)
     return write_proof(Proof(entry.number, path, published, entry.content, item))

@@ -78,6 +78,12 @@ def test_a_page_that_is_not_there_is_refused() -> None:
             manual.read_page(part, name)
 
 
+def test_the_contents_show_no_mark_of_markdown() -> None:
+    marked = [one.about for one in manual.contents() if re.search(r"[`*]|\]\(", one.about)]
+    assert not marked, marked[:3]
+    assert all(len(one.about) > 20 for one in manual.contents())
+
+
 async def test_the_manual_is_served_in_both_languages() -> None:
     async with Browser() as visitor:
         for language, word in (("en", "Reference"), ("fr", "Référence")):
