@@ -61,6 +61,8 @@ class Form:
     action: str
     begins: int
     controls: list[Control] = field(default_factory=list)
+    folded_in: tuple[Control, ...] = ()
+    """The `details` that it is in, which are opened where it is shown again."""
 
     @property
     def seen(self) -> list[Control]:
@@ -80,6 +82,7 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.lines = [0, *accumulate(len(line) + 1 for line in page.split("\n"))]
         self.forms: list[Form] = []
+        self._folds: list[Control] = []
         self._form: Form | None = None
         self._control: Control | None = None
         self._label, self._words, self._is_muted = "", list[str](), False
@@ -99,8 +102,10 @@ class _Reader(HTMLParser):
         start, attributes = self._here(), dict(attrs)
         end = start + len(self.get_starttag_text() or "")
         if tag == "form" and (attributes.get("method") or "").lower() == "post":
-            self._form = Form(attributes.get("action") or "", end)
+            self._form = Form(attributes.get("action") or "", end, folded_in=tuple(self._folds))
             self.forms.append(self._form)
+        elif tag == "details":
+            self._folds.append(Control(tag, attributes, start, end))
         elif tag == "label":
             self._label, self._words, self._labelled = attributes.get("for") or "", [], None
         elif tag == "span":
@@ -123,6 +128,8 @@ class _Reader(HTMLParser):
         """Note where a form or a field ends."""
         if tag == "form":
             self._form = None
+        elif tag == "details" and self._folds:
+            self._folds.pop()
         elif tag in CONTROLS and self._control:
             self._control.content_end, self._control = self._here(), None
         elif tag == "span":
@@ -152,6 +159,7 @@ def fill(page: str, form: Form, typed: Typed, *, above: str, at_fault: str = "")
     focus = next((one for one in form.seen if one.name == at_fault), next(iter(form.seen), None))
     remaining = {name: list(values) for name, values in typed.items()}
     edits: list[Edit] = [(form.begins, form.begins, above)]
+    edits += [(one.start, one.end, _tag(one.tag, {**one.attributes, "open": None})) for one in form.folded_in]
     for control in form.seen:
         edits += _edits(control, remaining, is_focus=control is focus, is_at_fault=control.name == at_fault)
     for start, end, text in sorted(edits, reverse=True):

@@ -110,6 +110,7 @@ PAGE = """<!DOCTYPE html><title>x</title>
 <form method="get" action="/en/do"><input name="q"></form>
 <form method="post" action="/en/do"><input type="hidden" name="row" value="1"><input name="why" value="">
 </form>
+<details><summary>Fold</summary></details><details class="facet"><summary>Fold</summary>
 <form method="post" action="/en/do" class="form"><input type="hidden" name="row" value="2">
 <label for="why2">Why <span class="muted">(optional)</span></label><input id="why2" name="why" value="old">
 <textarea name="text" required>old &amp; long
@@ -120,7 +121,7 @@ words</textarea>
 <input type="checkbox" name="many" value="y"><input type="radio" name="one" value="p" checked>
 <input type="radio" name="one" value="q"><input type="number" name="count" value="3">
 <input name="zone"><input name="zone" value="second">
-<input type="password" name="secret"><input type="file" name="file"></form>"""
+<input type="password" name="secret"><input type="file" name="file"></form></details>"""
 
 
 def test_every_kind_of_field_keeps_what_was_typed() -> None:
@@ -161,6 +162,7 @@ def test_every_kind_of_field_keeps_what_was_typed() -> None:
     ]
     assert [one.get("value") for one in again.xpath(".//input[@checked]")] == ["y", "q"]
     assert "hush" not in page
+    assert [one.get("open") is not None for one in lxml.html.fromstring(page).iter("details")] == [False, True]
     marked = again.xpath(".//*[@aria-invalid]")
     assert [(one.get("name"), one.get("type")) for one in marked] == [("count", "text")], "so that a browser shows it"
 
