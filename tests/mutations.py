@@ -97,7 +97,7 @@ FAULTS = (
     Fault(
         "a signature has no age",
         "marketplace/payments/stripe_port.py",
-        "if (away := abs(now.timestamp() - int(times[0]))) > TOLERANCE_SECONDS:",
+        "if (apart := abs(now.timestamp() - int(times[0]))) > TOLERANCE_SECONDS:",
         "if False:",
         (f"{PAYMENTS}/test_events.py::test_a_signature_counts_for_five_minutes_either_way",),
     ),

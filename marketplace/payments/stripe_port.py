@@ -326,8 +326,10 @@ def verify(body: bytes, signature: str | None, now: dt.datetime) -> None:
     times = [part[2:] for part in (signature or "").split(",") if part.startswith("t=")]
     if len(times) != 1 or not times[0].isascii() or not times[0].isdecimal():
         raise Invalid("That is not signed by Stripe.")
-    if (away := abs(now.timestamp() - int(times[0]))) > TOLERANCE_SECONDS:
-        raise Invalid("That signature is {away} seconds from this machine’s clock; 300 are accepted.", away=round(away))
+    if (apart := abs(now.timestamp() - int(times[0]))) > TOLERANCE_SECONDS:
+        raise Invalid(
+            "That signature is {apart} seconds from this machine’s clock; 300 are accepted.", apart=round(apart)
+        )
 
 
 # ------------------------------------------------------------------ Stripe's words into ours

@@ -86,8 +86,8 @@ async def test_our_side_ends_the_connection_to_a_server_that_vanished(database_u
         assert DB.pool
         async with DB.pool.acquire() as connection:
             assert options_of(connection) == [1, 30, 10, 3, 60_000]
-        alone = await DB.get_new_connection()
-        assert options_of(alone) == [1, 30, 10, 3, 60_000]
-        await alone.close()
+        further = await DB.get_new_connection()
+        assert options_of(further) == [1, 30, 10, 3, 60_000]
+        await further.close()
         await database.close_pool()
     await database.open_pool(database_url)
