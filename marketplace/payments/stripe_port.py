@@ -327,9 +327,7 @@ def verify(body: bytes, signature: str | None, now: dt.datetime) -> None:
     if len(times) != 1 or not times[0].isascii() or not times[0].isdecimal():
         raise Invalid("That is not signed by Stripe.")
     if (apart := abs(now.timestamp() - int(times[0]))) > TOLERANCE_SECONDS:
-        raise Invalid(
-            "That signature is {apart} seconds from this machine’s clock; 300 are accepted.", apart=round(apart)
-        )
+        raise Invalid("That signature is {apart} seconds from our clock; 300 are accepted.", apart=round(apart))
 
 
 # ------------------------------------------------------------------ Stripe's words into ours
