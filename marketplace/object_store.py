@@ -97,6 +97,8 @@ def _why(error: BaseException) -> str:
     for sign, why in REASONS.items():
         if sign in text:
             return why.format(server=server[1] if server else "its address")
+    if status := re.search(r"status code: (\d{3}[A-Za-z ]*)", text):  # of a question whose answer has no body
+        return f"it answered {status[1].strip()}"
     return (text.splitlines() or [type(error).__name__])[0].rstrip(".")
 
 

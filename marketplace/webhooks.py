@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 @post(WEBHOOK_PATH, opt=expect("Stripe"), status_code=HTTP_200_OK, include_in_schema=False)
 async def stripe_webhook(request: Request[Any, Any, Any]) -> dict[str, bool]:
-    """Receive one event; anything that Stripe did not sign is malformed (400), and both Stripe and the log are sent the reason."""
+    """Receive one event; anything that Stripe did not sign is malformed (400)."""
     try:
         await receive_event(await request.body(), request.headers.get("stripe-signature"))
     except Invalid as refusal:

@@ -82,7 +82,7 @@ async def test_our_side_ends_the_connection_to_a_server_that_vanished(database_u
     assert found
     await database.close_pool()
     async with over_tcp(found[1]) as port:
-        await database.open_pool(database_url.replace("@/", f"@127.0.0.1:{port}/").replace(found[0], ""))
+        await database.open_pool(database_url.replace("@/", f"@127.0.0.1:{port}/").replace(f"{found[0]}&", ""))
         assert DB.pool
         async with DB.pool.acquire() as connection:
             assert options_of(connection) == [1, 30, 10, 3, 60_000]
