@@ -295,7 +295,8 @@ def _curved(scene: _Scene, classes: NDArray[np.int64], steps: Sequence[int]) -> 
 def _repeated(scene: _Scene, ground: Ground) -> _Drawn | None:
     """Return the map that repeats what was drawn before, new ground beside it drawn as if all were new.
 
-    None where it is not like this city, or would say too much of it.
+    None where it is not like this city, or what is new would say too much of it. What is repeated alone is free already,
+    and so is shown without a curve though it says much.
     """
     steps = [steps for _, steps in BLURS] if ground.may_show_times else [1]
     is_known = np.array([zone in ground.classes for zone in scene.zones])
@@ -307,7 +308,9 @@ def _repeated(scene: _Scene, ground: Ground) -> _Drawn | None:
         if drawn and is_like:
             return drawn
         if is_known.all():
-            break
+            levels = _levels(scene.by_time, 1)
+            flat = _Drawn(scene.explained(classes, levels), 0 * scene.places, classes, levels)
+            return flat if is_like else None
     return None
 
 
