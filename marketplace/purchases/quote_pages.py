@@ -83,6 +83,7 @@ async def _quote(quote: uuid.UUID, of: uuid.UUID) -> dict[str, Any]:
         "billing": await invoices.find_billing(of),
         "buyer": (await queries.get_quote_terms(quote)).company,
         "held": await queries.find_held(of, row.release, row.level, clock.now()),
+        "paying": await queries.find_paying(of, row.release, row.level),
         "credit": await get_available(of),
     }
 
