@@ -36,6 +36,8 @@ def main() -> None:
 
     from tests.programs import install_missing  # noqa: PLC0415
 
+    # Several run at once: each with a thread a core would wait for the others' by spinning.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     install_missing()
     if arguments == ["deep"]:  # two at a time, then those whose clock must be theirs alone
         parts = (["deep and not alone", "-n", "2", "--dist", "worksteal"], ["deep and alone"])
