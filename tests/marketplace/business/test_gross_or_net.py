@@ -116,6 +116,19 @@ async def test_a_sale_and_its_refund_cancel_out_though_another_role_is_judged_be
         assert {await balance(account) for account in (chart.LICENCES_SOLD, chart.VAT_COLLECTED)} == {0}
 
 
+async def test_two_sales_of_a_day_that_are_summed_apart_both_have_their_shares() -> None:
+    await sales.open_shop()
+    people = (await make_staff("Ada"), await make_staff("Bob"))
+    await judge("agent", people)
+    today = paris_day(clock.now())
+    for number in (1, 2):
+        order = await sales.make_order()
+        await sales.pay_unseen(order)
+        await sales.hold_shares(await sales.settle(order))
+        await sum_revenue()
+        assert await presents(today, 0, 1) == number * (sales.NET - POOL - OPERATOR)
+
+
 async def ahead() -> tuple[int, int, int]:
     """Return what subscriptions still bring; what is said of the dataset is the same."""
     row, due = await count_ordered_ahead(), (await list_prospects())["city"]
