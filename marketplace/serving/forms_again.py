@@ -15,6 +15,8 @@ from litestar import Request, Response
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import HTTPException, PermissionDeniedException
 from litestar.response.base import ASGIResponse
+from litestar.types import Empty
+from litestar.utils.scope.state import ScopeState
 from markupsafe import Markup
 
 from marketplace.identity.rules import own_path
@@ -121,12 +123,14 @@ class _Drawn(ASGIResponse):
 
 
 async def _typed(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
-    """Return what was sent by name, without what is the form's own, files and what is blank."""
-    typed: dict[str, list[str]] = {}
-    try:
-        form = await request.form()
-    except HTTPException:  # it is why the form was refused
+    """Return what was sent by name, without what is the form's own, files and what is blank.
+
+    A form that could not be read, or was refused before it was, is not read here: who waits for what came already waits for good.
+    """
+    if ScopeState.from_scope(request.scope).form is Empty:
         return {}
+    typed: dict[str, list[str]] = {}
+    form = await request.form()
     for name, value in form.multi_items():
         if name not in MACHINERY and isinstance(value, str):
             typed.setdefault(name, []).append(value)

@@ -91,6 +91,15 @@ async def test_a_form_whose_page_is_gone_shows_what_was_typed() -> None:
         assert [one.text_content().replace("\r", "") for one in kept] == [TYPED]
 
 
+@pytest.mark.usefixtures("database_url")
+async def test_a_form_that_ends_in_the_middle_is_refused_and_not_waited_for() -> None:
+    async with Browser() as anyone:
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        cut = b"--x\r\nContent-Disposition: form-data; name=\r\n\r\n"
+        answer = await anyone.client.post("/en/help", content=cut, headers=headers)
+    assert answer.status_code == 400
+
+
 async def test_nothing_that_another_site_sent_is_shown() -> None:
     await make_partner()
     async with Browser() as browser:
