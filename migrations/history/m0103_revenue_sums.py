@@ -1,4 +1,4 @@
-"""Migration 103: what was sold, to whom and how, kept by entry and by day, so that pages of revenue read few rows.
+"""Migration 103: what was sold a day, to whom and how, kept, so that pages of revenue read days in place of entries.
 
 The entries that are there wait for the job that sums them, which takes some seconds a million; pages are right meanwhile.
 The version before does not read the sums; what it posts waits like all else, by the trigger.
@@ -29,37 +29,11 @@ CREATE TABLE "revenue_sum" (
     CONSTRAINT "one_sum_a_day" UNIQUE ("side", "day", "key"),
     CONSTRAINT "known_side" CHECK (side IN ('dataset', 'partner', 'vat', 'way'))
 );
-
-CREATE TABLE "share_sum" (
-    "id" BIGSERIAL PRIMARY KEY NOT NULL,
-    "day" DATE NOT NULL,
-    "dataset" TEXT NOT NULL,
-    "judgement" TEXT NOT NULL,
-    "shares_minor" BIGINT NOT NULL,
-    CONSTRAINT "one_share_sum_a_day" UNIQUE ("day", "dataset", "judgement")
-);
-
-CREATE TABLE "revenue_entry" (
-    "entry" BIGINT PRIMARY KEY NOT NULL,
-    "at" TIMESTAMP WITH TIME ZONE NOT NULL,
-    "kind" TEXT NOT NULL,
-    "purchase_order" UUID NOT NULL,
-    "number" TEXT NOT NULL,
-    "dataset" TEXT NOT NULL,
-    "partner" UUID NOT NULL,
-    "vat" TEXT NOT NULL,
-    "way" TEXT NOT NULL,
-    "net_minor" BIGINT NOT NULL,
-    "vat_minor" BIGINT NOT NULL
-);
 """
 FILL = """
 LOCK TABLE journal_entry IN SHARE ROW EXCLUSIVE MODE;
 INSERT INTO unsummed_entry (entry)
-SELECT id FROM journal_entry WHERE kind IN (
-    'sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued',
-    'shares_held', 'shares_cancelled', 'shares_lost'
-);
+SELECT id FROM journal_entry WHERE kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued');
 """
 """The lock lasts until the trigger is there, which the same run creates: no entry slips in between."""
 
