@@ -33,7 +33,7 @@ from marketplace.web import maps
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from marketplace.web.maps import Outlines
 
@@ -71,9 +71,6 @@ class First(Struct, frozen=True):
     def rank(self) -> tuple[bool, bool, dt.datetime, str]:
         """When it is drawn among those of one ground: what has a map comes first, then what was sealed first."""
         return self.is_called_back, PRODUCTS[self.product].is_between_zones, self.sealed_at, self.dataset
-
-
-Nearby = dict[str, list[First]]
 
 
 class Shown(Protocol):
@@ -128,16 +125,16 @@ class Picture:
 
 async def picture(release: Shown) -> Picture:
     """Return a sealed release at a glance."""
-    return await _picture(release, await _nearby([release.dataset]))
+    return await (await _survey([release.dataset])).picture(release)
 
 
 async def pictures(releases: Sequence[Shown]) -> dict[uuid.UUID, Picture]:
     """Return some releases at a glance by their id; where the store gives none, a page is shown without its picture."""
-    nearby = await _nearby(sorted({release.dataset for release in releases}))
+    survey = await _survey(sorted({release.dataset for release in releases}))
 
     async def attempt(release: Shown) -> Picture | None:
         try:
-            return await _picture(release, nearby)
+            return await survey.picture(release)
         except (Refusal, *object_store.TROUBLES):
             return None
 
@@ -145,10 +142,10 @@ async def pictures(releases: Sequence[Shown]) -> dict[uuid.UUID, Picture]:
     return {release.id: known for release, known in zip(releases, drawn, strict=True) if known}
 
 
-async def _nearby(datasets: Sequence[str]) -> Nearby:
-    """Return, for each of some datasets and each one that those depend on, what is drawn near it in turn, down to itself."""
+async def _survey(datasets: Sequence[str]) -> _Survey:
+    """Look up, for some datasets and each one that those depend on, what is drawn near it in turn, down to itself."""
     await measure_new()
-    nearby: Nearby = {}
+    nearby: dict[str, list[First]] = {}
     firsts: dict[str, First] = {}
     wanted = list(datasets)
     while wanted:
@@ -162,51 +159,73 @@ async def _nearby(datasets: Sequence[str]) -> Nearby:
             earlier = [firsts[one] for one in others if one in firsts and firsts[one].rank < own.rank]
             nearby[dataset] = [*sorted(earlier, key=lambda one: one.rank), own]
         wanted = sorted({one.dataset for some in nearby.values() for one in some} - nearby.keys())
-    return nearby
+    return _Survey(nearby)
 
 
-async def _picture(release: Shown, nearby: Nearby) -> Picture:
-    """Return a release at a glance, each part computed once a process: a release never changes."""
-    drawn = nearby[release.dataset][-1]
-    free = await _free(drawn, nearby)
-    numbers = _wholes().get(release.id)
-    if numbers is None:
-        table = await cells(release.id)
-        counted = await get_dataset(release.dataset)
-        numbers = await asyncio.to_thread(whole, table, _counted_by(table, free.zones, counted.product))
-        _remember(_wholes(), release.id, numbers)
-    return Picture(free.zones, free.outlines, free.glance, drawn, free.repeats, numbers)
+class _Survey:
+    """What is drawn near some datasets; each of them is drawn, and its zones are read, once however many depend on it."""
+
+    def __init__(self, nearby: dict[str, list[First]]) -> None:
+        """Begin with nothing drawn. nearby: of each dataset, what is drawn near it in turn, down to itself."""
+        self._nearby = nearby
+        self._frees: dict[str, asyncio.Task[Free]] = {}
+        self._zonings: dict[str, asyncio.Task[Zoning]] = {}
+
+    async def picture(self, release: Shown) -> Picture:
+        """Return a release at a glance, each part computed once a process: a release never changes."""
+        drawn = self._nearby[release.dataset][-1]
+        free = await self._free(drawn)
+        numbers = _wholes().get(release.id)
+        if numbers is None:
+            table = await cells(release.id)
+            counted = await get_dataset(release.dataset)
+            numbers = await asyncio.to_thread(whole, table, _counted_by(table, free.zones, counted.product))
+            _remember(_wholes(), release.id, numbers)
+        return Picture(free.zones, free.outlines, free.glance, drawn, free.repeats, numbers)
+
+    async def _free(self, drawn: First) -> Free:
+        return await _once(self._frees, drawn.dataset, lambda: self._draw(drawn))
+
+    async def _zoning(self, dataset: str) -> Zoning:
+        return await _once(self._zonings, dataset, lambda: _zoning(dataset))
+
+    async def _draw(self, drawn: First) -> Free:
+        """Return what anybody sees of a dataset, after what is drawn of its ground before it."""
+        key = drawn.id, self._depends_on(drawn)
+        known = _frees().get(key)
+        if known is None:
+            before = [
+                Before(one, await self._zoning(one.dataset), (await self._free(one)).glance)
+                for one in self._nearby[drawn.dataset][:-1]
+                if not one.is_called_back
+            ]
+            here = await self._zoning(drawn.dataset)
+            known = await asyncio.to_thread(_draw, await cells(drawn.id), here, drawn.product, before)
+            _remember(_frees(), key, known)
+        return known
+
+    def _depends_on(self, drawn: First) -> frozenset[uuid.UUID]:
+        """Return the releases that are drawn near one of a dataset and before it, and near those, itself included."""
+        found, wanted = {drawn.dataset: drawn}, [drawn]
+        while wanted:
+            near = {one.dataset: one for some in wanted for one in self._nearby[some.dataset]}
+            wanted = [one for name, one in near.items() if name not in found]
+            found |= near
+        return frozenset(one.id for one in found.values())
 
 
-async def _free(drawn: First, nearby: Nearby) -> Free:
-    """Return what anybody sees of a dataset, after what is drawn of its ground before it."""
-    key = drawn.id, _depends_on(drawn, nearby)
-    known = _frees().get(key)
-    if known is None:
-        here = await _zoning(drawn.dataset)
-        before = [
-            Before(one, await _zoning(one.dataset), (await _free(one, nearby)).glance)
-            for one in nearby[drawn.dataset][:-1]
-            if not one.is_called_back
-        ]
-        known = await asyncio.to_thread(_draw, await cells(drawn.id), here, drawn.product, before)
-        _remember(_frees(), key, known)
-    return known
+async def _once(
+    begun: dict[str, asyncio.Task[Value]], name: str, begin: Callable[[], Coroutine[Any, Any, Value]]
+) -> Value:
+    """Return what a task of this name found or finds, begun the first time it is asked for."""
+    if name not in begun:
+        begun[name] = asyncio.create_task(begin())
+    return await begun[name]
 
 
 async def _zoning(dataset: str) -> Zoning:
     terms = await get_dataset(dataset)
     return Zoning(await key_zones(dataset), await get_geography(terms.zone_table), terms.h3_resolution)
-
-
-def _depends_on(drawn: First, nearby: Nearby) -> frozenset[uuid.UUID]:
-    """Return the releases that are drawn near one of a dataset and before it, and near those, itself included."""
-    found, wanted = {drawn.dataset: drawn}, [drawn]
-    while wanted:
-        near = {one.dataset: one for some in wanted for one in nearby[some.dataset]}
-        wanted = [one for name, one in near.items() if name not in found]
-        found |= near
-    return frozenset(one.id for one in found.values())
 
 
 def _remember(known: dict[Key, Value], key: Key, value: Value) -> None:

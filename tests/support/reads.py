@@ -5,11 +5,14 @@ The product's reads are typed; a test's are one of a kind, and what it compares 
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from marketplace.database import _joined
+from marketplace.database import DB, _joined
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import asyncpg
 
 
@@ -26,3 +29,24 @@ async def fetch_one(sql: str, *values: object) -> asyncpg.Record | None:
 async def fetch_value(sql: str, *values: object) -> Any:
     """Return the first column of the first row of `sql`, or None."""
     return await _joined().fetchval(sql, *values)
+
+
+@asynccontextmanager
+async def statements_sent() -> AsyncIterator[list[str]]:
+    """Fill a list with the statements that the pool's connections send inside the block."""
+    sent: list[str] = []
+
+    def note(record: Any) -> None:
+        sent.append(record.query)
+
+    async def every_connection(stack: AsyncExitStack) -> list[Any]:
+        assert DB.pool
+        return [await stack.enter_async_context(DB.pool.acquire()) for _ in range(DB.pool.get_max_size())]
+
+    async with AsyncExitStack() as stack:
+        for connection in await every_connection(stack):
+            connection.add_query_logger(note)
+    yield sent
+    async with AsyncExitStack() as stack:
+        for connection in await every_connection(stack):
+            connection.remove_query_logger(note)

@@ -27,6 +27,7 @@ from marketplace.payments.balance import mirror_balance
 from marketplace.purchases.invoices import change_billing
 from marketplace.purchases.refunds import request_order_refund
 from marketplace.subscriptions.actions import deliver, subscribe
+from marketplace.web.formats import paris_day
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import jobs, make_buyer, make_quote, make_sale, open_shop, pay, seal_release
 from tests.support.reads import fetch, fetch_value
@@ -126,7 +127,7 @@ async def test_the_money_of_every_way_to_sell_is_the_books_to_the_cent(stripe: A
         assert (int(row[3]), row[4]) == (4, f"{books / 100:,.2f}"), "each sale, and the money of the account"
         assert re.findall(r"Total (?:\d+ ){4}€([\d,.]+)", shown) == [f"{books / 100:,.2f}"]
         assert "Other entries" not in shown
-        first = (clock.now() - 29 * DAY).date()
+        first = paris_day(clock.now()) - 29 * DAY
         html = (await staff.get(f"/en/staff/funnel?since={first}")).text
         assert html.count('type="date"') == 2
         assert re.search(rf'since={first}[^"]*" aria-current="true">30 days</a>', html), (

@@ -17,6 +17,7 @@ from marketplace.storefront.coverage import around
 from marketplace.zones.rules import read_zone_table
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop, rows_of
 from tests.marketplace.identity.site import Browser, text_of
+from tests.support.reads import statements_sent
 
 
 def strict(text: str) -> None:
@@ -106,12 +107,14 @@ async def test_the_catalogue_is_paged_and_asks_no_query_a_row() -> None:
     for code in codes:
         await make_release(code)
     async with Browser() as browser:
-        first = await browser.get("/en/catalogue")
+        async with statements_sent() as sent:
+            first = await browser.get("/en/catalogue")
         second = await browser.get("/en/catalogue?page=2")
         third = await browser.get("/en/catalogue?page=3")
     shown = [[code for code in codes if f"/datasets/{code}" in page.text] for page in (first, second, third)]
     assert [len(page) for page in shown] == [25, 2, 0]
     assert sorted(shown[0] + shown[1]) == codes
+    assert len(sent) < 25 * len(codes), "all lie on one ground: each is drawn once, and once for all that it lies under"
 
 
 async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
