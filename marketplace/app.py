@@ -107,12 +107,14 @@ from marketplace.sandbox import pages as sandbox_pages
 from marketplace.sandbox.actions import check_database
 from marketplace.search import routes as search_routes
 from marketplace.second_factors import pages as second_factors_pages
+from marketplace.second_factors.rules import FormWaitsError
 from marketplace.serving import api_pages as serving_api_pages
 from marketplace.serving.api_document import ApiDocument
 from marketplace.serving.api_requests import ApiRequests
 from marketplace.serving.deadlines import Deadlines
 from marketplace.serving.form_tokens import FormTokens
 from marketplace.serving.forms_again import FormAgain, Mistake, is_form
+from marketplace.serving.interrupted_forms import Interrupted, go_on
 from marketplace.serving.languages import Languages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
@@ -245,7 +247,7 @@ def _is_explained(error: Exception) -> bool:
 
 
 def prove_first(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Ask who it is once more, on a page that leads back to what was asked, or to its form."""
+    """Ask who it is once more, on a page that leads back to what was asked, or to its form with what was written."""
     if for_machines(request):
         return refused(request, error)
     there = request.url.path
@@ -254,7 +256,8 @@ def prove_first(request: Request[Any, Any, Any], error: Exception) -> Response[A
         there += f"?{query}" if query else ""
     else:
         there = _came_from(request.headers.get("referer", ""))
-    return Redirect(url("/confirm?" + urlencode({"next": own_path(there) or "/profile"})), status_code=303)
+    answer = Redirect(url("/confirm?" + urlencode({"next": own_path(there) or "/profile"})), status_code=303)
+    return Interrupted(answer) if is_form(request, error, OPEN_PATHS) else answer
 
 
 def _came_from(referer: str) -> str:
@@ -312,6 +315,7 @@ def routed(*, manages_pool: bool, further_routes: Sequence[Any] = ()) -> Litesta
         logging_config=None,
         exception_handlers={
             ProofTooOldError: prove_first,
+            FormWaitsError: go_on,
             Refusal: refused,
             HTTPException: refused,
             Exception: refused,

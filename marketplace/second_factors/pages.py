@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid  # noqa: TC003 (forms have it)
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlencode
 
 import segno
 from litestar import Response, get, post
@@ -29,7 +30,7 @@ from marketplace.identity.rules import own_path
 from marketplace.identity.sessions import find_half_signed_in, home_of, record_proof
 from marketplace.second_factors import actions, passkeys
 from marketplace.second_factors.queries import get_factors
-from marketplace.second_factors.rules import FACTOR_COOKIE, address_for_apps
+from marketplace.second_factors.rules import FACTOR_COOKIE, FormWaitsError, address_for_apps
 from marketplace.web.pages import again, page, secret_page, see
 
 
@@ -48,6 +49,15 @@ class Proof(Struct):
     code: str = ""
     answer: str = ""
     next: str = ""
+    form: str = ""
+    written: str = ""
+
+    @property
+    def interrupted(self) -> FormWaitsError | None:
+        """Return the form that the proof was asked for in the middle of."""
+        following, sent_to = own_path(self.next), own_path(self.form)
+        written = parse_qs(self.written, keep_blank_values=True)
+        return FormWaitsError(following, sent_to, written) if following and sent_to and written else None
 
 
 class Code(Token):
@@ -252,12 +262,26 @@ async def _remove(request: Asked, factor: uuid.UUID | None) -> Response[Any] | T
 # Asked again ----------------------------------------------------------------------------------------------------------
 
 
+async def confirm_page_with(
+    request: Asked, following: str, form: FormWaitsError | None, refusal: Refusal | None = None
+) -> Template:
+    """Return the page that asks once more who it is, with a form that waits for that: only the browser has it."""
+    person, _ = await _person(request)
+    context = await _second_context(person, session_of(request), following)
+    waits = {"form": form.sent_to, "written": urlencode(form.written, doseq=True)} if form else {}
+    if refusal:
+        answer = again("second_factors/confirm.html", refusal, waits=waits, **context)
+    else:
+        answer = page("second_factors/confirm.html", error="", waits=waits, **context)
+    if form:
+        answer.headers["cache-control"] = "no-store"
+    return answer
+
+
 @get("/confirm", guards=[signed_in], opt=expect("signed in"))
 async def confirm_page(request: Asked, following: Next = "") -> Template:
     """Ask once more who it is, before money, keys, exports or erasure."""
-    person, _ = await _person(request)
-    context = await _second_context(person, session_of(request), following)
-    return page("second_factors/confirm.html", error="", **context)
+    return await confirm_page_with(request, following, None)
 
 
 @post("/confirm", guards=[signed_in], opt=expect("signed in"), status_code=200)
@@ -275,8 +299,10 @@ async def confirm(request: Asked, data: Annotated[Proof, Body(media_type=FORM)])
         else:
             raise Invalid("Write a code, or your password.")
     except Refusal as refusal:
-        return again("second_factors/confirm.html", refusal, **await _second_context(person, session, data.next))
+        return await confirm_page_with(request, data.next, data.interrupted, refusal)
     await record_proof(session)
+    if data.interrupted:
+        raise data.interrupted
     return see(own_path(data.next) or "/profile")
 
 

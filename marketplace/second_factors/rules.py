@@ -30,6 +30,15 @@ FACTOR_COOKIE: Final = "factor"
 """The mark of a browser in which a person showed their second factor: who knows the password alone is not given it."""
 
 
+class FormWaitsError(Exception):
+    """A proof was asked for in the middle of a form, which is shown again once it is given."""
+
+    def __init__(self, following: str, sent_to: str, written: dict[str, list[str]]) -> None:
+        """Keep the page that has the form, the path that it is sent to, and what was written by field."""
+        super().__init__(sent_to)
+        self.following, self.sent_to, self.written = following, sent_to, written
+
+
 def step_of(secret: str, code: str, now: dt.datetime) -> int | None:
     """Return the half minute since 1970 whose code this is, among those around `now`; None when it is of none."""
     digits = re.sub(r"\s", "", code)

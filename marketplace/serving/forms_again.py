@@ -25,7 +25,7 @@ from marketplace.web.i18n import gettext
 from marketplace.web.pages import Visit, visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
@@ -74,6 +74,35 @@ def is_form(request: Request[Any, Any, Any], error: Exception, open_paths: tuple
     return not isinstance(error, PermissionDeniedException) or request.headers.get("sec-fetch-site") == "same-origin"
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of ours as it is now, where it is, the form on it, and its headers."""
+
+    address: str
+    page: str
+    form: Form
+    headers: list[tuple[bytes, bytes]]
+
+    async def send(self, send: Send, status: int, page: str) -> None:
+        """Answer with the page once its form is filled in."""
+        body = page.encode()
+        headers = [*self.headers, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def find_again(
+    scope: HTTPScope, places: Iterable[tuple[str, str]], sent_to: str, typed: dict[str, list[str]]
+) -> Found | None:
+    """Return the first page that has the form; None where none has."""
+    for path, query in places:
+        page, headers = await _ask(scope, path, query)
+        form = find_form(page, lambda action: own_path(urlsplit(action).path) == sent_to, typed) if page else None
+        if form:
+            return Found(f"{path}?{query}" if query else path, page, form, headers)
+    return None
+
+
 class FormAgain(Response[None]):
     """The answer to a form that is refused."""
 
@@ -94,35 +123,25 @@ class _Drawn(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Draw the form's page with what was typed, or the refusal's own."""
-        typed = await _typed(self.request)
+        typed = await read_typed(self.request)
+        sent_to, places = self.request.scope["path"], pages_of(self.request)
         found = (
-            await self._form_again(typed) if typed and self.mistake.status < HTTPStatus.INTERNAL_SERVER_ERROR else None
+            await find_again(self.request.scope, places, sent_to, typed)
+            if typed and self.mistake.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            else None
         )
-        if found and found[1].seen:
-            page, form, headers = found
-            names = [one.name for one in form.seen if one.name in self.mistake.fields]
-            above = Markup('<p class="notice bad" role="alert">{}</p>').format(self.mistake.sentence_above(form))
-            body = fill(page, form, typed, above=str(above), at_fault=names[0] if names else "").encode()
-            headers += [(b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": self.mistake.status, "headers": headers})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
+        if found and found.form.seen:
+            names = [one.name for one in found.form.seen if one.name in self.mistake.fields]
+            above = Markup('<p class="notice bad" role="alert">{}</p>').format(self.mistake.sentence_above(found.form))
+            body = fill(found.page, found.form, typed, above=str(above), at_fault=names[0] if names else "")
+            await found.send(send, self.mistake.status, body)
             return
         texts = [] if found else [text for texts in typed.values() for text in texts]
         plain = self.draw(texts)
         await plain.to_asgi_response(None, self.request)(scope, receive, send)
 
-    async def _form_again(self, typed: dict[str, list[str]]) -> tuple[str, Form, list[tuple[bytes, bytes]]] | None:
-        """Return the page that has the form, where it is on it, and the page's headers."""
-        sent_to = self.request.scope["path"]
-        for path, query in _pages(self.request):
-            page, headers = await _ask(self.request.scope, path, query)
-            form = find_form(page, lambda action: own_path(urlsplit(action).path) == sent_to, typed) if page else None
-            if form:
-                return page, form, headers
-        return None
 
-
-async def _typed(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
+async def read_typed(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
     """Return what was sent by name, without what is the form's own, files and what is blank.
 
     A form that could not be read, or was refused before it was, is not read here: who waits for what came already waits for good.
@@ -137,7 +156,7 @@ async def _typed(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
     return typed if any(value.strip() for values in typed.values() for value in values) else {}
 
 
-def _pages(request: Request[Any, Any, Any]) -> Iterator[tuple[str, str]]:
+def pages_of(request: Request[Any, Any, Any]) -> Iterator[tuple[str, str]]:
     """Yield the paths and queries of pages that may have the form: where the browser was, what it was sent to, what that is part of."""
     sent_to = request.scope["path"]
     came_from, query = _referer(request.headers.get("referer", ""))
