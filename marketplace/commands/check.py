@@ -1,4 +1,4 @@
-"""`check`: The invariants, swept."""
+"""`check`: The invariants, swept, and the object store."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ if TYPE_CHECKING:
 
 
 def run(_: argparse.Namespace) -> int:
-    """Sweep the invariants; prints a line an offender and fails if there is one."""
+    """Sweep the invariants and look at the object store; prints a line an offender and fails if there is one."""
 
     async def story() -> int:
+        from marketplace.health.published_objects import find_fault
         from marketplace.invariants import INVARIANTS, broken
 
         offenders = await broken()
         for line in offenders:
             print(line)
+        if fault := await find_fault():
+            print(fault)
         print(f"{len(INVARIANTS)} invariants swept, {len(offenders)} offenders.")
-        return 1 if offenders else 0
+        return 1 if offenders or fault else 0
 
     return with_pool(story)
 

@@ -53,6 +53,17 @@ def sentence_of(sample: Sample) -> str:
     return f"The object store lacks the release {sample.missing[0]}, which was published here."
 
 
+async def find_fault() -> str:
+    """Say what is wrong with the store, and wait for its answer; empty where nothing is."""
+    try:
+        await object_store.look()
+        return sentence_of(await find_missing())
+    except Unavailable as refusal:
+        return refusal.cause
+    except object_store.TROUBLES as error:
+        return object_store.sentence_of(error)
+
+
 async def refuse_other_objects() -> None:
     """Refuse a store that has none of the releases looked for; one that does not answer now may answer later."""
     with contextlib.suppress(Unavailable, TimeoutError):

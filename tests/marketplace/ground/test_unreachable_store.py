@@ -11,10 +11,22 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.production import OPERATORS_OWN
+from tests.support.s3_server import serving_s3
 from tests.support.source import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def command(words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "marketplace", *words.split()],
+        cwd=ROOT,
+        env=os.environ | OPERATORS_OWN | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,16 +49,31 @@ def test_a_store_that_does_not_answer_ends_a_command_in_one_sentence(
         "AWS_SECRET_ACCESS_KEY": "anything",
         "AWS_REGION": "eu-west-3",
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "marketplace", "ingest", "--subscribers", tmp_path / "subscribers.csv"],
-        cwd=ROOT,
-        env=os.environ | OPERATORS_OWN | wrong,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command(f"ingest --subscribers {tmp_path}/subscribers.csv", wrong)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"The object store s3://nobodys did not do what was asked: {why}")
     assert "AWS_ENDPOINT_URL" in last
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"PARTAGE_OBJECTS": "s3://nobodys"}, "this access key may not do that there"),
+        ({"AWS_SECRET_ACCESS_KEY": "anything"}, "AWS_SECRET_ACCESS_KEY is not the secret of AWS_ACCESS_KEY_ID"),
+        ({}, ""),
+    ],
+)
+def test_the_sweep_says_that_the_store_is_another(database_url: str, changed: dict[str, str], why: str) -> None:
+    with serving_s3() as there:
+        done = command("check", {"DATABASE_URL": database_url} | there.environment | changed)
+    *_, sentence, last = ["", *done.stdout.splitlines()]
+    assert last.endswith(" invariants swept, 0 offenders.")
+    assert done.returncode == (1 if why else 0), done.stderr
+    if why:
+        store = changed.get("PARTAGE_OBJECTS", "s3://partage")
+        assert sentence.startswith(
+            f"The object store {store} did not do what was asked: {why}. Compare PARTAGE_OBJECTS"
+        )
+    assert not done.stderr
