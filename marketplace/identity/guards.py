@@ -243,23 +243,12 @@ async def subscriber(connection: ASGIConnection[Any, Any, Any, Any], handler: Ba
         raise NotAllowed("This page is for subscribers.")
 
 
-FOR_STAFF: Final = {
-    frozenset({"steward"}): "This page is for stewards.",
-    frozenset({"finance"}): "This page is for finance.",
-    frozenset({"steward", "finance"}): "This page is for stewards and finance.",
-    frozenset({"steward", "auditor"}): "This page is for stewards and auditors.",
-    frozenset({"finance", "auditor"}): "This page is for finance and auditors.",
-    frozenset({"steward", "finance", "auditor"}): "This page is for the operator’s staff.",
-}
-"""What anyone else reads, by who is let in."""
-
-
 def staff(*roles: str) -> Guard:
     """Let staff in that hold one of `roles`."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         if _actor(connection, handler).role not in roles:
-            raise NotAllowed(FOR_STAFF[frozenset(roles)])
+            raise NotAllowed("This page is for these staff: {roles}.", roles=roles)
 
     return guard
 

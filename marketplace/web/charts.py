@@ -31,6 +31,7 @@ LEAST_LEFT, LETTER_WIDTH, LETTER_WIDTH_ON_A_PHONE = 44, 8, 13
 MOST_HITS = 200
 MOST_ROWS = 120
 MOST_LABELS = 7
+ROW, ROW_TEXT, ROW_BAR = 44, 22, 8
 SHORTEST_SPARK, MOST_SPARK = 3, 60
 BAR_WIDTH, BAR_GAP = 1000, 6
 NO_BREAKS: Mapping[Instant, str] = MappingProxyType({})
@@ -234,6 +235,36 @@ def bar_chart(
     return Markup("{}{}").format(_chart(title, spoken, body), figures)
 
 
+def row_chart(rows: Sequence[tuple[str, float]], *, title: str, write: Write = formats.number) -> Markup:
+    """Draw one bar a name, under the name and its value: names are too long to be under columns. The page shows the figures itself."""
+    if not rows:
+        return nothing()
+    highest = max(value for _, value in rows) or 1
+    body = []
+    for position, (label, value) in enumerate(rows):
+        written = write(value)
+        letters = WIDTH // LETTER_WIDTH_ON_A_PHONE - len(written) - 2
+        body.append(
+            Markup(
+                '<text x="0" y="{y}">{shown}</text><text x="{right}" y="{y}" text-anchor="end">{written}</text>'
+                '<rect class="column" x="0" y="{top}" width="{width}" height="{height}" rx="3"><title>{label} · {written}</title></rect>'
+            ).format(
+                y=ROW * position + ROW_TEXT,
+                shown=label if len(label) <= letters else f"{label[: letters - 1].rstrip()}…",
+                right=WIDTH,
+                written=written,
+                top=ROW * position + ROW_TEXT + 6,
+                width=f"{WIDTH * value / highest:.1f}",
+                height=ROW_BAR,
+                label=label,
+            )
+        )
+    spoken = gettext("{count} bars; the longest is {label} with {high}.").format(
+        count=len(rows), label=max(rows, key=lambda row: row[1])[0], high=write(highest)
+    )
+    return _chart(title, spoken, body, height=ROW * len(rows))
+
+
 def pair_chart(
     pairs: Sequence[tuple[str, float, float]], names: tuple[str, str], *, title: str, write: Write = formats.number
 ) -> Markup:
@@ -349,12 +380,12 @@ def _hit(x: float, width: float, text: str) -> Markup:
     )
 
 
-def _chart(title: str, description: str, body: Sequence[Markup]) -> Markup:
+def _chart(title: str, description: str, body: Sequence[Markup], height: int = HEIGHT) -> Markup:
     key = hashlib.sha256(f"{title}{description}".encode()).hexdigest()[:8]
     return Markup(
         '<div class="picture"><svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-{}-t chart-{}-d">'
         '<title id="chart-{}-t">{}</title><desc id="chart-{}-d">{}</desc>{}</svg></div>'
-    ).format(WIDTH, HEIGHT, key, key, key, title, key, description, Markup("").join(body))
+    ).format(WIDTH, height, key, key, key, title, key, description, Markup("").join(body))
 
 
 def folded(caption: str, headings: tuple[str, str], rows: Sequence[tuple[str, str]], summary: str = "") -> Markup:

@@ -114,12 +114,16 @@ def secret_page(template: str, /, **context: Any) -> Template:  # noqa: ANN401 (
 
 
 def filled(refusal: Refusal) -> str:
-    """Return a refusal's sentence in the page's language with its fields filled in; days are written as the page's are."""
+    """Return a refusal's sentence in the page's language with its fields filled in; days and words are written as the page's are."""
     sentence = gettext(refusal.sentence)
-    fields = {
-        name: formats.date(value) if isinstance(value, dt.date) else value for name, value in refusal.fields.items()
-    }
+    fields = {name: _in_language(value) for name, value in refusal.fields.items()}
     return sentence.format(**fields) if fields else sentence
+
+
+def _in_language(value: object) -> object:
+    if isinstance(value, tuple):
+        return ", ".join(gettext(word) for word in value)
+    return formats.date(value) if isinstance(value, dt.date) else value
 
 
 def again(template: str, refusal: Refusal, /, **context: Any) -> Template:  # noqa: ANN401 (anything that a template shows)

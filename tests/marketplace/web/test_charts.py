@@ -208,6 +208,21 @@ def test_labels_of_columns_do_not_run_into_each_other_on_a_phone() -> None:
     assert all(after - before >= wide for before, after in pairwise(places)), "the style sheet hides the odd ones there"
 
 
+def test_long_names_are_all_there_inside_the_picture_and_apart_on_a_phone() -> None:
+    names = ["Presence by arrondissement — Lyon and Villeurbanne", "x" * 200, "short"]
+    svg = picture(charts.row_chart([(name, 1_000.0 / (at + 1)) for at, name in enumerate(names)], title="x"))
+    texts = [(str(one.text), float(one.attrib["y"]), one.attrib.get("text-anchor")) for one in svg.findall("text")]
+    assert [text for text, _, anchor in texts if anchor is None] == [names[0], f"{texts[2][0][:-1]}…", "short"]
+    for height in {height for _, height, _ in texts}:
+        assert (
+            sum(len(text) + 1 for text, at, _ in texts if at == height) * charts.LETTER_WIDTH_ON_A_PHONE <= charts.WIDTH
+        )
+    bars = [float(rect.attrib["width"]) for rect in svg.findall("rect")]
+    assert bars == pytest.approx([720, 360, 240])
+    floor = [float(rect.attrib["y"]) + float(rect.attrib["height"]) for rect in svg.findall("rect")][-1]
+    assert floor <= float(svg.attrib["viewBox"].split()[3])
+
+
 @pytest.mark.parametrize("highest", [1, 2, 3, 5, 6, 7, 9])
 def test_a_scale_has_no_half_person(highest: int) -> None:
     svg = picture(charts.bar_chart([("one", highest), ("other", 1)], title="x", unit="people"))

@@ -26,6 +26,19 @@ def strict(answer: httpx.Response) -> httpx.Response:
     return answer
 
 
+async def test_who_is_let_in_is_said_in_the_language_of_the_page() -> None:
+    await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    async with Browser() as steward:
+        await steward.sign_in("steward@partage.example")
+        for language, words in (
+            ("en", "This page is for these staff: finance, auditor."),
+            ("fr", "Cette page est réservée à ce personnel : finances, auditeur."),
+        ):
+            answer = await steward.get(f"/{language}/finance/business")
+            assert answer.status_code == 403
+            assert words in text_of(answer)
+
+
 async def test_every_open_page_is_strict_html_in_both_languages() -> None:
     partner = await make_partner()
     await actions.add_staff("steward@partage.example", "Sam <b>", "steward", PASSWORD)
