@@ -31,7 +31,8 @@ LEAST_LEFT, LETTER_WIDTH, LETTER_WIDTH_ON_A_PHONE = 44, 8, 13
 MOST_HITS = 200
 MOST_ROWS = 120
 MOST_LABELS = 7
-ROW, ROW_TEXT, ROW_BAR = 44, 22, 8
+ROW, ROW_TEXT, ROW_BAR = 54, 22, 8
+MOST_LETTERS = WIDTH // LETTER_WIDTH_ON_A_PHONE
 SHORTEST_SPARK, MOST_SPARK = 3, 60
 BAR_WIDTH, BAR_GAP = 1000, 6
 NO_BREAKS: Mapping[Instant, str] = MappingProxyType({})
@@ -240,21 +241,22 @@ def row_chart(rows: Sequence[tuple[str, float]], *, title: str, write: Write = f
     if not rows:
         return nothing()
     highest = max(value for _, value in rows) or 1
+    longest = max(len(write(value)) for _, value in rows)
+    room = WIDTH - ROW_BAR - LETTER_WIDTH_ON_A_PHONE * longest
     body = []
     for position, (label, value) in enumerate(rows):
-        written = write(value)
-        letters = WIDTH // LETTER_WIDTH_ON_A_PHONE - len(written) - 2
         body.append(
             Markup(
-                '<text x="0" y="{y}">{shown}</text><text x="{right}" y="{y}" text-anchor="end">{written}</text>'
+                '<text x="0" y="{y}">{shown}</text><text x="{after}" y="{level}">{written}</text>'
                 '<rect class="column" x="0" y="{top}" width="{width}" height="{height}" rx="3"><title>{label} · {written}</title></rect>'
             ).format(
                 y=ROW * position + ROW_TEXT,
-                shown=label if len(label) <= letters else f"{label[: letters - 1].rstrip()}…",
-                right=WIDTH,
-                written=written,
-                top=ROW * position + ROW_TEXT + 6,
-                width=f"{WIDTH * value / highest:.1f}",
+                shown=label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS - 1].rstrip()}…",
+                after=f"{room * value / highest + ROW_BAR:.1f}",
+                level=ROW * (position + 1) - 6,
+                written=write(value),
+                top=ROW * (position + 1) - 6 - 2 * ROW_BAR,
+                width=f"{room * value / highest:.1f}",
                 height=ROW_BAR,
                 label=label,
             )
@@ -262,7 +264,7 @@ def row_chart(rows: Sequence[tuple[str, float]], *, title: str, write: Write = f
     spoken = gettext("{count} bars; the longest is {label} with {high}.").format(
         count=len(rows), label=max(rows, key=lambda row: row[1])[0], high=write(highest)
     )
-    return _chart(title, spoken, body, height=ROW * len(rows))
+    return _chart(title, spoken, body, kind="chart rows", height=ROW * len(rows))
 
 
 def pair_chart(
@@ -380,12 +382,14 @@ def _hit(x: float, width: float, text: str) -> Markup:
     )
 
 
-def _chart(title: str, description: str, body: Sequence[Markup], height: int = HEIGHT) -> Markup:
+def _chart(
+    title: str, description: str, body: Sequence[Markup], *, kind: str = "chart", height: int = HEIGHT
+) -> Markup:
     key = hashlib.sha256(f"{title}{description}".encode()).hexdigest()[:8]
     return Markup(
-        '<div class="picture"><svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-{}-t chart-{}-d">'
+        '<div class="picture"><svg class="{}" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-{}-t chart-{}-d">'
         '<title id="chart-{}-t">{}</title><desc id="chart-{}-d">{}</desc>{}</svg></div>'
-    ).format(WIDTH, height, key, key, key, title, key, description, Markup("").join(body))
+    ).format(kind, WIDTH, height, key, key, key, title, key, description, Markup("").join(body))
 
 
 def folded(caption: str, headings: tuple[str, str], rows: Sequence[tuple[str, str]], summary: str = "") -> Markup:
