@@ -23,6 +23,7 @@ from marketplace.credit.invariants import CREDIT_SALES
 from marketplace.database import fetch_rows
 from marketplace.datasets.invariants import RELEASES
 from marketplace.delivery.invariants import DOWNLOADS
+from marketplace.duplicate_orders.invariants import DUPLICATES
 from marketplace.earnings.invariants import SHARES
 from marketplace.einvoicing.invariants import TRANSMISSIONS
 from marketplace.finance.invariants import WRITE_OFFS
@@ -57,6 +58,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         SUBSCRIPTIONS,
         CLAIMS,
         PRIVATE_OFFERS,
+        DUPLICATES,
         TRIALS,
         AUCTIONS,
         CALLS,

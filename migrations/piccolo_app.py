@@ -49,6 +49,7 @@ SLICES = (
     "deletions",
     "bucket_exports",
     "private_offers",
+    "duplicate_orders",
     "trials",
     "auctions",
     "reverse_auctions",

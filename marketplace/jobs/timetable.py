@@ -25,6 +25,7 @@ from marketplace.credit.actions import remind_debtors
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
 from marketplace.deletions.actions import remind_of_deletion
+from marketplace.duplicate_orders.actions import decide_duplicates
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
 from marketplace.einvoicing.actions import exchange_einvoices
@@ -92,6 +93,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "stripe-sweep": (5 * MINUTE, sweep_events),
         "stripe-balance": (min(shares, 10 * MINUTE), mirror_balance),
         "settle-orders": (2, settle_paid),
+        "decide-duplicates": (2, decide_duplicates),
         "lapse-orders": (MINUTE, lapse_unpaid),
         "deliver-subscriptions": (30, deliver),
         "close-auctions": (1, close_auctions),

@@ -212,7 +212,7 @@ async def check_second(partner: uuid.UUID, release: uuid.UUID, level: int, reaso
 
 
 async def order_subscribed(
-    partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, email: str, pay_by: str = "charge"
+    partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, email: str, pay_by: str = "charge", reason: str = ""
 ) -> None:
     """Order a quote of a subscription or basket, charged to the saved method or on invoice, in the caller's transaction."""
     now = clock.now()
@@ -222,7 +222,7 @@ async def order_subscribed(
         assert asked, "it was signed in this transaction"
         _check_quote(asked, now)
         await check_quote(quote)
-        new = await _write_order(asked, order_id, now)
+        new = await _write_order(asked, order_id, now, reason=reason)
         await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), partner, pay_by)
 
 
@@ -366,3 +366,9 @@ async def lapse_unpaid() -> int:
         for one in late:
             await payments.request_expiry(one.id)
     return len(late)
+
+
+async def lapse(order_id: uuid.UUID) -> None:
+    """Lapse an unpaid order that is to be paid no more, in the caller's transaction, and ask Stripe to close its page."""
+    await Order.update({Order.state: "lapsed"}).where(Order.id == order_id, Order.state == "awaiting_payment")
+    await payments.request_expiry(order_id)

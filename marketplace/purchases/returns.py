@@ -19,7 +19,6 @@ from marketplace.ledger.actions import Entry, record_all
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import issue_invoices
 from marketplace.purchases.queries import SQL
-from marketplace.purchases.tables import Licence
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -36,12 +35,6 @@ class ReturnableOrder(Struct, frozen=True):
     total_minor: int
     currency: str
     left_minor: int
-
-
-class LicenceId(Struct, frozen=True):
-    """A licence."""
-
-    id: uuid.UUID
 
 
 class OrderQuote(Struct, frozen=True):
@@ -71,8 +64,7 @@ class Return(Struct, frozen=True):
 async def lock_licences(orders: Sequence[uuid.UUID]) -> dt.datetime:
     """Lock the orders' licences and return the instant: a download that began before is before."""
     if orders:
-        of_orders = Licence.select(Licence.id).where(Licence.purchase_order.is_in(list(orders)))
-        await fetch_rows(LicenceId, of_orders.order_by(Licence.id).lock_rows("UPDATE"))
+        await execute("SELECT FROM licence WHERE purchase_order = ANY ($1) ORDER BY id FOR UPDATE", list(orders))
     return clock.now()
 
 

@@ -24,6 +24,7 @@ from marketplace.datasets.queries import cells, get_published_figures, list_cove
 from marketplace.deletions.queries import find_confirmed
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.delivery.queries import holds_release
+from marketplace.duplicate_orders.queries import find_duplicate
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
@@ -364,6 +365,7 @@ async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Retur
         formats=FORMATS,
         deleted_at=await find_confirmed(order) if row.recalled_at else None,
         due=await find_due(order),
+        duplicate=await find_duplicate(order),
         shown_links=await links_of(request.user, row.entitlement) if row.entitlement else None,
     )
     if waits:

@@ -35,6 +35,7 @@ FLOORS = (
         "chosen_zones",
         "search",
         "claims",
+        "duplicate_orders",
         "private_offers",
         "baskets",
         "auctions",
