@@ -72,20 +72,28 @@ async def _decide(own: OwnOrder) -> bool:
     async with transaction():
         await lock(f"duplicates {own.partner}")
         second = await fetch_row(Second, SQL["lock_second"], order)
-        if second is None:
-            return False
-        first = await _lock_first(order, now)
-        if second.state == "awaiting_payment":
-            if first is None:
-                return False
+        first = await _lock_first(order, now) if second else None
+        state = _state_of(second, first)
+        if state == "closed":
             await lapse(order)
-            return await _note(order, "closed", first)
-        if first is None or second.state != "paid" or second.is_returned or second.is_claimed or second.is_disputed:
-            return await _note(order, "kept", first)
-        await request_order_refund(order, DECIDED_BY, refund_id=uuid.uuid5(order, "paid twice"), bears_loss=True)
-        details = {"order": second.number, "first": first.number, "id": str(order)}
-        await send(paid_twice.KIND, order, [Recipient("partner", str(own.partner))], **details)
-        return await _note(order, "refunded", first)
+        if second and first and state == "refunded":
+            await request_order_refund(order, DECIDED_BY, refund_id=uuid.uuid5(order, "paid twice"), bears_loss=True)
+            details = {"order": second.number, "first": first.number, "id": str(order)}
+            await send(paid_twice.KIND, order, [Recipient("partner", str(own.partner))], **details)
+        if state:
+            decided: Values = {DuplicateOrder.state: state, DuplicateOrder.first: first.id if first else None}
+            await DuplicateOrder.update(decided).where(DuplicateOrder.purchase_order == order)
+    return bool(state)
+
+
+def _state_of(second: Second | None, first: First | None) -> str:
+    """Return what becomes of a duplicate order beside the one that was paid first; empty where nothing does yet."""
+    if second is None or second.state == "lapsed":
+        return ""
+    if second.state == "awaiting_payment":
+        return "closed" if first else ""
+    is_decided = second.state != "paid" or second.is_returned or second.is_claimed or second.is_disputed
+    return "kept" if first is None or is_decided else "refunded"
 
 
 async def _lock_first(order: uuid.UUID, now: dt.datetime) -> First | None:
@@ -94,9 +102,3 @@ async def _lock_first(order: uuid.UUID, now: dt.datetime) -> First | None:
         if first := await fetch_row(First, SQL["lock_first"], one.id, now):
             return first
     return None
-
-
-async def _note(order: uuid.UUID, state: str, first: First | None) -> bool:
-    decided: Values = {DuplicateOrder.state: state, DuplicateOrder.first: first.id if first else None}
-    await DuplicateOrder.update(decided).where(DuplicateOrder.purchase_order == order)
-    return True
