@@ -6,7 +6,7 @@ Guards are `async` though none waits: Litestar would hand each of them to a thre
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from litestar.datastructures import Cookie
 from litestar.enums import ScopeType
