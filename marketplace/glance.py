@@ -207,6 +207,8 @@ def draw(
     piece of ground is drawn once, and repeated by all else that is counted there.
     """
     totals, instants = _totals(table, zones)
+    if not len(totals.people):
+        return Glance({}, [], [], 0.0, {})
     where = np.array([centres.get(zone, (np.nan, np.nan)) for zone in zones], float).reshape(len(zones), 2)
     blocks = [neighbourhoods(where, size) for size in ZONES_OF_A_NEIGHBOURHOOD]
     people = np.bincount(totals.zone, totals.people, minlength=len(zones)).astype(float)

@@ -5,6 +5,10 @@ back, the next. It is shown with its own period. A picture a week would be free 
 far more than one: nearly what is sold. So do pictures of several datasets of one ground, by any zones, times or people
 they count by. Each piece of ground is therefore drawn once, by the first of them that was sealed and has a map; a zone of
 another that lies there has the class that was drawn, which says nothing new.
+
+A picture is drawn once and kept, by a job or by the first page that shows it; what is called back deletes all that depend
+on it. It is kept under another secret of the operator's, too, though that would move places by other amounts: a map drawn
+again would be a second one of the same ground. Only what is drawn later has the new amounts.
 """
 
 from __future__ import annotations
@@ -12,65 +16,45 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import functools
-import itertools
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from marketplace import object_store
-from marketplace.database import fetch_rows
 from marketplace.datasets.queries import cells, get_dataset, key_zones
 from marketplace.errors import Refusal
-from marketplace.footprints.actions import measure_new
-from marketplace.footprints.queries import list_near
+from marketplace.footprints.actions import keep_drawn, measure_new
+from marketplace.footprints.queries import (
+    First,
+    list_before,
+    list_firsts,
+    list_undrawn,
+    list_versions,
+    read_drawn,
+)
 from marketplace.footprints.rules import Zoning, shared_ground
 from marketplace.glance import Glance, Ground, Whole, centres, draw, whole
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.web import maps
+from marketplace.web.maps import Frame, Outlines
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from marketplace.web.maps import Outlines
-
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 MOST_KNOWN: Final = 200
 """Half a megabyte each at most, and the names of its zones."""
-
-LIST_FIRST: Final = """
-SELECT DISTINCT ON (release.dataset)
-    release.id, release.dataset, release.period_from, release.period_to,
-    dataset.product, revocation.release IS NOT NULL AS is_called_back, release.sealed_at
-FROM release
-JOIN dataset ON dataset.code = release.dataset
-LEFT JOIN revocation ON revocation.release = release.id
-WHERE release.dataset = ANY($1)
-  AND release.state = 'sealed'
-ORDER BY release.dataset, revocation.release IS NOT NULL, release.sealed_at, release.id
-"""
-
-
-class First(Struct, frozen=True):
-    """The release that a dataset's picture is of; its period is half-open."""
-
-    id: uuid.UUID
-    dataset: str
-    period_from: dt.datetime
-    period_to: dt.datetime
-    product: str
-    is_called_back: bool
-    """True where all of its releases are."""
-    sealed_at: dt.datetime
-
-    @property
-    def rank(self) -> tuple[bool, bool, dt.datetime, str]:
-        """When it is drawn among those of one ground: what has a map comes first, then what was sealed first."""
-        return self.is_called_back, PRODUCTS[self.product].is_between_zones, self.sealed_at, self.dataset
+MOST_AT_ONCE: Final = 30
+"""Pictures that a page draws, those that its own depend on included; what needs more is left to the job."""
+MOST_COMPARED: Final = 500
+"""Pairs of datasets of one ground that a page compares; a millisecond each and, of large ones, more."""
+BATCH_SIZE: Final = 20
 
 
 class Shown(Protocol):
@@ -94,8 +78,37 @@ class Free:
     outlines: Outlines
     """Of the zones that are drawn."""
     glance: Glance
+    drawn: First
+    """The release that curve and sample are of, and the map unless it repeats another's."""
     repeats: First | None
     """The release of another dataset whose map it repeats; None where its map is its own, or it has none."""
+
+
+class _Glance(Struct):
+    """A `Glance` as it is kept."""
+
+    classes: dict[str, int]
+    curve: list[tuple[dt.datetime, int]]
+    sample: list[dict[str, Any]]
+    explained: float
+    moved: dict[str, float]
+    may_show_times: bool
+
+
+class _Written(Struct):
+    """A `Free` as it is kept."""
+
+    zones: tuple[str, ...]
+    paths: dict[str, str]
+    height: int
+    frame: Frame | None
+    glance: _Glance
+    drawn: First
+    repeats: First | None
+
+
+Found: TypeAlias = "Free | BaseException | None"
+"""A picture, None where it is not drawn, or what was in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,99 +132,154 @@ class Picture:
     """The release that curve and sample are of, and the map unless it repeats another's: the same one or another."""
     repeats: First | None
     """As `Free` has it."""
-    whole: Whole
-    """The release itself in numbers: not for strangers."""
+    is_drawn: bool = True
+    """Whether it is drawn yet; nothing of it is shown before."""
 
 
 async def picture(release: Shown) -> Picture:
-    """Return a sealed release at a glance."""
-    return await (await _survey([release.dataset])).picture(release)
+    """Return a sealed release at a glance; where much is to be drawn before it, a picture without anything, until a job has."""
+    found = await _find([release.dataset])
+    free = found.get(release.dataset)
+    if isinstance(free, BaseException):
+        raise free
+    if free is None:
+        first = (await list_firsts([release.dataset]))[release.dataset]
+        nothing = Glance({}, [], [], 0.0, {})
+        return Picture(await key_zones(release.dataset), maps.outline({}), nothing, first, None, is_drawn=False)
+    return _picture(free)
 
 
 async def pictures(releases: Sequence[Shown]) -> dict[uuid.UUID, Picture]:
-    """Return some releases at a glance by their id; where the store gives none, a page is shown without its picture."""
-    survey = await _survey(sorted({release.dataset for release in releases}))
+    """Return some releases at a glance by their id; a page is shown without the picture of those that are not drawn yet.
 
-    async def attempt(release: Shown) -> Picture | None:
-        try:
-            return await survey.picture(release)
-        except (Refusal, *object_store.TROUBLES):
-            return None
-
-    drawn = await asyncio.gather(*map(attempt, releases))
-    return {release.id: known for release, known in zip(releases, drawn, strict=True) if known}
+    So it is where the store does not give what would have to be drawn.
+    """
+    found = await _find(sorted({release.dataset for release in releases}))
+    for one in found.values():
+        _raise_unforeseen(one)
+    return {release.id: _picture(free) for release in releases if isinstance(free := found.get(release.dataset), Free)}
 
 
-async def _survey(datasets: Sequence[str]) -> _Survey:
-    """Look up, for some datasets and each one that those depend on, what is drawn near it in turn, down to itself."""
+async def numbers(release: uuid.UUID, seen: Picture) -> Whole:
+    """Return a sealed release itself in numbers, computed once a process, for a release never changes: not for strangers."""
+    known = _wholes().get(release)
+    if known is None:
+        table = await cells(release)
+        known = await asyncio.to_thread(whole, table, _counted_by(table, seen.zones, seen.drawn.product))
+        _remember(_wholes(), release, known)
+    return known
+
+
+async def draw_missing() -> int:
+    """Draw what has no picture: what has its first release, or depends on what was called back; a job. Return how many are kept.
+
+    What the store does not give is tried again, as is all that depends on it.
+    """
     await measure_new()
-    nearby: dict[str, list[First]] = {}
-    firsts: dict[str, First] = {}
-    wanted = list(datasets)
-    while wanted:
-        near: dict[str, list[str]] = {dataset: [] for dataset in wanted}
-        for row in await list_near(wanted):
-            near[row.dataset].append(row.near)
-        unknown = {*wanted, *itertools.chain(*near.values())} - firsts.keys()
-        firsts |= {row.dataset: row for row in await fetch_rows(First, LIST_FIRST, sorted(unknown))}
-        for dataset, others in near.items():
-            own = firsts[dataset]
-            earlier = [firsts[one] for one in others if one in firsts and firsts[one].rank < own.rank]
-            nearby[dataset] = [*sorted(earlier, key=lambda one: one.rank), own]
-        wanted = sorted({one.dataset for some in nearby.values() for one in some} - nearby.keys())
-    return _Survey(nearby)
+    waiting = [one.dataset for one in await list_undrawn()]
+    drawing = _Drawing()
+    found: dict[str, Found] = {}
+    for start in range(0, len(waiting), BATCH_SIZE):
+        found |= await drawing.find(waiting[start : start + BATCH_SIZE])
+    for one in found.values():
+        _raise_unforeseen(one)
+    return sum(isinstance(one, Free) for one in found.values())
 
 
-class _Survey:
-    """What is drawn near some datasets; each of them is drawn, and its zones are read, once however many depend on it."""
+def _raise_unforeseen(found: Found) -> None:
+    if isinstance(found, BaseException) and not isinstance(found, (Refusal, *object_store.TROUBLES)):
+        raise found
 
-    def __init__(self, nearby: dict[str, list[First]]) -> None:
-        """Begin with nothing drawn. nearby: of each dataset, what is drawn near it in turn, down to itself."""
-        self._nearby = nearby
-        self._frees: dict[str, asyncio.Task[Free]] = {}
+
+def _picture(free: Free) -> Picture:
+    return Picture(free.zones, free.outlines, free.glance, free.drawn, free.repeats)
+
+
+async def _find(datasets: Sequence[str]) -> dict[str, Found]:
+    """Return the pictures of some datasets, as far as a page may wait for them."""
+    await measure_new()
+    return await _Drawing(MOST_AT_ONCE, MOST_COMPARED).find(datasets)
+
+
+class _Drawing:
+    """Finds pictures, and draws those that are missing: each once, and its zones read once, however many depend on it."""
+
+    def __init__(self, most: int | None = None, compared: int = 0) -> None:
+        """Begin with nothing drawn. most, compared: how much is drawn at once, and compared; None: all that is missing."""
+        self._most, self._compared = most, compared
         self._zonings: dict[str, asyncio.Task[Zoning]] = {}
+        self._begin()
 
-    async def picture(self, release: Shown) -> Picture:
-        """Return a release at a glance, each part computed once a process: a release never changes."""
-        drawn = self._nearby[release.dataset][-1]
-        free = await self._free(drawn)
-        numbers = _wholes().get(release.id)
-        if numbers is None:
-            table = await cells(release.id)
-            counted = await get_dataset(release.dataset)
-            numbers = await asyncio.to_thread(whole, table, _counted_by(table, free.zones, counted.product))
-            _remember(_wholes(), release.id, numbers)
-        return Picture(free.zones, free.outlines, free.glance, drawn, free.repeats, numbers)
+    def _begin(self) -> None:
+        self._before: dict[str, list[First]] = {}
+        self._versions: dict[str, uuid.UUID] = {}
+        self._kept: dict[str, Free] = {}
+        self._frees: dict[str, asyncio.Task[Free | None]] = {}
 
-    async def _free(self, drawn: First) -> Free:
-        return await _once(self._frees, drawn.dataset, lambda: self._draw(drawn))
+    async def find(self, datasets: Sequence[str]) -> dict[str, Found]:
+        """Return the pictures of some datasets, those that are missing drawn; None or what went wrong where one cannot be."""
+        self._begin()
+        await self._read(datasets)
+        found: dict[str, Found] = {name: self._kept.get(name) for name in datasets}
+        missing = [name for name in datasets if name not in self._kept]
+        if missing and await self._plan(missing):
+            drawn = await asyncio.gather(*map(self._free, missing), return_exceptions=True)
+            found |= dict(zip(missing, drawn, strict=True))
+        return found
+
+    async def _read(self, datasets: Sequence[str]) -> None:
+        """Read the pictures of some datasets that are kept; each version once a process, as far as there is room."""
+        versions = await list_versions(datasets)
+        known = {name: (version, free) for name, version in versions.items() if (free := _frees().get(version))}
+        unknown = sorted(versions.keys() - known.keys())
+        for row in await read_drawn(unknown) if unknown else ():
+            free = await asyncio.to_thread(_decode, row.drawn)
+            _remember(_frees(), row.version, free)
+            known[row.dataset] = row.version, free
+        for name, (version, free) in known.items():
+            self._versions[name], self._kept[name] = version, free
+
+    async def _plan(self, missing: Sequence[str]) -> bool:
+        """Look up what has to be drawn for some datasets, and after what; return False where it is too much."""
+        wanted = list(missing)
+        while wanted:
+            self._before |= await list_before(wanted)
+            compared = sum(len(some) for some in self._before.values())
+            if self._most is not None and (len(self._before) > self._most or compared > self._compared):
+                return False
+            others = {one.dataset for some in self._before.values() for one in some} - self._before.keys()
+            await self._read(sorted(others - self._kept.keys()))
+            wanted = sorted(others - self._kept.keys())
+        return True
+
+    async def _free(self, dataset: str) -> Free | None:
+        if dataset in self._kept:
+            return self._kept[dataset]
+        return await _once(self._frees, dataset, lambda: self._draw(dataset))
 
     async def _zoning(self, dataset: str) -> Zoning:
         return await _once(self._zonings, dataset, lambda: _zoning(dataset))
 
-    async def _draw(self, drawn: First) -> Free:
-        """Return what anybody sees of a dataset, after what is drawn of its ground before it."""
-        key = drawn.id, self._depends_on(drawn)
-        known = _frees().get(key)
-        if known is None:
-            before = [
-                Before(one, await self._zoning(one.dataset), (await self._free(one)).glance)
-                for one in self._nearby[drawn.dataset][:-1]
-                if not one.is_called_back
-            ]
-            here = await self._zoning(drawn.dataset)
-            known = await asyncio.to_thread(_draw, await cells(drawn.id), here, drawn.product, before)
-            _remember(_frees(), key, known)
-        return known
+    async def _draw(self, dataset: str) -> Free | None:
+        """Draw what anybody sees of a dataset after what is drawn of its ground before it, and keep it.
 
-    def _depends_on(self, drawn: First) -> frozenset[uuid.UUID]:
-        """Return the releases that are drawn near one of a dataset and before it, and near those, itself included."""
-        found, wanted = {drawn.dataset: drawn}, [drawn]
-        while wanted:
-            near = {one.dataset: one for some in wanted for one in self._nearby[some.dataset]}
-            wanted = [one for name, one in near.items() if name not in found]
-            found |= near
-        return frozenset(one.id for one in found.values())
+        None where what was before it changed meanwhile.
+        """
+        *others, drawn = self._before[dataset]
+        before = []
+        for one in others:
+            free = await self._free(one.dataset)
+            if free is None:
+                return None
+            if not one.is_called_back:
+                before.append(Before(one, await self._zoning(one.dataset), free.glance))
+        here = await self._zoning(dataset)
+        content = await asyncio.to_thread(_draw, await cells(drawn.id), here, drawn, before)
+        version, versions = uuid.uuid4(), {one.dataset: self._versions[one.dataset] for one in others}
+        if not await keep_drawn(self._before[dataset], versions, version, content):
+            return None
+        await self._read([dataset])  # as it is kept: another process may have been first
+        return self._kept.get(dataset)
 
 
 async def _once(
@@ -235,7 +303,8 @@ def _remember(known: dict[Key, Value], key: Key, value: Value) -> None:
 
 
 @functools.cache
-def _frees() -> dict[tuple[uuid.UUID, frozenset[uuid.UUID]], Free]:
+def _frees() -> dict[uuid.UUID, Free]:
+    """Return pictures by their version."""
     return {}
 
 
@@ -249,10 +318,10 @@ def _counted_by(table: Any, zones: tuple[str, ...], product: str) -> Sequence[st
     return sorted(set(table["zone"].to_pylist())) if PRODUCTS[product].is_between_zones else zones
 
 
-def _draw(table: Any, here: Zoning, product: str, before: Sequence[Before]) -> Free:  # noqa: ANN401 (pyarrow's table)
-    """Return a release as anybody sees it; before: what is drawn near it, in turn."""
+def _draw(table: Any, here: Zoning, first: First, before: Sequence[Before]) -> bytes:  # noqa: ANN401 (pyarrow's table)
+    """Return a release as anybody sees it, to be kept; before: what is drawn near it, in turn."""
     zones = tuple(here.zones)
-    shapes = {} if PRODUCTS[product].is_between_zones else {zone: here.geography.shape(zone) for zone in zones}
+    shapes = {} if PRODUCTS[first.product].is_between_zones else {zone: here.geography.shape(zone) for zone in zones}
     classes: dict[str, int | None] = {}
     on_ground = []
     for one in before:
@@ -263,14 +332,26 @@ def _draw(table: Any, here: Zoning, product: str, before: Sequence[Before]) -> F
     ground = Ground(classes, all(one.glance.may_show_times for one in on_ground)) if on_ground else None
     drawn = draw(
         table,
-        _counted_by(table, zones, product),
+        _counted_by(table, zones, first.product),
         centres(shapes),
         settings().secret.encode(),
         maps.MOST_DRAWN,
         ground=ground,
     )
     outlines = maps.outline({zone: shapes[zone] for zone in drawn.classes if zone in shapes})
-    return Free(zones, outlines, drawn, on_ground[0].first if classes else None)
+    repeats = on_ground[0].first if classes else None
+    seen = _Glance(
+        drawn.classes, drawn.curve, drawn.sample, float(drawn.explained), drawn.moved, bool(drawn.may_show_times)
+    )
+    kept = _Written(zones, dict(outlines.paths), outlines.height, outlines.frame, seen, first, repeats)
+    return msgspec.msgpack.encode(kept)
+
+
+def _decode(drawn: bytes) -> Free:
+    """Return a picture as it was kept."""
+    kept = msgspec.msgpack.decode(drawn, type=_Written)
+    seen = Glance(**msgspec.structs.asdict(kept.glance))
+    return Free(kept.zones, Outlines(kept.paths, kept.height, kept.frame), seen, kept.drawn, kept.repeats)
 
 
 def _mean_classes(shared: Mapping[str, Sequence[str]], seen: Glance) -> dict[str, int | None]:

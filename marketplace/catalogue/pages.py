@@ -58,7 +58,12 @@ async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
     shown = await queries.get_listed_release(code, release or listing.latest)
     if await list_revocations([shown.id]):
         raise Conflict("This release was called back and is no longer for sale.")
-    rows = (await picture(shown)).glance.sample
+    seen = await picture(shown)
+    if not seen.is_drawn:
+        raise Conflict(
+            "The free map, curve and sample of this dataset are still to be drawn: look again in a few minutes."
+        )
+    rows = seen.glance.sample
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()

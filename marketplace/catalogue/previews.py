@@ -20,7 +20,7 @@ from marketplace.database import fetch_row, select, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
-from marketplace.pictures import picture
+from marketplace.pictures import numbers, picture
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.privacy.zone_input import read_zones
@@ -80,7 +80,7 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     if len(inside) < fewest:
         raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)
     left = await _ask_once(partner, release, inside, preview_id, now)
-    figures = seen.whole.figures
+    figures = (await numbers(row.id, seen)).figures
     if PRODUCTS[counted.product].is_between_zones:
         published = sum(figures.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
         possible = len(inside) ** 2 * (row.key_count // len(seen.zones) ** 2)

@@ -1,4 +1,4 @@
-"""Measuring where datasets lie."""
+"""Measuring where datasets lie, and keeping what was drawn of them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,39 @@ import numpy as np
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import fetch_rows, select
+from marketplace.database import execute, fetch_rows, select, transaction
 from marketplace.datasets.queries import get_dataset, key_zones
+from marketplace.footprints.queries import list_before, list_firsts, list_near, list_versions
 from marketplace.footprints.tables import Footprint
+from marketplace.locks import lock
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import uuid
+    from collections.abc import Mapping, Sequence
 
     from piccolo.columns import Column
 
+    from marketplace.footprints.queries import First
     from marketplace.privacy.geography import Geography
 
 MICRO: Final = 1_000_000
+PICTURES: Final = "pictures"
+"""The lock of all that is kept of them, or deleted: `functions.sql` names it, too."""
+DELETE_DRAWN: Final = """
+DELETE FROM picture
+WHERE depends_on && (SELECT array_agg(release) FROM picture AS gone WHERE gone.dataset = ANY($1))
+"""
+KEEP_DRAWN: Final = """
+INSERT INTO picture (dataset, version, release, depends_on, drawn, drawn_at)
+SELECT $1, $2, $3, array_agg(DISTINCT one), $5, $6
+FROM (
+    SELECT $3::uuid AS one
+    UNION
+    SELECT unnest(before.depends_on) FROM picture AS before WHERE before.dataset = ANY($4)
+) AS needed
+ON CONFLICT (dataset) DO NOTHING
+"""
 
 
 class Unmeasured(Struct, frozen=True):
@@ -31,7 +51,10 @@ class Unmeasured(Struct, frozen=True):
 
 
 async def measure_new() -> None:
-    """Measure every dataset that has its first release since; twice at once is the same."""
+    """Measure every dataset that has its first release since; twice at once is the same.
+
+    What was drawn of its ground and comes after it is drawn anew.
+    """
     query = select(Unmeasured, Footprint).where(Footprint.measured_at.is_null()).order_by(Footprint.dataset)
     for row in await fetch_rows(Unmeasured, query):
         geography = await get_geography((await get_dataset(row.dataset)).zone_table)
@@ -43,7 +66,32 @@ async def measure_new() -> None:
             Footprint.north: north,
             Footprint.measured_at: clock.now(),
         }
-        await Footprint.update(values).where(Footprint.dataset == row.dataset)
+        async with transaction():
+            await lock(PICTURES)
+            await Footprint.update(values).where(Footprint.dataset == row.dataset)
+            near = [one.near for one in await list_near([row.dataset])]
+            firsts = await list_firsts([row.dataset, *near])
+            own = firsts[row.dataset]
+            await execute(DELETE_DRAWN, [one.dataset for one in firsts.values() if one.rank >= own.rank])
+
+
+async def keep_drawn(
+    before: Sequence[First], versions: Mapping[str, uuid.UUID], version: uuid.UUID, drawn: bytes
+) -> bool:
+    """Keep a picture of a dataset, unless another process has, and return whether one is kept.
+
+    before: what was drawn near it in turn, down to itself, and of which versions. Where any of it changed since, the picture is not
+    kept: it is drawn anew.
+    """
+    own = before[-1]
+    async with transaction():
+        await lock(PICTURES)
+        others = [one.dataset for one in before[:-1]]
+        is_as_before = (await list_before([own.dataset]))[own.dataset] == list(before)
+        if not is_as_before or await list_versions(others) != dict(versions):
+            return False
+        await execute(KEEP_DRAWN, own.dataset, version, own.id, others, drawn, clock.now())
+    return True
 
 
 def box(zones: Sequence[str], geography: Geography) -> tuple[int | None, int | None, int | None, int | None]:

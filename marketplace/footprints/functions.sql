@@ -1,7 +1,17 @@
--- What has a release has a footprint, to be measured by who asks next.
+-- What has a release has a footprint, to be measured by who asks next; so has what was called back altogether and has a new one,
+-- which is then drawn after what was sealed since.
 CREATE OR REPLACE FUNCTION add_footprint() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO footprint (dataset) VALUES (NEW.dataset) ON CONFLICT (dataset) DO NOTHING;
+    INSERT INTO footprint (dataset) VALUES (NEW.dataset) ON CONFLICT (dataset) DO UPDATE
+    SET west = NULL, south = NULL, east = NULL, north = NULL, measured_at = NULL
+    WHERE NOT EXISTS (
+        SELECT FROM release
+        LEFT JOIN revocation ON revocation.release = release.id
+        WHERE release.dataset = NEW.dataset
+          AND release.state = 'sealed'
+          AND release.id <> NEW.id
+          AND revocation.release IS NULL
+    );
     RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER add_footprint AFTER INSERT OR UPDATE OF state ON release
@@ -9,3 +19,13 @@ CREATE OR REPLACE TRIGGER add_footprint AFTER INSERT OR UPDATE OF state ON relea
 
 CREATE INDEX IF NOT EXISTS footprint_unmeasured ON footprint (dataset) WHERE measured_at IS NULL;
 CREATE INDEX IF NOT EXISTS footprint_by_ground ON footprint USING gist (box(point(east, north), point(west, south)));
+
+-- A picture is never older than what was called back: who keeps one has this lock, and looks again at what it depends on.
+CREATE OR REPLACE FUNCTION delete_pictures() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('pictures', 0));
+    DELETE FROM picture WHERE NEW.release = ANY (depends_on);
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER delete_pictures AFTER INSERT ON revocation
+    FOR EACH ROW EXECUTE FUNCTION delete_pictures();

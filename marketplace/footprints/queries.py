@@ -1,12 +1,15 @@
-"""Which datasets may lie on the same ground."""
+"""Which datasets may lie on the same ground, which of their releases is drawn, and what was drawn of them."""
 
 from __future__ import annotations
 
+import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace.database import fetch_rows
+from marketplace.privacy.product_registry import PRODUCTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +24,26 @@ WHERE mine.dataset = ANY($1)
   AND other.dataset <> mine.dataset
 ORDER BY mine.dataset, other.dataset
 """
+LIST_FIRST: Final = """
+SELECT DISTINCT ON (release.dataset)
+    release.id, release.dataset, release.period_from, release.period_to,
+    dataset.product, revocation.release IS NOT NULL AS is_called_back, release.sealed_at
+FROM release
+JOIN dataset ON dataset.code = release.dataset
+LEFT JOIN revocation ON revocation.release = release.id
+WHERE release.dataset = ANY($1)
+  AND release.state = 'sealed'
+ORDER BY release.dataset, revocation.release IS NOT NULL, release.sealed_at, release.id
+"""
+LIST_DRAWN: Final = "SELECT dataset, version FROM picture WHERE dataset = ANY($1)"
+READ_DRAWN: Final = "SELECT dataset, version, drawn FROM picture WHERE dataset = ANY($1)"
+LIST_UNDRAWN: Final = """
+SELECT footprint.dataset
+FROM footprint
+LEFT JOIN picture ON picture.dataset = footprint.dataset
+WHERE picture.dataset IS NULL
+ORDER BY footprint.dataset
+"""
 
 
 class Near(Struct, frozen=True):
@@ -30,6 +53,80 @@ class Near(Struct, frozen=True):
     near: str
 
 
+class First(Struct, frozen=True):
+    """The release that a dataset's picture is of; its period is half-open."""
+
+    id: uuid.UUID
+    dataset: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    product: str
+    is_called_back: bool
+    """True where all of its releases are."""
+    sealed_at: dt.datetime
+
+    @property
+    def rank(self) -> tuple[bool, bool, dt.datetime, str]:
+        """When it is drawn among those of one ground: what has a map comes first, then what was sealed first."""
+        return self.is_called_back, PRODUCTS[self.product].is_between_zones, self.sealed_at, self.dataset
+
+
+class Version(Struct, frozen=True):
+    """Which picture of a dataset was drawn."""
+
+    dataset: str
+    version: uuid.UUID
+
+
+class Drawn(Struct, frozen=True):
+    """A picture of a dataset, as it was drawn."""
+
+    dataset: str
+    version: uuid.UUID
+    drawn: bytes
+
+
+class Undrawn(Struct, frozen=True):
+    """A dataset that has a release and no picture."""
+
+    dataset: str
+
+
 async def list_near(datasets: Sequence[str]) -> list[Near]:
     """Return the datasets whose boxes meet those of some; all that have a release are measured."""
     return await fetch_rows(Near, LIST_NEAR, list(datasets))
+
+
+async def list_firsts(datasets: Sequence[str]) -> dict[str, First]:
+    """Return the release of each of some datasets that its picture is of; none of what has no release."""
+    return {row.dataset: row for row in await fetch_rows(First, LIST_FIRST, sorted(datasets))}
+
+
+async def list_before(datasets: Sequence[str]) -> dict[str, list[First]]:
+    """Return what is drawn near each of some datasets in turn, down to itself."""
+    near: dict[str, list[str]] = {dataset: [] for dataset in datasets}
+    for row in await list_near(datasets):
+        near[row.dataset].append(row.near)
+    firsts = await list_firsts([*{*near, *(one for some in near.values() for one in some)}])
+    found = {}
+    for dataset, others in near.items():
+        own = firsts[dataset]
+        earlier = [firsts[one] for one in others if one in firsts and firsts[one].rank < own.rank]
+        found[dataset] = [*sorted(earlier, key=lambda one: one.rank), own]
+    return found
+
+
+async def list_versions(datasets: Sequence[str]) -> dict[str, uuid.UUID]:
+    """Return which picture of each of some datasets was drawn; none of those without one."""
+    return {row.dataset: row.version for row in await fetch_rows(Version, LIST_DRAWN, list(datasets))}
+
+
+async def read_drawn(datasets: Sequence[str]) -> list[Drawn]:
+    """Return the pictures of some datasets, as they were drawn; none of those without one."""
+    return await fetch_rows(Drawn, READ_DRAWN, list(datasets))
+
+
+async def list_undrawn() -> list[First]:
+    """Return what is to be drawn, in turn."""
+    datasets = [row.dataset for row in await fetch_rows(Undrawn, LIST_UNDRAWN)]
+    return sorted((await list_firsts(datasets)).values(), key=lambda one: one.rank)

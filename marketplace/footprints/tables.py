@@ -1,13 +1,13 @@
-"""Columns and constraints of where datasets lie."""
+"""Columns and constraints of where datasets lie, and of what is drawn of them."""
 
 from __future__ import annotations
 
-from piccolo.columns import ForeignKey, Integer, OnDelete, Timestamptz
+from piccolo.columns import UUID, Array, Bytea, ForeignKey, Integer, OnDelete, Timestamptz
 from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.datasets.tables import Dataset
+from marketplace.datasets.tables import Dataset, Release
 from marketplace.personal_data import NOBODYS
 
 
@@ -24,3 +24,20 @@ class Footprint(Table, db=DB, tablename="footprint"):
     measured_at = Timestamptz(null=True, default=None)
     is_a_box = Check("num_nulls(west, south, east, north) IN (0, 4) AND west <= east AND south <= north")
     is_measured = Check("west IS NULL OR measured_at IS NOT NULL")
+
+
+class Picture(Table, db=DB, tablename="picture"):
+    """What strangers see of a dataset; deleted by the transaction that calls back what it depends on, and then drawn anew."""
+
+    personal_data = NOBODYS
+    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code", primary_key=True)
+    version = UUID(default=None)
+    """Another one each time that it is drawn."""
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    """The one that is drawn."""
+    depends_on = Array(base_column=UUID())
+    """That release, and all that were drawn of its ground before it, and of theirs."""
+    drawn = Bytea()
+    """As `marketplace.pictures` writes it."""
+    drawn_at = Timestamptz(default=None)
+    depends_on_its_own = Check("release = ANY (depends_on)")

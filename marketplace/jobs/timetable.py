@@ -42,6 +42,7 @@ from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.payouts.actions import draft_on_time, follow_transfers
 from marketplace.payouts.asked import do_asked
+from marketplace.pictures import draw_missing
 from marketplace.population_density.callbacks import answer_callbacks
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
@@ -137,6 +138,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "build-releases": (2, partial(run_requests, allow=audit_published)),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "note-erasures": (10, note_erasures),
+        "draw-pictures": (MINUTE, draw_missing),
         "draw-own-maps": (2, make_own_maps),
         "enforce-retention": (DAY, enforce_retention),
         "confirm-addresses": (MINUTE, send_first_confirmations),

@@ -14,6 +14,7 @@ from marketplace.datasets.queries import cells
 from marketplace.glance import centres, rough
 from marketplace.map_layers.queries import name_zones, over
 from marketplace.map_layers.wording import write_where
+from marketplace.pictures import numbers
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.web.area_maps import Flow
@@ -93,7 +94,7 @@ async def draw_map(
         if asked and frame and places:
             points = frame.place(np.array(list(places.values()))).tolist()
             shown["middles"] = {zone: (x, y) for zone, (x, y) in zip(places, points, strict=True)}
-            shown["flows"] = _flows(picture.whole.averages)
+            shown["flows"] = _flows((await numbers(release, picture)).averages)
         return MapShown(**shown)
     if asked:
         band = asked.band if asked.band in bands_of(listing) else ""
@@ -111,7 +112,7 @@ async def _asked(release: uuid.UUID, time_zone: str, picture: Picture, asked: Fi
     """Return the figures that were asked for, and their classes; nothing where they are those of all."""
     zones = [zone for zone in zones_of(picture) if asked.zones is None or zone in asked.zones]
     if asked.hour is None and not asked.band:
-        averages = picture.whole.averages
+        averages = (await numbers(release, picture)).averages
         return {} if asked.zones is None else {"figures": {zone: averages.get(zone) for zone in zones}}
     by_hour, whole, breaks = await _by_hour(release, time_zone, asked.band)
     found = whole if asked.hour is None else by_hour[asked.hour] if by_hour else {}

@@ -33,6 +33,7 @@ from marketplace.links.pages import links_of
 from marketplace.local_time import local_day
 from marketplace.metadata import schema_org
 from marketplace.metadata.api import preferred
+from marketplace.pictures import numbers
 from marketplace.pictures import picture as draw_one
 from marketplace.pictures import pictures as draw_all
 from marketplace.privacy.dictionary import Stated, columns
@@ -251,7 +252,7 @@ async def _map_of(
     figures = Figures(hour, band, zones, is_rough=is_rough)
     return {
         "has_bought": has_bought,
-        "whole": _of_a_map(picture) if has_bought else None,
+        "whole": await _of_a_map(shown.id, picture) if has_bought else None,
         "is_rough": is_rough,
         "drawn": await draw_map(listing, shown.id, picture, geography, asked=figures),
         "bands": bands_of(listing),
@@ -292,9 +293,11 @@ def _spreads() -> dict[uuid.UUID, list[tuple[int, int, int]]]:
     return {}
 
 
-def _of_a_map(picture: Picture) -> tuple[dict[str, float | None], list[tuple[dt.datetime, int]]]:
+async def _of_a_map(
+    release: uuid.UUID, picture: Picture
+) -> tuple[dict[str, float | None], list[tuple[dt.datetime, int]]]:
     """Return the zones' averages that a map shows, None where a zone is withheld, and people by time."""
-    whole = picture.whole
+    whole = await numbers(release, picture)
     return {zone: whole.averages.get(zone) for zone in zones_of(picture)}, whole.series
 
 

@@ -61,6 +61,12 @@ def test_an_exact_map_and_curve_would_rebuild_it() -> None:
     assert np.median(found) > 0.8, found
 
 
+def test_of_a_release_without_a_figure_nothing_is_drawn() -> None:
+    city = City(9004)
+    seen = glance.draw(city.table.slice(0, 0), city.names, city.centres, b"secret", 150)
+    assert (seen.classes, seen.curve, seen.sample) == ({}, [], [])
+
+
 def test_withheld_zones_look_like_quiet_ones() -> None:
     city = City(9001)
     seen = city.drawn()
