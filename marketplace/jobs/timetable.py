@@ -75,6 +75,12 @@ SUMS: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
 }
 """What finance's pages of large books read in place of the books."""
 
+DRAWN: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
+    "draw-pictures": (MINUTE, draw_missing),
+    "draw-own-maps": (2, make_own_maps),
+}
+"""Pictures that pages show and do not draw themselves."""
+
 
 async def sweep_invariants() -> int:
     """Log every invariant that is broken; return how many offenders there are."""
@@ -138,8 +144,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "build-releases": (2, partial(run_requests, allow=audit_published)),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "note-erasures": (10, note_erasures),
-        "draw-pictures": (MINUTE, draw_missing),
-        "draw-own-maps": (2, make_own_maps),
+        **DRAWN,
         "enforce-retention": (DAY, enforce_retention),
         "confirm-addresses": (MINUTE, send_first_confirmations),
         "change-addresses": (HOUR, make_agreed_changes),
