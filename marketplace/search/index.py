@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 from array import array
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -134,35 +134,83 @@ class Index:
     # ------------------------------------------------------------------ reading cards
     def put(self, cards: Sequence[Card]) -> None:
         """Read cards in the order of their versions; a card read again changes nothing."""
+        new: dict[str, Card] = {}
         for card in cards:
             self.version = max(self.version, card.version)
+            if card.dataset in new:
+                self._append(list(new.values()))
+                new = {}
             at = self._place.get(card.dataset)
             if at is not None and self._worded[card.dataset] != hash((card.words, card.stems)):
                 self._unset(at)
                 at = None
             if at is None:
-                at = self._append(card)
-            if card.is_listed:
+                new[card.dataset] = card
+            elif card.is_listed:
                 self._set(at, card)
             else:
                 self._unset(at)
+        self._append(list(new.values()))
 
-    def _append(self, card: Card) -> int:
-        at = len(self._codes)
-        if at == self._keys.shape[1]:
-            self._grow(2 * at)
-        self._codes.append(card.dataset)
-        self._place[card.dataset] = at
-        self._worded[card.dataset] = hash((card.words, card.stems))
-        for word in card.words.split():
+    def _append(self, cards: list[Card]) -> None:
+        """Read cards at new positions, all at once: each word and value that several of them have is looked for once."""
+        start, listed = len(self._codes), []
+        while start + len(cards) > self._keys.shape[1]:
+            self._grow(2 * self._keys.shape[1])
+        words: defaultdict[str, list[int]] = defaultdict(list)
+        stems: defaultdict[str, list[int]] = defaultdict(list)
+        for at, card in enumerate(cards, start):
+            self._place[card.dataset] = at
+            self._worded[card.dataset] = hash((card.words, card.stems))
+            for word in card.words.split():
+                words[word].append(at)
+            for stem in card.stems.split():
+                stems[stem].append(at)
+            if card.is_listed:
+                listed.append((at, card))
+        self._codes += [card.dataset for card in cards]
+        for word, places in words.items():
             if word not in self._postings:
                 self._words.add(word)
-            self._add(self._postings, word, at)
-        for stem in card.stems.split():
-            self._add(self._stemmed, stem, at)
-        digest = hashlib.blake2b(card.dataset.encode(), digest_size=6).digest()
-        self._keys[3, at] = int.from_bytes(digest, "big")
-        return at
+            self._add_all(self._postings, word, places)
+        for stem, places in stems.items():
+            self._add_all(self._stemmed, stem, places)
+        self._keys[3, start : len(self._codes)] = [_tie(card.dataset) for card in cards]
+        self._move(*range(start, len(self._codes)))
+        if listed:
+            self._list(listed)
+
+    def _list(self, listed: list[tuple[int, Card]]) -> None:
+        """Note what datasets at new positions are found by."""
+        at = np.array([at for at, _ in listed], np.int64)
+        _raise(self._listed, at)
+        self._keys[:3, at] = np.array([_keys_of(card) for _, card in listed], np.int64).T
+        for facet, values in enumerate(zip(*(facet_values(card) for _, card in listed), strict=True)):
+            places: defaultdict[str, list[int]] = defaultdict(list)
+            for one, value in zip(at.tolist(), values, strict=True):
+                places[value].append(one)
+            for value, its in places.items():
+                self._valued[facet, its] = self._number(facet, value)
+                self._sizes[facet][value] += len(its)
+                self._add_all(self._members[FACETS[facet]], value, its)
+
+    def _add_all(self, having: dict[str, Members], what: str, places: list[int]) -> None:
+        """Note that several positions have something; as `_add` otherwise."""
+        if len(places) == 1:
+            self._add(having, what, places[0])
+            return
+        members = having.get(what)
+        if isinstance(members, np.ndarray):
+            _raise(members, np.array(places))
+            return
+        if isinstance(members, array):
+            members.extend(places)
+        else:
+            members = array("i", places if members is None else [members, *places])
+        having[what] = members
+        if len(members) * FEW_OF > self._keys.shape[1] + FEW_OF:
+            having[what] = bits = _bits(self._keys.shape[1])
+            _raise(bits, _places(members))
 
     def _add(self, having: dict[str, Members], what: str, at: int) -> None:
         """Note that a position has something: alone, in a list, and in bits once it is one position in 64."""
@@ -217,11 +265,7 @@ class Index:
         was_set = self._is_set(at)
         self._listed[at >> 3] |= 128 >> (at & 7)
         for facet, value in enumerate(facet_values(card)):
-            known = self._numbers[facet]
-            number = known.get(value)
-            if number is None:
-                number = known[value] = len(known)
-                self._named[facet].append(value)
+            number = self._number(facet, value)
             if was_set:
                 if self._valued[facet, at] == number:
                     continue
@@ -229,15 +273,22 @@ class Index:
             self._valued[facet, at] = number
             self._sizes[facet][value] += 1
             self._add(self._members[FACETS[facet]], value, at)
-        end = int(card.period_to.timestamp()) if card.period_to else 0
-        self._keys[:3, at] = end, NO_PRICE if card.price_minor is None else card.price_minor, card.coverage_basis_points
+        self._keys[:3, at] = _keys_of(card)
 
-    def _move(self, at: int) -> None:
+    def _number(self, facet: int, value: str) -> int:
+        """Return the number of a facet's value, a new one for a new value."""
+        known = self._numbers[facet]
+        if value not in known:
+            known[value] = len(known)
+            self._named[facet].append(value)
+        return known[value]
+
+    def _move(self, *places: int) -> None:
         orders, moved = self._sorting
         if orders:
-            moved.add(at)
+            moved.update(places)
         if self._moving is not None:
-            self._moving.add(at)
+            self._moving.update(places)
 
     @property
     def is_sorted(self) -> bool:
@@ -418,6 +469,17 @@ def facet_values(card: Card) -> tuple[str, ...]:
     coverage = str(bisect_right(COVERAGE_BANDS, card.coverage_basis_points))
     latest = f"{card.period_to.year:04}-{card.period_to.month:02}" if card.period_to else ""
     return (card.area, card.indicator, card.zones, card.grain, card.cadence, price, coverage, latest)
+
+
+def _keys_of(card: Card) -> tuple[int, int, int]:
+    """Return what a card is sorted by: end of the period in seconds, cents, basis points."""
+    end = int(card.period_to.timestamp()) if card.period_to else 0
+    return end, NO_PRICE if card.price_minor is None else card.price_minor, card.coverage_basis_points
+
+
+def _tie(dataset: str) -> int:
+    """Return what decides between equals: a number that says nothing of a dataset."""
+    return int.from_bytes(hashlib.blake2b(dataset.encode(), digest_size=6).digest(), "big")
 
 
 def in_every_order(keys: Keys) -> Orders:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SQL: Final = load_statements(__package__)
 CARDS_AT_ONCE: Final = 5_000
-CARDS_BETWEEN: Final = 200
+CARDS_BETWEEN: Final = 500
 """Cards read before others of this process have their turn."""
 MOST_STEMS: Final = 20_000
 """Words whose stems a process remembers."""
