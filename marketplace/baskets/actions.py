@@ -22,13 +22,14 @@ from marketplace.locks import lock
 from marketplace.payments.queries import find_saved_method
 from marketplace.purchases.actions import check_second, order_subscribed, settle_paid
 from marketplace.purchases.invoices import find_billing
-from marketplace.purchases.queries import get_email
+from marketplace.purchases.queries import find_held, find_paying, get_email
 from marketplace.purchases.tables import Order
 from pricing.agreed import share_of
 from pricing.quote import PricedQuote
 from pricing.volume import parts_of
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
 LARGEST: Final = 24
@@ -75,12 +76,14 @@ async def order(
     months: int = 0,
     terms: Sequence[str] | None = None,
     on_credit: bool = False,
+    reason: str = "",
 ) -> None:
     """Order a basket and charge the saved method, a charge a line, or owe each line on credit; the same id orders once.
 
     total_minor: what the partner saw, in cents before VAT; another total today is refused, so that nobody pays what they
     did not see. months: as of `read_lines`. terms: those of the lines that were seen; others today are refused too.
-    Refuses a release that the partner has, a partner without an address for invoices, and one without a saved method, or,
+    reason: why the partner buys again what it has, or is paying; kept with those orders alone. Without one such a release
+    is refused, and so are a partner without an address for invoices, and one without a saved method, or,
     on credit, what is beyond its limit: all of it, not a line.
     """
     if not releases:
@@ -97,9 +100,10 @@ async def order(
         if await find_billing(partner) is None:
             raise Conflict("Write first where your invoices are addressed.")
         email, quotes, now = await get_email(partner), {}, clock.now()
+        had = await list_had(partner, [line.release.id for line in lines])
         for line in lines:
             release = line.release.id
-            await check_second(partner, release, 0, "")
+            await check_second(partner, release, 0, reason)
             quotes[release] = uuid.uuid5(basket, f"quote {release}")
             agreed = {"volume_basis_points": line.part_basis_points}
             await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms)
@@ -107,9 +111,21 @@ async def order(
             await audit_agreed(partner, dataset, now)
         for release, quote in quotes.items():
             pay_by = "invoice" if on_credit else "charge"
-            await order_subscribed(partner, quote, order_id=orders[release], email=email, pay_by=pay_by)
+            why = reason if release in had else ""
+            await order_subscribed(partner, quote, order_id=orders[release], email=email, pay_by=pay_by, reason=why)
     if on_credit:
         await settle_paid()
+
+
+async def list_had(partner: uuid.UUID, releases: Sequence[uuid.UUID]) -> dict[uuid.UUID, str | dt.datetime]:
+    """Return which of these a partner has, with the end of its licence, or is paying, with the order's number."""
+    had: dict[uuid.UUID, str | dt.datetime] = {}
+    for release in releases:
+        if number := await find_paying(partner, release, 0):
+            had[release] = number
+        elif held := await find_held(partner, release, 0, clock.now()):
+            had[release] = held.ends_at
+    return had
 
 
 def _check_seen(lines: Sequence[Line], total_minor: int, terms: Sequence[str] | None) -> None:

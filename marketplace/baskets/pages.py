@@ -29,7 +29,7 @@ LONGEST, DIGITS = 2_000, 18
 
 
 class BasketForm(Struct):
-    """The releases and their licence terms, a comma between, the total that was shown, in cents, and the length chosen; how it is paid."""
+    """The releases and their licence terms, a comma between, the total that was shown, in cents, and the length chosen; how it is paid, and why what the partner has is bought again."""
 
     form_id: uuid.UUID
     releases: str = ""
@@ -37,13 +37,14 @@ class BasketForm(Struct):
     total: str = ""
     months: str = ""
     pay_by: Literal["saved_method", "invoice"] = "saved_method"
+    reason: str = ""
 
 
 @get("/basket", guards=[vetted_partner], opt=expect("vetted partner"))
 async def show(request: Asked, dataset: Code = "", months: Months = 0) -> Template:
     """Show the releases chosen in the address with their price together, and those of a dataset to choose from."""
     chosen = request.query_params.getall("release", [])
-    return page("baskets/basket.html", error="", **await _shown(request, _ids(chosen), dataset, months))
+    return page("baskets/basket.html", error="", form={}, **await _shown(request, _ids(chosen), dataset, months))
 
 
 @post("/basket/orders", guards=[vetted_partner], opt=expect("vetted partner"), status_code=200)
@@ -62,9 +63,13 @@ async def order(
             months=_number(data.months),
             terms=data.terms[:LONGEST].split(","),
             on_credit=data.pay_by == "invoice",
+            reason=data.reason,
         )
     except Refusal as refusal:
-        return again("baskets/basket.html", refusal, **await _shown(request, chosen, "", _number(data.months)))
+        form = {"reason": data.reason[:LONGEST], "pay_by": data.pay_by}
+        return again(
+            "baskets/basket.html", refusal, form=form, **await _shown(request, chosen, "", _number(data.months))
+        )
     return see("/orders")
 
 
@@ -89,6 +94,7 @@ async def _shown(request: Asked, chosen: list[uuid.UUID], dataset: str, months: 
     titles = {row.code: row for row in await list_listings_of([line.release.dataset for line in lines])}
     return {
         "lines": lines,
+        "had": await actions.list_had(request.user.partner, [line.release.id for line in lines]),
         "months": months,
         "lengths": await _lengths(lines),
         "total_minor": total,

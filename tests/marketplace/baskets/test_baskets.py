@@ -163,3 +163,43 @@ async def test_a_basket_that_undercuts_a_longer_release_is_refused() -> None:
     with pytest.raises(Conflict, match="has as much for"):
         await actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4())
     assert await fetch_value("SELECT count(*) FROM quote") == 0
+
+
+async def test_what_is_had_is_bought_again_with_a_reason_that_is_asked_at_its_line(stripe: Any) -> None:
+    """The refusal asked for a reason, and the basket had no field for one."""
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    first, second = await open_shop(period=(end - WEEK, end)), await seal_release(period=(end - 2 * WEEK, end - WEEK))
+    await execute("UPDATE dataset SET budget_micro = 90000000")
+    partner, field = await make_buyer(), 'name="reason"'
+    await change_billing(partner, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
+
+    async def written(*releases: uuid.UUID) -> dict[str, str]:
+        lines = await actions.read_lines(list(releases))
+        total = {"releases": ",".join(map(str, releases)), "total": str(sum(line.amount_minor for line in lines))}
+        return total | {"terms": ",".join(line.terms for line in lines)}
+
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        saved = str(uuid.uuid4())
+        await pay((await browser.submit("/en/payment-method", {"back": "/basket"}, form_id=saved)).headers["location"])
+        await browser.get(f"/en/payment-method?saved={saved}&back=/basket")
+        assert field not in (await browser.get(f"/en/basket?release={first}&release={second}")).text
+        assert (await browser.submit("/en/basket/orders", await written(first))).status_code == 303
+        number = await fetch_value("SELECT number FROM purchase_order")
+        assert f"{number} is being paid" in text_of(await browser.get(f"/en/basket?release={first}"))
+        await jobs()
+        shown = await browser.get(f"/en/basket?release={first}&release={second}")
+        assert field in shown.text
+        assert "Yours until" in text_of(shown)
+        both = await written(first, second)
+        refused = await browser.submit("/en/basket/orders", both | {"reason": " "})
+        assert (refused.status_code, "say why you need it a second time" in text_of(refused)) == (409, True)
+        long = "Our other shop. " * 40
+        refused = await browser.submit("/en/basket/orders", both | {"reason": long})
+        assert refused.status_code in (400, 422), "too long, and not cut"
+        assert long.strip() in refused.text, "what was typed is kept"
+        assert (await browser.submit("/en/basket/orders", both | {"reason": "Our other shop."})).status_code == 303
+    reasons = await fetch("SELECT release, second_reason FROM purchase_order ORDER BY number")
+    assert [(row["release"], row["second_reason"]) for row in reasons[:1]] == [(first, "")]
+    assert {row["release"]: row["second_reason"] for row in reasons[1:]} == {first: "Our other shop.", second: ""}
