@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from msgspec import Struct
 
+from marketplace.search.bits import count_bits, first_bits, grown, has, make_bits, set_bits, unset_bits
 from marketplace.search.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ BLOCK: Final = 4_096
 """So many matches are few: they are counted and sorted one by one; of more, an order is walked until a page is full."""
 MOST_COUNTED: Final = 1_000
 """A facet's value of more matches than these is counted as one more than them."""
-BIT: Final = np.array([128 >> at for at in range(8)], np.uint8)
 FIRST_CAPACITY: Final = 1_024
 MOST_VALUES: Final = 64
 """Of a facet of more values, those that the first matches have most are shown."""
@@ -112,7 +112,7 @@ class Index:
         self._postings: dict[str, Members] = {}
         self._stemmed: dict[str, Members] = {}
         self._words = Vocabulary(block)
-        self._listed = _bits(FIRST_CAPACITY)
+        self._listed = make_bits(FIRST_CAPACITY)
         self._members: dict[str, dict[str, Members]] = {facet: {} for facet in FACETS}
         self._sizes: list[Counter[str]] = [Counter() for _ in FACETS]
         self._numbers: list[dict[str, int]] = [{} for _ in FACETS]
@@ -183,7 +183,7 @@ class Index:
     def _list(self, listed: list[tuple[int, Card]]) -> None:
         """Note what datasets at new positions are found by."""
         at = np.array([at for at, _ in listed], np.int64)
-        _raise(self._listed, at)
+        set_bits(self._listed, at)
         self._keys[:3, at] = np.array([_keys_of(card) for _, card in listed], np.int64).T
         for facet, values in enumerate(zip(*(facet_values(card) for _, card in listed), strict=True)):
             places: defaultdict[str, list[int]] = defaultdict(list)
@@ -201,7 +201,7 @@ class Index:
             return
         members = having.get(what)
         if isinstance(members, np.ndarray):
-            _raise(members, np.array(places))
+            set_bits(members, np.array(places))
             return
         if isinstance(members, array):
             members.extend(places)
@@ -209,8 +209,8 @@ class Index:
             members = array("i", places if members is None else [members, *places])
         having[what] = members
         if len(members) * FEW_OF > self._keys.shape[1] + FEW_OF:
-            having[what] = bits = _bits(self._keys.shape[1])
-            _raise(bits, _places(members))
+            having[what] = bits = make_bits(self._keys.shape[1])
+            set_bits(bits, _places(members))
 
     def _add(self, having: dict[str, Members], what: str, at: int) -> None:
         """Note that a position has something: alone, in a list, and in bits once it is one position in 64."""
@@ -224,8 +224,8 @@ class Index:
         elif len(members) * FEW_OF <= self._keys.shape[1]:
             members.append(at)
         else:
-            having[what] = bits = _bits(self._keys.shape[1])
-            _raise(bits, _places(members))
+            having[what] = bits = make_bits(self._keys.shape[1])
+            set_bits(bits, _places(members))
             bits[at >> 3] |= 128 >> (at & 7)
 
     def _drop(self, facet: int, at: int) -> None:
@@ -245,9 +245,9 @@ class Index:
         more = capacity - self._keys.shape[1]
         self._keys = np.concatenate([self._keys, np.zeros((4, more), np.int64)], axis=1)
         self._valued = np.concatenate([self._valued, np.zeros((len(FACETS), more), np.int32)], axis=1)
-        self._listed = _grown(self._listed, capacity)
+        self._listed = grown(self._listed, capacity)
         for having in (self._postings, self._stemmed, *self._members.values()):
-            having |= {what: _grown(bits, capacity) for what, bits in having.items() if isinstance(bits, np.ndarray)}
+            having |= {what: grown(bits, capacity) for what, bits in having.items() if isinstance(bits, np.ndarray)}
 
     def _is_set(self, at: int) -> bool:
         return bool(self._listed[at >> 3] & 128 >> (at & 7))
@@ -346,14 +346,14 @@ class Index:
         return self._union(known[value] for value in values if value in known)
 
     def _union(self, several: Iterable[Members]) -> Bits:
-        bits = _bits(self._keys.shape[1])
+        bits = make_bits(self._keys.shape[1])
         few: list[Places] = [np.empty(0, np.int32)]
         for members in several:
             if isinstance(members, np.ndarray):
                 bits |= members
             else:
                 few.append(_places(members))
-        _raise(bits, np.concatenate(few))
+        set_bits(bits, np.concatenate(few))
         return bits
 
     def _counted(self, facet: str, among: Matches, chosen: Iterable[str]) -> list[tuple[str, int]]:
@@ -397,11 +397,9 @@ class Index:
             if changed:
                 moved = np.fromiter(changed, np.int64)
                 unmoved = match.bits.copy()
-                _lower(unmoved, moved)
+                unset_bits(unmoved, moved)
                 first = self._walk(orders[sort], unmoved, 0, skip + most)
-                found = self._in_order(np.concatenate([first, moved[_has(match.bits, moved)]]), sort)[
-                    skip : skip + most
-                ]
+                found = self._in_order(np.concatenate([first, moved[has(match.bits, moved)]]), sort)[skip : skip + most]
             else:
                 found = self._walk(orders[sort], match.bits, skip, most)
         return [self._codes[at] for at in found.tolist()]
@@ -411,7 +409,7 @@ class Index:
         passed, found = 0, []
         for start in range(0, len(order), self._block):
             block = order[start : start + self._block]
-            hits = block[_has(match, block)]
+            hits = block[has(match, block)]
             found.append(hits[max(skip - passed, 0) : max(skip + most - passed, 0)])
             passed += len(hits)
             if passed >= skip + most:
@@ -442,8 +440,8 @@ class Matches:
     def __init__(self, bits: Bits, block: int) -> None:
         """Count what matches. block: how many make few."""
         self.bits, self.block = bits, block
-        self.total = _count(bits)
-        self.first = _first(bits, block)
+        self.total = count_bits(bits)
+        self.first = first_bits(bits, block)
 
     def count(self, members: Members, most: int) -> int:
         """Return how many match of those that have something; any number above `most` may stand for more than it."""
@@ -451,14 +449,14 @@ class Matches:
         if not isinstance(members, np.ndarray):
             places = _places(members)
             for start in range(0, len(places), self.block):
-                found += int(np.count_nonzero(_has(self.bits, places[start : start + self.block])))
+                found += int(np.count_nonzero(has(self.bits, places[start : start + self.block])))
                 if found > most:
                     break
             return found
         step = self.block
         start = 0
         while start < len(members) and found <= most:
-            found += _count(members[start : start + step] & self.bits[start : start + step])
+            found += count_bits(members[start : start + step] & self.bits[start : start + step])
             start, step = start + step, 2 * step
         return found
 
@@ -494,51 +492,9 @@ def _in_order(keys: Keys, places: Places, sort: str) -> Places:
     return places[np.lexsort((tie, by[sort]))]
 
 
-def _bits(capacity: int) -> Bits:
-    return np.zeros(-(-capacity // 64) * 8, np.uint8)
-
-
-def _grown(bits: Bits, capacity: int) -> Bits:
-    more = _bits(capacity)
-    more[: len(bits)] = bits
-    return more
-
-
-def _count(bits: Bits) -> int:
-    return int(np.bitwise_count(bits.view(np.uint64)).sum())
-
-
-def _first(bits: Bits, most: int) -> Places:
-    """Return the first positions whose bit is set, `most` of them: reading stops there."""
-    found: list[Places] = []
-    start, step, missing = 0, most, most
-    while start < len(bits) and missing > 0:
-        words = bits[start : start + step].view(np.uint64)
-        set_words = np.flatnonzero(words)[:missing]
-        own = np.flatnonzero(np.unpackbits(bits[start : start + step].reshape(-1, 8)[set_words]))[:missing]
-        found.append(8 * start + 64 * set_words[own >> 6] + (own & 63))
-        missing -= len(own)
-        start, step = start + step, 2 * step
-    return np.concatenate(found) if found else np.empty(0, np.int64)
-
-
-def _has(bits: Bits, places: Places) -> Bools:
-    """Return of each position whether its bit is set."""
-    hits: Bools = bits[places >> 3] & BIT[places & 7] != 0
-    return hits
-
-
-def _raise(bits: Bits, places: Places) -> None:
-    np.bitwise_or.at(bits, places >> 3, BIT[places & 7])
-
-
-def _lower(bits: Bits, places: Places) -> None:
-    np.bitwise_and.at(bits, places >> 3, ~BIT[places & 7])
-
-
 def _places(members: int | array[int]) -> Places:
     return np.array((members,), np.int32) if isinstance(members, int) else np.frombuffer(members.tobytes(), np.int32)
 
 
 def _size(members: Members) -> int:
-    return _count(members) if isinstance(members, np.ndarray) else 1 if isinstance(members, int) else len(members)
+    return count_bits(members) if isinstance(members, np.ndarray) else 1 if isinstance(members, int) else len(members)
