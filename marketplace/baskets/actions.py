@@ -123,8 +123,8 @@ async def list_had(partner: uuid.UUID, releases: Sequence[uuid.UUID]) -> dict[uu
     for release in releases:
         if number := await find_paying(partner, release, 0):
             had[release] = number
-        elif held := await find_held(partner, release, 0, clock.now()):
-            had[release] = held.ends_at
+        elif licensed := await find_held(partner, release, 0, clock.now()):
+            had[release] = licensed.ends_at
     return had
 
 
