@@ -1,16 +1,18 @@
-"""Finance's lists as files for a spreadsheet: the same rows as the page, all of them and in its order."""
+"""The list of orders, and finance's lists as files for a spreadsheet: the same rows as the page, all of them and in its order."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from litestar import Response, get
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
+from marketplace.desk.order_lists import ORDER_STATES, list_all_orders, list_orders
 from marketplace.finance import queries
 from marketplace.finance.base_pages import why
 from marketplace.finance.write_offs import list_all_write_offs
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import READERS, Text, named
+from marketplace.ledger.base_pages import READERS, Page, Text, books_page, named
 from marketplace.web.formats import paris_day
 from marketplace.web.i18n import gettext
 from marketplace.web.sorting import as_file, euros
@@ -20,10 +22,17 @@ MOVEMENT_HEADINGS: Final = ("Date", "Transaction", "Category", "Amount", "Fee", 
 WRITE_OFF_HEADINGS: Final = ("What", "Reference", "Amount", "Reason", "Proposed by", "Date", "Decided by", "State")
 
 
+@get("/finance/orders", guards=READERS, opt=expect("finance", "auditor"))
+async def orders(number: Text = "", which: Text = "", sort: Text = "", page_number: Page = 1) -> Template:
+    """List every partner's orders, of all states or one, in an order that the headings give."""
+    found = await list_orders(page_number, number.strip(), which, sort)
+    return books_page("desk/orders.html", orders=found, number=number, which=which, sort=sort, states=ORDER_STATES)
+
+
 @get("/finance/orders.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def orders_file(number: Text = "", which: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out orders as a file, narrowed and sorted as their page is."""
-    rows = await queries.list_all_orders(number.strip(), which, sort)
+    rows = await list_all_orders(number.strip(), which, sort)
     cells = [
         (row.number, row.company, euros(row.total_minor), named(row.state), paris_day(row.ordered_at)) for row in rows
     ]
@@ -68,4 +77,4 @@ async def write_offs_file(which: Text = "", sort: Text = "") -> Response[bytes]:
     return as_file("write-offs.csv", WRITE_OFF_HEADINGS, cells)
 
 
-ROUTES = [orders_file, transactions_file, write_offs_file]
+ROUTES = [orders, orders_file, transactions_file, write_offs_file]

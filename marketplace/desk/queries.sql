@@ -238,3 +238,83 @@ UNION ALL
     ORDER BY reverse_auction.opens_at DESC
     LIMIT $2
 );
+
+-- fragment: order_line
+-- What a list shows of an order.
+purchase_order.id, number, company, total_minor, currency, purchase_order.state, ordered_at
+
+-- name: find_numbered_orders
+-- At most $4 orders whose number is one of $1, or lies between $2 and $3.
+SELECT id
+FROM purchase_order
+WHERE number = ANY ($1::text[])
+UNION
+(
+    SELECT id
+    FROM purchase_order
+    WHERE number >= $2 AND number < $3
+    ORDER BY number
+    LIMIT $4
+);
+
+-- name: find_orders_in_state
+-- At most $2 orders in the state $1.
+SELECT id
+FROM purchase_order
+WHERE state = $1
+LIMIT $2;
+
+-- name: list_found_orders
+-- Of the orders $3 those whose state is one of $4 and whose number begins with $5, to be put in order.
+SELECT {order_line}
+FROM purchase_order
+JOIN partner ON partner.id = purchase_order.partner
+WHERE purchase_order.id = ANY ($3::uuid[])
+  AND purchase_order.state = ANY ($4::text[])
+  AND starts_with(number, $5::text);
+
+-- name: list_orders
+-- Orders whose number begins with $3 and whose state is one of $4, to be put in order: a walk of the index of days.
+SELECT {order_line}
+FROM purchase_order
+JOIN partner ON partner.id = purchase_order.partner
+WHERE starts_with(number, $3::text) AND purchase_order.state = ANY ($4::text[]);
+
+-- name: list_orders_in_state
+-- The same of the one state that $4 has: a walk of the index of that state's days.
+SELECT {order_line}
+FROM purchase_order
+JOIN partner ON partner.id = purchase_order.partner
+WHERE starts_with(number, $3::text) AND purchase_order.state = ($4::text[])[1];
+
+-- name: list_orders_by_number
+-- The same in the order of numbers: a walk of their index from where they begin with $3.
+SELECT {order_line}
+FROM purchase_order
+JOIN partner ON partner.id = purchase_order.partner
+WHERE number >= $3::text AND number < $3::text || '~' AND purchase_order.state = ANY ($4::text[]);
+
+-- name: list_orders_by_total
+-- The same by total: of each state as many as are asked for ($1, after $2), by the index of its totals.
+SELECT {order_line}
+FROM unnest($4::text[]) AS each (state)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM purchase_order AS its
+    WHERE its.state = each.state AND starts_with(its.number, $3::text)
+    ORDER BY its.total_minor DESC, its.id
+    LIMIT $1::bigint + $2::bigint
+) AS purchase_order
+JOIN partner ON partner.id = purchase_order.partner;
+
+-- name: list_orders_by_company
+-- The same by company: of each partner, in the order of names, as many as are asked for ($1, after $2).
+SELECT {order_line}
+FROM (SELECT id, company FROM partner ORDER BY lower(company), id) AS partner
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM purchase_order AS its
+    WHERE its.partner = partner.id AND its.state = ANY ($4::text[]) AND starts_with(its.number, $3::text)
+    ORDER BY its.ordered_at DESC, its.id
+    LIMIT $1::bigint + $2::bigint
+) AS purchase_order;

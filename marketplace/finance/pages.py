@@ -99,13 +99,6 @@ async def reconcile_now() -> Redirect:
     return see("/finance/reconciliation")
 
 
-@get("/finance/orders", guards=READERS, opt=expect("finance", "auditor"))
-async def orders(number: Text = "", which: Text = "", sort: Text = "", page_number: Page = 1) -> Template:
-    """List every partner's orders, of all states or one, in an order that the headings give."""
-    found = await queries.list_orders(page_number, number.strip(), which, sort)
-    return finance_page("orders.html", orders=found, number=number, which=which, sort=sort, states=queries.ORDER_STATES)
-
-
 @get("/finance/orders/{order_id:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def order_page(request: Asked, order_id: FromPath[uuid.UUID]) -> Template:
     """Show everything money did for one order, and let a finance clerk give it back."""
@@ -152,7 +145,6 @@ ROUTES = [
     overview,
     reconciliation,
     reconcile_now,
-    orders,
     order_page,
     refund,
     licence,

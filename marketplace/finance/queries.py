@@ -29,15 +29,6 @@ from marketplace.statements import load_statements
 from pricing.money import EUR
 
 SQL: Final = load_statements(__package__)
-ORDERS_BY: Final = {
-    "": "ordered_at DESC",
-    "number": "number",
-    "company": "lower(company)",
-    "total": "total_minor DESC",
-    "state": "state",
-}
-"""What a list of orders is sorted by → SQL."""
-ORDER_STATES: Final = ("awaiting_payment", "paid", "lapsed", "refunded", "charged_back")
 
 
 class MovementLine(Struct, frozen=True):
@@ -122,18 +113,6 @@ class UnknownCategory(Struct, frozen=True):
     movements: int
     net_minor: int
     first_at: dt.datetime
-
-
-class OrderLine(Struct, frozen=True):
-    """An order in a list; its total in cents."""
-
-    id: uuid.UUID
-    number: str
-    company: str
-    total_minor: int
-    currency: str
-    state: str
-    ordered_at: dt.datetime
 
 
 class OrderRow(Struct, frozen=True):
@@ -277,34 +256,6 @@ async def get_movement(movement_id: str) -> tuple[Movement, list[EntryOf]]:
     if row is None:
         raise NotFound("There is no Stripe transaction {id}.", id=movement_id)
     return row, await list_entries_of([(f"stripe_{row.category}", movement_id)])
-
-
-async def list_orders(page: int = 1, number: str = "", state: str = "", sort: str = "") -> Paged[OrderLine]:
-    """Return orders in an order of `ORDERS_BY`, newest first where it names none.
-
-    `number` narrows to those whose number contains it, `state` to those of one state.
-    """
-    return paged(await _list_orders(number, state, sort, PAGE_SIZE + 1, offset(page)), page)
-
-
-async def list_all_orders(number: str = "", state: str = "", sort: str = "") -> list[OrderLine]:
-    """Return the same as `list_orders`, up to `LARGEST_FILE_ROWS` in one list."""
-    return await _list_orders(number, state, sort, LARGEST_FILE_ROWS, 0)
-
-
-async def _list_orders(number: str, state: str, sort: str, limit: int, skipped: int) -> list[OrderLine]:
-    order = ORDERS_BY.get(sort, ORDERS_BY[""])
-    return await fetch_rows(
-        OrderLine,
-        f"""SELECT purchase_order.id, number, company, total_minor, currency, state, ordered_at
-           FROM purchase_order JOIN partner ON partner.id = purchase_order.partner
-           WHERE position(upper($1) IN number) > 0 AND ($2 = '' OR state = $2)
-           ORDER BY {order}, purchase_order.id LIMIT $3 OFFSET $4""",
-        number,
-        state,
-        limit,
-        skipped,
-    )
 
 
 async def get_order(order_id: uuid.UUID) -> WholeOrder:

@@ -18,6 +18,7 @@ ALTER TABLE invoice_file ALTER COLUMN pdf SET STORAGE EXTERNAL;
 CREATE INDEX IF NOT EXISTS order_by_partner ON purchase_order (partner, ordered_at DESC);
 CREATE INDEX IF NOT EXISTS order_by_date ON purchase_order (ordered_at DESC, id);
 CREATE INDEX IF NOT EXISTS order_by_state ON purchase_order (state, ordered_at DESC, id);
+CREATE INDEX IF NOT EXISTS order_by_total ON purchase_order (state, total_minor DESC, id);
 CREATE INDEX IF NOT EXISTS order_awaiting ON purchase_order (ordered_at) WHERE state = 'awaiting_payment';
 CREATE INDEX IF NOT EXISTS licence_by_release ON licence (release);
 CREATE INDEX IF NOT EXISTS licence_by_sale ON licence (sold_at DESC, id);
@@ -26,6 +27,8 @@ CREATE INDEX IF NOT EXISTS entitlement_by_partner ON entitlement (partner, relea
 CREATE INDEX IF NOT EXISTS entitlement_suspended ON entitlement (licence) WHERE suspended_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS order_return_by_order ON order_return (purchase_order);
 CREATE INDEX IF NOT EXISTS invoice_by_order ON invoice (purchase_order);
+CREATE INDEX IF NOT EXISTS invoice_by_date ON invoice (issued_at DESC, number DESC);
+CREATE INDEX IF NOT EXISTS invoice_by_total ON invoice (total_minor DESC, number DESC);
 -- An order that was invoiced anew has several invoices; an invariant says that all but one are corrected.
 DROP INDEX IF EXISTS one_invoice_an_order;
 CREATE INDEX IF NOT EXISTS invoice_correction_by_order ON invoice_correction (purchase_order);

@@ -11,6 +11,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import execute
+from marketplace.desk.order_lists import list_orders
 from marketplace.errors import NotFound
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exception_queries import count_exceptions, list_exceptions
@@ -21,7 +22,6 @@ from marketplace.finance.queries import (
     last_run,
     list_cash,
     list_movements,
-    list_orders,
     list_runs,
 )
 from marketplace.payments.balance import mirror_balance
