@@ -13,3 +13,4 @@ ALTER TABLE einvoicing_flow ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX IF NOT EXISTS transmission_open ON transmission (created_at) WHERE state IN ('waiting', 'queued', 'rejected', 'refused');
 CREATE INDEX IF NOT EXISTS life_cycle_event_by_transmission ON life_cycle_event (transmission, at);
 CREATE INDEX IF NOT EXISTS einvoicing_flow_due ON einvoicing_flow (next_at) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS transmission_by_state ON transmission (state, created_at DESC, id);

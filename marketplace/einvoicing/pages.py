@@ -15,6 +15,8 @@ from msgspec import Struct
 from marketplace.einvoicing import actions, queries
 from marketplace.einvoicing.codes import REASONS, STATUSES
 from marketplace.einvoicing.duplicates import draw_duplicate
+from marketplace.einvoicing.lists import list_all_transmissions, list_transmissions
+from marketplace.einvoicing.months import list_shown_months
 from marketplace.errors import Invalid, NotFound
 from marketplace.identity.guards import expect, partner
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
@@ -70,14 +72,16 @@ def reason_label(codes: str) -> str:
 @get("/finance/einvoicing", guards=READERS, opt=expect("finance", "auditor"))
 async def documents(show: Text = "", sort: Text = "", page_number: Page = 1) -> Template:
     """Show the documents on their way, each month's VAT as the books and the tax authority have it, and the reports."""
+    months, summed_at = await list_shown_months()
     return books_page(
         "einvoicing/documents.html",
         exchange=await queries.find_state(),
-        rows=await queries.list_transmissions(page_number, _known(show), sort),
+        rows=await list_transmissions(page_number, _known(show), sort),
         chosen=show,
         sort=sort,
         states=STATES,
-        months=await queries.list_months(),
+        months=months,
+        summed_at=summed_at,
         reports=await queries.list_reports(),
         status_label=status_label,
         month_of=formats.month,
@@ -97,7 +101,7 @@ async def documents_file(show: Text = "", sort: Text = "") -> Response[bytes]:
             status_label(row.code) if row.code else "",
             euros(row.total_minor),
         )
-        for row in await queries.list_all_transmissions(_known(show), sort)
+        for row in await list_all_transmissions(_known(show), sort)
     ]
     return as_file("einvoices.csv", FILE_HEADINGS, rows)
 

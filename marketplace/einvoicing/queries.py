@@ -12,20 +12,11 @@ from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.einvoicing.tables import EinvoicingState, LifeCycleEvent, Report
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
-from marketplace.ledger.queries import LARGEST_FILE_ROWS
-from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, paged
 from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)
 REPORTS_SHOWN: Final = 24
-TRANSMISSIONS_BY: Final = {
-    "": "invoice.issued_at DESC, invoice.number DESC",
-    "oldest": "invoice.issued_at, invoice.number",
-    "partner": "lower(partner.company), invoice.issued_at DESC, invoice.number DESC",
-    "amount": "invoice.total_minor DESC, invoice.number DESC",
-    "state": "transmission.state, transmission.code DESC, invoice.number DESC",
-}
-"""How documents on their way can be sorted: the first order is the one without a name."""
 UNREPORTED_EXCEPTIONS: Final = SQL["list_unreported_exceptions"]
 UNSAID_EXCEPTIONS: Final = SQL["list_unsaid_exceptions"]
 """What the queue of exceptions reads of documents on their way."""
@@ -135,22 +126,6 @@ class Document(Struct, frozen=True):
 async def find_state() -> StateRow | None:
     """Return how far the exchange is; None where no platform was ever set up."""
     return await fetch_row(StateRow, select(StateRow, EinvoicingState).where(EinvoicingState.id == 1))
-
-
-async def list_transmissions(page: int, state: str = "", sort: str = "") -> Paged[TransmissionRow]:
-    """Return one page of documents on their way, in an order of TRANSMISSIONS_BY; `state` empty: in any."""
-    return paged(await _list_transmissions(state, sort, PAGE_SIZE + 1, offset(page)), page)
-
-
-async def list_all_transmissions(state: str = "", sort: str = "") -> list[TransmissionRow]:
-    """Return the same in one list."""
-    return await _list_transmissions(state, sort, LARGEST_FILE_ROWS, 0)
-
-
-async def _list_transmissions(state: str, sort: str, limit: int, skipped: int) -> list[TransmissionRow]:
-    order = TRANSMISSIONS_BY.get(sort, TRANSMISSIONS_BY[""])
-    sql = f"{SQL['list_transmissions']} ORDER BY {order} LIMIT $2 OFFSET $3"
-    return await fetch_rows(TransmissionRow, sql, state, limit, skipped)
 
 
 async def get_transmission(transmission: uuid.UUID) -> TransmissionPage:

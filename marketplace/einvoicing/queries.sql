@@ -354,7 +354,7 @@ ORDER BY 1 DESC
 LIMIT 36;
 
 -- name: list_transmissions
--- Transmissions, only those in the state $1 unless it is empty.
+-- The documents $1 on their way.
 SELECT
     transmission.id,
     transmission.state,
@@ -369,7 +369,7 @@ FROM transmission
 JOIN invoice ON invoice.id = transmission.invoice
 JOIN purchase_order ON purchase_order.id = invoice.purchase_order
 JOIN partner ON partner.id = purchase_order.partner
-WHERE $1::text = '' OR transmission.state = $1;
+WHERE transmission.id = ANY ($1::uuid[]);
 
 -- name: get_transmission
 -- The transmission $1 with its document, its buyer and the lines that the annuaire has of the buyer.

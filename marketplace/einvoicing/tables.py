@@ -25,6 +25,18 @@ class EinvoicingState(Table, db=DB, tablename="einvoicing_state"):
     only_one = Check("id = 1")
 
 
+class EinvoicingMonth(Table, db=DB, tablename="einvoicing_month"):
+    """The VAT of a month as the last sum over many documents found it, in cents; the next sum replaces all of them."""
+
+    personal_data = NOBODYS
+    month = Date(primary_key=True)
+    booked_minor = BigInt()
+    statuses_minor = BigInt()
+    reports_minor = BigInt()
+    waiting_minor = BigInt()
+    summed_at = Timestamptz()
+
+
 class Transmission(Table, db=DB, tablename="transmission"):
     """An invoice or credit note to a French company on its way to the buyer: where to, and how far it has come."""
 

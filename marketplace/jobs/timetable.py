@@ -29,6 +29,7 @@ from marketplace.duplicate_orders.actions import decide_duplicates
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
 from marketplace.einvoicing.actions import exchange_einvoices
+from marketplace.einvoicing.months import sum_many_months
 from marketplace.finance.actions import reconcile
 from marketplace.finance.looks import refresh_large_books
 from marketplace.identity.names import reseal_names
@@ -71,6 +72,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 SUMS: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
     "fold-sums": (HOUR, fold_day_sums),
     "sum-revenue": (10 * MINUTE, sum_revenue),
+    "sum-months-of-einvoices": (10 * MINUTE, sum_many_months),
     "refresh-exceptions": (5 * MINUTE, refresh_large_books),
 }
 """What finance's pages of large books read in place of the books."""

@@ -21,7 +21,21 @@ NARROWED = (
     "/finance/journal?since=2025-03-01&until=2025-03-31",
     "/finance/trial-balance?at=2025-06-30",
     "/finance/business?by=partner",
-    "/finance/orders?state=paid",
+    "/finance/orders?which=paid",
+    "/finance/orders?which=paid&sort=total",
+    "/finance/orders?sort=total",
+    "/finance/orders?sort=company",
+    "/finance/orders?sort=state",
+    "/finance/orders?sort=number",
+    "/finance/orders?number=1234",
+    "/finance/orders?number=P-2026-0012",
+    "/finance/orders?number=P-2026-0&sort=total",
+    "/finance/einvoicing?sort=partner",
+    "/finance/einvoicing?sort=amount",
+    "/finance/einvoicing?sort=state",
+    "/finance/einvoicing?sort=oldest",
+    "/finance/einvoicing?show=rejected",
+    "/finance/einvoicing?show=deposited&sort=amount",
     "/finance/search?q=F-2026-000001",
 )
 """Pages as people narrow and sort them."""
@@ -62,9 +76,11 @@ async def read_pages(subjects: Mapping[str, Any]) -> tuple[dict[str, float], lis
     """
     from marketplace.business.actions import sum_revenue  # noqa: PLC0415
     from marketplace.database import execute  # noqa: PLC0415
+    from marketplace.einvoicing.months import sum_many_months  # noqa: PLC0415
     from marketplace.finance.looks import refresh_large_books  # noqa: PLC0415
     from tests.marketplace.finance.test_pages import signed_in  # noqa: PLC0415
 
+    await sum_many_months()
     await sum_revenue()  # as the jobs do every few minutes
     await refresh_large_books()
     await execute("VACUUM ANALYZE")  # as autovacuum does within minutes of so many rows

@@ -3,8 +3,9 @@
 `python3 tests bench reconcile` prints `reconcile month RATIO …`: 20,000 orders with refunds, disputes and fees, their
 balance transactions, entries, payouts and bank lines; payouts are matched with the bank and everything unmatched is
 looked for, over a join that only puts each order beside its movement, entries, payout and bank line and adds up.
-RECONCILE_ORDERS=1000000 measures a large month; the ratio must be 2 at most. Then every page that finance reads is opened
-over that month: `month page MS …` is the slowest, and it ends with 1 unless that is 50 at most.
+RECONCILE_ORDERS=1000000 measures a large month; the ratio must be 2 at most. Then the invoices of these orders are
+loaded with their transmissions and reports, and every page that finance reads is opened over that month: `month page
+MS …` is the slowest, and it ends with 1 unless that is 50 at most.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ SUBJECTS = {
     "movement_id": "SELECT id FROM balance_transaction LIMIT 1",
     "line_id": "SELECT max(id) FROM bank_line",
     "statement_id": "SELECT max(id) FROM bank_statement",
+    "transmission": "SELECT id FROM transmission WHERE state = 'deposited' LIMIT 1",
     "partner": "SELECT min(partner::text) FROM purchase_order",
 }
 """What the pages of one subject are opened with."""
@@ -84,6 +86,7 @@ async def _measure(url: str, orders: int, plant: str) -> tuple[str, bool]:
     from marketplace.finance.exception_queries import count_exceptions, list_exceptions  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
     from tests.support.month import load_month, make_month  # noqa: PLC0415
+    from tests.support.month_invoices import load_invoices  # noqa: PLC0415
 
     await database.open_pool(url)
     await migrate()
@@ -108,6 +111,7 @@ async def _measure(url: str, orders: int, plant: str) -> tuple[str, bool]:
         if unmatched or not payouts:
             sys.exit(f"{unmatched} unmatched of {orders} orders, {payouts} payouts matched")
         join = min([await _timed(lambda: fetch(JOIN)) for _ in range(ROUNDS)])
+        await load_invoices()
         subjects = {name: await fetch_value(statement) for name, statement in SUBJECTS.items()} | {"code": "411000"}
         read = await _finance_pages.read_pages(subjects)
         are_fast = _finance_pages.report("month page", *read, f"{orders} orders")

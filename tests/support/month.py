@@ -27,6 +27,7 @@ IBAN = "FR7630006000011234567890189"
 OPENING_MINOR = 1_000_000
 REFUNDED, DISPUTED, DOWNLOADED = 0.05, 0.01, 0.5
 DISPUTE_FEE = 2_000
+ROWS_A_COPY = 200_000
 PLANTS = ("charge", "posting", "bank")
 """Where a cent may be wrong: what Stripe took, what the books entered, what the bank credited."""
 
@@ -421,7 +422,9 @@ async def load_month(month: Month) -> None:
     """COPY a month into an empty marketplace, and let the database know its size."""
     await sales.open_shop()
     for table, columns in COLUMNS.items():
-        await copy_in(table, columns, month.rows[table])
+        rows = month.rows[table]
+        for start in range(0, len(rows), ROWS_A_COPY):  # each well within the command timeout
+            await copy_in(table, columns, rows[start : start + ROWS_A_COPY])
     for table in ("journal_entry", "bank_statement", "bank_line"):
         await fetch_value(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
     for table in COLUMNS:

@@ -15,12 +15,17 @@ import pytest
 from marketplace import database
 from marketplace.bank.matching import match_stripe_payouts
 from marketplace.bookkeeping.closing import checks_of
+from marketplace.database import fetch_rows, select
+from marketplace.einvoicing.months import list_shown_months, sum_many_months, sum_months
+from marketplace.einvoicing.queries import Month, list_months
+from marketplace.einvoicing.tables import EinvoicingMonth
 from marketplace.finance.candidates import list_candidates
 from marketplace.finance.exception_queries import count_exceptions, list_exceptions
 from marketplace.ledger import chart
 from marketplace.ledger.periods import month_of
 from marketplace.ledger.queries import balance, trial_balance
 from tests.support.month import OPENING_MINOR, load_month, make_month
+from tests.support.month_invoices import load_invoices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,5 +118,23 @@ def test_a_closed_month_of_orders_passes_every_check_but_the_comparison(
         first = min(row[3] for row in month.rows["journal_entry"])
         failing = [check.name for check in await checks_of(month_of(first)) if not check.passes]
         assert failing == ["stripe_agrees"]
+
+    apart(story)
+
+
+def test_vat_of_the_months_of_many_invoices_is_kept_as_it_is_added_up(
+    apart: Callable[[Callable[[], Any]], Any],
+) -> None:
+    async def story() -> None:
+        await load_month(make_month(300))
+        await load_invoices()
+        live = await list_months()
+        assert [month.difference_minor for month in live] == [0] * len(live)
+        assert live[0].statuses_minor > live[0].reports_minor > 0 < live[0].waiting_minor
+        assert await sum_many_months() == 0, "few are added up when they are shown"
+        assert await list_shown_months() == (live, None)
+        assert await sum_months() == await sum_months() == len(live)
+        kept = await fetch_rows(Month, select(Month, EinvoicingMonth).order_by(EinvoicingMonth.month, ascending=False))
+        assert kept == live
 
     apart(story)

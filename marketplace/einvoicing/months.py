@@ -1,0 +1,54 @@
+"""VAT month by month: of few documents added up when it is shown, of many by a job, and kept for the page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from marketplace import clock
+from marketplace.database import execute_long, fetch_rows, fetch_scalar, select, transaction
+from marketplace.einvoicing.queries import SQL, Month, list_months
+from marketplace.einvoicing.tables import EinvoicingMonth
+from marketplace.ledger import chart
+from marketplace.locks import lock
+
+LIVE_UP_TO: Final = 5_000
+"""How many documents a page adds up itself."""
+MOST_AGE: Final = dt.timedelta(hours=1)
+"""How old sums are shown; the job makes new ones every few minutes."""
+
+
+KEEP: Final = f"""
+    INSERT INTO einvoicing_month (month, booked_minor, statuses_minor, reports_minor, waiting_minor, summed_at)
+    SELECT month, booked_minor, statuses_minor, reports_minor, waiting_minor, $3::timestamptz
+    FROM ({SQL["list_months"]}) AS summed"""
+
+
+async def list_shown_months() -> tuple[list[Month], dt.datetime | None]:
+    """Return the VAT of each month, the latest first, and when it was added up; None: just now."""
+    if await _are_many():
+        at = await fetch_scalar(
+            dt.datetime, "SELECT max(summed_at) FROM einvoicing_month WHERE summed_at >= $1", clock.now() - MOST_AGE
+        )
+        if at is not None:
+            kept = select(Month, EinvoicingMonth).order_by(EinvoicingMonth.month, ascending=False)
+            return await fetch_rows(Month, kept), at
+    return await list_months(), None
+
+
+async def sum_many_months() -> int:
+    """Add up the VAT of each month where documents are many, and keep it in place of the sums before; a job. Return how many."""
+    return await sum_months() if await _are_many() else 0
+
+
+async def sum_months() -> int:
+    """Add up the VAT of each month and keep it in place of the sums before; return how many months."""
+    async with transaction():
+        await lock("sum months of e-invoices")
+        await EinvoicingMonth.delete(force=True)
+        return await execute_long(KEEP, chart.VAT_COLLECTED, chart.SUSPENSE, clock.now())
+
+
+async def _are_many() -> bool:
+    found = await fetch_scalar(bool, "SELECT count(*) > $1 FROM (SELECT FROM invoice LIMIT $1 + 1) AS few", LIVE_UP_TO)
+    return bool(found)
