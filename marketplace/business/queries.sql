@@ -112,32 +112,47 @@ entry, at, kind, purchase_order, number, dataset, partner, vat, way, net_minor, 
 -- name: sum_revenue
 -- Keeps at most $4 entries that wait, adds them to the sums of their days, and returns how many these were. An entry
 -- waits until the transaction that sums it commits, so each is summed once though a process is killed; rows are written
--- in one order, so that two who sum never wait for each other in a circle.
+-- in one order, so that two who sum never wait for each other in a circle. Only what waits is read, by its keys, however
+-- many orders there are.
 WITH chosen AS (
     DELETE FROM unsummed_entry
-    WHERE entry IN (SELECT entry FROM unsummed_entry ORDER BY entry LIMIT $4 FOR UPDATE SKIP LOCKED)
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM unsummed_entry ORDER BY entry LIMIT $4 FOR UPDATE SKIP LOCKED))
     RETURNING entry
-), moved AS (
-    SELECT sale.*
-    FROM chosen
-    JOIN ({sale}) AS sale ON sale.entry = chosen.entry
+), amounts AS MATERIALIZED (
+    SELECT
+        posting.entry,
+        sum(CASE $1::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS net_minor,
+        sum(CASE $2::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS vat_minor
+    FROM posting
+    WHERE posting.entry IN (SELECT entry FROM chosen)
+    GROUP BY posting.entry
+), moved AS MATERIALIZED (
+    SELECT sale.*, amounts.net_minor, amounts.vat_minor
+    FROM ({entry_of_sale}) AS sale
+    JOIN amounts ON amounts.entry = sale.entry
 ), written AS (
     INSERT INTO revenue_entry ({columns})
     SELECT {columns}
     FROM moved
+), by_day AS MATERIALIZED (
+    SELECT
+        dataset,
+        partner,
+        vat,
+        way,
+        (at AT TIME ZONE 'Europe/Paris')::date AS day,
+        sum(orders) AS orders,
+        sum(net_minor) AS net_minor,
+        sum(vat_minor) AS vat_minor
+    FROM moved
+    GROUP BY dataset, partner, vat, way, 5
 ), added AS (
     INSERT INTO revenue_sum AS kept (side, key, day, orders, net_minor, vat_minor)
-    SELECT
-        place.side,
-        place.key,
-        (at AT TIME ZONE 'Europe/Paris')::date AS day,
-        sum(orders),
-        sum(net_minor),
-        sum(vat_minor)
-    FROM moved AS sale
+    SELECT place.side, place.key, day, sum(orders), sum(net_minor), sum(vat_minor)
+    FROM by_day AS sale
     CROSS JOIN LATERAL ({sides}) AS place (side, key)
-    GROUP BY place.side, place.key, 3
-    ORDER BY place.side, place.key, 3
+    GROUP BY place.side, place.key, day
+    ORDER BY place.side, place.key, day
     ON CONFLICT (side, day, key) DO UPDATE
     SET
         orders = kept.orders + excluded.orders,
