@@ -224,7 +224,7 @@ def _refused_page(
     request: Request[Any, Any, Any], status: int, sentence: str, headers: dict[str, str], written: Sequence[str]
 ) -> Response[Any]:
     """Return the page of a refusal, with what was written where no form has it any more."""
-    came_from = _came_from(request.headers.get("referer", ""))
+    came_from, here = _came_from(request.headers.get("referer", "")), own_path(request.scope["path"])
     answer = page(
         "web/refused.html",
         status_code=status,
@@ -232,7 +232,7 @@ def _refused_page(
         sentence=sentence,
         heading=gettext(HEADINGS.get(status, SOMETHING)),
         reference=request_id() if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "",
-        back=came_from if request.method == "POST" and came_from != "/" else "",
+        back=came_from if came_from != "/" and (request.method == "POST" or came_from != here) else "",
         written=written,
     )
     answer.headers.update(headers)

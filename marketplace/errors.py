@@ -15,6 +15,16 @@ sentence can be translated first. A programmer's error is an assertion, never a 
 from __future__ import annotations
 
 
+class Cents(int):
+    """An amount in cents as a field of a refusal: a page writes it as its language does, all else with a point."""
+
+    def __format__(self, spec: str) -> str:
+        """Write it for who reads English: 12345 → 123.45 EUR."""
+        del spec
+        sign, size = "-" if self < 0 else "", abs(self)
+        return f"{sign}{size // 100}.{size % 100:02d} EUR"
+
+
 class Refusal(Exception):  # noqa: N818 (the code base's word)
     """One sentence why not, with the fields it names."""
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
 
-from marketplace.errors import Invalid
+from marketplace.errors import Cents, Invalid
 from marketplace.web.formats import PARIS
-from pricing.money import EUR, decimal
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -228,9 +228,9 @@ def check_statement(statement: Statement) -> Statement:
         raise Invalid(
             "The statement {name} does not add up: it opens at {opening}, its entries make {booked}, and it closes at {closing}.",
             name=name,
-            opening=f"{decimal(opening)} {EUR}",
-            booked=f"{decimal(booked)} {EUR}",
-            closing=f"{decimal(closing)} {EUR}",
+            opening=Cents(opening),
+            booked=Cents(booked),
+            closing=Cents(closing),
         )
     for day in (statement.opened_on, statement.closed_on):
         if day.year not in YEARS:

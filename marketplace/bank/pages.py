@@ -19,6 +19,7 @@ from marketplace.bank.camt import is_notice, read_notices
 from marketplace.bank.candidates import MOST_PARTS, list_for_line, settle_line
 from marketplace.bank.matching import FEE_ACCOUNTS, match_stripe_payouts, undo_matches
 from marketplace.bank.notices import import_notices, list_awaited, list_parts
+from marketplace.bank.rules import shown_name
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
@@ -56,6 +57,7 @@ async def bank_page(  # noqa: PLR0917 (what the address says)
     brought, notice = (new, lines, known), (announced, known)
     return books_page(
         "bank/bank.html",
+        shown_name=shown_name,
         accounts=await queries.list_accounts(),
         statements=await queries.list_statements(page_number, iban, sort),
         iban=iban,
@@ -127,7 +129,10 @@ async def statement_page(statement_id: FromPath[int], page_number: Page = 1) -> 
     """Show one statement and its lines."""
     statement = await queries.get_statement(statement_id)
     return books_page(
-        "bank/statement.html", statement=statement, lines=await queries.list_lines(statement.id, page_number)
+        "bank/statement.html",
+        statement=statement,
+        lines=await queries.list_lines(statement.id, page_number),
+        shown_name=shown_name,
     )
 
 

@@ -16,6 +16,7 @@ from marketplace.bank.actions import LARGEST_FILE_BYTES
 from marketplace.bank.csv_files import COLUMNS, DAY_FORMS, Mapping
 from marketplace.bank.matching import match_stripe_payouts
 from marketplace.bank.pages import sent_file, what_it_brought
+from marketplace.bank.rules import shown_name
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, Asked, Text, books_page
@@ -74,6 +75,7 @@ async def preview(request: Asked, upload_id: FromPath[uuid.UUID], columns: Text 
     assert request.user.person
     return books_page(
         "bank/preview.html",
+        shown_name=shown_name,
         upload=upload_id,
         found=await previews.preview(upload_id, request.user.person),
         columns=COLUMNS,

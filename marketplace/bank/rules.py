@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
+from marketplace.web import formats
+
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
 
@@ -27,6 +29,8 @@ class Clue:
 
 EQUAL, CLOSE, NAMED, SOON, LATER, ALIKE = 50, 20, 30, 10, 5, 10
 CLOSE_BY, SOON_DAYS, LATER_DAYS, LIKENESS = 50, 3, 10, 0.75
+OUR_NAME, DAY = "CSV ", re.compile(r"\d{4}-\d{2}-\d{2}")
+"""How the name of a statement begins that came as a CSV: we call it by its days."""
 SHORTEST_REFERENCE: Final = 4
 
 
@@ -72,3 +76,10 @@ def _name(text: str) -> str:
         for word in re.sub(r"[^\w ]", " ", text.lower()).split()
         if word not in {"sas", "sa", "sarl", "ltd", "gmbh", "inc"}
     )
+
+
+def shown_name(statement: str) -> str:
+    """Return what a statement is called; the days that we call a CSV by are written as the page's are."""
+    if not statement.startswith(OUR_NAME):
+        return statement
+    return DAY.sub(lambda day: formats.date(dt.date.fromisoformat(day[0])), statement)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.errors import Conflict
+from marketplace.errors import Cents, Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +45,8 @@ def check_credit(available: Available, total_minor: int) -> None:
         raise Conflict("An invoice of yours is overdue: until it is paid, choose to pay now.", field="pay_by")
     if total_minor > available.left_minor:
         raise Conflict(
-            "This order is beyond what is left of your limit, {euros} EUR: choose to pay now.",
-            euros=f"{available.left_minor // 100}.{available.left_minor % 100:02d}",
+            "This order is beyond what is left of your limit, {left}: choose to pay now.",
+            left=Cents(available.left_minor),
             field="pay_by",
         )
 

@@ -13,11 +13,12 @@ from marketplace.ledger.base_pages import READERS, Text, named
 from marketplace.ledger.category_accounts import list_category_accounts
 from marketplace.ledger.queries import LARGEST_FILE_ROWS
 from marketplace.payments.queries import list_lost_events
-from marketplace.web.formats import paris_day
+from marketplace.web.formats import PARIS, paris_day
 from marketplace.web.i18n import gettext
 from marketplace.web.sorting import as_file, euros
 
 RUN_HEADINGS: Final = ("Drafted", "Way", "State", "People", "Amount", "Prepared by", "Approved by")
+ROUTES_IN_WORDS: Final = {"sepa": "By SEPA transfer", "stripe": "Through Stripe"}
 CATEGORY_HEADINGS: Final = (
     "Category",
     "Account",
@@ -38,7 +39,7 @@ async def payout_runs_file(which: Text = "", sort: Text = "") -> Response[bytes]
     cells = [
         (
             paris_day(run.drafted_at),
-            run.route,
+            gettext(ROUTES_IN_WORDS[run.route]),
             gettext(run.state),
             run.people,
             euros(run.amount_minor),
@@ -78,7 +79,7 @@ async def commands_file(which: Text = "", sort: Text = "") -> Response[bytes]:
             named(row.state),
             row.attempts,
             paris_day(row.created_at),
-            row.next_at.isoformat(timespec="minutes") if row.state == "pending" else "",
+            row.next_at.astimezone(PARIS).strftime("%Y-%m-%d %H:%M") if row.state == "pending" else "",
             order or row.company or row.subject,
             "" if row.amount_minor is None else euros(row.amount_minor),
             row.error or "",

@@ -14,6 +14,7 @@ from marketplace.finance.base_pages import why
 from marketplace.finance.exception_queries import find_look, list_exceptions_since
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked, Text, books_page
+from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import url
@@ -74,9 +75,9 @@ async def desk_file(request: Asked, kind: Text = "", sort: Text = "") -> Respons
             task.reference,
             why(task.why, task.detail) if task.why else "",
             "" if task.amount_minor is None else euros(task.amount_minor),
-            task.since.date().isoformat(),
+            paris_day(task.since),
             task.with_name,
-            url(task.path),
+            settings().url + url(task.path),
         )
         for task in tasks
     ]
@@ -93,7 +94,7 @@ async def exceptions_file(which: Text = "") -> Response[bytes]:
             row.reference,
             "" if row.amount_minor is None else euros(row.amount_minor),
             paris_day(row.at),
-            url(row.path) if row.path else "",
+            settings().url + url(row.path) if row.path else "",
         )
         for row in sorted(found, key=lambda row: (-row.weight, row.at, row.why, row.subject))
     ]

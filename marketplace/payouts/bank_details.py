@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.database import Values, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.errors import Conflict, Invalid
+from marketplace.errors import Cents, Conflict, Invalid
 from marketplace.identity import vault
 from marketplace.locks import lock
 from marketplace.messages.actions import send
@@ -159,9 +159,9 @@ async def choose_threshold(line: int, threshold_minor: int) -> None:
     highest = max(lowest, HIGHEST_THRESHOLD_MINOR)
     if not lowest <= threshold_minor <= highest:
         raise Invalid(
-            "Choose an amount from {lowest} to {highest} euros.",
-            lowest=f"{lowest / 100:.2f}",
-            highest=f"{highest / 100:.2f}",
+            "Choose an amount from {lowest} to {highest}.",
+            lowest=Cents(lowest),
+            highest=Cents(highest),
         )
     async with transaction():
         await end_former(line)

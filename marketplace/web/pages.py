@@ -21,6 +21,7 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 from markupsafe import Markup
 from msgspec import Struct
 
+from marketplace.errors import Cents
 from marketplace.settings import settings
 from marketplace.web import area_maps, charts, formats, maps
 from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext, typeset
@@ -114,7 +115,7 @@ def secret_page(template: str, /, **context: Any) -> Template:  # noqa: ANN401 (
 
 
 def filled(refusal: Refusal) -> str:
-    """Return a refusal's sentence in the page's language with its fields filled in; days and words are written as the page's are."""
+    """Return a refusal's sentence in the page's language with its fields filled in; days, amounts and words are as the page's are."""
     sentence = gettext(refusal.sentence)
     fields = {name: _in_language(value) for name, value in refusal.fields.items()}
     return sentence.format(**fields) if fields else sentence
@@ -123,6 +124,8 @@ def filled(refusal: Refusal) -> str:
 def _in_language(value: object) -> object:
     if isinstance(value, tuple):
         return ", ".join(gettext(word) for word in value)
+    if isinstance(value, Cents):
+        return formats.money(value)
     return formats.date(value) if isinstance(value, dt.date) else value
 
 
