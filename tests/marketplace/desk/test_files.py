@@ -18,7 +18,7 @@ from tests.support.reads import fetch_value
 if TYPE_CHECKING:
     import httpx
 
-ALIKE = {"Date", "Total", "Page", "Documents", "Net"}
+ALIKE = {"Date", "Total", "Page", "Document", "Net", "SHA-256"}
 """Words that are the same in both languages."""
 FOR_PROGRAMS = {"/finance/rewards/billing.csv"}
 """What a program of the operator's reads, by names that stay."""
