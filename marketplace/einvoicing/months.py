@@ -46,7 +46,8 @@ async def sum_months() -> int:
     async with transaction():
         await lock("sum months of e-invoices")
         await EinvoicingMonth.delete(force=True)
-        return await execute_long(KEEP, chart.VAT_COLLECTED, chart.SUSPENSE, clock.now())
+        kept = await execute_long(KEEP, chart.VAT_COLLECTED, chart.SUSPENSE, clock.now())
+    return kept
 
 
 async def _are_many() -> bool:
