@@ -14,8 +14,8 @@ from marketplace.locks import lock
 
 LIVE_UP_TO: Final = 5_000
 """How many documents a page adds up itself."""
-MOST_AGE: Final = dt.timedelta(hours=1)
-"""How old sums are shown; the job makes new ones every few minutes."""
+MOST_AGE: Final = dt.timedelta(hours=3)
+"""How old sums are shown; the job makes new ones every hour."""
 
 
 KEEP: Final = f"""
@@ -43,6 +43,7 @@ async def sum_many_months() -> int:
 
 async def sum_months() -> int:
     """Add up the VAT of each month and keep it in place of the sums before; return how many months."""
+    kept = 0
     async with transaction():
         await lock("sum months of e-invoices")
         await EinvoicingMonth.delete(force=True)

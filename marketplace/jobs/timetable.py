@@ -72,7 +72,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 SUMS: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
     "fold-sums": (HOUR, fold_day_sums),
     "sum-revenue": (10 * MINUTE, sum_revenue),
-    "sum-months-of-einvoices": (10 * MINUTE, sum_many_months),
+    "sum-months-of-einvoices": (HOUR, sum_many_months),
     "refresh-exceptions": (5 * MINUTE, refresh_large_books),
 }
 """What finance's pages of large books read in place of the books."""
