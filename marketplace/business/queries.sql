@@ -112,8 +112,8 @@ entry, at, kind, purchase_order, number, dataset, partner, vat, way, net_minor, 
 -- name: sum_revenue
 -- Keeps at most $4 entries that wait, adds them to the sums of their days, and returns how many these were. An entry
 -- waits until the transaction that sums it commits, so each is summed once though a process is killed; rows are written
--- in one order, so that two who sum never wait for each other in a circle. Only what waits is read, by its keys, however
--- many orders there are.
+-- in one order, so that two who sum never wait for each other in a circle. Only what waits is read, by its keys,
+-- however many orders there are.
 WITH chosen AS (
     DELETE FROM unsummed_entry
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM unsummed_entry ORDER BY entry LIMIT $4 FOR UPDATE SKIP LOCKED))
