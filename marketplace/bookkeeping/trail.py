@@ -77,6 +77,7 @@ PAGES: Final = {
     "private_offer_withdrawn": "/partners/{}",
     "release_published": "/steward/releases/{}",
     "release_recalled": "/steward/releases/{}",
+    "trial_allowed": "/partners/{}/trial",
     "partner_vetted": "/partners/{}",
     "partner_refused": "/partners/{}",
 }

@@ -71,6 +71,7 @@ HEADINGS = {
     "offer_withdrawn": "Offer withdrawn",
     "private_offer_made": "Offer to one partner made",
     "private_offer_withdrawn": "Offer to one partner withdrawn",
+    "trial_allowed": "Trial of a namesake allowed",
     "offer_change_planned": "Change of an offer planned",
     "offer_change_cancelled": "Planned change of an offer cancelled",
     "release_published": "Release published",

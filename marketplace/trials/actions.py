@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 from marketplace import clock, object_store
+from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.catalogue.queries import get_listing, is_reserved
 from marketplace.catalogue.uses import check_use
 from marketplace.database import transaction
@@ -13,12 +14,14 @@ from marketplace.delivery import rules as delivery_rules
 from marketplace.delivery.actions import CHUNK_BYTES, Download, open_sealed
 from marketplace.errors import Conflict, NotFound
 from marketplace.locks import lock
-from marketplace.trials.queries import find_companys_trial, find_trial, find_tryable
+from marketplace.trials.queries import ALLOWED, find_companys_trial, find_trial, find_tryable, is_allowed
 from marketplace.trials.tables import Trial
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import AsyncIterator
+
+    from marketplace.identity.actors import Actor
 
 OLD_ENOUGH: Final = dt.timedelta(days=28)
 LASTS: Final = dt.timedelta(days=14)
@@ -27,8 +30,8 @@ LASTS: Final = dt.timedelta(days=14)
 async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
     """Begin a partner's trial of a dataset's older release; the same id begins once.
 
-    Refuses a second trial, also of another account of the company, a dataset without a release that is old enough, one that may not be sold to the partner's
-    sector, and one that another partner has exclusively.
+    Refuses a second trial, also of another account of the company unless a steward allowed it, a dataset without a release
+    that is old enough, one that may not be sold to the partner's sector, and one that another partner has exclusively.
     """
     is_begun = (Trial.id == trial) & (Trial.partner == partner)
     if await Trial.exists().where(is_begun):
@@ -43,7 +46,7 @@ async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
         had_by = await find_companys_trial(partner)
         if had_by == partner or await Trial.exists().where(Trial.id == trial):
             raise Conflict("Your company has had its trial.")
-        if had_by:
+        if had_by and not await is_allowed(partner):
             raise Conflict(
                 "Another account of your company has had its trial: one with its VAT number, its name or its mail domain."
             )
@@ -53,6 +56,23 @@ async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
         if older is None:
             raise Conflict("No release of it is old enough to be tried.")
         await Trial.insert(Trial(id=trial, partner=partner, release=older.release, began_at=now, ends_at=now + LASTS))
+
+
+async def allow(who: Actor, partner: uuid.UUID, reason: str) -> None:
+    """Allow a partner its one trial though an account that looks like its own company had one; in the trail, and once.
+
+    Refuses a company that had its trial itself, and one that nothing keeps from it.
+    """
+    given = check_reason(reason)
+    async with transaction():
+        await lock("trials")
+        had_by = await find_companys_trial(partner)
+        if had_by == partner:
+            raise Conflict("This company has had its trial.")
+        if had_by is None:
+            raise Conflict("Nothing keeps this company from its trial.")
+        if not await is_allowed(partner):
+            await note_action(who, ALLOWED, partner, reason=given, after={"partner": str(had_by)})
 
 
 async def open_file(partner: uuid.UUID, file_format: str) -> Download:

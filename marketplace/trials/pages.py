@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+import uuid
 from typing import Annotated, Any
 
 from litestar import Request, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Stream, Template
+from msgspec import Struct
 
 from marketplace import clock
 from marketplace.catalogue.queries import get_listing
 from marketplace.delivery.formats.registry import FORMATS
 from marketplace.errors import Refusal
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import expect, partner, vetted_partner
+from marketplace.identity.guards import expect, partner, staff, vetted_partner
+from marketplace.identity.queries import get_partner
 from marketplace.trials import actions, queries
 from marketplace.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.web.pages import again, page, see
 
 Asked = Request[Actor, Any, Any]
 Format = Annotated[str, QueryParameter(name="format", max_length=20, schema_extra={"enum": list(FORMATS)})]
+
+
+class AllowForm(Struct):
+    """Why a steward allows a trial."""
+
+    form_id: uuid.UUID
+    reason: str = ""
 
 
 @get("/datasets/{code:str}/trial", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
@@ -58,6 +68,44 @@ async def download(request: Asked, file_format: Format = "parquet") -> Stream:
     return await give(request.user.partner, file_format)
 
 
+@get(
+    "/partners/{partner_id:uuid}/trial",
+    guards=[staff("steward", "auditor")],
+    opt=expect("steward", "auditor", stranger=200),
+)
+async def show_allowing(partner_id: FromPath[uuid.UUID]) -> Template:
+    """Show whether a partner may have its trial, and what keeps it from it."""
+    return page("trials/allow.html", error="", form={}, **await _allowing(partner_id))
+
+
+@post(
+    "/partners/{partner_id:uuid}/trial",
+    guards=[staff("steward")],
+    opt=expect("steward", stranger=200),
+    status_code=200,
+)
+async def allow(
+    request: Asked,
+    partner_id: FromPath[uuid.UUID],
+    data: Annotated[AllowForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Template | Redirect:
+    """Allow a partner its trial, with the reason, though another account looks like its company's."""
+    try:
+        await actions.allow(request.user, partner_id, data.reason)
+    except Refusal as refusal:
+        return again("trials/allow.html", refusal, form={"reason": data.reason}, **await _allowing(partner_id))
+    return see(f"/partners/{partner_id}/trial")
+
+
+async def _allowing(partner_id: uuid.UUID) -> dict[str, Any]:
+    company, had_by = await get_partner(partner_id), await queries.find_companys_trial(partner_id)
+    return {
+        "company": company,
+        "had_by": await get_partner(had_by) if had_by else None,
+        "is_allowed": await queries.is_allowed(partner_id),
+    }
+
+
 async def give(partner: uuid.UUID, file_format: str) -> Stream:
     """Answer with the file of a partner's trial."""
     file = await actions.open_file(partner, file_format)
@@ -78,4 +126,4 @@ async def _shown(request: Asked, code: str) -> dict[str, Any]:
     }
 
 
-ROUTES = [offered, begin, show, download]
+ROUTES = [offered, begin, show, download, show_allowing, allow]

@@ -8,12 +8,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_row, fetch_rows
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.delivery.queries import EntitlementRow
 from marketplace.statements import load_statements
 from marketplace.trials.rules import Company, is_same_company
 
 SQL: Final = load_statements(__package__)
+ALLOWED: Final = "trial_allowed"
+"""What the trail calls it that a steward allowed a trial: its line is what allows it."""
 
 
 class Tryable(Struct, frozen=True):
@@ -42,8 +44,14 @@ async def find_trial(partner: uuid.UUID) -> OwnTrial | None:
 
 
 async def find_companys_trial(partner: uuid.UUID) -> uuid.UUID | None:
-    """Return the account of a partner's company that has or had a trial: its own, or one that `is_same_company` knows."""
+    """Return the account of a partner's company that has or had a trial: its own before one that `is_same_company` knows."""
     own = await fetch_row(Company, SQL["describe_company"], partner)
     assert own
     tried = await fetch_rows(Company, SQL["list_tried"], own.vat_number)
-    return next((one.id for one in tried if one.id == partner or is_same_company(own, one)), None)
+    had = [one.id for one in tried if one.id == partner or is_same_company(own, one)]
+    return partner if partner in had else next(iter(had), None)
+
+
+async def is_allowed(partner: uuid.UUID) -> bool:
+    """Return whether a steward allowed a partner its trial, though another account looks like its company's."""
+    return bool(await fetch_scalar(bool, SQL["is_allowed"], str(partner), ALLOWED))

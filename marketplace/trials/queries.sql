@@ -69,3 +69,7 @@ LEFT JOIN person ON person.partner = partner.id AND person.email_confirmed_at IS
 WHERE $1 = '' OR partner.vat_number = '' OR right(partner.vat_number, 9) = right($1, 9)
 GROUP BY partner.id
 ORDER BY min(trial.began_at);
+
+-- name: is_allowed
+-- Whether the trail has a line of the verb $2 about the partner $1.
+SELECT EXISTS (SELECT FROM staff_action WHERE subject = $1 AND verb = $2);

@@ -12,9 +12,10 @@ import pytest
 from marketplace import clock
 from marketplace.database import execute
 from marketplace.errors import Conflict, Expired, NotFound
+from marketplace.identity import actions as identity
 from marketplace.trials import actions
 from marketplace.trials.rules import Company, is_same_company
-from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, make_buyer, open_shop, seal_release
 from tests.support.reads import fetch_value
 
@@ -118,6 +119,52 @@ async def test_accounts_without_a_number_are_one_company_by_name_or_by_mail_doma
     for partner in begun:
         await actions.begin(partner, "lyon", trial=uuid.uuid4())
     assert await fetch_value("SELECT count(*) FROM trial") == 1 + len(begun)
+
+
+async def test_a_steward_allows_an_honest_namesake_one_trial() -> None:
+    await open_shop()
+    end = clock.now() - 29 * DAY
+    await seal_release(period=(end - 7 * DAY, end))
+    first, namesake = await make_buyer(), await make_buyer("atelier-two")
+    await execute("UPDATE partner SET company = 'Atelier', vat_number = ''")
+    free = await make_buyer("other")
+    await execute("UPDATE partner SET vat_number = 'FR83404833048' WHERE id = $1", free)
+    await execute("UPDATE person SET email = 'x@other.example' WHERE partner = $1", free)
+    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
+    await actions.begin(first, "lyon", trial=uuid.uuid4())
+    path, why = f"/en/partners/{namesake}/trial", "Two companies of one name: their registers differ."
+    async with Browser() as browser, Browser() as steward, Browser() as auditor:
+        await browser.sign_in("atelier-two@partner.example")
+        await steward.sign_in("samir@partage.example")
+        await auditor.sign_in("ada@partage.example")
+        refused = await browser.submit("/en/datasets/lyon/trial", {})
+        assert (refused.status_code, "Another account of your company" in text_of(refused)) == (409, True)
+        assert f"/en/partners/{namesake}/trial" in (await steward.get(f"/en/partners/{namesake}")).text
+        shown = await steward.get(path)
+        html5lib.HTMLParser(strict=True).parse(shown.text)
+        assert "Atelier has had its trial and looks like the same company" in text_of(shown)
+        assert "Allow it one trial" not in text_of(await auditor.get(path))
+        assert (await auditor.submit(path, {"reason": why})).status_code == 403
+        assert (await browser.submit(path, {"reason": why})).status_code in (403, 404)
+        assert (await steward.submit(path, {"reason": " "})).status_code == 422
+        for _ in range(2):
+            assert (await steward.submit(path, {"reason": why})).status_code == 303
+        assert "Its trial is allowed" in text_of(await steward.get(path))
+        assert (await browser.submit("/en/datasets/lyon/trial", {})).headers["location"] == "/en/trial"
+        again = await browser.submit("/en/datasets/lyon/trial", {})
+        assert (again.status_code, "has had its trial" in text_of(again)) == (409, True), "one, and no more"
+        assert "Nothing keeps this company from its trial" in text_of(await steward.get(f"/en/partners/{free}/trial"))
+        late = await steward.submit(f"/en/partners/{free}/trial", {"reason": why})
+        assert (late.status_code, "Nothing keeps this company" in text_of(late)) == (409, True)
+        for partner in (first, namesake):
+            late = await steward.submit(f"/en/partners/{partner}/trial", {"reason": why})
+            assert (late.status_code, "This company has had its trial" in text_of(late)) == (409, True)
+    line = await fetch_value(
+        "SELECT reason FROM staff_action WHERE verb = 'trial_allowed' AND subject = $1", str(namesake)
+    )
+    assert line == why
+    assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'trial_allowed'") == 1
 
 
 def test_one_siren_is_one_company_by_any_key() -> None:
