@@ -16,6 +16,9 @@ from marketplace.errors import Conflict, NotFound, Unavailable
 SECONDS: Final = 2.0
 SAMPLE: Final = """(SELECT id FROM release WHERE state = 'sealed' ORDER BY sealed_at LIMIT 1)
     UNION (SELECT id FROM release WHERE state = 'sealed' ORDER BY sealed_at DESC LIMIT 2)"""
+NO_OBJECT: Final = f"{object_store.PRIVATE}health/none"
+"""What is asked for to see whether a store answers: that it is absent is an answer."""
+WITHOUT: Final = "{cause} Nothing is built or downloaded until it answers."
 MEND: Final = "compare PARTAGE_OBJECTS and PARTAGE_STATE; what is lost comes back with `marketplace restore`"
 
 
@@ -65,12 +68,20 @@ async def find_fault() -> str:
 
 
 async def refuse_other_objects() -> None:
-    """Refuse a store that has none of the releases looked for; one that does not answer now may answer later."""
-    with contextlib.suppress(Unavailable, TimeoutError):
+    """Refuse a store that has none of the releases looked for; of one that does not answer now, print why: it may later."""
+    try:
         async with asyncio.timeout(SECONDS):
+            with contextlib.suppress(NotFound):
+                await object_store.get(NO_OBJECT)
             sample = await find_missing()
-            if sample.missing and len(sample.missing) == sample.looked_for:
-                raise Conflict(
-                    "{sentence} Compare PARTAGE_OBJECTS and PARTAGE_STATE, or restore a backup.",
-                    sentence=sentence_of(sample),
-                )
+    except Unavailable as refusal:
+        print(WITHOUT.format(cause=refusal.cause), flush=True)
+        return
+    except TimeoutError as error:
+        print(WITHOUT.format(cause=object_store.sentence_of(error)), flush=True)
+        return
+    if sample.missing and len(sample.missing) == sample.looked_for:
+        raise Conflict(
+            "{sentence} Compare PARTAGE_OBJECTS and PARTAGE_STATE, or restore a backup.",
+            sentence=sentence_of(sample),
+        )

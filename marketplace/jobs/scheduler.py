@@ -20,6 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from marketplace import clock
 from marketplace.database import execute, transaction
+from marketplace.errors import Unavailable
 from marketplace.jobs.queries import find_last_slot, has_finished
 from marketplace.jobs.tables import JobRun
 from marketplace.jobs.timetable import DAY, MINUTE, jobs
@@ -77,7 +78,8 @@ async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], 
         async with transaction():
             await JobRun.update(failed).where(this)
             await _report_late(job, slot)
-        log.exception("job failed; tried again at its next tick", slot=slot)
+        why = {"cause": error.cause, "exc_info": False} if isinstance(error, Unavailable) else {}
+        log.exception("job failed; tried again at its next tick", slot=slot, **why)
         return False
     found = done if isinstance(done, int) else None
     finished: Values = {JobRun.finished_at: clock.now(), JobRun.error: None, JobRun.found: found}

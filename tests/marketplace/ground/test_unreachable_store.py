@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.marketplace.ground.test_unreachable_database import OF_JOBS
 from tests.support.ports import free_port
 from tests.support.production import OPERATORS_OWN
 from tests.support.s3_server import serving_s3
 from tests.support.source import ROOT
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,3 +79,40 @@ def test_the_sweep_says_that_the_store_is_another(database_url: str, changed: di
             f"The object store {store} did not do what was asked: {why}. Compare PARTAGE_OBJECTS"
         )
     assert not done.stderr
+
+
+@pytest.mark.parametrize("words", ["jobs --rehearsal", "serve --rehearsal"])
+def test_what_runs_on_says_why_nothing_can_be_stored_and_goes_on(database_url: str, tmp_path: Path, words: str) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    there = {
+        "PARTAGE_OBJECTS": "s3://partage",
+        "AWS_ENDPOINT_URL": nobody,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "anything",
+    }
+    more = OF_JOBS if words.startswith("jobs") else {}
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(
+            [sys.executable, "-m", "marketplace", *words.split()],
+            cwd=ROOT,
+            env=os.environ | OPERATORS_OWN | more | there | {"DATABASE_URL": database_url, "PORT": str(free_port())},
+            stdout=file,
+            stderr=file,
+        ) as running,
+    ):
+        goes_on = "job=keep-log" if more else "Application startup complete."
+        try:
+            wait_until(lambda: goes_on in log.read_text() or running.poll() is not None)
+            assert running.poll() is None, log.read_text()
+        finally:
+            running.terminate()
+    printed = log.read_text()
+    sentence = f"The object store s3://partage did not do what was asked: nobody answers at {nobody}. Compare PARTAGE_"
+    assert printed.startswith(sentence), "before anything else"
+    after = printed.partition("job=keep-log")
+    line, following = after[0].splitlines()[-1], after[2].splitlines()[1:2]
+    assert not more or f"cause='{sentence}" in line
+    assert following != ["Traceback (most recent call last):"]
