@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.claims.actions import decide, file_claim, propose
 from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.identity.guards import begin_session
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import sales
@@ -19,6 +21,8 @@ from tests.marketplace.payouts.payees import DAYS_15, balance_of, earn, give_det
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import httpx
 
 IBAN = "FR7630006000011234567890189"
@@ -73,6 +77,72 @@ async def test_a_claim_about_a_gift_leaves_giver_and_association_what_they_have(
         assert "€33.33" in shown
         await post(nora, BOOKS, f"{BOOKS}/runs", way="gift")
         assert await balance(chart.GIFTS) == given, "the next run gives it no second time"
+        await sales.balances()
+
+
+@asynccontextmanager
+async def buying() -> AsyncIterator[httpx.AsyncClient]:
+    """Open a browser of somebody of the partner that bought."""
+    async with visiting() as browser:
+        person, partner = uuid.uuid4(), await fetch_value("SELECT partner FROM purchase_order")
+        await execute(
+            """INSERT INTO person (id, email, name, password_hash, language, partner, created_at)
+               VALUES ($1, 'claire@partner.example', 'Claire', 'x', 'en', $2, $3)""",
+            person,
+            partner,
+            clock.now(),
+        )
+        cookie = await begin_session(person)
+        assert cookie.value
+        browser.cookies.set(cookie.key, cookie.value)
+        yield browser
+
+
+async def test_a_claim_about_a_gift_goes_from_page_to_page() -> None:
+    """The partner, two of the staff, the giver and finance, each on its own pages; only Stripe's answer is written here."""
+    claims = "/en/staff/claims"
+    async with (
+        paying_three(),
+        visiting(role="finance") as nora,
+        visiting(role="steward") as samir,
+        visiting(1) as ada,
+        buying() as claire,
+    ):
+        await give(nora, ada)
+        await post(nora, BOOKS, f"{BOOKS}/runs", way="gift")
+        assert await balance(chart.GIFTS) == (given := -3333)
+        licence = await fetch_value("SELECT id FROM licence")
+        order, left = await sales.order_of(licence), await balance_of(1)
+        path = f"/en/orders/{order}/claim"
+        await post(claire, path, path, reason="wrong_figures", evidence="Sunday is empty.")
+        assert "Sunday is empty." in words(await samir.get(claims))
+        claim = await fetch_value("SELECT id FROM claim")
+        total = await fetch_value("SELECT total_minor FROM purchase_order")
+        await execute("UPDATE payment SET received_minor = amount_minor, payment_intent_id = 'pi_' || subject")
+        amount = f"{total // 100},{total % 100:02}"
+        answer = {"claim": claim, "proposal": "refund", "amount": amount, "answer": "Sunday was lost."}
+        await post(samir, claims, f"{claims}/propose", **answer)
+        agreed = {"claim": str(claim), "decision": "agree", "form_id": str(uuid.uuid4())}
+        own = await samir.post(f"{claims}/decide", data=token(await samir.get(claims)) | agreed)
+        assert (own.status_code, "someone else must decide" in words(own)) == (403, True)
+        assert "Sunday was lost." not in words(await claire.get(path)), "nobody agreed yet"
+        await post(nora, claims, f"{claims}/decide", claim=claim, decision="agree")
+        shown = words(await claire.get(path))
+        assert "Sunday was lost." in shown
+        assert "on its way back to you" in words(await claire.get(f"/en/orders/{order}"))
+        await execute("UPDATE stripe_command SET state = 'done' WHERE id = $1", claim)
+        await sales.refund_part(licence, total)
+        await execute("UPDATE payment SET state = 'refunded' WHERE refunded_minor = amount_minor")
+        await cancel_shares()
+        await hold_shares()
+        assert "The whole amount was given back" in words(await claire.get(f"/en/orders/{order}"))
+        assert await balance(chart.GIFTS) == given, "the association has what it was given"
+        assert await balance_of(1) == left, "and the giver owes nothing"
+        assert "€33.33" in words(await ada.get(MINE))
+        await post(nora, BOOKS, f"{BOOKS}/runs", way="gift")
+        assert await balance(chart.GIFTS) == given, "the next run gives it no second time"
+        late = await claire.post(path, data=token(await claire.get("/en/orders")) | {"form_id": str(uuid.uuid4())})
+        assert late.status_code in (409, 410, 422), "what went back whole is claimed about no more"
         await sales.balances()
 
 
