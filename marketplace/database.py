@@ -156,7 +156,9 @@ DB = Engine(config={})
 async def open_pool(url: str, *, size: int = 10) -> None:
     """Connect the process to the database at `url`."""
     DB.config = {"dsn": url, "server_settings": SESSION}
-    await DB.start_connection_pool(min_size=1, max_size=size, command_timeout=120, reset=_leave, init=_watch)
+    await DB.start_connection_pool(
+        min_size=1, max_size=size, command_timeout=120, statement_cache_size=500, reset=_leave, init=_watch
+    )
     version = int(await fetch_scalar(str, "SHOW server_version_num") or 0)
     if version < OLDEST_SERVER:
         await close_pool()

@@ -7,11 +7,9 @@ makes its schema, its shop and its site; this version's code migrates beneath it
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import subprocess
 import sys
-import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from marketplace.embedded.postgres import EmbeddedPostgres
 
 INITIAL = "migrations/history/m0001_initial.sql"
-PARTS = ("marketplace", "migrations", "pricing", "tests", "pyproject.toml")
 NO_HISTORY = "former versions are in the repository's history, which this checkout lacks (a shallow clone, or no clone)"
 SECONDS = 120
 NEVER_RAN = ("0568ebe8",)
@@ -57,20 +54,31 @@ def former_versions() -> list[str]:
     return [git("rev-parse", "--short", commit).decode().strip() for commit in ran]
 
 
-def unpack(version: str, folder: Path) -> None:
-    """Write a version's tree into a folder."""
-    with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", version, *PARTS))) as tree:
-        tree.extractall(folder, filter="data")
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for one version after the other: what none of them changes is written, and compiled, once."""
+    folder = tmp_path_factory.mktemp("former")
+    (folder / "tree").mkdir()
+    return folder / "tree"
+
+
+def check_out(version: str, tree: Path) -> None:
+    """Make a folder a version's tree; the repository's own index stays as it is."""
+    index = os.environ | {"GIT_INDEX_FILE": str(tree.parent / "index")}
+    command = ["git", f"--work-tree={tree}", "read-tree", "--reset", "-u", version]
+    subprocess.run(command, cwd=ROOT, env=index, check=True)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("version", former_versions() or [pytest.param("", marks=pytest.mark.skip(reason=NO_HISTORY))])
-def test_a_former_site_sells_while_the_schema_changes(postgres: EmbeddedPostgres, tmp_path: Path, version: str) -> None:
-    unpack(version, tmp_path / "tree")
+def test_a_former_site_sells_while_the_schema_changes(
+    postgres: EmbeddedPostgres, tree: Path, tmp_path: Path, version: str
+) -> None:
+    check_out(version, tree)
     name = f"former_{version}"
     postgres.run_sql(f"CREATE DATABASE {name} OWNER partage")
     try:
-        asyncio.run(upgrade_beneath(tmp_path, postgres.url(name)))
+        asyncio.run(upgrade_beneath(tree, tmp_path, postgres.url(name)))
     finally:
         postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -82,13 +90,13 @@ async def is_under_way(migration: asyncio.Task[list[str]]) -> bool:
     return migration.done() or await fetch_scalar(bool, locked) is True
 
 
-async def upgrade_beneath(folder: Path, url: str) -> None:
-    """Let the former site sell, and migrate meanwhile."""
+async def upgrade_beneath(tree: Path, folder: Path, url: str) -> None:
+    """Let the former site of a tree sell, and migrate meanwhile."""
     with (folder / "log").open("wb") as log:
         site = await asyncio.create_subprocess_exec(
             sys.executable,
             str(ROOT / "tests" / "support" / "former_site.py"),
-            cwd=folder / "tree",
+            cwd=tree,
             env=os.environ | {"DATABASE_URL": url, "PARTAGE_STATE": str(folder / "state"), "VIES_URL": ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -174,6 +174,9 @@ def _import_what_is_needed(scene: Scene, url: str) -> None:
 def play(scene: Scene, url: str, every: int) -> int:
     """Play a scene until it gets through; return how often it was killed."""
     _import_what_is_needed(scene, url)
+    for module in list(sys.modules.values()):
+        if (path := getattr(module, "__file__", None)) and path.endswith(scene.counted):
+            awaits(path)  # read here once, not in every child
     for deaths in count():
         name, line = str(deaths), 1 + deaths * every
         with clock.shifted(scene.apart * deaths):
