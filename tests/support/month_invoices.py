@@ -51,10 +51,11 @@ STEPS: Final = (
        FROM transmission
        JOIN (VALUES ('invoice'), ('receipt')) AS its (kind)
          ON CASE transmission.state WHEN 'deposited' THEN true WHEN 'rejected' THEN its.kind = 'invoice' ELSE false END""",
-    """INSERT INTO life_cycle_event (transmission, source, code, at, received_at)
-       SELECT id, each.code || '/' || id, each.code, created_at, created_at
-       FROM transmission CROSS JOIN (VALUES (200), (212)) AS each (code)
-       WHERE state = 'deposited'""",
+    """INSERT INTO life_cycle_event (transmission, source, code, at, received_at, reason_code)
+       SELECT id, each.code || '/' || id, each.code, created_at, created_at, each.reason
+       FROM transmission
+       JOIN (VALUES (200, ''), (212, ''), (213, 'REJ_SEMAN')) AS each (code, reason)
+         ON state = CASE each.code WHEN 213 THEN 'rejected' ELSE 'deposited' END""",
     """INSERT INTO e_report (id, kind, first_day, last_day, sequence, documents, net_minor, vat_minor, made_at)
        SELECT md5(each.kind || day)::uuid, each.kind, day, day, 1, documents, net_minor, vat_minor, $1
        FROM (SELECT (issued_at AT TIME ZONE 'Europe/Paris')::date AS day, count(*) AS documents,
