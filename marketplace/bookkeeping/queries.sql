@@ -40,7 +40,7 @@ opening AS (
 -- The lines of a FEC without the header. What earlier years earned is carried to 110000, or to 119000 when it was a
 -- loss. $3 the account of licences sold, $4 of Stripe's balance; $5 kinds of entry and $6 their French labels; $7
 -- accounts and $8 what the accountant calls them; $9 accounts and $10 their titles. What an entry is reads from its
--- kind and the number of its document.
+-- kind and the number of its document, else of its order; whose it is, from its order or deposit.
 WITH {entry_lines}, {opening}, carried AS (
     SELECT
         CASE
@@ -67,14 +67,19 @@ WITH {entry_lines}, {opening}, carried AS (
         export_day(greatest(entry.recorded_at, entry.at), 'YYYYMMDD') AS valid_day,
         coalesce('P' || upper(left(partner.id::text, 8)), '') AS partner,
         coalesce(export_text(partner.company), '') AS company,
-        coalesce(document.number, nullif(export_text(entry.source_id), ''), entry.id::text) AS piece,
+        coalesce(
+            document.number,
+            CASE WHEN NOT starts_with(entry.kind, 'stripe_') THEN purchase_order.number END,
+            nullif(export_text(entry.source_id), ''),
+            entry.id::text
+        ) AS piece,
         export_day(coalesce(invoice.issued_at, entry.at), 'YYYYMMDD') AS piece_day,
         coalesce(
             label.words || coalesce(
                 ' ' || CASE
                     WHEN entry.kind IN ('write_off', 'reversal')
                     THEN nullif(regexp_replace(export_text(entry.text), '^(Reversal|Undone): ', ''), '')
-                    ELSE document.number
+                    ELSE coalesce(document.number, purchase_order.number)
                 END,
                 ''
             ),
@@ -88,8 +93,36 @@ WITH {entry_lines}, {opening}, carried AS (
     LEFT JOIN bank_line
         ON bank_line.id = CASE entry.kind WHEN 'bank_line' THEN entry.source_id::bigint ELSE bank_match.line END
     LEFT JOIN balance_transaction AS movement
-        ON starts_with(entry.kind, 'stripe_') AND movement.id = entry.source_id
+        ON movement.id = entry.source_id
+       AND (starts_with(entry.kind, 'stripe_') OR entry.kind IN ('deposit_given_back', 'penalty_given_back'))
+    LEFT JOIN dispute
+        ON dispute.id = entry.source_id AND entry.kind IN ('deposit_charged_back', 'penalty_charged_back')
+    LEFT JOIN licence
+        ON licence.id = CASE
+            WHEN starts_with(entry.kind, 'shares_') AND pg_input_is_valid(left(entry.source_id, 36), 'uuid')
+            THEN left(entry.source_id, 36)::uuid
+        END
+    LEFT JOIN credit_movement
+        ON credit_movement.id = CASE
+            WHEN starts_with(entry.kind, 'credit_') AND pg_input_is_valid(entry.source_id, 'uuid')
+            THEN entry.source_id::uuid
+        END
     LEFT JOIN invoice ON invoice.entry = entry.id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(
+            movement.payment_subject,
+            dispute.payment_subject,
+            invoice.purchase_order,
+            licence.purchase_order,
+            credit_movement.sale,
+            CASE WHEN bank_match.target_kind = 'order' THEN bank_match.target_id::uuid END,
+            CASE
+                WHEN entry.kind IN ('credit_granted', 'deposit_forfeited', 'penalty_received')
+                 AND pg_input_is_valid(entry.source_id, 'uuid')
+                THEN entry.source_id::uuid
+            END
+        ) AS id
+    ) AS subject
     CROSS JOIN LATERAL (
         SELECT coalesce(
             invoice.number,
@@ -97,8 +130,9 @@ WITH {entry_lines}, {opening}, carried AS (
             CASE WHEN entry.kind = 'payout_sent' THEN 'PTR' || left(replace(entry.source_id, '-', ''), 8) END
         ) AS number
     ) AS document
-    LEFT JOIN purchase_order ON purchase_order.id = coalesce(movement.payment_subject, invoice.purchase_order)
-    LEFT JOIN partner ON partner.id = purchase_order.partner
+    LEFT JOIN purchase_order ON purchase_order.id = subject.id
+    LEFT JOIN auction_deposit ON auction_deposit.id = subject.id
+    LEFT JOIN partner ON partner.id = coalesce(purchase_order.partner, auction_deposit.partner)
 ), journal AS (
     SELECT
         id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -99,6 +100,10 @@ def check_payment_files(files: Sequence[bytes]) -> None:
 
 
 # ------------------------------------------------------------------ books
+OF_CLIENTS, AN_ID = ("411", "416"), re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}.*")
+SOLD = ("Parts", "Vente", "Avoir", "Dépréciation", "Reprise", "Créance")
+
+
 async def bytes_of(export: uuid.UUID) -> tuple[str, bytes]:
     """Return a written file's name and what it holds."""
     name, _, pieces = await open_export(export)
@@ -110,7 +115,14 @@ async def check_books(clerk: Actor, closed: Sequence[uuid.UUID], folder: Path) -
     (name, fec), (_, again) = [await bytes_of(export) for export in closed]
     assert again == fec
     assert check(name, fec.splitlines(keepends=True), first_day=FIRST, last_day=LAST) == []
-    assert {row["JournalCode"] for row in rows_of(fec)} >= {"VT", "BQ"}
+    rows = rows_of(fec)
+    assert {row["JournalCode"] for row in rows} >= {"VT", "BQ"}
+    nameless = [row["EcritureLib"] for row in rows if row["CompteNum"][:3] in OF_CLIENTS and not row["CompAuxNum"]]
+    assert nameless == [], "whose it is, is said of each line of a client"
+    by_id = {
+        row["EcritureLib"] for row in rows if AN_ID.fullmatch(row["PieceRef"]) and row["EcritureLib"].startswith(SOLD)
+    }
+    assert by_id == set(), "what is about an order names it by its number"
     for parameters in PROGRAMS:
         file_format, program = (cast("Any", value) for value in parameters.values)
         if any(mark.args[0] for mark in parameters.marks):
