@@ -66,7 +66,7 @@ async def paid_to(line: int) -> list[str]:
     return found
 
 
-async def test_a_payee_left_out_after_the_file_was_sent_and_one_whom_the_bank_rejects_are_paid_once() -> None:
+async def test_a_payee_left_out_after_the_file_was_sent_and_one_that_is_rejected_are_paid_once() -> None:
     async with paying(), visiting(role="finance") as nora, visiting(role="finance") as paul:
         await payees.give_details(1, 2, 3)
         bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, names={payees.iban_of(3): "RVNM"})
@@ -86,13 +86,13 @@ async def test_a_payee_left_out_after_the_file_was_sent_and_one_whom_the_bank_re
         day = clock.now().date() + dt.timedelta(days=4)
         statement = bank.close_day(day)
         async with clerks_on(4) as (ada, _):
-            said = await brings(ada, as_notice(statement))
-            assert "Announced: 1 movement" in said
+            shown = await brings(ada, as_notice(statement))
+            assert "Announced: 1 movement" in shown
             assert await balance(SUBSCRIBERS_IN_TRANSIT) == -2_500, "a notification moves nothing"
         async with clerks_on(12) as (ada, _):
             desk = words(await ada.get("/en/finance/exceptions"))
             assert "25.00" in desk, desk
-            said = await brings(ada, statement)
+            shown = await brings(ada, statement)
             assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
             assert "25.00" not in words(await ada.get("/en/finance/exceptions"))
         assert [await paid_to(line) for line in (1, 2, 3)] == [["settled"], ["failed"], ["failed"]]
