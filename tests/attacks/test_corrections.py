@@ -26,6 +26,7 @@ from marketplace.retractions.actions import retract, retract_erased
 from marketplace.settings import settings
 from tests.marketplace.datasets.builders import START, ZONES, at, crowd, declare, kept, make_subscribers, write
 from tests.marketplace.datasets.test_build import PERIOD
+from tests.support.dying import killed_everywhere
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -177,3 +178,10 @@ async def test_a_past_release_says_what_it_was_counted_from(tmp_path: Path) -> N
     # A build of files says the same of them, without the store.
     direct = await actions.build("lyon", **files, period_from=START, period_to=at(24))
     assert json.loads((await queries.get_release(direct)).inputs)["days"] == now["days"]
+
+
+@pytest.mark.deep
+async def test_a_corrected_day_is_built_as_it_was_or_as_it_is_wherever_it_is_killed(database_url: str) -> None:
+    """At every seventeenth await of the ingestion and of the build that follows it."""
+    await declared()
+    assert await killed_everywhere("tests.attacks.correction_scenes", "corrected", database_url, every=17) >= 4
