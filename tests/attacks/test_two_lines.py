@@ -37,8 +37,8 @@ def decided(bound: int, epsilon_micro: int) -> float:
         here, likelier = with_both if is_in else without, 0.0
         for release in range(RELEASES):
             drawn = drawing.draw(s, counts(s, here, here), b"%d of %d" % (release, trial)).published
-            for said, law in ((drawn.people, s.law("people")), (drawn.events, s.law("events"))):
-                apart = np.abs(said - without[drawn.keys]) - np.abs(said - with_both[drawn.keys])
+            for noisy, law in ((drawn.people, s.law("people")), (drawn.events, s.law("events"))):
+                apart = np.abs(noisy - without[drawn.keys]) - np.abs(noisy - with_both[drawn.keys])
                 likelier += float(apart.sum()) / law.scale
         right += (likelier > 0) == is_in
     return right / TRIALS
