@@ -20,7 +20,7 @@ class DuplicateOrder(Table, db=DB, tablename="duplicate_order"):
     personal_data = NOBODYS
     purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict, primary_key=True)
     noted_at = Timestamptz()
-    state = Text(default="noted")
+    state = Text()
     """noted → closed (its page, before it was paid) → refunded | kept (the first one's licence had ended when it was paid)."""
     first = ForeignKey(Order, null=True, default=None, on_delete=OnDelete.restrict)
     """The order that was paid first, as it was decided."""
