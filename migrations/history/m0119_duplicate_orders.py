@@ -11,10 +11,10 @@ VERSION = "1.38.0"
 DESCRIPTION = "duplicate orders"
 SQL = """
 CREATE TABLE "duplicate_order" (
-    "purchase_order" UUID PRIMARY KEY NOT NULL REFERENCES purchase_order (id) ON DELETE RESTRICT ON UPDATE CASCADE,
+    "purchase_order" UUID PRIMARY KEY NOT NULL REFERENCES purchase_order (id) ON DELETE RESTRICT,
     "noted_at" TIMESTAMP WITH TIME ZONE NOT NULL,
     "state" TEXT NOT NULL,
-    "first" UUID REFERENCES purchase_order (id) ON DELETE RESTRICT ON UPDATE CASCADE,
+    "first" UUID REFERENCES purchase_order (id) ON DELETE RESTRICT,
     CONSTRAINT "known_state" CHECK (state IN ('noted', 'closed', 'refunded', 'kept')),
     CONSTRAINT "decided_beside_the_first" CHECK (state NOT IN ('closed', 'refunded') OR first IS NOT NULL),
     CONSTRAINT "is_not_its_own" CHECK (first <> purchase_order)
