@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.delivery.queries import EntitlementRow
+from marketplace.errors import NotFound
 from marketplace.statements import load_statements
 from marketplace.trials.rules import Company, is_same_company
 
@@ -44,9 +45,13 @@ async def find_trial(partner: uuid.UUID) -> OwnTrial | None:
 
 
 async def find_companys_trial(partner: uuid.UUID) -> uuid.UUID | None:
-    """Return the account of a partner's company that has or had a trial: its own before one that `is_same_company` knows."""
+    """Return the account of a partner's company that has or had a trial: its own before one that `is_same_company` knows.
+
+    Refuses a partner that is not there.
+    """
     own = await fetch_row(Company, SQL["describe_company"], partner)
-    assert own
+    if own is None:
+        raise NotFound("There is no such partner.")
     tried = await fetch_rows(Company, SQL["list_tried"], own.vat_number)
     had = [one.id for one in tried if one.id == partner or is_same_company(own, one)]
     return partner if partner in had else next(iter(had), None)

@@ -157,6 +157,7 @@ async def test_a_steward_allows_an_honest_namesake_one_trial() -> None:
         assert "Nothing keeps this company from its trial" in text_of(await steward.get(f"/en/partners/{free}/trial"))
         late = await steward.submit(f"/en/partners/{free}/trial", {"reason": why})
         assert (late.status_code, "Nothing keeps this company" in text_of(late)) == (409, True)
+        assert (await steward.submit(f"/en/partners/{uuid.uuid4()}/trial", {"reason": why})).status_code == 404
         for partner in (first, namesake):
             late = await steward.submit(f"/en/partners/{partner}/trial", {"reason": why})
             assert (late.status_code, "This company has had its trial" in text_of(late)) == (409, True)
