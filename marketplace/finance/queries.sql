@@ -435,7 +435,7 @@ ORDER BY owed.decided_at DESC, owed.id;
 SELECT
     CASE transmission.state
         WHEN 'waiting' THEN 'annuaire'
-        ELSE coalesce(nullif(flow.error, ''), flow.name)
+        ELSE coalesce(nullif(flow.error, ''), flow.name, '')
     END AS detail,
     transmission.id::text AS subject,
     invoice.number AS reference,
