@@ -1,6 +1,6 @@
 """What a bank line may be, and which line something may be: candidates with a score and its reasons, best first.
 
-One statement fetches the nearest two hundred by amount and those that are named; rules score them.
+What is about the amount, up to two hundred each way, and what is named is found by index; rules score it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from marketplace.bank.matching import FEE_ACCOUNTS, Match, explain_line, on_account
 from marketplace.bank.queries import OPEN_PAYOUTS, SQL, LineRow
-from marketplace.bank.rules import Clue, score
+from marketplace.bank.rules import Clue, orders_in, payouts_in, score, stripe_payouts_in
 from marketplace.bank.vat import months_before, vat_due
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Invalid, NotFound
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
 
 NEAREST, SHOWN, LEAST = 200, 8, 30
+LINES_WALKED: Final = 1_000
+"""Lines each way of an amount that are asked whether anything explains them."""
 MOST_PARTS: Final = 12
 TAX_OFFICE: Final = "DGFIP"
 """What the French tax office is called on a statement."""
@@ -97,10 +99,9 @@ async def list_for_line(line: LineRow) -> list[Candidate]:
 async def _awaited_payouts(mine: Clue) -> list[Candidate]:
     rows = await fetch_rows(
         AwaitedPayout,
-        f"""SELECT * FROM ({SQL["awaited_payouts"]}) AS awaited WHERE sign(amount_minor) = sign($1::bigint)
-            ORDER BY position(lower(id) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
+        f"SELECT * FROM ({SQL['awaited_payouts']}) AS awaited WHERE sign(amount_minor) = sign($1::bigint)",
         mine.amount_minor,
-        mine.words,
+        payouts_in(mine.words),
         NEAREST,
     )
     return [
@@ -119,11 +120,10 @@ async def _awaited_payouts(mine: Clue) -> list[Candidate]:
 async def _open_payouts(mine: Clue) -> list[Candidate]:
     rows = await fetch_rows(
         OpenPayout,
-        f"""SELECT * FROM ({OPEN_PAYOUTS}) AS payout
-            ORDER BY position(lower(id) IN lower($3)) = 0, abs(amount_minor - $2), id LIMIT $4""",
+        f"SELECT * FROM ({OPEN_PAYOUTS}) AS payout WHERE id = ANY (ARRAY(SELECT stripe_payouts_near($2, $3, $4)))",
         EUR,
         mine.amount_minor,
-        mine.words,
+        stripe_payouts_in(mine.words),
         NEAREST,
     )
     return [
@@ -142,11 +142,12 @@ async def _open_payouts(mine: Clue) -> list[Candidate]:
 async def _owed_orders(mine: Clue) -> list[Candidate]:
     rows = await fetch_rows(
         OwedOrder,
-        f"""SELECT * FROM ({SQL["owed_orders"]}) AS owed WHERE sign(amount_minor) = sign($1::bigint)
-            ORDER BY position(lower(number) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
+        f"SELECT * FROM ({SQL['owed_orders']}) AS owed WHERE sign(amount_minor) = sign($1::bigint)",
         mine.amount_minor,
-        mine.words,
+        orders_in(mine.words),
         NEAREST,
+        [],
+        chart.PARTNERS,
     )
     return [
         _candidate(
@@ -170,7 +171,7 @@ async def _months_of_vat(booked_on: dt.date, mine: Clue) -> list[Candidate]:
 
 async def list_lines_for_order(order: str) -> list[Candidate]:
     """Return the unexplained bank lines that may pay an order."""
-    row = await fetch_row(OwedOrder, f"SELECT * FROM ({SQL['owed_orders']}) AS owed WHERE id = $1", order)
+    row = await fetch_row(OwedOrder, SQL["owed_orders"], 0, [], 0, [uuid.UUID(order)], chart.PARTNERS)
     return await list_lines_for(_clue_of_order(row)) if row else []
 
 
@@ -179,10 +180,12 @@ async def list_lines_for(wanted: Clue) -> list[Candidate]:
     rows = await fetch_rows(
         LineRow,
         f"""SELECT {", ".join(LineRow.__struct_fields__)} FROM bank_line WHERE amount_minor > 0
+           AND id = ANY (ARRAY(SELECT lines_near($1, $3)))
            AND NOT EXISTS (SELECT FROM bank_match WHERE line = bank_line.id AND undone_at IS NULL)
            ORDER BY abs(amount_minor - $1), id LIMIT $2""",
         wanted.amount_minor,
         NEAREST,
+        LINES_WALKED,
     )
     return _best(
         [
@@ -285,7 +288,12 @@ async def _check_whole(kind: str, target: str, amount: int) -> None:
         await fetch_scalar(int, f"SELECT amount_minor FROM ({OPEN_PAYOUTS}) AS open WHERE id = $2", EUR, target)
         if kind == "payout"
         else await fetch_scalar(
-            int, f"SELECT amount_minor FROM ({SQL['awaited_payouts']}) AS awaited WHERE id = $1", target
+            int,
+            f"SELECT amount_minor FROM ({SQL['awaited_payouts']}) AS awaited WHERE id = $4",
+            0,
+            payouts_in(target),
+            0,
+            target,
         )
     )
     if awaited is None:
@@ -296,11 +304,10 @@ async def _check_whole(kind: str, target: str, amount: int) -> None:
 
 async def _find_order(target: str) -> OwedOrder:
     try:
-        key = str(uuid.UUID(target))
+        keys = [uuid.UUID(target)]
     except ValueError:
-        key = ""
-    sql = f"SELECT * FROM ({SQL['owed_orders']}) AS owed WHERE id = $1 OR number = upper(btrim($2))"
-    row = await fetch_row(OwedOrder, sql, key, target)
+        keys = []
+    row = await fetch_row(OwedOrder, SQL["owed_orders"], 0, [target.strip(" ").upper()], 0, keys, chart.PARTNERS)
     if row is None:
         raise NotFound("There is no order {target} that a bank line could pay.", target=target[:60])
     return row

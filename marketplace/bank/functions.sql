@@ -49,6 +49,130 @@ CREATE INDEX IF NOT EXISTS bank_match_by_line ON bank_match (line) WHERE undone_
 CREATE INDEX IF NOT EXISTS bank_match_by_target ON bank_match (target_kind, target_id) WHERE undone_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS one_line_a_payout ON bank_match (target_id) WHERE target_kind = 'payout' AND undone_at IS NULL;
 
+-- What is near an amount is found by walking an index both ways, at most `most` rows each, however much was ever sold: of
+-- orders and payouts only what is within a fiftieth of it, for nothing further is a candidate by its amount.
+CREATE INDEX IF NOT EXISTS bank_line_by_amount ON bank_line (amount_minor, id DESC);
+CREATE INDEX IF NOT EXISTS bank_match_by_account ON bank_match (account, matched_at DESC);
+
+-- Credits of about an amount, those of exactly that amount latest first.
+CREATE OR REPLACE FUNCTION lines_near(amount bigint, most bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    (
+        SELECT id FROM bank_line WHERE amount_minor >= greatest(amount, 1) ORDER BY amount_minor, id DESC LIMIT most
+    )
+    UNION ALL
+    (
+        SELECT id FROM bank_line WHERE amount_minor > 0 AND amount_minor < amount ORDER BY amount_minor DESC, id LIMIT most
+    )
+$$;
+
+-- Orders of some numbers; those that await their money, are paid or on credit, and owe about an amount if nothing of it
+-- has come; and the latest of which a part came by bank, on the account `partners`, or another amount than was asked
+-- came through Stripe.
+CREATE OR REPLACE FUNCTION orders_near(amount bigint, numbers text[], most bigint, partners text) RETURNS SETOF uuid
+LANGUAGE sql STABLE AS $$
+    SELECT id FROM purchase_order WHERE number = ANY (numbers)
+    UNION
+    SELECT near.id
+    FROM unnest(ARRAY['awaiting_payment', 'paid']) AS its (state)
+    CROSS JOIN LATERAL (
+        (
+            SELECT id FROM purchase_order
+            WHERE purchase_order.state = its.state AND total_minor BETWEEN amount AND amount + amount / 50
+            ORDER BY total_minor
+            LIMIT most
+        )
+        UNION ALL
+        (
+            SELECT id FROM purchase_order
+            WHERE purchase_order.state = its.state AND total_minor BETWEEN amount - amount / 50 AND amount - 1
+            ORDER BY total_minor DESC
+            LIMIT most
+        )
+    ) AS near
+    UNION
+    (
+        SELECT subject FROM credit_sale
+        WHERE total_minor <> returned_minor + paid_minor
+          AND total_minor - returned_minor - paid_minor BETWEEN amount AND amount + abs(amount) / 50
+        ORDER BY total_minor - returned_minor - paid_minor
+        LIMIT most
+    )
+    UNION
+    (
+        SELECT subject FROM credit_sale
+        WHERE total_minor <> returned_minor + paid_minor
+          AND total_minor - returned_minor - paid_minor BETWEEN amount - abs(amount) / 50 AND amount - 1
+        ORDER BY total_minor - returned_minor - paid_minor DESC
+        LIMIT most
+    )
+    UNION
+    (
+        SELECT target_id::uuid FROM bank_match
+        WHERE account = partners AND target_kind = 'order' AND undone_at IS NULL
+        ORDER BY matched_at DESC
+        LIMIT most
+    )
+    UNION
+    (
+        SELECT subject FROM payment
+        WHERE received_minor <> amount_minor AND received_minor > 0
+        ORDER BY paid_at DESC
+        LIMIT most
+    )
+$$;
+
+-- Stripe's payouts of some names in lower case, and of about an amount.
+CREATE OR REPLACE FUNCTION stripe_payouts_near(amount bigint, names text[], most bigint) RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+    SELECT source_id FROM balance_transaction WHERE category = 'payout' AND lower(source_id) = ANY (names)
+    UNION
+    (
+        SELECT source_id FROM balance_transaction
+        WHERE category = 'payout' AND net_minor BETWEEN -amount - amount / 50 AND -amount
+        ORDER BY net_minor DESC
+        LIMIT most
+    )
+    UNION
+    (
+        SELECT source_id FROM balance_transaction
+        WHERE category = 'payout' AND net_minor BETWEEN 1 - amount AND amount / 50 - amount
+        ORDER BY net_minor
+        LIMIT most
+    )
+$$;
+
+-- Subscribers' payouts and batches of some ids, and of about an amount: for a credit of those that may come back, for a
+-- debit of batches and of the open, of which many are found by what the line says alone.
+CREATE OR REPLACE FUNCTION payouts_near(amount bigint, ids uuid[], most bigint) RETURNS SETOF uuid
+LANGUAGE sql STABLE AS $$
+    SELECT unnest(ids)
+    UNION
+    (
+        SELECT id FROM payout
+        WHERE state IN ('settled', 'failed') AND amount_minor BETWEEN amount AND amount + amount / 50
+        ORDER BY amount_minor
+        LIMIT most
+    )
+    UNION
+    (
+        SELECT id FROM payout
+        WHERE state IN ('settled', 'failed') AND amount_minor BETWEEN amount - amount / 50 AND amount - 1
+        ORDER BY amount_minor DESC
+        LIMIT most
+    )
+    UNION
+    (
+        SELECT id FROM payout_batch
+        WHERE amount_minor BETWEEN amount / 50 - amount AND -amount / 50 - amount
+        ORDER BY amount_minor
+        LIMIT most
+    )
+    UNION
+    SELECT id
+    FROM (SELECT id, amount_minor FROM payout WHERE state = 'open' AND amount < 0 LIMIT most * 10) AS unpaid
+    WHERE amount_minor BETWEEN amount / 50 - amount AND -amount / 50 - amount
+$$;
+
 -- Empties who was on the other side of at most `most` lines of before an instant, and what they wrote; dates, amounts,
 -- ids and what the line was matched with stay. Returns how many.
 CREATE OR REPLACE FUNCTION empty_old_lines(before timestamptz, most bigint) RETURNS bigint

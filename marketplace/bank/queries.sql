@@ -17,7 +17,11 @@ WHERE category = 'payout' AND currency = $1::text AND source_id IS NOT NULL
 SELECT 'PTP' || replace(payout.id::text, '-', '') AS id, payout.run, payout.ended_at AS at, payout.amount_minor
 FROM payout
 JOIN payout_batch ON payout_batch.run = payout.run AND payout_batch.number = payout.batch
-WHERE payout.state = 'failed' AND EXISTS (
+WHERE {is_kept}
+
+-- fragment: is_kept
+-- Whether a payout was refused and debited all the same, alone or with its batch, and has not come back.
+payout.state = 'failed' AND EXISTS (
     SELECT FROM bank_match
     WHERE target_kind = 'payout_line' AND undone_at IS NULL
       AND (
@@ -43,12 +47,15 @@ WHERE payout.state = 'failed' AND EXISTS (
 
 -- name: awaited_payouts
 -- What the bank may still move for subscribers' payouts, signed like its line: a debit, a whole batch's, or a return.
+-- Of those of the ids $2, and of the $3 nearest to the amount $1 each way.
+WITH near AS MATERIALIZED (SELECT payouts_near($1, $2, $3) AS id)
 SELECT
     'PTP' || replace(payout.id::text, '-', '') AS id,
     payout_run.id AS run,
     sent_at AS at,
     CASE payout.state WHEN 'open' THEN -payout.amount_minor ELSE payout.amount_minor END AS amount_minor
-FROM payout
+FROM near
+JOIN payout ON payout.id = near.id
 JOIN payout_run ON payout_run.id = payout.run AND route = 'sepa' AND moved_by IS NOT NULL
 JOIN payout_batch ON payout_batch.run = payout.run AND payout_batch.number = payout.batch
 WHERE payout.state IN ('open', 'settled') AND NOT EXISTS (
@@ -62,7 +69,8 @@ WHERE payout.state IN ('open', 'settled') AND NOT EXISTS (
   )
 UNION ALL
 SELECT 'PTB' || replace(payout_batch.id::text, '-', ''), payout_run.id, sent_at, -payout_batch.amount_minor
-FROM payout_batch
+FROM near
+JOIN payout_batch ON payout_batch.id = near.id
 JOIN payout_run ON payout_run.id = payout_batch.run AND route = 'sepa' AND moved_by IS NOT NULL
 WHERE payout_batch.people > 1
   AND NOT EXISTS (
@@ -75,8 +83,11 @@ WHERE payout_batch.people > 1
       AND target_id = 'PTB' || replace(payout_batch.id::text, '-', '')
   )
 UNION ALL
-SELECT id, run, at, amount_minor
-FROM ({refused_and_debited}) AS kept;
+SELECT 'PTP' || replace(payout.id::text, '-', ''), payout.run, payout.ended_at, payout.amount_minor
+FROM near
+JOIN payout ON payout.id = near.id
+JOIN payout_batch ON payout_batch.run = payout.run AND payout_batch.number = payout.batch
+WHERE {is_kept};
 
 -- name: lines_of_payouts
 -- At most $1 bank lines that are surely a subscriber's payout or a batch of them, and its reference. A debit of a
@@ -212,7 +223,8 @@ ORDER BY line;
 
 -- name: owed_orders
 -- Orders that a bank line could pay, with what they owe in cents after what Stripe and other lines brought; of a sale
--- on credit also after what was returned, below zero what is to be transferred back.
+-- on credit also after what was returned, below zero what is to be transferred back. Of those of the ids $4 and the
+-- numbers $2, and of the $3 nearest to the amount $1 each way; $5 the account of partners that pay at once.
 SELECT
     purchase_order.id::text AS id,
     purchase_order.number,
@@ -236,7 +248,8 @@ SELECT
 FROM purchase_order
 JOIN partner ON partner.id = purchase_order.partner
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
-WHERE purchase_order.state IN ('awaiting_payment', 'paid') OR credit_sale.subject IS NOT NULL;
+WHERE purchase_order.id = ANY (ARRAY(SELECT orders_near($1, $2, $3, $5) UNION ALL SELECT unnest($4::uuid[])))
+  AND (purchase_order.state IN ('awaiting_payment', 'paid') OR credit_sale.subject IS NOT NULL);
 
 -- name: gaps
 -- Statements that do not begin where the one before ended, or whose number skips some.

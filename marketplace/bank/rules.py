@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import uuid
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,8 @@ CLOSE_BY, SOON_DAYS, LATER_DAYS, LIKENESS = 50, 3, 10, 0.75
 OUR_NAME, DAY = "CSV ", re.compile(r"\d{4}-\d{2}-\d{2}")
 """How the name of a statement begins that came as a CSV: we call it by its days."""
 SHORTEST_REFERENCE: Final = 4
+NUMBER: Final = re.compile(r"P(?=(-[0-9A-Z-]{4,16})?)(?=(?:[^0-9A-Z]*([0-9]{4})[^0-9A-Z]*([0-9]{6,9}))?)")
+PAYOUT, STRIPE_PAYOUT = re.compile(r"pt[pb]([0-9a-f]{32})"), re.compile(r"po[^0-9a-z]?([0-9a-z_]+)")
 
 
 def score(one: Clue, other: Clue) -> tuple[int, list[str]]:
@@ -56,6 +59,25 @@ def score(one: Clue, other: Clue) -> tuple[int, list[str]]:
 def _names(one: Clue, other: Clue) -> bool:
     words = _plain(other.words)
     return any(len(_plain(name)) >= SHORTEST_REFERENCE and _plain(name) in words for name in one.references)
+
+
+def orders_in(words: str) -> list[str]:
+    """Return what may be numbers of orders in a text, where more follows one or spaces are in it too."""
+    found = set[str]()
+    for plain, year, place in NUMBER.findall(words.upper()):
+        found |= {f"P{plain[:end]}" for end in range(SHORTEST_REFERENCE + 1, len(plain) + 1)}
+        found |= {f"P-{year}-{place[:end]}" for end in range(6, len(place) + 1)}
+    return sorted(found)
+
+
+def payouts_in(words: str) -> list[uuid.UUID]:
+    """Return the ids of subscribers' payouts and of their batches whose references are in a text."""
+    return [uuid.UUID(found) for found in PAYOUT.findall(_plain(words))]
+
+
+def stripe_payouts_in(words: str) -> list[str]:
+    """Return what may be ids of Stripe's payouts in a text, in lower case."""
+    return [f"po_{found}" for found in STRIPE_PAYOUT.findall(words.lower())]
 
 
 def likeness(one: str, other: str) -> float:

@@ -14,6 +14,8 @@ CREATE INDEX IF NOT EXISTS credit_limit_of_partner ON credit_proposal (partner, 
     WHERE approved AND kind = 'limit';
 CREATE INDEX IF NOT EXISTS credit_sale_of_partner ON credit_sale (partner, due_at);
 CREATE INDEX IF NOT EXISTS credit_sale_owing ON credit_sale (due_at) WHERE settled_at IS NULL;
+CREATE INDEX IF NOT EXISTS credit_sale_by_owed ON credit_sale ((total_minor - returned_minor - paid_minor))
+    WHERE total_minor <> returned_minor + paid_minor;
 CREATE INDEX IF NOT EXISTS credit_movement_of_sale ON credit_movement (sale, at);
 
 -- Whether an order was sold on credit and owes nothing any more.

@@ -19,6 +19,10 @@ CREATE INDEX IF NOT EXISTS balance_transaction_by_charge ON balance_transaction 
 CREATE INDEX IF NOT EXISTS balance_transaction_failed ON balance_transaction (charge_id) WHERE category = 'charge_failure';
 CREATE INDEX IF NOT EXISTS balance_transaction_by_payout ON balance_transaction (payout_id);
 CREATE INDEX IF NOT EXISTS balance_transaction_by_category ON balance_transaction (category, created_at);
+CREATE INDEX IF NOT EXISTS payout_of_stripe_by_amount ON balance_transaction (net_minor) WHERE category = 'payout';
+CREATE INDEX IF NOT EXISTS payout_of_stripe_by_name ON balance_transaction (lower(source_id)) WHERE category = 'payout';
+CREATE INDEX IF NOT EXISTS payment_of_another_amount ON payment (paid_at DESC)
+    WHERE received_minor <> amount_minor AND received_minor > 0;
 CREATE INDEX IF NOT EXISTS balance_transaction_by_date ON balance_transaction (created_at, id);
 
 -- Empties what at most `most` of Stripe's events said that were handled, and what commands asked that were done, of before

@@ -187,4 +187,7 @@ CREATE INDEX IF NOT EXISTS answer_by_run ON payout_answer (run, received_at);
 CREATE INDEX IF NOT EXISTS payout_run_to_send ON payout_run (send_asked_at) WHERE state = 'approved' AND send_asked_at IS NOT NULL;
 -- What few payouts are is found without reading the others of their run.
 CREATE INDEX IF NOT EXISTS payout_failed ON payout (run, batch, id) WHERE state = 'failed';
+-- Of those that are open there may be millions, which are written at once.
+CREATE INDEX IF NOT EXISTS payout_ended_by_amount ON payout (amount_minor) WHERE state IN ('settled', 'failed');
+CREATE INDEX IF NOT EXISTS payout_batch_by_amount ON payout_batch (amount_minor);
 CREATE INDEX IF NOT EXISTS check_differing ON payee_check (payout) WHERE outcome <> 'match';

@@ -6,13 +6,10 @@ shares) is not swept here but in the tests of what makes it.
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketplace import database
 from marketplace.bank.matching import match_stripe_payouts
 from marketplace.bookkeeping.closing import checks_of
 from marketplace.database import fetch_rows, select
@@ -28,35 +25,7 @@ from tests.support.month import OPENING_MINOR, load_month, make_month
 from tests.support.month_invoices import load_invoices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from marketplace.embedded.postgres import EmbeddedPostgres
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def apart(postgres: EmbeddedPostgres) -> Iterator[Callable[[Callable[[], Any]], Any]]:
-    """Run async functions, each against an empty marketplace of its own."""
-    names = []
-
-    def runner(story: Callable[[], Any]) -> None:
-        name = f"month_{next(_numbers)}"
-        names.append(name)
-        postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")
-
-        async def whole() -> None:
-            await database.open_pool(postgres.url(name))
-            try:
-                await story()
-            finally:
-                await database.close_pool()
-
-        asyncio.run(whole())
-
-    yield runner
-    for name in names:
-        postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    from collections.abc import Callable
 
 
 def reconciles(apart: Callable[[Callable[[], Any]], Any], orders: int) -> None:
