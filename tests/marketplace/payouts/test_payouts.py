@@ -92,7 +92,7 @@ async def test_a_choice_above_the_threshold_counts_and_one_below_is_refused() ->
         await payees.earn({1: 1, 2: 1}, 1000)  # 250 cents each
         await payees.give_details(1, 2)
         await bank_details.choose_threshold(1, 251)
-        with pytest.raises(Invalid, match=r"from 1\.00 to"):
+        with pytest.raises(Invalid, match=r"from 1\.00 EUR to"):
             await bank_details.choose_threshold(2, 99)
         await bank_details.choose_threshold(2, 250)
         await payouts.draft()
