@@ -54,6 +54,11 @@ ON_CREDIT = """INSERT INTO credit_sale (subject, partner, number, total_minor, p
 OFFENCES: dict[str, str | tuple[str, ...]] = {
     "every line of the audit trail is in its chain, or waits to be": "DELETE FROM unlinked_action",
     "the sums of revenue and of shares are what the entries that do not wait for them add up to": "DELETE FROM unsummed_entry",
+    "of two orders of one release, not both go back as duplicates": """INSERT INTO duplicate_order
+        SELECT pair.one, now(), 'refunded', pair.other
+        FROM (SELECT min(id::text)::uuid AS low, max(id::text)::uuid AS high FROM purchase_order) AS two
+        CROSS JOIN LATERAL (VALUES (low, high), (high, low)) AS pair (one, other)
+        ON CONFLICT (purchase_order) DO UPDATE SET state = excluded.state, first = excluded.first""",
     "the chain of the audit trail has no gap": "INSERT INTO trail_link SELECT 2, min(id), repeat('0', 64) FROM staff_action",
     "a partner that has people has one who administers it": "UPDATE person SET is_member = true WHERE partner IS NOT NULL",
     "every ask of an awarded call has its outcome, and no other has one": (

@@ -24,8 +24,10 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
 from marketplace.identity.key_actions import create_key
 from marketplace.purchases.invoices import change_billing
+from marketplace.purchases.rules import months_later
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, pay, place_order, seal_release
+from tests.support.reads import fetch
 from tests.support.sites import the_site
 
 OFFER = "/en/steward/offers/lyon"
@@ -147,8 +149,8 @@ async def _buy_a_basket(atelier: Browser, buyer: uuid.UUID) -> None:
     assert (refused.status_code, "price has changed" in text_of(refused)) == (409, True)
     assert (await atelier.submit("/en/basket/orders", written)).status_code == 303
     await jobs()
-    months = "SELECT extract(month FROM age(ends_at, starts_at))::integer FROM entitlement WHERE release = $1"
-    assert await fetch_scalar(int, months, other) == 3
+    (licence,) = await fetch("SELECT starts_at, ends_at FROM entitlement WHERE release = $1", other)
+    assert licence["ends_at"] == months_later(licence["starts_at"], 3)
 
 
 async def _ask_by_the_api(buyer: uuid.UUID, release: uuid.UUID, posted: dict[int, int]) -> None:
