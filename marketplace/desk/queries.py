@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.database import fetch_rows
+from marketplace.desk.order_lists import numbers_meant
 from marketplace.finance.assignments import list_assignees
 from marketplace.finance.exception_queries import list_exceptions
 from marketplace.finance.queue_pages import path_of
@@ -31,6 +32,12 @@ MOST_FOUND: Final = 10
 """Of each kind."""
 SHORTEST: Final = 2
 """Characters of what is searched."""
+LATEST: Final = 2_000
+"""Entries and bank lines whose texts are searched: of no more is each read."""
+LONGEST_ID: Final = 19
+"""Digits that no entry's id has."""
+NUMBERED: Final = ("P", "F", "A")
+"""What numbers begin with: of orders, of invoices and of credit notes."""
 FOUND: Final = {
     "order": "Orders",
     "partner": "Partners",
@@ -166,9 +173,34 @@ async def list_all_payouts(run: uuid.UUID, state: str = "", sort: str = "") -> l
 
 
 async def search(text: str) -> Sequence[Found]:
-    """Return what has a text in its number, name or reference; nothing for a text of one sign."""
+    """Return what a text is the number, name or reference of, or is in the text of, among the latest; nothing for one sign.
+
+    Numbers are found by how they begin, with their letter or without, or by their digits after the year.
+    """
     wanted = text.strip()
-    return await fetch_rows(Found, SQL["search"], wanted, MOST_FOUND) if len(wanted) >= SHORTEST else []
+    if len(wanted) < SHORTEST:
+        return []
+    now = clock.now()
+    [orders, invoices, notes] = [numbers_meant(wanted, letter, now) for letter in NUMBERED]
+    return await fetch_rows(
+        Found,
+        SQL["search"],
+        wanted,
+        MOST_FOUND,
+        [*orders[0], *invoices[0], *notes[0], wanted.upper()],
+        [orders[1]],
+        [invoices[1], notes[1]],
+        _id_in(wanted),
+        int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < LONGEST_ID else None,
+        LATEST,
+    )
+
+
+def _id_in(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
 
 
 async def search_stewarded(text: str, in_language: str) -> Sequence[Found]:

@@ -67,8 +67,10 @@ LEFT JOIN person ON person.id = proposed_by
 WHERE outcome = '';
 
 -- name: search
--- What has the text $1 in its number, name or reference, $2 of each kind at most: kind, what it is called, more of it,
--- its page and its instant, the latest first within a kind.
+-- What is meant by a text, $2 of each kind at most: kind, what it is called, more of it, its page and its instant, the
+-- latest first within a kind. $1 the text; $3 the numbers that it may be the end of, $4 what the numbers of orders and
+-- $5 those of invoices begin with that begin so; $6 the id and $7 the entry that it is, if any. Texts are searched in
+-- the $8 latest entries and bank lines.
 (
     SELECT
         'order' AS kind,
@@ -78,7 +80,19 @@ WHERE outcome = '';
         ordered_at AS at
     FROM purchase_order
     JOIN partner ON partner.id = purchase_order.partner
-    WHERE position(upper($1) IN number) > 0 OR purchase_order.id::text = lower($1)
+    WHERE purchase_order.id = ANY (ARRAY(
+        SELECT id FROM purchase_order WHERE number = ANY ($3::text[]) OR id = $6::uuid
+        UNION
+        SELECT found.id
+        FROM unnest($4::text[]) AS its (begins)
+        CROSS JOIN LATERAL (
+            SELECT id
+            FROM purchase_order
+            WHERE number >= begins AND number < begins || '~'
+            ORDER BY number DESC
+            LIMIT $2
+        ) AS found
+    ))
     ORDER BY ordered_at DESC
     LIMIT $2
 )
@@ -98,15 +112,34 @@ UNION ALL
     SELECT 'invoice', invoice.number, purchase_order.number, '/finance/orders/' || purchase_order, issued_at
     FROM invoice
     JOIN purchase_order ON purchase_order.id = purchase_order
-    WHERE position(upper($1) IN invoice.number) > 0
+    WHERE invoice.id = ANY (ARRAY(
+        SELECT id FROM invoice WHERE number = ANY ($3)
+        UNION
+        SELECT found.id
+        FROM unnest($5::text[]) AS its (begins)
+        CROSS JOIN LATERAL (
+            SELECT id
+            FROM invoice
+            WHERE number >= begins AND number < begins || '~'
+            ORDER BY number DESC
+            LIMIT $2
+        ) AS found
+    ))
     ORDER BY issued_at DESC
     LIMIT $2
 )
 UNION ALL
 (
     SELECT 'entry', id::text, text, '/finance/journal/' || id, at
-    FROM journal_entry
-    WHERE id::text = $1 OR source_id = $1 OR position(lower($1) IN lower(text)) > 0
+    FROM (
+        SELECT id, text, at FROM journal_entry WHERE id = $7::bigint
+        UNION
+        SELECT id, text, at FROM journal_entry WHERE source_id = $1
+        UNION
+        SELECT id, text, at
+        FROM (SELECT id, text, at FROM journal_entry ORDER BY at DESC, id DESC LIMIT $8) AS latest
+        WHERE position(lower($1) IN lower(text)) > 0
+    ) AS meant
     ORDER BY at DESC
     LIMIT $2
 )
@@ -118,16 +151,35 @@ UNION ALL
         concat_ws(' ', counterparty, remittance),
         '/finance/bank/lines/' || id,
         booked_on::timestamptz
-    FROM bank_line
-    WHERE position(lower($1) IN lower(concat_ws(' ', reference, counterparty, remittance, end_to_end_id))) > 0
+    FROM (
+        SELECT * FROM bank_line WHERE reference = $1
+        UNION
+        SELECT * FROM bank_line WHERE end_to_end_id = $1 AND end_to_end_id <> ''
+        UNION
+        SELECT *
+        FROM (SELECT * FROM bank_line ORDER BY booked_on DESC, id DESC LIMIT $8) AS latest
+        WHERE position(lower($1) IN lower(concat_ws(' ', reference, counterparty, remittance, end_to_end_id))) > 0
+    ) AS meant
     ORDER BY booked_on DESC
     LIMIT $2
 )
 UNION ALL
 (
     SELECT 'transaction', id, category, '/finance/transactions/' || id, created_at
-    FROM balance_transaction
-    WHERE id = $1 OR source_id = $1 OR charge_id = $1 OR payout_id = $1
+    FROM (
+        SELECT id, category, created_at FROM balance_transaction WHERE id = $1
+        UNION
+        SELECT id, category, created_at FROM balance_transaction WHERE source_id = $1
+        UNION
+        SELECT id, category, created_at FROM balance_transaction WHERE charge_id = $1 AND payment_subject IS NULL
+        UNION
+        SELECT movement.id, category, created_at
+        FROM payment
+        JOIN balance_transaction AS movement ON movement.payment_subject = payment.subject
+        WHERE payment.charge_id = $1 AND movement.charge_id = $1
+        UNION
+        (SELECT id, category, created_at FROM balance_transaction WHERE payout_id = $1 LIMIT $8)
+    ) AS meant
     ORDER BY created_at DESC
     LIMIT $2
 );

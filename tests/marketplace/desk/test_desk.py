@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import uuid
+from typing import TYPE_CHECKING, Any
 
 from babel.dates import format_date
 
+from marketplace.database import execute, fetch_scalar, transaction
+from marketplace.desk import queries
 from marketplace.finance.assignments import note_exception
 from marketplace.finance.write_offs import propose_write_off
 from marketplace.identity.guards import COOKIE, begin_session
@@ -17,7 +20,12 @@ from tests.marketplace.bank.test_matching import bank_says
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import Browser, make_staff, text_of
 from tests.marketplace.payouts import payees
+from tests.support.month import load_month, make_month
+from tests.support.month_invoices import load_invoices
 from tests.support.reads import fetch_one, fetch_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WHY = "line_unexplained"
 
@@ -90,3 +98,37 @@ async def test_the_search_finds_by_number_name_and_reference() -> None:
         for nothing in ("%", "x", "nowhere to be found", "' OR 1=1"):
             assert "Nothing has that" in await found(nothing)
         assert (await browser.get("/en/finance/search")).status_code == 200
+
+
+def test_the_search_reads_what_is_meant_and_no_others(apart: Callable[[Callable[[], Any]], None]) -> None:
+    async def reads() -> int:
+        sql = """SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables
+                 WHERE relname IN ('purchase_order', 'invoice', 'balance_transaction', 'payment')"""
+        return await fetch_scalar(int, sql) or 0
+
+    async def found(text: str) -> list[tuple[str, str]]:
+        return [(row.kind, row.title) for row in await queries.search(text)]
+
+    async def story() -> None:
+        await load_month(make_month(300))
+        await load_invoices()
+        await execute("ANALYZE")
+        order = await fetch_value("SELECT id FROM purchase_order WHERE number = 'P-2026-000123'")
+        invoice = await fetch_value("SELECT max(number) FROM invoice WHERE kind = 'invoice'")
+        async with transaction():
+            for way in ("seqscan", "mergejoin", "hashjoin"):
+                await execute(f"SET LOCAL enable_{way} = off")  # so few rows are else read as they lie
+            before = await reads()
+            assert ("order", "P-2026-000123") in await found("123")
+            assert {title for _, title in await found("p-2026-00012")} == {
+                f"P-2026-00012{digit}" for digit in range(10)
+            }
+            assert {("order", "P-2026-000124"), ("invoice", "F-2026-000124")} <= set(await found("2026-00012"))
+            meant = await queries.search(str(order))
+            assert [(row.kind, row.detail) for row in meant][:2] == [("order", "Acme"), ("entry", "sale")]
+            assert await found(invoice.lower()) == [("invoice", invoice)]
+            assert ("transaction", "txn_ch_123") in await found("ch_123")
+            assert await found("nowhere to be found") == []
+            assert await reads() - before < 1_000, "less than any table whole, by so many searches"
+
+    apart(story)
