@@ -125,17 +125,24 @@ async def are_books_large() -> bool:
     return bool(await fetch_scalar(bool, "SELECT max(id) >= $1 FROM journal_entry", LIVE_UP_TO))
 
 
-def sweep() -> str:
-    """Return the statement of all exceptions; its parameters are those of a kind's SQL."""
-    later = [kind for kind in EXCEPTIONS.values() if kind.after_write_offs]
+def sweep(why: str = "") -> str:
+    """Return the statement of all exceptions; its parameters are those of a kind's SQL.
+
+    `why` leaves the others out where that reason is not read from the book of every order, which is then not read; `given` types what only others ask.
+    """
+    its = EXCEPTIONS.get(why)
+    is_apart = its is not None and not (its.in_book or its.after_write_offs)
+    kinds = [its] if its and is_apart else list(EXCEPTIONS.values())
+    others = _selects([kind for kind in kinds if not kind.after_write_offs])
+    later = _selects([kind for kind in kinds if kind.after_write_offs])
     return f"""
-        WITH book AS MATERIALIZED ({SQL["book"]}), unequal AS MATERIALIZED ({SQL["unequal"]}), found AS NOT MATERIALIZED (
-            {_in_book()} UNION ALL {_selects([kind for kind in EXCEPTIONS.values() if not kind.after_write_offs])}
+        WITH given AS (SELECT $3::text[]), book AS MATERIALIZED ({SQL["book"]}), unequal AS MATERIALIZED ({SQL["unequal"]}), found AS NOT MATERIALIZED (
+            {others if is_apart else f"{_in_book()} UNION ALL {others}"}
         ), written_off AS ({SQL["written_off"]}), current AS (
             SELECT * FROM found WHERE NOT EXISTS (
                 SELECT FROM written_off WHERE written_off.why = found.why AND written_off.subject = found.subject
                 AND written_off.amount_minor IS NOT DISTINCT FROM found.amount_minor)
-            UNION ALL {_selects(later)}
+            {f"UNION ALL {later}" if later else ""}
         ) SELECT current.*, pending.id AS proposal,
             (greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * coalesce(abs(current.amount_minor), 100))::numeric AS weight
         FROM current LEFT JOIN write_off AS pending
@@ -254,7 +261,7 @@ def _of_page(row: QueueRow) -> ExceptionRow | None:
 
 async def get_exception(why: str, subject: str) -> ExceptionRow:
     """Return one exception; refuse when there is none: it was never there, or its cause is gone."""
-    sql = f"SELECT * FROM ({sweep()}) AS exception WHERE why = $5 AND subject = $6 LIMIT 1"
+    sql = f"SELECT * FROM ({sweep(why)}) AS exception WHERE why = $5 AND subject = $6 LIMIT 1"
     row = await fetch_row(ExceptionRow, sql, *await given_now(), why, subject)
     if row is None:
         raise NotFound("There is no such exception: it is settled, or never was.")
@@ -263,17 +270,18 @@ async def get_exception(why: str, subject: str) -> ExceptionRow:
 
 async def is_open(key: ExceptionKey) -> bool:
     """Return whether there is such an exception now."""
-    sql = f"SELECT EXISTS (SELECT FROM ({sweep()}) AS exception WHERE why = $5 AND subject = $6)"
+    sql = f"SELECT EXISTS (SELECT FROM ({sweep(key.why)}) AS exception WHERE why = $5 AND subject = $6)"
     return bool(await fetch_scalar(bool, sql, *await given_now(), key.why, key.subject))
 
 
 async def find_next(why: str, subject: str) -> ExceptionKey | None:
-    """Return the exception that follows in the queue."""
+    """Return the exception that follows in the queue, in large books as the last look found it."""
+    every, _ = await _source(kept=True)
     return await fetch_row(
         ExceptionKey,
         f"""WITH placed AS (
                 SELECT why, subject, lead(why) OVER queue AS next_why, lead(subject) OVER queue AS next_subject
-                FROM ({sweep()}) AS everything WINDOW queue AS (ORDER BY weight DESC, at, why, subject))
+                FROM ({every}) AS everything WINDOW queue AS (ORDER BY weight DESC, at, why, subject))
             SELECT next_why AS why, next_subject AS subject FROM placed
             WHERE why = $5 AND subject = $6 AND next_why IS NOT NULL""",
         *await given_now(),

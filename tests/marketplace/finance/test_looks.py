@@ -10,10 +10,17 @@ import pytest
 
 from marketplace import clock
 from marketplace.bookkeeping.closing import checks_of, close_month
-from marketplace.database import execute
+from marketplace.database import execute, transaction
 from marketplace.errors import Conflict
 from marketplace.finance import exception_queries
-from marketplace.finance.exception_queries import MOST_AGE, list_exceptions
+from marketplace.finance.exception_queries import (
+    MOST_AGE,
+    ExceptionKey,
+    find_next,
+    get_exception,
+    is_open,
+    list_exceptions,
+)
 from marketplace.finance.looks import refresh_exceptions, refresh_large_books
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger import chart
@@ -21,6 +28,7 @@ from marketplace.ledger.periods import bounds
 from tests.marketplace.bank.statements import Entry
 from tests.marketplace.bank.test_matching import bank_says
 from tests.marketplace.bookkeeping.test_closing import compare, months_ago, sell
+from tests.marketplace.finance import sales
 from tests.marketplace.finance.test_pages import form, signed_in
 from tests.marketplace.identity.site import make_staff, text_of
 from tests.support.reads import fetch_value
@@ -155,3 +163,29 @@ async def test_two_who_look_at_once_keep_each_exception_once() -> None:
     assert await asyncio.gather(*(refresh_exceptions() for _ in range(3))) == [1, 1, 1]
     assert await fetch_value("SELECT count(*) FROM kept_exception") == 1
     assert await found(kept=True) == [name]
+
+
+@pytest.mark.usefixtures("_large")
+async def test_one_exception_of_the_bank_is_read_without_any_order_and_the_next_as_kept() -> None:
+    await sales.open_shop()
+    order = await sales.make_order()
+    await sales.pay_unseen(order)
+    await sales.settle(order)
+    line, other = await bank_says(Entry(-37, "B1", "Frais"), Entry(12, "B2", "?"))
+    await refresh_exceptions()
+    later = await unread(clock.now() - dt.timedelta(days=400))
+    reads = """SELECT sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0))::bigint FROM pg_stat_xact_user_tables
+               WHERE relname IN ('purchase_order', 'balance_transaction')"""
+    async with transaction():
+        before = await fetch_value(reads)
+        found = await get_exception("line_unexplained", str(line))
+        assert await is_open(ExceptionKey("line_unexplained", str(other)))
+        followed = [found.subject]
+        while following := await find_next("line_unexplained", followed[-1]):
+            followed.append(following.subject)
+            if following.why != "line_unexplained":
+                break
+        assert await fetch_value(reads) == before
+    assert str(other) in followed
+    assert later not in followed
+    assert (await get_exception("sale_without_charge", str(order))).reference
