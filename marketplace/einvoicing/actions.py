@@ -26,6 +26,7 @@ from marketplace.einvoicing.parts import queue_part_receipts
 from marketplace.einvoicing.queries import SQL, StateRow, find_state
 from marketplace.einvoicing.reporting import make_reports
 from marketplace.einvoicing.tables import EinvoicingState, Flow, LifeCycleEvent, Transmission
+from marketplace.einvoicing.waiting import forget_said, note_older_documents
 from marketplace.errors import Conflict, NotFound
 from marketplace.ledger.base_pages import midnight
 from marketplace.purchases.corrections import correct_invoice
@@ -119,6 +120,7 @@ async def exchange_einvoices() -> int:
     if not settings().einvoicing_flow_url:
         return 0
     state = await _begin()
+    await note_older_documents()
     sent, fault = 0, ""
     async with httpx.AsyncClient(
         timeout=platform.TIMEOUT_SECONDS, limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS)
@@ -247,7 +249,9 @@ async def queue_receipts() -> int:
             body = write_receipt(_receipt(one), now)
             await _queue(one.transmission, "receipt", f"{one.number}-{PAYMENT_RECEIVED}.xml", body, state=one.state)
         written += len(found)
-    return written + await queue_part_receipts()
+    written += await queue_part_receipts()
+    await forget_said()
+    return written
 
 
 def _receipt(one: ToReport) -> Receipt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.einvoicing.queries import SQL
 from marketplace.statements import Invariant
 
 TRANSMISSIONS: Final = (
@@ -39,4 +40,5 @@ TRANSMISSIONS: Final = (
            ) AS summed
            WHERE (report.documents, report.net_minor, report.vat_minor) <> (summed.documents, summed.net, summed.vat)""",
     ),
+    Invariant("of documents, what is said nowhere waits to be said", SQL["list_unheld"]),
 )

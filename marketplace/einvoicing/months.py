@@ -9,6 +9,7 @@ from marketplace import clock
 from marketplace.database import execute_long, fetch_rows, fetch_scalar, select, transaction
 from marketplace.einvoicing.queries import SQL, Month, list_months
 from marketplace.einvoicing.tables import EinvoicingMonth
+from marketplace.einvoicing.waiting import note_older_documents
 from marketplace.ledger import chart
 from marketplace.locks import lock
 
@@ -43,6 +44,7 @@ async def sum_many_months() -> int:
 
 async def sum_months() -> int:
     """Add up the VAT of each month and keep it in place of the sums before; return how many months."""
+    await note_older_documents()
     async with transaction():
         await lock("sum months of e-invoices")
         await EinvoicingMonth.delete(force=True)

@@ -136,9 +136,9 @@ def _receipt(one: PartToSay | PartToSayBack, name: str, total_minor: int, settle
     )
 
 
-async def list_parts_to_report(now: dt.datetime) -> list[PartToSay]:
-    """Return the payments that bear VAT, of orders on credit outside the network, that no report has."""
-    return await fetch_rows(PartToSay, SQL["list_parts_to_say"], None, False, now)  # noqa: FBT003
+async def list_parts_to_report(before: dt.datetime) -> list[PartToSay]:
+    """Return the payments of before an instant that bear VAT, of orders on credit outside the network, that no report has."""
+    return await fetch_rows(PartToSay, SQL["list_parts_to_say"], None, False, before)  # noqa: FBT003
 
 
 async def write_reported(parts: list[PartToSay], report: uuid.UUID) -> None:

@@ -28,6 +28,8 @@ class StateRow(Struct, frozen=True):
     from_at: dt.datetime
     read_until: dt.datetime
     error: str
+    has_noted: bool
+    """Whether which way a document goes is kept of all that were issued since."""
 
 
 class TransmissionRow(Struct, frozen=True):

@@ -1,35 +1,8 @@
--- fragment: said_whole
--- Whether the money of an order on credit was said whole, as it was before parts were.
-EXISTS (
-        SELECT
-        FROM invoice AS its
-        LEFT JOIN transmission AS whole ON whole.invoice = its.id
-        LEFT JOIN einvoicing_flow AS receipt ON receipt.transmission = whole.id AND receipt.kind = 'receipt'
-        LEFT JOIN reported_document AS reported ON reported.invoice = its.id AND reported.kind = 'payments'
-        WHERE its.purchase_order = credit_sale.subject AND coalesce(receipt.id, reported.report) IS NOT NULL
-    )
-
--- fragment: vat_at
--- When the books have the VAT of a document, `entry` its entry: its invoice may have been issued anew.
-CASE
-        WHEN entry.kind <> 'sale_reissued' THEN entry.at
-        WHEN credit_sale.subject IS NOT NULL THEN purchase_order.paid_at
-        WHEN EXISTS (
-            SELECT
-            FROM invoice_correction AS correction
-            JOIN invoice AS former ON former.number = correction.invoice
-            JOIN transmission AS its ON its.invoice = former.id
-            JOIN einvoicing_flow AS receipt ON receipt.transmission = its.id AND receipt.kind = 'receipt'
-            WHERE correction.id::text = entry.source_id
-        ) THEN entry.at
-        ELSE purchase_order.paid_at
-    END
-
 -- fragment: documents
--- Every invoice and credit note since documents travel: whether it goes to its buyer's platform (a company in France's
--- VAT territory) or into reports, when its money settled (null: not yet, or `in_parts`, on credit), how far both are,
--- and when the books have its VAT. `is_undone`: one of a pair that cancel out, of an order said in parts. An invoice
--- issued anew before anything of it was said settled when its first one did; the pair that cancels it is in no report.
+-- Every invoice and credit note since documents travel, with `einvoice`: whether it goes to its buyer's platform (a
+-- company in France's VAT territory) or into reports, when its money settled (null: not yet, or `in_parts`, on credit),
+-- how far both are. `is_undone`: one of a pair that cancel out, of an order said in parts; the pair that cancels what
+-- was issued anew unsaid is in no report. Each statement says of which documents, by what waits.
 SELECT
     invoice.id,
     invoice.number,
@@ -39,43 +12,129 @@ SELECT
     invoice.purchase_order,
     invoice.corrects,
     CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * invoice.net_minor AS net_minor,
-    CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * invoice.vat_minor AS vat_minor,
+    einvoice.vat_minor,
     CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * invoice.total_minor AS total_minor,
     purchase_order.number AS order_number,
     purchase_order.partner,
-    purchase_order.vat_rule IN ('domestic', 'overseas')
-        AND convert_from(invoice.document, 'UTF8')::jsonb #>> '{buyer,country}' <> 'MC' AS travels,
+    einvoice.travels,
     CASE
-        WHEN credit_sale.subject IS NULL THEN {vat_at}
-        WHEN credit_sale.settled_at IS NOT NULL AND {said_whole} THEN greatest(entry.at, credit_sale.settled_at)
+        WHEN credit_sale.subject IS NULL THEN einvoice.vat_at
+        WHEN credit_sale.settled_at IS NOT NULL AND NOT einvoice.is_in_parts
+            THEN greatest(entry.at, credit_sale.settled_at)
     END AS settled_at,
-    credit_sale.subject IS NOT NULL AND NOT {said_whole} AS in_parts,
-    credit_sale.settled_at IS NOT NULL AS is_settled,
-    credit_sale.paid_minor,
+    einvoice.is_in_parts AS in_parts,
     entry.kind = 'sale_cancelled'
         OR EXISTS (SELECT FROM invoice_correction WHERE invoice_correction.invoice = invoice.number) AS is_undone,
-    {vat_at} AS vat_at,
-    entry.kind AS entry_kind,
     transmission.id AS transmission,
     transmission.state,
-    transmission.code,
     transmission.address,
     receipt.id IS NOT NULL AS has_receipt
-FROM invoice
+FROM einvoice
+JOIN invoice ON invoice.id = einvoice.invoice
 JOIN purchase_order ON purchase_order.id = invoice.purchase_order
 JOIN journal_entry AS entry ON entry.id = invoice.entry
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 LEFT JOIN transmission ON transmission.invoice = invoice.id
 LEFT JOIN einvoicing_flow AS receipt ON receipt.transmission = transmission.id AND receipt.kind = 'receipt'
-WHERE invoice.issued_at >= (SELECT from_at FROM einvoicing_state)
+WHERE einvoice.issued_at >= (SELECT from_at FROM einvoicing_state)
+
+-- fragment: moved_orders
+-- Orders on credit of which a payment, or a document, came that is not known to be said.
+ARRAY(SELECT DISTINCT subject FROM einvoice_unsaid WHERE what = 'parts')
+
+-- fragment: said_back
+-- What of cancelled invoices of those orders was said and not said back: the sum is not zero.
+FROM einvoice
+JOIN settled_part AS part ON part.invoice = einvoice.invoice
+JOIN invoice ON invoice.id = einvoice.invoice
+JOIN transmission ON transmission.invoice = invoice.id AND transmission.state = 'corrected'
+
+-- fragment: is_unsaid
+-- Whether a payment of an order on credit has to be said of a document and is not yet.
+documents.in_parts
+  AND NOT documents.is_undone
+  AND documents.kind = 'invoice'
+  AND (documents.travels OR documents.vat_minor <> 0)
+  AND NOT EXISTS (
+      SELECT FROM settled_part AS part WHERE part.invoice = documents.id AND part.source = movement.id::text
+  )
 
 -- name: make_transmissions
 -- Gives every document to a French company its transmission, at $1.
-INSERT INTO transmission (id, invoice, state, created_at)
-SELECT gen_random_uuid(), documents.id, 'waiting', $1
-FROM ({documents}) AS documents
-WHERE documents.travels AND documents.transmission IS NULL
-ON CONFLICT (invoice) DO NOTHING;
+WITH waiting AS (
+    SELECT subject
+    FROM einvoice_unsaid
+    WHERE what = 'transmission' AND at >= (SELECT from_at FROM einvoicing_state)
+),
+made AS (
+    INSERT INTO transmission (id, invoice, state, created_at)
+    SELECT gen_random_uuid(), subject, 'waiting', $1
+    FROM waiting
+    ON CONFLICT (invoice) DO NOTHING
+)
+DELETE FROM einvoice_unsaid AS unsaid
+WHERE unsaid.what = 'transmission'
+  AND (
+      unsaid.subject IN (SELECT subject FROM waiting)
+      OR unsaid.at < (SELECT from_at FROM einvoicing_state)
+  );
+
+-- name: forget_receipts
+-- No longer holds as unsaid what has its status 212, or never will: documents of before any travelled, and those
+-- that were corrected, but for the credit note that says back what was said of a rejected invoice.
+DELETE FROM einvoice_unsaid AS unsaid
+USING einvoice
+JOIN invoice ON invoice.id = einvoice.invoice
+LEFT JOIN transmission ON transmission.invoice = einvoice.invoice
+WHERE unsaid.what = 'receipt'
+  AND einvoice.invoice = unsaid.subject
+  AND (
+      einvoice.issued_at < (SELECT from_at FROM einvoicing_state)
+      OR EXISTS (
+          SELECT FROM einvoicing_flow AS flow WHERE flow.transmission = transmission.id AND flow.kind = 'receipt'
+      )
+      OR transmission.state = 'corrected' AND NOT (
+          invoice.kind = 'credit_note'
+          AND EXISTS (
+              SELECT
+              FROM invoice AS former
+              JOIN transmission AS its ON its.invoice = former.id
+              JOIN einvoicing_flow AS flow ON flow.transmission = its.id AND flow.kind = 'receipt'
+              WHERE former.number = invoice.corrects
+          )
+      )
+  );
+
+-- name: forget_parts
+-- No longer holds as unsaid the orders on credit of which everything that moved is said.
+DELETE FROM einvoice_unsaid AS unsaid
+WHERE unsaid.what = 'parts'
+  AND NOT EXISTS (
+      SELECT
+      FROM ({documents}) AS documents
+      JOIN credit_movement AS movement ON movement.sale = documents.purchase_order AND movement.kind = 'payment'
+      WHERE documents.purchase_order = unsaid.subject AND {is_unsaid}
+  )
+  AND NOT EXISTS (
+      SELECT {said_back}
+      WHERE einvoice.purchase_order = unsaid.subject
+      GROUP BY einvoice.invoice
+      HAVING sum(part.total_minor) <> 0
+  );
+
+-- name: forget_reported
+-- No longer holds as unsaid what reports of the kind $1 have, of before $2, and documents of before any travelled.
+DELETE FROM einvoice_unsaid AS unsaid
+USING einvoice
+WHERE unsaid.what = $1
+  AND unsaid.at < $2
+  AND einvoice.invoice = unsaid.subject
+  AND (
+      einvoice.issued_at < (SELECT from_at FROM einvoicing_state)
+      OR EXISTS (
+          SELECT FROM reported_document AS reported WHERE reported.invoice = einvoice.invoice AND reported.kind = $1
+      )
+  );
 
 -- name: list_to_send
 -- At most $1 waiting documents whose buyer's address is known, the first issued first.
@@ -114,7 +173,8 @@ LEFT JOIN LATERAL (
     JOIN einvoicing_flow AS receipt ON receipt.transmission = its.id AND receipt.kind = 'receipt'
     WHERE documents.state = 'corrected' AND documents.kind = 'credit_note' AND invoice.number = documents.corrects
 ) AS former ON true
-WHERE NOT documents.has_receipt
+WHERE documents.id = ANY (ARRAY(SELECT subject FROM einvoice_unsaid WHERE what = 'receipt'))
+  AND NOT documents.has_receipt
   AND documents.settled_at IS NOT NULL
   AND documents.transmission IS NOT NULL
   AND (documents.state = 'deposited' OR former.number IS NOT NULL)
@@ -146,16 +206,12 @@ JOIN (
         amount_minor,
         (sum(amount_minor) OVER (PARTITION BY sale ORDER BY at, id))::bigint AS paid_minor
     FROM credit_movement
-    WHERE kind = 'payment'
+    WHERE kind = 'payment' AND sale = ANY ({moved_orders})
 ) AS movement ON movement.sale = documents.purchase_order
-WHERE documents.in_parts
-  AND NOT documents.is_undone
-  AND documents.kind = 'invoice'
+WHERE documents.id = ANY (ARRAY(SELECT invoice FROM einvoice WHERE purchase_order = ANY ({moved_orders})))
   AND documents.travels = $2
-  AND CASE WHEN $2 THEN documents.state = 'deposited' ELSE documents.vat_minor <> 0 AND movement.at < $3 END
-  AND NOT EXISTS (
-      SELECT FROM settled_part AS part WHERE part.invoice = documents.id AND part.source = movement.id::text
-  )
+  AND CASE WHEN $2 THEN documents.state = 'deposited' ELSE movement.at < $3 END
+  AND {is_unsaid}
 ORDER BY movement.at, movement.id
 LIMIT $1;
 
@@ -169,10 +225,8 @@ SELECT
     invoice.document,
     sum(part.total_minor)::bigint AS amount_minor,
     sum(part.vat_minor)::bigint AS vat_minor
-FROM settled_part AS part
-JOIN invoice ON invoice.id = part.invoice
-JOIN transmission ON transmission.invoice = invoice.id
-WHERE transmission.state = 'corrected'
+{said_back}
+WHERE einvoice.purchase_order = ANY ({moved_orders})
 GROUP BY invoice.id, transmission.id
 HAVING sum(part.total_minor) <> 0;
 
@@ -233,7 +287,8 @@ WHERE invoice.id = transmission.invoice
 -- Documents for reports of the kind $1 (transactions or payments) that no such report has, issued or settled before $2.
 SELECT documents.id, documents.issued_at, documents.settled_at
 FROM ({documents}) AS documents
-WHERE NOT documents.travels
+WHERE documents.id = ANY (ARRAY(SELECT subject FROM einvoice_unsaid WHERE what = $1 AND at < $2))
+  AND NOT documents.travels
   AND ($1::text = 'transactions' OR documents.vat_minor <> 0)
   AND CASE $1::text WHEN 'transactions' THEN documents.issued_at ELSE documents.settled_at END < $2
   AND NOT EXISTS (
@@ -242,7 +297,7 @@ WHERE NOT documents.travels
 ORDER BY documents.issued_at, documents.number;
 
 -- name: list_of_period
--- The documents $4 and those that reports of the kind $1 have between the instants $2 and $3 (excluded).
+-- The documents $4 and those that reports of the kind $1 have between the instants $2 and $3 (excluded), from day $5.
 SELECT
     documents.id,
     documents.document,
@@ -251,107 +306,52 @@ SELECT
     documents.net_minor,
     documents.vat_minor
 FROM ({documents}) AS documents
-WHERE documents.id = ANY ($4::uuid[])
-   OR CASE $1::text WHEN 'transactions' THEN documents.issued_at ELSE documents.settled_at END >= $2
-  AND CASE $1::text WHEN 'transactions' THEN documents.issued_at ELSE documents.settled_at END < $3
-  AND EXISTS (
-      SELECT FROM reported_document AS reported WHERE reported.invoice = documents.id AND reported.kind = $1
+WHERE documents.id = ANY ($4::uuid[] || ARRAY(
+    SELECT reported.invoice
+    FROM e_report
+    JOIN reported_document AS reported ON reported.report = e_report.id AND reported.kind = e_report.kind
+    WHERE e_report.kind = $1 AND e_report.first_day = $5
+))
+  AND (
+      documents.id = ANY ($4::uuid[])
+      OR CASE $1::text WHEN 'transactions' THEN documents.issued_at ELSE documents.settled_at END >= $2
+      AND CASE $1::text WHEN 'transactions' THEN documents.issued_at ELSE documents.settled_at END < $3
   )
 ORDER BY documents.issued_at, documents.number;
 
 -- name: list_months
--- Each month since documents travel, the latest first: what the account of VAT collected ($1) moved, but for what bank
--- lines settled of it (through the account $2), what statuses 212 and reports of payments said, and what is still to be
--- said; in cents. A pair that cancels out unsaid is in none. Of an order on credit the invoice has what was said in
--- parts; once all is, each document has its own. Days after the first are read from their sums.
-WITH documents AS ({documents}),
-part_sums AS (
-    SELECT
-        invoice.purchase_order,
-        sum(part.total_minor) AS total_minor,
-        sum(part.vat_minor) AS vat_minor
-    FROM settled_part AS part
-    JOIN invoice ON invoice.id = part.invoice
-    GROUP BY 1
-),
-in_parts AS (
-    SELECT
-        documents.id,
-        documents.travels,
-        date_trunc('month', documents.vat_at AT TIME ZONE 'Europe/Paris')::date AS month,
-        documents.vat_minor,
-        CASE
-            WHEN documents.is_settled AND coalesce(part_sums.total_minor, 0) = documents.paid_minor
-                THEN documents.vat_minor
-            WHEN documents.kind = 'invoice' THEN coalesce(part_sums.vat_minor, 0)
-            ELSE 0
-        END AS said_minor
-    FROM documents
-    LEFT JOIN part_sums ON part_sums.purchase_order = documents.purchase_order
-    WHERE documents.in_parts AND NOT documents.is_undone
-),
-said AS (
-    SELECT
-        date_trunc('month', documents.vat_at AT TIME ZONE 'Europe/Paris')::date AS month,
-        sum(documents.vat_minor) FILTER (WHERE documents.travels AND documents.has_receipt) AS statuses_minor,
-        sum(documents.vat_minor) FILTER (WHERE reported.id IS NOT NULL) AS reports_minor,
-        sum(documents.vat_minor) FILTER (
-            WHERE documents.travels AND NOT documents.has_receipt AND documents.state IS DISTINCT FROM 'corrected'
-               OR NOT documents.travels AND reported.id IS NULL
-        ) AS waiting_minor
-    FROM documents
-    LEFT JOIN reported_document AS reported
-        ON reported.invoice = documents.id AND reported.kind = 'payments'
-    WHERE NOT documents.in_parts
-    GROUP BY 1
-    UNION ALL
-    SELECT
-        month,
-        sum(said_minor) FILTER (WHERE travels),
-        sum(said_minor) FILTER (WHERE NOT travels),
-        sum(vat_minor - said_minor)
-    FROM in_parts
-    GROUP BY 1
-),
-said_by_month AS (
-    SELECT
-        month,
-        sum(statuses_minor) AS statuses_minor,
-        sum(reports_minor) AS reports_minor,
-        sum(waiting_minor) AS waiting_minor
-    FROM said
-    GROUP BY month
-),
-moved AS (
-    SELECT day, credit_minor - debit_minor AS moved_minor
-    FROM day_sum
-    WHERE account = $1 AND day > (SELECT (from_at AT TIME ZONE 'Europe/Paris')::date FROM einvoicing_state)
-    UNION ALL
-    SELECT (at AT TIME ZONE 'Europe/Paris')::date, CASE $1::text WHEN credit THEN amount_minor ELSE -amount_minor END
-    FROM einvoicing_state
-    JOIN journal_entry ON at >= from_at AND at < from_at + interval '25 hours'
-    CROSS JOIN LATERAL (SELECT * FROM posting WHERE posting.entry = journal_entry.id OFFSET 0) AS posted
-    WHERE $1 IN (debit, credit) AND (at AT TIME ZONE 'Europe/Paris')::date <= from_at AT TIME ZONE 'Europe/Paris'
-    UNION ALL
-    SELECT (at AT TIME ZONE 'Europe/Paris')::date, CASE $1::text WHEN credit THEN -amount_minor ELSE amount_minor END
-    FROM posting
-    CROSS JOIN LATERAL (SELECT at FROM journal_entry WHERE journal_entry.id = posting.entry OFFSET 0) AS entered
-    WHERE at >= (SELECT from_at FROM einvoicing_state)
-      AND (debit = $1 AND credit = $2::text OR debit = $2 AND credit = $1)
-),
-booked AS (
-    SELECT date_trunc('month', day)::date AS month, sum(moved_minor) AS booked_minor FROM moved GROUP BY 1
-)
-SELECT
-    coalesce(said_by_month.month, booked.month) AS month,
-    coalesce(booked.booked_minor, 0)::bigint AS booked_minor,
-    coalesce(said_by_month.statuses_minor, 0)::bigint AS statuses_minor,
-    coalesce(said_by_month.reports_minor, 0)::bigint AS reports_minor,
-    coalesce(said_by_month.waiting_minor, 0)::bigint AS waiting_minor
-FROM said_by_month
-FULL JOIN booked ON booked.month = said_by_month.month
-ORDER BY 1 DESC
-LIMIT 36;
+-- Each month since documents travel, the latest first; $1 is the account of VAT collected, $2 that of suspense.
+SELECT month, booked_minor, statuses_minor, reports_minor, waiting_minor
+FROM months_of_vat($1, $2);
+
+-- name: list_unheld
+-- Matters of documents since they travel that neither are said nor wait to be, which offends an invariant.
+SELECT invoice.number, matter.what
+FROM invoice
+LEFT JOIN einvoice ON einvoice.invoice = invoice.id
+LEFT JOIN einvoicing_state ON true
+LEFT JOIN transmission ON transmission.invoice = invoice.id
+LEFT JOIN einvoicing_flow AS receipt ON receipt.transmission = transmission.id AND receipt.kind = 'receipt'
+CROSS JOIN LATERAL (VALUES
+    ('noted', einvoice.invoice IS NULL AND has_noted),
+    ('transmission', travels AND transmission.id IS NULL),
+    ('receipt', travels AND NOT is_in_parts AND receipt.id IS NULL AND transmission.state IS DISTINCT FROM 'corrected'),
+    ('transactions', NOT travels),
+    ('payments', NOT travels AND NOT is_in_parts AND einvoice.vat_minor <> 0)
+) AS matter (what, waits)
+WHERE (from_at IS NULL OR invoice.issued_at >= from_at)
+  AND matter.waits
+  AND NOT EXISTS (
+      SELECT FROM reported_document AS reported WHERE reported.invoice = invoice.id AND reported.kind = matter.what
+  )
+  AND NOT EXISTS (
+      SELECT FROM einvoice_unsaid AS unsaid WHERE unsaid.subject = invoice.id AND unsaid.what = matter.what
+  )
+UNION ALL
+SELECT documents.number, 'parts'
+FROM ({documents}) AS documents
+JOIN credit_movement AS movement ON movement.sale = documents.purchase_order AND movement.kind = 'payment'
+WHERE documents.purchase_order <> ALL ({moved_orders}) AND {is_unsaid};
 
 -- name: list_transmissions
 -- The documents $1 on their way.
@@ -443,6 +443,13 @@ FROM (
             '–'
         ) AS kinds
     FROM ({documents}) AS documents
+    WHERE documents.id = ANY (ARRAY(
+        SELECT subject
+        FROM einvoice_unsaid
+        WHERE what = 'transmission' AND at < $2::timestamptz - interval '1 hour'
+           OR what IN ('transactions', 'payments')
+           AND at < date_trunc('month', $2::timestamptz - interval '20 hours', 'Europe/Paris')
+    ))
 ) AS its
 WHERE CASE
     WHEN its.travels THEN its.issued_at < $2::timestamptz - interval '1 hour' AND its.transmission IS NULL
@@ -468,20 +475,15 @@ SELECT
 FROM ({documents}) AS documents
 JOIN credit_movement AS movement ON movement.sale = documents.purchase_order AND movement.kind = 'payment'
 LEFT JOIN transmission ON transmission.id = documents.transmission
-WHERE documents.in_parts
-  AND NOT documents.is_undone
-  AND documents.kind = 'invoice'
+WHERE documents.id = ANY (ARRAY(SELECT invoice FROM einvoice WHERE purchase_order = ANY ({moved_orders})))
   AND CASE
       WHEN documents.travels
           THEN documents.state = 'deposited'
               AND greatest(movement.at, transmission.deposited_at) < $2::timestamptz - interval '1 hour'
-      ELSE documents.vat_minor <> 0
-          AND date_trunc('month', movement.at AT TIME ZONE 'Europe/Paris') + interval '1 month 1 day'
+      ELSE date_trunc('month', movement.at AT TIME ZONE 'Europe/Paris') + interval '1 month 1 day'
           < $2::timestamptz AT TIME ZONE 'Europe/Paris'
   END
-  AND NOT EXISTS (
-      SELECT FROM settled_part AS part WHERE part.invoice = documents.id AND part.source = movement.id::text
-  )
+  AND {is_unsaid}
 UNION ALL
 SELECT
     '212',
@@ -490,10 +492,8 @@ SELECT
     '/finance/orders/' || invoice.purchase_order,
     -sum(part.total_minor)::bigint,
     max(part.settled_at)
-FROM settled_part AS part
-JOIN invoice ON invoice.id = part.invoice
-JOIN transmission ON transmission.invoice = invoice.id
+{said_back}
 JOIN invoice_correction AS correction ON correction.invoice = invoice.number
-WHERE transmission.state = 'corrected' AND correction.at < $2::timestamptz - interval '1 hour'
+WHERE einvoice.purchase_order = ANY ({moved_orders}) AND correction.at < $2::timestamptz - interval '1 hour'
 GROUP BY invoice.id
 HAVING sum(part.total_minor) <> 0;

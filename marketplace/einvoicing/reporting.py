@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import copy_in, fetch_rows, fetch_scalar, transaction
+from marketplace.database import copy_in, execute, fetch_rows, fetch_scalar, transaction
 from marketplace.einvoicing.parts import PartToSay, list_parts_to_report, write_reported
 from marketplace.einvoicing.queries import SQL
 from marketplace.einvoicing.reports import Head, Reported, write_payments, write_transactions
@@ -54,19 +54,27 @@ async def make_reports() -> int:
         async with transaction():
             await lock(LOCK)
             now = clock.now()
+            over_before = _over_before(kind, now)
             periods: dict[tuple[dt.date, dt.date], list[Unreported | PartToSay]] = defaultdict(list)
-            found: list[Unreported | PartToSay] = [*await fetch_rows(Unreported, SQL["list_unreported"], kind, now)]
+            found: list[Unreported | PartToSay] = [
+                *await fetch_rows(Unreported, SQL["list_unreported"], kind, over_before)
+            ]
             if kind == "payments":
-                found += await list_parts_to_report(now)
+                found += await list_parts_to_report(over_before)
             for one in found:
                 at = one.issued_at if kind == "transactions" else one.settled_at or one.issued_at
-                first, last = period_of(kind, paris_day(at))
-                if _midnight_after(last) + GRACE <= now:
-                    periods[first, last].append(one)
+                periods[period_of(kind, paris_day(at))].append(one)
             for (first, last), new in sorted(periods.items()):
                 await _make(kind, first, last, new, now)
             made += len(periods)
+            await execute(SQL["forget_reported"], kind, over_before)
     return made
+
+
+def _over_before(kind: str, now: dt.datetime) -> dt.datetime:
+    """Return the instant before which all periods are over, and their grace: when the running one began."""
+    first, _ = period_of(kind, paris_day(now - GRACE))
+    return dt.datetime.combine(first, dt.time(), PARIS)
 
 
 def _midnight_after(day: dt.date) -> dt.datetime:
@@ -80,7 +88,7 @@ async def _make(
     starts_at, ends_at = dt.datetime.combine(first, dt.time(), PARIS), _midnight_after(last)
     new = [one.id for one in found if isinstance(one, Unreported)]
     parts = [one for one in found if isinstance(one, PartToSay)]
-    rows = await fetch_rows(OfPeriod, SQL["list_of_period"], kind, starts_at, ends_at, new)
+    rows = await fetch_rows(OfPeriod, SQL["list_of_period"], kind, starts_at, ends_at, new, first)
     if kind == "payments":
         rows += [*await _list_parts_of_period(starts_at, ends_at), *map(_of_period, parts)]
     before = await fetch_scalar(

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, BigSerial, Bytea, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import (
+    UUID,
+    BigInt,
+    BigSerial,
+    Boolean,
+    Bytea,
+    Date,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    Text,
+    Timestamptz,
+)
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
-from marketplace.purchases.tables import Invoice
+from marketplace.purchases.tables import Invoice, Order
 
 
 class EinvoicingState(Table, db=DB, tablename="einvoicing_state"):
@@ -22,7 +34,45 @@ class EinvoicingState(Table, db=DB, tablename="einvoicing_state"):
     """The latest change at the platform that was read."""
     error = Text(default="")
     """Why the platform could not be asked last time; empty: it answered."""
+    has_noted = Boolean(default=False)
+    """Whether `einvoice` has every document since `from_at`: those of before it was kept are noted by the job."""
     only_one = Check("id = 1")
+
+
+class Einvoice(Table, db=DB, tablename="einvoice"):
+    """Which way a document goes, as it was known when it was issued: a trigger writes it; append-only."""
+
+    personal_data = NOBODYS
+    invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
+    kind = Text()
+    """invoice or credit_note."""
+    travels = Boolean()
+    """To its buyer's platform: a company in France's VAT territory. Else it goes into reports."""
+    is_in_parts = Boolean()
+    """Of an order on credit each payment is said, not the document's whole amount."""
+    issued_at = Timestamptz()
+    vat_at = Timestamptz(null=True, default=None)
+    """When the books have its VAT."""
+    vat_minor = BigInt()
+    """Below zero of a credit note."""
+
+
+class EinvoiceUnsaid(Table, db=DB, tablename="einvoice_unsaid"):
+    """Something of a document that is not said yet, as far as is known; the job deletes what is found said.
+
+    Of orders on credit each payment and each invoice has its own row, which says to look at the order.
+    """
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    what = Text()
+    """transmission, receipt (a status 212), transactions, payments, or parts."""
+    subject = UUID()
+    """The document; of parts the order."""
+    at = Timestamptz()
+    """When it was issued, of payments when it settled or earlier."""
+    known_matter = Check("what IN ('transmission', 'receipt', 'transactions', 'payments', 'parts')")
 
 
 class EinvoicingMonth(Table, db=DB, tablename="einvoicing_month"):

@@ -366,6 +366,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         """INSERT INTO e_report (id, kind, first_day, last_day, sequence, documents, net_minor, vat_minor, made_at)
            VALUES (gen_random_uuid(), 'payments', '2020-01-01', '2020-01-31', 1, 1, 0, 0, now())"""
     ),
+    "of documents, what is said nowhere waits to be said": "DELETE FROM einvoice_unsaid",
     "every stated fact is in the log, or waits to be, or the log says the same of its subject already": (
         "INSERT INTO log_fact (kind, subject, statement, at) VALUES ('release_sealed', 'x', '{}', now())"
     ),

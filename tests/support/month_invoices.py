@@ -11,8 +11,8 @@ from marketplace import clock
 from marketplace.database import execute, execute_long
 
 STEPS: Final = (
-    """INSERT INTO einvoicing_state (id, from_at, read_until)
-       SELECT 1, date_trunc('month', min(at) AT TIME ZONE 'Europe/Paris') AT TIME ZONE 'Europe/Paris', $1
+    """INSERT INTO einvoicing_state (id, from_at, read_until, has_noted)
+       SELECT 1, date_trunc('month', min(at) AT TIME ZONE 'Europe/Paris') AT TIME ZONE 'Europe/Paris', $1, true
        FROM journal_entry WHERE kind = 'sale'""",
     """INSERT INTO invoice (id, number, series, position, previous, kind, purchase_order, entry, issued_at, net_minor,
                             vat_minor, total_minor, document)
@@ -67,10 +67,21 @@ STEPS: Final = (
        SELECT invoice.id, e_report.kind, e_report.id
        FROM invoice JOIN e_report ON first_day = (issued_at AT TIME ZONE 'Europe/Paris')::date
        WHERE convert_from(document, 'UTF8') LIKE '%MC%'""",
+    """DELETE FROM einvoice_unsaid
+       WHERE what <> 'receipt' OR subject IN (SELECT invoice FROM transmission WHERE state = 'deposited')""",
 )
 """Since when documents travel; documents, a tenth of them of Monaco, which go into reports; transmissions, the last not
-sent and some rejected; files, statuses, reports."""
-TABLES: Final = ("invoice", "transmission", "einvoicing_flow", "life_cycle_event", "e_report", "reported_document")
+sent and some rejected; files, statuses, reports; and what of all this waits no longer."""
+TABLES: Final = (
+    "invoice",
+    "einvoice",
+    "einvoice_unsaid",
+    "transmission",
+    "einvoicing_flow",
+    "life_cycle_event",
+    "e_report",
+    "reported_document",
+)
 
 
 async def load_invoices() -> None:

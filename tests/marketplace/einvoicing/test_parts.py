@@ -173,6 +173,13 @@ async def test_what_is_listed_just_before_its_invoice_is_rejected_is_not_said() 
         await rejected_while(first, queue_part_receipts)
         assert not await fetch_value("SELECT count(*) FROM settled_part")
         await as_owner("DELETE FROM einvoicing_flow WHERE kind = 'receipt'")
+        await execute(
+            "INSERT INTO einvoice_unsaid (what, subject, at) SELECT 'receipt', invoice, created_at FROM transmission"
+        )
+        assert (
+            await fetch_value("SELECT state FROM transmission WHERE id = $1", await transmission_of(second))
+            == "deposited"
+        )
         await rejected_while(second, actions.queue_receipts)
         assert not await fetch_value("SELECT count(*) FROM einvoicing_flow WHERE kind = 'receipt'")
         await work()

@@ -14,6 +14,7 @@ from marketplace.database import execute
 from marketplace.einvoicing.actions import exchange_einvoices
 from marketplace.embedded.einvoicing_platform import DIRECTORY, FLOW, Platform
 from marketplace.settings import settings
+from tests.marketplace.einvoicing.plain import check_same
 from tests.marketplace.finance import sales
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
@@ -67,9 +68,11 @@ async def sell(
 
 
 async def work() -> None:
-    """Let the job run, until a run sends nothing more."""
+    """Let the job run, until a run sends nothing more; before and after each, what waits is what is found in all documents."""
+    await check_same()
     while await exchange_einvoices():
-        pass
+        await check_same()
+    await check_same()
 
 
 async def states() -> dict[str, str]:
