@@ -150,8 +150,10 @@ async def list_flows(transmission: uuid.UUID) -> list[FlowRow]:
         FlowRow,
         """SELECT flow.kind, flow.name, flow.state, flow.attempts, flow.created_at, flow.submitted_at, flow.platform_id, flow.error
        FROM einvoicing_flow AS flow
-       LEFT JOIN settled_part AS part ON part.id = flow.part
-       WHERE flow.transmission = $1 OR part.invoice = (SELECT invoice FROM transmission WHERE id = $1)
+       WHERE flow.id = ANY (ARRAY(
+           SELECT id FROM einvoicing_flow WHERE transmission = $1
+           UNION ALL SELECT its.id FROM transmission JOIN settled_part AS part ON part.invoice = transmission.invoice
+           JOIN einvoicing_flow AS its ON its.part = part.id WHERE transmission.id = $1))
        ORDER BY flow.created_at, flow.id""",
         transmission,
     )
