@@ -22,6 +22,10 @@ UNTRANSMITTED: Final = """
     WHERE what = 'transmission' AND issued_at >= (SELECT from_at FROM einvoicing_state)
       AND NOT EXISTS (SELECT FROM transmission WHERE transmission.invoice = subject)"""
 
+WAYS: Final = """
+    SELECT invoice AS id, travels, is_in_parts AS in_parts, vat_at, vat_minor FROM einvoice
+    WHERE issued_at >= (SELECT from_at FROM einvoicing_state)"""
+
 
 async def rows_of(sql: str, *values: object) -> list[dict[str, Any]]:
     """Return a statement's rows in an order of their own."""
@@ -53,6 +57,7 @@ async def check_same() -> int:
         found += len(expected)
     expected = await rows_of(PLAIN["list_untransmitted"])
     assert await rows_of(UNTRANSMITTED) == expected
+    assert await rows_of(WAYS) == await rows_of(PLAIN["list_ways"])
     of_months = (chart.VAT_COLLECTED, chart.SUSPENSE)
     assert await rows_of(SQL["list_months"], *of_months) == await rows_of(PLAIN["list_months"], *of_months)
     for report in await fetch("SELECT DISTINCT kind, first_day, last_day FROM e_report"):

@@ -69,6 +69,11 @@ LEFT JOIN transmission ON transmission.invoice = invoice.id
 LEFT JOIN einvoicing_flow AS receipt ON receipt.transmission = transmission.id AND receipt.kind = 'receipt'
 WHERE invoice.issued_at >= (SELECT from_at FROM einvoicing_state)
 
+-- name: list_ways
+-- What is kept of every document when it is issued.
+SELECT documents.id, documents.travels, documents.in_parts, documents.vat_at, documents.vat_minor
+FROM ({documents}) AS documents;
+
 -- name: list_untransmitted
 -- Documents to French companies that have no transmission.
 SELECT documents.id FROM ({documents}) AS documents WHERE documents.travels AND documents.transmission IS NULL;

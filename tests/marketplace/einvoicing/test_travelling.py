@@ -271,6 +271,9 @@ async def test_a_silent_platform_a_refused_file_and_a_broken_connection_send_not
             await as_owner("ALTER TABLE life_cycle_event ENABLE TRIGGER append_only")
             await as_owner("DELETE FROM einvoicing_flow WHERE kind = 'receipt'")
             await as_owner(
+                "INSERT INTO einvoice_unsaid (what, subject, at) SELECT 'receipt', invoice, created_at FROM transmission"
+            )
+            await as_owner(
                 "UPDATE einvoicing_flow SET state = 'pending', attempts = 0, next_at = now() - interval '1 day', platform_id = NULL"
             )
             await work()
