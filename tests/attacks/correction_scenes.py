@@ -10,9 +10,8 @@ import pyarrow.parquet  # noqa: F401 (once here, or for a second in every child)
 
 from marketplace.datasets import actions, queries
 from marketplace.datasets.ingestion import ingest_events
-from marketplace.datasets.rules import DatasetTerms
 from marketplace.settings import settings
-from tests.marketplace.datasets.builders import BANDS, PURPOSE, RESOLUTION, ZONES, crowd, write
+from tests.marketplace.datasets.builders import ZONES, crowd, terms, write
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.support.dying import Scene
 from tests.support.reads import fetch_value
@@ -47,25 +46,7 @@ async def said_by(release: uuid.UUID) -> tuple[set[str], str]:
 
 async def before(name: str) -> None:
     """Publish the day as it was thought to be."""
-    stated = {
-        "code": f"killed-{name}",
-        "purpose": PURPOSE,
-        "title_fr": "Lyon",
-        "title_en": "Lyon",
-        "description_fr": "Qui est où.",
-        "description_en": "Who is where.",
-        "area": "Lyon",
-        "zones": list(ZONES),
-        "age_bands": list(BANDS),
-        "h3_resolution": RESOLUTION,
-        "grain": "hour",
-        "max_cells": 3,
-        "max_events": 2,
-        "epsilon_micro": EPSILON_MICRO,
-        "budget_micro": 10 * EPSILON_MICRO,
-        "half_life_days": 30,
-    }
-    await actions.define(DatasetTerms(**stated))  # type: ignore[arg-type]
+    await actions.define(terms(code=f"killed-{name}", epsilon_micro=EPSILON_MICRO, budget_micro=10 * EPSILON_MICRO))
     await ingest(OLD)
     assert (await said_by(await build(name, 1)))[0] == {ZONES[0]}
 

@@ -69,10 +69,8 @@ def write(folder: Path, events: Iterable[Event], people: Iterable[int]) -> dict[
     return {"events": str(folder / "events.parquet"), "subscribers": str(folder / "subscribers.parquet")}
 
 
-async def declare(**other: Any) -> str:
-    """Define the purpose, its notice and the dataset `lyon`, with `other` in place of the defaults."""
-    await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
-    await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=LONG_AGO)
+def terms(**other: Any) -> DatasetTerms:
+    """Return the terms of the dataset `lyon`, with `other` in place of the defaults."""
     stated: dict[str, Any] = {
         "code": "lyon",
         "purpose": PURPOSE,
@@ -91,7 +89,14 @@ async def declare(**other: Any) -> str:
         "budget_micro": 6_000_000,
         "half_life_days": 30,
     }
-    return await actions.define(DatasetTerms(**stated | other))
+    return DatasetTerms(**stated | other)
+
+
+async def declare(**other: Any) -> str:
+    """Define the purpose, its notice and the dataset `lyon`, with `other` in place of the defaults."""
+    await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
+    await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=LONG_AGO)
+    return await actions.define(terms(**other))
 
 
 async def make_subscribers(people: Iterable[int], *, consenting: Iterable[int] | None = None) -> None:
