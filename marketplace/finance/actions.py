@@ -8,6 +8,7 @@ from marketplace import clock
 from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.bank.matching import match_stripe_payouts
 from marketplace.database import execute, fetch_scalar, transaction
+from marketplace.errors import Unavailable
 from marketplace.finance.exception_queries import count_exceptions
 from marketplace.finance.tables import Reconciliation, RefundDecision
 from marketplace.ledger.category_accounts import decide_category_account
@@ -15,6 +16,7 @@ from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance, post_unposted, read_balance
 from marketplace.payments.outbox import give_up_command, retry_command
+from marketplace.payments.stripe_port import SilentError
 from marketplace.purchases.refunds import request_order_refund
 
 if TYPE_CHECKING:
@@ -30,14 +32,18 @@ async def reconcile() -> int:
 
     Return the record's id.
 
-    Money may move between two answers of Stripe, so a difference counts only when it stays.
+    Money may move between two answers of Stripe, so a difference counts only when it stays. Refuses Unavailable where
+    Stripe does not answer.
     """
     stripe_minor = ledger_minor = 0
-    for _ in range(ATTEMPTS):
-        await mirror_balance()
-        stripe_minor, ledger_minor = await read_balance(), await balance(STRIPE)
-        if stripe_minor == ledger_minor:
-            break
+    try:
+        for _ in range(ATTEMPTS):
+            await mirror_balance()
+            stripe_minor, ledger_minor = await read_balance(), await balance(STRIPE)
+            if stripe_minor == ledger_minor:
+                break
+    except SilentError as silence:
+        raise Unavailable("Stripe does not answer just now; try again in a minute.", cause=str(silence)) from silence
     await match_stripe_payouts()
     unmatched = await count_exceptions()
     run = Reconciliation(at=clock.now(), stripe_minor=stripe_minor, ledger_minor=ledger_minor, unmatched=unmatched)

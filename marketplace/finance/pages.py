@@ -15,7 +15,7 @@ from marketplace import clock
 from marketplace.bank.queries import list_accounts as list_bank_accounts
 from marketplace.bank.queries import list_gaps
 from marketplace.credit.queries import find_due
-from marketplace.errors import Conflict, Invalid
+from marketplace.errors import Invalid
 from marketplace.finance import exception_queries, penalty_pages, queries, queue_pages, write_offs
 from marketplace.finance.actions import reconcile, refund_order
 from marketplace.finance.base_pages import finance_page
@@ -23,7 +23,6 @@ from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
 from marketplace.ledger.category_accounts import list_category_accounts
 from marketplace.ledger.periods import list_open
-from marketplace.payments.stripe_port import SilentError
 from marketplace.web import formats
 from marketplace.web.pages import see
 
@@ -92,10 +91,7 @@ async def reconciliation(
 @post("/finance/reconciliation", guards=CLERKS, opt=expect("finance"))
 async def reconcile_now() -> Redirect:
     """Compare with Stripe now."""
-    try:
-        await reconcile()
-    except SilentError:
-        raise Conflict("Stripe does not answer just now; try again in a minute.") from None
+    await reconcile()
     return see("/finance/reconciliation")
 
 
