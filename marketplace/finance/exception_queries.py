@@ -39,6 +39,14 @@ AGES: Final = (1, 7, 30, 90)
 """Days that divide the chart of ages."""
 LIVE_UP_TO: Final = 5_000
 """Entries of the journal up to which pages look for exceptions themselves."""
+BY_SUBJECT: Final = (
+    ("purchase_order", "id", "uuid"),
+    ("balance_transaction", "payment_subject", "uuid"),
+    ("order_return", "purchase_order", "uuid"),
+    ("dispute", "payment_subject", "uuid"),
+    ("bank_match", "target_id", "text"),
+)
+"""The tables of the book of orders that are found by an order or payment, their column for it and that column's type."""
 MOST_AGE: Final = dt.timedelta(minutes=30)
 """How old an answer may be that a page shows: the job makes a new one long before."""
 
@@ -128,48 +136,51 @@ async def are_books_large() -> bool:
 def sweep(why: str = "") -> str:
     """Return the statement of all exceptions; its parameters are those of a kind's SQL.
 
-    `why` leaves the others out where that reason is not read from the book of every order, which is then not read; `given` types what only others ask.
+    `why` is the reason of a single exception, whose subject is $6: no other reason is looked for, unless it is one about
+    all others, and of the orders only the subject is read. `given` types what only other kinds ask.
     """
     its = EXCEPTIONS.get(why)
-    is_apart = its is not None and not (its.in_book or its.after_write_offs)
-    kinds = [its] if its and is_apart else list(EXCEPTIONS.values())
-    others = _selects([kind for kind in kinds if not kind.after_write_offs])
-    later = _selects([kind for kind in kinds if kind.after_write_offs])
+    is_single = its is not None and not its.after_write_offs
+    kinds = [its] if its and is_single else list(EXCEPTIONS.values())
+    selects = [kind.select for kind in kinds if kind.sql and not kind.after_write_offs]
+    later = [kind.select for kind in kinds if kind.after_write_offs]
+    in_book = [_in_book(kinds)] if any(kind.in_book for kind in kinds) else []
     return f"""
-        WITH given AS (SELECT $3::text[]), book AS MATERIALIZED ({SQL["book"]}), unequal AS MATERIALIZED ({SQL["unequal"]}), found AS NOT MATERIALIZED (
-            {others if is_apart else f"{_in_book()} UNION ALL {others}"}
+        WITH given AS (SELECT $3::text[]), book AS MATERIALIZED ({_book_of_one() if is_single else SQL["book"]}), unequal AS MATERIALIZED ({SQL["unequal"]}), found AS NOT MATERIALIZED (
+            {" UNION ALL ".join(in_book + selects)}
         ), written_off AS ({SQL["written_off"]}), current AS (
             SELECT * FROM found WHERE NOT EXISTS (
                 SELECT FROM written_off WHERE written_off.why = found.why AND written_off.subject = found.subject
                 AND written_off.amount_minor IS NOT DISTINCT FROM found.amount_minor)
-            {f"UNION ALL {later}" if later else ""}
+            {"".join(f" UNION ALL {select}" for select in later)}
         ) SELECT current.*, pending.id AS proposal,
             (greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * coalesce(abs(current.amount_minor), 100))::numeric AS weight
         FROM current LEFT JOIN write_off AS pending
           ON pending.why = current.why AND pending.subject = current.subject AND pending.approved IS NULL"""
 
 
-def _in_book() -> str:
+def _book_of_one() -> str:
+    """Return the book of the one order or payment $6: what it reads by its subject has that subject's rows alone."""
+    asked = "CASE WHEN $6::text ~ '^[0-9a-f-]{36}$' THEN $6::text END"
+    tables = [
+        f"{table} AS (SELECT * FROM {table} WHERE {column} = ({asked})::{kind})" for table, column, kind in BY_SUBJECT
+    ]
+    return f"WITH {', '.join(tables)} SELECT * FROM ({SQL['book']}) AS book"
+
+
+def _in_book(kinds: Sequence[ExceptionKind]) -> str:
     """Return the exceptions of orders: one pass over the book for all kinds.
 
     Almost every order is right, so it is asked first whether anything is wrong; only then what, kind by kind.
     """
-    kinds = [(kind.code, kind.in_book) for kind in EXCEPTIONS.values() if kind.in_book]
-    rows = [
-        f"({its.when}, '{code}', {its.detail}, {its.movement}, {its.amount_minor}, {its.at})" for code, its in kinds
-    ]
-    is_wrong = " OR ".join(f"({its.when})" for _, its in kinds)
+    read = [(kind.code, kind.in_book) for kind in kinds if kind.in_book]
+    rows = [f"({its.when}, '{code}', {its.detail}, {its.movement}, {its.amount_minor}, {its.at})" for code, its in read]
+    is_wrong = " OR ".join(f"({its.when})" for _, its in read)
     return f"""SELECT finding.why, finding.detail, coalesce(id::text, subject::text) AS subject,
             coalesce(number, finding.movement, subject::text) AS reference,
             coalesce('/finance/orders/' || id, '/finance/transactions/' || finding.movement) AS path, finding.amount_minor, finding.at
         FROM (SELECT * FROM book WHERE {is_wrong}) AS wrong CROSS JOIN LATERAL (VALUES {", ".join(rows)}) AS finding (is_so, why, detail, movement, amount_minor, at)
         WHERE finding.is_so"""
-
-
-def _selects(kinds: Sequence[ExceptionKind]) -> str:
-    return " UNION ALL ".join(
-        f"SELECT '{kind.code}' AS why, its.* FROM ({kind.sql}) AS its" for kind in kinds if kind.sql
-    )
 
 
 async def given_now() -> tuple[str, dt.datetime, list[str], str]:

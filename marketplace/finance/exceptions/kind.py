@@ -60,6 +60,11 @@ class ExceptionKind(Struct, frozen=True, kw_only=True):
     after_write_offs: bool = False
     """Whether its SQL reads `found` (all other exceptions) and `written_off` (approved write-offs with their entry)."""
 
+    @property
+    def select(self) -> str:
+        """Its SQL, with its code as `why`."""
+        return f"SELECT '{self.code}' AS why, its.* FROM ({self.sql}) AS its"
+
 
 ACKNOWLEDGED: Final = WriteOff()
 """Two people may write it off without an entry: the books hold no amount of it."""
