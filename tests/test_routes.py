@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid
 from http import HTTPStatus
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.app import MACHINE_PATHS, routes
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.identity import actions as identity
 from marketplace.identity import key_actions
 from marketplace.identity.guards import COOKIE, Expectation, begin_session
 from marketplace.operators import actions as operators
+from marketplace.transparency.actions import keep_log
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
 from tests.support.market import seeded
 from tests.support.sites import the_site
@@ -208,6 +211,8 @@ async def test_visitors_of_every_kind_may_ask_what_routes_state() -> None:
 @pytest.mark.deep
 async def test_a_strangers_id_gets_what_routes_state(tmp_path: Path) -> None:
     async with seeded(tmp_path):
+        with clock.shifted(dt.timedelta(days=2)):
+            await keep_log()  # a proof is there once its day is over
         owners = await list_owners()
         for owner in owners:
             await sign_in_owner(owner)

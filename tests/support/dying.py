@@ -2,8 +2,8 @@
 
 `python -m tests.support.dying MODULE SCENE URL EVERY` prints how often the scene was killed before it got through. A
 module names its scenes in `SCENES`. Every death is of another subject, or of one that has to survive them all: what
-`before` made is acted on until the death, then `after` finishes as workers and people would, in a process of its own,
-and refuses anything that is not right.
+`before` made is acted on until the death, then `after` finishes as workers and people would, in another process, which
+survives all deaths, and refuses anything that is not right.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import importlib
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from multiprocessing.connection import Connection
     from types import FrameType
 
 A_FEW = 8
@@ -171,21 +173,69 @@ def _import_what_is_needed(scene: Scene, url: str) -> None:
                 importlib.import_module(name)
 
 
+class Survivor:
+    """The process that makes each subject, and finishes and checks it after the death of who acted."""
+
+    def __init__(self, scene: Scene, url: str) -> None:
+        """Fork it; this process must have no pool."""
+        self._line, theirs = multiprocessing.Pipe()
+        self._process = multiprocessing.get_context("fork").Process(
+            target=_survive, args=(scene, url, theirs), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def ask(self, verb: str, name: str, at: dt.timedelta) -> None:
+        """Have it do one of `_survive`'s verbs, that much later; what it refuses is on its stderr."""
+        self._line.send((verb, name, at))
+        try:
+            self._line.recv()
+        except EOFError:
+            raise AssertionError(f"{name} was not right: {verb}") from None
+
+    def end(self) -> None:
+        """Let it go."""
+        self._line.send(None)
+        self._process.join()
+
+
+def _survive(scene: Scene, url: str, line: Connection) -> None:
+    verbs: dict[str, Callable[[str], Awaitable[object]]] = {
+        "finish": partial(finish, scene, whole=False),
+        "finish all": partial(finish, scene, whole=True),
+    }
+    if scene.before:
+        verbs["make"] = scene.before
+
+    async def whole() -> None:
+        await database.open_pool(url, size=4)
+        while asked := await asyncio.to_thread(line.recv):
+            verb, name, at = asked
+            with clock.shifted(at):
+                await verbs[verb](name)
+            line.send(verb)
+        await database.close_pool()
+
+    asyncio.run(whole())
+
+
 def play(scene: Scene, url: str, every: int) -> int:
     """Play a scene until it gets through; return how often it was killed."""
     _import_what_is_needed(scene, url)
     for module in list(sys.modules.values()):
         if (path := getattr(module, "__file__", None)) and path.endswith(scene.counted):
             awaits(path)  # read here once, not in every child
+    survivor = Survivor(scene, url)
     for deaths in count():
-        name, line = str(deaths), 1 + deaths * every
-        with clock.shifted(scene.apart * deaths):
-            if scene.before:
-                in_a_child(url, partial(scene.before, name))
+        name, line, at = str(deaths), 1 + deaths * every, scene.apart * deaths
+        if scene.before:
+            survivor.ask("make", name, at)
+        with clock.shifted(at):
             died = in_a_child(url, partial(dying, scene, name, line))
-            in_a_child(url, partial(finish, scene, name, whole=not died or deaths % A_FEW == 0))
+        survivor.ask("finish" if died and deaths % A_FEW else "finish all", name, at)
         if not died:
             break
+    survivor.end()
     return deaths
 
 

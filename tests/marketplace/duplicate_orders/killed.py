@@ -14,8 +14,8 @@ from marketplace.payments.queries import find_open_page
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import order, settle_paid
 from marketplace.purchases.refunds import record_refunds
+from tests.marketplace.payments import scenes
 from tests.marketplace.purchases import shop
-from tests.support.dying import Scene
 from tests.support.reads import fetch, fetch_value
 
 
@@ -70,4 +70,4 @@ async def check_whole() -> None:
 
 
 FILES = ("duplicate_orders/actions.py", "purchases/refunds.py", "purchases/returns.py", "payments/stripe_calls.py")
-SCENES = {"decide": Scene(pay_both, decide, check_one_is_kept, FILES, whole=check_whole)}
+SCENES = {"decide": scenes.hours_apart(pay_both, decide, check_one_is_kept, FILES, check_whole)}
