@@ -7,9 +7,10 @@ makes its schema, its shop and its site; this version's code migrates beneath it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +22,10 @@ from migrations.pending import list_pending
 from migrations.runner import migrate
 from tests.support.source import ROOT
 from tests.support.waiting import until
+from tests.support.warm import Warm
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from marketplace.embedded.postgres import EmbeddedPostgres
@@ -62,6 +65,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "tree"
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    """Return what runs a site after the other."""
+    runs = Warm()
+    yield runs
+    runs.end()
+
+
 def check_out(version: str, tree: Path) -> None:
     """Make a folder a version's tree; the repository's own index stays as it is."""
     index = os.environ | {"GIT_INDEX_FILE": str(tree.parent / "index")}
@@ -72,13 +83,13 @@ def check_out(version: str, tree: Path) -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("version", former_versions() or [pytest.param("", marks=pytest.mark.skip(reason=NO_HISTORY))])
 def test_a_former_site_sells_while_the_schema_changes(
-    postgres: EmbeddedPostgres, tree: Path, tmp_path: Path, version: str
+    postgres: EmbeddedPostgres, warm: Warm, tree: Path, tmp_path: Path, version: str
 ) -> None:
     check_out(version, tree)
     name = f"former_{version}"
     postgres.run_sql(f"CREATE DATABASE {name} OWNER partage")
     try:
-        asyncio.run(upgrade_beneath(tree, tmp_path, postgres.url(name)))
+        asyncio.run(upgrade_beneath(warm, tree, tmp_path, postgres.url(name)))
     finally:
         postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -90,46 +101,42 @@ async def is_under_way(migration: asyncio.Task[list[str]]) -> bool:
     return migration.done() or await fetch_scalar(bool, locked) is True
 
 
-async def upgrade_beneath(tree: Path, folder: Path, url: str) -> None:
+async def upgrade_beneath(warm: Warm, tree: Path, folder: Path, url: str) -> None:
     """Let the former site of a tree sell, and migrate meanwhile."""
-    with (folder / "log").open("wb") as log:
-        site = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "tests" / "support" / "former_site.py"),
-            cwd=tree,
-            env=os.environ | {"DATABASE_URL": url, "PARTAGE_STATE": str(folder / "state"), "VIES_URL": ""},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
+    its_input, writing = os.pipe()
+    reading, its_output = os.pipe()
+    with (folder / "log").open("wb") as log, os.fdopen(writing, "w") as say, os.fdopen(reading) as heard:
+        site = warm.start(
+            [str(ROOT / "tests" / "support" / "former_site.py")],
+            tree,
+            os.environ | {"DATABASE_URL": url, "PARTAGE_STATE": str(folder / "state"), "VIES_URL": ""},
+            [its_input, its_output, log.fileno()],
         )
+        for one in (its_input, its_output):
+            os.close(one)
 
-    async def write(words: str) -> None:
-        assert site.stdin
-        site.stdin.write(f"{words}\n".encode())
-        await site.stdin.drain()
+        async def hear(words: str) -> None:
+            async with asyncio.timeout(SECONDS):
+                line = await asyncio.to_thread(heard.readline)
+            assert line.strip() == words, (folder / "log").read_text()[-12_000:]
 
-    async def hear(words: str) -> None:
-        assert site.stdout
-        async with asyncio.timeout(SECONDS):
-            heard = (await site.stdout.readline()).decode().strip()
-        assert heard == words, (folder / "log").read_text()[-12_000:]
-
-    try:
-        await hear("quoted")
-        await database.open_pool(url)
-        assert await list_pending()
-        migration = asyncio.create_task(migrate())
-        await until(lambda: is_under_way(migration))
-        await write("order")
-        await hear("ordered")
-        await migration
-        assert not await list_pending()
-        await write("go on")
-        await hear("sold 2")
-        await site.wait()
-        assert await broken() == []
-    finally:
-        if site.returncode is None:
-            site.kill()
-            await site.wait()
-        await database.close_pool()
+        try:
+            await hear("quoted")
+            await database.open_pool(url)
+            assert await list_pending()
+            migration = asyncio.create_task(migrate())
+            await until(lambda: is_under_way(migration))
+            print("order", file=say, flush=True)
+            await hear("ordered")
+            await migration
+            assert not await list_pending()
+            print("go on", file=say, flush=True)
+            await hear("sold 2")
+            assert await asyncio.to_thread(warm.wait) == 0
+            assert await broken() == []
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(site, signal.SIGKILL)
+            raise
+        finally:
+            await database.close_pool()
