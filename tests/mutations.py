@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-UNNEEDED = ("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:faker")
-"""Plugins that no test of a fault asks for: to load them takes a fifth of its time."""
+ARGUMENTS = (
+    *("-q", "-x", "-n", "0", "-m", "not deep"),
+    *("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:faker"),  # nothing here asks for them
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # plugins that are imported already, of which no test asserts
+)
 COPIED = ("marketplace", "migrations", "pricing", "tests", "pyproject.toml", "docker-compose.yml", "README.md")
 PAYMENTS, PURCHASES, EARNINGS, PAYOUTS = (
     "tests/marketplace/payments",
@@ -387,7 +390,7 @@ class Copy:
 
     def passes(self, tests: Iterable[str]) -> bool | None:
         """Return whether tests pass in the copy; None where they could not even begin, which proves nothing."""
-        words = ["-m", "pytest", "-q", "-x", "-n", "0", "-m", "not deep", *UNNEEDED, *tests]
+        words = ["-m", "pytest", *ARGUMENTS, *tests]
         with Path(os.devnull).open("r+b") as nothing:
             self.warm.start(words, self.folder, os.environ, [nothing.fileno()] * 3)
         return {0: True, 1: False}.get(self.warm.wait())

@@ -14,10 +14,12 @@ from lxml import etree
 from marketplace import clock
 from marketplace.bank.candidates import settle_line
 from marketplace.bookkeeping.closing import checks_of
+from marketplace.database import execute
 from marketplace.einvoicing import queries
 from marketplace.einvoicing.actions import choose_address, exchange_einvoices, mend
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.exception_queries import list_blocking, list_exceptions
+from marketplace.finance.looks import refresh_exceptions
 from marketplace.ledger import chart
 from marketplace.ledger.periods import month_of
 from marketplace.settings import settings
@@ -279,6 +281,17 @@ async def test_a_silent_platform_a_refused_file_and_a_broken_connection_send_not
             await work()
             assert await states() == {number: "rejected"}, "a platform's own guard against the same number"
             assert (await whys())[number].startswith("einvoice_rejected DOUBLON")
+
+
+async def test_a_document_that_was_queued_without_a_flow_is_named_and_kept_as_waiting() -> None:
+    await open_shop()
+    async with platform_running():
+        number = await number_of(await sell())
+        await execute("UPDATE transmission SET state = 'queued'")
+        with clock.shifted(dt.timedelta(hours=2)):
+            assert await whys() == {number: "einvoice_waiting "}
+            await refresh_exceptions()
+        assert await fetch_value("SELECT reference FROM kept_exception WHERE why = 'einvoice_waiting'") == number
 
 
 async def test_sales_elsewhere_are_in_reports_that_add_up_and_a_missing_one_is_named() -> None:
