@@ -285,13 +285,16 @@ async def test_a_silent_platform_a_refused_file_and_a_broken_connection_send_not
 
 async def test_a_document_that_was_queued_without_a_flow_is_named_and_kept_as_waiting() -> None:
     await open_shop()
-    async with platform_running():
+    async with platform_running() as platform:
+        platform.unknown.add(SIREN)
         number = await number_of(await sell())
-        await execute("UPDATE transmission SET state = 'queued'")
+        await work()
+        await execute("UPDATE transmission SET state = 'queued', address = $1", SIREN)
         with clock.shifted(dt.timedelta(hours=2)):
             assert await whys() == {number: "einvoice_waiting "}
             await refresh_exceptions()
         assert await fetch_value("SELECT reference FROM kept_exception WHERE why = 'einvoice_waiting'") == number
+        await execute("UPDATE transmission SET state = 'waiting'")  # no invariant allows the other
 
 
 async def test_sales_elsewhere_are_in_reports_that_add_up_and_a_missing_one_is_named() -> None:
