@@ -194,7 +194,7 @@ class Survivor:
             raise AssertionError(f"{name} was not right: {verb}") from None
 
     def end(self) -> None:
-        """Let it go."""
+        """End it."""
         self._line.send(None)
         self._process.join()
 

@@ -49,7 +49,7 @@ class Warm:
         return int(self._line.recv(LONGEST))
 
     def end(self) -> None:
-        """Let the process go."""
+        """End the process."""
         self._line.close()
         self._server.wait()
 

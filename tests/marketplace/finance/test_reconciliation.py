@@ -35,8 +35,10 @@ from tests.support.reads import fetch, fetch_value
 async def whys() -> list[str]:
     """Return the reasons in the queue; each exception is the same where it is looked for alone."""
     rows = (await list_exceptions()).rows
-    alone = [await get_exception(row.why, row.subject) for row in rows]
-    assert [msgspec.structs.replace(row, weight=found.weight) for row, found in zip(rows, alone, strict=True)] == alone
+    singly = [await get_exception(row.why, row.subject) for row in rows]
+    assert [
+        msgspec.structs.replace(row, weight=found.weight) for row, found in zip(rows, singly, strict=True)
+    ] == singly
     return sorted(row.why for row in rows)
 
 
