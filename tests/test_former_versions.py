@@ -105,7 +105,7 @@ async def upgrade_beneath(warm: Warm, tree: Path, folder: Path, url: str) -> Non
     """Let the former site of a tree sell, and migrate meanwhile."""
     its_input, writing = os.pipe()
     reading, its_output = os.pipe()
-    with (folder / "log").open("wb") as log, os.fdopen(writing, "w") as told, os.fdopen(reading) as heard:
+    with (folder / "log").open("wb") as log, os.fdopen(writing, "w") as its_lines, os.fdopen(reading) as heard:
         site = warm.start(
             [str(ROOT / "tests" / "support" / "former_site.py")],
             tree,
@@ -126,11 +126,11 @@ async def upgrade_beneath(warm: Warm, tree: Path, folder: Path, url: str) -> Non
             assert await list_pending()
             migration = asyncio.create_task(migrate())
             await until(lambda: is_under_way(migration))
-            print("order", file=told, flush=True)
+            print("order", file=its_lines, flush=True)
             await hear("ordered")
             await migration
             assert not await list_pending()
-            print("go on", file=told, flush=True)
+            print("go on", file=its_lines, flush=True)
             await hear("sold 2")
             assert await asyncio.to_thread(warm.wait) == 0
             assert await broken() == []
