@@ -56,8 +56,8 @@ THINGS = {
     )
 }
 """What a parameter of a path names that belongs to nobody in particular."""
-SAYS_SO = {("GET /readyz", 503)}
-"""What an answer of 5xx is for: whether the site can serve, and here it has no jobs."""
+SAYS_SO = {("GET /readyz", 503), ("POST /finance/reconciliation", 503)}
+"""What an answer of 5xx is for: whether the site can serve, and here it has no jobs; that Stripe, not there, does not answer."""
 WHO = {
     f"{method} {path}": expectation_of(handler).who for handler, path in OUR_ROUTES for method in handler.http_methods
 }
