@@ -7,9 +7,7 @@ makes its schema, its shop and its site; this version's code migrates beneath it
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -106,7 +104,7 @@ async def upgrade_beneath(warm: Warm, tree: Path, folder: Path, url: str) -> Non
     its_input, writing = os.pipe()
     reading, its_output = os.pipe()
     with (folder / "log").open("wb") as log, os.fdopen(writing, "w") as its_lines, os.fdopen(reading) as heard:
-        site = warm.start(
+        warm.start(
             [str(ROOT / "tests" / "support" / "former_site.py")],
             tree,
             os.environ | {"DATABASE_URL": url, "PARTAGE_STATE": str(folder / "state"), "VIES_URL": ""},
@@ -134,9 +132,6 @@ async def upgrade_beneath(warm: Warm, tree: Path, folder: Path, url: str) -> Non
             await hear("sold 2")
             assert await asyncio.to_thread(warm.wait) == 0
             assert await broken() == []
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(site, signal.SIGKILL)
-            raise
         finally:
+            warm.stop()
             await database.close_pool()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [pytest.mark.deep, pytest.mark.alone]
 SECONDS_TO_INSTALL_AND_START = 420
-START_AGAIN_RATIO = 2.5
+START_AGAIN_RATIO = 2.0
 """Starting again takes at most so many times what importing the site does, on the same machine at the same time."""
 
 

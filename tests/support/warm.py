@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CRASHED = 70
+"""The exit code of a program that ended by an exception: not 1, by which pytest says that a test failed."""
 LONGEST = 1 << 17
 """Bytes of what is asked for, its environment included."""
 
@@ -34,19 +36,30 @@ class Warm:
         with theirs:
             command = [sys.executable, str(Path(__file__)), str(theirs.fileno())]
             self._server = subprocess.Popen(command, pass_fds=(theirs.fileno(),))
+        self._running: int | None = None
 
-    def start(self, words: Sequence[str], folder: Path, environment: Mapping[str, str], streams: Sequence[int]) -> int:
-        """Start a program in a folder and return its process: `-m` and a module, or a file, and its arguments.
+    def start(self, words: Sequence[str], folder: Path, environment: Mapping[str, str], streams: Sequence[int]) -> None:
+        """Start a program in a folder, once the one before has ended: `-m` and a module, or a file, and its arguments.
 
         streams: three descriptors; the program reads the first and writes to the others.
         """
+        assert self._running is None, "the one before has not ended"
         asked = json.dumps([list(words), str(folder), dict(environment)]).encode()
         socket.send_fds(self._line, [asked], list(streams))
-        return int(self._line.recv(LONGEST))
+        self._running = int(self._line.recv(LONGEST))
 
     def wait(self) -> int:
         """Return the exit code of the program that was started last, negative where a signal ended it."""
-        return int(self._line.recv(LONGEST))
+        code = int(self._line.recv(LONGEST))
+        self._running = None
+        return code
+
+    def stop(self) -> None:
+        """Kill the program that was started last, unless it was waited for."""
+        if self._running is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._running, signal.SIGKILL)
+            self.wait()
 
     def end(self) -> None:
         """End the process."""

@@ -3,6 +3,8 @@
 A kind names its exceptions by SQL with these parameters: $1 the currency of the books, $2 now, $3 the categories of
 Stripe's that have an account, $4 the account of Stripe's balance. It may read these queries of `queries.sql`: `book`
 (orders with what Stripe, the bank and the books say of each) and `unequal` (Stripe's transactions without their entry).
+What a kind names of `book` has the order's or the payment's id as its subject: where one exception is asked for, `book`
+is of its subject alone.
 """
 
 from __future__ import annotations
