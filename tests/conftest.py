@@ -7,69 +7,35 @@ import inspect
 import itertools
 import os
 import re
-import shutil
-import tempfile
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from marketplace import database
 from marketplace.__main__ import log_plainly
-from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.settings import settings
 from tests.support.entry_kinds import register_test_kinds
 from tests.support.rows import check_rows
+from tests.support.server import as_serving, server_with_template
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from marketplace.embedded.postgres import EmbeddedPostgres
 
 database.row_check = check_rows
 log_plainly()
 register_test_kinds()
 _numbers = itertools.count(1)
-IN_MEMORY, ROOMY = Path("/dev/shm"), 4 << 30  # noqa: S108 (a folder of our own in it, made by mkdtemp)
-"""Copying the template's nine hundred files takes a disk up to a second, and memory a fiftieth of one."""
-
-
-SERVING = "partage_serving"
-"""The role that serves: what `migrate` grants it is all that it may."""
-
-
-def as_serving(url: str) -> str:
-    """Return the address of a database with the role that serves."""
-    return f"{url}&options=-c%20role%3D{SERVING}"
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """Start the run's own PostgreSQL, with a migrated template that every test's database is copied from."""
-    roomy = os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > ROOMY
-    folder = Path(tempfile.mkdtemp(prefix="partage-tests-", dir=IN_MEMORY if roomy else None))
-    folder.chmod(0o755)
-    with EmbeddedPostgres(folder, durable=False) as server:
-        server.run_sql("CREATE DATABASE template OWNER partage")
-        server.run_sql(f"CREATE ROLE {SERVING}; GRANT {SERVING} TO partage")
-        server.run_sql(
-            f"GRANT pg_read_all_stats, pg_signal_backend TO {SERVING}"
-        )  # tests look at sessions, and end some
-        server.run_sql("GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean) TO partage", "template")  # for the sweep
-
-        async def prepare() -> None:
-            from migrations.runner import migrate  # noqa: PLC0415
-
-            os.environ["PARTAGE_SERVING_ROLE"] = SERVING
-            settings.cache_clear()
-            await database.open_pool(server.url("template"), size=1)
-            await migrate()
-            await database.close_pool()
-            del os.environ["PARTAGE_SERVING_ROLE"]
-            settings.cache_clear()
-
-        asyncio.run(prepare())
+    """Return the run's own PostgreSQL, with a migrated template that every test's database is copied from."""
+    with server_with_template() as server:
         yield server
-    for left in {folder, server.folder}:  # two where the first cannot be reached by the account that runs PostgreSQL
-        shutil.rmtree(left, ignore_errors=True)
 
 
 @pytest.fixture
@@ -90,7 +56,7 @@ def database_url(
 
     It is connected as the role that serves, which owns nothing, unless it is marked `owner` with the reason.
     """
-    name = f"test_{next(_numbers)}"
+    name = f"test_{os.getpid()}_{next(_numbers)}"
     postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")
     before = dict(os.environ)
     url = postgres.url(name) if request.node.get_closest_marker("owner") else as_serving(postgres.url(name))
@@ -113,7 +79,7 @@ def apart(postgres: EmbeddedPostgres) -> Iterator[Callable[[Callable[[], Any]], 
     names = []
 
     def runner(story: Callable[[], Any]) -> None:
-        name = f"apart_{next(_numbers)}"
+        name = f"apart_{os.getpid()}_{next(_numbers)}"
         names.append(name)
         postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")
 
@@ -167,6 +133,12 @@ def pytest_pycollect_makeitem(name: str, obj: object) -> None:
     test = getattr(getattr(obj, "hypothesis", None), "inner_test", obj)
     if name.startswith("test_") and inspect.iscoroutinefunction(test):
         pytest.mark.usefixtures("pool")(obj)  # type: ignore[call-overload]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Print the name of what fails at once: a run that is stopped before its end has said it."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\nFAILED {report.nodeid} ({report.when})", file=sys.__stderr__, flush=True)
 
 
 @pytest.fixture

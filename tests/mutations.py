@@ -18,6 +18,9 @@ from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.support.server import RUNNING, server_with_template
 from tests.support.warm import Warm
 
 if TYPE_CHECKING:
@@ -422,10 +425,18 @@ def copied() -> Iterator[Copy]:
         copy.warm.end()
 
 
+@contextlib.contextmanager
+def server_of_all() -> Iterator[None]:
+    """Run one PostgreSQL for every run of tests: no fault changes the schema, which is all that its template has."""
+    with server_with_template() as server, pytest.MonkeyPatch.context() as environment:
+        environment.setenv(RUNNING, str(server.folder))
+        yield
+
+
 def main(names: Sequence[str]) -> list[str]:
     """Plant the faults of these names, or all; print a line each and return those that nothing noticed or that fit no more."""
     chosen = [fault for fault in FAULTS if not names or fault.name in names]
-    with copied() as one, copied() as other, ThreadPoolExecutor(2) as hands:
+    with server_of_all(), copied() as one, copied() as other, ThreadPoolExecutor(2) as hands:
         assert one.passes(sorted({test for fault in chosen for test in fault.noticed_by})), "the tests fail as it is"
         free = Queue[Copy]()
         for copy in (one, other):

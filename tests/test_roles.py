@@ -13,8 +13,8 @@ from marketplace.errors import Invalid
 from marketplace.settings import settings
 from migrations.roles import LOCKED, WRITTEN, grant_to
 from migrations.runner import migrate
-from tests.conftest import SERVING
 from tests.support.reads import fetch
+from tests.support.server import SERVING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ import sqlglot
 from sqlglot import exp
 
 from marketplace.statements import StatementError, read_blocks, read_statements
-from tests.conftest import as_serving
 from tests.support.ratchet import check, rule
+from tests.support.server import as_serving
 from tests.support.source import Finding, docstrings_in, nodes_of, product_files, sql_files, strings_in, text_of
 from tests.support.sql import references, resolve
 

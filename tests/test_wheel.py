@@ -21,8 +21,8 @@ import pytest
 
 from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, to_json
 from pricing.merkle import merkle_root
-from tests.conftest import SERVING, as_serving
 from tests.support.production import OPERATORS_OWN
+from tests.support.server import SERVING, as_serving
 from tests.support.source import PRODUCT, ROOT, tracked
 
 if TYPE_CHECKING:

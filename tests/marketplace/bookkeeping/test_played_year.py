@@ -102,17 +102,10 @@ async def valid_books(year: Year, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.deep
-@pytest.mark.usefixtures("in_2025")
-async def test_a_played_year_is_valid(stripe: Any, database_url: str, tmp_path: Path) -> None:
-    async with begun(stripe, database_url, []) as year:
-        await valid_books(year, tmp_path)
-
-
-@pytest.mark.deep
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what the dead leave to the collector
 @pytest.mark.usefixtures("in_2025")
 @pytest.mark.parametrize("first", [1, 2])
-async def test_a_played_year_is_the_same_where_everything_that_writes_is_killed_on_its_way(
+async def test_a_played_year_is_valid_and_the_same_where_everything_that_writes_is_killed_on_its_way(
     stripe: Any, database_url: str, postgres: EmbeddedPostgres, tmp_path: Path, first: int
 ) -> None:
     """Die at every second await, from the first one on or from the second one, which are all the others."""

@@ -20,10 +20,10 @@ from marketplace.consent import actions as consent
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.settings import ROLES, settings
-from tests.conftest import as_serving
 from tests.marketplace.datasets.builders import BANDS, PURPOSE, RESOLUTION, ZONES
 from tests.marketplace.docs.test_names_and_blocks import Block, blocks_of
 from tests.support.installation import ROOT, Installation
+from tests.support.server import as_serving
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from marketplace.commands.command import refuse_unready
 from marketplace.errors import Conflict
 from marketplace.health.checks import examine
 from marketplace.settings import settings
-from tests.conftest import as_serving
 from tests.marketplace.catalogue.shop import make_release, open_shop
 from tests.marketplace.mail.post_office import open_post_office
 from tests.support.ports import free_port
 from tests.support.production import OPERATORS_OWN, key
 from tests.support.reads import fetch_value
+from tests.support.server import as_serving
 from tests.support.source import ROOT
 
 if TYPE_CHECKING:

@@ -35,12 +35,12 @@ from marketplace.sandbox.rules import LASTS, Pass, read_pass, write_pass
 from marketplace.setting_checks import problems
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from marketplace.signing import public_key
-from tests.conftest import as_serving
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
 from tests.marketplace.purchases.test_machines import machine_of
 from tests.support.ports import free_port
 from tests.support.reads import fetch_value
+from tests.support.server import as_serving
 from tests.support.sites import the_site
 from tests.support.waiting import until
 
