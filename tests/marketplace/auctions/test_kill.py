@@ -151,7 +151,7 @@ async def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_awar
     [
         ("ascending", 8),
         pytest.param("ascending", 1, marks=pytest.mark.deep),
-        pytest.param("limited", 1, marks=pytest.mark.deep),
+        pytest.param("limited", 3, marks=pytest.mark.deep),
     ],
 )
 async def test_a_site_killed_at_any_statement_of_a_bid_places_it_once(kind: str, every: int) -> None:
