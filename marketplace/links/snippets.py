@@ -52,6 +52,7 @@ cells = pl.scan_parquet("{parquet}").collect()""",
 
 cells = duckdb.sql("SELECT * FROM read_parquet('{parquet}')").fetchall()""",
     ),
+    # Threads that read a Python file may abort the program as it ends: github.com/apache/arrow/issues/50482.
     Snippet(
         "pyarrow",
         "pyarrow",
@@ -60,7 +61,7 @@ cells = duckdb.sql("SELECT * FROM read_parquet('{parquet}')").fetchall()""",
 import pyarrow.parquet as pq
 
 with fsspec.open("{parquet}") as file:
-    cells = pq.read_table(file)""",
+    cells = pq.ParquetFile(file).read(use_threads=False)""",
     ),
     Snippet(
         "curl",
