@@ -1,6 +1,6 @@
 """Kill -9 at every await: a scene is played again and again, each time in a child that dies one await later.
 
-`python -m tests.support.dying MODULE SCENE URL EVERY` prints how often the scene was killed before it got through. A
+`python -m tests.support.dying MODULE SCENE URL FIRST EVERY` prints how often the scene was killed before it got through. A
 module names its scenes in `SCENES`. Every death is of another subject, or of one that has to survive them all: what
 `before` made is acted on until the death, then `after` finishes as workers and people would, in another process, which
 survives all deaths, and refuses anything that is not right.
@@ -62,9 +62,9 @@ class Scene:
     """How much later each subject is than the one before."""
 
 
-async def killed_everywhere(module: str, scene: str, database_url: str, *, every: int = 1) -> int:
-    """Play a scene, killed at every `every`-th await; return how often. The test's environment is the scene's."""
-    command = [sys.executable, "-m", "tests.support.dying", module, scene, database_url, str(every)]
+async def killed_everywhere(module: str, scene: str, database_url: str, *, first: int = 1, every: int = 1) -> int:
+    """Play a scene, killed at every `every`-th await from the `first` on; return how often. The test's environment is the scene's."""
+    command = [sys.executable, "-m", "tests.support.dying", module, scene, database_url, str(first), str(every)]
     played = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     printed, troubles = (text.decode() for text in await played.communicate())
     assert played.returncode == 0, f"{printed[-2000:]}\n{troubles[-6000:]}"
@@ -219,7 +219,7 @@ def _survive(scene: Scene, url: str, line: Connection) -> None:
     asyncio.run(whole())
 
 
-def play(scene: Scene, url: str, every: int) -> int:
+def play(scene: Scene, url: str, first: int, every: int) -> int:
     """Play a scene until it gets through; return how often it was killed."""
     _import_what_is_needed(scene, url)
     for module in list(sys.modules.values()):
@@ -227,7 +227,7 @@ def play(scene: Scene, url: str, every: int) -> int:
             awaits(path)  # read here once, not in every child
     survivor = Survivor(scene, url)
     for deaths in count():
-        name, line, at = str(deaths), 1 + deaths * every, scene.apart * deaths
+        name, line, at = str(deaths), first + deaths * every, scene.apart * deaths
         if scene.before:
             survivor.ask("make", name, at)
         with clock.shifted(at):
@@ -240,4 +240,4 @@ def play(scene: Scene, url: str, every: int) -> int:
 
 
 if __name__ == "__main__":
-    print(play(importlib.import_module(sys.argv[1]).SCENES[sys.argv[2]], sys.argv[3], int(sys.argv[4])))
+    print(play(importlib.import_module(sys.argv[1]).SCENES[sys.argv[2]], sys.argv[3], *map(int, sys.argv[4:])))

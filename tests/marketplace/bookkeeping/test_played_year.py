@@ -18,6 +18,7 @@ from tests.marketplace.einvoicing.travelling import platform_running
 from tests.marketplace.payouts import payees
 from tests.marketplace.payouts.test_payee_names import bank_that_verifies
 from tests.support.emptied import empty
+from tests.support.halves import firsts
 from tests.support.killing_in_place import bounded, the_dead_rest
 from tests.support.reads import fetch
 
@@ -107,13 +108,13 @@ async def valid_books(year: Year, folder: Path) -> dict[str, Any]:
 async def test_a_played_year_is_valid_and_the_same_where_everything_that_writes_is_killed_on_its_way(
     stripe: Any, database_url: str, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    """Die at every second await, in one year from the first on, in another from the second, which are all the others."""
+    """Die at every second await, from the first on or from the second, which are all the others."""
     playing: list[Year] = []
     async with bounded(LONGEST_SECONDS, lambda: "; ".join(one.place() for one in playing)):
         async with begun(stripe, database_url, []) as peaceful:
             playing.append(peaceful)
             expected = await valid_books(peaceful, tmp_path)
-        for first in (1, 2):
+        for first in firsts():
             await empty(postgres, database_url, tmp_path / f"killed {first}")
             stripe.test("reset")
             async with the_dead_rest(), begun(stripe, database_url, peaceful.wrote, first) as year:

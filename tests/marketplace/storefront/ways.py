@@ -27,6 +27,7 @@ from tests.marketplace.bookkeeping.played_year import MONEY, Year, named
 from tests.marketplace.datasets.builders import declare
 from tests.marketplace.identity.site import PASSWORD, VAT, Browser
 from tests.marketplace.purchases import shop
+from tests.support.halves import first_and_every
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Way(Year):
         """Begin with nobody. killed: which acts die, by their order; none in peace."""
         nobody: Any = None
         super().__init__(stripe, nobody, nobody, killed)
-        self.every = 1
+        self.first, self.every = first_and_every()
         self.browsers: dict[str, Browser] = {}
         self.partner: uuid.UUID
         self.releases: list[uuid.UUID] = []
