@@ -276,7 +276,7 @@ def decide(truth: np.ndarray, drawn: drawing.Drawn, scale: float, pages: list[st
     totals = {False: without, True: without + int(victim[drawn.counted].sum())}
     intervals = [denominators(page) for page in pages]
     low, high = max(low for low, _ in intervals), min(high for _, high in intervals)
-    exact = [world for world, total in totals.items() if low <= total <= high]
+    exact = [is_in for is_in, total in totals.items() if low <= total <= high]
     if len(exact) == 1:
         return exact[0]
     known, more, people = others.sum(axis=0)[drawn.published.keys], victim[drawn.published.keys], drawn.published.people
