@@ -18,13 +18,11 @@ from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.server import RUNNING, server_with_template
 from tests.support.warm import Warm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 ARGUMENTS = (
@@ -52,6 +50,10 @@ class Fault:
     right: str
     wrong: str
     noticed_by: tuple[str, ...]
+
+    def server(self, running: Path) -> dict[str, str]:
+        """Return by what environment its tests find PostgreSQL: a fault of the schema needs a server with its own template."""
+        return {} if self.file.endswith("/functions.sql") else {RUNNING: str(running)}
 
 
 FAULTS = (
@@ -391,21 +393,23 @@ class Copy:
     folder: Path
     warm: Warm
 
-    def passes(self, tests: Iterable[str]) -> bool | None:
+    def passes(self, tests: Iterable[str], server: Mapping[str, str]) -> bool | None:
         """Return whether tests pass in the copy; None where they could not even begin, which proves nothing."""
         words = ["-m", "pytest", *ARGUMENTS, *tests]
         with Path(os.devnull).open("r+b") as nothing:
-            self.warm.start(words, self.folder, os.environ, [nothing.fileno()] * 3)
+            self.warm.start(words, self.folder, os.environ | server, [nothing.fileno()] * 3)
         return {0: True, 1: False}.get(self.warm.wait())
 
-    def plant(self, fault: Fault) -> str:
-        """Plant a fault in the copy, return what came of it, and remove it again."""
+    def plant(self, fault: Fault, running: Path) -> str:
+        """Plant a fault in the copy, beside a server that is running; return what came of it, and remove it again."""
         path, whole = self.folder / fault.file, (ROOT / fault.file).read_text()
         if whole.count(fault.right) != 1:
             return "NO SUCH LINE"
         path.write_text(whole.replace(fault.right, fault.wrong))
         try:
-            return {False: "caught", True: "NOT CAUGHT", None: "NO PROGRAM"}[self.passes(fault.noticed_by)]
+            return {False: "caught", True: "NOT CAUGHT", None: "NO PROGRAM"}[
+                self.passes(fault.noticed_by, fault.server(running))
+            ]
         finally:
             path.write_text(whole)
 
@@ -425,19 +429,12 @@ def copied() -> Iterator[Copy]:
         copy.warm.end()
 
 
-@contextlib.contextmanager
-def server_of_all() -> Iterator[None]:
-    """Run one PostgreSQL for every run of tests: no fault changes the schema, which is all that its template has."""
-    with server_with_template() as server, pytest.MonkeyPatch.context() as environment:
-        environment.setenv(RUNNING, str(server.folder))
-        yield
-
-
 def main(names: Sequence[str]) -> list[str]:
     """Plant the faults of these names, or all; print a line each and return those that nothing noticed or that fit no more."""
     chosen = [fault for fault in FAULTS if not names or fault.name in names]
-    with server_of_all(), copied() as one, copied() as other, ThreadPoolExecutor(2) as hands:
-        assert one.passes(sorted({test for fault in chosen for test in fault.noticed_by})), "the tests fail as it is"
+    with server_with_template() as server, copied() as one, copied() as other, ThreadPoolExecutor(2) as hands:
+        noticing = sorted({test for fault in chosen for test in fault.noticed_by})
+        assert one.passes(noticing, {RUNNING: str(server.folder)}), "the tests fail as it is"
         free = Queue[Copy]()
         for copy in (one, other):
             free.put(copy)
@@ -445,7 +442,7 @@ def main(names: Sequence[str]) -> list[str]:
         def outcome_of(fault: Fault) -> str:
             copy = free.get()
             try:
-                outcome = copy.plant(fault)
+                outcome = copy.plant(fault, server.folder)
             finally:
                 free.put(copy)
             print(f"{outcome:12} {fault.name}", flush=True)
