@@ -1,13 +1,14 @@
 """Upgrade without closing: while `migrate` changes the schema, the site of a former version goes on selling.
 
 A version is the last commit before a migration came, for each migration since the initial schema was frozen. Its own code
-makes its schema, its shop and its site; this version's code migrates beneath it. The newest twelve are asked, which an
-installation that is kept up runs, and each eighth of those before; `FORMER_VERSIONS=all` asks every one.
+makes its schema, its shop and its site; this version's code migrates beneath it. The newest twelve are asked each time,
+of those before each fourth, others on the next day: all within four days. `FORMER_VERSIONS=all` asks every one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 INITIAL = "migrations/history/m0001_initial.sql"
 NO_HISTORY = "former versions are in the repository's history, which this checkout lacks (a shallow clone, or no clone)"
 SECONDS = 120
-NEWEST, EACH = 12, 8
+NEWEST, DAYS = 12, 4
 NEVER_RAN = ("0568ebe8",)
 """Commits that import what only the next one has: they were no version, and the one before each is asked instead."""
 
@@ -62,7 +63,8 @@ def asked_versions() -> list[str]:
     versions = former_versions()
     if os.environ.get("FORMER_VERSIONS") == "all":
         return versions
-    return versions[-NEWEST - EACH :: -EACH][::-1] + versions[-NEWEST:]
+    today = dt.datetime.now(dt.UTC).toordinal() % DAYS
+    return versions[:-NEWEST][today::DAYS] + versions[-NEWEST:]
 
 
 @pytest.fixture(scope="module")
