@@ -32,8 +32,8 @@ START_AGAIN_RATIO = 2.0
 """Starting again takes at most so many times what importing the site does, on the same machine at the same time."""
 
 
-def pythons() -> list[str]:
-    """Return the oldest and the newest supported interpreter that this machine has."""
+def pythons() -> tuple[str, str]:
+    """Return the oldest and the newest supported interpreter that this machine has; one is both where it has no other."""
     found: dict[str, str] = {}
     for candidate in (
         sys.executable,
@@ -50,7 +50,7 @@ def pythons() -> list[str]:
             if matched := re.match(r"\(3, (11|12|13)\) (.+)", version.stdout):
                 found.setdefault(matched[1], matched[2])
     versions = sorted(found)
-    return [found[one] for one in dict.fromkeys((versions[0], versions[-1]))]
+    return found[versions[0]], found[versions[-1]]
 
 
 @pytest.fixture
@@ -115,8 +115,9 @@ def left_running(clone: Path) -> list[str]:
     return [line for line in listed.splitlines() if str(clone) in line and "defunct" not in line]
 
 
-@pytest.mark.parametrize("account", ["this account", "an ordinary user"], indirect=True)
-@pytest.mark.parametrize("python", pythons())
+@pytest.mark.parametrize(
+    ("python", "account"), [*zip(pythons(), ("this account", "an ordinary user"), strict=True)], indirect=["account"]
+)
 def test_one_command_from_a_clean_clone(
     python: str, account: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

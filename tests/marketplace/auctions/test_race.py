@@ -124,7 +124,7 @@ async def race(
 
 @pytest.mark.parametrize(
     ("bidders", "bids", "seconds"),
-    [(16, 15, 1.0), pytest.param(64, 200, 20.0, marks=[pytest.mark.deep, pytest.mark.alone])],
+    [(16, 15, 1.0), pytest.param(64, 80, 20.0, marks=[pytest.mark.deep, pytest.mark.alone])],
 )
 async def test_no_bid_is_lost_and_none_counts_twice(bidders: int, bids: int, seconds: float) -> None:
     async def story(webs: list[Web]) -> None:
