@@ -15,5 +15,4 @@ def firsts() -> tuple[int, ...]:
 
 def first_and_every() -> tuple[int, int]:
     """Return at which await the first death is, and how many awaits later the next one."""
-    chosen = firsts()
-    return chosen[0], 3 - len(chosen)
+    return (1, 1) if os.environ.get("EVERY_DEATH") else (*firsts(), 2)

@@ -1,4 +1,4 @@
-"""Kill -9 at every await of giving back what was paid twice: one payment is kept, one goes back, once."""
+"""Kill -9 at every await, half of them a day, of giving back what was paid twice: one payment is kept, one goes back, once."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ async def test_of_two_payments_one_is_kept_wherever_a_worker_dies(stripe: Any, d
     killed = await killed_everywhere(
         "tests.marketplace.duplicate_orders.killed", "decide", database_url, first=first, every=every
     )
-    assert killed >= 4
+    assert killed * every >= 8
