@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import fcntl
 import hashlib
 import os
-import shutil
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +35,7 @@ from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid
 from marketplace.locks import exclusive
 from marketplace.settings import settings
+from marketplace.working_folders import at_work, is_abandoned, working_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -310,53 +309,26 @@ async def _objects_stay() -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _workspace() -> AsyncIterator[tuple[Path, IO[bytes]]]:
-    """Give a folder of the state's disk that nobody else reads, for as long as the block lasts; remove those of the dead.
+    """Give a folder that nobody else reads, for as long as the block lasts.
 
     The file beside it has no name: what is in it, the database in plain, is gone with this process, killed or not.
     """
-    settings().state.mkdir(parents=True, exist_ok=True)
-    for left in filter(_is_left, settings().state.glob("backup-*")):
-        shutil.rmtree(left, ignore_errors=True)
-    with (
-        tempfile.TemporaryDirectory(dir=settings().state, prefix="backup-") as folder,
-        _at_work(Path(folder)),
-        tempfile.TemporaryFile(dir=folder) as dumped,
-    ):
-        yield Path(folder), dumped
+    with working_folder() as folder, tempfile.TemporaryFile(dir=folder) as dumped:
+        yield folder, dumped
 
 
 @contextlib.contextmanager
 def _draft(target: Path) -> Iterator[Path]:
     """Give the name under which a backup is written until it is whole; nothing is left of one that is not, or of the dead's."""
-    for left in filter(_is_left, target.parent.glob("partage-*.part")):
+    for left in filter(is_abandoned, target.parent.glob("partage-*.part")):
         left.unlink(missing_ok=True)
     draft = target.with_suffix(".part")
     draft.touch(mode=0o600)
     try:
-        with _at_work(draft):
+        with at_work(draft):
             yield draft
     finally:
         draft.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _at_work(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Lock a file or folder as long as this process works in it; the lock ends with the process."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _is_left(path: Path) -> bool:
-    """Return whether the process that worked in a file or folder has died: its lock is free."""
-    try:
-        with _at_work(path, wait=False):
-            return True
-    except OSError:
-        return False
 
 
 def _uri(folder: str) -> str:

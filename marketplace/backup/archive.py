@@ -11,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -25,9 +23,11 @@ from msgspec import Struct
 from marketplace import signing
 from marketplace.backup import age
 from marketplace.errors import Conflict, Invalid
+from marketplace.working_folders import working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from obstore.store import ObjectStore
 
@@ -145,9 +145,9 @@ def _reported(pieces: Iterable[Buffer], report: Callable[[int], None]) -> Iterat
 
 def copy_object(source: ObjectStore, target: ObjectStore, name: str) -> int:
     """Copy an object to another store unless it is there with the same content; return how many bytes it has."""
-    with tempfile.TemporaryDirectory() as folder:
+    with working_folder() as folder:
         size = int(obstore.head(source, name)["size"])
-        with (whole := Path(folder) / "object").open("wb") as file:
+        with (whole := folder / "object").open("wb") as file:
             content = _save(_pieces_at(source, name, size), file)
         if not _is_there(target, name, content):
             obstore.put(target, name, whole)

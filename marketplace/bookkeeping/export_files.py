@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketplace import clock, object_store
@@ -20,6 +18,7 @@ from marketplace.bookkeeping.queries import WaitingExport, count_lines, find_fil
 from marketplace.bookkeeping.tables import ExportFile
 from marketplace.database import transaction
 from marketplace.errors import Invalid, NotFound
+from marketplace.working_folders import working_folder
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -76,8 +75,8 @@ async def write_exports() -> int:
 async def _write(row: WaitingExport) -> None:
     file_format, days = EXPORT_FORMATS[row.format], Days(row.first_day, row.last_day)
     name = file_format.name_of(days)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
+    with working_folder() as folder:
+        path = folder / name
         with path.open("wb") as file:
             out = ExportWriter(file, file_format.encoding, line_ending=file_format.line_ending)
             reporting = asyncio.create_task(_report_progress(row.id, out))

@@ -7,10 +7,9 @@ fit; Spark reads the whole store as Parquet, which any cluster can do as well.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import re
-import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from marketplace.instants import DAY_US, HOUR_US
 from marketplace.privacy.counted import differs_from_before
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
+from marketplace.working_folders import working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -297,12 +297,13 @@ def _session(master: str, memory_mb: int) -> Any:  # noqa: ANN401 (pyspark is an
         raise Conflict(
             "BUILD_ENGINE is spark, and pyspark is not installed: install partage[spark] and Java."
         ) from None
-    spill = tempfile.mkdtemp(prefix="partage-spark-")
+    work = contextlib.ExitStack()
+    atexit.register(work.close)
+    spill = str(work.enter_context(working_folder()))
     own = ON_THIS_MACHINE if master.startswith("local") else {}
     stated: dict[str, Any] = SPARK | own | {"spark.local.dir": spill, "spark.driver.memory": f"{memory_mb}m"}
     session = SparkSession.builder.master(master).config(map=stated).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
-    atexit.register(shutil.rmtree, spill, ignore_errors=True)
     atexit.register(session.stop)
     return session
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import tempfile
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -25,9 +23,11 @@ from marketplace.database import columns, execute, fetch_row, fetch_rows, fetch_
 from marketplace.datasets.queries import fetch_manifest
 from marketplace.errors import NotFound
 from marketplace.locks import exclusive
+from marketplace.working_folders import working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from marketplace.contributions.blocks import Rows
     from marketplace.database import Values
@@ -103,8 +103,8 @@ async def _write(segment: BegunRow) -> None:
     """Write the parts of a segment that are missing."""
     written = await list_parts(segment.id)
     after = written[-1].last_reference if written else -1
-    with tempfile.TemporaryDirectory(prefix="partage-index-") as folder:
-        parts = parts_of([*await _replaced(segment, after), *await _gained(segment, after, Path(folder))])
+    with working_folder() as folder:
+        parts = parts_of([*await _replaced(segment, after), *await _gained(segment, after, folder)])
         number = len(written)
         while (part := await asyncio.to_thread(next, parts, None)) is not None:
             await _store(segment, number, part)

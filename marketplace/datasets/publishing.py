@@ -14,8 +14,6 @@ import asyncio
 import hashlib
 import math
 import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from marketplace import clock, object_store
@@ -33,6 +31,7 @@ from marketplace.progress import WAITING, no_progress
 from marketplace.release_gate import canary_counts, dossier
 from marketplace.release_gate import findings as gate
 from marketplace.settings import settings
+from marketplace.working_folders import working_folder
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -294,6 +293,6 @@ def _parquet(specification: Specification, table: pa.Table, error_people: int) -
     about = {name.decode(): value.decode() for name, value in (table.schema.metadata or {}).items()}
     about.pop("partage.error_events", None)  # of the release; an edition states none
     about["partage.error_people"] = within(error_people, "people")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "edition.parquet"
+    with working_folder() as folder:
+        path = folder / "edition.parquet"
         return write_cells(table, path, columns=columns_of(specification), about=about).read_bytes()

@@ -7,11 +7,9 @@ the same bytes, and kept beside them.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketplace import clock, object_store
@@ -24,6 +22,7 @@ from marketplace.delivery.queries import SQL, get_entitlement
 from marketplace.delivery.rules import Validity
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
+from marketplace.working_folders import working_folder
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
@@ -159,8 +158,8 @@ async def _derived(row: EntitlementRow, sealed_key: str, file_format: FileFormat
     try:
         await object_store.size(key)
     except NotFound:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "cells"
+        with working_folder() as folder:
+            path = folder / "cells"
             assert file_format.write
             await asyncio.to_thread(file_format.write, given, path)
             await object_store.put(key, path)

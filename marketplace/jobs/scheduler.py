@@ -29,6 +29,7 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import job_late
 from marketplace.messages.rules import Recipient
 from marketplace.tracing import job_run
+from marketplace.working_folders import delete_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -104,6 +105,7 @@ async def ticking(*, after_seconds: float = 0) -> AsyncIterator[None]:
 
     What is under way at the end is given up, and done by the next worker that ticks.
     """
+    delete_abandoned()
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick skipped while the last one works is no news
     session = LockSession()
     scheduler = AsyncIOScheduler(

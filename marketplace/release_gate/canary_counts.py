@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,8 +19,11 @@ from marketplace.privacy.cell_choice import hash_keys
 from marketplace.progress import no_progress
 from marketplace.release_gate.canaries import Counted
 from marketplace.settings import settings
+from marketplace.working_folders import working_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from marketplace.privacy.drawing import Counts
@@ -55,8 +56,7 @@ _COUNTED: dict[tuple[Specification, type[Aggregation], str], Counted] = {}
 
 
 def _count(small: Specification, counting: type[Aggregation], engine: str) -> Counted:
-    with tempfile.TemporaryDirectory(prefix="partage-canaries-") as name:
-        folder = Path(name)
+    with working_folder() as folder:
         files = _files(small, folder)
         with counting(small, folder / "build", engine) as build:
             build.check(*files)

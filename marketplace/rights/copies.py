@@ -13,7 +13,6 @@ import tempfile
 import uuid
 import zipfile
 from contextlib import ExitStack
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -36,9 +35,11 @@ from marketplace.rights.declared import copied_columns, copied_tables, declared,
 from marketplace.rights.own_events import read_own_events
 from marketplace.rights.queries import Me, get_me
 from marketplace.web.csv_files import cell
+from marketplace.working_folders import working_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
 
     from piccolo.table import Table
 
@@ -88,9 +89,9 @@ async def write_copy(person: uuid.UUID) -> IO[bytes]:
 
 async def _write(person: uuid.UUID) -> IO[bytes]:
     me = await get_me(person)
-    with tempfile.TemporaryDirectory() as folder:
-        has_events = await _write_lists(Path(folder), me)
-        return await asyncio.to_thread(_zipped, Path(folder), me, has_events=has_events)
+    with working_folder() as folder:
+        has_events = await _write_lists(folder, me)
+        return await asyncio.to_thread(_zipped, folder, me, has_events=has_events)
 
 
 def _close_unasked(writing: asyncio.Task[IO[bytes]]) -> None:

@@ -8,7 +8,7 @@ FLOORS = (
     {"pricing", "client"},
     {"digests", "errors", "instants", "line_index", "memory_dumps", "personal_data"},
     {"clock", "csv_lines", "parquet_sizes", "local_time", "settings", "paging", "progress", "statements", "words"},
-    {"database", "functions", "object_store", "tracing", "web"},
+    {"database", "functions", "object_store", "tracing", "web", "working_folders"},
     {"locks", "privacy", "licensing", "sealing", "signing", "retracted"},
     {"backup", "messages", "log", "audit_trail", "simulation", "setting_checks", "environment_files"},
     {"cells_file", "manifest_file", "reconstruction", "sepa"},

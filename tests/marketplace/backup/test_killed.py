@@ -164,9 +164,9 @@ async def test_a_backup_that_was_killed_leaves_nothing_that_can_be_read_and_the_
     public, state = new_key(tmp_path / "key"), settings().state
     command = ["backup", str(tmp_path / "backups"), "--key", public]
     killed(command, "marketplace.backup.archive", "write", 1)
-    assert not [path for path in state.glob("backup-*/*") if path.read_bytes()], "no dump in plain"
+    assert not [path for path in state.glob("work-*/*") if path.read_bytes()], "no dump in plain"
     killed(command, "marketplace.backup.archive", "_pieces_at", 2)
-    assert not [path for path in state.glob("backup-*/*") if path.read_bytes()]
+    assert not [path for path in state.glob("work-*/*") if path.read_bytes()]
     place, _ = await back_up(str(tmp_path / "backups"), [public])
     assert [str(path) for path in (tmp_path / "backups").iterdir()] == [place]
-    assert not list(state.glob("backup-*"))
+    assert not list(state.glob("work-*"))

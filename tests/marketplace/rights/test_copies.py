@@ -7,7 +7,6 @@ import csv
 import datetime as dt
 import io
 import json
-import tempfile
 import threading
 import time
 import tracemalloc
@@ -29,6 +28,7 @@ from marketplace.rights.copies import OPENERS, write_copy
 from marketplace.rights.copy_schema import LISTS
 from marketplace.rights.declared import copied_tables, declared, list_tables, name_of
 from marketplace.rights.erasing import erase
+from marketplace.settings import settings
 from migrations.piccolo_app import tables
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import PASSWORD, make_partner
@@ -113,32 +113,30 @@ async def test_who_gives_somebody_elses_address_does_not_read_their_invitations(
             assert len(opened(file.read())[0]["invitation"]) == invitations
 
 
-def inside(folder: Path) -> list[Path]:
-    return list(folder.iterdir())
+def working_folders() -> list[Path]:
+    return list(settings().state.glob("work-*"))
 
 
 async def test_who_waits_no_longer_leaves_the_place_and_the_folder_to_the_threads(
     pool: None,  # noqa: ARG001 (a database)
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await make_partner()
     person = await fetch_value("SELECT id FROM person")
     place, gate = asyncio.Semaphore(1), threading.Event()
     monkeypatch.setattr(copies, "_writing", place)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     at_work = [asyncio.create_task(asyncio.to_thread(gate.wait)) for _ in range(MOST_THREADS)]
     try:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
                 await write_copy(person)
         assert place.locked()
-        assert inside(tmp_path)
+        assert working_folders()
     finally:
         gate.set()
         await asyncio.gather(*at_work)
     async with asyncio.timeout(20), place:
-        assert not inside(tmp_path)
+        assert not working_folders()
 
 
 def test_a_new_table_is_in_the_copy_by_being_there() -> None:
