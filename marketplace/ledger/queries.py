@@ -27,7 +27,10 @@ ENTRIES_BY: Final = {
     "debit": "debit_minor DESC, at DESC, journal_entry.id DESC",
     "credit": "credit_minor DESC, at DESC, journal_entry.id DESC",
 }
-"""How the journal can be sorted. By amount all that is narrowed to is read, so narrow a long journal first."""
+"""How the journal can be sorted. By amount all that is narrowed to is read, so a page asks `can_sort` first."""
+BY_DATE: Final = ("", "oldest")
+MOST_SORTED: Final = 20_000
+"""Entries up to which a page sorts a journal by amount: there is an index of dates alone."""
 
 
 class AccountTitle(Struct, frozen=True):
@@ -167,6 +170,15 @@ async def list_entries(
     return paged(await _entries(sort, narrowed, PAGE_SIZE + 1, offset(page)), page)
 
 
+async def can_sort(
+    *, account: str | None, kind: str | None, since: dt.datetime | None, until: dt.datetime | None
+) -> bool:
+    """Return whether what a journal is narrowed to is little enough to be sorted by amount while a page waits."""
+    if account and not await _is_busy(account):
+        return True
+    return not await fetch_scalar(bool, SQL["are_more"], MOST_SORTED, kind, since, until)
+
+
 async def list_all_entries(
     *, account: str | None, kind: str | None, since: dt.datetime | None, until: dt.datetime | None, sort: str
 ) -> list[EntryLine]:
@@ -178,12 +190,16 @@ async def _entries(sort: str, narrowed: tuple[object, ...], limit: int, skipped:
     account = narrowed[0]
     if account is None:
         entries = SQL["entries"]
-    elif await fetch_scalar(bool, SQL["is_busy"], account, MOST_QUIET):
+    elif await _is_busy(str(account)):
         entries = SQL["entries_of_busy"]
     else:
         entries = SQL["entries_of_quiet"]
     sql = f"{entries} ORDER BY {ENTRIES_BY.get(sort, ENTRIES_BY[''])} LIMIT $5 OFFSET $6"
     return await fetch_rows(EntryLine, sql, *narrowed, limit, skipped)
+
+
+async def _is_busy(account: str) -> bool:
+    return bool(await fetch_scalar(bool, SQL["is_busy"], account, MOST_QUIET))
 
 
 async def get_entry(entry_id: int) -> WholeEntry:

@@ -151,6 +151,11 @@ SELECT greatest(
     (SELECT count(*) FROM (SELECT FROM posting WHERE credit = $1 LIMIT $2 + 1) AS credited)
 ) > $2;
 
+-- name: are_more
+-- Whether more than $1 entries are what a journal is narrowed to. See the fragment.
+SELECT count(*) > $1
+FROM (SELECT FROM journal_entry WHERE {narrowed} LIMIT $1 + 1) AS few;
+
 -- name: list_postings
 -- The postings of the entry $1, each with both accounts' titles.
 SELECT

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from typing import TYPE_CHECKING
 
 from marketplace.database import execute
-from marketplace.ledger import chart
+from marketplace.ledger import chart, queries
 from marketplace.paging import PAGE_SIZE
 from marketplace.settings import settings
 from tests.marketplace.finance import sales
@@ -20,6 +21,7 @@ from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     import httpx
+    import pytest
 
 
 async def rows_of(visitor: httpx.AsyncClient, path: str) -> list[list[str]]:
@@ -73,7 +75,9 @@ async def test_orders_are_sorted_and_narrowed_over_all_pages_and_so_is_their_fil
         assert await rows_of(visitor, "/en/finance/penalties.csv") == []
 
 
-async def test_journal_trail_statements_write_offs_and_runs_are_sorted_narrowed_and_handed_out() -> None:
+async def test_journal_trail_statements_write_offs_and_runs_are_sorted_narrowed_and_handed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     await sales.open_shop()
     await decide_everything()
     await pay_subscribers()
@@ -94,6 +98,16 @@ async def test_journal_trail_statements_write_offs_and_runs_are_sorted_narrowed_
         assert "/en/finance/journal.csv?account=&amp;kind=sale" in page
         assert 'aria-sort="other"' in page
         assert "Newest first" in page
+        by_amount, by_date = "sort=debit", "sort=oldest"
+        assert by_amount in (page := (await visitor.get("/en/finance/journal")).text)
+        assert by_date in page
+        monkeypatch.setattr(queries, "MOST_SORTED", 1)
+        page = (await visitor.get("/en/finance/journal?sort=debit")).text
+        assert "entries are sorted here by their date alone" in page
+        assert by_date in page
+        assert f"{by_amount}&amp;" not in page.partition("<table")[2].partition("</thead>")[0]
+        newest = [int(row[1]) for row in whole][:3]
+        assert [int(number) for number in re.findall(r"/finance/journal/(\d+)", page)][:3] == newest
 
         trail = await rows_of(visitor, "/en/finance/audit.csv?verb=write_off_approved")
         assert len(trail) == 2
