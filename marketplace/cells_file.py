@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from marketplace.privacy import noise
+from marketplace.privacy.dictionary import ABSENT
+from marketplace.privacy.geography import H3
+from marketplace.privacy.specification import METHOD
+from marketplace.settings import settings
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
     from marketplace.privacy.dictionary import Column
+    from marketplace.privacy.specification import Specification
 
 GROUPS: Final = 128
 """Row groups of a large file: one zone of a hundred is in two or three of them."""
@@ -29,6 +36,54 @@ def rows_a_group(rows: int) -> int:
 def within(error: int, what: str) -> str:
     """Say how far from what was counted published figures are."""
     return f"95 % of counts of {what} are within {error} of what was counted"
+
+
+def metadata_of(s: Specification, figures: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a release's file says of itself: enough to use it far from here, and to compare it with others.
+
+    figures: those of `release`, as they were drawn.
+    """
+    expansion = figures["expansion_micro"]
+    return _of_specification(s) | {
+        "partage.method_version": str(figures["method_version"]),
+        "partage.expansion": f"{expansion / noise.MICRO:.6f}" if expansion else "unknown: nobody consents",
+        "partage.population": str(figures["population"]),
+        "partage.revision": str(s.revision),
+        "partage.error_people": within(figures["error_people"], "people"),
+        "partage.error_events": within(figures["error_events"], "events"),
+    }
+
+
+def _of_specification(s: Specification) -> dict[str, str]:
+    return {
+        "partage.dataset": s.dataset,
+        "partage.product": s.product,
+        "partage.period": f"{s.period_from.isoformat()}/{s.period_to.isoformat()}",
+        "partage.grain": s.grain,
+        "partage.time_zone": s.time_zone,
+        "partage.method": f"{METHOD}: discrete {s.mechanism}, one subscriber in one {s.unit}",
+        "partage.epsilon": f"{s.epsilon_micro / noise.MICRO:g}",
+        "partage.delta": f"{s.delta:g}",
+        "partage.bounds": (
+            f"{s.max_cells} cells a subscriber in one {s.unit}, {s.max_events} events a cell; "
+            f"one {s.unit}'s events change {s.reach} cells at most"
+        ),
+        "partage.threshold": str(s.threshold),
+        "partage.specification": s.digest,
+        "partage.absent_row": ABSENT.en,
+        "partage.dictionary": f"{settings().url}/datasets/{s.dataset}",
+    } | _of_zones(s)
+
+
+def _of_zones(s: Specification) -> dict[str, str]:
+    """Return what the file says of its zones: which they are and, of the operator's own, where their outlines are."""
+    if s.geography is H3:
+        return {"partage.zones": f"H3, resolution {s.resolution}"}
+    return {
+        "partage.zones": f"{s.geography.code}, level {s.resolution}",
+        "partage.zones.sha256": s.geography.digest,
+        "partage.zones.geojson": f"{settings().url}/api/v1/datasets/{s.dataset}/zones.geojson",
+    }
 
 
 def write_cells(

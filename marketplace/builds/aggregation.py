@@ -28,19 +28,18 @@ from marketplace.builds.counting_query import Aggregate, CountingQuery
 from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest
 from marketplace.builds.kernel import Kernel
-from marketplace.cells_file import within, write_cells
+from marketplace.cells_file import metadata_of, write_cells
 from marketplace.digests import sha256_of
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import microseconds
 from marketplace.line_index import LineIndex
 from marketplace.manifest_file import write_manifest
 from marketplace.memory_dumps import keep_out_of_dumps
-from marketplace.privacy import drawing, noise
+from marketplace.privacy import drawing
 from marketplace.privacy.cell_choice import hash_keys
-from marketplace.privacy.dictionary import ABSENT, columns_of
+from marketplace.privacy.dictionary import columns_of
 from marketplace.privacy.geography import H3
 from marketplace.privacy.product_registry import PRODUCTS
-from marketplace.privacy.specification import METHOD, Specification
 from marketplace.progress import no_progress
 from marketplace.settings import settings
 from marketplace.switches.switched import Places
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketplace.privacy.geography import Geography
+    from marketplace.privacy.specification import Specification
     from marketplace.progress import ReportProgress
     from marketplace.retracted import Retracted
     from marketplace.switches.switched import Bound, Switched
@@ -146,11 +146,9 @@ class Aggregation:
             files = [table]
         else:
             files = input_files.gather(subscribers, self.folder, "subscribers")
-        input_files.open_subscribers(self.database, files, s.age_bands, s.zones, s.resolution, geography=s.geography)
-        found = self.database.execute("SELECT subscriber_id, segment, home FROM subscriber").fetchnumpy()
-        self.subscribers = np.asarray(found["subscriber_id"], np.int64)
-        self.band = np.asarray(found["segment"], np.int16)
-        self.home = np.asarray(found["home"], np.int32)
+        self.subscribers, self.band, self.home = input_files.read_subscribers(
+            self.database, files, s, are_checked=subscribers is None
+        )
         if events is None:
             if shared.is_empty:
                 raise Invalid(
@@ -263,7 +261,7 @@ class Aggregation:
                 self._cells(drawn),
                 self.folder / "cells.parquet",
                 columns=columns_of(self.specification),
-                about=self._about() | self._about_series(drawn.figures),
+                about=metadata_of(self.specification, drawn.figures),
             ),
             "manifest.parquet": write_manifest(manifest, self.folder / "manifest.parquet"),
             object_store.EDITIONS_KEY: self._editions_key(),
@@ -315,51 +313,6 @@ class Aggregation:
         path = self.folder / object_store.EDITIONS_KEY
         path.write_bytes(os.urandom(KEY_BYTES))
         return path
-
-    def _about(self) -> dict[str, str]:
-        """Return what the file says of itself: enough to use it far from here."""
-        s = self.specification
-        return {
-            "partage.dataset": s.dataset,
-            "partage.product": s.product,
-            "partage.period": f"{s.period_from.isoformat()}/{s.period_to.isoformat()}",
-            "partage.grain": s.grain,
-            "partage.time_zone": s.time_zone,
-            "partage.method": f"{METHOD}: discrete {s.mechanism}, one subscriber in one {s.unit}",
-            "partage.epsilon": f"{s.epsilon_micro / noise.MICRO:g}",
-            "partage.delta": f"{s.delta:g}",
-            "partage.bounds": (
-                f"{s.max_cells} cells a subscriber in one {s.unit}, {s.max_events} events a cell; "
-                f"one {s.unit}'s events change {s.reach} cells at most"
-            ),
-            "partage.threshold": str(s.threshold),
-            "partage.specification": s.digest,
-            "partage.absent_row": ABSENT.en,
-            "partage.dictionary": f"{settings().url}/datasets/{s.dataset}",
-        } | self._about_zones()
-
-    def _about_series(self, figures: dict[str, Any]) -> dict[str, str]:
-        """Return what the file says that other releases of its dataset are compared by."""
-        expansion = figures["expansion_micro"]
-        return {
-            "partage.method_version": str(figures["method_version"]),
-            "partage.expansion": f"{expansion / noise.MICRO:.6f}" if expansion else "unknown: nobody consents",
-            "partage.population": str(figures["population"]),
-            "partage.revision": str(self.specification.revision),
-            "partage.error_people": within(figures["error_people"], "people"),
-            "partage.error_events": within(figures["error_events"], "events"),
-        }
-
-    def _about_zones(self) -> dict[str, str]:
-        """Return what the file says of its zones: which they are and, of the operator's own, where their outlines are."""
-        s = self.specification
-        if s.geography is H3:
-            return {"partage.zones": f"H3, resolution {s.resolution}"}
-        return {
-            "partage.zones": f"{s.geography.code}, level {s.resolution}",
-            "partage.zones.sha256": s.geography.digest,
-            "partage.zones.geojson": f"{settings().url}/api/v1/datasets/{s.dataset}/zones.geojson",
-        }
 
     def _zone_of_places(self) -> NDArray[np.int32]:
         """Return the position of each place's zone in the key set, -1 outside it; a site is where the table says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -90,12 +91,14 @@ class CountingQuery:
 
 @dataclass(frozen=True, slots=True)
 class Contributions:
-    """One bucket's lines and what each counts in, bounded, in files of raw columns that end with the build."""
+    """What lines count in, bounded, in files of raw columns that end with the build."""
 
     people: Path
-    """Number of the line in the store, uint32."""
+    """Position of the line among `lines`, uint32."""
     keys: Path
-    """Position in times × places × segments, uint32."""
+    """Position in times × places × segments, uint32; what bounds leave out is beyond them."""
+    lines: slice
+    """Which lines of the store these may be."""
 
 
 @dataclass(frozen=True)
@@ -128,18 +131,19 @@ class Aggregate:
         """Return reference and weight of everyone who counts in these keys (of places × times × segments), by reference."""
         q = self.question
         segment, row = counted % q.segments, counted // q.segments
-        is_counted = np.zeros(q.times * q.places * q.segments, np.bool_)
+        is_counted = np.zeros(q.times * q.places * q.segments + 1, np.bool_)
         is_counted[(row % q.times * q.places + row // q.times) * q.segments + segment] = True
-
-        def weigh(part: Contributions) -> NDArray[np.int64]:
-            people = np.fromfile(part.people, np.uint32)
-            counts = is_counted[np.fromfile(part.keys, np.uint32)]
-            return np.bincount(people[counts], minlength=len(q.references))
-
         weight = np.zeros(len(q.references), np.int64)
+
+        def weigh(part: Contributions) -> None:
+            counts = is_counted.take(np.fromfile(part.keys, np.uint32), mode="clip")
+            people = np.fromfile(part.people, np.uint32)[counts]
+            with adding:
+                weight[part.lines] += np.bincount(people, minlength=len(weight[part.lines]))
+
+        adding = threading.Lock()
         with ThreadPoolExecutor(THREADS) as pool:
-            for part in pool.map(weigh, self.contributions):
-                weight += part
+            list(pool.map(weigh, self.contributions))
         who = np.flatnonzero(weight)
         who = who[np.argsort(q.references[who])]
         return q.references[who], weight[who]

@@ -247,7 +247,8 @@ class Store:
         return Bucket(
             np.frombuffer(data, np.uint32, lines),
             np.frombuffer(data, f"u{wide[0]}", lines, int(ends[0])),
-            np.frombuffer(data, np.uint32, visits, int(ends[1])),
+            # Where it lies is seldom a multiple of four, and then each read of it would first copy it.
+            np.require(np.frombuffer(data, np.uint32, visits, int(ends[1])), requirements="A"),
             np.frombuffer(data, f"u{wide[1]}", visits, int(ends[2])),
         )
 
@@ -278,7 +279,7 @@ class Store:
     def whole_bucket(self, day: dt.date, bucket: int) -> bytes:
         """Return one day's bucket as it lies in the day's object."""
         entry = self.state.days[day.isoformat()]["buckets"][bucket]
-        data = self._bytes(day, entry["at"], bucket_length(entry))
+        data = bytes(self._bytes(day, entry["at"], bucket_length(entry)))
         if len(data) != bucket_length(entry):
             raise _damaged(f"{day}, {self.state.days[day.isoformat()]['name']}")
         return data
@@ -291,18 +292,18 @@ class Store:
         people = people * np.uint32(self.buckets) + np.uint32(bucket)
         return Rows(people, np.repeat(seen.visit, seen.count), moments.micros(), moments.kinds())
 
-    def _range(self, day: dt.date, start: int, length: int, crc: int) -> bytes:
+    def _range(self, day: dt.date, start: int, length: int, crc: int) -> memoryview:
         data = self._bytes(day, start, length)
         if length and (len(data) != length or zlib.crc32(data) != crc):
             raise _damaged(f"{day}, {self.state.days[day.isoformat()]['name']}")
         return data
 
-    def _bytes(self, day: dt.date, start: int, length: int) -> bytes:
+    def _bytes(self, day: dt.date, start: int, length: int) -> memoryview:
         name = self.state.days[day.isoformat()]["name"]
         if not length:
-            return b""
+            return memoryview(b"")
         try:
-            return bytes(obstore.get_range(self.objects, self.prefix + name, start=start, length=length))
+            return memoryview(obstore.get_range(self.objects, self.prefix + name, start=start, length=length))
         except (FileNotFoundError, OSError, obstore.exceptions.BaseError):
             raise _damaged(f"{day}, {name}") from None
 

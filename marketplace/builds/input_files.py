@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
+
 from marketplace.csv_lines import count_lines, read_header, refuse_line_breaks
 from marketplace.errors import Invalid
 from marketplace.parquet_sizes import refuse_long_texts, refuse_swollen
-from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 
     import duckdb
     import pyarrow as pa
+    from numpy.typing import NDArray
 
-    from marketplace.privacy.geography import Geography
+    from marketplace.privacy.specification import Specification
 
 SUFFIXES = (".parquet", ".csv")
 INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "HUGEINT")
@@ -47,6 +49,7 @@ SPILL_FACTOR = 8
 WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
 NAME = "CASE WHEN strlen({c}) BETWEEN 1 AND 200 AND NOT regexp_matches({c}, '[[:cntrl:]]') THEN {c} END"
 """A short text on one line. A file of some kilobytes may say a text of megabytes in millions of rows."""
+BAND = "{file}, row {row} has an age band that the dataset does not declare."
 KIND = f"CASE WHEN coalesce({{c}}, '') = '' THEN '' ELSE {NAME} END"
 
 
@@ -226,43 +229,47 @@ def clear(scratch: Path) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def open_subscribers(
-    database: duckdb.DuckDBPyConnection,
-    files: Sequence[Path],
-    age_bands: Sequence[str],
-    zones: Sequence[str],
-    level: int,
-    *,
-    geography: Geography = H3,
-) -> None:
-    """Make the table `subscriber`: subscriber_id once each, segment (position in `age_bands`), home (in `zones`, or -1)."""
-    import pyarrow as pa  # noqa: PLC0415
+def read_subscribers(
+    database: duckdb.DuckDBPyConnection, files: Sequence[Path], s: Specification, *, are_checked: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int16], NDArray[np.int32]]:
+    """Return of each subscriber the reference, once each, age band and home zone (positions in the key set; -1: outside).
 
-    check_subscribers(database, files)
-    homes = [home for (home,) in rows(database, "SELECT DISTINCT home_zone FROM subscriber_as_read")]
-    place = {zone: at for at, zone in enumerate(zones)}
-    found = [None if zone is None else place.get(zone, -1) for zone in geography.find(homes, level)]
-    load(database, "home", home_zone=pa.array(homes, pa.string()), home=pa.array(found, pa.int32()))
-    segments = pa.array(range(len(age_bands)), pa.int32())
-    load(database, "band", age_band=pa.array(age_bands, pa.string()), segment=segments)
-    rows(
-        database,
-        """CREATE TABLE subscriber AS
-           SELECT subscriber_id, band.segment, home.home, file_number, row_number
-           FROM subscriber_as_read LEFT JOIN band USING (age_band) LEFT JOIN home USING (home_zone)""",
-    )
+    are_checked: the files are the event store's table, every row of which was checked when it came.
+    """
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    place = {zone: at for at, zone in enumerate(s.zones)}
+    band = {band: at for at, band in enumerate(s.age_bands)}
     no_zone = (
         "{file}, row {row} has a home zone that is neither one of the operator's zones nor an H3 cell."
-        if geography.code
+        if s.geography.code
         else "{file}, row {row} has a home zone that is not an H3 cell."
     )
-    for column, sentence in (
-        ("segment", "{file}, row {row} has an age band that the dataset does not declare."),
-        ("home", no_zone),
+
+    def homes(names: list[str]) -> list[int | None]:
+        return [None if zone is None else place.get(zone, -1) for zone in s.geography.find(names, s.resolution)]
+
+    if are_checked:
+        (file,) = files
+        table = pq.read_table(file, read_dictionary=["age_band", "home_zone"])
+    else:
+        check_subscribers(database, files)
+        table = database.sql("SELECT subscriber_id, age_band, home_zone FROM subscriber_as_read").to_arrow_table()
+    found = []
+    for column, positions, sentence in (
+        ("age_band", lambda names: [band.get(name) for name in names], BAND),
+        ("home_zone", homes, no_zone),
     ):
-        bad = f"SELECT file_number, row_number FROM subscriber WHERE {column} IS NULL ORDER BY 1, 2 LIMIT 1"
-        for file, row in rows(database, bad):
-            raise Invalid(sentence, file=files[file], row=row)
+        coded = table[column].dictionary_encode().unify_dictionaries().combine_chunks()
+        names = coded.dictionary.to_pylist()
+        numbers = positions(names)
+        if None in numbers:
+            check_subscribers(database, files)
+            first = f"SELECT file_number, row_number FROM subscriber_as_read WHERE {column} = ? ORDER BY 1, 2 LIMIT 1"
+            at, row = database.execute(first, [names[numbers.index(None)]]).fetchall()[0]
+            raise Invalid(sentence, file=files[at], row=row)
+        found.append(np.array(numbers, np.int32)[coded.indices.to_numpy()])
+    return np.asarray(table["subscriber_id"].to_numpy(), np.int64), found[0].astype(np.int16), found[1]
 
 
 def open_checked(
@@ -281,7 +288,7 @@ def open_checked(
     found, *counts = _scan(database, ", ".join(wanted), parts, single)
     if found != lines:
         refuse_line_breaks([files[number] for number in of_lines])
-    rows(database, f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
+    rows(database, f"CREATE OR REPLACE VIEW {name} AS {' UNION ALL '.join(parts)}")
     for column, count in zip(columns, counts, strict=True):
         if count:
             bad = f'SELECT file_number, row_number FROM {name} WHERE "{column.name}" IS NULL ORDER BY 1, 2 LIMIT 1'

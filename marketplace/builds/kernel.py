@@ -32,23 +32,139 @@ PRIME = np.uint64(HASH_PRIME)
 
 
 class _BucketEvents:
-    """One bucket's events as a product counts them."""
+    """One bucket's events as a product counts them; lines are numbered within the bucket."""
 
     def __init__(self, kernel: Kernel, bucket: int) -> None:
-        self.kernel, self.bucket = kernel, bucket
-        q = kernel.q
+        self.kernel, self.bucket, self.q = kernel, bucket, kernel.q
+        q, own = self.q, kernel.lines(bucket)
         self.zones, self.places = q.zones, q.places
         self.step, self.hour, self.is_by_step = kernel.step, kernel.hour, kernel.is_by_step
         self.is_one_to_one = kernel.is_one_to_one
-
-    def visits(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
-        return self.kernel.visits(self.bucket)
-
-    def moments(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32]]:
-        return self.kernel.moments(self.bucket)
+        self.begins, self.ends = kernel.begins[own].copy(), kernel.ends[own].copy()
+        self.is_known = q.segment[own] >= 0
+        self.has_switch = kernel.has_switch[own].copy()
 
     def step_at(self, at_us: NDArray[np.int64]) -> NDArray[np.int64]:
-        return self.kernel.q.clock.step_at(at_us)
+        return self.q.clock.step_at(at_us)
+
+    def visits(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
+        """Return the visits that count: line, slot since the period began, zone, events."""
+        q = self.q
+        if not self.kernel.is_by_hour:
+            line, at, zone = self.moments()
+            return line, (at - q.period_from_us) // QUARTER_US, zone, np.ones(len(line), np.uint8)
+        parts: list[tuple[NDArray[Any], ...]] = []
+        for day in q.days:
+            seen, whole, partly, start = self._day(day)
+            line, at = _visits_of(seen, whole)
+            parts.append(self._in_reach(line, seen.visit[at], seen.count[at], start))
+            if len(partly):
+                line, at = _visits_of(seen, partly)
+                count = self._consented(seen, line, at, start, q.store.moments(day, self.bucket))
+                counts = count > 0
+                parts.append(self._in_reach(line[counts], seen.visit[at[counts]], count[counts], start))
+        empty = (np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
+        return tuple(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True))  # type: ignore[return-value]
+
+    def moments(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32]]:
+        """Return the events that count: line, microseconds since 1970, zone."""
+        q = self.q
+        parts: list[tuple[NDArray[Any], ...]] = []
+        for day in q.days:
+            seen, whole, partly, start = self._day(day)
+            line, at = _visits_of(seen, np.union1d(whole, partly))
+            each, place = _events_of(seen, at)
+            line, visit = line[each], seen.visit[at[each]]
+            at_us = self._instants(visit, place, start, q.store.moments(day, self.bucket))
+            zone = q.zone[visit & np.uint32(MOST_PLACES - 1)]
+            counts = self._in_force(line, at_us, visit) & (zone >= 0)
+            parts.append((line[counts], at_us[counts], zone[counts]))
+        empty = (np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int32))
+        return tuple(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True))  # type: ignore[return-value]
+
+    def _day(self, day: dt.date) -> tuple[Bucket, NDArray[np.int64], NDArray[np.int64], int]:
+        """Return a day's visits, which of its lines consent all of it and which for a part, and its start."""
+        q = self.q
+        seen = q.store.bucket(day, self.bucket)
+        start = (day.toordinal() - 719_163) * DAY_US  # days from the year 1 to 1970
+        low, high = max(start, q.period_from_us), min(start + DAY_US, q.period_to_us)
+        line = seen.people.astype(np.int64)
+        begins, ends = self.begins[line], self.ends[line]
+        touches = (begins < high) & (ends > low) & self.is_known[line]
+        whole = touches & (begins <= low) & (ends >= high) & ~self.has_switch[line]
+        return seen, np.flatnonzero(whole), np.flatnonzero(touches & ~whole), start
+
+    def _in_reach(
+        self, line: NDArray[np.uint32], visit: NDArray[np.uint32], events: NDArray[Any], start: int
+    ) -> tuple[NDArray[Any], ...]:
+        """Return line, slot, zone and events of a day's visits that are in the key set's zones and in the period."""
+        q = self.q
+        zone = q.zone.take(
+            visit & np.uint32(MOST_PLACES - 1), mode="wrap"
+        )  # none is beyond: to raise would take a copy
+        hour = (start - q.period_from_us) // HOUR_US + (visit >> np.uint32(PLACE_BITS)).astype(np.int64)
+        counts = zone >= 0
+        if start < q.period_from_us or start + DAY_US > q.period_to_us:
+            counts &= (hour >= 0) & (hour < (q.period_to_us - q.period_from_us) // HOUR_US)
+        if counts.all():
+            return line, hour, zone, events
+        return line[counts], hour[counts], zone[counts], events[counts]
+
+    def _consented(
+        self, seen: Bucket, line: NDArray[np.uint32], at: NDArray[np.int64], start: int, moments: Moments
+    ) -> NDArray[np.int64]:
+        """Return of visits whose events are looked at one by one how many of them count.
+
+        Theirs whose consent, or the period, begins or ends that day, and theirs who have a switch of place or time.
+        """
+        each, place = _events_of(seen, at)
+        visit = seen.visit[at[each]]
+        in_force = self._in_force(line[each], self._instants(visit, place, start, moments), visit)
+        return np.bincount(each[in_force], minlength=len(at))
+
+    def _instants(
+        self, visit: NDArray[np.uint32], place: NDArray[np.int64], start: int, moments: Moments
+    ) -> NDArray[np.int64]:
+        hour = (visit >> np.uint32(PLACE_BITS)).astype(np.int64)
+        return start + hour * HOUR_US + moments.micros(place)
+
+    def _in_force(
+        self, line: NDArray[np.uint32], at: NDArray[np.int64], visit: NDArray[np.uint32]
+    ) -> NDArray[np.bool_]:
+        """Return of each event whether it is in the period, under its line's consent, and no word of its line leaves it out."""
+        q = self.q
+        in_force = (at >= self.begins[line]) & (at < self.ends[line])
+        in_force &= (at >= q.period_from_us) & (at < q.period_to_us)
+        of = np.flatnonzero(self.has_switch[line])
+        if q.switched is not None and len(of):
+            number = line[of].astype(np.int64) * q.store.buckets + self.bucket
+            place = (visit[of] & np.uint32(MOST_PLACES - 1)).astype(np.int64)
+            quarter = np.clip((at[of] - q.period_from_us) // QUARTER_US, 0, len(q.clock.day) - 1)
+            at_home = (q.zone[place] >= 0) & (q.zone[place] == q.home[number])
+            day, hour = q.clock.day[quarter], q.clock.hour[quarter]
+            in_force[of] &= ~q.switched.refuses(number, at[of], place, at_home, day, hour)
+        return in_force
+
+
+def _visits_of(seen: Bucket, lines: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return the visits of some of a day's lines: whose each is, and which."""
+    visits = seen.visits.astype(np.uint32)
+    first = np.cumsum(visits, dtype=np.uint32)[lines].astype(np.int64)
+    visits = visits[lines]
+    return np.repeat(seen.people[lines], visits), _ranges(first - visits, visits)
+
+
+def _events_of(seen: Bucket, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the events of some of a day's visits: the position of each one's visit among them, and which it is."""
+    before = np.cumsum(seen.count.astype(np.uint32), dtype=np.uint32)[at].astype(np.int64)
+    count = seen.count[at]
+    return np.repeat(np.arange(len(at)), count), _ranges(before - count, count)
+
+
+def _ranges(first: NDArray[np.int64], count: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.int64]:
+    """Return the whole numbers of ranges, one after the other: so many from each one's first on."""
+    ends = np.cumsum(count, dtype=np.int64)
+    return np.repeat(first - ends + count, count) + np.arange(ends[-1] if len(ends) else 0)
 
 
 class Kernel:
@@ -61,7 +177,8 @@ class Kernel:
         assert kernel is not None, "a product without a kernel is counted by its SQL"
         self.product, self.folder = kernel, folder
         self.begins, self.ends = merged(q)
-        self.people = np.zeros(q.times * q.places * q.segments, np.uint32)
+        self.people = np.zeros(q.times * q.places * q.segments + 1, np.uint32)
+        """Of each key, and last of what bounds leave out."""
         self.more = np.zeros(len(self.people), np.int64)
         """Events beyond the first of each person."""
         self.totals = np.zeros(q.times, np.int64) if q.max_zones else None
@@ -91,127 +208,32 @@ class Kernel:
                 parts.append(part)
                 report("counting", 0.3 + 0.25 * done / buckets)
         self.more += self.people
-        return Aggregate(self.q, self.people, self.more, self.totals, parts)
+        return Aggregate(self.q, self.people[:-1], self.more[:-1], self.totals, parts)
+
+    def lines(self, bucket: int) -> slice:
+        """Return which lines of the store a bucket's are, in their order."""
+        return slice(bucket, None, self.q.store.buckets)
 
     def _bucket(self, bucket: int) -> Contributions:
-        q = self.q
+        q, own = self.q, self.lines(bucket)
         seen = self.product.count(_BucketEvents(self, bucket))
         if self.totals is not None:
             self._total(seen)
-        seen = self._bounded(bucket, seen)
-        line = seen.line.astype(np.int64) * q.store.buckets + bucket
-        key = seen.code.astype(np.int64) * q.segments
+        line = seen.line.astype(np.int64)
+        key = seen.code.astype(np.int64)
+        key *= q.segments
         if self.product.segment is not None:
-            key += self.product.segment(CountedLines(line, seen.code, q.places, q.home, q.segment))
+            key += self.product.segment(CountedLines(line, seen.code, q.places, q.home[own], q.segment[own].copy()))
+        key[self._left_out(bucket, seen, line)] = len(self.people) - 1
         several = np.flatnonzero(seen.events > 1)
         more = np.minimum(seen.events[several].astype(np.int64), q.max_events) - 1
         with self.lock:
             np.add.at(self.people, key, np.uint32(1))
             np.add.at(self.more, key[several], more)
-        part = Contributions(self.folder / f"{bucket}.people", self.folder / f"{bucket}.keys")
-        line.astype(np.uint32).tofile(part.people)
+        part = Contributions(self.folder / f"{bucket}.people", self.folder / f"{bucket}.keys", own)
+        seen.line.tofile(part.people)
         key.astype(np.uint32).tofile(part.keys)
         return part
-
-    def _day(
-        self, day: dt.date, bucket: int
-    ) -> tuple[Bucket, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64], int]:
-        """Return a day's visits, which lines consent all of it and which for a part, their numbers, and its start."""
-        q = self.q
-        seen = q.store.bucket(day, bucket)
-        start = (day.toordinal() - 719_163) * DAY_US  # days from the year 1 to 1970
-        low, high = max(start, q.period_from_us), min(start + DAY_US, q.period_to_us)
-        line = seen.people.astype(np.int64) * q.store.buckets + bucket
-        begins, ends = self.begins[line], self.ends[line]
-        touches = (begins < high) & (ends > low) & (q.segment[line] >= 0)
-        whole = touches & (begins <= low) & (ends >= high) & ~self.has_switch[line]
-        return seen, whole, touches & ~whole, line, start
-
-    def visits(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
-        """Return the visits that count: line within the bucket, slot since the period began, zone, events."""
-        q = self.q
-        if not self.is_by_hour:
-            line, at, zone = self.moments(bucket)
-            return line, (at - q.period_from_us) // QUARTER_US, zone, np.ones(len(line), np.uint8)
-        parts: list[tuple[NDArray[Any], ...]] = []
-        for day in q.days:
-            seen, whole, partly, number, start = self._day(day, bucket)
-            at = np.flatnonzero(np.repeat(whole, seen.visits))
-            line = np.repeat(seen.people[whole], seen.visits[whole])
-            parts.append(self._in_reach(line, seen.visit[at], seen.count[at], start))
-            if partly.any():
-                of, count = self._consented(seen, partly, number, start, q.store.moments(day, bucket))
-                line = np.repeat(seen.people[partly], seen.visits[partly])
-                counts = count > 0
-                parts.append(self._in_reach(line[counts], seen.visit[of][counts], count[counts], start))
-        empty = (np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
-        return tuple(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True))  # type: ignore[return-value]
-
-    def _in_reach(
-        self, line: NDArray[np.uint32], visit: NDArray[np.uint32], events: NDArray[Any], start: int
-    ) -> tuple[NDArray[Any], ...]:
-        """Return line, slot, zone and events of a day's visits that are in the key set's zones and in the period."""
-        q = self.q
-        zone = q.zone[visit & np.uint32(MOST_PLACES - 1)]
-        hour = (start - q.period_from_us) // HOUR_US + (visit >> np.uint32(PLACE_BITS)).astype(np.int64)
-        counts = zone >= 0
-        if start < q.period_from_us or start + DAY_US > q.period_to_us:
-            counts &= (hour >= 0) & (hour < (q.period_to_us - q.period_from_us) // HOUR_US)
-        if counts.all():
-            return line, hour, zone, events
-        return line[counts], hour[counts], zone[counts], events[counts]
-
-    def _consented(
-        self, seen: Bucket, partly: NDArray[np.bool_], line_numbers: NDArray[np.int64], start: int, moments: Moments
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the visits of lines whose events are looked at one by one, and how many of them count.
-
-        Theirs whose consent, or the period, begins or ends that day, and theirs who have a switch of place or time.
-        """
-        of = np.flatnonzero(np.repeat(partly, seen.visits))
-        line = np.repeat(line_numbers, seen.visits)[of]
-        count = seen.count[of].astype(np.int64)
-        first = (np.cumsum(seen.count, dtype=np.int64) - seen.count)[of]
-        each = np.repeat(np.arange(len(of)), count)
-        place = np.arange(len(each)) - np.repeat(np.cumsum(count) - count, count) + first[each]
-        hour = (seen.visit[of] >> np.uint32(PLACE_BITS)).astype(np.int64)
-        at = start + hour[each] * HOUR_US + moments.micros(place)
-        in_force = (at >= self.begins[line][each]) & (at < self.ends[line][each])
-        in_force &= (at >= self.q.period_from_us) & (at < self.q.period_to_us)
-        in_force &= ~self._refused(line[each], at, seen.visit[of][each])
-        return of, np.bincount(each[in_force], minlength=len(of))
-
-    def _refused(self, line: NDArray[np.int64], at: NDArray[np.int64], visit: NDArray[np.uint32]) -> NDArray[np.bool_]:
-        """Return of each event whether a word of its line leaves it out; line by number, at in microseconds since 1970."""
-        q = self.q
-        refused = np.zeros(len(line), np.bool_)
-        of = np.flatnonzero(self.has_switch[line])
-        if q.switched is not None and len(of):
-            place = (visit[of] & np.uint32(MOST_PLACES - 1)).astype(np.int64)
-            quarter = np.clip((at[of] - q.period_from_us) // QUARTER_US, 0, len(q.clock.day) - 1)
-            at_home = (q.zone[place] >= 0) & (q.zone[place] == q.home[line[of]])
-            day, hour = q.clock.day[quarter], q.clock.hour[quarter]
-            refused[of] = q.switched.refuses(line[of], at[of], place, at_home, day, hour)
-        return refused
-
-    def moments(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32]]:
-        """Return the events that count: line within the bucket, microseconds since 1970, zone."""
-        q = self.q
-        parts: list[tuple[NDArray[Any], ...]] = []
-        for day in q.days:
-            seen, whole, partly, number, start = self._day(day, bucket)
-            wanted = np.flatnonzero(np.repeat(np.repeat(whole | partly, seen.visits), seen.count))
-            visit = np.repeat(seen.visit, seen.count)[wanted]
-            hour = (visit >> np.uint32(PLACE_BITS)).astype(np.int64)
-            at = start + hour * HOUR_US + q.store.moments(day, bucket).micros(wanted)
-            line = np.repeat(np.repeat(number, seen.visits), seen.count)[wanted]
-            zone = q.zone[visit & np.uint32(MOST_PLACES - 1)]
-            counts = (at >= self.begins[line]) & (at < self.ends[line]) & (zone >= 0)
-            counts &= (at >= q.period_from_us) & (at < q.period_to_us)
-            counts &= ~self._refused(line, at, visit)
-            parts.append((line[counts] // q.store.buckets, at[counts], zone[counts]))
-        empty = (np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int32))
-        return tuple(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True))  # type: ignore[return-value]
 
     def _total(self, seen: Seen) -> None:
         """Add to each time the places each line was in then, at most max_zones of each."""
@@ -225,36 +247,33 @@ class Kernel:
             assert self.totals is not None, "totals are asked for"
             self.totals += added.astype(np.int64)
 
-    def _bounded(self, bucket: int, seen: Seen) -> Seen:
-        """Return at most max_cells rows of each line and unit, those of the smallest hash."""
+    def _left_out(self, bucket: int, seen: Seen, line: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows beyond max_cells of each line and unit: all but those of the smallest hash."""
         q = self.q
         units = q.clock.units
-        group = seen.line
+        group = line
         if units > 1:
-            unit = q.clock.unit[seen.code // np.uint32(q.places)]
-            group = (seen.line.astype(np.int64) * units + unit).astype(np.uint32)
+            group = line * units + q.clock.unit[seen.code // np.uint32(q.places)]
         count = np.bincount(group, minlength=1)
         heavy = count > q.max_cells
         many = np.flatnonzero(heavy[group])
         if not len(many):
-            return seen
-        drawn = (group[many].astype(np.uint64) << np.uint64(31)) | self._hash(bucket, seen.only(many))
+            return many
+        drawn = (group[many].astype(np.uint64) << np.uint64(31)) | self._hash(bucket, seen.line[many], seen.code[many])
         ordered = np.sort(drawn)
         last = np.zeros(len(count), np.uint64)
         last[heavy] = ordered[np.cumsum(count[heavy]) - count[heavy] + q.max_cells - 1]
         chosen = drawn <= last[group[many]]
         if np.count_nonzero(chosen) > q.max_cells * np.count_nonzero(heavy):
             self._break_ties(seen, many, drawn, group, chosen)
-        keep = ~heavy[group]
-        keep[many] = chosen
-        return seen.only(keep)
+        return many[~chosen]
 
     def _break_ties(
         self,
         seen: Seen,
         many: NDArray[np.int64],
         drawn: NDArray[np.uint64],
-        group: NDArray[np.uint32],
+        group: NDArray[np.int64],
         chosen: NDArray[np.bool_],
     ) -> None:
         """Of rows of one line with one hash, choose those of the first places and times."""
@@ -267,14 +286,10 @@ class Kernel:
         rank = np.arange(len(order)) - np.searchsorted(whose, whose)
         chosen[theirs[order]] = rank < q.max_cells
 
-    def _hash(self, bucket: int, seen: Seen) -> NDArray[np.uint64]:
+    def _hash(self, bucket: int, line: NDArray[np.uint32], code: NDArray[np.uint32]) -> NDArray[np.uint64]:
         """Return the keyed hash of each row: a whole number below 2^31 - 1."""
-        return np.concatenate(
-            [
-                self._hash_of_rows(bucket, seen.line[at : at + ROWS_AT_ONCE], seen.code[at : at + ROWS_AT_ONCE])
-                for at in range(0, len(seen.line), ROWS_AT_ONCE)
-            ]
-        )
+        parts = [slice(at, at + ROWS_AT_ONCE) for at in range(0, len(line), ROWS_AT_ONCE)]
+        return np.concatenate([self._hash_of_rows(bucket, line[part], code[part]) for part in parts])
 
     def _hash_of_rows(self, bucket: int, line: NDArray[np.uint32], code: NDArray[np.uint32]) -> NDArray[np.uint64]:
         """Return the hash of rows few enough to stay in the processor's own memory from step to step."""
@@ -282,7 +297,8 @@ class Kernel:
         places = np.uint32(self.q.places)
         time = code // places
         x = self.hash_of_line[line.astype(np.int64) * self.q.store.buckets + bucket]
-        x = _below_prime(x + self.hash_of_place[code - time * places] + self.hash_of_time[time])
+        x += self.hash_of_place.take(code - time * places, mode="wrap")
+        x = _below_prime(x + self.hash_of_time.take(time, mode="wrap"))
         u = _folded(x * key[4] + key[5])  # below 2^32
         u = _folded(u * x + key[6])  # below 3 × 2^31
         return _below_prime(u * x + key[0])

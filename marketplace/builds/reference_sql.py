@@ -193,7 +193,7 @@ class Sums:
     def add_contributions(self, rows: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
         """Keep contributions in files; return the key of each."""
         number = len(self.parts)
-        part = Contributions(self.folder / f"{number}.people", self.folder / f"{number}.keys")
+        part = Contributions(self.folder / f"{number}.people", self.folder / f"{number}.keys", slice(None))
         first = np.flatnonzero(differs_from_before(rows["subscriber_id"]))
         line = self.order[np.searchsorted(self.sorted, rows["subscriber_id"][first])].astype(np.uint32)
         np.repeat(line, np.diff(first, append=len(rows["subscriber_id"]))).tofile(part.people)

@@ -63,17 +63,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class CountedLines:
-    """Rows of `Seen` with what the operator's table says of each line of the store."""
+    """Rows of `Seen` with what the operator's table says of each line of their bucket."""
 
     line: NDArray[np.int64]
-    """n numbers of lines in the store."""
+    """n numbers of lines within the bucket."""
     code: NDArray[np.uint32]
     """n codes: time × places + place."""
     places: int
     home: NDArray[np.int32]
-    """Zone where each line of the store is at home, -1 outside the key set."""
+    """Zone where each line of the bucket is at home, -1 outside the key set."""
     band: NDArray[np.int16]
-    """Age band of each line of the store."""
+    """Age band of each line of the bucket."""
 
 
 def grouped(line: NDArray[Any], code: NDArray[Any], events: NDArray[Any]) -> Seen:

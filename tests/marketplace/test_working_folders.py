@@ -18,19 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WORK = """
-import time
+import sys
 from marketplace.working_folders import working_folder
 with working_folder() as folder:
     (folder / "lines").write_text("who is in it")
     print(folder, flush=True)
-    time.sleep(600)
+    sys.stdin.read()
 """
 
 
 @contextlib.contextmanager
 def worker() -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """Give a process that works in a folder, with the folder; it is killed at the end of the block at the latest."""
-    with subprocess.Popen([sys.executable, "-c", WORK], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
         try:
             yield process, Path(process.stdout.readline().strip()).absolute()

@@ -225,11 +225,12 @@ def chosen_cells(given: Aggregate) -> set[tuple[int, Key]]:
     q = given.question
     found = set()
     for part in given.contributions:
-        for line, key in zip(
-            np.fromfile(part.people, "u4").tolist(), np.fromfile(part.keys, "u4").tolist(), strict=True
-        ):
+        people, keys = np.fromfile(part.people, "u4"), np.fromfile(part.keys, "u4")
+        counts = keys < q.times * q.places * q.segments
+        of_part = q.references[part.lines]
+        for line, key in zip(people[counts].tolist(), keys[counts].tolist(), strict=True):
             row, segment = divmod(key, q.segments)
-            who = (int(q.references[line]), (row % q.places, row // q.places, segment))
+            who = (int(of_part[line]), (row % q.places, row // q.places, segment))
             assert who not in found
             found.add(who)
     return found

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from marketplace.builds.aggregation import Aggregation
+from marketplace.cells_file import metadata_of
 from marketplace.local_time import midnight
 from marketplace.privacy import budget, drawing, noise
 from marketplace.privacy.geography import OwnZones
@@ -212,14 +212,12 @@ def test_a_zone_that_is_called_as_a_segment_is_not_confused_with_it() -> None:
     assert found["totals less parts"]["over_other_zones"] == 1, "what no test compares is stated"
 
 
-def test_a_day_is_said_to_reach_beyond_its_bound(tmp_path: Path) -> None:
+def test_a_day_is_said_to_reach_beyond_its_bound() -> None:
     """Anyone who has the file or the dossier can compute the noise: cells one unit changes, over its part of epsilon."""
     s = specification(3, hours=48, product="flows", unit="day", grain="day")
     assert (s.reach, gate._bounds(candidate(s)).figures["reach"]) == (s.max_cells + 2, s.max_cells + 2)
-    assert (
-        f"one day's events change {s.max_cells + 2} cells at most"
-        in Aggregation(s, tmp_path)._about()["partage.bounds"]
-    )
+    drawn = dict.fromkeys(("expansion_micro", "method_version", "population", "error_people", "error_events"), 1)
+    assert f"one day's events change {s.max_cells + 2} cells at most" in metadata_of(s, drawn)["partage.bounds"]
     assert s.law("people") == noise.Law("laplace", noise.scale(s.max_cells + 2, s.epsilon_of("people")))
 
 
