@@ -1,4 +1,4 @@
-"""Working folders: whose work goes on keeps its own, and of whoever was killed nothing is left."""
+"""Working folders: work that goes on keeps its own, and of a process that was killed nothing is left."""
 
 from __future__ import annotations
 
