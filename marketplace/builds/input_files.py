@@ -262,7 +262,7 @@ def read_subscribers(
         ("age_band", lambda names: [band.get(name) for name in names], BAND),
         ("home_zone", homes, no_zone),
     ):
-        coded = table[column].dictionary_encode().unify_dictionaries().combine_chunks()
+        coded: Any = table[column].dictionary_encode().unify_dictionaries().combine_chunks()
         names = coded.dictionary.to_pylist()
         numbers = positions(names)
         if None in numbers:
