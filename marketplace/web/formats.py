@@ -26,8 +26,14 @@ MICRO_PER_UNIT = 1_000_000
 MICRO_PER_CENT = 10_000
 
 
-def _locale() -> str:
-    return LOCALES[language.get()]
+def _locale() -> Locale:
+    return _locale_of(language.get())
+
+
+@functools.cache
+def _locale_of(in_language: str) -> Locale:
+    """Return a language's locale, parsed once: Babel parses a code anew for each figure of a page."""
+    return Locale.parse(LOCALES[in_language])
 
 
 def money(amount_minor: int, currency: str = EUR) -> str:
@@ -108,15 +114,15 @@ def percent(share: float, decimals: int = 0) -> str:
     return _percent(share, decimals, _locale())
 
 
-def _percent(share: float, decimals: int, locale: str) -> str:
-    pattern = Locale.parse(locale).percent_formats[None].pattern
+def _percent(share: float, decimals: int, locale: Locale) -> str:
+    pattern = locale.percent_formats[None].pattern
     exact = pattern.replace("#,##0", f"#,##0.{'0' * decimals}") if decimals else pattern
     return str(numbers.format_percent(share, format=exact, locale=locale))
 
 
 def percent_in_words(share_micro: int, in_language: str) -> str:
     """Write millionths as a letter in `in_language` does, to a tenth of a percent."""
-    return _percent(share_micro / MICRO_PER_UNIT, 1, LOCALES[in_language])
+    return _percent(share_micro / MICRO_PER_UNIT, 1, _locale_of(in_language))
 
 
 def percent_micro(share_micro: int, decimals: int = 1) -> str:
@@ -146,9 +152,9 @@ def countries() -> list[tuple[str, str]]:
 
 
 @functools.cache
-def _countries(locale: str) -> list[tuple[str, str]]:
+def _countries(locale: Locale) -> list[tuple[str, str]]:
     not_countries = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
-    territories = Locale.parse(locale).territories
+    territories = locale.territories
     named = [(code, str(name)) for code, name in territories.items() if len(code) == 2 and code.isalpha()]  # noqa: PLR2004 (ISO's two letters)
     plain = {code: unicodedata.normalize("NFKD", name).encode("ascii", "ignore").lower() for code, name in named}
     return sorted(((code, name) for code, name in named if code not in not_countries), key=lambda item: plain[item[0]])
@@ -190,7 +196,7 @@ def moment(instant: dt.datetime) -> str:
 
 def moment_in_words(instant: dt.datetime, in_language: str) -> str:
     """Write an instant to the minute as a letter in `in_language` does, in Paris: 27 novembre 2026 à 21:55, heure de Paris."""
-    local, locale = instant.astimezone(PARIS), LOCALES[in_language]
+    local, locale = instant.astimezone(PARIS), _locale_of(in_language)
     day, time = dates.format_date(local, "long", locale=locale), dates.format_time(local, "HH:mm", locale=locale)
     return f"{day} à {time}, heure de Paris" if in_language == "fr" else f"{day} at {time}, Paris time"
 
@@ -201,7 +207,7 @@ def to_the_second(instant: dt.datetime) -> str:
 
 
 @functools.lru_cache(4096)
-def _medium(local: dt.datetime, locale: str) -> str:
+def _medium(local: dt.datetime, locale: Locale) -> str:
     """Write a local time by Babel, which takes longer than the rest of a table's row; pages show the same ones again."""
     return str(dates.format_datetime(local, "medium", locale=locale))
 
