@@ -22,13 +22,13 @@ from marketplace.datasets.queries import find_contribution
 from marketplace.earnings.promises import promises_to
 from marketplace.earnings.rules import SplitFigures
 from marketplace.errors import NotFound
-from marketplace.instants import microseconds
+from marketplace.instants import instant_of, microseconds
 from marketplace.ledger.periods import bounds, month_of
 from marketplace.statements import load_statements
 from marketplace.web.formats import PARIS, paris_day
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -79,36 +79,43 @@ async def exact_share(row: SplitRow, subscriber: int) -> int:
     return of_pool + row.added_to(of_pool, promised, mine.position)
 
 
-def _month_in(year: int, instant: dt.datetime | None) -> int:
-    """Return the number of an instant's month where it is in the year, in Paris, else 0."""
-    day = paris_day(instant) if instant else None
-    return day.month if day and day.year == year else 0
-
-
 class Splits:
-    """The splits that were held at some time of a year, as columns: the same for everybody."""
+    """The splits that were held at some time of a year, as columns: the same for everybody.
+
+    Of a row nothing else is kept but where its share needs it, for there are as many as there were sales.
+    """
 
     def __init__(self, year: int, rows: Sequence[SplitRow]) -> None:
         """Lay the rows out."""
 
-        def column(values: Sequence[int]) -> NDArray[np.int64]:
-            return np.array(values, np.int64)
+        def column(values: Iterable[int]) -> NDArray[np.int64]:
+            return np.fromiter(values, np.int64, len(rows))
 
-        self.year, self.rows = year, rows
-        self.numbers = column([row.number for row in rows])
-        self.pools = column([row.pool_micro if row.is_public else 0 for row in rows])
-        self.denominators = column([max(row.denominator, 1) for row in rows])
-        self.is_public = np.array([row.is_public for row in rows], np.bool_)
+        starts = [microseconds(dt.datetime(year, month, 1, tzinfo=PARIS)) for month in range(1, 13)]
+        starts.append(microseconds(year_bounds(year)[1]))
+
+        def month_in(instants: NDArray[np.int64]) -> NDArray[np.int64]:
+            """Return the number of each one's month where it is in the year, in Paris, else 0."""
+            return np.searchsorted(starts, instants, side="right") % len(starts)
+
+        self.year = year
+        self.numbers = column(row.number for row in rows)
+        self.pools = column(row.pool_micro if row.is_public else 0 for row in rows)
+        self.denominators = column(max(row.denominator, 1) for row in rows)
         self.is_cancelled = np.array([row.kind == "cancel" for row in rows], np.bool_)
-        self.since = column([microseconds(row.split_at) for row in rows])
-        self.until = column([STILL if row.ended_at is None else microseconds(row.ended_at) for row in rows])
-        self.earned_in = column([_month_in(year, row.split_at) for row in rows])
-        self.ended_in = column([_month_in(year, row.ended_at) for row in rows])
+        self.since = column(microseconds(row.split_at) for row in rows)
+        self.until = column(STILL if row.ended_at is None else microseconds(row.ended_at) for row in rows)
+        self.hold_until = column(microseconds(row.hold_until) for row in rows)
+        self.earned_in, self.ended_in = month_in(self.since), month_in(self.until)
+        self.exact = {place: row for place, row in enumerate(rows) if not row.is_public}
+        """The rows whose shares are by the exact rule, by place."""
+        self.promising = {place: row.terms for place, row in enumerate(rows) if row.is_public and row.terms}
+        """The contributor terms of the others' promises, by place."""
         self.terms = {term for row in rows for term in row.terms}
 
     def shares(self, weights: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return what of each pool divided by a public denominator these weights get, 0 of all others, in micro-euros."""
-        if len(self.rows) and int(self.pools.max()) * int(weights.max()) >= LARGEST:
+        if len(self.pools) and int(self.pools.max()) * int(weights.max()) >= LARGEST:
             exact = self.pools.astype(object) * weights.astype(object) // self.denominators.astype(object)
             return np.array(exact.tolist(), np.int64)
         return self.pools * weights // self.denominators
@@ -133,26 +140,23 @@ class Moved:
             instant = microseconds(until)
             was_held = (self.splits.since < instant) & (self.splits.until >= instant)
         held = int(self.shares[was_held].sum())
-        for place in np.flatnonzero(was_held & ~self.splits.is_public & (self.weights > 0)).tolist():
-            held += await exact_share(self.splits.rows[place], self.subscriber)
+        for place, row in self.splits.exact.items():
+            if was_held[place] and self.weights[place]:
+                held += await exact_share(row, self.subscriber)
         return held
 
-    def closes(self) -> list[dt.datetime]:
-        """Return when each share that is held becomes theirs, if nothing is refunded."""
-        places = np.flatnonzero((self.splits.until == STILL) & (self.weights > 0))
-        return [closes_after(self.splits.rows[place].hold_until) for place in places.tolist()]
+    def closes(self) -> tuple[dt.datetime, dt.datetime]:
+        """Return when the first and the last share that is held becomes theirs, if nothing is refunded; one must be."""
+        holds = self.splits.hold_until[(self.splits.until == STILL) & (self.weights > 0)]
+        return closes_after(instant_of(int(holds.min()))), closes_after(instant_of(int(holds.max())))
 
     def by_month(self) -> dict[dt.date, tuple[int, int]]:
         """Return what was earned and what was cancelled in each month of the year, by its first day, in micro-euros."""
-        cancelled = np.where(self.splits.is_cancelled, self.shares, 0)
-        sums = {
-            dt.date(self.splits.year, month, 1): (
-                int(self.shares[self.splits.earned_in == month].sum()),
-                int(cancelled[self.splits.ended_in == month].sum()),
-            )
-            for month in range(1, 13)
-        }
-        return {month: moved for month, moved in sums.items() if any(moved)}
+        earned, cancelled = np.zeros((2, 13), np.int64)
+        np.add.at(earned, self.splits.earned_in, self.shares)
+        np.add.at(cancelled, self.splits.ended_in[self.splits.is_cancelled], self.shares[self.splits.is_cancelled])
+        sums = zip(earned.tolist(), cancelled.tolist(), strict=True)
+        return {dt.date(self.splits.year, month, 1): moved for month, moved in enumerate(sums) if month and any(moved)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +176,9 @@ class Mine:
             weights = self.contributions.weights_in(splits.numbers)
             shares = splits.shares(weights)
             promises = await promises_to(self.subscriber, splits.terms)
-            for place in np.flatnonzero(weights).tolist() if promises else ():
-                row = splits.rows[place]
-                if row.is_public:
-                    shares[place] = max(shares[place], *(promises.get(term, 0) for term in row.terms), 0)
+            for place, terms in splits.promising.items() if promises else ():
+                if weights[place]:
+                    shares[place] = max(shares[place], *(promises.get(term, 0) for term in terms), 0)
             self.years[year] = Moved(self.subscriber, splits, weights, shares)
         return self.years[year]
 

@@ -159,8 +159,8 @@ async def get_balance(subscriber: int, mine: Mine | None = None) -> Balance:
     payable, moved = await get_payable(subscriber), await mine.at(None)
     if not (held := await moved.held_before(None)):
         return Balance(payable, 0, None, None)
-    closes = moved.closes()
-    return Balance(payable, held, max(closes), min(closes))
+    first, last = moved.closes()
+    return Balance(payable, held, last, first)
 
 
 async def get_payable(subscriber: int, before: dt.datetime | None = None) -> int:
