@@ -30,11 +30,9 @@ from marketplace.ledger.base_pages import (
 )
 from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.queries import (
-    BY_DATE,
     MOST_SORTED,
     AccountBalance,
     balance,
-    can_sort,
     get_account,
     get_entry,
     list_accounts,
@@ -114,13 +112,11 @@ async def journal(  # noqa: PLR0917 (a filter of the page each)
     account: Text = "", kind: Text = "", since: Text = "", until: Text = "", sort: Text = "", page_number: Page = 1
 ) -> Template:
     """Show the journal, newest first or sorted, narrowed by account, kind and days; what is long, by date alone."""
-    narrowed = await _narrowed(account, kind, since, until)
-    sorts = await can_sort(**narrowed)
-    entries = await list_entries(page_number, **narrowed, sort=sort if sorts or sort in BY_DATE else "")
+    entries = await list_entries(page_number, **await _narrowed(account, kind, since, until), sort=sort)
     return books_page(
         "bookkeeping/journal.html",
         entries=entries,
-        most_sorted=None if sorts else MOST_SORTED,
+        most_sorted=None if entries.is_short else MOST_SORTED,
         kinds=await list_kinds(),
         accounts=await list_accounts(),
         chosen={"account": account, "kind": kind, "since": since, "until": until, "sort": sort},

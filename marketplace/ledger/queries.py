@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -27,7 +28,7 @@ ENTRIES_BY: Final = {
     "debit": "debit_minor DESC, at DESC, journal_entry.id DESC",
     "credit": "credit_minor DESC, at DESC, journal_entry.id DESC",
 }
-"""How the journal can be sorted. By amount all that is narrowed to is read, so a page asks `can_sort` first."""
+"""How the journal can be sorted. By amount all that is narrowed to is read, so a page does it up to `MOST_SORTED` entries."""
 BY_DATE: Final = ("", "oldest")
 MOST_SORTED: Final = 20_000
 """Entries up to which a page sorts a journal by amount: there is an index of dates alone."""
@@ -66,6 +67,13 @@ class EntryLine(Struct, frozen=True):
     text: str
     debit_minor: int
     credit_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entries(Paged[EntryLine]):
+    """A page of the journal, and whether it is short enough to be sorted by amount."""
+
+    is_short: bool
 
 
 class EntryRow(Struct, frozen=True):
@@ -161,45 +169,42 @@ async def list_entries(
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
     sort: str = "",
-) -> Paged[EntryLine]:
+) -> Entries:
     """Return one page of the journal, in an order of `ENTRIES_BY`; `since` is included, `until` excluded.
 
-    With an account, its entries alone and its debit and credit in each; without, both are the entry's total.
+    With an account, its entries alone and its debit and credit in each; without, both are the entry's total. What is too
+    long to be sorted by amount while a page waits is in the order of its dates.
     """
-    narrowed = (account, kind, since, until)
-    return paged(await _entries(sort, narrowed, PAGE_SIZE + 1, offset(page)), page)
-
-
-async def can_sort(
-    *, account: str | None, kind: str | None, since: dt.datetime | None, until: dt.datetime | None
-) -> bool:
-    """Return whether what a journal is narrowed to is little enough to be sorted by amount while a page waits."""
-    if account and not await _is_busy(account):
-        return True
-    return not await fetch_scalar(bool, SQL["are_more"], MOST_SORTED, kind, since, until)
+    statement = await _statement_of(account)
+    is_short = statement == SQL["entries_of_quiet"] or not await fetch_scalar(
+        bool, SQL["are_more"], MOST_SORTED, kind, since, until
+    )
+    order = sort if is_short or sort in BY_DATE else ""
+    rows = await _entries(statement, order, (account, kind, since, until), PAGE_SIZE + 1, offset(page))
+    found = paged(rows, page)
+    return Entries(found.rows, found.number, found.more, is_short)
 
 
 async def list_all_entries(
     *, account: str | None, kind: str | None, since: dt.datetime | None, until: dt.datetime | None, sort: str
 ) -> list[EntryLine]:
-    """Return the same as `list_entries`, up to `LARGEST_FILE_ROWS` in one list."""
-    return await _entries(sort, (account, kind, since, until), LARGEST_FILE_ROWS, 0)
+    """Return the same, sorted however long, up to `LARGEST_FILE_ROWS` in one list."""
+    narrowed = (account, kind, since, until)
+    return await _entries(await _statement_of(account), sort, narrowed, LARGEST_FILE_ROWS, 0)
 
 
-async def _entries(sort: str, narrowed: tuple[object, ...], limit: int, skipped: int) -> list[EntryLine]:
-    account = narrowed[0]
+async def _statement_of(account: str | None) -> str:
     if account is None:
-        entries = SQL["entries"]
-    elif await _is_busy(str(account)):
-        entries = SQL["entries_of_busy"]
-    else:
-        entries = SQL["entries_of_quiet"]
-    sql = f"{entries} ORDER BY {ENTRIES_BY.get(sort, ENTRIES_BY[''])} LIMIT $5 OFFSET $6"
+        return SQL["entries"]
+    is_busy = await fetch_scalar(bool, SQL["is_busy"], account, MOST_QUIET)
+    return SQL["entries_of_busy"] if is_busy else SQL["entries_of_quiet"]
+
+
+async def _entries(
+    statement: str, sort: str, narrowed: tuple[object, ...], limit: int, skipped: int
+) -> list[EntryLine]:
+    sql = f"{statement} ORDER BY {ENTRIES_BY.get(sort, ENTRIES_BY[''])} LIMIT $5 OFFSET $6"
     return await fetch_rows(EntryLine, sql, *narrowed, limit, skipped)
-
-
-async def _is_busy(account: str) -> bool:
-    return bool(await fetch_scalar(bool, SQL["is_busy"], account, MOST_QUIET))
 
 
 async def get_entry(entry_id: int) -> WholeEntry:

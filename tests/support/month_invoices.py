@@ -68,7 +68,8 @@ STEPS: Final = (
        FROM invoice JOIN e_report ON first_day = (issued_at AT TIME ZONE 'Europe/Paris')::date
        WHERE convert_from(document, 'UTF8') LIKE '%MC%'""",
     """DELETE FROM einvoice_unsaid
-       WHERE what <> 'receipt' OR subject IN (SELECT invoice FROM transmission WHERE state = 'deposited')""",
+       WHERE what <> 'receipt' OR EXISTS (
+           SELECT FROM transmission WHERE invoice = subject AND state = 'deposited')""",
 )
 """Since when documents travel; documents, a tenth of them of Monaco, which go into reports; transmissions, the last not
 sent and some rejected; files, statuses, reports; and what of all this waits no longer."""
