@@ -332,10 +332,27 @@ def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, defi
     for name, add in wanted.items():
         report("counting", 0.35)
         session.sql(in_spark(q, name, definition)).write.mode("overwrite").parquet(str(folder / name))
-        for file in sorted((folder / name).glob("*.parquet")):
-            table = pq.read_table(file)
-            add({column: table[column].to_numpy() for column in table.column_names})
+        for rows in _read_ahead(sorted((folder / name).glob("*.parquet"))):
+            add(rows)
     return sums.answer()
+
+
+def _read_ahead(files: Sequence[Path]) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield the columns of each file, while the next one is read."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    def read(file: Path) -> dict[str, NDArray[Any]]:
+        table = pq.read_table(file, use_threads=False)
+        return {column: table[column].to_numpy() for column in table.column_names}
+
+    with ThreadPoolExecutor(1) as reader:
+        following = None
+        for file in files:
+            rows, following = following, reader.submit(read, file)
+            if rows:
+                yield rows.result()
+        if following:
+            yield following.result()
 
 
 def write_events(question: CountingQuery, bucket: int, folder: Path) -> None:
