@@ -166,7 +166,7 @@ async def _live(work: Callable[[], Awaitable[object]], death: Death) -> None:
             for begun in death.works:
                 begun.close()  # one that was to begin when death came
             _refill_pool()
-            await until(_is_alone, pause=PAUSE_SECONDS)
+            await until(is_alone, pause=PAUSE_SECONDS)
 
 
 def _refill_pool() -> None:
@@ -235,7 +235,7 @@ def living_backends() -> list[int]:
     return [holder._con.get_server_pid() for holder in pool._holders if holder.is_connected()]
 
 
-async def _is_alone() -> bool:
+async def is_alone() -> bool:
     """Return whether the server has buried the dead: every connection of theirs is gone, and with it what it did.
 
     Those that only idled were once left for later, until some thousand deaths had left more of them than the server has.
