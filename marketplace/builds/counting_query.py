@@ -7,7 +7,7 @@ import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -82,6 +82,17 @@ class CountingQuery:
         return self.clock.times
 
     @property
+    def keys(self) -> int:
+        """Return how many keys the key set has; each is a position in places × times × segments."""
+        return self.places * self.times * self.segments
+
+    def key(self, code: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """Return the key of the first segment of each code, time × places + place."""
+        time = code // np.uint32(self.places)
+        place = code - time * np.uint32(self.places)
+        return (place.astype(np.int64) * self.times + time) * self.segments
+
+    @property
     def days(self) -> list[dt.date]:
         """Return the ingested days, which are UTC's, that the period touches."""
         first = dt.date(1970, 1, 1) + dt.timedelta(microseconds=self.period_from_us)
@@ -96,7 +107,7 @@ class Contributions:
     people: Path
     """Position of the line among `lines`, uint32."""
     keys: Path
-    """Position in times × places × segments, uint32; what bounds leave out is beyond them."""
+    """Key of each, uint32; what bounds leave out is beyond them."""
     lines: slice
     """Which lines of the store these may be."""
 
@@ -107,32 +118,23 @@ class Aggregate:
 
     question: CountingQuery
     people: NDArray[np.uint32]
-    """times × places × segments: distinct people."""
+    """Of each key: distinct people."""
     events: NDArray[np.int64]
-    """The same: their events, at most max_events of each."""
+    """Of each key: their events, at most max_events of each."""
     totals: NDArray[np.int64] | None
     """By time: zones that each person was in, at most max_zones of each, before max_cells; None if not asked for."""
     contributions: list[Contributions]
 
     def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return keys (positions in places × times × segments, ascending), people and events of cells with anybody."""
-        q = self.question
-        shape = (q.times, q.places, q.segments)
-
-        def by_place(counts: NDArray[Any]) -> NDArray[Any]:
-            return np.ascontiguousarray(counts.reshape(shape).transpose(1, 0, 2)).ravel()
-
-        with ThreadPoolExecutor(THREADS) as pool:
-            people, events = pool.map(by_place, (self.people, self.events))
-        keys = np.flatnonzero(people)
-        return keys, people[keys].astype(np.int64), events[keys]
+        """Return keys with anybody, ascending, and their people and events."""
+        keys = np.flatnonzero(self.people != 0)  # of truths it finds them five times faster than of numbers
+        return keys, self.people[keys].astype(np.int64), self.events[keys]
 
     def weights(self, counted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return reference and weight of everyone who counts in these keys (of places × times × segments), by reference."""
+        """Return reference and weight of everyone who counts in these keys, by reference."""
         q = self.question
-        segment, row = counted % q.segments, counted // q.segments
-        is_counted = np.zeros(q.times * q.places * q.segments + 1, np.bool_)
-        is_counted[(row % q.times * q.places + row // q.times) * q.segments + segment] = True
+        is_counted = np.zeros(q.keys + 1, np.bool_)
+        is_counted[counted] = True
         weight = np.zeros(len(q.references), np.int64)
 
         def weigh(part: Contributions) -> None:

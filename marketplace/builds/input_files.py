@@ -252,8 +252,7 @@ def read_subscribers(
         return [None if zone is None else place.get(zone, -1) for zone in s.geography.find(names, s.resolution)]
 
     if are_checked:
-        (file,) = files
-        table = pq.read_table(file, read_dictionary=["age_band", "home_zone"])
+        table = pq.ParquetFile(files[0], read_dictionary=["age_band", "home_zone"]).read()
     else:
         check_subscribers(database, files)
         table = database.sql("SELECT subscriber_id, age_band, home_zone FROM subscriber_as_read").to_arrow_table()

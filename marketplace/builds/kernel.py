@@ -177,7 +177,7 @@ class Kernel:
         assert kernel is not None, "a product without a kernel is counted by its SQL"
         self.product, self.folder = kernel, folder
         self.begins, self.ends = merged(q)
-        self.people = np.zeros(q.times * q.places * q.segments + 1, np.uint32)
+        self.people = np.zeros(q.keys + 1, np.uint32)
         """Of each key, and last of what bounds leave out."""
         self.more = np.zeros(len(self.people), np.int64)
         """Events beyond the first of each person."""
@@ -220,11 +220,10 @@ class Kernel:
         if self.totals is not None:
             self._total(seen)
         line = seen.line.astype(np.int64)
-        key = seen.code.astype(np.int64)
-        key *= q.segments
+        key = q.key(seen.code)
         if self.product.segment is not None:
             key += self.product.segment(CountedLines(line, seen.code, q.places, q.home[own], q.segment[own].copy()))
-        key[self._left_out(bucket, seen, line)] = len(self.people) - 1
+        key[self._left_out(bucket, seen, line)] = q.keys
         several = np.flatnonzero(seen.events > 1)
         more = np.minimum(seen.events[several].astype(np.int64), q.max_events) - 1
         with self.lock:

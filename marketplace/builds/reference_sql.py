@@ -158,7 +158,7 @@ class Sums:
         """Start from nothing; contributions go into files of `folder`."""
         self.q, self.folder = question, folder
         q = question
-        self.people = np.zeros(q.times * q.places * q.segments, np.uint32)
+        self.people = np.zeros(q.keys, np.uint32)
         self.events = np.zeros(len(self.people), np.int64)
         self.totals = np.zeros(q.times, np.int64) if q.max_zones else None
         self.order = np.argsort(q.references)
@@ -167,8 +167,8 @@ class Sums:
 
     def _key(self, rows: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         q = self.q
-        time = q.clock.step_at(rows["starts_at_us"])
-        return (time * q.places + rows["zone"]) * q.segments + rows["segment"]
+        place = rows["zone"].astype(np.int64)
+        return (place * q.times + q.clock.step_at(rows["starts_at_us"])) * q.segments + rows["segment"]
 
     def add_cells(self, rows: dict[str, NDArray[Any]]) -> None:
         """Add cells, each of which comes once in `rows`."""

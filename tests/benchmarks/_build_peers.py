@@ -86,9 +86,9 @@ print(json.dumps({"seconds": time.perf_counter() - start, "cells": cells}))
 """
 
 PEERS = (
-    ("OpenDP's Polars context", "opendp[polars]", OPENDP, 20),
-    ("PipelineDP, local", "pipeline-dp pyarrow", PIPELINEDP, 40),
-    ("Tumult, local Spark", "tmlt.analytics", TUMULT, 60),
+    ("OpenDP's Polars context", "opendp[polars]", OPENDP, 75),
+    ("PipelineDP, local", "pipeline-dp pyarrow", PIPELINEDP, 94),
+    ("Tumult, local Spark", "tmlt.analytics", TUMULT, 503),
 )
 
 
@@ -126,7 +126,7 @@ def main(folder: Path, ours: float) -> None:
     """Print a line a peer: how many times longer it takes than our release, which took `ours` seconds."""
     file = folder / "covered.parquet"
     events(folder, file)
-    for name, packages, program, wanted in PEERS:
+    for name, packages, program, least in PEERS:
         start = perf_counter()
         spent = run_peer(packages, program, file)
         if isinstance(spent, str):
@@ -134,7 +134,7 @@ def main(folder: Path, ours: float) -> None:
         else:
             print(
                 f"build {packages.split()[0].split('[')[0].replace('.', '-')} {spent['seconds'] / ours:.1f} times our "
-                f"release's time for {name}, {EVENTS:,} events: {spent['seconds']:.0f} s, at least {wanted}",
+                f"release's time for {name}, {EVENTS:,} events: {spent['seconds']:.0f} s, aim 100, never below {least}",
                 flush=True,
             )
         print(f"# {name}: {perf_counter() - start:.0f} s with its installation", file=sys.stderr)

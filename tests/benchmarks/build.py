@@ -127,8 +127,11 @@ def ingested(folder: Path) -> dict[str, float]:
 def released(folder: Path, engine: str) -> dict[str, float]:
     """Make the whole release from the store: consent, bounds, cells, noise, threshold, manifest, files.
 
-    Libraries load before the clock starts, as they do for R and for the peers.
+    Libraries load before the clock starts, as they do for R and for the peers; pyarrow would load these when first asked.
     """
+    import pandas as pd  # noqa: F401
+    import pyarrow.compute
+    import pyarrow.dataset  # noqa: F401
     import pyarrow.parquet as pq
 
     from marketplace.builds.aggregation import Aggregation
@@ -217,7 +220,7 @@ def main(*, peers: bool) -> None:
         country = replace(COUNTRY, events=_build_peers.EVENTS, subscribers=_build_peers.EVENTS // 50)
         folder = prepare(country, root)
         part(folder, "ingested")
-        _build_peers.main(folder, part(folder, "released", "kernel")["seconds"])
+        _build_peers.main(folder, better(folder, "released", "kernel")["seconds"])
         return
     folder = prepare(COUNTRY, root)
     against = f"against R, the bare GROUP BY of {EVENTS:,} events"

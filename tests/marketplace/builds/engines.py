@@ -226,11 +226,11 @@ def chosen_cells(given: Aggregate) -> set[tuple[int, Key]]:
     found = set()
     for part in given.contributions:
         people, keys = np.fromfile(part.people, "u4"), np.fromfile(part.keys, "u4")
-        counts = keys < q.times * q.places * q.segments
+        counts = keys < q.keys
         of_part = q.references[part.lines]
         for line, key in zip(people[counts].tolist(), keys[counts].tolist(), strict=True):
             row, segment = divmod(key, q.segments)
-            who = (int(of_part[line]), (row % q.places, row // q.places, segment))
+            who = (int(of_part[line]), (row // q.times, row % q.times, segment))
             assert who not in found
             found.add(who)
     return found
