@@ -258,7 +258,7 @@ class Aggregation:
         files = {
             "noisy.parquet": self._parquet("noisy.parquet", noisy),
             "cells.parquet": write_cells(
-                self._cells(drawn),
+                drawing.table(self.specification, drawn),
                 self.folder / "cells.parquet",
                 columns=columns_of(self.specification),
                 about=metadata_of(self.specification, drawn.figures),
@@ -296,10 +296,6 @@ class Aggregation:
         population = np.bincount(place[at_home], minlength=size)
         consenting = np.bincount(place[at_home & self.has_consent], minlength=size)
         return drawing.Counts(*self.answer.cells(), consenting, population, self.answer.totals)
-
-    def _cells(self, drawn: drawing.Drawn) -> pa.Table:
-        """Return what is sold, by zone, time and segment."""
-        return drawing.table(self.specification, drawn)
 
     def _parquet(self, name: str, table: pa.Table) -> Path:
         import pyarrow.parquet as pq  # noqa: PLC0415
