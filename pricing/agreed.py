@@ -40,6 +40,11 @@ def amount_of(priced: PricedQuote, stated: Mapping[str, Any]) -> int:
     return priced.amount_minor + holding if holding in {0, holding_of(priced.amount_minor)} else 0
 
 
+def stated_names(document: bytes) -> frozenset[str]:
+    """Return which of what may be agreed a quote's document states."""
+    return frozenset(json.loads(document)) & {"holding_minor", "locked_minor", *SHARES}
+
+
 def stated_holding(document: bytes) -> int:
     """Return what a quote's document says that holding its price costs, in cents."""
     return int(json.loads(document).get("holding_minor", 0))

@@ -25,6 +25,7 @@ from marketplace.datasets.queries import get_dataset
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.instants import microseconds
 from marketplace.log.actions import state_fact
+from marketplace.purchases.actions import TIME_TO_TRANSFER
 from marketplace.subscriptions.queries import is_subscribed_to
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
 
@@ -213,6 +214,8 @@ async def _refuse_overlap(plan: Plan, offers: Mapping[uuid.UUID, LockedOffer], a
     ends_paying = plan.closes_at + rules.LAST_ROUND * dt.timedelta(hours=plan.pay_within_hours)
     if plan.exclusive_from and await is_quoted_beyond(plan.offer, plan.exclusive_from, clock.now()):
         raise Conflict("Somebody holds a price that is good until after the window begins: let it begin later.")
+    if plan.exclusive_from and await is_payable_beyond(plan.offer, plan.exclusive_from):
+        raise Conflict("An order waits for money that may come after the window begins: let it begin later.")
     if plan.exclusive_from and await is_subscribed_to(offers[plan.offer].dataset):
         raise Conflict(
             "A partner is subscribed to this dataset, and what it was promised prevails: nobody can have it alone before "
@@ -223,6 +226,14 @@ async def _refuse_overlap(plan: Plan, offers: Mapping[uuid.UUID, LockedOffer], a
         raise Conflict(
             "Another auction of this dataset would sell inside an exclusive window; cancel one, or choose other instants."
         )
+
+
+async def is_payable_beyond(offer: uuid.UUID, instant: dt.datetime) -> bool:
+    """Return whether an order of an offer waits for money that may come after `instant`; awards aside."""
+    waits = """SELECT EXISTS (SELECT FROM purchase_order JOIN quote ON quote.id = purchase_order.quote
+                              WHERE quote.offer = $1 AND quote.auction IS NULL AND purchase_order.state = 'awaiting_payment'
+                              AND purchase_order.ordered_at > $2)"""
+    return bool(await fetch_scalar(bool, waits, offer, instant - TIME_TO_TRANSFER))
 
 
 def _check_plan(plan: Plan, kind: AuctionKind, now: dt.datetime) -> None:

@@ -43,7 +43,7 @@ from marketplace.locks import lock
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
 from marketplace.web.formats import paris_day
-from pricing.agreed import amount_of, holding_of
+from pricing.agreed import amount_of, holding_of, stated_names
 from pricing.money import EUR
 from pricing.quote import PricedQuote, price
 
@@ -256,7 +256,8 @@ async def quote(
     sale, more than rules.QUOTES_A_DAY, and to hold price after price of a dataset.
     """
     now = clock.now()
-    if await _is_asked_again(partner, release, level, quote_id, terms):
+    asked = (partner, release, level, frozenset(agreed or ()) | ({"holding_minor"} if is_held else set()))
+    if await _is_asked_again(quote_id, asked, terms):
         return quote_id
     sold = await _on_sale(release, level)
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
@@ -318,10 +319,10 @@ async def _refuse_holding_on(partner: uuid.UUID, offer: uuid.UUID, now: dt.datet
 
 async def _save(signed: Quote, now: dt.datetime) -> None:
     """Save a signed quote, unless its id was asked for before, or its partner asked for too many within a day."""
-    asked = (signed.partner, signed.release, signed.level, signed.id)
+    asked = (signed.partner, signed.release, signed.level, stated_names(signed.document))
     async with transaction():
         await lock(f"quotes {signed.partner}")
-        if await _is_asked_again(*asked):
+        if await _is_asked_again(signed.id, asked):
             return
         if signed.expires_at - now > rules.QUOTE_LASTS:
             # Who announces an exclusive window locks the offer too: one of the two comes second and sees the other.
@@ -333,7 +334,7 @@ async def _save(signed: Quote, now: dt.datetime) -> None:
                 "You asked for {most} quotes within a day; ask again tomorrow.", most=rules.QUOTES_A_DAY
             )
         if not await Quote.insert(signed).on_conflict(action="DO NOTHING", target=Quote.id).returning(Quote.id):
-            await _is_asked_again(*asked)
+            await _is_asked_again(signed.id, asked)
 
 
 async def write_awarded_quote(
@@ -387,11 +388,11 @@ async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
 
 
 async def _is_asked_again(
-    partner: uuid.UUID, release: uuid.UUID, level: int, quote_id: uuid.UUID, terms: str = ""
+    quote_id: uuid.UUID, asked: tuple[uuid.UUID, uuid.UUID, int, frozenset[str]], terms: str = ""
 ) -> bool:
     """Return whether the quote exists; refuse when it is another partner's or for something else."""
     known = await find_quote_subject(quote_id)
-    same = known is None or (known.partner, known.release, known.level) == (partner, release, level)
+    same = known is None or known.asked == asked
     if not same or (known and terms not in {"", known.terms}):
         raise Conflict("That quote already exists; go back, reload the page and try again.")
     return known is not None

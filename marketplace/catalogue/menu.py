@@ -47,8 +47,8 @@ SIZE_GRAIN: Final = 1_000
 PICO: Final = 10**12
 TOLERANCES: Final = (Fraction(0), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that."""
-LATER: Final = tuple(dt.timedelta(days=days) for days in (30, 180, 3_650))
-"""When a menu of several datasets is audited besides now: with half-lives that part, and with all prices at their floors."""
+LATER: Final = tuple(dt.timedelta(days=days) for days in (10, 20, 30, 45, 60, 90, 120, 180, 270, 365, 730, 3_650))
+"""When a menu of several datasets is audited besides now: half-lives part, one price after the other meets its floor."""
 
 
 class DatasetCode(Struct, frozen=True):

@@ -21,6 +21,7 @@ from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy.series import Stated, breaks
 from marketplace.statements import load_statements
 from marketplace.web.formats import paris_day
+from pricing.agreed import stated_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,12 +199,18 @@ class QuotePage(SignedQuote, frozen=True):
 
 
 class QuoteSubject(Struct, frozen=True):
-    """Who asked for a quote, of which release, at which accuracy level, under which terms."""
+    """Who asked for a quote, of which release, at which accuracy level, under which terms, and what was signed."""
 
     partner: uuid.UUID
     release: uuid.UUID
     level: int
     terms: str
+    document: bytes
+
+    @property
+    def asked(self) -> tuple[uuid.UUID, uuid.UUID, int, frozenset[str]]:
+        """Return partner, release and level, and what is agreed besides the posted price, by name."""
+        return self.partner, self.release, self.level, stated_names(self.document)
 
 
 class VatCountry(Struct, frozen=True):

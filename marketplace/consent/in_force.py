@@ -38,9 +38,10 @@ class InForce(NamedTuple):
             return self
         lines = np.fromiter(instants, np.int64, len(instants))
         place = np.minimum(np.searchsorted(self.lines, lines), len(self.lines) - 1)
-        known = self.lines[place] == lines
+        known = self.lines[place] == lines  # of the others, all that are beyond have the place of the last line
         from_us = self.from_us.copy()
-        from_us[place] = np.where(known, np.maximum(from_us[place], [*instants.values()]), from_us[place])
+        earliest = np.fromiter(instants.values(), np.int64, len(instants))[known]
+        from_us[place[known]] = np.maximum(from_us[place[known]], earliest)
         return InForce(self.lines, from_us, self.until_us).where(from_us < self.until_us)
 
     def where(self, those: NDArray[np.bool_]) -> InForce:

@@ -23,7 +23,7 @@ from marketplace.privacy.noise import MICRO
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from marketplace.privacy.specification import Specification
 
@@ -64,9 +64,9 @@ async def check_rolling_year(specification: Specification) -> None:
     """
     await lock("privacy of a rolling year")
     s = specification
-    new = _loss(LossRow(s.period_from, s.period_to, s.time_zone, s.unit, s.mechanism, s.unit_rho_nano, s.epsilon_micro))
-    others = await _losses(s.period_from, s.period_to)
-    spent = await asyncio.to_thread(budget.rolling_year_micro, [*others, new], new.first, new.last)
+    row = LossRow(s.period_from, s.period_to, s.time_zone, s.unit, s.mechanism, s.unit_rho_nano, s.epsilon_micro)
+    new, rows = _loss(row), [*await _rows(s.period_from, s.period_to), row]
+    spent = await asyncio.to_thread(budget.rolling_year_micro, [*map(_loss, rows)], new.first, new.last, _days(rows))
     most = settings().subscriber_year_epsilon_micro
     if spent > most:
         raise Conflict(
@@ -78,35 +78,37 @@ async def check_rolling_year(specification: Specification) -> None:
 
 async def foresee(now: dt.datetime) -> Forecast:
     """Return what the year around now costs a subscriber, and what one does if every cadence goes on as it is."""
-    year = dt.timedelta(days=YEAR_DAYS)
-    past = await _losses(now - year, now)
+    since = now - dt.timedelta(days=YEAR_DAYS)
+    past = await _rows(since, now)
     latest = await fetch_rows(LatestRow, SQL["list_latest_losses"])
-    first, last = (now - year).date(), now.date()
-    so_far = await asyncio.to_thread(budget.rolling_year_micro, past, first, last)
-    going_on = await asyncio.to_thread(budget.rolling_year_micro, list(_repeated(latest)), _DAY_ONE, _DAY_ONE)
+    losses, days = [*map(_loss, past)], _days(past)
+    so_far = await asyncio.to_thread(budget.rolling_year_micro, losses, since.date(), now.date(), days)
+    going_on = await asyncio.to_thread(budget.rolling_year_micro, [*_repeated(latest)], _A_DAY, _A_DAY, _days(latest))
     return Forecast(so_far, going_on, settings().subscriber_year_epsilon_micro)
 
 
-_DAY_ONE: Final = dt.date(2000, 1, 1)
+_A_DAY: Final = dt.date(2000, 1, 1)
 """A day in the middle of the years that cadences are laid out over: which one it is changes nothing."""
 
 
 def _repeated(latest: Iterable[LatestRow]) -> Iterable[Loss]:
-    """Yield the releases of each cadence that have a day within a year of _DAY_ONE, period after period."""
+    """Yield the releases of each cadence that have a day within a year of _A_DAY, period after period."""
     for row in latest:
         loss, days = _loss(row), CADENCE_DAYS[row.cadence]
         for start in range(-YEAR_DAYS - days, YEAR_DAYS, days):
-            first = _DAY_ONE + dt.timedelta(days=start)
-            last = first + dt.timedelta(days=days - 1)
+            first, last = (_A_DAY + dt.timedelta(days=day) for day in (start, start + days - 1))
             yield Loss(first, last, loss.is_by_day, loss.rho_nano, loss.epsilon_micro, loss.is_pure)
 
 
-async def _losses(period_from: dt.datetime, period_to: dt.datetime) -> list[Loss]:
+async def _rows(period_from: dt.datetime, period_to: dt.datetime) -> list[LossRow]:
     """Return what every release costs that may have a day within a year of the period."""
-    around = dt.timedelta(days=YEAR_DAYS + 1)
-    return [
-        _loss(row) for row in await fetch_rows(LossRow, SQL["list_losses"], period_from - around, period_to + around)
-    ]
+    around = dt.timedelta(days=YEAR_DAYS + 3)
+    return await fetch_rows(LossRow, SQL["list_losses"], period_from - around, period_to + around)
+
+
+def _days(rows: Sequence[LossRow]) -> int:
+    """Return how long a year is, in days by their names: those of two time zones may be 26 hours nearer than they say."""
+    return YEAR_DAYS + 2 * (len({row.time_zone for row in rows}) > 1)
 
 
 def _loss(row: LossRow) -> Loss:

@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from marketplace.database import fetch_columns, fetch_rows, fetch_scalar, select
 from marketplace.datasets.tables import ContributorPromise
-from marketplace.identity.tables import Subscriber
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
@@ -101,6 +100,6 @@ async def list_promises(subscriber: int) -> list[PromiseRow]:
 
 
 async def held_since(line: int) -> dt.datetime:
-    """Return when another holder of a line last erased themselves: what was before is theirs; long ago where nobody did."""
-    left = await fetch_scalar(dt.datetime, Subscriber.select(Subscriber.erased_at).where(Subscriber.reference == line))
-    return left or LONG_AGO
+    """Return since when a line is its holder's, where another one erased themselves, what was before being theirs; else long ago."""
+    since = "SELECT greatest(erased_at, claimed_at) FROM subscriber WHERE reference = $1 AND erased_at IS NOT NULL"
+    return await fetch_scalar(dt.datetime, since, line) or LONG_AGO

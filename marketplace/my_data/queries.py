@@ -14,6 +14,7 @@ from marketplace import clock
 from marketplace.contributions.queries import find_contributions
 from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.earnings.movements import find_mine
+from marketplace.earnings.promises import held_since
 from marketplace.earnings.queries import list_shares
 from marketplace.errors import NotFound
 from marketplace.glance import centres
@@ -94,9 +95,12 @@ async def list_uses(line: int, page: int = 1) -> Paged[UsedRelease]:
 
 
 async def list_holding(line: int, starts_at: dt.datetime, ends_at: dt.datetime) -> list[HeldPeriod]:
-    """Return the sold releases that a line is in and whose period meets this half-open one, the latest first."""
+    """Return the sold releases that a line is in and whose period meets this half-open one, the latest first.
+
+    None that ended before its holder had it: it would tell them where somebody else was.
+    """
     numbers = (await find_contributions(line)).numbers.tolist()
-    return await fetch_rows(HeldPeriod, SQL["list_releases_of"], numbers, starts_at, ends_at)
+    return await fetch_rows(HeldPeriod, SQL["list_releases_of"], numbers, starts_at, ends_at, await held_since(line))
 
 
 async def list_places(purpose: str) -> list[tuple[str, str]]:

@@ -18,12 +18,13 @@ JOIN purpose ON purpose.code = dataset.purpose
 WHERE licence.id = ANY ($1);
 
 -- name: list_releases_of
--- The sold releases of the numbers $1 whose period meets the one from $2 to $3, the latest first.
+-- The sold releases of the numbers $1 whose period meets the one from $2 to $3 and ends after $4, the latest first.
 SELECT dataset.title_fr, dataset.title_en, dataset.time_zone, release.period_from, release.period_to
 FROM sold_release
 JOIN release ON release.id = sold_release.release
 JOIN dataset ON dataset.code = release.dataset
 WHERE sold_release.number = ANY ($1) AND release.period_from < $3 AND release.period_to > $2
+  AND release.period_to > $4
 ORDER BY release.period_from DESC, dataset.code
 LIMIT 100;
 
@@ -36,9 +37,11 @@ ORDER BY zone
 LIMIT 2000;
 
 -- name: list_maps_to_make
--- The maps that were asked for after $1 and are not made yet, with when another holder of the line left: of each person
--- the one asked for last, so that nobody is kept waiting by who asks a thousand times.
-SELECT last.id, last.subscriber, last.public_key, coalesce(subscriber.erased_at, 'epoch') AS since
+-- The maps that were asked for after $1 and are not made yet, with since when the line is theirs, if it was another's:
+-- of each person the one asked for last, so that nobody is kept waiting by who asks a thousand times.
+SELECT
+    last.id, last.subscriber, last.public_key,
+    CASE WHEN subscriber.erased_at IS NULL THEN 'epoch' ELSE greatest(subscriber.erased_at, claimed_at) END AS since
 FROM (
     SELECT DISTINCT ON (person) id, subscriber, public_key, asked_at
     FROM own_map

@@ -114,17 +114,17 @@ class Loss:
     is_pure: bool
 
 
-def rolling_year_micro(losses: Sequence[Loss], first: dt.date, last: dt.date) -> int:
-    """Return the most that any YEAR_DAYS in a row with a day in [first, last] cost, in millionths at the year's delta.
+def rolling_year_micro(losses: Sequence[Loss], first: dt.date, last: dt.date, days: int = YEAR_DAYS) -> int:
+    """Return the most that any `days` in a row with a day in [first, last] cost, in millionths at the year's delta.
 
     losses: of every release that may have a day in such a year. Years overlap: what is before a New Year counts after it.
     """
-    start = first.toordinal() - YEAR_DAYS + 1
+    start = first.toordinal() - days + 1
     windows = last.toordinal() - start + 1
     sums = np.zeros((3, windows), np.int64)  # rho, rho of Gaussian noise, pure epsilon: by the year's first day
     for loss in losses:
         counted = np.array([loss.rho_nano, loss.rho_nano * (not loss.is_pure), loss.epsilon_micro * loss.is_pure])
-        sums += counted[:, None] * _units(loss, start, windows)
+        sums += counted[:, None] * _units(loss, start, windows, days)
     highest = {tuple(column) for column in sums.T.tolist()}
     return max(
         year_epsilon_micro(*one)
@@ -133,8 +133,8 @@ def rolling_year_micro(losses: Sequence[Loss], first: dt.date, last: dt.date) ->
     )
 
 
-def _units(loss: Loss, start: int, windows: int) -> NDArray[np.int64]:
-    """Return how many units of a release lie in the year that begins on each of so many days from `start`."""
+def _units(loss: Loss, start: int, windows: int, days: int) -> NDArray[np.int64]:
+    """Return how many units of a release lie in the year of so many days that begins on each day from `start`."""
     begins = start + np.arange(windows, dtype=np.int64)
-    days = np.minimum(begins + YEAR_DAYS - 1, loss.last.toordinal()) - np.maximum(begins, loss.first.toordinal()) + 1
-    return np.asarray(np.maximum(days, 0) if loss.is_by_day else days > 0, np.int64)
+    inside = np.minimum(begins + days - 1, loss.last.toordinal()) - np.maximum(begins, loss.first.toordinal()) + 1
+    return np.asarray(np.maximum(inside, 0) if loss.is_by_day else inside > 0, np.int64)

@@ -16,7 +16,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.catalogue.actions import accept_quote, recompute, write_awarded_quote
 from marketplace.catalogue.demand import record_posted_sales
-from marketplace.catalogue.queries import SignedQuote
+from marketplace.catalogue.queries import SignedQuote, is_reserved
 from marketplace.catalogue.uses import check_quote
 from marketplace.catalogue.vat import vat as vat_on
 from marketplace.credit import actions as credit
@@ -54,6 +54,7 @@ BATCH_SIZE: Final = 200
 class OrderedQuote(SignedQuote, frozen=True):
     """A quote to be ordered, with the state of what it is for and its partner's place for VAT."""
 
+    offer: uuid.UUID
     terms: str
     months: int
     currency: str
@@ -111,8 +112,7 @@ async def order(
         if asked is None:
             raise NotFound("There is no such quote.")
         await lock("order numbers")
-        known = await find_order(quote)
-        if known is not None:
+        if known := await find_order(quote):
             return known
         if await Order.exists().where(Order.id == order_id):
             raise Conflict("That order already exists, for another quote; go back, reload the page and try again.")
@@ -124,22 +124,25 @@ async def order(
         if pay_by != "page":  # It is paid without a visit: of two at once, the second is refused here.
             await check_second(partner, asked.release, asked.level, reason)
         new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
-        await _request_payment(new, _owed(new, asked, email, words, now), partner, pay_by)
+        await _request_payment(new, _owed(new, asked, email, words, now), asked, pay_by)
     await send_payment_request(order_id)
     return order_id
 
 
-async def _request_payment(order: Order, owed: Owed, partner: uuid.UUID, pay_by: str) -> None:
+async def _request_payment(order: Order, owed: Owed, asked: OrderedQuote, pay_by: str) -> None:
     """Ask for an order's money as its partner wishes, in the transaction that writes it."""
-    may_transfer = order.total_minor >= rules.TRANSFER_FROM_MINOR
+    partner, is_large = asked.partner, order.total_minor >= rules.TRANSFER_FROM_MINOR
+    is_shut = is_large and await is_reserved(asked.offer, partner, clock.now(), clock.now() + TIME_TO_TRANSFER)
     if pay_by == "invoice":
         await credit.grant(partner, order.id, number=order.number, total_minor=order.total_minor)
     elif pay_by == "page":
-        await payments.request_payment(order.id, **owed, transfer_from=partner if may_transfer else None)
+        await payments.request_payment(order.id, **owed, transfer_from=partner if is_large and not is_shut else None)
     elif pay_by == "bank_transfer":
-        if not may_transfer:
+        if not is_large:
             euros = rules.TRANSFER_FROM_MINOR // 100
             raise Invalid("A bank transfer is for orders of {euros} EUR and more, VAT included.", euros=euros)
+        if is_shut:
+            raise Conflict("Another partner has this dataset exclusively before a transfer might come: pay by card.")
         await payments.request_transfer(order.id, partner, **owed)
     else:
         if pay_by == "saved_method" and await find_saved_method(partner) is None:
@@ -223,7 +226,7 @@ async def order_subscribed(
         _check_quote(asked, now)
         await check_quote(quote)
         new = await _write_order(asked, order_id, now, reason=reason)
-        await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), partner, pay_by)
+        await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), asked, pay_by)
 
 
 def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:
@@ -288,8 +291,7 @@ async def send_payment_request(order_id: uuid.UUID) -> None:
 
     The command is its page's, or the charge of an absent payer before that. What is sold on credit has none, and is settled.
     """
-    command = await find_command(order_id, "checkout", "charge")
-    await (run_command(command) if command else settle_paid())
+    await (run_command(one) if (one := await find_command(order_id, "checkout", "charge")) else settle_paid())
 
 
 async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:

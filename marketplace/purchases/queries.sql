@@ -45,10 +45,11 @@ OFFSET $3;
 WHERE purchase_order.partner = $1 AND purchase_order.id = $2;
 
 -- name: lock_quote
--- The quote $1 of the partner $2 with what decides whether and how it can be ordered, locked against changes.
+-- The quote $1 of the partner $2 with what decides whether and how it can be ordered, locked against changes. Who
+-- announces an exclusive window locks the offer too: one of the two comes second and sees the other.
 SELECT
     quote.id, quote.partner, quote.release, quote.level,
-    quote.amount_minor, quote.document, quote.signature, quote.expires_at, quote.auction, quote.terms,
+    quote.amount_minor, quote.document, quote.signature, quote.expires_at, quote.auction, quote.offer, quote.terms,
     licence_terms.months, quote.currency,
     release.state AS release_state, dataset.title_fr, dataset.title_en, offer.withdrawn_at,
     partner.country, partner.vat_confirmed_at IS NOT NULL AS is_vat_confirmed
@@ -59,7 +60,7 @@ JOIN licence_terms ON licence_terms.code = quote.terms
 JOIN offer ON offer.id = quote.offer
 JOIN partner ON partner.id = quote.partner
 WHERE quote.id = $1 AND quote.partner = $2
-FOR SHARE OF quote;
+FOR SHARE OF quote, offer;
 
 -- name: lock_paid_orders
 -- At most $1 orders that are paid, or sold on credit, and not settled, locked; what another worker settles is left out.

@@ -20,7 +20,7 @@ SHARE: Final = {
     "added_for_a_promise_micro": "added_micro",
 }
 """What a copy says of a share → where it is in `earnings.queries.Share`."""
-OF_RELEASES: Final = ("licence", "release", "sold_at", "net_minor")
+OF_RELEASES: Final = ("licence", "release", "sold_at", "held_until", "net_minor")
 """What of it says which release it is of: null where that is of before the line was its holder's."""
 USE: Final = ("release", "dataset", "area", "period_from", "period_to", "licences", "last_sold_at")
 LISTS: Final[dict[str, tuple[str, ...]]] = {
@@ -41,6 +41,7 @@ OPTIONAL: Final = {
     "licence": "string",
     "release": "string",
     "sold_at": "string",
+    "held_until": "string",
     "net_minor": "integer",
     "site": "string",
     "kind": "string",

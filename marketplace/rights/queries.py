@@ -18,13 +18,13 @@ LONG_AGO: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Capacity(Struct, frozen=True):
-    """What a person is here for, the language they read, and when another holder of their line last left, if one did."""
+    """What a person is here for, the language they read, and since when their line is theirs, where it was another's."""
 
     partner: uuid.UUID | None
     line: int | None
     role: str | None
     language: str
-    left_at: dt.datetime | None
+    since: dt.datetime | None
     email_confirmed_at: dt.datetime | None
 
 
@@ -54,6 +54,6 @@ async def get_me(person: uuid.UUID) -> Me:
         found.partner,
         found.role,
         found.language,
-        found.left_at or LONG_AGO,
+        found.since or LONG_AGO,
         found.email_confirmed_at is not None,
     )

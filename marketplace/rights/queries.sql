@@ -1,11 +1,11 @@
 -- name: find_capacity
--- What the person $1 is here for, and when another holder of their line last erased themselves.
+-- What the person $1 is here for, and since when their line is theirs, where another holder erased themselves.
 SELECT
     person.partner,
     person.subscriber AS line,
     person.staff_role AS role,
     person.language,
-    subscriber.erased_at AS left_at,
+    CASE WHEN subscriber.erased_at IS NOT NULL THEN greatest(subscriber.erased_at, subscriber.claimed_at) END AS since,
     person.email_confirmed_at
 FROM person
 LEFT JOIN subscriber ON subscriber.reference = person.subscriber

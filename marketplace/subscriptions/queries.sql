@@ -67,7 +67,8 @@ ORDER BY release.period_to DESC;
 
 -- name: list_due
 -- At most $1 releases that active subscriptions are still to have at the instant $2: sealed, for sale, not called back,
--- of a period that the subscription has not ordered, nor was refused within a day, and not the partner's already.
+-- of a period no longer, but for a ninth, than the one whose price was locked (months have 28 to 31 days, days 23 to 25
+-- hours), which the subscription has not ordered, nor was refused within a day, and which is not the partner's already.
 SELECT DISTINCT ON (subscription.id)
     subscription.id AS subscription,
     subscription.partner,
@@ -80,6 +81,16 @@ JOIN offer ON offer.dataset = subscription.dataset AND offer.withdrawn_at IS NUL
 JOIN release ON release.dataset = subscription.dataset AND release.state = 'sealed'
 WHERE subscription.state = 'active'
   AND release.period_to > subscription.after
+  AND 9 * (release.period_to - release.period_from) <= 10 * coalesce(
+      (
+          SELECT max(first.period_to - first.period_from)
+          FROM release AS first
+          WHERE first.dataset = subscription.dataset
+            AND first.period_to = subscription.after
+            AND first.state = 'sealed'
+      ),
+      release.period_to - release.period_from
+  )
   AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
   AND NOT EXISTS (
       SELECT

@@ -290,3 +290,20 @@ async def test_a_private_quote_is_audited_with_all_that_is_offered_and_alone(*, 
     with pytest.raises(Conflict, match="has as much for"):
         await actions.quote(partner, offer, quote_id=uuid.uuid4())
     assert await fetch("SELECT quote FROM private_quote") == [(first,)], "what is refused is not signed"
+
+
+async def test_a_quote_is_not_asked_for_again_as_a_private_one() -> None:
+    """A form's id that the public price was signed for, sent again for the private one, then the other way round."""
+    release = await open_shop()
+    partner, steward, offer = await make_buyer(), await make_staff("Samir", "steward"), uuid.uuid4()
+    await actions.offer(steward, partner, "lyon", percent_off=40, ends_at=clock.now() + 30 * DAY, offer_id=offer)
+    public, private = uuid.uuid4(), uuid.uuid4()
+    await catalogue.quote(partner, release, quote_id=public)
+    with pytest.raises(Conflict, match="already exists"):
+        await actions.quote(partner, offer, quote_id=public)
+    await actions.quote(partner, offer, quote_id=private)
+    await actions.quote(partner, offer, quote_id=private)
+    for other in ({}, {"is_held": True}):
+        with pytest.raises(Conflict, match="already exists"):
+            await catalogue.quote(partner, release, quote_id=private, **other)
+    assert await fetch("SELECT quote FROM private_quote") == [(private,)]

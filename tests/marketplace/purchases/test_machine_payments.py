@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
+from marketplace.auctions.announcing import is_payable_beyond
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute
 from marketplace.subscriptions.actions import deliver
@@ -174,3 +175,24 @@ async def test_a_program_subscribes_and_tries(stripe: Any) -> None:
         assert file.headers["content-type"].startswith("text/csv")
         assert (await machine.get("/api/v1/trial/download")).status_code == 404
     assert stripe
+
+
+async def test_no_transfer_is_awaited_into_a_window_that_is_anothers(stripe: Any) -> None:
+    """What is ordered keeps a window from being announced while its money may come, and a window keeps from such orders."""
+    release, app = await open_shop(), the_site()
+    await execute("UPDATE offer SET full_worth_minor = 100000000, floor_minor = 150000")
+    partner = await make_buyer()
+    asked = {"terms": "standard-1", "pay_by": "bank_transfer", "reason": "for our other shop"}
+    offer, now = await fetch_value("SELECT id FROM offer"), clock.now()
+    async with await machine_of(partner, app) as machine:
+        assert (await order(machine, await make_quote(partner, release), **asked)).status_code == 201
+        assert await is_payable_beyond(offer, now + 13 * DAY)
+        assert not await is_payable_beyond(offer, now + 15 * DAY)
+        await catalogue.reserve_window(uuid.uuid4(), offer, now + 13 * DAY, now + 20 * DAY)
+        refused = await order(machine, await make_quote(partner, release), **asked)
+        assert refused.status_code == 409
+        assert "exclusively before a transfer might come" in refused.text
+        by_page = (await order(machine, await make_quote(partner, release), **asked | {"pay_by": "page"})).json()
+        assert by_page["payment_url"]
+    pages = await asyncio.to_thread(stripe.list, "checkout/sessions")
+    assert [page["payment_method_types"] for page in pages if "customer_balance" in page["payment_method_types"]] == []

@@ -149,3 +149,22 @@ async def test_a_hostile_partner_gains_nothing_by_pressing_twice_late_or_for_ano
         both = [browser.submit(f"/en/quotes/{own}/orders", written) for _ in range(2)]
         assert [one.status_code for one in await asyncio.gather(*both)] == [303, 303]
     assert await fetch_value("SELECT count(*) FROM purchase_order") == 1, "two pages of one quote order it once"
+
+
+async def test_a_subscription_to_weeks_has_no_quarter_at_a_weeks_price(stripe: Any) -> None:
+    """A release of twelve weeks is published beside the next week: the subscription orders the week."""
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    await open_shop(rows=1_000, period=(end - 14 * WEEK, end - 13 * WEEK))
+    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000, half_life_days = 300")
+    await catalogue.list_offer(
+        "lyon", terms="standard-1", full_worth_minor=1_000_000, worth_days=7, floor_minor=FLOOR, cap_minor=90_000_000
+    )
+    partner = await make_buyer()
+    await keep_card(partner)
+    await subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4())
+    await seal_release(rows=12_000, period=(end - 12 * WEEK, end))
+    assert await deliver() == 0
+    week = await seal_release(rows=1_000, period=(end - WEEK, end))
+    assert await deliver() == 1
+    assert await fetch_value("SELECT release FROM purchase_order") == week

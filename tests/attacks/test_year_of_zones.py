@@ -1,0 +1,56 @@
+"""The attack: days of two time zones are up to 26 hours nearer than their names say: two whole budgets within 365 days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import execute
+from marketplace.datasets import actions, queries
+from marketplace.errors import Conflict
+from marketplace.local_time import midnight
+from marketplace.settings import settings
+from tests.marketplace.datasets.builders import declare
+from tests.support.reads import fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAY = dt.timedelta(days=1)
+FIRST, NEXT = dt.date(2027, 1, 1), dt.date(2028, 1, 1)  # 366 days' names, the first one included
+
+
+@pytest.fixture
+def small_year(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Allow a subscriber one release's loss a year."""
+    monkeypatch.setenv("SUBSCRIBER_YEAR_EPSILON_MICRO", "2000000")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+async def spend(code: str, day: dt.date, zone: str) -> None:
+    """Spend what a release of one local day costs."""
+    terms = await queries.get_dataset(code)
+    days = await queries.get_specification(terms, midnight(day, zone), midnight(day + DAY, zone))
+    await actions._spend(actions.Spend(days, None, "", ""), clock.now())
+
+
+@pytest.mark.usefixtures("small_year")
+@pytest.mark.parametrize(
+    ("west", "east"),
+    [("Etc/GMT+12", "Pacific/Kiritimati"), ("America/Martinique", "Europe/Paris"), ("UTC", "Europe/Paris")],
+)
+async def test_no_365_days_in_a_row_cost_more_than_a_year_may(west: str, east: str) -> None:
+    """A day in the west, then one in the east a year later by its name, hours before the year is over."""
+    await declare(time_zone=west, epsilon_micro=2_000_000)
+    (row,) = await fetch("SELECT * FROM dataset")
+    columns = ", ".join(name for name in dict(row) if name not in {"code", "time_zone", "spent_micro"})
+    await execute(f"INSERT INTO dataset (code, time_zone, {columns}) SELECT 'east', $1, {columns} FROM dataset", east)
+    await spend(row["code"], FIRST, west)
+    with pytest.raises(Conflict, match="within a year"):
+        await spend("east", NEXT, east)
+    await spend("east", NEXT + 2 * DAY, east)
