@@ -99,9 +99,8 @@ class _BucketEvents:
     ) -> tuple[NDArray[Any], ...]:
         """Return line, slot, zone and events of a day's visits that are in the key set's zones and in the period."""
         q = self.q
-        zone = q.zone.take(
-            visit & np.uint32(MOST_PLACES - 1), mode="wrap"
-        )  # none is beyond: to raise would take a copy
+        place = visit & np.uint32(MOST_PLACES - 1)
+        zone = q.zone.take(place, mode="wrap")  # none is beyond: to raise would take a copy
         hour = (start - q.period_from_us) // HOUR_US + (visit >> np.uint32(PLACE_BITS)).astype(np.int64)
         counts = zone >= 0
         if start < q.period_from_us or start + DAY_US > q.period_to_us:

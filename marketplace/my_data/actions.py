@@ -19,7 +19,7 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import consent_changed_elsewhere
 from marketplace.messages.queries import is_written
 from marketplace.messages.rules import Recipient
-from marketplace.my_data.queries import list_holding, list_maps_to_make
+from marketplace.my_data.queries import list_holding, list_maps_to_make, list_time_zones
 from marketplace.my_data.rules import MAP_LASTS, map_of
 from marketplace.my_data.tables import OwnMap
 from marketplace.retractions.actions import ask
@@ -44,13 +44,16 @@ ZONE = "Europe/Paris"
 async def delete_days(line: int, first: dt.date, last: dt.date, *, by: str = "subscriber") -> list[HeldPeriod]:
     """Ask that a line's events of these days, both included, be removed; return the past releases that hold some of them.
 
+    A day begins and ends where any dataset's does first and last: nothing of it is counted as one of these days anywhere.
     by: who asks: the subscriber, or the operator for them.
     They are gone before the next build counts anything; releases that are sealed stay as they are.
     """
     if last < first:
         raise Invalid("The last day is before the first one.", field="last")
     first, last = (min(max(day, EARLIEST_DAY), LATEST_DAY) for day in (first, last))
-    starts_at, ends_at = midnight(first, ZONE), min(midnight(last + dt.timedelta(days=1), ZONE), clock.now())
+    zones = {ZONE} | await list_time_zones()
+    starts_at = min(midnight(first, zone) for zone in zones)
+    ends_at = min(max(midnight(last + dt.timedelta(days=1), zone) for zone in zones), clock.now())
     await ask(starts_at, ends_at, subscriber=line, reason=REASON, by=by)
     return await list_holding(line, starts_at, ends_at)
 

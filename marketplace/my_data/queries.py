@@ -94,6 +94,17 @@ async def list_uses(line: int, page: int = 1) -> Paged[UsedRelease]:
     return Paged(used, shares.number, shares.more)
 
 
+class TimeZone(Struct, frozen=True):
+    """A time zone that days are counted in."""
+
+    time_zone: str
+
+
+async def list_time_zones() -> set[str]:
+    """Return the time zones that any dataset counts days of."""
+    return {row.time_zone for row in await fetch_rows(TimeZone, SQL["list_time_zones"])}
+
+
 async def list_holding(line: int, starts_at: dt.datetime, ends_at: dt.datetime) -> list[HeldPeriod]:
     """Return the sold releases that a line is in and whose period meets this half-open one, the latest first.
 

@@ -28,6 +28,10 @@ WHERE sold_release.number = ANY ($1) AND release.period_from < $3 AND release.pe
 ORDER BY release.period_from DESC, dataset.code
 LIMIT 100;
 
+-- name: list_time_zones
+-- The time zones that any dataset counts days of.
+SELECT DISTINCT time_zone FROM dataset;
+
 -- name: list_places
 -- The zones that datasets of the purpose $1 count, with the table they are of, and how fine they are.
 SELECT DISTINCT zone_table, h3_resolution, time_zone, unnest(zones) AS zone
