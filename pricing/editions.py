@@ -32,10 +32,10 @@ from pricing.money import amount, whole
 from pricing.refusals import Duplicate, Empty, Mismatched, OutOfRange, TooHard
 
 _MOST_STEPS: Final = 2_000
-_EXACT_BELOW: Final = 2**40
-"""Prices that floating-point bounds are exact enough for, to much less than _ROUNDING."""
-_ROUNDING: Final = 0.5
-"""Costs are whole: what is above a price less a half is not below it."""
+_EXACT_BELOW: Final = 2**36
+"""Prices, of ten thousand parts, that floating-point bounds are exact for to a tenth of a minor unit."""
+_ROUNDING: Final = 0.9
+"""Costs are whole: what is above a price less one is not below it, and a tenth is for what the bounds are off by."""
 
 
 @dataclass(frozen=True, slots=True)

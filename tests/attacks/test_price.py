@@ -20,11 +20,12 @@ import numpy as np
 import pytest
 
 from marketplace import clock
-from marketplace.catalogue import actions, rules
+from marketplace.catalogue import actions, menu, rules
 from marketplace.catalogue.queries import list_listed_releases, list_priced_releases
 from marketplace.datasets.tables import Edition
 from marketplace.errors import Conflict
 from marketplace.privacy.finishing import r_indicator_micro
+from pricing.editions import find_arbitrage
 from pricing.quote import price
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
 from tests.marketplace.datasets.builders import BANDS, ZONES
@@ -316,3 +317,19 @@ async def test_what_the_rule_prices_is_always_listed() -> None:
     rng = np.random.default_rng(3)
     for worth in map(int, rng.integers(10_000, 10**9, 5)):
         await sell("city", worth, floor=int(rng.integers(1, 10**6)), worth_days=int(rng.integers(1, 31)))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_two_hundred_releases_of_any_lengths_and_starts_are_listed(seed: int) -> None:
+    """Days, weeks, months and quarters of one quality: no combination is cheaper, and the audit need not search for one."""
+    rng, items = np.random.default_rng(seed), []
+    for first, days in {*zip(rng.integers(0, 90, 200).tolist(), rng.choice([1, 7, 28, 90], 200).tolist(), strict=True)}:
+        start = NOW - (200 - first) * DAY
+        own = {"id": uuid.uuid4(), "period_from": start, "period_to": start + days * DAY}
+        cells = {"latest_event_at": start + days * DAY, "key_count": 100 * days, "row_count": 80 * days}
+        release = msgspec.convert(FIGURES | own | cells, rules.PricedRelease)
+        offer = msgspec.convert(TERMS | {"floor_minor": 1, "full_worth_minor": 1_000_000}, rules.PricedOffer)
+        items += list(menu._items(release, [], offer, NOW))
+    for group in menu._overlapping(items):
+        offers, sizes = menu._offers(group, {}, 30 * menu.DAY_SECONDS, NOW)
+        assert find_arbitrage(offers, sizes, tolerances=menu.TOLERANCES) is None
