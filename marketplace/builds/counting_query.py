@@ -127,7 +127,7 @@ class Aggregate:
 
     def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return keys with anybody, ascending, and their people and events."""
-        keys = np.flatnonzero(self.people != 0)  # of truths it finds them five times faster than of numbers
+        keys = np.flatnonzero(self.people != 0)  # of truths it finds them four times faster than of numbers
         return keys, self.people[keys].astype(np.int64), self.events[keys]
 
     def weights(self, counted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
