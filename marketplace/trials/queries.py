@@ -8,11 +8,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_row, fetch_rows, fetch_scalar
+from marketplace.companies import of_one_company
+from marketplace.database import fetch_row, fetch_scalar
 from marketplace.delivery.queries import EntitlementRow
-from marketplace.errors import NotFound
 from marketplace.statements import load_statements
-from marketplace.trials.rules import Company, is_same_company
+from marketplace.trials.tables import Trial
 
 SQL: Final = load_statements(__package__)
 ALLOWED: Final = "trial_allowed"
@@ -49,11 +49,8 @@ async def find_companys_trial(partner: uuid.UUID) -> uuid.UUID | None:
 
     Refuses a partner that is not there.
     """
-    own = await fetch_row(Company, SQL["describe_company"], partner)
-    if own is None:
-        raise NotFound("There is no such partner.")
-    tried = await fetch_rows(Company, SQL["list_tried"], own.vat_number)
-    had = [one.id for one in tried if one.id == partner or is_same_company(own, one)]
+    tried = await Trial.select(Trial.partner).order_by(Trial.began_at).output(as_list=True)
+    had = await of_one_company(partner, tried)
     return partner if partner in had else next(iter(had), None)
 
 

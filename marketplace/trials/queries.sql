@@ -50,26 +50,6 @@ FROM trial
 JOIN release ON release.id = trial.release
 WHERE release.period_to > trial.began_at - interval '28 days';
 
--- name: describe_company
--- The company of the partner $1, with the domains of its people's confirmed addresses.
-SELECT partner.id, partner.company, partner.country, partner.vat_number,
-    array_remove(array_agg(DISTINCT split_part(person.email, '@', 2)), NULL) AS domains
-FROM partner
-LEFT JOIN person ON person.partner = partner.id AND person.email_confirmed_at IS NOT NULL
-WHERE partner.id = $1
-GROUP BY partner.id;
-
--- name: list_tried
--- The companies that have or had a trial, but for those that another VAT number than $1 tells apart.
-SELECT partner.id, partner.company, partner.country, partner.vat_number,
-    array_remove(array_agg(DISTINCT split_part(person.email, '@', 2)), NULL) AS domains
-FROM trial
-JOIN partner ON partner.id = trial.partner
-LEFT JOIN person ON person.partner = partner.id AND person.email_confirmed_at IS NOT NULL
-WHERE $1 = '' OR partner.vat_number = '' OR right(partner.vat_number, 9) = right($1, 9)
-GROUP BY partner.id
-ORDER BY min(trial.began_at);
-
 -- name: is_allowed
 -- Whether the trail has a line of the verb $2 about the partner $1.
 SELECT EXISTS (SELECT FROM staff_action WHERE subject = $1 AND verb = $2);

@@ -14,7 +14,7 @@ FLOORS = (
     {"cells_file", "manifest_file", "reconstruction", "sepa"},
     {"glance"},
     {"identity", "auction_kinds"},
-    {"second_factors", "recovery", "identity_providers", "outgoing"},
+    {"second_factors", "recovery", "identity_providers", "outgoing", "companies"},
     {"wallets"},
     {"mail", "ledger", "consent", "access", "sandbox"},
     {"payments", "switches", "credit"},

@@ -10,11 +10,11 @@ import html5lib
 import pytest
 
 from marketplace import clock
+from marketplace.companies import Company, is_same_company
 from marketplace.database import execute
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity import actions as identity
 from marketplace.trials import actions
-from marketplace.trials.rules import Company, is_same_company
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, make_buyer, open_shop, seal_release
 from tests.support.reads import fetch_value

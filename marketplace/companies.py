@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+
+from marketplace.database import fetch_rows
+from marketplace.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SIREN_DIGITS: Final = 9
 _PUBLIC_MAIL: Final = """
@@ -25,6 +31,19 @@ _LEGAL_FORMS: Final = """
     sasu sca sci scop sl spa sprl srl ug
 """
 LEGAL_FORMS: Final = frozenset(_LEGAL_FORMS.split())
+_DESCRIBE: Final = """
+    SELECT partner.id, partner.company, partner.country, partner.vat_number,
+        array_remove(array_agg(DISTINCT split_part(person.email, '@', 2)), NULL) AS domains
+    FROM partner AS own
+    JOIN partner
+        ON partner.id = own.id
+        OR partner.id = ANY($2)
+        AND (own.vat_number = '' OR partner.vat_number = '' OR right(partner.vat_number, 9) = right(own.vat_number, 9))
+    LEFT JOIN person ON person.partner = partner.id AND person.email_confirmed_at IS NOT NULL
+    WHERE own.id = $1
+    GROUP BY partner.id
+"""
+"""The partner $1, and those of the partners $2 that no VAT number tells apart from it."""
 
 
 class Company(Struct, frozen=True):
@@ -35,6 +54,15 @@ class Company(Struct, frozen=True):
     country: str
     vat_number: str
     domains: list[str]
+
+
+async def of_one_company(partner: uuid.UUID, others: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """Return those of other partners, in their order, that are a partner's company or itself; refuses one that is not there."""
+    described = {one.id: one for one in await fetch_rows(Company, _DESCRIBE, partner, list(others))}
+    if partner not in described:
+        raise NotFound("There is no such partner.")
+    own, known = described[partner], [described[one] for one in others if one in described]
+    return [one.id for one in known if one.id == partner or is_same_company(own, one)]
 
 
 def is_same_company(one: Company, other: Company) -> bool:
