@@ -24,7 +24,7 @@ from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.refunds import record_refunds
 from tests.marketplace.datasets.builders import BANDS, ZONES, declare
-from tests.marketplace.identity.site import PASSWORD, Browser
+from tests.marketplace.identity.site import PASSWORD, Browser, vat_of
 from tests.support.reads import fetch_one
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ async def make_buyer(
     partner = await identity.create_partner(
         company=name.title(),
         country="FR",
-        vat_number="FR40303265045",
+        vat_number=vat_of(name),
         name="Claire Martin",
         email=f"{name}@partner.example",
         password=PASSWORD,

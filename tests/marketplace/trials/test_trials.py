@@ -15,7 +15,7 @@ from marketplace.database import execute
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity import actions as identity
 from marketplace.trials import actions
-from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.marketplace.identity.site import PASSWORD, VAT, Browser, text_of
 from tests.marketplace.purchases.shop import counts, make_buyer, open_shop, seal_release
 from tests.support.reads import fetch_value
 
@@ -25,7 +25,6 @@ DAY = dt.timedelta(days=1)
 async def test_a_partner_tries_an_older_release_once() -> None:
     await open_shop()
     partner, other = await make_buyer(), await make_buyer("rival")
-    await execute("UPDATE partner SET vat_number = 'FR83404833048' WHERE id = $1", other)
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         assert "/datasets/lyon/trial" in (await browser.get("/en/datasets/lyon")).text
@@ -76,7 +75,7 @@ async def test_a_company_has_one_trial_however_often_it_presses_and_signs_up() -
     end = clock.now() - 29 * DAY
     await seal_release(period=(end - 7 * DAY, end))
     partner, second, third = await make_buyer(), await make_buyer("atelier-two"), await make_buyer("other")
-    await execute("UPDATE partner SET vat_number = 'FR83404833048' WHERE id = $1", third)
+    await execute("UPDATE partner SET vat_number = $2 WHERE id = $1", second, VAT)
     pressed = [actions.begin(partner, "lyon", trial=uuid.uuid4()) for _ in range(2)]
     outcomes = await asyncio.gather(*pressed, return_exceptions=True)
     assert sorted(type(one).__name__ for one in outcomes) == ["Conflict", "NoneType"]
