@@ -51,11 +51,8 @@ async def follow_disputes() -> int:
             ids,
             now,
         )
-        await execute(
-            "UPDATE licence SET contested_at = coalesce(contested_at, $2) WHERE purchase_order = ANY ($1)",
-            [order.id for order in opened if order.is_disputed],
-            now,
-        )
+        contest = "UPDATE licence SET contested_at = coalesce(contested_at, $2) WHERE purchase_order = ANY ($1)"
+        await execute(contest, [order.id for order in opened if order.is_disputed], now)
     return len(opened) + await _record_losses() + await _record_failures() + await _restore()
 
 

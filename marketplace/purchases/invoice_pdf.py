@@ -23,12 +23,7 @@ PROPERTIES: Final = (
     ("Version", "The actual version of the standard applying to the embedded XML document"),
     ("ConformanceLevel", "The conformance level of the embedded XML document"),
 )
-VALUES: Final = {
-    "DocumentFileName": NAME,
-    "DocumentType": "INVOICE",
-    "Version": "1.0",
-    "ConformanceLevel": "EN 16931",
-}
+VALUES: Final = {"DocumentFileName": NAME, "DocumentType": "INVOICE", "Version": "1.0", "ConformanceLevel": "EN 16931"}
 SPACE: Final = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
 
 

@@ -46,11 +46,7 @@ async def pay(request: Asked, order: FromPath[uuid.UUID]) -> Redirect:
 
 
 @post("/orders/{order:uuid}/return-recalled", guards=[partner], opt=expect("partner", stranger=404))
-async def return_recalled(
-    request: Asked,
-    order: FromPath[uuid.UUID],
-    data: Pressed,
-) -> Redirect:
+async def return_recalled(request: Asked, order: FromPath[uuid.UUID], data: Pressed) -> Redirect:
     """Give the money back for a release that was called back while its licence lasted."""
     await return_money_of_recalled(_own(request), order, by=request.user.name, refund_id=data.form_id)
     return see(f"/orders/{order}")

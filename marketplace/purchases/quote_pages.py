@@ -142,10 +142,8 @@ async def quote_file(quote: FromPath[uuid.UUID], request: Asked) -> Response[byt
 @get("/shared/quotes/{quote:uuid}/{token:str}", opt=expect("anyone", stranger=404))
 async def shared_file(quote: FromPath[uuid.UUID], token: FromPath[str]) -> Response[bytes]:
     """Give a quote to who has its link: a colleague who signs needs no account. It is dead once the quote is."""
-    known = await catalogue_queries.find_quote_subject(quote)
-    if known is None or not hmac.compare_digest(
-        token.removesuffix(".pdf").encode(), link_token(SHARED, quote).encode()
-    ):
+    given, known = token.removesuffix(".pdf").encode(), await catalogue_queries.find_quote_subject(quote)
+    if known is None or not hmac.compare_digest(given, link_token(SHARED, quote).encode()):
         raise NotFound("There is no such quote.")
     row = await catalogue_queries.get_quote(quote, known.partner)
     if row.is_expired:

@@ -19,6 +19,7 @@ from marketplace.ledger.actions import Entry, record_all
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import issue_invoices
 from marketplace.purchases.queries import SQL
+from marketplace.purchases.tables import Order
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -35,12 +36,6 @@ class ReturnableOrder(Struct, frozen=True):
     total_minor: int
     currency: str
     left_minor: int
-
-
-class OrderQuote(Struct, frozen=True):
-    """The quote of an order."""
-
-    quote: uuid.UUID
 
 
 class OrderState(Struct, frozen=True):
@@ -118,11 +113,12 @@ async def write_returns(returns: Sequence[Return], now: dt.datetime, *, is_refun
 
 async def end_licences(orders: Sequence[uuid.UUID], now: dt.datetime) -> None:
     """End the licences of these orders with their entitlements; demand forgets their sales."""
+    if not orders:
+        return
     await execute(
         "UPDATE licence SET cancelled_at = coalesce(cancelled_at, $2) WHERE purchase_order = ANY ($1)", orders, now
     )
-    ended = await fetch_rows(OrderQuote, "SELECT quote FROM purchase_order WHERE id = ANY ($1)", orders)
-    await retract_sales([one.quote for one in ended], now)
+    await retract_sales(await Order.select(Order.quote).where(Order.id.is_in(list(orders))).output(as_list=True), now)
     await revoke_entitlements(orders, now)
 
 
@@ -144,11 +140,8 @@ async def settle_contests() -> None:
 async def freeze_shares(order: uuid.UUID, now: dt.datetime) -> None:
     """Let the shares of a paid order's licence wait for a claim, and stop the clock of their hold."""
     await lock_licences([order])
-    await execute(
-        "UPDATE licence SET claimed_at = $2, contested_at = coalesce(contested_at, $2) WHERE purchase_order = $1",
-        order,
-        now,
-    )
+    frozen = "UPDATE licence SET claimed_at = $2, contested_at = coalesce(contested_at, $2) WHERE purchase_order = $1"
+    await execute(frozen, order, now)
 
 
 async def thaw_shares(order: uuid.UUID, now: dt.datetime) -> None:
