@@ -13,11 +13,11 @@ from msgspec.structs import asdict
 from marketplace import clock
 from marketplace.catalogue import menu, rules
 from marketplace.catalogue.demand import draw_of_day, state_price
+from marketplace.catalogue.holds import refuse_holding_on
 from marketplace.catalogue.lengths import under
 from marketplace.catalogue.queries import (
     SQL,
     count_quotes,
-    find_last_hold,
     find_listed_release,
     find_quote_subject,
     is_reserved,
@@ -26,14 +26,7 @@ from marketplace.catalogue.queries import (
     list_priced_offers,
     list_priced_releases,
 )
-from marketplace.catalogue.tables import (
-    ExclusiveWindow,
-    LicenceTerms,
-    ObservedBid,
-    Offer,
-    Quote,
-    QuoteAcceptance,
-)
+from marketplace.catalogue.tables import ExclusiveWindow, LicenceTerms, ObservedBid, Offer, Quote
 from marketplace.catalogue.uses import check_use
 from marketplace.database import execute, fetch_row, fetch_scalar, select, transaction
 from marketplace.datasets.queries import list_revocations
@@ -42,7 +35,6 @@ from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
-from marketplace.web.formats import paris_day
 from pricing.agreed import amount_of, holding_of, stated_names
 from pricing.money import EUR
 from pricing.quote import PricedQuote, price
@@ -69,10 +61,6 @@ class PricedEdition(Struct, frozen=True):
 
 class TooManyQuotes(Conflict):
     """A partner asked for as many prices within a day as it may."""
-
-
-class HeldAlready(Conflict):
-    """A partner wants to hold a second price of a dataset, or one soon after another lapsed."""
 
 
 class StatedTerms(Struct, frozen=True):
@@ -306,17 +294,6 @@ async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetim
         raise Conflict("Another partner holds this dataset exclusively for now.")
 
 
-async def _refuse_holding_on(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime) -> None:
-    """Refuse to hold a price of an offer while another one is held, and for a while after one lapsed: see rules."""
-    last = await find_last_hold(partner, offer)
-    if last is not None and now < last + rules.BETWEEN_HOLDS:
-        raise HeldAlready(
-            "Your company holds a price of this dataset, or let one lapse: it can hold the next one from {day} on. "
-            "A price for a quarter of an hour is signed at any time.",
-            day=paris_day(last + rules.BETWEEN_HOLDS),
-        )
-
-
 async def _save(signed: Quote, now: dt.datetime) -> None:
     """Save a signed quote, unless its id was asked for before, or its partner asked for too many within a day."""
     asked = (signed.partner, signed.release, signed.level, stated_names(signed.document))
@@ -328,7 +305,7 @@ async def _save(signed: Quote, now: dt.datetime) -> None:
             # Who announces an exclusive window locks the offer too: one of the two comes second and sees the other.
             await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.id == signed.offer).lock_rows("SHARE"))
             await _refuse_reserved(signed.partner, signed.offer, now, signed.expires_at)
-            await _refuse_holding_on(signed.partner, signed.offer, now)
+            await refuse_holding_on(signed.partner, signed.offer, now)
         if await count_quotes(signed.partner, now - rules.DAY) >= rules.QUOTES_A_DAY:
             raise TooManyQuotes(
                 "You asked for {most} quotes within a day; ask again tomorrow.", most=rules.QUOTES_A_DAY
@@ -354,20 +331,8 @@ async def write_awarded_quote(
     document: canonical bytes of the award, which a quote's own document would be otherwise. net_minor: cents before VAT.
     """
     quote_id, signature = uuid.uuid4(), sign(document, settings().signing_key)
-    written = await execute(
-        SQL["write_awarded_quote"],
-        quote_id,
-        partner,
-        offer,
-        release,
-        net_minor,
-        document,
-        signature,
-        now,
-        expires_at,
-        auction,
-        terms,
-    )
+    row = (quote_id, partner, offer, release, net_minor, document, signature, now, expires_at, auction, terms)
+    written = await execute(SQL["write_awarded_quote"], *row)
     assert written, "an auction is of an offer"
     return quote_id
 
@@ -403,21 +368,10 @@ def recompute(quote: SignedQuote) -> PricedQuote:
     assert quote.auction is None, "an awarded price is the auction's, see check_awarded"
     priced = rules.recompute(quote.document, quote.signature, public_key(settings().signing_key).hex())
     stated = json.loads(quote.document)
-    if (
-        stated["quote"],
-        stated["partner"],
-        stated["release"],
-        stated.get("level", 0),
-        amount_of(priced, stated),
-        stated["expires_at"],
-    ) != (
-        str(quote.id),
-        str(quote.partner),
-        str(quote.release),
-        quote.level,
-        quote.amount_minor,
-        quote.expires_at.isoformat(),
-    ):
+    named = [stated[name] for name in ("quote", "partner", "release", "expires_at")]
+    in_the_row = [str(quote.id), str(quote.partner), str(quote.release), quote.expires_at.isoformat()]
+    amounts = (stated.get("level", 0), amount_of(priced, stated))
+    if named != in_the_row or amounts != (quote.level, quote.amount_minor):
         raise Invalid("This quote was changed, or was not signed by Partage.")
     return priced
 
@@ -445,12 +399,6 @@ async def grant_window(
     if partner is not None:
         granted = ExclusiveWindow(id=window, offer=offer, partner=partner, starts_at=starts_at, ends_at=ends_at)
         await ExclusiveWindow.insert(granted)
-
-
-async def accept_quote(quote_id: uuid.UUID, at: dt.datetime) -> None:
-    """Write down that a quote was ordered, inside the order's transaction."""
-    accepted = QuoteAcceptance(quote=quote_id, accepted_at=at)
-    await QuoteAcceptance.insert(accepted).on_conflict(action="DO NOTHING")
 
 
 async def refresh_demand() -> None:

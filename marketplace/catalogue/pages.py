@@ -15,6 +15,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Meta, Struct
 
 from marketplace.catalogue import actions, queries
+from marketplace.catalogue.holds import HeldAlready
 from marketplace.catalogue.lengths import sold_under
 from marketplace.catalogue.uses import state_use
 from marketplace.datasets.queries import list_revocations
@@ -96,7 +97,7 @@ async def request_quote(
             is_held=data.for_thirty_days == "yes",
             terms=data.terms,
         )
-    except (actions.TooManyQuotes, actions.HeldAlready, Invalid, NotAllowed) as refusal:
+    except (actions.TooManyQuotes, HeldAlready, Invalid, NotAllowed) as refusal:
         kept = {"level": data.level, "terms": data.terms}
         return again("catalogue/ask.html", refusal, listing=listing, release=release, **kept)
     return see(f"/quotes/{quote}")

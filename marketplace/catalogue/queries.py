@@ -196,6 +196,7 @@ class QuotePage(SignedQuote, frozen=True):
     period_to: dt.datetime
     is_expired: bool
     is_ordered: bool
+    payable_until: dt.datetime | None
 
 
 class QuoteSubject(Struct, frozen=True):
@@ -320,9 +321,8 @@ async def is_reserved(offer: uuid.UUID, partner: uuid.UUID, now: dt.datetime, un
 
 
 async def is_quoted_beyond(offer: uuid.UUID, instant: dt.datetime, now: dt.datetime) -> bool:
-    """Return whether somebody holds a signed price of an offer that is good until after `instant`; awards aside."""
-    unpaid = (Quote.offer == offer) & (Quote.expires_at > instant) & (Quote.expires_at > now) & Quote.auction.is_null()
-    return await Quote.exists().where(unpaid)
+    """Return whether somebody may order, or pay, an offer at a signed price until after `instant`; awards aside."""
+    return bool(await fetch_scalar(bool, SQL["is_quoted_beyond"], offer, max(instant, now)))
 
 
 class Terms(Struct, frozen=True):
@@ -341,14 +341,6 @@ async def get_terms(code: str) -> Terms:
     if row is None:
         raise NotFound("There are no such licence terms.")
     return row
-
-
-async def find_last_hold(partner: uuid.UUID, offer: uuid.UUID) -> dt.datetime | None:
-    """Return until when the last price of an offer that a partner held is, or was, good; None where it held none.
-
-    What was paid is not counted: it was bought. An order alone is nothing yet, for it may lapse.
-    """
-    return await fetch_scalar(dt.datetime, SQL["find_last_hold"], partner, offer)
 
 
 async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:

@@ -216,23 +216,39 @@ FROM edition
 WHERE release = ANY($1)
 ORDER BY release, level;
 
+-- fragment: held
+-- Which prices may be ordered until after the instant $2, or were ordered and may be paid until after it.
+(
+    SELECT quote.id, quote.expires_at AS held_until
+    FROM quote
+    WHERE quote.expires_at > $2
+      AND NOT EXISTS (SELECT FROM quote_acceptance WHERE quote_acceptance.quote = quote.id)
+    UNION ALL
+    SELECT quote_acceptance.quote, quote_acceptance.payable_until
+    FROM quote_acceptance
+    WHERE quote_acceptance.payable_until > $2
+) AS held
+JOIN quote ON quote.id = held.id AND quote.auction IS NULL
+
 -- name: list_held_quotes
--- The posted prices of the releases $1 that a partner still holds at the instant $2, with the licence they are for.
+-- The posted prices of the releases $1 that a partner still holds at the instant $2, those of orders that wait
+-- for money too, with the licence they are for.
 SELECT
     quote.partner,
     quote.release,
     quote.level,
     quote.amount_minor,
-    quote.expires_at,
+    held.held_until AS expires_at,
     licence_terms.usage_right,
     licence_terms.months
-FROM quote
+FROM {held}
 JOIN licence_terms ON licence_terms.code = quote.terms
 WHERE quote.release = ANY($1)
-  AND quote.expires_at > $2
-  AND quote.auction IS NULL
-  AND NOT EXISTS (SELECT FROM quote_acceptance WHERE quote_acceptance.quote = quote.id)
 ORDER BY quote.partner, quote.release, quote.level, quote.amount_minor;
+
+-- name: is_quoted_beyond
+-- Whether a price of the offer $1 is held until after the instant $2.
+SELECT EXISTS (SELECT FROM {held} WHERE quote.offer = $1);
 
 -- name: list_past_draws
 -- The demand multipliers of the offer $1 before the day $2, by day, what they were drawn from, and whether nobody could
@@ -279,15 +295,29 @@ WHERE offer = $1
   AND observed_at >= $2
 ORDER BY partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'), value_basis_points DESC, reserve_basis_points;
 
--- name: find_last_hold
--- Until when the last price of the offer $2 that the partner $1 held for weeks, and did not pay, is or was good.
-SELECT max(quote.expires_at)
-FROM quote
-WHERE quote.partner = $1
-  AND quote.offer = $2
-  AND quote.auction IS NULL
-  AND quote.expires_at > quote.quoted_at + interval '1 day'
-  AND NOT EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = quote.id);
+-- name: list_last_holds
+-- Until when each partner's last price of the offer $1 that was good for weeks, and was not paid, is or was good, where
+-- that is after $2; held, or ordered to be paid by a transfer, or where $4 the latter alone; the quote $3 apart.
+SELECT hold.partner, max(hold.held_until) AS held_until
+FROM (
+    SELECT quote.id, quote.partner, quote.expires_at AS held_until
+    FROM quote
+    WHERE NOT $4
+      AND quote.offer = $1
+      AND quote.expires_at > $2
+      AND quote.expires_at - quote.quoted_at > interval '1 day'
+      AND quote.auction IS NULL
+    UNION ALL
+    SELECT quote.id, quote.partner, quote_acceptance.payable_until
+    FROM quote_acceptance
+    JOIN quote ON quote.id = quote_acceptance.quote
+    WHERE quote.offer = $1
+      AND quote_acceptance.payable_until > $2
+      AND quote_acceptance.payable_until - quote_acceptance.accepted_at > interval '1 day'
+) AS hold
+WHERE hold.id IS DISTINCT FROM $3
+  AND NOT EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = hold.id)
+GROUP BY hold.partner;
 
 -- fragment: compared
 -- What licence terms and a dataset allow, beside where a partner is, its sector and what it said it means to do.
@@ -345,7 +375,8 @@ SELECT
     release.period_from,
     release.period_to,
     quote.expires_at <= $3 AS is_expired,
-    quote_acceptance.quote IS NOT NULL AS is_ordered
+    quote_acceptance.quote IS NOT NULL AS is_ordered,
+    quote_acceptance.payable_until
 FROM quote
 JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import (
-    UUID,
-    Array,
-    BigInt,
-    Bytea,
-    Date,
-    ForeignKey,
-    Integer,
-    OnDelete,
-    Text,
-    Timestamptz,
-    Varchar,
-)
+from piccolo.columns import UUID, Array, BigInt, Bytea, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -187,6 +175,8 @@ class QuoteAcceptance(Table, db=DB, tablename="quote_acceptance"):
     personal_data = NOBODYS
     quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, primary_key=True)
     accepted_at = Timestamptz()
+    payable_until = Timestamptz(null=True, default=None)
+    """Until when its order may be paid, or could be where it lapsed; null: it was paid, sold on invoice, or awarded."""
 
 
 class PostedSale(Table, db=DB, tablename="posted_sale"):

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.catalogue.actions import accept_quote, recompute, write_awarded_quote
+from marketplace.catalogue.actions import recompute, write_awarded_quote
 from marketplace.catalogue.demand import record_posted_sales
+from marketplace.catalogue.holds import accept_quote, close_quotes, refuse_awaiting
 from marketplace.catalogue.queries import SignedQuote, is_reserved
 from marketplace.catalogue.uses import check_quote
 from marketplace.catalogue.vat import vat as vat_on
 from marketplace.credit import actions as credit
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import list_revocations
-from marketplace.errors import Conflict, Expired, Invalid, NotFound
+from marketplace.errors import Conflict, Expired, Invalid, NotFound, Refusal
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.locks import lock
@@ -80,10 +81,11 @@ class PaidOrder(Struct, frozen=True):
     months: int
 
 
-class OrderId(Struct, frozen=True):
-    """An order."""
+class LapsedOrder(Struct, frozen=True):
+    """An order that lapsed, and its quote."""
 
     id: uuid.UUID
+    quote: uuid.UUID
 
 
 # ------------------------------------------------------------------ ordering
@@ -130,24 +132,38 @@ async def order(
 
 
 async def _request_payment(order: Order, owed: Owed, asked: OrderedQuote, pay_by: str) -> None:
-    """Ask for an order's money as its partner wishes, in the transaction that writes it."""
-    partner, is_large = asked.partner, order.total_minor >= rules.TRANSFER_FROM_MINOR
-    is_shut = is_large and await is_reserved(asked.offer, partner, clock.now(), clock.now() + TIME_TO_TRANSFER)
+    """Ask for an order's money as its partner wishes, in the transaction that writes it; until then its price is held."""
+    partner, may_wait = asked.partner, pay_by in {"page", "bank_transfer"}
+    try:
+        if may_wait:
+            await _check_transfer(order, asked)
+    except Refusal:
+        if pay_by == "bank_transfer":
+            raise
+        may_wait = False
+    until = order.ordered_at + (TIME_TO_TRANSFER if may_wait else TIME_TO_PAY)
+    await accept_quote(asked.id, order.ordered_at, None if pay_by == "invoice" else until)
     if pay_by == "invoice":
         await credit.grant(partner, order.id, number=order.number, total_minor=order.total_minor)
     elif pay_by == "page":
-        await payments.request_payment(order.id, **owed, transfer_from=partner if is_large and not is_shut else None)
+        await payments.request_payment(order.id, **owed, transfer_from=partner if may_wait else None)
     elif pay_by == "bank_transfer":
-        if not is_large:
-            euros = rules.TRANSFER_FROM_MINOR // 100
-            raise Invalid("A bank transfer is for orders of {euros} EUR and more, VAT included.", euros=euros)
-        if is_shut:
-            raise Conflict("Another partner has this dataset exclusively before a transfer might come: pay by card.")
         await payments.request_transfer(order.id, partner, **owed)
     else:
         if pay_by == "saved_method" and await find_saved_method(partner) is None:
             raise Conflict("Your company has no valid saved method; save a card or bank account on the site first.")
         await payments.request_charge(order.id, partner, **owed)
+
+
+async def _check_transfer(order: Order, asked: OrderedQuote) -> None:
+    """Refuse that a small order waits for a transfer, one beside another's exclusive window, and a company's second."""
+    now, partner = order.ordered_at, asked.partner
+    if order.total_minor < rules.TRANSFER_FROM_MINOR:
+        euros = rules.TRANSFER_FROM_MINOR // 100
+        raise Invalid("A bank transfer is for orders of {euros} EUR and more, VAT included.", euros=euros)
+    if await is_reserved(asked.offer, partner, now, now + TIME_TO_TRANSFER):
+        raise Conflict("Another partner has this dataset exclusively before a transfer might come: pay by card.")
+    await refuse_awaiting(partner, asked.offer, asked.id, now)
 
 
 async def order_awarded(
@@ -188,6 +204,7 @@ async def order_awarded(
         awarded = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
         assert awarded, "it was written above"
         new = await _write_order(awarded, order_id, now)
+        await accept_quote(quote, now)
         owed = _owed(new, awarded, email, words, now)
         if not off_session:  # An award is paid in time or goes to the next: it does not wait weeks for a transfer.
             await payments.request_payment(order_id, **owed)
@@ -262,7 +279,6 @@ async def _write_order(
         second_reason=rules.one_line(reason, rules.LONGEST_REASON, field="reason"),
     )
     await Order.insert(new)
-    await accept_quote(quote.id, now)
     return new
 
 
@@ -343,6 +359,7 @@ async def _settle_some() -> int:
         await execute(SQL["write_entitlements"], ids, licences, ends)
         await execute(SQL["write_of_past_recalls"], ids, clock.now())
         await record_posted_sales({one.quote: one.money_at for one in paid})
+        await close_quotes([one.quote for one in paid])
         await record_all([_sale(one) for one in paid])
         await issue_invoices(ids)
     await trace_payments("settle order", ids, began_ns)
@@ -364,7 +381,8 @@ async def lapse_unpaid() -> int:
     """
     now = clock.now()
     async with transaction():
-        late = await fetch_rows(OrderId, SQL["lapse_orders"], now - TIME_TO_PAY, BATCH_SIZE, now - TIME_TO_TRANSFER)
+        late = await fetch_rows(LapsedOrder, SQL["lapse_orders"], now - TIME_TO_PAY, BATCH_SIZE, now - TIME_TO_TRANSFER)
+        await close_quotes([one.quote for one in late], now)
         for one in late:
             await payments.request_expiry(one.id)
     return len(late)
@@ -372,5 +390,8 @@ async def lapse_unpaid() -> int:
 
 async def lapse(order_id: uuid.UUID) -> None:
     """Lapse an unpaid order that is to be paid no more, in the caller's transaction, and ask Stripe to close its page."""
-    await Order.update({Order.state: "lapsed"}).where(Order.id == order_id, Order.state == "awaiting_payment")
+    waiting = (Order.id == order_id, Order.state == "awaiting_payment")
+    lapsed = Order.update({Order.state: "lapsed"}).where(*waiting).returning(Order.quote)
+    if quote := await fetch_scalar(uuid.UUID, lapsed):
+        await close_quotes([quote], clock.now())
     await payments.request_expiry(order_id)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from marketplace import clock
-from marketplace.catalogue import actions, rules
+from marketplace.catalogue import actions, holds, rules
 from marketplace.errors import Conflict
 from marketplace.identity.key_actions import create_key
 from pricing.demand import MOST_STEP_PERCENT, RevealedBid
@@ -98,7 +98,7 @@ async def test_questions_and_orders_that_are_not_paid_move_no_price() -> None:
         with clock.shifted(week * 8 * DAY):
             quote = await make_quote(partner, release)
             if week % 2:
-                await actions.accept_quote(quote, clock.now())
+                await holds.accept_quote(quote, clock.now())
     with clock.shifted(40 * DAY):
         await actions.refresh_demand()
     drawn = await fetch("SELECT demand_basis_points, sales FROM demand_draw")

@@ -23,6 +23,7 @@ from marketplace import clock
 from marketplace.baskets import actions as baskets
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import lengths, menu
+from marketplace.catalogue.holds import close_quotes
 from marketplace.catalogue.queries import list_lengths
 from marketplace.catalogue.rules import PricedOffer
 from marketplace.database import execute, fetch_rows, transaction
@@ -342,4 +343,5 @@ async def test_what_was_ordered_for_less_counts_when_the_rest_is_ordered_for_les
     of_weeks = "SELECT coalesce(sum(net_minor), 0)::bigint FROM purchase_order WHERE release = ANY ($1)"
     assert 0 < await fetch_value(of_weeks, weeks) < cap, "two weeks are sold, and two are not"
     await execute("UPDATE purchase_order SET state = 'lapsed'")
+    await close_quotes([row["quote"] for row in await fetch("SELECT quote FROM purchase_order")])
     await baskets.order(shop.partner, chosen, total_minor=total, basket=uuid.uuid4())

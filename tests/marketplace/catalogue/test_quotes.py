@@ -17,6 +17,7 @@ from marketplace import clock
 from marketplace.auctions import queries as auctions
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.demand import record_posted_sales
+from marketplace.catalogue.holds import HeldAlready
 from marketplace.database import execute, transaction
 from marketplace.datasets.tables import ContributorTerm
 from marketplace.errors import Conflict, Invalid, NotFound
@@ -380,26 +381,26 @@ async def test_a_price_is_not_held_for_ever_without_buying(stripe: Any) -> None:
     del stripe
     await open_shop("lyon", "other")
     releases = [await make_release(), await make_release(), await make_release("other")]
-    buyer, rival = await make_buyer(), await make_partner()
+    buyer, rival = await make_buyer(), await make_partner("Rival", "eve@rival.example")
     kept = uuid.uuid4()
     for _ in range(2):
         await actions.quote(buyer, releases[0], quote_id=kept, is_held=True)
-    with pytest.raises(actions.HeldAlready, match="holds a price of this dataset"):
+    with pytest.raises(HeldAlready, match="holds a price of this dataset"):
         await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
     await actions.quote(buyer, releases[1], quote_id=uuid.uuid4())
     await actions.quote(buyer, releases[2], quote_id=uuid.uuid4(), is_held=True)
     at_once = [actions.quote(rival, release, quote_id=uuid.uuid4(), is_held=True) for release in releases[:2]]
     outcomes = await asyncio.gather(*at_once, return_exceptions=True)
-    assert sum(isinstance(one, actions.HeldAlready) for one in outcomes) == 1, "asked at once, one of a dataset is held"
+    assert sum(isinstance(one, HeldAlready) for one in outcomes) == 1, "asked at once, one of a dataset is held"
     order, day = uuid.uuid4(), dt.timedelta(days=1)
     await purchases.order(buyer, kept, order_id=order, email="claire@atelier.example")
     for later in (dt.timedelta(), purchases.TIME_TO_PAY):  # Ordered, and then lapsed: nothing is bought.
         with clock.shifted(later):
             assert await purchases.lapse_unpaid() == (1 if later else 0)
-            with pytest.raises(actions.HeldAlready):
+            with pytest.raises(HeldAlready):
                 await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
     with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS - day):
-        with pytest.raises(actions.HeldAlready):
+        with pytest.raises(HeldAlready):
             await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
         async with Browser() as browser:
             await browser.sign_in("claire@atelier.example")

@@ -95,15 +95,19 @@ async def test_a_program_pays_by_transfer_to_an_iban_of_its_own(stripe: Any) -> 
     quotes = [await make_quote(partner, release) for _ in range(2)]
     asked = {"terms": "standard-1", "pay_by": "bank_transfer", "reason": "for our other shop"}
     async with await machine_of(partner, app) as machine:
-        paid, late = [(await order(machine, quote, **asked)).json() for quote in quotes]
+        paid = (await order(machine, quotes[0], **asked)).json()
+        second = await order(machine, quotes[1], **asked)
+        assert second.status_code == 409
+        assert "An order of this dataset waits for your company’s transfer" in second.json()["detail"]
         assert (paid["state"], paid["payment_url"]) == ("awaiting_payment", None)
         to = paid["bank_transfer"]
         assert to["iban"]
         assert to["remaining_minor"] == paid["total_minor"]
-        assert late["bank_transfer"]["reference"] != to["reference"]
         customer = await fetch_value("SELECT customer_id FROM payer")
         await asyncio.to_thread(fund, stripe, customer, paid["total_minor"], to["reference"])
         await jobs()
+        late = (await order(machine, quotes[1], **asked)).json()
+        assert late["bank_transfer"]["reference"] != to["reference"]
         bought = (await machine.get(f"/api/v1/orders/{paid['id']}")).json()
         assert (bought["state"], bought["bank_transfer"]) == ("paid", None)
         assert (await machine.get(f"/api/v1/orders/{late['id']}")).json()["bank_transfer"] == late["bank_transfer"]
