@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from marketplace.instants import HOUR_US, QUARTER_US, microseconds
 from marketplace.privacy import noise
 from marketplace.privacy.dictionary import ABSENT
 from marketplace.privacy.geography import H3
-from marketplace.privacy.specification import METHOD
+from marketplace.privacy.specification import METHOD, TO
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from marketplace.privacy.dictionary import Column
     from marketplace.privacy.specification import Specification
@@ -31,6 +35,49 @@ FEWEST_ROWS, MOST_ROWS = 4_096, 65_536
 def rows_a_group(rows: int) -> int:
     """Return how many rows a row group of a file of `rows` rows has."""
     return max(FEWEST_ROWS, min(MOST_ROWS, -(-rows // GROUPS)))
+
+
+def read_file(data: bytes, columns: list[str] | None = None) -> pa.Table:
+    """Return the table that a Parquet file's bytes hold, or some of its columns."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    return pq.read_table(pa.BufferReader(data), columns=columns)
+
+
+def hours_by_day(s: Specification) -> list[int]:
+    """Return how long each local day of a release's period is, or each of its steps where they are longer."""
+    bounds_us = s.clock.bounds_us[np.append(_first_steps(s), s.times)]
+    return (np.diff(bounds_us) // HOUR_US).tolist()  # type: ignore[no-any-return]
+
+
+def spread(s: Specification, cells: pa.Table) -> dict[str, list[int]]:
+    """Return how many of a release's cells are of each day, as `hours_by_day`, and of each zone, that they begin in.
+
+    Sums over a parent zone are of no zone.
+    """
+    by_step, by_zone = np.zeros(s.times, np.int64), dict.fromkeys(s.zones, 0)
+    for starts_at, count in _counted(cells, "starts_at"):
+        by_step[np.searchsorted(s.clock.bounds_us, microseconds(starts_at))] += count
+    for name, count in _counted(cells, "zone"):
+        by_zone[name.split(TO)[0]] = by_zone.get(name.split(TO)[0], 0) + count
+    return {
+        "published_by_day": np.add.reduceat(by_step, _first_steps(s)).tolist(),
+        "published_by_zone": [by_zone[zone] for zone in s.zones],
+    }
+
+
+def _counted(cells: pa.Table, column: str) -> Iterable[tuple[Any, int]]:
+    """Return each value of a column with how many cells have it."""
+    found = cells[column].value_counts()
+    return zip(found.field("values").to_pylist(), found.field("counts").to_numpy().tolist(), strict=True)
+
+
+def _first_steps(s: Specification) -> NDArray[np.int64]:
+    """Return the number of the first step of each day."""
+    begins_us = s.clock.bounds_us[:-1]
+    day = s.clock.day[(begins_us - begins_us[0]) // QUARTER_US]
+    return np.flatnonzero(np.append(True, day[1:] != day[:-1]))
 
 
 def within(error: int, what: str) -> str:

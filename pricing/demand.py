@@ -37,8 +37,8 @@ from typing import Final
 import numpy as np
 
 from pricing.money import amount, whole
-from pricing.quote import NEUTRAL_BASIS_POINTS
 from pricing.refusals import Empty, Mismatched, Negative, NotFinite, OutOfRange
+from pricing.waterfall import NEUTRAL_BASIS_POINTS
 
 MOST_STEP_PERCENT: Final = 3
 """How much dearer a posted price becomes in one step at most; going back is the same step, so a little less."""

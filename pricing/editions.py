@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,21 +128,30 @@ def ladder_menu(versions: Sequence[Version]) -> Menu:
     return _menu(versions, [_envelope(versions, chain, version.precision) for version in versions])
 
 
+class Part(NamedTuple):
+    """What an offer holds of one part, a zone and period or anything else that has a name.
+
+    variance: of the noise on each cell, >= 0, in any unit that is the same for all offers; 0 is exact. worth: >= 1, what
+    it is worth beside the offer's other parts; it decides how much is proven without a search, never the answer.
+    """
+
+    variance: int
+    worth: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What is or would be listed: `parts` (zone and period pairs, or any names) at one noise variance, for a price.
+    """What is or would be listed: `parts`, for a price.
 
-    variance_micro: of the noise on each cell, in millionths, >= 0; 0 is exact. Offers of one `family` are nested: of
-    several that hold a part, the most precise counts. Offers of different families are independent: precisions add up.
-    fresh_noise: each purchase draws anew, so one can buy it several times and average; needs a positive price.
-    right: the rank of what may be done with it, >= 0; a higher one includes the lower. months: the term, >= 0; 0 is
-    without end. What has a lower right or a shorter term never replaces an offer.
+    Offers of one `family` are nested: of several that hold a part, the most precise counts. Offers of different families
+    are independent: precisions add up. fresh_noise: each purchase draws anew, so one can buy it several times and
+    average; needs a positive price. right: the rank of what may be done with it, >= 0; a higher one includes the lower.
+    months: the term, >= 0; 0 is without end. What has a lower right or a shorter term never replaces an offer.
     """
 
     name: str
     price_minor: int
-    parts: frozenset[str]
-    variance_micro: int
+    parts: Mapping[str, Part]
     family: str
     fresh_noise: bool = False
     right: int = 0
@@ -158,19 +167,13 @@ class Arbitrage:
     cost_minor: int
 
 
-def find_arbitrage(
-    offers: Sequence[Offer],
-    sizes: Mapping[str, int] | None = None,
-    *,
-    tolerances: Sequence[Fraction] = (Fraction(0),),
-) -> Arbitrage | None:
+def find_arbitrage(offers: Sequence[Offer], *, tolerances: Sequence[Fraction] = (Fraction(0),)) -> Arbitrage | None:
     """Return the cheapest combination that costs less than an offer it replaces, or None when there is none.
 
     A combination replaces an offer when on each of its parts it is at least as precise, and its rights and terms
     include the offer's. The audit is complete: None is a proof. Where every part of an offer costs no less elsewhere
     than its share of the price (the dual of the covering problem), that is the proof, for all offers at once; only what
-    it leaves open is searched. sizes: what each part is worth beside the others, > 0, all alike when not given; they
-    decide how much is proven without a search, never the answer.
+    it leaves open is searched.
     Nested editions of one release need no more than prices that never rise with noise (Blackwell's order: the coarser
     is the finer and noise), so a coarser one counts for nothing towards a finer while no independent release is there
     to average it with.
@@ -183,9 +186,9 @@ def find_arbitrage(
     experiments, 1951.
     """
     _check_offers(offers)
-    table, steps = _Table(offers, sizes), _Steps()
+    steps = _Steps()
     cheapest: Arbitrage | None = None
-    left = [pair for tolerance in tolerances for pair in table.unproven(tolerance)]
+    left = _Table(offers).unproven(tolerances)
     for target, useful in sorted(left, key=lambda pair: (pair[0].price_minor, pair[0].name)):
         limit = target.price_minor if cheapest is None else min(target.price_minor, cheapest.cost_minor)
         basket = _Search(target, useful, steps).cheapest(limit)
@@ -220,57 +223,80 @@ class _Steps:
 
 
 class _Table:
-    """A menu as arrays: its n offers, the parts that each contains, and what every pair of offers has in common."""
+    """A menu as arrays: n offers × parts, their variances (infinite where an offer lacks a part) and worths."""
 
-    def __init__(self, offers: Sequence[Offer], sizes: Mapping[str, int] | None) -> None:
+    def __init__(self, offers: Sequence[Offer]) -> None:
         self.offers = offers
         number = {part: at for at, part in enumerate({part: None for offer in offers for part in offer.parts})}
-        self.contains = np.zeros((len(offers), len(number)))
-        for row, offer in zip(self.contains, offers, strict=True):
-            row[[number[part] for part in offer.parts]] = 1
-        self.size = np.array([1 if sizes is None else sizes[part] for part in number], float)
-        self.shared = (self.contains * self.size) @ self.contains.T
-        self.prices, self.variances, rights, months = (
-            np.array([getattr(offer, name) for offer in offers], float)
-            for name in ("price_minor", "variance_micro", "right", "months")
+        self.variances = np.full((len(offers), len(number)), np.inf)
+        self.worths = np.zeros(self.variances.shape)
+        for at, offer in enumerate(offers):
+            places = [number[part] for part in offer.parts]
+            self.variances[at, places], self.worths[at, places] = np.array(list(offer.parts.values()), float).T
+        self.prices, rights, months = (
+            np.array([getattr(offer, name) for offer in offers], float) for name in ("price_minor", "right", "months")
         )
         months[months == 0] = np.inf
-        self.includes = (self.shared > 0) & (rights >= rights[:, None]) & (months >= months[:, None])
+        there = np.isfinite(self.variances).astype(float)
+        self.includes = (there @ there.T > 0) & (rights >= rights[:, None]) & (months >= months[:, None])
         names = {offer.family: at for at, offer in enumerate(offers)}
         families = [-1 - at if offer.fresh_noise else names[offer.family] for at, offer in enumerate(offers)]
-        self.family = np.array(families, float)
+        self.family = np.array(families)
 
-    def unproven(self, tolerance: Fraction) -> Iterator[tuple[Offer, list[Offer]]]:
+    def unproven(self, tolerances: Sequence[Fraction]) -> Iterator[tuple[Offer, list[Offer]]]:
         """Yield the offers that are not proven to be without a cheaper replacement, each with what could be in one.
 
-        An offer is yielded as one that is by the tolerance less precise and less dear. Columns are what is bought.
+        An offer is yielded as one that is by the tolerance less precise and less dear.
         """
-        dear, spread = self.prices * float(1 - tolerance), self.variances / float(1 - tolerance)
-        usable = self.includes & (self.prices < dear[:, None])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            counts = np.where(self.variances <= spread[:, None], 1.0, spread[:, None] / self.variances)
-            first = np.where(usable, self.family, np.inf).min(axis=1)
-            nested = (first >= 0) & (first == np.where(usable, self.family, -np.inf).max(axis=1))
-            counts[nested[:, None] & (counts < 1)] = 0  # nothing to average a coarser edition with
-            per_size = self.prices / (counts * self.shared)
-        usable &= counts > 0
-        per_size[~usable] = np.inf
-        enough = np.where(dear < _EXACT_BELOW, dear - _ROUNDING, np.inf)
-        for at in np.flatnonzero(self.shared.diagonal() * per_size.min(axis=1) < enough).tolist():
-            found, parts = np.flatnonzero(usable[at]), np.flatnonzero(self.contains[at])
-            inside = self.contains[np.ix_(found, parts)] * counts[at, found, None]
-            least = np.where(inside > 0, per_size[at, found, None], np.inf).min(axis=0, initial=np.inf)
-            if (
-                np.isinf(least).any()
-                or max(self.size[parts] @ least, _ascent(inside, self.prices[found])) >= enough[at]
-            ):
-                continue
-            offer = self.offers[at]
-            price, variance = floor(offer.price_minor * (1 - tolerance)), ceil(offer.variance_micro / (1 - tolerance))
-            yield (
-                replace(offer, price_minor=price, variance_micro=variance),
-                [self.offers[index] for index in found.tolist()],
-            )
+        for at, offer in enumerate(self.offers):
+            cheaper = np.flatnonzero(self.includes[at] & (self.prices < self.prices[at]))
+            parts = np.flatnonzero(np.isfinite(self.variances[at]))
+            variances = self.variances[np.ix_(cheaper, parts)]
+            for tolerance in tolerances if len(cheaper) else ():
+                dear = self.prices[at] * float(1 - tolerance)
+                found = np.flatnonzero(self.prices[cheaper] < dear)
+                spread = self.variances[at, parts] / float(1 - tolerance)
+                inside = _counts(variances[found], spread, self.family[cheaper[found]])
+                useful = inside.any(axis=1)
+                found, inside = cheaper[found[useful]], inside[useful]
+                if not _is_proven(self.prices[found], inside, self.worths[at, parts], dear):
+                    yield _eased(offer, tolerance), [self.offers[each] for each in found.tolist()]
+
+
+def _is_proven(
+    prices: NDArray[np.float64], inside: NDArray[np.float64], worths: NDArray[np.float64], dear: float
+) -> bool:
+    """Return whether no cover of a target's n parts by m offers costs less than `dear`.
+
+    inside: m × n, how much of the target's precision each has, something at least. worths: n.
+    """
+    if not inside.any(axis=0).all():
+        return True
+    if dear >= _EXACT_BELOW:
+        return False
+    per_worth = prices / (inside @ worths)
+    least = np.where(inside > 0, per_worth[:, None], np.inf).min(axis=0)
+    return bool(max(worths @ least, _ascent(inside, prices)) >= dear - _ROUNDING)
+
+
+def _counts(
+    variances: NDArray[np.float64], target: NDArray[np.float64], families: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return how much of the target's precision m offers have on its n parts, m × n, at most one.
+
+    target: its n variances. families: m. Of one family alone there is nothing to average a coarser edition with.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        counts = np.where(variances <= target, 1.0, target / variances)
+    if len(families) and families[0] >= 0 and (families == families[0]).all():
+        counts[counts < 1] = 0
+    return counts
+
+
+def _eased(offer: Offer, tolerance: Fraction) -> Offer:
+    """Return an offer by the tolerance less precise and less dear."""
+    parts = {name: Part(ceil(part.variance / (1 - tolerance)), part.worth) for name, part in offer.parts.items()}
+    return replace(offer, price_minor=floor(offer.price_minor * (1 - tolerance)), parts=parts)
 
 
 def _ascent(inside: NDArray[np.float64], prices: NDArray[np.float64]) -> float:
@@ -295,7 +321,7 @@ class _Search:
         self.target, self.steps = target, steps
         self.parts = sorted(target.parts)
         self.per_part = {
-            offer.name: Fraction(offer.price_minor) / (_counted(offer, target) * len(offer.parts & target.parts))
+            offer.name: offer.price_minor / sum((_counted(offer, target, part) for part in self.parts), Fraction(0))
             for offer in useful
         }
         order = sorted(useful, key=lambda offer: (self.per_part[offer.name], offer.price_minor, offer.name))
@@ -333,28 +359,27 @@ class _Search:
             tried |= {offer.name}
 
 
-def _counted(offer: Offer, target: Offer) -> Fraction:
-    """Return how much of the target's precision an offer has, at most one; more than zero."""
-    if offer.variance_micro <= target.variance_micro:
-        return Fraction(1)
-    return Fraction(target.variance_micro, offer.variance_micro)
+def _counted(offer: Offer, target: Offer, part: str) -> Fraction:
+    """Return how much of the target's precision an offer has on one of its parts, at most one."""
+    if part not in offer.parts:
+        return Fraction(0)
+    needed, has = target.parts[part].variance, offer.parts[part].variance
+    return Fraction(1) if has <= needed else Fraction(needed, has)
 
 
 def _reached(basket: Sequence[Offer], part: str, target: Offer) -> Fraction:
     """Return how much of the target's precision the basket's offers, averaged by precision, have on a part, at most one."""
-    best: dict[str, int] = {}
+    best: dict[str, Fraction] = {}
     total = Fraction(0)
     for offer in basket:
-        if part not in offer.parts:
-            continue
-        if offer.variance_micro <= target.variance_micro:
-            return Fraction(1)
+        counted = _counted(offer, target, part)
+        if counted == 1:
+            return counted
         if offer.fresh_noise:
-            total += Fraction(target.variance_micro, offer.variance_micro)
+            total += counted
         else:
-            best[offer.family] = min(best.get(offer.family, offer.variance_micro), offer.variance_micro)
-    total += sum(Fraction(target.variance_micro, each) for each in best.values())
-    return min(total, Fraction(1))
+            best[offer.family] = max(best.get(offer.family, counted), counted)
+    return min(sum(best.values(), total), Fraction(1))
 
 
 def _flat(versions: Sequence[Version], j: int) -> list[Fraction]:
@@ -418,12 +443,16 @@ def _check_offers(offers: Sequence[Offer]) -> None:
             raise Duplicate(msg)
         names.add(offer.name)
         amount(offer.price_minor, "a price")
-        amount(offer.variance_micro, "a variance")
         amount(offer.right, "a right")
         amount(offer.months, "a term")
         if not offer.parts:
             msg = f"{offer.name} holds nothing"
             raise Empty(msg)
+        for part in offer.parts.values():
+            amount(part.variance, "a variance")
+        if min(part.worth for part in offer.parts.values()) < 1:
+            msg = f"a part of {offer.name} is worth nothing"
+            raise OutOfRange(msg)
         if offer.fresh_noise and offer.price_minor == 0:
             msg = f"{offer.name} draws fresh noise for nothing, so it could be averaged without end"
             raise OutOfRange(msg)

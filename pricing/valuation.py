@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from math import isfinite, log, sqrt
 from typing import Final
 
@@ -160,6 +161,46 @@ def defect_squared(representativeness: Fraction, covered: Fraction, association_
         return Fraction(0)
     spread_squared = ((1 - representativeness) / 2) ** 2
     return association_squared * min(Fraction(1), spread_squared / (covered * (1 - covered)))
+
+
+@lru_cache(maxsize=1024)
+def least_bias(bands: tuple[tuple[int, int], ...], association_squared: Fraction, unseen_squared: Fraction) -> Fraction:
+    """Return the least squared bias of any part of those who consent, as a loss: what a buyer who weighs them can reach.
+
+    bands: n >= 1 of (people who consent, population >= 1). association_squared: that of what is counted with the bands'
+    propensities; unseen_squared: with consent that no band shows; both in [0, 1].
+
+    A part in which a share q of each band is, f of all on average and with variance S**2, has unseen * (1 - f) / f +
+    association * S**2 / f**2: `selection_loss` with `defect_squared`. Of all parts with one f, that has the least
+    variance which caps each band's share p at one level, min(p, t). Between two bands' shares it is (a + b t) for f and
+    (c + b t**2) for f**2 + S**2, so that the best level is a root of a linear equation, or one of the shares. Every part
+    of fewer people is a part of more, too: less consent never makes it less.
+
+    Nobody at all counts as the worst of one person. Refuses Empty, OutOfRange.
+    """
+    if not bands or any(not 0 <= people <= population or population < 1 for people, population in bands):
+        msg = "there must be a band, and in each no more people than its population of at least one"
+        raise (OutOfRange if bands else Empty)(msg)
+    everyone = sum(population for _, population in bands)
+    if not any(people for people, _ in bands):
+        return (association_squared + unseen_squared) * (everyone - 1)
+    shares = sorted({Fraction(people, population) for people, population in bands})
+    best: Fraction | None = None
+    for low, high in pairwise([Fraction(0), *shares]):
+        below = [(people, population) for people, population in bands if people <= low * population]
+        a = Fraction(sum(people for people, _ in below), everyone)
+        c = sum((Fraction(people * people, population) for people, population in below), Fraction(0)) / everyone
+        b = 1 - Fraction(sum(population for _, population in below), everyone)
+        slope = 2 * association_squared * a - unseen_squared * b
+        levels = {low, high}
+        if slope > 0:
+            levels.add(min(max((unseen_squared * a + 2 * association_squared * c) / slope, low), high))
+        for level in levels - {0}:
+            mean, square = a + b * level, c + b * level * level
+            bias = unseen_squared * (1 / mean - 1) + association_squared * (square / mean**2 - 1)
+            best = bias if best is None else min(best, bias)
+    assert best is not None, "somebody consents, so that the highest share is above zero"
+    return best
 
 
 def noise_loss(people: int, variance: Fraction, noise_variance: Fraction) -> Fraction:

@@ -221,7 +221,7 @@ async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[Pric
             coarser.noise_variance_micro,
             coarser.error_people,
             coarser.row_count,
-            _priced(rules.coarser(release, coarser.noise_variance_micro, coarser.row_count), offer, now),
+            _priced(rules.coarser(release, coarser), offer, now),
         )
         for coarser in await list_levels(release.id)
     ]
@@ -349,7 +349,7 @@ async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
     edition = next((one for one in await list_levels(release) if one.level == level), None)
     if edition is None:
         raise NotFound("There is no such edition of this release.")
-    return rules.coarser(row, edition.noise_variance_micro, edition.row_count)
+    return rules.coarser(row, edition)
 
 
 async def _is_asked_again(

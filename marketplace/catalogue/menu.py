@@ -15,7 +15,7 @@ import datetime as dt
 import uuid
 from collections import defaultdict
 from fractions import Fraction
-from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from marketplace.catalogue import rules
 from marketplace.catalogue.queries import SQL, list_lengths, list_priced_offers
-from marketplace.catalogue.rules import PricedRelease
+from marketplace.catalogue.rules import EditionFigures, PricedRelease
 from marketplace.catalogue.tables import DemandDraw
 from marketplace.database import fetch_rows, select
 from marketplace.datasets.queries import key_zones
@@ -31,11 +31,11 @@ from marketplace.errors import Conflict
 from marketplace.locks import lock
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
-from pricing.editions import Offer, find_arbitrage
-from pricing.money import EUR, MINOR_LIMIT, decimal
-from pricing.quote import PriceInputs, price, quality
+from pricing.editions import find_arbitrage
+from pricing.menus import Listed, offers_of
+from pricing.money import EUR, decimal
+from pricing.quote import PriceInputs, price
 from pricing.refusals import TooHard
-from pricing.valuation import mean_freshness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 MOST_NAMED: Final = 6
 """So many things of a combination are named in a sentence."""
 DAY_SECONDS: Final = 86_400
-SIZE_GRAIN: Final = 1_000
-PICO: Final = 10**12
 TOLERANCES: Final = (Fraction(0), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that."""
 LATER: Final = tuple(dt.timedelta(days=days) for days in (10, 20, 30, 45, 60, 90, 120, 180, 270, 365, 730, 3_650))
@@ -64,13 +62,19 @@ class LastDraw(Struct, frozen=True):
     demand_basis_points: int
 
 
-class MenuLevel(Struct, frozen=True):
+class MenuLevel(EditionFigures, frozen=True):
     """A coarser accuracy level of a release; its noise variance is in millionths."""
 
     release: uuid.UUID
     level: int
-    noise_variance_micro: int
-    row_count: int
+
+
+class PublishedZones(Struct, frozen=True):
+    """How many cells of each of its dataset's zones, ascending, a release publishes at an accuracy level."""
+
+    release: uuid.UUID
+    level: int
+    published_by_zone: list[int]
 
 
 class HeldQuote(Struct, frozen=True):
@@ -179,6 +183,8 @@ class _Compared(NamedTuple):
     """In seconds."""
     lengths: Sequence[rules.Length] = ()
     """Of licences, besides the offers' own: each is on the menu, too."""
+    published: Mapping[tuple[uuid.UUID, int], Mapping[str, int]] = MappingProxyType({})
+    """Of each release and level, how many cells each zone has, where there are several datasets and it is known."""
 
     def posted(self, now: dt.datetime) -> list[Item]:
         """Return what is on sale at an instant, with today's demand."""
@@ -207,8 +213,14 @@ async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, in
     for level in await fetch_rows(MenuLevel, SQL["list_menu_levels"], [release.id for release in releases]):
         levels[level.release].append(level)
     zones = {code: frozenset(await key_zones(code)) for code in codes} if len(codes) > 1 else {}
+    of_release = {release.id: sorted(zones[release.dataset]) for release in releases if zones}
+    published = {
+        (row.release, row.level): dict(zip(of_release[row.release], row.published_by_zone, strict=True))
+        for row in await fetch_rows(PublishedZones, SQL["list_published_zones"], list(of_release))
+        if len(of_release[row.release]) == len(row.published_by_zone)
+    }
     half_life = offers[dataset].half_life_days * DAY_SECONDS if dataset in offers else DAY_SECONDS
-    return _Compared(offers, releases, levels, zones, half_life, await list_lengths(codes))
+    return _Compared(offers, releases, levels, zones, half_life, await list_lengths(codes), published)
 
 
 async def _drawn(offers: Sequence[rules.PricedOffer], now: dt.datetime) -> list[rules.PricedOffer]:
@@ -240,16 +252,15 @@ def _items(
     operator = settings().operator_basis_points
     for level, row in [
         (0, release),
-        *((one.level, rules.coarser(release, one.noise_variance_micro, one.row_count)) for one in levels),
+        *((one.level, rules.coarser(release, one)) for one in levels),
     ]:
         try:
             inputs = rules.price_inputs(row, offer, operator_basis_points=operator, now=now)
         except Conflict:
             return
-        if inputs.published_cells:
-            ends_at = release.period_from + inputs.period_hours * rules.HOUR
-            amount = price(inputs).amount_minor
-            yield Item(release, level, ends_at, inputs, amount, offer.usage_right, offer.months)
+        ends_at = release.period_from + inputs.period_hours * rules.HOUR
+        amount = price(inputs).amount_minor
+        yield Item(release, level, ends_at, inputs, amount, offer.usage_right, offer.months)
 
 
 def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list[Item]]:
@@ -277,10 +288,10 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list
 
 def _refuse_arbitrage(menu: Sequence[Item], compared: _Compared, now: dt.datetime) -> None:
     for together in _overlapping(menu):
-        offers, sizes = _offers(together, compared.zones, compared.half_life, now)
+        offers = offers_of(_listed(together, compared), compared.half_life, int(now.timestamp()))
         named = dict(zip((offer.name for offer in offers), together, strict=True))
         try:
-            found = find_arbitrage(offers, sizes, tolerances=TOLERANCES)
+            found = find_arbitrage(offers, tolerances=TOLERANCES)
         except TooHard:
             raise Conflict(
                 "Not listed: there are too many releases over the same days to show that none undercuts another."
@@ -310,61 +321,21 @@ def _overlapping(menu: Sequence[Item]) -> Iterable[list[Item]]:
     yield group
 
 
-def _losses(items: Sequence[Item]) -> list[int]:
-    """Return what each item lacks of a perfect release of its period, 1 / quality - 1 in 10^-12, rounded down.
-
-    Precisions of independent ones add up. Cells of a crowded part of an area are as good as the whole's where the noise
-    is the same, so each dataset is compared as if its cells held as many people as those of the others.
-    """
-    crowds: dict[str, Fraction] = {}
-    for item in items:
-        crowd = Fraction(item.inputs.population, item.inputs.cells_at_once)
-        crowds[item.release.dataset] = max(crowds.get(item.release.dataset, crowd), crowd)
-    most = max(crowds.values())
-    qualities = [quality(item.inputs, most / crowds[item.release.dataset]) for item in items]
-    return [min(int((1 / each - 1) * PICO), MINOR_LIMIT - 1) for each in qualities]
-
-
-def _offers(
-    items: Sequence[Item], zones: Mapping[str, frozenset[str]], half_life: int, now: dt.datetime
-) -> tuple[list[Offer], dict[str, int]]:
-    """Return items as `pricing.editions` sells them, and what each part is worth beside the others.
-
-    zones: of each dataset, where there are several; those that the same datasets have are one part.
-    """
-    codes = {item.release.dataset for item in items}
-    shares: dict[frozenset[str], int] = defaultdict(int)
-    for zone in frozenset().union(*(zones[code] for code in codes if len(codes) > 1)):
-        shares[frozenset(code for code in codes if zone in zones[code])] += 1
-    areas = list((shares or {frozenset(codes): 1}).items())
-    bounds = sorted({end for item in items for end in (item.release.period_from, item.ends_at)})
-    spans = list(pairwise(bounds))
-    worth = [
-        mean_freshness(max(int((now - to).total_seconds()), 0), int((to - start).total_seconds()), half_life)
-        * int((to - start).total_seconds())
-        for start, to in spans
-    ]
-    sizes = {
-        f"{area} {span}": max(int(SIZE_GRAIN * count * each), 1)
-        for area, (_, count) in enumerate(areas)
-        for span, each in enumerate(worth)
-    }
-    first = {start: at for at, (start, _) in enumerate(spans)} | {bounds[-1]: len(spans)}
+def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
+    """Return items as `pricing.menus` takes them."""
     ranks = sorted(set(rules.RIGHTS.values()))
     return [
-        Offer(
+        Listed(
             f"{item.release.id} {item.level} {item.usage_right} {item.months}",
             item.amount_minor,
-            frozenset(
-                f"{area} {span}"
-                for area, (holders, _) in enumerate(areas)
-                if item.release.dataset in holders
-                for span in range(first[item.release.period_from], first[item.ends_at])
-            ),
-            loss,
+            item.inputs,
+            int(item.release.period_from.timestamp()),
             str(item.release.id),
-            right=ranks.index(rules.RIGHTS[item.usage_right]),
-            months=item.months if item.usage_right else 0,
+            item.release.dataset,
+            compared.zones.get(item.release.dataset, frozenset()),
+            compared.published.get((item.release.id, item.level), {}),
+            ranks.index(rules.RIGHTS[item.usage_right]),
+            item.months if item.usage_right else 0,
         )
-        for item, loss in zip(items, _losses(items), strict=True)
-    ], sizes
+        for item in items
+    ]

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import json
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,11 +14,10 @@ from msgspec.structs import replace
 from marketplace import clock
 from marketplace.catalogue import actions, menu, rules
 from marketplace.catalogue.demand import draw_of_day
-from marketplace.catalogue.queries import list_levels, list_priced_offers
+from marketplace.catalogue.queries import SQL, list_levels, list_priced_offers, list_priced_releases
 from marketplace.catalogue.rules import PricedRelease
 from marketplace.catalogue.tables import Offer, OfferChange
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.datasets.tables import Release, Revocation
 from marketplace.errors import Conflict, Expired, Invalid, NotFound, Refusal
 from marketplace.locks import lock
 from marketplace.settings import settings
@@ -26,9 +25,6 @@ from pricing.quote import PricedQuote, price
 
 if TYPE_CHECKING:
     from marketplace.database import Values
-
-CAN_BE_PRICED: Final = ("sealed", "assessed")
-"""Releases that are published, or can be."""
 
 
 class Foreseen(Struct, frozen=True):
@@ -79,7 +75,7 @@ async def foresee(dataset: str, stated: rules.StatedOffer) -> Foreseen:
     is_open = (Offer.dataset == dataset) & Offer.withdrawn_at.is_null()
     if offer := await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(is_open)):
         await draw_of_day(offer, now)  # Its demand of today is drawn once, and stays.
-    release = await _latest(dataset)
+    release = await fetch_row(PricedRelease, SQL["find_latest_priced"], dataset)
     prices: list[tuple[int, PricedQuote]] = []
     refusals: list[Refusal] = []
     with contextlib.suppress(_UndoneError):
@@ -98,18 +94,6 @@ async def foresee(dataset: str, stated: rules.StatedOffer) -> Foreseen:
     return Foreseen(release, prices, refusals)
 
 
-async def _latest(dataset: str) -> PricedRelease | None:
-    """Return the release of the latest period that is published and was not called back, or can be published."""
-    rows = await fetch_rows(
-        PricedRelease,
-        select(PricedRelease, Release)
-        .where(Release.dataset == dataset, Release.state.is_in(list(CAN_BE_PRICED)))
-        .order_by(Release.period_to, Release.started_at, ascending=False),
-    )
-    revoked = set(await Revocation.select(Revocation.release).output(as_list=True)) if rows else set()
-    return next((row for row in rows if row.id not in revoked), None)
-
-
 async def _prices(release: PricedRelease, now: dt.datetime) -> list[tuple[int, PricedQuote]]:
     """Return the price of each accuracy level of a release, as if it were published."""
     offer = next(iter(await list_priced_offers([release.dataset], now)), None)
@@ -118,10 +102,7 @@ async def _prices(release: PricedRelease, now: dt.datetime) -> list[tuple[int, P
     if offer.demand_basis_points is None:
         offer = replace(offer, demand_basis_points=rules.NEUTRAL)
     published = replace(release, state="sealed")
-    levels = [(0, published)] + [
-        (one.level, rules.coarser(published, one.noise_variance_micro, one.row_count))
-        for one in await list_levels(release.id)
-    ]
+    levels = [(0, published)] + [(one.level, rules.coarser(published, one)) for one in await list_levels(release.id)]
     operator = settings().operator_basis_points
     return [
         (level, price(rules.price_inputs(row, offer, operator_basis_points=operator, now=now))) for level, row in levels
@@ -133,7 +114,7 @@ async def price_if_published(release: uuid.UUID) -> PricedQuote:
 
     Refuses one that would have no price, and a dataset without an open offer.
     """
-    row = await fetch_row(PricedRelease, select(PricedRelease, Release).where(Release.id == release))
+    row = next(iter(await list_priced_releases([release])), None)
     if row is None:
         raise NotFound("There is no such release in the catalogue.")
     [(_, finest), *_] = await _prices(row, clock.now())

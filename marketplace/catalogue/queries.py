@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.catalogue.rules import Evidence, Length, PricedOffer, PricedRelease
+from marketplace.catalogue.rules import EditionFigures, Evidence, Length, PricedOffer, PricedRelease
 from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
 from marketplace.catalogue.vat import Vat, vat
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.datasets.tables import Dataset, Edition, Release
+from marketplace.datasets.tables import Dataset, Edition
 from marketplace.errors import NotFound
 from marketplace.identity.tables import Partner
 from marketplace.licensing.dpv import PURPOSES
@@ -95,6 +95,7 @@ class ListedRelease(PricedRelease, frozen=True):
     delta_exponent: int
     threshold: int
     suppressed_micro: int
+    r_indicator_micro: int | None
     error_people: int
     revision: int
     note_fr: str
@@ -147,14 +148,12 @@ class SeriesRow(Struct, frozen=True):
     notices: list[int]
 
 
-class Level(Struct, frozen=True):
+class Level(EditionFigures, frozen=True):
     """An accuracy level of a release coarser than the release itself; its noise variance is in millionths."""
 
     level: int
     variance_multiple: int
-    noise_variance_micro: int
     threshold: int
-    row_count: int
     error_people: int
 
 
@@ -246,16 +245,12 @@ async def find_vat(partner: uuid.UUID | None, net_minor: int) -> Vat | None:
 
 async def list_priced_releases(releases: Sequence[uuid.UUID]) -> list[PricedRelease]:
     """Return what the prices of some releases depend on, the latest period first."""
-    if not releases:
-        return []
-    query = select(PricedRelease, Release).where(Release.id.is_in(list(releases)))
-    return await fetch_rows(PricedRelease, query.order_by(Release.period_to, ascending=False))
+    return await fetch_rows(PricedRelease, SQL["list_priced_releases"], list(releases)) if releases else []
 
 
 async def find_listed_release(release: uuid.UUID) -> ListedRelease | None:
     """Return a sealed release, or None."""
-    is_sealed = (Release.id == release) & (Release.state == "sealed")
-    return await fetch_row(ListedRelease, select(ListedRelease, Release).where(is_sealed))
+    return await fetch_row(ListedRelease, SQL["find_listed_release"], release)
 
 
 async def get_listed_release(code: str, release: uuid.UUID) -> ListedRelease:

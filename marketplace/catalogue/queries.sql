@@ -188,10 +188,9 @@ JOIN offer ON offer.dataset = other.code AND offer.withdrawn_at IS NULL
 WHERE dataset.code = $1
 ORDER BY other.code;
 
--- name: list_menu_releases
--- The sealed releases of the datasets $1 that were not called back.
-SELECT
-    release.id,
+-- fragment: priced
+-- What the price of a release depends on.
+release.id,
     release.dataset,
     release.state,
     release.period_from,
@@ -201,8 +200,67 @@ SELECT
     release.row_count,
     release.consenting,
     release.population,
+    release.noise_variance_micro,
+    ARRAY(
+        SELECT coverage.consenting
+        FROM coverage
+        WHERE coverage.release = release.id AND coverage.kind = 'band'
+        ORDER BY coverage.name
+    ) AS consenting_by_band,
+    ARRAY(
+        SELECT coverage.population
+        FROM coverage
+        WHERE coverage.release = release.id AND coverage.kind = 'band'
+        ORDER BY coverage.name
+    ) AS population_by_band,
+    release.hours_by_day,
+    release.published_by_day
+
+-- name: list_priced_releases
+-- What the prices of the releases $1 depend on, the latest period first.
+SELECT
+    {priced}
+FROM release
+WHERE release.id = ANY($1)
+ORDER BY release.period_to DESC;
+
+-- name: find_latest_priced
+-- What the price of the release of the dataset $1 depends on whose period is the latest of those that are published and
+-- not called back, or can be published.
+SELECT
+    {priced}
+FROM release
+WHERE release.dataset = $1
+  AND release.state IN ('sealed', 'assessed')
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+ORDER BY release.period_to DESC, release.started_at DESC
+LIMIT 1;
+
+-- name: find_listed_release
+-- The sealed release $1.
+SELECT
+    {priced},
+    release.epsilon_micro,
+    release.delta_exponent,
+    release.threshold,
+    release.suppressed_micro,
     release.r_indicator_micro,
-    release.noise_variance_micro
+    release.error_people,
+    release.revision,
+    release.note_fr,
+    release.note_en,
+    release.schema_version,
+    release.method_version,
+    release.expansion_micro,
+    release.published_people
+FROM release
+WHERE release.id = $1
+  AND release.state = 'sealed';
+
+-- name: list_menu_releases
+-- The sealed releases of the datasets $1 that were not called back.
+SELECT
+    {priced}
 FROM release
 WHERE release.dataset = ANY($1)
   AND release.state = 'sealed'
@@ -211,10 +269,22 @@ ORDER BY release.period_from, release.id;
 
 -- name: list_menu_levels
 -- The coarser accuracy levels of the releases $1.
-SELECT release, level, noise_variance_micro, row_count
+SELECT noise_variance_micro, row_count, published_by_day, release, level
 FROM edition
 WHERE release = ANY($1)
 ORDER BY release, level;
+
+-- name: list_published_zones
+-- How many cells of each zone the releases $1 publish, at each accuracy level that it is known of.
+SELECT id AS release, 0 AS level, published_by_zone
+FROM release
+WHERE id = ANY($1)
+  AND published_by_zone <> '{}'
+UNION ALL
+SELECT release, level, published_by_zone
+FROM edition
+WHERE release = ANY($1)
+  AND published_by_zone <> '{}';
 
 -- fragment: held
 -- Which prices may be ordered until after the instant $2, or were ordered and may be paid until after it.

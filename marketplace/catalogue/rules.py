@@ -109,8 +109,20 @@ class PricedRelease(Struct, frozen=True):
     row_count: int
     consenting: int
     population: int
-    r_indicator_micro: int | None
     noise_variance_micro: int
+    consenting_by_band: list[int]
+    population_by_band: list[int]
+    hours_by_day: list[int]
+    published_by_day: list[int]
+    """Empty of releases of which only `row_count` is known."""
+
+
+class EditionFigures(Struct, frozen=True):
+    """What is another price of a coarser edition than of its release."""
+
+    noise_variance_micro: int
+    row_count: int
+    published_by_day: list[int]
 
 
 class Evidence(Struct, frozen=True):
@@ -249,29 +261,25 @@ def price_inputs(
         floor = max(floor, -(-(after_fee + FEE_FIXED_MINOR) * NEUTRAL // (NEUTRAL - FEE_BASIS_POINTS)))
     if floor > offer.cap_minor:
         raise Conflict("This release is not for sale: what its contributors were promised is above the highest price.")
-    without = max(release.period_to - release.latest_event_at, dt.timedelta()) // DAY * DAY
-    hours = max((release.period_to - release.period_from - without) // HOUR, 1)
     cells_at_once = max(release.key_count // _times(release.period_to - release.period_from, offer.grain), 1)
-    declared = cells_at_once * _times(hours * HOUR, offer.grain)
+    days, ends_at = _days(release, cells_at_once, offer.grain)
     people = max(release.consenting, 1)
     return pricing.PriceInputs(
         currency=offer.currency,
         full_worth_minor=offer.full_worth_minor,
         worth_days=offer.worth_days,
-        period_hours=hours,
-        published_cells=min(release.row_count, declared),
-        declared_cells=declared,
+        days=days,
+        bands=_bands(release),
         cells_at_once=cells_at_once,
         people=people,
         population=max(release.population, people),
-        representativeness_micro=MICRO if release.r_indicator_micro is None else release.r_indicator_micro,
         association_squared_micro=ASSOCIATION_SQUARED_MICRO,
         unseen_squared_micro=UNSEEN_SQUARED_MICRO,
         variance_micro=PERSON_VARIANCE_MICRO,
         noise_variance_micro=release.noise_variance_micro,
         prior_observations=PRIOR_OBSERVATIONS,
         survey_people=SURVEY_PEOPLE,
-        age_seconds=max((now - release.period_to + without) // HOUR, 0) * HOUR_SECONDS,
+        age_seconds=max((now - ends_at) // HOUR, 0) * HOUR_SECONDS,
         half_life_days=offer.half_life_days,
         right_basis_points=RIGHTS[offer.usage_right],
         term_months=offer.months if offer.usage_right else 0,
@@ -281,14 +289,44 @@ def price_inputs(
     )
 
 
+def _days(release: PricedRelease, cells_at_once: int, grain: str) -> tuple[tuple[pricing.Day, ...], dt.datetime]:
+    """Return what is published of each day up to the last with a figure, and when that ends.
+
+    Where it is not known of each day, one that is as long as the period stands for all.
+    """
+    assert release.latest_event_at is not None, "it has figures"
+    hours, published = release.hours_by_day, release.published_by_day
+    if any(published):
+        last = max(at for at, cells in enumerate(published) if cells)
+        hours, published = hours[: last + 1], published[: last + 1]
+        ends_at = release.period_from + sum(hours) * HOUR
+    else:
+        ends_at = release.period_to - max(release.period_to - release.latest_event_at, dt.timedelta()) // DAY * DAY
+        hours, published = [max((ends_at - release.period_from) // HOUR, 1)], [release.row_count]
+    declared = [cells_at_once * _times(each * HOUR, grain) for each in hours]
+    days = zip(hours, published, declared, strict=True)
+    return tuple(pricing.Day(length, min(cells, most), most) for length, cells, most in days), ends_at
+
+
+def _bands(release: PricedRelease) -> tuple[pricing.Band, ...]:
+    """Return who consents of each age band that has anybody."""
+    both = zip(release.consenting_by_band, release.population_by_band, strict=True)
+    return tuple(pricing.Band(people, population) for people, population in both if population)
+
+
 def _times(period: dt.timedelta, grain: str) -> int:
     """Return how many times a period has: its hours, days or weeks, of which two a year are an hour shorter or longer."""
     return max(round(period / STEPS[grain]), 1)
 
 
-def coarser(release: PricedRelease, noise_variance_micro: int, row_count: int) -> PricedRelease:
+def coarser(release: PricedRelease, edition: EditionFigures) -> PricedRelease:
     """Return what the price of a coarser edition depends on: the same, with the edition's noise and published cells."""
-    return replace(release, noise_variance_micro=noise_variance_micro, row_count=row_count)
+    return replace(
+        release,
+        noise_variance_micro=edition.noise_variance_micro,
+        row_count=edition.row_count,
+        published_by_day=edition.published_by_day,
+    )
 
 
 def write_document(

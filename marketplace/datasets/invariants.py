@@ -52,6 +52,14 @@ RELEASES: Final = (
            AND ((contributors = 0) <> (total_weight = 0) OR row_count = 0 OR cells_sha256 = '' OR manifest_sha256 = '')""",
     ),
     Invariant(
+        "the cells of a release's days, where they are known, are the published ones",
+        """SELECT release, level FROM (
+               SELECT id AS release, 0 AS level, row_count, published_by_day FROM release WHERE state = 'sealed'
+               UNION ALL SELECT release, level, row_count, published_by_day FROM edition
+           ) AS published
+           WHERE row_count <> (SELECT coalesce(sum(cells), row_count) FROM unnest(published_by_day) AS cells)""",
+    ),
+    Invariant(
         "a year of subscribers has lost what its releases are charged with",
         """SELECT privacy_year.year, privacy_year.rho_nano, sums.rho_nano AS charged_nano
            FROM privacy_year LEFT JOIN (

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from marketplace import clock, object_store
 from marketplace.builds.aggregation import KEY_BYTES
-from marketplace.cells_file import within, write_cells
+from marketplace.cells_file import hours_by_day, read_file, spread, within, write_cells
 from marketplace.database import Values, transaction
 from marketplace.datasets import queries
 from marketplace.datasets.tables import Dossier, Edition, Release, Revocation
@@ -58,8 +58,9 @@ async def assess(specification: Specification, row: ReleaseRow, report: ReportPr
 async def _assess(specification: Specification, row: ReleaseRow, report: ReportProgress) -> None:
     report("assessing the release", 0.95)
     release = row.id
-    cells = _table(await _private_cells(row))
-    weights = _table(await object_store.get(object_store.private_key(release, "manifest.parquet")))["weight"].to_numpy()
+    cells = read_file(await _private_cells(row))
+    manifest = await object_store.get(object_store.private_key(release, "manifest.parquet"))
+    weights = read_file(manifest, ["weight"])["weight"].to_numpy()
     candidate = gate.Candidate(specification, cells, int(weights.max(initial=0)), await queries.get_charges(release))
     prior = await _list_prior(specification, release)
     year_budget_micro, keys = settings().subscriber_year_epsilon_micro, (os.urandom(32), os.urandom(32))
@@ -83,7 +84,8 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
             Release.state: "blocked" if why else "assessed",
             Release.refusal: " ".join(why) or None,
             Release.inputs: inputs,
-        }
+            Release.hours_by_day: hours_by_day(specification),
+        } | spread(specification, cells)
         is_noised = (Release.id == release) & (Release.state == "noised")
         if await Release.update(outcome).where(is_noised).returning(Release.id):
             signature = dossier.signed(document, settings().signing_key)
@@ -134,7 +136,7 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: Allow
             "This release was made by another method than today's: build the period's next revision instead."
         )
     made, key = [], await _editions_key(release)
-    base = specification.law("people").half_width(_outside(specification, _table(data)))
+    base = specification.law("people").half_width(_outside(specification, read_file(data)))
     scaled = max(1.0, row.error_people / max(base, 1))
     finer, finer_laws = data, (specification.law("people"), specification.law("events"))
     for level, multiple in enumerate(dataset.edition_multiples, 1):
@@ -214,7 +216,7 @@ def _coarser(
     wanted = (editions.coarser(s.law("people"), multiple), editions.coarser(s.law("events"), multiple))
     people, events = (editions.step(law, coarse) for law, coarse in zip(laws, wanted, strict=True))
     own = editions.edition_key(key, multiple, hashlib.sha256(finer).hexdigest())
-    table = editions.coarsen(_table(finer), people, events, s.threshold, own)
+    table = editions.coarsen(read_file(finer), people, events, s.threshold, own)
     error_people = math.ceil(scaled * wanted[0].half_width(_outside(s, table))) + 1
     data = _parquet(s, table, error_people)
     figures = {
@@ -223,7 +225,7 @@ def _coarser(
         "row_count": len(table),
         "error_people": error_people,
         "cells_sha256": hashlib.sha256(data).hexdigest(),
-    }
+    } | spread(s, table)
     return data, wanted, figures
 
 
@@ -276,16 +278,10 @@ async def _list_prior(specification: Specification, release: uuid.UUID) -> list[
         dataset = await queries.get_dataset(row.dataset)
         other = await queries.get_specification(dataset, row.period_from, row.period_to, revision=row.revision)
         is_public = row.state == "sealed"
-        cells = _table(await (object_store.get(object_store.cells_key(row.id)) if is_public else _private_cells(row)))
+        file = await (object_store.get(object_store.cells_key(row.id)) if is_public else _private_cells(row))
+        cells = read_file(file)
         prior.append(gate.PriorRelease(str(row.id), other, cells, await queries.get_charges(row.id)))
     return prior
-
-
-def _table(data: bytes) -> pa.Table:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    return pq.read_table(pa.BufferReader(data))
 
 
 def _parquet(specification: Specification, table: pa.Table, error_people: int) -> bytes:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from piccolo.query.functions import Max
 
 from marketplace import object_store
+from marketplace.cells_file import read_file
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.datasets.rules import DatasetTerms, specify
 from marketplace.datasets.tables import (
@@ -369,23 +370,16 @@ async def get_specification(
 
 async def cells(release: uuid.UUID) -> pa.Table:
     """Return a sealed release's cells: zone, starts_at (UTC), segment, people, events; by zone, time and segment."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
     await _get_sealed(release)
-    return pq.read_table(pa.BufferReader(await object_store.get(object_store.cells_key(release))))
+    return read_file(await object_store.get(object_store.cells_key(release)))
 
 
 async def manifest(release: uuid.UUID) -> Manifest:
     """Return a sealed release's whole manifest as arrays."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
     await _get_sealed(release)
-    table = pq.read_table(
-        pa.BufferReader(await object_store.get(object_store.private_key(release, "manifest.parquet")))
+    return Manifest(
+        *people_in(read_file(await object_store.get(object_store.private_key(release, "manifest.parquet"))))
     )
-    return Manifest(*people_in(table))
 
 
 async def fetch_manifest(release: uuid.UUID, path: Path) -> None:
@@ -396,12 +390,9 @@ async def fetch_manifest(release: uuid.UUID, path: Path) -> None:
 
 async def manifest_weights(release: uuid.UUID) -> NDArray[np.int64]:
     """Return the weights of a sealed release's manifest alone, by row: all that the sum of its shares needs; 0 is nobody's."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
     await _get_sealed(release)
     file = await object_store.get(object_store.private_key(release, "manifest.parquet"))
-    table = await asyncio.to_thread(pq.read_table, pa.BufferReader(file), columns=["weight"])
+    table = await asyncio.to_thread(read_file, file, ["weight"])
     return np.asarray(table["weight"].to_numpy(), np.int64)
 
 
@@ -411,9 +402,7 @@ async def get_published_figures(release: uuid.UUID) -> PublishedFigures:
     Of a release whose build did not state its people yet, they are those of the cells it published.
     """
     row = await get_release(release)
-    people = row.published_people
-    if not people:
-        people = int(np.sum((await cells(release))["people"].to_numpy()))
+    people = row.published_people or int(np.sum((await cells(release))["people"].to_numpy()))
     return PublishedFigures(people, noises_of(row), row.noise_variance_micro)
 
 

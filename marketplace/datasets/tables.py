@@ -152,6 +152,10 @@ class Release(Table, db=DB, tablename="release"):
     """Cells there could be: zones × times × segments of the public key set."""
     row_count = BigInt(default=0)
     """Cells published."""
+    hours_by_day = Array(base_column=BigInt(), default=list)
+    """How long each day, or longer step, of the period is; it and the two below are empty of earlier releases."""
+    published_by_day = Array(base_column=BigInt(), default=list)
+    published_by_zone = Array(base_column=BigInt(), default=list)
     published_people = BigInt(default=0)
     """People of all published cells as drawn, before truncation is undone: what a licence's pool is divided by; 0 where
     no build has stated it yet."""
@@ -273,6 +277,8 @@ class Edition(Table, db=DB, tablename="edition"):
     noise_variance_micro = BigInt()
     threshold = Integer()
     row_count = BigInt()
+    published_by_day = Array(base_column=BigInt(), default=list)
+    published_by_zone = Array(base_column=BigInt(), default=list)
     error_people = BigInt()
     cells_sha256 = Text()
     one_a_level = Unique([release, level])

@@ -86,8 +86,11 @@ def _price(found: DryRun, variant: Variant, offer: PricedOffer, now: dt.datetime
         row_count=foreseen.cells,
         consenting=variant.consenting,
         population=variant.population,
-        r_indicator_micro=variant.r_indicator_micro,
         noise_variance_micro=foreseen.noise_variance_micro,
+        consenting_by_band=variant.consenting_by_band,
+        population_by_band=variant.population_by_band,
+        hours_by_day=[],
+        published_by_day=[],
     )
     try:
         inputs = price_inputs(

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from marketplace.privacy import noise, sampler
-from pricing.editions import Offer, listable
+from pricing.editions import Offer, Part, listable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +126,7 @@ def offers(release: str, variances_micro: Sequence[int], prices_minor: Sequence[
     """
     return listable(
         [
-            Offer(f"{release} level {level}", price, frozenset({release}), variance, release)
+            Offer(f"{release} level {level}", price, {release: Part(variance)}, release)
             for level, (variance, price) in enumerate(zip(variances_micro, prices_minor, strict=True))
         ]
     )

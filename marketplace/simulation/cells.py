@@ -126,7 +126,8 @@ class Variant:
     """Whether it is what the dataset declares."""
     consenting: int
     population: int
-    r_indicator_micro: int | None
+    consenting_by_band: list[int]
+    population_by_band: list[int]
 
 
 def simulate(
@@ -192,9 +193,8 @@ def with_epsilons(
             specification is own and factor == 1,
             max(round(float(consenting.sum())), 1),
             int(population.sum()),
-            finishing.r_indicator_micro(
-                population.astype(np.int64), np.round(consenting).astype(np.int64), s.law("bands").variance
-            ),
+            np.round(consenting).astype(int).tolist(),
+            population.astype(int).tolist(),
         )
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pricing.editions import Offer, find_arbitrage
-from pricing.quote import PriceInputs, canonical, price, quality
+from pricing.editions import Offer, Part, find_arbitrage
+from pricing.quote import Band, Day, PriceInputs, canonical, price, quality
 from pricing.valuation import freshness
 from tests.benchmarks._peers import seconds
 
@@ -15,13 +16,14 @@ INPUTS = PriceInputs(
     currency="EUR",
     full_worth_minor=500_000,
     worth_days=7,
-    period_hours=28 * 24,
-    published_cells=30_101,
-    declared_cells=44_800,
+    days=tuple(Day(24, 1_075 + at % 7, 1_600) for at in range(28)),
+    bands=tuple(
+        Band(people, population)
+        for people, population in ((130_077, 500_123), (420_000, 1_200_000), (480_000, 1_300_000), (250_000, 1_000_000))
+    ),
     cells_at_once=1_600,
     people=1_280_077,
     population=4_000_123,
-    representativeness_micro=930_221,
     association_squared_micro=2_500,
     unseen_squared_micro=25,
     variance_micro=250_000,
@@ -43,23 +45,28 @@ NOISE_MICRO = (50_000_000, 150_000_000, 450_000_000)
 
 
 def menu(offers: int) -> list[Offer]:
-    """Return releases of eight weeks, each at three accuracies, priced by the rule: all days, then weeks, then longer."""
+    """Return releases of eight weeks, each at three accuracies and some days fuller: all days, then weeks, then longer."""
     spans = [(day, day + 1) for day in range(DAYS)] + [(7 * week, 7 * week + 7) for week in range(DAYS // 7)]
     spans += [(start, start + 14) for start in range(DAYS - 13)]
+    half_life = INPUTS.half_life_days * 86_400
+    fresh = [freshness(86_400 * (DAYS - day), half_life) for day in range(DAYS)]
     found = []
     for number, (start, end) in enumerate(spans[: -(-offers // LEVELS)]):
         for level, noise in enumerate(NOISE_MICRO):
             inputs = replace(
                 INPUTS,
-                period_hours=24 * (end - start),
+                days=tuple(Day(24, 1_100 - 7 * (day % 30) - (end - start), 1_600) for day in range(start, end)),
                 age_seconds=86_400 * (DAYS - end),
                 noise_variance_micro=noise + 1_000 * number,
                 floor_minor=1,
                 cap_minor=10**9,
             )
-            loss = int((1 / quality(inputs) - 1) * 10**12)
-            parts = frozenset(f"day {day}" for day in range(start, end))
-            found.append(Offer(f"{number} {level}", price(inputs).amount_minor, parts, loss, str(number)))
+            good = [quality(inputs, Fraction(day.published_cells, day.declared_cells)) for day in inputs.days]
+            parts = {
+                f"day {day}": Part(int((1 / each - 1) * 10**12), int(10**6 * each * fresh[day]))
+                for day, each in zip(range(start, end), good, strict=True)
+            }
+            found.append(Offer(f"{number} {level}", price(inputs).amount_minor, parts, str(number)))
     return found[:offers]
 
 
@@ -80,11 +87,11 @@ def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
     print(f"quote price {bare / sign:.1f} × a bare Ed25519 signature ({bare * 1e6:.0f} µs, {sign * 1e6:.0f} µs)")
     print(f"quote canonical {whole / sign:.1f} × a bare Ed25519 signature, canonical bytes included")
     clean = menu(200)
-    dear = [replace(offer, price_minor=offer.price_minor + 200 * (offer.name == "66 0")) for offer in clean]
-    half_life = INPUTS.half_life_days * 86_400
-    sizes = {f"day {day}": int(10**6 * freshness(86_400 * (DAYS - day), half_life)) for day in range(DAYS)}
-    assert find_arbitrage(clean, sizes) is None
-    assert find_arbitrage(dear, sizes) is not None
+    dear = [
+        replace(offer, price_minor=offer.price_minor * (100 + 5 * (offer.name == "66 0")) // 100) for offer in clean
+    ]
+    assert find_arbitrage(clean) is None
+    assert find_arbitrage(dear) is not None
     for name, offers in (("audit", clean), ("witness", dear)):
-        least = seconds(lambda offers=offers: find_arbitrage(offers, sizes), 15)
+        least = seconds(lambda offers=offers: find_arbitrage(offers), 15)
         print(f"quote {name} {1000 * least:.1f} ms for {len(offers)} offers")

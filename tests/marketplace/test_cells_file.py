@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from marketplace.cells_file import FEWEST_ROWS, MOST_ROWS, rows_a_group, write_cells
+from marketplace.cells_file import FEWEST_ROWS, MOST_ROWS, hours_by_day, rows_a_group, spread, write_cells
+from marketplace.local_time import midnight
 from marketplace.privacy.dictionary import Stated, columns
 from marketplace.privacy.product_registry import PRODUCTS
+from tests.marketplace.privacy.specs import specification
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MEANINGS = columns(PRODUCTS["presence"], Stated("hour", ("18-39", "40+"), 20, 7, "", "Europe/Paris"))
 ROWS, ZONES = 200_000, 100
+DAY = dt.timedelta(days=1)
 
 
 def cells() -> pa.Table:
@@ -57,3 +63,41 @@ def test_row_groups_grow_with_the_file() -> None:
     assert rows_a_group(10) == FEWEST_ROWS
     assert rows_a_group(2_000_000) == 15_625
     assert rows_a_group(10**9) == MOST_ROWS
+
+
+@pytest.mark.parametrize(
+    ("product", "grain", "hours"),
+    [
+        ("presence", "hour", [24, 24, 25, 24, 24, 24, 24, 24]),
+        ("flows", "day", [24, 24, 25, 24, 24, 24, 24, 24]),
+        ("presence", "week", [169, 168]),
+    ],
+)
+def test_cells_are_counted_by_local_day_and_zone(product: str, grain: str, hours: list[int]) -> None:
+    """Over the night that summer time ends in Paris; sums over a parent zone are of no zone."""
+    first = dt.date(2026, 10, 23) if grain != "week" else dt.date(2026, 10, 19)
+    last = dt.date(2026, 10, 31) if grain != "week" else dt.date(2026, 11, 2)
+    s = specification(
+        product=product,
+        grain=grain,
+        time_zone="Europe/Paris",
+        period_from=midnight(first, "Europe/Paris"),
+        period_to=midnight(last, "Europe/Paris"),
+    )
+    assert hours_by_day(s) == hours
+    rng = np.random.default_rng(8)
+    places, steps = rng.integers(0, s.place_count, 500), rng.integers(0, s.times, 500)
+    names = s.named(places).tolist()
+    instants = [dt.datetime.fromtimestamp(s.clock.bounds_us[step] / 1e6, dt.UTC) for step in steps]
+    table = pa.table(
+        {"zone": [*names, "parent"], "starts_at": pa.array([*instants, instants[0]], pa.timestamp("us", "UTC"))}
+    )
+    found = spread(s, table)
+    paris = [instant.astimezone(ZoneInfo("Europe/Paris")).date() for instant in [*instants, instants[0]]]
+    length = 7 if grain == "week" else 1
+    assert found["published_by_day"] == [
+        sum(first + at * length * DAY <= day < first + (at + 1) * length * DAY for day in paris)
+        for at in range(len(hours))
+    ]
+    assert found["published_by_zone"] == [sum(name.split(">")[0] == zone for name in names) for zone in s.zones]
+    assert sum(found["published_by_day"]) == 501

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, combinations_with_replacement, product
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from pricing.editions import (
     Offer,
+    Part,
     Version,
     find_arbitrage,
     ladder_menu,
     listable,
     nested_menu,
 )
+from pricing.quote import Day, quality
 from pricing.quote import price as quoted
-from pricing.quote import quality
 from pricing.refusals import Duplicate, Empty, Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal, TooHard
 from pricing.valuation import freshness
 from tests.pricing.oracles import subadditive_menu
@@ -88,15 +89,13 @@ def test_the_ladder_is_the_best_ladder(versions: list[Version]) -> None:
 def test_no_arbitrage_in_nested_menus_nor_in_ladders(versions: list[Version]) -> None:
     """Nested editions at rising prices, and fresh-noise ones at ladder prices rounded up: the audit finds nothing."""
     nested = [
-        Offer(str(v.precision), price, frozenset({"all"}), 2520 // v.precision * 1000, "one")
+        Offer(str(v.precision), price, {"all": Part(2520 // v.precision * 1000)}, "one")
         for v, price in zip(versions, nested_menu(versions).prices_minor, strict=True)
     ]
     assert find_arbitrage(nested) is None
     assert listable(nested) == tuple(nested)
     ladder = [
-        Offer(
-            str(v.precision), max(price, 1), frozenset({"all"}), 2520 // v.precision, str(v.precision), fresh_noise=True
-        )
+        Offer(str(v.precision), max(price, 1), {"all": Part(2520 // v.precision)}, str(v.precision), fresh_noise=True)
         for v, price in zip(versions, ladder_menu(versions).prices_minor, strict=True)
         if 2520 % v.precision == 0
     ]
@@ -106,7 +105,7 @@ def test_no_arbitrage_in_nested_menus_nor_in_ladders(versions: list[Version]) ->
 def priced_by(power: Fraction, variances: list[int]) -> list[Offer]:
     """Return fresh-noise offers at 10**6 / v**power, rounded up."""
     return [
-        Offer(str(v), -int(-(10**6) // (v ** float(power))), frozenset({"all"}), v, str(v), fresh_noise=True)
+        Offer(str(v), -int(-(10**6) // (v ** float(power))), {"all": Part(v)}, str(v), fresh_noise=True)
         for v in variances
     ]
 
@@ -125,7 +124,12 @@ def test_price_families_break_where_published(vectors: Callable[[str], dict[str,
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 9), st.integers(1, 9), st.integers(1, 10**6), st.integers(0, 10**9)),
+        st.tuples(
+            st.integers(0, 9),
+            st.lists(st.integers(0, 100), min_size=1, max_size=9),
+            st.integers(1, 10**6),
+            st.integers(0, 10**9),
+        ),
         min_size=1,
         max_size=9,
     ),
@@ -133,33 +137,41 @@ def test_price_families_break_where_published(vectors: Callable[[str], dict[str,
     st.integers(0, 10**5),
 )
 def test_what_the_rule_prices_cannot_be_undercut(
-    releases: list[tuple[int, int, int, int]], worth: int, floor: int
+    releases: list[tuple[int, list[int], int, int]], worth: int, floor: int
 ) -> None:
-    """Any releases of any days and qualities, each with a coarser edition: the bounds prove it at every tolerance."""
+    """Any releases of any days, each as full as you like, and qualities, each with a coarser edition: it is proven."""
     offers = []
-    for at, (start, days, people, noise) in enumerate(releases):
+    for at, (start, shown, people, noise) in enumerate(releases):
         for level, multiple in enumerate((1, 4)):
             inputs = replace(
                 CITY,
                 full_worth_minor=worth,
-                period_hours=24 * days,
+                days=tuple(Day(24, cells // (1 + level), 100) for cells in shown),
                 people=min(people, CITY.population),
+                bands=(),
                 noise_variance_micro=noise * multiple,
-                published_cells=CITY.published_cells - 100 * level,
-                age_seconds=86_400 * (20 - start - days),
+                age_seconds=86_400 * (20 - start - len(shown)),
                 floor_minor=floor,
                 cap_minor=floor + worth // 4,
             )
-            parts = frozenset(str(day) for day in range(start, start + days))
-            lost = min(int((1 / quality(inputs) - 1) * 10**12), 10**18 - 1)
-            offers.append(Offer(f"{at} {level}", quoted(inputs).amount_minor, parts, lost, str(at)))
-    sizes = {str(day): int(10**6 * freshness(86_400 * (19 - day), 86_400 * CITY.half_life_days)) for day in range(18)}
-    assert find_arbitrage(offers, sizes, tolerances=(Fraction(0), Fraction(1, 100), Fraction(1, 10))) is None
+            parts = {}
+            for day, one in enumerate(inputs.days, start):
+                if one.published_cells:
+                    good = quality(inputs, Fraction(one.published_cells, one.declared_cells))
+                    fresh = freshness(86_400 * (19 - day), 86_400 * CITY.half_life_days)
+                    lost = min(int((1 / good - 1) * 10**12), 10**18 - 1)
+                    parts[str(day)] = Part(lost, max(int(10**6 * good * fresh), 1))
+            if parts:
+                offers.append(Offer(f"{at} {level}", quoted(inputs).amount_minor, parts, str(at)))
+    assert find_arbitrage(offers, tolerances=(Fraction(0), Fraction(1, 100), Fraction(1, 10))) is None
+
+
+Basket: TypeAlias = list[tuple[Offer, int]]
 
 
 def offer(name: str, price: int, parts: str, variance: int = 1, family: str = "one") -> Offer:
     """Return an offer of parts named by single letters."""
-    return Offer(name, price, frozenset(parts), variance, family)
+    return Offer(name, price, {part: Part(variance) for part in parts}, family)
 
 
 @pytest.mark.parametrize(
@@ -196,8 +208,7 @@ def test_averaging_one_nested_family_gains_nothing() -> None:
     st.lists(
         st.tuples(
             st.integers(1, 9),
-            st.text("abc", min_size=1, max_size=3),
-            st.integers(0, 4),
+            st.dictionaries(st.sampled_from("abc"), st.integers(0, 4), min_size=1),
             st.sampled_from("fgh"),
             st.booleans(),
         ),
@@ -205,41 +216,43 @@ def test_averaging_one_nested_family_gains_nothing() -> None:
         max_size=5,
     )
 )
-def test_the_audit_agrees_with_trying_everything(menu: list[tuple[int, str, int, str, bool]]) -> None:
+def test_the_audit_agrees_with_trying_everything(menu: list[tuple[int, dict[str, int], str, bool]]) -> None:
     """Whenever a cheaper basket exists some is found, and what is found is cheaper and as good."""
     offers = [
-        Offer(str(at), price, frozenset(parts), variance, family, fresh_noise=fresh)
-        for at, (price, parts, variance, family, fresh) in enumerate(menu)
+        Offer(str(at), price, {part: Part(variance) for part, variance in parts.items()}, family, fresh_noise=fresh)
+        for at, (price, parts, family, fresh) in enumerate(menu)
     ]
 
-    def as_good(basket: dict[Offer, int], target: Offer) -> bool:
-        for part in target.parts:
-            bought = {one: times for one, times in basket.items() if part in one.parts and times}
-            if any(one.variance_micro == 0 for one in bought):
+    def as_good(basket: Basket, target: Offer) -> bool:
+        for part, wanted in target.parts.items():
+            bought = [(one, one.parts[part].variance, times) for one, times in basket if part in one.parts and times]
+            if any(variance == 0 for _, variance, _ in bought):
                 continue
-            fresh = sum(Fraction(times, one.variance_micro) for one, times in bought.items() if one.fresh_noise)
-            families = {one.family for one in bought if not one.fresh_noise}
+            fresh = sum(Fraction(times, variance) for one, variance, times in bought if one.fresh_noise)
+            families = {one.family for one, _, _ in bought if not one.fresh_noise}
             fixed = sum(
-                max(Fraction(1, one.variance_micro) for one in bought if one.family == family and not one.fresh_noise)
+                max(
+                    Fraction(1, variance) for one, variance, _ in bought if one.family == family and not one.fresh_noise
+                )
                 for family in families
             )
-            if (fresh + fixed) * target.variance_micro < 1:
+            if (fresh + fixed) * wanted.variance < 1:
                 return False
         return True
 
     exists = any(
-        sum(one.price_minor * times for one, times in basket.items()) < target.price_minor and as_good(basket, target)
+        sum(one.price_minor * times for one, times in basket) < target.price_minor and as_good(basket, target)
         for target in offers
         for counts in product(*(range(9 // one.price_minor + 1 if one.fresh_noise else 2) for one in offers))
-        for basket in [dict(zip(offers, counts, strict=True))]
+        for basket in [list(zip(offers, counts, strict=True))]
     )
     found = find_arbitrage(offers)
     assert (found is not None) == exists
     if found is not None:
-        bought = {one: found.basket.count(one.name) for one in offers}
+        bought = [(one, found.basket.count(one.name)) for one in offers]
         target = next(one for one in offers if one.name == found.target)
         assert as_good(bought, target)
-        assert found.cost_minor == sum(one.price_minor * times for one, times in bought.items()) < target.price_minor
+        assert found.cost_minor == sum(one.price_minor * times for one, times in bought) < target.price_minor
 
 
 @pytest.mark.parametrize(
@@ -256,11 +269,15 @@ def test_the_audit_agrees_with_trying_everything(menu: list[tuple[int, str, int,
         (lambda: find_arbitrage([offer("x", 1, "")]), Empty),
         (lambda: find_arbitrage([offer("x", -1, "a")]), Negative),
         (lambda: find_arbitrage([offer("x", 1, "a", -1)]), Negative),
-        (lambda: find_arbitrage([Offer("x", 0, frozenset("a"), 1, "f", fresh_noise=True)]), OutOfRange),
+        (lambda: find_arbitrage([Offer("x", 1, {"a": Part(1, worth=0)}, "f")]), OutOfRange),
+        (lambda: find_arbitrage([Offer("x", 0, {"a": Part(1)}, "f", fresh_noise=True)]), OutOfRange),
         (
             lambda: find_arbitrage(
-                [Offer("x", 1_290, frozenset(map(str, range(25))), 1, "f")]
-                + [Offer(f"{a} {b}", 100, frozenset({str(a), str(b)}), 1, "f") for a, b in combinations(range(25), 2)]
+                [Offer("x", 1_290, {str(part): Part(1) for part in range(25)}, "f")]
+                + [
+                    Offer(f"{a} {b}", 100, {str(a): Part(1), str(b): Part(1)}, "f")
+                    for a, b in combinations(range(25), 2)
+                ]
             ),
             TooHard,
         ),

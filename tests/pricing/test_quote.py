@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from pricing.money import SAFE_INTEGER
 from pricing.quote import (
+    Band,
+    Day,
     PriceInputs,
     canonical,
     covering_floor,
@@ -22,21 +24,29 @@ from pricing.quote import (
     price_at_age,
     quality,
 )
-from pricing.refusals import Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal, Tampered, TooLarge, UnknownRule
-from pricing.valuation import coverage, defect_squared, noise_loss, sampling_loss, selection_loss
+from pricing.refusals import (
+    Empty,
+    Mismatched,
+    Negative,
+    NotWhole,
+    OutOfRange,
+    PricingRefusal,
+    Tampered,
+    TooLarge,
+    UnknownRule,
+)
+from pricing.valuation import noise_loss, sampling_loss, selection_loss
 
 DAY = 86_400
 CITY = PriceInputs(
     currency="EUR",
     full_worth_minor=500_000,
     worth_days=14,
-    period_hours=168,
-    published_cells=800,
-    declared_cells=1_000,
+    days=(*(Day(24, cells, 142) for cells in (142, 140, 131, 128, 120, 90)), Day(25, 50, 148)),
+    bands=(Band(30_000, 120_000), Band(62_000, 160_000), Band(21_600, 75_000)),
     cells_at_once=142,
     people=113_600,
     population=355_000,
-    representativeness_micro=930_000,
     association_squared_micro=2_500,
     unseen_squared_micro=25,
     variance_micro=250_000,
@@ -60,18 +70,18 @@ FALLING = ["cells", "coverage", "representativeness", "accuracy", "freshness", "
 def inputs(draw: st.DrawFn) -> PriceInputs:
     """Draw any inputs that can be priced."""
     population, declared = draw(st.integers(1, 10**7)), draw(st.integers(1, 10**6))
+    days = draw(st.lists(st.tuples(st.integers(1, 10**3), st.integers(0, declared)), min_size=1, max_size=9))
+    bands = draw(st.lists(st.integers(1, 10**6).flatmap(lambda all_: st.tuples(st.integers(0, all_), st.just(all_)))))
     cap, unseen = draw(st.integers(0, 10**9)), draw(st.integers(0, 10**6))
     return PriceInputs(
         currency=draw(st.sampled_from(["EUR", "CHF"])),
         full_worth_minor=draw(st.integers(0, 10**9)),
         worth_days=draw(st.integers(1, 366)),
-        period_hours=draw(st.integers(1, 10**4)),
-        published_cells=draw(st.integers(0, declared)),
-        declared_cells=declared,
+        days=tuple(Day(hours, published, declared) for hours, published in days),
+        bands=tuple(Band(*band) for band in bands),
         cells_at_once=draw(st.integers(1, 10**6)),
         people=draw(st.integers(1, population)),
         population=population,
-        representativeness_micro=draw(st.integers(0, 10**6)),
         association_squared_micro=draw(st.integers(0, 10**6 - unseen)),
         unseen_squared_micro=unseen,
         variance_micro=draw(st.integers(1, 10**9)),
@@ -112,32 +122,56 @@ def test_a_quote_is_recomputed_from_its_own_bytes(given_inputs: PriceInputs) -> 
 @settings(deadline=None)
 @given(inputs(), st.integers(0, 10**9), st.integers(1, 10**7), st.integers(0, 10**12), st.integers(0, 1000))
 def test_a_price_rises_and_falls_as_worth_does(one: PriceInputs, age: int, people: int, noise: int, r: int) -> None:
-    """Older never costs more; more people, less noise and a more representative group never cost less."""
+    """Older never costs more; more people, in all or in one band, more figures and less noise never cost less."""
     cost = price(one).amount_minor
     older = price_at_age(one, one.age_seconds + age)
     assert older.amount_minor <= cost
     assert older.inputs.age_seconds == one.age_seconds + age
-    changes: dict[str, int] = {
+    (day, *days), bands = one.days, one.bands
+    fuller = replace(day, published_cells=min(day.published_cells + people, day.declared_cells))
+    more = tuple(
+        replace(band, people=min(band.people + people * (at == r % len(bands)), band.population))
+        for at, band in enumerate(bands)
+    )
+    changes: dict[str, Any] = {
+        "days": (fuller, *days),
+        "bands": more,
         "people": min(one.people + people, one.population),
         "noise_variance_micro": max(0, one.noise_variance_micro - noise),
-        "representativeness_micro": min(10**6, one.representativeness_micro + r),
-        "published_cells": min(one.published_cells + people, one.declared_cells),
-        "period_hours": one.period_hours + r,
         "right_basis_points": min(10**4, one.right_basis_points + r),
         "term_months": one.term_months and one.term_months + r,
     }
+    assert price(replace(one, days=(day, *one.days))).amount_minor >= cost, "an earlier day in addition"
     for name, better in changes.items():
         assert price(replace(one, **{name: better})).amount_minor >= cost, name
 
 
 @settings(deadline=None)
-@given(inputs(), st.integers(1, 10**4), st.integers(1, 10**4))
-def test_a_period_costs_no_more_than_its_parts_and_no_less_than_each(one: PriceInputs, early: int, late: int) -> None:
-    """Any period cut in two, the earlier part as much older: additive but for rounding up, at the ends too."""
-    whole = price(replace(one, period_hours=early + late)).amount_minor
-    later = price(replace(one, period_hours=late)).amount_minor
-    older = price_at_age(replace(one, period_hours=early), one.age_seconds + 3_600 * late).amount_minor
-    assert max(older, later) <= whole <= older + later
+@given(inputs(), st.integers(1, 8))
+def test_a_period_costs_no_more_than_its_parts_and_no_less_than_each(one: PriceInputs, cut: int) -> None:
+    """Any days cut in two, however full each is: additive but for rounding up, at the ends too."""
+    early, late = one.days[:cut], one.days[cut:]
+    whole = price(one).amount_minor
+    if late:
+        later = price(replace(one, days=late)).amount_minor
+        after = 3_600 * sum(day.hours for day in late)
+        older = price_at_age(replace(one, days=early), one.age_seconds + after).amount_minor
+        assert max(older, later) <= whole <= older + later
+
+
+@settings(deadline=None)
+@given(inputs())
+def test_a_day_without_a_figure_costs_nothing(one: PriceInputs) -> None:
+    """Before, between and after: the others cost as much with it."""
+    empty = Day(24, 0, 7)
+    both = (one.days[0], empty, *one.days[1:])
+    between = replace(one, days=both)
+    apart = replace(one, days=(one.days[0], replace(empty, declared_cells=9), *one.days[1:]))
+    assert price(between).amount_minor == price(apart).amount_minor
+    amount = price(one).amount_minor
+    assert price(replace(one, days=(empty, *one.days))).amount_minor == amount
+    if one.age_seconds >= DAY:
+        assert price(replace(one, days=(*one.days, empty), age_seconds=one.age_seconds - DAY)).amount_minor == amount
 
 
 @settings(deadline=None)
@@ -145,16 +179,15 @@ def test_a_period_costs_no_more_than_its_parts_and_no_less_than_each(one: PriceI
 def test_the_losses_are_those_of_the_books(one: PriceInputs) -> None:
     """The rule computes them on one denominator; `pricing.valuation` says what they are."""
     people, population = one.people, one.population
-    association = Fraction(one.association_squared_micro, 10**6)
-    shown = defect_squared(Fraction(one.representativeness_micro, 10**6), coverage(people, population), association)
-    bias = selection_loss(people, population, Fraction(one.unseen_squared_micro, 10**6) + shown)
     variances = Fraction(one.variance_micro, 10**6), Fraction(one.noise_variance_micro, 10**6)
     cell = sampling_loss(people, population) * one.cells_at_once
     cell += noise_loss(people, *variances) * one.cells_at_once**2
     published = Fraction(one.published_cells, one.declared_cells)
-    expected = published / (1 + one.survey_people * bias) / (1 + one.prior_observations * cell)
-    assert quality(one) == expected
-    loss = bias + sampling_loss(people, population)
+    expected = published / (1 + one.survey_people * one.bias) / (1 + one.prior_observations * cell)
+    assert quality(one, published) == expected
+    unseen = Fraction(one.unseen_squared_micro, 10**6)
+    assert replace(one, bands=()).bias == selection_loss(people, population, unseen)
+    loss = one.bias + sampling_loss(people, population)
     if loss:
         drawn = one.counts_as
         assert drawn is not None
@@ -165,23 +198,23 @@ def test_the_losses_are_those_of_the_books(one: PriceInputs) -> None:
 
 
 def test_this_price_is_for_ever() -> None:
-    """Rule 2 on stated inputs: were this to change, quotes already signed would no longer verify."""
+    """Rule 3 on stated inputs: were this to change, quotes already signed would no longer verify."""
     quote = price(CITY)
     assert {step.name: step.amount_minor for step in quote.waterfall} == {
         "full_worth": 500_000,
-        "period": -250_000,
-        "cells": -50_000,
-        "coverage": -6_576,
-        "representativeness": -38_573,
-        "accuracy": -16_701,
-        "freshness": -24_213,
-        "right": -22_787,
-        "term": -22_332,
-        "demand": 2_753,
+        "period": -248_511,
+        "cells": -50_037,
+        "coverage": -6_624,
+        "representativeness": -35_018,
+        "accuracy": -17_236,
+        "freshness": -25_942,
+        "right": -23_326,
+        "term": -22_859,
+        "demand": 2_817,
         "floor": 0,
         "cap": 0,
     }
-    assert quote.amount_minor == 71_571
+    assert quote.amount_minor == 73_264
 
 
 def test_the_price_by_hand() -> None:
@@ -191,9 +224,7 @@ def test_the_price_by_hand() -> None:
             currency="EUR",
             full_worth_minor=80_000_000,
             worth_days=1,
-            period_hours=12,
-            published_cells=3,
-            declared_cells=4,
+            days=(Day(12, 3, 4),),
             cells_at_once=1,
             people=100,
             population=200,
@@ -227,7 +258,14 @@ def test_coverage_moves_a_village_and_a_country_alike() -> None:
     for population in (2_000, 2_000_000):
         thin, thick = (
             price(
-                replace(CITY, people=population * part // 10, population=population, cells_at_once=1, floor_minor=0)
+                replace(
+                    CITY,
+                    people=population * part // 10,
+                    population=population,
+                    bands=(),
+                    cells_at_once=1,
+                    floor_minor=0,
+                )
             ).amount_minor
             for part in (2, 4)
         )
@@ -249,7 +287,11 @@ def test_a_signature_over_canonical_bytes_verifies_offline_and_breaks_with_any_c
 def test_any_input_changed_without_its_price_is_noticed(name: str, by: int) -> None:
     """Each input is bound to what follows from it, or to the bytes themselves."""
     document = json.loads(canonical(price(CITY)))
-    document["inputs"][name] = "USD" if name == "currency" else document["inputs"][name] + by
+    stated = document["inputs"]
+    if name in {"days", "bands"}:
+        stated[name][by % len(stated[name])]["hours" if name == "days" else "population"] += by
+    else:
+        stated[name] = "USD" if name == "currency" else stated[name] + by
     changed = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
     try:
         read = from_canonical(changed)
@@ -257,7 +299,7 @@ def test_any_input_changed_without_its_price_is_noticed(name: str, by: int) -> N
         return
     # Some inputs do not reach the price here (a cap that does not bind); then what they were read as is what is stated.
     assert canonical(read) == changed
-    assert getattr(read.inputs, name) == document["inputs"][name]
+    assert asdict(read.inputs) == stated | {each: tuple(stated[each]) for each in ("days", "bands")}
 
 
 @pytest.mark.parametrize(
@@ -272,7 +314,7 @@ def test_any_input_changed_without_its_price_is_noticed(name: str, by: int) -> N
         b'{"inputs":[1]}',
         b"[" * 100_000,
         canonical(price(CITY)) + b" ",
-        canonical(price(CITY)).replace(b'"amount_minor":71571', b'"amount_minor":71570'),
+        canonical(price(CITY)).replace(b'"amount_minor":73264', b'"amount_minor":73263'),
         canonical(price(CITY)).replace(b'"name":"demand"', b'"name":"gift"'),
         b'{"inputs":{},' + canonical(price(CITY))[1:],
     ],
@@ -311,16 +353,23 @@ def test_an_uncertain_worth_is_rounded_half_to_even() -> None:
         (lambda: replace(CITY, currency="euro"), Mismatched),
         (lambda: replace(CITY, people=0), OutOfRange),
         (lambda: replace(CITY, people=355_001), OutOfRange),
-        (lambda: replace(CITY, published_cells=1_001), OutOfRange),
+        (lambda: Day(24, 1_001, 1_000), OutOfRange),
+        (lambda: Day(0, 1, 1), OutOfRange),
+        (lambda: Day(24, 0, 0), OutOfRange),
+        (lambda: Day(24, 0.5, 1), NotWhole),
+        (lambda: Band(1, 0), OutOfRange),
+        (lambda: Band(11, 10), OutOfRange),
+        (lambda: Band(-1, 10), Negative),
+        (lambda: replace(CITY, days=()), Empty),
+        (lambda: replace(CITY, days=(Day(1, 1, 1),) * 3_661), OutOfRange),
         (lambda: replace(CITY, right_basis_points=10_001), OutOfRange),
-        (lambda: replace(CITY, representativeness_micro=1_000_001), OutOfRange),
         (lambda: replace(CITY, association_squared_micro=999_976), OutOfRange),
         (lambda: replace(CITY, variance_micro=0), OutOfRange),
         (lambda: replace(CITY, prior_observations=0), OutOfRange),
         (lambda: replace(CITY, half_life_days=0), OutOfRange),
         (lambda: replace(CITY, floor_minor=900_001), OutOfRange),
         (lambda: price(replace(CITY, rule_version=0)), UnknownRule),
-        (lambda: price(replace(CITY, rule_version=1)), UnknownRule),
+        (lambda: price(replace(CITY, rule_version=2)), UnknownRule),
         (lambda: price(replace(CITY, full_worth_minor=10**15, demand_basis_points=10**9)), TooLarge),
         (lambda: covering_floor(-1, 5), Negative),
         (lambda: covering_floor(1, 0), OutOfRange),

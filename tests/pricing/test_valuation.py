@@ -21,6 +21,7 @@ from pricing.valuation import (
     effective_sample_size,
     fit_half_life,
     freshness,
+    least_bias,
     noise_loss,
     r_indicator,
     sampling_loss,
@@ -124,6 +125,57 @@ def test_meng_and_schouten_meet() -> None:
 
 def test_a_single_stratum_is_like_itself_however_far_noise_moves_its_share() -> None:
     assert r_indicator([-33.0], [1], 0.0) == 1.0
+
+
+BANDS = st.lists(
+    st.integers(1, 200).flatmap(lambda all_: st.tuples(st.integers(0, all_), st.just(all_))), min_size=1, max_size=5
+)
+RATES = st.integers(0, 500).map(lambda each: Fraction(each, 1_000))
+
+
+@settings(deadline=None)
+@given(BANDS, RATES, RATES)
+def test_the_least_bias_is_that_of_the_best_level(
+    bands: list[tuple[int, int]], seen: Fraction, unseen: Fraction
+) -> None:
+    """No level of a fine grid is better, and the answer is a level's."""
+    everyone = sum(population for _, population in bands)
+
+    def bias(level: Fraction) -> Fraction:
+        shares = [(min(Fraction(people, population), level), population) for people, population in bands]
+        mean = sum(share * population for share, population in shares) / everyone
+        spread = sum((share - mean) ** 2 * population for share, population in shares) / everyone
+        return unseen * (1 - mean) / mean + seen * spread / mean**2
+
+    least = least_bias(tuple(bands), seen, unseen)
+    highest = max(Fraction(people, population) for people, population in bands)
+    if not highest:
+        assert least == (seen + unseen) * (everyone - 1)
+        return
+    tried = [bias(highest * at / 200) for at in range(1, 201)]
+    assert least <= min(tried)
+    assert float(min(tried)) - float(least) <= 0.02 * float(least) + 1e-9
+
+
+@settings(deadline=None)
+@given(BANDS, st.lists(st.floats(0, 1), min_size=5, max_size=5), RATES, RATES)
+def test_less_consent_is_never_less_biased(
+    bands: list[tuple[int, int]], kept: list[float], seen: Fraction, unseen: Fraction
+) -> None:
+    """Anybody of any bands withdraws."""
+    fewer = tuple((int(people * share), all_) for (people, all_), share in zip(bands, kept, strict=False))
+    assert least_bias(fewer, seen, unseen) >= least_bias(tuple(bands), seen, unseen)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=5), st.fractions(Fraction(1, 100), 1))
+def test_bands_that_consent_alike_have_no_bias_that_they_show(sizes: list[int], share: Fraction) -> None:
+    """Then only consent that no band shows is left: Meng's law."""
+    population = [100 * size * share.denominator for size in sizes]
+    bands = tuple((int(each * share), each) for each in population)
+    people = sum(consenting for consenting, _ in bands)
+    expected = selection_loss(people, sum(population), Fraction(1, 100))
+    assert least_bias(bands, Fraction(1, 2), Fraction(1, 100)) == expected
 
 
 @settings(deadline=None)

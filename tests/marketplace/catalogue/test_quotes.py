@@ -50,8 +50,11 @@ RELEASE = rules.PricedRelease(
     row_count=560,
     consenting=8_000,
     population=13_000,
-    r_indicator_micro=950_000,
     noise_variance_micro=9_000_000,
+    consenting_by_band=[3_000, 5_000],
+    population_by_band=[5_500, 7_500],
+    hours_by_day=[],
+    published_by_day=[],
 )
 OFFER = rules.PricedOffer(
     id=THING,

@@ -18,7 +18,7 @@ from marketplace.database import execute
 from marketplace.datasets.publishing import revoke
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity.key_actions import create_key
-from pricing.editions import Offer, find_arbitrage
+from pricing.editions import Offer, Part, find_arbitrage
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import (
     jobs,
@@ -70,8 +70,7 @@ async def test_coarser_editions_cost_no_more_and_nobody_can_get_round_their_pric
         Offer(
             f"level {edition.level}",
             edition.priced.amount_minor,
-            frozenset({"lyon"}),
-            edition.noise_variance_micro,
+            {"lyon": Part(edition.noise_variance_micro)},
             family=str(release),
         )
         for edition in editions

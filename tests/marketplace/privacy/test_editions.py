@@ -153,7 +153,7 @@ def test_an_editions_interval_covers_what_was_counted_at_its_rate(s: Specificati
     cells = publishing._parquet(s, finest.set_column(3, "people", people), 0)
     laws = (s.law("people"), s.law("events"))
     data, _, figures = publishing._coarser(s, cells, laws, 4, scaled=factor, key=SECRET)
-    off = np.abs(publishing._table(data)["people"].to_numpy() - factor * true)
+    off = np.abs(publishing.read_file(data)["people"].to_numpy() - factor * true)
     missed = int((off > figures["error_people"]).sum())
     assert stats.binom.sf(missed - 1, s.key_count, finishing.OUTSIDE) > 1e-6
     if factor == 1:
