@@ -22,7 +22,7 @@ from marketplace.catalogue.queries import (
     find_quote_subject,
     is_reserved,
     list_lengths,
-    list_levels,
+    list_priced_levels,
     list_priced_offers,
     list_priced_releases,
 )
@@ -223,7 +223,7 @@ async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[Pric
             coarser.row_count,
             _priced(rules.coarser(release, coarser), offer, now),
         )
-        for coarser in await list_levels(release.id)
+        for coarser in await list_priced_levels(release.id)
     ]
 
 
@@ -346,7 +346,7 @@ async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
         raise Conflict("This release was called back and is no longer for sale.")
     if not level:
         return row
-    edition = next((one for one in await list_levels(release) if one.level == level), None)
+    edition = next((one for one in await list_priced_levels(release) if one.level == level), None)
     if edition is None:
         raise NotFound("There is no such edition of this release.")
     return rules.coarser(row, edition)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from marketplace import clock
 from marketplace.catalogue import actions, menu, rules
 from marketplace.catalogue.demand import draw_of_day
-from marketplace.catalogue.queries import SQL, list_levels, list_priced_offers, list_priced_releases
+from marketplace.catalogue.queries import SQL, list_priced_levels, list_priced_offers, list_priced_releases
 from marketplace.catalogue.rules import PricedRelease
 from marketplace.catalogue.tables import Offer, OfferChange
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
@@ -102,7 +102,9 @@ async def _prices(release: PricedRelease, now: dt.datetime) -> list[tuple[int, P
     if offer.demand_basis_points is None:
         offer = replace(offer, demand_basis_points=rules.NEUTRAL)
     published = replace(release, state="sealed")
-    levels = [(0, published)] + [(one.level, rules.coarser(published, one)) for one in await list_levels(release.id)]
+    levels = [(0, published)] + [
+        (one.level, rules.coarser(published, one)) for one in await list_priced_levels(release.id)
+    ]
     operator = settings().operator_basis_points
     return [
         (level, price(rules.price_inputs(row, offer, operator_basis_points=operator, now=now))) for level, row in levels

@@ -148,12 +148,21 @@ class SeriesRow(Struct, frozen=True):
     notices: list[int]
 
 
-class Level(EditionFigures, frozen=True):
+class Level(Struct, frozen=True):
     """An accuracy level of a release coarser than the release itself; its noise variance is in millionths."""
 
     level: int
     variance_multiple: int
+    noise_variance_micro: int
     threshold: int
+    row_count: int
+    error_people: int
+
+
+class PricedLevel(EditionFigures, frozen=True):
+    """The same with what its price depends on, which is not said to everybody."""
+
+    level: int
     error_people: int
 
 
@@ -278,6 +287,12 @@ async def list_series(code: str) -> list[tuple[SeriesRow, list[Break]]]:
 async def list_levels(release: uuid.UUID) -> list[Level]:
     """Return a release's coarser accuracy levels, the finest first."""
     return await fetch_rows(Level, select(Level, Edition).where(Edition.release == release).order_by(Edition.level))
+
+
+async def list_priced_levels(release: uuid.UUID) -> list[PricedLevel]:
+    """Return what the prices of a release's coarser accuracy levels depend on, the finest first."""
+    query = select(PricedLevel, Edition).where(Edition.release == release)
+    return await fetch_rows(PricedLevel, query.order_by(Edition.level))
 
 
 async def get_counted_by(dataset: str) -> CountedBy:
