@@ -77,7 +77,7 @@ class PriceInputs(SharedInputs):
     """All a price depends on.
 
     days: what is published of each day of the period, the earliest first, at least one; one of a release whose days are
-    not known stands for all. bands: who consents of each age band; none: of all alike.
+    not known stands for all. bands: who consents of each age band; none: of all alike. Both may be as JSON has them.
     """
 
     rule_version: int = CURRENT_RULE
@@ -86,6 +86,9 @@ class PriceInputs(SharedInputs):
 
     def __post_init__(self) -> None:
         """Refuse NotWhole, Negative, TooLarge, OutOfRange, Empty for no day and a malformed currency."""
+        for name, part in (("days", Day), ("bands", Band)):
+            listed = (each if isinstance(each, part) else part(**each) for each in getattr(self, name))
+            object.__setattr__(self, name, tuple(listed))
         SharedInputs.__post_init__(self)
         if not self.days:
             msg = "a period has at least one day"
@@ -191,7 +194,7 @@ def from_canonical(data: bytes) -> PricedQuote:
     """
     try:
         stated = json.loads(data)
-        inputs = _read(stated["inputs"])
+        inputs = _RULES[stated["inputs"]["rule_version"]][0](**stated["inputs"])
     except (ValueError, TypeError, KeyError, RecursionError) as problem:
         msg = "these bytes are not a quote"
         raise Tampered(msg) from problem
@@ -234,14 +237,6 @@ def _published(days: tuple[Day, ...], half_life_seconds: int) -> tuple[Fraction,
         lasting += share * mean_freshness(age_hours * HOUR_SECONDS, day.hours * HOUR_SECONDS, half_life_seconds)
         age_hours += day.hours
     return there, lasting
-
-
-def _read(stated: dict[str, Any]) -> Inputs:
-    """Return the inputs that a quote states, under the rule they name."""
-    parts = {"days": Day, "bands": Band} if stated["rule_version"] == CURRENT_RULE else {}
-    lists = {name: tuple(part(**each) for each in stated[name]) for name, part in parts.items()}
-    inputs: Inputs = _RULES[stated["rule_version"]][0](**(stated | lists))
-    return inputs
 
 
 _RULES: Final[Mapping[int, tuple[Any, Callable[[Any], Iterable[tuple[str, int]]]]]] = MappingProxyType(
