@@ -193,7 +193,7 @@ def with_epsilons(
             specification is own and factor == 1,
             max(round(float(consenting.sum())), 1),
             int(population.sum()),
-            np.round(consenting).astype(int).tolist(),
+            consenting.astype(int).tolist(),
             population.astype(int).tolist(),
         )
 

@@ -14,7 +14,7 @@ from marketplace.privacy.noise import Law
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import Specification
 from marketplace.simulation import cells
-from marketplace.simulation.cells import Lines, fit, foresee, simulate
+from marketplace.simulation.cells import Lines, fit, foresee, simulate, with_epsilons
 from marketplace.simulation.lines import Assumed, LineCounts, lines_of
 
 ZONES = tuple(sorted(h3.grid_disk(h3.latlng_to_cell(45.764, 4.8357, 7), 4)))
@@ -111,3 +111,11 @@ def test_lines_live_where_the_table_says_and_a_coarse_home_is_spread_over_its_zo
     assert lines.population[at].tolist() == [10, 700]
     assert lines.population.sum() == 770
     assert lines.consenting[at].tolist() == [5, 175]
+
+
+def test_of_lines_spread_over_zones_no_more_consent_than_there_are() -> None:
+    """Parts of lines: a band whose lines all consent has as many whole ones as it has lines."""
+    lines = Lines(np.full((len(ZONES), 2), 9.6), np.full((len(ZONES), 2), 9.6))
+    s = specification()
+    [variant] = with_epsilons(s, s, lines, simulate(s, lines), (1.0,))
+    assert variant.consenting_by_band == variant.population_by_band == [int(9.6 * len(ZONES))] * 2
