@@ -12,7 +12,8 @@ what is still unknown, and stops by itself. The posted multiplier then approache
 `MOST_STEP_PERCENT`, so that waiting for a low draw gains no more than one step.
 
 What can move a price, and what it costs:
-- buying: each partner counts once a day, by what it paid, so that a cheap licence weighs as little as it costs;
+- buying: each partner counts once a day, by what it paid as a part of what is usual (`usual_payment`), and as 1 at most: a
+  cheap licence weighs as little as it costs, and a dear one no more than another, nor does it make others weigh less;
 - not buying: partners who buy only below a target move the price to it once they are a share of the buyers of at least
   `collusion_needed`; it costs them every purchase above the target until then, and never passes the quote's floor;
 - bidding: a bid binds, a bidder counts once, at the highest of its bids, and a low one says nothing of what is cheaper
@@ -27,11 +28,13 @@ al., Statistical Inference under Order Restrictions, 1972, section 1.2 (pooling 
 Meier, Nonparametric estimation from incomplete observations, JASA 53, 1958 (what is seen above a bound only).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import isfinite, log
+from statistics import median_high
 from typing import Final
 
 import numpy as np
@@ -51,6 +54,8 @@ BOLDNESS: Final = 0.6
 MOST_ELASTIC: Final = 1.5
 """Below the multiplier that was posted most, no sample sells more than in proportion to its price to minus this: beliefs of
 little evidence have long tails, and the longest of many would draw the price down."""
+MOST_VOICES: Final = 3
+"""How often a partner counts in what is usual to pay: once for each day on which it bought, and no more often than this."""
 
 _NEVER: Final = -1
 _WHOLE_PERCENT: Final = 100
@@ -125,12 +130,11 @@ class Draw:
 class Reaction:
     """What one quote of the day came to. partner: a reference of who asked; None for anybody else.
 
-    accepted: what was paid, as a part of the dearest licence's price at that multiplier: 0 for a quote that was not
-    paid, 1 (or True) for the dearest.
+    paid: at neutral demand and in any unit, the same for all; 0 for a quote that was not paid.
     """
 
     partner: str | None
-    accepted: float
+    paid: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +227,7 @@ def approach(posted: int, target: int) -> int:
 
 
 def learn(demand: Demand, drawn: Draw, answers: Iterable[Reaction]) -> Demand:
-    """Return what is known after a day: each partner counts once, by the most that it paid.
+    """Return what is known after a day: each partner counts once, by the most that it paid, and 1 at most.
 
     Quotes that were not paid change nothing. Refuses OutOfRange for a day already learnt from (so nothing counts
     twice), Mismatched for a multiplier that is not of the grid, NotFinite and Negative for what was paid.
@@ -231,8 +235,25 @@ def learn(demand: Demand, drawn: Draw, answers: Iterable[Reaction]) -> Demand:
     return learn_days(demand, [(drawn, answers)])
 
 
-def learn_days(demand: Demand, past: Iterable[tuple[Draw, Iterable[Reaction]]]) -> Demand:
-    """Return what is known after some days, the earliest first; refuses OutOfRange and Mismatched as `learn` does."""
+def usual_payment(days: Iterable[Iterable[Reaction]]) -> float:
+    """Return what a partner usually pays on a day it buys: of the partners' own medians, each MOST_VOICES times, the median.
+
+    A partner that bought on fewer days has as many voices; 1 where nobody paid. So no sale, however dear or cheap, moves
+    it by more than MOST_VOICES ranks, nor does a partner that buys the cheapest every day. Refuses NotFinite and Negative as `learn` does.
+    """
+    own: defaultdict[str, list[float]] = defaultdict(list)
+    for answers in days:
+        for partner, paid in _paid_by(answers).items():
+            own[partner].append(paid)
+    voices = [median_high(each) for each in own.values() for _ in each[:MOST_VOICES]]
+    return median_high(voices) if voices else 1.0
+
+
+def learn_days(demand: Demand, past: Iterable[tuple[Draw, Iterable[Reaction]]], usual: float = 1.0) -> Demand:
+    """Return what is known after some days, the earliest first; refuses OutOfRange and Mismatched as `learn` does.
+
+    usual: > 0, the payment from which on a partner counts as one on its day; less counts in proportion.
+    """
     grid, through = demand.multipliers_basis_points, demand.learnt_through
     sold, days = list(demand.sold), list(demand.days)
     for drawn, answers in past:
@@ -243,11 +264,7 @@ def learn_days(demand: Demand, past: Iterable[tuple[Draw, Iterable[Reaction]]]) 
             msg = f"{drawn.multiplier_basis_points} is not of this grid"
             raise Mismatched(msg)
         at, through = grid.index(drawn.multiplier_basis_points), drawn.day
-        paid: dict[str, float] = {}
-        for answer in answers:
-            if answer.partner is not None:
-                paid[answer.partner] = max(paid.get(answer.partner, 0.0), _not_negative(answer.accepted))
-        sold[at] += sum(paid.values())
+        sold[at] += sum(min(paid / usual, 1.0) for paid in _paid_by(answers).values())
         days[at] += 1
     return replace(demand, sold=tuple(sold), days=tuple(days), learnt_through=through)
 
@@ -286,6 +303,15 @@ def collusion_needed(multipliers_basis_points: Sequence[int], acceptance: Sequen
     return lead / (lead + multipliers_basis_points[target])
 
 
+def _paid_by(answers: Iterable[Reaction]) -> dict[str, float]:
+    """Return the most that each partner paid, > 0, of one day's answers."""
+    most: dict[str, float] = {}
+    for answer in answers:
+        if answer.partner is not None and (paid := _not_negative(answer.paid)) > most.get(answer.partner, 0.0):
+            most[answer.partner] = paid
+    return most
+
+
 def _shares(demand: Demand) -> list[float]:
     """Return which part of those who buy at the lowest multiplier is expected to buy at each, in (0, 1]; falls.
 
@@ -315,12 +341,12 @@ def _falling_pools(values: Sequence[float], masses: Sequence[float]) -> list[tup
     return [(mean, end) for mean, _, end in pools]
 
 
-def _not_negative(licences: float) -> float:
-    """Return a number of licences, parts included; refuses NotFinite and Negative."""
-    if not isfinite(licences):
-        msg = "a number of licences must be finite"
+def _not_negative(value: float) -> float:
+    """Return a number of licences, parts included, or a payment; refuses NotFinite and Negative."""
+    if not isfinite(value):
+        msg = "licences and payments must be finite"
         raise NotFinite(msg)
-    if licences < 0:
-        msg = f"a number of licences must not be negative, but is {licences}"
+    if value < 0:
+        msg = f"licences and payments must not be negative, but one is {value}"
         raise Negative(msg)
-    return float(licences)
+    return float(value)

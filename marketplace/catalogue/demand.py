@@ -124,11 +124,9 @@ async def _posted_on(offer: uuid.UUID, past: Sequence[PastDraw], day: dt.date) -
     on_sale = [(one.day, one.demand_basis_points) for one in past if not one.is_shut and one.day >= since.date()]
     sales = await fetch_rows(DaySale, SQL["list_posted_sales"], offer, since, midnight)
     bids = await fetch_rows(ObservedValue, SQL["list_observed_values"], offer, since)
-    # A licence of old, coarse or scarce data weighs as little as it costs: nobody buys a say in demand cheaply.
-    dearest = max((one.neutral_minor for one in sales), default=1) or 1
     target = rules.draw_of(
         on_sale,
-        [(one.day, one.partner, one.neutral_minor / dearest) for one in sales],
+        [(one.day, one.partner, one.neutral_minor) for one in sales],
         day,
         np.random.default_rng(),
         [RevealedBid(one.value_basis_points, one.reserve_basis_points) for one in bids],

@@ -24,7 +24,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.privacy.specification import STEPS
 from pricing import quote as pricing
 from pricing.agreed import stated_holding
-from pricing.demand import Draw, Reaction, approach, draw, learn_bids, learn_days, nearest, new_demand
+from pricing.demand import Draw, Reaction, approach, draw, learn_bids, learn_days, nearest, new_demand, usual_payment
 from pricing.refusals import PricingRefusal
 
 if TYPE_CHECKING:
@@ -416,7 +416,7 @@ def draw_of(
     """Return the demand multiplier that the posted one is to approach; neutral while nothing was sold and nobody bid.
 
     past: the multipliers of earlier days on which partners could buy, by day. answers: (day, partner, paid) of quotes
-    given on those days; paid as `Reaction.accepted`, and what was not paid teaches nothing. bids: those that auctions
+    given on those days; paid as `Reaction.paid`, and what was not paid teaches nothing. bids: those that auctions
     revealed.
     """
     by_day: dict[dt.date, list[Reaction]] = {}
@@ -430,6 +430,7 @@ def draw_of(
             for drawn, multiplier in past
             if day - DEMAND_REMEMBERS <= drawn < day
         ),
+        usual_payment(by_day.values()),
     )
     if state.is_unknown:
         return NEUTRAL

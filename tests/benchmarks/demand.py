@@ -1,9 +1,11 @@
 """Learning a price over 10,000 quotes: revenue against the best fixed price, and time against mabwiser.
 
-And the price that the catalogue posts, half a year long, with a partner that only ever asks beside one without it.
+And the price that the catalogue posts: half a year long with partners that only ever ask beside none, and a year long
+with one sale that is far dearer than the others beside one that is not.
 """
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -51,6 +53,7 @@ def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
     worst = min(shares, key=lambda name: shares[name])
     print(f"demand worst {shares[worst]:.3f} × the best fixed price's revenue ({worst})")
     _against_the_starving()
+    _against_the_dear()
     if peers:
         _against_mabwiser()
 
@@ -84,6 +87,22 @@ def _against_the_starving() -> None:
         earned += [multiplier * acceptance(multiplier) / best for without, _ in runs for multiplier in without]
     print(f"demand starved {starved:.3f} × the multiplier without two partners that only ask (180 days, {SEEDS} seeds)")
     print(f"demand posted {sum(earned) / len(earned):.3f} × the best fixed price's revenue, 0.2 to 3 quotes a day")
+
+
+def _against_the_dear() -> None:
+    """Compare the mean multiplier of the eleven months after a sale at 20 and 100 times the price with one at the others'."""
+    means = []
+    for price in (1.0, 20.0, 100.0):
+        buyer = Other("dear", lambda _: True, partial(_once, price), from_day=30)
+        means.append(sum(sum(posted(p, s, [buyer], days=365)[31:]) for p in (0.2, 1.0, 3.0) for s in range(SEEDS)))
+    worst = max(means, key=lambda mean: abs(mean - means[0])) / means[0]
+    print(
+        f"demand dear {worst:.3f} × the multiplier of eleven months with that sale at the usual price ({SEEDS} seeds)"
+    )
+
+
+def _once(price: float, _multiplier: int, bought: int) -> float:
+    return 0.0 if bought else price
 
 
 def _against_mabwiser() -> None:

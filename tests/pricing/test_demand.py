@@ -23,9 +23,11 @@ from pricing.demand import (
     draw,
     learn,
     learn_bids,
+    learn_days,
     nearest,
     new_demand,
     price_grid,
+    usual_payment,
 )
 from pricing.refusals import Empty, Mismatched, Negative, NotFinite, NotWhole, OutOfRange, PricingRefusal
 
@@ -88,8 +90,8 @@ def test_a_partner_counts_once_by_the_most_it_paid_and_questions_teach_nothing()
     """A thousand questions are none; of two licences the dearer counts; quotes of nobody known are ignored."""
     demand = new_demand((5_000, 10_000, 20_000))
     drawn = Draw(0, 10_000)
-    asked = [Reaction("a", accepted=0)] * 1_000 + [Reaction(None, accepted=1)] * 1_000
-    after = learn(demand, drawn, [*asked, Reaction("b", accepted=0), Reaction("b", accepted=0.5), Reaction("b", 0.25)])
+    asked = [Reaction("a", paid=0)] * 1_000 + [Reaction(None, paid=1)] * 1_000
+    after = learn(demand, drawn, [*asked, Reaction("b", paid=0), Reaction("b", paid=0.5), Reaction("b", 0.25)])
     zero = (0, 0, 0)
     assert after == Demand((5_000, 10_000, 20_000), (0, 0.5, 0), (0, 1, 0), zero, zero, zero, learnt_through=0)
     assert learn(demand, drawn, asked) == learn(demand, drawn, [])
@@ -97,6 +99,48 @@ def test_a_partner_counts_once_by_the_most_it_paid_and_questions_teach_nothing()
     assert not after.is_unknown
     with pytest.raises(OutOfRange):
         learn(after, drawn, [])
+
+
+def test_a_payment_counts_by_what_is_usual_and_as_one_at_most() -> None:
+    """Half of the usual payment is half a licence, a hundred times as much is one; the unit does not matter."""
+    demand = new_demand((5_000, 10_000))
+    for cent in (1, 100):
+        days = [
+            [Reaction("a", 40 * cent), Reaction("b", 20 * cent), Reaction("c", 4_000 * cent)],
+            [Reaction("d", 40 * cent)],
+        ]
+        usual = usual_payment(days)
+        assert usual == 40 * cent
+        after = learn_days(demand, [(Draw(0, 5_000), days[0]), (Draw(1, 10_000), days[1])], usual)
+        assert after.sold == (2.5, 1.0)
+
+
+def test_what_is_usual_is_the_middle_of_what_partners_pay() -> None:
+    """Neither who buys the dearest or the cheapest once, nor who buys the cheapest daily, changes it, among one other partner."""
+    assert usual_payment([]) == usual_payment([[Reaction("a", 0)]]) == 1
+    weekly = [[Reaction("a", 40)] for _ in range(30)]
+    for paid in (0.4, 4_000):
+        assert usual_payment([*weekly, [Reaction("a", paid)]]) == 40
+        assert usual_payment([*weekly, [Reaction("b", paid)]]) == 40
+    assert usual_payment([*weekly, *([Reaction("b", 1)] for _ in range(300))]) == 40
+    assert usual_payment([[Reaction("a", 1), Reaction("a", 40)]]) == 40, "a day is its dearest licence"
+
+
+Bought = st.lists(st.tuples(st.sampled_from("abcde"), st.integers(1, 10**6)), min_size=1, max_size=30)
+
+
+@given(Bought, st.integers(1, 10**9))
+def test_one_sale_moves_what_is_usual_by_a_rank_at_most(bought: list[tuple[str, int]], paid: int) -> None:
+    """Of a partner of whom nothing is known: to a neighbour in the order of the voices, however dear or cheap it is."""
+    days = [[Reaction(*each)] for each in bought]
+    own = {partner: sorted(one for name, one in bought if name == partner) for partner, _ in bought}
+    voices = sorted(each[len(each) // 2] for each in own.values() for _ in each[:3])
+    middle = len(voices) // 2
+    assert usual_payment(days) == voices[middle]
+    allowed = {*voices[max(middle - 1, 0) : middle + 2]} | ({paid} if voices[max(middle - 1, 0)] <= paid else set())
+    after = usual_payment([*days, [Reaction("new", paid)]])
+    assert after in allowed
+    assert after <= voices[min(middle + 1, len(voices) - 1)] or len(voices) == 1
 
 
 def test_bids_count_from_their_reserve_up() -> None:

@@ -24,14 +24,15 @@ PARTNERS: Final = 20
 
 
 class Other(Struct, frozen=True):
-    """A partner that is not honest: on which multipliers it asks, and what it then pays (`Reaction.accepted`).
+    """A partner that is not honest: on which multipliers it asks, and what it then pays.
 
-    pays: (multiplier, how many it bought before) → the part of the dearest licence’s price.
+    pays: (multiplier, how many it bought before) → as a part of what honest partners pay, at neutral demand. from_day: before it asks nothing.
     """
 
     name: str
     asks: Callable[[int], bool] = lambda multiplier: multiplier > 7_000
     pays: Callable[[int, int], float] = lambda multiplier, bought: 0.0  # noqa: ARG005 (it never pays)
+    from_day: int = 0
 
 
 def acceptance(multiplier: int) -> float:
@@ -60,7 +61,7 @@ def posted(
             name, is_bought = f"honest {market.integers(PARTNERS)}", market.random() < accepts(multiplier)
             answers.append((day, name, float(is_bought)))
         for other in others:
-            if other.asks(multiplier):
+            if number >= other.from_day and other.asks(multiplier):
                 paid = other.pays(multiplier, bought[other.name])
                 bought[other.name] += paid > 0
                 answers.append((day, other.name, paid))
