@@ -1,7 +1,7 @@
-"""The day's demand multiplier of an offer: drawn once a day from what was paid and bid, recorded, the same for everyone.
+"""The day's demand multiplier of an offer: drawn once a day from what was sold and bid, recorded, the same for everyone.
 
 A multiplier stays for seven days at least and then moves by one step, so that waiting for a lower one gains little. It
-is learnt from licences that were paid and bids that auctions revealed; a question changes nothing. It does not move where
+is learnt from licences sold and bids that auctions revealed; a question changes nothing. It does not move where
 another dataset's prices would then undercut its own, or its own another's.
 """
 
@@ -42,7 +42,7 @@ class PastDraw(Struct, frozen=True):
 
 
 class DaySale(Struct, frozen=True):
-    """What a partner paid at a day's posted price, as it would have been at neutral demand, in cents."""
+    """What a partner paid, or owes, at a day's posted price, as it would have been at neutral demand, in cents."""
 
     day: dt.date
     partner: str
@@ -134,17 +134,18 @@ async def _posted_on(offer: uuid.UUID, past: Sequence[PastDraw], day: dt.date) -
     return rules.next_multiplier(multipliers, target, day), rules.Evidence(len(sales), len(on_sale), len(bids))
 
 
-async def record_posted_sales(sold_at: Mapping[uuid.UUID, dt.datetime]) -> None:
-    """Write down which quotes were paid and when, inside the transaction that settles them; demand learns from them.
+async def record_posted_sales(sold: Mapping[uuid.UUID, tuple[dt.datetime, uuid.UUID | None]]) -> None:
+    """Write down which quotes were sold, inside the transaction that settles them; demand learns from them.
 
-    What an auction awarded, or one partner alone was offered, is no sale at a posted price.
+    sold: of each quote when, and its sale on credit; None for one that is paid. What an auction awarded, or one partner alone was offered, is no sale at a posted price.
     """
-    rows = select(SignedPrice, Quote).where(Quote.id.is_in(list(sold_at)), Quote.auction.is_null())
+    rows = select(SignedPrice, Quote).where(Quote.id.is_in(list(sold)), Quote.auction.is_null())
     if quotes := [one for one in await fetch_rows(SignedPrice, rows) if is_posted(one.document)]:
         sales = [
             PostedSale(
                 quote=one.id,
-                sold_at=sold_at[one.id],
+                sold_at=sold[one.id][0],
+                credit_sale=sold[one.id][1],
                 neutral_minor=rules.neutral_minor(one.document, one.amount_minor),
             )
             for one in quotes

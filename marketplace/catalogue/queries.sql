@@ -342,17 +342,24 @@ WHERE demand_draw.offer = $1
 ORDER BY demand_draw.day;
 
 -- name: list_posted_sales
--- What partners paid at posted prices of the offer $1 that were quoted in [$2, $3), by UTC day.
+-- What partners paid at posted prices of the offer $1 that were quoted in [$2, $3), by UTC day. What they owe on credit
+-- counts until it is overdue at $3 or written off, and again once it is paid.
 SELECT
     (quote.quoted_at AT TIME ZONE 'UTC')::date AS day,
     quote.partner::text AS partner,
     posted_sale.neutral_minor
 FROM posted_sale
 JOIN quote ON quote.id = posted_sale.quote
+LEFT JOIN credit_sale ON credit_sale.subject = posted_sale.credit_sale
 WHERE quote.offer = $1
   AND quote.quoted_at >= $2
   AND quote.quoted_at < $3
-  AND posted_sale.returned_at IS NULL;
+  AND posted_sale.returned_at IS NULL
+  AND (
+      posted_sale.credit_sale IS NULL
+      OR credit_sale.settled_at IS NOT NULL
+      OR credit_sale.due_at >= $3 AND credit_sale.written_off_minor = 0
+  );
 
 -- name: list_observed_values
 -- The highest bid of each partner and quarter for the offer $1 that auctions revealed since $2, and its auction's

@@ -6,6 +6,7 @@ from piccolo.columns import UUID, Array, BigInt, Bytea, Date, ForeignKey, Intege
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
+from marketplace.credit.tables import CreditSale
 from marketplace.database import DB
 from marketplace.datasets.tables import Dataset, Release
 from marketplace.identity.tables import Partner
@@ -180,7 +181,7 @@ class QuoteAcceptance(Table, db=DB, tablename="quote_acceptance"):
 
 
 class PostedSale(Table, db=DB, tablename="posted_sale"):
-    """A licence that was paid at a posted price: written down here by purchases, so that demand can learn from it."""
+    """A licence that was sold at a posted price, paid or on credit: written down here by purchases, so that demand can learn from it."""
 
     personal_data = NOBODYS
     quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, primary_key=True)
@@ -189,6 +190,8 @@ class PostedSale(Table, db=DB, tablename="posted_sale"):
     """What was paid, as it would have been at neutral demand."""
     returned_at = Timestamptz(null=True, default=None)
     """When the whole price went back: it teaches nothing any more."""
+    credit_sale = ForeignKey(CreditSale, null=True, default=None, on_delete=OnDelete.restrict, target_column="subject")
+    """Where it was sold on credit: overdue or written off, it teaches nothing until it is paid."""
     price_is_not_negative = Check("neutral_minor >= 0")
 
 

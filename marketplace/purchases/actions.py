@@ -77,6 +77,7 @@ class PaidOrder(Struct, frozen=True):
     vat_minor: int
     currency: str
     money_at: dt.datetime
+    credit_sale: uuid.UUID | None
     terms: str
     months: int
 
@@ -342,8 +343,7 @@ async def settle_paid() -> int:
 async def _settle_some() -> int:
     began_ns = time.time_ns()
     async with transaction():
-        paid = await fetch_rows(PaidOrder, SQL["lock_paid_orders"], BATCH_SIZE)
-        if not paid:
+        if not (paid := await fetch_rows(PaidOrder, SQL["lock_paid_orders"], BATCH_SIZE)):
             return 0
         chosen, hold = settings(), dt.timedelta(days=settings().hold_days)
         ids, licences, terms = [one.id for one in paid], [uuid.uuid4() for _ in paid], [one.terms for one in paid]
@@ -358,7 +358,7 @@ async def _settle_some() -> int:
         ends = [rules.months_later(one.money_at, one.months) for one in paid]
         await execute(SQL["write_entitlements"], ids, licences, ends)
         await execute(SQL["write_of_past_recalls"], ids, clock.now())
-        await record_posted_sales({one.quote: one.money_at for one in paid})
+        await record_posted_sales({one.quote: (one.money_at, one.credit_sale) for one in paid})
         await close_quotes([one.quote for one in paid])
         await record_all([_sale(one) for one in paid])
         await issue_invoices(ids)

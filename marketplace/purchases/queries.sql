@@ -65,9 +65,9 @@ FOR SHARE OF quote, offer;
 -- name: lock_paid_orders
 -- At most $1 orders that are paid, or sold on credit, and not settled, locked; what another worker settles is left out.
 SELECT
-    purchase_order.id, purchase_order.quote, purchase_order.number,
-    purchase_order.net_minor, purchase_order.vat_minor, purchase_order.currency,
-    coalesce(payment.paid_at, credit_sale.granted_at) AS money_at, quote.terms, licence_terms.months
+    purchase_order.id, purchase_order.quote, purchase_order.number, purchase_order.net_minor, purchase_order.vat_minor,
+    purchase_order.currency, coalesce(payment.paid_at, credit_sale.granted_at) AS money_at,
+    credit_sale.subject AS credit_sale, quote.terms, licence_terms.months
 FROM purchase_order
 LEFT JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id

@@ -413,5 +413,5 @@ async def test_a_price_is_not_held_for_ever_without_buying(stripe: Any) -> None:
             assert "signed at any time" in text_of(refused)
     with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS + day):
         again = await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
-        await record_posted_sales({again: clock.now()})
+        await record_posted_sales({again: (clock.now(), None)})
         await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)  # What was bought delays nobody.
