@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marketplace.instants import HOUR_US, QUARTER_US, microseconds
+from marketplace.instants import HOUR_US, QUARTER_US
 from marketplace.privacy import noise
 from marketplace.privacy.dictionary import ABSENT
 from marketplace.privacy.geography import H3
@@ -17,11 +17,10 @@ from marketplace.privacy.specification import METHOD, TO
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
     from marketplace.privacy.dictionary import Column
     from marketplace.privacy.specification import Specification
@@ -45,39 +44,28 @@ def read_file(data: bytes, columns: list[str] | None = None) -> pa.Table:
     return pq.read_table(pa.BufferReader(data), columns=columns)
 
 
-def hours_by_day(s: Specification) -> list[int]:
-    """Return how long each local day of a release's period is, or each of its steps where they are longer."""
-    bounds_us = s.clock.bounds_us[np.append(_first_steps(s), s.times)]
-    return (np.diff(bounds_us) // HOUR_US).tolist()  # type: ignore[no-any-return]
-
-
 def spread(s: Specification, cells: pa.Table) -> dict[str, list[int]]:
-    """Return how many of a release's cells are of each day, as `hours_by_day`, and of each zone, that they begin in.
+    """Return how long each local day of a release's period is, and how many of its cells begin on it and in each zone.
 
-    Sums over a parent zone are of no zone.
+    A step that is longer than a day counts as one. hours_by_day, published_by_day: days; published_by_zone: zones × days,
+    the zone that flows come from. Sums over a parent zone are of no zone.
     """
-    by_step, by_zone = np.zeros(s.times, np.int64), dict.fromkeys(s.zones, 0)
-    for starts_at, count in _counted(cells, "starts_at"):
-        by_step[np.searchsorted(s.clock.bounds_us, microseconds(starts_at))] += count
-    for name, count in _counted(cells, "zone"):
-        by_zone[name.split(TO)[0]] = by_zone.get(name.split(TO)[0], 0) + count
-    return {
-        "published_by_day": np.add.reduceat(by_step, _first_steps(s)).tolist(),
-        "published_by_zone": [by_zone[zone] for zone in s.zones],
-    }
-
-
-def _counted(cells: pa.Table, column: str) -> Iterable[tuple[Any, int]]:
-    """Return each value of a column with how many cells have it."""
-    found = cells[column].value_counts()
-    return zip(found.field("values").to_pylist(), found.field("counts").to_numpy().tolist(), strict=True)
-
-
-def _first_steps(s: Specification) -> NDArray[np.int64]:
-    """Return the number of the first step of each day."""
     begins_us = s.clock.bounds_us[:-1]
     day = s.clock.day[(begins_us - begins_us[0]) // QUARTER_US]
-    return np.flatnonzero(np.append(True, day[1:] != day[:-1]))
+    first = np.flatnonzero(np.append(True, day[1:] != day[:-1]))
+    number = np.searchsorted(first, np.arange(s.times), side="right") - 1
+    starts_us = cells["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    at = number[np.searchsorted(begins_us, starts_us)]
+    names = cells["zone"].combine_chunks().dictionary_encode()
+    position = {zone: number for number, zone in enumerate(s.zones)}
+    known = [position.get(str(name).split(TO)[0], -1) for name in names.dictionary.to_pylist()]
+    zone = np.array(known, np.int64)[names.indices.to_numpy()]
+    by_zone = np.bincount((zone * len(first) + at)[zone >= 0], minlength=len(s.zones) * len(first))
+    return {
+        "hours_by_day": (np.diff(s.clock.bounds_us[np.append(first, s.times)]) // HOUR_US).tolist(),
+        "published_by_day": np.bincount(at, minlength=len(first)).tolist(),
+        "published_by_zone": by_zone.tolist(),
+    }
 
 
 def within(error: int, what: str) -> str:

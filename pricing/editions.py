@@ -252,7 +252,7 @@ class _Table:
             cheaper = np.flatnonzero(self.includes[at] & (self.prices < self.prices[at]))
             parts = np.flatnonzero(np.isfinite(self.variances[at]))
             variances = self.variances[np.ix_(cheaper, parts)]
-            for tolerance in tolerances if len(cheaper) else ():
+            for tolerance in sorted(tolerances) if len(cheaper) else ():
                 dear = self.prices[at] * float(1 - tolerance)
                 found = np.flatnonzero(self.prices[cheaper] < dear)
                 spread = self.variances[at, parts] / float(1 - tolerance)
@@ -261,6 +261,8 @@ class _Table:
                 found, inside = cheaper[found[useful]], inside[useful]
                 if not _is_proven(self.prices[found], inside, self.worths[at, parts], dear):
                     yield _eased(offer, tolerance), [self.offers[each] for each in found.tolist()]
+                elif len(set(self.family[cheaper])) > 1:
+                    break  # Values of parts that prove it prove it when all are lowered by a tolerance, too.
 
 
 def _is_proven(
@@ -276,7 +278,7 @@ def _is_proven(
         return False
     per_worth = prices / (inside @ worths)
     least = np.where(inside > 0, per_worth[:, None], np.inf).min(axis=0)
-    return bool(max(worths @ least, _ascent(inside, prices)) >= dear - _ROUNDING)
+    return bool(worths @ least >= dear - _ROUNDING) or _ascent(inside, prices) >= dear - _ROUNDING
 
 
 def _counts(

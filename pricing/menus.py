@@ -6,19 +6,25 @@ no replacement for what it lacks itself.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, pairwise
-from typing import Final
+from itertools import accumulate, pairwise, product
+from math import log2
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pricing.editions import Offer, Part
 from pricing.money import MINOR_LIMIT
-from pricing.quote import PriceInputs, quality
+from pricing.quote import PriceInputs, price, quality
 from pricing.valuation import mean_freshness
 from pricing.waterfall import HOUR_SECONDS
 
 PICO: Final = 10**12
+MOST_AREAS: Final = 24
+"""Of a group of releases; where which of them publish a zone would make more, that is left aside."""
 _GRAIN: Final = 1_000
 
 
@@ -27,8 +33,9 @@ class Listed:
     """A release at an accuracy level, under a licence, for a price.
 
     starts_at: when its first day begins, in seconds since 1970. family: the release. product: what has one area, and one
-    number of people in it. zones: of that area, where products differ in it. published: how many cells of each of them
-    are, where that is known. right: its rank, >= 0. months: the term, 0 without end.
+    number of people in it. zones: of that area, ascending, where products differ in it. published: how many cells of each
+    zone and day are, zones × days, where that is known. between_zones: whether cells are of pairs of zones, published by
+    their first. right: its rank, >= 0. months: the term, 0 without end.
     """
 
     name: str
@@ -37,8 +44,9 @@ class Listed:
     starts_at: int
     family: str
     product: str
-    zones: frozenset[str] = frozenset()
-    published: Mapping[str, int] = field(default_factory=dict)
+    zones: Sequence[str] = ()
+    published: NDArray[np.int64] | None = None
+    between_zones: bool = False
     right: int = 0
     months: int = 0
 
@@ -49,16 +57,45 @@ class Listed:
         return [self.starts_at + each * HOUR_SECONDS for each in hours]
 
 
+class Spanning(Protocol):
+    """What lasts from the first of its bounds to the last."""
+
+    @property
+    def bounds(self) -> Sequence[Any]:
+        """Instants, at least two, ascending."""
+
+
+Spans = TypeVar("Spans", bound=Spanning)
+
+
+def overlapping(items: Iterable[Spans]) -> Iterator[list[Spans]]:
+    """Yield items in groups that share no moment with each other."""
+    group: list[Spans] = []
+    end = None
+    for item in sorted(items, key=lambda item: (item.bounds[0], item.bounds[-1])):
+        if end is not None and item.bounds[0] >= end:
+            yield group
+            group, end = [], None
+        group.append(item)
+        end = max(end or item.bounds[-1], item.bounds[-1])
+    yield group
+
+
+class _Area(NamedTuple):
+    """Zones, or pairs of zones, that are alike: the products that have them, the (first) zones, and how many there are."""
+
+    products: frozenset[str]
+    zones: frozenset[str]
+    size: int
+
+
 def offers_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> list[Offer]:
     """Return what is listed as offers; `now` is in seconds since 1970.
 
-    Zones that the same products have are one area. A span of time is as short as the days of any of them need.
+    Zones that the same products have and the same releases publish at all are one area. A span of time is as short as the
+    days of any of them need.
     """
-    products = {one.product: one.zones for one in menu}
-    areas: dict[frozenset[str], set[str]] = defaultdict(set)
-    for zone in frozenset().union(*(products.values() if len(products) > 1 else ())):
-        areas[frozenset(code for code, zones in products.items() if zone in zones)].add(zone)
-    named = list(areas.items()) or [(frozenset(products), set[str]())]
+    areas = _areas(menu)
     bounds = sorted({bound for one in menu for bound in one.bounds})
     worths = [_worth(start, to, half_life_seconds, now) for start, to in pairwise(bounds)]
     number = {bound: at for at, bound in enumerate(bounds)}
@@ -66,15 +103,88 @@ def offers_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> list[
     for one, good in zip(menu, _qualities(menu), strict=True):
         days = [range(number[start], number[to]) for start, to in pairwise(one.bounds)]
         parts = {
-            f"{area} {span}": Part(loss, max(int(worths[span] * max(len(zones), 1) / (1 + loss / PICO)), 1))
-            for area, (holders, zones) in enumerate(named)
-            if one.product in holders
-            for loss, spans in zip(_losses(one.inputs, good, _fullness(one, zones)), days, strict=True)
+            f"{at} {span}": Part(loss, max(int(worths[span] * area.size / (1 + loss / PICO)), 1))
+            for at, area in enumerate(areas)
+            if one.product in area.products
+            for loss, spans in zip(_losses(one, good, area.zones), days, strict=True)
             if loss is not None
             for span in spans
         }
         offers.append(Offer(one.name, one.price_minor, parts, one.family, right=one.right, months=one.months))
     return offers
+
+
+def find_undercut_later(menu: Sequence[Listed], offers: Sequence[Offer]) -> list[int]:
+    """Return after how many seconds, in whole hours, some offer may cost less than another that it replaces alone.
+
+    Between the instants at which a price meets its floor or leaves its cap, logarithms of prices fall in straight lines, so
+    of two prices the difference has no more extremes: they are compared at those instants alone, in floating point. Who
+    asks computes the prices of what is returned exactly.
+    """
+    worth = np.array([sum(step.amount_minor for step in price(one.inputs).waterfall[:-2]) for one in menu], float)
+    floor, cap, half_life = (
+        np.array([getattr(one.inputs, name) for one in menu], float)
+        for name in ("floor_minor", "cap_minor", "half_life_seconds")
+    )
+    meets = {
+        int(each * log2(value / bound)) // HOUR_SECONDS
+        for value, each, *ends in zip(worth, half_life, floor, cap, strict=True)
+        for bound in ends
+        if 0 < bound < value
+    }
+    instants = np.array(sorted({hour + by for hour in meets for by in (0, 1)}), float) * HOUR_SECONDS
+    prices = np.clip(worth * 2.0 ** (-instants[:, None] / half_life), floor, cap)
+    undercut = np.zeros(len(instants), bool)
+    for at, found in _replacements(offers):
+        undercut |= (prices[:, found] < prices[:, [at]] - 1).any(axis=1)
+    return [int(each) for each in instants[undercut]]
+
+
+def _replacements(offers: Sequence[Offer]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield the number of each offer with those that replace it alone: as exact on each of its parts, for as much and long."""
+    number = {part: at for at, part in enumerate({part: None for offer in offers for part in offer.parts})}
+    variances = np.full((len(offers), len(number)), np.inf)
+    for at, offer in enumerate(offers):
+        variances[at, [number[part] for part in offer.parts]] = [part.variance for part in offer.parts.values()]
+    right, months = (np.array([getattr(offer, name) for offer in offers]) for name in ("right", "months"))
+    lasts = np.where(months == 0, np.inf, months)
+    for at, offer in enumerate(offers):
+        parts = [number[part] for part in offer.parts]
+        as_exact = (variances[:, parts] <= variances[at, parts]).all(axis=1)
+        yield at, np.flatnonzero(as_exact & (right >= right[at]) & (lasts >= lasts[at]))
+
+
+def _areas(menu: Sequence[Listed]) -> list[_Area]:
+    """Return the areas of what is listed: one of a single product."""
+    products = {one.product for one in menu}
+    if len(products) == 1:
+        return [_Area(frozenset(products), frozenset(), 1)]
+    alike = _alike(menu, by_release=True)
+    if len(alike) > MOST_AREAS:
+        alike = _alike(menu, by_release=False)
+    if not any(one.between_zones for one in menu):
+        return [_Area(codes, zones, len(zones)) for codes, zones in alike]
+    return [
+        _Area(codes & others, zones, len(zones) * len(to))
+        for (codes, zones), (others, to) in product(alike, repeat=2)
+        if codes & others
+    ]
+
+
+def _alike(menu: Sequence[Listed], *, by_release: bool) -> list[tuple[frozenset[str], frozenset[str]]]:
+    """Return the zones that the same products have, and by_release: that the same releases publish, with those products."""
+    having: dict[str, set[str]] = defaultdict(set)
+    publishing: dict[str, set[str]] = defaultdict(set)
+    for one in menu:
+        for zone in one.zones:
+            having[zone].add(one.product)
+        if by_release and one.published is not None:
+            for at in np.flatnonzero(one.published.any(axis=1)).tolist():
+                publishing[one.zones[at]].add(one.family)
+    alike: dict[tuple[frozenset[str], frozenset[str]], set[str]] = defaultdict(set)
+    for zone, products in having.items():
+        alike[frozenset(products), frozenset(publishing[zone])].add(zone)
+    return [(products, frozenset(zones)) for (products, _), zones in alike.items()]
 
 
 def _worth(start: int, to: int, half_life_seconds: int, now: int) -> float:
@@ -96,24 +206,22 @@ def _qualities(menu: Sequence[Listed]) -> list[Fraction]:
     return [quality(one.inputs, Fraction(1), most / crowds[one.product]) for one in menu]
 
 
-def _fullness(one: Listed, zones: Iterable[str]) -> Fraction:
-    """Return how many times as many cells a zone of an area has published as one of all; 1 where it is not known."""
-    inside = [one.published[zone] for zone in zones if zone in one.published]
-    if not inside or not any(one.published.values()):
-        return Fraction(1)
-    return Fraction(sum(inside) * len(one.published), sum(one.published.values()) * len(inside))
-
-
-def _losses(inputs: PriceInputs, good: Fraction, fullness: Fraction) -> list[int | None]:
+def _losses(one: Listed, good: Fraction, zones: frozenset[str]) -> list[int | None]:
     """Return what each day lacks of a perfect one in an area, 1 / quality - 1 in 10^-12, rounded down; None: all of it.
 
-    good: how good published cells are. Precisions of independent offers add up. Cells withheld in one area on some days
-    and in another on others count as withheld alike: each area as often as on the whole, each day as well.
+    good: how good published cells are. Precisions of independent offers add up. Where it is not known which zones have
+    cells, or none has any on a day, all have as many.
     """
     losses: list[int | None] = []
-    for day in inputs.days:
-        there = day.published_cells * fullness.numerator
-        all_ = max(day.declared_cells * fullness.denominator, there)
-        there, all_ = there * good.numerator, all_ * good.denominator
-        losses.append(min((all_ - there) * PICO // there, MINOR_LIMIT - 1) if there else None)
+    days = one.inputs.days
+    inside = everywhere = [0] * len(days)
+    rows = [at for at, zone in enumerate(one.zones) if zone in zones]
+    if one.published is not None and rows:
+        inside, everywhere = (one.published[of, : len(days)].sum(axis=0).tolist() for of in (rows, slice(None)))
+    for day, here, all_ in zip(days, inside, everywhere, strict=True):
+        there, declared = day.published_cells, day.declared_cells
+        if all_:
+            there, declared = there * here * len(one.zones), declared * all_ * len(rows)
+        there, declared = there * good.numerator, max(declared, there) * good.denominator
+        losses.append(min((declared - there) * PICO // there, MINOR_LIMIT - 1) if there else None)
     return losses

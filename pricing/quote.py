@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import rfc8785
 
@@ -31,7 +31,7 @@ from pricing.money import SAFE_INTEGER, amount, safe_integer, whole
 from pricing.refusals import Empty, OutOfRange, Tampered, TooLarge, UnknownRule
 from pricing.second_rule import SecondInputs, second_rule
 from pricing.valuation import freshness, least_bias, mean_freshness, removed
-from pricing.waterfall import HOUR_SECONDS, MICRO, NEUTRAL_BASIS_POINTS, SharedInputs, check_order, steps
+from pricing.waterfall import DAY_SECONDS, HOUR_SECONDS, MICRO, NEUTRAL_BASIS_POINTS, SharedInputs, check_order, steps
 
 CURRENT_RULE: Final = 3
 """The rule version that new quotes use."""
@@ -80,6 +80,8 @@ class PriceInputs(SharedInputs):
     not known stands for all. bands: who consents of each age band; none: of all alike. Both may be as JSON has them.
     """
 
+    month_seconds: ClassVar[int] = 31 * DAY_SECONDS
+    """As long as the longest: a term in pieces, each from the day on which the one before ends, costs no less than at once."""
     rule_version: int = CURRENT_RULE
     days: tuple[Day, ...]
     bands: tuple[Band, ...] = ()

@@ -21,6 +21,8 @@ class SecondInputs(SharedInputs):
     representativeness_micro: the R-indicator, in millionths, at most a million.
     """
 
+    month_seconds: ClassVar[int] = 2_629_800
+    """A twelfth of 365.25 days."""
     positive: ClassVar[tuple[str, ...]] = (*SharedInputs.positive, "period_hours", "declared_cells")
 
     rule_version: int = 2

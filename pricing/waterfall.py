@@ -19,9 +19,6 @@ MICRO: Final = 10**6
 NEUTRAL_BASIS_POINTS: Final = 10_000
 """The demand multiplier that changes nothing, and the whole of a rate in basis points."""
 
-MONTH_SECONDS: Final = 2_629_800
-"""A twelfth of 365.25 days: how long a month of a licence's term counts, whatever the calendar says."""
-
 DAY_SECONDS: Final = 86_400
 HOUR_SECONDS: Final = 3_600
 _DAY_HOURS: Final = 24
@@ -47,6 +44,8 @@ class SharedInputs:
     floor_minor <= cap_minor: between them the price lies, ends included.
     """
 
+    month_seconds: ClassVar[int]
+    """How long a month of a licence's term counts."""
     positive: ClassVar[tuple[str, ...]] = (
         "worth_days",
         "cells_at_once",
@@ -154,7 +153,7 @@ def steps(i: SharedInputs, published: Fraction, fresh: Fraction) -> Iterable[tup
     exact = even * removed(i.cell_sampling + i.cell_noise, i.prior_observations)
     aged = exact * fresh
     allowed = aged * Fraction(i.right_basis_points, NEUTRAL_BASIS_POINTS)
-    lasting = allowed * term_share(i.term_months * MONTH_SECONDS, i.half_life_seconds) if i.term_months else allowed
+    lasting = allowed * term_share(i.term_months * i.month_seconds, i.half_life_seconds) if i.term_months else allowed
     demanded = ceil(lasting * Fraction(i.demand_basis_points, NEUTRAL_BASIS_POINTS))
     floored = max(demanded, i.floor_minor)
     return [

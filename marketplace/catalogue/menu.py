@@ -11,6 +11,8 @@ and no demand is posted that would let one dataset's prices be undercut by anoth
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import datetime as dt
 import uuid
 from collections import defaultdict
@@ -18,35 +20,40 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.catalogue import rules
-from marketplace.catalogue.queries import SQL, list_lengths, list_priced_offers
+from marketplace.catalogue.queries import SQL, get_counted_by, list_lengths, list_priced_offers
 from marketplace.catalogue.rules import EditionFigures, PricedRelease
-from marketplace.catalogue.tables import DemandDraw
-from marketplace.database import fetch_rows, select
+from marketplace.database import fetch_rows
 from marketplace.datasets.queries import key_zones
 from marketplace.errors import Conflict
 from marketplace.locks import lock
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 from pricing.editions import find_arbitrage
-from pricing.menus import Listed, offers_of
+from pricing.menus import Listed, find_undercut_later, offers_of, overlapping
 from pricing.money import EUR, decimal
-from pricing.quote import PriceInputs, price
+from pricing.quote import PriceInputs, price, price_at_age
 from pricing.refusals import TooHard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pricing.editions import Offer
 
 MOST_NAMED: Final = 6
 """So many things of a combination are named in a sentence."""
 DAY_SECONDS: Final = 86_400
 TOLERANCES: Final = (Fraction(0), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that."""
-LATER: Final = tuple(dt.timedelta(days=days) for days in (10, 20, 30, 45, 60, 90, 120, 180, 270, 365, 730, 3_650))
-"""When a menu of several datasets is audited besides now: half-lives part, one price after the other meets its floor."""
+LATER: Final = tuple(days * DAY_SECONDS for days in (10, 20, 30, 45, 60, 90, 120, 180, 270, 365, 730, 3_650))
+"""When a menu of several datasets is audited besides now, in seconds: half-lives part."""
 
 
 class DatasetCode(Struct, frozen=True):
@@ -70,7 +77,7 @@ class MenuLevel(EditionFigures, frozen=True):
 
 
 class PublishedZones(Struct, frozen=True):
-    """How many cells of each of its dataset's zones, ascending, a release publishes at an accuracy level."""
+    """How many cells of each zone of its dataset, ascending, and day a release publishes at an accuracy level."""
 
     release: uuid.UUID
     level: int
@@ -101,6 +108,11 @@ class Item(Struct, frozen=True):
     usage_right: str
     months: int
     held_until: dt.datetime | None = None
+
+    @property
+    def bounds(self) -> tuple[dt.datetime, dt.datetime]:
+        """When its period begins, and its last day with a figure ends."""
+        return self.release.period_from, self.ends_at
 
     @property
     def name(self) -> str:
@@ -137,24 +149,22 @@ async def audit(
     offers of the day on which its price was promised: what undercut nothing beside those is not refused for a later rise.
     """
     compared = await _compared(dataset, now, {})
-    posted = compared.posted(now)
-    if not posted:
+    if not (posted := compared.posted(now)):
         return
-    ids = [release.id for release in compared.releases]
-    quotes = [*await fetch_rows(HeldQuote, SQL["list_held_quotes"], ids, now), *also]
-    own = [quote for quote in quotes if partner in {None, quote.partner}]
+    quotes = await fetch_rows(HeldQuote, SQL["list_held_quotes"], [one.id for one in compared.releases], now)
+    own = [quote for quote in (*quotes, *also) if partner in {None, quote.partner}]
     try:
         for menu in _menus(posted, own):
-            _refuse_arbitrage(menu, compared, now)
+            await asyncio.to_thread(_refuse_arbitrage, menu, compared, now)
     except Conflict:
         earlier = {offer.dataset: offer for offer in promised if offer.dataset in compared.offers}
         if not earlier:
             raise
         compared = compared._replace(offers={**compared.offers, **earlier})
         for menu in _menus(compared.posted(now), own):
-            _refuse_arbitrage(menu, compared, now)
-    for later in LATER if partner is None and len(compared.offers) > 1 else ():
-        _refuse_arbitrage(compared.posted(now + later), compared, now + later)
+            await asyncio.to_thread(_refuse_arbitrage, menu, compared, now)
+    if partner is None and len(compared.offers) > 1:
+        await asyncio.to_thread(_refuse_later, compared.posted(now), compared, now, LATER)
 
 
 async def may_post(dataset: str, multiplier: int, now: dt.datetime) -> bool:
@@ -165,7 +175,7 @@ async def may_post(dataset: str, multiplier: int, now: dt.datetime) -> bool:
     compared = await _compared(dataset, now, {dataset: multiplier})
     if len(compared.offers) > 1 and (posted := compared.posted(now)):
         try:
-            _refuse_arbitrage(posted, compared, now)
+            await asyncio.to_thread(_refuse_later, posted, compared, now, (0,))
         except Conflict:
             return False
     return True
@@ -177,14 +187,15 @@ class _Compared(NamedTuple):
     offers: Mapping[str, rules.PricedOffer]
     releases: Sequence[PricedRelease]
     levels: Mapping[uuid.UUID, Sequence[MenuLevel]]
-    zones: Mapping[str, frozenset[str]]
-    """Of each dataset, where there are several."""
+    zones: Mapping[str, Sequence[str]]
+    """Of each dataset, ascending, where there are several."""
     half_life: int
     """In seconds."""
     lengths: Sequence[rules.Length] = ()
     """Of licences, besides the offers' own: each is on the menu, too."""
-    published: Mapping[tuple[uuid.UUID, int], Mapping[str, int]] = MappingProxyType({})
-    """Of each release and level, how many cells each zone has, where there are several datasets and it is known."""
+    published: Mapping[tuple[uuid.UUID, int], NDArray[np.int64]] = MappingProxyType({})
+    """Of each release and level, the cells of zones × days, where there are several datasets and it is known."""
+    between_zones: bool = False
 
     def posted(self, now: dt.datetime) -> list[Item]:
         """Return what is on sale at an instant, with today's demand."""
@@ -198,29 +209,29 @@ class _Compared(NamedTuple):
 
 async def list_compared_offers(dataset: str, now: dt.datetime) -> list[rules.PricedOffer]:
     """Return the offers of a dataset and of those whose cells compare with its own, with the day's demand."""
-    codes = [row.code for row in await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)]
-    return await _drawn(await list_priced_offers(codes, now), now)
+    rows = await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)
+    return await _drawn(await list_priced_offers([row.code for row in rows], now), now)
 
 
 async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, int]) -> _Compared:
     """Read what compares with a dataset; `multipliers` are what demand is to be of some."""
-    codes = [row.code for row in await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)]
     offers = {offer.dataset: offer for offer in await list_compared_offers(dataset, now)}
+    codes = sorted(offers)
     for code in multipliers.keys() & offers.keys():
         offers[code] = replace(offers[code], demand_basis_points=multipliers[code])
     releases = await fetch_rows(PricedRelease, SQL["list_menu_releases"], codes)
     levels: dict[uuid.UUID, list[MenuLevel]] = defaultdict(list)
     for level in await fetch_rows(MenuLevel, SQL["list_menu_levels"], [release.id for release in releases]):
         levels[level.release].append(level)
-    zones = {code: frozenset(await key_zones(code)) for code in codes} if len(codes) > 1 else {}
-    of_release = {release.id: sorted(zones[release.dataset]) for release in releases if zones}
+    zones = {code: await key_zones(code) for code in codes} if len(codes) > 1 else {}
+    of_release = {release.id: zones[release.dataset] for release in releases if zones}
     published = {
-        (row.release, row.level): dict(zip(of_release[row.release], row.published_by_zone, strict=True))
+        (row.release, row.level): np.array(row.published_by_zone).reshape(len(of_release[row.release]), -1)
         for row in await fetch_rows(PublishedZones, SQL["list_published_zones"], list(of_release))
-        if len(of_release[row.release]) == len(row.published_by_zone)
     }
     half_life = offers[dataset].half_life_days * DAY_SECONDS if dataset in offers else DAY_SECONDS
-    return _Compared(offers, releases, levels, zones, half_life, await list_lengths(codes), published)
+    between = bool(zones) and PRODUCTS[(await get_counted_by(dataset)).product].is_between_zones
+    return _Compared(offers, releases, levels, zones, half_life, await list_lengths(codes), published, between)
 
 
 async def _drawn(offers: Sequence[rules.PricedOffer], now: dt.datetime) -> list[rules.PricedOffer]:
@@ -228,21 +239,10 @@ async def _drawn(offers: Sequence[rules.PricedOffer], now: dt.datetime) -> list[
     undrawn = [offer.id for offer in offers if offer.demand_basis_points is None]
     if not undrawn:
         return list(offers)
-    last = await fetch_rows(
-        LastDraw,
-        select(LastDraw, DemandDraw)
-        .distinct(on=[DemandDraw.offer])
-        .where(DemandDraw.offer.is_in(undrawn), DemandDraw.day <= now.astimezone(dt.UTC).date())
-        .order_by(DemandDraw.offer)
-        .order_by(DemandDraw.day, ascending=False),
-    )
-    multipliers = {row.offer: row.demand_basis_points for row in last}
-    return [
-        offer
-        if offer.demand_basis_points is not None
-        else replace(offer, demand_basis_points=multipliers.get(offer.id, rules.NEUTRAL))
-        for offer in offers
-    ]
+    last = await fetch_rows(LastDraw, SQL["list_last_draws"], undrawn, now.astimezone(dt.UTC).date())
+    known = {offer.id: offer.demand_basis_points for offer in offers if offer.id not in undrawn}
+    multipliers = dict.fromkeys(undrawn, rules.NEUTRAL) | {row.offer: row.demand_basis_points for row in last} | known
+    return [replace(offer, demand_basis_points=multipliers[offer.id]) for offer in offers]
 
 
 def _items(
@@ -259,8 +259,7 @@ def _items(
         except Conflict:
             return
         ends_at = release.period_from + inputs.period_hours * rules.HOUR
-        amount = price(inputs).amount_minor
-        yield Item(release, level, ends_at, inputs, amount, offer.usage_right, offer.months)
+        yield Item(release, level, ends_at, inputs, price(inputs).amount_minor, offer.usage_right, offer.months)
 
 
 def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list[Item]]:
@@ -287,42 +286,44 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list
 
 
 def _refuse_arbitrage(menu: Sequence[Item], compared: _Compared, now: dt.datetime) -> None:
-    for together in _overlapping(menu):
-        offers = offers_of(_listed(together, compared), compared.half_life, int(now.timestamp()))
-        named = dict(zip((offer.name for offer in offers), together, strict=True))
-        try:
-            found = find_arbitrage(offers, tolerances=TOLERANCES)
-        except TooHard:
-            raise Conflict(
-                "Not listed: there are too many releases over the same days to show that none undercuts another."
-            ) from None
-        if found:
-            target, basket = named[found.target], [named[name] for name in found.basket]
-            more = [f"+ {len(basket) - MOST_NAMED}"] if len(basket) > MOST_NAMED else []
-            raise Conflict(
-                "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}.",
-                target=target.name,
-                price=f"{decimal(target.amount_minor)} {EUR}",
-                basket=", ".join([item.name for item in basket[:MOST_NAMED]] + more),
-                cost=f"{decimal(found.cost_minor)} {EUR}",
-            )
+    for items in overlapping(menu):
+        _refuse_undercut(items, offers_of(_listed(items, compared), compared.half_life, int(now.timestamp())))
 
 
-def _overlapping(menu: Sequence[Item]) -> Iterable[list[Item]]:
-    """Yield the items in groups that share no moment with each other."""
-    group: list[Item] = []
-    end = None
-    for item in sorted(menu, key=lambda item: (item.release.period_from, item.ends_at)):
-        if end is not None and item.release.period_from >= end:
-            yield group
-            group, end = [], None
-        group.append(item)
-        end = max(end or item.ends_at, item.ends_at)
-    yield group
+def _refuse_later(menu: Sequence[Item], compared: _Compared, now: dt.datetime, instants: Sequence[int]) -> None:
+    """Refuse the same so many seconds from now, and where a price meets its floor or leaves its cap."""
+    for items in overlapping(menu):
+        listed = _listed(items, compared)
+        offers = offers_of(listed, compared.half_life, int(now.timestamp()))
+        for later in (*instants, *find_undercut_later(listed, offers)):
+            aged = (price_at_age(one.inputs, one.inputs.age_seconds + later).amount_minor for one in items)
+            _refuse_undercut(items, [dataclasses.replace(offer, price_minor=next(aged)) for offer in offers])
+
+
+def _refuse_undercut(items: Sequence[Item], offers: Sequence[Offer]) -> None:
+    """Refuse items of which one could be had for less by buying others; offers: what each holds."""
+    try:
+        found = find_arbitrage(offers, tolerances=TOLERANCES)
+    except TooHard:
+        raise Conflict(
+            "Not listed: there are too many releases over the same days to show that none undercuts another."
+        ) from None
+    if found:
+        named = {offer.name: item for offer, item in zip(offers, items, strict=True)}
+        amount = next(offer.price_minor for offer in offers if offer.name == found.target)
+        basket = [named[name] for name in found.basket]
+        more = [f"+ {len(basket) - MOST_NAMED}"] if len(basket) > MOST_NAMED else []
+        raise Conflict(
+            "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}.",
+            target=named[found.target].name,
+            price=f"{decimal(amount)} {EUR}",
+            basket=", ".join([item.name for item in basket[:MOST_NAMED]] + more),
+            cost=f"{decimal(found.cost_minor)} {EUR}",
+        )
 
 
 def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
-    """Return items as `pricing.menus` takes them."""
+    """Return items as `pricing.menus` sells them."""
     ranks = sorted(set(rules.RIGHTS.values()))
     return [
         Listed(
@@ -332,8 +333,9 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             int(item.release.period_from.timestamp()),
             str(item.release.id),
             item.release.dataset,
-            compared.zones.get(item.release.dataset, frozenset()),
-            compared.published.get((item.release.id, item.level), {}),
+            compared.zones.get(item.release.dataset, ()),
+            compared.published.get((item.release.id, item.level)),
+            compared.between_zones,
             ranks.index(rules.RIGHTS[item.usage_right]),
             item.months if item.usage_right else 0,
         )

@@ -184,6 +184,7 @@ JOIN dataset AS other
     AND other.age_bands = dataset.age_bands
     AND other.h3_resolution = dataset.h3_resolution
     AND other.zone_table IS NOT DISTINCT FROM dataset.zone_table
+    AND (other.time_zone = dataset.time_zone OR dataset.grain = 'hour')
 JOIN offer ON offer.dataset = other.code AND offer.withdrawn_at IS NULL
 WHERE dataset.code = $1
 ORDER BY other.code;
@@ -257,6 +258,14 @@ FROM release
 WHERE release.id = $1
   AND release.state = 'sealed';
 
+-- name: list_last_draws
+-- The latest demand multiplier of each of the offers $1, up to the day $2.
+SELECT DISTINCT ON (offer) offer, demand_basis_points
+FROM demand_draw
+WHERE offer = ANY($1)
+  AND day <= $2
+ORDER BY offer, day DESC;
+
 -- name: list_menu_releases
 -- The sealed releases of the datasets $1 that were not called back.
 SELECT
@@ -269,13 +278,13 @@ ORDER BY release.period_from, release.id;
 
 -- name: list_menu_levels
 -- The coarser accuracy levels of the releases $1.
-SELECT noise_variance_micro, row_count, published_by_day, release, level
+SELECT noise_variance_micro, row_count, hours_by_day, published_by_day, release, level
 FROM edition
 WHERE release = ANY($1)
 ORDER BY release, level;
 
 -- name: list_published_zones
--- How many cells of each zone the releases $1 publish, at each accuracy level that it is known of.
+-- How many cells of each zone and day the releases $1 publish, at each accuracy level that it is known of.
 SELECT id AS release, 0 AS level, published_by_zone
 FROM release
 WHERE id = ANY($1)

@@ -122,6 +122,7 @@ class EditionFigures(Struct, frozen=True):
 
     noise_variance_micro: int
     row_count: int
+    hours_by_day: list[int]
     published_by_day: list[int]
 
 
@@ -325,6 +326,7 @@ def coarser(release: PricedRelease, edition: EditionFigures) -> PricedRelease:
         release,
         noise_variance_micro=edition.noise_variance_micro,
         row_count=edition.row_count,
+        hours_by_day=edition.hours_by_day,
         published_by_day=edition.published_by_day,
     )
 

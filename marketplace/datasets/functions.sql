@@ -5,7 +5,7 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cov
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON dossier
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON edition
+CREATE OR REPLACE TRIGGER kept_for_ever BEFORE DELETE OR TRUNCATE ON edition
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON revocation
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -24,9 +24,23 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER known_term AFTER INSERT ON contributor_promise
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_terms();
--- A release is built in steps, and immutable from its end on.
-CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE UPDATE OR DELETE ON release FOR EACH ROW
+-- A release is built in steps, and immutable from its end on. What is published of its days is noted once where an earlier
+-- version did not; so it is of editions.
+CREATE OR REPLACE FUNCTION refuse_all_but_noting_days() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    noted text[] := '{hours_by_day,published_by_day,published_by_zone}';
+BEGIN
+    IF OLD.published_by_day <> '{}' OR to_jsonb(OLD) - noted <> to_jsonb(NEW) - noted THEN
+        RAISE EXCEPTION '% is append-only: a correction is a new row', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE DELETE ON release FOR EACH ROW
     WHEN (OLD.state IN ('sealed', 'refused', 'blocked')) EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER sealed_but_for_days BEFORE UPDATE ON release FOR EACH ROW
+    WHEN (OLD.state IN ('sealed', 'refused', 'blocked')) EXECUTE FUNCTION refuse_all_but_noting_days();
+CREATE OR REPLACE TRIGGER written_but_for_days BEFORE UPDATE ON edition FOR EACH ROW
+    EXECUTE FUNCTION refuse_all_but_noting_days();
 
 CREATE INDEX IF NOT EXISTS release_by_dataset ON release (dataset, period_to DESC);
 CREATE INDEX IF NOT EXISTS contributor_term_in_force ON contributor_term (dataset, starts_at);

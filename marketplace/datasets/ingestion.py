@@ -17,12 +17,12 @@ from marketplace.builds import input_files
 from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest, look_at
 from marketplace.database import fetch_rows, select
-from marketplace.datasets.operator_tables import read_sites, read_subscribers
 from marketplace.datasets.tables import Dataset
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity.lines import LineCounts, apply_line_table
 from marketplace.line_index import LineIndex
 from marketplace.locks import exclusive
+from marketplace.operator_tables import read_sites, read_subscribers
 from marketplace.privacy.geography import H3
 from marketplace.progress import WAITING, no_progress
 from marketplace.retractions.actions import INGESTION, apply_locked
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from marketplace.datasets.operator_tables import SubscriberTable
+    from marketplace.operator_tables import SubscriberTable
     from marketplace.progress import ReportProgress
     from marketplace.retracted import Retracted
 

@@ -54,10 +54,11 @@ RELEASES: Final = (
     Invariant(
         "the cells of a release's days, where they are known, are the published ones",
         """SELECT release, level FROM (
-               SELECT id AS release, 0 AS level, row_count, published_by_day FROM release WHERE state = 'sealed'
-               UNION ALL SELECT release, level, row_count, published_by_day FROM edition
+               SELECT id AS release, 0 AS level, row_count, hours_by_day, published_by_day FROM release
+               UNION ALL SELECT release, level, row_count, hours_by_day, published_by_day FROM edition
            ) AS published
-           WHERE row_count <> (SELECT coalesce(sum(cells), row_count) FROM unnest(published_by_day) AS cells)""",
+           WHERE row_count <> (SELECT coalesce(sum(cells), row_count) FROM unnest(published_by_day) AS cells)
+           OR cardinality(hours_by_day) <> cardinality(published_by_day)""",
     ),
     Invariant(
         "a year of subscribers has lost what its releases are charged with",

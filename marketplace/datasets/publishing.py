@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from marketplace import clock, object_store
 from marketplace.builds.aggregation import KEY_BYTES
-from marketplace.cells_file import hours_by_day, read_file, spread, within, write_cells
+from marketplace.cells_file import read_file, spread, within, write_cells
 from marketplace.database import Values, transaction
 from marketplace.datasets import queries
 from marketplace.datasets.tables import Dossier, Edition, Release, Revocation
@@ -84,8 +84,8 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
             Release.state: "blocked" if why else "assessed",
             Release.refusal: " ".join(why) or None,
             Release.inputs: inputs,
-            Release.hours_by_day: hours_by_day(specification),
-        } | spread(specification, cells)
+        }
+        outcome.update(spread(specification, cells).items())
         is_noised = (Release.id == release) & (Release.state == "noised")
         if await Release.update(outcome).where(is_noised).returning(Release.id):
             signature = dossier.signed(document, settings().signing_key)
@@ -138,6 +138,7 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: Allow
     made, key = [], await _editions_key(release)
     base = specification.law("people").half_width(_outside(specification, read_file(data)))
     scaled = max(1.0, row.error_people / max(base, 1))
+    noted = spread(specification, read_file(data))  # again: what an earlier version assessed was not
     finer, finer_laws = data, (specification.law("people"), specification.law("events"))
     for level, multiple in enumerate(dataset.edition_multiples, 1):
         report("making editions", 0.975)
@@ -151,6 +152,7 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: Allow
     async with transaction():
         now = max(clock.now(), row.started_at)
         sealed: Values = {Release.state: "sealed", Release.sealed_at: now, Release.sealed_by: by}
+        sealed.update(noted.items())
         is_assessed = (Release.id == release) & (Release.state == "assessed")
         if not await Release.update(sealed).where(is_assessed).returning(Release.id):
             return

@@ -146,3 +146,34 @@ WITH claimed AS (
 DELETE FROM dataset_change
 WHERE id IN (SELECT id FROM dataset_change WHERE dataset_change.dataset IN (SELECT claimed.dataset FROM claimed))
 RETURNING dataset;
+
+-- name: list_unnoted
+-- The sealed releases, at each accuracy level, of which it is not known what their days publish, the latest first.
+SELECT unnoted.release, unnoted.level, release.dataset, release.period_from, release.period_to, release.revision
+FROM (
+    SELECT id AS release, 0 AS level
+    FROM release
+    WHERE state = 'sealed' AND published_by_day = '{}' AND row_count > 0
+    UNION ALL
+    SELECT release, level
+    FROM edition
+    WHERE published_by_day = '{}' AND row_count > 0
+) AS unnoted
+JOIN release ON release.id = unnoted.release
+ORDER BY release.period_to DESC, unnoted.release, unnoted.level;
+
+-- name: note_release_days
+-- Notes what is published of the days and zones of the release $1 where it was not known; $2 is 0.
+UPDATE release
+SET hours_by_day = $3, published_by_day = $4, published_by_zone = $5
+WHERE id = $1
+  AND $2 = 0
+  AND published_by_day = '{}';
+
+-- name: note_edition_days
+-- Notes the same of the accuracy level $2 of the release $1.
+UPDATE edition
+SET hours_by_day = $3, published_by_day = $4, published_by_zone = $5
+WHERE release = $1
+  AND level = $2
+  AND published_by_day = '{}';

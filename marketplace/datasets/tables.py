@@ -153,9 +153,10 @@ class Release(Table, db=DB, tablename="release"):
     row_count = BigInt(default=0)
     """Cells published."""
     hours_by_day = Array(base_column=BigInt(), default=list)
-    """How long each day, or longer step, of the period is; it and the two below are empty of earlier releases."""
+    """How long each day, or longer step, of the period is; it and the two below are empty where no build stated them."""
     published_by_day = Array(base_column=BigInt(), default=list)
     published_by_zone = Array(base_column=BigInt(), default=list)
+    """Zones × days."""
     published_people = BigInt(default=0)
     """People of all published cells as drawn, before truncation is undone: what a licence's pool is divided by; 0 where
     no build has stated it yet."""
@@ -277,6 +278,7 @@ class Edition(Table, db=DB, tablename="edition"):
     noise_variance_micro = BigInt()
     threshold = Integer()
     row_count = BigInt()
+    hours_by_day = Array(base_column=BigInt(), default=list)
     published_by_day = Array(base_column=BigInt(), default=list)
     published_by_zone = Array(base_column=BigInt(), default=list)
     error_people = BigInt()

@@ -24,6 +24,7 @@ from marketplace.contributions.actions import index_contributions
 from marketplace.credit.actions import remind_debtors
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
+from marketplace.datasets.published_days import note_days
 from marketplace.deletions.actions import remind_of_deletion
 from marketplace.duplicate_orders.actions import decide_duplicates
 from marketplace.earnings.actions import cancel_shares, hold_shares
@@ -77,6 +78,10 @@ SUMS: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
 }
 """What finance's pages of large books read in place of the books."""
 
+OF_RELEASES: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
+    "refresh-datasets": (10 * MINUTE, refresh_datasets),
+    "note-days": (HOUR, note_days),
+}
 DRAWN: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
     "draw-pictures": (MINUTE, draw_missing),
     "draw-own-maps": (2, make_own_maps),
@@ -142,7 +147,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "search-alerts": (10 * MINUTE, write_alerts),
         "ingest-events": (HOUR, ingest_new),
         "retract-erased": (DAY, retract_erased),
-        "refresh-datasets": (10 * MINUTE, refresh_datasets),
+        **OF_RELEASES,
         "build-releases": (2, partial(run_requests, allow=audit_published)),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "note-erasures": (10, note_erasures),

@@ -12,7 +12,8 @@ from marketplace.catalogue import actions
 from marketplace.catalogue.tables import ObservedBid
 from marketplace.errors import Conflict
 from marketplace.identity.tables import Partner
-from tests.attacks.test_price import DAY, amounts_of, make_span, sell
+from tests.attacks.test_price import DAY
+from tests.attacks.test_price_menus import amounts_of, make_span, sell
 from tests.marketplace.catalogue.shop import open_shop
 from tests.marketplace.datasets.builders import ZONES
 from tests.support.reads import fetch_value

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import uuid
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from marketplace import clock
-from marketplace.catalogue import actions, menu, rules
-from marketplace.catalogue.queries import list_listed_releases, list_priced_releases
-from marketplace.datasets.tables import Edition
-from marketplace.errors import Conflict
-from pricing.editions import find_arbitrage
-from pricing.menus import offers_of
+from marketplace.catalogue import rules
+from marketplace.purchases.rules import months_later
 from pricing.quote import price
-from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
-from tests.marketplace.datasets.builders import BANDS, ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -305,135 +298,24 @@ def test_days_cost_what_their_weeks_cost_and_a_day_never_more(bounds: tuple[int,
     assert 20 * day < month < 28 * day, "the earlier days are older"
 
 
-def test_a_term_in_two_pieces_costs_what_it_costs_at_once() -> None:
-    """Renewing a licence when it ends, on data as much older, saves nothing; a longer one never costs less."""
-    month = dt.timedelta(seconds=2_629_800)
-    for first, second, half_life in ((1, 11, 30), (6, 6, 200), (3, 1, 1_000)):
-        terms = {"half_life_days": half_life}
-        whole = priced({}, terms | {"months": first + second}).amount_minor
-        now = priced({}, terms | {"months": first}).amount_minor
-        later = priced({}, terms | {"months": second}, now=NOW + first * month).amount_minor
-        assert now <= whole
-        assert now + later >= whole * (1 - 1e-3), "an age is counted in whole hours"
+def test_a_term_in_pieces_costs_no_less_than_at_once() -> None:
+    """Renewing a licence on the day it ends, on data as much older, saves nothing; a longer one never costs less."""
+    for months, half_life in (((1, 11), 30), ((6, 6), 200), ((3, 1), 1_000), ((1,) * 12, 14), ((1,) * 12, 60)):
+        for day in (dt.date(2026, 7, 1), dt.date(2027, 2, 1), dt.date(2026, 11, 30)):
+            start = dt.datetime.combine(day, dt.time(), dt.UTC)
+            ends = [start, *(months_later(start, done) for done in accumulate(months))]
+            own = ended(start) | {"row_count": 700}
+            terms = {"half_life_days": half_life}
+            whole = priced(own, terms | {"months": sum(months)}, now=start).amount_minor
+            pieces = [
+                priced(own, terms | {"months": length}, now=begins).amount_minor
+                for length, begins in zip(months, ends, strict=False)
+            ]
+            assert max(pieces) <= whole <= sum(pieces)
     rights = [priced({}, {"usage_right": right}).amount_minor for right in ("internal", "publish", "resell")]
     assert rights == sorted(set(rights))
 
 
-async def sell(code: str, worth: int, *, floor: int = 1, **other: int) -> None:
-    await actions.list_offer(
-        code, terms="standard-1", full_worth_minor=worth, floor_minor=floor, cap_minor=10**11, **other
-    )
-
-
-async def make_span(code: str, zones: int, first: int, days: int, **other: Any) -> uuid.UUID:
-    """Seal a release of the days [first, first + days) of a week, all of its cells published; `other` overrules its row."""
-    start, cells = last_midnight() + (first - 7) * DAY, zones * days * len(BANDS)
-    row = {
-        "period_from": start,
-        "period_to": start + days * DAY,
-        "latest_event_at": start + days * DAY,
-        "key_count": cells,
-        "row_count": cells,
-        "consenting": 9_000 * zones,
-        "population": 10_000 * zones,
-    }
-    return await make_release(code, rows=[], **row | other)
-
-
-async def make_level(release: uuid.UUID, level: int, cells: int) -> None:
-    """Write a coarser edition of a release down."""
-    await Edition(
-        id=uuid.uuid4(),
-        release=release,
-        level=level,
-        variance_multiple=1 + level,
-        noise_variance_micro=(1 + level) * 9_000_000,
-        threshold=20,
-        row_count=cells,
-        error_people=40,
-        cells_sha256="00",
-    ).save()
-
-
-async def amounts_of(code: str) -> list[int]:
-    """Return today's prices of a dataset's releases."""
-    releases = await list_priced_releases([row.id for row in (await list_listed_releases(code, 1)).rows])
-    return [quote.amount_minor for quote in (await actions.prices_now(releases, now=clock.now())).values()]
-
-
-async def test_an_offer_that_can_be_undercut_is_refused_with_the_cheapest_way() -> None:
-    """Zones: a part dearer than its city, then a city dearer than its two parts; each is named, neither is listed."""
-    parts = {"city": ZONES, "west": ZONES[:3], "east": ZONES[3:]}
-    for code, zones in parts.items():
-        await open_shop(code, zones=list(zones))
-        await make_span(code, len(zones), 0, 7)
-        await sell(code, 1_000_000 * len(zones))
-    with pytest.raises(Conflict, match=r"Not listed: west .* would cost .* but who buys city .* has as much for"):
-        await sell("west", 1_100_000 * len(ZONES))
-    with pytest.raises(Conflict, match=r"Not listed: city .* would cost .* but who buys (east|west) .*, (east|west) "):
-        await sell("city", 1_300_000 * len(ZONES))
-    before = await amounts_of("city")
-    with pytest.raises(Conflict, match="Not listed"):
-        await sell("city", 1_400_000 * len(ZONES))
-    assert await amounts_of("city") == before, "a refused offer changes nothing"
-
-
-async def test_a_city_of_which_one_part_alone_is_published_does_not_undercut_that_part() -> None:
-    """Half of the city's zones, at 1.8 times the part's worth, are the part for a tenth less: not listed."""
-    west = len(ZONES) // 2
-    share = len(ZONES) / west
-    for code, zones, worth in (("city", ZONES, 10_000_000 * share), ("west", ZONES[:west], 10_000_000)):
-        await open_shop(code, zones=list(zones))
-        by_zone = [7 * len(BANDS) * (zone in ZONES[:west]) for zone in sorted(zones)]
-        days = {"hours_by_day": [24] * 7, "published_by_day": [sum(by_zone) // 7] * 7, "published_by_zone": by_zone}
-        await make_span(code, len(zones), 0, 7, row_count=sum(by_zone), **days)
-        await sell(code, round(worth))
-    with pytest.raises(Conflict, match=r"Not listed: west .* would cost .* but who buys city .* has as much for"):
-        await sell("city", round(9_000_000 * share))
-    with pytest.raises(Conflict, match=r"Not listed: city .* would cost .* but who buys west .* has as much for"):
-        await sell("west", 9_000_000)
-
-
-async def test_a_held_quote_is_on_the_menu() -> None:
-    """A partner holds the finest edition's old price: an offer whose coarse edition would cost more must wait."""
-    await open_shop("city")
-    release = await make_span("city", len(ZONES), 0, 7)
-    await make_level(release, 1, len(ZONES) * 7 * len(BANDS))
-    await sell("city", 100_000_000)
-    await actions.quote(await make_buyer(), release, quote_id=uuid.uuid4())
-    await sell("city", 100_000_000)
-    with pytest.raises(Conflict, match=r"Not listed: city .* ± 1 would cost .* but who buys city .* UTC\) has as much"):
-        await sell("city", 300_000_000)
-    with clock.shifted(dt.timedelta(minutes=16)):
-        await sell("city", 300_000_000)
-
-
-async def test_what_the_rule_prices_is_always_listed() -> None:
-    """A day, a week, half a week, again and again, with editions and floors: nothing undercuts anything."""
-    await open_shop("city")
-    for first, days in ((0, 7), (0, 1), (1, 1), (2, 1), (3, 4), (0, 3), (6, 1), (0, 7)):
-        release = await make_span("city", len(ZONES), first, days)
-        for level in (1, 2):
-            await make_level(release, level, (10 - level) * len(ZONES) * days * len(BANDS) // 10)
-    rng = np.random.default_rng(3)
-    for worth in map(int, rng.integers(10_000, 10**9, 5)):
-        await sell("city", worth, floor=int(rng.integers(1, 10**6)), worth_days=int(rng.integers(1, 31)))
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_two_hundred_releases_of_any_lengths_and_starts_are_listed(seed: int) -> None:
-    """Days, weeks, months and quarters, of one quality or each day its own: the audit need not search to prove it."""
-    rng, items = np.random.default_rng(seed), []
-    for first, days in {*zip(rng.integers(0, 90, 200).tolist(), rng.choice([1, 7, 28, 90], 200).tolist(), strict=True)}:
-        start = NOW - (200 - first) * DAY
-        own = {"id": uuid.uuid4(), "period_from": start, "period_to": start + days * DAY}
-        cells = {"latest_event_at": start + days * DAY, "key_count": 100 * days, "row_count": 80 * days}
-        if seed % 2:
-            cells |= {"hours_by_day": [24] * days, "published_by_day": rng.integers(30, 101, days).tolist()}
-        release = msgspec.convert(FIGURES | own | cells, rules.PricedRelease)
-        offer = msgspec.convert(TERMS | {"floor_minor": 1, "full_worth_minor": 1_000_000}, rules.PricedOffer)
-        items += list(menu._items(release, [], offer, NOW))
-    for group in menu._overlapping(items):
-        listed = menu._listed(group, menu._Compared({}, [], {}, {}, 30 * menu.DAY_SECONDS))
-        offers = offers_of(listed, 30 * menu.DAY_SECONDS, int(NOW.timestamp()))
-        assert find_arbitrage(offers, tolerances=menu.TOLERANCES) is None
+def ended(at: dt.datetime) -> dict[str, Any]:
+    """Return when a week is that ended at an instant."""
+    return {"period_from": at - 7 * DAY, "period_to": at, "latest_event_at": at}

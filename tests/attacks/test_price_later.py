@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from marketplace.errors import Conflict
-from tests.attacks.test_price import make_span, sell
+from tests.attacks.test_price_menus import make_span, sell
 from tests.marketplace.catalogue.shop import open_shop
 from tests.marketplace.datasets.builders import ZONES
 

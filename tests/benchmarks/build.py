@@ -110,7 +110,7 @@ def ingested(folder: Path) -> dict[str, float]:
     from marketplace import object_store
     from marketplace.builds.event_store import Store
     from marketplace.builds.ingest import ingest
-    from marketplace.datasets.operator_tables import read_sites, read_subscribers
+    from marketplace.operator_tables import read_sites, read_subscribers
 
     shutil.rmtree(folder / "objects", ignore_errors=True)
     start = perf_counter()

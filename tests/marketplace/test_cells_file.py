@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace.cells_file import FEWEST_ROWS, MOST_ROWS, hours_by_day, rows_a_group, spread, write_cells
+from marketplace.cells_file import FEWEST_ROWS, MOST_ROWS, rows_a_group, spread, write_cells
 from marketplace.local_time import midnight
 from marketplace.privacy.dictionary import Stated, columns
 from marketplace.privacy.product_registry import PRODUCTS
@@ -84,7 +84,6 @@ def test_cells_are_counted_by_local_day_and_zone(product: str, grain: str, hours
         period_from=midnight(first, "Europe/Paris"),
         period_to=midnight(last, "Europe/Paris"),
     )
-    assert hours_by_day(s) == hours
     rng = np.random.default_rng(8)
     places, steps = rng.integers(0, s.place_count, 500), rng.integers(0, s.times, 500)
     names = s.named(places).tolist()
@@ -93,11 +92,12 @@ def test_cells_are_counted_by_local_day_and_zone(product: str, grain: str, hours
         {"zone": [*names, "parent"], "starts_at": pa.array([*instants, instants[0]], pa.timestamp("us", "UTC"))}
     )
     found = spread(s, table)
+    assert found["hours_by_day"] == hours
     paris = [instant.astimezone(ZoneInfo("Europe/Paris")).date() for instant in [*instants, instants[0]]]
-    length = 7 if grain == "week" else 1
-    assert found["published_by_day"] == [
-        sum(first + at * length * DAY <= day < first + (at + 1) * length * DAY for day in paris)
-        for at in range(len(hours))
-    ]
-    assert found["published_by_zone"] == [sum(name.split(">")[0] == zone for name in names) for zone in s.zones]
-    assert sum(found["published_by_day"]) == 501
+    days = [(day - first).days // (7 if grain == "week" else 1) for day in paris]
+    assert found["published_by_day"] == [days.count(at) for at in range(len(hours))]
+    origins = [(name.split(">")[0], day) for name, day in zip(names, days, strict=False)]
+    assert found["published_by_zone"] == [origins.count((zone, at)) for zone in s.zones for at in range(len(hours))]
+    assert sum(found["published_by_day"]) == 1 + sum(found["published_by_zone"]) == 501
+    nothing = spread(s, table.slice(0, 0))
+    assert set(nothing["published_by_day"]) == set(nothing["published_by_zone"]) == {0}

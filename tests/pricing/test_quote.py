@@ -209,12 +209,12 @@ def test_this_price_is_for_ever() -> None:
         "accuracy": -17_236,
         "freshness": -25_942,
         "right": -23_326,
-        "term": -22_859,
-        "demand": 2_817,
+        "term": -22_273,
+        "demand": 2_841,
         "floor": 0,
         "cap": 0,
     }
-    assert quote.amount_minor == 73_264
+    assert quote.amount_minor == 73_874
 
 
 def test_the_price_by_hand() -> None:
@@ -314,7 +314,7 @@ def test_any_input_changed_without_its_price_is_noticed(name: str, by: int) -> N
         b'{"inputs":[1]}',
         b"[" * 100_000,
         canonical(price(CITY)) + b" ",
-        canonical(price(CITY)).replace(b'"amount_minor":73264', b'"amount_minor":73263'),
+        canonical(price(CITY)).replace(b'"amount_minor":73874', b'"amount_minor":73873'),
         canonical(price(CITY)).replace(b'"name":"demand"', b'"name":"gift"'),
         b'{"inputs":{},' + canonical(price(CITY))[1:],
     ],

@@ -19,7 +19,7 @@ FLOORS = (
     {"mail", "ledger", "consent", "access", "sandbox"},
     {"payments", "switches", "credit"},
     {"builds", "stripe_accounts"},
-    {"release_gate", "subscriber_registry"},
+    {"release_gate", "operator_tables", "subscriber_registry"},
     {"retractions"},
     {"zones", "map_layers"},
     {"datasets", "addresses"},

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from marketplace import operator_tables
 from marketplace.builds import input_files
-from marketplace.datasets import operator_tables
 from marketplace.errors import Invalid
 from tests.marketplace.privacy.specs import specification
 

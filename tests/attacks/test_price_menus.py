@@ -1,0 +1,233 @@
+"""Nothing on a menu may be had for less by buying other things on it: what is listed is audited, and refused with the way."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import uuid
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from marketplace import clock
+from marketplace.catalogue import actions, menu, rules
+from marketplace.catalogue.queries import list_listed_releases, list_priced_releases
+from marketplace.datasets.tables import Edition
+from marketplace.errors import Conflict
+from pricing.editions import find_arbitrage
+from pricing.menus import offers_of, overlapping
+from tests.attacks.test_price import DAY, FIGURES, NOW, TERMS, shown
+from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
+from tests.marketplace.datasets.builders import BANDS, ZONES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+async def sell(code: str, worth: int, *, floor: int = 1, **other: int) -> None:
+    await actions.list_offer(
+        code, terms="standard-1", full_worth_minor=worth, floor_minor=floor, cap_minor=10**11, **other
+    )
+
+
+async def make_span(code: str, zones: int, first: int, days: int, **other: Any) -> uuid.UUID:
+    """Seal a release of the days [first, first + days) of a week, all of its cells published; `other` overrules its row."""
+    start, cells = last_midnight() + (first - 7) * DAY, zones * days * len(BANDS)
+    row = {
+        "period_from": start,
+        "period_to": start + days * DAY,
+        "latest_event_at": start + days * DAY,
+        "key_count": cells,
+        "row_count": cells,
+        "consenting": 9_000 * zones,
+        "population": 10_000 * zones,
+    }
+    return await make_release(code, rows=[], **row | other)
+
+
+async def make_level(release: uuid.UUID, level: int, cells: int) -> None:
+    """Write a coarser edition of a release down."""
+    await Edition(
+        id=uuid.uuid4(),
+        release=release,
+        level=level,
+        variance_multiple=1 + level,
+        noise_variance_micro=(1 + level) * 9_000_000,
+        threshold=20,
+        row_count=cells,
+        error_people=40,
+        cells_sha256="00",
+    ).save()
+
+
+async def amounts_of(code: str) -> list[int]:
+    """Return today's prices of a dataset's releases."""
+    releases = await list_priced_releases([row.id for row in (await list_listed_releases(code, 1)).rows])
+    return [quote.amount_minor for quote in (await actions.prices_now(releases, now=clock.now())).values()]
+
+
+async def test_an_offer_that_can_be_undercut_is_refused_with_the_cheapest_way() -> None:
+    """Zones: a part dearer than its city, then a city dearer than its two parts; each is named, neither is listed."""
+    parts = {"city": ZONES, "west": ZONES[:3], "east": ZONES[3:]}
+    for code, zones in parts.items():
+        await open_shop(code, zones=list(zones))
+        await make_span(code, len(zones), 0, 7)
+        await sell(code, 1_000_000 * len(zones))
+    with pytest.raises(Conflict, match=r"Not listed: west .* would cost .* but who buys city .* has as much for"):
+        await sell("west", 1_100_000 * len(ZONES))
+    with pytest.raises(Conflict, match=r"Not listed: city .* would cost .* but who buys (east|west) .*, (east|west) "):
+        await sell("city", 1_300_000 * len(ZONES))
+    before = await amounts_of("city")
+    with pytest.raises(Conflict, match="Not listed"):
+        await sell("city", 1_400_000 * len(ZONES))
+    assert await amounts_of("city") == before, "a refused offer changes nothing"
+
+
+async def test_a_city_of_which_one_part_alone_is_published_does_not_undercut_that_part() -> None:
+    """Half of the city's zones, at 1.8 times the part's worth, are the part for a tenth less: not listed."""
+    west = len(ZONES) // 2
+    share = len(ZONES) / west
+    for code, zones, worth in (("city", ZONES, 10_000_000 * share), ("west", ZONES[:west], 10_000_000)):
+        await open_shop(code, zones=list(zones))
+        by_zone = [7 * len(BANDS) * (zone in ZONES[:west]) for zone in sorted(zones)]
+        by_day = [cells // 7 for cells in by_zone for _ in range(7)]
+        days = {"hours_by_day": [24] * 7, "published_by_day": [sum(by_zone) // 7] * 7, "published_by_zone": by_day}
+        await make_span(code, len(zones), 0, 7, row_count=sum(by_zone), **days)
+        await sell(code, round(worth))
+    with pytest.raises(Conflict, match=r"Not listed: west .* would cost .* but who buys city .* has as much for"):
+        await sell("city", round(9_000_000 * share))
+    with pytest.raises(Conflict, match=r"Not listed: city .* would cost .* but who buys west .* has as much for"):
+        await sell("west", 9_000_000)
+
+
+class Sold(NamedTuple):
+    """A week of a dataset on sale: its zones, the cells published of zones × days, what it is worth, other terms."""
+
+    dataset: str
+    zones: Sequence[str]
+    cells: Any
+    worth: int
+    terms: Mapping[str, Any] = MappingProxyType({})
+    declared: int = 10
+    """Of a zone and day."""
+
+
+def audited(*sold: Sold, between: bool = False) -> None:
+    """Audit, now and later, the menu of these weeks; refuse as a listing does."""
+    offers, releases, published, zones = {}, [], {}, {}
+    for number, one in enumerate(sold):
+        cells = np.broadcast_to(np.asarray(one.cells), (len(one.zones), 7))
+        key = one.declared * (len(one.zones) if between else 1) * len(one.zones)
+        figures = shown(*cells.sum(axis=0).tolist()) | {
+            "id": uuid.UUID(int=number + 1),
+            "dataset": one.dataset,
+            "key_count": 7 * key,
+            "consenting": 90_000 * len(one.zones),
+            "population": 100_000 * len(one.zones),
+        }
+        releases.append(msgspec.convert(FIGURES | figures, rules.PricedRelease))
+        terms = {"dataset": one.dataset, "full_worth_minor": one.worth, "floor_minor": 1}
+        offers[one.dataset] = msgspec.convert(TERMS | terms | dict(one.terms), rules.PricedOffer)
+        published[releases[-1].id, 0], zones[one.dataset] = np.array(cells), one.zones
+    compared = menu._Compared(offers, releases, {}, zones, 30 * menu.DAY_SECONDS, (), published, between)
+    menu._refuse_later(compared.posted(NOW), compared, NOW, (0, *menu.LATER))
+
+
+A_CITY = [f"zone {number}" for number in range(10)]
+
+
+def test_zones_that_are_published_on_other_days_are_compared_day_by_day() -> None:
+    """Offices on weekdays, parks at weekends: the parts hold the city's very cells, and are not had for less."""
+    offices, parks = [10, 10, 10, 10, 10, 4, 4], [6, 6, 6, 6, 6, 10, 10]
+    city = Sold("city", A_CITY, [offices] * 5 + [parks] * 5, 20_000_000)
+
+    def parts(share: float) -> tuple[Sold, Sold]:
+        west = Sold("west", A_CITY[:5], [offices] * 5, round(10_000_000 * share))
+        return west, Sold("east", A_CITY[5:], [parks] * 5, round(10_000_000 * share))
+
+    audited(city, *parts(1.001))
+    for share in (0.98, 0.9, 0.5, 0.05):
+        with pytest.raises(Conflict, match=r"Not listed: city .* but who buys (east|west) .*, (east|west) "):
+            audited(city, *parts(share))
+
+
+def test_halves_of_one_key_set_are_not_each_other() -> None:
+    """Two datasets of the same zones: two releases that share no cell compete with nothing, and together are the whole."""
+    west = np.array([[10] * 7] * 5 + [[0] * 7] * 5)
+    audited(Sold("one", A_CITY, west, 10_000_000), Sold("other", A_CITY, west[::-1], 2_000_000))
+    for share, is_listed in ((1.001, True), (0.95, False), (0.3, False)):
+        halves = [Sold("other", A_CITY, half, round(10_000_000 * share)) for half in (west, west[::-1])]
+        refused = contextlib.nullcontext() if is_listed else pytest.raises(Conflict, match="Not listed: one")
+        with refused:
+            audited(Sold("one", A_CITY, 10, 10_000_000), *halves)
+
+
+def test_flows_of_two_parts_are_not_those_of_their_city() -> None:
+    """Half of a city's pairs of zones are in neither part: it may cost twice what both do, and no less than either."""
+    cells = 10 * len(A_CITY)
+    parts = (Sold("west", A_CITY[:5], cells // 2, 10_000_000), Sold("east", A_CITY[5:], cells // 2, 10_000_000))
+    audited(Sold("city", A_CITY, cells, 40_000_000), *parts, between=True)
+    with pytest.raises(Conflict, match=r"Not listed: (west|east) .* but who buys city"):
+        audited(Sold("city", A_CITY, cells, 9_000_000), *parts, between=True)
+
+
+@pytest.mark.parametrize(("slow", "fast"), [(200, 100), (120, 40), (400, 100), (5, 2), (60, 20)])
+def test_no_price_meets_its_floor_beside_a_better_one_that_goes_on_falling(slow: int, fast: int) -> None:
+    """What ages faster is better and at first dearer: between two days that are looked at it may become the cheaper one."""
+    worse = {"half_life_days": slow, "floor_minor": 100_000}
+    better = {"half_life_days": fast, "floor_minor": 50_000}
+    with pytest.raises(Conflict, match=r"Not listed: worse .* but who buys better"):
+        audited(Sold("worse", A_CITY, 9, 10_000_000, worse), Sold("better", A_CITY, 10, 40_000_000, better))
+    better["half_life_days"] = slow
+    audited(
+        Sold("worse", A_CITY, 9, 10_000_000, worse),
+        Sold("better", A_CITY, 10, 40_000_000, better | {"floor_minor": 100_000}),
+    )
+
+
+async def test_a_held_quote_is_on_the_menu() -> None:
+    """A partner holds the finest edition's old price: an offer whose coarse edition would cost more must wait."""
+    await open_shop("city")
+    release = await make_span("city", len(ZONES), 0, 7)
+    await make_level(release, 1, len(ZONES) * 7 * len(BANDS))
+    await sell("city", 100_000_000)
+    await actions.quote(await make_buyer(), release, quote_id=uuid.uuid4())
+    await sell("city", 100_000_000)
+    with pytest.raises(Conflict, match=r"Not listed: city .* ± 1 would cost .* but who buys city .* UTC\) has as much"):
+        await sell("city", 300_000_000)
+    with clock.shifted(dt.timedelta(minutes=16)):
+        await sell("city", 300_000_000)
+
+
+async def test_what_the_rule_prices_is_always_listed() -> None:
+    """A day, a week, half a week, again and again, with editions and floors: nothing undercuts anything."""
+    await open_shop("city")
+    for first, days in ((0, 7), (0, 1), (1, 1), (2, 1), (3, 4), (0, 3), (6, 1), (0, 7)):
+        release = await make_span("city", len(ZONES), first, days)
+        for level in (1, 2):
+            await make_level(release, level, (10 - level) * len(ZONES) * days * len(BANDS) // 10)
+    rng = np.random.default_rng(3)
+    for worth in map(int, rng.integers(10_000, 10**9, 5)):
+        await sell("city", worth, floor=int(rng.integers(1, 10**6)), worth_days=int(rng.integers(1, 31)))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_two_hundred_releases_of_any_lengths_and_starts_are_listed(seed: int) -> None:
+    """Days, weeks, months and quarters, of one quality or each day its own: the audit need not search to prove it."""
+    rng, items = np.random.default_rng(seed), []
+    for first, days in {*zip(rng.integers(0, 90, 200).tolist(), rng.choice([1, 7, 28, 90], 200).tolist(), strict=True)}:
+        start = NOW - (200 - first) * DAY
+        own = {"id": uuid.uuid4(), "period_from": start, "period_to": start + days * DAY}
+        cells = {"latest_event_at": start + days * DAY, "key_count": 100 * days, "row_count": 80 * days}
+        if seed % 2:
+            cells |= {"hours_by_day": [24] * days, "published_by_day": rng.integers(30, 101, days).tolist()}
+        release = msgspec.convert(FIGURES | own | cells, rules.PricedRelease)
+        offer = msgspec.convert(TERMS | {"floor_minor": 1, "full_worth_minor": 1_000_000}, rules.PricedOffer)
+        items += list(menu._items(release, [], offer, NOW))
+    for group in overlapping(items):
+        listed = menu._listed(group, menu._Compared({}, [], {}, {}, 30 * menu.DAY_SECONDS))
+        offers = offers_of(listed, 30 * menu.DAY_SECONDS, int(NOW.timestamp()))
+        assert find_arbitrage(offers, tolerances=menu.TOLERANCES) is None
