@@ -223,8 +223,8 @@ def check_offer(stated: StatedOffer) -> None:
     """Refuse an offer whose price could not be computed."""
     if not 0 < stated.floor_minor <= stated.cap_minor or stated.full_worth_minor <= 0:
         raise Invalid("An offer needs a worth, and a floor above zero that is not above its cap.")
-    if stated.cap_minor > LARGEST_CAP_MINOR:
-        raise Invalid("A cap is a thousand million euros at most.")
+    if max(stated.cap_minor, stated.full_worth_minor) > LARGEST_CAP_MINOR:
+        raise Invalid("A worth and a cap are a thousand million euros at most.")
     if not 1 <= stated.worth_days <= MOST_WORTH_DAYS:
         raise Invalid("The full worth is stated for between 1 and {days} days.", days=MOST_WORTH_DAYS)
 

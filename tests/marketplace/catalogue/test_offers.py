@@ -51,6 +51,9 @@ async def test_what_has_no_release_or_no_sense_has_no_price() -> None:
     assert (foreseen.release, foreseen.prices, foreseen.refusals) == (None, [], [])
     with pytest.raises(Invalid, match="floor above zero"):
         await offers.foresee("lyon", StatedOffer(TERMS, 1, 7, 2, 1))
+    for worth, cap in ((10**11 + 1, 400_000), (240_000, 10**11 + 1)):
+        with pytest.raises(Invalid, match="a thousand million euros at most"):
+            await offers.foresee("lyon", StatedOffer(TERMS, worth, 7, 15_000, cap))
 
 
 async def test_a_planned_change_is_made_once_its_day_has_come() -> None:
