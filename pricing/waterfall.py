@@ -5,6 +5,7 @@ The rule this file keeps: nothing here changes, for quotes signed under either r
 Source: for the worth, see `pricing.valuation`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -25,7 +26,7 @@ _DAY_HOURS: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SharedInputs:
+class SharedInputs(ABC):
     """Published metadata that a price depends on: whole numbers in [0, 2**53) with their units in their names.
 
     full_worth_minor: what worth_days >= 1 days of perfect data are worth: all declared cells, everybody in them, no
@@ -100,14 +101,14 @@ class SharedInputs:
         return self.half_life_days * DAY_SECONDS
 
     @property
+    @abstractmethod
     def period_hours(self) -> int:
         """How long the data cover, >= 1."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def bias(self) -> Fraction:
         """How those who consent differ from the others, as a loss: alike in every cell, so no cell makes up for it."""
-        raise NotImplementedError
 
     @property
     def cell_sampling(self) -> Fraction:
