@@ -63,44 +63,6 @@ def test_this_price_is_for_ever() -> None:
         from_canonical(data.replace(b"71571", b"71570"))
 
 
-def test_the_price_by_hand() -> None:
-    """Losses that are round numbers, one half-life of age and one of term, and a span so short that it has no age."""
-    quote = price(
-        SecondInputs(
-            currency="EUR",
-            full_worth_minor=80_000_000,
-            worth_days=1,
-            period_hours=12,
-            published_cells=3,
-            declared_cells=4,
-            cells_at_once=1,
-            people=100,
-            population=200,
-            unseen_squared_micro=1_000,
-            variance_micro=1_000_000,
-            noise_variance_micro=50_000_000,
-            prior_observations=200,
-            survey_people=1_000,
-            age_seconds=30_000 * DAY,
-            half_life_days=30_000,
-            right_basis_points=5_000,
-            demand_basis_points=15_000,
-            floor_minor=3_100_000,
-            cap_minor=3_150_000,
-        )
-    )
-    steps = [step.amount_minor for step in quote.waterfall]
-    # Of half a day three quarters; half of it sampled, 1/200 × 200; half of that biased, 1/1000 × 1000; 1 + 1 + 1 noisy.
-    assert steps[:6] == [80_000_000, -40_000_000, -10_000_000, -15_000_000, -7_500_000, -2_500_000]
-    assert sum(steps[:7]) == pytest.approx(2_500_000, rel=1e-4)
-    assert sum(steps[:8]) == pytest.approx(1_250_000, rel=1e-4)
-    assert steps[8] == 0
-    assert sum(steps[:10]) == pytest.approx(1_875_000, rel=1e-4)
-    assert quote.amount_minor == 3_100_000
-    capped = price(replace(quote.inputs, floor_minor=0, cap_minor=25_000))
-    assert capped.amount_minor == 25_000
-
-
 def test_its_bias_is_that_of_the_books() -> None:
     """The rule computes it on one denominator; `pricing.valuation` says what it is."""
     for people in (1, 3_550, 113_600, 355_000):
