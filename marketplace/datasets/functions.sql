@@ -35,9 +35,9 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE DELETE ON release FOR EACH ROW
+CREATE OR REPLACE TRIGGER kept_for_ever BEFORE DELETE ON release FOR EACH ROW
     WHEN (OLD.state IN ('sealed', 'refused', 'blocked')) EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER sealed_but_for_days BEFORE UPDATE ON release FOR EACH ROW
+CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE UPDATE ON release FOR EACH ROW
     WHEN (OLD.state IN ('sealed', 'refused', 'blocked')) EXECUTE FUNCTION refuse_all_but_noting_days();
 CREATE OR REPLACE TRIGGER written_but_for_days BEFORE UPDATE ON edition FOR EACH ROW
     EXECUTE FUNCTION refuse_all_but_noting_days();
