@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -13,6 +14,9 @@ from marketplace.cells_file import read_file, spread
 from marketplace.database import execute, fetch_rows
 from marketplace.datasets.queries import SQL, get_dataset, get_specification
 from marketplace.errors import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Unnoted(Struct, frozen=True):
@@ -40,7 +44,12 @@ async def note_days() -> int:
             found = await asyncio.to_thread(spread, s, read_file(await object_store.get(key)))
         except Refusal:
             continue
-        statement = SQL["note_edition_days"] if one.level else SQL["note_release_days"]
-        await execute(statement, one.release, one.level, *found.values())
+        await note(one.release, one.level, found)
         noted += 1
     return noted
+
+
+async def note(release: uuid.UUID, level: int, days: Mapping[str, list[int]]) -> None:
+    """Note what a release publishes of its days and zones at an accuracy level, where it is not known; as `spread` says."""
+    statement = SQL["note_edition_days"] if level else SQL["note_release_days"]
+    await execute(statement, release, level, *days.values())

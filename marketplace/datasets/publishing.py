@@ -21,6 +21,7 @@ from marketplace.builds.aggregation import KEY_BYTES
 from marketplace.cells_file import read_file, spread, within, write_cells
 from marketplace.database import Values, transaction
 from marketplace.datasets import queries
+from marketplace.datasets.published_days import note
 from marketplace.datasets.tables import Dossier, Edition, Release, Revocation
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
@@ -77,7 +78,7 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
         sampler=row.sampler,
         inputs=inputs,
     )
-    why = gate.reasons(found)
+    why, days = gate.reasons(found), await asyncio.to_thread(spread, specification, cells)
     report("recording the dossier", 0.96)
     async with transaction():
         outcome: Values = {
@@ -85,9 +86,9 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
             Release.refusal: " ".join(why) or None,
             Release.inputs: inputs,
         }
-        outcome.update(spread(specification, cells).items())
         is_noised = (Release.id == release) & (Release.state == "noised")
         if await Release.update(outcome).where(is_noised).returning(Release.id):
+            await note(release, 0, days)
             signature = dossier.signed(document, settings().signing_key)
             await Dossier.insert(
                 Dossier(
@@ -138,7 +139,9 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: Allow
     made, key = [], await _editions_key(release)
     base = specification.law("people").half_width(_outside(specification, read_file(data)))
     scaled = max(1.0, row.error_people / max(base, 1))
-    noted = spread(specification, read_file(data))  # again: what an earlier version assessed was not
+    noted = [
+        await asyncio.to_thread(spread, specification, read_file(data))
+    ]  # again: what an earlier version assessed was not
     finer, finer_laws = data, (specification.law("people"), specification.law("events"))
     for level, multiple in enumerate(dataset.edition_multiples, 1):
         report("making editions", 0.975)
@@ -147,17 +150,19 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress, allow: Allow
         )
         await object_store.put(object_store.edition_key(release, level), finer)
         made.append(Edition(release=release, level=level, variance_multiple=multiple, **figures))
+        noted.append(await asyncio.to_thread(spread, specification, read_file(finer)))
     await object_store.put(object_store.cells_key(release), data)
     report("recording the seal", 0.98)
     async with transaction():
         now = max(clock.now(), row.started_at)
         sealed: Values = {Release.state: "sealed", Release.sealed_at: now, Release.sealed_by: by}
-        sealed.update(noted.items())
         is_assessed = (Release.id == release) & (Release.state == "assessed")
         if not await Release.update(sealed).where(is_assessed).returning(Release.id):
             return
         if made:
             await Edition.insert(*made)
+        for level, days in enumerate(noted):
+            await note(release, level, days)
         if allow:
             await allow(row.dataset, now)
         dossier_sha256 = hashlib.sha256((await queries.get_dossier(release)).document).hexdigest()
@@ -227,7 +232,7 @@ def _coarser(
         "row_count": len(table),
         "error_people": error_people,
         "cells_sha256": hashlib.sha256(data).hexdigest(),
-    } | spread(s, table)
+    }
     return data, wanted, figures
 
 

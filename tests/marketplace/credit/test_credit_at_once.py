@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,7 @@ async def test_a_duplicate_is_drawn_beside_the_loop_as_other_files_are() -> None
     with clock.shifted(40 * DAY):
         await propose_write_down("loss", order, 0, ada, reason="Bankrupt.", form_id=loss)
         await decide(loss, bob, approve=True)
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())  # whose threads have not begun
         threading.setprofile(note)  # of threads that begin from now on: this one is not looked at
         try:
             number, pdf = await draw_duplicate(order, partner)
