@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from marketplace.catalogue import rules
 from marketplace.catalogue.queries import SQL, get_counted_by, list_lengths, list_priced_offers
 from marketplace.catalogue.rules import EditionFigures, PricedRelease
-from marketplace.database import fetch_rows
+from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.datasets.queries import key_zones
 from marketplace.errors import Conflict
 from marketplace.locks import lock
@@ -54,12 +54,6 @@ TOLERANCES: Final = (Fraction(0), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that."""
 LATER: Final = tuple(days * DAY_SECONDS for days in (10, 20, 30, 45, 60, 90, 120, 180, 270, 365, 730, 3_650))
 """When a menu of several datasets is audited besides now, in seconds: half-lives part."""
-
-
-class DatasetCode(Struct, frozen=True):
-    """A dataset whose cells compare with another's."""
-
-    code: str
 
 
 class LastDraw(Struct, frozen=True):
@@ -209,8 +203,8 @@ class _Compared(NamedTuple):
 
 async def list_compared_offers(dataset: str, now: dt.datetime) -> list[rules.PricedOffer]:
     """Return the offers of a dataset and of those whose cells compare with its own, with the day's demand."""
-    rows = await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)
-    return await _drawn(await list_priced_offers([row.code for row in rows], now), now)
+    codes = await fetch_scalar(list, SQL["list_comparable_datasets"], dataset)
+    return await _drawn(await list_priced_offers(codes or [], now), now)
 
 
 async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, int]) -> _Compared:
@@ -297,11 +291,11 @@ def _refuse_later(menu: Sequence[Item], compared: _Compared, now: dt.datetime, i
         offers = offers_of(listed, compared.half_life, int(now.timestamp()))
         for later in (*instants, *find_undercut_later(listed, offers)):
             aged = (price_at_age(one.inputs, one.inputs.age_seconds + later).amount_minor for one in items)
-            _refuse_undercut(items, [dataclasses.replace(offer, price_minor=next(aged)) for offer in offers])
+            _refuse_undercut(items, [dataclasses.replace(offer, price_minor=next(aged)) for offer in offers], later)
 
 
-def _refuse_undercut(items: Sequence[Item], offers: Sequence[Offer]) -> None:
-    """Refuse items of which one could be had for less by buying others; offers: what each holds."""
+def _refuse_undercut(items: Sequence[Item], offers: Sequence[Offer], later: int = 0) -> None:
+    """Refuse items of which one could be had for less by buying others; offers: what each holds, in so many seconds."""
     try:
         found = find_arbitrage(offers, tolerances=TOLERANCES)
     except TooHard:
@@ -309,16 +303,20 @@ def _refuse_undercut(items: Sequence[Item], offers: Sequence[Offer]) -> None:
             "Not listed: there are too many releases over the same days to show that none undercuts another."
         ) from None
     if found:
-        named = {offer.name: item for offer, item in zip(offers, items, strict=True)}
-        amount = next(offer.price_minor for offer in offers if offer.name == found.target)
-        basket = [named[name] for name in found.basket]
+        named = {offer.name: (item.name, offer.price_minor) for offer, item in zip(offers, items, strict=True)}
+        target, amount = named[found.target]
+        basket = [named[name][0] for name in found.basket]
         more = [f"+ {len(basket) - MOST_NAMED}"] if len(basket) > MOST_NAMED else []
+        prices = {"price": f"{decimal(amount)} {EUR}", "cost": f"{decimal(found.cost_minor)} {EUR}"}
+        words = prices | {"target": target, "basket": ", ".join(basket[:MOST_NAMED] + more)}
+        if days := later // DAY_SECONDS:
+            raise Conflict(
+                "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}, {days} days from now.",
+                days=days,
+                **words,
+            )
         raise Conflict(
-            "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}.",
-            target=named[found.target].name,
-            price=f"{decimal(amount)} {EUR}",
-            basket=", ".join([item.name for item in basket[:MOST_NAMED]] + more),
-            cost=f"{decimal(found.cost_minor)} {EUR}",
+            "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}.", **words
         )
 
 

@@ -176,7 +176,7 @@ LIMIT 1;
 
 -- name: list_comparable_datasets
 -- The datasets for sale that count what the dataset $1 counts, by the same zones, times and bands: their cells compare.
-SELECT other.code
+SELECT array_agg(other.code ORDER BY other.code)
 FROM dataset
 JOIN dataset AS other
     ON other.product = dataset.product
@@ -186,8 +186,7 @@ JOIN dataset AS other
     AND other.zone_table IS NOT DISTINCT FROM dataset.zone_table
     AND (other.time_zone = dataset.time_zone OR dataset.grain = 'hour')
 JOIN offer ON offer.dataset = other.code AND offer.withdrawn_at IS NULL
-WHERE dataset.code = $1
-ORDER BY other.code;
+WHERE dataset.code = $1;
 
 -- fragment: priced
 -- What the price of a release depends on.
