@@ -1,7 +1,7 @@
 """Migration 123: how much of a release is published of each day and zone.
 
-Prices are of what each day holds. Of earlier releases a job notes it from their files; until then they are priced as
-spread evenly over their period, as they were.
+Prices are of what each day holds. What is published of the days of earlier releases stays unknown, and is priced as
+spread evenly over their period, as it was.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ ALTER TABLE "release"
     ADD COLUMN "published_by_day" BIGINT[] NOT NULL DEFAULT '{}',
     ADD COLUMN "published_by_zone" BIGINT[] NOT NULL DEFAULT '{}';
 ALTER TABLE "edition"
-    ADD COLUMN "hours_by_day" BIGINT[] NOT NULL DEFAULT '{}',
     ADD COLUMN "published_by_day" BIGINT[] NOT NULL DEFAULT '{}',
     ADD COLUMN "published_by_zone" BIGINT[] NOT NULL DEFAULT '{}';
-DROP TRIGGER IF EXISTS append_only ON "edition";
 """
 
 
