@@ -183,7 +183,8 @@ async def test_days_are_deleted_and_the_past_releases_that_hold_them_are_named(t
     await hold_shares()
     await index_contributions()
     period = await fetch_value("SELECT period_from FROM release")
-    file = builders.write(tmp_path, [(1, period + dt.timedelta(days=day), builders.ZONES[0]) for day in range(6)], [1])
+    noon = period.replace(hour=12)  # of the same day in Paris, at any hour of this test
+    file = builders.write(tmp_path, [(1, noon + dt.timedelta(days=day), builders.ZONES[0]) for day in range(6)], [1])
     await ingest_events(**file)
     partner = await fetch_value("SELECT id FROM partner")
     async with visiting(1) as ada, visiting(role="steward") as steward:
