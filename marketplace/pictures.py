@@ -7,7 +7,8 @@ they count by. Each piece of ground is therefore drawn once, by the first of the
 another that lies there has the class that was drawn, which says nothing new.
 
 A picture is drawn once and kept, by a job or by the first page that shows it; what is called back deletes all that depend
-on it. It is kept under another secret of the operator's, too, though that would move places by other amounts: a map drawn
+on it. What is drawn again of the same release has the map that it had; of other releases a ground has MOST_MAPS for ever,
+and then none. It is kept under another secret of the operator's, too, though that would move places by other amounts: a map drawn
 again would be a second one of the same ground. Only what is drawn later has the new amounts.
 """
 
@@ -17,7 +18,7 @@ import asyncio
 import datetime as dt
 import functools
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -29,13 +30,15 @@ from marketplace.errors import Refusal
 from marketplace.footprints.actions import keep_drawn, measure_new
 from marketplace.footprints.queries import (
     First,
+    Former,
     list_before,
     list_firsts,
+    list_former,
     list_undrawn,
     list_versions,
     read_drawn,
 )
-from marketplace.footprints.rules import Zoning, shared_ground
+from marketplace.footprints.rules import Zoning, shared_ground, zones_shown
 from marketplace.glance import Glance, Ground, Whole, centres, draw, whole
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
@@ -54,6 +57,8 @@ MOST_AT_ONCE: Final = 30
 """Pictures that a page draws, those that its own depend on included; what needs more is left to the job."""
 MOST_COMPARED: Final = 500
 """Pairs of datasets of one ground that a page compares; a millisecond each and, of large ones, more."""
+MOST_MAPS: Final = 2
+"""Maps that strangers see of one ground for ever: each is of another release, the one before it having been called back."""
 BATCH_SIZE: Final = 20
 
 
@@ -82,6 +87,8 @@ class Free:
     """The release that curve and sample are of, and the map unless it repeats another's."""
     repeats: First | None
     """The release of another dataset whose map it repeats; None where its map is its own, or it has none."""
+    is_over: bool
+    """Whether it has no map since as many as may be were shown of its ground, and called back."""
 
 
 class _Glance(Struct):
@@ -105,6 +112,7 @@ class _Written(Struct):
     glance: _Glance
     drawn: First
     repeats: First | None
+    is_over: bool = False
 
 
 Found: TypeAlias = "Free | BaseException | None"
@@ -121,6 +129,15 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """A map that strangers saw once: of which release, where it was the first to show zones, and itself where it is needed."""
+
+    release: uuid.UUID
+    shown: Zoning
+    written: _Written | None
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A release at a glance."""
 
@@ -131,6 +148,8 @@ class Picture:
     drawn: First
     """The release that curve and sample are of, and the map unless it repeats another's: the same one or another."""
     repeats: First | None
+    """As `Free` has it."""
+    is_over: bool = False
     """As `Free` has it."""
     is_drawn: bool = True
     """Whether it is drawn yet; nothing of it is shown before."""
@@ -192,7 +211,7 @@ def _raise_unforeseen(found: Found) -> None:
 
 
 def _picture(free: Free) -> Picture:
-    return Picture(free.zones, free.outlines, free.glance, free.drawn, free.repeats)
+    return Picture(free.zones, free.outlines, free.glance, free.drawn, free.repeats, free.is_over)
 
 
 async def _find(datasets: Sequence[str]) -> dict[str, Found]:
@@ -274,9 +293,10 @@ class _Drawing:
             if not one.is_called_back:
                 before.append(Before(one, await self._zoning(one.dataset), free.glance))
         here = await self._zoning(dataset)
-        content = await asyncio.to_thread(_draw, await cells(drawn.id), here, drawn, before)
+        past = [_past(one, await self._zoning(one.dataset)) for one in await list_former(dataset)]
+        content, own_zones = await asyncio.to_thread(_draw, await cells(drawn.id), here, drawn, before, past)
         version, versions = uuid.uuid4(), {one.dataset: self._versions[one.dataset] for one in others}
-        if not await keep_drawn(self._before[dataset], versions, version, content):
+        if not await keep_drawn(self._before[dataset], versions, version, content, own_zones):
             return None
         await self._read([dataset])  # as it is kept: another process may have been first
         return self._kept.get(dataset)
@@ -294,6 +314,18 @@ async def _once(
 async def _zoning(dataset: str) -> Zoning:
     terms = await get_dataset(dataset)
     return Zoning(await key_zones(dataset), await get_geography(terms.zone_table), terms.h3_resolution)
+
+
+def _past(former: Former, zoning: Zoning) -> Past:
+    """Return a map that strangers saw once; zoning: of its dataset."""
+    written = None if former.drawn is None else msgspec.msgpack.decode(former.drawn, type=_Written)
+    zones = former.own_zones
+    if (
+        zones is None
+    ):  # A former version drew it, or none is kept: which zones were its own is known of a whole map alone.
+        of_whole = list(zoning.zones) if written is None else list(written.glance.classes)
+        zones = [] if written and written.repeats else of_whole
+    return Past(former.release, replace(zoning, zones=zones), written)
 
 
 def _remember(known: dict[Key, Value], key: Key, value: Value) -> None:
@@ -318,8 +350,17 @@ def _counted_by(table: Any, zones: tuple[str, ...], product: str) -> Sequence[st
     return sorted(set(table["zone"].to_pylist())) if PRODUCTS[product].is_between_zones else zones
 
 
-def _draw(table: Any, here: Zoning, first: First, before: Sequence[Before]) -> bytes:  # noqa: ANN401 (pyarrow's table)
-    """Return a release as anybody sees it, to be kept; before: what is drawn near it, in turn."""
+def _draw(
+    table: Any,  # noqa: ANN401 (pyarrow's table)
+    here: Zoning,
+    first: First,
+    before: Sequence[Before],
+    past: Sequence[Past],
+) -> tuple[bytes, list[str]]:
+    """Return a release as anybody sees it, to be kept, and the zones that its map is the first to show.
+
+    before: what is drawn near it, in turn. past: what strangers saw near it once, in turn.
+    """
     zones = tuple(here.zones)
     shapes = {} if PRODUCTS[first.product].is_between_zones else {zone: here.geography.shape(zone) for zone in zones}
     classes: dict[str, int | None] = {}
@@ -329,7 +370,14 @@ def _draw(table: Any, here: Zoning, first: First, before: Sequence[Before]) -> b
         on_ground += [one] if shared else []
         if shapes and not PRODUCTS[one.first.product].is_between_zones:
             classes = _mean_classes(shared, one.glance) | classes
-    ground = Ground(classes, all(one.glance.may_show_times for one in on_ground)) if on_ground else None
+    own = [(one.written, one.shown.zones) for one in past if one.release == first.id and one.written]
+    over = zones_shown(here, ((one.release, one.shown) for one in past if one.release != first.id), MOST_MAPS)
+    if own and own[0][0].glance.moved and not on_ground and not over:
+        return _encode(msgspec.structs.replace(own[0][0], drawn=first)), list(own[0][1])
+    again = {zone: written.glance.classes[zone] for written, of in reversed(own) for zone in of}
+    known: dict[str, int | None] = dict.fromkeys(over) | again | classes
+    may_show_times = not over and all(one.glance.may_show_times for one in on_ground)
+    ground = Ground(known, may_show_times) if on_ground or known else None
     drawn = draw(
         table,
         _counted_by(table, zones, first.product),
@@ -343,15 +391,20 @@ def _draw(table: Any, here: Zoning, first: First, before: Sequence[Before]) -> b
     seen = _Glance(
         drawn.classes, drawn.curve, drawn.sample, float(drawn.explained), drawn.moved, bool(drawn.may_show_times)
     )
-    kept = _Written(zones, dict(outlines.paths), outlines.height, outlines.frame, seen, first, repeats)
-    return msgspec.msgpack.encode(kept)
+    is_over = bool(over) and not drawn.classes
+    kept = _Written(zones, dict(outlines.paths), outlines.height, outlines.frame, seen, first, repeats, is_over)
+    return _encode(kept), [zone for zone in drawn.classes if zone not in classes]
+
+
+def _encode(written: _Written) -> bytes:
+    return msgspec.msgpack.encode(written)
 
 
 def _decode(drawn: bytes) -> Free:
     """Return a picture as it was kept."""
     kept = msgspec.msgpack.decode(drawn, type=_Written)
     seen = Glance(**msgspec.structs.asdict(kept.glance))
-    return Free(kept.zones, Outlines(kept.paths, kept.height, kept.frame), seen, kept.drawn, kept.repeats)
+    return Free(kept.zones, Outlines(kept.paths, kept.height, kept.frame), seen, kept.drawn, kept.repeats, kept.is_over)
 
 
 def _mean_classes(shared: Mapping[str, Sequence[str]], seen: Glance) -> dict[str, int | None]:

@@ -369,6 +369,11 @@ PIN = re.compile(r"^([a-z0-9][\w.-]*)(?:\[([\w,.-]+)\])?==", re.MULTILINE)
 """A package that a lock pins, and the extras that it is pinned with."""
 
 
+def test_no_file_keeps_both_sides_of_a_merge() -> None:
+    marked = [path for path in tracked() if re.search(rb"^(<{7}|>{7}) ", (ROOT / path).read_bytes(), re.MULTILINE)]
+    assert not marked
+
+
 @pytest.mark.parametrize("lock", ["requirements.lock", "tests/requirements.lock"])
 def test_locks_pin_with_hashes_and_name_no_address(lock: str) -> None:
     text = text_of(lock)

@@ -33,8 +33,8 @@ DELETE FROM picture
 WHERE depends_on && (SELECT array_agg(release) FROM picture AS gone WHERE gone.dataset = ANY($1))
 """
 KEEP_DRAWN: Final = """
-INSERT INTO picture (dataset, version, release, depends_on, drawn, drawn_at)
-SELECT $1, $2, $3, array_agg(DISTINCT one), $5, $6
+INSERT INTO picture (dataset, version, release, depends_on, drawn, own_zones, drawn_at)
+SELECT $1, $2, $3, array_agg(DISTINCT one), $5, $6, $7
 FROM (
     SELECT $3::uuid AS one
     UNION
@@ -76,12 +76,16 @@ async def measure_new() -> None:
 
 
 async def keep_drawn(
-    before: Sequence[First], versions: Mapping[str, uuid.UUID], version: uuid.UUID, drawn: bytes
+    before: Sequence[First],
+    versions: Mapping[str, uuid.UUID],
+    version: uuid.UUID,
+    drawn: bytes,
+    own_zones: Sequence[str],
 ) -> bool:
     """Keep a picture of a dataset, unless another process has, and return whether one is kept.
 
     before: what was drawn near it in turn, down to itself, and of which versions. Where any of it changed since, the picture is not
-    kept: it is drawn anew.
+    kept: it is drawn anew. own_zones: those that its map shows and that none before it showed.
     """
     own = before[-1]
     async with transaction():
@@ -90,7 +94,7 @@ async def keep_drawn(
         is_as_before = (await list_before([own.dataset]))[own.dataset] == list(before)
         if not is_as_before or await list_versions(others) != dict(versions):
             return False
-        await execute(KEEP_DRAWN, own.dataset, version, own.id, others, drawn, clock.now())
+        await execute(KEEP_DRAWN, own.dataset, version, own.id, others, drawn, list(own_zones), clock.now())
     return True
 
 

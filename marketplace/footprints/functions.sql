@@ -20,6 +20,8 @@ CREATE OR REPLACE TRIGGER add_footprint AFTER INSERT OR UPDATE OF state ON relea
 CREATE INDEX IF NOT EXISTS footprint_unmeasured ON footprint (dataset) WHERE measured_at IS NULL;
 CREATE INDEX IF NOT EXISTS footprint_by_ground ON footprint USING gist (box(point(east, north), point(west, south)));
 
+CREATE INDEX IF NOT EXISTS former_map_by_dataset ON former_map (dataset);
+
 -- A picture is never older than what was called back: who keeps one has this lock, and looks again at what it depends on.
 CREATE OR REPLACE FUNCTION delete_pictures() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -29,3 +31,17 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER delete_pictures AFTER INSERT ON revocation
     FOR EACH ROW EXECUTE FUNCTION delete_pictures();
+
+-- What strangers saw of a map stays known: they may see few of one ground, and the same one again while its release is valid.
+-- Nobody sees a dataset of which all was called back before it was drawn.
+CREATE OR REPLACE FUNCTION remember_map() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO former_map (version, dataset, release, own_zones, drawn, drawn_at)
+    SELECT OLD.version, OLD.dataset, OLD.release, OLD.own_zones, OLD.drawn, OLD.drawn_at
+    WHERE NOT EXISTS (SELECT FROM revocation WHERE release = OLD.release AND revoked_at <= OLD.drawn_at);
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER remember_map AFTER DELETE ON picture
+    FOR EACH ROW WHEN (OLD.own_zones IS NULL OR OLD.own_zones <> '{}') EXECUTE FUNCTION remember_map();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON former_map
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

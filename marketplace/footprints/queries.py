@@ -44,6 +44,13 @@ LEFT JOIN picture ON picture.dataset = footprint.dataset
 WHERE picture.dataset IS NULL
 ORDER BY footprint.dataset
 """
+LIST_FORMER: Final = """
+SELECT dataset, release, own_zones, CASE WHEN own_zones IS NULL OR dataset = $1 THEN drawn END AS drawn
+FROM former_map
+WHERE dataset = ANY($2)
+   OR dataset IN (SELECT footprint.dataset FROM footprint WHERE footprint.measured_at IS NULL)
+ORDER BY drawn_at, version
+"""
 
 
 class Near(Struct, frozen=True):
@@ -86,6 +93,19 @@ class Drawn(Struct, frozen=True):
     drawn: bytes
 
 
+class Former(Struct, frozen=True):
+    """A map that strangers saw once, and the zones that it was the first to show, where that is known.
+
+    drawn: the picture as it was drawn, where it is of the dataset that is asked about or its zones are not known; None, too,
+    of what was called back before pictures were kept.
+    """
+
+    dataset: str
+    release: uuid.UUID
+    own_zones: list[str] | None
+    drawn: bytes | None
+
+
 class Undrawn(Struct, frozen=True):
     """A dataset that has a release and no picture."""
 
@@ -124,6 +144,12 @@ async def list_versions(datasets: Sequence[str]) -> dict[str, uuid.UUID]:
 async def read_drawn(datasets: Sequence[str]) -> list[Drawn]:
     """Return the pictures of some datasets, as they were drawn; none of those without one."""
     return await fetch_rows(Drawn, READ_DRAWN, list(datasets))
+
+
+async def list_former(dataset: str) -> list[Former]:
+    """Return the maps that strangers saw once of what is near a dataset or not measured, itself included, the first drawn first."""
+    near = [row.near for row in await list_near([dataset])]
+    return await fetch_rows(Former, LIST_FORMER, dataset, [dataset, *near])
 
 
 async def list_undrawn() -> list[First]:

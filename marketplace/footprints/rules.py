@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import numpy as np
 from marketplace.glance import centres
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import uuid
+    from collections.abc import Iterable, Sequence
 
     from marketplace.privacy.geography import Geography
 
@@ -38,6 +40,16 @@ def shared_ground(here: Zoning, there: Zoning) -> dict[str, list[str]]:
         if zone not in found and holder in known_there:
             found[zone] = [holder]
     return found
+
+
+def zones_shown(here: Zoning, maps: Iterable[tuple[uuid.UUID, Zoning]], times: int) -> list[str]:
+    """Return the zones of `here`, ascending, that lie where maps of as many releases or more have zones.
+
+    maps: each with its release; several of one release are one map.
+    """
+    shown = {(release, zone) for release, one in maps for zone in shared_ground(here, one)}
+    counts = Counter(zone for _, zone in shown)
+    return sorted(zone for zone, count in counts.items() if count >= times)
 
 
 def _holders(inner: Zoning, outer: Zoning) -> tuple[Sequence[str], Sequence[str | None]]:

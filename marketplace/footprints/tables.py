@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Array, Bytea, ForeignKey, Integer, OnDelete, Timestamptz
+from piccolo.columns import UUID, Array, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check
 from piccolo.table import Table
 
@@ -39,5 +39,20 @@ class Picture(Table, db=DB, tablename="picture"):
     """That release, and all that were drawn of its ground before it, and of theirs."""
     drawn = Bytea()
     """As `marketplace.pictures` writes it."""
+    own_zones = Array(base_column=Text(), null=True, default=None)
+    """Those that its map shows and that none before it showed; null where a former version drew it: any of its dataset's."""
     drawn_at = Timestamptz(default=None)
     depends_on_its_own = Check("release = ANY (depends_on)")
+
+
+class FormerMap(Table, db=DB, tablename="former_map"):
+    """A picture with a map of its own that strangers saw until it was deleted; a trigger writes it."""
+
+    personal_data = NOBODYS
+    version = UUID(primary_key=True, default=None)
+    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    own_zones = Array(base_column=Text(), null=True, default=None)
+    drawn = Bytea(null=True, default=None)
+    """Null of what was called back before pictures were kept."""
+    drawn_at = Timestamptz(default=None)

@@ -8,18 +8,22 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from marketplace import object_store
+import h3
+
+from marketplace import clock, object_store
 from marketplace import pictures as drawing
 from marketplace.database import transaction
 from marketplace.datasets.publishing import revoke
 from marketplace.footprints.actions import keep_drawn, measure_new
-from marketplace.footprints.queries import list_before, list_undrawn, list_versions
+from marketplace.footprints.queries import list_before, list_former, list_undrawn, list_versions
 from marketplace.pictures import Picture, draw_missing, picture, pictures
 from marketplace.settings import settings
+from migrations.history import m0125_former_maps
 from tests.attacks.test_many_weeks import week
 from tests.marketplace.catalogue.shop import make_release, open_shop
-from tests.marketplace.datasets.builders import ELSEWHERE
+from tests.marketplace.datasets.builders import ELSEWHERE, ZONES
 from tests.marketplace.identity.site import Browser
+from tests.support.owner import as_owner
 from tests.support.reads import fetch_value, statements_sent
 from tests.support.waiting import until
 
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
 SOME = [f"count-{number:02}" for number in range(40)]
 """Datasets of one ground: more than a page draws."""
 FEW = 8
+PARIS = tuple(sorted(h3.grid_disk(ELSEWHERE, 1)))
+SOUTH = tuple(sorted(h3.grid_disk(h3.latlng_to_cell(43.3, 5.4, h3.get_resolution(ELSEWHERE)), 1)))
 WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
 WHY = {"reason_fr": "Erreur.", "reason_en": "Mistake.", "by": "Ada"}
 
@@ -47,6 +53,12 @@ async def published(*datasets: str) -> list[Shown]:
     """Seal a release of each, in turn."""
     await open_shop(*datasets)
     return [Shown(await make_release(code, rows=week(0)), code) for code in datasets]
+
+
+def week_of(zones: Sequence[str], number: int) -> list[dict[str, object]]:
+    """Return a week's cells of as many zones as Lyon has."""
+    there = dict(zip(ZONES, zones, strict=True))
+    return [row | {"zone": there[str(row["zone"])]} for row in week(number)]
 
 
 def forget() -> None:
@@ -131,12 +143,153 @@ async def test_a_picture_made_before_a_call_back_is_not_kept_after_it() -> None:
     assert [one.id for one in before] == [first.id, second.id]
     async with transaction():
         await revoke(first.id, **WHY)
-        keep = keep_drawn(before, versions, uuid.uuid4(), b"drawn")
+        keep = keep_drawn(before, versions, uuid.uuid4(), b"drawn", [])
         keeping = asyncio.create_task(keep, context=contextvars.Context())
         await until(lambda: fetch_value(WAITING))
         assert not keeping.done(), "it waits for the end of the call"
     assert await keeping is False
     assert await fetch_value("SELECT count(*) FROM picture") == 0
+
+
+async def test_a_ground_has_two_maps_at_most_however_often_they_are_called_back() -> None:
+    """Maps of several weeks together rebuild what one hides. By another dataset, or after all were called back, too."""
+    shown = await published("lyon", "evening", "night")
+    await open_shop("paris", zones=list(PARIS))
+    paris = Shown(await make_release("paris", rows=week_of(PARIS, 1)), "paris")
+    first = await drawn_of([*shown, paris])
+    assert first["paris"].glance.classes
+    await revoke(shown[1].id, **WHY)  # it repeats the map of another: no map ends
+    await revoke(shown[0].id, **WHY)
+    second = await drawn_of([shown[2]])
+    assert second["night"].glance.moved, "a map of its own"
+    assert not second["night"].is_over
+    await revoke(shown[2].id, **WHY)
+    later = [Shown(await make_release(code, rows=week(number)), code) for number, code in enumerate(("lyon", "night"))]
+    await draw_missing()
+    third = await drawn_of([*later, paris])
+    for code in ("lyon", "night"):
+        seen = third[code]
+        assert (seen.glance.classes, seen.glance.moved, seen.glance.curve, seen.is_over) == ({}, {}, [], True)
+        assert seen.glance.sample, "a few rows"
+    assert third["paris"] == first["paris"]
+    async with Browser() as stranger:
+        for language, words in (("en", "have been called back"), ("fr", "ont été rappelées")):
+            page = await stranger.get(f"/{language}/datasets/lyon")
+            assert words in page.text
+            assert "so concentrated" not in page.text
+    await open_shop("all", zones=[*ZONES, *PARIS])
+    wider = Shown(await make_release("all", rows=[*week(0), *week_of(PARIS, 1)]), "all")
+    assert set((await drawn_of([wider]))["all"].glance.classes) == set(first["paris"].glance.classes)
+
+
+async def test_a_nation_keeps_its_map_when_its_cities_are_called_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn again of a release shows what was seen of it: no map of its ground ended, and none is added."""
+    monkeypatch.setenv("PARTAGE_SECRET", "another secret of the operator 5")
+    settings.cache_clear()
+    forget()
+    for code, zones in (("paris", PARIS), ("south", SOUTH), ("nation", [*ZONES, *PARIS, *SOUTH])):
+        await open_shop(code, zones=list(zones))
+    paris = Shown(await make_release("paris", rows=week_of(PARIS, 5)), "paris")
+    south = Shown(await make_release("south", rows=week_of(SOUTH, 7)), "south")
+    rows = [*week(6), *week_of(PARIS, 6), *week_of(SOUTH, 6)]
+    nation = Shown(await make_release("nation", rows=rows), "nation")
+    seen = []
+    for gone in (paris, south):
+        await revoke(gone.id, **WHY)
+        await draw_missing()
+        seen.append((await drawn_of([nation]))["nation"].glance.classes)
+    assert set(seen[0]) == set(seen[1]) == {*ZONES, *PARIS, *SOUTH}
+    elsewhere = [{zone: drawn[zone] for zone in [*ZONES, *PARIS]} for drawn in seen]
+    assert elsewhere[0] == elsewhere[1]
+    await open_shop("lyon")
+    later = Shown(await make_release("lyon", rows=week(6)), "lyon")
+    shown = (await drawn_of([later]))["lyon"]
+    assert shown.glance.classes == {zone: seen[0][zone] for zone in ZONES}, (
+        "it repeats the nation's, which is as it was"
+    )
+
+
+async def test_a_map_of_its_own_is_as_it_was_when_a_neighbour_is_called_back() -> None:
+    """Boxes that meet are not the same ground: vetted partners keep the shades by hour."""
+    west, east = sorted(ZONES[:3]), sorted(ZONES[3:])
+    for code, zones in (("west", west), ("east", east)):
+        await open_shop(code, zones=zones)
+    rows = [[row for row in week(1) if row["zone"] in zones] for zones in (west, east)]
+    gone = Shown(await make_release("west", rows=rows[0]), "west")
+    kept = Shown(await make_release("east", rows=rows[1]), "east")
+    before = (await drawn_of([gone, kept]))["east"]
+    assert before.glance.moved
+    await revoke(gone.id, **WHY)
+    assert not await list_versions(["east"])
+    assert (await drawn_of([kept]))["east"] == before
+
+
+async def test_pictures_that_a_former_version_drew_are_counted_once() -> None:
+    """It is not known which zones each was the first to show: of one that repeats another's, none."""
+    first, second, third = await published("lyon", "evening", "night")
+    await drawn_of([first, second, third])
+    await as_owner("UPDATE picture SET own_zones = NULL")
+    await revoke(first.id, **WHY)
+    assert not (await drawn_of([second]))["evening"].is_over
+    await revoke(second.id, **WHY)
+    assert (await drawn_of([third]))["night"].is_over
+
+
+async def test_a_dataset_that_is_renewed_is_looked_at_before_it_is_measured() -> None:
+    """Its box is not known meanwhile, and what was seen of it is."""
+    await open_shop("lyon", "evening")
+    for number in range(2):
+        shown = Shown(await make_release("lyon", rows=week(number)), "lyon")
+        assert (await drawn_of([shown]))["lyon"].glance.classes
+        await revoke(shown.id, **WHY)
+    await make_release("evening", rows=week(3))
+    await measure_new()
+    await make_release("lyon", rows=week(4))
+    assert len(await list_former("evening")) == 2
+
+
+async def test_a_map_that_gives_way_to_one_sealed_before_it_is_counted() -> None:
+    """Of two that are sealed at once, the one stamped first may come second."""
+    await open_shop("lyon", "evening", "night")
+    late = clock.now()
+    evening = Shown(await make_release("evening", rows=week(0)), "evening")
+    maps = [(await drawn_of([evening]))["evening"].glance.classes]
+    lyon = Shown(await make_release("lyon", rows=week(1), sealed_at=late), "lyon")
+    maps.append((await drawn_of([lyon]))["lyon"].glance.classes)
+    for gone in (evening, lyon):
+        await revoke(gone.id, **WHY)
+    night = Shown(await make_release("night", rows=week(4)), "night")
+    assert maps[0] != maps[1]
+    assert (await drawn_of([night]))["night"].is_over
+
+
+async def test_maps_that_nobody_saw_are_not_counted() -> None:
+    """A dataset of which all was called back has no page, and a picture all the same."""
+    part = sorted(ZONES[:3])
+    await open_shop("lyon")
+    await open_shop("part", zones=part)
+    lyon = Shown(await make_release("lyon", rows=week(0)), "lyon")
+    some = Shown(await make_release("part", rows=[row for row in week(1) if row["zone"] in part]), "part")
+    await drawn_of([lyon, some])
+    await revoke(lyon.id, **WHY)
+    await draw_missing()
+    await revoke(some.id, **WHY)
+    assert await fetch_value("SELECT count(*) FROM former_map WHERE dataset = 'lyon'") == 1
+
+
+async def test_what_was_called_back_before_counts_where_it_had_a_map() -> None:
+    first, second, third = await published("lyon", "evening", "night")
+    await draw_missing()
+    await revoke(second.id, **WHY)
+    await revoke(third.id, **WHY)
+    fill = m0125_former_maps.SQL[m0125_former_maps.SQL.index("WITH recalled") :]
+    await as_owner(fill)
+    assert await fetch_value("SELECT count(*) FROM former_map") == 0, "those two repeated the first one's"
+    await as_owner("ALTER TABLE picture DISABLE TRIGGER remember_map")
+    await revoke(first.id, **WHY)
+    await as_owner("ALTER TABLE picture ENABLE TRIGGER remember_map")
+    await as_owner(fill)
+    assert await fetch_value("SELECT release FROM former_map") == first.id
 
 
 async def test_a_map_is_not_drawn_twice_under_two_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
