@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -24,56 +24,99 @@ from marketplace.web.formats import paris_day
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MINUTE: Final = dt.timedelta(minutes=1)
+DAY: Final = dt.timedelta(days=1)
+
 
 class HeldAlready(Conflict):
     """A company wants a second price of a dataset that is good for weeks, or one soon after another lapsed."""
 
 
 class LastHold(Struct, frozen=True):
-    """Until when the last price that a partner had for weeks, and did not pay, is or was good."""
+    """Until when a price that a partner had for weeks, and did not pay, is or was good."""
 
     partner: uuid.UUID
     held_until: dt.datetime
+    page_until: dt.datetime | None
+    """Until when the page is, or was, open on which a transfer could be chosen; None where it has no such page."""
+
+    @property
+    def was_left(self) -> bool:
+        """Whether nobody chose a transfer on its page."""
+        return self.page_until is not None and self.held_until < self.page_until + DAY
+
+    def next_at(self, now: dt.datetime) -> dt.datetime:
+        """Return from when on there may be another one: after a page, for on an open one all may still be left."""
+        if self.page_until is not None and self.page_until > now:
+            return self.page_until
+        return self.held_until + rules.BETWEEN_HOLDS
 
 
-async def _find_next(
+async def _list_own(
     partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime, *, by_transfer: bool, quote: uuid.UUID | None = None
-) -> dt.datetime | None:
-    """Return from when on a partner's company may have its next price of an offer for weeks; None where it may now.
+) -> list[LastHold]:
+    """Return what a partner's company has, or had of late and did not pay, of an offer's prices that are good for weeks.
 
     by_transfer: only orders that wait, or waited, for a transfer count; quote: it does not. What was paid counts neither:
     it was bought. An order alone is nothing yet, for it may lapse.
     """
     await lock(f"held prices {offer}")  # Of two accounts of a company at once, one comes second and sees the other.
     asked = (offer, now - rules.BETWEEN_HOLDS, quote, by_transfer)
-    last = {one.partner: one.held_until for one in await fetch_rows(LastHold, SQL["list_last_holds"], *asked)}
-    own = await of_one_company(partner, list(last)) if last else []
-    return max(last[one] for one in own) + rules.BETWEEN_HOLDS if own else None
+    last = await fetch_rows(LastHold, SQL["list_last_holds"], *asked)
+    own = await of_one_company(partner, sorted({one.partner for one in last})) if last else []
+    return [one for one in last if one.partner in own]
+
+
+def _refuse(sentence: str, own: Sequence[LastHold], now: dt.datetime) -> None:
+    """Refuse one more price while any of them counts: with a sentence that names the day, or the end of a page that is open."""
+    if not (counted := [one for one in own if not one.was_left]):
+        return
+    last = max(counted, key=lambda one: one.next_at(now))
+    if last.next_at(now) == last.page_until:
+        raise HeldAlready(
+            "Your company has a page open on which an order of this dataset may be paid by bank transfer: pay there, or ask "
+            "again once it has closed, in {minutes} minutes.",
+            minutes=(last.next_at(now) - now) // MINUTE + 1,
+        )
+    raise HeldAlready(sentence, day=paris_day(last.next_at(now)) + DAY)  # on which it may be at any hour
 
 
 async def refuse_holding_on(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime) -> None:
     """Refuse to hold a price of an offer while another one is held, and for a while after one lapsed: see rules."""
-    if next_at := await _find_next(partner, offer, now, by_transfer=False):
-        raise HeldAlready(
-            "Your company holds a price of this dataset, or let one lapse: it can hold the next one from {day} on. "
-            "A price for a quarter of an hour is signed at any time.",
-            day=paris_day(next_at),
-        )
+    _refuse(
+        "Your company holds a price of this dataset, or let one lapse: it can hold the next one from {day} on. "
+        "A price for a quarter of an hour is signed at any time.",
+        await _list_own(partner, offer, now, by_transfer=False),
+        now,
+    )
 
 
-async def refuse_awaiting(partner: uuid.UUID, offer: uuid.UUID, quote: uuid.UUID, now: dt.datetime) -> None:
-    """Refuse that an order of a quote waits for a transfer while another of its offer does, and for a while after one lapsed."""
-    if next_at := await _find_next(partner, offer, now, by_transfer=True, quote=quote):
-        raise HeldAlready(
-            "An order of this dataset waits for your company’s transfer, or lapsed without it: once that is paid, or from "
-            "{day} on, the next one can wait. Pay this one otherwise; the quote is as it was.",
-            day=paris_day(next_at),
-        )
+async def refuse_awaiting(
+    partner: uuid.UUID, offer: uuid.UUID, quote: uuid.UUID, now: dt.datetime, *, by_page: bool
+) -> None:
+    """Refuse that an order of a quote waits for a transfer while another of its offer does, and for a while after one lapsed.
+
+    by_page: whether it is to be chosen on a page; who left several of them chooses none there.
+    """
+    own = await _list_own(partner, offer, now, by_transfer=True, quote=quote)
+    _refuse(
+        "An order of this dataset waits for your company’s transfer, or lapsed without it: once that is paid, or from "
+        "{day} on, the next one can wait. Pay this one otherwise; the quote is as it was.",
+        own,
+        now,
+    )
+    if by_page and sum(one.was_left for one in own) >= rules.MOST_LEFT:
+        raise HeldAlready("Your company left several pages of this dataset unpaid: pay this order otherwise.")
 
 
-async def accept_quote(quote: uuid.UUID, at: dt.datetime, payable_until: dt.datetime | None = None) -> None:
-    """Write down that a quote was ordered, and until when it may be paid, inside the order's transaction."""
-    accepted = QuoteAcceptance(quote=quote, accepted_at=at, payable_until=payable_until)
+async def accept_quote(
+    quote: uuid.UUID, at: dt.datetime, payable_until: dt.datetime | None = None, page_until: dt.datetime | None = None
+) -> None:
+    """Write down that a quote was ordered, and until when it may be paid, inside the order's transaction.
+
+    page_until: until when the page is open on which a transfer may be chosen, where there is one.
+    """
+    accepted = QuoteAcceptance(quote=quote, accepted_at=at, payable_until=payable_until, page_until=page_until)
     await QuoteAcceptance.insert(accepted).on_conflict(action="DO NOTHING")
 
 

@@ -11,7 +11,6 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.catalogue.rules import EditionFigures, Evidence, Length, PricedOffer, PricedRelease
 from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
-from marketplace.catalogue.vat import Vat, vat
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.datasets.tables import Dataset, Edition
 from marketplace.errors import NotFound
@@ -20,6 +19,7 @@ from marketplace.licensing.dpv import PURPOSES
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy.series import Stated, breaks
 from marketplace.statements import load_statements
+from marketplace.vat import Vat, vat
 from marketplace.web.formats import paris_day
 from pricing.agreed import stated_names
 

@@ -382,10 +382,15 @@ ORDER BY partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'), value_b
 
 -- name: list_last_holds
 -- Until when each partner's last price of the offer $1 that was good for weeks, and was not paid, is or was good, where
--- that is after $2; held, or ordered to be paid by a transfer, or where $4 the latter alone; the quote $3 apart.
-SELECT hold.partner, max(hold.held_until) AS held_until
+-- that is after $2; held, or ordered to be paid by a transfer, or where $4 the latter alone; the quote $3 apart. With
+-- the end of the page on which a transfer may be, or could be, chosen.
+SELECT hold.partner, hold.held_until, hold.page_until
 FROM (
-    SELECT quote.id, quote.partner, quote.expires_at AS held_until
+    SELECT
+        quote.id,
+        quote.partner,
+        quote.expires_at AS held_until,
+        NULL::timestamptz AS page_until
     FROM quote
     WHERE NOT $4
       AND quote.offer = $1
@@ -393,16 +398,18 @@ FROM (
       AND quote.expires_at - quote.quoted_at > interval '1 day'
       AND quote.auction IS NULL
     UNION ALL
-    SELECT quote.id, quote.partner, quote_acceptance.payable_until
+    SELECT quote.id, quote.partner, quote_acceptance.payable_until, quote_acceptance.page_until
     FROM quote_acceptance
     JOIN quote ON quote.id = quote_acceptance.quote
     WHERE quote.offer = $1
       AND quote_acceptance.payable_until > $2
-      AND quote_acceptance.payable_until - quote_acceptance.accepted_at > interval '1 day'
+      AND (
+          quote_acceptance.page_until IS NOT NULL
+          OR quote_acceptance.payable_until - quote_acceptance.accepted_at > interval '1 day'
+      )
 ) AS hold
 WHERE hold.id IS DISTINCT FROM $3
-  AND NOT EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = hold.id)
-GROUP BY hold.partner;
+  AND NOT EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = hold.id);
 
 -- fragment: compared
 -- What licence terms and a dataset allow, beside where a partner is, its sector and what it said it means to do.

@@ -40,6 +40,8 @@ HOLD_LASTS: Final = dt.timedelta(days=30)
 BETWEEN_HOLDS: Final = dt.timedelta(days=30)
 """After a held price of a dataset lapsed, so long its partner holds none of it: a hold delays a steward who wants to change
 the offer, or to auction it exclusively, and nobody may do that for ever without buying."""
+MOST_LEFT: Final = 3
+"""Pages on which a company could choose a transfer, of one dataset in that time, and that it left: each held the price."""
 NEUTRAL: Final = 10_000
 MICRO: Final = 10**6
 DEMAND_GRID: Final = tuple(round(NEUTRAL * 1.05**power) for power in range(-14, 15))

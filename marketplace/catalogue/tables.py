@@ -178,6 +178,8 @@ class QuoteAcceptance(Table, db=DB, tablename="quote_acceptance"):
     accepted_at = Timestamptz()
     payable_until = Timestamptz(null=True, default=None)
     """Until when its order may be paid, or could be where it lapsed; null: it was paid, sold on invoice, or awarded."""
+    page_until = Timestamptz(null=True, default=None)
+    """Until when the page is open on which a transfer may be chosen; null where there is no such page."""
 
 
 class PostedSale(Table, db=DB, tablename="posted_sale"):

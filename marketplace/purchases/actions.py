@@ -19,7 +19,6 @@ from marketplace.catalogue.demand import record_posted_sales
 from marketplace.catalogue.holds import accept_quote, close_quotes, refuse_awaiting
 from marketplace.catalogue.queries import SignedQuote, is_reserved
 from marketplace.catalogue.uses import check_quote
-from marketplace.catalogue.vat import vat as vat_on
 from marketplace.credit import actions as credit
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import list_revocations
@@ -40,6 +39,7 @@ from marketplace.purchases.queries import SQL, find_held, find_order, find_payin
 from marketplace.purchases.rules import ENGLISH_CHECKOUT, CheckoutWords
 from marketplace.purchases.tables import Order
 from marketplace.settings import settings
+from marketplace.vat import vat as vat_on
 from marketplace.web.formats import paris_day
 
 if TYPE_CHECKING:
@@ -137,13 +137,14 @@ async def _request_payment(order: Order, owed: Owed, asked: OrderedQuote, pay_by
     partner, may_wait = asked.partner, pay_by in {"page", "bank_transfer"}
     try:
         if may_wait:
-            await _check_transfer(order, asked)
+            await _check_transfer(order, asked, by_page=pay_by == "page")
     except Refusal:
         if pay_by == "bank_transfer":
             raise
         may_wait = False
     until = order.ordered_at + (TIME_TO_TRANSFER if may_wait else TIME_TO_PAY)
-    await accept_quote(asked.id, order.ordered_at, None if pay_by == "invoice" else until)
+    page_until = order.ordered_at + TIME_TO_PAY if may_wait and pay_by == "page" else None
+    await accept_quote(asked.id, order.ordered_at, None if pay_by == "invoice" else until, page_until)
     if pay_by == "invoice":
         await credit.grant(partner, order.id, number=order.number, total_minor=order.total_minor)
     elif pay_by == "page":
@@ -156,7 +157,7 @@ async def _request_payment(order: Order, owed: Owed, asked: OrderedQuote, pay_by
         await payments.request_charge(order.id, partner, **owed)
 
 
-async def _check_transfer(order: Order, asked: OrderedQuote) -> None:
+async def _check_transfer(order: Order, asked: OrderedQuote, *, by_page: bool) -> None:
     """Refuse that a small order waits for a transfer, one beside another's exclusive window, and a company's second."""
     now, partner = order.ordered_at, asked.partner
     if order.total_minor < rules.TRANSFER_FROM_MINOR:
@@ -164,7 +165,7 @@ async def _check_transfer(order: Order, asked: OrderedQuote) -> None:
         raise Invalid("A bank transfer is for orders of {euros} EUR and more, VAT included.", euros=euros)
     if await is_reserved(asked.offer, partner, now, now + TIME_TO_TRANSFER):
         raise Conflict("Another partner has this dataset exclusively before a transfer might come: pay by card.")
-    await refuse_awaiting(partner, asked.offer, asked.id, now)
+    await refuse_awaiting(partner, asked.offer, asked.id, now, by_page=by_page)
 
 
 async def order_awarded(
@@ -390,8 +391,7 @@ async def lapse_unpaid() -> int:
 
 async def lapse(order_id: uuid.UUID) -> None:
     """Lapse an unpaid order that is to be paid no more, in the caller's transaction, and ask Stripe to close its page."""
-    waiting = (Order.id == order_id, Order.state == "awaiting_payment")
-    lapsed = Order.update({Order.state: "lapsed"}).where(*waiting).returning(Order.quote)
-    if quote := await fetch_scalar(uuid.UUID, lapsed):
+    lapsed = Order.update({Order.state: "lapsed"}).where(Order.id == order_id, Order.state == "awaiting_payment")
+    if quote := await fetch_scalar(uuid.UUID, lapsed.returning(Order.quote)):
         await close_quotes([quote], clock.now())
     await payments.request_expiry(order_id)

@@ -10,10 +10,10 @@ from marketplace.web.i18n import gettext, language
 
 if TYPE_CHECKING:
     from marketplace.catalogue.queries import QuotePage
-    from marketplace.catalogue.vat import Vat
     from marketplace.purchases.invoices import Billing
     from marketplace.purchases.queries import QuoteTerms
     from marketplace.settings import Settings
+    from marketplace.vat import Vat
     from marketplace.web.pdf import PdfDocument
 
 

@@ -1,4 +1,4 @@
-"""Rules of buying: how long an entitlement lasts, how a return is divided, what a payer reads. VAT is `catalogue.vat`'s."""
+"""Rules of buying: how long an entitlement lasts, how a return is divided, what a payer reads. VAT is `vat`'s."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from marketplace.catalogue.rules import BETWEEN_HOLDS, HOLD_LASTS
 from marketplace.database import execute, transaction
 from marketplace.errors import Conflict
 from marketplace.purchases.actions import TIME_TO_PAY, TIME_TO_TRANSFER, lapse, lapse_unpaid, order, settle_paid
+from marketplace.web.formats import PARIS
 from migrations.history.m0121_payable_until import FILL
 from tests.marketplace.catalogue import shop as two
 from tests.marketplace.identity.site import VAT, Browser, text_of
@@ -42,7 +44,7 @@ from tests.support.reads import fetch, fetch_value
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
+MINUTE, DAY, WEEK = dt.timedelta(minutes=1), dt.timedelta(days=1), dt.timedelta(days=7)
 LARGE = "UPDATE offer SET full_worth_minor = 100000000, floor_minor = 150000"
 
 
@@ -167,6 +169,58 @@ async def test_a_price_that_is_held_may_be_paid_by_transfer_and_counts_until_it_
         until = await fetch_value("SELECT payable_until FROM quote_acceptance WHERE quote = $1", kept)
         assert abs(until - clock.now() - TIME_TO_TRANSFER) < DAY
     assert stripe
+
+
+async def test_pages_that_nobody_pays_hold_no_price_all_day(stripe: Any) -> None:
+    """Each could be paid by transfer until two weeks later, and lapsed unpaid; the fourth takes no transfer, for a month."""
+    release, partner, offer = await open_shop(), await make_buyer(), await fetch_value("SELECT id FROM offer")
+    await execute(LARGE)
+    held = []
+    for number in range(5):
+        with clock.shifted(number * (TIME_TO_PAY + MINUTE)):
+            await lapse_unpaid()
+            await order_by_transfer(partner, release, "page")
+            held.append(await is_quoted_beyond(offer, clock.now() + 13 * DAY, clock.now()))
+    assert held == [True, True, True, False, False]
+    with clock.shifted(DAY):
+        await lapse_unpaid()
+        await order_by_transfer(partner, release)
+        assert await is_quoted_beyond(offer, clock.now() + 13 * DAY, clock.now()), "a transfer that is asked for waits"
+    with clock.shifted(BETWEEN_HOLDS + HOLD_LASTS):
+        await lapse_unpaid()
+        await order_by_transfer(partner, release, "page")
+        assert await is_quoted_beyond(offer, clock.now() + 13 * DAY, clock.now())
+    assert stripe
+
+
+async def test_while_a_page_is_open_the_sentence_says_when_it_closes(stripe: Any) -> None:
+    """Not a day in six weeks: who opened it and went back may ask for a transfer, or hold a price, once it has closed."""
+    release, partner = await open_shop(), await make_buyer()
+    await execute(LARGE)
+    await order_by_transfer(partner, release, "page")
+    with clock.shifted(15 * MINUTE):
+        for work in (
+            order_by_transfer(partner, release),
+            catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True),
+        ):
+            assert re.search(r"once it has closed, in (30|31) minutes", await refused(work))
+    with clock.shifted(TIME_TO_PAY + MINUTE):
+        await lapse_unpaid()
+        await order_by_transfer(partner, release)
+    assert stripe
+
+
+@pytest.mark.parametrize("hours", [0, 8, 16])
+async def test_the_day_that_is_named_is_one_on_which_it_holds(hours: int) -> None:
+    """At any hour of it; the day before, the price lapsed too late in the day."""
+    release, partner = await open_shop(), await make_buyer()
+    with clock.shifted(dt.timedelta(hours=hours)):
+        await catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True)
+        sentence = await refused(catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True))
+        named = dt.datetime.fromisoformat(re.findall(r"\d{4}-\d\d-\d\d", sentence)[0]).replace(tzinfo=PARIS)
+        now = clock.now()
+    with clock.shifted(dt.timedelta(hours=hours) + (named - now)):
+        await catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True)
 
 
 async def test_of_two_transfers_at_once_one_waits(stripe: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from marketplace.catalogue.vat import EU_COUNTRIES, RATES, rate, vat
+from marketplace.vat import EU_COUNTRIES, RATES, rate, vat
 
 TODAY = dt.date(2026, 11, 24)
 COUNTRIES = some.one_of(
