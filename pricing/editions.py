@@ -137,6 +137,13 @@ class Part(NamedTuple):
 
     variance: int
     worth: int = 1
+    at_best: int | None = None
+    """The least that `variance` may be where it is not known, as offers of another product count it; None: it is known."""
+
+    @property
+    def least(self) -> int:
+        """Return what it is at best."""
+        return self.variance if self.at_best is None else self.at_best
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +153,9 @@ class Offer:
     Offers of one `family` are nested: of several that hold a part, the most precise counts. Offers of different families
     are independent: precisions add up. fresh_noise: each purchase draws anew, so one can buy it several times and
     average; needs a positive price. right: the rank of what may be done with it, >= 0; a higher one includes the lower.
-    months: the term, >= 0; 0 is without end. What has a lower right or a shorter term never replaces an offer.
+    months: the term, >= 0; 0 is without end. What has a lower right or a shorter term never replaces an offer. product:
+    offers of one have the same cells left out, where it is not known which. is_several: it is several purchases, which
+    replace others, and are replaced one by one.
     """
 
     name: str
@@ -156,6 +165,8 @@ class Offer:
     fresh_noise: bool = False
     right: int = 0
     months: int = 0
+    product: str = ""
+    is_several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +241,12 @@ class _Table:
         number = {part: at for at, part in enumerate({part: None for offer in offers for part in offer.parts})}
         self.variances = np.full((len(offers), len(number)), np.inf)
         self.worths = np.zeros(self.variances.shape)
+        self.least = self.variances.copy()
         for at, offer in enumerate(offers):
             places = [number[part] for part in offer.parts]
-            self.variances[at, places], self.worths[at, places] = np.array(list(offer.parts.values()), float).T
+            figures = [(part.variance, part.worth, part.least) for part in offer.parts.values()]
+            self.variances[at, places], self.worths[at, places], self.least[at, places] = np.array(figures, float).T
+        self.products = np.array([offer.product for offer in offers])
         self.prices, rights, months = (
             np.array([getattr(offer, name) for offer in offers], float) for name in ("price_minor", "right", "months")
         )
@@ -249,19 +263,24 @@ class _Table:
         An offer is yielded as one that is by the tolerance less precise and less dear.
         """
         for at, offer in enumerate(self.offers):
+            if offer.is_several:
+                continue
             cheaper = np.flatnonzero(self.includes[at] & (self.prices < self.prices[at]))
             parts = np.flatnonzero(np.isfinite(self.variances[at]))
-            variances = self.variances[np.ix_(cheaper, parts)]
+            is_other = (self.products[cheaper] != self.products[at])[:, None]
+            within = np.ix_(cheaper, parts)
+            variances = np.where(is_other, self.least[within], self.variances[within])
             for tolerance in sorted(tolerances) if len(cheaper) else ():
                 dear = self.prices[at] * float(1 - tolerance)
                 found = np.flatnonzero(self.prices[cheaper] < dear)
                 spread = self.variances[at, parts] / float(1 - tolerance)
-                inside = _counts(variances[found], spread, self.family[cheaper[found]])
+                families = self.family[cheaper[found]]
+                inside = _counts(variances[found], spread, families)
                 useful = inside.any(axis=1)
                 found, inside = cheaper[found[useful]], inside[useful]
                 if not _is_proven(self.prices[found], inside, self.worths[at, parts], dear):
                     yield _eased(offer, tolerance), [self.offers[each] for each in found.tolist()]
-                elif len(set(self.family[cheaper])) > 1:
+                elif len(set(families)) > 1:  # Else coarser editions did not count, which at the next tolerance may.
                     break  # Values of parts that prove it prove it when all are lowered by a tolerance, too.
 
 
@@ -297,7 +316,7 @@ def _counts(
 
 def _eased(offer: Offer, tolerance: Fraction) -> Offer:
     """Return an offer by the tolerance less precise and less dear."""
-    parts = {name: Part(ceil(part.variance / (1 - tolerance)), part.worth) for name, part in offer.parts.items()}
+    parts = {name: part._replace(variance=ceil(part.variance / (1 - tolerance))) for name, part in offer.parts.items()}
     return replace(offer, price_minor=floor(offer.price_minor * (1 - tolerance)), parts=parts)
 
 
@@ -365,7 +384,8 @@ def _counted(offer: Offer, target: Offer, part: str) -> Fraction:
     """Return how much of the target's precision an offer has on one of its parts, at most one."""
     if part not in offer.parts:
         return Fraction(0)
-    needed, has = target.parts[part].variance, offer.parts[part].variance
+    needed, of = target.parts[part].variance, offer.parts[part]
+    has = of.variance if offer.product == target.product else of.least
     return Fraction(1) if has <= needed else Fraction(needed, has)
 
 
@@ -452,6 +472,7 @@ def _check_offers(offers: Sequence[Offer]) -> None:
             raise Empty(msg)
         for part in offer.parts.values():
             amount(part.variance, "a variance")
+            amount(part.least, "a variance at best")
         if min(part.worth for part in offer.parts.values()) < 1:
             msg = f"a part of {offer.name} is worth nothing"
             raise OutOfRange(msg)

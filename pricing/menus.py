@@ -5,12 +5,12 @@ its price follows. So where days, zones or some of both are withheld, an offer r
 no replacement for what it lacks itself.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate, pairwise, product
-from math import log2
+from math import floor, log2
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from pricing.editions import Offer, Part
 from pricing.money import MINOR_LIMIT
 from pricing.quote import PriceInputs, price, quality
+from pricing.refusals import TooHard
 from pricing.valuation import mean_freshness
 from pricing.waterfall import HOUR_SECONDS
 
 PICO: Final = 10**12
 MOST_AREAS: Final = 24
 """Of a group of releases; where which of them publish a zone would make more, that is left aside."""
+MOST_PARTS: Final = 500_000
+"""Of all offers of a group together: half a second of work for each instant that they are compared at."""
 _GRAIN: Final = 1_000
 
 
@@ -35,7 +38,8 @@ class Listed:
     starts_at: when its first day begins, in seconds since 1970. family: the release. product: what has one area, and one
     number of people in it. zones: of that area, ascending, where products differ in it. published: how many cells of each
     zone and day are, zones × days, where that is known. between_zones: whether cells are of pairs of zones, published by
-    their first. right: its rank, >= 0. months: the term, 0 without end.
+    their first. right: its rank, >= 0. months: the term, 0 without end. times: how many licences in turn it is, each
+    for its part of the term.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Listed:
     between_zones: bool = False
     right: int = 0
     months: int = 0
+    times: int = 1
 
     @property
     def bounds(self) -> list[int]:
@@ -93,33 +98,45 @@ def offers_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> list[
     """Return what is listed as offers; `now` is in seconds since 1970.
 
     Zones that the same products have and the same releases publish at all are one area. A span of time is as short as the
-    days of any of them need.
+    days of any of them need. Refuses TooHard where areas and spans are too many to look at.
     """
     areas = _areas(menu)
     bounds = sorted({bound for one in menu for bound in one.bounds})
     worths = [_worth(start, to, half_life_seconds, now) for start, to in pairwise(bounds)]
     number = {bound: at for at, bound in enumerate(bounds)}
+    of_product = Counter(product for area in areas for product in area.products)
+    if sum(of_product[one.product] * (number[one.bounds[-1]] - number[one.bounds[0]]) for one in menu) > MOST_PARTS:
+        msg = f"what is listed has more than {MOST_PARTS} parts; list fewer offers together"
+        raise TooHard(msg)
+    qualities = _qualities(menu)
+    finest: dict[str, Fraction] = {}
+    for one, good in zip(menu, qualities, strict=True):
+        finest[one.family] = max(finest.get(one.family, good), good)
     offers = []
-    for one, good in zip(menu, _qualities(menu), strict=True):
+    for one, good in zip(menu, qualities, strict=True):
         days = [range(number[start], number[to]) for start, to in pairwise(one.bounds)]
         parts = {
-            f"{at} {span}": Part(loss, max(int(worths[span] * area.size / (1 + loss / PICO)), 1))
+            f"{at} {span}": Part(loss, max(int(worths[span] * area.size / (1 + loss / PICO)), 1), at_best)
             for at, area in enumerate(areas)
             if one.product in area.products
-            for loss, spans in zip(_losses(one, good, area.zones), days, strict=True)
+            for (loss, at_best), spans in zip(_losses(one, good, finest[one.family], area), days, strict=True)
             if loss is not None
             for span in spans
         }
-        offers.append(Offer(one.name, one.price_minor, parts, one.family, right=one.right, months=one.months))
+        offer = Offer(one.name, one.price_minor, parts, one.family, right=one.right, months=one.months)
+        offers.append(replace(offer, product=one.product, is_several=one.times > 1))
     return offers
 
 
-def find_undercut_later(menu: Sequence[Listed], offers: Sequence[Offer]) -> list[int]:
+def find_undercut_later(
+    menu: Sequence[Listed], offers: Sequence[Offer], tolerances: Sequence[Fraction] = (Fraction(0),)
+) -> list[int]:
     """Return after how many seconds, in whole hours, some offer may cost less than another that it replaces alone.
 
     Between the instants at which a price meets its floor or leaves its cap, logarithms of prices fall in straight lines, so
     of two prices the difference has no more extremes: they are compared at those instants alone, in floating point. Who
-    asks computes the prices of what is returned exactly.
+    asks computes the prices of what is returned exactly. tolerances: as `find_arbitrage` has them. Licences in turn are
+    several purchases, and not looked at.
     """
     worth = np.array([sum(step.amount_minor for step in price(one.inputs).waterfall[:-2]) for one in menu], float)
     floor, cap, half_life = (
@@ -135,22 +152,33 @@ def find_undercut_later(menu: Sequence[Listed], offers: Sequence[Offer]) -> list
     instants = np.array(sorted({hour + by for hour in meets for by in (0, 1)}), float) * HOUR_SECONDS
     prices = np.clip(worth * 2.0 ** (-instants[:, None] / half_life), floor, cap)
     undercut = np.zeros(len(instants), bool)
-    for at, found in _replacements(offers):
-        undercut |= (prices[:, found] < prices[:, [at]] - 1).any(axis=1)
+    once = np.array([not offer.is_several for offer in offers])
+    for tolerance in map(float, tolerances):
+        for at, found in _replacements(offers, tolerance):
+            others = found[once[found]]
+            undercut |= (prices[:, others] < prices[:, [at]] * (1 - tolerance) - 1).any(axis=1) & once[at]
     return [int(each) for each in instants[undercut]]
 
 
-def _replacements(offers: Sequence[Offer]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yield the number of each offer with those that replace it alone: as exact on each of its parts, for as much and long."""
+def _replacements(offers: Sequence[Offer], tolerance: float) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield the number of each offer with those that replace it alone: as exact on each of its parts, for as much and long.
+
+    tolerance: by which they may be less exact.
+    """
     number = {part: at for at, part in enumerate({part: None for offer in offers for part in offer.parts})}
     variances = np.full((len(offers), len(number)), np.inf)
+    least = variances.copy()
     for at, offer in enumerate(offers):
-        variances[at, [number[part] for part in offer.parts]] = [part.variance for part in offer.parts.values()]
+        places = [number[part] for part in offer.parts]
+        variances[at, places] = [part.variance for part in offer.parts.values()]
+        least[at, places] = [part.least for part in offer.parts.values()]
+    products = np.array([offer.product for offer in offers])
     right, months = (np.array([getattr(offer, name) for offer in offers]) for name in ("right", "months"))
     lasts = np.where(months == 0, np.inf, months)
     for at, offer in enumerate(offers):
         parts = [number[part] for part in offer.parts]
-        as_exact = (variances[:, parts] <= variances[at, parts]).all(axis=1)
+        has = np.where((products == offer.product)[:, None], variances[:, parts], least[:, parts])
+        as_exact = (has * (1 - tolerance) <= variances[at, parts]).all(axis=1)
         yield at, np.flatnonzero(as_exact & (right >= right[at]) & (lasts >= lasts[at]))
 
 
@@ -206,22 +234,34 @@ def _qualities(menu: Sequence[Listed]) -> list[Fraction]:
     return [quality(one.inputs, Fraction(1), most / crowds[one.product]) for one in menu]
 
 
-def _losses(one: Listed, good: Fraction, zones: frozenset[str]) -> list[int | None]:
+def _losses(one: Listed, good: Fraction, finest: Fraction, area: _Area) -> list[tuple[int | None, int | None]]:
     """Return what each day lacks of a perfect one in an area, 1 / quality - 1 in 10^-12, rounded down; None: all of it.
 
-    good: how good published cells are. Precisions of independent offers add up. Where it is not known which zones have
-    cells, or none has any on a day, all have as many.
+    good: how good published cells are; finest: at the finest level of the release. Precisions of independent offers add
+    up. Where it is not known which zones have cells, or none has any on a day, all have as many.
+
+    The second of each is the least that it may lack: None where the first is all that is known. Of pairs it is known from
+    which zones published ones come, and not where to: long ways are the rare ones that are withheld, so that a city may
+    publish just the pairs that lie in its parts. Of a coarser level they are counted as the rest.
     """
-    losses: list[int | None] = []
+    losses: list[tuple[int | None, int | None]] = []
     days = one.inputs.days
     inside = everywhere = [0] * len(days)
-    rows = [at for at, zone in enumerate(one.zones) if zone in zones]
+    rows = [at for at, zone in enumerate(one.zones) if zone in area.zones]
+    is_best_known = not (one.between_zones and rows and good == finest)
+    within = Fraction(1) if is_best_known else Fraction(len(one.zones) * len(rows), area.size)
     if one.published is not None and rows:
         inside, everywhere = (one.published[of, : len(days)].sum(axis=0).tolist() for of in (rows, slice(None)))
     for day, here, all_ in zip(days, inside, everywhere, strict=True):
         there, declared = day.published_cells, day.declared_cells
         if all_:
             there, declared = there * here * len(one.zones), declared * all_ * len(rows)
-        there, declared = there * good.numerator, max(declared, there) * good.denominator
-        losses.append(min((declared - there) * PICO // there, MINOR_LIMIT - 1) if there else None)
+        at_best = None if is_best_known else _loss(min(floor(there * within), declared), declared, good)
+        losses.append((_loss(there, declared, good), at_best))
     return losses
+
+
+def _loss(there: int, declared: int, good: Fraction) -> int | None:
+    """Return what published cells lack of perfect ones of all that are declared."""
+    there, declared = there * good.numerator, max(declared, there) * good.denominator
+    return min((declared - there) * PICO // there, MINOR_LIMIT - 1) if there else None

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 MOST_NAMED: Final = 6
 """So many things of a combination are named in a sentence."""
 DAY_SECONDS: Final = 86_400
+TOO_MANY: Final = "Not listed: there are too many releases over the same days to show that none undercuts another."
 TOLERANCES: Final = (Fraction(0), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that."""
 LATER: Final = tuple(days * DAY_SECONDS for days in (10, 20, 30, 45, 60, 90, 120, 180, 270, 365, 730, 3_650))
@@ -102,6 +103,14 @@ class Item(Struct, frozen=True):
     usage_right: str
     months: int
     held_until: dt.datetime | None = None
+    times: int = 1
+    """Licences in turn, each for its part of the months."""
+
+    def amount_later(self, seconds: int) -> int:
+        """Return what it costs so many seconds from now, all else equal."""
+        term = self.months // self.times * PriceInputs.month_seconds
+        ages = (self.inputs.age_seconds + seconds + number * term for number in range(self.times))
+        return sum(price_at_age(self.inputs, age).amount_minor for age in ages)
 
     @property
     def bounds(self) -> tuple[dt.datetime, dt.datetime]:
@@ -114,6 +123,7 @@ class Item(Struct, frozen=True):
         first, last = self.release.period_from, self.ends_at - dt.timedelta(seconds=1)
         words = [self.release.dataset, f"{paris_day(first)}/{paris_day(last)}"]
         words += [f"± {self.level}"] if self.level else []
+        words += [f"× {self.times}"] if self.times > 1 else []
         words += [f"({self.held_until:%Y-%m-%d %H:%M} UTC)"] if self.held_until else []
         return " ".join(words)
 
@@ -143,7 +153,7 @@ async def audit(
     offers of the day on which its price was promised: what undercut nothing beside those is not refused for a later rise.
     """
     compared = await _compared(dataset, now, {})
-    if not (posted := compared.posted(now)):
+    if not (posted := await asyncio.to_thread(compared.posted, now)):
         return
     quotes = await fetch_rows(HeldQuote, SQL["list_held_quotes"], [one.id for one in compared.releases], now)
     own = [quote for quote in (*quotes, *also) if partner in {None, quote.partner}]
@@ -155,21 +165,22 @@ async def audit(
         if not earlier:
             raise
         compared = compared._replace(offers={**compared.offers, **earlier})
-        for menu in _menus(compared.posted(now), own):
+        posted = await asyncio.to_thread(compared.posted, now)
+        for menu in _menus(posted, own):
             await asyncio.to_thread(_refuse_arbitrage, menu, compared, now)
     if partner is None and len(compared.offers) > 1:
-        await asyncio.to_thread(_refuse_later, compared.posted(now), compared, now, LATER)
+        await asyncio.to_thread(_refuse_later, posted, compared, now, LATER)
 
 
 async def may_post(dataset: str, multiplier: int, now: dt.datetime) -> bool:
-    """Return whether a dataset's prices may follow a demand multiplier: whether nothing posted could then be had for less.
+    """Return whether a dataset's prices may follow a demand multiplier: whether nothing posted could then, or later, be had for less.
 
     What partners hold is left aside: an earlier price that is still good keeps nobody from posting another.
     """
     compared = await _compared(dataset, now, {dataset: multiplier})
-    if len(compared.offers) > 1 and (posted := compared.posted(now)):
+    if len(compared.offers) > 1 and (posted := await asyncio.to_thread(compared.posted, now)):
         try:
-            await asyncio.to_thread(_refuse_later, posted, compared, now, (0,))
+            await asyncio.to_thread(_refuse_later, posted, compared, now, (0, *LATER))
         except Conflict:
             return False
     return True
@@ -192,13 +203,14 @@ class _Compared(NamedTuple):
     between_zones: bool = False
 
     def posted(self, now: dt.datetime) -> list[Item]:
-        """Return what is on sale at an instant, with today's demand."""
-        return [
+        """Return what is on sale at an instant, with today's demand; licences in turn, too, where another dataset's last longer."""
+        items = [
             item
             for release in self.releases
             for offer in rules.by_length(self.offers[release.dataset], self.lengths)
             for item in _items(release, self.levels.get(release.id, ()), offer, now)
         ]
+        return [*items, *_in_turn(items)]
 
 
 async def list_compared_offers(dataset: str, now: dt.datetime) -> list[rules.PricedOffer]:
@@ -244,16 +256,29 @@ def _items(
 ) -> Iterable[Item]:
     """Yield what is on sale of one release, the finest first; nothing where it has no price."""
     operator = settings().operator_basis_points
-    for level, row in [
-        (0, release),
-        *((one.level, rules.coarser(release, one)) for one in levels),
-    ]:
+    for level, row in [(0, release), *((one.level, rules.coarser(release, one)) for one in levels)]:
         try:
             inputs = rules.price_inputs(row, offer, operator_basis_points=operator, now=now)
         except Conflict:
             return
         ends_at = release.period_from + inputs.period_hours * rules.HOUR
         yield Item(release, level, ends_at, inputs, price(inputs).amount_minor, offer.usage_right, offer.months)
+
+
+def _in_turn(items: Sequence[Item]) -> Iterable[Item]:
+    """Yield licences one after the other that last as long as one of another dataset, where their own has none so long.
+
+    Where it has, that costs no more than they do.
+    """
+    months: dict[str, set[int]] = defaultdict(set)
+    for item in items:
+        months[item.release.dataset].add(item.months if item.usage_right else 0)
+    every = set().union(*months.values())
+    for item in items:
+        for term in sorted(every - months[item.release.dataset]) if item.usage_right else ():
+            if (times := -(-term // item.months)) > 1:
+                several = replace(item, months=times * item.months, times=times)
+                yield replace(several, amount_minor=several.amount_later(0))
 
 
 def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list[Item]]:
@@ -263,11 +288,11 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list
     for quote in quotes:
         of_partner[quote.partner].append(quote)
     for own in of_partner.values():
-        menu = {(item.release.id, item.level, item.usage_right, item.months): item for item in posted}
-        of_level = {(item.release.id, item.level): item for item in posted}
+        menu = {(item.release.id, item.level, item.usage_right, item.months, item.times): item for item in posted}
+        of_level = {(item.release.id, item.level): item for item in posted if item.times == 1}
         for quote in own:
             item = of_level.get((quote.release, quote.level))
-            key = (quote.release, quote.level, quote.usage_right, quote.months)
+            key = (quote.release, quote.level, quote.usage_right, quote.months, 1)
             if item and (key not in menu or menu[key].amount_minor > quote.amount_minor):
                 menu[key] = replace(
                     item,
@@ -281,17 +306,24 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list
 
 def _refuse_arbitrage(menu: Sequence[Item], compared: _Compared, now: dt.datetime) -> None:
     for items in overlapping(menu):
-        _refuse_undercut(items, offers_of(_listed(items, compared), compared.half_life, int(now.timestamp())))
+        _refuse_undercut(items, _offers(_listed(items, compared), compared, now))
 
 
 def _refuse_later(menu: Sequence[Item], compared: _Compared, now: dt.datetime, instants: Sequence[int]) -> None:
     """Refuse the same so many seconds from now, and where a price meets its floor or leaves its cap."""
     for items in overlapping(menu):
         listed = _listed(items, compared)
-        offers = offers_of(listed, compared.half_life, int(now.timestamp()))
-        for later in (*instants, *find_undercut_later(listed, offers)):
-            aged = (price_at_age(one.inputs, one.inputs.age_seconds + later).amount_minor for one in items)
+        offers = _offers(listed, compared, now)
+        for later in (*instants, *find_undercut_later(listed, offers, TOLERANCES)):
+            aged = (one.amount_later(later) for one in items)
             _refuse_undercut(items, [dataclasses.replace(offer, price_minor=next(aged)) for offer in offers], later)
+
+
+def _offers(listed: Sequence[Listed], compared: _Compared, now: dt.datetime) -> list[Offer]:
+    try:
+        return offers_of(listed, compared.half_life, int(now.timestamp()))
+    except TooHard:
+        raise Conflict(TOO_MANY) from None
 
 
 def _refuse_undercut(items: Sequence[Item], offers: Sequence[Offer], later: int = 0) -> None:
@@ -299,9 +331,7 @@ def _refuse_undercut(items: Sequence[Item], offers: Sequence[Offer], later: int 
     try:
         found = find_arbitrage(offers, tolerances=TOLERANCES)
     except TooHard:
-        raise Conflict(
-            "Not listed: there are too many releases over the same days to show that none undercuts another."
-        ) from None
+        raise Conflict(TOO_MANY) from None
     if found:
         named = {offer.name: (item.name, offer.price_minor) for offer, item in zip(offers, items, strict=True)}
         target, amount = named[found.target]
@@ -325,7 +355,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
     ranks = sorted(set(rules.RIGHTS.values()))
     return [
         Listed(
-            f"{item.release.id} {item.level} {item.usage_right} {item.months}",
+            f"{item.release.id} {item.level} {item.usage_right} {item.months} {item.times}",
             item.amount_minor,
             item.inputs,
             int(item.release.period_from.timestamp()),
@@ -336,6 +366,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             compared.between_zones,
             ranks.index(rules.RIGHTS[item.usage_right]),
             item.months if item.usage_right else 0,
+            item.times,
         )
         for item in items
     ]

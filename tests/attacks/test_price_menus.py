@@ -187,6 +187,74 @@ def test_no_price_meets_its_floor_beside_a_better_one_that_goes_on_falling(slow:
     )
 
 
+WEST, EAST = A_CITY[:5], A_CITY[5:]
+
+
+def test_a_bundle_beside_them_does_not_hide_that_one_is_had_for_less() -> None:
+    """Nearly as full a west at two fifths: a third offer a hundredth below it ended the comparison before a tenth was tried."""
+    west = Sold("west", WEST, 500, 20_000_000, declared=1_000)
+    cheap = Sold("cheap", WEST, 480, 8_000_000, declared=1_000)
+    further = [*WEST, *(f"further {number}" for number in range(5))]
+    cells = np.array([[200] * 7] * 5 + [[500] * 7] * 5)
+    bundle = Sold("bundle", further, cells, round(9_950_000 / 0.35), declared=1_000)
+    for menu_ in ((west, cheap), (west, cheap, bundle)):
+        with pytest.raises(Conflict, match=r"Not listed: west .* but who buys cheap"):
+            audited(*menu_)
+
+
+@pytest.mark.parametrize("cells", [500, 498, 490])
+@pytest.mark.parametrize("half_life", [40, 60])
+def test_a_city_that_is_a_shade_emptier_is_compared_at_its_floor_as_well(cells: int, half_life: int) -> None:
+    """Between two of the days that are looked at the whole city costs half of its west, of as many cells but for a few."""
+    west = Sold("west", WEST, 500, 20_000_000, {"half_life_days": 150, "floor_minor": 100}, 1_000)
+    floor = 300_000 if half_life == 40 else 50_000
+    city = {"half_life_days": half_life, "floor_minor": floor}
+    with pytest.raises(Conflict, match=r"Not listed: west .* but who buys city .* \d+ days from now"):
+        audited(west, Sold("city", A_CITY, cells, 4_000_000_000, city, 1_000))
+
+
+@pytest.mark.parametrize("share", [0.9, 0.3, 0.05])
+def test_flows_of_a_city_that_may_be_just_those_of_its_parts_cost_no_less_than_one(share: float) -> None:
+    """Half of each zone's pairs are published: those that stay in its part, for all that the audit knows."""
+    parts = (Sold("west", WEST, 50, 10_000_000), Sold("east", EAST, 50, 10_000_000))
+    with pytest.raises(Conflict, match=r"Not listed: (west|east) .* but who buys city"):
+        audited(Sold("city", A_CITY, 50, round(share * 20_000_000)), *parts, between=True)
+    audited(Sold("city", A_CITY, 50, 40_000_000), *parts, between=True)
+
+
+@pytest.mark.parametrize(("months", "times"), [(1, 12), (5, 3)])
+def test_a_year_is_not_had_as_shorter_licences_of_what_has_as_much(months: int, times: int) -> None:
+    west = Sold("west", WEST, 10, 10_000_000, {"months": 12})
+    with pytest.raises(Conflict, match=rf"Not listed: west .* but who buys city .* × {times} has as much"):
+        audited(west, Sold("city", A_CITY, 10, 2_000_000, {"months": months}))
+    audited(west, Sold("city", A_CITY, 10, 20_000_000, {"months": months}))
+    audited(
+        Sold("city", A_CITY, 10, 20_000_000, {"months": 12}), Sold("west", WEST, 10, 10_000_000, {"months": months})
+    )
+
+
+async def test_no_demand_is_posted_that_undercuts_on_a_day_to_come() -> None:
+    """Today the halves cost more than their city; in 90 days it is at its floor, and they are below it together."""
+    half, terms = len(ZONES) // 2, {"worth_days": 7, "floor": 1_000_000}
+    for code, zones in (("city", ZONES[: 2 * half]), ("west", ZONES[:half]), ("east", ZONES[half : 2 * half])):
+        await open_shop(code, zones=list(zones), half_life_days=40 if code == "city" else 30)
+        await make_span(code, len(zones), 0, 7)
+        await sell(code, 20_000_000, **terms | ({"floor": 2_000_000} if code == "city" else {}))
+    for multiplier, is_posted in ((10_000, True), (8_000, True), (6_000, False)):
+        assert await menu.may_post("west", multiplier, clock.now()) == is_posted
+
+
+def test_what_has_more_parts_than_can_be_looked_at_is_refused_with_a_sentence() -> None:
+    """Flows of key sets that overlap by chance: each zone is a piece of ground of its own, and each pair of them."""
+    rng = np.random.default_rng(5)
+    zones = [f"zone {number:03}" for number in range(300)]
+    sold = [
+        Sold(f"flows {number}", sorted(rng.choice(zones, 150, replace=False)), 50, 10_000_000) for number in range(10)
+    ]
+    with pytest.raises(Conflict, match="too many releases over the same days"):
+        audited(*sold, between=True)
+
+
 async def test_a_held_quote_is_on_the_menu() -> None:
     """A partner holds the finest edition's old price: an offer whose coarse edition would cost more must wait."""
     await open_shop("city")
