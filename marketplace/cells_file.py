@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from marketplace.errors import Invalid
 from marketplace.instants import HOUR_US, QUARTER_US
 from marketplace.privacy import noise
 from marketplace.privacy.dictionary import ABSENT
@@ -48,14 +49,17 @@ def spread(s: Specification, cells: pa.Table) -> dict[str, list[int]]:
     """Return how long each local day of a release's period is, and how many of its cells begin on it and in each zone.
 
     A step that is longer than a day counts as one. hours_by_day, published_by_day: days; published_by_zone: zones × days,
-    the zone that flows come from. Sums over a parent zone are of no zone.
+    the zone that flows come from. Sums over a parent zone are of no zone. Refuses cells that begin at no step of the period.
     """
     begins_us = s.clock.bounds_us[:-1]
     day = s.clock.day[(begins_us - begins_us[0]) // QUARTER_US]
     first = np.flatnonzero(np.append(True, day[1:] != day[:-1]))
     number = np.searchsorted(first, np.arange(s.times), side="right") - 1
     starts_us = cells["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    at = number[np.searchsorted(begins_us, starts_us)]
+    step = np.searchsorted(begins_us, starts_us, side="right") - 1
+    if not np.array_equal(begins_us[step], starts_us):  # before the first, step -1 is the last
+        raise Invalid("A cell begins at no hour, day or week of the period.")
+    at = number[step]
     names = cells["zone"].combine_chunks().dictionary_encode()
     position = {zone: number for number, zone in enumerate(s.zones)}
     known = [position.get(str(name).split(TO)[0], -1) for name in names.dictionary.to_pylist()]

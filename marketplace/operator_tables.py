@@ -15,6 +15,7 @@ import numpy as np
 from marketplace import object_store
 from marketplace.builds import input_files
 from marketplace.builds.event_store import Store
+from marketplace.errors import Invalid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,11 +42,18 @@ class SubscriberTable:
 
 
 def read_subscribers(files: list[Path], scratch: Path) -> SubscriberTable:
-    """Return the table in these files, compared with the one that the event store has; refusals name file and row."""
+    """Return the table in these files, compared with the one that the event store has; refusals name file and row.
+
+    One without rows is refused: builds would count nobody, and spend the budget.
+    """
     database = input_files.scratch_database(scratch)
     try:
         input_files.check_subscribers(database, files)
         now = database.sql("SELECT subscriber_id, age_band, home_zone FROM subscriber_as_read").to_arrow_table()
+        if not now.num_rows:
+            raise Invalid(
+                "The table of subscribers has no rows: it must have all there are, and replaces the one before."
+            )
         database.register("table_now", now)
         homes = dict(input_files.rows(database, "SELECT home_zone, count(*) FROM table_now GROUP BY home_zone"))
         changed = 0
@@ -63,11 +71,14 @@ def read_subscribers(files: list[Path], scratch: Path) -> SubscriberTable:
 
 
 def read_sites(files: list[Path], scratch: Path) -> bytes:
-    """Return the table of sites in these files, checked row by row, as Parquet."""
+    """Return the table of sites in these files, checked row by row, as Parquet; one without rows is refused, too."""
     database = input_files.scratch_database(scratch)
     try:
         input_files.check_sites(database, files)
-        return as_parquet(database.sql("SELECT site, zone FROM site_as_read").to_arrow_table())
+        now = database.sql("SELECT site, zone FROM site_as_read").to_arrow_table()
+        if not now.num_rows:
+            raise Invalid("The table of sites has no rows: it must have all there are, and replaces the one before.")
+        return as_parquet(now)
     finally:
         database.close()
 

@@ -283,16 +283,18 @@ WHERE release = ANY($1)
 ORDER BY release, level;
 
 -- name: list_published_zones
--- How many cells of each zone and day the releases $1 publish, at each accuracy level that it is known of.
+-- How many cells of each zone and day the releases $1 publish, at each accuracy level where these and days are known.
 SELECT id AS release, 0 AS level, published_by_zone
 FROM release
 WHERE id = ANY($1)
   AND published_by_zone <> '{}'
+  AND cardinality(hours_by_day) = cardinality(published_by_day)
 UNION ALL
 SELECT release, level, published_by_zone
 FROM edition
 WHERE release = ANY($1)
-  AND published_by_zone <> '{}';
+  AND published_by_zone <> '{}'
+  AND cardinality(hours_by_day) = cardinality(published_by_day);
 
 -- fragment: held
 -- Which prices may be ordered until after the instant $2, or were ordered and may be paid until after it.

@@ -295,11 +295,11 @@ def price_inputs(
 def _days(release: PricedRelease, cells_at_once: int, grain: str) -> tuple[tuple[pricing.Day, ...], dt.datetime]:
     """Return what is published of each day up to the last with a figure, and when that ends.
 
-    Where it is not known of each day, one that is as long as the period stands for all.
+    Where it is not known of each day, or not how long each is, one that is as long as the period stands for all.
     """
     assert release.latest_event_at is not None, "it has figures"
     hours, published = release.hours_by_day, release.published_by_day
-    if any(published):
+    if any(published) and len(hours) == len(published):
         last = max(at for at, cells in enumerate(published) if cells)
         hours, published = hours[: last + 1], published[: last + 1]
         ends_at = release.period_from + sum(hours) * HOUR

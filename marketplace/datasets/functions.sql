@@ -24,13 +24,30 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER known_term AFTER INSERT ON contributor_promise
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_terms();
+-- Whether what is stated of the days and zones of `row_count` published cells belongs together and adds up to them. Sums
+-- over a parent zone are of no zone, so that zones may have fewer.
+CREATE OR REPLACE FUNCTION days_add_up(row_count bigint, hours bigint[], days bigint[], zones bigint[])
+RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(
+        cardinality(hours) = cardinality(days)
+        AND cardinality(zones) % greatest(cardinality(days), 1) = 0
+        AND 0 <= ALL(hours || days || zones)
+        AND (SELECT sum(cells) FROM unnest(days) AS cells) = row_count
+        AND (SELECT coalesce(sum(cells), 0) FROM unnest(zones) AS cells) <= row_count,
+        false
+    )
+$$;
 -- A release is built in steps, and immutable from its end on. What is published of its days is noted once where an earlier
--- version did not; so it is of editions.
+-- version did not, or did not say how long they are, and whole; so it is of editions.
 CREATE OR REPLACE FUNCTION refuse_all_but_noting_days() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     noted text[] := '{hours_by_day,published_by_day,published_by_zone}';
 BEGIN
-    IF OLD.published_by_day <> '{}' OR to_jsonb(OLD) - noted <> to_jsonb(NEW) - noted THEN
+    IF OLD.published_by_day <> '{}' AND cardinality(OLD.hours_by_day) = cardinality(OLD.published_by_day)
+        OR NEW.published_by_zone = '{}'
+        OR NOT days_add_up(NEW.row_count, NEW.hours_by_day, NEW.published_by_day, NEW.published_by_zone)
+        OR to_jsonb(OLD) - noted <> to_jsonb(NEW) - noted
+    THEN
         RAISE EXCEPTION '% is append-only: a correction is a new row', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;

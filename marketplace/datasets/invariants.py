@@ -53,12 +53,13 @@ RELEASES: Final = (
     ),
     Invariant(
         "the cells of a release's days, where they are known, are the published ones",
+        # A version before did not write how long an edition's days are: the job that notes days does.
         """SELECT release, level FROM (
-               SELECT id AS release, 0 AS level, row_count, hours_by_day, published_by_day FROM release
-               UNION ALL SELECT release, level, row_count, hours_by_day, published_by_day FROM edition
-           ) AS published
-           WHERE row_count <> (SELECT coalesce(sum(cells), row_count) FROM unnest(published_by_day) AS cells)
-           OR cardinality(hours_by_day) <> cardinality(published_by_day)""",
+               SELECT id AS release, 0 AS level, row_count, hours_by_day, published_by_day, published_by_zone FROM release
+               UNION ALL SELECT release, level, row_count, hours_by_day, published_by_day, published_by_zone FROM edition
+           ) AS published (release, level, row_count, hours, days, zones)
+           WHERE hours || days || zones <> '{}'
+           AND NOT days_add_up(row_count, coalesce(nullif(hours, '{}'), days), days, zones)""",
     ),
     Invariant(
         "a year of subscribers has lost what its releases are charged with",

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hashlib
 import uuid
 from typing import TYPE_CHECKING
 
+import structlog
 from msgspec import Struct
 
 from marketplace import object_store
 from marketplace.cells_file import read_file, spread
 from marketplace.database import execute, fetch_rows
 from marketplace.datasets.queries import SQL, get_dataset, get_specification
-from marketplace.errors import Refusal
+from marketplace.errors import Conflict, Refusal, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from marketplace.privacy.specification import Specification
+
+log = structlog.get_logger(__name__)
 
 
 class Unnoted(Struct, frozen=True):
@@ -28,25 +34,45 @@ class Unnoted(Struct, frozen=True):
     period_from: dt.datetime
     period_to: dt.datetime
     revision: int
+    row_count: int
+    cells_sha256: str
 
 
 async def note_days() -> int:
     """Note what is published of the days and zones of releases and editions of earlier versions; a job. Return how many.
 
-    One whose file is not there is left for a later run.
+    One whose file is not there, is not the recorded one or cannot be read is left for a later run, and the others are noted.
     """
     noted = 0
     for one in await fetch_rows(Unnoted, SQL["list_unnoted"]):
-        terms = await get_dataset(one.dataset)
-        s = await get_specification(terms, one.period_from, one.period_to, revision=one.revision)
         key = object_store.edition_key(one.release, one.level) if one.level else object_store.cells_key(one.release)
         try:
-            found = await asyncio.to_thread(spread, s, read_file(await object_store.get(key)))
-        except Refusal:
+            terms = await get_dataset(one.dataset)
+            s = await get_specification(terms, one.period_from, one.period_to, revision=one.revision)
+            found = await asyncio.to_thread(_read, s, await object_store.get(key), one)
+        except Unavailable:  # so it would be of the others
+            raise
+        except Refusal as problem:
+            log.warning("days not noted", release=str(one.release), level=one.level, why=str(problem))
             continue
         await note(one.release, one.level, found)
         noted += 1
     return noted
+
+
+def _read(s: Specification, data: bytes, one: Unnoted) -> dict[str, list[int]]:
+    """Return what the cells in a file publish of days and zones; refuse a file that is not the recorded one, or damaged."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    if hashlib.sha256(data).hexdigest() != one.cells_sha256:
+        raise Conflict("These cells are not the ones recorded; restore the object store.")
+    try:
+        found = spread(s, read_file(data, ["zone", "starts_at"]))
+    except (pa.ArrowException, LookupError, OSError, TypeError, ValueError) as problem:
+        raise Conflict("These cells cannot be read: {why}", why=str(problem)) from None
+    if (rows := sum(found["published_by_day"])) != one.row_count:
+        raise Conflict("These are {rows} cells, and {recorded} are recorded.", rows=rows, recorded=one.row_count)
+    return found
 
 
 async def note(release: uuid.UUID, level: int, days: Mapping[str, list[int]]) -> None:

@@ -148,18 +148,28 @@ WHERE id IN (SELECT id FROM dataset_change WHERE dataset_change.dataset IN (SELE
 RETURNING dataset;
 
 -- name: list_unnoted
--- The sealed releases, at each accuracy level, of which it is not known what their days publish, the latest first.
-SELECT unnoted.release, unnoted.level, release.dataset, release.period_from, release.period_to, release.revision
+-- The sealed releases, at each accuracy level, of which it is not known what their days publish and how long they are,
+-- with how many cells their files have and the SHA-256 of these, the latest first.
+SELECT
+    unnoted.release,
+    unnoted.level,
+    release.dataset,
+    release.period_from,
+    release.period_to,
+    release.revision,
+    unnoted.row_count,
+    unnoted.cells_sha256
 FROM (
-    SELECT id AS release, 0 AS level
+    SELECT id AS release, 0 AS level, row_count, cells_sha256, hours_by_day, published_by_day
     FROM release
-    WHERE state = 'sealed' AND published_by_day = '{}' AND row_count > 0
+    WHERE state = 'sealed'
     UNION ALL
-    SELECT release, level
+    SELECT release, level, row_count, cells_sha256, hours_by_day, published_by_day
     FROM edition
-    WHERE published_by_day = '{}' AND row_count > 0
 ) AS unnoted
 JOIN release ON release.id = unnoted.release
+WHERE unnoted.row_count > 0
+  AND (cardinality(unnoted.hours_by_day) <> cardinality(unnoted.published_by_day) OR unnoted.published_by_day = '{}')
 ORDER BY release.period_to DESC, unnoted.release, unnoted.level;
 
 -- name: note_release_days
@@ -168,7 +178,7 @@ UPDATE release
 SET hours_by_day = $3, published_by_day = $4, published_by_zone = $5
 WHERE id = $1
   AND $2 = 0
-  AND published_by_day = '{}';
+  AND (cardinality(hours_by_day) <> cardinality(published_by_day) OR published_by_day = '{}');
 
 -- name: note_edition_days
 -- Notes the same of the accuracy level $2 of the release $1.
@@ -176,4 +186,4 @@ UPDATE edition
 SET hours_by_day = $3, published_by_day = $4, published_by_zone = $5
 WHERE release = $1
   AND level = $2
-  AND published_by_day = '{}';
+  AND (cardinality(hours_by_day) <> cardinality(published_by_day) OR published_by_day = '{}');

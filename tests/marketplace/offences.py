@@ -276,7 +276,11 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     "a dataset has spent what its releases and those of its variants did": "UPDATE dataset SET spent_micro = spent_micro + 1",
     "a sealed release has cells and the hashes of these and of its manifest, and nobody without a weight": "UPDATE release SET contributors = 0",
     "the cells of a release's days, where they are known, are the published ones": (
-        "UPDATE release SET published_by_day = ARRAY[row_count, 1]"
+        "UPDATE release SET published_by_day = ARRAY[row_count, 1]",
+        "UPDATE release SET published_by_day = ARRAY[row_count], published_by_zone = ARRAY[row_count + 1]",
+        "UPDATE release SET published_by_day = ARRAY[row_count, 0], published_by_zone = ARRAY[row_count, 0, 0]",
+        "UPDATE release SET hours_by_day = '{24}', published_by_day = '{}', published_by_zone = '{}'",
+        "UPDATE release SET published_by_day = '{}', published_by_zone = '{1}'",
     ),
     "a year of subscribers has lost what its releases are charged with": (
         "INSERT INTO privacy_year (year, rho_nano, budget_micro) VALUES (1999, 5, 1)"

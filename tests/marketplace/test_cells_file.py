@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketplace.cells_file import FEWEST_ROWS, MOST_ROWS, rows_a_group, spread, write_cells
+from marketplace.errors import Invalid
 from marketplace.local_time import midnight
 from marketplace.privacy.dictionary import Stated, columns
 from marketplace.privacy.product_registry import PRODUCTS
@@ -101,3 +102,25 @@ def test_cells_are_counted_by_local_day_and_zone(product: str, grain: str, hours
     assert sum(found["published_by_day"]) == 1 + sum(found["published_by_zone"]) == 501
     nothing = spread(s, table.slice(0, 0))
     assert set(nothing["published_by_day"]) == set(nothing["published_by_zone"]) == {0}
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        dt.timedelta(days=-1),
+        dt.timedelta(days=-3000),
+        dt.timedelta(minutes=1),
+        dt.timedelta(days=2),
+        dt.timedelta(days=400),
+    ],
+)
+def test_cells_that_begin_at_no_step_of_the_period_are_refused(off: dt.timedelta) -> None:
+    """They would be counted on a day that they are not of."""
+    start = dt.datetime(2026, 10, 23, tzinfo=dt.UTC)
+    s = specification(grain="hour", period_from=start, period_to=start + 2 * DAY)
+    instants = pa.array([start, start + off], pa.timestamp("us", "UTC"))
+    with pytest.raises(Invalid, match="A cell begins at no hour, day or week of the period"):
+        spread(s, pa.table({"zone": [s.zones[0]] * 2, "starts_at": instants}))
+    nobodys = pa.array([start, None], pa.timestamp("us", "UTC"))
+    with pytest.raises(Invalid, match="A cell begins at no"):
+        spread(s, pa.table({"zone": [s.zones[0]] * 2, "starts_at": nobodys}))

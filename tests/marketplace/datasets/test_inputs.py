@@ -8,7 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from marketplace import object_store
+from marketplace.builds.event_store import Store
 from marketplace.datasets import actions
+from marketplace.datasets.ingestion import ingest_events, ingest_files
 from marketplace.errors import Invalid
 from marketplace.settings import settings
 from tests.marketplace.datasets.builders import ZONES, crowd, declare, events_table, kept, make_subscribers, write
@@ -172,3 +175,30 @@ async def test_csv_and_parquet_of_one_folder_count_together_and_duplicates_once(
     release = await actions.build("lyon", events=folder.as_uri(), subscribers=files["subscribers"], **PERIOD)
     cells = (await kept(release, "cells")).to_pylist()
     assert [(cell["segment"], cell["people"], cell["events"]) for cell in cells] == [("18-39", 2, 3), ("40+", 2, 3)]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["sites", "subscribers"])
+async def test_a_table_without_rows_is_refused_and_the_one_before_stays(name: str, suffix: str, tmp_path: Path) -> None:
+    """Counted with it, nobody would be anywhere, for the price of a build."""
+    await declare()
+    await make_subscribers(range(1, 4))
+    people = write(tmp_path, [], range(1, 4))["subscribers"]
+    (tmp_path / "sites.csv").write_text(f"site,zone\n7,{ZONES[2]}\n")
+    await ingest_files(subscribers=people, sites=str(tmp_path / "sites.csv"))
+    before = Store(object_store.store()).state
+    header = ("site,zone" if name == "sites" else PEOPLE).strip()
+    file = tmp_path / f"empty.{suffix}"
+    if suffix == "csv":
+        file.write_text(header + "\n")
+    else:
+        kind = pa.int64() if name == "subscribers" else pa.string()
+        columns = header.split(",")
+        empty = {columns[0]: pa.array([], kind)} | {column: pa.array([], pa.string()) for column in columns[1:]}
+        pq.write_table(pa.table(empty), file)
+    for receive in (ingest_files, ingest_events):
+        with pytest.raises(Invalid, match=f"^The table of {name} has no rows: ") as caught:
+            await receive(**{name: str(file)})
+        assert "\n" not in str(caught.value)
+    assert Store(object_store.store()).state == before
+    assert await fetch_value("SELECT spent_micro FROM dataset") == 0

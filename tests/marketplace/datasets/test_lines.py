@@ -14,7 +14,7 @@ from marketplace.commands.ingest import arguments, described, print_unknown
 from marketplace.consent import actions as consent
 from marketplace.consent.in_force import consent_in_force
 from marketplace.datasets.ingestion import ingest_files
-from marketplace.errors import Conflict
+from marketplace.errors import Conflict, Invalid
 from marketplace.identity.lines import LineCounts, apply_line_table
 from tests.marketplace.datasets.builders import BANDS, PURPOSE, ZONES, declare
 from tests.support.reads import fetch, fetch_value
@@ -56,8 +56,10 @@ async def test_a_table_that_was_cut_short_ends_nobody(tmp_path: Path) -> None:
     await ingest_files(subscribers=table(tmp_path, range(1, 101)))
     with pytest.raises(Conflict, match=r"3 of 100 lines are not in this table.* --allow-gone 3"):
         await ingest_files(subscribers=table(tmp_path, range(1, 98)))
-    with pytest.raises(Conflict, match="100 of 100 lines"):
-        await ingest_files(subscribers=table(tmp_path, []), allow_gone=99)
+    with pytest.raises(Conflict, match="99 of 100 lines"):
+        await ingest_files(subscribers=table(tmp_path, [1]), allow_gone=98)
+    with pytest.raises(Invalid, match="table of subscribers has no rows"):
+        await ingest_files(subscribers=table(tmp_path, []), allow_gone=100)
     assert await fetch_value(IN_FORCE) == list(range(1, 101))
     assert await fetch_value("SELECT count(*) FROM line_table") == 1
     done = await ingest_files(subscribers=table(tmp_path, range(1, 98)), allow_gone=3)
