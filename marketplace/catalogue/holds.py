@@ -24,6 +24,8 @@ from marketplace.web.formats import paris_day
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+TIME_TO_LAPSE: Final = dt.timedelta(minutes=5)
+"""After its page has closed, an order that nobody pays is lapsed by a job."""
 MINUTE: Final = dt.timedelta(minutes=1)
 DAY: Final = dt.timedelta(days=1)
 
@@ -47,8 +49,8 @@ class LastHold(Struct, frozen=True):
 
     def next_at(self, now: dt.datetime) -> dt.datetime:
         """Return from when on there may be another one: after a page, for on an open one all may still be left."""
-        if self.page_until is not None and self.page_until > now:
-            return self.page_until
+        if self.page_until is not None and self.page_until + TIME_TO_LAPSE > now:
+            return self.page_until + TIME_TO_LAPSE
         return self.held_until + rules.BETWEEN_HOLDS
 
 
@@ -72,11 +74,11 @@ def _refuse(sentence: str, own: Sequence[LastHold], now: dt.datetime) -> None:
     if not (counted := [one for one in own if not one.was_left]):
         return
     last = max(counted, key=lambda one: one.next_at(now))
-    if last.next_at(now) == last.page_until:
+    if last.page_until is not None and last.next_at(now) == last.page_until + TIME_TO_LAPSE:
         raise HeldAlready(
             "Your company has a page open on which an order of this dataset may be paid by bank transfer: pay there, or ask "
             "again once it has closed, in {minutes} minutes.",
-            minutes=(last.next_at(now) - now) // MINUTE + 1,
+            minutes=max((last.next_at(now) - now) // MINUTE + 1, 2),
         )
     raise HeldAlready(sentence, day=paris_day(last.next_at(now)) + DAY)  # on which it may be at any hour
 
@@ -100,7 +102,7 @@ async def refuse_awaiting(
     """
     own = await _list_own(partner, offer, now, by_transfer=True, quote=quote)
     _refuse(
-        "An order of this dataset waits for your company’s transfer, or lapsed without it: once that is paid, or from "
+        "An order of this dataset waits for your company’s payment, or lapsed without it: once that is paid, or from "
         "{day} on, the next one can wait. Pay this one otherwise; the quote is as it was.",
         own,
         now,
@@ -120,11 +122,15 @@ async def accept_quote(
     await QuoteAcceptance.insert(accepted).on_conflict(action="DO NOTHING")
 
 
-async def close_quotes(quotes: Sequence[uuid.UUID], at: dt.datetime | None = None) -> None:
-    """Write down that ordered quotes were paid, or that they lapsed at an instant; inside the transaction that makes it so."""
+async def close_quotes(quotes: Sequence[uuid.UUID], at: dt.datetime | None = None, *, was_left: bool = False) -> None:
+    """Write down that ordered quotes were paid, or that they lapsed at an instant; inside the transaction that makes it so.
+
+    was_left: nobody chose a transfer, so that what could be paid on a page could be no longer than that was open.
+    """
     await execute(
-        """UPDATE quote_acceptance SET payable_until = $2
+        """UPDATE quote_acceptance SET payable_until = CASE WHEN $3 THEN least(page_until, $2) ELSE $2 END
            WHERE quote = ANY ($1) AND ($2::timestamptz IS NULL OR payable_until > $2)""",
         list(quotes),
         at,
+        was_left,
     )

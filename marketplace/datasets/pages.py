@@ -163,9 +163,4 @@ def _day(text: str) -> dt.date:
     return day
 
 
-ROUTES = [
-    list_datasets,
-    show_dataset,
-    request_build,
-    set_cadence,
-]
+ROUTES = [list_datasets, show_dataset, request_build, set_cadence]

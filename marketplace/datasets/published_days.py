@@ -42,21 +42,25 @@ async def note_days() -> int:
     """Note what is published of the days and zones of releases and editions of earlier versions; a job. Return how many.
 
     One whose file is not there, is not the recorded one or cannot be read is left for a later run, and the others are noted.
+    Raises Unavailable where the store did not give one, after the others; at once where it gave two of them not.
     """
-    noted = 0
+    noted, silent = 0, list[Refusal]()
     for one in await fetch_rows(Unnoted, SQL["list_unnoted"]):
         key = object_store.edition_key(one.release, one.level) if one.level else object_store.cells_key(one.release)
         try:
             terms = await get_dataset(one.dataset)
             s = await get_specification(terms, one.period_from, one.period_to, revision=one.revision)
             found = await asyncio.to_thread(_read, s, await object_store.get(key), one)
-        except Unavailable:  # so it would be of the others
-            raise
         except Refusal as problem:
             log.warning("days not noted", release=str(one.release), level=one.level, why=str(problem))
+            silent += [problem] if isinstance(problem, Unavailable) else []
+            if len(silent) > 1:
+                break  # not one file alone: so it would be of the others
             continue
         await note(one.release, one.level, found)
         noted += 1
+    if silent:
+        raise silent[0]
     return noted
 
 

@@ -45,13 +45,7 @@ SMALLEST_DELTA, LARGEST_DELTA = 5, 15
 LARGEST_MAX_ZONES: Final = 100
 MOST_VARIANTS: Final = 3
 """Besides the dataset itself: each spends from its budget, and from every subscriber's year."""
-LONGEST_WORDS: Final = {
-    "title_fr": 200,
-    "title_en": 200,
-    "description_fr": 2000,
-    "description_en": 2000,
-    "area": 100,
-}
+LONGEST_WORDS: Final = {"title_fr": 200, "title_en": 200, "description_fr": 2000, "description_en": 2000, "area": 100}
 """What a dataset says of itself → the most characters."""
 LONGEST_PERIOD: Final = dt.timedelta(days=3_660)
 

@@ -83,10 +83,11 @@ class PaidOrder(Struct, frozen=True):
 
 
 class LapsedOrder(Struct, frozen=True):
-    """An order that lapsed, and its quote."""
+    """An order that lapsed, its quote, and whether it waited for a transfer."""
 
     id: uuid.UUID
     quote: uuid.UUID
+    waited: bool
 
 
 # ------------------------------------------------------------------ ordering
@@ -383,7 +384,8 @@ async def lapse_unpaid() -> int:
     now = clock.now()
     async with transaction():
         late = await fetch_rows(LapsedOrder, SQL["lapse_orders"], now - TIME_TO_PAY, BATCH_SIZE, now - TIME_TO_TRANSFER)
-        await close_quotes([one.quote for one in late], now)
+        await close_quotes([one.quote for one in late if one.waited], now)
+        await close_quotes([one.quote for one in late if not one.waited], now, was_left=True)
         for one in late:
             await payments.request_expiry(one.id)
     return len(late)

@@ -23,20 +23,13 @@ class Receiving(Struct, frozen=True):
 
 async def find_receiving(partner: uuid.UUID) -> Receiving | None:
     """Return what the annuaire has of a partner; None where it was never asked, as of companies outside France."""
-    of_it = select(Receiving, ElectronicAddress).where(ElectronicAddress.partner == partner)
-    return await fetch_row(Receiving, of_it)
+    return await fetch_row(Receiving, select(Receiving, ElectronicAddress).where(ElectronicAddress.partner == partner))
 
 
 async def write_lines(partner: uuid.UUID, siren: str, *, lines: list[str], address: str | None) -> None:
     """Write what the annuaire has of a partner, and which of its lines invoices go to; None: none, or nobody chose."""
     row = ElectronicAddress(partner=partner, siren=siren, lines=" ".join(lines), address=address, looked_at=clock.now())
+    changed = [ElectronicAddress.siren, ElectronicAddress.lines, ElectronicAddress.address, ElectronicAddress.looked_at]
     await ElectronicAddress.insert(row).on_conflict(
-        target=ElectronicAddress.partner,
-        action="DO UPDATE",
-        values=[
-            ElectronicAddress.siren,
-            ElectronicAddress.lines,
-            ElectronicAddress.address,
-            ElectronicAddress.looked_at,
-        ],
+        target=ElectronicAddress.partner, action="DO UPDATE", values=changed
     )

@@ -117,7 +117,7 @@ WHERE purchase_order.id = ANY($1::uuid[]) AND entitlement.ends_at > $2;
 
 -- name: lapse_orders
 -- Lapses at most $2 orders whose payment failed or expired, that were ordered until $1, or until $3 where a transfer is
--- awaited; one whose bank has yet to honour a debit waits. Returns them.
+-- awaited; one whose bank has yet to honour a debit waits. Returns them, and whether a transfer was awaited.
 UPDATE purchase_order
 SET state = 'lapsed'
 WHERE id IN (
@@ -135,7 +135,7 @@ WHERE id IN (
     LIMIT $2
     FOR UPDATE OF purchase_order SKIP LOCKED
 )
-RETURNING id, quote;
+RETURNING id, quote, EXISTS (SELECT FROM payment WHERE subject = purchase_order.id AND transfer IS NOT NULL) AS waited;
 
 -- fragment: left_minor
 -- What of a paid order's money is still here, in cents.

@@ -162,7 +162,7 @@ async def test_a_period_that_its_dataset_refuses_keeps_no_other_release_from_bei
 
 
 async def test_a_store_that_does_not_answer_is_a_failure_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked once: of the other releases it would say the same."""
+    """It is asked for two: of the other releases it would say the same."""
     await open_shop()
     for weeks in range(3):
         await make_release(weeks_ago=weeks)
@@ -178,8 +178,21 @@ async def test_a_store_that_does_not_answer_is_a_failure_of_the_job(monkeypatch:
         patched.setattr(object_store, "get", unanswered)
         with pytest.raises(Unavailable):
             await note_days()
-    assert len(asked) == 1
+    assert len(asked) == 2
     assert await note_days() == 3
+
+
+async def test_a_file_that_a_folder_does_not_give_keeps_no_other_from_being_noted() -> None:
+    """Such as one of another owner after a restore, or on a bad sector; the job fails once the others are noted."""
+    await open_shop()
+    older, newest = await make_release(weeks_ago=1), await make_release()
+    path = object_store.path_of(object_store.cells_key(newest))
+    assert path
+    path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(Unavailable):
+        await note_days()
+    assert await stated_of(older) == await true_of(older)
 
 
 async def test_files_are_read_beside_the_loop_and_of_them_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

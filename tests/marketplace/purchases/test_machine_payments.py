@@ -98,7 +98,7 @@ async def test_a_program_pays_by_transfer_to_an_iban_of_its_own(stripe: Any) -> 
         paid = (await order(machine, quotes[0], **asked)).json()
         second = await order(machine, quotes[1], **asked)
         assert second.status_code == 409
-        assert "An order of this dataset waits for your company’s transfer" in second.json()["detail"]
+        assert "An order of this dataset waits for your company’s payment" in second.json()["detail"]
         assert (paid["state"], paid["payment_url"]) == ("awaiting_payment", None)
         to = paid["bank_transfer"]
         assert to["iban"]

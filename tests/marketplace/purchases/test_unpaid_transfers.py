@@ -203,10 +203,44 @@ async def test_while_a_page_is_open_the_sentence_says_when_it_closes(stripe: Any
             order_by_transfer(partner, release),
             catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True),
         ):
-            assert re.search(r"once it has closed, in (30|31) minutes", await refused(work))
+            assert re.search(r"once it has closed, in 3[56] minutes", await refused(work))
     with clock.shifted(TIME_TO_PAY + MINUTE):
         await lapse_unpaid()
         await order_by_transfer(partner, release)
+    assert stripe
+
+
+@pytest.mark.parametrize("late", [dt.timedelta(seconds=1), DAY + MINUTE])
+async def test_a_page_that_nobody_lapsed_yet_is_no_transfer(stripe: Any, late: dt.timedelta) -> None:
+    """The job comes within a minute, or a day later after an outage."""
+    release, partner = await open_shop(), await make_buyer()
+    await execute(LARGE)
+    await order_by_transfer(partner, release, "page")
+    with clock.shifted(TIME_TO_PAY + late):
+        if late < DAY:
+            assert "once it has closed, in 5 minutes" in await refused(order_by_transfer(partner, release))
+        else:
+            await lapse_unpaid()
+            await order_by_transfer(partner, release)
+    assert stripe
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_a_debit_that_bounced_is_no_transfer_that_lapsed(stripe: Any, is_held: bool) -> None:  # noqa: FBT001
+    """It was chosen on a page, where a transfer could have been."""
+    release, partner = await open_shop(), await make_buyer()
+    await execute(LARGE)
+    debited = await order_by_transfer(partner, release, "page")
+    await jobs()
+    await execute("UPDATE payment SET state = 'processing' WHERE subject = $1", debited)
+    with clock.shifted(6 * DAY):
+        assert "waits for your company’s payment" in await refused(order_by_transfer(partner, release))
+        await execute("UPDATE payment SET state = 'failed' WHERE subject = $1", debited)
+        assert await lapse_unpaid() == 1
+        if is_held:
+            await catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True)
+        else:
+            await order_by_transfer(partner, release)
     assert stripe
 
 
@@ -238,7 +272,7 @@ async def test_of_two_transfers_at_once_one_waits(stripe: Any) -> None:
         quote = await make_quote(second, release)
         assert (await place_order(browser, quote)).status_code == 303
         shown = await browser.get(f"/en/orders/{(await order_of(quote))['id']}")
-        assert "not for this order: one order of a dataset" in text_of(shown)
+        assert "not for this order. One order of a dataset" in text_of(shown)
     (session,) = await asyncio.to_thread(stripe.list, "checkout/sessions")
     assert "customer_balance" not in session["payment_method_types"]
 
