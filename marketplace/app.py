@@ -45,6 +45,7 @@ from marketplace.business import judgement_pages as business_judgement_pages
 from marketplace.business import pages as business_pages
 from marketplace.catalogue import api as catalogue_api
 from marketplace.catalogue import pages as catalogue_pages
+from marketplace.chosen_zones import api as chosen_zones_api
 from marketplace.chosen_zones import pages as chosen_zones_pages
 from marketplace.claims import api as claims_api
 from marketplace.claims import pages as claims_pages
@@ -359,6 +360,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,
     catalogue_api.ROUTES,
+    chosen_zones_api.ROUTES,
     search_routes.ROUTES,
     interest_pages.ROUTES,
     business_funnel_pages.ROUTES,

@@ -32,6 +32,8 @@ from pricing.money import amount, whole
 from pricing.refusals import Duplicate, Empty, Mismatched, OutOfRange, TooHard
 
 _MOST_STEPS: Final = 2_000
+_ROWS: Final = 512
+"""So many offers are compared with all others at once, for memory."""
 _EXACT_BELOW: Final = 2**36
 """Prices, of ten thousand parts, that floating-point bounds are exact for to a tenth of a minor unit."""
 _ROUNDING: Final = 0.9
@@ -251,8 +253,8 @@ class _Table:
             np.array([getattr(offer, name) for offer in offers], float) for name in ("price_minor", "right", "months")
         )
         months[months == 0] = np.inf
-        there = np.isfinite(self.variances).astype(float)
-        self.includes = (there @ there.T > 0) & (rights >= rights[:, None]) & (months >= months[:, None])
+        self.there = np.isfinite(self.variances).astype(np.float32)
+        self.rights, self.months = rights, months
         names = {offer.family: at for at, offer in enumerate(offers)}
         families = [-1 - at if offer.fresh_noise else names[offer.family] for at, offer in enumerate(offers)]
         self.family = np.array(families)
@@ -263,9 +265,12 @@ class _Table:
         An offer is yielded as one that is by the tolerance less precise and less dear.
         """
         for at, offer in enumerate(self.offers):
+            if at % _ROWS == 0:
+                shares = self.there[at : at + _ROWS] @ self.there.T > 0
             if offer.is_several:
                 continue
-            cheaper = np.flatnonzero(self.includes[at] & (self.prices < self.prices[at]))
+            includes = shares[at % _ROWS] & (self.rights >= self.rights[at]) & (self.months >= self.months[at])
+            cheaper = np.flatnonzero(includes & (self.prices < self.prices[at]))
             parts = np.flatnonzero(np.isfinite(self.variances[at]))
             is_other = (self.products[cheaper] != self.products[at])[:, None]
             within = np.ix_(cheaper, parts)

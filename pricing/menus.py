@@ -6,11 +6,11 @@ no replacement for what it lacks itself.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate, pairwise, product
-from math import floor, log2
+from math import ceil, floor, log2
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -38,8 +38,7 @@ class Listed:
     starts_at: when its first day begins, in seconds since 1970. family: the release. product: what has one area, and one
     number of people in it. zones: of that area, ascending, where products differ in it. published: how many cells of each
     zone and day are, zones × days, where that is known. between_zones: whether cells are of pairs of zones, published by
-    their first. right: its rank, >= 0. months: the term, 0 without end. times: how many licences in turn it is, each
-    for its part of the term.
+    their first. right: its rank, >= 0. months: the term, 0 without end. is_several: it is licences in turn.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Listed:
     between_zones: bool = False
     right: int = 0
     months: int = 0
-    times: int = 1
+    is_several: bool = False
 
     @property
     def bounds(self) -> list[int]:
@@ -100,18 +99,15 @@ def offers_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> list[
     Zones that the same products have and the same releases publish at all are one area. A span of time is as short as the
     days of any of them need. Refuses TooHard where areas and spans are too many to look at.
     """
-    areas = _areas(menu)
     bounds = sorted({bound for one in menu for bound in one.bounds})
     worths = [_worth(start, to, half_life_seconds, now) for start, to in pairwise(bounds)]
     number = {bound: at for at, bound in enumerate(bounds)}
-    of_product = Counter(product for area in areas for product in area.products)
-    if sum(of_product[one.product] * (number[one.bounds[-1]] - number[one.bounds[0]]) for one in menu) > MOST_PARTS:
-        msg = f"what is listed has more than {MOST_PARTS} parts; list fewer offers together"
-        raise TooHard(msg)
+    areas = _areas(menu, {one.name: number[one.bounds[-1]] - number[one.bounds[0]] for one in menu})
     qualities = _qualities(menu)
     finest: dict[str, Fraction] = {}
     for one, good in zip(menu, qualities, strict=True):
         finest[one.family] = max(finest.get(one.family, good), good)
+    zones = {one.product: frozenset(one.zones) for one in menu}
     offers = []
     for one, good in zip(menu, qualities, strict=True):
         days = [range(number[start], number[to]) for start, to in pairwise(one.bounds)]
@@ -119,12 +115,16 @@ def offers_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> list[
             f"{at} {span}": Part(loss, max(int(worths[span] * area.size / (1 + loss / PICO)), 1), at_best)
             for at, area in enumerate(areas)
             if one.product in area.products
-            for (loss, at_best), spans in zip(_losses(one, good, finest[one.family], area), days, strict=True)
+            for (loss, at_best), spans in zip(
+                _losses(one, good, area, _most_in_part(one, area, zones) if good == finest[one.family] else 1),
+                days,
+                strict=True,
+            )
             if loss is not None
             for span in spans
         }
         offer = Offer(one.name, one.price_minor, parts, one.family, right=one.right, months=one.months)
-        offers.append(replace(offer, product=one.product, is_several=one.times > 1))
+        offers.append(replace(offer, product=one.product, is_several=one.is_several))
     return offers
 
 
@@ -138,32 +138,66 @@ def find_undercut_later(
     asks computes the prices of what is returned exactly. tolerances: as `find_arbitrage` has them. Licences in turn are
     several purchases, and not looked at.
     """
-    worth = np.array([sum(step.amount_minor for step in price(one.inputs).waterfall[:-2]) for one in menu], float)
-    floor, cap, half_life = (
-        np.array([getattr(one.inputs, name) for one in menu], float)
-        for name in ("floor_minor", "cap_minor", "half_life_seconds")
-    )
+    alone = [at for at, one in enumerate(menu) if not one.is_several]
+    offers = [offers[at] for at in alone]
+    falling = [falling_of(menu[at].inputs) for at in alone]
+    worth, floor, cap, half_life = np.array(falling, float).reshape(-1, 4).T
     meets = {
-        int(each * log2(value / bound)) // HOUR_SECONDS
-        for value, each, *ends in zip(worth, half_life, floor, cap, strict=True)
-        for bound in ends
-        if 0 < bound < value
+        int(one.half_life_seconds * log2(one.worth_minor / bound)) // HOUR_SECONDS
+        for one in falling
+        for bound in (one.floor_minor, one.cap_minor)
+        if 0 < bound < one.worth_minor
     }
     instants = np.array(sorted({hour + by for hour in meets for by in (0, 1)}), float) * HOUR_SECONDS
     prices = np.clip(worth * 2.0 ** (-instants[:, None] / half_life), floor, cap)
     undercut = np.zeros(len(instants), bool)
-    once = np.array([not offer.is_several for offer in offers])
-    for tolerance in map(float, tolerances):
-        for at, found in _replacements(offers, tolerance):
-            others = found[once[found]]
-            undercut |= (prices[:, others] < prices[:, [at]] * (1 - tolerance) - 1).any(axis=1) & once[at]
+    for at, tolerance, found in _replacements(offers, tolerances):
+        undercut |= (prices[:, found] < prices[:, [at]] * (1 - tolerance) - 1).any(axis=1)
     return [int(each) for each in instants[undercut]]
 
 
-def _replacements(offers: Sequence[Offer], tolerance: float) -> Iterator[tuple[int, NDArray[np.int64]]]:
+class Falling(NamedTuple):
+    """A price that falls with age alone, from what data are worth today, between its floor and its cap; in cents."""
+
+    worth_minor: int
+    floor_minor: int
+    cap_minor: int
+    half_life_seconds: int
+
+    def after(self, seconds: int) -> int:
+        """Return the price in so many seconds, a cent too much at most."""
+        worth = ceil(self.worth_minor * float(2 ** (-seconds / self.half_life_seconds)))
+        return min(max(worth, self.floor_minor), self.cap_minor)
+
+
+def falling_of(inputs: PriceInputs) -> Falling:
+    """Return how the price of some inputs falls from now on."""
+    worth = sum(step.amount_minor for step in price(inputs).waterfall[:-2])
+    return Falling(worth, inputs.floor_minor, inputs.cap_minor, inputs.half_life_seconds)
+
+
+def cheapest_in_turn(licences: Mapping[int, Falling], months: int, seconds: int) -> tuple[int, int]:
+    """Return what licences cost that last as many months together, in cents, and how many they are; the cheapest ones.
+
+    licences: by their months, one at least. The first is bought in so many seconds, each other when the one before ends, at its
+    price then; each counts a cent too much at most.
+    """
+    best = {0: (0, 0)}
+    for start in range(months):
+        cost, count = best.get(start, (0, 0))
+        for lasts, falling in licences.items() if start in best else ():
+            more = cost + falling.after(seconds + start * PriceInputs.month_seconds), count + 1
+            end = min(start + lasts, months)
+            best[end] = min(best.get(end, more), more)
+    return best[months]
+
+
+def _replacements(
+    offers: Sequence[Offer], tolerances: Sequence[Fraction]
+) -> Iterator[tuple[int, float, NDArray[np.int64]]]:
     """Yield the number of each offer with those that replace it alone: as exact on each of its parts, for as much and long.
 
-    tolerance: by which they may be less exact.
+    Once for each tolerance, by which they may be less exact.
     """
     number = {part: at for at, part in enumerate({part: None for offer in offers for part in offer.parts})}
     variances = np.full((len(offers), len(number)), np.inf)
@@ -178,25 +212,35 @@ def _replacements(offers: Sequence[Offer], tolerance: float) -> Iterator[tuple[i
     for at, offer in enumerate(offers):
         parts = [number[part] for part in offer.parts]
         has = np.where((products == offer.product)[:, None], variances[:, parts], least[:, parts])
-        as_exact = (has * (1 - tolerance) <= variances[at, parts]).all(axis=1)
-        yield at, np.flatnonzero(as_exact & (right >= right[at]) & (lasts >= lasts[at]))
+        may = (right >= right[at]) & (lasts >= lasts[at])
+        for tolerance in map(float, tolerances):
+            yield at, tolerance, np.flatnonzero((has * (1 - tolerance) <= variances[at, parts]).all(axis=1) & may)
 
 
-def _areas(menu: Sequence[Listed]) -> list[_Area]:
-    """Return the areas of what is listed: one of a single product."""
+def _areas(menu: Sequence[Listed], spans: Mapping[str, int]) -> list[_Area]:
+    """Return the areas of what is listed: one of a single product. Refuses TooHard where all would be too many parts.
+
+    spans: of time in each of what is listed, by its name.
+    """
     products = {one.product for one in menu}
     if len(products) == 1:
         return [_Area(frozenset(products), frozenset(), 1)]
-    alike = _alike(menu, by_release=True)
-    if len(alike) > MOST_AREAS:
-        alike = _alike(menu, by_release=False)
-    if not any(one.between_zones for one in menu):
-        return [_Area(codes, zones, len(zones)) for codes, zones in alike]
-    return [
-        _Area(codes & others, zones, len(zones) * len(to))
-        for (codes, zones), (others, to) in product(alike, repeat=2)
-        if codes & others
-    ]
+    for by_release in (True, False):
+        alike = _alike(menu, by_release=by_release)
+        if by_release and len(alike) > MOST_AREAS:
+            continue
+        areas = [_Area(codes, zones, len(zones)) for codes, zones in alike]
+        if any(one.between_zones for one in menu):
+            areas = [
+                _Area(codes & others, zones, len(zones) * len(to))
+                for (codes, zones), (others, to) in product(alike, repeat=2)
+                if codes & others
+            ]
+        number = Counter(code for area in areas for code in area.products)
+        if sum(number[one.product] * spans[one.name] for one in menu) <= MOST_PARTS:
+            return areas
+    msg = f"what is listed has more than {MOST_PARTS} parts; list fewer offers together"
+    raise TooHard(msg)
 
 
 def _alike(menu: Sequence[Listed], *, by_release: bool) -> list[tuple[frozenset[str], frozenset[str]]]:
@@ -234,29 +278,34 @@ def _qualities(menu: Sequence[Listed]) -> list[Fraction]:
     return [quality(one.inputs, Fraction(1), most / crowds[one.product]) for one in menu]
 
 
-def _losses(one: Listed, good: Fraction, finest: Fraction, area: _Area) -> list[tuple[int | None, int | None]]:
+def _most_in_part(one: Listed, area: _Area, zones: Mapping[str, frozenset[str]]) -> Fraction:
+    """Return how many times as many of an area's pairs may be published as if all alike were: 1 where that is known.
+
+    It is known from which zones published pairs come, and not where to: long ways are the rare ones that are withheld, so
+    that a city may publish just those that lie in the part that another product has. zones: of each product.
+    """
+    shared = [len(zones[other] & zones[one.product]) for other in area.products if other != one.product]
+    return Fraction(len(one.zones), max(shared)) if one.between_zones and shared else Fraction(1)
+
+
+def _losses(one: Listed, good: Fraction, area: _Area, most: Fraction | int) -> list[tuple[int | None, int | None]]:
     """Return what each day lacks of a perfect one in an area, 1 / quality - 1 in 10^-12, rounded down; None: all of it.
 
-    good: how good published cells are; finest: at the finest level of the release. Precisions of independent offers add
-    up. Where it is not known which zones have cells, or none has any on a day, all have as many.
-
-    The second of each is the least that it may lack: None where the first is all that is known. Of pairs it is known from
-    which zones published ones come, and not where to: long ways are the rare ones that are withheld, so that a city may
-    publish just the pairs that lie in its parts. Of a coarser level they are counted as the rest.
+    good: how good published cells are. Precisions of independent offers add up. Where it is not known which zones have
+    cells, or none has any on a day, all have as many. The second of each is the least that it may lack, None where that is the
+    first: most: how many times as many cells may be published there.
     """
     losses: list[tuple[int | None, int | None]] = []
     days = one.inputs.days
     inside = everywhere = [0] * len(days)
     rows = [at for at, zone in enumerate(one.zones) if zone in area.zones]
-    is_best_known = not (one.between_zones and rows and good == finest)
-    within = Fraction(1) if is_best_known else Fraction(len(one.zones) * len(rows), area.size)
     if one.published is not None and rows:
         inside, everywhere = (one.published[of, : len(days)].sum(axis=0).tolist() for of in (rows, slice(None)))
     for day, here, all_ in zip(days, inside, everywhere, strict=True):
         there, declared = day.published_cells, day.declared_cells
         if all_:
             there, declared = there * here * len(one.zones), declared * all_ * len(rows)
-        at_best = None if is_best_known else _loss(min(floor(there * within), declared), declared, good)
+        at_best = None if most == 1 else _loss(min(floor(there * most), declared), declared, good)
         losses.append((_loss(there, declared, good), at_best))
     return losses
 

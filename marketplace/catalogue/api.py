@@ -1,4 +1,4 @@
-"""The catalogue for machines: a signed quote, the key it is checked with, and a look at one's own zones first."""
+"""The catalogue for machines: a signed quote, and the key it is checked with."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import Meta, Struct
 
 from marketplace import clock
-from marketplace.catalogue import actions, previews, queries
+from marketplace.catalogue import actions, queries
 from marketplace.catalogue.lengths import sold_under
 from marketplace.catalogue.pages import signed
-from marketplace.catalogue.rules import Preview  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.catalogue.uses import state_use
 from marketplace.datasets.queries import get_release
 from marketplace.identity.guards import expect, vetted_partner
@@ -70,13 +69,6 @@ class SigningKey(Struct):
     now: dt.datetime
 
 
-class PreviewRequest(Struct, forbid_unknown_fields=True):
-    """A partner's own zones: a list of zones or GeoJSON, as text."""
-
-    release: uuid.UUID
-    zones: str
-
-
 @post("/api/v1/quotes", guards=[vetted_partner], opt=expect("vetted partner", scope="quotes"))
 async def request_quote(
     request: Request[Any, Any, Any],
@@ -101,16 +93,6 @@ async def get_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any])
     return await _quote(quote, request.scope["user"].partner)
 
 
-@post("/api/v1/previews", guards=[vetted_partner], opt=expect("vetted partner", scope="quotes"), status_code=200)
-async def preview(
-    request: Request[Any, Any, Any],
-    data: JSONBody[PreviewRequest],
-    key: Annotated[uuid.UUID, HeaderParameter(name="Idempotency-Key")],
-) -> Preview:
-    """Return how much of a release survives in the partner's own zones, rounded, before it pays."""
-    return await previews.preview_zones(request.scope["user"].partner, data.release, data.zones, preview_id=key)
-
-
 @get("/api/v1/keys", opt=expect("anyone"))
 async def keys() -> SigningKey:
     """Return the public key that quotes are checked with."""
@@ -125,4 +107,4 @@ async def _quote(quote: uuid.UUID, partner: uuid.UUID) -> SignedPrice:
     return SignedPrice(**named)
 
 
-ROUTES = [request_quote, get_quote, preview, keys]
+ROUTES = [request_quote, get_quote, keys]

@@ -11,8 +11,6 @@ CREATE INDEX IF NOT EXISTS quote_by_offer ON quote (offer, quoted_at);
 CREATE INDEX IF NOT EXISTS quote_by_end ON quote (expires_at);
 CREATE INDEX IF NOT EXISTS held_quote ON quote (offer, expires_at) WHERE expires_at - quoted_at > interval '1 day';
 CREATE INDEX IF NOT EXISTS quote_acceptance_by_end ON quote_acceptance (payable_until) WHERE payable_until IS NOT NULL;
-CREATE INDEX IF NOT EXISTS zone_preview_by_partner ON zone_preview (partner, asked_at);
-CREATE INDEX IF NOT EXISTS zone_preview_by_release ON zone_preview (partner, release);
 
 CREATE OR REPLACE TRIGGER note_change AFTER INSERT OR UPDATE ON offer
     FOR EACH ROW EXECUTE FUNCTION note_dataset_change();

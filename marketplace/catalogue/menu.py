@@ -16,6 +16,7 @@ import dataclasses
 import datetime as dt
 import uuid
 from collections import defaultdict
+from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -35,13 +36,13 @@ from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 from pricing.editions import find_arbitrage
-from pricing.menus import Listed, find_undercut_later, offers_of, overlapping
+from pricing.menus import Falling, Listed, cheapest_in_turn, falling_of, find_undercut_later, offers_of, overlapping
 from pricing.money import EUR, decimal
 from pricing.quote import PriceInputs, price, price_at_age
 from pricing.refusals import TooHard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 MOST_NAMED: Final = 6
 """So many things of a combination are named in a sentence."""
 DAY_SECONDS: Final = 86_400
+MOST_IN_TURN: Final = 36
+"""So many licences of one length, one after the other, are compared with a longer one of another dataset."""
 TOO_MANY: Final = "Not listed: there are too many releases over the same days to show that none undercuts another."
 TOLERANCES: Final = (Fraction(0), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that."""
@@ -103,14 +106,14 @@ class Item(Struct, frozen=True):
     usage_right: str
     months: int
     held_until: dt.datetime | None = None
-    times: int = 1
-    """Licences in turn, each for its part of the months."""
+    in_turn: Mapping[int, Falling] = MappingProxyType({})
+    """Where it is licences one after the other, those that it is of, by their months."""
 
     def amount_later(self, seconds: int) -> int:
         """Return what it costs so many seconds from now, all else equal."""
-        term = self.months // self.times * PriceInputs.month_seconds
-        ages = (self.inputs.age_seconds + seconds + number * term for number in range(self.times))
-        return sum(price_at_age(self.inputs, age).amount_minor for age in ages)
+        if self.in_turn:
+            return cheapest_in_turn(self.in_turn, self.months, seconds)[0]
+        return price_at_age(self.inputs, self.inputs.age_seconds + seconds).amount_minor
 
     @property
     def bounds(self) -> tuple[dt.datetime, dt.datetime]:
@@ -123,7 +126,7 @@ class Item(Struct, frozen=True):
         first, last = self.release.period_from, self.ends_at - dt.timedelta(seconds=1)
         words = [self.release.dataset, f"{paris_day(first)}/{paris_day(last)}"]
         words += [f"± {self.level}"] if self.level else []
-        words += [f"× {self.times}"] if self.times > 1 else []
+        words += [f"× {cheapest_in_turn(self.in_turn, self.months, 0)[1]}"] if self.in_turn else []
         words += [f"({self.held_until:%Y-%m-%d %H:%M} UTC)"] if self.held_until else []
         return " ".join(words)
 
@@ -271,14 +274,18 @@ def _in_turn(items: Sequence[Item]) -> Iterable[Item]:
     Where it has, that costs no more than they do.
     """
     months: dict[str, set[int]] = defaultdict(set)
+    licences: dict[tuple[uuid.UUID, int, str], list[Item]] = defaultdict(list)
     for item in items:
-        months[item.release.dataset].add(item.months if item.usage_right else 0)
+        months[item.release.dataset].add(item.months)
+        licences[item.release.id, item.level, item.usage_right].append(item)
     every = set().union(*months.values())
-    for item in items:
-        for term in sorted(every - months[item.release.dataset]) if item.usage_right else ():
-            if (times := -(-term // item.months)) > 1:
-                several = replace(item, months=times * item.months, times=times)
-                yield replace(several, amount_minor=several.amount_later(0))
+    for own in licences.values():
+        for term in sorted(every - months[own[0].release.dataset]):
+            of = {
+                item.months: falling_of(item.inputs) for item in own if item.months < term <= MOST_IN_TURN * item.months
+            }
+            if of and own[0].usage_right:
+                yield replace(own[0], months=term, in_turn=of, amount_minor=cheapest_in_turn(of, term, 0)[0])
 
 
 def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list[Item]]:
@@ -288,11 +295,11 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list
     for quote in quotes:
         of_partner[quote.partner].append(quote)
     for own in of_partner.values():
-        menu = {(item.release.id, item.level, item.usage_right, item.months, item.times): item for item in posted}
-        of_level = {(item.release.id, item.level): item for item in posted if item.times == 1}
+        menu = {(one.release.id, one.level, one.usage_right, one.months, not one.in_turn): one for one in posted}
+        of_level = {(item.release.id, item.level): item for item in posted if not item.in_turn}
         for quote in own:
             item = of_level.get((quote.release, quote.level))
-            key = (quote.release, quote.level, quote.usage_right, quote.months, 1)
+            key = (quote.release, quote.level, quote.usage_right, quote.months, True)
             if item and (key not in menu or menu[key].amount_minor > quote.amount_minor):
                 menu[key] = replace(
                     item,
@@ -355,7 +362,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
     ranks = sorted(set(rules.RIGHTS.values()))
     return [
         Listed(
-            f"{item.release.id} {item.level} {item.usage_right} {item.months} {item.times}",
+            f"{item.release.id} {item.level} {item.usage_right} {item.months} {bool(item.in_turn)}",
             item.amount_minor,
             item.inputs,
             int(item.release.period_from.timestamp()),
@@ -366,7 +373,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             compared.between_zones,
             ranks.index(rules.RIGHTS[item.usage_right]),
             item.months if item.usage_right else 0,
-            item.times,
+            bool(item.in_turn),
         )
         for item in items
     ]

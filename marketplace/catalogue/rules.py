@@ -74,28 +74,9 @@ TERMS_CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 HOUR: Final = dt.timedelta(hours=1)
 HOUR_SECONDS: Final = 3600
 DAY: Final = dt.timedelta(days=1)
-ROUNDED_TO_PERCENT: Final = 5
-PREVIEWS_A_DAY: Final = 20
-"""How often a partner may ask within a day how much survives in its zones: enough to choose, too few to redraw the map."""
-PREVIEWS_A_RELEASE: Final = 60
-"""How often it may ask about one release, ever. An answer is one of 21, so sixty reveal 264 bits at most, however the
-zones overlap: what survives in sixty zones, asked one by one. A partner is its colleagues and its keys together, and vetted."""
-FEWEST_PREVIEWED: Final = 3
-"""Zones of a question, or all there are: no answer is of one zone."""
 FEE_BASIS_POINTS: Final = 500
 FEE_FIXED_MINOR: Final = 50
 """What a payment's fee is reckoned at before it is known, of the price before VAT: well above what Stripe asks."""
-
-
-class Preview(Struct, frozen=True):
-    """What a partner learns of its own zones before it pays."""
-
-    zones: int
-    outside: int
-    """Zones named that are not in the dataset's area."""
-    survives_percent: int
-    """Share of the figures of those zones that are published, rounded to five percent; of flows, within them."""
-    left_today: int
 
 
 class PricedRelease(Struct, frozen=True):
@@ -462,10 +443,3 @@ def next_multiplier(past: Sequence[tuple[dt.date, int]], target: int, day: dt.da
         return NEUTRAL
     posted = past[-1][1]
     return approach(posted, target) if may_move(past, day) else posted
-
-
-def rounded_percent(published: int, possible: int) -> int:
-    """Return the share of `possible` figures that are published in whole percent, rounded to a multiple of five."""
-    return ROUNDED_TO_PERCENT * (
-        (2 * 100 * published + ROUNDED_TO_PERCENT * possible) // (2 * ROUNDED_TO_PERCENT * possible)
-    )

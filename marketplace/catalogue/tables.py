@@ -212,17 +212,3 @@ class ObservedBid(Table, db=DB, tablename="observed_bid"):
     observed_at = Timestamptz()
     one_a_bidder = Unique([auction, partner])
     values_are_not_negative = Check("least(value_basis_points, reserve_basis_points) >= 0")
-
-
-class ZonePreview(Table, db=DB, tablename="zone_preview"):
-    """A partner's question, before paying, of how much survives in its own zones; kept to count them, without the zones."""
-
-    personal_data = NOBODYS
-    id = UUID(primary_key=True)
-    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
-    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
-    zone_count = Integer()
-    asked_at = Timestamptz()
-    question = Text(default="")
-    """A keyed hash of the release and the zones: the same id again must ask the same."""
-    asks_for_zones = Check("zone_count > 0")

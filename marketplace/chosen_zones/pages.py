@@ -16,9 +16,8 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.addresses.queries import has_addresses
-from marketplace.catalogue import previews
 from marketplace.catalogue import queries as catalogue
-from marketplace.chosen_zones import actions, queries, rules
+from marketplace.chosen_zones import actions, previews, queries, rules
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid, NotAllowed, Refusal
 from marketplace.glance import centres

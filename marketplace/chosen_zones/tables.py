@@ -1,14 +1,15 @@
-"""Columns and constraints of the zones that a company keeps."""
+"""Columns and constraints of the zones that a company keeps, and of what it asked of zones before paying."""
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
+from marketplace.datasets.tables import Release
 from marketplace.identity.tables import Partner, Person
-from marketplace.personal_data import Erasure, Of, PersonalData
+from marketplace.personal_data import NOBODYS, Erasure, Of, PersonalData
 
 
 class KeptZones(Table, db=DB, tablename="kept_zones"):
@@ -30,3 +31,17 @@ class KeptZones(Table, db=DB, tablename="kept_zones"):
     kept_at = Timestamptz()
     has_a_name = Check("length(name) BETWEEN 1 AND 80")
     is_short = Check("length(zones) BETWEEN 1 AND 100000")
+
+
+class ZonePreview(Table, db=DB, tablename="zone_preview"):
+    """A partner's question, before paying, of how much survives in its own zones; kept to count them, without the zones."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    zone_count = Integer()
+    asked_at = Timestamptz()
+    question = Text(default="")
+    """A keyed hash of the release and the zones: the same id again must ask the same."""
+    asks_for_zones = Check("zone_count > 0")

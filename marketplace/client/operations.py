@@ -67,14 +67,14 @@ class Operations(Calls):
         answer: SignedPrice = self.ask("GET", f"/api/v1/quotes/{part(quote)}")
         return answer
 
-    def preview(self, body: PreviewRequest, *, idempotency_key: str) -> Preview:
-        """Return how much of a release survives in the partner's own zones, rounded, before it pays."""
-        answer: Preview = self.ask("POST", "/api/v1/previews", headers={"Idempotency-Key": idempotency_key}, body=body)
-        return answer
-
     def keys(self) -> SigningKey:
         """Return the public key that quotes are checked with."""
         answer: SigningKey = self.ask("GET", "/api/v1/keys")
+        return answer
+
+    def preview(self, body: PreviewRequest, *, idempotency_key: str) -> Preview:
+        """Return how much of a release survives in the partner's own zones, rounded, before it pays."""
+        answer: Preview = self.ask("POST", "/api/v1/previews", headers={"Idempotency-Key": idempotency_key}, body=body)
         return answer
 
     def list_datasets(

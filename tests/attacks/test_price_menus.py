@@ -17,6 +17,7 @@ from marketplace.catalogue import actions, menu, rules
 from marketplace.catalogue.queries import list_listed_releases, list_priced_releases
 from marketplace.datasets.tables import Edition
 from marketplace.errors import Conflict
+from pricing import menus
 from pricing.editions import find_arbitrage
 from pricing.menus import offers_of, overlapping
 from tests.attacks.test_price import DAY, FIGURES, NOW, TERMS, shown
@@ -114,7 +115,7 @@ class Sold(NamedTuple):
     """Of a zone and day."""
 
 
-def audited(*sold: Sold, between: bool = False) -> None:
+def audited(*sold: Sold, between: bool = False, lengths: Sequence[rules.Length] = ()) -> None:
     """Audit, now and later, the menu of these weeks; refuse as a listing does."""
     offers, releases, published, zones = {}, [], {}, {}
     for number, one in enumerate(sold):
@@ -131,7 +132,7 @@ def audited(*sold: Sold, between: bool = False) -> None:
         terms = {"dataset": one.dataset, "full_worth_minor": one.worth, "floor_minor": 1}
         offers[one.dataset] = msgspec.convert(TERMS | terms | dict(one.terms), rules.PricedOffer)
         published[releases[-1].id, 0], zones[one.dataset] = np.array(cells), one.zones
-    compared = menu._Compared(offers, releases, {}, zones, 30 * menu.DAY_SECONDS, (), published, between)
+    compared = menu._Compared(offers, releases, {}, zones, 30 * menu.DAY_SECONDS, lengths, published, between)
     menu._refuse_later(compared.posted(NOW), compared, NOW, (0, *menu.LATER))
 
 
@@ -231,6 +232,45 @@ def test_a_year_is_not_had_as_shorter_licences_of_what_has_as_much(months: int, 
     audited(
         Sold("city", A_CITY, 10, 20_000_000, {"months": 12}), Sold("west", WEST, 10, 10_000_000, {"months": months})
     )
+
+
+def test_terms_that_as_many_licences_reach_are_one_offer() -> None:
+    """A year and a half, and two years, are two licences of a year: the menu is refused, or not, and nothing else."""
+    west = Sold("west", WEST, 10, 10_000_000, {"months": 18})
+    more = [rules.Length("west", "standard-2", 24), rules.Length("west", "standard-3", 36)]
+    audited(Sold("city", A_CITY, 10, 20_000_000, {"months": 12}), west, lengths=more)
+    with pytest.raises(Conflict, match=r"Not listed: west .* but who buys city .* × 2 has as much"):
+        audited(Sold("city", A_CITY, 10, 2_000_000, {"months": 12}), west, lengths=more)
+
+
+def test_a_year_and_then_two_are_compared_with_three_years() -> None:
+    """At a floor the second licence costs as much for two years as for one: so the long one comes last."""
+    terms = {"half_life_days": 300, "floor_minor": 9_030_338}
+    city = Sold("city", A_CITY, 10, 20_000_000, terms | {"months": 12})
+    more = [rules.Length("city", "standard-2", 24)]
+    west = {"months": 36, "half_life_days": 300}
+    audited(city, Sold("west", WEST, 10, 24_000_000, west), lengths=more)
+    with pytest.raises(Conflict, match=r"Not listed: west .* but who buys city .* × 2 has as much"):
+        audited(city, Sold("west", WEST, 10, 28_000_000, west), lengths=more)
+
+
+@pytest.mark.parametrize(("some", "others"), [(45, 90), (88, 90), (45, 40)])
+def test_flows_of_the_same_zones_are_compared_by_how_many_are_published(some: int, others: int) -> None:
+    """Half of the zones publish none: what the others publish is not in each half of where it may go."""
+    cells = [[[number] * 7] * 5 + [[0] * 7] * 5 for number in (some, others)]
+    audited(*(Sold(str(number), A_CITY, of, 10_000_000) for number, of in enumerate(cells)), between=True)
+
+
+def test_where_releases_make_too_many_areas_products_alone_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    west = np.array([[10] * 7] * 5 + [[0] * 7] * 5)
+    sold = Sold("one", A_CITY, west, 10_000_000), Sold("other", A_CITY, west[::-1], 2_000_000)
+    audited(*sold)
+    monkeypatch.setattr(menus, "MOST_PARTS", 20)
+    with pytest.raises(Conflict, match=r"Not listed: one .* but who buys other"):
+        audited(*sold)
+    monkeypatch.setattr(menus, "MOST_PARTS", 10)
+    with pytest.raises(Conflict, match="too many releases over the same days"):
+        audited(*sold)
 
 
 async def test_no_demand_is_posted_that_undercuts_on_a_day_to_come() -> None:

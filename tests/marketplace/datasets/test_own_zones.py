@@ -21,7 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue import previews
+from marketplace.chosen_zones import previews
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in, execute
 from marketplace.datasets import actions, queries

@@ -8,14 +8,13 @@ import hashlib
 import hmac
 import math
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.catalogue import rules
-from marketplace.catalogue.queries import SQL, find_listed_release, get_counted_by
-from marketplace.catalogue.tables import ZonePreview
+from marketplace.catalogue.queries import find_listed_release, get_counted_by
+from marketplace.chosen_zones.tables import ZonePreview
 from marketplace.database import fetch_row, select, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid, NotFound
@@ -25,13 +24,36 @@ from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.privacy.zone_input import read_zones
 from marketplace.settings import settings
+from marketplace.statements import load_statements
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SQL: Final = load_statements(__package__)
+DAY: Final = dt.timedelta(days=1)
+ROUNDED_TO_PERCENT: Final = 5
+PREVIEWS_A_DAY: Final = 20
+"""How often a partner may ask within a day how much survives in its zones: enough to choose, too few to redraw the map."""
+PREVIEWS_A_RELEASE: Final = 60
+"""How often it may ask about one release, ever. An answer is one of 21, so sixty reveal 264 bits at most, however the
+zones overlap: what survives in sixty zones, asked one by one. A partner is its colleagues and its keys together, and vetted."""
+FEWEST_PREVIEWED: Final = 3
+"""Zones of a question, or all there are: no answer is of one zone."""
+
 
 class Preview(Struct, frozen=True):
+    """What a partner learns of its own zones before it pays."""
+
+    zones: int
+    outside: int
+    """Zones named that are not in the dataset's area."""
+    survives_percent: int
+    """Share of the figures of those zones that are published, rounded to five percent; of flows, within them."""
+    left_today: int
+
+
+class Asked(Struct, frozen=True):
     """A partner's earlier question, by the keyed hash of what it asked."""
 
     partner: uuid.UUID
@@ -54,19 +76,19 @@ class TooManyPreviews(Conflict):
     @property
     def headers(self) -> dict[str, str]:
         """Return after how long to ask again, and the limit, as other limits are stated."""
-        window = round(rules.DAY.total_seconds())
+        window = round(DAY.total_seconds())
         return super().headers | {
-            "ratelimit-policy": f'"previews";q={rules.PREVIEWS_A_DAY};w={window}',
+            "ratelimit-policy": f'"previews";q={PREVIEWS_A_DAY};w={window}',
             "ratelimit": f'"previews";r=0;t={self.fields["seconds"]}',
         }
 
 
-async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, preview_id: uuid.UUID) -> rules.Preview:
+async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, preview_id: uuid.UUID) -> Preview:
     """Return how much of a sealed release survives in a partner's own zones, before it pays; a few times a day.
 
     zones: a list or GeoJSON, as `read_zones` reads it. Only the published cells are looked at, and the share is
     rounded. The same `preview_id` again is the same question. Refuses a question about fewer than
-    rules.FEWEST_PREVIEWED zones, the twenty-first within a day, and the sixty-first about a release.
+    FEWEST_PREVIEWED zones, the twenty-first within a day, and the sixty-first about a release.
     """
     now = clock.now()
     row = await find_listed_release(release)
@@ -76,7 +98,7 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     counted, seen = await get_counted_by(row.dataset), await picture(row)
     geography = await get_geography(counted.zone_table)
     inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, counted.h3_resolution, geography)
-    fewest = min(rules.FEWEST_PREVIEWED, len(seen.zones))
+    fewest = min(FEWEST_PREVIEWED, len(seen.zones))
     if len(inside) < fewest:
         raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)
     left = await _ask_once(partner, release, inside, preview_id, now)
@@ -87,7 +109,7 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     else:
         published = sum(figures.get(zone, 0) for zone in inside)
         possible = len(inside) * (row.key_count // len(seen.zones))
-    return rules.Preview(len(inside), outside, rules.rounded_percent(published, possible), left)
+    return Preview(len(inside), outside, rounded_percent(published, possible), left)
 
 
 async def check_left(partner: uuid.UUID, release: uuid.UUID, preview_id: uuid.UUID) -> None:
@@ -104,7 +126,7 @@ async def _ask_once(
     question = hmac.new(settings().secret.encode(), asked, hashlib.sha256).hexdigest()
     async with transaction():
         await lock(f"previews {partner}")
-        known = await fetch_row(Preview, select(Preview, ZonePreview).where(ZonePreview.id == preview_id))
+        known = await fetch_row(Asked, select(Asked, ZonePreview).where(ZonePreview.id == preview_id))
         if known is not None and (known.partner, known.question) != (partner, question):
             raise Conflict("That question was asked already, about other zones; reload the page and ask again.")
         left = await _count_left(partner, release, preview_id, now, is_new=known is None)
@@ -119,16 +141,23 @@ async def _count_left(
     partner: uuid.UUID, release: uuid.UUID, preview_id: uuid.UUID, now: dt.datetime, *, is_new: bool = True
 ) -> int:
     """Return how many questions are left after this one; refuse one too many where it is new."""
-    counts = await fetch_row(PreviewCount, SQL["count_previews"], partner, release, now - rules.DAY, preview_id)
+    counts = await fetch_row(PreviewCount, SQL["count_previews"], partner, release, now - DAY, preview_id)
     assert counts
-    if is_new and counts.today >= rules.PREVIEWS_A_DAY:
+    if is_new and counts.today >= PREVIEWS_A_DAY:
         assert counts.first_at
-        seconds = max(math.ceil((counts.first_at + rules.DAY - now).total_seconds()), 1)
-        most = rules.PREVIEWS_A_DAY
+        seconds = max(math.ceil((counts.first_at + DAY - now).total_seconds()), 1)
+        most = PREVIEWS_A_DAY
         raise TooManyPreviews("You asked {most} times within a day; ask again tomorrow.", most=most, seconds=seconds)
-    if is_new and counts.ever >= rules.PREVIEWS_A_RELEASE:
+    if is_new and counts.ever >= PREVIEWS_A_RELEASE:
         raise Conflict(
             "You asked {most} times about this release: no more can be revealed before it is bought.",
-            most=rules.PREVIEWS_A_RELEASE,
+            most=PREVIEWS_A_RELEASE,
         )
-    return min(rules.PREVIEWS_A_DAY - counts.today, rules.PREVIEWS_A_RELEASE - counts.ever) - 1
+    return min(PREVIEWS_A_DAY - counts.today, PREVIEWS_A_RELEASE - counts.ever) - 1
+
+
+def rounded_percent(published: int, possible: int) -> int:
+    """Return the share of `possible` figures that are published in whole percent, rounded to a multiple of five."""
+    return ROUNDED_TO_PERCENT * (
+        (2 * 100 * published + ROUNDED_TO_PERCENT * possible) // (2 * ROUNDED_TO_PERCENT * possible)
+    )

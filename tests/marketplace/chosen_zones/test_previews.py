@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace import clock
-from marketplace.catalogue import previews, rules
+from marketplace.chosen_zones import previews
 from marketplace.datasets.publishing import revoke
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.key_actions import create_key
@@ -90,7 +90,7 @@ def test_what_names_no_zone_gets_one_sentence(text: str, sentence: str) -> None:
 @given(possible=st.integers(1, 10**9), data=st.data())
 def test_the_share_is_rounded_to_the_nearest_five_percent(possible: int, data: st.DataObject) -> None:
     published = data.draw(st.integers(0, possible))
-    percent = rules.rounded_percent(published, possible)
+    percent = previews.rounded_percent(published, possible)
     assert percent % 5 == 0
     assert 2 * abs(100 * published - percent * possible) <= 5 * possible
 
@@ -122,14 +122,14 @@ async def test_a_partner_asks_a_few_times_a_day_however_it_asks() -> None:
     once = uuid.uuid4()
     for _ in range(3):
         answer = await previews.preview_zones(partner, release, FEW, preview_id=once)
-        assert answer.left_today == rules.PREVIEWS_A_DAY - 1
+        assert answer.left_today == previews.PREVIEWS_A_DAY - 1
     asked = await asyncio.gather(
         *(previews.preview_zones(partner, release, FEW, preview_id=uuid.uuid4()) for _ in range(25)),
         return_exceptions=True,
     )
     refused = [one for one in asked if isinstance(one, Conflict)]
-    assert len(refused) == 25 - (rules.PREVIEWS_A_DAY - 1)
-    assert await fetch_value("SELECT count(*) FROM zone_preview") == rules.PREVIEWS_A_DAY
+    assert len(refused) == 25 - (previews.PREVIEWS_A_DAY - 1)
+    assert await fetch_value("SELECT count(*) FROM zone_preview") == previews.PREVIEWS_A_DAY
     await previews.preview_zones(other, release, FEW, preview_id=uuid.uuid4())
     with clock.shifted(dt.timedelta(days=1, seconds=1)):
         await previews.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
@@ -159,11 +159,11 @@ async def test_the_map_cannot_be_redrawn_zone_by_zone_day_by_day_or_under_one_id
     answered = 1
     for day in range(6):
         with clock.shifted(dt.timedelta(days=2 * day, seconds=day)):
-            for _ in range(rules.PREVIEWS_A_DAY):
+            for _ in range(previews.PREVIEWS_A_DAY):
                 with contextlib.suppress(Conflict):
                     await previews.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
                     answered += 1
-    assert answered == rules.PREVIEWS_A_RELEASE == await fetch_value("SELECT count(*) FROM zone_preview")
+    assert answered == previews.PREVIEWS_A_RELEASE == await fetch_value("SELECT count(*) FROM zone_preview")
     with clock.shifted(dt.timedelta(days=30)):
         with pytest.raises(Conflict, match="before it is bought"):
             await previews.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
@@ -183,7 +183,7 @@ async def test_of_flows_those_within_the_zones_count() -> None:
     answer = await previews.preview_zones(partner, release, " ".join(inside), preview_id=uuid.uuid4())
     assert answer.survives_percent == 100
     answer = await previews.preview_zones(partner, release, " ".join(ZONES), preview_id=uuid.uuid4())
-    assert answer.survives_percent == rules.rounded_percent(21, 49)
+    assert answer.survives_percent == previews.rounded_percent(21, 49)
     async with Browser() as visitor:
         for language, expected in (("en", "From which H3 zone to which"), ("fr", "De quelle zone H3")):
             shown = await visitor.get(f"/{language}/datasets/lyon")
@@ -236,14 +236,14 @@ async def test_partners_ask_on_a_page_and_machines_on_theirs() -> None:
             "zones": 7,
             "outside": 0,
             "survives_percent": 85,
-            "left_today": rules.PREVIEWS_A_DAY - 2,
+            "left_today": previews.PREVIEWS_A_DAY - 2,
         }
         asked = [
             machine.client.post("/api/v1/previews", json=body, headers=headers | {"Idempotency-Key": str(uuid.uuid4())})
-            for _ in range(rules.PREVIEWS_A_DAY + 5)
+            for _ in range(previews.PREVIEWS_A_DAY + 5)
         ]
         answers = await asyncio.gather(*asked)
-        assert sum(one.status_code == 200 for one in answers) == rules.PREVIEWS_A_DAY - 2
+        assert sum(one.status_code == 200 for one in answers) == previews.PREVIEWS_A_DAY - 2
         many = [one for one in answers if one.status_code == 429]
         assert len(many) == 7, "each is asked before anything is drawn"
         for one in many:
@@ -252,7 +252,7 @@ async def test_partners_ask_on_a_page_and_machines_on_theirs() -> None:
             assert 86_000 < seconds <= 86_400
             limits = one.headers.get_list("ratelimit")
             assert f'"previews";r=0;t={seconds}' in ", ".join(limits)
-            assert f'"previews";q={rules.PREVIEWS_A_DAY};w=86400' in one.headers["ratelimit-policy"]
+            assert f'"previews";q={previews.PREVIEWS_A_DAY};w=86400' in one.headers["ratelimit-policy"]
         assert (await machine.client.post("/api/v1/previews", json=body)).status_code == 401
     async with Browser() as claire:
         await claire.sign_in("claire@atelier.example")
