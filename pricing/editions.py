@@ -139,13 +139,20 @@ class Part(NamedTuple):
 
     variance: int
     worth: int = 1
+    across: int | None = None
+    """The variance as offers of other products compare it, where that is another measure; None: it is the same."""
     at_best: int | None = None
-    """The least that `variance` may be where it is not known, as offers of another product count it; None: it is known."""
+    """The least that `across` may be where it is not known, as they count it in a combination; None: it is known."""
+
+    @property
+    def compared(self) -> int:
+        """Return what other products compare it by."""
+        return self.variance if self.across is None else self.across
 
     @property
     def least(self) -> int:
-        """Return what it is at best."""
-        return self.variance if self.at_best is None else self.at_best
+        """Return what that is at best."""
+        return self.compared if self.at_best is None else self.at_best
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +250,13 @@ class _Table:
         number = {part: at for at, part in enumerate({part: None for offer in offers for part in offer.parts})}
         self.variances = np.full((len(offers), len(number)), np.inf)
         self.worths = np.zeros(self.variances.shape)
-        self.least = self.variances.copy()
+        self.across, self.least = self.variances.copy(), self.variances.copy()
         for at, offer in enumerate(offers):
             places = [number[part] for part in offer.parts]
-            figures = [(part.variance, part.worth, part.least) for part in offer.parts.values()]
-            self.variances[at, places], self.worths[at, places], self.least[at, places] = np.array(figures, float).T
+            figures = [(part.variance, part.worth, part.compared, part.least) for part in offer.parts.values()]
+            variances, worths, across, least = np.array(figures, float).T
+            self.variances[at, places], self.worths[at, places] = variances, worths
+            self.across[at, places], self.least[at, places] = across, least
         self.products = np.array([offer.product for offer in offers])
         self.prices, rights, months = (
             np.array([getattr(offer, name) for offer in offers], float) for name in ("price_minor", "right", "months")
@@ -275,10 +284,11 @@ class _Table:
             is_other = (self.products[cheaper] != self.products[at])[:, None]
             within = np.ix_(cheaper, parts)
             variances = np.where(is_other, self.least[within], self.variances[within])
+            needed = np.where(is_other, self.across[at, parts], self.variances[at, parts])
             for tolerance in sorted(tolerances) if len(cheaper) else ():
                 dear = self.prices[at] * float(1 - tolerance)
                 found = np.flatnonzero(self.prices[cheaper] < dear)
-                spread = self.variances[at, parts] / float(1 - tolerance)
+                spread = needed[found] / float(1 - tolerance)
                 families = self.family[cheaper[found]]
                 inside = _counts(variances[found], spread, families)
                 useful = inside.any(axis=1)
@@ -310,7 +320,7 @@ def _counts(
 ) -> NDArray[np.float64]:
     """Return how much of the target's precision m offers have on its n parts, m × n, at most one.
 
-    target: its n variances. families: m. Of one family alone there is nothing to average a coarser edition with.
+    target: its variances as each of them compares it, m × n. families: m. Of one family alone there is nothing to average a coarser edition with.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         counts = np.where(variances <= target, 1.0, target / variances)
@@ -321,7 +331,9 @@ def _counts(
 
 def _eased(offer: Offer, tolerance: Fraction) -> Offer:
     """Return an offer by the tolerance less precise and less dear."""
-    parts = {name: part._replace(variance=ceil(part.variance / (1 - tolerance))) for name, part in offer.parts.items()}
+    by = 1 - tolerance
+    eased = {name: (ceil(part.variance / by), ceil(part.compared / by)) for name, part in offer.parts.items()}
+    parts = {name: part._replace(variance=eased[name][0], across=eased[name][1]) for name, part in offer.parts.items()}
     return replace(offer, price_minor=floor(offer.price_minor * (1 - tolerance)), parts=parts)
 
 
@@ -389,8 +401,9 @@ def _counted(offer: Offer, target: Offer, part: str) -> Fraction:
     """Return how much of the target's precision an offer has on one of its parts, at most one."""
     if part not in offer.parts:
         return Fraction(0)
-    needed, of = target.parts[part].variance, offer.parts[part]
-    has = of.variance if offer.product == target.product else of.least
+    wanted, of = target.parts[part], offer.parts[part]
+    is_same = offer.product == target.product
+    needed, has = (wanted.variance, of.variance) if is_same else (wanted.compared, of.least)
     return Fraction(1) if has <= needed else Fraction(needed, has)
 
 
@@ -477,6 +490,7 @@ def _check_offers(offers: Sequence[Offer]) -> None:
             raise Empty(msg)
         for part in offer.parts.values():
             amount(part.variance, "a variance")
+            amount(part.compared, "a variance across products")
             amount(part.least, "a variance at best")
         if min(part.worth for part in offer.parts.values()) < 1:
             msg = f"a part of {offer.name} is worth nothing"

@@ -103,26 +103,19 @@ def offers_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> list[
     worths = [_worth(start, to, half_life_seconds, now) for start, to in pairwise(bounds)]
     number = {bound: at for at, bound in enumerate(bounds)}
     areas = _areas(menu, {one.name: number[one.bounds[-1]] - number[one.bounds[0]] for one in menu})
-    qualities = _qualities(menu)
+    qualities, zones = _qualities(menu), {one.product: frozenset(one.zones) for one in menu}
     finest: dict[str, Fraction] = {}
     for one, good in zip(menu, qualities, strict=True):
         finest[one.family] = max(finest.get(one.family, good), good)
-    zones = {one.product: frozenset(one.zones) for one in menu}
     offers = []
     for one, good in zip(menu, qualities, strict=True):
         days = [range(number[start], number[to]) for start, to in pairwise(one.bounds)]
-        parts = {
-            f"{at} {span}": Part(loss, max(int(worths[span] * area.size / (1 + loss / PICO)), 1), at_best)
-            for at, area in enumerate(areas)
-            if one.product in area.products
-            for (loss, at_best), spans in zip(
-                _losses(one, good, area, _most_in_part(one, area, zones) if good == finest[one.family] else 1),
-                days,
-                strict=True,
-            )
-            if loss is not None
-            for span in spans
-        }
+        parts: dict[str, Part] = {}
+        for at, area in enumerate(areas):
+            if one.product in area.products:
+                most = _most_in_part(one, area, zones) if good == finest[one.family] else Fraction(1)
+                for losses, spans in zip(_losses(one, good, area, most), days, strict=True):
+                    parts |= {f"{at} {span}": _part(losses, worths[span] * area.size) for span in spans if losses}
         offer = Offer(one.name, one.price_minor, parts, one.family, right=one.right, months=one.months)
         offers.append(replace(offer, product=one.product, is_several=one.is_several))
     return offers
@@ -201,20 +194,22 @@ def _replacements(
     """
     number = {part: at for at, part in enumerate({part: None for offer in offers for part in offer.parts})}
     variances = np.full((len(offers), len(number)), np.inf)
-    least = variances.copy()
+    across, least = variances.copy(), variances.copy()
     for at, offer in enumerate(offers):
         places = [number[part] for part in offer.parts]
-        variances[at, places] = [part.variance for part in offer.parts.values()]
-        least[at, places] = [part.least for part in offer.parts.values()]
+        figures = [(part.variance, part.compared, part.least) for part in offer.parts.values()]
+        variances[at, places], across[at, places], least[at, places] = np.array(figures, float).T
     products = np.array([offer.product for offer in offers])
     right, months = (np.array([getattr(offer, name) for offer in offers]) for name in ("right", "months"))
     lasts = np.where(months == 0, np.inf, months)
     for at, offer in enumerate(offers):
         parts = [number[part] for part in offer.parts]
-        has = np.where((products == offer.product)[:, None], variances[:, parts], least[:, parts])
+        is_same = (products == offer.product)[:, None]
+        has = np.where(is_same, variances[:, parts], least[:, parts])
+        needed = np.where(is_same, variances[at, parts], across[at, parts])
         may = (right >= right[at]) & (lasts >= lasts[at])
         for tolerance in map(float, tolerances):
-            yield at, tolerance, np.flatnonzero((has * (1 - tolerance) <= variances[at, parts]).all(axis=1) & may)
+            yield at, tolerance, np.flatnonzero((has * (1 - tolerance) <= needed).all(axis=1) & may)
 
 
 def _areas(menu: Sequence[Listed], spans: Mapping[str, int]) -> list[_Area]:
@@ -265,7 +260,7 @@ def _worth(start: int, to: int, half_life_seconds: int, now: int) -> float:
 
 
 def _qualities(menu: Sequence[Listed]) -> list[Fraction]:
-    """Return how good the published cells of each are, in (0, 1].
+    """Return how good the published cells of each are beside other products, in (0, 1].
 
     Cells of a crowded part of an area are as good as the whole's where the noise is the same, so each product is
     compared as if its cells held as many people as those of the others.
@@ -278,6 +273,22 @@ def _qualities(menu: Sequence[Listed]) -> list[Fraction]:
     return [quality(one.inputs, Fraction(1), most / crowds[one.product]) for one in menu]
 
 
+class _Losses(NamedTuple):
+    """What a day lacks of a perfect one in an area, 1 / quality - 1 in 10^-12, rounded down.
+
+    As releases of its own product compare it, by how good it is; as those of others do, by `_qualities`; and the least that
+    this may be.
+    """
+
+    own: int
+    across: int
+    at_best: int
+
+
+def _part(losses: _Losses, worth: float) -> Part:
+    return Part(losses.own, max(int(worth / (1 + losses.own / PICO)), 1), losses.across, losses.at_best)
+
+
 def _most_in_part(one: Listed, area: _Area, zones: Mapping[str, frozenset[str]]) -> Fraction:
     """Return how many times as many of an area's pairs may be published as if all alike were: 1 where that is known.
 
@@ -288,15 +299,14 @@ def _most_in_part(one: Listed, area: _Area, zones: Mapping[str, frozenset[str]])
     return Fraction(len(one.zones), max(shared)) if one.between_zones and shared else Fraction(1)
 
 
-def _losses(one: Listed, good: Fraction, area: _Area, most: Fraction | int) -> list[tuple[int | None, int | None]]:
-    """Return what each day lacks of a perfect one in an area, 1 / quality - 1 in 10^-12, rounded down; None: all of it.
+def _losses(one: Listed, good: Fraction, area: _Area, most: Fraction) -> list[_Losses | None]:
+    """Return what each day lacks in an area; None: all of it. Precisions of independent offers add up.
 
-    good: how good published cells are. Precisions of independent offers add up. Where it is not known which zones have
-    cells, or none has any on a day, all have as many. The second of each is the least that it may lack, None where that is the
-    first: most: how many times as many cells may be published there.
+    good: how good published cells are beside other products. Where it is not known which zones have cells, or none has any
+    on a day, all have as many. most: how many times as many may be published there as if all alike were.
     """
-    losses: list[tuple[int | None, int | None]] = []
-    days = one.inputs.days
+    losses: list[_Losses | None] = []
+    days, own = one.inputs.days, quality(one.inputs, Fraction(1), Fraction(1))
     inside = everywhere = [0] * len(days)
     rows = [at for at, zone in enumerate(one.zones) if zone in area.zones]
     if one.published is not None and rows:
@@ -305,12 +315,17 @@ def _losses(one: Listed, good: Fraction, area: _Area, most: Fraction | int) -> l
         there, declared = day.published_cells, day.declared_cells
         if all_:
             there, declared = there * here * len(one.zones), declared * all_ * len(rows)
-        at_best = None if most == 1 else _loss(min(floor(there * most), declared), declared, good)
-        losses.append((_loss(there, declared, good), at_best))
+        if not there:
+            losses.append(None)
+            continue
+        alone = _loss(there, declared, own)
+        across = alone if good == own else _loss(there, declared, good)
+        at_best = min(floor(there * most), max(declared, there))
+        losses.append(_Losses(alone, across, across if most == 1 else _loss(at_best, declared, good)))
     return losses
 
 
-def _loss(there: int, declared: int, good: Fraction) -> int | None:
-    """Return what published cells lack of perfect ones of all that are declared."""
+def _loss(there: int, declared: int, good: Fraction) -> int:
+    """Return what published cells, one at least, lack of perfect ones of all that are declared."""
     there, declared = there * good.numerator, max(declared, there) * good.denominator
-    return min((declared - there) * PICO // there, MINOR_LIMIT - 1) if there else None
+    return min((declared - there) * PICO // there, MINOR_LIMIT - 1)

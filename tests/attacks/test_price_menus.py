@@ -113,11 +113,15 @@ class Sold(NamedTuple):
     terms: Mapping[str, Any] = MappingProxyType({})
     declared: int = 10
     """Of a zone and day."""
+    people: int = 100_000
+    """Of a zone."""
+    noise: int = 0
+    """Its variance; of a coarser edition, with the same cells, four times as much, where there is noise."""
 
 
 def audited(*sold: Sold, between: bool = False, lengths: Sequence[rules.Length] = ()) -> None:
     """Audit, now and later, the menu of these weeks; refuse as a listing does."""
-    offers, releases, published, zones = {}, [], {}, {}
+    offers, releases, levels, published, zones = {}, [], {}, {}, {}
     for number, one in enumerate(sold):
         cells = np.broadcast_to(np.asarray(one.cells), (len(one.zones), 7))
         key = one.declared * (len(one.zones) if between else 1) * len(one.zones)
@@ -125,14 +129,20 @@ def audited(*sold: Sold, between: bool = False, lengths: Sequence[rules.Length] 
             "id": uuid.UUID(int=number + 1),
             "dataset": one.dataset,
             "key_count": 7 * key,
-            "consenting": 90_000 * len(one.zones),
-            "population": 100_000 * len(one.zones),
+            "consenting": one.people * 9 // 10 * len(one.zones),
+            "population": one.people * len(one.zones),
+            "noise_variance_micro": 1_000_000 * one.noise,
         }
         releases.append(msgspec.convert(FIGURES | figures, rules.PricedRelease))
         terms = {"dataset": one.dataset, "full_worth_minor": one.worth, "floor_minor": 1}
         offers[one.dataset] = msgspec.convert(TERMS | terms | dict(one.terms), rules.PricedOffer)
         published[releases[-1].id, 0], zones[one.dataset] = np.array(cells), one.zones
-    compared = menu._Compared(offers, releases, {}, zones, 30 * menu.DAY_SECONDS, lengths, published, between)
+        if one.noise:
+            days = {name: figures[name] for name in ("row_count", "hours_by_day", "published_by_day")}
+            coarse = {"release": releases[-1].id, "level": 1, "noise_variance_micro": 4_000_000 * one.noise}
+            levels[releases[-1].id] = [menu.MenuLevel(**days | coarse)]
+            published[releases[-1].id, 1] = np.array(cells)
+    compared = menu._Compared(offers, releases, levels, zones, 30 * menu.DAY_SECONDS, lengths, published, between)
     menu._refuse_later(compared.posted(NOW), compared, NOW, (0, *menu.LATER))
 
 
@@ -271,6 +281,13 @@ def test_where_releases_make_too_many_areas_products_alone_are_compared(monkeypa
     monkeypatch.setattr(menus, "MOST_PARTS", 10)
     with pytest.raises(Conflict, match="too many releases over the same days"):
         audited(*sold)
+
+
+def test_editions_of_a_sparse_dataset_are_compared_by_its_own_noise() -> None:
+    """Beside a crowded one its coarser edition would seem as good as the finer one, at half of its price."""
+    sparse = Sold("east", EAST, 10, 10_000_000, people=1_000, noise=100)
+    audited(sparse)
+    audited(sparse, Sold("west", WEST, 10, 10_000_000, people=1_000_000, noise=100))
 
 
 async def test_no_demand_is_posted_that_undercuts_on_a_day_to_come() -> None:
