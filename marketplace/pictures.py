@@ -47,7 +47,7 @@ from marketplace.web.maps import Frame, Outlines
 from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -189,13 +189,14 @@ async def numbers(release: uuid.UUID, seen: Picture) -> Whole:
     return known
 
 
-async def draw_missing() -> int:
-    """Draw what has no picture: what has its first release, or depends on what was called back; a job. Return how many are kept.
+async def draw_missing(of: Collection[str] | None = None) -> int:
+    """Draw what has no picture: what has its first release, or depends on what was called back. Return how many are kept.
 
-    What the store does not give is tried again, as is all that depends on it.
+    of: datasets, besides which only what they depend on is drawn; None: all. What the store does not give is tried again,
+    as is all that depends on it.
     """
     await measure_new()
-    waiting = [one.dataset for one in await list_undrawn()]
+    waiting = [one.dataset for one in await list_undrawn() if of is None or one.dataset in of]
     drawing = _Drawing()
     found: dict[str, Found] = {}
     for start in range(0, len(waiting), BATCH_SIZE):
@@ -293,13 +294,25 @@ class _Drawing:
             if not one.is_called_back:
                 before.append(Before(one, await self._zoning(one.dataset), free.glance))
         here = await self._zoning(dataset)
-        past = [_past(one, await self._zoning(one.dataset)) for one in await list_former(dataset)]
+        past = [await self._past(one) for one in await list_former(dataset)]
         content, own_zones = await asyncio.to_thread(_draw, await cells(drawn.id), here, drawn, before, past)
         version, versions = uuid.uuid4(), {one.dataset: self._versions[one.dataset] for one in others}
         if not await keep_drawn(self._before[dataset], versions, version, content, own_zones):
             return None
         await self._read([dataset])  # as it is kept: another process may have been first
         return self._kept.get(dataset)
+
+    async def _past(self, former: Former) -> Past:
+        """Return a map that strangers saw once. Of one that a former version drew, zones where it repeated another are not its own."""
+        zoning = await self._zoning(former.dataset)
+        written = None if former.drawn is None else msgspec.msgpack.decode(former.drawn, type=_Written)
+        zones: Sequence[str] | None = former.own_zones
+        if zones is None:
+            zones = zoning.zones if written is None else list(written.glance.classes)
+            if written and written.repeats:
+                repeated = shared_ground(replace(zoning, zones=zones), await self._zoning(written.repeats.dataset))
+                zones = [zone for zone in zones if zone not in repeated]
+        return Past(former.release, replace(zoning, zones=zones), written)
 
 
 async def _once(
@@ -314,18 +327,6 @@ async def _once(
 async def _zoning(dataset: str) -> Zoning:
     terms = await get_dataset(dataset)
     return Zoning(await key_zones(dataset), await get_geography(terms.zone_table), terms.h3_resolution)
-
-
-def _past(former: Former, zoning: Zoning) -> Past:
-    """Return a map that strangers saw once; zoning: of its dataset."""
-    written = None if former.drawn is None else msgspec.msgpack.decode(former.drawn, type=_Written)
-    zones = former.own_zones
-    if (
-        zones is None
-    ):  # A former version drew it, or none is kept: which zones were its own is known of a whole map alone.
-        of_whole = list(zoning.zones) if written is None else list(written.glance.classes)
-        zones = [] if written and written.repeats else of_whole
-    return Past(former.release, replace(zoning, zones=zones), written)
 
 
 def _remember(known: dict[Key, Value], key: Key, value: Value) -> None:
@@ -391,7 +392,7 @@ def _draw(
     seen = _Glance(
         drawn.classes, drawn.curve, drawn.sample, float(drawn.explained), drawn.moved, bool(drawn.may_show_times)
     )
-    is_over = bool(over) and not drawn.classes
+    is_over = bool(over and shapes) and not drawn.classes
     kept = _Written(zones, dict(outlines.paths), outlines.height, outlines.frame, seen, first, repeats, is_over)
     return _encode(kept), [zone for zone in drawn.classes if zone not in classes]
 

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import accumulate, pairwise, product
+from itertools import accumulate, islice, pairwise
 from math import ceil, floor, log2
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -134,7 +134,7 @@ def find_undercut_later(
     alone = [at for at, one in enumerate(menu) if not one.is_several]
     offers = [offers[at] for at in alone]
     falling = [falling_of(menu[at].inputs) for at in alone]
-    worth, floor, cap, half_life = np.array(falling, float).reshape(-1, 4).T
+    worth, lowest, highest, half_life = np.array(falling, float).reshape(-1, 4).T
     meets = {
         int(one.half_life_seconds * log2(one.worth_minor / bound)) // HOUR_SECONDS
         for one in falling
@@ -142,7 +142,7 @@ def find_undercut_later(
         if 0 < bound < one.worth_minor
     }
     instants = np.array(sorted({hour + by for hour in meets for by in (0, 1)}), float) * HOUR_SECONDS
-    prices = np.clip(worth * 2.0 ** (-instants[:, None] / half_life), floor, cap)
+    prices = np.clip(worth * 2.0 ** (-instants[:, None] / half_life), lowest, highest)
     undercut = np.zeros(len(instants), bool)
     for at, tolerance, found in _replacements(offers, tolerances):
         undercut |= (prices[:, found] < prices[:, [at]] * (1 - tolerance) - 1).any(axis=1)
@@ -226,11 +226,13 @@ def _areas(menu: Sequence[Listed], spans: Mapping[str, int]) -> list[_Area]:
             continue
         areas = [_Area(codes, zones, len(zones)) for codes, zones in alike]
         if any(one.between_zones for one in menu):
-            areas = [
+            pairs = (
                 _Area(codes & others, zones, len(zones) * len(to))
-                for (codes, zones), (others, to) in product(alike, repeat=2)
+                for codes, zones in alike
+                for others, to in alike
                 if codes & others
-            ]
+            )
+            areas = list(islice(pairs, MOST_PARTS + 1))
         number = Counter(code for area in areas for code in area.products)
         if sum(number[one.product] * spans[one.name] for one in menu) <= MOST_PARTS:
             return areas

@@ -128,8 +128,9 @@ async def close_quotes(quotes: Sequence[uuid.UUID], at: dt.datetime | None = Non
     was_left: nobody chose a transfer, so that what could be paid on a page could be no longer than that was open.
     """
     await execute(
-        """UPDATE quote_acceptance SET payable_until = CASE WHEN $3 THEN least(page_until, $2) ELSE $2 END
-           WHERE quote = ANY ($1) AND ($2::timestamptz IS NULL OR payable_until > $2)""",
+        """UPDATE quote_acceptance SET payable_until = least($2, CASE WHEN $3 THEN page_until END)
+           WHERE quote = ANY ($1)
+           AND ($2::timestamptz IS NULL OR payable_until > least($2, CASE WHEN $3 THEN page_until END))""",
         list(quotes),
         at,
         was_left,

@@ -308,6 +308,17 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list
                     months=quote.months,
                     held_until=quote.expires_at,
                 )
+            for one in posted if item else ():
+                if (
+                    one.in_turn
+                    and (one.release.id, one.level, one.usage_right) == key[:3]
+                    and one.months > quote.months
+                ):
+                    begins = quote.months * PriceInputs.month_seconds
+                    rest, _ = cheapest_in_turn(one.in_turn, one.months - quote.months, begins)
+                    if quote.amount_minor + rest < menu[*key[:3], one.months, False].amount_minor:
+                        first = {"amount_minor": quote.amount_minor + rest, "held_until": quote.expires_at}
+                        menu[*key[:3], one.months, False] = replace(one, **first)
         yield list(menu.values())
 
 

@@ -20,11 +20,21 @@ from marketplace.catalogue.tables import Offer, OfferChange
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound, Refusal
 from marketplace.locks import lock
+from marketplace.pictures import draw_missing
 from marketplace.settings import settings
 from pricing.quote import PricedQuote, price
 
 if TYPE_CHECKING:
     from marketplace.database import Values
+
+
+async def draw_pictures() -> int:
+    """Draw the pictures that are missing of what is on sale, ahead of who looks; a job. Return how many are kept.
+
+    Of what is not on sale nobody sees a map: drawn ahead, it would count as one of the few that its ground may have.
+    """
+    on_sale = await fetch_scalar(list, "SELECT array_agg(dataset) FROM offer WHERE withdrawn_at IS NULL")
+    return await draw_missing(set(on_sale or ()))
 
 
 class Foreseen(Struct, frozen=True):

@@ -33,12 +33,10 @@ CREATE OR REPLACE TRIGGER delete_pictures AFTER INSERT ON revocation
     FOR EACH ROW EXECUTE FUNCTION delete_pictures();
 
 -- What strangers saw of a map stays known: they may see few of one ground, and the same one again while its release is valid.
--- Nobody sees a dataset of which all was called back before it was drawn.
 CREATE OR REPLACE FUNCTION remember_map() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO former_map (version, dataset, release, own_zones, drawn, drawn_at)
-    SELECT OLD.version, OLD.dataset, OLD.release, OLD.own_zones, OLD.drawn, OLD.drawn_at
-    WHERE NOT EXISTS (SELECT FROM revocation WHERE release = OLD.release AND revoked_at <= OLD.drawn_at);
+    VALUES (OLD.version, OLD.dataset, OLD.release, OLD.own_zones, OLD.drawn, OLD.drawn_at);
     RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER remember_map AFTER DELETE ON picture

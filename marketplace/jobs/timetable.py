@@ -19,7 +19,7 @@ from marketplace.bucket_exports.actions import fill_buckets
 from marketplace.business.actions import sum_revenue
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.catalogue.menu import audit_published
-from marketplace.catalogue.offers import make_changes
+from marketplace.catalogue.offers import draw_pictures, make_changes
 from marketplace.contributions.actions import index_contributions
 from marketplace.credit.actions import remind_debtors
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
@@ -44,7 +44,6 @@ from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.payouts.actions import draft_on_time, follow_transfers
 from marketplace.payouts.asked import do_asked
-from marketplace.pictures import draw_missing
 from marketplace.population_density.callbacks import answer_callbacks
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
@@ -83,7 +82,7 @@ OF_RELEASES: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
     "note-days": (HOUR, note_days),
 }
 DRAWN: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
-    "draw-pictures": (MINUTE, draw_missing),
+    "draw-pictures": (MINUTE, draw_pictures),
     "draw-own-maps": (2, make_own_maps),
 }
 """Pictures that pages show and do not draw themselves."""

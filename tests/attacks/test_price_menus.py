@@ -25,7 +25,7 @@ from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_rel
 from tests.marketplace.datasets.builders import BANDS, ZONES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 async def sell(code: str, worth: int, *, floor: int = 1, **other: int) -> None:
@@ -119,8 +119,10 @@ class Sold(NamedTuple):
     """Its variance; of a coarser edition, with the same cells, four times as much, where there is noise."""
 
 
-def audited(*sold: Sold, between: bool = False, lengths: Sequence[rules.Length] = ()) -> None:
-    """Audit, now and later, the menu of these weeks; refuse as a listing does."""
+def audited(
+    *sold: Sold, between: bool = False, lengths: Sequence[rules.Length] = (), after: Callable[..., None] | None = None
+) -> None:
+    """Audit, now and later, the menu of these weeks; refuse as a listing does. after: what is done with it instead."""
     offers, releases, levels, published, zones = {}, [], {}, {}, {}
     for number, one in enumerate(sold):
         cells = np.broadcast_to(np.asarray(one.cells), (len(one.zones), 7))
@@ -143,7 +145,7 @@ def audited(*sold: Sold, between: bool = False, lengths: Sequence[rules.Length] 
             levels[releases[-1].id] = [menu.MenuLevel(**days | coarse)]
             published[releases[-1].id, 1] = np.array(cells)
     compared = menu._Compared(offers, releases, levels, zones, 30 * menu.DAY_SECONDS, lengths, published, between)
-    menu._refuse_later(compared.posted(NOW), compared, NOW, (0, *menu.LATER))
+    (after or menu._refuse_later)(compared.posted(NOW), compared, NOW, (0, *menu.LATER))
 
 
 A_CITY = [f"zone {number}" for number in range(10)]
@@ -242,6 +244,32 @@ def test_a_year_is_not_had_as_shorter_licences_of_what_has_as_much(months: int, 
     audited(
         Sold("city", A_CITY, 10, 20_000_000, {"months": 12}), Sold("west", WEST, 10, 10_000_000, {"months": months})
     )
+
+
+@pytest.mark.parametrize("rise", [1.05, 1.2, 2])
+def test_a_held_price_is_the_first_of_licences_in_turn(rise: float) -> None:
+    """A year of the city at its old price, and the next at today's, would cost less than two years of its west."""
+    posted: list[menu.Item] = []
+
+    def grasp(items: Sequence[menu.Item], *_: object) -> None:
+        posted[:] = items
+
+    terms = {"half_life_days": 365}
+    for by in (1.0, rise):
+        before = {(item.release.dataset, item.months): item for item in posted}
+        audited(
+            Sold("city", A_CITY, 10, round(10_000_000 * by), terms | {"months": 12}),
+            Sold("west", WEST, 10, round(17_000_000 * by), terms | {"months": 24}),
+            after=grasp,
+        )
+    old = before["city", 12]
+    quote = menu.HeldQuote(uuid.uuid4(), old.release.id, 0, old.amount_minor, NOW + DAY, old.usage_right, old.months)
+    _, own = menu._menus(posted, [quote])
+    (in_turn,) = [item for item in own if item.in_turn]
+    (today,) = [item for item in posted if item.in_turn]
+    saved = next(item for item in posted if item.months == 12).amount_minor - old.amount_minor
+    assert abs(today.amount_minor - in_turn.amount_minor - saved) <= 2
+    assert in_turn.held_until == quote.expires_at
 
 
 def test_terms_that_as_many_licences_reach_are_one_offer() -> None:

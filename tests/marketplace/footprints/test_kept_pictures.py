@@ -12,11 +12,15 @@ import h3
 
 from marketplace import clock, object_store
 from marketplace import pictures as drawing
+from marketplace.catalogue.actions import list_offer, withdraw_offer
+from marketplace.catalogue.offers import draw_pictures
 from marketplace.database import transaction
 from marketplace.datasets.publishing import revoke
 from marketplace.footprints.actions import keep_drawn, measure_new
 from marketplace.footprints.queries import list_before, list_former, list_undrawn, list_versions
+from marketplace.footprints.rules import Zoning, zones_shown
 from marketplace.pictures import Picture, draw_missing, picture, pictures
+from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 from migrations.history import m0125_former_maps
 from tests.attacks.test_many_weeks import week
@@ -224,6 +228,22 @@ async def test_a_map_of_its_own_is_as_it_was_when_a_neighbour_is_called_back() -
     assert (await drawn_of([kept]))["east"] == before
 
 
+async def test_of_a_picture_that_a_former_version_drew_zones_beside_what_it_repeats_are_its_own() -> None:
+    part = sorted(ZONES[:3])
+    await open_shop("part", zones=part)
+    await open_shop("lyon")
+    some = Shown(await make_release("part", rows=[row for row in week(0) if row["zone"] in part]), "part")
+    lyon = Shown(await make_release("lyon", rows=week(0)), "lyon")
+    before = (await drawn_of([some, lyon]))["lyon"]
+    assert before.repeats
+    assert before.glance.classes
+    await as_owner("UPDATE picture SET own_zones = NULL")
+    await revoke(some.id, **WHY)
+    after = (await drawn_of([lyon]))["lyon"].glance.classes
+    own = set(ZONES) - set(part)
+    assert {zone: after[zone] for zone in own} == {zone: before.glance.classes[zone] for zone in own}
+
+
 async def test_pictures_that_a_former_version_drew_are_counted_once() -> None:
     """It is not known which zones each was the first to show: of one that repeats another's, none."""
     first, second, third = await published("lyon", "evening", "night")
@@ -263,8 +283,8 @@ async def test_a_map_that_gives_way_to_one_sealed_before_it_is_counted() -> None
     assert (await drawn_of([night]))["night"].is_over
 
 
-async def test_maps_that_nobody_saw_are_not_counted() -> None:
-    """A dataset of which all was called back has no page, and a picture all the same."""
+async def test_a_release_that_is_drawn_though_nobody_may_see_it_is_one_map() -> None:
+    """A dataset of which all was called back has no page, and a picture all the same, of the release that is known."""
     part = sorted(ZONES[:3])
     await open_shop("lyon")
     await open_shop("part", zones=part)
@@ -274,7 +294,27 @@ async def test_maps_that_nobody_saw_are_not_counted() -> None:
     await revoke(lyon.id, **WHY)
     await draw_missing()
     await revoke(some.id, **WHY)
-    assert await fetch_value("SELECT count(*) FROM former_map WHERE dataset = 'lyon'") == 1
+    known = await list_former("lyon")
+    assert {one.release for one in known if one.dataset == "lyon"} == {lyon.id}
+    geography, level = H3, h3.get_resolution(ZONES[0])
+    here = Zoning(sorted(ZONES), geography, level)
+    maps = [(one.release, Zoning(one.own_zones or [], geography, level)) for one in known]
+    assert set(zones_shown(here, maps, 2)) <= set(part)
+
+
+async def test_the_job_draws_what_is_on_sale_and_nothing_else() -> None:
+    """Sealed, seen to be wrong and called back before it is on sale, a release costs its ground no map."""
+    await open_shop("lyon")
+    await withdraw_offer("lyon")
+    for number in range(2):
+        release = await make_release("lyon", rows=week(number))
+        assert await draw_pictures() == 0
+        await revoke(release, **WHY)
+    later = Shown(await make_release("lyon", rows=week(3)), "lyon")
+    worth = {"full_worth_minor": 240_000, "floor_minor": 15_000, "cap_minor": 400_000}
+    await list_offer("lyon", terms="standard-1", **worth)
+    assert await draw_pictures() == 1
+    assert (await drawn_of([later]))["lyon"].glance.classes
 
 
 async def test_what_was_called_back_before_counts_where_it_had_a_map() -> None:
