@@ -29,6 +29,16 @@ MOST_AREAS: Final = 24
 MOST_PARTS: Final = 500_000
 """Of all offers of a group together: half a second of work for each instant that they are compared at."""
 _GRAIN: Final = 1_000
+SHARE: Final = 2**20
+"""Parts of a cell: of pairs, how many of a day's end in an area is reckoned from how many of all days do."""
+
+
+class Pairs(NamedTuple):
+    """How many cells are published of pairs of zones, by their numbers: n pairs, each once."""
+
+    origin: NDArray[np.int32]
+    end: NDArray[np.int32]
+    cells: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ class Listed:
     starts_at: when its first day begins, in seconds since 1970. family: the release. product: what has one area, and one
     number of people in it. zones: of that area, ascending, where products differ in it. published: how many cells of each
     zone and day are, zones × days, where that is known. between_zones: whether cells are of pairs of zones, published by
-    their first. right: its rank, >= 0. months: the term, 0 without end. is_several: it is licences in turn.
+    their first. pairs: how many are of which, over all days, where that is known. right: its rank, >= 0. months: the term, 0 without end. is_several: it is licences in turn.
     """
 
     name: str
@@ -50,6 +60,7 @@ class Listed:
     zones: Sequence[str] = ()
     published: NDArray[np.int64] | None = None
     between_zones: bool = False
+    pairs: Pairs | None = None
     right: int = 0
     months: int = 0
     is_several: bool = False
@@ -86,11 +97,12 @@ def overlapping(items: Iterable[Spans]) -> Iterator[list[Spans]]:
 
 
 class _Area(NamedTuple):
-    """Zones, or pairs of zones, that are alike: the products that have them, the (first) zones, and how many there are."""
+    """Zones, or pairs of zones, that are alike: the products that have them, the (first) zones, how many there are, the ends."""
 
     products: frozenset[str]
     zones: frozenset[str]
     size: int
+    ends: frozenset[str] = frozenset()
 
 
 def offers_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> list[Offer]:
@@ -107,14 +119,14 @@ def offers_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> list[
     finest: dict[str, Fraction] = {}
     for one, good in zip(menu, qualities, strict=True):
         finest[one.family] = max(finest.get(one.family, good), good)
-    offers = []
+    offers, shares = [], _Shares()
     for one, good in zip(menu, qualities, strict=True):
         days = [range(number[start], number[to]) for start, to in pairwise(one.bounds)]
         parts: dict[str, Part] = {}
         for at, area in enumerate(areas):
             if one.product in area.products:
                 most = _most_in_part(one, area, zones) if good == finest[one.family] else Fraction(1)
-                for losses, spans in zip(_losses(one, good, area, most), days, strict=True):
+                for losses, spans in zip(_losses(one, good, area, most, shares), days, strict=True):
                     parts |= {f"{at} {span}": _part(losses, worths[span] * area.size) for span in spans if losses}
         offer = Offer(one.name, one.price_minor, parts, one.family, right=one.right, months=one.months)
         offers.append(replace(offer, product=one.product, is_several=one.is_several))
@@ -227,9 +239,9 @@ def _areas(menu: Sequence[Listed], spans: Mapping[str, int]) -> list[_Area]:
         areas = [_Area(codes, zones, len(zones)) for codes, zones in alike]
         if any(one.between_zones for one in menu):
             pairs = (
-                _Area(codes & others, zones, len(zones) * len(to))
+                _Area(codes & others, zones, len(zones) * len(ends), ends)
                 for codes, zones in alike
-                for others, to in alike
+                for others, ends in alike
                 if codes & others
             )
             areas = list(islice(pairs, MOST_PARTS + 1))
@@ -294,14 +306,35 @@ def _part(losses: _Losses, worth: float) -> Part:
 def _most_in_part(one: Listed, area: _Area, zones: Mapping[str, frozenset[str]]) -> Fraction:
     """Return how many times as many of an area's pairs may be published as if all alike were: 1 where that is known.
 
-    It is known from which zones published pairs come, and not where to: long ways are the rare ones that are withheld, so
-    that a city may publish just those that lie in the part that another product has. zones: of each product.
+    Where it is known from which zones published pairs come, and not where to: long ways are the rare ones that are withheld,
+    so that a city may publish just those that lie in the part that another product has. zones: of each product.
     """
     shared = [len(zones[other] & zones[one.product]) for other in area.products if other != one.product]
-    return Fraction(len(one.zones), max(shared)) if one.between_zones and shared else Fraction(1)
+    is_unknown = one.between_zones and one.pairs is None
+    return Fraction(len(one.zones), max(shared)) if is_unknown and shared else Fraction(1)
 
 
-def _losses(one: Listed, good: Fraction, area: _Area, most: Fraction) -> list[_Losses | None]:
+class _Shares:
+    """How much more of each zone's published pairs end in an area than if all ends were alike; each worked out once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, frozenset[str]], NDArray[np.float64]] = {}
+
+    def of(self, one: Listed, area: _Area) -> NDArray[np.float64]:
+        """Return them by zone; 1 where it is not known where pairs end."""
+        number = len(one.zones)
+        if one.pairs is None:
+            return np.ones(number)
+        key = id(one.pairs), area.ends
+        if key not in self._known:
+            is_end = np.array([zone in area.ends for zone in one.zones])
+            inside = one.pairs.cells * is_end[one.pairs.end]
+            all_, within = (np.bincount(one.pairs.origin, cells, number) for cells in (one.pairs.cells, inside))
+            self._known[key] = within / np.maximum(all_, 1) * number / max(int(is_end.sum()), 1)
+        return self._known[key]
+
+
+def _losses(one: Listed, good: Fraction, area: _Area, most: Fraction, shares: _Shares) -> list[_Losses | None]:
     """Return what each day lacks in an area; None: all of it. Precisions of independent offers add up.
 
     good: how good published cells are beside other products. Where it is not known which zones have cells, or none has any
@@ -312,7 +345,9 @@ def _losses(one: Listed, good: Fraction, area: _Area, most: Fraction) -> list[_L
     inside = everywhere = [0] * len(days)
     rows = [at for at, zone in enumerate(one.zones) if zone in area.zones]
     if one.published is not None and rows:
-        inside, everywhere = (one.published[of, : len(days)].sum(axis=0).tolist() for of in (rows, slice(None)))
+        published = one.published[:, : len(days)]
+        within = (published * shares.of(one, area)[:, None])[rows]
+        inside, everywhere = (np.rint(of.sum(axis=0) * SHARE).astype(np.int64).tolist() for of in (within, published))
     for day, here, all_ in zip(days, inside, everywhere, strict=True):
         there, declared = day.published_cells, day.declared_cells
         if all_:

@@ -26,6 +26,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.catalogue import rules
+from marketplace.catalogue.published_pairs import read_pairs
 from marketplace.catalogue.queries import SQL, get_counted_by, list_lengths, list_priced_offers
 from marketplace.catalogue.rules import EditionFigures, PricedRelease
 from marketplace.database import fetch_rows, fetch_scalar
@@ -36,7 +37,16 @@ from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 from pricing.editions import find_arbitrage
-from pricing.menus import Falling, Listed, cheapest_in_turn, falling_of, find_undercut_later, offers_of, overlapping
+from pricing.menus import (
+    Falling,
+    Listed,
+    Pairs,
+    cheapest_in_turn,
+    falling_of,
+    find_undercut_later,
+    offers_of,
+    overlapping,
+)
 from pricing.money import EUR, decimal
 from pricing.quote import PriceInputs, price, price_at_age
 from pricing.refusals import TooHard
@@ -54,8 +64,8 @@ DAY_SECONDS: Final = 86_400
 MOST_IN_TURN: Final = 36
 """So many licences of one length, one after the other, are compared with a longer one of another dataset."""
 TOO_MANY: Final = "Not listed: there are too many releases over the same days to show that none undercuts another."
-TOLERANCES: Final = (Fraction(0), Fraction(1, 100), Fraction(1, 10))
-"""So much worse a combination may be, when it is cheaper by more than that."""
+TOLERANCES: Final = (Fraction(0), Fraction(1, 10_000), Fraction(1, 100), Fraction(1, 10))
+"""So much worse a combination may be, when it is cheaper by more than that; the least one is what reckoning is rounded by."""
 LATER: Final = tuple(days * DAY_SECONDS for days in (10, 20, 30, 45, 60, 90, 120, 180, 270, 365, 730, 3_650))
 """When a menu of several datasets is audited besides now, in seconds: half-lives part."""
 
@@ -204,6 +214,8 @@ class _Compared(NamedTuple):
     published: Mapping[tuple[uuid.UUID, int], NDArray[np.int64]] = MappingProxyType({})
     """Of each release and level, the cells of zones × days, where there are several datasets and it is known."""
     between_zones: bool = False
+    pairs: Mapping[tuple[uuid.UUID, int], Pairs] = MappingProxyType({})
+    """Of each release and level between zones, where there are several datasets."""
 
     def posted(self, now: dt.datetime) -> list[Item]:
         """Return what is on sale at an instant, with today's demand; licences in turn, too, where another dataset's last longer."""
@@ -240,7 +252,8 @@ async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, in
     }
     half_life = offers[dataset].half_life_days * DAY_SECONDS if dataset in offers else DAY_SECONDS
     between = bool(zones) and PRODUCTS[(await get_counted_by(dataset)).product].is_between_zones
-    return _Compared(offers, releases, levels, zones, half_life, await list_lengths(codes), published, between)
+    pairs = await read_pairs({key: of_release[key[0]] for key in published}) if between else {}
+    return _Compared(offers, releases, levels, zones, half_life, await list_lengths(codes), published, between, pairs)
 
 
 async def _drawn(offers: Sequence[rules.PricedOffer], now: dt.datetime) -> list[rules.PricedOffer]:
@@ -382,6 +395,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             compared.zones.get(item.release.dataset, ()),
             compared.published.get((item.release.id, item.level)),
             compared.between_zones,
+            compared.pairs.get((item.release.id, item.level)),
             ranks.index(rules.RIGHTS[item.usage_right]),
             item.months if item.usage_right else 0,
             bool(item.in_turn),

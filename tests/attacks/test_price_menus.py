@@ -15,6 +15,7 @@ import pytest
 from marketplace import clock
 from marketplace.catalogue import actions, menu, rules
 from marketplace.catalogue.queries import list_listed_releases, list_priced_releases
+from marketplace.datasets.published_days import note_days
 from marketplace.datasets.tables import Edition
 from marketplace.errors import Conflict
 from pricing import menus
@@ -233,6 +234,46 @@ def test_flows_of_a_city_that_may_be_just_those_of_its_parts_cost_no_less_than_o
     with pytest.raises(Conflict, match=r"Not listed: (west|east) .* but who buys city"):
         audited(Sold("city", A_CITY, 50, round(share * 20_000_000)), *parts, between=True)
     audited(Sold("city", A_CITY, 50, 40_000_000), *parts, between=True)
+
+
+WITHIN = [(one, other) for half in (ZONES[:3], ZONES[3:6]) for one in half for other in half]
+CITY = [(one, other) for one in ZONES[:6] for other in ZONES[:6]]
+
+
+@pytest.mark.parametrize(
+    ("published", "share", "refused"),
+    [
+        (WITHIN, 1.0, ""),
+        (WITHIN, 0.9, r"Not listed: city .* but who buys (east|west) .*, (east|west) "),
+        (WITHIN, 2.2, r"Not listed: (east|west) .* but who buys city"),
+        (CITY, 0.9, ""),
+        (CITY, 4.4, r"Not listed: (east|west) .* but who buys city"),
+    ],
+    ids=["those of its parts", "parts too cheap", "parts too dear", "all", "all, parts too dear"],
+)
+async def test_flows_are_compared_by_which_pairs_are_published(
+    published: Sequence[tuple[str, str]], share: float, refused: str
+) -> None:
+    """A city that publishes just the pairs of its two parts holds what they do: its files say which pairs it has."""
+    parts = {"city": ZONES[:6], "west": ZONES[:3], "east": ZONES[3:6]}
+    for code, zones in parts.items():
+        await open_shop(code, zones=sorted(zones), product="flows")
+        await actions.withdraw_offer(code)
+    for code, zones in parts.items():
+        pairs = [pair for pair in published if set(pair) <= set(zones)]
+        start = last_midnight() - 7 * DAY
+        cells = [
+            {"zone": f"{one}>{other}", "starts_at": start + day * DAY, "segment": band, "people": 400, "events": 900}
+            for one, other in pairs
+            for day in range(7)
+            for band in BANDS
+        ]
+        row = {"key_count": 7 * len(zones) ** 2 * len(BANDS), "row_count": len(cells), "period_from": start}
+        await make_release(code, rows=cells, consenting=9_000 * len(zones), population=10_000 * len(zones), **row)
+    assert await note_days() == len(parts)
+    with contextlib.nullcontext() if not refused else pytest.raises(Conflict, match=refused):
+        for code, zones in parts.items():
+            await sell(code, round(1_000_000 * len(zones) ** 2 * (share if code != "city" else 1)), worth_days=7)
 
 
 @pytest.mark.parametrize(("months", "times"), [(1, 12), (5, 3)])
