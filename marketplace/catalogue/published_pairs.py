@@ -42,12 +42,14 @@ async def read_pairs(of: Mapping[tuple[uuid.UUID, int], Sequence[str]]) -> dict[
 
 
 async def _read(release: uuid.UUID, level: int, zones: Sequence[str]) -> Pairs | None:
+    """Return a release's pairs; None where the store has no file that can be read: nothing is kept from being listed by that."""
+    import pyarrow as pa  # noqa: PLC0415
+
     key = object_store.edition_key(release, level) if level else object_store.cells_key(release)
     try:
-        data = await object_store.get(key)
-    except Refusal:
+        return await asyncio.to_thread(_pairs, await object_store.get(key), zones)
+    except (Refusal, pa.ArrowException, LookupError, OSError, TypeError, ValueError):
         return None
-    return await asyncio.to_thread(_pairs, data, zones)
 
 
 @functools.cache

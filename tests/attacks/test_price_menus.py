@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from marketplace import clock
+from marketplace import clock, object_store
 from marketplace.catalogue import actions, menu, rules
 from marketplace.catalogue.queries import list_listed_releases, list_priced_releases
 from marketplace.datasets.published_days import note_days
@@ -274,6 +274,34 @@ async def test_flows_are_compared_by_which_pairs_are_published(
     with contextlib.nullcontext() if not refused else pytest.raises(Conflict, match=refused):
         for code, zones in parts.items():
             await sell(code, round(1_000_000 * len(zones) ** 2 * (share if code != "city" else 1)), worth_days=7)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "gone"])
+async def test_a_damaged_file_of_flows_keeps_nothing_from_being_listed(damage: str) -> None:
+    """It counts as one that publishes all alike."""
+    for code, zones in (("city", ZONES[:6]), ("west", ZONES[:3])):
+        await open_shop(code, zones=sorted(zones), product="flows")
+        await actions.withdraw_offer(code)
+        rows = [
+            {
+                "zone": f"{one}>{one}",
+                "starts_at": last_midnight() - DAY,
+                "segment": BANDS[0],
+                "people": 400,
+                "events": 900,
+            }
+            for one in zones
+        ]
+        release = await make_release(code, rows=rows, row_count=len(rows))
+        assert await note_days() == 1
+        key = object_store.cells_key(release)
+        whole = await object_store.get(key)
+        if damage == "gone":
+            await object_store.delete(key)
+        else:
+            await object_store.put(key, whole[: len(whole) // 2] if damage == "cut" else b"")
+    for code, zones in (("city", ZONES[:6]), ("west", ZONES[:3])):
+        await sell(code, 1_000_000 * len(zones) ** 2)
 
 
 @pytest.mark.parametrize(("months", "times"), [(1, 12), (5, 3)])
