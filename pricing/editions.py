@@ -28,16 +28,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.covering import Having, Moments, Piece, Search, Steps, ascent_proves, is_proven, least_by_moment
 from pricing.money import amount, whole
 from pricing.refusals import Duplicate, Empty, Mismatched, OutOfRange, TooHard
 
-_MOST_STEPS: Final = 2_000
 _ROWS: Final = 512
 """So many offers are compared with all others at once, for memory."""
-_EXACT_BELOW: Final = 2**36
-"""Prices, of ten thousand parts, that floating-point bounds are exact for to a tenth of a minor unit."""
-_ROUNDING: Final = 0.9
-"""Costs are whole: what is above a price less one is not below it, and a tenth is for what the bounds are off by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +157,11 @@ class Offer:
 
     Offers of one `family` are nested: of several that hold a part, the most precise counts. Offers of different families
     are independent: precisions add up. fresh_noise: each purchase draws anew, so one can buy it several times and
-    average; needs a positive price. right: the rank of what may be done with it, >= 0; a higher one includes the lower.
-    months: the term, >= 0; 0 is without end. What has a lower right or a shorter term never replaces an offer. product:
-    offers of one have the same cells left out, where it is not known which. is_several: it is several purchases, which
-    replace others, and are replaced one by one.
+    average; needs a positive price. right: the rank of what may be done with it, >= 0; what has a lower one never replaces
+    an offer. months: the term, >= 0; 0 is without end. later: what it costs at each of the menu's later starts; none: it is
+    not sold then. fading: what a month of its term is worth beside the one before, in (0, 1]; as a part's worth, it decides
+    how much is proven without a search, never the answer. product: offers of one have the same cells left out, where it is
+    not known which.
     """
 
     name: str
@@ -174,24 +171,31 @@ class Offer:
     fresh_noise: bool = False
     right: int = 0
     months: int = 0
+    later: Sequence[int] = ()
+    fading: float = 1.0
     product: str = ""
-    is_several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Arbitrage:
-    """A cheaper way to an offer: buying `basket` (names, repeated when bought again) for cost_minor gives as much."""
+    """A cheaper way to an offer: buying `basket` (names, repeated when bought again) for cost_minor gives as much.
+
+    starts: in how many months each is bought.
+    """
 
     target: str
     basket: tuple[str, ...]
     cost_minor: int
+    starts: tuple[int, ...] = ()
 
 
-def find_arbitrage(offers: Sequence[Offer], *, tolerances: Sequence[Fraction] = (Fraction(0),)) -> Arbitrage | None:
+def find_arbitrage(
+    offers: Sequence[Offer], *, tolerances: Sequence[Fraction] = (Fraction(0),), starts: Sequence[int] = ()
+) -> Arbitrage | None:
     """Return the cheapest combination that costs less than an offer it replaces, or None when there is none.
 
-    A combination replaces an offer when on each of its parts it is at least as precise, and its rights and terms
-    include the offer's. The audit is complete: None is a proof. Where every part of an offer costs no less elsewhere
+    A combination replaces an offer when at each moment of the offer's term it is at least as precise on each of its
+    parts, by what gives its rights. The audit is complete: None is a proof. Where every part of an offer costs no less elsewhere
     than its share of the price (the dual of the covering problem), that is the proof, for all offers at once; only what
     it leaves open is searched.
     Nested editions of one release need no more than prices that never rise with noise (Blackwell's order: the coarser
@@ -200,21 +204,37 @@ def find_arbitrage(offers: Sequence[Offer], *, tolerances: Sequence[Fraction] = 
     tolerances: each in [0, 1); at a tolerance of 1/10 what is as precise but for a tenth must cost less by more than a
     tenth, so that a cheap offer is found though its figures are a shade worse. Prices whose fall is never steeper than
     precision's, as those of `pricing.quote`, pass at every tolerance.
+    starts: in how many months, each > 0, ascending, offers may be bought besides now, at their `later` prices; so that
+    licences follow each other.
     Refuses TooHard rather than answer None after too many steps; Duplicate names, Empty parts, OutOfRange for a free
-    offer with fresh noise, NotWhole, Negative, TooLarge.
+    offer with fresh noise, Mismatched for as many later prices as are not starts, NotWhole, Negative, TooLarge.
     Source: V. Chvátal, A greedy heuristic for the set-covering problem, 1979 (the dual); D. Blackwell, Comparison of
     experiments, 1951.
     """
-    _check_offers(offers)
-    steps = _Steps()
+    _check_offers(offers, starts)
+    steps = Steps()
     cheapest: Arbitrage | None = None
-    left = _Table(offers).unproven(tolerances)
-    for target, useful in sorted(left, key=lambda pair: (pair[0].price_minor, pair[0].name)):
+    left = _Table(offers, starts).unproven(tolerances)
+    for one in sorted(left, key=lambda one: (one.target.price_minor, one.target.name)):
+        target = one.target
         limit = target.price_minor if cheapest is None else min(target.price_minor, cheapest.cost_minor)
-        basket = _Search(target, useful, steps).cheapest(limit)
-        if basket is not None:
-            cost = sum(offer.price_minor for offer in basket)
-            cheapest = Arbitrage(target.name, tuple(sorted(offer.name for offer in basket)), cost)
+        having = [_having(offer, target) for offer in one.useful]
+        pieces = [piece for piece in one.pieces if piece.price_minor < limit]
+        try:
+            search = Search(having, pieces, [part.worth for part in target.parts.values()], one.times, steps)
+        except TooHard:
+            if cheapest is None:
+                raise
+            continue
+        try:
+            search.run(limit)
+        except TooHard:
+            if search.best is None and cheapest is None:
+                raise
+        if search.best is not None:
+            bought = sorted((piece.start, one.useful[piece.offer].name) for piece in search.best)
+            basket, since = tuple(name for _, name in bought), tuple(start for start, _ in bought)
+            cheapest = Arbitrage(target.name, basket, search.limit, since)
     return cheapest
 
 
@@ -228,24 +248,22 @@ def listable(offers: Sequence[Offer]) -> tuple[Offer, ...]:
     return tuple(offers)
 
 
-class _Steps:
-    """The work limit of one audit."""
+class _Unproven(NamedTuple):
+    """An offer that is not proven to be without a cheaper cover: the offers that could be in one, and their pieces.
 
-    def __init__(self) -> None:
-        self.left = _MOST_STEPS
+    times: what the moments of its term are worth.
+    """
 
-    def count_one(self) -> None:
-        """Count one step; refuses TooHard when none is left."""
-        self.left -= 1
-        if self.left < 0:
-            msg = f"the audit of this menu takes more than {_MOST_STEPS} steps; list fewer offers together"
-            raise TooHard(msg)
+    target: Offer
+    useful: list[Offer]
+    pieces: list[Piece]
+    times: NDArray[np.float64]
 
 
 class _Table:
     """A menu as arrays: n offers × parts, their variances (infinite where an offer lacks a part) and worths."""
 
-    def __init__(self, offers: Sequence[Offer]) -> None:
+    def __init__(self, offers: Sequence[Offer], starts: Sequence[int]) -> None:
         self.offers = offers
         number = {part: at for at, part in enumerate({part: None for offer in offers for part in offer.parts})}
         self.variances = np.full((len(offers), len(number)), np.inf)
@@ -258,17 +276,33 @@ class _Table:
             self.variances[at, places], self.worths[at, places] = variances, worths
             self.across[at, places], self.least[at, places] = across, least
         self.products = np.array([offer.product for offer in offers])
-        self.prices, rights, months = (
-            np.array([getattr(offer, name) for offer in offers], float) for name in ("price_minor", "right", "months")
+        self.rights, months = (
+            np.array([getattr(offer, name) for offer in offers], float) for name in ("right", "months")
         )
         months[months == 0] = np.inf
+        self.months, self.starts = months, np.array([0, *starts], float)
+        self.prices = np.full((len(offers), len(self.starts)), np.inf)
+        for at, offer in enumerate(offers):
+            self.prices[at, 0], self.prices[at, 1 : 1 + len(offer.later)] = offer.price_minor, offer.later
+        self.bounds = np.unique([*self.starts, *(self.starts[:, None] + np.unique(months)).ravel()])
         self.there = np.isfinite(self.variances).astype(np.float32)
-        self.rights, self.months = rights, months
         names = {offer.family: at for at, offer in enumerate(offers)}
         families = [-1 - at if offer.fresh_noise else names[offer.family] for at, offer in enumerate(offers)]
         self.family = np.array(families)
+        self.terms: dict[tuple[float, float], tuple[Moments, NDArray[np.float64], NDArray[np.float64]]] = {}
 
-    def unproven(self, tolerances: Sequence[Fraction]) -> Iterator[tuple[Offer, list[Offer]]]:
+    def term(self, at: int) -> tuple[Moments, NDArray[np.float64], NDArray[np.float64]]:
+        """Return the moments of an offer's term; of all offers, the least prices by moment, and each one's least of all."""
+        key = float(self.months[at]), self.offers[at].fading
+        if key not in self.terms:
+            moments = Moments.of(self.bounds, *key)
+            is_within = self.starts < self.months[at]
+            by_moment = least_by_moment(moments, self.starts[is_within], self.months, self.prices[:, is_within])
+            least = np.where(np.isfinite(by_moment).any(axis=1), self.prices[:, is_within].min(axis=1), np.inf)
+            self.terms[key] = moments, by_moment, least
+        return self.terms[key]
+
+    def unproven(self, tolerances: Sequence[Fraction]) -> Iterator[_Unproven]:
         """Yield the offers that are not proven to be without a cheaper replacement, each with what could be in one.
 
         An offer is yielded as one that is by the tolerance less precise and less dear.
@@ -276,43 +310,48 @@ class _Table:
         for at, offer in enumerate(self.offers):
             if at % _ROWS == 0:
                 shares = self.there[at : at + _ROWS] @ self.there.T > 0
-            if offer.is_several:
-                continue
-            includes = shares[at % _ROWS] & (self.rights >= self.rights[at]) & (self.months >= self.months[at])
-            cheaper = np.flatnonzero(includes & (self.prices < self.prices[at]))
+            moments, by_moment, least = self.term(at)
+            includes = shares[at % _ROWS] & (self.rights >= self.rights[at])
+            cheaper = np.flatnonzero(includes & (least < offer.price_minor))
             parts = np.flatnonzero(np.isfinite(self.variances[at]))
             is_other = (self.products[cheaper] != self.products[at])[:, None]
             within = np.ix_(cheaper, parts)
             variances = np.where(is_other, self.least[within], self.variances[within])
             needed = np.where(is_other, self.across[at, parts], self.variances[at, parts])
             for tolerance in sorted(tolerances) if len(cheaper) else ():
-                dear = self.prices[at] * float(1 - tolerance)
-                found = np.flatnonzero(self.prices[cheaper] < dear)
+                dear = offer.price_minor * float(1 - tolerance)
+                found = np.flatnonzero(least[cheaper] < dear)
                 spread = needed[found] / float(1 - tolerance)
                 families = self.family[cheaper[found]]
                 inside = _counts(variances[found], spread, families)
-                useful = inside.any(axis=1)
-                found, inside = cheaper[found[useful]], inside[useful]
-                if not _is_proven(self.prices[found], inside, self.worths[at, parts], dear):
-                    yield _eased(offer, tolerance), [self.offers[each] for each in found.tolist()]
+                has_some = inside.any(axis=1)
+                found, inside = cheaper[found[has_some]], inside[has_some]
+                worths = self.worths[at, parts]
+                is_clear = is_proven(inside, worths, by_moment[found], moments.worths, dear)
+                pieces = [] if is_clear else self.pieces(found, moments, dear)
+                if not is_clear and not _ascends(inside, pieces, len(moments.at), dear):
+                    useful = [self.offers[each] for each in found.tolist()]
+                    yield _Unproven(_eased(offer, tolerance), useful, pieces, moments.worths)
                 elif len(set(families)) > 1:  # Else coarser editions did not count, which at the next tolerance may.
                     break  # Values of parts that prove it prove it when all are lowered by a tolerance, too.
 
+    def pieces(self, found: NDArray[np.int64], moments: Moments, dear: float) -> list[Piece]:
+        """Return what may be bought of some offers within a term for less than `dear`."""
+        return [
+            Piece(number, int(self.starts[at]), int(self.prices[each, at]), covers)
+            for number, each in enumerate(found.tolist())
+            for at in np.flatnonzero(self.prices[each] < dear).tolist()
+            if (covers := moments.within(self.starts[at], self.months[each]))
+        ]
 
-def _is_proven(
-    prices: NDArray[np.float64], inside: NDArray[np.float64], worths: NDArray[np.float64], dear: float
-) -> bool:
-    """Return whether no cover of a target's n parts by m offers costs less than `dear`.
 
-    inside: m × n, how much of the target's precision each has, something at least. worths: n.
-    """
-    if not inside.any(axis=0).all():
-        return True
-    if dear >= _EXACT_BELOW:
-        return False
-    per_worth = prices / (inside @ worths)
-    least = np.where(inside > 0, per_worth[:, None], np.inf).min(axis=0)
-    return bool(worths @ least >= dear - _ROUNDING) or _ascent(inside, prices) >= dear - _ROUNDING
+def _ascends(inside: NDArray[np.float64], pieces: Sequence[Piece], moments: int, dear: float) -> bool:
+    """Return whether values of parts and moments prove it."""
+    covers = np.zeros((len(pieces), moments), bool)
+    for number, piece in enumerate(pieces):
+        covers[number, piece.covers.start : piece.covers.stop] = True
+    prices = np.array([piece.price_minor for piece in pieces], float)
+    return ascent_proves(inside[[piece.offer for piece in pieces]], covers, prices, dear)
 
 
 def _counts(
@@ -337,89 +376,18 @@ def _eased(offer: Offer, tolerance: Fraction) -> Offer:
     return replace(offer, price_minor=floor(offer.price_minor * (1 - tolerance)), parts=parts)
 
 
-def _ascent(inside: NDArray[np.float64], prices: NDArray[np.float64]) -> float:
-    """Return a bound below what any cover of n parts costs: a value for each part, no offer's parts above its price.
-
-    inside: m offers × n parts, what share of the part's precision the offer has, each part in one at least. Parts that
-    few offers have are valued first, each as high as its offers still allow.
-    """
-    left, total = prices.copy(), 0.0
-    for part in np.argsort((inside > 0).sum(axis=0), kind="stable"):
-        having = inside[:, part]
-        rise = (left[having > 0] / having[having > 0]).min()
-        left -= rise * having
-        total += rise
-    return total
-
-
-class _Search:
-    """The exhaustive search of the cheapest basket that replaces one offer: branch on a part it lacks, and bound."""
-
-    def __init__(self, target: Offer, useful: Sequence[Offer], steps: _Steps) -> None:
-        self.target, self.steps = target, steps
-        self.parts = sorted(target.parts)
-        self.per_part = {
-            offer.name: offer.price_minor / sum((_counted(offer, target, part) for part in self.parts), Fraction(0))
-            for offer in useful
-        }
-        order = sorted(useful, key=lambda offer: (self.per_part[offer.name], offer.price_minor, offer.name))
-        self.holders = {part: [offer for offer in order if part in offer.parts] for part in self.parts}
-        self.least = {
-            part: min((self.per_part[offer.name] for offer in holders), default=Fraction(0))
-            for part, holders in self.holders.items()
-        }
-        self.best: list[Offer] | None = None
-        self.limit = 0
-
-    def cheapest(self, limit: int) -> list[Offer] | None:
-        """Return the cheapest basket below `limit`, or None when there is none."""
-        self.limit = limit
-        self._search([], 0, frozenset())
-        return self.best
-
-    def _search(self, basket: list[Offer], cost: int, without: frozenset[str]) -> None:
-        self.steps.count_one()
-        lacking = {part: 1 - reached for part in self.parts if (reached := _reached(basket, part, self.target)) < 1}
-        if not lacking:
-            self.best, self.limit = basket, cost
-            return
-        # To complete the basket costs at least this much more; costs are whole.
-        if cost + ceil(sum(self.least[part] * share for part, share in lacking.items())) >= self.limit:
-            return
-        choices = {part: [one for one in self.holders[part] if one.name not in without] for part in lacking}
-        part = min(choices, key=lambda name: (len(choices[name]), name))
-        tried = without
-        for offer in choices[part]:
-            if cost + offer.price_minor < self.limit:
-                self._search(
-                    [*basket, offer], cost + offer.price_minor, tried if offer.fresh_noise else tried | {offer.name}
-                )
-            tried |= {offer.name}
-
-
-def _counted(offer: Offer, target: Offer, part: str) -> Fraction:
-    """Return how much of the target's precision an offer has on one of its parts, at most one."""
-    if part not in offer.parts:
-        return Fraction(0)
-    wanted, of = target.parts[part], offer.parts[part]
+def _having(offer: Offer, target: Offer) -> Having:
+    """Return what an offer has of a target's parts."""
     is_same = offer.product == target.product
-    needed, has = (wanted.variance, of.variance) if is_same else (wanted.compared, of.least)
-    return Fraction(1) if has <= needed else Fraction(needed, has)
-
-
-def _reached(basket: Sequence[Offer], part: str, target: Offer) -> Fraction:
-    """Return how much of the target's precision the basket's offers, averaged by precision, have on a part, at most one."""
-    best: dict[str, Fraction] = {}
-    total = Fraction(0)
-    for offer in basket:
-        counted = _counted(offer, target, part)
-        if counted == 1:
-            return counted
-        if offer.fresh_noise:
-            total += counted
-        else:
-            best[offer.family] = max(best.get(offer.family, counted), counted)
-    return min(sum(best.values(), total), Fraction(1))
+    counted = []
+    for part, wanted in target.parts.items():
+        of = offer.parts.get(part)
+        if of is None:
+            counted.append(Fraction(0))
+            continue
+        needed, has = (wanted.variance, of.variance) if is_same else (wanted.compared, of.least)
+        counted.append(Fraction(1) if has <= needed else Fraction(needed, has))
+    return Having(counted, offer.name if offer.fresh_noise else f"of {offer.family}", offer.fresh_noise)
 
 
 def _flat(versions: Sequence[Version], j: int) -> list[Fraction]:
@@ -475,7 +443,7 @@ def _check(versions: Sequence[Version]) -> None:
             raise OutOfRange(msg)
 
 
-def _check_offers(offers: Sequence[Offer]) -> None:
+def _check_offers(offers: Sequence[Offer], starts: Sequence[int]) -> None:
     names = set()
     for offer in offers:
         if offer.name in names:
@@ -485,6 +453,9 @@ def _check_offers(offers: Sequence[Offer]) -> None:
         amount(offer.price_minor, "a price")
         amount(offer.right, "a right")
         amount(offer.months, "a term")
+        if len(offer.later) not in {0, len(starts)}:
+            msg = f"{offer.name} has {len(offer.later)} later prices for {len(starts)} starts"
+            raise Mismatched(msg)
         if not offer.parts:
             msg = f"{offer.name} holds nothing"
             raise Empty(msg)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate, islice, pairwise
-from math import ceil, floor, log2
+from math import floor, log2
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -28,7 +28,11 @@ MOST_AREAS: Final = 24
 """Of a group of releases; where which of them publish a zone would make more, that is left aside."""
 MOST_PARTS: Final = 500_000
 """Of all offers of a group together: half a second of work for each instant that they are compared at."""
-_GRAIN: Final = 1_000
+_GRAIN: Final = 1_000_000
+MOST_MONTHS: Final = 120
+"""After so many a licence without end is the only one that still begins."""
+_ABOVE: Final = 1 + 1e-12
+"""So that rounding makes no price lower."""
 SHARE: Final = 2**20
 """Parts of a cell: of pairs, how many of a day's end in an area is reckoned from how many of all days do."""
 
@@ -48,7 +52,8 @@ class Listed:
     starts_at: when its first day begins, in seconds since 1970. family: the release. product: what has one area, and one
     number of people in it. zones: of that area, ascending, where products differ in it. published: how many cells of each
     zone and day are, zones × days, where that is known. between_zones: whether cells are of pairs of zones, published by
-    their first. pairs: how many are of which, over all days, where that is known. right: its rank, >= 0. months: the term, 0 without end. is_several: it is licences in turn.
+    their first. pairs: how many are of which, over all days, where that is known. right: its rank, >= 0. months: the term, 0
+    without end. is_posted: it may be bought later, too, at what its inputs cost then.
     """
 
     name: str
@@ -63,7 +68,7 @@ class Listed:
     pairs: Pairs | None = None
     right: int = 0
     months: int = 0
-    is_several: bool = False
+    is_posted: bool = True
 
     @property
     def bounds(self) -> list[int]:
@@ -129,8 +134,43 @@ def offers_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> list[
                 for losses, spans in zip(_losses(one, good, area, most, shares), days, strict=True):
                     parts |= {f"{at} {span}": _part(losses, worths[span] * area.size) for span in spans if losses}
         offer = Offer(one.name, one.price_minor, parts, one.family, right=one.right, months=one.months)
-        offers.append(replace(offer, product=one.product, is_several=one.is_several))
+        fading = 2.0 ** (-PriceInputs.month_seconds / one.inputs.half_life_seconds)
+        offers.append(replace(offer, product=one.product, fading=fading))
     return offers
+
+
+def starts_of(menu: Sequence[Listed]) -> list[int]:
+    """Return in how many months a licence may begin when others end, ascending; none where all are of one product.
+
+    Of one product, a term in pieces costs no less than at once.
+    """
+    terms = {one.months for one in menu}
+    most = max(terms) if all(terms) else MOST_MONTHS
+    starts = {0}
+    for start in range(most) if len({one.product for one in menu}) > 1 else ():
+        starts |= {start + term for term in terms if start in starts and start + term < most}
+    return sorted(starts - {0})
+
+
+def in_turn(
+    menu: Sequence[Listed],
+    offers: Sequence[Offer],
+    prices_minor: Sequence[int],
+    starts: Sequence[int],
+    seconds: int = 0,
+) -> list[Offer]:
+    """Return offers as they are on sale in so many seconds, at these prices, and from then on at each of the starts.
+
+    A later price counts a cent too much at most.
+    """
+    falling = np.array([falling_of(one.inputs) for one in menu] if starts else [], float).reshape(-1, 4)
+    worth, floor_, cap, half_life = falling.T[:, :, None]
+    ages = seconds + np.array(starts, float) * PriceInputs.month_seconds
+    later = np.clip(np.ceil(worth * 2.0 ** (-ages / half_life) * _ABOVE), floor_, cap).astype(np.int64).tolist()
+    return [
+        replace(offer, price_minor=price_minor, later=later[at] if starts and one.is_posted else ())
+        for at, (one, offer, price_minor) in enumerate(zip(menu, offers, prices_minor, strict=True))
+    ]
 
 
 def find_undercut_later(
@@ -140,12 +180,9 @@ def find_undercut_later(
 
     Between the instants at which a price meets its floor or leaves its cap, logarithms of prices fall in straight lines, so
     of two prices the difference has no more extremes: they are compared at those instants alone, in floating point. Who
-    asks computes the prices of what is returned exactly. tolerances: as `find_arbitrage` has them. Licences in turn are
-    several purchases, and not looked at.
+    asks computes the prices of what is returned exactly. tolerances: as `find_arbitrage` has them.
     """
-    alone = [at for at, one in enumerate(menu) if not one.is_several]
-    offers = [offers[at] for at in alone]
-    falling = [falling_of(menu[at].inputs) for at in alone]
+    falling = [falling_of(one.inputs) for one in menu]
     worth, lowest, highest, half_life = np.array(falling, float).reshape(-1, 4).T
     meets = {
         int(one.half_life_seconds * log2(one.worth_minor / bound)) // HOUR_SECONDS
@@ -169,32 +206,11 @@ class Falling(NamedTuple):
     cap_minor: int
     half_life_seconds: int
 
-    def after(self, seconds: int) -> int:
-        """Return the price in so many seconds, a cent too much at most."""
-        worth = ceil(self.worth_minor * float(2 ** (-seconds / self.half_life_seconds)))
-        return min(max(worth, self.floor_minor), self.cap_minor)
-
 
 def falling_of(inputs: PriceInputs) -> Falling:
     """Return how the price of some inputs falls from now on."""
     worth = sum(step.amount_minor for step in price(inputs).waterfall[:-2])
     return Falling(worth, inputs.floor_minor, inputs.cap_minor, inputs.half_life_seconds)
-
-
-def cheapest_in_turn(licences: Mapping[int, Falling], months: int, seconds: int) -> tuple[int, int]:
-    """Return what licences cost that last as many months together, in cents, and how many they are; the cheapest ones.
-
-    licences: by their months, one at least. The first is bought in so many seconds, each other when the one before ends, at its
-    price then; each counts a cent too much at most.
-    """
-    best = {0: (0, 0)}
-    for start in range(months):
-        cost, count = best.get(start, (0, 0))
-        for lasts, falling in licences.items() if start in best else ():
-            more = cost + falling.after(seconds + start * PriceInputs.month_seconds), count + 1
-            end = min(start + lasts, months)
-            best[end] = min(best.get(end, more), more)
-    return best[months]
 
 
 def _replacements(

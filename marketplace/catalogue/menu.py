@@ -12,11 +12,9 @@ and no demand is posted that would let one dataset's prices be undercut by anoth
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import datetime as dt
 import uuid
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
 from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -37,22 +35,13 @@ from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 from pricing.editions import find_arbitrage
-from pricing.menus import (
-    Falling,
-    Listed,
-    Pairs,
-    cheapest_in_turn,
-    falling_of,
-    find_undercut_later,
-    offers_of,
-    overlapping,
-)
+from pricing.menus import Listed, Pairs, find_undercut_later, in_turn, offers_of, overlapping, starts_of
 from pricing.money import EUR, decimal
 from pricing.quote import PriceInputs, price, price_at_age
 from pricing.refusals import TooHard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,9 +50,13 @@ if TYPE_CHECKING:
 MOST_NAMED: Final = 6
 """So many things of a combination are named in a sentence."""
 DAY_SECONDS: Final = 86_400
-MOST_IN_TURN: Final = 36
-"""So many licences of one length, one after the other, are compared with a longer one of another dataset."""
 TOO_MANY: Final = "Not listed: there are too many releases over the same days to show that none undercuts another."
+UNDERCUT: Final = "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}."
+UNDERCUT_LATER: Final = (
+    "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}, {days} days from now."
+)
+IN_TURN: Final = "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}."
+IN_TURN_LATER: Final = "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, {days} days from now."
 TOLERANCES: Final = (Fraction(0), Fraction(1, 10_000), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that; the least one is what reckoning is rounded by."""
 LATER: Final = tuple(days * DAY_SECONDS for days in (10, 20, 30, 45, 60, 90, 120, 180, 270, 365, 730, 3_650))
@@ -116,13 +109,11 @@ class Item(Struct, frozen=True):
     usage_right: str
     months: int
     held_until: dt.datetime | None = None
-    in_turn: Mapping[int, Falling] = MappingProxyType({})
-    """Where it is licences one after the other, those that it is of, by their months."""
+    is_posted: bool = True
+    """Anybody may buy it, later too; what is held alone, its partner once."""
 
     def amount_later(self, seconds: int) -> int:
         """Return what it costs so many seconds from now, all else equal."""
-        if self.in_turn:
-            return cheapest_in_turn(self.in_turn, self.months, seconds)[0]
         return price_at_age(self.inputs, self.inputs.age_seconds + seconds).amount_minor
 
     @property
@@ -136,7 +127,6 @@ class Item(Struct, frozen=True):
         first, last = self.release.period_from, self.ends_at - dt.timedelta(seconds=1)
         words = [self.release.dataset, f"{paris_day(first)}/{paris_day(last)}"]
         words += [f"± {self.level}"] if self.level else []
-        words += [f"× {cheapest_in_turn(self.in_turn, self.months, 0)[1]}"] if self.in_turn else []
         words += [f"({self.held_until:%Y-%m-%d %H:%M} UTC)"] if self.held_until else []
         return " ".join(words)
 
@@ -218,14 +208,13 @@ class _Compared(NamedTuple):
     """Of each release and level between zones, where there are several datasets."""
 
     def posted(self, now: dt.datetime) -> list[Item]:
-        """Return what is on sale at an instant, with today's demand; licences in turn, too, where another dataset's last longer."""
-        items = [
+        """Return what is on sale at an instant, with today's demand."""
+        return [
             item
             for release in self.releases
             for offer in rules.by_length(self.offers[release.dataset], self.lengths)
             for item in _items(release, self.levels.get(release.id, ()), offer, now)
         ]
-        return [*items, *_in_turn(items)]
 
 
 async def list_compared_offers(dataset: str, now: dt.datetime) -> list[rules.PricedOffer]:
@@ -281,26 +270,6 @@ def _items(
         yield Item(release, level, ends_at, inputs, price(inputs).amount_minor, offer.usage_right, offer.months)
 
 
-def _in_turn(items: Sequence[Item]) -> Iterable[Item]:
-    """Yield licences one after the other that last as long as one of another dataset, where their own has none so long.
-
-    Where it has, that costs no more than they do.
-    """
-    months: dict[str, set[int]] = defaultdict(set)
-    licences: dict[tuple[uuid.UUID, int, str], list[Item]] = defaultdict(list)
-    for item in items:
-        months[item.release.dataset].add(item.months)
-        licences[item.release.id, item.level, item.usage_right].append(item)
-    every = set().union(*months.values())
-    for own in licences.values():
-        for term in sorted(every - months[own[0].release.dataset]):
-            of = {
-                item.months: falling_of(item.inputs) for item in own if item.months < term <= MOST_IN_TURN * item.months
-            }
-            if of and own[0].usage_right:
-                yield replace(own[0], months=term, in_turn=of, amount_minor=cheapest_in_turn(of, term, 0)[0])
-
-
 def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list[Item]]:
     """Yield the posted menu, then that of each partner that holds quotes: what it may have twice, at the lower price."""
     yield list(posted)
@@ -308,36 +277,21 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list
     for quote in quotes:
         of_partner[quote.partner].append(quote)
     for own in of_partner.values():
-        menu = {(one.release.id, one.level, one.usage_right, one.months, not one.in_turn): one for one in posted}
-        of_level = {(item.release.id, item.level): item for item in posted if not item.in_turn}
+        menu = {(one.release.id, one.level, one.usage_right, one.months): one for one in posted}
+        of_level = {(item.release.id, item.level): replace(item, is_posted=False) for item in posted}
         for quote in own:
-            item = of_level.get((quote.release, quote.level))
-            key = (quote.release, quote.level, quote.usage_right, quote.months, True)
-            if item and (key not in menu or menu[key].amount_minor > quote.amount_minor):
-                menu[key] = replace(
-                    item,
-                    amount_minor=quote.amount_minor,
-                    usage_right=quote.usage_right,
-                    months=quote.months,
-                    held_until=quote.expires_at,
-                )
-            for one in posted if item else ():
-                if (
-                    one.in_turn
-                    and (one.release.id, one.level, one.usage_right) == key[:3]
-                    and one.months > quote.months
-                ):
-                    begins = quote.months * PriceInputs.month_seconds
-                    rest, _ = cheapest_in_turn(one.in_turn, one.months - quote.months, begins)
-                    if quote.amount_minor + rest < menu[*key[:3], one.months, False].amount_minor:
-                        first = {"amount_minor": quote.amount_minor + rest, "held_until": quote.expires_at}
-                        menu[*key[:3], one.months, False] = replace(one, **first)
+            key = (quote.release, quote.level, quote.usage_right, quote.months)
+            item = menu.get(key, of_level.get(key[:2]))
+            if item and (key not in menu or item.amount_minor > quote.amount_minor):
+                licence = {"usage_right": quote.usage_right, "months": quote.months}
+                menu[key] = replace(item, amount_minor=quote.amount_minor, held_until=quote.expires_at, **licence)
         yield list(menu.values())
 
 
 def _refuse_arbitrage(menu: Sequence[Item], compared: _Compared, now: dt.datetime) -> None:
     for items in overlapping(menu):
-        _refuse_undercut(items, _offers(_listed(items, compared), compared, now))
+        listed = _listed(items, compared)
+        _refuse_undercut(items, listed, _offers(listed, compared, now), [one.amount_minor for one in items])
 
 
 def _refuse_later(menu: Sequence[Item], compared: _Compared, now: dt.datetime, instants: Sequence[int]) -> None:
@@ -346,8 +300,7 @@ def _refuse_later(menu: Sequence[Item], compared: _Compared, now: dt.datetime, i
         listed = _listed(items, compared)
         offers = _offers(listed, compared, now)
         for later in (*instants, *find_undercut_later(listed, offers, TOLERANCES)):
-            aged = (one.amount_later(later) for one in items)
-            _refuse_undercut(items, [dataclasses.replace(offer, price_minor=next(aged)) for offer in offers], later)
+            _refuse_undercut(items, listed, offers, [one.amount_later(later) for one in items], later)
 
 
 def _offers(listed: Sequence[Listed], compared: _Compared, now: dt.datetime) -> list[Offer]:
@@ -357,28 +310,27 @@ def _offers(listed: Sequence[Listed], compared: _Compared, now: dt.datetime) -> 
         raise Conflict(TOO_MANY) from None
 
 
-def _refuse_undercut(items: Sequence[Item], offers: Sequence[Offer], later: int = 0) -> None:
-    """Refuse items of which one could be had for less by buying others; offers: what each holds, in so many seconds."""
+def _refuse_undercut(
+    items: Sequence[Item], listed: Sequence[Listed], offers: Sequence[Offer], prices: Sequence[int], later: int = 0
+) -> None:
+    """Refuse items of which one could be had for less by buying others; offers: what each holds; prices: in so many seconds."""
+    starts = starts_of(listed)
+    sold = in_turn(listed, offers, prices, starts, later)
     try:
-        found = find_arbitrage(offers, tolerances=TOLERANCES)
+        found = find_arbitrage(sold, tolerances=TOLERANCES, starts=starts)
     except TooHard:
         raise Conflict(TOO_MANY) from None
     if found:
-        named = {offer.name: (item.name, offer.price_minor) for offer, item in zip(offers, items, strict=True)}
+        named = {offer.name: (item.name, offer.price_minor) for offer, item in zip(sold, items, strict=True)}
         target, amount = named[found.target]
-        basket = [named[name][0] for name in found.basket]
+        times = Counter(named[name][0] for name in found.basket)
+        basket = [f"{name} × {number}" if number > 1 else name for name, number in times.items()]
         more = [f"+ {len(basket) - MOST_NAMED}"] if len(basket) > MOST_NAMED else []
-        prices = {"price": f"{decimal(amount)} {EUR}", "cost": f"{decimal(found.cost_minor)} {EUR}"}
-        words = prices | {"target": target, "basket": ", ".join(basket[:MOST_NAMED] + more)}
+        amounts = {"price": f"{decimal(amount)} {EUR}", "cost": f"{decimal(found.cost_minor)} {EUR}"}
+        words = amounts | {"target": target, "basket": ", ".join(basket[:MOST_NAMED] + more)}
         if days := later // DAY_SECONDS:
-            raise Conflict(
-                "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}, {days} days from now.",
-                days=days,
-                **words,
-            )
-        raise Conflict(
-            "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}.", **words
-        )
+            raise Conflict(IN_TURN_LATER if any(found.starts) else UNDERCUT_LATER, days=days, **words)
+        raise Conflict(IN_TURN if any(found.starts) else UNDERCUT, **words)
 
 
 def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
@@ -386,7 +338,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
     ranks = sorted(set(rules.RIGHTS.values()))
     return [
         Listed(
-            f"{item.release.id} {item.level} {item.usage_right} {item.months} {bool(item.in_turn)}",
+            f"{item.release.id} {item.level} {item.usage_right} {item.months}",
             item.amount_minor,
             item.inputs,
             int(item.release.period_from.timestamp()),
@@ -398,7 +350,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             compared.pairs.get((item.release.id, item.level)),
             ranks.index(rules.RIGHTS[item.usage_right]),
             item.months if item.usage_right else 0,
-            bool(item.in_turn),
+            item.is_posted,
         )
         for item in items
     ]

@@ -255,6 +255,75 @@ def test_the_audit_agrees_with_trying_everything(menu: list[tuple[int, dict[str,
         assert found.cost_minor == sum(one.price_minor * times for one, times in bought) < target.price_minor
 
 
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(1, 9), min_size=3, max_size=3),
+            st.dictionaries(st.sampled_from("abc"), st.sampled_from((0, 2, 4)), min_size=1),
+            st.sampled_from("fgh"),
+            st.sampled_from((0, 6, 12, 18)),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.floats(0.1, 1),
+)
+def test_licences_in_turn_agree_with_trying_everything(
+    menu: list[tuple[list[int], dict[str, int], str, int, bool]], fading: float
+) -> None:
+    """At each month of its term a target is covered by what is bought before and still lasts; pieces begin now, in 6 or 12 months."""
+    offers = [
+        Offer(
+            str(at),
+            prices[0],
+            {part: Part(variance) for part, variance in parts.items()},
+            family,
+            months=months,
+            later=prices[1:] if is_posted else (),
+            fading=fading,
+        )
+        for at, (prices, parts, family, months, is_posted) in enumerate(menu)
+    ]
+    pieces = [
+        (one, start, price)
+        for one in offers
+        for start, price in zip((0, 6, 12), (one.price_minor, *one.later), strict=False)
+    ]
+
+    def as_good(bought: list[tuple[Offer, int, int]], target: Offer) -> bool:
+        for moment in range(0, target.months or 40, 6):
+            lasting = [one for one, start, _ in bought if start <= moment < start + (one.months or 1_000)]
+            for part, wanted in target.parts.items():
+                variances = [(one.family, one.parts[part].variance) for one in lasting if part in one.parts]
+                if any(variance <= wanted.variance for _, variance in variances):
+                    continue
+                best = {family: min(v for f, v in variances if f == family) for family, _ in variances}
+                if sum(Fraction(wanted.variance, variance) for variance in best.values()) < 1:
+                    return False
+        return True
+
+    baskets = [[piece for at, piece in enumerate(pieces) if mask & 1 << at] for mask in range(1, 1 << len(pieces))]
+    costs = [sum(price for _, _, price in basket) for basket in baskets]
+    ways = [
+        (cost, target.name)
+        for target in offers
+        for cost, basket in zip(costs, baskets, strict=True)
+        if cost < target.price_minor and as_good(basket, target)
+    ]
+    found = find_arbitrage(offers, starts=(6, 12))
+    assert (found is not None) == bool(ways)
+    if found is not None:
+        assert found.cost_minor == min(ways)[0]
+        bought = [
+            next(piece for piece in pieces if piece[0].name == name and piece[1] == start)
+            for name, start in zip(found.basket, found.starts, strict=True)
+        ]
+        assert as_good(bought, next(one for one in offers if one.name == found.target))
+        assert found.cost_minor == sum(price for _, _, price in bought)
+
+
 @pytest.mark.parametrize(
     ("made", "refusal"),
     [
@@ -268,6 +337,8 @@ def test_the_audit_agrees_with_trying_everything(menu: list[tuple[int, dict[str,
         (lambda: find_arbitrage([offer("x", 1, "a"), offer("x", 1, "b")]), Duplicate),
         (lambda: find_arbitrage([offer("x", 1, "")]), Empty),
         (lambda: find_arbitrage([offer("x", -1, "a")]), Negative),
+        (lambda: find_arbitrage([replace(offer("x", 1, "a"), later=(1,))]), Mismatched),
+        (lambda: find_arbitrage([replace(offer("x", 1, "a"), later=(1, 1))], starts=(6,)), Mismatched),
         (lambda: find_arbitrage([offer("x", 1, "a", -1)]), Negative),
         (lambda: find_arbitrage([Offer("x", 1, {"a": Part(1, worth=0)}, "f")]), OutOfRange),
         (lambda: find_arbitrage([Offer("x", 0, {"a": Part(1)}, "f", fresh_noise=True)]), OutOfRange),
