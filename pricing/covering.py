@@ -9,7 +9,7 @@ Source: V. Chvátal, A greedy heuristic for the set-covering problem, 1979 (the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, isfinite
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from pricing.refusals import TooHard
 
 _MOST_STEPS: Final = 2_000
+_CELLS: Final = 250
+"""That are looked at in one step."""
 _MOST_CELLS: Final = 5_000_000
 """Pieces times parts times moments that are looked at one by one."""
 _EXACT_BELOW: Final = 2**36
@@ -85,15 +87,17 @@ def is_proven(inside: Floats, worths: Floats, by_moment: Floats, times: Floats, 
     return _reaches(worths @ by_part @ times, dear)
 
 
-def ascent_proves(inside: Floats, covers: NDArray[np.bool_], prices: Floats, dear: float) -> bool:
+def ascent_proves(inside: Floats, covers: Sequence[range], prices: Floats, dear: float) -> bool:
     """Return whether a value for each part and moment, no piece's above its price, shows the same; False where they are too many.
 
     Parts that few pieces have are valued first, each as high as its pieces still allow. inside: pieces × parts. covers:
-    pieces × moments. prices: of the pieces.
+    numbers of the moments of each piece. prices: of each.
     """
-    if dear >= _EXACT_BELOW or inside.size * covers.shape[1] > _MOST_CELLS:
+    moments = max(each.stop for each in covers)
+    if dear >= _EXACT_BELOW or inside.size * moments > _MOST_CELLS:
         return False
-    cells = (inside[:, :, None] * covers[:, None, :]).reshape(len(prices), -1)
+    is_then = np.array([[moment in each for moment in range(moments)] for each in covers])
+    cells = (inside[:, :, None] * is_then[:, None, :]).reshape(len(prices), -1)
     left, total = prices.copy(), 0.0
     for cell in np.argsort((cells > 0).sum(axis=0), kind="stable"):
         having = cells[:, cell]
@@ -127,23 +131,44 @@ class Steps:
 
     left: int = _MOST_STEPS
 
-    def count_one(self) -> None:
-        """Count one step; refuses TooHard when none is left."""
-        self.left -= 1
+    def count(self, cells: int) -> None:
+        """Count as many steps as so many cells are, one at least; refuses TooHard when none is left."""
+        self.left -= 1 + cells // _CELLS
         if self.left < 0:
             msg = f"the audit of this menu takes more than {_MOST_STEPS} steps; list fewer offers together"
             raise TooHard(msg)
 
 
-class Having(NamedTuple):
-    """What an offer has of a target: how much of its precision on each part, at most one; and its family.
+class Source(NamedTuple):
+    """Where noise is from: of one family the best alone counts on a part. may_repeat: each purchase draws anew, and adds to it."""
 
-    may_repeat: each purchase adds to it. Of others only the best of a family counts on a part.
-    """
-
-    counted: Sequence[Fraction]
     family: str
     may_repeat: bool
+
+
+class Cover(NamedTuple):
+    """What is looked for: n parts at k moments, by pieces of m offers.
+
+    needed, variances: the target's, as each offer compares them, and the offers', m × n. worths: of the parts; times: of the
+    moments.
+    """
+
+    needed: Floats
+    variances: Floats
+    sources: Sequence[Source]
+    pieces: Sequence[Piece]
+    worths: Floats
+    times: Floats
+
+    def cheapest(self, limit: int, steps: Steps) -> list[Piece] | None:
+        """Return the cheapest cover below `limit`; None when there is none. Refuses TooHard, where none is found before."""
+        search = _Search(self, limit, steps)
+        try:
+            search.run()
+        except TooHard:
+            if search.best is None:
+                raise
+        return search.best
 
 
 Cell: TypeAlias = tuple[int, int]
@@ -152,51 +177,51 @@ Lacking: TypeAlias = Mapping[Cell, tuple[Fraction, Mapping[str, Fraction]]]
 """Of each cell that is not covered yet: how much is lacking, and what each family has there."""
 
 
-class Search:
-    """The exhaustive search of the cheapest cover of one offer: branch on a cell it lacks, and bound."""
+class _Search:
+    """The exhaustive search of the cheapest cover: branch on a cell it lacks, and bound. Parts that are alike are one."""
 
-    def __init__(
-        self, having: Sequence[Having], pieces: Sequence[Piece], worths: Sequence[float], times: Floats, steps: Steps
-    ) -> None:
-        """having: of each offer. worths: of the target's parts. times: of its moments. Refuses TooHard for too much."""
-        self.having, self.steps, self.times = having, steps, times
-        if len(pieces) * len(worths) * len(times) > _MOST_CELLS:
+    def __init__(self, cover: Cover, limit: int, steps: Steps) -> None:
+        self.sources, self.times, self.limit, self.steps = cover.sources, cover.times, limit, steps
+        pieces = [piece for piece in cover.pieces if piece.price_minor < limit]
+        _, first, alike = np.unique(
+            np.vstack([cover.needed, cover.variances]), axis=1, return_index=True, return_inverse=True
+        )
+        if len(pieces) * len(first) * len(self.times) > _MOST_CELLS:
             msg = "too many offers could replace one together"
             raise TooHard(msg)
-        alike: dict[tuple[Fraction, ...], list[int]] = {}
-        for part, column in enumerate(zip(*(one.counted for one in having), strict=True)):
-            alike.setdefault(column, []).append(part)
-        self.parts = [parts[0] for parts in alike.values()]
-        self.worths = {parts[0]: sum(worths[part] for part in parts) for parts in alike.values()}
+        self.worths: list[float] = np.bincount(alike.ravel(), cover.worths).tolist()
+        self.counted = [
+            [_counted(needed, has) for needed, has in zip(*rows, strict=True)]
+            for rows in zip(cover.needed[:, first].tolist(), cover.variances[:, first].tolist(), strict=True)
+        ]
         per_worth = {piece: piece.price_minor / self._worth(piece) for piece in pieces}
         self.pieces = sorted(pieces, key=lambda piece: (per_worth[piece], piece.price_minor, piece))
-        cells = [(part, moment) for part in self.parts for moment in range(len(times))]
+        cells = [(part, moment) for part in range(len(first)) for moment in range(len(self.times))]
         self.holders: dict[Cell, list[Piece]] = {cell: [] for cell in cells}
         for piece in self.pieces:
-            for part in self.parts:
-                for moment in piece.covers if having[piece.offer].counted[part] else ():
+            for part, counted in enumerate(self.counted[piece.offer]):
+                for moment in piece.covers if counted else ():
                     self.holders[part, moment].append(piece)
         self.least = {
-            (part, moment): per_worth[holders[0]] * self.worths[part] * times[moment] if holders else np.inf
+            (part, moment): per_worth[holders[0]] * self.worths[part] * self.times[moment] if holders else np.inf
             for (part, moment), holders in self.holders.items()
         }
         self.best: list[Piece] | None = None
-        self.limit = 0
 
-    def run(self, limit: int) -> None:
-        """Look for the cheapest cover below `limit`: `best`, None when there is none. Refuses TooHard; what it found stays."""
-        self.limit = limit
+    def run(self) -> None:
+        """Look for `best`. Refuses TooHard; what is found before stays."""
         self._cover_in_turn()
         self._search([], 0, dict.fromkeys(self.holders, (Fraction(1), {})), frozenset())
 
     def _worth(self, piece: Piece) -> float:
-        counted = self.having[piece.offer].counted
-        parts = sum(float(counted[part]) * worth for part, worth in self.worths.items())
-        return parts * float(self.times[piece.covers.start : piece.covers.stop].sum())
+        parts = sum(
+            float(counted) * worth for counted, worth in zip(self.counted[piece.offer], self.worths, strict=True)
+        )
+        return parts * float(np.sum(self.times[piece.covers.start : piece.covers.stop]))
 
     def _cover_in_turn(self) -> None:
         """Find the cheapest cover by pieces one after the other, of which each has all parts."""
-        whole = [one for one in self.pieces if all(self.having[one.offer].counted[part] == 1 for part in self.parts)]
+        whole = [piece for piece in self.pieces if all(counted == 1 for counted in self.counted[piece.offer])]
         cheapest: dict[int, tuple[int, list[Piece]]] = {0: (0, [])}
         for moment in range(len(self.times)):
             cost, before = cheapest.get(moment, (self.limit, []))
@@ -208,7 +233,7 @@ class Search:
             self.limit, self.best = cheapest[len(self.times)]
 
     def _search(self, basket: list[Piece], cost: int, lacking: Lacking, without: frozenset[Piece]) -> None:
-        self.steps.count_one()
+        self.steps.count(len(lacking))
         if not lacking:
             self.best, self.limit = basket, cost
             return
@@ -221,24 +246,30 @@ class Search:
         tried = without
         for piece in choices[cell]:
             if cost + piece.price_minor < self.limit:
-                again = tried if self.having[piece.offer].may_repeat else tried | {piece}
+                again = tried if self.sources[piece.offer].may_repeat else tried | {piece}
                 self._search([*basket, piece], cost + piece.price_minor, self._with(lacking, piece), again)
             tried |= {piece}
 
     def _with(self, lacking: Lacking, piece: Piece) -> Lacking:
         """Return what is lacking once a piece is bought, too."""
-        left, having = dict(lacking), self.having[piece.offer]
-        for part in self.parts:
-            counted = having.counted[part]
+        left, source = dict(lacking), self.sources[piece.offer]
+        for part, counted in enumerate(self.counted[piece.offer]):
             for moment in piece.covers if counted else ():
                 if (part, moment) not in left:
                     continue
                 _, known = left[part, moment]
-                before = known.get(having.family, Fraction(0))
-                families = {**known, having.family: before + counted if having.may_repeat else max(before, counted)}
+                before = known.get(source.family, Fraction(0))
+                families = {**known, source.family: before + counted if source.may_repeat else max(before, counted)}
                 share = 1 - sum(families.values(), Fraction(0))
                 if counted == 1 or share <= 0:
                     del left[part, moment]
                 else:
                     left[part, moment] = share, families
         return left
+
+
+def _counted(needed: float, has: float) -> Fraction:
+    """Return how much of the precision that is needed there is, at most one."""
+    if has <= needed:
+        return Fraction(1)
+    return Fraction(needed) / Fraction(has) if isfinite(has) else Fraction(0)

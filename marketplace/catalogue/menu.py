@@ -5,8 +5,8 @@ they count, by which zones, times and bands. A part is a set of zones over a spa
 A partner that still holds quotes may combine them with the posted prices, so the menu is audited once for each of them.
 
 Prices move by themselves. Those of one dataset move together, so what held of its menu goes on holding. Where several
-compare, each with a floor, a half-life and a demand of its own, the menu is audited as it will be when its data are old,
-and no demand is posted that would let one dataset's prices be undercut by another's.
+compare, each with a floor, a half-life and a demand of its own, the menu is audited for all time to come, and no demand is
+posted that would let one dataset's prices be undercut by another's.
 """
 
 from __future__ import annotations
@@ -34,18 +34,17 @@ from marketplace.locks import lock
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
-from pricing.editions import find_arbitrage
-from pricing.menus import Listed, Pairs, find_undercut_later, in_turn, offers_of, overlapping, starts_of
+from pricing.menus import Listed, Pairs, overlapping
 from pricing.money import EUR, decimal
-from pricing.quote import PriceInputs, price, price_at_age
+from pricing.quote import PriceInputs, price
 from pricing.refusals import TooHard
+from pricing.undercuts import Undercut, find_undercut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from pricing.editions import Offer
 
 MOST_NAMED: Final = 6
 """So many things of a combination are named in a sentence."""
@@ -59,8 +58,6 @@ IN_TURN: Final = "Not listed: {target} would cost {price}, but who buys {basket}
 IN_TURN_LATER: Final = "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, {days} days from now."
 TOLERANCES: Final = (Fraction(0), Fraction(1, 10_000), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that; the least one is what reckoning is rounded by."""
-LATER: Final = tuple(days * DAY_SECONDS for days in (10, 20, 30, 45, 60, 90, 120, 180, 270, 365, 730, 3_650))
-"""When a menu of several datasets is audited besides now, in seconds: half-lives part."""
 
 
 class LastDraw(Struct, frozen=True):
@@ -112,10 +109,6 @@ class Item(Struct, frozen=True):
     is_posted: bool = True
     """Anybody may buy it, later too; what is held alone, its partner once."""
 
-    def amount_later(self, seconds: int) -> int:
-        """Return what it costs so many seconds from now, all else equal."""
-        return price_at_age(self.inputs, self.inputs.age_seconds + seconds).amount_minor
-
     @property
     def bounds(self) -> tuple[dt.datetime, dt.datetime]:
         """When its period begins, and its last day with a figure ends."""
@@ -162,7 +155,7 @@ async def audit(
     own = [quote for quote in (*quotes, *also) if partner in {None, quote.partner}]
     try:
         for menu in _menus(posted, own):
-            await asyncio.to_thread(_refuse_arbitrage, menu, compared, now)
+            await asyncio.to_thread(_refuse_undercut, menu, compared, now)
     except Conflict:
         earlier = {offer.dataset: offer for offer in promised if offer.dataset in compared.offers}
         if not earlier:
@@ -170,9 +163,9 @@ async def audit(
         compared = compared._replace(offers={**compared.offers, **earlier})
         posted = await asyncio.to_thread(compared.posted, now)
         for menu in _menus(posted, own):
-            await asyncio.to_thread(_refuse_arbitrage, menu, compared, now)
+            await asyncio.to_thread(_refuse_undercut, menu, compared, now)
     if partner is None and len(compared.offers) > 1:
-        await asyncio.to_thread(_refuse_later, posted, compared, now, LATER)
+        await asyncio.to_thread(_refuse_undercut, posted, compared, now, ever=True)
 
 
 async def may_post(dataset: str, multiplier: int, now: dt.datetime) -> bool:
@@ -183,7 +176,7 @@ async def may_post(dataset: str, multiplier: int, now: dt.datetime) -> bool:
     compared = await _compared(dataset, now, {dataset: multiplier})
     if len(compared.offers) > 1 and (posted := await asyncio.to_thread(compared.posted, now)):
         try:
-            await asyncio.to_thread(_refuse_later, posted, compared, now, (0, *LATER))
+            await asyncio.to_thread(_refuse_undercut, posted, compared, now, ever=True)
         except Conflict:
             return False
     return True
@@ -288,49 +281,32 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list
         yield list(menu.values())
 
 
-def _refuse_arbitrage(menu: Sequence[Item], compared: _Compared, now: dt.datetime) -> None:
+def _refuse_undercut(menu: Sequence[Item], compared: _Compared, now: dt.datetime, *, ever: bool = False) -> None:
+    """Refuse items of which one could be had for less by buying others, today; or ever, as prices fall with age."""
     for items in overlapping(menu):
         listed = _listed(items, compared)
-        _refuse_undercut(items, listed, _offers(listed, compared, now), [one.amount_minor for one in items])
+        try:
+            found = find_undercut(listed, compared.half_life, int(now.timestamp()), TOLERANCES, ever=ever)
+        except TooHard:
+            raise Conflict(TOO_MANY) from None
+        if found:
+            raise _undercut({one.name: item.name for one, item in zip(listed, items, strict=True)}, found)
 
 
-def _refuse_later(menu: Sequence[Item], compared: _Compared, now: dt.datetime, instants: Sequence[int]) -> None:
-    """Refuse the same so many seconds from now, and where a price meets its floor or leaves its cap."""
-    for items in overlapping(menu):
-        listed = _listed(items, compared)
-        offers = _offers(listed, compared, now)
-        for later in (*instants, *find_undercut_later(listed, offers, TOLERANCES)):
-            _refuse_undercut(items, listed, offers, [one.amount_later(later) for one in items], later)
-
-
-def _offers(listed: Sequence[Listed], compared: _Compared, now: dt.datetime) -> list[Offer]:
-    try:
-        return offers_of(listed, compared.half_life, int(now.timestamp()))
-    except TooHard:
-        raise Conflict(TOO_MANY) from None
-
-
-def _refuse_undercut(
-    items: Sequence[Item], listed: Sequence[Listed], offers: Sequence[Offer], prices: Sequence[int], later: int = 0
-) -> None:
-    """Refuse items of which one could be had for less by buying others; offers: what each holds; prices: in so many seconds."""
-    starts = starts_of(listed)
-    sold = in_turn(listed, offers, prices, starts, later)
-    try:
-        found = find_arbitrage(sold, tolerances=TOLERANCES, starts=starts)
-    except TooHard:
-        raise Conflict(TOO_MANY) from None
-    if found:
-        named = {offer.name: (item.name, offer.price_minor) for offer, item in zip(sold, items, strict=True)}
-        target, amount = named[found.target]
-        times = Counter(named[name][0] for name in found.basket)
-        basket = [f"{name} × {number}" if number > 1 else name for name, number in times.items()]
-        more = [f"+ {len(basket) - MOST_NAMED}"] if len(basket) > MOST_NAMED else []
-        amounts = {"price": f"{decimal(amount)} {EUR}", "cost": f"{decimal(found.cost_minor)} {EUR}"}
-        words = amounts | {"target": target, "basket": ", ".join(basket[:MOST_NAMED] + more)}
-        if days := later // DAY_SECONDS:
-            raise Conflict(IN_TURN_LATER if any(found.starts) else UNDERCUT_LATER, days=days, **words)
-        raise Conflict(IN_TURN if any(found.starts) else UNDERCUT, **words)
+def _undercut(names: Mapping[str, str], found: Undercut) -> Conflict:
+    """Return the refusal that names what is found."""
+    times = Counter(names[name] for name in found.way.basket)
+    basket = [f"{name} × {number}" if number > 1 else name for name, number in times.items()]
+    more = [f"+ {len(basket) - MOST_NAMED}"] if len(basket) > MOST_NAMED else []
+    words = {
+        "target": names[found.way.target],
+        "price": f"{decimal(found.price_minor)} {EUR}",
+        "basket": ", ".join(basket[:MOST_NAMED] + more),
+        "cost": f"{decimal(found.way.cost_minor)} {EUR}",
+    }
+    if days := found.seconds // DAY_SECONDS:
+        return Conflict(IN_TURN_LATER if any(found.way.starts) else UNDERCUT_LATER, days=days, **words)
+    return Conflict(IN_TURN if any(found.way.starts) else UNDERCUT, **words)
 
 
 def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:

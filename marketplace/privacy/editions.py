@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from marketplace.privacy import noise, sampler
-from pricing.editions import Offer, Part, listable
+from pricing.audit import Offer, Part
+from pricing.editions import listable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

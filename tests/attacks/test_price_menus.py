@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import uuid
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -19,14 +18,13 @@ from marketplace.datasets.published_days import note_days
 from marketplace.datasets.tables import Edition
 from marketplace.errors import Conflict
 from pricing import menus
-from pricing.editions import find_arbitrage
-from pricing.menus import offers_of, overlapping
-from tests.attacks.test_price import DAY, FIGURES, NOW, TERMS, shown
+from tests.attacks.test_price import DAY, FIGURES, NOW, TERMS
+from tests.attacks.weeks_on_sale import A_CITY, EAST, WEST, Sold, audited
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
 from tests.marketplace.datasets.builders import BANDS, ZONES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
 
 async def sell(code: str, worth: int, *, floor: int = 1, **other: int) -> None:
@@ -104,54 +102,6 @@ async def test_a_city_of_which_one_part_alone_is_published_does_not_undercut_tha
         await sell("west", 2_700_000 * west)
 
 
-class Sold(NamedTuple):
-    """A week of a dataset on sale: its zones, the cells published of zones × days, what it is worth, other terms."""
-
-    dataset: str
-    zones: Sequence[str]
-    cells: Any
-    worth: int
-    terms: Mapping[str, Any] = MappingProxyType({})
-    declared: int = 10
-    """Of a zone and day."""
-    people: int = 100_000
-    """Of a zone."""
-    noise: int = 0
-    """Its variance; of a coarser edition, with the same cells, four times as much, where there is noise."""
-
-
-def audited(
-    *sold: Sold, between: bool = False, lengths: Sequence[rules.Length] = (), after: Callable[..., None] | None = None
-) -> None:
-    """Audit, now and later, the menu of these weeks; refuse as a listing does. after: what is done with it instead."""
-    offers, releases, levels, published, zones = {}, [], {}, {}, {}
-    for number, one in enumerate(sold):
-        cells = np.broadcast_to(np.asarray(one.cells), (len(one.zones), 7))
-        key = one.declared * (len(one.zones) if between else 1) * len(one.zones)
-        figures = shown(*cells.sum(axis=0).tolist()) | {
-            "id": uuid.UUID(int=number + 1),
-            "dataset": one.dataset,
-            "key_count": 7 * key,
-            "consenting": one.people * 9 // 10 * len(one.zones),
-            "population": one.people * len(one.zones),
-            "noise_variance_micro": 1_000_000 * one.noise,
-        }
-        releases.append(msgspec.convert(FIGURES | figures, rules.PricedRelease))
-        terms = {"dataset": one.dataset, "full_worth_minor": one.worth, "floor_minor": 1}
-        offers[one.dataset] = msgspec.convert(TERMS | terms | dict(one.terms), rules.PricedOffer)
-        published[releases[-1].id, 0], zones[one.dataset] = np.array(cells), one.zones
-        if one.noise:
-            days = {name: figures[name] for name in ("row_count", "hours_by_day", "published_by_day")}
-            coarse = {"release": releases[-1].id, "level": 1, "noise_variance_micro": 4_000_000 * one.noise}
-            levels[releases[-1].id] = [menu.MenuLevel(**days | coarse)]
-            published[releases[-1].id, 1] = np.array(cells)
-    compared = menu._Compared(offers, releases, levels, zones, 30 * menu.DAY_SECONDS, lengths, published, between)
-    (after or menu._refuse_later)(compared.posted(NOW), compared, NOW, (0, *menu.LATER))
-
-
-A_CITY = [f"zone {number}" for number in range(10)]
-
-
 def test_zones_that_are_published_on_other_days_are_compared_day_by_day() -> None:
     """Offices on weekdays, parks at weekends: the parts hold the city's very cells, and are not had for less."""
     offices, parks = [10, 10, 10, 10, 10, 4, 4], [6, 6, 6, 6, 6, 10, 10]
@@ -178,6 +128,32 @@ def test_halves_of_one_key_set_are_not_each_other() -> None:
             audited(Sold("one", A_CITY, 10, 10_000_000), *halves)
 
 
+@pytest.mark.parametrize("share", [0.99, 0.92, 0.5])
+def test_releases_that_publish_one_area_by_turns_are_the_whole_together(share: float) -> None:
+    """Zone and day about, as the black and the white squares of a board: each publishes a half of each day, and of each zone."""
+    black = np.add.outer(np.arange(10), np.arange(7)) % 2 * 10
+    whole = Sold("whole", A_CITY, 10, 10_000_000)
+    audited(whole, *(Sold(name, A_CITY, of, 10_100_000) for name, of in (("black", black), ("white", 10 - black))))
+    with pytest.raises(Conflict, match=r"Not listed: whole .* but who buys (black|white) .*, (black|white) "):
+        halves = (("black", black), ("white", 10 - black))
+        audited(whole, *(Sold(name, A_CITY, of, round(10_000_000 * share)) for name, of in halves))
+
+
+def test_two_parts_are_not_below_their_city_for_some_days_to_come_alone() -> None:
+    """They would be for five days, in three months, until the city is at its floor."""
+
+    def weeks(part: int) -> tuple[Sold, ...]:
+        city = Sold("city", A_CITY, 10, 30_000_000, {"half_life_days": 40, "floor_minor": 4_500_000})
+        terms = {"half_life_days": 30, "floor_minor": 2_300_000}
+        return city, Sold("west", WEST, 10, part, terms), Sold("east", EAST, 10, part, terms)
+
+    audited(*weeks(29_000_000))
+    with pytest.raises(
+        Conflict, match=r"Not listed: city .* but who buys (east|west) .*, (east|west) .* \d+ days from now"
+    ):
+        audited(*weeks(25_000_000))
+
+
 def test_flows_of_two_parts_are_not_those_of_their_city() -> None:
     """Half of a city's pairs of zones are in neither part: it may cost twice what both do, and no less than either."""
     cells = 10 * len(A_CITY)
@@ -199,9 +175,6 @@ def test_no_price_meets_its_floor_beside_a_better_one_that_goes_on_falling(slow:
         Sold("worse", A_CITY, 9, 10_000_000, worse),
         Sold("better", A_CITY, 10, 40_000_000, better | {"floor_minor": 100_000}),
     )
-
-
-WEST, EAST = A_CITY[:5], A_CITY[5:]
 
 
 def test_a_bundle_beside_them_does_not_hide_that_one_is_had_for_less() -> None:
@@ -304,103 +277,6 @@ async def test_a_damaged_file_of_flows_keeps_nothing_from_being_listed(damage: s
         await sell(code, 1_000_000 * len(zones) ** 2)
 
 
-@pytest.mark.parametrize(("months", "times"), [(1, 12), (5, 3)])
-def test_a_year_is_not_had_as_shorter_licences_of_what_has_as_much(months: int, times: int) -> None:
-    west = Sold("west", WEST, 10, 10_000_000, {"months": 12})
-    with pytest.raises(Conflict, match=rf"Not listed: west .* but who buys city .* × {times} in turn has as much"):
-        audited(west, Sold("city", A_CITY, 10, 2_000_000, {"months": months}))
-    audited(west, Sold("city", A_CITY, 10, 20_000_000, {"months": months}))
-    audited(
-        Sold("city", A_CITY, 10, 20_000_000, {"months": 12}), Sold("west", WEST, 10, 10_000_000, {"months": months})
-    )
-
-
-@pytest.mark.parametrize("rise", [1.05, 1.2, 2])
-def test_a_held_price_is_the_first_of_licences_in_turn(rise: float) -> None:
-    """A year of the city at its old price, and the next at today's, would cost less than two years of its west."""
-    posted: list[menu.Item] = []
-    comparing: list[menu._Compared] = []
-
-    def grasp(items: Sequence[menu.Item], compared: menu._Compared, *_: object) -> None:
-        posted[:], comparing[:] = items, [compared]
-
-    for by in (1.0, rise):
-        before = {(item.release.dataset, item.months): item for item in posted}
-        city = Sold("city", A_CITY, 10, round(10_000_000 * by), {"half_life_days": 365, "months": 12})
-        west = Sold("west", WEST, 10, round(9_900_000 * by), {"half_life_days": 365, "months": 24})
-        audited(city, west, after=grasp)
-    old = before["city", 12]
-    quote = menu.HeldQuote(uuid.uuid4(), old.release.id, 0, old.amount_minor, NOW + DAY, old.usage_right, old.months)
-    to_all, to_its_partner = menu._menus(posted, [quote])
-    menu._refuse_arbitrage(to_all, comparing[0], NOW)
-    with pytest.raises(Conflict, match=r"Not listed: west .* but who buys city .* UTC\) × 2 in turn has as much"):
-        menu._refuse_arbitrage(to_its_partner, comparing[0], NOW)
-
-
-CORE = A_CITY[:8]
-
-
-@pytest.mark.parametrize(("term", "piece"), [(24, 12), (24, 6), (24, 1), (0, 24)])
-@pytest.mark.parametrize("half_life", [180, 365])
-def test_licences_of_two_datasets_in_turn_are_no_way_round_a_longer_one(term: int, piece: int, half_life: int) -> None:
-    """One is at its cap at first and the other, which falls freely, is the cheaper one later."""
-
-    def weeks(cap: int) -> tuple[Sold, ...]:
-        terms = {"half_life_days": half_life, "months": piece}
-        return (
-            Sold("core", CORE, 10, 8_000_000, terms | {"months": term}),
-            Sold("westish", [*CORE, "zone 8"], 10, 450_000_000, terms | {"cap_minor": cap}),
-            Sold("eastish", [*CORE, "zone 9"], 10, 9_000_000, terms),
-        )
-
-    def grasp(items: Sequence[menu.Item], *_: object) -> None:
-        long.extend(item.amount_minor for item in items if item.release.dataset == "core")
-
-    long: list[int] = []
-    audited(*weeks(10**11), after=grasp)
-    cap = (long[0] * piece // (term or 4 * piece)) + 60
-    with pytest.raises(Conflict, match=r"Not listed: core .* but who buys .* in turn has as much"):
-        audited(*weeks(cap))
-    audited(*weeks(10**11))
-
-
-def test_a_bundle_and_then_its_whole_are_no_way_round_a_longer_licence() -> None:
-    """A year of both parts at their cap, and the next of their city, which has fallen: less than two years of the city's core."""
-
-    def weeks(cap: int) -> tuple[Sold, ...]:
-        terms = {"half_life_days": 180, "months": 12}
-        return (
-            Sold("core", A_CITY[1:9], 10, 8_000_000, terms | {"months": 24}),
-            Sold("city", [*A_CITY, "further"], 10, 11_000_000, terms),
-            Sold("west", [*WEST, "more west"], 10, 250_000_000, terms | {"cap_minor": cap}),
-            Sold("east", [*EAST, "more east"], 10, 250_000_000, terms | {"cap_minor": cap}),
-        )
-
-    audited(*weeks(10**11))
-    with pytest.raises(Conflict, match=r"Not listed: core .* but who buys (west|east) .*, .* in turn has as much"):
-        audited(*weeks(1_700_000))
-
-
-def test_terms_that_as_many_licences_reach_are_one_offer() -> None:
-    """A year and a half, and two years, are two licences of a year: the menu is refused, or not, and nothing else."""
-    west = Sold("west", WEST, 10, 10_000_000, {"months": 18})
-    more = [rules.Length("west", "standard-2", 24), rules.Length("west", "standard-3", 36)]
-    audited(Sold("city", A_CITY, 10, 20_000_000, {"months": 12}), west, lengths=more)
-    with pytest.raises(Conflict, match=r"Not listed: west .* but who buys city .* × 2 in turn has as much"):
-        audited(Sold("city", A_CITY, 10, 2_000_000, {"months": 12}), west, lengths=more)
-
-
-def test_a_year_and_then_two_are_compared_with_three_years() -> None:
-    """At a floor the second licence costs as much for two years as for one; and three years from then on are cheaper by then."""
-    terms = {"half_life_days": 300, "floor_minor": 9_030_338}
-    city = Sold("city", A_CITY, 10, 20_000_000, terms | {"months": 12})
-    more = [rules.Length("city", "standard-2", 24)]
-    west = {"months": 36, "half_life_days": 300}
-    audited(city, Sold("west", WEST, 10, 21_000_000, west), lengths=more)
-    with pytest.raises(Conflict, match=r"Not listed: west .* but who buys city .*, west .* in turn has as much"):
-        audited(city, Sold("west", WEST, 10, 24_000_000, west), lengths=more)
-
-
 @pytest.mark.parametrize(("some", "others"), [(45, 90), (88, 90), (45, 40)])
 def test_flows_of_the_same_zones_are_compared_by_how_many_are_published(some: int, others: int) -> None:
     """Half of the zones publish none: what the others publish is not in each half of where it may go."""
@@ -428,12 +304,14 @@ def test_editions_of_a_sparse_dataset_are_compared_by_its_own_noise() -> None:
 
 
 async def test_no_demand_is_posted_that_undercuts_on_a_day_to_come() -> None:
-    """Today the halves cost more than their city; in 90 days it is at its floor, and they are below it together."""
-    half, terms = len(ZONES) // 2, {"worth_days": 7, "floor": 1_000_000}
+    """Today the halves cost more than their city; before it is at its floor, they would be below it together for some days."""
+    half = len(ZONES) // 2
     for code, zones in (("city", ZONES[: 2 * half]), ("west", ZONES[:half]), ("east", ZONES[half : 2 * half])):
         await open_shop(code, zones=list(zones), half_life_days=40 if code == "city" else 30)
         await make_span(code, len(zones), 0, 7)
-        await sell(code, 20_000_000, **terms | ({"floor": 2_000_000} if code == "city" else {}))
+        is_city = code == "city"
+        worth, floor = (30_000_000, 4_500_000) if is_city else (29_000_000, 2_300_000)
+        await sell(code, worth, floor=floor, worth_days=7)
     for multiplier, is_posted in ((10_000, True), (8_000, True), (6_000, False)):
         assert await menu.may_post("west", multiplier, clock.now()) == is_posted
 
@@ -488,7 +366,5 @@ def test_two_hundred_releases_of_any_lengths_and_starts_are_listed(seed: int) ->
         release = msgspec.convert(FIGURES | own | cells, rules.PricedRelease)
         offer = msgspec.convert(TERMS | {"floor_minor": 1, "full_worth_minor": 1_000_000}, rules.PricedOffer)
         items += list(menu._items(release, [], offer, NOW))
-    for group in overlapping(items):
-        listed = menu._listed(group, menu._Compared({}, [], {}, {}, 30 * menu.DAY_SECONDS))
-        offers = offers_of(listed, 30 * menu.DAY_SECONDS, int(NOW.timestamp()))
-        assert find_arbitrage(offers, tolerances=menu.TOLERANCES) is None
+    compared = menu._Compared({}, [], {}, {}, 30 * menu.DAY_SECONDS)
+    menu._refuse_undercut(items, compared, NOW)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pricing.editions import Offer, Part, find_arbitrage
+from pricing.audit import Offer, Part, find_arbitrage
 from pricing.quote import Band, Day, PriceInputs, canonical, price, quality
 from pricing.valuation import freshness
 from tests.benchmarks._peers import seconds

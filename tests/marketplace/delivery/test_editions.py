@@ -18,7 +18,7 @@ from marketplace.database import execute
 from marketplace.datasets.publishing import revoke
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity.key_actions import create_key
-from pricing.editions import Offer, Part, find_arbitrage
+from pricing.audit import Offer, Part, find_arbitrage
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import (
     jobs,

@@ -16,7 +16,7 @@ from scipy import stats
 
 from marketplace.datasets import publishing
 from marketplace.privacy import drawing, editions, finishing, noise, sampler
-from pricing.editions import find_arbitrage
+from pricing.audit import find_arbitrage
 from pricing.refusals import Mismatched
 from tests.marketplace.privacy.goodness import differs_from
 from tests.marketplace.privacy.specs import SECRET, counts, gaussian, specification

@@ -1,0 +1,67 @@
+"""Weeks of datasets on sale beside each other, and the audit of their menu."""
+
+from __future__ import annotations
+
+import uuid
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from marketplace.catalogue import menu, rules
+from tests.attacks.test_price import FIGURES, NOW, TERMS, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+A_CITY = [f"zone {number}" for number in range(10)]
+WEST, EAST = A_CITY[:5], A_CITY[5:]
+
+
+class Sold(NamedTuple):
+    """A week of a dataset on sale: its zones, the cells published of zones × days, what it is worth, other terms."""
+
+    dataset: str
+    zones: Sequence[str]
+    cells: Any
+    worth: int
+    terms: Mapping[str, Any] = MappingProxyType({})
+    declared: int = 10
+    """Of a zone and day."""
+    people: int = 100_000
+    """Of a zone."""
+    noise: int = 0
+    """Its variance; of a coarser edition, with the same cells, four times as much, where there is noise."""
+
+
+def audited(
+    *sold: Sold, between: bool = False, lengths: Sequence[rules.Length] = (), after: Callable[..., None] | None = None
+) -> None:
+    """Audit, now and later, the menu of these weeks; refuse as a listing does. after: what is done with it instead."""
+    offers, releases, levels, published, zones = {}, [], {}, {}, {}
+    for number, one in enumerate(sold):
+        cells = np.broadcast_to(np.asarray(one.cells), (len(one.zones), 7))
+        key = one.declared * (len(one.zones) if between else 1) * len(one.zones)
+        figures = shown(*cells.sum(axis=0).tolist()) | {
+            "id": uuid.UUID(int=number + 1),
+            "dataset": one.dataset,
+            "key_count": 7 * key,
+            "consenting": one.people * 9 // 10 * len(one.zones),
+            "population": one.people * len(one.zones),
+            "noise_variance_micro": 1_000_000 * one.noise,
+        }
+        releases.append(msgspec.convert(FIGURES | figures, rules.PricedRelease))
+        terms = {"dataset": one.dataset, "full_worth_minor": one.worth, "floor_minor": 1}
+        offers[one.dataset] = msgspec.convert(TERMS | terms | dict(one.terms), rules.PricedOffer)
+        published[releases[-1].id, 0], zones[one.dataset] = np.array(cells), one.zones
+        if one.noise:
+            days = {name: figures[name] for name in ("row_count", "hours_by_day", "published_by_day")}
+            coarse = {"release": releases[-1].id, "level": 1, "noise_variance_micro": 4_000_000 * one.noise}
+            levels[releases[-1].id] = [menu.MenuLevel(**days | coarse)]
+            published[releases[-1].id, 1] = np.array(cells)
+    compared = menu._Compared(offers, releases, levels, zones, 30 * menu.DAY_SECONDS, lengths, published, between)
+    if after:
+        after(compared.posted(NOW), compared)
+    else:
+        menu._refuse_undercut(compared.posted(NOW), compared, NOW, ever=True)
