@@ -37,12 +37,12 @@ def rows_a_group(rows: int) -> int:
     return max(FEWEST_ROWS, min(MOST_ROWS, -(-rows // GROUPS)))
 
 
-def read_file(data: bytes, columns: list[str] | None = None) -> pa.Table:
-    """Return the table that a Parquet file's bytes hold, or some of its columns."""
+def read_file(data: bytes, columns: list[str] | None = None, dictionary: Sequence[str] = ()) -> pa.Table:
+    """Return the table that a Parquet file's bytes hold, or some of its columns; dictionary: of text, each word held once."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    return pq.read_table(pa.BufferReader(data), columns=columns)
+    return pq.read_table(pa.BufferReader(data), columns=columns, read_dictionary=list(dictionary))
 
 
 def spread(s: Specification, cells: pa.Table) -> dict[str, list[int]]:

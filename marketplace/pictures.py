@@ -27,7 +27,7 @@ from msgspec import Struct
 from marketplace import object_store
 from marketplace.datasets.queries import cells, get_dataset, key_zones
 from marketplace.errors import Refusal
-from marketplace.footprints.actions import keep_drawn, measure_new
+from marketplace.footprints.actions import NewPicture, keep_drawn, measure_new
 from marketplace.footprints.queries import (
     First,
     Former,
@@ -88,7 +88,7 @@ class Free:
     repeats: First | None
     """The release of another dataset whose map it repeats; None where its map is its own, or it has none."""
     is_over: bool
-    """Whether it has no map since as many as may be were shown of its ground, and called back."""
+    """Whether zones are left out, some or all, since as many maps as may be were shown of them, and called back."""
 
 
 class _Glance(Struct):
@@ -294,10 +294,14 @@ class _Drawing:
             if not one.is_called_back:
                 before.append(Before(one, await self._zoning(one.dataset), free.glance))
         here = await self._zoning(dataset)
-        past = [await self._past(one) for one in await list_former(dataset)]
+        former = await list_former(dataset)
+        past = [await self._past(one) for one in former]
         content, own_zones = await asyncio.to_thread(_draw, await cells(drawn.id), here, drawn, before, past)
-        version, versions = uuid.uuid4(), {one.dataset: self._versions[one.dataset] for one in others}
-        if not await keep_drawn(self._before[dataset], versions, version, content, own_zones):
+        shown = (
+            [] if drawn.is_called_back else own_zones
+        )  # nobody sees a map of what was called back before it was drawn
+        versions = {one.dataset: self._versions[one.dataset] for one in others}
+        if not await keep_drawn(self._before[dataset], versions, former, NewPicture(uuid.uuid4(), content, shown)):
             return None
         await self._read([dataset])  # as it is kept: another process may have been first
         return self._kept.get(dataset)
@@ -392,7 +396,7 @@ def _draw(
     seen = _Glance(
         drawn.classes, drawn.curve, drawn.sample, float(drawn.explained), drawn.moved, bool(drawn.may_show_times)
     )
-    is_over = bool(over and shapes) and not drawn.classes
+    is_over = bool(over and shapes)
     kept = _Written(zones, dict(outlines.paths), outlines.height, outlines.frame, seen, first, repeats, is_over)
     return _encode(kept), [zone for zone in drawn.classes if zone not in classes]
 

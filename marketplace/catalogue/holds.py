@@ -44,7 +44,7 @@ class LastHold(Struct, frozen=True):
 
     @property
     def was_left(self) -> bool:
-        """Whether nobody chose a transfer on its page."""
+        """Whether nobody chose a transfer on its page, or a debit that held the price for longer than a day."""
         return self.page_until is not None and self.held_until < self.page_until + DAY
 
     def next_at(self, now: dt.datetime) -> dt.datetime:
@@ -77,7 +77,7 @@ def _refuse(sentence: str, own: Sequence[LastHold], now: dt.datetime) -> None:
     if last.page_until is not None and last.next_at(now) == last.page_until + TIME_TO_LAPSE:
         raise HeldAlready(
             "Your company has a page open on which an order of this dataset may be paid by bank transfer: pay there, or ask "
-            "again once it has closed, in {minutes} minutes.",
+            "again once it has closed with nothing chosen there, in {minutes} minutes.",
             minutes=max((last.next_at(now) - now) // MINUTE + 1, 2),
         )
     raise HeldAlready(sentence, day=paris_day(last.next_at(now)) + DAY)  # on which it may be at any hour
@@ -125,7 +125,7 @@ async def accept_quote(
 async def close_quotes(quotes: Sequence[uuid.UUID], at: dt.datetime | None = None, *, was_left: bool = False) -> None:
     """Write down that ordered quotes were paid, or that they lapsed at an instant; inside the transaction that makes it so.
 
-    was_left: nobody chose a transfer, so that what could be paid on a page could be no longer than that was open.
+    was_left: nobody chose a transfer or a debit, so that what could be paid on a page could be no longer than that was open.
     """
     await execute(
         """UPDATE quote_acceptance SET payable_until = least($2, CASE WHEN $3 THEN page_until END)

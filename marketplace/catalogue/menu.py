@@ -24,7 +24,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.catalogue import rules
-from marketplace.catalogue.published_pairs import read_pairs
+from marketplace.catalogue.published_pairs import RecordedFile, read_pairs
 from marketplace.catalogue.queries import SQL, get_counted_by, list_lengths, list_priced_offers
 from marketplace.catalogue.rules import EditionFigures, PricedRelease
 from marketplace.database import fetch_rows, fetch_scalar
@@ -80,6 +80,7 @@ class PublishedZones(Struct, frozen=True):
     release: uuid.UUID
     level: int
     published_by_zone: list[int]
+    cells_sha256: str
 
 
 class HeldQuote(Struct, frozen=True):
@@ -228,13 +229,17 @@ async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, in
         levels[level.release].append(level)
     zones = {code: await key_zones(code) for code in codes} if len(codes) > 1 else {}
     of_release = {release.id: zones[release.dataset] for release in releases if zones}
-    published = {
-        (row.release, row.level): np.array(row.published_by_zone).reshape(len(of_release[row.release]), -1)
+    rows = {
+        (row.release, row.level): row
         for row in await fetch_rows(PublishedZones, SQL["list_published_zones"], list(of_release))
+    }
+    published = {
+        key: np.array(row.published_by_zone).reshape(len(of_release[row.release]), -1) for key, row in rows.items()
     }
     half_life = offers[dataset].half_life_days * DAY_SECONDS if dataset in offers else DAY_SECONDS
     between = bool(zones) and PRODUCTS[(await get_counted_by(dataset)).product].is_between_zones
-    pairs = await read_pairs({key: of_release[key[0]] for key in published}) if between else {}
+    files = {key: RecordedFile(of_release[key[0]], row.cells_sha256) for key, row in rows.items()}
+    pairs = await read_pairs(files) if between else {}
     return _Compared(offers, releases, levels, zones, half_life, await list_lengths(codes), published, between, pairs)
 
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 async def draw_pictures() -> int:
     """Draw the pictures that are missing of what is on sale, ahead of who looks; a job. Return how many are kept.
 
-    Of what is not on sale nobody sees a map: drawn ahead, it would count as one of the few that its ground may have.
+    What is not on sale is drawn where something on sale depends on it alone: else nobody sees its map, which would count as
+    one of the few that its ground may have.
     """
     on_sale = await fetch_scalar(list, "SELECT array_agg(dataset) FROM offer WHERE withdrawn_at IS NULL")
     return await draw_missing(set(on_sale or ()))

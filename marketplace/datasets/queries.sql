@@ -149,7 +149,7 @@ RETURNING dataset;
 
 -- name: list_unnoted
 -- The sealed releases, at each accuracy level, of which it is not known what their days publish and how long they are,
--- with how many cells their files have and the SHA-256 of these, the latest first.
+-- with how many cells their files have and the SHA-256 of these; in no order, so that none is always behind another.
 SELECT
     unnoted.release,
     unnoted.level,
@@ -170,7 +170,7 @@ FROM (
 JOIN release ON release.id = unnoted.release
 WHERE unnoted.row_count > 0
   AND (cardinality(unnoted.hours_by_day) <> cardinality(unnoted.published_by_day) OR unnoted.published_by_day = '{}')
-ORDER BY release.period_to DESC, unnoted.release, unnoted.level;
+ORDER BY random();
 
 -- name: note_release_days
 -- Notes what is published of the days and zones of the release $1 where it was not known; $2 is 0.

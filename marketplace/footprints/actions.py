@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -11,7 +11,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.database import execute, fetch_rows, select, transaction
 from marketplace.datasets.queries import get_dataset, key_zones
-from marketplace.footprints.queries import list_before, list_firsts, list_near, list_versions
+from marketplace.footprints.queries import is_measured, list_before, list_firsts, list_former, list_near, list_versions
 from marketplace.footprints.tables import Footprint
 from marketplace.locks import lock
 from marketplace.zones.queries import get_geography
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from piccolo.columns import Column
 
-    from marketplace.footprints.queries import First
+    from marketplace.footprints.queries import First, Former
     from marketplace.privacy.geography import Geography
 
 MICRO: Final = 1_000_000
@@ -42,6 +42,14 @@ FROM (
 ) AS needed
 ON CONFLICT (dataset) DO NOTHING
 """
+
+
+class NewPicture(NamedTuple):
+    """A picture that is drawn: its version, itself as it is kept, and the zones that its map is the first to show."""
+
+    version: uuid.UUID
+    drawn: bytes
+    own_zones: Sequence[str]
 
 
 class Unmeasured(Struct, frozen=True):
@@ -76,26 +84,27 @@ async def measure_new() -> None:
 
 
 async def keep_drawn(
-    before: Sequence[First],
-    versions: Mapping[str, uuid.UUID],
-    version: uuid.UUID,
-    drawn: bytes,
-    own_zones: Sequence[str],
+    before: Sequence[First], versions: Mapping[str, uuid.UUID], former: Sequence[Former], picture: NewPicture
 ) -> bool:
     """Keep a picture of a dataset, unless another process has, and return whether one is kept.
 
-    before: what was drawn near it in turn, down to itself, and of which versions. Where any of it changed since, the picture is not
-    kept: it is drawn anew. own_zones: those that its map shows and that none before it showed.
+    before: what was drawn near it in turn, down to itself, and of which versions. former: the maps that strangers saw once near
+    it. Where any of it changed since, or where it lies was not known then, the picture is not kept: it is drawn anew.
     """
     own = before[-1]
+    others = [one.dataset for one in before[:-1]]
     async with transaction():
         await lock(PICTURES)
-        others = [one.dataset for one in before[:-1]]
-        is_as_before = (await list_before([own.dataset]))[own.dataset] == list(before)
-        if not is_as_before or await list_versions(others) != dict(versions):
-            return False
-        await execute(KEEP_DRAWN, own.dataset, version, own.id, others, drawn, list(own_zones), clock.now())
-    return True
+        is_as_before = (
+            await is_measured(own.dataset)
+            and (await list_before([own.dataset]))[own.dataset] == list(before)
+            and await list_versions(others) == dict(versions)
+            and await list_former(own.dataset) == list(former)
+        )
+        if is_as_before:
+            zones = list(picture.own_zones)
+            await execute(KEEP_DRAWN, own.dataset, picture.version, own.id, others, picture.drawn, zones, clock.now())
+    return is_as_before
 
 
 def box(zones: Sequence[str], geography: Geography) -> tuple[int | None, int | None, int | None, int | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_rows
+from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.privacy.product_registry import PRODUCTS
 
 if TYPE_CHECKING:
@@ -150,6 +150,12 @@ async def list_former(dataset: str) -> list[Former]:
     """Return the maps that strangers saw once of what is near a dataset or not measured, itself included, the first drawn first."""
     near = [row.near for row in await list_near([dataset])]
     return await fetch_rows(Former, LIST_FORMER, dataset, [dataset, *near])
+
+
+async def is_measured(dataset: str) -> bool:
+    """Return whether it is known where a dataset lies."""
+    statement = "SELECT measured_at IS NOT NULL FROM footprint WHERE dataset = $1"
+    return bool(await fetch_scalar(bool, statement, dataset))
 
 
 async def list_undrawn() -> list[First]:

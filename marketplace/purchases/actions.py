@@ -83,7 +83,7 @@ class PaidOrder(Struct, frozen=True):
 
 
 class LapsedOrder(Struct, frozen=True):
-    """An order that lapsed, its quote, and whether it waited for a transfer."""
+    """An order that lapsed, its quote, and whether it waited for a transfer or a debit."""
 
     id: uuid.UUID
     quote: uuid.UUID

@@ -117,7 +117,7 @@ WHERE purchase_order.id = ANY($1::uuid[]) AND entitlement.ends_at > $2;
 
 -- name: lapse_orders
 -- Lapses at most $2 orders whose payment failed or expired, that were ordered until $1, or until $3 where a transfer is
--- awaited; one whose bank has yet to honour a debit waits. Returns them, and whether a transfer was awaited.
+-- awaited; a debit is waited for. Returns them, and whether a transfer or a debit was awaited.
 UPDATE purchase_order
 SET state = 'lapsed'
 WHERE id IN (
@@ -135,7 +135,8 @@ WHERE id IN (
     LIMIT $2
     FOR UPDATE OF purchase_order SKIP LOCKED
 )
-RETURNING id, quote, EXISTS (SELECT FROM payment WHERE subject = purchase_order.id AND transfer IS NOT NULL) AS waited;
+RETURNING id, quote,
+    (SELECT transfer IS NOT NULL OR state = 'failed' FROM payment WHERE subject = purchase_order.id) AS waited;
 
 -- fragment: left_minor
 -- What of a paid order's money is still here, in cents.
@@ -153,8 +154,7 @@ EXISTS (SELECT FROM dispute WHERE payment_subject = purchase_order.id AND disput
 -- fragment: has_unrecorded_loss
 -- Whether a dispute of an order was lost that is not in the books yet.
 EXISTS (
-    SELECT
-    FROM dispute
+    SELECT FROM dispute
     WHERE payment_subject = purchase_order.id
       AND dispute.state = 'lost'
       AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = dispute.id)

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h3
 
@@ -16,17 +16,17 @@ from marketplace.catalogue.actions import list_offer, withdraw_offer
 from marketplace.catalogue.offers import draw_pictures
 from marketplace.database import transaction
 from marketplace.datasets.publishing import revoke
-from marketplace.footprints.actions import keep_drawn, measure_new
+from marketplace.footprints.actions import NewPicture, keep_drawn, measure_new
 from marketplace.footprints.queries import list_before, list_former, list_undrawn, list_versions
 from marketplace.footprints.rules import Zoning, zones_shown
 from marketplace.pictures import Picture, draw_missing, picture, pictures
 from marketplace.privacy.geography import H3
 from marketplace.settings import settings
-from migrations.history import m0125_former_maps
+from migrations.history import m0125_former_maps, m0128_recalls_beside_others
 from tests.attacks.test_many_weeks import week
 from tests.marketplace.catalogue.shop import make_release, open_shop
 from tests.marketplace.datasets.builders import ELSEWHERE, ZONES
-from tests.marketplace.identity.site import Browser
+from tests.marketplace.identity.site import Browser, text_of
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_value, statements_sent
 from tests.support.waiting import until
@@ -147,7 +147,7 @@ async def test_a_picture_made_before_a_call_back_is_not_kept_after_it() -> None:
     assert [one.id for one in before] == [first.id, second.id]
     async with transaction():
         await revoke(first.id, **WHY)
-        keep = keep_drawn(before, versions, uuid.uuid4(), b"drawn", [])
+        keep = keep_drawn(before, versions, [], NewPicture(uuid.uuid4(), b"drawn", []))
         keeping = asyncio.create_task(keep, context=contextvars.Context())
         await until(lambda: fetch_value(WAITING))
         assert not keeping.done(), "it waits for the end of the call"
@@ -330,6 +330,91 @@ async def test_what_was_called_back_before_counts_where_it_had_a_map() -> None:
     await as_owner("ALTER TABLE picture ENABLE TRIGGER remember_map")
     await as_owner(fill)
     assert await fetch_value("SELECT release FROM former_map") == first.id
+
+
+async def test_what_was_called_back_beside_another_ground_counts_as_well() -> None:
+    """West and east share no zone, though their boxes meet: the west's map was its own."""
+    west, east = sorted(ZONES[:3]), sorted(ZONES[3:])
+    for code, zones in (("west", west), ("east", east), ("west-too", west)):
+        await open_shop(code, zones=zones)
+    await make_release("east", rows=[row for row in week(0) if row["zone"] in east])
+    rows = [row for row in week(0) if row["zone"] in west]
+    first, repeating = await make_release("west", rows=rows), await make_release("west-too", rows=rows)
+    await draw_missing()
+    await as_owner("ALTER TABLE picture DISABLE TRIGGER remember_map")
+    for release in (repeating, first):
+        await revoke(release, **WHY)
+    await as_owner("ALTER TABLE picture ENABLE TRIGGER remember_map")
+    await as_owner(m0125_former_maps.SQL[m0125_former_maps.SQL.index("WITH recalled") :])
+    assert await fetch_value("SELECT count(*) FROM former_map") == 0
+    for _ in range(2):
+        await as_owner(m0128_recalls_beside_others.SQL)
+        assert await fetch_value("SELECT array_agg(release) FROM former_map") == [first]
+
+
+async def test_no_third_map_where_a_dataset_is_sealed_while_the_job_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job has measured, a release is sealed, the job lists it; another process measures it before the job keeps it."""
+    await open_shop("lyon", "evening")
+    for number in range(2):
+        shown = Shown(await make_release("lyon", rows=week(number)), "lyon")
+        assert (await drawn_of([shown]))["lyon"].glance.classes
+        await revoke(shown.id, **WHY)
+    sealed: list[uuid.UUID] = []
+    measure, read = drawing.measure_new, drawing.cells
+
+    async def measure_and_seal() -> None:
+        await measure()
+        sealed.extend([] if sealed else [await make_release("evening", rows=week(4))])
+
+    async def read_and_measure(release: uuid.UUID) -> Any:
+        found = await read(release)
+        await measure()
+        return found
+
+    monkeypatch.setattr(drawing, "measure_new", measure_and_seal)
+    monkeypatch.setattr(drawing, "cells", read_and_measure)
+    assert await draw_pictures() == 0
+    monkeypatch.undo()
+    seen = (await drawn_of([Shown(sealed[0], "evening")]))["evening"]
+    assert (seen.is_over, seen.glance.classes) == (True, {})
+
+
+async def test_what_was_called_back_before_it_was_drawn_is_no_map() -> None:
+    await open_shop("lyon")
+    await revoke(await make_release("lyon", rows=week(0)), **WHY)
+    await draw_pictures()
+    for number in (1, 3):
+        shown = Shown(await make_release("lyon", rows=week(number)), "lyon")
+        assert (await drawn_of([shown]))["lyon"].glance.classes
+        await revoke(shown.id, **WHY)
+    fourth = Shown(await make_release("lyon", rows=week(4)), "lyon")
+    assert (await drawn_of([fourth]))["lyon"].is_over
+
+
+async def test_the_page_says_why_a_map_that_could_only_repeat_another_is_not_shown() -> None:
+    await open_shop("lyon", "night")
+    first = Shown(await make_release("lyon", rows=week(0)), "lyon")
+    classes = (await drawn_of([first]))["lyon"].glance.classes
+    unlike = [row | {"people": 100 + 300 * (2 - classes[str(row["zone"])])} for row in week(1)]
+    await make_release("night", rows=unlike)
+    async with Browser() as stranger:
+        page = text_of(await stranger.get("/en/datasets/night"))
+    assert "it could only repeat that, and it is not like it" in page
+    assert "concentrated" not in page
+
+
+async def test_the_page_says_why_a_part_of_the_map_is_left_out() -> None:
+    await open_shop("lyon")
+    for number in range(2):
+        shown = Shown(await make_release("lyon", rows=week(number)), "lyon")
+        await drawn_of([shown])
+        await revoke(shown.id, **WHY)
+    await open_shop("all", zones=[*ZONES, *PARIS])
+    wider = Shown(await make_release("all", rows=[*week(0), *week_of(PARIS, 1)]), "all")
+    assert set((await drawn_of([wider]))["all"].glance.classes) == set(PARIS)
+    async with Browser() as stranger:
+        page = text_of(await stranger.get("/en/datasets/all"))
+    assert "Some zones are left out: maps of them have been called back" in page
 
 
 async def test_a_map_is_not_drawn_twice_under_two_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

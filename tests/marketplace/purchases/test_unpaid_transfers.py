@@ -203,7 +203,7 @@ async def test_while_a_page_is_open_the_sentence_says_when_it_closes(stripe: Any
             order_by_transfer(partner, release),
             catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True),
         ):
-            assert re.search(r"once it has closed, in 3[56] minutes", await refused(work))
+            assert re.search(r"once it has closed with nothing chosen there, in 3[56] minutes", await refused(work))
     with clock.shifted(TIME_TO_PAY + MINUTE):
         await lapse_unpaid()
         await order_by_transfer(partner, release)
@@ -218,29 +218,38 @@ async def test_a_page_that_nobody_lapsed_yet_is_no_transfer(stripe: Any, late: d
     await order_by_transfer(partner, release, "page")
     with clock.shifted(TIME_TO_PAY + late):
         if late < DAY:
-            assert "once it has closed, in 5 minutes" in await refused(order_by_transfer(partner, release))
+            assert "once it has closed with nothing chosen there, in 5 minutes" in await refused(
+                order_by_transfer(partner, release)
+            )
         else:
             await lapse_unpaid()
             await order_by_transfer(partner, release)
     assert stripe
 
 
-@pytest.mark.parametrize(("is_held", "days"), [(False, 6), (True, 6), (False, 18)])
-async def test_a_debit_that_bounced_is_no_transfer_that_lapsed(stripe: Any, is_held: bool, days: int) -> None:  # noqa: FBT001
-    """It was chosen on a page, where a transfer could have been."""
+@pytest.mark.parametrize("days", [0, 6, 18])
+async def test_a_debit_that_bounced_held_its_price_as_a_transfer_does(stripe: Any, days: int) -> None:
+    """Eight of them in a row, each of eleven days, held a price for three months. One that bounces at once held nothing."""
     release, partner = await open_shop(), await make_buyer()
     await execute(LARGE)
     debited = await order_by_transfer(partner, release, "page")
     await jobs()
     await execute("UPDATE payment SET state = 'processing' WHERE subject = $1", debited)
-    with clock.shifted(days * DAY):
-        assert "waits for your company’s payment" in await refused(order_by_transfer(partner, release))
+    with clock.shifted(TIME_TO_PAY + MINUTE + days * DAY):
+        if days:
+            assert "waits for your company’s payment" in await refused(order_by_transfer(partner, release))
         await execute("UPDATE payment SET state = 'failed' WHERE subject = $1", debited)
         assert await lapse_unpaid() == 1
-        if is_held:
-            await catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True)
+        held = catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True)
+        if days:
+            await refused(held)
+            await refused(order_by_transfer(partner, release))
+            await order_by_transfer(partner, release, "page")
         else:
-            await order_by_transfer(partner, release)
+            await held
+    with clock.shifted(min(days, 14) * DAY + BETWEEN_HOLDS + HOLD_LASTS):
+        await lapse_unpaid()
+        await order_by_transfer(partner, release)
     assert stripe
 
 

@@ -1,0 +1,96 @@
+"""Pairs of flows are read from the recorded files alone, each once, and an audit waits for no store that is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from marketplace import object_store
+from marketplace.catalogue import published_pairs
+from marketplace.catalogue.published_pairs import RecordedFile, read_pairs
+from marketplace.errors import Unavailable
+from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop
+from tests.marketplace.datasets.builders import BANDS, ZONES
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    published_pairs._known.cache_clear()
+    yield
+    published_pairs._known.cache_clear()
+
+
+async def publish(code: str, pairs: list[str]) -> tuple[tuple[uuid.UUID, int], RecordedFile]:
+    """Seal a release of pairs, a cell each; return its key and its file."""
+    await open_shop(code, zones=sorted(ZONES), product="flows")
+    at = last_midnight()
+    rows = [{"zone": pair, "starts_at": at, "segment": BANDS[0], "people": 400, "events": 900} for pair in pairs]
+    release = await make_release(code, rows=rows)
+    return (release, 0), RecordedFile(
+        sorted(ZONES), await fetch_value("SELECT cells_sha256 FROM release WHERE id = $1", release)
+    )
+
+
+async def test_pairs_of_its_zones_are_read_and_nothing_else() -> None:
+    one, other, *_ = sorted(ZONES)
+    key, file = await publish("city", [f"{one}>{other}", f"{other}>{other}", one, f"{one}>elsewhere"])
+    (pairs,) = (await read_pairs({key: file})).values()
+    assert sorted(zip(*(column.tolist() for column in pairs), strict=True)) == [(0, 1, 1), (1, 1, 1)]
+
+
+async def test_a_file_that_is_not_the_recorded_one_is_not_believed() -> None:
+    one, other, *_ = sorted(ZONES)
+    key, file = await publish("city", [f"{one}>{other}"])
+    (other_key, _), of = await publish("west", [f"{one}>{one}"]), object_store.cells_key
+    whole = await object_store.get(of(key[0]))
+    await object_store.put(of(key[0]), await object_store.get(of(other_key[0])))
+    assert await read_pairs({key: file}) == {}
+    await object_store.put(of(key[0]), whole)
+    assert await read_pairs({key: file}) == {}, "for a minute it is not asked for"
+    published_pairs._known().unread.clear()
+    assert list(await read_pairs({key: file})) == [key]
+
+
+@pytest.mark.parametrize("way", ["no answer", "an error"])
+async def test_a_store_that_is_silent_is_waited_for_once(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    asked = []
+
+    async def silent(key: str) -> bytes:
+        asked.append(key)
+        if way == "no answer":
+            await asyncio.Event().wait()
+        raise Unavailable("The object store does not answer as it should: try again in a few minutes.", cause="x")
+
+    monkeypatch.setattr(published_pairs, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(object_store, "get", silent)
+    files = {(uuid.uuid4(), 0): RecordedFile(ZONES, "") for _ in range(100)}
+    for _ in range(3):
+        assert await read_pairs(files) == {}
+    assert len(asked) == published_pairs.BATCH_SIZE
+
+
+async def test_what_there_is_room_for_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A year of days of two datasets were read again at every audit, where four hundred files were kept."""
+    asked = []
+
+    async def read(*key: Any) -> Any:
+        asked.append(key)
+        return published_pairs.Pairs(*(np.zeros(1_000, np.int32) for _ in range(3)))
+
+    monkeypatch.setattr(published_pairs, "_read", read)
+    files = {(uuid.uuid4(), 0): RecordedFile(ZONES, "") for _ in range(730)}
+    for _ in range(2):
+        assert await read_pairs(files) == await read_pairs(files)
+    assert len(asked) == len(files)
+    monkeypatch.setattr(published_pairs, "MOST_BYTES", 12_000 * 100)
+    published_pairs._known.cache_clear()
+    assert len(await read_pairs(files)) == len(files)
+    assert len(published_pairs._known().pairs) == 100
