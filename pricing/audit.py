@@ -8,13 +8,13 @@ country, the months of a year.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from math import ceil
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.covering import Cover, Moments, Piece, Source, Steps, ascent_proves, is_proven, least_by_moment
+from pricing.covering import Cover, Moments, Piece, Source, is_proven, least_by_moment, reaches
 from pricing.money import amount
 from pricing.refusals import Duplicate, Empty, OutOfRange, TooHard
 
@@ -94,12 +94,16 @@ def find_arbitrage(offers: Sequence[Offer], *, tolerances: Sequence[Fraction] = 
 
 
 class Holdings(NamedTuple):
-    """What n offers hold of p parts, n × p each, as a `Part` has it: infinite and worth nothing where one lacks it."""
+    """What is held of p parts, rows × p each, as a `Part` has it: infinite and worth nothing where it is lacking.
+
+    rows: of each offer, the number of its row.
+    """
 
     variances: NDArray[np.float64]
     worths: NDArray[np.float64]
     across: NDArray[np.float64]
     least: NDArray[np.float64]
+    rows: NDArray[np.int64]
 
 
 class _Unproven(NamedTuple):
@@ -170,15 +174,14 @@ class Audit:
         """Return the cheapest combination that costs less than an offer it replaces, or None when there is none.
 
         prices: whole, in minor units. targets: numbers of the offers that are looked at; None: all.
-        Refuses TooHard rather than answer None after too many steps.
+        Refuses TooHard rather than answer None where a search takes too long.
         """
-        steps = Steps()
         cheapest: Arbitrage | None = None
         left = self.unproven(prices, prices[:, 0], tolerances, targets)
         for one in sorted(left, key=lambda one: (one.price_minor, self.offers[one.number].name)):
             limit = one.price_minor if cheapest is None else min(one.price_minor, cheapest.cost_minor)
             try:
-                found = one.cover.cheapest(limit, steps)
+                found = one.cover.cheapest(limit)
             except TooHard:
                 if cheapest is None:
                     raise
@@ -186,7 +189,7 @@ class Audit:
             if found:
                 bought = sorted((piece.start, self.offers[one.useful[piece.offer]].name) for piece in found)
                 names, since = tuple(name for _, name in bought), tuple(start for start, _ in bought)
-                cost = sum(piece.price_minor for piece in found)
+                cost = int(sum(piece.price for piece in found))
                 cheapest = Arbitrage(self.offers[one.number].name, names, cost, since)
         return cheapest
 
@@ -204,8 +207,8 @@ class Audit:
         wanted, terms = range(len(self.offers)) if targets is None else targets, dict[tuple[float, float], _Term]()
         for start in range(0, len(wanted), _ROWS):
             block = list(wanted[start : start + _ROWS])
-            shares = self.there[block] @ self.there.T > 0
-            for at, shared in zip(block, shares, strict=True):
+            shares = self.there[self.holdings.rows[block]] @ self.there.T > 0
+            for at, shared in zip(block, shares[:, self.holdings.rows], strict=True):
                 key = float(self.months[at]), self.offers[at].fading
                 terms[key] = term = terms.get(key) or self._term(prices, *key)
                 includes = shared & (self.rights >= self.rights[at]) & (term.least < dear[at])
@@ -225,11 +228,12 @@ class Audit:
         price: float,
         tolerances: Sequence[Fraction],
     ) -> Iterator[_Unproven]:
-        holdings, parts = self.holdings, np.flatnonzero(np.isfinite(self.holdings.variances[at]))
+        holdings, own = self.holdings, self.holdings.rows[at]
+        parts = np.flatnonzero(np.isfinite(holdings.variances[own]))
         is_other = (self.products[cheaper] != self.products[at])[:, None]
-        within, worths = np.ix_(cheaper, parts), holdings.worths[at, parts]
+        within, worths = np.ix_(holdings.rows[cheaper], parts), holdings.worths[own, parts]
         variances = np.where(is_other, holdings.least[within], holdings.variances[within])
-        needed = np.where(is_other, holdings.across[at, parts], holdings.variances[at, parts])
+        needed = np.where(is_other, holdings.across[own, parts], holdings.variances[own, parts])
         for tolerance in tolerances if len(cheaper) else ():
             dear = price * float(1 - tolerance)
             found = np.flatnonzero(term.least[cheaper] < dear)
@@ -239,36 +243,33 @@ class Audit:
             some = np.flatnonzero(inside.any(axis=1))
             useful, inside = cheaper[found[some]], inside[some]
             is_clear = is_proven(inside, worths, term.by_moment[useful], term.moments.worths, dear)
-            pieces = [] if is_clear else self._pieces(useful, term, dear)
-            if not is_clear and not self._ascends(inside, useful, pieces, term, dear):
-                sources = [self._source(each) for each in useful.tolist()]
-                cover = Cover(spread[some], variances[found[some]], sources, pieces, worths, term.moments.worths)
-                yield _Unproven(at, floor(dear), useful.tolist(), cover)
+            cover = (
+                None if is_clear else self._cover((spread[some], variances[found[some]], inside), useful, term, dear)
+            )
+            if cover and not reaches(cover.bound, dear):
+                yield _Unproven(at, ceil(dear * (1 - 1e-12)), useful.tolist(), cover)
             elif len(set(families)) > 1:  # Else coarser editions did not count, which at the next tolerance may.
                 break  # Values of parts that prove it prove it when all are lowered by a tolerance, too.
 
-    def _source(self, at: int) -> Source:
-        offer = self.offers[at]
-        return Source(offer.name if offer.fresh_noise else f"of {offer.family}", offer.fresh_noise)
-
-    def _pieces(self, found: NDArray[np.int64], term: _Term, dear: float) -> list[Piece]:
-        """Return what may be bought of some offers within a term for less than `dear`."""
-        return [
-            Piece(number, int(self.starts[at]), floor(term.prices[each, at]), covers)
-            for number, each in enumerate(found.tolist())
+    def _cover(
+        self,
+        precisions: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+        useful: NDArray[np.int64],
+        term: _Term,
+        dear: float,
+    ) -> Cover:
+        """Return what may be bought of useful offers within a term for less than `dear`."""
+        offers = [self.offers[each] for each in useful.tolist()]
+        sources = [
+            Source(offer.name if offer.fresh_noise else f"of {offer.family}", offer.fresh_noise) for offer in offers
+        ]
+        pieces = [
+            Piece(number, int(self.starts[at]), term.prices[each, at].item(), covers)
+            for number, each in enumerate(useful.tolist())
             for at in np.flatnonzero(term.prices[each] < dear).tolist()
             if (covers := term.moments.within(self.starts[at], self.months[each]))
         ]
-
-    def _ascends(
-        self, inside: NDArray[np.float64], found: NDArray[np.int64], pieces: Sequence[Piece], term: _Term, dear: float
-    ) -> bool:
-        """Return whether values of parts and moments prove it."""
-        offers = [piece.offer for piece in pieces]
-        starts = np.searchsorted(self.starts, [piece.start for piece in pieces])
-        return ascent_proves(
-            inside[offers], [piece.covers for piece in pieces], term.prices[found[offers], starts], dear
-        )
+        return Cover(precisions, sources, pieces, len(term.moments.at))
 
 
 def _holdings(offers: Sequence[Offer]) -> Holdings:
@@ -280,7 +281,8 @@ def _holdings(offers: Sequence[Offer]) -> Holdings:
     for at, offer in enumerate(offers):
         figures = [(part.variance, part.worth, part.compared, part.least) for part in offer.parts.values()]
         holdings[:, at, [number[part] for part in offer.parts]] = np.array(figures, float).T
-    return Holdings(*holdings)
+    variances, worths, across, least = holdings
+    return Holdings(variances, worths, across, least, np.arange(len(offers)))
 
 
 def _counts(

@@ -1,29 +1,35 @@
 """The cheapest cover of what one offer holds, by other offers: all of its parts, at each moment of its term.
 
-The rule this file keeps: what `is_proven` or `Search` say costs no less, costs no less; floating point may leave a proof out,
-and never makes one. A cover is of pieces: an offer, bought at one moment, for as long as it lasts.
+The rule this file keeps: what is proven by values costs no less, but for a cent's fraction of rounding; what is found is a
+cover in exact arithmetic. A cover is of pieces: an offer, bought at one moment, for as long as it lasts.
 
 Source: V. Chvátal, A greedy heuristic for the set-covering problem, 1979 (the dual).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, isfinite
-from typing import Final, NamedTuple, TypeAlias
+from itertools import product
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pricing.refusals import TooHard
 
-_MOST_STEPS: Final = 2_000
-_CELLS: Final = 250
-"""That are looked at in one step."""
-_MOST_CELLS: Final = 5_000_000
+_MOST_NODES: Final = 2_000
+"""Of the search of one cover; for most, one is enough."""
+_MOST_TURNS: Final = 50_000
+"""Of the solver, for a bound."""
+_MOST_TIMES: Final = 1_000
+"""That noise is drawn anew in one cover."""
+_INFEASIBLE: Final = 2
+"""The solver's status for what has no solution."""
+_MOST_CELLS: Final = 2_000_000
 """Pieces times parts times moments that are looked at one by one."""
-_EXACT_BELOW: Final = 2**36
-"""Prices, of ten thousand parts, that floating-point bounds are exact for to a tenth of a minor unit."""
+_SMALLEST: Final = 1e-290
+_LARGEST: Final = 1e250
+"""Of a term's worth, and of a price by it: floating point has no room for more."""
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -45,7 +51,7 @@ class Moments:
         ends = np.append(at[1:], months)
         even = ends - at if np.isfinite(months) else np.ones(len(at))
         worths = fading**at - fading**ends if fading < 1 else even
-        worths = np.maximum(worths / worths.sum(), np.finfo(float).tiny)
+        worths = np.maximum(worths / worths.sum(), _SMALLEST)
         return cls(at, worths)
 
     def within(self, start: float, months: float) -> range:
@@ -64,7 +70,10 @@ def least_by_moment(moments: Moments, starts: Floats, months: Floats, prices: Fl
         rows = np.flatnonzero(months == length)
         for number, start in enumerate(starts):
             if covered := moments.within(start, length):
-                by_worth = prices[rows, number] / (left[covered.start] - left[covered.stop])
+                by_worth = np.minimum(
+                    prices[rows, number] / max(left[covered.start] - left[covered.stop], _SMALLEST), _LARGEST
+                )
+                by_worth = np.where(np.isfinite(prices[rows, number]), by_worth, np.inf)
                 columns = slice(covered.start, covered.stop)
                 least[rows, columns] = np.minimum(least[rows, columns], by_worth[:, None])
     return least
@@ -78,38 +87,14 @@ def is_proven(inside: Floats, worths: Floats, by_moment: Floats, times: Floats, 
     """
     if not inside.any(axis=0).all() or not np.isfinite(by_moment).any(axis=0).all():
         return True
-    if dear >= _EXACT_BELOW:
-        return False
     least = by_moment / (inside @ worths)[:, None]
-    if _reaches(worths.sum() * (least.min(axis=0) @ times), dear):
+    if reaches(worths.sum() * (least.min(axis=0) @ times), dear):
         return True
     by_part = np.array([least[having].min(axis=0) for having in inside.T > 0])
-    return _reaches(worths @ by_part @ times, dear)
+    return reaches(worths @ by_part @ times, dear)
 
 
-def ascent_proves(inside: Floats, covers: Sequence[range], prices: Floats, dear: float) -> bool:
-    """Return whether a value for each part and moment, no piece's above its price, shows the same; False where they are too many.
-
-    Parts that few pieces have are valued first, each as high as its pieces still allow. inside: pieces × parts. covers:
-    numbers of the moments of each piece. prices: of each.
-    """
-    moments = max(each.stop for each in covers)
-    if dear >= _EXACT_BELOW or inside.size * moments > _MOST_CELLS:
-        return False
-    is_then = np.array([[moment in each for moment in range(moments)] for each in covers])
-    cells = (inside[:, :, None] * is_then[:, None, :]).reshape(len(prices), -1)
-    left, total = prices.copy(), 0.0
-    for cell in np.argsort((cells > 0).sum(axis=0), kind="stable"):
-        having = cells[:, cell]
-        if not having.any():
-            return True
-        rise = (left[having > 0] / having[having > 0]).min()
-        left -= rise * having
-        total += rise
-    return _reaches(total, dear)
-
-
-def _reaches(bound: float, dear: float) -> bool:
+def reaches(bound: float, dear: float) -> bool:
     """Return whether what costs as much as a bound, or more, costs no less than `dear`: costs are whole.
 
     What is above a price less one is not below it, but for what the bound may be off by.
@@ -118,25 +103,12 @@ def _reaches(bound: float, dear: float) -> bool:
 
 
 class Piece(NamedTuple):
-    """An offer, by its number, bought in so many months for a price in minor units; covers: numbers of moments."""
+    """An offer, by its number, bought in so many months; covers: numbers of moments. price: in minor units, whole but in a bound."""
 
     offer: int
     start: int
-    price_minor: int
+    price: float
     covers: range
-
-
-class Steps:
-    """The work limit of one audit."""
-
-    left: int = _MOST_STEPS
-
-    def count(self, cells: int) -> None:
-        """Count as many steps as so many cells are, one at least; refuses TooHard when none is left."""
-        self.left -= 1 + cells // _CELLS
-        if self.left < 0:
-            msg = f"the audit of this menu takes more than {_MOST_STEPS} steps; list fewer offers together"
-            raise TooHard(msg)
 
 
 class Source(NamedTuple):
@@ -146,130 +118,159 @@ class Source(NamedTuple):
     may_repeat: bool
 
 
-class Cover(NamedTuple):
-    """What is looked for: n parts at k moments, by pieces of m offers.
+class Cover:
+    """The covers of one offer's parts at each of its moments, by pieces of m offers. Parts that are alike are one.
 
-    needed, variances: the target's, as each offer compares them, and the offers', m × n. worths: of the parts; times: of the
-    moments.
+    bound: what any cover costs at least, but for what floating point has no room for.
     """
 
-    needed: Floats
-    variances: Floats
-    sources: Sequence[Source]
-    pieces: Sequence[Piece]
-    worths: Floats
-    times: Floats
+    def __init__(
+        self,
+        precisions: tuple[Floats, Floats, Floats],
+        sources: Sequence[Source],
+        pieces: Sequence[Piece],
+        moments: int,
+    ) -> None:
+        """Bound the cost.
 
-    def cheapest(self, limit: int, steps: Steps) -> list[Piece] | None:
-        """Return the cheapest cover below `limit`; None when there is none. Refuses TooHard, where none is found before."""
-        search = _Search(self, limit, steps)
-        try:
-            search.run()
-        except TooHard:
-            if search.best is None:
-                raise
-        return search.best
+        precisions: the target's variances, as each offer compares them, the offers', and how much of the target's precision
+        each has, m × parts.
+        """
+        self.sources, self.pieces, self.moments = sources, pieces, moments
+        _, first = np.unique(np.vstack(precisions), axis=1, return_index=True)
+        self.needed, self.variances, self.inside = (each[:, first] for each in precisions)
+        self.prices = np.array([piece.price for piece in pieces], float)
+        self.bound = self._bound()
 
+    def cells(self) -> Any:  # noqa: ANN401 (scipy's array)
+        """Return how much of the precision that is needed each piece has, pieces × (parts × moments)."""
+        from scipy.sparse import csr_array  # noqa: PLC0415 (half a second that few audits need)
 
-Cell: TypeAlias = tuple[int, int]
-"""A part, by number, and a moment."""
-Lacking: TypeAlias = Mapping[Cell, tuple[Fraction, Mapping[str, Fraction]]]
-"""Of each cell that is not covered yet: how much is lacking, and what each family has there."""
+        then = np.array([[moment in piece.covers for moment in range(self.moments)] for piece in self.pieces], bool)
+        having = self.inside[[piece.offer for piece in self.pieces]]
+        return csr_array((having[:, :, None] * then[:, None, :]).reshape(len(self.pieces), -1))
 
+    def _bound(self) -> float:
+        """Return the sum of a value for each part and moment, such that no piece costs less than what it covers.
 
-class _Search:
-    """The exhaustive search of the cheapest cover: branch on a cell it lacks, and bound. Parts that are alike are one."""
+        They are the dual of the covering problem, in which pieces may be bought in fractions. Whatever the solver returns
+        is lowered until it is such values. Zero where there are too many.
+        """
+        from scipy.optimize import linprog  # type: ignore[attr-defined]  # noqa: PLC0415
 
-    def __init__(self, cover: Cover, limit: int, steps: Steps) -> None:
-        self.sources, self.times, self.limit, self.steps = cover.sources, cover.times, limit, steps
-        pieces = [piece for piece in cover.pieces if piece.price_minor < limit]
-        _, first, alike = np.unique(
-            np.vstack([cover.needed, cover.variances]), axis=1, return_index=True, return_inverse=True
+        if not self.pieces:
+            return np.inf
+        if self._is_large():
+            return 0.0
+        cells = self.cells()
+        if not (cells.sum(axis=0) > 0).all():
+            return np.inf
+        scale = max(self.prices.max(), 1.0)
+        solved = linprog(
+            self.prices / scale,
+            A_ub=-cells.T,
+            b_ub=-np.ones(cells.shape[1]),
+            method="highs-ds",
+            options={"maxiter": _MOST_TURNS},
         )
-        if len(pieces) * len(first) * len(self.times) > _MOST_CELLS:
-            msg = "too many offers could replace one together"
+        values = np.zeros(cells.shape[1]) if solved.status else np.maximum(-solved.ineqlin.marginals, 0) * scale
+        covered = cells @ values
+        lowered = np.min(self.prices[covered > 0] / covered[covered > 0], initial=1.0)
+        return float(values.sum() * lowered)
+
+    def cheapest(self, limit: float) -> list[Piece] | None:
+        """Return the cheapest cover below `limit`; None when there is none. Refuses TooHard."""
+        if not self.pieces or not np.isfinite(self.bound):
+            return None
+        if self._is_large():
+            msg = "too many offers could replace one together; list fewer together"
             raise TooHard(msg)
-        self.worths: list[float] = np.bincount(alike.ravel(), cover.worths).tolist()
-        self.counted = [
-            [_counted(needed, has) for needed, has in zip(*rows, strict=True)]
-            for rows in zip(cover.needed[:, first].tolist(), cover.variances[:, first].tolist(), strict=True)
-        ]
-        per_worth = {piece: piece.price_minor / self._worth(piece) for piece in pieces}
-        self.pieces = sorted(pieces, key=lambda piece: (per_worth[piece], piece.price_minor, piece))
-        cells = [(part, moment) for part in range(len(first)) for moment in range(len(self.times))]
-        self.holders: dict[Cell, list[Piece]] = {cell: [] for cell in cells}
-        for piece in self.pieces:
-            for part, counted in enumerate(self.counted[piece.offer]):
-                for moment in piece.covers if counted else ():
-                    self.holders[part, moment].append(piece)
-        self.least = {
-            (part, moment): per_worth[holders[0]] * self.worths[part] * self.times[moment] if holders else np.inf
-            for (part, moment), holders in self.holders.items()
-        }
-        self.best: list[Piece] | None = None
+        found = _Program(self).solve(limit)
+        if found is not None and not self.covers(found):
+            msg = "what would cover an offer does so but for what floating point has no room for"
+            raise TooHard(msg)
+        return found
 
-    def run(self) -> None:
-        """Look for `best`. Refuses TooHard; what is found before stays."""
-        self._cover_in_turn()
-        self._search([], 0, dict.fromkeys(self.holders, (Fraction(1), {})), frozenset())
+    def may_cost_less(self, limit: float) -> bool:
+        """Return whether a cover that cost less than the limit cannot be ruled out."""
+        try:
+            return self.cheapest(limit) is not None
+        except TooHard:
+            return True
 
-    def _worth(self, piece: Piece) -> float:
-        parts = sum(
-            float(counted) * worth for counted, worth in zip(self.counted[piece.offer], self.worths, strict=True)
+    def _is_large(self) -> bool:
+        return bool(len(self.pieces) * self.inside.shape[1] * self.moments > _MOST_CELLS)
+
+    def covers(self, basket: Sequence[Piece]) -> bool:
+        """Return whether a basket covers all, in exact arithmetic."""
+        cells = product(range(self.inside.shape[1]), range(self.moments))
+        return all(self._reached([piece for piece in basket if at in piece.covers], part) >= 1 for part, at in cells)
+
+    def _reached(self, basket: Sequence[Piece], part: int) -> Fraction:
+        best: dict[str, Fraction] = {}
+        for piece in basket:
+            source, inside = self.sources[piece.offer], float(self.inside[piece.offer, part])
+            counted = Fraction(inside)
+            if 0 < inside < 1:
+                counted = Fraction(self.needed[piece.offer, part].item()) / Fraction(
+                    self.variances[piece.offer, part].item()
+                )
+            before = best.get(source.family, Fraction(0))
+            best[source.family] = before + counted if source.may_repeat else max(before, counted)
+        return sum(best.values(), Fraction(0))
+
+
+class _Program:
+    """The covering problem as an integer program: which pieces are bought, and which of a family's counts on a cell."""
+
+    def __init__(self, cover: Cover) -> None:
+        self.cover = cover
+        self.cells = cover.cells().tocoo()
+        self.sources = [cover.sources[piece.offer] for piece in cover.pieces]
+        piece, cell, share = self.cells.row, self.cells.col, self.cells.data
+        is_chosen = (share < 1) & np.array([not self.sources[each].may_repeat for each in piece], bool)
+        self.direct = piece[~is_chosen], cell[~is_chosen], share[~is_chosen]
+        self.chosen = piece[is_chosen], cell[is_chosen], share[is_chosen]
+
+    def solve(self, limit: float) -> list[Piece] | None:
+        """Return the cheapest pieces that cost less than the limit; None where none do. Refuses TooHard."""
+        from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[attr-defined]  # noqa: PLC0415
+        from scipy.sparse import coo_array  # noqa: PLC0415
+
+        pieces, (piece, cell, share) = len(self.sources), self.chosen
+        number, wide = np.arange(len(piece)), pieces + len(piece)
+        rows = np.append(self.direct[1], cell), np.append(self.direct[0], pieces + number)
+        covered = coo_array((np.append(self.direct[2], share), rows), shape=(self.cells.shape[1], wide))
+        bought = coo_array(
+            (np.repeat([1.0, -1.0], len(piece)), (np.tile(number, 2), np.append(pieces + number, piece))),
+            shape=(len(piece), wide),
         )
-        return parts * float(np.sum(self.times[piece.covers.start : piece.covers.stop]))
-
-    def _cover_in_turn(self) -> None:
-        """Find the cheapest cover by pieces one after the other, of which each has all parts."""
-        whole = [piece for piece in self.pieces if all(counted == 1 for counted in self.counted[piece.offer])]
-        cheapest: dict[int, tuple[int, list[Piece]]] = {0: (0, [])}
-        for moment in range(len(self.times)):
-            cost, before = cheapest.get(moment, (self.limit, []))
-            for piece in whole if cost < self.limit else ():
-                end = piece.covers.stop
-                if moment in piece.covers and cost + piece.price_minor < cheapest.get(end, (self.limit, []))[0]:
-                    cheapest[end] = cost + piece.price_minor, [*before, piece]
-        if len(self.times) in cheapest:
-            self.limit, self.best = cheapest[len(self.times)]
-
-    def _search(self, basket: list[Piece], cost: int, lacking: Lacking, without: frozenset[Piece]) -> None:
-        self.steps.count(len(lacking))
-        if not lacking:
-            self.best, self.limit = basket, cost
-            return
-        # To complete the basket costs at least this much more; costs are whole, and the bound may be a shade too high.
-        more = sum(self.least[cell] * float(share) for cell, (share, _) in lacking.items()) * (1 - 1e-9)
-        if more >= self.limit or cost + ceil(more) >= self.limit:
-            return
-        choices = {cell: [piece for piece in self.holders[cell] if piece not in without] for cell in lacking}
-        cell = min(choices, key=lambda each: (len(choices[each]), each))
-        tried = without
-        for piece in choices[cell]:
-            if cost + piece.price_minor < self.limit:
-                again = tried if self.sources[piece.offer].may_repeat else tried | {piece}
-                self._search([*basket, piece], cost + piece.price_minor, self._with(lacking, piece), again)
-            tried |= {piece}
-
-    def _with(self, lacking: Lacking, piece: Piece) -> Lacking:
-        """Return what is lacking once a piece is bought, too."""
-        left, source = dict(lacking), self.sources[piece.offer]
-        for part, counted in enumerate(self.counted[piece.offer]):
-            for moment in piece.covers if counted else ():
-                if (part, moment) not in left:
-                    continue
-                _, known = left[part, moment]
-                before = known.get(source.family, Fraction(0))
-                families = {**known, source.family: before + counted if source.may_repeat else max(before, counted)}
-                share = 1 - sum(families.values(), Fraction(0))
-                if counted == 1 or share <= 0:
-                    del left[part, moment]
-                else:
-                    left[part, moment] = share, families
-        return left
-
-
-def _counted(needed: float, has: float) -> Fraction:
-    """Return how much of the precision that is needed there is, at most one."""
-    if has <= needed:
-        return Fraction(1)
-    return Fraction(needed) / Fraction(has) if isfinite(has) else Fraction(0)
+        families = {name: at for at, name in enumerate({source.family: None for source in self.sources})}
+        of_family = np.array([families[self.sources[each].family] for each in piece], int)
+        once, alone = np.unique(of_family * self.cells.shape[1] + cell, return_inverse=True)
+        best = coo_array((np.ones(len(piece)), (alone, pieces + number)), shape=(len(once), wide))
+        cost = np.append(self.cover.prices, np.zeros(len(piece)))
+        rules = [
+            LinearConstraint(covered.tocsr(), 1, np.inf),
+            LinearConstraint(cost[None, :], -np.inf, limit - 1),
+            *(
+                [LinearConstraint(bought.tocsr(), -np.inf, 0), LinearConstraint(best.tocsr(), -np.inf, 1)]
+                if len(piece)
+                else []
+            ),
+        ]
+        most = [_MOST_TIMES if source.may_repeat else 1 for source in self.sources]
+        solved = milp(
+            cost,
+            constraints=rules,
+            integrality=np.append(np.ones(pieces), np.zeros(len(piece))),
+            bounds=Bounds(0, np.append(most, np.ones(len(piece)))),
+            options={"mip_rel_gap": 0, "node_limit": _MOST_NODES},
+        )
+        if solved.status == _INFEASIBLE:
+            return None
+        if solved.status or solved.x is None:
+            msg = "the audit of this menu takes too many steps; list fewer offers together"
+            raise TooHard(msg)
+        times = np.rint(solved.x[:pieces]).astype(int).tolist()
+        return [one for one, number in zip(self.cover.pieces, times, strict=True) for _ in range(number)]

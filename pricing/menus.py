@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, islice, pairwise
-from operator import itemgetter
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -28,8 +27,8 @@ MOST_AREAS: Final = 24
 """Of a group of releases; where which of them publish a zone would make more, that is left aside."""
 MOST_PARTS: Final = 500_000
 """Of all offers of a group together: half a second of work for each instant that they are compared at."""
-MOST_CELLS: Final = 5_000_000
-"""Offers times parts that are compared zone by zone: two hundred megabytes."""
+MOST_CELLS: Final = 10_000_000
+"""Editions times areas times spans: a third of a gigabyte."""
 _GRAIN: Final = 1_000_000
 _LEAST: Final = 1e-9
 """Of worth, so that there is some."""
@@ -53,7 +52,8 @@ class Listed:
     number of people in it. zones: of that area, ascending, where products differ in it. published: how many cells of each
     zone and day are, zones × days, where that is known. between_zones: whether cells are of pairs of zones, published by
     their first. pairs: how many are of which, over all days, where that is known. right: its rank, >= 0. months: the term, 0
-    without end. is_posted: it may be bought later, too, at what its inputs cost then.
+    without end. is_held: the price is a partner's, for today; is_posted: it may be bought later, too, at what its inputs cost.
+    edition: the release at its accuracy level; what is of one edition holds the same.
     """
 
     name: str
@@ -68,7 +68,9 @@ class Listed:
     pairs: Pairs | None = None
     right: int = 0
     months: int = 0
+    is_held: bool = False
     is_posted: bool = True
+    edition: str = ""
 
     @property
     def bounds(self) -> list[int]:
@@ -127,28 +129,51 @@ def offers_of(menu: Sequence[Listed]) -> list[Offer]:
     ]
 
 
-def holdings_of(menu: Sequence[Listed], half_life_seconds: int, now: int, *, by_zone: bool = False) -> Holdings | None:
-    """Return what each of what is listed holds of each area and span of time; `now` is in seconds since 1970.
+def holdings_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> Iterator[Holdings]:
+    """Yield what each of what is listed holds of each area and span of time; `now` is in seconds since 1970.
 
-    Zones that the same products have and the same releases publish at all are one area; by_zone: those of which each
-    release publishes as many cells of each day. None then where that is the same, or more than can be looked at. A span of
-    time is as short as the days of any of them need. Refuses TooHard where areas and spans are too many to look at.
+    Once by areas that the same products have and the same releases publish at all, and once by those of which each release
+    publishes as many cells of each day, where these are others. Where both are too many, by products alone. A span of time is
+    as short as the days of any of them need. Refuses TooHard where all that is too much to look at.
     """
     bounds = sorted({bound for one in menu for bound in one.bounds})
     worths = np.array([_worth(start, to, half_life_seconds, now) for start, to in pairwise(bounds)])
     spans = {one.name: np.searchsorted(bounds, one.bounds) for one in menu}
-    areas = (
-        _areas_by_zone(menu, len(worths))
-        if by_zone
-        else _areas(menu, {name: at[-1] - at[0] for name, at in spans.items()})
-    )
-    if not areas:
-        return None
-    qualities, zones, shares = _qualities(menu), {one.product: frozenset(one.zones) for one in menu}, _Shares()
-    finest = {one.family: good for good, one in sorted(zip(qualities, menu, strict=True), key=itemgetter(0))}
-    holdings = np.full((4, len(menu), len(areas), len(worths)), np.inf)
-    for at, (one, good) in enumerate(zip(menu, qualities, strict=True)):
-        mine = [number for number, area in enumerate(areas) if one.product in area.products]
+    editions = {one.edition or one.name: one for one in menu}
+
+    def fits(areas: Sequence[_Area]) -> bool:
+        number = Counter(code for area in areas for code in area.products)
+        parts = sum(number[one.product] * (spans[one.name][-1] - spans[one.name][0]) for one in menu)
+        return parts <= MOST_PARTS and len(editions) * len(areas) * len(worths) <= MOST_CELLS
+
+    found = 0
+    for areas in _ways(menu):
+        if fits(areas):
+            found += 1
+            yield _holdings(menu, editions, areas, spans, worths)
+    if not found:
+        areas = _areas(menu, _alike(menu, lambda _: ()))
+        if not fits(areas):
+            msg = f"what is listed has more than {MOST_PARTS} parts; list fewer offers together"
+            raise TooHard(msg)
+        yield _holdings(menu, editions, areas, spans, worths)
+
+
+def _holdings(
+    menu: Sequence[Listed],
+    editions: Mapping[str, Listed],
+    areas: Sequence[_Area],
+    spans: Mapping[str, NDArray[np.int64]],
+    worths: NDArray[np.float64],
+) -> Holdings:
+    """Return what each of what is listed holds of areas and spans; spans: between the bounds of its days, by its name."""
+    qualities = {one.name: good for one, good in zip(menu, _qualities(menu), strict=True)}
+    finest = {one.family: qualities[one.name] for one in sorted(menu, key=lambda one: qualities[one.name])}
+    zones, shares = {one.product: frozenset(one.zones) for one in menu}, _Shares()
+    found = np.full((4, len(editions), len(areas), len(worths)), np.inf)
+    found[1] = 0
+    for at, one in enumerate(editions.values()):
+        mine, good = [n for n, area in enumerate(areas) if one.product in area.products], qualities[one.name]
         published = _published_shares(one, [areas[number] for number in mine], shares)
         own, across = (_losses(published, of) for of in (quality(one.inputs, Fraction(1), Fraction(1)), good))
         most = [_most_in_part(one, areas[number], zones) if good == finest[one.family] else 1.0 for number in mine]
@@ -156,47 +181,38 @@ def holdings_of(menu: Sequence[Listed], half_life_seconds: int, now: int, *, by_
         size = np.array([areas[number].size for number in mine], float)[:, None] / (1 + own / PICO)
         days = np.repeat(np.arange(len(one.inputs.days)), np.diff(spans[one.name]))
         within = np.ix_(range(4), [at], mine, range(spans[one.name][0], spans[one.name][-1]))
-        holdings[within] = np.stack([own, size, across, at_best])[:, None, :, days]
-    holdings[1] = np.where(np.isfinite(holdings[0]), np.maximum(holdings[1] * worths, _LEAST), 0)
-    return Holdings(*holdings.reshape(4, len(menu), -1))
+        found[within] = np.stack([own, size, across, at_best])[:, None, :, days]
+    found[1] = np.where(np.isfinite(found[0]), np.maximum(found[1] * worths, _LEAST), 0)
+    number = {edition: at for at, edition in enumerate(editions)}
+    variances, worth, across, least = found.reshape(4, len(editions), -1)
+    return Holdings(variances, worth, across, least, np.array([number[one.edition or one.name] for one in menu]))
 
 
-def _areas(menu: Sequence[Listed], spans: Mapping[str, int]) -> list[_Area]:
-    """Return the areas of what is listed: one of a single product. Refuses TooHard where all would be too many parts.
-
-    spans: of time in each of what is listed, by its name.
-    """
-    products = {one.product for one in menu}
-    if len(products) == 1:
-        return [_Area(frozenset(products), frozenset(), 1)]
-    for by_release in (True, False):
-        alike = _alike(menu, _is_published if by_release else lambda _: ())
-        if by_release and len(alike) > MOST_AREAS:
-            continue
-        areas = [_Area(codes, zones, len(zones)) for codes, zones in alike]
-        if any(one.between_zones for one in menu):
-            pairs = (
-                _Area(codes & others, zones, len(zones) * len(ends), ends)
-                for codes, zones in alike
-                for others, ends in alike
-                if codes & others
-            )
-            areas = list(islice(pairs, MOST_PARTS + 1))
-        number = Counter(code for area in areas for code in area.products)
-        if sum(number[one.product] * spans[one.name] for one in menu) <= MOST_PARTS:
-            return areas
-    msg = f"what is listed has more than {MOST_PARTS} parts; list fewer offers together"
-    raise TooHard(msg)
+def _ways(menu: Sequence[Listed]) -> Iterator[list[_Area]]:
+    """Yield the areas of what is listed: by release, unless they are too many; and by zone and day, unless they are the same."""
+    alike = _alike(menu, _is_published)
+    if len({one.product for one in menu}) == 1:
+        yield [_Area(frozenset({menu[0].product}), frozenset(), 1)]
+        return
+    if len(alike) <= MOST_AREAS:
+        yield _areas(menu, alike)
+    if not any(one.between_zones for one in menu):
+        by_zone = _alike(menu, _cells_published)
+        if len(by_zone) > len(alike) or len(alike) > MOST_AREAS:
+            yield _areas(menu, by_zone)
 
 
-def _areas_by_zone(menu: Sequence[Listed], spans: int) -> list[_Area]:
-    """Return as areas the zones of which the same is published, day by day; none where that shows no more, or is too much."""
-    if any(one.between_zones for one in menu) or len({one.product for one in menu}) == 1:
-        return []
-    alike = _alike(menu, _cells_published)
-    if len(alike) == len(_alike(menu, _is_published)) or len(menu) * len(alike) * spans > MOST_CELLS:
-        return []
-    return [_Area(products, zones, len(zones)) for products, zones in alike]
+def _areas(menu: Sequence[Listed], alike: Sequence[tuple[frozenset[str], frozenset[str]]]) -> list[_Area]:
+    """Return the areas of zones that are alike, or of pairs of them: of these, one more than may be looked at, at most."""
+    if not any(one.between_zones for one in menu):
+        return [_Area(codes, zones, len(zones)) for codes, zones in alike]
+    pairs = (
+        _Area(codes & others, zones, len(zones) * len(ends), ends)
+        for codes, zones in alike
+        for others, ends in alike
+        if codes & others
+    )
+    return list(islice(pairs, MOST_PARTS + 1))
 
 
 def _alike(
@@ -239,7 +255,7 @@ def _qualities(menu: Sequence[Listed]) -> list[Fraction]:
     """Return how good the published cells of each are beside other products, in (0, 1].
 
     Cells of a crowded part of an area are as good as the whole's where the noise is the same, so each product is
-    compared as if its cells holdings as many people as those of the others.
+    compared as if its cells held as many people as those of the others.
     """
     crowds: dict[str, Fraction] = {}
     for one in menu:

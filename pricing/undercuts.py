@@ -1,13 +1,15 @@
 """Whether anything on a menu can be had for less: now, and at every moment to come.
 
-The rule this file keeps: prices move with age alone, so what is not found is proven for ever. Each falls by half in its
-half-life, from its cap, where it has one, to its floor. Beside a price that falls freely, another has its least where a span
+The rule this file keeps: prices move with age alone, so what is not found is proven for ever. Each stays at its cap, where it
+has one, falls by half in its half-life, and stays at its floor. Beside a price that falls, another has its least where a span
 of time begins or ends, or where it meets its floor. Where it costs no less at all of these, it costs no less in between; what
 is not proven so is looked at in halves of the span.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from math import ceil
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -43,31 +45,29 @@ class Undercut(NamedTuple):
 def find_undercut(
     menu: Sequence[Listed], half_life_seconds: int, now: int, tolerances: Sequence[Fraction], *, ever: bool = False
 ) -> Undercut | None:
-    """Return the cheapest way to have something on a menu for less today; ever: some way to, today or later; None: there is none.
+    """Return a way to have something posted on a menu for less, today or, ever, later; None: there is none.
 
-    menu: of which what overlaps compares; ever: posted alone. half_life_seconds: by which days are weighted. now: in seconds
-    since 1970. tolerances: as `Audit` has them. Refuses TooHard where that cannot be shown.
+    menu: what overlaps; ever: posted alone. half_life_seconds: by which days are weighted. now: in seconds since 1970.
+    tolerances: as `Audit` has them. Refuses TooHard where that cannot be shown.
     """
     starts = starts_of(menu)
-    prices = _Prices(menu, starts)
-    for by_zone in (False, True):
-        if holdings := holdings_of(menu, half_life_seconds, now, by_zone=by_zone):
-            audit = Audit(offers_of(menu), starts, holdings)
-            found = _find_ever(audit, prices, tolerances) if ever else _find_at(audit, prices, tolerances, 0)
-            if found:
-                return found
+    prices, targets = _Prices(menu, starts), {number for number, one in enumerate(menu) if not one.is_held}
+    for holdings in holdings_of(menu, half_life_seconds, now) if targets else ():
+        look = _Look(Audit(offers_of(menu), starts, holdings), prices, tolerances)
+        if found := look.ever(targets) if ever else look.at(0, targets):
+            return found
     return None
 
 
 def starts_of(menu: Iterable[Listed]) -> list[int]:
-    """Return in how many months a licence may begin when others end, ascending; none where all are of one product.
+    """Return in how many months a licence may begin when others end, ascending; none where all are posted, of one product.
 
-    Of one product, a term in pieces costs no less than at once.
+    Of one product, a term in pieces costs no less than at once, at the prices of one day.
     """
     products, terms = {one.product for one in menu}, {one.months for one in menu}
     most = max(terms) if all(terms) else MOST_MONTHS
     starts = {0}
-    for start in range(most) if len(products) > 1 else ():
+    for start in range(most) if len(products) > 1 or any(one.is_held for one in menu) else ():
         starts |= {start + term for term in terms if start in starts and start + term < most}
     return sorted(starts - {0})
 
@@ -78,8 +78,8 @@ class _Prices:
     def __init__(self, menu: Sequence[Listed], starts: Sequence[int]) -> None:
         self.menu = menu
         quotes = [price(one.inputs) for one in menu]
-        self.worths = np.array([sum(step.amount_minor for step in quote.waterfall[:-2]) for quote in quotes], float)
-        self.worth = np.log2(np.maximum(self.worths, 1))[:, None]
+        worths = np.array([sum(step.amount_minor for step in quote.waterfall[:-2]) for quote in quotes], float)
+        self.worth = np.log2(np.maximum(worths, 1))[:, None]
         figures = [(one.inputs.floor_minor, one.inputs.cap_minor, one.inputs.half_life_seconds) for one in menu]
         bounds = np.array(figures, float)[:, :, None]
         self.floor, self.cap, self.half_life = np.log2(np.maximum(bounds[:, 0], 1)), np.log2(bounds[:, 1]), bounds[:, 2]
@@ -101,62 +101,74 @@ class _Prices:
         return np.column_stack([np.array(first, float), prices[:, 1:]])
 
     def least(self, start: int, end: int, half_life: float) -> NDArray[np.float64]:
-        """Return the least of them from start to end, in seconds, beside what has a half-life and falls freely from its worth now."""
+        """Return the least of them from start to end, in seconds, beside what falls from start on by half in its half-life."""
         meets = np.clip(self.meets_floor - self.starts, start, end)
         times = (np.float64(start), np.float64(end), meets)
-        least = np.min([self._logarithms(time) + time / half_life for time in times], axis=0)
+        least = np.min([self._logarithms(time) + (time - start) / half_life for time in times], axis=0)
         return np.asarray(np.exp2(np.minimum(least, _HIGHEST)))
 
-    def falling(self, start: int, end: int, half_life: float) -> list[int]:
-        """Return the numbers of those of a half-life that fall from start to end: neither at the floor nor at the cap all along."""
-        is_falling = (self.half_life == half_life) & (self.meets_floor > start) & (self.leaves_cap < end)
-        return np.flatnonzero(is_falling).tolist()
+    def falling(self, start: int, half_life: float) -> tuple[NDArray[np.float64], set[int]]:
+        """Return what each costs at the start, in minor units; and which are of a half-life, and not at their floor then."""
+        is_falling = (self.half_life == half_life) & (self.meets_floor > start)
+        return np.exp2(self._logarithms(float(start)))[:, 0], set(np.flatnonzero(is_falling.ravel()).tolist())
 
     def _logarithms(self, seconds: NDArray[np.float64] | float) -> NDArray[np.float64]:
         falling = self.worth - (seconds + self.starts) / self.half_life
         return np.asarray(np.minimum(np.maximum(falling, self.floor), self.cap))
 
 
-def _find_at(
-    audit: Audit, prices: _Prices, tolerances: Sequence[Fraction], seconds: int, targets: Sequence[int] | None = None
-) -> Undercut | None:
-    at = prices.at(seconds)
-    if found := audit.find(at, tolerances, targets):
-        number = next(number for number, offer in enumerate(audit.offers) if offer.name == found.target)
-        return Undercut(found, int(at[number, 0]), seconds)
-    return None
+class _Look(NamedTuple):
+    """The looks at a menu: an audit of what its offers hold, at their prices of any moment."""
 
+    audit: Audit
+    prices: _Prices
+    tolerances: Sequence[Fraction]
 
-def _find_ever(audit: Audit, prices: _Prices, tolerances: Sequence[Fraction]) -> Undercut | None:
-    everything = range(len(audit.offers))
-    found = _find_at(audit, prices, tolerances, 0) or _find_at(audit, prices, tolerances, prices.last)
-    spans = [] if found else [(0, prices.last, set(everything))]
-    looks = 0
-    while spans and not found:
-        start, end, targets = spans.pop()
-        looks += 1
-        if looks > _MOST_SPANS:
-            msg = "prices fall in too many ways to be compared for ever"
-            raise TooHard(msg)
-        unproven = _unproven_between(audit, prices, tolerances, (start, end), targets)
-        if unproven and end - start > HOUR_SECONDS:
-            middle = (start + end) // (2 * HOUR_SECONDS) * HOUR_SECONDS
-            found = _find_at(audit, prices, tolerances, middle, sorted(unproven))
-            spans += [(middle, end, unproven), (start, middle, unproven)]
-    earlier = (seconds for seconds in _EARLIER if found and seconds < found.seconds)
-    return next(filter(None, (_find_at(audit, prices, tolerances, seconds) for seconds in earlier)), found)
+    def at(self, seconds: int, targets: Iterable[int]) -> Undercut | None:
+        """Return the cheapest way to have one of the targets for less in so many seconds."""
+        prices = self.prices.at(seconds)
+        if found := self.audit.find(prices, self.tolerances, sorted(targets)):
+            number = next(number for number, offer in enumerate(self.audit.offers) if offer.name == found.target)
+            return Undercut(found, int(prices[number, 0]), seconds)
+        return None
 
+    def ever(self, targets: set[int]) -> Undercut | None:
+        """Return a way to have one of the targets for less, on an early day if there is one. Refuses TooHard.
 
-def _unproven_between(
-    audit: Audit, prices: _Prices, tolerances: Sequence[Fraction], span: tuple[int, int], targets: set[int]
-) -> set[int]:
-    """Return the numbers of those that may be had for less between two moments, though not at either.
+        While a target is at its cap, nothing costs less than when it leaves it; while at its floor, than at the end.
+        """
+        found = self.at(0, targets) or self.at(self.prices.last, targets)
+        leaving = defaultdict[int, set[int]](set)
+        for number in targets:
+            leaving[min(ceil(self.prices.leaves_cap[number, 0]), self.prices.last)].add(number)
+        spans = [(start, self.prices.last, some, start > 0) for start, some in sorted(leaving.items()) if not found]
+        most = len(spans) + _MOST_SPANS
+        while spans and not found:
+            start, end, some, is_new = spans.pop()
+            most -= 1
+            if most < 0:
+                msg = "prices fall in too many ways to be compared for ever"
+                raise TooHard(msg)
+            unproven = self.unproven(start, end, some)
+            found = self.at(start, unproven) if unproven and is_new else None
+            if unproven and not found and end - start > HOUR_SECONDS:
+                middle = (start + end) // (2 * HOUR_SECONDS) * HOUR_SECONDS
+                middle = middle if start < middle else (start + end) // 2
+                found = self.at(middle, unproven)
+                spans += [(middle, end, unproven, False), (start, middle, unproven, False)]
+        earlier = (seconds for seconds in _EARLIER if found and seconds < found.seconds)
+        return next(filter(None, (self.at(seconds, targets) for seconds in earlier)), found)
 
-    What is at its floor or cap all along costs as much at the end, when nothing costs more than before, so that looking there is enough.
-    """
-    unproven: set[int] = set()
-    for half_life in np.unique(prices.half_life[sorted(targets)]).tolist():
-        if falling := [each for each in prices.falling(*span, half_life) if each in targets]:
-            least = prices.least(*span, half_life)
-            unproven |= {one.number for one in audit.unproven(least, prices.worths, tolerances, falling)}
-    return unproven
+    def unproven(self, start: int, end: int, targets: set[int]) -> set[int]:
+        """Return the numbers of those targets that may be had for less between two moments, though not at the end.
+
+        They fall freely at the start. What meets its floor costs as much at the end, when nothing costs more than before.
+        """
+        unproven: set[int] = set()
+        for half_life in np.unique(self.prices.half_life[sorted(targets)]).tolist():
+            dear, falling = self.prices.falling(start, half_life)
+            if some := sorted(falling & targets):
+                least = self.prices.least(start, end, half_life)
+                left = self.audit.unproven(least, dear, self.tolerances, some)
+                unproven |= {one.number for one in left if one.cover.may_cost_less(one.price_minor)}
+        return unproven

@@ -44,7 +44,7 @@ ONLY_IN = {
 }
 """Each library's only files, as a pattern of paths."""
 PURE = {
-    "pricing": {"numpy", "ortools", "rfc8785", "pricing"},
+    "pricing": {"numpy", "scipy", "ortools", "rfc8785", "pricing"},
     "marketplace/privacy": {
         "numpy",
         "scipy",

@@ -52,10 +52,12 @@ DAY_SECONDS: Final = 86_400
 TOO_MANY: Final = "Not listed: there are too many releases over the same days to show that none undercuts another."
 UNDERCUT: Final = "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}."
 UNDERCUT_LATER: Final = (
-    "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}, {days} days from now."
+    "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}, on {when}."
 )
 IN_TURN: Final = "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}."
-IN_TURN_LATER: Final = "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, {days} days from now."
+IN_TURN_LATER: Final = (
+    "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, from {when} on."
+)
 TOLERANCES: Final = (Fraction(0), Fraction(1, 10_000), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that; the least one is what reckoning is rounded by."""
 
@@ -295,10 +297,10 @@ def _refuse_undercut(menu: Sequence[Item], compared: _Compared, now: dt.datetime
         except TooHard:
             raise Conflict(TOO_MANY) from None
         if found:
-            raise _undercut({one.name: item.name for one, item in zip(listed, items, strict=True)}, found)
+            raise _undercut({one.name: item.name for one, item in zip(listed, items, strict=True)}, found, now)
 
 
-def _undercut(names: Mapping[str, str], found: Undercut) -> Conflict:
+def _undercut(names: Mapping[str, str], found: Undercut, now: dt.datetime) -> Conflict:
     """Return the refusal that names what is found."""
     times = Counter(names[name] for name in found.way.basket)
     basket = [f"{name} × {number}" if number > 1 else name for name, number in times.items()]
@@ -309,8 +311,9 @@ def _undercut(names: Mapping[str, str], found: Undercut) -> Conflict:
         "basket": ", ".join(basket[:MOST_NAMED] + more),
         "cost": f"{decimal(found.way.cost_minor)} {EUR}",
     }
-    if days := found.seconds // DAY_SECONDS:
-        return Conflict(IN_TURN_LATER if any(found.way.starts) else UNDERCUT_LATER, days=days, **words)
+    if found.seconds:
+        when = f"{now.astimezone(dt.UTC) + dt.timedelta(seconds=found.seconds):%Y-%m-%d %H:%M} UTC"
+        return Conflict(IN_TURN_LATER if any(found.way.starts) else UNDERCUT_LATER, when=when, **words)
     return Conflict(IN_TURN if any(found.way.starts) else UNDERCUT, **words)
 
 
@@ -331,7 +334,9 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             compared.pairs.get((item.release.id, item.level)),
             ranks.index(rules.RIGHTS[item.usage_right]),
             item.months if item.usage_right else 0,
+            item.held_until is not None,
             item.is_posted,
+            f"{item.release.id} {item.level}",
         )
         for item in items
     ]

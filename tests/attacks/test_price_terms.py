@@ -111,3 +111,56 @@ def test_a_year_and_then_two_are_compared_with_three_years() -> None:
     audited(city, Sold("west", WEST, 10, 21_000_000, west), lengths=more)
     with pytest.raises(Conflict, match=r"Not listed: west .* but who buys city .*, west .* in turn has as much"):
         audited(city, Sold("west", WEST, 10, 24_000_000, west), lengths=more)
+
+
+@pytest.mark.parametrize("rise", [1.05, 2, 10])
+def test_a_held_price_is_no_way_round_its_own_datasets_longer_licence(rise: float) -> None:
+    """A year at the old price, and the next at today's: of one dataset alone, whose licences cost no less in pieces otherwise."""
+    city = Sold("city", A_CITY, 10, round(10_000_000 * rise), {"half_life_days": 365, "months": 12})
+    to_all, to_its_partner = menus_beside(city, amount=3_975_827, months=12)
+    menu._refuse_undercut(*to_all, NOW)
+    with pytest.raises(Conflict, match=r"Not listed: city .* but who buys city .* UTC\).* in turn has as much"):
+        menu._refuse_undercut(*to_its_partner, NOW)
+
+
+@pytest.mark.parametrize("worth", [4_000_000, 8_000_000])
+def test_a_dearer_price_that_is_held_keeps_nobody_from_lowering_it(worth: int) -> None:
+    """Its partner buys at today's price instead: for as long, or for two years."""
+    city = Sold("city", A_CITY, 10, worth, {"half_life_days": 365, "months": 12})
+    for items, compared in menus_beside(city, amount=39_758_270, months=6):
+        menu._refuse_undercut(items, compared, NOW)
+
+
+def menus_beside(one: Sold, *, amount: int, months: int) -> list[tuple[list[menu.Item], menu._Compared]]:
+    """Return the menu of a week, sold for two years as well, and that of a partner who holds a price of it."""
+    found: list[tuple[list[menu.Item], menu._Compared]] = []
+
+    def grasp(items: Sequence[menu.Item], compared: menu._Compared) -> None:
+        quote = menu.HeldQuote(uuid.uuid4(), items[0].release.id, 0, amount, NOW + DAY, items[0].usage_right, months)
+        found.extend((list(items), compared) for items in menu._menus(items, [quote]))
+
+    audited(one, lengths=[rules.Length(one.dataset, "standard-2", 24)], after=grasp)
+    return found
+
+
+@pytest.mark.parametrize(("half_life", "months"), [(1, 48), (2, 84), (3, 120)])
+def test_a_term_of_a_thousand_half_lives_is_covered_as_others_are(half_life: int, months: int) -> None:
+    """What its last months are worth has no place in floating point; that proved that nobody covers them."""
+    terms = {"half_life_days": half_life}
+    west = Sold("west", WEST, 10, 10_000_000, terms | {"months": months, "floor_minor": 20_000_000})
+    with pytest.raises(Conflict, match=r"Not listed: west .* but who buys city .* in turn has as much"):
+        audited(west, Sold("city", A_CITY, 10, 20_000_000, terms | {"months": 12, "floor_minor": 100}))
+
+
+@pytest.mark.parametrize("cap", [50_000, 200_000, 10**11])
+@pytest.mark.parametrize("worth", [1_000_000, 10**10])
+def test_prices_at_caps_in_proportion_are_listed_however_long_they_stay_there(cap: int, worth: int) -> None:
+    """Each leaves its cap at another hour; far above it they cost more than floating point has cents for."""
+    more = [rules.Length(name, f"standard-{months}", months) for name in ("city", "west") for months in (3, 24)]
+    terms = {"half_life_days": 60, "months": 12}
+    zones = {"city": A_CITY, "west": WEST}
+    weeks = [
+        Sold(name, own, 10, min(worth * len(own), 10**11), terms | {"cap_minor": min(cap * len(own), 10**11)})
+        for name, own in zones.items()
+    ]
+    audited(*weeks, lengths=more)
