@@ -23,6 +23,8 @@ _MOST_TURNS: Final = 50_000
 """Of the solver, for a bound."""
 _MOST_TIMES: Final = 1_000
 """That noise is drawn anew in one cover."""
+_FINE: Final = 10_000
+"""The solver lets a millionth of a rule pass: that is a ten-billionth, where the rule is so many times itself."""
 _INFEASIBLE: Final = 2
 """The solver's status for what has no solution."""
 _MOST_CELLS: Final = 2_000_000
@@ -186,7 +188,9 @@ class Cover:
             msg = "too many offers could replace one together; list fewer together"
             raise TooHard(msg)
         found = _Program(self).solve(limit)
-        if found is not None and not self.covers(found):
+        if found is None or sum(piece.price for piece in found) >= limit:
+            return None
+        if not self.covers(found):
             msg = "what would cover an offer does so but for what floating point has no room for"
             raise TooHard(msg)
         return found
@@ -251,7 +255,7 @@ class _Program:
         best = coo_array((np.ones(len(piece)), (alone, pieces + number)), shape=(len(once), wide))
         cost = np.append(self.cover.prices, np.zeros(len(piece)))
         rules = [
-            LinearConstraint(covered.tocsr(), 1, np.inf),
+            LinearConstraint(covered.tocsr() * _FINE, _FINE, np.inf),
             LinearConstraint(cost[None, :], -np.inf, limit - 1),
             *(
                 [LinearConstraint(bought.tocsr(), -np.inf, 0), LinearConstraint(best.tocsr(), -np.inf, 1)]

@@ -122,16 +122,22 @@ async def accept_quote(
     await QuoteAcceptance.insert(accepted).on_conflict(action="DO NOTHING")
 
 
-async def close_quotes(quotes: Sequence[uuid.UUID], at: dt.datetime | None = None, *, was_left: bool = False) -> None:
+async def close_quotes(
+    quotes: Sequence[uuid.UUID], at: dt.datetime | None = None, *, was_left: bool = False, is_closed: bool = False
+) -> None:
     """Write down that ordered quotes were paid, or that they lapsed at an instant; inside the transaction that makes it so.
 
     was_left: nobody chose a transfer or a debit, so that what could be paid on a page could be no longer than that was open.
+    is_closed: the marketplace closed their pages, which therefore nobody left.
     """
     await execute(
-        """UPDATE quote_acceptance SET payable_until = least($2, CASE WHEN $3 THEN page_until END)
+        """UPDATE quote_acceptance
+           SET payable_until = least($2, CASE WHEN $3 THEN page_until END),
+               page_until = CASE WHEN NOT $4 THEN page_until END
            WHERE quote = ANY ($1)
            AND ($2::timestamptz IS NULL OR payable_until > least($2, CASE WHEN $3 THEN page_until END))""",
         list(quotes),
         at,
         was_left,
+        is_closed,
     )

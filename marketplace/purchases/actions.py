@@ -395,5 +395,5 @@ async def lapse(order_id: uuid.UUID) -> None:
     """Lapse an unpaid order that is to be paid no more, in the caller's transaction, and ask Stripe to close its page."""
     lapsed = Order.update({Order.state: "lapsed"}).where(Order.id == order_id, Order.state == "awaiting_payment")
     if quote := await fetch_scalar(uuid.UUID, lapsed.returning(Order.quote)):
-        await close_quotes([quote], clock.now())
+        await close_quotes([quote], clock.now(), is_closed=True)
     await payments.request_expiry(order_id)

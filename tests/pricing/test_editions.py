@@ -344,6 +344,14 @@ def test_what_has_no_right_answer_is_refused_by_name(made: Callable[[], object],
         made()
 
 
+@pytest.mark.parametrize(("variance", "is_found"), [(4 * 10**9, True), (4 * 10**9 + 8, False)])
+def test_a_cover_that_lacks_a_billionth_is_none(variance: int, *, is_found: bool) -> None:
+    """Two of twice the variance are as precise together, and two of a billionth more are not."""
+    parts = {name: {"a": Part(variance)} for name in "gh"} | {"f": {"a": Part(2 * 10**9)}}
+    offers = [Offer(name, 9 if name == "f" else 4, own, name) for name, own in parts.items()]
+    assert (find_arbitrage(offers) is not None) == is_found
+
+
 def pairs_of(number: int, price: int) -> list[Offer]:
     """Return an offer of so many parts, and one of each two of them, for 100."""
     whole = Offer("x", price, {str(part): Part(1) for part in range(number)}, "f")

@@ -193,6 +193,21 @@ async def test_pages_that_nobody_pays_hold_no_price_all_day(stripe: Any) -> None
     assert stripe
 
 
+async def test_pages_that_the_marketplace_closed_are_not_left(stripe: Any) -> None:
+    """As those of duplicate orders, once the first is paid."""
+    release, partner, offer = await open_shop(), await make_buyer(), await fetch_value("SELECT id FROM offer")
+    await execute(LARGE)
+    for number in range(3):
+        with clock.shifted(number * 5 * MINUTE):
+            closed = await order_by_transfer(partner, release, "page")
+            async with transaction():
+                await lapse(closed)
+    with clock.shifted(TIME_TO_PAY):
+        await order_by_transfer(partner, release, "page")
+        assert await is_quoted_beyond(offer, clock.now() + 13 * DAY, clock.now())
+    assert stripe
+
+
 async def test_while_a_page_is_open_the_sentence_says_when_it_closes(stripe: Any) -> None:
     """Not a day in six weeks: who opened it and went back may ask for a transfer, or hold a price, once it has closed."""
     release, partner = await open_shop(), await make_buyer()
