@@ -12,7 +12,7 @@ import functools
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from marketplace.instants import DAY_US, HOUR_US
 from marketplace.privacy.counted import differs_from_before
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
+from marketplace.spark_files import BUCKETS, bucket_files, buckets_of
 from marketplace.working_folders import working_folder
 
 if TYPE_CHECKING:
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
 AGGREGATE = Path(__file__).with_name("aggregate.sql")
 SPECIFICATION = "CROSS JOIN specification AS s\n"
 CONSENT = ("subscriber_id", "valid_from_us", "valid_to_us")
+EVENT = ("subscriber_id", "at_us", "place")
 SPARK = {
     "spark.ui.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
-    "spark.sql.shuffle.partitions": "32",
+    "spark.sql.shuffle.partitions": str(BUCKETS),
     "spark.sql.ansi.enabled": "true",
     "spark.sql.autoBroadcastJoinThreshold": "64m",
     # Everything a person's rows need is brought together once, by subscriber: hash joins and aggregates then stay there.
@@ -118,12 +120,6 @@ def tables(question: CountingQuery) -> dict[str, pa.Table]:
     return {name: pa.table(table) for name, table in columns.items()}
 
 
-def _event_schema() -> pa.Schema:
-    import pyarrow as pa  # noqa: PLC0415
-
-    return pa.schema([(name, pa.int64()) for name in ("subscriber_id", "at_us", "place")])
-
-
 def _subscribers(q: CountingQuery, lines: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     return {
         "subscriber_id": q.references[lines],
@@ -132,11 +128,17 @@ def _subscribers(q: CountingQuery, lines: NDArray[np.int64]) -> dict[str, NDArra
     }
 
 
-def events(question: CountingQuery, bucket: int) -> Iterator[pa.Table]:
-    """Yield one bucket's events of the period's days, a day at a time: subscriber_id, at_us, place."""
-    import pyarrow as pa  # noqa: PLC0415
+class Events(NamedTuple):
+    """One bucket's events of the period: n lines by number, microseconds since 1970, and places."""
 
-    q = question
+    line: NDArray[np.int64]
+    at_us: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+
+def events(question: CountingQuery, bucket: int) -> Events:
+    """Return one bucket's events of the period's days, a day after the other."""
+    q, days = question, [(np.zeros(0, np.int64),) * 3]
     for day in q.days:
         seen = q.store.bucket(day, bucket)
         start = np.int64((day.toordinal() - 719_163) * DAY_US)
@@ -144,13 +146,9 @@ def events(question: CountingQuery, bucket: int) -> Iterator[pa.Table]:
         visit = np.repeat(seen.visit, seen.count)
         at = start + (visit >> np.uint32(PLACE_BITS)).astype(np.int64) * HOUR_US
         at += q.store.moments(day, bucket).micros()
-        yield pa.table(
-            {
-                "subscriber_id": np.repeat(np.repeat(q.references[number], seen.visits), seen.count),
-                "at_us": at,
-                "place": (visit & np.uint32(MOST_PLACES - 1)).astype(np.int64),
-            }
-        )
+        place = (visit & np.uint32(MOST_PLACES - 1)).astype(np.int64)
+        days.append((np.repeat(np.repeat(number, seen.visits), seen.count), at, place))
+    return Events(*map(np.concatenate, zip(*days, strict=True)))
 
 
 class Sums:
@@ -257,10 +255,10 @@ def _events_of(question: CountingQuery, bucket: int) -> pa.Table | None:
     """Return one bucket's events of the period; None where there are none, or no such bucket."""
     import pyarrow as pa  # noqa: PLC0415
 
-    if bucket == question.store.buckets:
+    found = events(question, bucket) if bucket < question.store.buckets else None
+    if found is None or not len(found.line):
         return None
-    parts_of_days = [table for table in events(question, bucket) if len(table)]
-    return pa.concat_tables(parts_of_days) if parts_of_days else None
+    return pa.table(dict(zip(EVENT, (question.references[found.line], found.at_us, found.place), strict=True)))
 
 
 def _counted(
@@ -303,7 +301,8 @@ def _session(master: str, memory_mb: int) -> Any:  # noqa: ANN401 (pyspark is an
     atexit.register(work.close)
     spill = str(work.enter_context(working_folder()))
     own = ON_THIS_MACHINE if master.startswith("local") else {}
-    stated: dict[str, Any] = SPARK | own | {"spark.local.dir": spill, "spark.driver.memory": f"{memory_mb}m"}
+    stated: dict[str, Any] = SPARK | own | {"spark.driver.memory": f"{memory_mb}m"}
+    stated |= {"spark.local.dir": spill, "spark.sql.warehouse.dir": spill}
     session = SparkSession.builder.master(master).config(map=stated).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     atexit.register(session.stop)
@@ -316,20 +315,20 @@ def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, defi
 
     q = question
     given = folder / "given"
-    (given / "event.parquet").mkdir(parents=True)
-    given_tables = tables(q)
+    given.mkdir()
+    with ThreadPoolExecutor(1) as beside:
+        starting = beside.submit(_session, settings().spark_master, settings().memory_mb)
+        given_tables = tables(q)
+        for name, table in given_tables.items():
+            pq.write_table(table, given / f"{name}.parquet")
+        write_events(q, given / "event", report)
+        session = starting.result()
     for name, table in given_tables.items():
-        pq.write_table(table, given / f"{name}.parquet")
-    with ThreadPoolExecutor(THREADS) as beside:
-        writing = [beside.submit(write_events, q, bucket, given / "event.parquet") for bucket in range(q.store.buckets)]
-        session = _session(settings().spark_master, settings().memory_mb)
-        for bucket, written in enumerate(writing, 1):
-            written.result()
-            report("handing over", 0.3 + 0.05 * bucket / q.store.buckets)
-    columns = {name: table.column_names for name, table in given_tables.items()} | {"event": _event_schema().names}
-    for name, own in columns.items():
-        stated = ", ".join(f"{column} BIGINT" for column in own)  # Spark would start a job to find that out
+        stated = " BIGINT, ".join(table.column_names) + " BIGINT"  # Spark would start a job to find that out
         session.read.schema(stated).parquet(str(given / f"{name}.parquet")).createOrReplaceTempView(name)
+    session.sql("DROP TABLE IF EXISTS event")
+    made = f"CREATE TABLE event ({' BIGINT, '.join(EVENT)} BIGINT) USING parquet CLUSTERED BY (subscriber_id)"
+    session.sql(f"{made} INTO {BUCKETS} BUCKETS LOCATION '{given / 'event'}'")
     sums = Sums(q, folder)
     wanted = {"contribution": sums.add_counted} | ({"total": sums.add_totals} if q.max_zones else {})
     for name, add in wanted.items():
@@ -358,12 +357,15 @@ def _read_ahead(files: Sequence[Path]) -> Iterator[dict[str, NDArray[Any]]]:
             yield following.result()
 
 
-def write_events(question: CountingQuery, bucket: int, folder: Path) -> None:
-    """Write one bucket's events of the period as Parquet, if there are any; the first bucket's file is always there."""
-    import pyarrow.parquet as pq  # noqa: PLC0415
+def write_events(question: CountingQuery, folder: Path, report: ReportProgress) -> None:
+    """Write the period's events as Parquet, by Spark's buckets."""
+    q = question
+    hashed = buckets_of(q.references)
+    with bucket_files(folder, EVENT) as files, ThreadPoolExecutor(THREADS) as writers:
 
-    tables = [table for table in events(question, bucket) if len(table)]
-    if tables or not bucket:
-        with pq.ParquetWriter(folder / f"{bucket:05}.parquet", _event_schema(), compression="lz4") as writer:
-            for table in tables:
-                writer.write_table(table)
+        def write(bucket: int) -> None:
+            found = events(q, bucket)
+            files.write(hashed[found.line], (q.references[found.line], found.at_us, found.place))
+
+        for done, _ in enumerate(writers.map(write, range(q.store.buckets)), 1):
+            report("handing over", 0.3 + 0.05 * done / q.store.buckets)

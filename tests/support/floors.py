@@ -11,6 +11,7 @@ FLOORS = (
         "clock",
         "csv_lines",
         "parquet_sizes",
+        "spark_files",
         "local_time",
         "settings",
         "paging",
