@@ -118,6 +118,13 @@ class _Unproven(NamedTuple):
     cover: Cover
 
 
+@dataclass(slots=True)
+class Limit:
+    """What a cover costs that is known, in minor units: only cheaper ones are looked for."""
+
+    minor: float = np.inf
+
+
 class _Term(NamedTuple):
     """The moments of a term; the least price by moment of what n offers sell within it, n × moments; the least of each; and all."""
 
@@ -177,11 +184,12 @@ class Audit:
         Refuses TooHard rather than answer None where a search takes too long.
         """
         cheapest: Arbitrage | None = None
-        left = self.unproven(prices, prices[:, 0], tolerances, targets)
-        for one in sorted(left, key=lambda one: (one.price_minor, self.offers[one.number].name)):
-            limit = one.price_minor if cheapest is None else min(one.price_minor, cheapest.cost_minor)
+        limit = Limit()
+        targets = range(len(self.offers)) if targets is None else targets
+        order = sorted(targets, key=lambda at: (prices[at, 0], self.offers[at].name))
+        for one in self.unproven(prices, prices[:, 0], tolerances, order, limit):
             try:
-                found = one.cover.cheapest(limit)
+                found = one.cover.cheapest(min(one.price_minor, limit.minor))
             except TooHard:
                 if cheapest is None:
                     raise
@@ -191,6 +199,7 @@ class Audit:
                 names, since = tuple(name for _, name in bought), tuple(start for start, _ in bought)
                 cost = int(sum(piece.price for piece in found))
                 cheapest = Arbitrage(self.offers[one.number].name, names, cost, since)
+                limit.minor = cost
         return cheapest
 
     def unproven(
@@ -198,21 +207,23 @@ class Audit:
         prices: NDArray[np.float64],
         dear: NDArray[np.float64],
         tolerances: Sequence[Fraction],
-        targets: Sequence[int] | None = None,
+        targets: Sequence[int],
+        limit: Limit | None = None,
     ) -> Iterator[_Unproven]:
-        """Yield the offers that are not proven to be without a replacement that costs less than `dear`, of each.
+        """Yield the targets that are not proven to be without a replacement that costs less than `dear`, of each, and the limit.
 
-        Each with what could be in one; once for a tolerance.
+        Each with what could be in one; once for a tolerance. The limit may be lowered meanwhile.
         """
-        wanted, terms = range(len(self.offers)) if targets is None else targets, dict[tuple[float, float], _Term]()
-        for start in range(0, len(wanted), _ROWS):
-            block = list(wanted[start : start + _ROWS])
+        limit, terms = limit or Limit(), dict[tuple[float, float], _Term]()
+        for start in range(0, len(targets), _ROWS):
+            block = list(targets[start : start + _ROWS])
             shares = self.there[self.holdings.rows[block]] @ self.there.T > 0
             for at, shared in zip(block, shares[:, self.holdings.rows], strict=True):
                 key = float(self.months[at]), self.offers[at].fading
                 terms[key] = term = terms.get(key) or self._term(prices, *key)
                 includes = shared & (self.rights >= self.rights[at]) & (term.least < dear[at])
-                yield from self._unproven(at, np.flatnonzero(includes), term, float(dear[at]), sorted(tolerances))
+                eased = [(float(1 - tolerance), float(dear[at])) for tolerance in sorted(tolerances)]
+                yield from self._unproven(at, np.flatnonzero(includes), term, eased, limit)
 
     def _term(self, prices: NDArray[np.float64], months: float, fading: float) -> _Term:
         moments, is_within = Moments.of(self.bounds, months, fading), self.starts < months
@@ -225,19 +236,20 @@ class Audit:
         at: int,
         cheaper: NDArray[np.int64],
         term: _Term,
-        price: float,
-        tolerances: Sequence[Fraction],
+        eased: Sequence[tuple[float, float]],
+        limit: Limit,
     ) -> Iterator[_Unproven]:
+        """Yield one, so many times as precise at least, where it is not proven; eased: by how much, and its price."""
         holdings, own = self.holdings, self.holdings.rows[at]
         parts = np.flatnonzero(np.isfinite(holdings.variances[own]))
         is_other = (self.products[cheaper] != self.products[at])[:, None]
         within, worths = np.ix_(holdings.rows[cheaper], parts), holdings.worths[own, parts]
         variances = np.where(is_other, holdings.least[within], holdings.variances[within])
         needed = np.where(is_other, holdings.across[own, parts], holdings.variances[own, parts])
-        for tolerance in tolerances if len(cheaper) else ():
-            dear = price * float(1 - tolerance)
+        for by, price in eased if len(cheaper) else ():
+            dear = min(price * by, limit.minor)
             found = np.flatnonzero(term.least[cheaper] < dear)
-            spread = needed[found] / float(1 - tolerance)
+            spread = needed[found] / by
             families = self.family[cheaper[found]]
             inside = _counts(variances[found], spread, families)
             some = np.flatnonzero(inside.any(axis=1))
@@ -248,7 +260,9 @@ class Audit:
             )
             if cover and not reaches(cover.bound, dear):
                 yield _Unproven(at, ceil(dear * (1 - 1e-12)), useful.tolist(), cover)
-            elif len(set(families)) > 1:  # Else coarser editions did not count, which at the next tolerance may.
+            elif (
+                len(set(families)) > 1 and dear < limit.minor
+            ):  # Else coarser editions did not count, which at the next tolerance may.
                 break  # Values of parts that prove it prove it when all are lowered by a tolerance, too.
 
     def _cover(
