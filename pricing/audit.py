@@ -247,7 +247,7 @@ class Audit:
         variances = np.where(is_other, holdings.least[within], holdings.variances[within])
         needed = np.where(is_other, holdings.across[own, parts], holdings.variances[own, parts])
         for by, price in eased if len(cheaper) else ():
-            dear = min(price * by, limit.minor)
+            dear = float(ceil(min(price * by, limit.minor) * (1 - 1e-12)))  # costs are whole
             found = np.flatnonzero(term.least[cheaper] < dear)
             spread = needed[found] / by
             families = self.family[cheaper[found]]
@@ -259,7 +259,7 @@ class Audit:
                 None if is_clear else self._cover((spread[some], variances[found[some]], inside), useful, term, dear)
             )
             if cover and not reaches(cover.bound, dear):
-                yield _Unproven(at, ceil(dear * (1 - 1e-12)), useful.tolist(), cover)
+                yield _Unproven(at, int(dear), useful.tolist(), cover)
             elif (
                 len(set(families)) > 1 and dear < limit.minor
             ):  # Else coarser editions did not count, which at the next tolerance may.

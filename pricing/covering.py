@@ -23,8 +23,8 @@ _MOST_TURNS: Final = 50_000
 """Of the solver, for a bound."""
 _MOST_TIMES: Final = 1_000
 """That noise is drawn anew in one cover."""
-_FINE: Final = 10_000
-"""The solver lets a millionth of a rule pass: that is a ten-billionth, where the rule is so many times itself."""
+_MOST_CUTS: Final = 20
+"""Baskets that lack a millionth, which the solver lets pass, until none is looked for any more."""
 _INFEASIBLE: Final = 2
 """The solver's status for what has no solution."""
 _MOST_CELLS: Final = 2_000_000
@@ -187,13 +187,17 @@ class Cover:
         if self._is_large():
             msg = "too many offers could replace one together; list fewer together"
             raise TooHard(msg)
-        found = _Program(self).solve(limit)
-        if found is None or sum(piece.price for piece in found) >= limit:
-            return None
-        if not self.covers(found):
-            msg = "what would cover an offer does so but for what floating point has no room for"
-            raise TooHard(msg)
-        return found
+        program = _Program(self)
+        for _ in range(1 if any(source.may_repeat for source in self.sources) else _MOST_CUTS):
+            found = program.solve(limit)
+            if found is None or sum(piece.price for piece in found) >= limit:
+                return None
+            lacking = self.lacking(found)
+            if lacking is None:
+                return found
+            program.cut(found, lacking)
+        msg = "what would cover an offer does so but for what floating point has no room for"
+        raise TooHard(msg)
 
     def may_cost_less(self, limit: float) -> bool:
         """Return whether a cover that cost less than the limit cannot be ruled out."""
@@ -205,10 +209,12 @@ class Cover:
     def _is_large(self) -> bool:
         return bool(len(self.pieces) * self.inside.shape[1] * self.moments > _MOST_CELLS)
 
-    def covers(self, basket: Sequence[Piece]) -> bool:
-        """Return whether a basket covers all, in exact arithmetic."""
-        cells = product(range(self.inside.shape[1]), range(self.moments))
-        return all(self._reached([piece for piece in basket if at in piece.covers], part) >= 1 for part, at in cells)
+    def lacking(self, basket: Sequence[Piece]) -> int | None:
+        """Return the number of a cell that a basket does not cover, in exact arithmetic; None where there is none."""
+        for part, at in product(range(self.inside.shape[1]), range(self.moments)):
+            if self._reached([piece for piece in basket if at in piece.covers], part) < 1:
+                return part * self.moments + at
+        return None
 
     def _reached(self, basket: Sequence[Piece], part: int) -> Fraction:
         best: dict[str, Fraction] = {}
@@ -235,6 +241,15 @@ class _Program:
         is_chosen = (share < 1) & np.array([not self.sources[each].may_repeat for each in piece], bool)
         self.direct = piece[~is_chosen], cell[~is_chosen], share[~is_chosen]
         self.chosen = piece[is_chosen], cell[is_chosen], share[is_chosen]
+        self.cuts: list[tuple[Floats, float]] = []
+
+    def cut(self, basket: Sequence[Piece], cell: int) -> None:
+        """Rule a basket out that lacks something of a cell: another piece has to be there, or one of these not."""
+        row = np.zeros(len(self.sources))
+        row[self.cells.row[self.cells.col == cell]] = 1
+        bought = [at for at, piece in enumerate(self.cover.pieces) if piece in basket and row[at]]
+        row[bought] = -1
+        self.cuts.append((row, 1.0 - len(bought)))
 
     def solve(self, limit: float) -> list[Piece] | None:
         """Return the cheapest pieces that cost less than the limit; None where none do. Refuses TooHard."""
@@ -255,7 +270,7 @@ class _Program:
         best = coo_array((np.ones(len(piece)), (alone, pieces + number)), shape=(len(once), wide))
         cost = np.append(self.cover.prices, np.zeros(len(piece)))
         rules = [
-            LinearConstraint(covered.tocsr() * _FINE, _FINE, np.inf),
+            LinearConstraint(covered.tocsr(), 1, np.inf),
             LinearConstraint(cost[None, :], -np.inf, limit - 1),
             *(
                 [LinearConstraint(bought.tocsr(), -np.inf, 0), LinearConstraint(best.tocsr(), -np.inf, 1)]
@@ -263,6 +278,8 @@ class _Program:
                 else []
             ),
         ]
+        for row, least in self.cuts:
+            rules.append(LinearConstraint(np.append(row, np.zeros(len(piece)))[None, :], least, np.inf))
         most = [_MOST_TIMES if source.may_repeat else 1 for source in self.sources]
         solved = milp(
             cost,

@@ -50,14 +50,14 @@ MOST_NAMED: Final = 6
 """So many things of a combination are named in a sentence."""
 DAY_SECONDS: Final = 86_400
 TOO_MANY: Final = "Not listed: there are too many releases over the same days to show that none undercuts another."
-UNDERCUT: Final = "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}."
-UNDERCUT_LATER: Final = (
-    "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}, on {when}."
+UNDERCUT: Final = (
+    "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}, or nearly as much."
 )
-IN_TURN: Final = "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}."
-IN_TURN_LATER: Final = (
-    "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, from {when} on."
+UNDERCUT_LATER: Final = "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}, or nearly as much, on {when}."
+IN_TURN: Final = (
+    "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, or nearly as much."
 )
+IN_TURN_LATER: Final = "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, or nearly as much, from {when} on."
 TOLERANCES: Final = (Fraction(0), Fraction(1, 10_000), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that; the least one is what reckoning is rounded by."""
 
@@ -297,7 +297,12 @@ def _refuse_undercut(menu: Sequence[Item], compared: _Compared, now: dt.datetime
         except TooHard:
             raise Conflict(TOO_MANY) from None
         if found:
-            raise _undercut({one.name: item.name for one, item in zip(listed, items, strict=True)}, found, now)
+            is_long = len({item.months for item in items}) > 1
+            names = {
+                one.name: f"{item.name} · {item.months or '∞'} m" if is_long else item.name
+                for one, item in zip(listed, items, strict=True)
+            }
+            raise _undercut(names, found, now)
 
 
 def _undercut(names: Mapping[str, str], found: Undercut, now: dt.datetime) -> Conflict:

@@ -45,7 +45,9 @@ def test_a_held_price_is_the_first_of_licences_in_turn(rise: float) -> None:
     quote = menu.HeldQuote(uuid.uuid4(), old.release.id, 0, old.amount_minor, NOW + DAY, old.usage_right, old.months)
     to_all, to_its_partner = menu._menus(posted, [quote])
     menu._refuse_undercut(to_all, comparing[0], NOW)
-    with pytest.raises(Conflict, match=r"Not listed: west .* but who buys city .* UTC\) × 2 in turn has as much"):
+    with pytest.raises(
+        Conflict, match=r"Not listed: west .* but who buys city .* UTC\) · 12 m × 2 in turn has as much"
+    ):
         menu._refuse_undercut(to_its_partner, comparing[0], NOW)
 
 

@@ -344,12 +344,25 @@ def test_what_has_no_right_answer_is_refused_by_name(made: Callable[[], object],
         made()
 
 
-@pytest.mark.parametrize(("variance", "is_found"), [(4 * 10**9, True), (4 * 10**9 + 8, False)])
+@pytest.mark.parametrize(
+    ("variance", "is_found"), [(4 * 10**9, True), *((4 * 10**9 + 4 * 10**at, False) for at in range(10))]
+)
 def test_a_cover_that_lacks_a_billionth_is_none(variance: int, *, is_found: bool) -> None:
     """Two of twice the variance are as precise together, and two of a billionth more are not."""
     parts = {name: {"a": Part(variance)} for name in "gh"} | {"f": {"a": Part(2 * 10**9)}}
     offers = [Offer(name, 9 if name == "f" else 4, own, name) for name, own in parts.items()]
     assert (find_arbitrage(offers) is not None) == is_found
+
+
+@pytest.mark.parametrize("lacking", [1, 10, 100, 1_000, 10_000])
+def test_what_lacks_a_billionth_needs_one_more(lacking: int) -> None:
+    """The solver lets a millionth pass: two of a shade more noise and a third cost less than the whole all the same."""
+    variances = {"f": 10**9 - lacking, "g": 2 * 10**9, "h": 2 * 10**9, "i": 10**12}
+    prices = {"f": 30, "g": 10, "h": 10, "i": 5}
+    offers = [Offer(name, prices[name], {"a": Part(of)}, name) for name, of in variances.items()]
+    found = find_arbitrage(offers)
+    assert found is not None
+    assert (found.basket, found.cost_minor) == (("g", "h", "i"), 25)
 
 
 def pairs_of(number: int, price: int) -> list[Offer]:
