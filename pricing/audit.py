@@ -260,10 +260,10 @@ class Audit:
             )
             if cover and not reaches(cover.bound, dear):
                 yield _Unproven(at, int(dear), useful.tolist(), cover)
-            elif (
-                len(set(families)) > 1 and dear < limit.minor
-            ):  # Else coarser editions did not count, which at the next tolerance may.
-                break  # Values of parts that prove it prove it when all are lowered by a tolerance, too.
+            elif len(set(families)) > 1 and dear < limit.minor:
+                # Values of parts that prove it prove it when all are lowered by a tolerance, too. Not so of one family, of
+                # which coarser editions did not count, which at the next tolerance may.
+                break
 
     def _cover(
         self,
