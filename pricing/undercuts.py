@@ -43,18 +43,19 @@ class Undercut(NamedTuple):
 
 
 def find_undercut(
-    menu: Sequence[Listed], half_life_seconds: int, now: int, tolerances: Sequence[Fraction], *, ever: bool = False
+    menu: Sequence[Listed], half_life_seconds: int, now: int, tolerances: Sequence[Fraction], *, until: int | None = 0
 ) -> Undercut | None:
-    """Return a way to have something posted on a menu for less, today or, ever, later; None: there is none.
+    """Return a way to have something posted on a menu for less; None: there is none.
 
-    menu: what overlaps; ever: posted alone. half_life_seconds: by which days are weighted. now: in seconds since 1970.
-    tolerances: as `Audit` has them. Refuses TooHard where that cannot be shown.
+    menu: what overlaps. half_life_seconds: by which days are weighted. now: in seconds since 1970. tolerances: as `Audit`
+    has them. until: in how many seconds as well, what is held being held for so long; None: ever, of what is posted alone.
+    Refuses TooHard where that cannot be shown.
     """
     starts = starts_of(menu)
     prices, targets = _Prices(menu, starts), {number for number, one in enumerate(menu) if not one.is_held}
     for holdings in holdings_of(menu, half_life_seconds, now) if targets else ():
         look = _Look(Audit(offers_of(menu), starts, holdings), prices, tolerances)
-        if found := look.ever(targets) if ever else look.at(0, targets):
+        if found := look.until(prices.last if until is None else until, targets):
             return found
     return None
 
@@ -73,7 +74,10 @@ def starts_of(menu: Iterable[Listed]) -> list[int]:
 
 
 class _Prices:
-    """What n offers cost at each of their starts, n × (1 + starts), as they fall; in minor units."""
+    """What n offers cost at each of their starts, n × (1 + starts), as they fall; in minor units.
+
+    What is held costs as much at the first start for as long as it is.
+    """
 
     def __init__(self, menu: Sequence[Listed], starts: Sequence[int]) -> None:
         self.menu = menu
@@ -85,6 +89,8 @@ class _Prices:
         self.floor, self.cap, self.half_life = np.log2(np.maximum(bounds[:, 0], 1)), np.log2(bounds[:, 1]), bounds[:, 2]
         self.starts = np.array([0, *starts], float) * PriceInputs.month_seconds
         self.is_once = np.array([not one.is_posted for one in menu])
+        self.is_held = np.array([one.is_held for one in menu])
+        self.constant = np.log2([max(one.price_minor, 1) for one in menu])[self.is_held]
         self.leaves_cap, self.meets_floor = (
             self.half_life * np.maximum(self.worth - bound, 0) for bound in (self.cap, self.floor)
         )
@@ -93,9 +99,10 @@ class _Prices:
     def at(self, seconds: int) -> NDArray[np.float64]:
         """Return them in so many seconds, in whole minor units: at the first start exactly, at others one too much at most."""
         prices = np.ceil(np.exp2(self._logarithms(float(seconds))) * _ABOVE)
-        prices[self.is_once, 1:] = np.inf
         first = [
-            price_at_age(one.inputs, one.inputs.age_seconds + seconds).amount_minor if seconds else one.price_minor
+            price_at_age(one.inputs, one.inputs.age_seconds + seconds).amount_minor
+            if seconds and not one.is_held
+            else one.price_minor
             for one in self.menu
         ]
         return np.column_stack([np.array(first, float), prices[:, 1:]])
@@ -114,7 +121,10 @@ class _Prices:
 
     def _logarithms(self, seconds: NDArray[np.float64] | float) -> NDArray[np.float64]:
         falling = self.worth - (seconds + self.starts) / self.half_life
-        return np.asarray(np.minimum(np.maximum(falling, self.floor), self.cap))
+        posted = np.minimum(np.maximum(falling, self.floor), self.cap)
+        posted[self.is_held, 0] = self.constant
+        posted[self.is_once, 1:] = np.inf
+        return np.asarray(posted)
 
 
 class _Look(NamedTuple):
@@ -132,22 +142,24 @@ class _Look(NamedTuple):
             return Undercut(found, int(prices[number, 0]), seconds)
         return None
 
-    def ever(self, targets: set[int]) -> Undercut | None:
-        """Return a way to have one of the targets for less, on an early day if there is one. Refuses TooHard.
+    def until(self, last: int, targets: set[int]) -> Undercut | None:
+        """Return a way to have one of the targets for less in so many seconds at most, rather early. Refuses TooHard.
 
         While a target is at its cap, nothing costs less than when it leaves it; while at its floor, than at the end.
         """
-        found = self.at(0, targets) or self.at(self.prices.last, targets)
+        found = self.at(0, targets) or (self.at(last, targets) if last else None)
         leaving = defaultdict[int, set[int]](set)
         for number in targets:
-            leaving[min(ceil(self.prices.leaves_cap[number, 0]), self.prices.last)].add(number)
-        spans = [(start, self.prices.last, some, start > 0) for start, some in sorted(leaving.items()) if not found]
+            leaving[min(ceil(self.prices.leaves_cap[number, 0]), last)].add(number)
+        spans = [
+            (start, last, some, start > 0) for start, some in sorted(leaving.items()) if start < last and not found
+        ]
         most = len(spans) + _MOST_SPANS
         while spans and not found:
             start, end, some, is_new = spans.pop()
             most -= 1
             if most < 0:
-                msg = "prices fall in too many ways to be compared for ever"
+                msg = "prices fall in too many ways to be compared for so long"
                 raise TooHard(msg)
             unproven = self.unproven(start, end, some)
             found = self.at(start, unproven) if unproven and is_new else None

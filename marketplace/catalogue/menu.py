@@ -2,7 +2,7 @@
 
 The menu is each accuracy level of each sealed release on sale, at today's price, of all datasets whose cells compare: what
 they count, by which zones, times and bands. A part is a set of zones over a span of time, as fine as the menu needs.
-A partner that still holds quotes may combine them with the posted prices, so the menu is audited once for each of them.
+A partner that holds prices below the posted ones may combine both, so its menu is audited until these lapse.
 
 Prices move by themselves. Those of one dataset move together, so what held of its menu goes on holding. Where several
 compare, each with a floor, a half-life and a demand of its own, the menu is audited for all time to come, and no demand is
@@ -113,6 +113,11 @@ class Item(Struct, frozen=True):
     """Anybody may buy it, later too; what is held alone, its partner once."""
 
     @property
+    def key(self) -> tuple[uuid.UUID, int, str, int]:
+        """What tells it from anything else, apart from its price."""
+        return self.release.id, self.level, self.usage_right, self.months
+
+    @property
     def bounds(self) -> tuple[dt.datetime, dt.datetime]:
         """When its period begins, and its last day with a figure ends."""
         return self.release.period_from, self.ends_at
@@ -157,18 +162,18 @@ async def audit(
     quotes = await fetch_rows(HeldQuote, SQL["list_held_quotes"], [one.id for one in compared.releases], now)
     own = [quote for quote in (*quotes, *also) if partner in {None, quote.partner}]
     try:
-        for menu in _menus(posted, own):
-            await asyncio.to_thread(_refuse_undercut, menu, compared, now)
+        for menu, until in _menus(posted, own, now):
+            await asyncio.to_thread(_refuse_undercut, menu, compared, now, until=until)
     except Conflict:
         earlier = {offer.dataset: offer for offer in promised if offer.dataset in compared.offers}
         if not earlier:
             raise
         compared = compared._replace(offers={**compared.offers, **earlier})
         posted = await asyncio.to_thread(compared.posted, now)
-        for menu in _menus(posted, own):
-            await asyncio.to_thread(_refuse_undercut, menu, compared, now)
+        for menu, until in _menus(posted, own, now):
+            await asyncio.to_thread(_refuse_undercut, menu, compared, now, until=until)
     if partner is None and len(compared.offers) > 1:
-        await asyncio.to_thread(_refuse_undercut, posted, compared, now, ever=True)
+        await asyncio.to_thread(_refuse_undercut, posted, compared, now, until=None)
 
 
 async def may_post(dataset: str, multiplier: int, now: dt.datetime) -> bool:
@@ -179,7 +184,7 @@ async def may_post(dataset: str, multiplier: int, now: dt.datetime) -> bool:
     compared = await _compared(dataset, now, {dataset: multiplier})
     if len(compared.offers) > 1 and (posted := await asyncio.to_thread(compared.posted, now)):
         try:
-            await asyncio.to_thread(_refuse_undercut, posted, compared, now, ever=True)
+            await asyncio.to_thread(_refuse_undercut, posted, compared, now, until=None)
         except Conflict:
             return False
     return True
@@ -270,30 +275,34 @@ def _items(
         yield Item(release, level, ends_at, inputs, price(inputs).amount_minor, offer.usage_right, offer.months)
 
 
-def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list[Item]]:
-    """Yield the posted menu, then that of each partner that holds quotes: what it may have twice, at the lower price."""
-    yield list(posted)
-    of_partner: dict[uuid.UUID, list[HeldQuote]] = defaultdict(list)
-    for quote in quotes:
-        of_partner[quote.partner].append(quote)
+def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime) -> Iterable[tuple[list[Item], int]]:
+    """Yield the posted menu, then those of partners that hold prices below it, each with the seconds for which it stays so.
+
+    What a partner may have at two prices is there at the lower one. What lasts for a day at most is compared today.
+    """
+    yield list(posted), 0
+    menu = {item.key: item for item in posted}
+    of_level = {item.key[:2]: replace(item, is_posted=False) for item in posted}
+    of_partner: dict[uuid.UUID, list[tuple[int, Item]]] = defaultdict(list)
+    for quote in sorted(quotes, key=lambda quote: -quote.amount_minor):
+        key = (quote.release, quote.level, quote.usage_right, quote.months)
+        item = menu.get(key, of_level.get(key[:2]))
+        if item and (key not in menu or item.amount_minor > quote.amount_minor):
+            licence = {"usage_right": quote.usage_right, "months": quote.months}
+            lower = replace(item, amount_minor=quote.amount_minor, held_until=quote.expires_at, **licence)
+            lasts = int((quote.expires_at - now).total_seconds())
+            of_partner[quote.partner].append((lasts if lasts > DAY_SECONDS else 0, lower))
     for own in of_partner.values():
-        menu = {(one.release.id, one.level, one.usage_right, one.months): one for one in posted}
-        of_level = {(item.release.id, item.level): replace(item, is_posted=False) for item in posted}
-        for quote in own:
-            key = (quote.release, quote.level, quote.usage_right, quote.months)
-            item = menu.get(key, of_level.get(key[:2]))
-            if item and (key not in menu or item.amount_minor > quote.amount_minor):
-                licence = {"usage_right": quote.usage_right, "months": quote.months}
-                menu[key] = replace(item, amount_minor=quote.amount_minor, held_until=quote.expires_at, **licence)
-        yield list(menu.values())
+        for until in sorted({lasts for lasts, _ in own}):
+            yield list((menu | {lower.key: lower for lasts, lower in own if lasts >= until}).values()), until
 
 
-def _refuse_undercut(menu: Sequence[Item], compared: _Compared, now: dt.datetime, *, ever: bool = False) -> None:
-    """Refuse items of which one could be had for less by buying others, today; or ever, as prices fall with age."""
+def _refuse_undercut(menu: Sequence[Item], compared: _Compared, now: dt.datetime, *, until: int | None = 0) -> None:
+    """Refuse items of which one could be had for less by buying others, today or, as prices fall, in so many seconds; None: ever."""
     for items in overlapping(menu):
         listed = _listed(items, compared)
         try:
-            found = find_undercut(listed, compared.half_life, int(now.timestamp()), TOLERANCES, ever=ever)
+            found = find_undercut(listed, compared.half_life, int(now.timestamp()), TOLERANCES, until=until)
         except TooHard:
             raise Conflict(TOO_MANY) from None
         if found:

@@ -64,4 +64,4 @@ def audited(
     if after:
         after(compared.posted(NOW), compared)
     else:
-        menu._refuse_undercut(compared.posted(NOW), compared, NOW, ever=True)
+        menu._refuse_undercut(compared.posted(NOW), compared, NOW, until=None)
