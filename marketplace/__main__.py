@@ -38,6 +38,14 @@ def log_plainly() -> None:
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
+def keep_memory(command: str) -> None:
+    """Let a command keep what it frees while it computes; not the web server, which lives for months and computes little."""
+    from marketplace.freed_memory import keep_freed_memory
+
+    if command != "serve":
+        keep_freed_memory()
+
+
 def main() -> None:
     """Run one command; a refusal, a store that does not answer and a file that cannot be used are one sentence and code 1."""
     if find_spec("msgspec") is None:
@@ -46,6 +54,7 @@ def main() -> None:
     arguments = parser().parse_args()
     from marketplace.errors import Refusal, Unavailable
 
+    keep_memory(arguments.command)
     try:
         sys.exit(arguments.run(arguments))
     except Unavailable as refusal:

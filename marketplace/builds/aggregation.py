@@ -31,6 +31,7 @@ from marketplace.builds.kernel import Kernel
 from marketplace.cells_file import metadata_of, write_cells
 from marketplace.digests import sha256_of
 from marketplace.errors import Conflict, Invalid
+from marketplace.freed_memory import release_freed_memory
 from marketplace.instants import microseconds
 from marketplace.line_index import LineIndex
 from marketplace.manifest_file import write_manifest
@@ -120,6 +121,7 @@ class Aggregation:
 
         self.database.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        release_freed_memory()
         if isinstance(error, duckdb.OutOfMemoryException):
             raise Conflict(
                 "The build needs more than BUILD_MEMORY_MB={memory} and its spill on disk; run it again with more.",
@@ -316,14 +318,15 @@ class Aggregation:
         sites, latitudes, longitudes = self.store.places()
         position = {zone: at for at, zone in enumerate(s.zones)}
         spots = np.array([n for n, site in enumerate(sites) if site is None], np.int64)
-        named = [(n, site) for n, site in enumerate(sites) if site is not None]
-        zone_of_site = self.shared.zones_of_sites() if named else {}
-        names = [zone_of_site.get(site, site) for _, site in named]
+        zone_of_site = self.shared.zones_of_sites() if len(spots) < len(sites) else {}
+        named = {n: zone_of_site.get(site, site) for n, site in enumerate(sites) if site is not None}
         found = np.full(len(sites), -1, np.int32)
         located = s.geography.locate(latitudes[spots], longitudes[spots], s.resolution)
         found[spots] = [position.get(zone, -1) for zone in located]
-        for (n, _), name, zone in zip(named, names, s.geography.find(names, s.resolution), strict=True):
-            level = s.geography.level(name)
+        found[list(named)] = [position.get(name, -1) for name in named.values()]
+        finer = {n: name for n, name in named.items() if found[n] < 0}
+        for n, zone in zip(finer, s.geography.find(list(finer.values()), s.resolution), strict=True):
+            level = s.geography.level(finer[n])
             if zone is not None and (level is None or level >= s.resolution):  # a coarser one does not say in which
                 found[n] = position.get(zone, -1)
         return found

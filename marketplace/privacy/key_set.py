@@ -60,9 +60,10 @@ def coverage_areas(zones: Sequence[str], geography: Geography = H3) -> tuple[tup
 
     Where the operator's own zones have too many without a parent, the one area is their whole table.
     """
-    finest = max(geography.level(zone) or 0 for zone in zones)
-    for level in range(finest, 0, -1):
-        found = parent_zones(zones, level, geography)
-        if len(found[0]) <= MOST_AREAS:
-            return found
-    return parent_zones(zones, 0) if geography is H3 else ((geography.code,), np.zeros(len(zones), np.int64))
+    names, area, coarsest = tuple(zones), np.arange(len(zones)), 0 if geography is H3 else 1
+    for level in range(max(geography.level(zone) or 0 for zone in zones), coarsest - 1, -1):
+        names, of = parent_zones(names, level, geography)
+        area = of[area]
+        if len(names) <= MOST_AREAS or not level:
+            return names, area
+    return (geography.code,), np.zeros(len(zones), np.int64)

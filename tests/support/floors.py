@@ -6,7 +6,7 @@ from tests.support.source import product_files, slice_of
 
 FLOORS = (
     {"pricing", "client"},
-    {"digests", "errors", "instants", "line_index", "memory_dumps", "personal_data"},
+    {"digests", "errors", "freed_memory", "instants", "line_index", "memory_dumps", "personal_data"},
     {
         "clock",
         "csv_lines",
