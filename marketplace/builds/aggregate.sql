@@ -17,6 +17,7 @@
 --         switch_place   scope, place, is_on: the places that the scope names, and whether what happens there counts
 --         counted        zone, starts_at_us, segment: the cells that are published, once they are known
 -- Writes  contribution   what each person counts in, after bounding: never leaves the build
+--         packed         the same, as two numbers: never leaves the build
 --         cell           the true, bounded aggregate: never leaves the build
 --         total          by time, the zones each person was in: never leaves the build
 --         manifest       reference and weight of everyone who counts in a published cell: never leaves the operator
@@ -187,6 +188,18 @@ SELECT
 FROM ranked
 CROSS JOIN specification AS s
 WHERE ranked.place_in_line <= s.max_cells
+
+--: packed
+-- A contribution as two numbers, where rows are handed over in files: each of its parts has room for those that follow.
+SELECT
+    contribution.subscriber_id,
+    (
+        (
+            contribution.zone * s.quarter_room + (contribution.starts_at_us - s.period_from_us) // 900000000
+        ) * s.segment_room + contribution.segment
+    ) * s.events_room + contribution.events AS packed
+FROM contribution
+CROSS JOIN specification AS s
 
 --: cell
 SELECT

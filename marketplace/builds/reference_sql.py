@@ -6,8 +6,6 @@ fit; Spark reads the whole store as Parquet, which any cluster can do as well.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import functools
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -19,13 +17,11 @@ import numpy as np
 from marketplace.builds import input_files
 from marketplace.builds.counting_query import THREADS, Aggregate, Contributions, CountingQuery
 from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS
-from marketplace.errors import Conflict
 from marketplace.instants import DAY_US, HOUR_US
 from marketplace.privacy.counted import differs_from_before
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
-from marketplace.spark_files import BUCKETS, bucket_files, buckets_of
-from marketplace.working_folders import working_folder
+from marketplace.spark import BUCKETS, bucket_files, buckets_of, start_spark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,21 +37,6 @@ AGGREGATE = Path(__file__).with_name("aggregate.sql")
 SPECIFICATION = "CROSS JOIN specification AS s\n"
 CONSENT = ("subscriber_id", "valid_from_us", "valid_to_us")
 EVENT = ("subscriber_id", "at_us", "place")
-SPARK = {
-    "spark.ui.enabled": "false",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.shuffle.partitions": str(BUCKETS),
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.autoBroadcastJoinThreshold": "64m",
-    # Everything a person's rows need is brought together once, by subscriber: hash joins and aggregates then stay there.
-    "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "256m",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.parquet.compression.codec": "lz4_raw",
-    "spark.memory.fraction": "0.8",  # of what rows need; nothing of a build's own lies there
-    # Nobody waits for one pause: a collector made for throughput needs a tenth less processor time than the usual one.
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
-}
-ON_THIS_MACHINE = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 
 
 @functools.cache
@@ -66,7 +47,7 @@ def parts(definition: Path = AGGREGATE) -> dict[str, str]:
 
 
 def query(question: CountingQuery, wanted: str, definition: Path = AGGREGATE) -> str:
-    """Return the query for `contribution`, `total`, `cell` or `manifest`, in DuckDB's dialect.
+    """Return the query for `contribution`, `packed`, `total`, `cell` or `manifest`, in DuckDB's dialect.
 
     Where nobody has a switch of place or time, it has none of their tables; where the local clock is even, not the clock.
     """
@@ -76,7 +57,8 @@ def query(question: CountingQuery, wanted: str, definition: Path = AGGREGATE) ->
     by = "by_clock" if question.clock.offset_us is None else "evenly"
     covered = part["consented"] + part[f"timed_{by}"] + part["unswitched" if question.switched is None else "switched"]
     counted_in = "".join(f"{expression},\n" for expression in PRODUCTS[question.product].counted_in)
-    text = f"WITH\n{covered}{counted_in}{part[f'dated_{by}']}{part['bounded']}\n{part[wanted]}"
+    named = f",\ncontribution AS (\n{part['contribution']})\n" if wanted == "packed" else "\n"
+    text = f"WITH\n{covered}{counted_in}{part[f'dated_{by}']}{part['bounded']}{named}{part[wanted]}"
     return _with_numbers(text, _specification(question))
 
 
@@ -94,8 +76,14 @@ def _specification(question: CountingQuery) -> dict[str, int]:
         "max_events": q.max_events,
         "max_zones": q.max_zones,
         "zones": q.zones,
+        **dict(zip(("quarter_room", "segment_room", "events_room"), (1 << bits for bits in _room(q)), strict=True)),
     } | {f"key_{number}": key for number, key in enumerate(q.hash_keys)}
     return {**stated, **PRODUCTS[q.product].constants}
+
+
+def _room(q: CountingQuery) -> tuple[int, int, int]:
+    """Return how many bits of a packed contribution are for its quarter of an hour, its segment and its events."""
+    return len(q.clock.step).bit_length(), q.segments.bit_length(), q.max_events.bit_length()
 
 
 def _with_numbers(text: str, stated: Mapping[str, int]) -> str:
@@ -186,27 +174,31 @@ class Sums:
     ) -> None:
         """Add what one bucket's lines make."""
         self.add_cells(cells)
-        self.add_contributions(contributions)
+        self.add_contributions(contributions["subscriber_id"], self._key(contributions))
         if totals:
             self.add_totals(totals)
 
-    def add_contributions(self, rows: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
-        """Keep contributions in files; return the key of each."""
+    def add_contributions(self, who: NDArray[np.int64], key: NDArray[np.int64]) -> None:
+        """Keep contributions in files: whose each is, and its key."""
         number = len(self.parts)
         part = Contributions(self.folder / f"{number}.people", self.folder / f"{number}.keys", slice(None))
-        first = np.flatnonzero(differs_from_before(rows["subscriber_id"]))
-        line = self.order[np.searchsorted(self.sorted, rows["subscriber_id"][first])].astype(np.uint32)
-        np.repeat(line, np.diff(first, append=len(rows["subscriber_id"]))).tofile(part.people)
-        key = self._key(rows)
+        first = np.flatnonzero(differs_from_before(who))
+        line = self.order[np.searchsorted(self.sorted, who[first])].astype(np.uint32)
+        np.repeat(line, np.diff(first, append=len(who))).tofile(part.people)
         key.astype(np.uint32).tofile(part.keys)
         self.parts.append(part)
-        return key
 
-    def add_counted(self, rows: dict[str, NDArray[Any]]) -> None:
+    def add_packed(self, rows: dict[str, NDArray[Any]]) -> None:
         """Keep contributions, and add them to the cells that they are of."""
-        key = self.add_contributions(rows)
+        q, left, parts = self.q, rows["packed"], []
+        for bits in reversed(_room(q)):
+            parts.append(left & ((1 << bits) - 1))
+            left = left >> bits
+        events, segment, quarter = parts
+        key = (left * q.times + q.clock.step[quarter]) * q.segments + segment
+        self.add_contributions(rows["subscriber_id"], key)
         np.add.at(self.people, key, np.uint32(1))
-        np.add.at(self.events, key, rows["events"])
+        np.add.at(self.events, key, events)
 
     def answer(self) -> Aggregate:
         """Return what came in."""
@@ -279,34 +271,17 @@ def _counted(
 
 
 def in_spark(question: CountingQuery, wanted: str, definition: Path = AGGREGATE) -> str:
-    """Return the same query in Spark's dialect."""
+    """Return the same query in Spark's dialect.
+
+    Spark would sort all events to join them with consents; in buckets, a table of each bucket's consents is enough.
+    """
     import sqlglot  # noqa: PLC0415
 
-    return sqlglot.transpile(query(question, wanted, definition), read="duckdb", write="spark")[0]
-
-
-@functools.cache
-def _session(master: str, memory_mb: int) -> Any:  # noqa: ANN401 (pyspark is an extra)
-    """Start Spark once in this process; it ends with the process, and so does what it spilled.
-
-    The memory is the driver's, which in `local[n]` does all the work; a cluster's own settings say what its workers have.
-    """
-    try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise Conflict(
-            "BUILD_ENGINE is spark, and pyspark is not installed: install partage[spark] and Java."
-        ) from None
-    work = contextlib.ExitStack()
-    atexit.register(work.close)
-    spill = str(work.enter_context(working_folder()))
-    own = ON_THIS_MACHINE if master.startswith("local") else {}
-    stated: dict[str, Any] = SPARK | own | {"spark.driver.memory": f"{memory_mb}m"}
-    stated |= {"spark.local.dir": spill, "spark.sql.warehouse.dir": spill}
-    session = SparkSession.builder.master(master).config(map=stated).getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    atexit.register(session.stop)
-    return session
+    text = sqlglot.parse_one(query(question, wanted, definition), read="duckdb")
+    for part in text.find_all(sqlglot.exp.CTE):
+        if part.alias == "consented":
+            part.this.hint("SHUFFLE_HASH(current_consent)", dialect="spark", copy=False)
+    return text.sql(dialect="spark")
 
 
 def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, definition: Path = AGGREGATE) -> Aggregate:
@@ -317,7 +292,7 @@ def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, defi
     given = folder / "given"
     given.mkdir()
     with ThreadPoolExecutor(1) as beside:
-        starting = beside.submit(_session, settings().spark_master, settings().memory_mb)
+        starting = beside.submit(start_spark, settings().spark_master, settings().memory_mb)
         given_tables = tables(q)
         for name, table in given_tables.items():
             pq.write_table(table, given / f"{name}.parquet")
@@ -330,7 +305,7 @@ def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, defi
     made = f"CREATE TABLE event ({' BIGINT, '.join(EVENT)} BIGINT) USING parquet CLUSTERED BY (subscriber_id)"
     session.sql(f"{made} INTO {BUCKETS} BUCKETS LOCATION '{given / 'event'}'")
     sums = Sums(q, folder)
-    wanted = {"contribution": sums.add_counted} | ({"total": sums.add_totals} if q.max_zones else {})
+    wanted = {"packed": sums.add_packed} | ({"total": sums.add_totals} if q.max_zones else {})
     for name, add in wanted.items():
         report("counting", 0.35)
         session.sql(in_spark(q, name, definition)).write.mode("overwrite").parquet(str(folder / name))
@@ -365,7 +340,8 @@ def write_events(question: CountingQuery, folder: Path, report: ReportProgress) 
 
         def write(bucket: int) -> None:
             found = events(q, bucket)
-            files.write(hashed[found.line], (q.references[found.line], found.at_us, found.place))
+            columns = (q.references[found.line], found.at_us, found.place)
+            files.write(hashed[found.line], found.line, columns)
 
         for done, _ in enumerate(writers.map(write, range(q.store.buckets)), 1):
             report("handing over", 0.3 + 0.05 * done / q.store.buckets)
