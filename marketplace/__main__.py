@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+SERVERS: Final = ("demo", "serve", "stripe-counterpart", "witness")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,10 +40,10 @@ def log_plainly() -> None:
 
 
 def keep_memory(command: str) -> None:
-    """Let a command keep what it frees while it computes; not the web server, which lives for months and computes little."""
+    """Let a command keep what it frees while it computes; not those that serve, which last for months and compute little."""
     from marketplace.freed_memory import keep_freed_memory
 
-    if command != "serve":
+    if command not in SERVERS:
         keep_freed_memory()
 
 

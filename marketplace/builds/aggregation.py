@@ -31,7 +31,6 @@ from marketplace.builds.kernel import Kernel
 from marketplace.cells_file import metadata_of, write_cells
 from marketplace.digests import sha256_of
 from marketplace.errors import Conflict, Invalid
-from marketplace.freed_memory import release_freed_memory
 from marketplace.instants import microseconds
 from marketplace.line_index import LineIndex
 from marketplace.manifest_file import write_manifest
@@ -121,7 +120,6 @@ class Aggregation:
 
         self.database.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        release_freed_memory()
         if isinstance(error, duckdb.OutOfMemoryException):
             raise Conflict(
                 "The build needs more than BUILD_MEMORY_MB={memory} and its spill on disk; run it again with more.",

@@ -41,6 +41,7 @@ from marketplace.datasets import publishing, queries, rules
 from marketplace.datasets.tables import Coverage, Dataset, PrivacySpend, PrivacyYear, Release, ReleaseNotice
 from marketplace.datasets.year_budget import check_rolling_year
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.freed_memory import release_freed_memory
 from marketplace.locks import exclusive
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import budget_near_end
@@ -124,9 +125,11 @@ async def build(
             if row is None:
                 await _check_revision(specification, note_fr, note_en)
             interrupted = row.id if row else None
-            aggregation = Aggregation(specification, settings().state / "builds" / specification.digest)
+            own = settings().state / "builds" / specification.digest
             spend = Spend(specification, interrupted, note_fr, note_en, tuple(terms.sectors), terms.variant_of)
-            await _count_and_save(aggregation, spend, events=events, subscribers=subscribers, report=report)
+            await _count_and_save(
+                Aggregation(specification, own), spend, events=events, subscribers=subscribers, report=report
+            )
             row = await queries.find_build(specification)
         assert row
         if row.state == "noised":
@@ -136,6 +139,7 @@ async def build(
         if row.state == "assessed" and publish:
             await publishing.seal(row, by="", report=report, allow=allow)
         report("done", 1.0)
+    release_freed_memory()
     return row.id
 
 
