@@ -216,15 +216,18 @@ class Cover:
                 return part * self.moments + at
         return None
 
+    def share(self, piece: Piece, part: int) -> Fraction:
+        """Return how much of the precision that is needed of a part a piece has, exactly."""
+        inside = float(self.inside[piece.offer, part])
+        if 0 < inside < 1:
+            needed, has = (each[piece.offer, part].item() for each in (self.needed, self.variances))
+            return Fraction(needed) / Fraction(has)
+        return Fraction(inside)
+
     def _reached(self, basket: Sequence[Piece], part: int) -> Fraction:
         best: dict[str, Fraction] = {}
         for piece in basket:
-            source, inside = self.sources[piece.offer], float(self.inside[piece.offer, part])
-            counted = Fraction(inside)
-            if 0 < inside < 1:
-                counted = Fraction(self.needed[piece.offer, part].item()) / Fraction(
-                    self.variances[piece.offer, part].item()
-                )
+            source, counted = self.sources[piece.offer], self.share(piece, part)
             before = best.get(source.family, Fraction(0))
             best[source.family] = before + counted if source.may_repeat else max(before, counted)
         return sum(best.values(), Fraction(0))
@@ -244,12 +247,15 @@ class _Program:
         self.cuts: list[tuple[Floats, float]] = []
 
     def cut(self, basket: Sequence[Piece], cell: int) -> None:
-        """Rule a basket out that lacks something of a cell: another piece has to be there, or one of these not."""
-        row = np.zeros(len(self.sources))
-        row[self.cells.row[self.cells.col == cell]] = 1
-        bought = [at for at, piece in enumerate(self.cover.pieces) if piece in basket and row[at]]
-        row[bought] = -1
-        self.cuts.append((row, 1.0 - len(bought)))
+        """Rule out a basket that lacks something of a cell, and what has no more there: one more is needed, or a better piece."""
+        pieces, part = self.cover.pieces, cell // self.cover.moments
+        shares = {at: self.cover.share(pieces[at], part) for at in self.cells.row[self.cells.col == cell].tolist()}
+        bought = [at for at in shares if pieces[at] in basket]
+        least = min((shares[at] for at in bought), default=Fraction(0))
+        row = np.zeros(len(pieces))
+        for at, share in shares.items():
+            row[at] = 1 if at in bought or share <= least else len(bought) + 1
+        self.cuts.append((row, len(bought) + 1.0))
 
     def solve(self, limit: float) -> list[Piece] | None:
         """Return the cheapest pieces that cost less than the limit; None where none do. Refuses TooHard."""

@@ -372,6 +372,17 @@ def pairs_of(number: int, price: int) -> list[Offer]:
     return [whole, *(Offer(f"{a} {b}", 100, {str(a): Part(1), str(b): Part(1)}, "f") for a, b in halves)]
 
 
+@pytest.mark.parametrize("number", [2, 7, 30])
+def test_of_alike_offers_two_of_which_lack_a_shade_a_cover_needs_three(number: int) -> None:
+    """Whichever two: ruled out one pair after the other, they were more than are looked at."""
+    whole = Offer("whole", 1_000_000, {"a": Part(10**9)}, "whole")
+    pieces = [Offer(f"half {n}", 499_990, {"a": Part(2 * 10**9 + n)}, f"half {n}") for n in range(1, number + 1)]
+    assert find_arbitrage([whole, *pieces]) is None
+    cheaper = [replace(piece, price_minor=333_333) for piece in pieces]
+    found = find_arbitrage([whole, *cheaper])
+    assert (found and found.cost_minor) == (999_999 if number > 2 else None)
+
+
 def test_thirteen_pairs_cover_twenty_five_parts_and_twelve_and_a_half_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """Values of parts prove 1,250; an audit that cannot finish does not say "none"."""
     assert find_arbitrage(pairs_of(25, 1_290)) is None
