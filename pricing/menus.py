@@ -52,7 +52,7 @@ class Listed:
     number of people in it. zones: of that area, ascending, where products differ in it. published: how many cells of each
     zone and day are, zones × days, where that is known. between_zones: whether cells are of pairs of zones, published by
     their first. pairs: how many are of which, over all days, where that is known. right: its rank, >= 0. months: the term, 0
-    without end. is_held: the price is a partner's, for today; is_posted: it may be bought later, too, at what its inputs cost.
+    without end. is_held: the price is a partner's, once; is_posted: it may be bought at what its inputs cost, later too.
     edition: the release at its accuracy level; what is of one edition holds the same.
     """
 

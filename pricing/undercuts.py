@@ -52,7 +52,7 @@ def find_undercut(
     Refuses TooHard where that cannot be shown.
     """
     starts = starts_of(menu)
-    prices, targets = _Prices(menu, starts), {number for number, one in enumerate(menu) if not one.is_held}
+    prices, targets = _Prices(menu, starts), {number for number, one in enumerate(menu) if one.is_posted}
     for holdings in holdings_of(menu, half_life_seconds, now) if targets else ():
         look = _Look(Audit(offers_of(menu), starts, holdings), prices, tolerances)
         if found := look.until(prices.last if until is None else until, targets):
@@ -76,7 +76,8 @@ def starts_of(menu: Iterable[Listed]) -> list[int]:
 class _Prices:
     """What n offers cost at each of their starts, n × (1 + starts), as they fall; in minor units.
 
-    What is held costs as much at the first start for as long as it is.
+    What is held costs no more at the first start for as long as it is: what is posted too falls below that, and what is not
+    stays.
     """
 
     def __init__(self, menu: Sequence[Listed], starts: Sequence[int]) -> None:
@@ -85,27 +86,24 @@ class _Prices:
         worths = np.array([sum(step.amount_minor for step in quote.waterfall[:-2]) for quote in quotes], float)
         self.worth = np.log2(np.maximum(worths, 1))[:, None]
         figures = [(one.inputs.floor_minor, one.inputs.cap_minor, one.inputs.half_life_seconds) for one in menu]
-        bounds = np.array(figures, float)[:, :, None]
-        self.floor, self.cap, self.half_life = np.log2(np.maximum(bounds[:, 0], 1)), np.log2(bounds[:, 1]), bounds[:, 2]
+        bounds = np.log2(np.maximum(np.array(figures, float)[:, :2], 1))
+        self.half_life = np.array(figures, float)[:, 2:]
         self.starts = np.array([0, *starts], float) * PriceInputs.month_seconds
         self.is_once = np.array([not one.is_posted for one in menu])
-        self.is_held = np.array([one.is_held for one in menu])
-        self.constant = np.log2([max(one.price_minor, 1) for one in menu])[self.is_held]
+        self.floor, self.cap = (np.tile(bound[:, None], len(self.starts)) for bound in bounds.T)
+        lower, own = np.array([one.is_held for one in menu]), np.log2([max(one.price_minor, 1) for one in menu])
+        self.cap[lower, 0] = np.minimum(self.cap[lower, 0], own[lower])
+        alone = lower & self.is_once
+        self.floor[alone, 0] = self.cap[alone, 0] = own[alone]
         self.leaves_cap, self.meets_floor = (
-            self.half_life * np.maximum(self.worth - bound, 0) for bound in (self.cap, self.floor)
+            self.half_life * np.maximum(self.worth - bound, 0) for bound in (self.cap[:, :1], self.floor[:, -1:])
         )
         self.last = max(_LAST, int(self.meets_floor.max() // HOUR_SECONDS + 1) * HOUR_SECONDS)
 
     def at(self, seconds: int) -> NDArray[np.float64]:
         """Return them in so many seconds, in whole minor units: at the first start exactly, at others one too much at most."""
         prices = np.ceil(np.exp2(self._logarithms(float(seconds))) * _ABOVE)
-        first = [
-            price_at_age(one.inputs, one.inputs.age_seconds + seconds).amount_minor
-            if seconds and not one.is_held
-            else one.price_minor
-            for one in self.menu
-        ]
-        return np.column_stack([np.array(first, float), prices[:, 1:]])
+        return np.column_stack([np.array([_price_of(one, seconds) for one in self.menu], float), prices[:, 1:]])
 
     def least(self, start: int, end: int, half_life: float) -> NDArray[np.float64]:
         """Return the least of them from start to end, in seconds, beside what falls from start on by half in its half-life."""
@@ -121,10 +119,17 @@ class _Prices:
 
     def _logarithms(self, seconds: NDArray[np.float64] | float) -> NDArray[np.float64]:
         falling = self.worth - (seconds + self.starts) / self.half_life
-        posted = np.minimum(np.maximum(falling, self.floor), self.cap)
-        posted[self.is_held, 0] = self.constant
-        posted[self.is_once, 1:] = np.inf
-        return np.asarray(posted)
+        prices = np.minimum(np.maximum(falling, self.floor), self.cap)
+        prices[self.is_once, 1:] = np.inf
+        return np.asarray(prices)
+
+
+def _price_of(one: Listed, seconds: int) -> int:
+    """Return what it costs in so many seconds, in minor units, to who may have it at a price that is held, too."""
+    if not seconds or not one.is_posted:
+        return one.price_minor
+    posted = price_at_age(one.inputs, one.inputs.age_seconds + seconds).amount_minor
+    return min(posted, one.price_minor) if one.is_held else posted
 
 
 class _Look(NamedTuple):

@@ -29,13 +29,12 @@ from marketplace.catalogue.queries import SQL, get_counted_by, list_lengths, lis
 from marketplace.catalogue.rules import EditionFigures, PricedRelease
 from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.datasets.queries import key_zones
-from marketplace.errors import Conflict
+from marketplace.errors import Cents, Conflict
 from marketplace.locks import lock
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 from pricing.menus import Listed, Pairs, overlapping
-from pricing.money import EUR, decimal
 from pricing.quote import PriceInputs, price
 from pricing.refusals import TooHard
 from pricing.undercuts import Undercut, find_undercut
@@ -163,7 +162,7 @@ async def audit(
     own = [quote for quote in (*quotes, *also) if partner in {None, quote.partner}]
     try:
         for menu, until in _menus(posted, own, now):
-            await asyncio.to_thread(_refuse_undercut, menu, compared, now, until=until)
+            await asyncio.to_thread(_refuse_undercut, menu, compared, now, until=0 if partner else until)
     except Conflict:
         earlier = {offer.dataset: offer for offer in promised if offer.dataset in compared.offers}
         if not earlier:
@@ -171,7 +170,7 @@ async def audit(
         compared = compared._replace(offers={**compared.offers, **earlier})
         posted = await asyncio.to_thread(compared.posted, now)
         for menu, until in _menus(posted, own, now):
-            await asyncio.to_thread(_refuse_undercut, menu, compared, now, until=until)
+            await asyncio.to_thread(_refuse_undercut, menu, compared, now, until=0 if partner else until)
     if partner is None and len(compared.offers) > 1:
         await asyncio.to_thread(_refuse_undercut, posted, compared, now, until=None)
 
@@ -278,7 +277,7 @@ def _items(
 def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime) -> Iterable[tuple[list[Item], int]]:
     """Yield the posted menu, then those of partners that hold prices below it, each with the seconds for which it stays so.
 
-    What a partner may have at two prices is there at the lower one. What lasts for a day at most is compared today.
+    What a partner may have at two prices is there at the lower one, which the posted one may be in time.
     """
     yield list(posted), 0
     menu = {item.key: item for item in posted}
@@ -291,7 +290,7 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime
             licence = {"usage_right": quote.usage_right, "months": quote.months}
             lower = replace(item, amount_minor=quote.amount_minor, held_until=quote.expires_at, **licence)
             lasts = int((quote.expires_at - now).total_seconds())
-            of_partner[quote.partner].append((lasts if lasts > DAY_SECONDS else 0, lower))
+            of_partner[quote.partner].append((max(lasts, 0), lower))
     for own in of_partner.values():
         for until in sorted({lasts for lasts, _ in own}):
             yield list((menu | {lower.key: lower for lasts, lower in own if lasts >= until}).values()), until
@@ -299,7 +298,10 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime
 
 def _refuse_undercut(menu: Sequence[Item], compared: _Compared, now: dt.datetime, *, until: int | None = 0) -> None:
     """Refuse items of which one could be had for less by buying others, today or, as prices fall, in so many seconds; None: ever."""
+    is_partners = any(item.held_until for item in menu)
     for items in overlapping(menu):
+        if is_partners and not any(item.held_until for item in items):
+            continue  # as on the posted menu
         listed = _listed(items, compared)
         try:
             found = find_undercut(listed, compared.half_life, int(now.timestamp()), TOLERANCES, until=until)
@@ -321,9 +323,9 @@ def _undercut(names: Mapping[str, str], found: Undercut, now: dt.datetime) -> Co
     more = [f"+ {len(basket) - MOST_NAMED}"] if len(basket) > MOST_NAMED else []
     words = {
         "target": names[found.way.target],
-        "price": f"{decimal(found.price_minor)} {EUR}",
+        "price": Cents(found.price_minor),
         "basket": ", ".join(basket[:MOST_NAMED] + more),
-        "cost": f"{decimal(found.way.cost_minor)} {EUR}",
+        "cost": Cents(found.way.cost_minor),
     }
     if found.seconds:
         when = f"{now.astimezone(dt.UTC) + dt.timedelta(seconds=found.seconds):%Y-%m-%d %H:%M} UTC"

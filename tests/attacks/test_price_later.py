@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from typing import TYPE_CHECKING
 
 import pytest
 
 from marketplace import clock
-from marketplace.catalogue import actions
+from marketplace.catalogue import actions, menu
 from marketplace.errors import Conflict
+from tests.attacks.test_price import NOW
 from tests.attacks.test_price_menus import make_span, sell
+from tests.attacks.weeks_on_sale import A_CITY, EAST, WEST, Sold, audited
 from tests.marketplace.catalogue.shop import make_buyer, open_shop
 from tests.marketplace.datasets.builders import ZONES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @pytest.mark.parametrize(("whole", "part", "floor"), [(24, 40, 130_000), (26, 40, 130_000), (24, 38, 120_000)])
@@ -30,27 +36,67 @@ async def test_a_menu_that_can_be_undercut_on_a_day_to_come_is_refused(whole: in
         await sell("city", 1_000_000 * len(ZONES), floor=floor)
 
 
-@pytest.mark.parametrize("is_long", [True, False])
-async def test_a_held_price_is_compared_until_it_lapses(*, is_long: bool) -> None:
-    """West is held and then costs more: in a week it and the east, which falls meanwhile, would cost less than the city."""
-    floors = {"west": 2_000_000, "east": 2_600_000, "city": 4_500_000}
+@pytest.mark.parametrize(
+    ("held_too", "east", "city"),
+    [
+        ("", 4_400_000, 7_000_000),
+        ("west", 4_400_000, 7_000_000),
+        ("west east", 4_240_000, 7_000_000),
+        ("west city", 4_400_000, 7_700_000),
+    ],
+)
+async def test_a_held_price_is_compared_until_it_lapses(held_too: str, east: int, city: int) -> None:
+    """West is held and then costs more: in two weeks it and the east, which falls meanwhile, would cost less than the city.
+
+    Who holds the east as well has it at the posted price by then, and who holds the city has that.
+    """
+    floors, partner = {"west": 2_000_000, "east": 2_600_000, "city": 4_500_000}, await make_buyer()
     for code, zones in (("west", ZONES[:3]), ("east", ZONES[3:]), ("city", ZONES)):
         await open_shop(code, zones=list(zones))
         release = await make_span(code, len(zones), 0, 7)
         await sell(code, 1_000_000 * len(zones), floor=floors[code])
-        if code == "west":
-            await actions.quote(await make_buyer(), release, quote_id=uuid.uuid4(), is_held=is_long)
-    if is_long:
-        with pytest.raises(Conflict, match=r"Not listed: city .* but who buys .*west .* UTC\).* on \d{4}-"):
-            await raise_west_and_city()
-    with clock.shifted(dt.timedelta(days=31 if is_long else 0, minutes=16)):
-        await raise_west_and_city()
+        await actions.quote(partner, release, quote_id=uuid.uuid4(), is_held=code in held_too.split())
+    with clock.shifted(dt.timedelta(minutes=16)):  # other prices are no longer signed
+        await sell("west", 3_300_000, floor=2_400_000)
+        await sell("east", east, floor=2_600_000)
+        if held_too:
+            with pytest.raises(Conflict, match=r"Not listed: city .* but who buys .*west .* UTC\).* on \d{4}-"):
+                await sell("city", city, floor=5_000_000)
+    with clock.shifted(dt.timedelta(days=30, minutes=1)):
+        await sell("city", city, floor=5_000_000)
 
 
-async def raise_west_and_city() -> None:
-    """List both at more, the west first; neither is undercut at posted prices."""
-    await sell("west", 3_300_000, floor=2_400_000)
-    await sell("city", 1_000_000 * len(ZONES), floor=5_000_000)
+@pytest.mark.parametrize("hours", [1, 24])
+def test_the_last_hours_of_a_held_price_count(hours: int) -> None:
+    """Meanwhile the east falls by two in a hundred, or by one until its floor: the city then costs more than both."""
+    half_life = {"half_life_days": max(round(hours * 4 / 3), 1)}
+    east = menus_beside(Sold("east", EAST, 10, 10_000_000, half_life))[0][0][0].amount_minor
+    fall = east // 100
+    west, city = ({"floor_minor": price, "cap_minor": price} for price in (500_000, 500_000 - fall + east))
+    sold = (
+        Sold("west", WEST, 10, 10**9, west),
+        Sold("east", EAST, 10, 10_000_000, half_life | {"floor_minor": east - fall}),
+        Sold("city", A_CITY, 10, 10**9, city),
+    )
+    audited(*sold)
+    _, (items, compared, until) = menus_beside(*sold, amount=500_000 - fall, hours=hours)
+    menu._refuse_undercut(items, compared, NOW)
+    with pytest.raises(Conflict, match=r"Not listed: city .* but who buys .*west .* UTC\).* on 2026-11-2[45]"):
+        menu._refuse_undercut(items, compared, NOW, until=until)
+
+
+def menus_beside(*sold: Sold, amount: int = 10**9, hours: int = 1) -> list[tuple[list[menu.Item], menu._Compared, int]]:
+    """Return the menu of these weeks, and that of a partner that holds the first of them at a price, for so many hours."""
+    found: list[tuple[list[menu.Item], menu._Compared, int]] = []
+
+    def grasp(items: Sequence[menu.Item], compared: menu._Compared) -> None:
+        one = items[0]
+        until = NOW + dt.timedelta(hours=hours)
+        quote = menu.HeldQuote(uuid.uuid4(), one.release.id, 0, amount, until, one.usage_right, one.months)
+        found.extend((own, compared, lasts) for own, lasts in menu._menus(items, [quote], NOW))
+
+    audited(*sold, after=grasp)
+    return found
 
 
 @pytest.mark.parametrize(("half_life", "is_refused"), [(5, True), (40, False)])
