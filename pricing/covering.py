@@ -247,12 +247,20 @@ class _Program:
         self.cuts: list[tuple[Floats, float]] = []
 
     def cut(self, basket: Sequence[Piece], cell: int) -> None:
-        """Rule out a basket that lacks something of a cell, and what has no more there: one more is needed, or a better piece."""
+        """Rule out a basket that lacks something of a cell: another piece is needed there, or one of these less.
+
+        Where these are of a family each, what has no more there is ruled out too: one more is needed, or a better piece.
+        """
         pieces, part = self.cover.pieces, cell // self.cover.moments
-        shares = {at: self.cover.share(pieces[at], part) for at in self.cells.row[self.cells.col == cell].tolist()}
-        bought = [at for at in shares if pieces[at] in basket]
-        least = min((shares[at] for at in bought), default=Fraction(0))
+        here = self.cells.row[self.cells.col == cell].tolist()
+        bought = [at for at in here if pieces[at] in basket]
         row = np.zeros(len(pieces))
+        if len({self.sources[at].family for at in bought}) < len(bought):
+            row[here], row[bought] = 1, -1
+            self.cuts.append((row, 1.0 - len(bought)))
+            return
+        shares = {at: self.cover.share(pieces[at], part) for at in here}
+        least = min((shares[at] for at in bought), default=Fraction(0))
         for at, share in shares.items():
             row[at] = 1 if at in bought or share <= least else len(bought) + 1
         self.cuts.append((row, len(bought) + 1.0))

@@ -365,6 +365,24 @@ def test_what_lacks_a_billionth_needs_one_more(lacking: int) -> None:
     assert (found.basket, found.cost_minor) == (("g", "h", "i"), 25)
 
 
+def test_two_of_a_family_that_lack_a_shade_rule_out_themselves_alone() -> None:
+    """The second is there for another part: what has no more than it where the shade is lacking covers that beside it."""
+    of = {
+        "whole": (41, "w", {"p": 10**9, "q": 10**9}),
+        "fine": (1, "f", {"p": 2_500_000_000}),
+        "wide": (10, "f", {"p": 2_857_142_857, "q": 10**9}),
+        "beside": (10, "g", {"p": round(10**9 / (0.6 - 5e-8))}),
+        "more": (20, "h", {"p": 2_857_142_857}),
+    }
+    offers = [
+        Offer(name, price, {part: Part(variance) for part, variance in parts.items()}, family)
+        for name, (price, family, parts) in of.items()
+    ]
+    found = Audit(offers).find(np.array([[offer.price_minor] for offer in offers], float), targets=[0])
+    assert found is not None
+    assert (found.basket, found.cost_minor) == (("beside", "more", "wide"), 40)
+
+
 def pairs_of(number: int, price: int) -> list[Offer]:
     """Return an offer of so many parts, and one of each two of them, for 100."""
     whole = Offer("x", price, {str(part): Part(1) for part in range(number)}, "f")
