@@ -295,13 +295,16 @@ class _Program:
         for row, least in self.cuts:
             rules.append(LinearConstraint(np.append(row, np.zeros(len(piece)))[None, :], least, np.inf))
         most = [_MOST_TIMES if source.may_repeat else 1 for source in self.sources]
-        solved = milp(
-            cost,
-            constraints=rules,
-            integrality=np.append(np.ones(pieces), np.zeros(len(piece))),
-            bounds=Bounds(0, np.append(most, np.ones(len(piece)))),
-            options={"mip_rel_gap": 0, "node_limit": _MOST_NODES},
-        )
+        for presolve in (True, False):  # which now and then leaves no solution where there is one
+            solved = milp(
+                cost,
+                constraints=rules,
+                integrality=np.append(np.ones(pieces), np.zeros(len(piece))),
+                bounds=Bounds(0, np.append(most, np.ones(len(piece)))),
+                options={"mip_rel_gap": 0, "node_limit": _MOST_NODES, "presolve": presolve},
+            )
+            if solved.status != _INFEASIBLE:
+                break
         if solved.status == _INFEASIBLE:
             return None
         if solved.status or solved.x is None:

@@ -383,6 +383,33 @@ def test_two_of_a_family_that_lack_a_shade_rule_out_themselves_alone() -> None:
     assert (found.basket, found.cost_minor) == (("beside", "more", "wide"), 40)
 
 
+@pytest.mark.parametrize("price", [346_028, 400_000, 440_000])
+def test_a_cover_is_found_that_the_solver_first_denies(price: int) -> None:
+    """Beside a basket that lacks a shade, it says that there is none."""
+
+    def offer(name: str, price: int, family: str, shares: tuple[float, ...], moments: tuple[int, ...]) -> Offer:
+        parts = {
+            f"{part}{at}": Part(round(10**12 / share))
+            for part, share in zip("abc", shares, strict=True)
+            for at in moments
+            if share
+        }
+        return Offer(name, price, parts, family)
+
+    third = 1 / 3
+    offers = [
+        offer("whole", price, "whole", (1, 1, 1), (0, 1)),
+        offer("first", 111_132, "a", (1, 1, 0.6666664036134371), (0,)),
+        offer("second", 100_000, "a", (1, 1, 0.6666664036134371), (1,)),
+        offer("beside", 100_000, "b", (0.33333333159856676, 0, 0), (0, 1)),
+        offer("shade", 100_000, "c", (0.6666666662933334, third, third), (0, 1)),
+        offer("dear", 134_894, "d", (0, third, 0.500000001535), (0, 1)),
+    ]
+    found = find_arbitrage(offers)
+    assert found is not None
+    assert (sorted(found.basket), found.cost_minor) == (["dear", "first", "second"], 346_026)
+
+
 def pairs_of(number: int, price: int) -> list[Offer]:
     """Return an offer of so many parts, and one of each two of them, for 100."""
     whole = Offer("x", price, {str(part): Part(1) for part in range(number)}, "f")
