@@ -39,6 +39,9 @@ EDITIONS_KEY = "editions.key"
 """Name of a release's private object: the key that its coarser editions are drawn with."""
 RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=30)}
 """A store that is unreachable for longer is a failure to report; the library's own three minutes look like a hang."""
+ONCE: RetryConfig = {"max_retries": 0, "retry_timeout": dt.timedelta(seconds=30)}
+NO_OBJECT = f"{PRIVATE}health/none"
+"""What is asked for to see whether a store answers: that it is absent is an answer."""
 NO_BUCKET = "NoSuchBucket"
 """What S3 answers where the bucket is absent, with the status of an absent object."""
 REASONS = {
@@ -66,11 +69,15 @@ def folder_of(url: str) -> Path | None:
 @functools.cache
 def open_at(url: str) -> ObjectStore:
     """Return the store at an address: a folder (file:///…), made where it is absent, a bucket, GCS or Azure."""
+    return _open(url, RETRIES)
+
+
+def _open(url: str, retries: RetryConfig) -> ObjectStore:
     if (folder := folder_of(url)) is not None:
         folder.mkdir(parents=True, exist_ok=True)
         return from_url(url)
     if url.startswith("s3://"):
-        return from_url(url, retry_config=RETRIES)
+        return from_url(url, retry_config=retries)
     return from_url(url)
 
 
@@ -93,6 +100,8 @@ def sentence_of(error: BaseException, address: str = "") -> str:
 def _why(error: BaseException) -> str:
     """Return why a store that is no folder failed: in our words where it is known, else the first line of the library's."""
     text = str(error).strip()
+    if isinstance(error, TimeoutError) and not text:
+        return "it did not answer in time"
     server = re.search(r"performing [A-Z]+ (\w+://[^/\s]+)", text)
     for sign, why in REASONS.items():
         if sign in text:
@@ -203,6 +212,12 @@ def read_now(key: str) -> bytes | None:
             return bytes(obstore.get(store(), key).bytes())
     except NotFound:
         return None
+
+
+async def ask() -> None:
+    """Ask once for an object that is absent; refuse a store that does not answer, without waiting for it to come back."""
+    with contextlib.suppress(NotFound), answering():
+        await obstore.get_async(_open(settings().objects, ONCE), NO_OBJECT)
 
 
 async def look() -> None:

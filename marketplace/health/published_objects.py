@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
 from typing import Final
 
@@ -16,8 +15,6 @@ from marketplace.errors import Conflict, NotFound, Unavailable
 SECONDS: Final = 2.0
 SAMPLE: Final = """(SELECT id FROM release WHERE state = 'sealed' ORDER BY sealed_at LIMIT 1)
     UNION (SELECT id FROM release WHERE state = 'sealed' ORDER BY sealed_at DESC LIMIT 2)"""
-NO_OBJECT: Final = f"{object_store.PRIVATE}health/none"
-"""What is asked for to see whether a store answers: that it is absent is an answer."""
 WITHOUT: Final = "{cause} Nothing is built or downloaded until it answers."
 MEND: Final = "compare PARTAGE_OBJECTS and PARTAGE_STATE; what is lost comes back with `marketplace restore`"
 
@@ -71,8 +68,7 @@ async def refuse_other_objects() -> None:
     """Refuse a store that has none of the releases looked for; of one that does not answer now, print why: it may later."""
     try:
         async with asyncio.timeout(SECONDS):
-            with contextlib.suppress(NotFound):
-                await object_store.get(NO_OBJECT)
+            await object_store.ask()
             sample = await find_missing()
     except Unavailable as refusal:
         print(WITHOUT.format(cause=refusal.cause), flush=True)

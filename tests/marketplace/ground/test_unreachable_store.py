@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -84,15 +85,34 @@ def test_the_sweep_says_that_the_store_is_another(database_url: str, changed: di
 @pytest.mark.parametrize("words", ["jobs --rehearsal", "serve --rehearsal"])
 def test_what_runs_on_says_why_nothing_can_be_stored_and_goes_on(database_url: str, tmp_path: Path, words: str) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
+    sentence = f"The object store s3://partage did not do what was asked: nobody answers at {nobody}. Compare PARTAGE_"
+    printed = printed_by(words, nobody, database_url, tmp_path / "log")
+    assert printed.startswith(sentence), "before anything else"
+    after = printed.partition("job=keep-log")
+    line, following = after[0].splitlines()[-1], after[2].splitlines()[1:2]
+    assert words.startswith("serve") or f"cause='{sentence}" in line
+    assert following != ["Traceback (most recent call last):"]
+
+
+def test_a_store_that_keeps_silent_is_not_waited_for(database_url: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        printed = printed_by("serve --rehearsal", address, database_url, tmp_path / "log")
+    assert printed.startswith(
+        "The object store s3://partage did not do what was asked: it did not answer in time. Compare PARTAGE_"
+    )
+
+
+def printed_by(words: str, address: str, database_url: str, log: Path) -> str:
+    """Start what runs on beside a store at `address`; return what it had printed when it was up and was ended."""
     there = {
         "PARTAGE_OBJECTS": "s3://partage",
-        "AWS_ENDPOINT_URL": nobody,
+        "AWS_ENDPOINT_URL": address,
         "AWS_ALLOW_HTTP": "true",
         "AWS_ACCESS_KEY_ID": "somebody",
         "AWS_SECRET_ACCESS_KEY": "anything",
     }
     more = OF_JOBS if words.startswith("jobs") else {}
-    log = tmp_path / "log"
     with (
         log.open("wb") as file,
         subprocess.Popen(
@@ -109,10 +129,4 @@ def test_what_runs_on_says_why_nothing_can_be_stored_and_goes_on(database_url: s
             assert running.poll() is None, log.read_text()
         finally:
             running.terminate()
-    printed = log.read_text()
-    sentence = f"The object store s3://partage did not do what was asked: nobody answers at {nobody}. Compare PARTAGE_"
-    assert printed.startswith(sentence), "before anything else"
-    after = printed.partition("job=keep-log")
-    line, following = after[0].splitlines()[-1], after[2].splitlines()[1:2]
-    assert not more or f"cause='{sentence}" in line
-    assert following != ["Traceback (most recent call last):"]
+    return log.read_text()
