@@ -5,12 +5,12 @@ A reader that wants one zone finds it by the statistics in the footer, and fetch
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from marketplace.errors import Invalid
-from marketplace.instants import HOUR_US, QUARTER_US
+from marketplace.instants import HOUR_US, QUARTER_US, microseconds
 from marketplace.privacy import noise
 from marketplace.privacy.dictionary import ABSENT
 from marketplace.privacy.geography import H3
@@ -18,10 +18,12 @@ from marketplace.privacy.specification import METHOD, TO
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from marketplace.privacy.dictionary import Column
     from marketplace.privacy.specification import Specification
@@ -30,6 +32,24 @@ GROUPS: Final = 128
 """Row groups of a large file: one zone of a hundred is in two or three of them."""
 FEWEST_ROWS, MOST_ROWS = 4_096, 65_536
 """Of a row group: below, its entry in the footer costs more than it saves; above, one zone costs too much."""
+
+
+MOST_KEYS: Final = 1 << 25
+"""Zones times steps times segments that cells are counted by."""
+
+
+class Keys(NamedTuple):
+    """The key set that a file's cells are of: zones, ascending, steps of time and segments of people.
+
+    begins_at: when its period does. steps: in how many hours from then each begins, and the last one ends. between_zones:
+    whether cells are of pairs of zones.
+    """
+
+    zones: Sequence[str]
+    begins_at: dt.datetime
+    steps: Sequence[int]
+    segments: Sequence[str]
+    between_zones: bool = False
 
 
 def rows_a_group(rows: int) -> int:
@@ -70,6 +90,42 @@ def spread(s: Specification, cells: pa.Table) -> dict[str, list[int]]:
         "published_by_day": np.bincount(at, minlength=len(first)).tolist(),
         "published_by_zone": by_zone.tolist(),
     }
+
+
+def count_keys(data: bytes, keys: Keys) -> tuple[Sequence[NDArray[np.int32]] | None, NDArray[np.integer[Any]] | None]:
+    """Return how many cells of a Parquet file's bytes are of which keys; what is of none is left out.
+
+    Of pairs of zones, by their numbers: n origins, n ends and n counts, each pair once; None where cells are of zones. And
+    of zones × steps × segments, the zone that flows come from; None where there are too many.
+    """
+    table = read_file(data, ["zone", "starts_at", "segment"], dictionary=["zone", "segment"])
+    table = table.unify_dictionaries().combine_chunks()
+    place, places = _words_of(table["zone"])
+    number = {zone: at for at, zone in enumerate(keys.zones)}
+    ends = [tuple(number.get(end, -1) for end in name.split(TO)) for name in places]
+    is_known = np.array([len(each) == 1 + keys.between_zones and min(each) >= 0 for each in ends], bool)
+    pairs = None
+    if keys.between_zones:
+        known = np.array([each for each in ends if len(each) == 2 and min(each) >= 0], np.int32).reshape(-1, 2)  # noqa: PLR2004
+        cells = np.bincount(place, minlength=len(places)).astype(np.int32)
+        pairs = known[:, 0], known[:, 1], cells[is_known]
+    shape = len(keys.zones), len(keys.steps) - 1, len(keys.segments)
+    if np.prod(shape) > MOST_KEYS:
+        return pairs, None
+    starts_us = table["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    step = np.searchsorted(keys.steps, (starts_us - microseconds(keys.begins_at)) // HOUR_US, side="right") - 1
+    segment, segments = _words_of(table["segment"])
+    own = np.array([keys.segments.index(name) if name in keys.segments else -1 for name in segments], int)[segment]
+    some = is_known[place] & (step >= 0) & (step < shape[1]) & (own >= 0)
+    published = np.zeros(shape, np.uint16)
+    np.add.at(published, (np.array([each[0] for each in ends], int)[place[some]], step[some], own[some]), 1)
+    return pairs, published if published.max(initial=0) > np.iinfo(np.uint8).max else published.astype(np.uint8)
+
+
+def _words_of(column: pa.ChunkedArray[Any]) -> tuple[NDArray[np.integer[Any]], list[str]]:
+    """Return the number of the word in each row of a column that holds each once, and the words."""
+    words = column.combine_chunks()
+    return words.indices.to_numpy(), words.dictionary.to_pylist()  # type: ignore[attr-defined]
 
 
 def within(error: int, what: str) -> str:

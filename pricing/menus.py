@@ -1,10 +1,11 @@
 """What a menu's offers hold, part by part, as `pricing.audit` compares it.
 
 The rule this file keeps: of each area and span of time an offer is as good as what is published there, by the law that
-its price follows. So where days, zones or some of both are withheld, an offer replaces nothing that it lacks, and needs
-no replacement for what it lacks itself.
+its price follows. So where days, zones, hours, bands or some of all are withheld, an offer replaces nothing that it
+lacks, and needs no replacement for what it lacks itself.
 """
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ MOST_PARTS: Final = 500_000
 """Of all offers of a group together: half a second of work for each instant that they are compared at."""
 MOST_CELLS: Final = 10_000_000
 """Editions times areas times spans: a third of a gigabyte."""
+_FEW: Final = 8
+"""A smaller part than that of an area and day's cells are a few."""
 _GRAIN: Final = 1_000_000
 _LEAST: Final = 1e-9
 """Of worth, so that there is some."""
@@ -71,12 +74,20 @@ class Listed:
     is_held: bool = False
     is_posted: bool = True
     edition: str = ""
+    cells: NDArray[np.integer[Any]] | None = None
 
     @property
     def bounds(self) -> list[int]:
         """Where each of its days begins, and where the last one ends."""
         hours = accumulate((day.hours for day in self.inputs.days), initial=0)
         return [self.starts_at + each * HOUR_SECONDS for each in hours]
+
+    @property
+    def steps(self) -> list[int]:
+        """Where each step of its cells begins, and where the last one ends."""
+        bounds = self.bounds
+        is_of_days = self.cells is None or self.published is None or self.cells.shape[1] == self.published.shape[1]
+        return bounds if is_of_days else list(range(bounds[0], bounds[-1] + 1, HOUR_SECONDS))
 
 
 class Spanning(Protocol):
@@ -129,77 +140,181 @@ def offers_of(menu: Sequence[Listed]) -> list[Offer]:
     ]
 
 
-def holdings_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> Iterator[Holdings]:
-    """Yield what each of what is listed holds of each area and span of time; `now` is in seconds since 1970.
+class _Grid(NamedTuple):
+    """Areas × spans of time × segments of people, by the number of the part that each belongs to; bounds: of the spans.
 
-    Once by areas that the same products have and the same releases publish at all, and once by those of which each release
-    publishes as many cells of each day, where these are others. Where both are too many, by products alone. A span of time is
-    as short as the days of any of them need. Refuses TooHard where all that is too much to look at.
+    is_fine: spans are hours, or days of segments; else they are days, and segments are together.
     """
-    bounds = sorted({bound for one in menu for bound in one.bounds})
-    worths = np.array([_worth(start, to, half_life_seconds, now) for start, to in pairwise(bounds)])
-    spans = {one.name: np.searchsorted(bounds, one.bounds) for one in menu}
+
+    areas: Sequence[_Area]
+    bounds: NDArray[np.int64]
+    parts: NDArray[np.int64]
+    is_fine: bool
+
+    def within(self, one: Listed) -> tuple[list[int], slice]:
+        """Return the numbers of the areas and spans that a release has."""
+        start, end = np.searchsorted(self.bounds, (one.bounds[0], one.bounds[-1])).tolist()
+        return [number for number, area in enumerate(self.areas) if one.product in area.products], slice(start, end)
+
+    def hours(self, within: slice) -> NDArray[np.float64]:
+        """Return how long spans last."""
+        return np.diff(self.bounds[within.start : within.stop + 1]) / HOUR_SECONDS
+
+
+def holdings_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> Iterator[Iterator[Holdings]]:
+    """Yield ways to look at what each of what is listed holds of areas and times; `now` is in seconds since 1970.
+
+    One by areas that the same products have and the same releases publish at all, and one by zones that each publishes alike,
+    where these are others; by products alone where both are too many. A way yields its holdings once by hours and segments
+    that are published alike, where they are known of all, differ, and are not too many; and then by days, in case that those
+    are too hard to look at. A span of time is as short as the days of any of them need. Refuses TooHard where all that is too
+    much to look at.
+    """
+    bounds = np.array(sorted({bound for one in menu for bound in one.bounds}))
+    worths, shares = _Worths(half_life_seconds, now), _Shares()
     editions = {one.edition or one.name: one for one in menu}
 
     def fits(areas: Sequence[_Area]) -> bool:
         number = Counter(code for area in areas for code in area.products)
-        parts = sum(number[one.product] * (spans[one.name][-1] - spans[one.name][0]) for one in menu)
-        return parts <= MOST_PARTS and len(editions) * len(areas) * len(worths) <= MOST_CELLS
+        spans = ((one.product, np.searchsorted(bounds, (one.bounds[0], one.bounds[-1]))) for one in menu)
+        parts = sum(number[product] * (end - start) for product, (start, end) in spans)
+        return bool(parts <= MOST_PARTS and len(editions) * len(areas) * (len(bounds) - 1) <= MOST_CELLS)
 
-    found = 0
-    for areas in _ways(menu):
-        if fits(areas):
-            found += 1
-            yield _holdings(menu, editions, areas, spans, worths)
-    if not found:
-        areas = _areas(menu, _alike(menu, lambda _: ()))
+    def grids(finest: Sequence[_Area], by_day: Sequence[_Area]) -> Iterator[_Grid]:
+        if finest and fits(finest) and (grid := _by_step(menu, editions, finest, bounds, shares)):
+            yield grid
+        if by_day and fits(by_day):
+            shape = len(by_day), len(bounds) - 1, 1
+            yield _Grid(by_day, bounds, np.arange(np.prod(shape)).reshape(shape), is_fine=False)
+
+    is_known = all(one.zones and one.cells is not None for one in menu) and len({one.product for one in menu}) > 1
+    by_release, by_zone = _by_release(menu), _by_zone(menu, _cells_published)
+    ways = [
+        (by_release if is_known else [], by_release),
+        (_by_zone(menu, _cells_within) if is_known else [], by_zone),
+    ]
+    if not (by_release and fits(by_release)) and not (by_zone and fits(by_zone)):
+        ways = [([], areas := _areas(menu, _alike(menu, lambda _: ())))]
         if not fits(areas):
             msg = f"what is listed has more than {MOST_PARTS} parts; list fewer offers together"
             raise TooHard(msg)
-        yield _holdings(menu, editions, areas, spans, worths)
+    for way in ways:
+        yield (_holdings(menu, editions, grid, worths, shares) for grid in grids(*way))
 
 
-def _holdings(
+def _by_step(
     menu: Sequence[Listed],
     editions: Mapping[str, Listed],
     areas: Sequence[_Area],
-    spans: Mapping[str, NDArray[np.int64]],
-    worths: NDArray[np.float64],
+    days: NDArray[np.int64],
+    shares: "_Shares",
+) -> _Grid | None:
+    """Return hours and segments of each area and span of days, together where all publish them alike; None: all alike, or too many.
+
+    days: the bounds of spans of days.
+    """
+    segments = max(one.cells.shape[2] for one in menu if one.cells is not None)
+    bounds = np.array(sorted({*days.tolist(), *(step for one in editions.values() for step in one.steps)}))
+    day = np.repeat(np.arange(len(days) - 1), np.diff(np.searchsorted(bounds, days)))
+    if len(editions) * len(areas) * len(day) * segments > MOST_CELLS:
+        return None
+    group = np.repeat((np.arange(len(areas))[:, None] * (len(days) - 1) + day)[:, :, None], segments, axis=2)
+    grid = _Grid(areas, bounds, group, is_fine=True)
+    full = np.zeros((*group.shape, len(editions)), np.bool_)
+    for number, one in enumerate(editions.values()):
+        mine, spans = grid.within(one)
+        rates, own = _rates(one, [areas[each] for each in mine], grid, spans, shares), day[spans]
+        most = np.maximum.reduceat(rates.max(axis=2), np.searchsorted(own, np.unique(own)), axis=1)
+        full[mine, spans, :, number] = rates > most[:, own - own[0], None] / 2
+    grid = grid._replace(parts=_alike_within(group, full))
+    parts = {name: len(np.unique(grid.parts[grid.within(one)])) for name, one in editions.items()}
+    fits = sum(parts[one.edition or one.name] for one in menu) <= MOST_PARTS
+    is_finer = len(areas) * (len(days) - 1) < grid.parts.max() + 1 <= MOST_CELLS // len(editions)
+    return grid if fits and is_finer else None
+
+
+def _alike_within(group: NDArray[np.int64], full: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the number of the part that each cell of a grid is in: those of a group that are full of the same releases.
+
+    full: ... × releases. A few cells that lack some releases count with the most of their group that lack none of what they
+    have: what replaces something there replaces it here as well.
+    """
+    _, parts = np.unique(group, return_inverse=True)
+    for of_release in np.moveaxis(full, -1, 0):
+        _, parts = np.unique(2 * parts.ravel() + of_release.ravel(), return_inverse=True)
+    _, first, sizes = np.unique(parts, return_index=True, return_counts=True)
+    own, patterns = group.ravel()[first], full.reshape(-1, full.shape[-1])[first]
+    is_few = sizes < np.bincount(own, sizes)[own] / _FEW
+    starts, becomes = np.searchsorted(own, np.arange(own.max() + 2)), np.arange(len(first))
+    for part in np.flatnonzero(is_few).tolist():
+        others = np.arange(starts[own[part]], starts[own[part] + 1])
+        has_all = others[~is_few[others] & (patterns[others] >= patterns[part]).all(axis=1)]
+        if len(has_all):
+            becomes[part] = has_all[np.argmax(sizes[has_all])]
+    _, parts = np.unique(becomes[parts], return_inverse=True)
+    return parts.reshape(group.shape)
+
+
+def _rates(one: Listed, areas: Sequence[_Area], grid: _Grid, spans: slice, shares: "_Shares") -> NDArray[np.float64]:
+    """Return how many cells of areas are published an hour of each span and segment; areas: all that have the product's zones."""
+    steps, cells = (one.steps, one.cells) if grid.is_fine else (one.bounds, one.published)
+    assert cells is not None
+    cells = cells[:, : len(steps) - 1].reshape(len(one.zones), -1)
+    if one.between_zones:
+        inside = np.stack(
+            [(shares.of(one, area) * [zone in area.zones for zone in one.zones]) @ cells for area in areas]
+        )
+    else:
+        area_of = {zone: number for number, area in enumerate(areas) for zone in area.zones}
+        own = np.array([area_of[zone] for zone in one.zones])
+        order = np.argsort(own, kind="stable")
+        first = np.searchsorted(own[order], np.arange(len(areas)))
+        inside = np.add.reduceat(cells[order], first, axis=0, dtype=float)
+    inside = inside.reshape(len(areas), len(steps) - 1, -1) / (np.diff(steps)[:, None] / HOUR_SECONDS)
+    return np.asarray(inside[:, np.searchsorted(steps, grid.bounds[spans], side="right") - 1])
+
+
+def _holdings(
+    menu: Sequence[Listed], editions: Mapping[str, Listed], grid: _Grid, worths: "_Worths", shares: "_Shares"
 ) -> Holdings:
-    """Return what each of what is listed holds of areas and spans; spans: between the bounds of its days, by its name."""
+    """Return what each of what is listed holds of the parts of a grid."""
     qualities = {one.name: good for one, good in zip(menu, _qualities(menu), strict=True)}
     finest = {one.family: qualities[one.name] for one in sorted(menu, key=lambda one: qualities[one.name])}
-    zones, shares = {one.product: frozenset(one.zones) for one in menu}, _Shares()
-    found = np.full((4, len(editions), len(areas), len(worths)), np.inf)
+    zones = {one.product: frozenset(one.zones) for one in menu}
+    sizes = np.array([area.size for area in grid.areas], float)[:, None] * worths.of(grid.bounds) / grid.parts.shape[2]
+    worth = np.bincount(grid.parts.ravel(), np.repeat(sizes.ravel(), grid.parts.shape[2]))
+    found = np.full((4, len(editions), len(worth)), np.inf)
     found[1] = 0
     for at, one in enumerate(editions.values()):
-        mine, good = [n for n, area in enumerate(areas) if one.product in area.products], qualities[one.name]
-        published = _published_shares(one, [areas[number] for number in mine], shares)
+        mine, spans = grid.within(one)
+        numbers, published = _published_shares(one, mine, grid, spans, shares)
+        good, area_of = qualities[one.name], np.zeros(len(worth), int)
+        area_of[grid.parts[mine, spans]] = np.arange(len(mine))[:, None, None]
+        most = [_most_in_part(one, grid.areas[number], zones) if good == finest[one.family] else 1.0 for number in mine]
         own, across = (_losses(published, of) for of in (quality(one.inputs, Fraction(1), Fraction(1)), good))
-        most = [_most_in_part(one, areas[number], zones) if good == finest[one.family] else 1.0 for number in mine]
-        at_best = _losses(np.minimum(published * np.array(most)[:, None], 1), good)
-        size = np.array([areas[number].size for number in mine], float)[:, None] / (1 + own / PICO)
-        days = np.repeat(np.arange(len(one.inputs.days)), np.diff(spans[one.name]))
-        within = np.ix_(range(4), [at], mine, range(spans[one.name][0], spans[one.name][-1]))
-        found[within] = np.stack([own, size, across, at_best])[:, None, :, days]
-    found[1] = np.where(np.isfinite(found[0]), np.maximum(found[1] * worths, _LEAST), 0)
+        at_best = _losses(np.minimum(published * np.array(most)[area_of[numbers]], 1), good)
+        size = np.where(np.isfinite(own), np.maximum(worth[numbers] / (1 + own / PICO), _LEAST), 0)
+        found[:, at, numbers] = np.stack([own, size, across, at_best])
     number = {edition: at for at, edition in enumerate(editions)}
-    variances, worth, across, least = found.reshape(4, len(editions), -1)
-    return Holdings(variances, worth, across, least, np.array([number[one.edition or one.name] for one in menu]))
+    variances, worthy, across, least = found
+    rows = np.array([number[one.edition or one.name] for one in menu])
+    return Holdings(variances, worthy, across, least, rows)
 
 
-def _ways(menu: Sequence[Listed]) -> Iterator[list[_Area]]:
-    """Yield the areas of what is listed: by release, unless they are too many; and by zone and day, unless they are the same."""
-    alike = _alike(menu, _is_published)
+def _by_release(menu: Sequence[Listed]) -> list[_Area]:
+    """Return the areas that the same products have and the same releases publish at all; none where they are too many."""
     if len({one.product for one in menu}) == 1:
-        yield [_Area(frozenset({menu[0].product}), frozenset(), 1)]
-        return
-    if len(alike) <= MOST_AREAS:
-        yield _areas(menu, alike)
-    if not any(one.between_zones for one in menu):
-        by_zone = _alike(menu, _cells_published)
-        if len(by_zone) > len(alike) or len(alike) > MOST_AREAS:
-            yield _areas(menu, by_zone)
+        return [_Area(frozenset({menu[0].product}), frozenset(), 1)]
+    alike = _alike(menu, _is_published)
+    return _areas(menu, alike) if len(alike) <= MOST_AREAS else []
+
+
+def _by_zone(menu: Sequence[Listed], cells: Callable[[Listed], Iterable[tuple[str, Hashable]]]) -> list[_Area]:
+    """Return the areas of which each release publishes the same cells, as `_alike` has it; none where that are no others."""
+    if any(one.between_zones for one in menu) or len({one.product for one in menu}) == 1:
+        return []
+    by_release, by_zone = len(_alike(menu, _is_published)), _alike(menu, cells)
+    return _areas(menu, by_zone) if len(by_zone) > by_release or by_release > MOST_AREAS else []
 
 
 def _areas(menu: Sequence[Listed], alike: Sequence[tuple[frozenset[str], frozenset[str]]]) -> list[_Area]:
@@ -240,15 +355,37 @@ def _is_published(one: Listed) -> Iterable[tuple[str, Hashable]]:
 
 
 def _cells_published(one: Listed) -> Iterable[tuple[str, Hashable]]:
-    """Yield zones with how many cells of each day a release publishes there, as a number that is the same for the same."""
+    """Yield zones with how many cells of each day a release publishes there, as what is the same for the same."""
     if one.published is not None:
-        _, kinds = np.unique(one.published, axis=0, return_inverse=True)
-        yield from ((zone, (id(one.published), kind)) for zone, kind in zip(one.zones, kinds.tolist(), strict=True))
+        for zone, cells in zip(one.zones, one.published, strict=True):
+            yield zone, (id(one.published), cells.tobytes())
 
 
-def _worth(start: int, to: int, half_life_seconds: int, now: int) -> float:
-    """Return what a span of one zone is worth beside the others, by its length and age."""
-    return float(_GRAIN * (to - start) * mean_freshness(max(now - to, 0), to - start, half_life_seconds))
+def _cells_within(one: Listed) -> Iterable[tuple[str, Hashable]]:
+    """Yield them with how many cells of each step and segment it publishes, where that is known."""
+    if one.cells is None:
+        yield from _cells_published(one)
+        return
+    for zone, cells in zip(one.zones, one.cells, strict=True):
+        yield zone, (id(one.cells), hashlib.sha256(cells.tobytes()).digest())
+
+
+class _Worths:
+    """What spans of one zone are worth beside each other, by their length and age; each worked out once."""
+
+    def __init__(self, half_life_seconds: int, now: int) -> None:
+        self.half_life, self.now = half_life_seconds, now
+        self._known: dict[tuple[int, int], float] = {}
+
+    def of(self, bounds: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return them for the spans between bounds."""
+        return np.array([self._of(start, to) for start, to in pairwise(bounds.tolist())])
+
+    def _of(self, start: int, to: int) -> float:
+        if (start, to) not in self._known:
+            freshness = mean_freshness(max(self.now - to, 0), to - start, self.half_life)
+            self._known[start, to] = float(_GRAIN * (to - start) * freshness)
+        return self._known[start, to]
 
 
 def _qualities(menu: Sequence[Listed]) -> list[Fraction]:
@@ -296,27 +433,32 @@ class _Shares:
         return self._known[key]
 
 
-def _published_shares(one: Listed, areas: Sequence[_Area], shares: _Shares) -> NDArray[np.float64]:
-    """Return which share of the cells of each area and day is published, in [0, 1]; areas: all that have the product's zones.
+def _published_shares(
+    one: Listed, mine: Sequence[int], grid: _Grid, spans: slice, shares: _Shares
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the parts of a grid that a release has, and which share of the cells of each is published, in [0, 1].
 
-    Where it is not known which zones have cells, or none has any on a day, all have as many.
+    mine: the areas that it has, all that have its product's zones. Where it is not known which zones have cells, or none has
+    any on a day, all have as many.
     """
-    days = one.inputs.days
-    share = np.tile([day.published_cells / max(day.declared_cells, 1) for day in days], (len(areas), 1))
+    days, hours, block = one.inputs.days, grid.hours(spans), grid.parts[mine, spans]
+    day = np.searchsorted(one.bounds, grid.bounds[spans], side="right") - 1
+    numbers, first = np.unique(block, return_index=True)
+    day_of = np.broadcast_to(day[:, None], block.shape).ravel()[first]
+    share = np.array([each.published_cells / max(each.declared_cells, 1) for each in days])[day_of]
+    areas = [grid.areas[number] for number in mine]
     if one.published is None or not areas[0].zones:
-        return np.asarray(np.minimum(share, 1))
-    published, everywhere = one.published[:, : len(days)], one.published[:, : len(days)].sum(axis=0)
-    inside, zones = np.zeros(share.shape), np.array([[len(area.zones)] for area in areas])
-    if one.between_zones:
-        for number, area in enumerate(areas):
-            is_inside = [zone in area.zones for zone in one.zones]
-            inside[number] = (published * shares.of(one, area)[:, None])[is_inside].sum(axis=0)
-    else:
-        area_of = {zone: number for number, area in enumerate(areas) for zone in area.zones}
-        np.add.at(inside, [area_of[zone] for zone in one.zones], published)
+        return numbers, np.minimum(share, 1)
+    everywhere = one.published[:, : len(days)].sum(axis=0) / [each.hours for each in days] / block.shape[2]
+    rates = _rates(one, areas, grid, spans, shares)
+    sizes = np.array([len(area.zones) for area in areas], float)[:, None, None]
+    inside, room = (
+        np.bincount(block.ravel(), np.broadcast_to(each * hours[:, None], block.shape).ravel())[numbers]
+        for each in (rates, sizes)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        here = share * inside * len(one.zones) / (everywhere * zones)
-    return np.asarray(np.minimum(np.where(everywhere > 0, here, share), 1))
+        here = share * inside * len(one.zones) / (everywhere[day_of] * room)
+    return numbers, np.asarray(np.minimum(np.where(everywhere[day_of] > 0, here, share), 1))
 
 
 def _losses(published: NDArray[np.float64], good: Fraction) -> NDArray[np.float64]:

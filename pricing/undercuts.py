@@ -53,10 +53,23 @@ def find_undercut(
     """
     starts = starts_of(menu)
     prices, targets = _Prices(menu, starts), {number for number, one in enumerate(menu) if one.is_posted}
-    for holdings in holdings_of(menu, half_life_seconds, now) if targets else ():
-        look = _Look(Audit(offers_of(menu), starts, holdings), prices, tolerances)
-        if found := look.until(prices.last if until is None else until, targets):
+    for way in holdings_of(menu, half_life_seconds, now) if targets else ():
+        looks = (_Look(Audit(offers_of(menu), starts, holdings), prices, tolerances) for holdings in way)
+        if found := _first_answer(looks, prices.last if until is None else until, targets):
             return found
+    return None
+
+
+def _first_answer(looks: Iterable["_Look"], last: int, targets: set[int]) -> Undercut | None:
+    """Return what the first of some looks finds that is not too hard; none where there is no look. Refuses TooHard."""
+    problem: TooHard | None = None
+    for look in looks:
+        try:
+            return look.until(last, targets)
+        except TooHard as refusal:
+            problem = refusal
+    if problem:
+        raise problem
     return None
 
 

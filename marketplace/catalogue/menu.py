@@ -16,6 +16,7 @@ import datetime as dt
 import uuid
 from collections import Counter, defaultdict
 from fractions import Fraction
+from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,17 +25,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.catalogue import rules
-from marketplace.catalogue.published_pairs import RecordedFile, read_pairs
-from marketplace.catalogue.queries import SQL, get_counted_by, list_lengths, list_priced_offers
+from marketplace.catalogue.published_cells import PublishedCells, RecordedFile, read_published
+from marketplace.catalogue.queries import SQL, list_lengths, list_priced_offers
 from marketplace.catalogue.rules import EditionFigures, PricedRelease
+from marketplace.cells_file import Keys
 from marketplace.database import fetch_rows, fetch_scalar
-from marketplace.datasets.queries import key_zones
+from marketplace.datasets.queries import get_dataset, key_zones
 from marketplace.errors import Cents, Conflict
 from marketplace.locks import lock
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
-from pricing.menus import Listed, Pairs, overlapping
+from pricing.menus import Listed, overlapping
 from pricing.quote import PriceInputs, price
 from pricing.refusals import TooHard
 from pricing.undercuts import Undercut, find_undercut
@@ -57,6 +59,7 @@ IN_TURN: Final = (
     "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, or nearly as much."
 )
 IN_TURN_LATER: Final = "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, or nearly as much, from {when} on."
+NOTHING_KNOWN: Final = PublishedCells(None, None)
 TOLERANCES: Final = (Fraction(0), Fraction(1, 10_000), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that; the least one is what reckoning is rounded by."""
 
@@ -82,6 +85,7 @@ class PublishedZones(Struct, frozen=True):
     level: int
     published_by_zone: list[int]
     cells_sha256: str
+    hours_by_day: list[int]
 
 
 class HeldQuote(Struct, frozen=True):
@@ -204,8 +208,8 @@ class _Compared(NamedTuple):
     published: Mapping[tuple[uuid.UUID, int], NDArray[np.int64]] = MappingProxyType({})
     """Of each release and level, the cells of zones × days, where there are several datasets and it is known."""
     between_zones: bool = False
-    pairs: Mapping[tuple[uuid.UUID, int], Pairs] = MappingProxyType({})
-    """Of each release and level between zones, where there are several datasets."""
+    cells: Mapping[tuple[uuid.UUID, int], PublishedCells] = MappingProxyType({})
+    """Of each release and level, what its file has, where there are several datasets and that says more."""
 
     def posted(self, now: dt.datetime) -> list[Item]:
         """Return what is on sale at an instant, with today's demand."""
@@ -234,19 +238,42 @@ async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, in
     for level in await fetch_rows(MenuLevel, SQL["list_menu_levels"], [release.id for release in releases]):
         levels[level.release].append(level)
     zones = {code: await key_zones(code) for code in codes} if len(codes) > 1 else {}
-    of_release = {release.id: zones[release.dataset] for release in releases if zones}
-    rows = {
-        (row.release, row.level): row
-        for row in await fetch_rows(PublishedZones, SQL["list_published_zones"], list(of_release))
-    }
+    of_release = {release.id: release for release in releases if zones}
+    rows = await fetch_rows(PublishedZones, SQL["list_published_zones"], list(of_release))
     published = {
-        key: np.array(row.published_by_zone).reshape(len(of_release[row.release]), -1) for key, row in rows.items()
+        (row.release, row.level): np.array(row.published_by_zone).reshape(-1, len(row.hours_by_day)) for row in rows
     }
     half_life = offers[dataset].half_life_days * DAY_SECONDS if dataset in offers else DAY_SECONDS
-    between = bool(zones) and PRODUCTS[(await get_counted_by(dataset)).product].is_between_zones
-    files = {key: RecordedFile(of_release[key[0]], row.cells_sha256) for key, row in rows.items()}
-    pairs = await read_pairs(files) if between else {}
-    return _Compared(offers, releases, levels, zones, half_life, await list_lengths(codes), published, between, pairs)
+    product = PRODUCTS[(await get_dataset(dataset)).product]
+    cells = await read_published(await _files(dataset, zones, of_release, rows))
+    known = {key: _if_all(one, published[key]) for key, one in cells.items()}
+    between, lengths = product.is_between_zones, await list_lengths(codes)
+    return _Compared(offers, releases, levels, zones, half_life, lengths, published, between, known)
+
+
+async def _files(
+    dataset: str,
+    zones: Mapping[str, Sequence[str]],
+    releases: Mapping[uuid.UUID, PricedRelease],
+    rows: Sequence[PublishedZones],
+) -> dict[tuple[uuid.UUID, int], RecordedFile]:
+    """Return the files of releases that compare with a dataset, where they say more than is noted; rows: what is noted."""
+    terms = await get_dataset(dataset)
+    product, is_hourly = PRODUCTS[terms.product], terms.grain == "hour"
+    segments = product.segments or terms.age_bands
+    files = {}
+    for row in rows if is_hourly or len(segments) > 1 or product.is_between_zones else ():
+        release = releases[row.release]
+        steps = range(sum(row.hours_by_day) + 1) if is_hourly else [*accumulate(row.hours_by_day, initial=0)]
+        keys = Keys(zones[release.dataset], release.period_from, steps, segments, product.is_between_zones)
+        files[row.release, row.level] = RecordedFile(keys, row.cells_sha256)
+    return files
+
+
+def _if_all(cells: PublishedCells, published: NDArray[np.int64]) -> PublishedCells:
+    """Return what a file has, without its hours and segments where these are not of all cells that are published."""
+    is_all = cells.cells is not None and cells.cells.sum() == published.sum()
+    return cells if is_all else cells._replace(cells=None)
 
 
 async def _drawn(offers: Sequence[rules.PricedOffer], now: dt.datetime) -> list[rules.PricedOffer]:
@@ -347,12 +374,14 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             compared.zones.get(item.release.dataset, ()),
             compared.published.get((item.release.id, item.level)),
             compared.between_zones,
-            compared.pairs.get((item.release.id, item.level)),
+            cells.pairs,
             ranks.index(rules.RIGHTS[item.usage_right]),
             item.months if item.usage_right else 0,
             item.held_until is not None,
             item.is_posted,
             f"{item.release.id} {item.level}",
+            cells.cells,
         )
         for item in items
+        for cells in (compared.cells.get((item.release.id, item.level), NOTHING_KNOWN),)
     ]

@@ -284,13 +284,13 @@ ORDER BY release, level;
 
 -- name: list_published_zones
 -- How many cells of each zone and day the releases $1 publish, at each accuracy level where these and days are known.
-SELECT id AS release, 0 AS level, published_by_zone, cells_sha256
+SELECT id AS release, 0 AS level, published_by_zone, cells_sha256, hours_by_day
 FROM release
 WHERE id = ANY($1)
   AND published_by_zone <> '{}'
   AND cardinality(hours_by_day) = cardinality(published_by_day)
 UNION ALL
-SELECT release, level, published_by_zone, cells_sha256
+SELECT release, level, published_by_zone, cells_sha256, hours_by_day
 FROM edition
 WHERE release = ANY($1)
   AND published_by_zone <> '{}'

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from marketplace.catalogue import menu, rules
+from marketplace.catalogue.published_cells import PublishedCells
 from tests.attacks.test_price import FIGURES, NOW, TERMS, shown
 
 if TYPE_CHECKING:
@@ -34,14 +35,23 @@ class Sold(NamedTuple):
     noise: int = 0
     """Its variance; of a coarser edition, with the same cells, four times as much, where there is noise."""
 
+    @classmethod
+    def by_hour(cls, dataset: str, zones: Sequence[str], cells: Any, worth: int, people: int = 100_000) -> Sold:
+        """Return a week of which the cells published of zones × 168 hours × bands are given: 1 or 0."""
+        return cls(dataset, zones, np.asarray(cells), worth, declared=24 * np.shape(cells)[2], people=people)
+
 
 def audited(
     *sold: Sold, between: bool = False, lengths: Sequence[rules.Length] = (), after: Callable[..., None] | None = None
 ) -> None:
     """Audit, now and later, the menu of these weeks; refuse as a listing does. after: what is done with it instead."""
-    offers, releases, levels, published, zones = {}, [], {}, {}, {}
+    offers, releases, levels, published, zones, known = {}, [], {}, {}, {}, {}
     for number, one in enumerate(sold):
-        cells = np.broadcast_to(np.asarray(one.cells), (len(one.zones), 7))
+        cells = np.asarray(one.cells)
+        if cells.ndim == len(("zones", "hours", "bands")):
+            known[uuid.UUID(int=number + 1), 0] = PublishedCells(None, cells.astype(np.uint8))
+            cells = cells.reshape(len(one.zones), 7, -1).sum(axis=2)
+        cells = np.broadcast_to(cells, (len(one.zones), 7))
         key = one.declared * (len(one.zones) if between else 1) * len(one.zones)
         figures = shown(*cells.sum(axis=0).tolist()) | {
             "id": uuid.UUID(int=number + 1),
@@ -60,7 +70,9 @@ def audited(
             coarse = {"release": releases[-1].id, "level": 1, "noise_variance_micro": 4_000_000 * one.noise}
             levels[releases[-1].id] = [menu.MenuLevel(**days | coarse)]
             published[releases[-1].id, 1] = np.array(cells)
-    compared = menu._Compared(offers, releases, levels, zones, 30 * menu.DAY_SECONDS, lengths, published, between)
+    compared = menu._Compared(
+        offers, releases, levels, zones, 30 * menu.DAY_SECONDS, lengths, published, between, known
+    )
     if after:
         after(compared.posted(NOW), compared)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace.cells_file import FEWEST_ROWS, MOST_ROWS, rows_a_group, spread, write_cells
+from marketplace.cells_file import FEWEST_ROWS, MOST_ROWS, Keys, count_keys, rows_a_group, spread, write_cells
 from marketplace.errors import Invalid
 from marketplace.local_time import midnight
 from marketplace.privacy.dictionary import Stated, columns
@@ -124,3 +125,60 @@ def test_cells_that_begin_at_no_step_of_the_period_are_refused(off: dt.timedelta
     nobodys = pa.array([start, None], pa.timestamp("us", "UTC"))
     with pytest.raises(Invalid, match="A cell begins at no"):
         spread(s, pa.table({"zone": [s.zones[0]] * 2, "starts_at": nobodys}))
+
+
+@pytest.mark.parametrize("segments", [("18-39", "40+"), ("40+", "18-39")])
+def test_cells_are_counted_by_their_keys_and_what_is_of_none_is_left_out(segments: tuple[str, str]) -> None:
+    """Another zone's, a parent's, before the period and after it, of another band."""
+    begins = dt.datetime(2026, 3, 28, 23, tzinfo=dt.UTC)  # a day of 23 hours in Paris, and one of 24
+    rows = [("a", 0, "18-39"), ("a", 0, "40+"), ("b", 46, "40+"), ("b", 22, "40+"), ("b", 23, "40+")]
+    others = [("c", 0, "40+"), ("a>b", 0, "40+"), ("a", -1, "40+"), ("a", 47, "40+"), ("a", 0, "other")]
+    file = file_of([(zone, begins + hour * DAY / 24, segment) for zone, hour, segment in rows + others])
+    pairs, found = count_keys(file, Keys(["a", "b"], begins, range(48), segments))
+    assert pairs is None
+    assert found is not None
+    assert found.shape == (2, 47, 2)
+    assert {(at, hour, segments[band]) for at, hour, band in np.argwhere(found)} == {
+        ("ab".index(zone), hour, segment) for zone, hour, segment in rows
+    }
+    _, found = count_keys(file, Keys(["a", "b"], begins, [0, 23, 47], segments))
+    assert found is not None
+    assert found.sum(axis=2).tolist() == [[2, 0], [1, 2]]
+
+
+def test_cells_of_pairs_are_counted_by_pair_and_by_the_zone_that_they_come_from() -> None:
+    begins = dt.datetime(2026, 3, 28, tzinfo=dt.UTC)
+    rows = [
+        ("a>b", 0, "all"),
+        ("a>a", 0, "all"),
+        ("a>b", 1, "all"),
+        ("b>c", 0, "all"),
+        ("a", 0, "all"),
+        ("a>b>a", 0, "all"),
+    ]
+    file = file_of([(zone, begins + hour * DAY / 24, segment) for zone, hour, segment in rows])
+    pairs, found = count_keys(file, Keys(["a", "b"], begins, range(25), ["all"], between_zones=True))
+    assert pairs is not None
+    assert sorted(zip(*(each.tolist() for each in pairs), strict=True)) == [(0, 0, 1), (0, 1, 2)]
+    assert found is not None
+    assert [(*at, found[tuple(at)]) for at in np.argwhere(found).tolist()] == [(0, 0, 0, 2), (0, 1, 0, 1)]
+
+
+def test_a_key_set_too_large_to_count_by_is_left_aside() -> None:
+    begins = dt.datetime(2026, 3, 28, tzinfo=dt.UTC)
+    file = file_of([("0", begins, "all")])
+    assert count_keys(file, Keys([str(number) for number in range(40_000)], begins, range(8_785), ["all"])) == (
+        None,
+        None,
+    )
+
+
+def file_of(rows: list[tuple[str, dt.datetime, str]]) -> bytes:
+    """Return a file of cells in two row groups."""
+    zone, starts_at, segment = zip(*rows, strict=True)
+    at = pa.array(starts_at, pa.timestamp("us", tz="UTC"))
+    file = io.BytesIO()
+    pq.write_table(
+        pa.table({"zone": zone, "starts_at": at, "segment": segment}), file, row_group_size=len(rows) // 2 + 1
+    )
+    return file.getvalue()

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from marketplace import object_store
-from marketplace.catalogue import published_pairs
-from marketplace.catalogue.published_pairs import RecordedFile, read_pairs
+from marketplace.catalogue import published_cells
+from marketplace.catalogue.published_cells import PublishedCells, RecordedFile, read_published
+from marketplace.cells_file import Keys
 from marketplace.errors import Unavailable
+from pricing.menus import Pairs
 from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop
 from tests.marketplace.datasets.builders import BANDS, ZONES
 from tests.support.reads import fetch_value
@@ -23,9 +25,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def nothing_known() -> Iterator[None]:
-    published_pairs._known.cache_clear()
+    published_cells._known.cache_clear()
     yield
-    published_pairs._known.cache_clear()
+    published_cells._known.cache_clear()
+
+
+def keys(*, between_zones: bool = False) -> Keys:
+    """Return the keys of a day of ZONES, by the hour."""
+    return Keys(sorted(ZONES), last_midnight(), range(25), BANDS, between_zones)
 
 
 async def publish(code: str, pairs: list[str]) -> tuple[tuple[uuid.UUID, int], RecordedFile]:
@@ -34,16 +41,18 @@ async def publish(code: str, pairs: list[str]) -> tuple[tuple[uuid.UUID, int], R
     at = last_midnight()
     rows = [{"zone": pair, "starts_at": at, "segment": BANDS[0], "people": 400, "events": 900} for pair in pairs]
     release = await make_release(code, rows=rows)
-    return (release, 0), RecordedFile(
-        sorted(ZONES), await fetch_value("SELECT cells_sha256 FROM release WHERE id = $1", release)
-    )
+    digest = await fetch_value("SELECT cells_sha256 FROM release WHERE id = $1", release)
+    return (release, 0), RecordedFile(keys(between_zones=True), digest)
 
 
 async def test_pairs_of_its_zones_are_read_and_nothing_else() -> None:
     one, other, *_ = sorted(ZONES)
     key, file = await publish("city", [f"{one}>{other}", f"{other}>{other}", one, f"{one}>elsewhere"])
-    (pairs,) = (await read_pairs({key: file})).values()
-    assert sorted(zip(*(column.tolist() for column in pairs), strict=True)) == [(0, 1, 1), (1, 1, 1)]
+    (found,) = (await read_published({key: file})).values()
+    assert found.pairs
+    assert found.cells is not None
+    assert sorted(zip(*(column.tolist() for column in found.pairs), strict=True)) == [(0, 1, 1), (1, 1, 1)]
+    assert np.argwhere(found.cells).tolist() == [[0, 0, 0], [1, 0, 0]]
 
 
 async def test_a_file_that_is_not_the_recorded_one_is_not_believed() -> None:
@@ -52,11 +61,11 @@ async def test_a_file_that_is_not_the_recorded_one_is_not_believed() -> None:
     (other_key, _), of = await publish("west", [f"{one}>{one}"]), object_store.cells_key
     whole = await object_store.get(of(key[0]))
     await object_store.put(of(key[0]), await object_store.get(of(other_key[0])))
-    assert await read_pairs({key: file}) == {}
+    assert await read_published({key: file}) == {}
     await object_store.put(of(key[0]), whole)
-    assert await read_pairs({key: file}) == {}, "for a minute it is not asked for"
-    published_pairs._known().unread.clear()
-    assert list(await read_pairs({key: file})) == [key]
+    assert await read_published({key: file}) == {}, "for a minute it is not asked for"
+    published_cells._known().unread.clear()
+    assert list(await read_published({key: file})) == [key]
 
 
 @pytest.mark.parametrize("way", ["no answer", "an error"])
@@ -69,12 +78,12 @@ async def test_a_store_that_is_silent_is_waited_for_once(monkeypatch: pytest.Mon
             await asyncio.Event().wait()
         raise Unavailable("The object store does not answer as it should: try again in a few minutes.", cause="x")
 
-    monkeypatch.setattr(published_pairs, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(published_cells, "WAIT_SECONDS", 0.01)
     monkeypatch.setattr(object_store, "get", silent)
-    files = {(uuid.uuid4(), 0): RecordedFile(ZONES, "") for _ in range(100)}
+    files = {(uuid.uuid4(), 0): RecordedFile(keys(), "") for _ in range(100)}
     for _ in range(3):
-        assert await read_pairs(files) == {}
-    assert len(asked) == published_pairs.BATCH_SIZE
+        assert await read_published(files) == {}
+    assert len(asked) == published_cells.BATCH_SIZE
 
 
 async def test_what_there_is_room_for_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,14 +92,14 @@ async def test_what_there_is_room_for_is_read_once(monkeypatch: pytest.MonkeyPat
 
     async def read(*key: Any) -> Any:
         asked.append(key)
-        return published_pairs.Pairs(*(np.zeros(1_000, np.int32) for _ in range(3)))
+        return PublishedCells(Pairs(*(np.zeros(1_000, np.int32) for _ in range(3))), None)
 
-    monkeypatch.setattr(published_pairs, "_read", read)
-    files = {(uuid.uuid4(), 0): RecordedFile(ZONES, "") for _ in range(730)}
+    monkeypatch.setattr(published_cells, "_read", read)
+    files = {(uuid.uuid4(), 0): RecordedFile(keys(), "") for _ in range(730)}
     for _ in range(2):
-        assert await read_pairs(files) == await read_pairs(files)
+        assert await read_published(files) == await read_published(files)
     assert len(asked) == len(files)
-    monkeypatch.setattr(published_pairs, "MOST_BYTES", 12_000 * 100)
-    published_pairs._known.cache_clear()
-    assert len(await read_pairs(files)) == len(files)
-    assert len(published_pairs._known().pairs) == 100
+    monkeypatch.setattr(published_cells, "MOST_BYTES", 12_000 * 100)
+    published_cells._known.cache_clear()
+    assert len(await read_published(files)) == len(files)
+    assert len(published_cells._known().cells) == 100
