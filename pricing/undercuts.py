@@ -43,29 +43,36 @@ class Undercut(NamedTuple):
 
 
 def find_undercut(
-    menu: Sequence[Listed], half_life_seconds: int, now: int, tolerances: Sequence[Fraction], *, until: int | None = 0
+    menu: Sequence[Listed],
+    half_life_seconds: int,
+    now: int,
+    tolerances: Sequence[Fraction],
+    *,
+    since: int = 0,
+    until: int | None = 0,
 ) -> Undercut | None:
     """Return a way to have something posted on a menu for less; None: there is none.
 
     menu: what overlaps. half_life_seconds: by which days are weighted. now: in seconds since 1970. tolerances: as `Audit`
-    has them. until: in how many seconds as well, what is held being held for so long; None: ever, of what is posted alone.
+    has them. since, until: in how many seconds from now the first and last moments are, what is held being held for so long;
+    None: ever, of what is posted alone.
     Refuses TooHard where that cannot be shown.
     """
     starts = starts_of(menu)
     prices, targets = _Prices(menu, starts), {number for number, one in enumerate(menu) if one.is_posted}
     for way in holdings_of(menu, half_life_seconds, now) if targets else ():
         looks = (_Look(Audit(offers_of(menu), starts, holdings), prices, tolerances) for holdings in way)
-        if found := _first_answer(looks, prices.last if until is None else until, targets):
+        if found := _first_answer(looks, since, prices.last if until is None else until, targets):
             return found
     return None
 
 
-def _first_answer(looks: Iterable["_Look"], last: int, targets: set[int]) -> Undercut | None:
+def _first_answer(looks: Iterable["_Look"], since: int, last: int, targets: set[int]) -> Undercut | None:
     """Return what the first of some looks finds that is not too hard; none where there is no look. Refuses TooHard."""
     problem: TooHard | None = None
     for look in looks:
         try:
-            return look.until(last, targets)
+            return look.between(since, last, targets)
         except TooHard as refusal:
             problem = refusal
     if problem:
@@ -160,17 +167,17 @@ class _Look(NamedTuple):
             return Undercut(found, int(prices[number, 0]), seconds)
         return None
 
-    def until(self, last: int, targets: set[int]) -> Undercut | None:
-        """Return a way to have one of the targets for less in so many seconds at most, rather early. Refuses TooHard.
+    def between(self, since: int, last: int, targets: set[int]) -> Undercut | None:
+        """Return a way to have one of the targets for less in so many seconds at least and at most, rather early. Refuses TooHard.
 
         While a target is at its cap, nothing costs less than when it leaves it; while at its floor, than at the end.
         """
-        found = self.at(0, targets) or (self.at(last, targets) if last else None)
+        found = self.at(since, targets) or (self.at(last, targets) if last > since else None)
         leaving = defaultdict[int, set[int]](set)
         for number in targets:
-            leaving[min(ceil(self.prices.leaves_cap[number, 0]), last)].add(number)
+            leaving[min(max(ceil(self.prices.leaves_cap[number, 0]), since), last)].add(number)
         spans = [
-            (start, last, some, start > 0) for start, some in sorted(leaving.items()) if start < last and not found
+            (start, last, some, start > since) for start, some in sorted(leaving.items()) if start < last and not found
         ]
         most = len(spans) + _MOST_SPANS
         while spans and not found:
@@ -186,7 +193,7 @@ class _Look(NamedTuple):
                 middle = middle if start < middle else (start + end) // 2
                 found = self.at(middle, unproven)
                 spans += [(middle, end, unproven, False), (start, middle, unproven, False)]
-        earlier = (seconds for seconds in _EARLIER if found and seconds < found.seconds)
+        earlier = (seconds for seconds in _EARLIER if found and since <= seconds < found.seconds)
         return next(filter(None, (self.at(seconds, targets) for seconds in earlier)), found)
 
     def unproven(self, start: int, end: int, targets: set[int]) -> set[int]:

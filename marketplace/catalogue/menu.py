@@ -1,7 +1,8 @@
 """The menu that a partner can reach, and its audit: nothing on it may be had for less by buying other things on it.
 
 The menu is each accuracy level of each sealed release on sale, at today's price, of all datasets whose cells compare: what
-they count, by which zones, times and bands. A part is a set of zones over a span of time, as fine as the menu needs.
+they count, by which zones, times and bands. A part is a set of zones over a span of time, and some hours and bands of it, as
+fine as the menu needs.
 A partner that holds prices below the posted ones may combine both, so its menu is audited until these lapse.
 
 Prices move by themselves. Those of one dataset move together, so what held of its menu goes on holding. Where several
@@ -16,7 +17,7 @@ import datetime as dt
 import uuid
 from collections import Counter, defaultdict
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -165,16 +166,14 @@ async def audit(
     quotes = await fetch_rows(HeldQuote, SQL["list_held_quotes"], [one.id for one in compared.releases], now)
     own = [quote for quote in (*quotes, *also) if partner in {None, quote.partner}]
     try:
-        for menu, until in _menus(posted, own, now):
-            await asyncio.to_thread(_refuse_undercut, menu, compared, now, until=0 if partner else until)
+        await asyncio.to_thread(_refuse_undercuts, posted, own, compared, now, is_today=partner is not None)
     except Conflict:
         earlier = {offer.dataset: offer for offer in promised if offer.dataset in compared.offers}
         if not earlier:
             raise
         compared = compared._replace(offers={**compared.offers, **earlier})
         posted = await asyncio.to_thread(compared.posted, now)
-        for menu, until in _menus(posted, own, now):
-            await asyncio.to_thread(_refuse_undercut, menu, compared, now, until=0 if partner else until)
+        await asyncio.to_thread(_refuse_undercuts, posted, own, compared, now, is_today=partner is not None)
     if partner is None and len(compared.offers) > 1:
         await asyncio.to_thread(_refuse_undercut, posted, compared, now, until=None)
 
@@ -301,12 +300,23 @@ def _items(
         yield Item(release, level, ends_at, inputs, price(inputs).amount_minor, offer.usage_right, offer.months)
 
 
-def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime) -> Iterable[tuple[list[Item], int]]:
-    """Yield the posted menu, then those of partners that hold prices below it, each with the seconds for which it stays so.
+def _refuse_undercuts(
+    posted: Sequence[Item], quotes: Sequence[HeldQuote], compared: _Compared, now: dt.datetime, *, is_today: bool
+) -> None:
+    """Refuse items of the posted menu, and of each partner's, of which one could be had for less; today alone, or while it lasts."""
+    for menu, since, until in _menus(posted, quotes, now):
+        if not is_today or not since:
+            _refuse_undercut(menu, compared, now, since=since, until=0 if is_today else until)
+
+
+def _menus(
+    posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime
+) -> Iterable[tuple[list[Item], int, int]]:
+    """Yield the posted menu, and those of partners that hold prices below it, each with in how many seconds it begins and ends.
 
     What a partner may have at two prices is there at the lower one, which the posted one may be in time.
     """
-    yield list(posted), 0
+    yield list(posted), 0, 0
     menu = {item.key: item for item in posted}
     of_level = {item.key[:2]: replace(item, is_posted=False) for item in posted}
     of_partner: dict[uuid.UUID, list[tuple[int, Item]]] = defaultdict(list)
@@ -317,21 +327,28 @@ def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime
             licence = {"usage_right": quote.usage_right, "months": quote.months}
             lower = replace(item, amount_minor=quote.amount_minor, held_until=quote.expires_at, **licence)
             lasts = int((quote.expires_at - now).total_seconds())
-            of_partner[quote.partner].append((max(lasts, 0), lower))
+            of_partner[quote.partner].append((max(lasts, 1), lower))
     for own in of_partner.values():
-        for until in sorted({lasts for lasts, _ in own}):
-            yield list((menu | {lower.key: lower for lasts, lower in own if lasts >= until}).values()), until
+        for since, until in pairwise(sorted({0, *(lasts for lasts, _ in own)})):
+            yield list((menu | {lower.key: lower for lasts, lower in own if lasts >= until}).values()), since, until
 
 
-def _refuse_undercut(menu: Sequence[Item], compared: _Compared, now: dt.datetime, *, until: int | None = 0) -> None:
-    """Refuse items of which one could be had for less by buying others, today or, as prices fall, in so many seconds; None: ever."""
+def _refuse_undercut(
+    menu: Sequence[Item], compared: _Compared, now: dt.datetime, *, since: int = 0, until: int | None = 0
+) -> None:
+    """Refuse items of which one could be had for less by buying others: now or, as prices fall, between two numbers of seconds.
+
+    until: None: ever.
+    """
     is_partners = any(item.held_until for item in menu)
     for items in overlapping(menu):
         if is_partners and not any(item.held_until for item in items):
             continue  # as on the posted menu
         listed = _listed(items, compared)
         try:
-            found = find_undercut(listed, compared.half_life, int(now.timestamp()), TOLERANCES, until=until)
+            found = find_undercut(
+                listed, compared.half_life, int(now.timestamp()), TOLERANCES, since=since, until=until
+            )
         except TooHard:
             raise Conflict(TOO_MANY) from None
         if found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
 from typing import TYPE_CHECKING
@@ -91,12 +92,37 @@ def menus_beside(*sold: Sold, amount: int = 10**9, hours: int = 1) -> list[tuple
 
     def grasp(items: Sequence[menu.Item], compared: menu._Compared) -> None:
         one = items[0]
-        until = NOW + dt.timedelta(hours=hours)
-        quote = menu.HeldQuote(uuid.uuid4(), one.release.id, 0, amount, until, one.usage_right, one.months)
-        found.extend((own, compared, lasts) for own, lasts in menu._menus(items, [quote], NOW))
+        quote = quote_of(one, amount, hours)
+        found.extend((own, compared, until) for own, _, until in menu._menus(items, [quote], NOW))
 
     audited(*sold, after=grasp)
     return found
+
+
+def quote_of(item: menu.Item, amount: int, hours: int, partner: uuid.UUID | None = None) -> menu.HeldQuote:
+    until = NOW + dt.timedelta(hours=hours)
+    return menu.HeldQuote(partner or uuid.uuid4(), item.release.id, 0, amount, until, item.usage_right, item.months)
+
+
+@pytest.mark.parametrize(("hours", "is_refused"), [(0, True), (24 * 4, True), (24 * 12, False)])
+def test_a_price_that_lapses_late_is_compared_from_when_an_earlier_one_lapses(hours: int, *, is_refused: bool) -> None:
+    """West is held for thirty days. Until the city costs less than it and the east, the city is held as well, or is not."""
+
+    def compare(items: Sequence[menu.Item], compared: menu._Compared) -> None:
+        west, east, city = items
+        partner = uuid.uuid4()
+        quotes = [quote_of(west, west.amount_minor // 2, 24 * 30, partner)]
+        quotes += [quote_of(city, east.amount_minor, hours, partner)] if hours else []
+        menu._refuse_undercuts(items, quotes, compared, NOW, is_today=False)
+
+    half_life = {"half_life_days": 200}
+    sold = (
+        Sold("west", WEST, 10, 10_000_000, half_life),
+        Sold("east", EAST, 10, 10_000_000, half_life),
+        Sold("city", A_CITY, 10, 15_000_000, {"half_life_days": 20, "floor_minor": 7_000_000}),
+    )
+    with pytest.raises(Conflict, match="Not listed: city") if is_refused else contextlib.nullcontext():
+        audited(*sold, after=compare)
 
 
 @pytest.mark.parametrize(("half_life", "is_refused"), [(5, True), (40, False)])

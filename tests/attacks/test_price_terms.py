@@ -43,7 +43,7 @@ def test_a_held_price_is_the_first_of_licences_in_turn(rise: float) -> None:
         audited(city, west, after=grasp)
     old = before["city", 12]
     quote = menu.HeldQuote(uuid.uuid4(), old.release.id, 0, old.amount_minor, NOW + DAY, old.usage_right, old.months)
-    (to_all, _), (to_its_partner, _) = menu._menus(posted, [quote], NOW)
+    (to_all, *_), (to_its_partner, *_) = menu._menus(posted, [quote], NOW)
     menu._refuse_undercut(to_all, comparing[0], NOW)
     with pytest.raises(
         Conflict, match=r"Not listed: west .* but who buys city .* UTC\) · 12 m × 2 in turn has as much"
@@ -139,7 +139,7 @@ def menus_beside(one: Sold, *, amount: int, months: int) -> list[tuple[list[menu
 
     def grasp(items: Sequence[menu.Item], compared: menu._Compared) -> None:
         quote = menu.HeldQuote(uuid.uuid4(), items[0].release.id, 0, amount, NOW + DAY, items[0].usage_right, months)
-        found.extend((menu_, compared) for menu_, _ in menu._menus(items, [quote], NOW))
+        found.extend((menu_, compared) for menu_, *_ in menu._menus(items, [quote], NOW))
 
     audited(one, lengths=[rules.Length(one.dataset, "standard-2", 24)], after=grasp)
     return found
