@@ -30,8 +30,6 @@ MOST_PARTS: Final = 500_000
 """Of all offers of a group together: half a second of work for each instant that they are compared at."""
 MOST_CELLS: Final = 10_000_000
 """Editions times areas times spans: a third of a gigabyte."""
-_FEW: Final = 8
-"""A smaller part than that of an area and day's cells are a few."""
 _GRAIN: Final = 1_000_000
 _LEAST: Final = 1e-9
 """Of worth, so that there is some."""
@@ -209,50 +207,34 @@ def _by_step(
     days: NDArray[np.int64],
     shares: "_Shares",
 ) -> _Grid | None:
-    """Return hours and segments of each area and span of days, together where all publish them alike; None: all alike, or too many.
+    """Return hours and segments of each area and span of days, together where they are full of the same releases; None: too many.
 
     days: the bounds of spans of days.
     """
     segments = max(one.cells.shape[2] for one in menu if one.cells is not None)
     bounds = np.array(sorted({*days.tolist(), *(step for one in editions.values() for step in one.steps)}))
     day = np.repeat(np.arange(len(days) - 1), np.diff(np.searchsorted(bounds, days)))
-    if len(editions) * len(areas) * len(day) * segments > MOST_CELLS:
+    if len(areas) * len(day) * segments > MOST_CELLS:
         return None
-    group = np.repeat((np.arange(len(areas))[:, None] * (len(days) - 1) + day)[:, :, None], segments, axis=2)
-    grid = _Grid(areas, bounds, group, is_fine=True)
-    full = np.zeros((*group.shape, len(editions)), np.bool_)
-    for number, one in enumerate(editions.values()):
-        mine, spans = grid.within(one)
+    group = np.arange(len(areas))[:, None] * (len(days) - 1) + day
+    grid = _Grid(areas, bounds, np.repeat(group[:, :, None], segments, axis=2), is_fine=True)
+    blocks = {name: grid.within(one) for name, one in editions.items()}
+    if sum(len(mine) * (spans.stop - spans.start) for mine, spans in blocks.values()) * segments > MOST_CELLS:
+        return None
+    last = len(areas) * len(days)
+    for name, one in editions.items():
+        mine, spans = blocks[name]
         rates, own = _rates(one, [areas[each] for each in mine], grid, spans, shares), day[spans]
         most = np.maximum.reduceat(rates.max(axis=2), np.searchsorted(own, np.unique(own)), axis=1)
-        full[mine, spans, :, number] = rates > most[:, own - own[0], None] / 2
-    grid = grid._replace(parts=_alike_within(group, full))
-    parts = {name: len(np.unique(grid.parts[grid.within(one)])) for name, one in editions.items()}
-    fits = sum(parts[one.edition or one.name] for one in menu) <= MOST_PARTS
-    is_finer = len(areas) * (len(days) - 1) < grid.parts.max() + 1 <= MOST_CELLS // len(editions)
-    return grid if fits and is_finer else None
-
-
-def _alike_within(group: NDArray[np.int64], full: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the number of the part that each cell of a grid is in: those of a group that are full of the same releases.
-
-    full: ... × releases. A few cells that lack some releases count with the most of their group that lack none of what they
-    have: what replaces something there replaces it here as well.
-    """
-    _, parts = np.unique(group, return_inverse=True)
-    for of_release in np.moveaxis(full, -1, 0):
-        _, parts = np.unique(2 * parts.ravel() + of_release.ravel(), return_inverse=True)
-    _, first, sizes = np.unique(parts, return_index=True, return_counts=True)
-    own, patterns = group.ravel()[first], full.reshape(-1, full.shape[-1])[first]
-    is_few = sizes < np.bincount(own, sizes)[own] / _FEW
-    starts, becomes = np.searchsorted(own, np.arange(own.max() + 2)), np.arange(len(first))
-    for part in np.flatnonzero(is_few).tolist():
-        others = np.arange(starts[own[part]], starts[own[part] + 1])
-        has_all = others[~is_few[others] & (patterns[others] >= patterns[part]).all(axis=1)]
-        if len(has_all):
-            becomes[part] = has_all[np.argmax(sizes[has_all])]
-    _, parts = np.unique(becomes[parts], return_inverse=True)
-    return parts.reshape(group.shape)
+        is_full = rates > most[:, own - own[0], None] / 2
+        alike, parts = np.unique(2 * grid.parts[mine, spans] + is_full, return_inverse=True)
+        grid.parts[mine, spans] = last + parts.reshape(is_full.shape)
+        last += len(alike)
+    _, parts = np.unique(grid.parts, return_inverse=True)
+    grid = grid._replace(parts=parts.reshape(grid.parts.shape))
+    number = {name: len(np.unique(grid.parts[block])) for name, block in blocks.items()}
+    fits = sum(number[one.edition or one.name] for one in menu) <= MOST_PARTS
+    return grid if fits and len(editions) * (grid.parts.max() + 1) <= MOST_CELLS else None
 
 
 def _rates(one: Listed, areas: Sequence[_Area], grid: _Grid, spans: slice, shares: "_Shares") -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from tests.marketplace.datasets.builders import BANDS, ZONES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+HOURS = dt.timedelta(hours=1)
 ZONE, HOUR, BAND = np.ogrid[:10, :168, :4]
 EVERYWHERE = np.ones((10, 168, 4), int)
 BY_TURNS = {
@@ -75,6 +76,31 @@ def test_a_few_hours_that_one_lacks_and_another_has_are_compared_as_well() -> No
     audited(whole, *(sold(name, cells, 10_100_000) for name, cells in parts.items()))
     with pytest.raises(Conflict, match=r"Not listed: whole .* but who buys (day|night) .*, (day|night) "):
         audited(whole, *(sold(name, cells, 9_700_000) for name, cells in parts.items()))
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+def test_hours_that_each_of_two_lacks_are_had_of_the_other(hours: int) -> None:
+    """Few as they are, they are no chance: where one lacks the night and the other noon, both are the whole."""
+    whole = sold("whole", 1, 10_000_000)
+    night, noon = (np.asarray((HOUR - first) % 24 >= hours, int) for first in (3, 13))
+    audited(whole, sold("night", night, 10_000_000), sold("noon", noon, 10_000_000))
+    with pytest.raises(Conflict, match=r"Not listed: whole .* but who buys (night|noon) .*, (night|noon) "):
+        audited(whole, sold("night", night, 3_000_000), sold("noon", noon, 3_000_000))
+
+
+@pytest.mark.parametrize("hours", [12, 9, 1])
+def test_days_that_begin_at_other_hours_are_compared_hour_by_hour(hours: int) -> None:
+    """Of another time zone: one has the hours of its days until the whole's midnight, and the other those after it."""
+    whole = sold("whole", (HOUR >= 24) & (HOUR < 144), 10_000_000)
+    parts = {"before": 1 - np.asarray(HOUR % 24 >= hours, int), "after": np.asarray(HOUR % 24 >= hours, int)}
+    for worth, is_listed in ((20_000_000, True), (2_000_000, False)):
+        others = [sold(name, cells, worth)._replace(later=-hours * HOURS) for name, cells in parts.items()]
+        if is_listed:
+            audited(whole, *others)
+            audited(*others[:1], others[1]._replace(worth=1_000_000))
+        else:
+            with pytest.raises(Conflict, match=r"Not listed: whole .* but who buys (before|after) .*, (before|after) "):
+                audited(whole, *others)
 
 
 @pytest.mark.parametrize("kept", ["hour", "band"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,6 +35,8 @@ class Sold(NamedTuple):
     """Of a zone."""
     noise: int = 0
     """Its variance; of a coarser edition, with the same cells, four times as much, where there is noise."""
+    later: dt.timedelta = dt.timedelta()
+    """Than the others its week begins."""
 
     @classmethod
     def by_hour(cls, dataset: str, zones: Sequence[str], cells: Any, worth: int, people: int = 100_000) -> Sold:
@@ -61,6 +64,7 @@ def audited(
             "population": one.people * len(one.zones),
             "noise_variance_micro": 1_000_000 * one.noise,
         }
+        figures |= {name: FIGURES[name] + one.later for name in ("period_from", "period_to", "latest_event_at")}
         releases.append(msgspec.convert(FIGURES | figures, rules.PricedRelease))
         terms = {"dataset": one.dataset, "full_worth_minor": one.worth, "floor_minor": 1}
         offers[one.dataset] = msgspec.convert(TERMS | terms | dict(one.terms), rules.PricedOffer)
