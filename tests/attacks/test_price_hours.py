@@ -92,7 +92,8 @@ def test_hours_that_each_of_two_lacks_are_had_of_the_other(hours: int) -> None:
 def test_days_that_begin_at_other_hours_are_compared_hour_by_hour(hours: int) -> None:
     """Of another time zone: one has the hours of its days until the whole's midnight, and the other those after it."""
     whole = sold("whole", (HOUR >= 24) & (HOUR < 144), 10_000_000)
-    parts = {"before": 1 - np.asarray(HOUR % 24 >= hours, int), "after": np.asarray(HOUR % 24 >= hours, int)}
+    hour = HOUR % 24
+    parts = {"before": np.asarray(hour < hours, int), "after": np.asarray(hour >= hours, int)}
     for worth, is_listed in ((20_000_000, True), (2_000_000, False)):
         others = [sold(name, cells, worth)._replace(later=-hours * HOURS) for name, cells in parts.items()]
         if is_listed:
