@@ -194,6 +194,7 @@ async def ask(visitor: Browser, handler: HTTPRouteHandler, path: str) -> int:
     return answer.status_code
 
 
+@pytest.mark.deep
 async def test_visitors_of_every_kind_may_ask_what_routes_state() -> None:
     visitors = await sign_in_everyone()
     wrong = []

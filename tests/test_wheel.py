@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from marketplace.embedded.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.deep
+
 
 @dataclass(frozen=True)
 class Installed:

@@ -148,6 +148,7 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     settings.cache_clear()
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("unlimited")
 async def test_a_thousand_hostile_requests_get_no_fault_and_no_wait() -> None:
     visitors = Visitors(await sign_in_everyone())

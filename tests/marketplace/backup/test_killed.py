@@ -89,7 +89,9 @@ def printed_by(*words: str, **more: str) -> str:
     return ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step", ["the database", *(pytest.param(step, marks=pytest.mark.deep) for step in STEPS if step != "the database")]
+)
 async def test_a_restore_that_was_killed_is_not_served_from_and_goes_on(
     postgres: EmbeddedPostgres, tmp_path: Path, step: str
 ) -> None:
@@ -113,6 +115,7 @@ async def test_a_restore_that_was_killed_is_not_served_from_and_goes_on(
             await restore(place, tmp_path / "key")
 
 
+@pytest.mark.deep
 async def test_nothing_but_the_same_restore_goes_on_where_one_was_killed(
     postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from marketplace import clock
 from marketplace.credit.actions import decide, propose_write_down
 from marketplace.database import execute, transaction
@@ -59,6 +61,7 @@ async def test_a_proposal_that_meets_a_decision_is_refused_or_waits_and_no_deadl
     assert -await balance(chart.PROVISIONS) == 50
 
 
+@pytest.mark.deep
 async def test_a_bad_debt_killed_at_every_await_is_booked_and_its_duplicate_sent_once() -> None:
     release, partner = await open_shop(), await make_buyer()
     ada, bob = await make_staff("Ada"), await make_staff("Bob")

@@ -101,6 +101,7 @@ def damage(path: Path, harm: str) -> bytes:
     return good
 
 
+@pytest.mark.deep
 async def test_a_store_that_went_is_said_and_costs_one_spend(tmp_path: Path) -> None:
     """The operator's bucket is where nobody can write: a path below a file."""
     files = await ready(tmp_path)
@@ -133,6 +134,7 @@ async def test_kept_cells_that_were_damaged_or_went_are_never_published(tmp_path
     await ends_well(files)
 
 
+@pytest.mark.deep
 async def test_two_commands_at_once_are_one_build(tmp_path: Path) -> None:
     files = await ready(tmp_path)
     both = await asyncio.gather(*(asyncio.to_thread(command, files) for _ in range(2)))

@@ -28,6 +28,7 @@ def test_a_city_is_found_again_as_it_was_written(tmp_path: Path) -> None:
         assert found.zones == made.zones
 
 
+@pytest.mark.deep
 async def test_both_cities_are_written_beside_and_asked_for_again(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "city"
     with CitiesBeside(folder, NOW) as cities:

@@ -63,6 +63,7 @@ async def until_seen(enough: str) -> None:
     await until(lambda: fetch_value(f"SELECT {enough} FROM seen"))
 
 
+@pytest.mark.deep
 @pytest.mark.owner("its jobs write a table that it makes")
 async def test_several_workers_run_a_slot_once_and_survive_a_kill(database_url: str) -> None:
     await execute("CREATE TABLE seen (worker int, at timestamptz DEFAULT clock_timestamp())")

@@ -30,7 +30,10 @@ def beyond(chi_squared: float, freedom: int) -> bool:
     return chi_squared > freedom + 2 * math.sqrt(freedom * x) + 2 * x
 
 
-@pytest.mark.parametrize(("sensitivity", "epsilon_micro"), [(1, 1_000_000), (3, 1_600_000), (12, 500_000)])
+@pytest.mark.parametrize(
+    ("sensitivity", "epsilon_micro"),
+    [(1, 1_000_000), *(pytest.param(*each, marks=pytest.mark.deep) for each in ((3, 1_600_000), (12, 500_000)))],
+)
 def test_draws_follow_the_discrete_laplace(sensitivity: int, epsilon_micro: int) -> None:
     scale = noise.scale(sensitivity, epsilon_micro)
     zeros = np.zeros(DRAWS, np.int64)

@@ -66,6 +66,7 @@ def test_draws_follow_the_table(kind: str, scale: float) -> None:
     assert differs_from(draws, values, wider) or scale < 1
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", ["laplace", "gaussian"])
 def test_opendps_draws_and_the_tables_cannot_be_told_apart(kind: str) -> None:
     zeros, count = np.zeros(150_000, np.int64), 150_000

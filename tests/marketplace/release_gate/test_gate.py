@@ -74,7 +74,13 @@ def failed(one: gate.Candidate, others: list[gate.PriorRelease], year: int = YEA
     return [finding.test for finding in found if not finding.passed]
 
 
-@pytest.mark.parametrize("s", [specification(20), gaussian(20), specification(49, parent_resolution=7)])
+@pytest.mark.parametrize(
+    "s",
+    [
+        specification(20),
+        *(pytest.param(s, marks=pytest.mark.deep) for s in (gaussian(20), specification(49, parent_resolution=7))),
+    ],
+)
 def test_an_honest_release_passes_beside_honest_others(s: Specification) -> None:
     one = candidate(s)
     again = candidate(dataclasses.replace(s, revision=2), b"another draw")

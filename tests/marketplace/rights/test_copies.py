@@ -150,6 +150,7 @@ def test_a_new_table_is_in_the_copy_by_being_there() -> None:
         PersonalData(EVERYBODY, "for good", exported=True, erasure=Erasure.KEPT)
 
 
+@pytest.mark.deep
 async def test_ten_years_are_ready_within_a_minute_in_little_memory() -> None:
     """Ten years of somebody who changes their mind weekly, gets two messages a day, and earns something monthly."""
     async with somebody() as zoe:

@@ -37,7 +37,7 @@ def card(number: int, rng: random.Random, version: int) -> Card:
     )
 
 
-@pytest.mark.parametrize("size", [40, 3_000])
+@pytest.mark.parametrize("size", [40, pytest.param(3_000, marks=pytest.mark.deep)])
 def test_every_search_answers_as_reading_every_card_would(size: int) -> None:
     rng, cards = random.Random(size), dict[str, Card]()  # noqa: S311 (a made-up catalogue)
     index = Index(block=64, most_counted=400)

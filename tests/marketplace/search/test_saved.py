@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 
 import html5lib
+import pytest
 
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
@@ -121,6 +122,7 @@ async def test_a_search_that_is_stopped_while_it_is_looked_at_ends_no_job() -> N
         assert await fetch_value("SELECT count(*) FROM saved_search") == 1
 
 
+@pytest.mark.deep
 async def test_an_alert_killed_at_every_await_is_written_once() -> None:
     now = clock.now()
     async with Browser() as claire:

@@ -254,6 +254,7 @@ async def test_publishing_twice_at_once_seals_once_with_one_line_in_the_trail(tm
     assert await fetch_value(LINES, "release_published") == 1
 
 
+@pytest.mark.deep
 async def test_publishing_killed_at_every_await_is_published_and_noted_once(tmp_path: Path) -> None:
     release, sam = await assessed(tmp_path), await make_staff("Sam", "steward")
 

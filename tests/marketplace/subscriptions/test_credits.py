@@ -150,6 +150,7 @@ async def test_a_credit_leaves_once_after_its_subscription_and_its_month_have_en
         await check_books()
 
 
+@pytest.mark.deep
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what the dead leave to the collector
 async def test_a_credit_killed_at_every_await_is_given_once(stripe: Any) -> None:
     order = await ordered_late()
