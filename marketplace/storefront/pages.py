@@ -57,6 +57,7 @@ from marketplace.web.i18n import language
 from marketplace.web.pages import in_words, page, url
 from marketplace.zones.queries import get_geography
 from pricing.agreed import holding_of
+from pricing.money import largest_remainder
 from pricing.quote import price_at_age
 
 if TYPE_CHECKING:
@@ -326,14 +327,15 @@ def _later(priced: PricedQuote | None) -> list[tuple[int, int]]:
 
 
 def _rates(amount_minor: int) -> list[tuple[str, int, int]]:
-    """Return where the money goes, before the payment fee: (who, basis points, about how much)."""
+    """Return where the money goes, before the payment fee: (who, basis points, about how much), to the cent in all."""
     chosen = settings()
-    parts = (
-        ("subscribers", chosen.subscribers_basis_points),
-        ("operator", chosen.operator_basis_points),
-        ("platform", chosen.platform_basis_points),
-    )
-    return [(who, rate, amount_minor * rate // 10_000) for who, rate in parts]
+    parts = {
+        "subscribers": chosen.subscribers_basis_points,
+        "operator": chosen.operator_basis_points,
+        "platform": chosen.platform_basis_points,
+    }
+    shares = largest_remainder(amount_minor, list(parts.values()))
+    return [(who, rate, share) for (who, rate), share in zip(parts.items(), shares, strict=True)]
 
 
 @get("/orders", guards=[partner], opt=expect("partner"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 
 import h3
@@ -10,6 +11,7 @@ import html5lib
 import obstore
 
 from marketplace import object_store
+from marketplace.catalogue import actions
 from marketplace.identity import actions as identity
 from marketplace.privacy.geography import H3, OwnZones
 from marketplace.settings import settings
@@ -220,3 +222,24 @@ async def test_a_dataset_with_nothing_to_sell_is_not_listed() -> None:
         assert "Nothing is for sale yet." in text_of(await browser.get("/en/catalogue"))
         for path in ("/en/datasets/lyon", "/en/datasets/lyon/sample.csv", "/api/v1/datasets/lyon"):
             assert (await browser.get(path)).status_code == 404
+
+
+async def test_where_the_money_goes_adds_up_to_the_price() -> None:
+    """To the cent: a part was rounded down, and a cent went nowhere."""
+    await open_shop("lyon")
+    await make_release("lyon")
+    async with Browser() as browser:
+        for worth in range(9_000_000, 9_000_100, 11):
+            await actions.list_offer(
+                "lyon", terms="standard-1", full_worth_minor=worth, floor_minor=1, cap_minor=10**9, worth_days=7
+            )
+            page = text_of(await browser.get("/en/datasets/lyon"))
+            _, _, after = page.partition("Where the money goes")
+            parts = [cents_in(amount) for amount in re.findall(r"€[\d,.]+", after)[:3]]
+            price = re.search(r"Today, before VAT\s+(€[\d,.]+)", page)
+            assert price
+            assert sum(parts) == cents_in(price[1])
+
+
+def cents_in(amount: str) -> int:
+    return int(re.sub(r"\D", "", amount))
