@@ -147,11 +147,12 @@ def pack(rows: Rows) -> bytes:
 def unpack(block: bytes) -> Rows:
     """Return a block's rows; Conflict where the bytes are not those that were packed."""
     opened = _Opened(block)
-    starts = np.cumsum(opened.counts) - opened.counts
-    sums = np.cumsum(opened.steps)
-    before = sums[starts] - opened.steps[starts]
-    numbers = sums - np.repeat(before - opened.lowest, opened.counts)
-    return Rows(opened.references, opened.counts, numbers, opened.weights)
+    counts, steps = opened.counts.astype(np.int64), opened.steps.astype(np.int64)
+    starts = np.cumsum(counts) - counts
+    sums = np.cumsum(steps)
+    before = sums[starts] - steps[starts]
+    numbers = sums - np.repeat(before - opened.lowest, counts)
+    return Rows(opened.references, counts, numbers, opened.weights.astype(np.int64))
 
 
 def find(block: bytes, reference: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -164,12 +165,12 @@ def find(block: bytes, reference: int) -> tuple[NDArray[np.int64], NDArray[np.in
     if place == len(opened.references) or opened.references[place] != reference:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     start = int(opened.counts[:place].sum())
-    end = start + int(opened.counts[place])
-    return np.cumsum(opened.steps[start:end]) + opened.lowest, opened.weights[start:end]
+    own = slice(start, start + int(opened.counts[place]))
+    return np.cumsum(opened.steps[own], dtype=np.int64) + opened.lowest, opened.weights[own].astype(np.int64)
 
 
 class _Opened:
-    """A block's columns, its references added up."""
+    """A block's columns, each as narrow as it was packed, its references added up."""
 
     def __init__(self, block: bytes) -> None:
         header, checksum = block[: HEADER.size], block[HEADER.size : HEADER.size + CHECKSUM.size]
@@ -184,11 +185,11 @@ class _Opened:
         body = bytes(_zstd().decompress(packed, decompressed_size=sum(sizes)))
         ends = np.cumsum(sizes)
         columns = [
-            np.frombuffer(body[end - size : end], WIDTHS[code]).astype(np.int64)
-            for end, size, code in zip(ends, sizes, codes, strict=True)
+            np.frombuffer(body, WIDTHS[code], size // np.dtype(WIDTHS[code]).itemsize, end - size)
+            for end, size, code in zip(ends.tolist(), sizes, codes, strict=True)
         ]
         steps, self.counts, self.steps, self.weights = columns
-        self.references = np.cumsum(steps) + first
+        self.references = np.cumsum(steps, dtype=np.int64) + first
 
 
 def _narrowest(column: NDArray[np.int64]) -> int:

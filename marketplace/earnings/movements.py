@@ -99,7 +99,7 @@ class Splits:
             return np.searchsorted(starts, instants, side="right") % len(starts)
 
         self.year = year
-        self.numbers = column(row.number for row in rows)
+        self.releases, self.of_release = np.unique(column(row.number for row in rows), return_inverse=True)
         self.pools = column(row.pool_micro if row.is_public else 0 for row in rows)
         self.denominators = column(max(row.denominator, 1) for row in rows)
         self.is_cancelled = np.array([row.kind == "cancel" for row in rows], np.bool_)
@@ -173,7 +173,7 @@ class Mine:
         """Return what the splits that were held at some time of a year moved."""
         if year not in self.years:
             splits = await _splits_of(year, self.moved)
-            weights = self.contributions.weights_in(splits.numbers)
+            weights = self.contributions.weights_in(splits.releases)[splits.of_release]
             shares = splits.shares(weights)
             promises = await promises_to(self.subscriber, splits.terms)
             for place, terms in splits.promising.items() if promises else ():
