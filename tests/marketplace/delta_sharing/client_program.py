@@ -1,6 +1,7 @@
 """What the official client does with each profile; run in an environment of its own. Arguments: profile, address of the site."""
 
 import json
+import os
 import sys
 
 import delta_sharing
@@ -29,4 +30,5 @@ if "--tables" not in sys.argv:
         delta_sharing.load_as_pandas(where, version=99)
     except Exception as error:  # noqa: BLE001 (whatever the client raises)
         found["absent"] = str(error)
-print(json.dumps(found))
+print(json.dumps(found), flush=True)
+os._exit(0)  # Without waiting for Arrow's threads, which now and then abort a program that ends (its issue 50482).
