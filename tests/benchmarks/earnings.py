@@ -1,6 +1,6 @@
 """The subscriber's page of earnings at ten thousand sold releases against the same page at ten: first views, whole handler.
 
-`python3 tests bench earnings` prints, on a folder and on an S3 server (moto, in an environment of its own):
+`python3 tests bench earnings` prints, on a folder and on an S3 server:
 `earnings releases RATIO …`, the p99 of people's first views of the page at EARNINGS_RELEASES sold releases over that at
 ten; `earnings page RATIO …`, the median of the page over one indexed read of what it needs to know: the person's
 contributions from a table of PostgreSQL, a row for each, by its primary key; and `earnings gets N …`, the most objects
@@ -15,14 +15,12 @@ import contextlib
 import datetime as dt
 import io
 import math
+import multiprocessing
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,16 +28,16 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import numpy as np
 
-from tests.support.ports import free_port
-from tests.support.waiting import until
+from tests.support.s3 import bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.connection import Connection
 
 FEW, MANY = 10, 10_000
-PEOPLE = 800
+PEOPLE = 1_300
 """Lines in each shop; each is in six of ten releases."""
-VISITS = 200
+VISITS = 325
 """People who see their page for the first time, in each shop and round."""
 ROUNDS = 2
 SALES = 5
@@ -78,30 +76,6 @@ COPIES = (
 """Statements that copy the one sale there is: so many sales of each release, one after the other and all before it."""
 
 
-SERVER: Final = """
-import os
-import sys
-from pathlib import Path
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
-from werkzeug.test import Client
-
-moto = DomainDispatcherApplication(create_backend_app)
-client, address = Client(moto), f"http://127.0.0.1:{sys.argv[1]}"
-for bucket, folder in (each.split("=") for each in sys.argv[2:]):
-    client.put(f"/{bucket}", base_url=address)
-    for path in Path(folder, "private", "contributions").rglob("*"):
-        if path.is_file():
-            client.put(f"/{bucket}/{path.relative_to(folder).as_posix()}", data=path.read_bytes(), base_url=address)
-server = make_server("127.0.0.1", int(sys.argv[1]), moto, threaded=True)
-for _ in range(3):
-    os.fork()
-server.serve_forever()
-"""
-"""Puts an index, and nothing else, into a bucket for each shop, and answers in eight processes, as S3 answers all at once:
-moto's threads take turns, so that three reads at once took 2.6 times as long as one."""
-
-
 @dataclass(frozen=True)
 class Shop:
     """A marketplace in which so many releases were sold: its database, and the folder of its objects."""
@@ -137,7 +111,7 @@ def main(*, peers: bool = False) -> None:
             _report("folder", *_visit_all(shops))
             if os.environ.get("EARNINGS_ON") == "folder":
                 return
-            with _s3(Path(folder), shops) as s3:
+            with _s3(shops) as s3:
                 _report("S3", *_visit_all(shops, s3))
 
 
@@ -308,57 +282,42 @@ def _report(where: str, few: list[Views], many: list[Views]) -> None:
 
 @dataclass(frozen=True)
 class S3:
-    """A server of S3, and the file where it says what it was asked."""
+    """A bucket for each shop, served by a process of its own, and the line to ask it how many objects were read so far."""
 
-    url: str
-    asked: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Return the settings that lead the object store there."""
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "bench",
-            "AWS_SECRET_ACCESS_KEY": "bench",
-            "AWS_REGION": "eu-west-3",
-        }
+    environment: dict[str, str]
+    line: Connection
 
     def gets(self) -> int:
         """Return how many objects were read so far."""
-        return self.asked.read_text().count("GET /sold-")
+        self.line.send(None)
+        return int(self.line.recv())
 
 
 @contextlib.contextmanager
-def _s3(folder: Path, shops: list[Shop]) -> Iterator[S3]:
-    """Serve the shops' indexes by S3 from an environment of its own, for moto needs other versions than the lock's."""
-    environment, port, asked = folder / "moto", free_port(), folder / "moto.log"
-    venv.create(environment, with_pip=True)
-    python = environment / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", "moto[server]"], check=True)
-    buckets = [f"sold-{shop.releases}={shop.objects}" for shop in shops]
-    with asked.open("w") as log:
-        process = subprocess.Popen(
-            [python, "-c", SERVER, str(port), *buckets], stdout=log, stderr=log, start_new_session=True
-        )
-        s3 = S3(f"http://127.0.0.1:{port}", asked)
-        try:
-            asyncio.run(_answering(s3))
-            yield s3
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+def _s3(shops: list[Shop]) -> Iterator[S3]:
+    """Serve the shops' indexes by S3: by a server that costs little, for S3's own work is not done on these cores."""
+    context = multiprocessing.get_context("fork")
+    line, other = context.Pipe()
+    process = context.Process(target=_serve, args=(shops, other), daemon=True)
+    process.start()
+    try:
+        yield S3(line.recv(), line)
+    finally:
+        process.terminate()
+        process.join()
 
 
-async def _answering(s3: S3) -> None:
-    async def answers() -> bool:
-        try:
-            async with httpx.AsyncClient() as client:
-                return (await client.get(f"{s3.url}/moto-api/")).status_code < 500
-        except httpx.TransportError:
-            return False
-
-    await until(answers)
+def _serve(shops: list[Shop], line: Connection) -> None:
+    """Serve the index of each shop, and nothing else, from a bucket of its own; answer each question with how many were read."""
+    with bucket() as server:
+        for shop in shops:
+            for path in (shop.objects / "private" / "contributions").rglob("*"):
+                if path.is_file():
+                    server.objects[f"/sold-{shop.releases}/{path.relative_to(shop.objects)}"] = path.read_bytes()
+        line.send(server.environment)
+        while True:
+            line.recv()
+            line.send(server.asked["GET"])
 
 
 if __name__ == "__main__":

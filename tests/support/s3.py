@@ -44,6 +44,7 @@ class Bucket(ThreadingHTTPServer):
 
 class _Asked(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Bucket
 
     def do_PUT(self) -> None:
