@@ -164,7 +164,7 @@ def holdings_of(menu: Sequence[Listed], half_life_seconds: int, now: int) -> Ite
 
     One by areas that the same products have and the same releases publish at all, and one by zones that each publishes alike,
     where these are others; by products alone where both are too many. A way yields its holdings once by hours and segments
-    that are published alike, where they are known of all, differ, and are not too many; and then by days, in case that those
+    that are full of the same releases, where they are known of all and not too many; and then by days, in case that those
     are too hard to look at. A span of time is as short as the days of any of them need. Refuses TooHard where all that is too
     much to look at.
     """
