@@ -8,6 +8,7 @@ is not proven so is looked at in halves of the span.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 from typing import Final, NamedTuple
@@ -125,6 +126,17 @@ class _Prices:
         prices = np.ceil(np.exp2(self._logarithms(float(seconds))) * _ABOVE)
         return np.column_stack([np.array([_price_of(one, seconds) for one in self.menu], float), prices[:, 1:]])
 
+    def exact(self, way: Arbitrage, seconds: int) -> int:
+        """Return what a way costs that begins in so many seconds, to the minor unit at later starts as well."""
+        listed = {one.name: one for one in self.menu}
+        months = way.starts or (0,) * len(way.basket)
+        return sum(
+            price_at_age(one.inputs, one.inputs.age_seconds + seconds + start * PriceInputs.month_seconds).amount_minor
+            if start
+            else _price_of(one, seconds)
+            for one, start in zip((listed[name] for name in way.basket), months, strict=True)
+        )
+
     def least(self, start: int, end: int, half_life: float) -> NDArray[np.float64]:
         """Return the least of them from start to end, in seconds, beside what falls from start on by half in its half-life."""
         meets = np.clip(self.meets_floor - self.starts, start, end)
@@ -162,10 +174,14 @@ class _Look(NamedTuple):
     def at(self, seconds: int, targets: Iterable[int]) -> Undercut | None:
         """Return the cheapest way to have one of the targets for less in so many seconds."""
         prices = self.prices.at(seconds)
-        if found := self.audit.find(prices, self.tolerances, sorted(targets)):
-            number = next(number for number, offer in enumerate(self.audit.offers) if offer.name == found.target)
-            return Undercut(found, int(prices[number, 0]), seconds)
-        return None
+        found = self.audit.find(prices, self.tolerances, sorted(targets))
+        if found is None:
+            return None
+        cost = self.prices.exact(found, seconds)
+        number = next(number for number, offer in enumerate(self.audit.offers) if offer.name == found.target)
+        if cost + any(found.starts) >= prices[number, 0]:
+            return None  # a part of a held price is rounded by a cent beside what is bought later
+        return Undercut(replace(found, cost_minor=cost), int(prices[number, 0]), seconds)
 
     def between(self, since: int, last: int, targets: set[int]) -> Undercut | None:
         """Return a way to have one of the targets for less in so many seconds at least and at most, rather early. Refuses TooHard.
