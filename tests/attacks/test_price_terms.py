@@ -133,6 +133,26 @@ def test_a_dearer_price_that_is_held_keeps_nobody_from_lowering_it(worth: int) -
         menu._refuse_undercut(items, compared, NOW)
 
 
+@pytest.mark.parametrize(
+    ("half_life", "percent", "worth"), [(45, 99, 1_000_444), (30, 85, 1_001_406), (30, 85, 1_001_665)]
+)
+def test_a_private_price_is_not_refused_for_a_cent_of_rounding(half_life: int, percent: int, worth: int) -> None:
+    """Of a quarter and of three years, each a part of the posted price: rounded up, they add up but for a cent."""
+
+    def compare(items: Sequence[menu.Item], compared: menu._Compared) -> None:
+        partner, until = uuid.uuid4(), NOW + 20 * DAY
+        quotes = [
+            menu.HeldQuote(
+                partner, one.release.id, 0, -(-one.amount_minor * percent // 100), until, one.usage_right, one.months
+            )
+            for one in items
+        ]
+        menu._refuse_undercuts(items, quotes, compared, NOW, is_today=False)
+
+    lengths = [rules.Length("city", "standard-2", 36)]
+    audited(Sold("city", A_CITY, 10, worth, {"half_life_days": half_life, "months": 3}), lengths=lengths, after=compare)
+
+
 def menus_beside(one: Sold, *, amount: int, months: int) -> list[tuple[list[menu.Item], menu._Compared]]:
     """Return the menu of a week, sold for two years as well, and that of a partner who holds a price of it."""
     found: list[tuple[list[menu.Item], menu._Compared]] = []
