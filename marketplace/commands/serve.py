@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     import uvicorn
 
     from marketplace.app import create_app
-    from marketplace.serving.server import STOP_SECONDS, configured, listen
+    from marketplace.serving.server import STOP_SECONDS, configured, keep_loaded, listen
     from marketplace.setting_checks import refuse_role
     from marketplace.settings import settings
 
@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         host, port = listening[0].getsockname()[:2]
         print(f"The site listens on http://{host}:{port}, and is {settings().url}.", flush=True)
+        keep_loaded()
         uvicorn.Server(config).run(sockets=listening)
     return 0
 

@@ -74,6 +74,12 @@ class YearRow(Struct, frozen=True):
     year: int
 
 
+class Sale(Struct, frozen=True):
+    """A licence that is shared out."""
+
+    id: uuid.UUID
+
+
 class ShareRow(SplitFigures, frozen=True):
     """A split with its licence, release and dataset; money in cents, rates in basis points. `id` is the licence's."""
 
@@ -165,7 +171,9 @@ async def get_balance(subscriber: int, mine: Mine | None = None) -> Balance:
 
 async def get_payable(subscriber: int, before: dt.datetime | None = None) -> int:
     """Return what is a subscriber's and not paid out, now or just before an instant, in micro-euros."""
-    return await fetch_scalar(int, SQL["get_payable"], subscriber, before) or 0
+    moved = """SELECT coalesce(sum(payable_micro), 0)::bigint FROM payable_movements() AS moved
+               WHERE moved.subscriber = $1 AND ($2::timestamptz IS NULL OR run IN (SELECT id FROM share_run WHERE at < $2))"""
+    return await fetch_scalar(int, moved, subscriber, before) or 0
 
 
 async def get_balance_before(subscriber: int, until: dt.datetime, mine: Mine) -> BalanceRow:
@@ -306,19 +314,20 @@ async def _find_shares(
     subscriber: int, among: Contributions, sold: Period, most: int, skipped: int, *, of_holder: bool = False
 ) -> list[Share]:
     few = len(among.numbers) <= FEW_RELEASES
-    sql = SQL["list_shares_of_few"] if few else SQL["list_shares"]
+    sql = SQL["list_sales_of_few"] if few else SQL["list_sales"]
     releases = among.numbers.tolist() if few else among.bits
-    rows = await fetch_rows(
-        ShareRow, sql, releases, *sold, most, skipped, await held_since(subscriber) if of_holder else LONG_AGO
-    )
+    since = await held_since(subscriber) if of_holder else LONG_AGO
+    sales = await fetch_rows(Sale, sql, releases, *sold, most, skipped, since)
+    rows = await fetch_rows(ShareRow, SQL["list_shares"], [sale.id for sale in sales])
     promises = await promises_to(subscriber, [term for row in rows for term in row.terms])
     return [_with_share(row, await _place(row, subscriber, among), promises) for row in rows]
 
 
 async def get_share(licence: uuid.UUID, subscriber: int) -> ShareDetails:
     """Return one licence's split and what it earned this subscriber, who must be in the release it sold, since the line is theirs."""
-    row = await fetch_row(ShareRow, SQL["get_share"], licence, await held_since(subscriber))
-    among = await find_contributions(subscriber) if row else None
+    row = await fetch_row(ShareRow, SQL["list_shares"], [licence])
+    is_theirs = row is not None and row.period_to > await held_since(subscriber)
+    among = await find_contributions(subscriber) if is_theirs else None
     if row is None or among is None or not among.weight_in(row.number):
         raise NotFound("There is no such share among yours.")
     mine = await _place(row, subscriber, among)

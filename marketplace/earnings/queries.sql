@@ -186,12 +186,6 @@ JOIN dataset ON dataset.code = contributor_term.dataset
 ORDER BY ends_at DESC, contributor_term.id
 LIMIT 50;
 
--- name: get_payable
--- What is the subscriber $1's and not paid out, in micro-euros, of what moved before $2, or (null) of everything.
-SELECT coalesce(sum(payable_micro), 0)::bigint AS payable_micro
-FROM payable_movements() AS moved
-WHERE moved.subscriber = $1 AND ($2::timestamptz IS NULL OR run IN (SELECT id FROM share_run WHERE at < $2));
-
 -- name: get_stored_held
 -- What was held for the subscriber $1 before $2 as rows said it; null once anything was held, cancelled or released
 -- without rows.
@@ -250,6 +244,7 @@ WHERE licence_split.split_at < $2 AND ended.at >= $1 AND licence_split.total_wei
 -- name: list_months
 -- A row a month, in Paris, with movements of the subscriber $1 that rows say, in the year $2 or in any where it is
 -- null; the latest first, at most $3.
+WITH moved AS MATERIALIZED {moved_for_one} -- read once: a plan for any year would read it anew for each run
 SELECT
     date_trunc('month', share_run.at AT TIME ZONE 'Europe/Paris')::date AS month,
     coalesce(sum(held_micro) FILTER (WHERE kind = 'hold'), 0)::bigint AS earned_micro,
@@ -257,7 +252,7 @@ SELECT
     coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro,
     coalesce(-sum(payable_micro) FILTER (WHERE kind ~ '^(payout|reward)'), 0)::bigint AS paid_micro,
     coalesce(-sum(payable_micro) FILTER (WHERE kind ~ '^reward'), 0)::bigint AS rewarded_micro
-FROM {moved_for_one} AS moved
+FROM moved
 JOIN share_run ON share_run.id = moved.run
 WHERE $2::int IS NULL OR extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris') = $2
 GROUP BY 1
@@ -271,8 +266,16 @@ FROM {moved_for_one} AS moved
 JOIN share_run ON share_run.id = moved.run
 ORDER BY 1 DESC;
 
--- fragment: shares
--- The splits with the licence, the release and the dataset of each, for a statement that adds which of them.
+-- fragment: sold_splits
+-- The splits with the licence and the release of each.
+FROM licence_split
+JOIN licence ON licence.id = licence_split.licence
+JOIN sold_release ON sold_release.release = licence.release
+JOIN release ON release.id = licence.release
+
+-- name: list_shares
+-- The splits of the licences $1, the latest sale first. Which are on a page, other statements say: by their bounds they
+-- are planned anew each time, which takes longer the more they join.
 SELECT
     {split_figures},
     licence.id,
@@ -295,12 +298,11 @@ SELECT
     licence_split.state,
     licence_split.split_at,
     ended.at AS ended_at
-FROM licence_split
-JOIN licence ON licence.id = licence_split.licence
-JOIN sold_release ON sold_release.release = licence.release
-JOIN release ON release.id = licence.release
+{sold_splits}
 JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
+WHERE licence.id = ANY ($1)
+ORDER BY licence.sold_at DESC, licence.id;
 
 -- fragment: page_of_sales
 -- Of licences sold in [$2, $3), null: open, of releases that ended after $6: $4 rows, the latest first, from $5.
@@ -310,22 +312,19 @@ ORDER BY licence.sold_at DESC, licence.id
 LIMIT $4
 OFFSET $5
 
--- name: list_shares
--- One page of the splits whose release has its bit set in $1, by its number: it walks the sales until it has its rows.
-{shares}
+-- name: list_sales
+-- One page of the licences whose release has its bit set in $1, by its number: it walks the sales until it has them.
+SELECT licence.id
+{sold_splits}
 WHERE CASE WHEN sold_release.number < 8 * length($1::bytea) THEN get_bit($1, sold_release.number) = 1 ELSE false END
 {page_of_sales};
 
--- name: list_shares_of_few
+-- name: list_sales_of_few
 -- The same, of the releases with the numbers $1, which are few: it reads their sales alone.
-{shares}
+SELECT licence.id
+{sold_splits}
 WHERE sold_release.number = ANY ($1)
 {page_of_sales};
-
--- name: get_share
--- The split of the licence $1, if its release ended after $2.
-{shares}
-WHERE licence.id = $1 AND release.period_to > $2;
 
 -- name: list_first_without
 -- Each dataset of the purposes that the holder of the line $1 since $2 has withdrawn, with its first release after that

@@ -35,7 +35,7 @@ from marketplace.errors import Conflict
 from marketplace.jobs.scheduler import ticking
 from marketplace.payments.rules import HANDLED_EVENTS, WEBHOOK_PATH
 from marketplace.progress import Progress
-from marketplace.serving.server import configured
+from marketplace.serving.server import configured, keep_loaded
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from marketplace.transparency.queries import current_origin
 from marketplace.transparency.rules import key_of
@@ -219,6 +219,7 @@ async def site_running(listener: socket.socket, counterpart: Counterpart | None 
     settings.cache_clear()
     site = create_app(manages_pool=False)
     app = _with_pages(site, counterpart) if counterpart and settings().sandbox_of else site
+    keep_loaded()
     async with _serving(configured(app, **QUIETLY), listener):
         yield
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import socket
 from collections import Counter
 from functools import partial
@@ -217,6 +218,12 @@ def configured(
         h11_max_incomplete_event_size=LARGEST_HEAD_BYTES,
         **more,
     )
+
+
+def keep_loaded() -> None:
+    """Take what is loaded by now for lasting: a third of a second in the midst of a page went into looking through it for waste."""
+    gc.collect()
+    gc.freeze()
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

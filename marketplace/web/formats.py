@@ -143,7 +143,13 @@ def paris_day(instant: dt.datetime) -> dt.date:
 def date(instant: dt.datetime | dt.date, style: str = "medium") -> str:
     """Write the day of an instant in Paris."""
     day = paris_day(instant) if isinstance(instant, dt.datetime) else instant
-    return str(dates.format_date(day, style, locale=_locale()))
+    return _day(day, style, _locale())
+
+
+@functools.lru_cache(4096)
+def _day(day: dt.date, style: str, locale: Locale) -> str:
+    """Write a day by Babel, which takes longer than the rest of a table's row; pages show the same ones again."""
+    return str(dates.format_date(day, style, locale=locale))
 
 
 def countries() -> list[tuple[str, str]]:
@@ -172,12 +178,12 @@ def short_date(day: dt.date) -> str:
 
 def month(day: dt.date) -> str:
     """Write a month of a chart's axis, without its year."""
-    return str(dates.format_date(day, "LLL", locale=_locale()))
+    return _day(day, "LLL", _locale())
 
 
 def month_and_year(day: dt.date) -> str:
     """Write a month in words: novembre 2026."""
-    return str(dates.format_date(day, "LLLL y", locale=_locale()))
+    return _day(day, "LLLL y", _locale())
 
 
 def day_in_words(text: str) -> str:
@@ -208,7 +214,7 @@ def to_the_second(instant: dt.datetime) -> str:
 
 @functools.lru_cache(4096)
 def _medium(local: dt.datetime, locale: Locale) -> str:
-    """Write a local time by Babel, which takes longer than the rest of a table's row; pages show the same ones again."""
+    """Write a local time by Babel, kept as days are."""
     return str(dates.format_datetime(local, "medium", locale=locale))
 
 

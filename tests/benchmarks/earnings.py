@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 FEW, MANY = 10, 10_000
 PEOPLE = 1_300
 """Lines in each shop; each is in six of ten releases."""
-VISITS = 325
+VISITS = 216
 """People who see their page for the first time, in each shop and round."""
-ROUNDS = 2
-SALES = 5
-"""Licences sold of each release, so that pages are full in both shops."""
+ROUNDS = 3
+SALES = 7
+"""Licences sold of each release, so that pages are full in both shops, and something is sold in every month of both."""
 ALL: Final = dt.timedelta(days=5 * 365)
 """From the first sale to the last, evenly spread: pages have as many months however much was sold."""
 HELD_FOR: Final = dt.timedelta(days=14)
@@ -222,6 +222,7 @@ async def _visit(shop: Shop, lines: range, s3: S3 | None) -> Views:
     from marketplace import clock, database  # noqa: PLC0415
     from marketplace.app import create_app  # noqa: PLC0415
     from marketplace.identity.guards import begin_session  # noqa: PLC0415
+    from marketplace.serving.server import keep_loaded  # noqa: PLC0415
     from tests.support.reads import fetch  # noqa: PLC0415
 
     await database.open_pool(shop.url)
@@ -240,6 +241,7 @@ async def _visit(shop: Shop, lines: range, s3: S3 | None) -> Views:
         cookies[line] = {cookie.key: str(cookie.value)}
     views = Views([], [], [])
     transport = httpx.ASGITransport(create_app(manages_pool=False))
+    keep_loaded()  # as `serve` does
     async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
         for path in ("/en/consent", "/en/earnings/payouts"):  # imports and templates; nothing of anybody's shares
             (await client.get(path, cookies=cookies[lines[0]])).raise_for_status()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
 
 from marketplace.app import create_app
-from marketplace.serving.server import StrictProtocol, configured
+from marketplace.serving.server import StrictProtocol, configured, keep_loaded
 from marketplace.settings import settings
 from tests.support.waiting import until
 
@@ -145,3 +147,20 @@ async def test_an_address_has_so_many_connections() -> None:
             writer.close()
         await until(lambda: not StrictProtocol.open_connections)
         assert (await exchange(port, ONE + b"content-length: 0\r\nconnection: close\r\n\r\n")).endswith(b"0")
+
+
+def test_what_is_loaded_lasts_and_waste_does_not() -> None:
+    class Loaded:
+        itself: Loaded
+
+    loaded, waste = Loaded(), Loaded()
+    waste.itself = waste
+    of_waste = weakref.ref(waste)
+    del waste
+    try:
+        keep_loaded()
+        assert of_waste() is None
+        assert gc.get_freeze_count() > 0
+        assert not any(one is loaded for one in gc.get_objects()), "the collector goes through it no more"
+    finally:
+        gc.unfreeze()
