@@ -9,7 +9,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
@@ -94,6 +93,7 @@ def strings(node: ast.expr) -> list[str]:
     return []
 
 
+@functools.cache
 def catalogues() -> dict[str, dict[str, str]]:
     """Return each slice's translations."""
     found = {}
@@ -105,28 +105,29 @@ def catalogues() -> dict[str, dict[str, str]]:
     return found
 
 
-SPOKEN = sorted(
-    {
-        (slice_, text)
-        for slice_, text in (*sentences_of_templates(), *sentences_of_code())
-        if not NOT_SENTENCES.match(text)
-    }
-)
-SLICES = sorted({slice_ for slice_, _ in SPOKEN} | set(catalogues()))
+@functools.cache
+def spoken() -> list[tuple[str, str]]:
+    """Return every (slice, message) that somebody may read, each once."""
+    shown = {*sentences_of_templates(), *sentences_of_code()}
+    return sorted((slice_, text) for slice_, text in shown if not NOT_SENTENCES.match(text))
 
 
-@pytest.mark.parametrize("slice_", SLICES)
-def test_every_sentence_has_french(slice_: str) -> None:
-    known = {message: french for catalogue in catalogues().values() for message, french in catalogue.items()}
-    missing = [text for spoken_in, text in SPOKEN if spoken_in == slice_ and not known.get(text)]
-    assert not missing, f"marketplace/{slice_}/fr.po lacks:\n" + "\n".join(f"msgid {text!r}" for text in missing)
+def of_all_catalogues() -> Iterator[tuple[str, str, str]]:
+    """Yield (slice, message, French) for every translation."""
+    for slice_, catalogue in catalogues().items():
+        yield from ((slice_, text, french) for text, french in catalogue.items())
 
 
-@pytest.mark.parametrize("slice_", SLICES)
-def test_no_translation_is_stale(slice_: str) -> None:
-    spoken = {text for _, text in SPOKEN} | read_elsewhere()
-    stale = [text for text in catalogues().get(slice_, {}) if text not in spoken]
-    assert not stale, f"marketplace/{slice_}/fr.po translates what nobody says:\n" + "\n".join(stale)
+def test_every_sentence_has_french() -> None:
+    known = {text for _, text, french in of_all_catalogues() if french}
+    missing = [f"marketplace/{slice_}/fr.po lacks msgid {text!r}" for slice_, text in spoken() if text not in known]
+    assert not missing, "\n".join(missing)
+
+
+def test_no_translation_is_stale() -> None:
+    shown = {text for _, text in spoken()} | read_elsewhere()
+    stale = [f"marketplace/{slice_}/fr.po has {text!r}" for slice_, text, _ in of_all_catalogues() if text not in shown]
+    assert not stale, "French for what nobody says:\n" + "\n".join(stale)
 
 
 @functools.cache
@@ -146,19 +147,19 @@ def placeholders(text: str) -> Counter[str]:
     return Counter(re.findall(r"%\(\w+\)[sd]|\{\w+[^{}]*\}", text))
 
 
-@pytest.mark.parametrize("slice_", sorted(catalogues()))
-def test_placeholders_match(slice_: str) -> None:
-    wrong = [text for text, french in catalogues()[slice_].items() if placeholders(text) != placeholders(french)]
+def test_placeholders_match() -> None:
+    wrong = [
+        (slice_, text) for slice_, text, french in of_all_catalogues() if placeholders(text) != placeholders(french)
+    ]
     assert not wrong, wrong
 
 
-@pytest.mark.parametrize("slice_", sorted(catalogues()))
-def test_french_keeps_its_typography(slice_: str) -> None:
+def test_french_keeps_its_typography() -> None:
     """A space before ; : ? ! » (made a no-break one when read), and the curly apostrophe."""
-    shown = [typeset(french) for french in catalogues()[slice_].values()]
+    shown = [(slice_, typeset(french)) for slice_, _, french in of_all_catalogues()]
     wrong = [
-        french
-        for french in shown
+        f"marketplace/{slice_}/fr.po: {french}"
+        for slice_, french in shown
         if re.search(r"[^\s\u202f\u00a0][;?!»](?:\s|$)|[^\s\u202f\u00a0]:\s|[ ][;:?!»](?:\s|$)|« |\w'\w", french)
     ]
     assert not wrong, "\n".join(wrong)
