@@ -18,7 +18,7 @@ from marketplace.earnings.promises import LONG_AGO, held_since, promises_to
 from marketplace.earnings.rules import SplitFigures, expected_after
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
-from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset
 from marketplace.statements import load_statements
 from marketplace.web.formats import paris_day
 
@@ -237,7 +237,8 @@ async def list_shares(
     is named: their money is theirs, and where the line was then is another one's.
     """
     among = mine.contributions if mine else await find_contributions(subscriber)
-    return paged(await _find_shares(subscriber, among, sold, PAGE_SIZE + 1, offset(page), of_holder=True), page)
+    shares, more = await _find_shares(subscriber, among, sold, PAGE_SIZE + 1, offset(page), of_holder=True)
+    return Paged(shares[:PAGE_SIZE], max(page, 1), more)
 
 
 class LatestUse(Struct, frozen=True):
@@ -299,11 +300,11 @@ async def read_shares(subscriber: int) -> AsyncIterator[Share]:
     until: dt.datetime | None = None
     seen: set[uuid.UUID] = set()
     while True:
-        found = await _find_shares(subscriber, among, (None, until), SHARES_AT_ONCE, 0)
+        found, more = await _find_shares(subscriber, among, (None, until), SHARES_AT_ONCE, 0)
         fresh = [share for share in found if share.id not in seen]
         for share in fresh:
             yield share
-        if len(found) < SHARES_AT_ONCE or not fresh:
+        if not more or not fresh:
             return
         last = found[-1].sold_at
         seen = {share.id for share in found if share.sold_at == last}
@@ -312,7 +313,8 @@ async def read_shares(subscriber: int) -> AsyncIterator[Share]:
 
 async def _find_shares(
     subscriber: int, among: Contributions, sold: Period, most: int, skipped: int, *, of_holder: bool = False
-) -> list[Share]:
+) -> tuple[list[Share], bool]:
+    """Return shares, and whether there were as many sales as asked for: one may be refunded while they are read."""
     few = len(among.numbers) <= FEW_RELEASES
     sql = SQL["list_sales_of_few"] if few else SQL["list_sales"]
     releases = among.numbers.tolist() if few else among.bits
@@ -320,7 +322,8 @@ async def _find_shares(
     sales = await fetch_rows(Sale, sql, releases, *sold, most, skipped, since)
     rows = await fetch_rows(ShareRow, SQL["list_shares"], [sale.id for sale in sales])
     promises = await promises_to(subscriber, [term for row in rows for term in row.terms])
-    return [_with_share(row, await _place(row, subscriber, among), promises) for row in rows]
+    shares = [_with_share(row, await _place(row, subscriber, among), promises) for row in rows]
+    return shares, len(sales) == most
 
 
 async def get_share(licence: uuid.UUID, subscriber: int) -> ShareDetails:
