@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             amount = "-" if row.amount_minor is None else f"{row.amount_minor / 100:.2f}"
             print(
                 f"{s.resolution}:{len(s.zones)} {s.grain} {s.epsilon_micro / 1_000_000:g} {f.cells} {f.key_count} "
-                f"{f.median_people} {f.mean_error_micro / 1_000_000:.1f} {f.threshold} {amount}"
+                f"{f.median_people} {(f.noise_variance_micro / 1_000_000) ** 0.5:.1f} {f.threshold} {amount}"
                 + (" (as declared)" if row.variant.is_declared else "")
             )
         return 0

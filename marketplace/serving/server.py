@@ -221,7 +221,11 @@ def configured(
 
 
 def keep_loaded() -> None:
-    """Take what is loaded by now for lasting: a third of a second in the midst of a page went into looking through it for waste."""
+    """Have the collector count what is loaded by now as lasting: it looked through it for a third of a second amid a page.
+
+    What it counted so before is looked through once more, for some of it may be waste by now.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 

@@ -106,7 +106,6 @@ class Foreseen:
     """In the median published cell."""
     threshold: int
     noise_variance_micro: int
-    mean_error_micro: int
     error_people: int
     kept_micro: int
 
@@ -172,7 +171,6 @@ def foresee(specification: Specification, simulated: Simulated) -> Foreseen:
         median_people=_weighted_median(shown, reaches) if published else 0,
         threshold=s.threshold,
         noise_variance_micro=round(law.variance * noise.MICRO),
-        mean_error_micro=round(law.mean_error * noise.MICRO),
         error_people=finishing.errors(s, max(published, 1))["error_people"],
         kept_micro=simulated.kept_micro,
     )
