@@ -5,7 +5,7 @@ had for less by buying others: two noisy releases averaged, the parts of a bundl
 country, the months of a year.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -47,6 +47,21 @@ class Part(NamedTuple):
         return self.compared if self.at_best is None else self.at_best
 
 
+class Limits(NamedTuple):
+    """What an offer is limited to, each empty where it is to nothing: what it is used for, and who may buy it."""
+
+    purposes: frozenset[str] = frozenset()
+    sectors: frozenset[str] = frozenset()
+    countries: frozenset[str] = frozenset()
+
+    def meet(self, others: "Limits") -> bool:
+        """Return whether somebody may buy both for the same use."""
+        return all(not one or not other or one & other for one, other in zip(self, others, strict=True))
+
+
+UNLIMITED: Final = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What is or would be listed: `parts`, for a price.
@@ -57,7 +72,7 @@ class Offer:
     an offer. months: the term, >= 0; 0 is without end. What ends before an offer does replaces it together with what
     follows. fading: what a month of its term is worth beside the one before, in (0, 1]; as a part's worth, it decides how
     much is proven without a search, never the answer. product: offers of one have the same cells left out, where it is not
-    known which.
+    known which. limits: what nobody may buy for the same use never replaces an offer.
     """
 
     name: str
@@ -69,6 +84,7 @@ class Offer:
     months: int = 0
     fading: float = 1.0
     product: str = ""
+    limits: Limits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +180,9 @@ class Audit:
         self.rights, months = (
             np.array([getattr(offer, name) for offer in offers], float) for name in ("right", "months")
         )
+        limits = list(dict.fromkeys(offer.limits for offer in offers))
+        self.limits = np.array([limits.index(offer.limits) for offer in offers])
+        self.meeting = np.array([[one.meet(other) for other in limits] for one in limits])
         months[months == 0] = np.inf
         self.months, self.starts = months, np.array([0, *starts], float)
         self.bounds = np.unique([*self.starts, *(self.starts[:, None] + np.unique(months)).ravel()])
@@ -177,10 +196,12 @@ class Audit:
         prices: NDArray[np.float64],
         tolerances: Sequence[Fraction] = (Fraction(0),),
         targets: Sequence[int] | None = None,
+        counted: Callable[[Arbitrage], Arbitrage | None] = lambda found: found,
     ) -> Arbitrage | None:
         """Return the cheapest combination that costs less than an offer it replaces, or None when there is none.
 
-        prices: whole, in minor units. targets: numbers of the offers that are looked at; None: all.
+        prices: whole, in minor units. targets: numbers of the offers that are looked at; None: all. counted: returns what is
+        found at what it costs, None where it is not to count; it then keeps no dearer one from being found.
         Refuses TooHard rather than answer None where a search takes too long.
         """
         cheapest: Arbitrage | None = None
@@ -198,8 +219,8 @@ class Audit:
                 bought = sorted((piece.start, self.offers[one.useful[piece.offer]].name) for piece in found)
                 names, since = tuple(name for _, name in bought), tuple(start for start, _ in bought)
                 cost = int(sum(piece.price for piece in found))
-                cheapest = Arbitrage(self.offers[one.number].name, names, cost, since)
-                limit.minor = cost
+                if way := counted(Arbitrage(self.offers[one.number].name, names, cost, since)):
+                    cheapest, limit.minor = way, cost
         return cheapest
 
     def unproven(
@@ -221,7 +242,8 @@ class Audit:
             for at, shared in zip(block, shares[:, self.holdings.rows], strict=True):
                 key = float(self.months[at]), self.offers[at].fading
                 terms[key] = term = terms.get(key) or self._term(prices, *key)
-                includes = shared & (self.rights >= self.rights[at]) & (term.least < dear[at])
+                is_had = (self.rights >= self.rights[at]) & self.meeting[self.limits[at], self.limits]
+                includes = shared & is_had & (term.least < dear[at])
                 eased = [(float(1 - tolerance), float(dear[at])) for tolerance in sorted(tolerances)]
                 yield from self._unproven(at, np.flatnonzero(includes), term, eased, limit)
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.audit import Holdings, Offer
+from pricing.audit import UNLIMITED, Holdings, Limits, Offer
 from pricing.money import MINOR_LIMIT
 from pricing.quote import PriceInputs, quality
 from pricing.refusals import TooHard
@@ -54,7 +54,7 @@ class Listed:
     zone and day are, zones × days, where that is known. between_zones: whether cells are of pairs of zones, published by
     their first. pairs: how many are of which, over all days, where that is known. right: its rank, >= 0. months: the term, 0
     without end. is_held: the price is a partner's, once; is_posted: it may be bought at what its inputs cost, later too.
-    edition: the release at its accuracy level; what is of one edition holds the same.
+    edition: the release at its accuracy level; what is of one edition holds the same. limits: as an `Offer` has them.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Listed:
     is_posted: bool = True
     edition: str = ""
     cells: NDArray[np.integer[Any]] | None = None
+    limits: Limits = UNLIMITED
 
     @property
     def bounds(self) -> list[int]:
@@ -133,6 +134,7 @@ def offers_of(menu: Sequence[Listed]) -> list[Offer]:
             months=one.months,
             fading=2.0 ** (-PriceInputs.month_seconds / one.inputs.half_life_seconds),
             product=one.product,
+            limits=one.limits,
         )
         for one in menu
     ]

@@ -172,16 +172,25 @@ class _Look(NamedTuple):
     tolerances: Sequence[Fraction]
 
     def at(self, seconds: int, targets: Iterable[int]) -> Undercut | None:
-        """Return the cheapest way to have one of the targets for less in so many seconds."""
-        prices = self.prices.at(seconds)
-        found = self.audit.find(prices, self.tolerances, sorted(targets))
-        if found is None:
+        """Return the cheapest way to have one of the targets for less in so many seconds.
+
+        A cent that is saved in turn is none: a part of a held price is rounded by one beside what is bought later.
+        """
+        prices, rounded = self.prices.at(seconds), set[int]()
+        number_of = {offer.name: number for number, offer in enumerate(self.audit.offers)}
+
+        def counted(found: Arbitrage) -> Arbitrage | None:
+            cost, number = self.prices.exact(found, seconds), number_of[found.target]
+            if cost + any(found.starts) < prices[number, 0]:
+                return replace(found, cost_minor=cost)
+            rounded.add(number)
             return None
-        cost = self.prices.exact(found, seconds)
-        number = next(number for number, offer in enumerate(self.audit.offers) if offer.name == found.target)
-        if cost + any(found.starts) >= prices[number, 0]:
-            return None  # a part of a held price is rounded by a cent beside what is bought later
-        return Undercut(replace(found, cost_minor=cost), int(prices[number, 0]), seconds)
+
+        found = self.audit.find(prices, self.tolerances, sorted(targets), counted)
+        if found is None and rounded:
+            prices[:, 1:] = np.inf
+            found = self.audit.find(prices, self.tolerances, sorted(rounded), counted)
+        return Undercut(found, int(prices[number_of[found.target], 0]), seconds) if found else None
 
     def between(self, since: int, last: int, targets: set[int]) -> Undercut | None:
         """Return a way to have one of the targets for less in so many seconds at least and at most, rather early. Refuses TooHard.

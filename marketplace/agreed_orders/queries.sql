@@ -8,7 +8,9 @@ SELECT
     quote.amount_minor,
     quote.expires_at,
     licence_terms.usage_right,
-    licence_terms.months
+    licence_terms.months,
+    licence_terms.purposes,
+    licence_terms.countries
 FROM purchase_order
 JOIN quote ON quote.id = purchase_order.quote AND quote.auction IS NULL
 JOIN licence_terms ON licence_terms.code = quote.terms

@@ -13,8 +13,9 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.agreed_orders.actions import audit_agreed
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue.queries import list_priced_releases
-from marketplace.catalogue.rules import PricedRelease
+from marketplace.catalogue.menu import HeldQuote
+from marketplace.catalogue.queries import list_lengths, list_priced_releases
+from marketplace.catalogue.rules import QUOTE_LASTS, PricedRelease
 from marketplace.database import transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid
@@ -41,6 +42,7 @@ class Line(Struct, frozen=True):
 
     release: PricedRelease
     terms: str
+    usage_right: str
     months: int
     priced: PricedQuote
     part_basis_points: int
@@ -61,9 +63,28 @@ async def read_lines(releases: Sequence[uuid.UUID], months: int = 0) -> list[Lin
     rows = [row for row in rows if row.id in prices]
     parts = parts_of([prices[row.id][1].amount_minor for row in rows])
     return [
-        Line(row, offer.terms, offer.months, one, part, share_of(one.amount_minor, part, one.inputs.floor_minor))
+        Line(
+            release=row,
+            terms=offer.terms,
+            usage_right=offer.usage_right,
+            months=offer.months,
+            priced=one,
+            part_basis_points=part,
+            amount_minor=share_of(one.amount_minor, part, one.inputs.floor_minor),
+        )
         for row, part in zip(rows, parts, strict=True)
         for offer, one in (prices[row.id],)
+    ]
+
+
+async def _at_any_length(partner: uuid.UUID, lines: Sequence[Line], now: dt.datetime) -> list[HeldQuote]:
+    """Return what the releases of a basket would cost in it for each length that any is sold for: each is had for as little."""
+    releases = [line.release.id for line in lines]
+    lengths = {0, *(one.months for one in await list_lengths([line.release.dataset for line in lines]))}
+    return [
+        HeldQuote(partner, line.release.id, 0, line.amount_minor, now + QUOTE_LASTS, line.usage_right, line.months)
+        for months in sorted(lengths)
+        for line in await read_lines(releases, months)
     ]
 
 
@@ -107,8 +128,9 @@ async def order(
             quotes[release] = uuid.uuid5(basket, f"quote {release}")
             agreed = {"volume_basis_points": line.part_basis_points}
             await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms)
+        as_little = await _at_any_length(partner, lines, now)
         for dataset in sorted({line.release.dataset for line in lines}):
-            await audit_agreed(partner, dataset, now)
+            await audit_agreed(partner, dataset, now, as_little)
         for release, quote in quotes.items():
             pay_by = "invoice" if on_credit else "charge"
             why = reason if release in had else ""

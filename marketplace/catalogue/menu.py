@@ -26,17 +26,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.catalogue import rules
-from marketplace.catalogue.published_cells import PublishedCells, RecordedFile, read_published
 from marketplace.catalogue.queries import SQL, list_lengths, list_priced_offers
 from marketplace.catalogue.rules import EditionFigures, PricedRelease
 from marketplace.cells_file import Keys
 from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.datasets.queries import get_dataset, key_zones
 from marketplace.errors import Cents, Conflict
+from marketplace.footprints.queries import segmented
 from marketplace.locks import lock
 from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.published_cells import PublishedCells, RecordedFile, read_published
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
+from pricing.audit import Limits
 from pricing.menus import Listed, overlapping
 from pricing.quote import PriceInputs, price
 from pricing.refusals import TooHard
@@ -99,6 +101,9 @@ class HeldQuote(Struct, frozen=True):
     expires_at: dt.datetime
     usage_right: str
     months: int
+    purposes: list[str] = []
+    countries: list[str] = []
+    """Of the licence; empty: any."""
 
 
 class Item(Struct, frozen=True):
@@ -112,6 +117,7 @@ class Item(Struct, frozen=True):
     amount_minor: int
     usage_right: str
     months: int
+    limits: Limits
     held_until: dt.datetime | None = None
     is_posted: bool = True
     """Anybody may buy it, later too; what is held alone, its partner once."""
@@ -168,7 +174,9 @@ async def audit(
     try:
         await asyncio.to_thread(_refuse_undercuts, posted, own, compared, now, is_today=partner is not None)
     except Conflict:
-        earlier = {offer.dataset: offer for offer in promised if offer.dataset in compared.offers}
+        earlier = {
+            offer.dataset: replace(offer, promised_minor=0) for offer in promised if offer.dataset in compared.offers
+        }
         if not earlier:
             raise
         compared = compared._replace(offers={**compared.offers, **earlier})
@@ -221,9 +229,14 @@ class _Compared(NamedTuple):
 
 
 async def list_compared_offers(dataset: str, now: dt.datetime) -> list[rules.PricedOffer]:
-    """Return the offers of a dataset and of those whose cells compare with its own, with the day's demand."""
-    codes = await fetch_scalar(list, SQL["list_comparable_datasets"], dataset)
-    return await _drawn(await list_priced_offers(codes or [], now), now)
+    """Return the offers of a dataset and of those whose cells compare with its own, with the day's demand.
+
+    Without promises to contributors, which begin and end, and meanwhile raise all of them to one amount at least: what costs
+    no less than something does not then, either.
+    """
+    codes = await fetch_scalar(list, SQL["list_comparable_datasets"], dataset, segmented())
+    offers = await _drawn(await list_priced_offers(codes or [], now), now)
+    return [replace(offer, promised_minor=0) for offer in offers]
 
 
 async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, int]) -> _Compared:
@@ -297,7 +310,11 @@ def _items(
         except Conflict:
             return
         ends_at = release.period_from + inputs.period_hours * rules.HOUR
-        yield Item(release, level, ends_at, inputs, price(inputs).amount_minor, offer.usage_right, offer.months)
+        amount, limits = (
+            price(inputs).amount_minor,
+            Limits(*map(frozenset, (offer.purposes, offer.sectors, offer.countries))),
+        )
+        yield Item(release, level, ends_at, inputs, amount, offer.usage_right, offer.months, limits)
 
 
 def _refuse_undercuts(
@@ -324,7 +341,8 @@ def _menus(
         key = (quote.release, quote.level, quote.usage_right, quote.months)
         item = menu.get(key, of_level.get(key[:2]))
         if item and (key not in menu or item.amount_minor > quote.amount_minor):
-            licence = {"usage_right": quote.usage_right, "months": quote.months}
+            limits = Limits(frozenset(quote.purposes), item.limits.sectors, frozenset(quote.countries))
+            licence = {"usage_right": quote.usage_right, "months": quote.months, "limits": limits}
             lower = replace(item, amount_minor=quote.amount_minor, held_until=quote.expires_at, **licence)
             lasts = int((quote.expires_at - now).total_seconds())
             of_partner[quote.partner].append((max(lasts, 1), lower))
@@ -398,6 +416,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             item.is_posted,
             f"{item.release.id} {item.level}",
             cells.cells,
+            item.limits,
         )
         for item in items
         for cells in (compared.cells.get((item.release.id, item.level), NOTHING_KNOWN),)

@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from marketplace import clock
 from marketplace.catalogue.rules import EditionFigures, Evidence, Length, PricedOffer, PricedRelease
@@ -14,6 +15,7 @@ from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, LicenceTer
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.datasets.tables import Dataset, Edition
 from marketplace.errors import NotFound
+from marketplace.footprints.queries import list_promised
 from marketplace.identity.tables import Partner
 from marketplace.licensing.dpv import PURPOSES
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
@@ -309,7 +311,9 @@ async def list_lengths(datasets: Sequence[str]) -> list[Length]:
 
 async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[PricedOffer]:
     """Return the open offers of some datasets, with the day's draw, if any, and what contributors were promised."""
-    return await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
+    promised = await list_promised(datasets, now)
+    offers = await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
+    return [replace(offer, promised_minor=promised.get(offer.dataset, 0)) for offer in offers]
 
 
 async def get_evidence(offer: uuid.UUID, now: dt.datetime) -> Evidence:

@@ -118,8 +118,7 @@ ORDER BY release.period_to DESC, release.revision DESC, release.sealed_at DESC
 LIMIT $2;
 
 -- name: list_priced_offers
--- The open offers of the datasets $1 at the instant $2, with the day's draw, if any, and what contributors were
--- promised.
+-- The open offers of the datasets $1 at the instant $2, with the day's draw, if any, as if nothing was promised.
 SELECT
     offer.id,
     offer.dataset,
@@ -134,16 +133,13 @@ SELECT
     offer.cap_minor,
     dataset.half_life_days,
     demand_draw.demand_basis_points,
-    (
-        SELECT coalesce(sum(contributor_term.promised_minor), 0)::bigint
-        FROM contributor_term
-        WHERE contributor_term.dataset = offer.dataset
-          AND contributor_term.starts_at <= $2
-          AND $2 < contributor_term.ends_at
-    ) AS promised_minor,
+    0::bigint AS promised_minor,
     demand_draw.sales AS demand_sales,
     demand_draw.days AS demand_days,
-    demand_draw.bids AS demand_bids
+    demand_draw.bids AS demand_bids,
+    licence_terms.purposes,
+    licence_terms.countries,
+    dataset.sectors
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
 JOIN licence_terms ON licence_terms.code = offer.terms
@@ -175,18 +171,10 @@ ORDER BY period_to DESC, sealed_at DESC
 LIMIT 1;
 
 -- name: list_comparable_datasets
--- The datasets for sale that count what the dataset $1 counts, by the same zones, times and bands: their cells compare.
-SELECT array_agg(other.code ORDER BY other.code)
-FROM dataset
-JOIN dataset AS other
-    ON other.product = dataset.product
-    AND other.grain = dataset.grain
-    AND other.age_bands = dataset.age_bands
-    AND other.h3_resolution = dataset.h3_resolution
-    AND other.zone_table IS NOT DISTINCT FROM dataset.zone_table
-    AND (other.time_zone = dataset.time_zone OR dataset.grain = 'hour')
-JOIN offer ON offer.dataset = other.code AND offer.withdrawn_at IS NULL
-WHERE dataset.code = $1;
+-- The datasets for sale whose cells compare with those of the dataset $1; $2: as `comparable_datasets` has it.
+SELECT array_agg(offer.dataset ORDER BY offer.dataset)
+FROM comparable_datasets($1, $2) AS other (code)
+JOIN offer ON offer.dataset = other.code AND offer.withdrawn_at IS NULL;
 
 -- fragment: priced
 -- What the price of a release depends on.
@@ -320,7 +308,9 @@ SELECT
     quote.amount_minor,
     held.held_until AS expires_at,
     licence_terms.usage_right,
-    licence_terms.months
+    licence_terms.months,
+    licence_terms.purposes,
+    licence_terms.countries
 FROM {held}
 JOIN licence_terms ON licence_terms.code = quote.terms
 WHERE quote.release = ANY($1)

@@ -72,7 +72,6 @@ LARGEST_CAP_MINOR: Final = 100_000_000_000
 LONGEST_LICENCE_MONTHS: Final = 120
 TERMS_CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 HOUR: Final = dt.timedelta(hours=1)
-HOUR_SECONDS: Final = 3600
 DAY: Final = dt.timedelta(days=1)
 FEE_BASIS_POINTS: Final = 500
 FEE_FIXED_MINOR: Final = 50
@@ -150,6 +149,11 @@ class PricedOffer(Struct, frozen=True):
     demand_sales: int | None = None
     demand_days: int | None = None
     demand_bids: int | None = None
+    purposes: list[str] = []
+    countries: list[str] = []
+    """Of its terms; empty: any."""
+    sectors: list[str] = []
+    """Of the dataset's buyers; empty: any."""
 
     @property
     def evidence(self) -> Evidence:
@@ -231,8 +235,8 @@ def price_inputs(
 ) -> pricing.PriceInputs:
     """Gather what a price depends on, all of it published.
 
-    The period ends with the last day that has a figure, and its age is counted in whole hours, so that partners who ask
-    together see the same price. Where contributors were promised something, the floor is such that the operator's part,
+    The period ends with the last day that has a figure, and its age is counted to the last full hour, so that partners who ask
+    together see the same price, and all prices change together. Where contributors were promised something, the floor is such that the operator's part,
     which pays for it, covers it after the payment's fee. The day's multiplier is drawn before. Refuses a release that is
     not sealed or has no figures, and a promise above the cap.
     """
@@ -244,9 +248,10 @@ def price_inputs(
         after_fee = pricing.covering_floor(offer.promised_minor, max(operator_basis_points, 1))
         floor = max(floor, -(-(after_fee + FEE_FIXED_MINOR) * NEUTRAL // (NEUTRAL - FEE_BASIS_POINTS)))
     if floor > offer.cap_minor:
-        raise Conflict("This release is not for sale: what its contributors were promised is above the highest price.")
+        raise Conflict("This release is not for sale: what contributors were promised is above the highest price.")
     cells_at_once = max(release.key_count // _times(release.period_to - release.period_from, offer.grain), 1)
     days, ends_at = _days(release, cells_at_once, offer.grain)
+    full_hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
     people = max(release.consenting, 1)
     return pricing.PriceInputs(
         currency=offer.currency,
@@ -263,7 +268,7 @@ def price_inputs(
         noise_variance_micro=release.noise_variance_micro,
         prior_observations=PRIOR_OBSERVATIONS,
         survey_people=SURVEY_PEOPLE,
-        age_seconds=max((now - ends_at) // HOUR, 0) * HOUR_SECONDS,
+        age_seconds=max(int((full_hour - ends_at).total_seconds()), 0),
         half_life_days=offer.half_life_days,
         right_basis_points=RIGHTS[offer.usage_right],
         term_months=offer.months if offer.usage_right else 0,

@@ -59,6 +59,25 @@ CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE UPDATE ON release FOR EACH ROW
 CREATE OR REPLACE TRIGGER written_but_for_days BEFORE UPDATE ON edition FOR EACH ROW
     EXECUTE FUNCTION refuse_all_but_noting_days();
 
+-- The datasets, itself among them, that count what a dataset counts, by the same zones, times and segments: their cells
+-- compare. segmented: the products whose cells have segments of their own, and not the dataset's age bands. Days of two
+-- time zones are the same where their clocks are, each week of three years and of the next one.
+CREATE OR REPLACE FUNCTION comparable_datasets(dataset text, segmented text[]) RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT other.code
+    FROM dataset AS mine
+    JOIN dataset AS other
+        ON other.product = mine.product
+        AND other.grain = mine.grain
+        AND (mine.product = ANY ($2) OR other.age_bands @> mine.age_bands AND other.age_bands <@ mine.age_bands)
+        AND other.h3_resolution = mine.h3_resolution
+        AND other.zone_table IS NOT DISTINCT FROM mine.zone_table
+        AND (mine.grain = 'hour' OR other.time_zone = mine.time_zone OR NOT EXISTS (
+            SELECT FROM generate_series(now() - interval '3 years', now() + interval '1 year', interval '7 days') AS at
+            WHERE at AT TIME ZONE other.time_zone <> at AT TIME ZONE mine.time_zone
+        ))
+    WHERE mine.code = $1
+$$;
+
 CREATE INDEX IF NOT EXISTS release_by_dataset ON release (dataset, period_to DESC);
 CREATE INDEX IF NOT EXISTS contributor_term_in_force ON contributor_term (dataset, starts_at);
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_build_a_period

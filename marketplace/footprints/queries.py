@@ -10,10 +10,12 @@ from msgspec import Struct
 
 from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SQL: Final = load_statements(__package__)
 LIST_NEAR: Final = """
 SELECT mine.dataset, other.dataset AS near
 FROM footprint AS mine
@@ -51,6 +53,13 @@ WHERE dataset = ANY($2)
    OR dataset IN (SELECT footprint.dataset FROM footprint WHERE footprint.measured_at IS NULL)
 ORDER BY drawn_at, version
 """
+
+
+class Promised(Struct, frozen=True):
+    """What promises to contributors may cost a licence of a dataset, in cents."""
+
+    dataset: str
+    promised_minor: int
 
 
 class Near(Struct, frozen=True):
@@ -115,6 +124,21 @@ class Undrawn(Struct, frozen=True):
 async def list_near(datasets: Sequence[str]) -> list[Near]:
     """Return the datasets whose boxes meet those of some; all that have a release are measured."""
     return await fetch_rows(Near, LIST_NEAR, list(datasets))
+
+
+def segmented() -> list[str]:
+    """Return the products whose cells have segments of their own, and not a dataset's age bands."""
+    return [product.code for product in PRODUCTS.values() if product.segments]
+
+
+async def list_promised(datasets: Sequence[str], now: dt.datetime) -> dict[str, int]:
+    """Return what promises to contributors may cost a licence of each of some datasets, in cents; none where there are none.
+
+    It is the most of any that lies with it, at once or by way of others, and whose cells compare: were it of that one alone, a
+    part could cost more than its whole. What costs no less than something still does when neither is below one amount.
+    """
+    rows = await fetch_rows(Promised, SQL["list_promised"], list(datasets), now, segmented())
+    return {row.dataset: row.promised_minor for row in rows}
 
 
 async def list_firsts(datasets: Sequence[str]) -> dict[str, First]:

@@ -187,7 +187,17 @@ async def _prices(
         )
     releases = await fetch_rows(PricedRelease, catalogue_queries.SQL["list_menu_releases"], [dataset])
     return [
-        menu.HeldQuote(partner, release, 0, _part(priced, basis_points), until, terms.usage_right, terms.months)
+        menu.HeldQuote(
+            partner,
+            release,
+            0,
+            _part(priced, basis_points),
+            until,
+            terms.usage_right,
+            terms.months,
+            terms.purposes,
+            terms.countries,
+        )
         for months in stated
         for release, (terms, priced) in (await catalogue.prices_for(releases, months=months, now=now)).items()
     ]

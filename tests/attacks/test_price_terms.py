@@ -153,6 +153,34 @@ def test_a_private_price_is_not_refused_for_a_cent_of_rounding(half_life: int, p
     audited(Sold("city", A_CITY, 10, worth, {"half_life_days": half_life, "months": 3}), lengths=lengths, after=compare)
 
 
+@pytest.mark.parametrize("is_today", [True, False])
+@pytest.mark.parametrize("worth", [137, 163, 210])
+def test_a_cent_saved_in_turn_hides_no_other_way(worth: int, is_today: bool) -> None:  # noqa: FBT001 (a case)
+    """A partner has a city at the price of before a rise, and something small for a cent less than it costs."""
+    for_a_year = {"half_life_days": 365, "months": 12}
+    wide, one = [*A_CITY, "zone x"], ["zone x"]
+    sold = [
+        Sold("city", A_CITY, 10, 10_000_000, for_a_year),
+        Sold("one", one, 10, 1_000_100, for_a_year),
+        Sold("wide", wide, 10, 11_000_000, for_a_year),
+        Sold("small", ["zone s"], 10, worth, for_a_year),
+    ]
+
+    def compare(items: Sequence[menu.Item], compared: menu._Compared) -> None:
+        lower = {"city": lambda amount: amount * 100 // 113, "small": lambda amount: amount - 1}
+        partner = uuid.uuid4()
+        quotes = [
+            menu.HeldQuote(partner, one.release.id, 0, lower[code](one.amount_minor), NOW + DAY, one.usage_right, 12)
+            for one in items
+            if (code := one.release.dataset) in lower and one.months == 12
+        ]
+        assert len(quotes) == 2
+        menu._refuse_undercuts(items, quotes, compared, NOW, is_today=is_today)
+
+    with pytest.raises(Conflict, match=r"^Not listed: wide .* but who buys city .*, one .* has as much for "):
+        audited(*sold, lengths=[rules.Length("small", "standard-2", 24)], after=compare)
+
+
 def menus_beside(one: Sold, *, amount: int, months: int) -> list[tuple[list[menu.Item], menu._Compared]]:
     """Return the menu of a week, sold for two years as well, and that of a partner who holds a price of it."""
     found: list[tuple[list[menu.Item], menu._Compared]] = []

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from marketplace.catalogue import menu, rules
-from marketplace.catalogue.published_cells import PublishedCells
+from marketplace.published_cells import PublishedCells
 from tests.attacks.test_price import FIGURES, NOW, TERMS, shown
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ FLOORS = (
     {"locks", "privacy", "licensing", "sealing", "signing", "retracted"},
     {"backup", "messages", "log", "audit_trail", "simulation", "setting_checks", "environment_files"},
     {"cells_file", "manifest_file", "reconstruction", "sepa", "spark"},
-    {"glance"},
+    {"glance", "published_cells"},
     {"identity", "auction_kinds"},
     {"second_factors", "recovery", "identity_providers", "outgoing", "companies"},
     {"wallets"},

@@ -13,6 +13,8 @@ import pytest
 from marketplace import clock
 from marketplace.baskets import actions
 from marketplace.business.actions import sum_revenue
+from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue.lengths import set_lengths
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance.actions import reconcile
@@ -145,11 +147,8 @@ async def test_a_basket_of_one_year_that_is_paid_in_the_next_is_sold_in_the_next
     }
 
 
-async def test_a_basket_that_undercuts_a_longer_release_is_refused() -> None:
-    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
-    await open_shop(rows=2_000, period=(end - 4 * WEEK, end))
-    await execute("UPDATE dataset SET budget_micro = 90000000")
-    weeks = [await seal_release(period=(end - (n + 1) * WEEK, end - n * WEEK)) for n in range(4)]
+async def make_payer() -> uuid.UUID:
+    """Let a buyer have written where invoices go, and saved a card."""
     partner = await make_buyer()
     await change_billing(partner, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
     await execute("INSERT INTO payer (partner, customer_id, asked_at) VALUES ($1, 'cus_x', now())", partner)
@@ -158,6 +157,31 @@ async def test_a_basket_that_undercuts_a_longer_release_is_refused() -> None:
            VALUES (gen_random_uuid(), $1, 'saved', now(), 'card', 'pm_x', now())""",
         partner,
     )
+    return partner
+
+
+@pytest.mark.parametrize(("half_life", "others", "months"), [(365, 24, 0), (365, 24, 24), (30, 36, 36), (30, 36, 0)])
+async def test_the_same_releases_at_any_length_cost_as_little_in_a_basket(
+    half_life: int, others: int, months: int
+) -> None:
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    first = await open_shop(period=(end - WEEK, end))
+    await execute("UPDATE dataset SET budget_micro = 90000000, half_life_days = $1", half_life)
+    weeks = [first] + [await seal_release(period=(end - (n + 1) * WEEK, end - n * WEEK)) for n in (1, 2, 3)]
+    await catalogue.define_terms("standard-2", months=others, lines_fr="Un\nDeux", lines_en="One\nTwo")
+    await set_lengths("lyon", ["standard-2"])
+    partner, lines = await make_payer(), await actions.read_lines(weeks, months)
+    total = sum(line.amount_minor for line in lines)
+    await actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4(), months=months)
+    assert await fetch_value("SELECT count(*) FROM purchase_order") == len(weeks)
+
+
+async def test_a_basket_that_undercuts_a_longer_release_is_refused() -> None:
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    await open_shop(rows=2_000, period=(end - 4 * WEEK, end))
+    await execute("UPDATE dataset SET budget_micro = 90000000")
+    weeks = [await seal_release(period=(end - (n + 1) * WEEK, end - n * WEEK)) for n in range(4)]
+    partner = await make_payer()
     lines = await actions.read_lines(weeks)
     total = sum(line.amount_minor for line in lines)
     with pytest.raises(Conflict, match="has as much for"):

@@ -45,7 +45,8 @@ WEEK, DAY = dt.timedelta(days=7), dt.timedelta(days=1)
 MONTHS = {"short-1": 3, "year-and-more-1": 13, "long-1": 36}
 STEPS, SEEDS = 14, 6
 SEEN: dict[int, tuple[Counter[str], Counter[str]]] = {}
-SIGNED = """SELECT quote.partner, quote.release, quote.level, quote.amount_minor, quote.expires_at, usage_right, months
+SIGNED = """SELECT quote.partner, quote.release, quote.level, quote.amount_minor, quote.expires_at, usage_right, months,
+           purposes, countries
     FROM quote JOIN licence_terms ON code = quote.terms WHERE quote.partner = $1 AND NOT quote.id = ANY ($2)"""
 
 

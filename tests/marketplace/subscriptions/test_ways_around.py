@@ -112,8 +112,15 @@ async def test_a_steep_rise_of_posted_prices_neither_stops_a_promised_delivery_n
     if is_old:
         await execute(FILL)
         found = await fetch_value("SELECT agreed_offers FROM subscription")
-        evidence = {"demand_sales": 0, "demand_days": 0, "demand_bids": 0}
-        assert [one | evidence for one in json.loads(found)] == json.loads(kept)
+        since_then = {
+            "demand_sales": 0,
+            "demand_days": 0,
+            "demand_bids": 0,
+            "purposes": [],
+            "countries": [],
+            "sectors": [],
+        }
+        assert [one | since_then for one in json.loads(found)] == json.loads(kept)
         assert msgspec.json.decode(found, type=list[PricedOffer])
     weeks = [await seal_release(rows=3_000, period=(end - n * WEEK, end - (n - 1) * WEEK)) for n in (2, 1)]
     await seal_release(rows=6_000, period=(end - 2 * WEEK, end))

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from marketplace import object_store
-from marketplace.catalogue import published_cells
-from marketplace.catalogue.published_cells import PublishedCells, RecordedFile, read_published
+from marketplace import object_store, published_cells
 from marketplace.cells_file import Keys
 from marketplace.errors import Unavailable
+from marketplace.published_cells import PublishedCells, RecordedFile, read_published
 from pricing.menus import Pairs
 from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop
 from tests.marketplace.datasets.builders import BANDS, ZONES

@@ -1,0 +1,149 @@
+"""Datasets that count the same cells are compared, however they are declared, and a promise to contributors raises them alike."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import uuid
+from typing import Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.catalogue import actions, menu
+from marketplace.database import execute, transaction
+from marketplace.datasets.contributor_terms import write_contributor_term
+from marketplace.errors import Conflict
+from tests.attacks.test_price import DAY, FIGURES, NOW, priced
+from tests.attacks.test_price_menus import amounts_of, make_span, sell
+from tests.marketplace.catalogue.shop import last_midnight, open_shop
+from tests.marketplace.datasets.builders import BANDS, ZONES
+
+WEST = list(ZONES[:3])
+PARTS = {"city": list(ZONES), "west": WEST, "east": list(ZONES[3:])}
+
+
+@pytest.mark.parametrize(
+    ("declared", "of_west"),
+    [
+        ({}, {"age_bands": list(BANDS)[::-1]}),
+        ({"product": "flows"}, {"age_bands": ["adults"]}),
+        ({"product": "stays"}, {"age_bands": ["adults"]}),
+        ({"time_zone": "Europe/Paris"}, {"time_zone": "Europe/Brussels"}),
+    ],
+)
+async def test_a_part_declared_otherwise_is_a_part(declared: dict[str, Any], of_west: dict[str, Any]) -> None:
+    for code, zones, more in (("city", list(ZONES), {}), ("west", WEST, of_west)):
+        await open_shop(code, zones=zones, **declared | more)
+        await actions.withdraw_offer(code)
+        midnight = last_midnight() - dt.timedelta(hours="time_zone" in declared)  # in winter
+        week = {"period_from": midnight - 7 * DAY, "period_to": midnight, "latest_event_at": midnight}
+        await make_span(code, len(zones), 0, 7, **week)
+    await sell("city", 2_000_000, worth_days=7)
+    with pytest.raises(Conflict, match=r"^Not listed: west .* but who buys city "):
+        await sell("west", 10_000_000, worth_days=7)
+
+
+async def test_days_of_other_time_zones_are_other_cells() -> None:
+    for code, zones, time_zone in (("city", list(ZONES), "Europe/Paris"), ("west", WEST, "Europe/London")):
+        await open_shop(code, zones=zones, time_zone=time_zone)
+        await actions.withdraw_offer(code)
+        await make_span(code, len(zones), 0, 7)
+    await sell("city", 2_000_000, worth_days=7)
+    await sell("west", 10_000_000, worth_days=7)
+
+
+async def open_parts() -> None:
+    for code, zones in PARTS.items():
+        await open_shop(code, zones=zones)
+        await make_span(code, len(zones), 0, 7)
+    for code in PARTS:
+        await actions.withdraw_offer(code)
+    for code, zones in PARTS.items():
+        await sell(code, 1_000_000 * len(zones))
+
+
+async def promise(code: str, days: int) -> None:
+    now = clock.now()
+    await write_contributor_term(
+        uuid.uuid4(), code, promised_minor=300_000, starts_at=now - dt.timedelta(seconds=1), ends_at=now + days * DAY
+    )
+
+
+@pytest.mark.parametrize("code", PARTS)
+async def test_a_promise_begins_and_ends_and_no_part_costs_more_than_its_whole(code: str) -> None:
+    await open_parts()
+    await promise(code, 90)
+    for later in (0, 20, 45, 80, 89, 91, 120):
+        with clock.shifted(later * DAY):
+            city, west, east = [(await amounts_of(each))[0] for each in PARTS]
+            assert max(west, east) <= city <= west + east
+            assert (city == west == east) == (later in {80, 89}), "each as much as the promise asks for"
+
+
+async def test_meanwhile_releases_are_published_and_demand_moves() -> None:
+    await open_parts()
+    for later in (0, 80, 91):
+        with clock.shifted(later * DAY):
+            if not later:
+                await promise("west", 90)
+            async with transaction():
+                await menu.audit_published("city", clock.now())
+            for code, multiplier in {"city": 9_700, "west": 10_300, "east": 10_300}.items():
+                assert await menu.may_post(code, multiplier, clock.now())
+
+
+async def test_a_promise_raises_nothing_that_lies_elsewhere() -> None:
+    await open_parts()
+    await execute("UPDATE footprint SET west = 0, east = 1, south = 0, north = 1, measured_at = now()")
+    await execute("UPDATE footprint SET west = 2, east = 3 WHERE dataset = 'east'")
+    await promise("west", 90)
+    with clock.shifted(80 * DAY):
+        city, west, east = [(await amounts_of(code))[0] for code in PARTS]
+        assert city == west > east
+
+
+def test_all_prices_change_together_each_hour() -> None:
+    """Of days that end at the half of an hour, too: or a menu that is audited at one minute is another at the next."""
+    minute, bounds = dt.timedelta(minutes=1), ("period_from", "period_to", "latest_event_at")
+    whole, half = [
+        [
+            priced({one: FIGURES[one] + later for one in bounds}, now=NOW + number * minute).amount_minor
+            for number in range(150)
+        ]
+        for later in (dt.timedelta(), 30 * minute)
+    ]
+    assert {number for number in range(1, 150) if whole[number] != whole[number - 1]} == {60, 120}
+    assert {number for number in range(1, 150) if half[number] != half[number - 1]} == {60, 120}
+
+
+@pytest.mark.parametrize(
+    ("declared", "terms"),
+    [
+        ({"sectors": ["research"]}, {}),
+        ({}, {"purposes": ["ImprovePublicServices"]}),
+        ({}, {"countries": ["FR"]}),
+    ],
+)
+@pytest.mark.parametrize("is_for_all", [True, False])
+async def test_what_nobody_may_buy_instead_may_cost_less(
+    declared: dict[str, Any],
+    terms: dict[str, Any],
+    is_for_all: bool,  # noqa: FBT001 (a case)
+) -> None:
+    """The other one is for other buyers or uses alone; where it is for all, some may buy either."""
+    own = {"sectors": ["public"], "purposes": ["PublicPolicyMaking"], "countries": ["DE"]}
+    words = {"months": 12, "lines_fr": "a\nb\nc\nd\ne", "lines_en": "v\nw\nx\ny\nz"}
+    await open_shop("first")
+    await actions.withdraw_offer("first")
+    await actions.define_terms("theirs-1", **words | terms)
+    of_other = {} if is_for_all else {name: own[name] for name in declared | terms}
+    await actions.define_terms("own-1", **words | {name: one for name, one in of_other.items() if name in terms})
+    for code, one in (("dear", declared), ("cheap", {name: one for name, one in of_other.items() if name in declared})):
+        await open_shop(code, **one)
+        await actions.withdraw_offer(code)
+        await make_span(code, len(ZONES), 0, 7)
+    whole = {"floor_minor": 1, "cap_minor": 10**11, "worth_days": 7}
+    await actions.list_offer("dear", terms="theirs-1", full_worth_minor=10_000_000, **whole)
+    with pytest.raises(Conflict, match="has as much for") if is_for_all else contextlib.nullcontext():
+        await actions.list_offer("cheap", terms="own-1", full_worth_minor=4_000_000, **whole)
