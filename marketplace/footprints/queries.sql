@@ -7,22 +7,27 @@ WITH RECURSIVE promised AS (
     WHERE starts_at <= $2 AND $2 < ends_at
     GROUP BY dataset
 ),
+alike AS MATERIALIZED (
+    SELECT promised.dataset AS promised, footprint.*
+    FROM promised
+    CROSS JOIN LATERAL comparable_datasets(promised.dataset, $3) AS other (code)
+    JOIN footprint ON footprint.dataset = other.code
+),
 together AS (
-    SELECT code AS dataset, code AS other
-    FROM unnest($1::text[]) AS code
-    WHERE EXISTS (SELECT FROM promised)
+    SELECT dataset AS promised, dataset
+    FROM promised
     UNION
-    SELECT together.dataset, there.dataset
+    SELECT there.promised, there.dataset
     FROM together
-    CROSS JOIN LATERAL comparable_datasets(together.other, $3) AS other (code)
-    JOIN footprint AS here ON here.dataset = together.other
-    JOIN footprint AS there
-        ON there.dataset = other.code
+    JOIN footprint AS here ON here.dataset = together.dataset
+    JOIN alike AS there
+        ON there.promised = together.promised
         AND (num_nulls(here.west, there.west) > 0
              OR box(point(there.east, there.north), point(there.west, there.south))
                 && box(point(here.east, here.north), point(here.west, here.south)))
 )
 SELECT together.dataset, max(promised_minor) AS promised_minor
 FROM together
-JOIN promised ON promised.dataset = together.other
+JOIN promised ON promised.dataset = together.promised
+WHERE together.dataset = ANY($1)
 GROUP BY together.dataset;

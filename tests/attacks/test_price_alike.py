@@ -101,6 +101,8 @@ async def test_a_promise_raises_nothing_that_lies_elsewhere() -> None:
     with clock.shifted(80 * DAY):
         city, west, east = [(await amounts_of(code))[0] for code in PARTS]
         assert city == west > east
+        await execute("UPDATE footprint SET east = 2 WHERE dataset = 'city'")
+        assert [(await amounts_of(code))[0] for code in PARTS] == [west, west, west], "by way of the city"
 
 
 def test_all_prices_change_together_each_hour() -> None:
