@@ -42,7 +42,6 @@ class Line(Struct, frozen=True):
 
     release: PricedRelease
     terms: str
-    usage_right: str
     months: int
     priced: PricedQuote
     part_basis_points: int
@@ -66,7 +65,6 @@ async def read_lines(releases: Sequence[uuid.UUID], months: int = 0) -> list[Lin
         Line(
             release=row,
             terms=offer.terms,
-            usage_right=offer.usage_right,
             months=offer.months,
             priced=one,
             part_basis_points=part,
@@ -78,14 +76,17 @@ async def read_lines(releases: Sequence[uuid.UUID], months: int = 0) -> list[Lin
 
 
 async def _at_any_length(partner: uuid.UUID, lines: Sequence[Line], now: dt.datetime) -> list[HeldQuote]:
-    """Return what the releases of a basket would cost in it for each length that any is sold for: each is had for as little."""
-    releases = [line.release.id for line in lines]
+    """Return what the same part of each release of a basket costs for each length that any is sold for: each is had for as little."""
+    parts = {line.release.id: line.part_basis_points for line in lines}
     lengths = {0, *(one.months for one in await list_lengths([line.release.dataset for line in lines]))}
-    return [
-        HeldQuote(partner, line.release.id, 0, line.amount_minor, now + QUOTE_LASTS, line.usage_right, line.months)
-        for months in sorted(lengths)
-        for line in await read_lines(releases, months)
-    ]
+    found = []
+    for months in sorted(lengths):
+        releases = [line.release for line in lines]
+        for release, (offer, priced) in (await catalogue.prices_for(releases, months=months, now=now)).items():
+            amount = share_of(priced.amount_minor, parts[release], priced.inputs.floor_minor)
+            licence = offer.usage_right, offer.months, offer.purposes, offer.countries
+            found.append(HeldQuote(partner, release, 0, amount, now + QUOTE_LASTS, *licence))
+    return found
 
 
 async def order(

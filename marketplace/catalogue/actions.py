@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from marketplace import clock
 from marketplace.catalogue import menu, rules
@@ -178,17 +178,19 @@ async def prices_by_length(release: rules.PricedRelease, *, now: dt.datetime) ->
 
 
 async def prices_for(
-    releases: Sequence[rules.PricedRelease], *, months: int = 0, now: dt.datetime
+    releases: Sequence[rules.PricedRelease], *, months: int = 0, now: dt.datetime, are_promises_met: bool = True
 ) -> dict[uuid.UUID, tuple[rules.PricedOffer, PricedQuote]]:
     """Return today's price of each release that is for sale, and the offer under the terms that it is the price of.
 
     months: the length of licence that is wanted; what is not sold for so long is priced for its offer's own.
+    are_promises_met: no price is below what promises to contributors need; without, as menus are audited.
     """
     codes = [release.dataset for release in releases]
     offers, lengths, prices = await _offers(codes, now), await list_lengths(codes) if months else [], {}
     for release in releases:
         if offer := offers.get(release.dataset):
             offer = next((one for one in rules.by_length(offer, lengths) if one.months == months), offer)
+            offer = offer if are_promises_met else replace(offer, promised_minor=0)
             with contextlib.suppress(Conflict):
                 prices[release.id] = offer, _priced(release, offer, now)
     return prices
@@ -248,11 +250,9 @@ async def quote(
     if await _is_asked_again(quote_id, asked, terms):
         return quote_id
     sold = await _on_sale(release, level)
-    offer = (await _offers([sold.dataset], now)).get(sold.dataset)
-    if offer and terms:
-        offer = await under(offer, terms)
-        if offer is None:
-            raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
+    offer = await _offer_under(sold.dataset, terms, now)
+    if offer and "locked_minor" in (agreed or {}):
+        offer = replace(offer, promised_minor=offer.own_promised_minor)
     priced = _priced(sold, offer, now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)
@@ -287,6 +287,16 @@ async def quote(
     )
     await _save(signed, now)
     return quote_id
+
+
+async def _offer_under(dataset: str, terms: str, now: dt.datetime) -> rules.PricedOffer | None:
+    """Return the open offer of a dataset under the terms that are asked for; empty: its own."""
+    offer = (await _offers([dataset], now)).get(dataset)
+    if offer and terms:
+        offer = await under(offer, terms)
+        if offer is None:
+            raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
+    return offer
 
 
 async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime, until: dt.datetime) -> None:

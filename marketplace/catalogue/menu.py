@@ -101,8 +101,8 @@ class HeldQuote(Struct, frozen=True):
     expires_at: dt.datetime
     usage_right: str
     months: int
-    purposes: list[str] = []
-    countries: list[str] = []
+    purposes: list[str]
+    countries: list[str]
     """Of the licence; empty: any."""
 
 
@@ -272,7 +272,7 @@ async def _files(
     """Return the files of releases that compare with a dataset, where they say more than is noted; rows: what is noted."""
     terms = await get_dataset(dataset)
     product, is_hourly = PRODUCTS[terms.product], terms.grain == "hour"
-    segments = product.segments or terms.age_bands
+    segments = sorted(product.segments or terms.age_bands)  # one order for all that compare
     files = {}
     for row in rows if is_hourly or len(segments) > 1 or product.is_between_zones else ():
         release = releases[row.release]

@@ -15,7 +15,7 @@ from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, LicenceTer
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.datasets.tables import Dataset, Edition
 from marketplace.errors import NotFound
-from marketplace.footprints.queries import list_promised
+from marketplace.footprints.queries import Promised, list_promised
 from marketplace.identity.tables import Partner
 from marketplace.licensing.dpv import PURPOSES
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
@@ -313,7 +313,10 @@ async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[
     """Return the open offers of some datasets, with the day's draw, if any, and what contributors were promised."""
     promised = await list_promised(datasets, now)
     offers = await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
-    return [replace(offer, promised_minor=promised.get(offer.dataset, 0)) for offer in offers]
+    of_each = [(offer, promised.get(offer.dataset) or Promised(offer.dataset)) for offer in offers]
+    return [
+        replace(offer, promised_minor=one.promised_minor, own_promised_minor=one.own_minor) for offer, one in of_each
+    ]
 
 
 async def get_evidence(offer: uuid.UUID, now: dt.datetime) -> Evidence:

@@ -139,7 +139,8 @@ SELECT
     demand_draw.bids AS demand_bids,
     licence_terms.purposes,
     licence_terms.countries,
-    dataset.sectors
+    dataset.sectors,
+    0::bigint AS own_promised_minor
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
 JOIN licence_terms ON licence_terms.code = offer.terms

@@ -145,7 +145,7 @@ class PricedOffer(Struct, frozen=True):
     demand_basis_points: int | None
     """None until the day's multiplier is drawn."""
     promised_minor: int
-    """What promises to contributors may cost one licence."""
+    """What promises to contributors may cost one licence, of its dataset or of any that overlaps with it."""
     demand_sales: int | None = None
     demand_days: int | None = None
     demand_bids: int | None = None
@@ -154,6 +154,8 @@ class PricedOffer(Struct, frozen=True):
     """Of its terms; empty: any."""
     sectors: list[str] = []
     """Of the dataset's buyers; empty: any."""
+    own_promised_minor: int = 0
+    """What those to its own dataset's contributors may; what others are promised raises no price that was locked."""
 
     @property
     def evidence(self) -> Evidence:

@@ -56,10 +56,11 @@ ORDER BY drawn_at, version
 
 
 class Promised(Struct, frozen=True):
-    """What promises to contributors may cost a licence of a dataset, in cents."""
+    """What promises to contributors may cost a licence of a dataset, in cents; `own_minor`: to its own alone."""
 
     dataset: str
-    promised_minor: int
+    promised_minor: int = 0
+    own_minor: int = 0
 
 
 class Near(Struct, frozen=True):
@@ -131,14 +132,14 @@ def segmented() -> list[str]:
     return [product.code for product in PRODUCTS.values() if product.segments]
 
 
-async def list_promised(datasets: Sequence[str], now: dt.datetime) -> dict[str, int]:
+async def list_promised(datasets: Sequence[str], now: dt.datetime) -> dict[str, Promised]:
     """Return what promises to contributors may cost a licence of each of some datasets, in cents; none where there are none.
 
     It is the most of any that lies with it, at once or by way of others, and whose cells compare: were it of that one alone, a
     part could cost more than its whole. What costs no less than something still does when neither is below one amount.
     """
     rows = await fetch_rows(Promised, SQL["list_promised"], list(datasets), now, segmented())
-    return {row.dataset: row.promised_minor for row in rows}
+    return {row.dataset: row for row in rows}
 
 
 async def list_firsts(datasets: Sequence[str]) -> dict[str, First]:

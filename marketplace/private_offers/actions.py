@@ -186,18 +186,13 @@ async def _prices(
             field="months",
         )
     releases = await fetch_rows(PricedRelease, catalogue_queries.SQL["list_menu_releases"], [dataset])
-    return [
-        menu.HeldQuote(
-            partner,
-            release,
-            0,
-            _part(priced, basis_points),
-            until,
-            terms.usage_right,
-            terms.months,
-            terms.purposes,
-            terms.countries,
-        )
-        for months in stated
-        for release, (terms, priced) in (await catalogue.prices_for(releases, months=months, now=now)).items()
-    ]
+    found = []
+    for months in stated:
+        prices = await catalogue.prices_for(releases, months=months, now=now, are_promises_met=False)
+        for release, (terms, priced) in prices.items():
+            amount, licence = (
+                _part(priced, basis_points),
+                (terms.usage_right, terms.months, terms.purposes, terms.countries),
+            )
+            found.append(menu.HeldQuote(partner, release, 0, amount, until, *licence))
+    return found

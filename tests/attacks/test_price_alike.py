@@ -7,17 +7,21 @@ import datetime as dt
 import uuid
 from typing import Any
 
+import h3
 import pytest
 
-from marketplace import clock
+from marketplace import clock, published_cells
 from marketplace.catalogue import actions, menu
-from marketplace.database import execute, transaction
+from marketplace.database import transaction
 from marketplace.datasets.contributor_terms import write_contributor_term
+from marketplace.datasets.published_days import note_days
 from marketplace.errors import Conflict
+from marketplace.footprints.actions import measure_new
 from tests.attacks.test_price import DAY, FIGURES, NOW, priced
 from tests.attacks.test_price_menus import amounts_of, make_span, sell
-from tests.marketplace.catalogue.shop import last_midnight, open_shop
+from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop
 from tests.marketplace.datasets.builders import BANDS, ZONES
+from tests.support.reads import fetch
 
 WEST = list(ZONES[:3])
 PARTS = {"city": list(ZONES), "west": WEST, "east": list(ZONES[3:])}
@@ -63,10 +67,10 @@ async def open_parts() -> None:
         await sell(code, 1_000_000 * len(zones))
 
 
-async def promise(code: str, days: int) -> None:
+async def promise(code: str, days: int, *, cents: int = 300_000) -> None:
     now = clock.now()
     await write_contributor_term(
-        uuid.uuid4(), code, promised_minor=300_000, starts_at=now - dt.timedelta(seconds=1), ends_at=now + days * DAY
+        uuid.uuid4(), code, promised_minor=cents, starts_at=now - dt.timedelta(seconds=1), ends_at=now + days * DAY
     )
 
 
@@ -94,15 +98,33 @@ async def test_meanwhile_releases_are_published_and_demand_moves() -> None:
 
 
 async def test_a_promise_raises_nothing_that_lies_elsewhere() -> None:
-    await open_parts()
-    await execute("UPDATE footprint SET west = 0, east = 1, south = 0, north = 1, measured_at = now()")
-    await execute("UPDATE footprint SET west = 2, east = 3 WHERE dataset = 'east'")
-    await promise("west", 90)
+    near, *far = [cell for steps in (0, 40, 80) for cell in [min(h3.grid_ring(ZONES[0], steps))]]
+
+    async def sold(code: str, *zones: str) -> None:
+        await open_shop(code, zones=list(zones))
+        await actions.withdraw_offer(code)
+        await make_span(code, len(zones), 0, 7)
+        await sell(code, 10_000 * len(zones))
+
+    async def raised() -> set[str]:
+        codes = await fetch("SELECT code FROM dataset")
+        return {row["code"] for row in codes for amount in await amounts_of(row["code"]) if amount == 902_309}
+
+    await sold("west", near)
+    await sold("apart", far[0])
+    await measure_new()
     with clock.shifted(80 * DAY):
-        city, west, east = [(await amounts_of(code))[0] for code in PARTS]
-        assert city == west > east
-        await execute("UPDATE footprint SET east = 2 WHERE dataset = 'city'")
-        assert [(await amounts_of(code))[0] for code in PARTS] == [west, west, west], "by way of the city"
+        await promise("west", 90)
+        assert await raised() == {"west"}
+        await sold("both", near, far[0])
+        await measure_new()
+        assert await raised() == {"west", "both", "apart"}, "by way of what lies with both"
+        await sold("further", far[1])
+        await measure_new()
+        await sold("anywhere", min(h3.grid_ring(near, 60)))
+        assert await raised() == {"west", "both", "apart", "anywhere"}, "it has no box yet, and leads no further"
+        await measure_new()
+        assert "anywhere" not in await raised()
 
 
 def test_all_prices_change_together_each_hour() -> None:
@@ -149,3 +171,25 @@ async def test_what_nobody_may_buy_instead_may_cost_less(
     await actions.list_offer("dear", terms="theirs-1", full_worth_minor=10_000_000, **whole)
     with pytest.raises(Conflict, match="has as much for") if is_for_all else contextlib.nullcontext():
         await actions.list_offer("cheap", terms="own-1", full_worth_minor=4_000_000, **whole)
+
+
+@pytest.mark.parametrize("band", BANDS)
+async def test_files_are_compared_in_one_order_of_bands(band: str) -> None:
+    """Of a dataset whose file was read beside another one of its own order, too. `west` publishes the first band alone."""
+    published_cells._known.cache_clear()
+    for code, order, one in (("city", BANDS, band), ("other", BANDS, band), ("west", BANDS[::-1], BANDS[0])):
+        await open_shop(code, zones=sorted(ZONES), age_bands=list(order))
+        await actions.withdraw_offer(code)
+        start = last_midnight() - 7 * DAY
+        rows = [
+            {"zone": zone, "starts_at": start + day * DAY, "segment": one, "people": 400, "events": 900}
+            for zone in sorted(ZONES)
+            for day in range(7)
+        ]
+        await make_release(code, rows=rows, row_count=len(rows), consenting=9_000, population=10_000)
+        assert await note_days() == 1
+    await sell("city", 2_000_000, worth_days=7)
+    await sell("other", 2_000_000, worth_days=7)
+    await actions.withdraw_offer("other")
+    with pytest.raises(Conflict, match="but who buys city ") if band == BANDS[0] else contextlib.nullcontext():
+        await sell("west", 20_000_000, worth_days=7)

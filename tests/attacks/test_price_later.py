@@ -101,7 +101,8 @@ def menus_beside(*sold: Sold, amount: int = 10**9, hours: int = 1) -> list[tuple
 
 def quote_of(item: menu.Item, amount: int, hours: int, partner: uuid.UUID | None = None) -> menu.HeldQuote:
     until = NOW + dt.timedelta(hours=hours)
-    return menu.HeldQuote(partner or uuid.uuid4(), item.release.id, 0, amount, until, item.usage_right, item.months)
+    licence = item.usage_right, item.months, list[str](), list[str]()
+    return menu.HeldQuote(partner or uuid.uuid4(), item.release.id, 0, amount, until, *licence)
 
 
 @pytest.mark.parametrize(("hours", "is_refused"), [(0, True), (24 * 4, True), (24 * 12, False)])

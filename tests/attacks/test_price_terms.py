@@ -42,7 +42,9 @@ def test_a_held_price_is_the_first_of_licences_in_turn(rise: float) -> None:
         west = Sold("west", WEST, 10, round(9_900_000 * by), {"half_life_days": 365, "months": 24})
         audited(city, west, after=grasp)
     old = before["city", 12]
-    quote = menu.HeldQuote(uuid.uuid4(), old.release.id, 0, old.amount_minor, NOW + DAY, old.usage_right, old.months)
+    quote = menu.HeldQuote(
+        uuid.uuid4(), old.release.id, 0, old.amount_minor, NOW + DAY, old.usage_right, old.months, [], []
+    )
     (to_all, *_), (to_its_partner, *_) = menu._menus(posted, [quote], NOW)
     menu._refuse_undercut(to_all, comparing[0], NOW)
     with pytest.raises(
@@ -143,7 +145,15 @@ def test_a_private_price_is_not_refused_for_a_cent_of_rounding(half_life: int, p
         partner, until = uuid.uuid4(), NOW + 20 * DAY
         quotes = [
             menu.HeldQuote(
-                partner, one.release.id, 0, -(-one.amount_minor * percent // 100), until, one.usage_right, one.months
+                partner,
+                one.release.id,
+                0,
+                -(-one.amount_minor * percent // 100),
+                until,
+                one.usage_right,
+                one.months,
+                [],
+                [],
             )
             for one in items
         ]
@@ -170,7 +180,9 @@ def test_a_cent_saved_in_turn_hides_no_other_way(worth: int, is_today: bool) -> 
         lower = {"city": lambda amount: amount * 100 // 113, "small": lambda amount: amount - 1}
         partner = uuid.uuid4()
         quotes = [
-            menu.HeldQuote(partner, one.release.id, 0, lower[code](one.amount_minor), NOW + DAY, one.usage_right, 12)
+            menu.HeldQuote(
+                partner, one.release.id, 0, lower[code](one.amount_minor), NOW + DAY, one.usage_right, 12, [], []
+            )
             for one in items
             if (code := one.release.dataset) in lower and one.months == 12
         ]
@@ -186,7 +198,9 @@ def menus_beside(one: Sold, *, amount: int, months: int) -> list[tuple[list[menu
     found: list[tuple[list[menu.Item], menu._Compared]] = []
 
     def grasp(items: Sequence[menu.Item], compared: menu._Compared) -> None:
-        quote = menu.HeldQuote(uuid.uuid4(), items[0].release.id, 0, amount, NOW + DAY, items[0].usage_right, months)
+        quote = menu.HeldQuote(
+            uuid.uuid4(), items[0].release.id, 0, amount, NOW + DAY, items[0].usage_right, months, [], []
+        )
         found.extend((menu_, compared) for menu_, *_ in menu._menus(items, [quote], NOW))
 
     audited(one, lengths=[rules.Length(one.dataset, "standard-2", 24)], after=grasp)

@@ -22,6 +22,9 @@ from marketplace.ledger.periods import month_of
 from marketplace.payments.balance import mirror_balance
 from marketplace.purchases.invoices import change_billing
 from marketplace.web.formats import PARIS, paris_day
+from tests.attacks.test_price_menus import make_span, sell
+from tests.marketplace.catalogue import shop as catalogue_shop
+from tests.marketplace.datasets.builders import ZONES
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, pay, seal_release
 from tests.support.reads import fetch, fetch_value
@@ -174,6 +177,44 @@ async def test_the_same_releases_at_any_length_cost_as_little_in_a_basket(
     total = sum(line.amount_minor for line in lines)
     await actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4(), months=months)
     assert await fetch_value("SELECT count(*) FROM purchase_order") == len(weeks)
+
+
+WORDS = {"lines_fr": "a\nb\nc\nd\ne", "lines_en": "v\nw\nx\ny\nz"}
+
+
+async def test_a_basket_is_not_compared_with_what_its_buyer_may_not_have() -> None:
+    await catalogue_shop.open_shop("first")
+    await catalogue.define_terms("own-1", months=12, countries=["FR"], **WORDS)
+    await catalogue.define_terms("theirs-1", months=12, countries=["DE"], **WORDS)
+    weeks: list[uuid.UUID] = []
+    for code, terms, worth in (("dear", "theirs-1", 10_000_000), ("cheap", "own-1", 4_000_000)):
+        await catalogue_shop.open_shop(code)
+        await catalogue.withdraw_offer(code)
+        weeks = [await make_span(code, len(ZONES), -7 * number, 7) for number in range(4)]
+        whole = {"full_worth_minor": worth, "floor_minor": 1, "cap_minor": 10**11, "worth_days": 7}
+        await catalogue.list_offer(code, terms=terms, **whole)
+    await catalogue.withdraw_offer("first")
+    partner, lines = await make_payer(), await actions.read_lines(weeks)
+    await actions.order(partner, weeks, total_minor=sum(line.amount_minor for line in lines), basket=uuid.uuid4())
+    assert await fetch_value("SELECT count(*) FROM purchase_order") == 4
+
+
+@pytest.mark.parametrize("months", [0, 36])
+async def test_a_basket_of_which_another_is_dearest_for_longer_is_ordered(months: int) -> None:
+    await catalogue_shop.open_shop("first")
+    await catalogue.withdraw_offer("first")
+    await catalogue.define_terms("standard-2", months=36, **WORDS)
+    weeks = []
+    for code, half_life, worth, zones in (("short", 30, 4_000_000, ZONES[:3]), ("long", 365, 5_000_000, ZONES[3:])):
+        await catalogue_shop.open_shop(code, half_life_days=half_life, zones=list(zones))
+        await catalogue.withdraw_offer(code)
+        weeks += [await make_span(code, len(zones), -7 * number, 7) for number in range(2)]
+        await sell(code, worth, worth_days=7)
+        await set_lengths(code, ["standard-2"])
+    partner, lines = await make_payer(), await actions.read_lines(weeks, months)
+    total = sum(line.amount_minor for line in lines)
+    await actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4(), months=months)
+    assert await fetch_value("SELECT count(*) FROM purchase_order") == 4
 
 
 async def test_a_basket_that_undercuts_a_longer_release_is_refused() -> None:
