@@ -1,7 +1,7 @@
 -- name: list_promised
 -- What a licence of each of the datasets $1 may cost in promises to contributors at $2: the most of all that lie
 -- with it and whose cells compare, and its own. $3: as `comparable_datasets` has it. What has no box may lie anywhere,
--- and leads no further.
+-- and leads further by the zones that it declares alone.
 WITH RECURSIVE promised AS (
     SELECT dataset, sum(promised_minor)::bigint AS promised_minor
     FROM contributor_term
