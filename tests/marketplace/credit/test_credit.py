@@ -223,7 +223,8 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             file = (await clerk.get("/en/finance/credit.csv?which=suspended&sort=due")).text
             assert f"{order['number']},Atelier,{total / 100:.2f}" in file
 
-            proposal = {"kind": "provision", "amount": f"{total / 200:.2f}", "reason": "No answer."}
+            half = total // 2
+            proposal = {"kind": "provision", "amount": f"{half / 100:.2f}", "reason": "No answer."}
             address = f"/en/finance/credit/orders/{subject}"
             assert (await clerk.submit(address, proposal | {"amount": "99999999"})).status_code == 422
             assert (await clerk.submit(f"/en/finance/credit/orders/{uuid.uuid4()}", proposal)).status_code == 404
@@ -231,7 +232,6 @@ async def test_what_is_late_is_reminded_closed_and_provided_for_and_a_payment_un
             for _ in range(2):
                 assert (await clerk.submit(address, proposal, form_id=str(form))).status_code == 303
             await decide(form, bob, approve=True)
-            half = total // 2
             assert await books() == (total, 0, 0, half)
             assert await balance(chart.PROVISIONS_MADE) == half
 
