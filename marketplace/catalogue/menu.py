@@ -62,6 +62,21 @@ IN_TURN: Final = (
     "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, or nearly as much."
 )
 IN_TURN_LATER: Final = "Not listed: {target} would cost {price}, but who buys {basket} in turn has as much for {cost}, or nearly as much, from {when} on."
+UNPROMISED: Final = "Not listed: were contributors promised nothing, {target} would cost {price}, but who buys {basket} would have as much for {cost}, or nearly as much."
+UNPROMISED_LATER: Final = "Not listed: were contributors promised nothing, {target} would cost {price}, but who buys {basket} would have as much for {cost}, or nearly as much, on {when}."
+UNPROMISED_IN_TURN: Final = "Not listed: were contributors promised nothing, {target} would cost {price}, but who buys {basket} in turn would have as much for {cost}, or nearly as much."
+UNPROMISED_IN_TURN_LATER: Final = "Not listed: were contributors promised nothing, {target} would cost {price}, but who buys {basket} in turn would have as much for {cost}, or nearly as much, from {when} on."
+SENTENCES: Final = {
+    (False, False, False): UNDERCUT,
+    (False, True, False): UNDERCUT_LATER,
+    (True, False, False): IN_TURN,
+    (True, True, False): IN_TURN_LATER,
+    (False, False, True): UNPROMISED,
+    (False, True, True): UNPROMISED_LATER,
+    (True, False, True): UNPROMISED_IN_TURN,
+    (True, True, True): UNPROMISED_IN_TURN_LATER,
+}
+"""What is bought in turn, what will be so later, what is so without promises to contributors → the sentence."""
 NOTHING_KNOWN: Final = PublishedCells(None, None)
 TOLERANCES: Final = (Fraction(0), Fraction(1, 10_000), Fraction(1, 100), Fraction(1, 10))
 """So much worse a combination may be, when it is cheaper by more than that; the least one is what reckoning is rounded by."""
@@ -123,9 +138,13 @@ class Item(Struct, frozen=True):
     """Anybody may buy it, later too; what is held alone, its partner once."""
 
     @property
-    def key(self) -> tuple[uuid.UUID, int, str, int]:
+    def key(self) -> tuple[uuid.UUID, int, str, int, Limits]:
         """What tells it from anything else, apart from its price."""
-        return self.release.id, self.level, self.usage_right, self.months
+        return self.release.id, self.level, self.usage_right, self.months, self.limits
+
+    def is_like(self, other: Item) -> bool:
+        """Return whether it has the same right and length as another one, and somebody may buy either for the same use."""
+        return (self.usage_right, self.months) == (other.usage_right, other.months) and self.limits.meet(other.limits)
 
     @property
     def bounds(self) -> tuple[dt.datetime, dt.datetime]:
@@ -217,6 +236,8 @@ class _Compared(NamedTuple):
     between_zones: bool = False
     cells: Mapping[tuple[uuid.UUID, int], PublishedCells] = MappingProxyType({})
     """Of each release and level, what its file has, where there are several datasets and that says more."""
+    is_promised: bool = False
+    """Today promises to contributors raise what is looked at without them."""
 
     def posted(self, now: dt.datetime) -> list[Item]:
         """Return what is on sale at an instant, with today's demand."""
@@ -234,14 +255,19 @@ async def list_compared_offers(dataset: str, now: dt.datetime) -> list[rules.Pri
     Without promises to contributors, which begin and end, and meanwhile raise all of them to one amount at least: what costs
     no less than something does not then, either.
     """
+    return [replace(offer, promised_minor=0) for offer in await _list_offers(dataset, now)]
+
+
+async def _list_offers(dataset: str, now: dt.datetime) -> list[rules.PricedOffer]:
     codes = await fetch_scalar(list, SQL["list_comparable_datasets"], dataset, segmented())
-    offers = await _drawn(await list_priced_offers(codes or [], now), now)
-    return [replace(offer, promised_minor=0) for offer in offers]
+    return await _drawn(await list_priced_offers(codes or [], now), now)
 
 
 async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, int]) -> _Compared:
     """Read what compares with a dataset; `multipliers` are what demand is to be of some."""
-    offers = {offer.dataset: offer for offer in await list_compared_offers(dataset, now)}
+    listed = await _list_offers(dataset, now)
+    offers = {offer.dataset: replace(offer, promised_minor=0) for offer in listed}
+    is_promised = any(offer.promised_minor for offer in listed)
     codes = sorted(offers)
     for code in multipliers.keys() & offers.keys():
         offers[code] = replace(offers[code], demand_basis_points=multipliers[code])
@@ -260,7 +286,7 @@ async def _compared(dataset: str, now: dt.datetime, multipliers: Mapping[str, in
     cells = await read_published(await _files(dataset, zones, of_release, rows))
     known = {key: _if_all(one, published[key]) for key, one in cells.items()}
     between, lengths = product.is_between_zones, await list_lengths(codes)
-    return _Compared(offers, releases, levels, zones, half_life, lengths, published, between, known)
+    return _Compared(offers, releases, levels, zones, half_life, lengths, published, between, known, is_promised)
 
 
 async def _files(
@@ -331,21 +357,25 @@ def _menus(
 ) -> Iterable[tuple[list[Item], int, int]]:
     """Yield the posted menu, and those of partners that hold prices below it, each with in how many seconds it begins and ends.
 
-    What a partner may have at two prices is there at the lower one, which the posted one may be in time.
+    What a partner may have at two prices is there at the lower one, which the posted one may be in time: so is what is posted
+    for other uses, where it may be bought for the same one. What it holds under another licence is there besides.
     """
     yield list(posted), 0, 0
-    menu = {item.key: item for item in posted}
-    of_level = {item.key[:2]: replace(item, is_posted=False) for item in posted}
+    menu, of_edition = {item.key: item for item in posted}, defaultdict[tuple[uuid.UUID, int], list[Item]](list)
+    for item in posted:
+        of_edition[item.release.id, item.level].append(item)
     of_partner: dict[uuid.UUID, list[tuple[int, Item]]] = defaultdict(list)
     for quote in sorted(quotes, key=lambda quote: -quote.amount_minor):
-        key = (quote.release, quote.level, quote.usage_right, quote.months)
-        item = menu.get(key, of_level.get(key[:2]))
-        if item and (key not in menu or item.amount_minor > quote.amount_minor):
-            limits = Limits(frozenset(quote.purposes), item.limits.sectors, frozenset(quote.countries))
-            licence = {"usage_right": quote.usage_right, "months": quote.months, "limits": limits}
-            lower = replace(item, amount_minor=quote.amount_minor, held_until=quote.expires_at, **licence)
-            lasts = int((quote.expires_at - now).total_seconds())
-            of_partner[quote.partner].append((max(lasts, 1), lower))
+        if not (same := of_edition.get((quote.release, quote.level))):
+            continue
+        limits = Limits(frozenset(quote.purposes), same[0].limits.sectors, frozenset(quote.countries))
+        licence = {"usage_right": quote.usage_right, "months": quote.months, "limits": limits}
+        price = {"amount_minor": quote.amount_minor, "held_until": quote.expires_at}
+        other = replace(same[0], is_posted=False, **licence, **price)
+        lower = [one for one in same if one.amount_minor > quote.amount_minor and one.is_like(other)]
+        lasts = max(int((quote.expires_at - now).total_seconds()), 1)
+        had = [replace(item, **price) for item in lower] + ([other] if other.key not in menu else [])
+        of_partner[quote.partner] += [(lasts, item) for item in had]
     for own in of_partner.values():
         for since, until in pairwise(sorted({0, *(lasts for lasts, _ in own)})):
             yield list((menu | {lower.key: lower for lasts, lower in own if lasts >= until}).values()), since, until
@@ -375,10 +405,10 @@ def _refuse_undercut(
                 one.name: f"{item.name} · {item.months or '∞'} m" if is_long else item.name
                 for one, item in zip(listed, items, strict=True)
             }
-            raise _undercut(names, found, now)
+            raise _undercut(names, found, now, is_promised=compared.is_promised)
 
 
-def _undercut(names: Mapping[str, str], found: Undercut, now: dt.datetime) -> Conflict:
+def _undercut(names: Mapping[str, str], found: Undercut, now: dt.datetime, *, is_promised: bool) -> Conflict:
     """Return the refusal that names what is found."""
     times = Counter(names[name] for name in found.way.basket)
     basket = [f"{name} × {number}" if number > 1 else name for name, number in times.items()]
@@ -390,9 +420,8 @@ def _undercut(names: Mapping[str, str], found: Undercut, now: dt.datetime) -> Co
         "cost": Cents(found.way.cost_minor),
     }
     if found.seconds:
-        when = f"{now.astimezone(dt.UTC) + dt.timedelta(seconds=found.seconds):%Y-%m-%d %H:%M} UTC"
-        return Conflict(IN_TURN_LATER if any(found.way.starts) else UNDERCUT_LATER, when=when, **words)
-    return Conflict(IN_TURN if any(found.way.starts) else UNDERCUT, **words)
+        words["when"] = f"{now.astimezone(dt.UTC) + dt.timedelta(seconds=found.seconds):%Y-%m-%d %H:%M} UTC"
+    return Conflict(SENTENCES[any(found.way.starts), bool(found.seconds), is_promised], **words)
 
 
 def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
@@ -400,7 +429,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
     ranks = sorted(set(rules.RIGHTS.values()))
     return [
         Listed(
-            f"{item.release.id} {item.level} {item.usage_right} {item.months}",
+            " ".join(map(str, item.key)),
             item.amount_minor,
             item.inputs,
             int(item.release.period_from.timestamp()),

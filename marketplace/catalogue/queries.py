@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Final
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,7 +17,7 @@ from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, LicenceTer
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.datasets.tables import Dataset, Edition
 from marketplace.errors import NotFound
-from marketplace.footprints.queries import Promised, list_promised
+from marketplace.footprints.queries import Declared, list_grounds, segmented
 from marketplace.identity.tables import Partner
 from marketplace.licensing.dpv import PURPOSES
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from marketplace.words import Words
 
 SQL: Final = load_statements(__package__)
+LIST_PROMISED: Final = "SELECT array_agg(DISTINCT dataset) FROM contributor_term WHERE starts_at <= $1 AND $1 < ends_at"
 MOST_OF_A_SERIES: Final = 1000
 
 
@@ -311,12 +314,44 @@ async def list_lengths(datasets: Sequence[str]) -> list[Length]:
 
 async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[PricedOffer]:
     """Return the open offers of some datasets, with the day's draw, if any, and what contributors were promised."""
-    promised = await list_promised(datasets, now)
+    promised = await list_promised(now)
     offers = await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
-    of_each = [(offer, promised.get(offer.dataset) or Promised(offer.dataset)) for offer in offers]
-    return [
-        replace(offer, promised_minor=one.promised_minor, own_promised_minor=one.own_minor) for offer, one in of_each
-    ]
+    of_each = [(offer, promised.get(offer.dataset, Promised(0, 0))) for offer in offers]
+    return [replace(offer, promised_minor=one.most_minor, own_promised_minor=one.own_minor) for offer, one in of_each]
+
+
+class CountedAlike(Declared, frozen=True):
+    """A dataset for sale, what it counts and by which zones and segments, and what its contributors are promised, in cents."""
+
+    counts: list[str | None]
+    promised_minor: int
+
+
+class Promised(NamedTuple):
+    """What promises to contributors may cost a licence of a dataset, in cents, and those to its own."""
+
+    most_minor: int
+    own_minor: int
+
+
+async def list_promised(now: dt.datetime) -> dict[str, Promised]:
+    """Return what promises to contributors may cost a licence of each dataset for sale, by code; none where that is nothing.
+
+    It is the most of any that counts alike and shares zones with it, at once or by way of others for sale: were it of that one
+    alone, a part could cost more than its whole. What costs no less than something still does when neither is below one amount.
+    """
+    if not (promised := await fetch_scalar(list, LIST_PROMISED, now)):
+        return {}
+    found: dict[str, Promised] = {}
+    rows = await fetch_rows(CountedAlike, SQL["list_counted_alike"], promised, now, segmented())
+    for _, group in groupby(rows, key=lambda row: row.counts):
+        alike = list(group)
+        ground = await list_grounds([Declared(row.code, row.created_at) for row in alike])
+        most: Counter[int] = Counter()
+        for row in alike:
+            most[ground[row.code]] = max(most[ground[row.code]], row.promised_minor)
+        found |= {row.code: Promised(most[ground[row.code]], row.promised_minor) for row in alike}
+    return found
 
 
 async def get_evidence(offer: uuid.UUID, now: dt.datetime) -> Evidence:

@@ -148,6 +148,22 @@ LEFT JOIN demand_draw ON demand_draw.offer = offer.id AND demand_draw.day = ($2:
 WHERE offer.dataset = ANY($1)
   AND offer.withdrawn_at IS NULL;
 
+-- name: list_counted_alike
+-- The datasets for sale that count what one of the datasets $1 counts, if that is for sale, those alike together, each
+-- with what its contributors are promised at $2. $3: the products with segments of their own, and no age bands.
+WITH sold AS (
+    SELECT dataset.code, dataset.created_at, ARRAY[product, grain, zone_table, h3_resolution::text] || CASE
+        WHEN product <> ALL ($3) THEN ARRAY(SELECT band FROM unnest(age_bands) AS band ORDER BY band) END AS counts
+    FROM dataset
+    JOIN offer ON offer.dataset = dataset.code AND offer.withdrawn_at IS NULL
+)
+SELECT sold.code, sold.created_at, sold.counts, coalesce(sum(promised_minor), 0)::bigint AS promised_minor
+FROM sold
+LEFT JOIN contributor_term ON contributor_term.dataset = sold.code AND starts_at <= $2 AND $2 < ends_at
+WHERE counts IN (SELECT counts FROM sold WHERE code = ANY($1))
+GROUP BY sold.code, sold.created_at, sold.counts
+ORDER BY counts, code;
+
 -- name: list_lengths
 -- For how many months else the open offers of the datasets $1 are sold: terms that differ from their own in that alone.
 SELECT offer.dataset, other.code AS terms, other.months

@@ -59,9 +59,20 @@ CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE UPDATE ON release FOR EACH ROW
 CREATE OR REPLACE TRIGGER written_but_for_days BEFORE UPDATE ON edition FOR EACH ROW
     EXECUTE FUNCTION refuse_all_but_noting_days();
 
+-- Whether the clocks of two time zones were the same each week of the last year, or will be each week of the next one.
+CREATE OR REPLACE FUNCTION have_the_same_days(one text, other text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT FROM (VALUES (-1), (1)) AS way (on_or_back)
+        WHERE NOT EXISTS (
+            SELECT FROM generate_series(0, 52) AS weeks
+            CROSS JOIN LATERAL (SELECT now() + on_or_back * weeks * interval '7 days' AS at) AS instant
+            WHERE at AT TIME ZONE one <> at AT TIME ZONE other
+        )
+    )
+$$;
+
 -- The datasets, itself among them, that count what a dataset counts, by the same zones, times and segments: their cells
--- compare. segmented: the products whose cells have segments of their own, and not the dataset's age bands. Days of two
--- time zones are the same where their clocks are, each week of three years and of the next one.
+-- compare. segmented: the products whose cells have segments of their own, and not the dataset's age bands.
 CREATE OR REPLACE FUNCTION comparable_datasets(dataset text, segmented text[]) RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT other.code
     FROM dataset AS mine
@@ -71,15 +82,13 @@ CREATE OR REPLACE FUNCTION comparable_datasets(dataset text, segmented text[]) R
         AND (mine.product = ANY ($2) OR other.age_bands @> mine.age_bands AND other.age_bands <@ mine.age_bands)
         AND other.h3_resolution = mine.h3_resolution
         AND other.zone_table IS NOT DISTINCT FROM mine.zone_table
-        AND (mine.grain = 'hour' OR other.time_zone = mine.time_zone OR NOT EXISTS (
-            SELECT FROM generate_series(now() - interval '3 years', now() + interval '1 year', interval '7 days') AS at
-            WHERE at AT TIME ZONE other.time_zone <> at AT TIME ZONE mine.time_zone
-        ))
+        AND (mine.grain = 'hour' OR other.time_zone = mine.time_zone OR have_the_same_days(other.time_zone, mine.time_zone))
     WHERE mine.code = $1
 $$;
 
 CREATE INDEX IF NOT EXISTS release_by_dataset ON release (dataset, period_to DESC);
 CREATE INDEX IF NOT EXISTS contributor_term_in_force ON contributor_term (dataset, starts_at);
+CREATE INDEX IF NOT EXISTS contributor_term_by_end ON contributor_term (ends_at);
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_build_a_period
     ON build_request (dataset, period_from, period_to, revision) WHERE ended_at IS NULL;
 

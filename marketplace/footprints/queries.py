@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import functools
 import uuid
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace.database import fetch_rows, fetch_scalar
+from marketplace.footprints import rules
+from marketplace.privacy.key_set import key_zones
 from marketplace.privacy.product_registry import PRODUCTS
-from marketplace.statements import load_statements
+from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SQL: Final = load_statements(__package__)
+KNOWN_GROUNDS: Final = 64
+LIST_KEY_SETS: Final = """
+SELECT zone_table, zones, h3_resolution
+FROM unnest($1::text[]) WITH ORDINALITY AS asked (code, place)
+JOIN dataset USING (code)
+ORDER BY place
+"""
 LIST_NEAR: Final = """
 SELECT mine.dataset, other.dataset AS near
 FROM footprint AS mine
@@ -55,12 +65,19 @@ ORDER BY drawn_at, version
 """
 
 
-class Promised(Struct, frozen=True):
-    """What promises to contributors may cost a licence of a dataset, in cents; `own_minor`: to its own alone."""
+class Declared(Struct, frozen=True):
+    """A dataset, which is what it was declared for good."""
 
-    dataset: str
-    promised_minor: int = 0
-    own_minor: int = 0
+    code: str
+    created_at: dt.datetime
+
+
+class KeySet(Struct, frozen=True):
+    """What a dataset's zones are."""
+
+    zone_table: str | None
+    zones: list[str]
+    h3_resolution: int
 
 
 class Near(Struct, frozen=True):
@@ -132,14 +149,28 @@ def segmented() -> list[str]:
     return [product.code for product in PRODUCTS.values() if product.segments]
 
 
-async def list_promised(datasets: Sequence[str], now: dt.datetime) -> dict[str, Promised]:
-    """Return what promises to contributors may cost a licence of each of some datasets, in cents; none where there are none.
+async def list_grounds(datasets: Sequence[Declared]) -> dict[str, int]:
+    """Return a number for each of some datasets, the same one for those that share zones, at once or by way of others.
 
-    It is the most of any that lies with it, at once or by way of others, and whose cells compare: were it of that one alone, a
-    part could cost more than its whole. What costs no less than something still does when neither is below one amount.
+    All of them count by zones of one table and level. Of the same datasets it is worked out once.
     """
-    rows = await fetch_rows(Promised, SQL["list_promised"], list(datasets), now, segmented())
-    return {row.dataset: row for row in rows}
+    asked = tuple(datasets)
+    if (known := _known().get(asked)) is None:
+        key_sets = await fetch_rows(KeySet, LIST_KEY_SETS, [one.code for one in asked])
+        geography = await get_geography(key_sets[0].zone_table if key_sets else None)
+        numbers = await asyncio.to_thread(
+            lambda: rules.grounds([key_zones(one.zones, one.h3_resolution, geography) for one in key_sets])
+        )
+        known = dict(zip((one.code for one in asked), numbers, strict=True))
+        _known()[asked] = known
+        if len(_known()) > KNOWN_GROUNDS:
+            _known().pop(next(iter(_known())))
+    return known
+
+
+@functools.cache
+def _known() -> dict[tuple[Declared, ...], dict[str, int]]:
+    return {}
 
 
 async def list_firsts(datasets: Sequence[str]) -> dict[str, First]:

@@ -1,4 +1,4 @@
-"""Which zones of two datasets lie on the same ground; pure."""
+"""Which zones of two datasets lie on the same ground, and which datasets share zones; pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from marketplace.glance import centres
 
@@ -50,6 +52,15 @@ def zones_shown(here: Zoning, maps: Iterable[tuple[uuid.UUID, Zoning]], times: i
     shown = {(release, zone) for release, one in maps for zone in shared_ground(here, one)}
     counts = Counter(zone for _, zone in shown)
     return sorted(zone for zone, count in counts.items() if count >= times)
+
+
+def grounds(zones: Sequence[Iterable[str]]) -> list[int]:
+    """Return a number for each set of zones, the same one for those that share a zone, at once or by way of others."""
+    first: dict[str, int] = {}
+    pairs = {(at, first.setdefault(zone, at)) for at, own in enumerate(zones) for zone in own}
+    here, there = np.array(sorted(pairs), np.int64).reshape(-1, 2).T
+    sharing = coo_array((np.ones(len(here), bool), (here, there)), shape=(len(zones), len(zones)))
+    return [int(number) for number in connected_components(sharing, directed=False)[1]]
 
 
 def _holders(inner: Zoning, outer: Zoning) -> tuple[Sequence[str], Sequence[str | None]]:

@@ -83,7 +83,9 @@ async def offer(
         if await PrivateOffer.exists().where(is_same, is_open):
             raise Conflict("That partner has such an offer: withdraw it first.")
         stated = sorted(set(months)) or [await _own_months(dataset, now)]
-        offered = await _prices(partner, dataset, stated, now, basis_points=basis_points, until=ends_at)
+        offered = await _prices(
+            partner, dataset, stated, now, basis_points=basis_points, until=ends_at, are_promises_met=False
+        )
         await PrivateOffer.insert(
             PrivateOffer(
                 id=offer_id,
@@ -174,9 +176,19 @@ async def _own_months(dataset: str, now: dt.datetime) -> int:
 
 
 async def _prices(
-    partner: uuid.UUID, dataset: str, stated: Sequence[int], now: dt.datetime, *, basis_points: int, until: dt.datetime
+    partner: uuid.UUID,
+    dataset: str,
+    stated: Sequence[int],
+    now: dt.datetime,
+    *,
+    basis_points: int,
+    until: dt.datetime,
+    are_promises_met: bool = True,
 ) -> list[menu.HeldQuote]:
-    """Return what every release of a dataset would cost the partner for each length, as prices that it holds."""
+    """Return what every release of a dataset would cost the partner for each length, as prices that it holds.
+
+    are_promises_met: as of `catalogue.prices_for`.
+    """
     own = await _own_months(dataset, now)
     known = sorted({own, *(one.months for one in await catalogue_queries.list_lengths([dataset]))})
     if not set(stated) <= set(known):
@@ -188,7 +200,7 @@ async def _prices(
     releases = await fetch_rows(PricedRelease, catalogue_queries.SQL["list_menu_releases"], [dataset])
     found = []
     for months in stated:
-        prices = await catalogue.prices_for(releases, months=months, now=now, are_promises_met=False)
+        prices = await catalogue.prices_for(releases, months=months, now=now, are_promises_met=are_promises_met)
         for release, (terms, priced) in prices.items():
             amount, licence = (
                 _part(priced, basis_points),

@@ -16,11 +16,10 @@ from marketplace.database import transaction
 from marketplace.datasets.contributor_terms import write_contributor_term
 from marketplace.datasets.published_days import note_days
 from marketplace.errors import Conflict
-from marketplace.footprints.actions import measure_new
 from tests.attacks.test_price import DAY, FIGURES, NOW, priced
 from tests.attacks.test_price_menus import amounts_of, make_span, sell
 from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop
-from tests.marketplace.datasets.builders import BANDS, ZONES
+from tests.marketplace.datasets.builders import BANDS, RESOLUTION, ZONES
 from tests.support.reads import fetch
 
 WEST = list(ZONES[:3])
@@ -97,34 +96,77 @@ async def test_meanwhile_releases_are_published_and_demand_moves() -> None:
                 assert await menu.may_post(code, multiplier, clock.now())
 
 
+async def sold(code: str, *zones: str) -> None:
+    """Sell a week of some zones for as much as each is worth, of which the floor is all after eighty days."""
+    await open_shop(code, zones=list(zones))
+    await actions.withdraw_offer(code)
+    await make_span(code, len(zones), 0, 7)
+    await sell(code, 10_000 * len(zones))
+
+
+async def raised() -> set[str]:
+    """Return the datasets whose latest week costs what a promise asks for."""
+    codes = await fetch("SELECT code FROM dataset")
+    return {row["code"] for row in codes for amount in await amounts_of(row["code"]) if amount == 902_309}
+
+
 async def test_a_promise_raises_nothing_that_lies_elsewhere() -> None:
-    near, *far = [cell for steps in (0, 40, 80) for cell in [min(h3.grid_ring(ZONES[0], steps))]]
-
-    async def sold(code: str, *zones: str) -> None:
-        await open_shop(code, zones=list(zones))
-        await actions.withdraw_offer(code)
-        await make_span(code, len(zones), 0, 7)
-        await sell(code, 10_000 * len(zones))
-
-    async def raised() -> set[str]:
-        codes = await fetch("SELECT code FROM dataset")
-        return {row["code"] for row in codes for amount in await amounts_of(row["code"]) if amount == 902_309}
-
+    near, apart, further = [min(h3.grid_ring(ZONES[0], steps)) for steps in (0, 40, 80)]
+    beside = min(h3.grid_ring(near, 1))
     await sold("west", near)
-    await sold("apart", far[0])
-    await measure_new()
+    await sold("apart", apart)
+    await sold("beside", beside)
     with clock.shifted(80 * DAY):
         await promise("west", 90)
         assert await raised() == {"west"}
-        await sold("both", near, far[0])
-        await measure_new()
+        await sold("both", near, apart)
         assert await raised() == {"west", "both", "apart"}, "by way of what lies with both"
-        await sold("further", far[1])
-        await measure_new()
-        await sold("anywhere", min(h3.grid_ring(near, 60)))
-        assert await raised() == {"west", "both", "apart", "anywhere"}, "it has no box yet, and leads no further"
-        await measure_new()
-        assert "anywhere" not in await raised()
+        await sold("further", further)
+        assert await raised() == {"west", "both", "apart"}
+        await actions.withdraw_offer("both")
+        assert await raised() == {"west"}, "what nobody may buy leads nowhere"
+
+
+async def test_nor_does_one_of_a_dataset_without_a_release() -> None:
+    near, apart = [min(h3.grid_ring(ZONES[0], steps)) for steps in (0, 40)]
+    await sold("apart", apart)
+    await open_shop("west", zones=[near])
+    with clock.shifted(80 * DAY):
+        await promise("west", 90)
+        assert await raised() == set()
+
+
+async def test_a_parents_zones_are_all_that_lie_in_it() -> None:
+    parent = h3.cell_to_parent(min(h3.grid_ring(ZONES[0], 40)), RESOLUTION - 1)
+    first, second, *_ = sorted(h3.cell_to_children(parent, RESOLUTION))
+    await sold("one", first)
+    await sold("other", second)
+    await sold("whole", parent)
+    await sold("west", ZONES[0])
+    with clock.shifted(80 * DAY):
+        await promise("one", 90)
+        assert await raised() == {"whole", "one", "other"}
+
+
+@pytest.mark.parametrize("time_zone", ["Asia/Almaty", "Asia/Qyzylorda"])
+async def test_days_are_compared_once_clocks_are_the_same(time_zone: str) -> None:
+    """Kazakhstan has one time since 1 March 2024."""
+    midnight = last_midnight() - dt.timedelta(hours=5)
+    week = {"period_from": midnight - 7 * DAY, "period_to": midnight, "latest_event_at": midnight}
+    for code, zones, its in (("city", list(ZONES), time_zone), ("west", WEST, "Asia/Aqtobe")):
+        await open_shop(code, zones=zones, time_zone=its)
+        await actions.withdraw_offer(code)
+        await make_span(code, len(zones), 0, 7, **week)
+    await sell("city", 2_000_000, worth_days=7)
+    with pytest.raises(Conflict, match=r"^Not listed: west .* but who buys city "):
+        await sell("west", 10_000_000, worth_days=7)
+
+
+async def test_a_refusal_during_a_promise_says_that_its_prices_are_without_it() -> None:
+    await open_parts()
+    await promise("west", 90, cents=3_000_000)
+    with pytest.raises(Conflict, match=r"^Not listed: were contributors promised nothing, west .* but who buys city "):
+        await sell("west", 10_000_000)
 
 
 def test_all_prices_change_together_each_hour() -> None:

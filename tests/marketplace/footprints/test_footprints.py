@@ -9,7 +9,7 @@ import h3
 
 from marketplace.footprints.actions import box, measure_new
 from marketplace.footprints.queries import list_near
-from marketplace.footprints.rules import Zoning, shared_ground
+from marketplace.footprints.rules import Zoning, grounds, shared_ground
 from marketplace.privacy.geography import H3, OwnZones
 from marketplace.zones.rules import read_zone_table
 from tests.marketplace.catalogue.shop import make_release, open_shop
@@ -56,6 +56,13 @@ def test_the_operators_zones_share_ground_with_hexagons() -> None:
     assert sorted(zone for zones in shared.values() for zone in zones) == fine.zones
     assert shared_ground(own, own) == {"east": ["east"], "nowhere": ["nowhere"], "west": ["west"]}
     assert set(map(tuple, shared_ground(fine, own).values())) == {("east",), ("west",)}
+
+
+def test_what_shares_a_zone_has_one_ground_by_way_of_others_too() -> None:
+    first, second, apart, third, empty = grounds([["a", "b"], ["c", "d"], ["e"], ["d", "a"], []])
+    assert first == second == third
+    assert len({first, apart, empty}) == 3
+    assert grounds([]) == []
 
 
 def test_a_box_goes_round_all_outlines() -> None:

@@ -15,7 +15,7 @@ from marketplace.private_offers import actions as private_offers
 from marketplace.subscriptions.actions import deliver, subscribe
 from tests.attacks.test_price import DAY
 from tests.attacks.test_price_alike import PARTS, open_parts, promise
-from tests.attacks.test_price_menus import amounts_of, make_span
+from tests.attacks.test_price_menus import amounts_of, make_span, sell
 from tests.marketplace.baskets.test_baskets import make_payer
 from tests.support.reads import fetch_value
 
@@ -48,3 +48,16 @@ async def test_a_private_offer_is_audited_as_if_nothing_was_promised(*, is_promi
             await private_offers.offer(
                 steward, partner, "city", percent_off=50, ends_at=clock.now() + 25 * DAY, offer_id=uuid.uuid4()
             )
+
+
+async def test_a_private_price_that_nothing_undercuts_today_is_signed_while_something_is_promised() -> None:
+    """Everything costs what the promise needs, the private price too."""
+    await open_parts()
+    partner, steward, offer = await make_payer(), Actor("Samir", person=uuid.uuid4(), role="steward"), uuid.uuid4()
+    await private_offers.offer(steward, partner, "city", percent_off=30, ends_at=clock.now() + 25 * DAY, offer_id=offer)
+    await sell("west", 5_500_000)
+    with pytest.raises(Conflict, match="but who buys city"):
+        await private_offers.quote(partner, offer, quote_id=uuid.uuid4())
+    await promise("west", 90, cents=3_000_000)
+    assert {amount for code in PARTS for amount in await amounts_of(code)} == {9_022_610}
+    await private_offers.quote(partner, offer, quote_id=uuid.uuid4())
