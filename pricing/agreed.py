@@ -16,6 +16,8 @@ BASIS_POINTS_IN_ALL: Final = 10_000
 """A whole, in basis points."""
 SHARES: Final = {"private_basis_points": "private", "volume_basis_points": "volume"}
 """What a document states of an offer to one partner alone, or of several releases bought together → its step."""
+STEPS: Final = {"holding_minor": "holding", "most_minor": "locked", "locked_minor": "locked"} | SHARES
+"""All that a document may state beside its price → the step that it adds."""
 
 
 def holding_of(amount_minor: int) -> int:
@@ -26,14 +28,17 @@ def holding_of(amount_minor: int) -> int:
 def amount_of(priced: PricedQuote, stated: Mapping[str, Any]) -> int:
     """Return what a quote costs, in cents before VAT; 0, which nothing costs, where what is stated is not by this rule.
 
-    holding_minor: holding the price for thirty days costs so much beside it. locked_minor: a subscription pays so much at
-    most, but never less than the floor, which is what its contributors were promised needs. private_basis_points and
-    volume_basis_points: so much of the price is paid, rounded up, and never less than the floor either.
+    holding_minor: holding the price for thirty days costs so much beside it. most_minor: a subscription pays so much at
+    most, whatever the floor. locked_minor: the same as earlier documents say it, which never cost less than the floor.
+    private_basis_points and volume_basis_points: so much of the price is paid, rounded up, and never less than the floor.
     """
     shares = [int(stated[name]) for name in SHARES if name in stated]
     if shares:
-        is_alone = len(shares) == 1 and not {"locked_minor", "holding_minor"} & set(stated)
+        is_alone = len(STEPS.keys() & stated.keys()) == 1
         return share_of(priced.amount_minor, shares[0], priced.inputs.floor_minor) if is_alone else 0
+    if "most_minor" in stated:
+        is_alone = len(STEPS.keys() & stated.keys()) == 1
+        return max(min(int(stated["most_minor"]), priced.amount_minor), 0) if is_alone else 0
     if "locked_minor" in stated:
         return max(min(int(stated["locked_minor"]), priced.amount_minor), priced.inputs.floor_minor)
     holding = int(stated.get("holding_minor", 0))
@@ -42,7 +47,7 @@ def amount_of(priced: PricedQuote, stated: Mapping[str, Any]) -> int:
 
 def stated_names(document: bytes) -> frozenset[str]:
     """Return which of what may be agreed a quote's document states."""
-    return frozenset(json.loads(document)) & {"holding_minor", "locked_minor", *SHARES}
+    return frozenset(json.loads(document)) & STEPS.keys()
 
 
 def stated_holding(document: bytes) -> int:
@@ -60,8 +65,7 @@ def share_of(amount_minor: int, basis_points: int, floor_minor: int) -> int:
 def steps_of(priced: PricedQuote, stated: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Return how what was agreed changes a price, by name, in cents: with the price they add up to the amount."""
     changed = amount_of(priced, stated) - priced.amount_minor
-    names = {"holding_minor": "holding", "locked_minor": "locked"} | SHARES
-    return [(name, changed) for key, name in names.items() if key in stated and changed]
+    return [(name, changed) for key, name in STEPS.items() if key in stated and changed]
 
 
 def is_posted(document: bytes) -> bool:

@@ -20,5 +20,5 @@ WHERE purchase_order.partner = $1
       purchase_order.id = ANY($3)
       OR purchase_order.ordered_at > $2
       AND convert_from(quote.document, 'UTF8')::jsonb
-          ?| ARRAY['private_basis_points', 'volume_basis_points', 'locked_minor']
+          ?| ARRAY['private_basis_points', 'volume_basis_points', 'most_minor', 'locked_minor']
   );

@@ -251,8 +251,6 @@ async def quote(
         return quote_id
     sold = await _on_sale(release, level)
     offer = await _offer_under(sold.dataset, terms, now)
-    if offer and "locked_minor" in (agreed or {}):
-        offer = replace(offer, promised_minor=offer.own_promised_minor)
     priced = _priced(sold, offer, now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)

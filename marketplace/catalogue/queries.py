@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from collections import Counter
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -316,8 +316,7 @@ async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[
     """Return the open offers of some datasets, with the day's draw, if any, and what contributors were promised."""
     promised = await list_promised(now)
     offers = await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
-    of_each = [(offer, promised.get(offer.dataset, Promised(0, 0))) for offer in offers]
-    return [replace(offer, promised_minor=one.most_minor, own_promised_minor=one.own_minor) for offer, one in of_each]
+    return [replace(offer, promised_minor=promised.get(offer.dataset, 0)) for offer in offers]
 
 
 class CountedAlike(Declared, frozen=True):
@@ -327,22 +326,15 @@ class CountedAlike(Declared, frozen=True):
     promised_minor: int
 
 
-class Promised(NamedTuple):
-    """What promises to contributors may cost a licence of a dataset, in cents, and those to its own."""
-
-    most_minor: int
-    own_minor: int
-
-
-async def list_promised(now: dt.datetime) -> dict[str, Promised]:
-    """Return what promises to contributors may cost a licence of each dataset for sale, by code; none where that is nothing.
+async def list_promised(now: dt.datetime) -> dict[str, int]:
+    """Return what promises to contributors may cost a licence of each dataset for sale, in cents, by code; none where that is nothing.
 
     It is the most of any that counts alike and shares zones with it, at once or by way of others for sale: were it of that one
     alone, a part could cost more than its whole. What costs no less than something still does when neither is below one amount.
     """
     if not (promised := await fetch_scalar(list, LIST_PROMISED, now)):
         return {}
-    found: dict[str, Promised] = {}
+    found: dict[str, int] = {}
     rows = await fetch_rows(CountedAlike, SQL["list_counted_alike"], promised, now, segmented())
     for _, group in groupby(rows, key=lambda row: row.counts):
         alike = list(group)
@@ -350,7 +342,7 @@ async def list_promised(now: dt.datetime) -> dict[str, Promised]:
         most: Counter[int] = Counter()
         for row in alike:
             most[ground[row.code]] = max(most[ground[row.code]], row.promised_minor)
-        found |= {row.code: Promised(most[ground[row.code]], row.promised_minor) for row in alike}
+        found |= {row.code: most[ground[row.code]] for row in alike}
     return found
 
 

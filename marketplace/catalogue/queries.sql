@@ -139,8 +139,7 @@ SELECT
     demand_draw.bids AS demand_bids,
     licence_terms.purposes,
     licence_terms.countries,
-    dataset.sectors,
-    0::bigint AS own_promised_minor
+    dataset.sectors
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
 JOIN licence_terms ON licence_terms.code = offer.terms

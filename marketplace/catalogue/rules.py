@@ -154,8 +154,6 @@ class PricedOffer(Struct, frozen=True):
     """Of its terms; empty: any."""
     sectors: list[str] = []
     """Of the dataset's buyers; empty: any."""
-    own_promised_minor: int = 0
-    """What those to its own dataset's contributors may; what others are promised raises no price that was locked."""
 
     @property
     def evidence(self) -> Evidence:

@@ -215,8 +215,9 @@ async def deliver() -> int:
 
 
 async def _order(due: Due) -> int:
-    """Order one release at the locked price or less, in one transaction with its audit; 0 where another worker did.
+    """Order one release at the price of the day, the locked one at most, in one transaction with its audit; 0 where another worker did.
 
+    No promise to contributors raises what was locked: it is paid from the operator's part, then the platform's.
     What the subscription ordered before is on the audited menu too, at what it cost: many releases are no cheaper way to a
     longer one than any of them alone. Prices that rose since it began change nothing of its promise.
     """
@@ -232,7 +233,7 @@ async def _order(due: Due) -> int:
         if release is None:
             raise NotFound("There is no such release in the catalogue.")
         quote, order = uuid.uuid4(), uuid.uuid4()
-        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"locked_minor": due.locked_minor})
+        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"most_minor": due.locked_minor})
         ordered = await list_ordered(due.subscription)
         await audit_agreed(due.partner, release.dataset, clock.now(), orders=ordered, promised=due.promised)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)

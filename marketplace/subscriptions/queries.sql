@@ -145,8 +145,8 @@ WHERE purchase_order.id = subscribed_release.purchase_order
   AND purchase_order.state = 'lapsed';
 
 -- name: list_dearer
--- Orders of subscriptions that are another partner's, of another release, or dearer than the price that was locked, and
--- than what was promised to contributors since.
+-- Orders of subscriptions that are another partner's, of another release, or dearer than the price that was locked:
+-- those of earlier versions, whose documents state `locked_minor`, also than the floor, to which it was raised then.
 SELECT subscribed_release.id, purchase_order.id AS purchase_order
 FROM subscribed_release
 JOIN subscription ON subscription.id = subscribed_release.subscription
@@ -155,7 +155,10 @@ JOIN quote ON quote.id = purchase_order.quote
 WHERE (purchase_order.partner, purchase_order.release) <> (subscription.partner, subscribed_release.release)
    OR purchase_order.net_minor > greatest(
        subscription.locked_minor,
-       (convert_from(quote.document, 'UTF8')::jsonb #>> '{price,inputs,floor_minor}')::bigint
+       CASE
+           WHEN convert_from(quote.document, 'UTF8')::jsonb ? 'locked_minor'
+               THEN (convert_from(quote.document, 'UTF8')::jsonb #>> '{price,inputs,floor_minor}')::bigint
+       END
    );
 
 -- name: get_delivered

@@ -63,9 +63,9 @@ async def open_shop(*, rows: int = 500, period: tuple[dt.datetime, dt.datetime] 
 
 
 async def seal_release(
-    *, rows: int = 500, period: tuple[dt.datetime, dt.datetime] | None = None, revision: int = 1
+    *, rows: int = 500, period: tuple[dt.datetime, dt.datetime] | None = None, revision: int = 1, people: int = 0
 ) -> uuid.UUID:
-    """Seal a release of `lyon` and return it; the period as `open_shop` says."""
+    """Seal a release of `lyon` and return it; the period as `open_shop` says, people: those that its cells count in all."""
     release, now = uuid.uuid4(), clock.now()
     file = io.BytesIO()
     pq.write_table(some_cells(rows), file)
@@ -94,6 +94,7 @@ async def seal_release(
         latest_event_at=now - 3 * DAY,
         contributors=100,
         total_weight=1_000,
+        published_people=people,
         cells_sha256=hashlib.sha256(file.getvalue()).hexdigest(),
         manifest_sha256="00",
     ).save()

@@ -436,7 +436,9 @@ async def test_a_steward_opens_a_call_once_a_form() -> None:
     await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     async with Browser() as steward:
         await steward.sign_in("sam@operator.example")
-        assert "Presence" in text_of(await steward.get("/en/steward/calls/new"))
+        shown = text_of(await steward.get("/en/steward/calls/new"))
+        assert "Presence" in shown
+        assert "Prices that subscriptions locked before stay" in shown
         now = clock.now()
         fields = {
             "dataset": "new-york",

@@ -1,31 +1,50 @@
-"""What others are promised raises what is sold from then on, and nothing that was agreed with one partner before."""
+"""What contributors are promised raises what is sold from then on, nothing that was agreed with one partner, and is kept there too."""
 
 from __future__ import annotations
 
+import io
 import uuid
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from marketplace import clock
+from marketplace import clock, object_store
+from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute
+from marketplace.earnings.actions import hold_shares
+from marketplace.earnings.queries import get_share
 from marketplace.errors import Conflict
+from marketplace.finance.actions import reconcile
 from marketplace.identity.actors import Actor
+from marketplace.payments.balance import mirror_balance
 from marketplace.private_offers import actions as private_offers
+from marketplace.purchases.actions import order_subscribed
 from marketplace.subscriptions.actions import deliver, subscribe
+from marketplace.subscriptions.queries import SQL
 from tests.attacks.test_price import DAY
 from tests.attacks.test_price_alike import PARTS, open_parts, promise
 from tests.attacks.test_price_menus import amounts_of, make_span, sell
 from tests.marketplace.baskets.test_baskets import make_payer
-from tests.support.reads import fetch_value
+from tests.marketplace.earnings import sales
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.purchases.shop import jobs, make_buyer, open_shop, seal_release
+from tests.marketplace.subscriptions.test_subscriptions import save_card
+from tests.support.reads import fetch, fetch_one, fetch_value
+
+
+async def open_weekly_parts() -> uuid.UUID:
+    """Sell a city and its parts week by week, and return a partner that can subscribe."""
+    await open_parts()
+    await execute("UPDATE dataset SET cadence = 'week'")
+    return await make_payer()
 
 
 @pytest.mark.parametrize("promised_of", ["west", "east"])
-async def test_a_locked_price_is_raised_by_its_own_datasets_promise_alone(stripe: Any, promised_of: str) -> None:
+async def test_a_locked_price_is_raised_by_no_promise(stripe: Any, promised_of: str) -> None:
     del stripe
-    await open_parts()
-    await execute("UPDATE dataset SET cadence = 'week'")
-    partner = await make_payer()
+    partner = await open_weekly_parts()
     await subscribe(partner, "east", releases=4, subscription=uuid.uuid4())
     locked = await fetch_value("SELECT locked_minor FROM subscription")
     await promise(promised_of, 90, cents=3_000_000)
@@ -33,8 +52,87 @@ async def test_a_locked_price_is_raised_by_its_own_datasets_promise_alone(stripe
         await make_span("east", len(PARTS["east"]), 0, 7)
         assert (await amounts_of("east"))[0] > locked
         assert await deliver() == 1
-    paid = await fetch_value("SELECT net_minor FROM purchase_order")
-    assert (paid == locked) == (promised_of == "west")
+    assert await fetch_value("SELECT net_minor FROM purchase_order") == locked
+
+
+@pytest.mark.parametrize("is_begun_before", [False, True])
+async def test_a_release_costs_the_price_of_the_day_where_that_is_less(stripe: Any, *, is_begun_before: bool) -> None:
+    """Others are promised something, before it begins or since: fewer people are worth less, and cost what everybody pays."""
+    del stripe
+    partner = await open_weekly_parts()
+    if is_begun_before:
+        await subscribe(partner, "city", releases=4, subscription=uuid.uuid4())
+    await promise("west", 90, cents=700_000 if is_begun_before else 3_000_000)
+    if not is_begun_before:
+        await subscribe(partner, "city", releases=4, subscription=uuid.uuid4())
+    locked = await fetch_value("SELECT locked_minor FROM subscription")
+    with clock.shifted(8 * DAY):
+        await make_span("city", len(PARTS["city"]), 0, 7, consenting=300 * len(PARTS["city"]))
+        await make_span("west", len(PARTS["west"]), 0, 7)
+        posted, west = min(await amounts_of("city")), min(await amounts_of("west"))
+        assert await deliver() == 1
+    assert posted < locked if is_begun_before else posted == locked
+    assert await fetch_value("SELECT net_minor FROM purchase_order") == posted >= west
+
+
+async def test_who_was_promised_more_than_a_locked_price_leaves_is_paid_what_was_promised(stripe: Any) -> None:
+    """All of the operator's part goes to them, then the platform's, and more; everybody else's share is as it was."""
+    del stripe
+    await open_shop()
+    await execute("UPDATE dataset SET cadence = 'week'")
+    await execute("UPDATE offer SET cap_minor = 1000000000")
+    await execute("INSERT INTO subscriber (reference, claimed_at) VALUES (1, now()), (2, now())")
+    partner, now = await make_buyer(), clock.now()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        await save_card(browser, "/subscribe/lyon")
+        await subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4())
+        locked = await fetch_value("SELECT locked_minor FROM subscription")
+        promised = 2 * locked * 10_000
+        await sales.promise({1: promised}, now - DAY, now + DAY)
+        period = now.replace(hour=0, minute=0, second=0, microsecond=0) - 8 * DAY, now - DAY
+        release, manifest = await seal_release(period=period, people=1_000), io.BytesIO()
+        pq.write_table(pa.table({"reference": [1, 2], "weight": [500, 500]}), manifest)
+        await object_store.put(object_store.private_key(release, "manifest.parquet"), manifest.getvalue())
+        assert await deliver() == 1
+        quote = await fetch_value("SELECT id FROM quote")
+        assert "Your subscription’s price" in text_of(await browser.get(f"/en/quotes/{quote}"))
+    await jobs()
+    await mirror_balance()
+    assert await hold_shares() == 1
+    split = await fetch_one("SELECT * FROM licence_split JOIN licence ON licence.id = licence")
+    assert split
+    assert split["net_minor"] == locked, "and not what the floor was raised to"
+    shares = {who: (await get_share(split["licence"], who)).share_micro for who in (1, 2)}
+    assert shares == {1: promised, 2: split["pool_minor"] * 10_000 // 2}
+    assert split["top_up_operator_minor"] == split["operator_minor"] > 0
+    assert split["top_up_platform_minor"] > locked - split["pool_minor"] - split["operator_minor"]
+    assert {who: micro[0] for who, micro in (await sales.balances()).items()} == shares, "the books owe it"
+    await reconcile()
+
+
+async def test_an_order_of_an_earlier_version_that_was_raised_to_the_floor_is_what_its_document_says(
+    stripe: Any,
+) -> None:
+    """It states `locked_minor`: it is ordered for what was signed, and no invariant calls it too dear."""
+    del stripe
+    partner = await open_weekly_parts()
+    await subscribe(partner, "east", releases=4, subscription=uuid.uuid4())
+    await promise("east", 90, cents=3_000_000)
+    locked = await fetch_value("SELECT locked_minor FROM subscription")
+    with clock.shifted(8 * DAY):
+        release = await make_span("east", len(PARTS["east"]), 0, 7)
+        quote, order, agreed = uuid.uuid4(), uuid.uuid4(), {"locked_minor": locked}
+        await catalogue.quote(partner, release, quote_id=quote, agreed=agreed)
+        await order_subscribed(partner, quote, order_id=order, email="x@example.org", pay_by="charge")
+    await execute(
+        """INSERT INTO subscribed_release (id, subscription, release, purchase_order, at)
+           SELECT gen_random_uuid(), id, $1, $2, now() FROM subscription""",
+        release,
+        order,
+    )
+    assert await fetch_value("SELECT net_minor FROM purchase_order") > locked
+    assert not await fetch(SQL["list_dearer"])
 
 
 @pytest.mark.parametrize("is_promised", [False, True])

@@ -162,7 +162,7 @@ async def test_what_is_not_paid_pauses_until_the_partner_goes_on(stripe: Any) ->
     assert await fetch_value("SELECT count(*) FROM purchase_order WHERE partner = $1", partner) == 2
 
 
-async def test_a_locked_price_is_never_under_the_floor_and_what_cannot_be_sold_says_why(stripe: Any) -> None:
+async def test_a_locked_price_is_not_raised_to_a_new_floor_and_what_cannot_be_sold_says_why(stripe: Any) -> None:
     del stripe
     await open_shop()
     await make_buyer()
@@ -172,7 +172,7 @@ async def test_a_locked_price_is_never_under_the_floor_and_what_cannot_be_sold_s
         await browser.sign_in("atelier@partner.example")
         await save_card(browser, "/subscribe/lyon")
         await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
-        await execute("UPDATE subscription SET locked_minor = 1")
+        await execute("UPDATE subscription SET locked_minor = 19_000")
         terms = {"terms": "standard-1", "full_worth_minor": 50_000, "cap_minor": 900_000}
         await catalogue.list_offer("lyon", floor_minor=20_000, **terms)
         await next_release(1)
@@ -187,7 +187,7 @@ async def test_a_locked_price_is_never_under_the_floor_and_what_cannot_be_sold_s
         assert await deliver() == 0, "what was refused is tried again a day later"
         await execute("UPDATE subscribed_release SET at = at - interval '2 days'")
         assert await deliver() == 1
-        assert await fetch_value("SELECT net_minor FROM purchase_order") == 20_000, "never under the floor"
+        assert await fetch_value("SELECT net_minor FROM purchase_order") == 19_000, "at most what was locked"
         assert "1 of 4" in text_of(await browser.get(f"/en/subscriptions/{form}"))
 
 

@@ -119,7 +119,6 @@ async def test_a_steep_rise_of_posted_prices_neither_stops_a_promised_delivery_n
             "purposes": [],
             "countries": [],
             "sectors": [],
-            "own_promised_minor": 0,
         }
         assert [one | since_then for one in json.loads(found)] == json.loads(kept)
         assert msgspec.json.decode(found, type=list[PricedOffer])
