@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.catalogue import menu, rules
 from marketplace.catalogue.demand import draw_of_day, state_price
 from marketplace.catalogue.holds import refuse_holding_on
-from marketplace.catalogue.lengths import under
+from marketplace.catalogue.lengths import under, under_locked
 from marketplace.catalogue.queries import (
     SQL,
     count_quotes,
@@ -242,15 +242,15 @@ async def quote(
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. agreed: what else the
-    amount is of, see `pricing.agreed`. terms: others that the offer is sold under, see `lengths`. Refuses what is not on
-    sale, more than rules.QUOTES_A_DAY, and to hold price after price of a dataset.
+    amount is of, see `pricing.agreed`. terms: others that the offer is sold under, see `lengths`, or that a subscription
+    was locked for. Refuses what is not on sale, more than rules.QUOTES_A_DAY, and to hold price after price of a dataset.
     """
     now = clock.now()
     asked = (partner, release, level, frozenset(agreed or ()) | ({"holding_minor"} if is_held else set()))
     if await _is_asked_again(quote_id, asked, terms):
         return quote_id
     sold = await _on_sale(release, level)
-    offer = await _offer_under(sold.dataset, terms, now)
+    offer = await _offer_under(sold.dataset, terms, now, is_locked="most_minor" in (agreed or {}))
     priced = _priced(sold, offer, now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)
@@ -287,11 +287,13 @@ async def quote(
     return quote_id
 
 
-async def _offer_under(dataset: str, terms: str, now: dt.datetime) -> rules.PricedOffer | None:
-    """Return the open offer of a dataset under the terms that are asked for; empty: its own."""
+async def _offer_under(
+    dataset: str, terms: str, now: dt.datetime, *, is_locked: bool = False
+) -> rules.PricedOffer | None:
+    """Return the open offer of a dataset under the terms that are asked for; empty: its own; is_locked: any that are stated."""
     offer = (await _offers([dataset], now)).get(dataset)
     if offer and terms:
-        offer = await under(offer, terms)
+        offer = await (under_locked if is_locked else under)(offer, terms)
         if offer is None:
             raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
     return offer

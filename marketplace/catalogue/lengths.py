@@ -5,12 +5,15 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import asdict, replace
+
 from marketplace import clock
 from marketplace.catalogue import menu
 from marketplace.catalogue.queries import get_listing, list_lengths
 from marketplace.catalogue.rules import by_length
 from marketplace.catalogue.tables import LicenceTerms, Offer, OfferLength
-from marketplace.database import fetch_scalar, transaction
+from marketplace.catalogue.uses import KeptTerms
+from marketplace.database import fetch_row, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid
 from marketplace.locks import lock
 
@@ -75,6 +78,13 @@ async def sold_under(dataset: str, terms: str) -> str:
     """Return these terms where a dataset is sold under them too, else its offer's own."""
     known = {one.terms for one in await list_lengths([dataset])}
     return terms if terms in known else (await get_listing(dataset)).terms
+
+
+async def under_locked(offer: PricedOffer, terms: str) -> PricedOffer:
+    """Return an offer under terms that a price was locked for: those that it is sold under today change nothing of it."""
+    kept = await fetch_row(KeptTerms, select(KeptTerms, LicenceTerms).where(LicenceTerms.code == terms))
+    assert kept, "terms once stated are kept"
+    return replace(offer, terms=terms, **asdict(kept))
 
 
 async def under(offer: PricedOffer, terms: str) -> PricedOffer | None:

@@ -646,6 +646,11 @@ class Subscription(TypedDict):
     ended_at: str | None
     promised_days: int | None
     promised_coverage_micro: int | None
+    terms: str
+    usage_right: str
+    months: int
+    purposes: list[str]
+    countries: list[str]
 
 
 class SubscriptionAnswer(TypedDict):

@@ -53,6 +53,8 @@ class Due(Struct, frozen=True):
     locked_minor: int
     pay_by: str
     agreed_offers: str | None
+    terms: str
+    """Of the licence that it was locked for."""
     release: uuid.UUID
 
     @property
@@ -84,11 +86,12 @@ async def subscribe(
     subscription: uuid.UUID,
     pay_by: str = SAVED_METHOD,
     seen_minor: int | None = None,
+    seen_terms: str = "",
 ) -> None:
     """Subscribe to the next releases of a dataset, each for today's price of the latest or less; the same id subscribes once.
 
-    pay_by: saved_method or invoice. seen_minor: the price that was read, in cents before VAT. Refuses one that rose since, a
-    dataset that is not on sale, a second subscription to it, a partner without a saved method or a limit, and on invoice
+    pay_by: saved_method or invoice. seen_minor: the price that was read, in cents before VAT; seen_terms: the licence terms.
+    Refuses a price that rose since, another licence, a dataset that is not on sale, a second subscription to it, a partner without a saved method or a limit, and on invoice
     who has no limit, is overdue, or whose limit leaves less than a release.
     """
     if releases not in CHOICES:
@@ -109,6 +112,12 @@ async def subscribe(
         await _refuse_reserved(partner, listing.offer)
         if await find_open(partner, dataset):
             raise Conflict("Your company is subscribed to this dataset already.")
+        offers = await list_compared_offers(dataset, clock.now())
+        locked_for = next((one.terms for one in offers if one.dataset == dataset), None)
+        if len({listing.terms, locked_for, seen_terms or locked_for}) > 1:
+            raise Conflict(
+                "The licence has changed since you opened this page: read the new one, and confirm if you agree."
+            )
         await _check_payment(partner, pay_by, price.amount_minor)
         await Subscription.insert(
             Subscription(
@@ -123,7 +132,8 @@ async def subscribe(
                 began_at=clock.now(),
                 promised_days=promised,
                 promised_coverage_micro=promised_coverage(latest.consenting, latest.population),
-                agreed_offers=msgspec.json.encode(await list_compared_offers(dataset, clock.now())).decode(),
+                agreed_offers=msgspec.json.encode(offers).decode(),
+                terms=listing.terms,
             )
         )
 
@@ -217,6 +227,7 @@ async def deliver() -> int:
 async def _order(due: Due) -> int:
     """Order one release at the price of the day, the locked one at most, in one transaction with its audit; 0 where another worker did.
 
+    It is sold under the licence that the price was locked for, though others may have their own since.
     No promise to contributors raises what was locked: it is paid from the operator's part, then the platform's.
     What the subscription ordered before is on the audited menu too, at what it cost: many releases are no cheaper way to a
     longer one than any of them alone. Prices that rose since it began change nothing of its promise.
@@ -233,7 +244,8 @@ async def _order(due: Due) -> int:
         if release is None:
             raise NotFound("There is no such release in the catalogue.")
         quote, order = uuid.uuid4(), uuid.uuid4()
-        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed={"most_minor": due.locked_minor})
+        most = {"most_minor": due.locked_minor}
+        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed=most, terms=due.terms)
         ordered = await list_ordered(due.subscription)
         await audit_agreed(due.partner, release.dataset, clock.now(), orders=ordered, promised=due.promised)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)

@@ -67,6 +67,16 @@ class Subscription(Struct):
     """Within how many days of its period's end a release is promised, else a part of its price is given back."""
     promised_coverage_micro: int | None
     """The share of lines that a release is promised to cover, in millionths, else a part is given back."""
+    terms: str
+    """The code of the licence terms that its releases are sold under, also where the dataset is sold on others since."""
+    usage_right: str
+    """internal, publish or resell; empty: terms stated before it was priced."""
+    months: int
+    """How long each licence lasts."""
+    purposes: list[str]
+    """What for alone; none: for anything."""
+    countries: list[str]
+    """Where buyers may be established; none: anywhere."""
 
 
 class SubscribedRelease(Struct):

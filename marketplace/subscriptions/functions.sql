@@ -1,6 +1,15 @@
 CREATE UNIQUE INDEX IF NOT EXISTS one_subscription_each ON subscription (partner, dataset) WHERE state <> 'ended';
 CREATE INDEX IF NOT EXISTS subscription_active ON subscription (dataset) WHERE state = 'active';
 
+-- Names the licence of a subscription that the version before begins while this one comes: its dataset's of that instant.
+CREATE OR REPLACE FUNCTION name_licence() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.terms := (SELECT offer.terms FROM offer WHERE offer.dataset = NEW.dataset);
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER under_a_licence BEFORE INSERT ON subscription
+    FOR EACH ROW WHEN (NEW.terms IS NULL) EXECUTE FUNCTION name_licence();
+
 -- Writes to who has a licence of an earlier period of a dataset that a release is sealed of, in the transaction that does
 -- it; not to who subscribes: they buy it without a word. Who has a licence of an earlier revision of the same period reads of
 -- it in every case.

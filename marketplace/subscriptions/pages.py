@@ -47,6 +47,7 @@ class SubscriptionForm(Struct):
     releases: str = ""
     pay_by: PayBy = "saved_method"
     seen_minor: str = ""
+    terms: str = ""
 
     @property
     def most_minor(self) -> int | None:
@@ -94,6 +95,7 @@ async def subscribe(
             subscription=data.form_id,
             pay_by=data.pay_by,
             seen_minor=data.most_minor,
+            seen_terms=data.terms,
         )
     except (Conflict, Refusal) as refusal:
         shown = await _offered(code, request.user.partner)

@@ -18,7 +18,7 @@ SQL: Final = load_statements(__package__)
 
 
 class SubscriptionRow(Struct, frozen=True):
-    """A subscription with how many releases it ordered; `locked_minor` is the most one costs, in cents before VAT."""
+    """A subscription with its licence and how many releases it ordered; `locked_minor` is the most one costs, in cents before VAT."""
 
     id: uuid.UUID
     partner: uuid.UUID
@@ -35,6 +35,14 @@ class SubscriptionRow(Struct, frozen=True):
     ended_at: dt.datetime | None
     promised_days: int | None
     promised_coverage_micro: int | None
+    terms: str
+    """The code of its licence's terms."""
+    usage_right: str
+    months: int
+    purposes: list[str]
+    countries: list[str]
+    lines_fr: str
+    lines_en: str
     ordered: int
 
 

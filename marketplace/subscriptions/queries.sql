@@ -1,5 +1,5 @@
 -- fragment: counted
--- Subscriptions with how many releases they ordered, and how many of those orders were paid.
+-- Subscriptions with their licence, how many releases they ordered, and how many of those orders were paid.
 SELECT
     subscription.id,
     subscription.partner,
@@ -16,6 +16,13 @@ SELECT
     subscription.ended_at,
     subscription.promised_days,
     subscription.promised_coverage_micro,
+    subscription.terms,
+    licence_terms.usage_right,
+    licence_terms.months,
+    licence_terms.purposes,
+    licence_terms.countries,
+    licence_terms.lines_fr,
+    licence_terms.lines_en,
     (
         SELECT count(*)
         FROM subscribed_release
@@ -23,6 +30,7 @@ SELECT
     ) AS ordered
 FROM subscription
 JOIN dataset ON dataset.code = subscription.dataset
+JOIN licence_terms ON licence_terms.code = subscription.terms
 
 -- name: list_own
 -- The subscriptions of the partner $1, the latest first: $3 of those after the subscription $2, or all.
@@ -75,6 +83,7 @@ SELECT DISTINCT ON (subscription.id)
     subscription.locked_minor,
     subscription.pay_by,
     subscription.agreed_offers,
+    subscription.terms,
     release.id AS release
 FROM subscription
 JOIN offer ON offer.dataset = subscription.dataset AND offer.withdrawn_at IS NULL

@@ -6,6 +6,7 @@ from piccolo.columns import UUID, BigInt, ForeignKey, Integer, OnDelete, Text, T
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
+from marketplace.catalogue.tables import LicenceTerms
 from marketplace.database import DB
 from marketplace.datasets.tables import Dataset, Release
 from marketplace.identity.tables import Partner
@@ -40,7 +41,10 @@ class Subscription(Table, db=DB, tablename="subscription"):
     """The least share of lines that consent, in millionths."""
     agreed_offers = Text(null=True, default=None)
     """JSON of the offers of the day it began that compare: a later rise of their prices changes nothing of it; null: begun before."""
+    terms = ForeignKey(LicenceTerms, null=True, default=None, on_delete=OnDelete.restrict, target_column="code")
+    """Of the licence that its releases are sold under: the price was locked for it. Where the version before names none, a trigger does."""
     price_is_positive = Check("locked_minor > 0")
+    has_a_licence = Check("terms IS NOT NULL")
     promises_both = Check("num_nonnulls(promised_days, promised_coverage_micro) IN (0, 2)")
     some_releases = Check("releases BETWEEN 1 AND 120")
     known_way_to_pay = Check("pay_by IN ('saved_method', 'invoice')")

@@ -7,9 +7,12 @@ INDEXED = """WITH made AS (INSERT INTO contribution_segment (id, level, state, b
              INSERT INTO sold_release (release, segment) SELECT release.id, made.id FROM release, made LIMIT 1
              ON CONFLICT (release) DO UPDATE SET segment = excluded.segment"""
 SUBSCRIBED = """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
-                     begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at)
-                               SELECT gen_random_uuid(), {partner}, dataset, {locked}, 1, now(), now()
-                               FROM sold JOIN release ON release.id = sold.release RETURNING id)
+                     begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, terms)
+                               SELECT gen_random_uuid(), {partner}, dataset, {locked}, 1, now(), now(), licence.terms
+                               FROM sold
+                               JOIN release ON release.id = sold.release
+                               JOIN licence ON licence.purchase_order = sold.id
+                               RETURNING id)
                 INSERT INTO subscribed_release (id, subscription, release, purchase_order, at)
                 SELECT gen_random_uuid(), begun.id, sold.release, sold.id, now() FROM sold, begun"""
 CLAIMED = """INSERT INTO claim (id, purchase_order, reason, evidence, filed_at, proposal, refund_minor, answer,
@@ -325,9 +328,12 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     ),
     "a service credit is refunded once for what it says": (
         """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
-                begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at)
-                          SELECT gen_random_uuid(), partner, dataset, 1000000000, 1, now(), now()
-                          FROM sold JOIN release ON release.id = sold.release RETURNING id)
+                begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, terms)
+                          SELECT gen_random_uuid(), partner, dataset, 1000000000, 1, now(), now(), licence.terms
+                          FROM sold
+                          JOIN release ON release.id = sold.release
+                          JOIN licence ON licence.purchase_order = sold.id
+                          RETURNING id)
            INSERT INTO service_credit (id, purchase_order, subscription, days_late, coverage_micro,
                                        promised_coverage_micro, basis_points, refund_minor, asked_at)
            SELECT gen_random_uuid(), sold.id, begun.id, 1, 0, 0, 500, 1, now() FROM sold, begun"""

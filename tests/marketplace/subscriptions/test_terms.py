@@ -1,0 +1,176 @@
+"""What a subscription locked is the price of one licence: its releases come under that, though others are sold since."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, NamedTuple
+
+import pytest
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.catalogue.lengths import under_locked
+from marketplace.catalogue.queries import list_priced_offers, list_priced_releases
+from marketplace.catalogue.rules import price_inputs
+from marketplace.database import execute
+from marketplace.settings import settings
+from marketplace.subscriptions.actions import deliver, subscribe
+from migrations.history.m0129_subscribed_terms import FILL
+from pricing.quote import price
+from tests.attacks.test_price import DAY
+from tests.attacks.test_price_menus import amounts_of, make_span
+from tests.marketplace.baskets.test_baskets import make_payer
+from tests.marketplace.catalogue.shop import open_shop
+from tests.marketplace.datasets.builders import ZONES
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.purchases.test_machines import machine_of
+from tests.support.owner import as_owner
+from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.sites import the_site
+
+OFFERED = {"floor_minor": 1, "cap_minor": 10**11, "worth_days": 7}
+NARROW, WIDE = ("internal", 1), ("resell", 120)
+TIMES = {NARROW: 100, WIDE: 1}
+"""What the full worth rises by as the dataset is sold under this alone, so that it does not cost less than it did."""
+SOLD = "SELECT net_minor, terms FROM purchase_order JOIN quote ON quote.id = purchase_order.quote"
+
+
+class Begun(NamedTuple):
+    """A subscription to `city`, under the terms before-1, and whose it is."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+
+
+async def begin(before: tuple[str, int], after: tuple[str, int], **narrowed: Any) -> Begun:
+    """Subscribe to a dataset that is sold under before-1; after-1 are stated too, for some purposes or countries alone."""
+    await open_shop("city")
+    await make_span("city", len(ZONES), 0, 7)
+    await execute("UPDATE dataset SET cadence = 'week'")
+    lines = {"lines_fr": "un\ndeux", "lines_en": "one\ntwo"}
+    await catalogue.define_terms("before-1", right=before[0], months=before[1], **lines)
+    await catalogue.define_terms("after-1", right=after[0], months=after[1], **lines, **narrowed)
+    await catalogue.list_offer("city", terms="before-1", full_worth_minor=10_000_000, **OFFERED)
+    begun = Begun(uuid.uuid4(), await make_payer())
+    await subscribe(begun.partner, "city", releases=4, subscription=begun.id)
+    return begun
+
+
+async def relist(times: int) -> None:
+    await catalogue.list_offer("city", terms="after-1", full_worth_minor=10_000_000 * times, **OFFERED)
+
+
+@pytest.mark.parametrize(("before", "after"), [(NARROW, WIDE), (WIDE, NARROW)])
+async def test_a_release_comes_under_the_licence_whose_price_was_locked(stripe: Any, before: Any, after: Any) -> None:
+    del stripe
+    await begin(before, after)
+    locked = await fetch_value("SELECT locked_minor FROM subscription")
+    await relist(TIMES[after])
+    with clock.shifted(8 * DAY):
+        week = await make_span("city", len(ZONES), 0, 7)
+        assert min(await amounts_of("city")) > locked
+        assert await deliver() == 1
+        [release] = await list_priced_releases([week])
+        [offer] = await list_priced_offers(["city"], clock.now())
+        own = price_inputs(
+            release,
+            await under_locked(offer, "before-1"),
+            operator_basis_points=settings().operator_basis_points,
+            now=clock.now(),
+        )
+    assert await fetch(SOLD) == [(min(locked, price(own).amount_minor), "before-1")]
+    sold = await fetch_one("SELECT usage_right, months FROM quote JOIN licence_terms ON code = terms")
+    assert sold == before
+
+
+async def test_under_its_own_licence_a_release_costs_the_price_of_the_day_where_that_is_less(stripe: Any) -> None:
+    """The dataset is sold under a wider licence for as much: the narrow one of before is worth less of that."""
+    del stripe
+    await begin(NARROW, WIDE)
+    locked = await fetch_value("SELECT locked_minor FROM subscription")
+    await catalogue.list_offer("city", terms="after-1", full_worth_minor=5_000_000, **OFFERED)
+    with clock.shifted(8 * DAY):
+        await make_span("city", len(ZONES), 0, 7)
+        assert await deliver() == 1
+    [(paid, terms)] = [tuple(row.values()) for row in await fetch(SOLD)]
+    assert (paid < locked, terms) == (True, "before-1")
+
+
+async def test_terms_for_other_purposes_and_countries_change_nothing_of_it(stripe: Any) -> None:
+    """Its partner may not have the new ones at all."""
+    del stripe
+    await begin(NARROW, NARROW, purposes=["ScientificResearch"], countries=["DE"])
+    await relist(1)
+    with clock.shifted(8 * DAY):
+        await make_span("city", len(ZONES), 0, 7)
+        assert await deliver() == 1
+    assert [row["terms"] for row in await fetch(SOLD)] == ["before-1"]
+
+
+async def test_the_audit_finds_a_wide_licence_that_undercuts_what_is_sold_since(stripe: Any) -> None:
+    """Where the offers of its first day are not known, nobody was promised that a later rise does not count."""
+    del stripe
+    await begin(WIDE, NARROW)
+    await execute("UPDATE subscription SET agreed_offers = NULL")
+    await relist(TIMES[NARROW])
+    with clock.shifted(8 * DAY):
+        await make_span("city", len(ZONES), 0, 7)
+        assert await deliver() == 0
+    assert "has as much for" in await fetch_value("SELECT refusal FROM subscribed_release")
+
+
+async def test_a_partner_reads_which_licence_it_subscribes_to_and_none_else_is_begun(stripe: Any) -> None:
+    del stripe
+    begun = await begin(NARROW, WIDE)
+    await execute("UPDATE subscription SET state = 'ended', ended_at = now()")
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        shown = text_of(await browser.get("/en/subscribe/city"))
+        assert "1 month for each release" in shown
+        fields = {"dataset": "city", "releases": "4", "terms": "before-1"}
+        await relist(1)
+        refused = await browser.submit("/en/subscribe/city", fields)
+        assert "The licence has changed since" in text_of(refused)
+        assert 'name="terms" value="after-1"' in refused.text
+        made = await browser.submit("/en/subscribe/city", fields | {"terms": "after-1"})
+        for path, months in ((f"/en/subscriptions/{begun.id}", "1 month"), (made.headers["location"], "120 months")):
+            shown = text_of(await browser.get(path))
+            assert f"The licence {months} one two" in " ".join(shown.split())
+    async with await machine_of(begun.partner, the_site()) as machine:
+        answer = (await machine.get(f"/api/v1/subscriptions/{begun.id}")).json()["subscription"]
+    assert {name: answer[name] for name in ("terms", "usage_right", "months", "purposes", "countries")} == {
+        "terms": "before-1",
+        "usage_right": "internal",
+        "months": 1,
+        "purposes": [],
+        "countries": [],
+    }
+
+
+@pytest.mark.parametrize(("known", "found"), [("offers", "before-1"), ("order", "before-1"), ("nothing", "after-1")])
+async def test_a_subscription_from_before_is_under_what_is_known_of_it(stripe: Any, known: str, found: str) -> None:
+    """By the offers of its first day, else by its first order, else by what is sold now."""
+    del stripe
+    await begin(NARROW, WIDE)
+    with clock.shifted(8 * DAY):
+        if known == "order":
+            await make_span("city", len(ZONES), 0, 7)
+            assert await deliver() == 1
+        await relist(1)
+    await as_owner("ALTER TABLE subscription DROP CONSTRAINT has_a_licence")
+    await as_owner("UPDATE subscription SET terms = NULL")
+    if known != "offers":
+        await execute("UPDATE subscription SET agreed_offers = NULL")
+    await execute(FILL)
+    assert await fetch_value("SELECT terms FROM subscription") == found
+
+
+async def test_a_subscription_that_the_version_before_begins_is_under_the_offers_licence() -> None:
+    await open_shop("city")
+    partner = await make_payer()
+    await execute(
+        """INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at)
+           VALUES (gen_random_uuid(), $1, 'city', 1, 4, now(), now())""",
+        partner,
+    )
+    assert await fetch_value("SELECT terms FROM subscription") == "standard-1"
