@@ -75,6 +75,21 @@ async def test_a_release_costs_the_price_of_the_day_where_that_is_less(stripe: A
     assert await fetch_value("SELECT net_minor FROM purchase_order") == posted >= west
 
 
+async def test_where_a_promise_is_above_the_cap_nothing_is_for_sale_and_the_release_waits(stripe: Any) -> None:
+    """There is no price of the day then; it comes once the promise has ended."""
+    del stripe
+    partner = await open_weekly_parts()
+    await subscribe(partner, "east", releases=4, subscription=uuid.uuid4())
+    await promise("west", 20, cents=10**11)
+    for days, made in ((8, 0), (21, 1)):
+        with clock.shifted(days * DAY):
+            if not made:
+                await make_span("east", len(PARTS["east"]), 0, 7)
+            assert await deliver() == made
+            refusal = await fetch_value("SELECT refusal FROM subscribed_release")
+            assert ("above the highest price" in refusal) == (not made)
+
+
 async def test_who_was_promised_more_than_a_locked_price_leaves_is_paid_what_was_promised(stripe: Any) -> None:
     """All of the operator's part goes to them, then the platform's, and more; everybody else's share is as it was."""
     del stripe
