@@ -13,10 +13,10 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.agreed_orders.actions import audit_agreed
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue.menu import HeldQuote
+from marketplace.catalogue.menu import HeldQuote, list_compared_offers
 from marketplace.catalogue.queries import list_lengths, list_priced_releases
 from marketplace.catalogue.rules import QUOTE_LASTS, PricedRelease
-from marketplace.database import transaction
+from marketplace.database import fetch_scalar, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid
 from marketplace.locks import lock
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 24
 """So many releases are ordered at once at most."""
+CHANGED: Final = "A price has changed since: look at the basket again."
 
 
 class Line(Struct, frozen=True):
@@ -48,17 +49,18 @@ class Line(Struct, frozen=True):
     amount_minor: int
 
 
-async def read_lines(releases: Sequence[uuid.UUID], months: int = 0) -> list[Line]:
+async def read_lines(releases: Sequence[uuid.UUID], months: int = 0, *, now: dt.datetime | None = None) -> list[Line]:
     """Return a basket's lines, the latest period first; what is not on sale any more is left out.
 
-    months: the length of licence that is wanted; a line that is not sold for so long has its offer's own.
+    months: the length of licence that is wanted; a line that is not sold for so long has its offer's own. now: None: this
+    instant.
     """
     chosen = list(dict.fromkeys(releases))
     if len(chosen) > LARGEST:
         raise Invalid("Order {most} releases at once at most.", most=LARGEST, field="releases")
     gone = await list_revocations(chosen)
     rows = [row for row in await list_priced_releases(chosen) if row.id not in gone]
-    prices = await catalogue.prices_for(rows, months=months, now=clock.now())
+    prices = await catalogue.prices_for(rows, months=months, now=now or clock.now())
     rows = [row for row in rows if row.id in prices]
     parts = parts_of([prices[row.id][1].amount_minor for row in rows])
     return [
@@ -111,27 +113,31 @@ async def order(
     if not releases:
         raise Conflict("Nothing of this basket is on sale.")
     orders = {release: uuid.uuid5(basket, f"order {release}") for release in releases}
+    now = clock.now()
     async with transaction():
         await lock("offers")
         if await Order.exists().where(Order.partner == partner, Order.id.is_in(list(orders.values()))):
             return
-        lines = await read_lines(releases, months)
+        lines = await read_lines(releases, months, now=now)
         _check_seen(lines, total_minor, terms)
         if not on_credit and await find_saved_method(partner) is None:
             raise Conflict("Save a card or bank account first: each release is paid by it.")
         if await find_billing(partner) is None:
             raise Conflict("Write first where your invoices are addressed.")
-        email, quotes, now = await get_email(partner), {}, clock.now()
+        email, quotes = await get_email(partner), {}
         had = await list_had(partner, [line.release.id for line in lines])
         for line in lines:
             release = line.release.id
             await check_second(partner, release, 0, reason)
             quotes[release] = uuid.uuid5(basket, f"quote {release}")
             agreed = {"volume_basis_points": line.part_basis_points}
-            await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms)
-        as_little = await _at_any_length(partner, lines, now)
+            await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms, now=now)
+        await _check_signed(list(quotes.values()), total_minor)
+        as_little, audited = await _at_any_length(partner, lines, now), set[str]()
         for dataset in sorted({line.release.dataset for line in lines}):
-            await audit_agreed(partner, dataset, now, as_little)
+            if dataset not in audited:
+                await audit_agreed(partner, dataset, now, as_little)
+                audited |= {offer.dataset for offer in await list_compared_offers(dataset, now)}
         for release, quote in quotes.items():
             pay_by = "invoice" if on_credit else "charge"
             why = reason if release in had else ""
@@ -156,6 +162,13 @@ def _check_seen(lines: Sequence[Line], total_minor: int, terms: Sequence[str] | 
     if not lines:
         raise Conflict("Nothing of this basket is on sale.")
     if sum(line.amount_minor for line in lines) != total_minor:
-        raise Conflict("A price has changed since: look at the basket again.")
+        raise Conflict(CHANGED)
     if terms is not None and [line.terms for line in lines] != list(terms):
         raise Conflict("A licence has changed since: look at the basket again.")
+
+
+async def _check_signed(quotes: Sequence[uuid.UUID], total_minor: int) -> None:
+    """Refuse prices that changed while they were signed: a promise to contributors may begin at any time."""
+    signed = await fetch_scalar(int, "SELECT sum(amount_minor)::bigint FROM quote WHERE id = ANY($1)", list(quotes))
+    if signed != total_minor:
+        raise Conflict(CHANGED)

@@ -238,14 +238,15 @@ async def quote(
     is_held: bool = False,
     agreed: Mapping[str, int] | None = None,
     terms: str = "",
+    now: dt.datetime | None = None,
 ) -> uuid.UUID:
-    """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
+    """Sign a price of `now`, or of this instant, for a vetted partner and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. agreed: what else the
     amount is of, see `pricing.agreed`. terms: others that the offer is sold under, see `lengths`, or that a subscription
     was locked for. Refuses what is not on sale, more than rules.QUOTES_A_DAY, and to hold price after price of a dataset.
     """
-    now = clock.now()
+    now = now or clock.now()
     asked = (partner, release, level, frozenset(agreed or ()) | ({"holding_minor"} if is_held else set()))
     if await _is_asked_again(quote_id, asked, terms):
         return quote_id
