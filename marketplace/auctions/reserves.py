@@ -2,7 +2,8 @@
 
 An exclusive window's covers the ordinary sales it shuts out and the one ordinary licence it contains. An ordinary licence
 stays for sale at its posted price while it is auctioned: it forgoes that price, as it will be at the close, and goes for
-no less, nor does any lot of a bundle. What it was reckoned from is kept with the auction.
+no less, nor does any lot of a bundle. Promises to contributors that are written down count from and until their day. What
+it was reckoned from is kept with the auction.
 
 Source: R. Myerson, Optimal auction design, 1981, section 5: the reserve of who loses nothing by selling is the price of
 who sells to one buyer.
@@ -15,21 +16,25 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 from msgspec import Struct, to_builtins
 
 from marketplace.catalogue.actions import prices_for
-from marketplace.catalogue.queries import get_evidence, list_priced_releases
+from marketplace.catalogue.queries import get_evidence, list_priced_offers, list_priced_releases
+from marketplace.catalogue.rules import price_inputs
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.datasets.queries import get_release_interval
 from marketplace.errors import Conflict, Invalid
+from marketplace.settings import settings
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, reckon, reckon_licence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from marketplace.catalogue.rules import PricedRelease
     from pricing.quote import Inputs
 
 HISTORY_DAYS: Final = 90
@@ -72,6 +77,12 @@ class ListedRow(Struct, frozen=True):
     sales: int
 
 
+class ChangeRow(Struct, frozen=True):
+    """When a promise to contributors begins or ends."""
+
+    at: dt.datetime
+
+
 class TranscriptRow(Struct, frozen=True):
     """A transcript, as JSON."""
 
@@ -107,9 +118,12 @@ async def reckon_reserve(
             min(max(-(-(ends - begins) // DAY), 1), LONGEST_WINDOW_DAYS),
             await get_release_interval(rows[0].dataset),
         )
-        return await _of_window(offer, release, inputs, shut, now)
+        days = [begins + day * DAY for day in range(shut.days)]
+        floors_by_day = await _floors_by_day(rows[0], days, closes_at, now)
+        return await _of_window(offer, release, inputs, shut, floors_by_day, now=now)
     closes_in = max(0, int((closes_at - now).total_seconds()))
-    least = {release: reckon_licence(inputs, closes_in) for release, inputs in priced.items()}
+    at_close = await _floors_at(closes_at, rows, now)
+    least = {release: reckon_licence(inputs, closes_in, at_close[release]) for release, inputs in priced.items()}
     floors = {release: one.reserve_minor for release, one in least.items()}
     cheapest = min(floors, key=lambda release: floors[release])
     history = await _history(offer, now)
@@ -117,6 +131,7 @@ async def reckon_reserve(
         "demand": to_builtins(await get_evidence(offer, now)),
         "inputs": asdict(priced[cheapest]),
         "closes_in_seconds": closes_in,
+        "floor_at_close_minor": at_close[cheapest],
         "history": asdict(history),
         "expected_sales": -(-(history.sales + 1) * closes_in // (history.days * int(DAY.total_seconds()))),
         "forgone_minor": least[cheapest].forgone_minor,
@@ -127,16 +142,57 @@ async def reckon_reserve(
     return Reckoned(lowest, lowest, rfc8785.dumps(document).decode(), floors)
 
 
+async def _floors_at(instant: dt.datetime, rows: Sequence[PricedRelease], now: dt.datetime) -> dict[uuid.UUID, int]:
+    """Return the least price of each release, for sale now, at an instant, by the promises to contributors written down."""
+    offers = await list_priced_offers([row.dataset for row in rows], now, promised_at=instant)
+    offer_of, operator = {one.dataset: one for one in offers}, settings().operator_basis_points
+    try:
+        priced = {
+            row.id: price_inputs(row, offer_of[row.dataset], operator_basis_points=operator, now=now) for row in rows
+        }
+    except Conflict:
+        raise Conflict(
+            "This release is not for sale when the auction closes, or on a day of its window: what contributors were promised is above the highest price."
+        ) from None
+    return {release: one.floor_minor for release, one in priced.items()}
+
+
+async def _floors_by_day(
+    row: PricedRelease, days: Sequence[dt.datetime], closes_at: dt.datetime, now: dt.datetime
+) -> list[int]:
+    """Return the least price of a release on each day of a window; on the first not under that at the close, when it is awarded."""
+    changes = await fetch_rows(
+        ChangeRow,
+        """SELECT DISTINCT at FROM contributor_term CROSS JOIN LATERAL (VALUES (starts_at), (ends_at)) AS bound (at)
+           WHERE at > $1 AND at <= $2""",
+        days[0],
+        days[-1],
+    )
+    floors = [(await _floors_at(days[0], [row], now))[row.id]]
+    for before, day in pairwise(days):
+        is_new = any(before < change.at <= day for change in changes)
+        floors.append((await _floors_at(day, [row], now))[row.id] if is_new else floors[-1])
+    floors[0] = max(floors[0], (await _floors_at(closes_at, [row], now))[row.id])
+    return floors
+
+
 async def _of_window(
-    offer: uuid.UUID, release: uuid.UUID, inputs: Inputs, window: Window, now: dt.datetime
+    offer: uuid.UUID,
+    release: uuid.UUID,
+    inputs: Inputs,
+    window: Window,
+    floors_by_day: Sequence[int],
+    *,
+    now: dt.datetime,
 ) -> Reckoned:
     history, bids = await _history(offer, now), await _past_bids(offer)
-    found = reckon(inputs, history, window, bids)
+    found = reckon(inputs, history, window, bids, floors_by_day)
     document: Any = {
         "demand": to_builtins(await get_evidence(offer, now)),
         "inputs": asdict(inputs),
         "history": asdict(history),
         "window": asdict(window),
+        "floors_minor": floors_by_day,
         "past_bids_minor": bids,
         "forgone_minor": found.forgone_minor,
         "reserve_minor": found.reserve_minor,

@@ -312,9 +312,14 @@ async def list_lengths(datasets: Sequence[str]) -> list[Length]:
     return await fetch_rows(Length, SQL["list_lengths"], list(datasets))
 
 
-async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[PricedOffer]:
-    """Return the open offers of some datasets, with the day's draw, if any, and what contributors were promised."""
-    promised = await list_promised(now)
+async def list_priced_offers(
+    datasets: Sequence[str], now: dt.datetime, *, promised_at: dt.datetime | None = None
+) -> list[PricedOffer]:
+    """Return the open offers of some datasets, with the day's draw, if any, and what contributors were promised.
+
+    promised_at: when these promises are in force; None: now.
+    """
+    promised = await list_promised(promised_at or now)
     offers = await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
     return [replace(offer, promised_minor=promised.get(offer.dataset, 0)) for offer in offers]
 

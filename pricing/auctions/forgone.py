@@ -10,7 +10,7 @@ no other knowledge, (k + 1) / t is the mean rate (the posterior of a Poisson rat
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from typing import Final
@@ -67,7 +67,7 @@ class Reckoning:
     """A reserve and why: forgone_minor, what the window gives up; the steps of the waterfall sum to reserve_minor.
 
     The steps of a window are always the same, in this order: past_sales, one_more_sale, price_movement, posted_price,
-    past_bids; of a licence: posted_price, older_at_close.
+    past_bids; of a licence: posted_price, older_at_close, promised_at_close.
     """
 
     forgone_minor: int
@@ -75,17 +75,29 @@ class Reckoning:
     waterfall: tuple[Step, ...]
 
 
-def reckon(inputs: Inputs, history: History, window: Window, past_bids_minor: Sequence[int] = ()) -> Reckoning:
+def reckon(
+    inputs: Inputs,
+    history: History,
+    window: Window,
+    past_bids_minor: Sequence[int] = (),
+    floors_minor: Sequence[int] = (),
+) -> Reckoning:
     """Return what an exclusive window forgoes and the least it may be sold for.
 
     inputs: of the posted price now, the day's demand in them. Each day of the window sells (sales + 1) / days licences
     at that day's price: today's data grown older, or as young as a release that comes every refresh_days can be. The
     window is never cheaper than the one ordinary licence it contains, at the price of its dearest day.
     past_bids_minor: truthful bids for earlier windows, each >= 1; from eight on, Myerson's reserve counts too.
-    Rounded up to a whole unit, step by step. Refuses what `price` and `likeliest` refuse.
+    floors_minor: the least price on each day of the window; empty: that of now.
+    Rounded up to a whole unit, step by step. Refuses OutOfRange for another number of least prices, and what `price` and
+    `likeliest` refuse.
     """
     now = price(inputs).amount_minor
-    prices = [price_at_age(inputs, age).amount_minor for age in _ages(inputs.age_seconds, window)]
+    ages, floors = _ages(inputs.age_seconds, window), floors_minor or [inputs.floor_minor] * window.days
+    if len(floors) != window.days:
+        msg = f"a window of {window.days} days has as many least prices, not {len(floors)}"
+        raise OutOfRange(msg)
+    prices = [_price_then(inputs, age, floor) for age, floor in zip(ages, floors, strict=True)]
     seen = Fraction(history.sales * now * window.days, history.days)
     prudent = Fraction((history.sales + 1) * now * window.days, history.days)
     moved = Fraction((history.sales + 1) * sum(prices), history.days)
@@ -107,18 +119,26 @@ def reckon(inputs: Inputs, history: History, window: Window, past_bids_minor: Se
     return Reckoning(forgone, reserve, tuple(waterfall))
 
 
-def reckon_licence(inputs: Inputs, closes_in_seconds: int) -> Reckoning:
+def reckon_licence(inputs: Inputs, closes_in_seconds: int, floor_minor: int | None = None) -> Reckoning:
     """Return what one ordinary licence forgoes that is auctioned instead of sold, and the least it may be auctioned for.
 
     inputs: of the posted price now. The licence changes hands when the auction closes, in so many seconds (>= 0): its
-    buyer could have it then at the price of data so much older, all else equal, and that price is what selling it
-    otherwise gives up. The steps are posted_price and older_at_close. Refuses what `price` refuses, and NotWhole,
-    Negative, TooLarge.
+    buyer could have it then at the price of data so much older, and that price is what selling it otherwise gives up.
+    floor_minor: the least price then; None: that of now. All else is equal. The steps are posted_price, older_at_close and
+    promised_at_close. Refuses what `price` refuses, and NotWhole, Negative, TooLarge.
     """
     now = price(inputs).amount_minor
     closes_in = amount(closes_in_seconds, "the time until the close")
-    then = price_at_age(inputs, inputs.age_seconds + closes_in).amount_minor
-    return Reckoning(then, then, (Step("posted_price", now), Step("older_at_close", then - now)))
+    age = inputs.age_seconds + closes_in
+    older = price_at_age(inputs, age).amount_minor
+    then = older if floor_minor is None else _price_then(inputs, age, floor_minor)
+    steps = (Step("posted_price", now), Step("older_at_close", older - now), Step("promised_at_close", then - older))
+    return Reckoning(then, then, steps)
+
+
+def _price_then(inputs: Inputs, age_seconds: int, floor_minor: int) -> int:
+    """Return what a licence costs when its data are so old, not under a floor of that moment, in minor units."""
+    return price(replace(inputs, age_seconds=age_seconds, floor_minor=floor_minor)).amount_minor
 
 
 def _ages(age_seconds: int, window: Window) -> list[int]:

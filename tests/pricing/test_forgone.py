@@ -44,6 +44,16 @@ def test_a_price_that_falls_forgoes_less_and_a_fresh_release_more() -> None:
     assert ageing.forgone_minor == ceil(expected)
 
 
+def test_a_window_forgoes_each_day_at_its_own_least_price() -> None:
+    """Promises begin and end within it."""
+    flat = replace(CITY, floor_minor=30_000, cap_minor=50_000, full_worth_minor=1)
+    found = reckon(flat, History(2, 30), Window(0, 3), floors_minor=[30_000, 50_000, 40_000])
+    assert found.forgone_minor == 12_000
+    assert found.reserve_minor == 50_000, "one ordinary licence, at its dearest"
+    with pytest.raises(OutOfRange):
+        reckon(flat, History(2, 30), Window(0, 3), floors_minor=[30_000])
+
+
 def test_past_bids_raise_a_reserve_once_there_are_enough() -> None:
     """Myerson's reserve over what is kept anyway; too few bids change nothing."""
     bids = [200_000 + 10_000 * number for number in range(FEWEST_BIDS)]
@@ -60,8 +70,13 @@ def test_a_licence_forgoes_its_posted_price_at_the_close() -> None:
     found = reckon_licence(CITY, 7 * DAY)
     then = price_at_age(CITY, CITY.age_seconds + 7 * DAY).amount_minor
     assert found.reserve_minor == found.forgone_minor == then < price(CITY).amount_minor
-    assert [step.name for step in found.waterfall] == ["posted_price", "older_at_close"]
+    assert [step.name for step in found.waterfall] == ["posted_price", "older_at_close", "promised_at_close"]
     assert sum(step.amount_minor for step in found.waterfall) == then
+    raised = reckon_licence(CITY, 7 * DAY, price(CITY).amount_minor + 1)
+    assert raised.reserve_minor == price(CITY).amount_minor + 1
+    assert [step.amount_minor for step in raised.waterfall[:2]] == [step.amount_minor for step in found.waterfall[:2]]
+    lowered = reckon_licence(replace(CITY, floor_minor=CITY.cap_minor), 7 * DAY, CITY.floor_minor)
+    assert lowered.reserve_minor == then, "what was promised has ended"
     with pytest.raises(Negative):
         reckon_licence(CITY, -1)
 
