@@ -5,6 +5,7 @@ Each line is an order with its own licence and invoice, and pays its own contrib
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,8 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.agreed_orders.actions import audit_agreed
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue.menu import HeldQuote, list_compared_offers
+from marketplace.catalogue import menu
+from marketplace.catalogue.menu import HeldQuote
 from marketplace.catalogue.queries import list_lengths, list_priced_releases
 from marketplace.catalogue.rules import QUOTE_LASTS, PricedRelease
 from marketplace.database import fetch_scalar, transaction
@@ -31,11 +33,16 @@ from pricing.volume import parts_of
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 LARGEST: Final = 24
 """So many releases are ordered at once at most."""
 CHANGED: Final = "A price has changed since: look at the basket again."
+UNDERCUTS: Final = {
+    menu.UNDERCUT: "Not ordered: {target} costs {price}; with this basket, {basket} would be as much, or nearly as much, for {cost}.",
+    menu.IN_TURN: "Not ordered: {target} costs {price}; with this basket, {basket} in turn would be as much, or nearly as much, for {cost}.",
+}
+"""How a basket is refused, by how a menu is."""
 
 
 class Line(Struct, frozen=True):
@@ -133,17 +140,46 @@ async def order(
             agreed = {"volume_basis_points": line.part_basis_points}
             await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms, now=now)
         await _check_signed(list(quotes.values()), total_minor)
-        as_little, audited = await _at_any_length(partner, lines, now), set[str]()
-        for dataset in sorted({line.release.dataset for line in lines}):
-            if dataset not in audited:
-                await audit_agreed(partner, dataset, now, as_little)
-                audited |= {offer.dataset for offer in await list_compared_offers(dataset, now)}
+        prices, bought = _compared(lines, await _at_any_length(partner, lines, now))
+        for dataset in await _one_of_each_class(lines, now):
+            with _refused_as_basket():
+                await audit_agreed(partner, dataset, now, prices, bought=bought)
         for release, quote in quotes.items():
             pay_by = "invoice" if on_credit else "charge"
             why = reason if release in had else ""
             await order_subscribed(partner, quote, order_id=orders[release], email=email, pay_by=pay_by, reason=why)
     if on_credit:
         await settle_paid()
+
+
+def _compared(lines: Sequence[Line], as_little: Sequence[HeldQuote]) -> tuple[Sequence[HeldQuote], Sequence[HeldQuote]]:
+    """Return the prices by which a basket may undercut something, and what is bought with it, of what costs as little.
+
+    Who orders a city with its parts has it by them for nothing less, though they cost less with it: no other way to what is
+    bought is looked for. Where all lines have one length, that is so at any.
+    """
+    bought = {(line.release.id, line.months) for line in lines}
+    own = [one for one in as_little if (one.release, one.months) in bought]
+    return (own, as_little) if len({months for _, months in bought}) == 1 else (as_little, own)
+
+
+async def _one_of_each_class(lines: Sequence[Line], now: dt.datetime) -> list[str]:
+    """Return one dataset of each class of a basket's that compare: what is audited of it is audited of all of them."""
+    found, seen = [], set[str]()
+    for dataset in sorted({line.release.dataset for line in lines}):
+        if dataset not in seen:
+            found.append(dataset)
+            seen |= {offer.dataset for offer in await menu.list_compared_offers(dataset, now)}
+    return found
+
+
+@contextlib.contextmanager
+def _refused_as_basket() -> Iterator[None]:
+    """Refuse by what a basket undercuts in words that are true of a basket: its lines cost so much with the others alone."""
+    try:
+        yield
+    except Conflict as refusal:
+        raise Conflict(UNDERCUTS.get(refusal.sentence, refusal.sentence), **refusal.fields) from None
 
 
 async def list_had(partner: uuid.UUID, releases: Sequence[uuid.UUID]) -> dict[uuid.UUID, str | dt.datetime]:
