@@ -38,11 +38,17 @@ if TYPE_CHECKING:
 LARGEST: Final = 24
 """So many releases are ordered at once at most."""
 CHANGED: Final = "A price has changed since: look at the basket again."
+UNDERCUT: Final = (
+    "Not ordered: {target} costs {price}; with this basket, {basket} would be as much, or nearly as much, for {cost}."
+)
+IN_TURN: Final = "Not ordered: {target} costs {price}; with this basket, {basket} in turn would be as much, or nearly as much, for {cost}."
 UNDERCUTS: Final = {
-    menu.UNDERCUT: "Not ordered: {target} costs {price}; with this basket, {basket} would be as much, or nearly as much, for {cost}.",
-    menu.IN_TURN: "Not ordered: {target} costs {price}; with this basket, {basket} in turn would be as much, or nearly as much, for {cost}.",
+    menu.UNDERCUT: UNDERCUT,
+    menu.IN_TURN: IN_TURN,
+    menu.UNPROMISED: UNDERCUT,
+    menu.UNPROMISED_IN_TURN: IN_TURN,
 }
-"""How a basket is refused, by how a menu is."""
+"""How a basket is refused, by how a menu is: what costs more than a line of it does so with promises to contributors, too."""
 
 
 class Line(Struct, frozen=True):
