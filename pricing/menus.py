@@ -55,7 +55,6 @@ class Listed:
     their first. pairs: how many are of which, over all days, where that is known. right: its rank, >= 0. months: the term, 0
     without end. is_held: the price is a partner's, once; is_posted: it may be bought at what its inputs cost, later too.
     edition: the release at its accuracy level; what is of one edition holds the same. limits: as an `Offer` has them.
-    is_bought: the buyer buys it anyway, so that it needs no other way to it.
     """
 
     name: str
@@ -75,7 +74,6 @@ class Listed:
     edition: str = ""
     cells: NDArray[np.integer[Any]] | None = None
     limits: Limits = UNLIMITED
-    is_bought: bool = False
 
     @property
     def bounds(self) -> list[int]:

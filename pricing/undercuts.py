@@ -52,7 +52,7 @@ def find_undercut(
     since: int = 0,
     until: int | None = 0,
 ) -> Undercut | None:
-    """Return a way to have something posted on a menu, that is not bought anyway, for less; None: there is none.
+    """Return a way to have something posted on a menu for less; None: there is none.
 
     menu: what overlaps. half_life_seconds: by which days are weighted. now: in seconds since 1970. tolerances: as `Audit`
     has them. since, until: in how many seconds from now the first and last moments are, what is held being held for so long;
@@ -60,8 +60,7 @@ def find_undercut(
     Refuses TooHard where that cannot be shown.
     """
     starts = starts_of(menu)
-    targets = {number for number, one in enumerate(menu) if one.is_posted and not one.is_bought}
-    prices = _Prices(menu, starts)
+    prices, targets = _Prices(menu, starts), {number for number, one in enumerate(menu) if one.is_posted}
     for way in holdings_of(menu, half_life_seconds, now) if targets else ():
         looks = (_Look(Audit(offers_of(menu), starts, holdings), prices, tolerances) for holdings in way)
         if found := _first_answer(looks, since, prices.last if until is None else until, targets):

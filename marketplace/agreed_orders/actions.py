@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 SQL: Final = load_statements(__package__)
 REMEMBERED: Final = dt.timedelta(days=30)
 """As long as a price may be held, what was ordered for less counts with what is ordered after it."""
-TOGETHER: Final = ["volume_basis_points"]
-"""What a document states of several releases bought together, see `pricing.agreed`."""
-LOWERED: Final = ["private_basis_points", "most_minor", "locked_minor", *TOGETHER]
 
 
 async def audit_agreed(
@@ -32,16 +29,11 @@ async def audit_agreed(
     *,
     orders: Sequence[uuid.UUID] = (),
     promised: Sequence[PricedOffer] = (),
-    bought: Sequence[HeldQuote] = (),
 ) -> None:
     """Refuse a price that a partner is to have, signed in this transaction, where it could have something for less with it.
 
     What it ordered for less since 30 days is on the audited menu. also: other prices that it may have. orders: those of its
-    own that count however long ago they were. promised: as of `menu.audit`. bought: what it buys together. That,
-    and what it ordered together since 30 days, cost so little with the rest of it: no other way to either is looked for.
+    own that count however long ago they were. promised: as of `menu.audit`.
     """
-    since = now - REMEMBERED
-    agreed = await fetch_rows(HeldQuote, SQL["list_agreed"], partner, since, list(orders), LOWERED)
-    together = await fetch_rows(HeldQuote, SQL["list_agreed"], partner, since, [], TOGETHER)
-    also, bought = [*agreed, *also], [*together, *bought]
-    await menu.audit(dataset, now, also, partner=partner, promised=promised, bought=bought)
+    agreed = await fetch_rows(HeldQuote, SQL["list_agreed"], partner, now - REMEMBERED, list(orders))
+    await menu.audit(dataset, now, [*agreed, *also], partner=partner, promised=promised)

@@ -1,6 +1,6 @@
 -- name: list_agreed
 -- What the partner $1 ordered since $2 for less than everybody pays, and its orders $3 of any time; nothing that was
--- not paid, or all given back. $4: what of `pricing.agreed` lowered the price.
+-- not paid, or all given back.
 SELECT
     quote.partner,
     quote.release,
@@ -19,5 +19,6 @@ WHERE purchase_order.partner = $1
   AND (
       purchase_order.id = ANY($3)
       OR purchase_order.ordered_at > $2
-      AND convert_from(quote.document, 'UTF8')::jsonb ?| $4
+      AND convert_from(quote.document, 'UTF8')::jsonb
+          ?| ARRAY['private_basis_points', 'volume_basis_points', 'most_minor', 'locked_minor']
   );

@@ -38,17 +38,14 @@ if TYPE_CHECKING:
 LARGEST: Final = 24
 """So many releases are ordered at once at most."""
 CHANGED: Final = "A price has changed since: look at the basket again."
-UNDERCUT: Final = (
-    "Not ordered: {target} costs {price}; with this basket, {basket} would be as much, or nearly as much, for {cost}."
-)
-IN_TURN: Final = "Not ordered: {target} costs {price}; with this basket, {basket} in turn would be as much, or nearly as much, for {cost}."
-UNDERCUTS: Final = {
-    menu.UNDERCUT: UNDERCUT,
-    menu.IN_TURN: IN_TURN,
-    menu.UNPROMISED: UNDERCUT,
-    menu.UNPROMISED_IN_TURN: IN_TURN,
+SENTENCES: Final = {
+    menu.UNDERCUT: "Not ordered: {target} costs {price}; with this basket, {basket} would be as much, or nearly as much, for {cost}.",
+    menu.IN_TURN: "Not ordered: {target} costs {price}; with this basket, {basket} in turn would be as much, or nearly as much, for {cost}.",
+    menu.UNPROMISED: "Not ordered: were contributors promised nothing, {target} would cost {price}; with this basket, {basket} would be as much, or nearly as much, for {cost}.",
+    menu.UNPROMISED_IN_TURN: "Not ordered: were contributors promised nothing, {target} would cost {price}; with this basket, {basket} in turn would be as much, or nearly as much, for {cost}.",
+    menu.TOO_MANY: "Not ordered: there are too many releases over the same days to show that none undercuts another.",
 }
-"""How a basket is refused, by how a menu is: what costs more than a line of it does so with promises to contributors, too."""
+"""How a basket is refused, by how a menu is."""
 
 
 class Line(Struct, frozen=True):
@@ -146,27 +143,16 @@ async def order(
             agreed = {"volume_basis_points": line.part_basis_points}
             await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms, now=now)
         await _check_signed(list(quotes.values()), total_minor)
-        prices, bought = _compared(lines, await _at_any_length(partner, lines, now))
+        as_little = await _at_any_length(partner, lines, now)
         for dataset in await _one_of_each_class(lines, now):
             with _refused_as_basket():
-                await audit_agreed(partner, dataset, now, prices, bought=bought)
+                await audit_agreed(partner, dataset, now, as_little)
         for release, quote in quotes.items():
             pay_by = "invoice" if on_credit else "charge"
             why = reason if release in had else ""
             await order_subscribed(partner, quote, order_id=orders[release], email=email, pay_by=pay_by, reason=why)
     if on_credit:
         await settle_paid()
-
-
-def _compared(lines: Sequence[Line], as_little: Sequence[HeldQuote]) -> tuple[Sequence[HeldQuote], Sequence[HeldQuote]]:
-    """Return the prices by which a basket may undercut something, and what is bought with it, of what costs as little.
-
-    Who orders a city with its parts has it by them for nothing less, though they cost less with it: no other way to what is
-    bought is looked for. Where all lines have one length, that is so at any.
-    """
-    bought = {(line.release.id, line.months) for line in lines}
-    own = [one for one in as_little if (one.release, one.months) in bought]
-    return (own, as_little) if len({months for _, months in bought}) == 1 else (as_little, own)
 
 
 async def _one_of_each_class(lines: Sequence[Line], now: dt.datetime) -> list[str]:
@@ -181,11 +167,11 @@ async def _one_of_each_class(lines: Sequence[Line], now: dt.datetime) -> list[st
 
 @contextlib.contextmanager
 def _refused_as_basket() -> Iterator[None]:
-    """Refuse by what a basket undercuts in words that are true of a basket: its lines cost so much with the others alone."""
+    """Refuse in words that are true of a basket."""
     try:
         yield
     except Conflict as refusal:
-        raise Conflict(UNDERCUTS.get(refusal.sentence, refusal.sentence), **refusal.fields) from None
+        raise Conflict(SENTENCES.get(refusal.sentence, refusal.sentence), **refusal.fields) from None
 
 
 async def list_had(partner: uuid.UUID, releases: Sequence[uuid.UUID]) -> dict[uuid.UUID, str | dt.datetime]:

@@ -238,25 +238,28 @@ async def quote(
     is_held: bool = False,
     agreed: Mapping[str, int] | None = None,
     terms: str = "",
+    began: rules.PricedOffer | None = None,
     now: dt.datetime | None = None,
 ) -> uuid.UUID:
     """Sign a price of `now`, or of this instant, for a vetted partner and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at a part more. agreed: what else the
     amount is of, see `pricing.agreed`. terms: others that the offer is sold under, see `lengths`, or that a subscription
-    was locked for. Refuses what is not on sale, more than rules.QUOTES_A_DAY, and to hold price after price of a dataset.
+    was locked for; began: the offer of that day. Refuses what is not on sale, more than rules.QUOTES_A_DAY, and to hold on.
     """
-    now = now or clock.now()
-    asked = (partner, release, level, frozenset(agreed or ()) | ({"holding_minor"} if is_held else set()))
+    now, agreed = now or clock.now(), agreed or {}
+    asked = (partner, release, level, frozenset(agreed) | ({"holding_minor"} if is_held else set()))
     if await _is_asked_again(quote_id, asked, terms):
         return quote_id
     sold = await _on_sale(release, level)
-    offer = await _offer_under(sold.dataset, terms, now, is_locked="most_minor" in (agreed or {}))
+    offer = (await _offers([sold.dataset], now)).get(sold.dataset)
+    if offer and terms:
+        offer = await (under_locked(offer, terms, began) if "most_minor" in agreed else _under_listed(offer, terms))
     priced = _priced(sold, offer, now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)
     await _refuse_reserved(partner, offer.id, now, now + rules.HOLD_LASTS if is_held else now)
-    stated = dict(agreed or {}) | ({"holding_minor": holding_of(priced.amount_minor)} if is_held else {})
+    stated = dict(agreed) | ({"holding_minor": holding_of(priced.amount_minor)} if is_held else {})
     expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
     document = rules.write_document(
         quote_id,
@@ -288,16 +291,11 @@ async def quote(
     return quote_id
 
 
-async def _offer_under(
-    dataset: str, terms: str, now: dt.datetime, *, is_locked: bool = False
-) -> rules.PricedOffer | None:
-    """Return the open offer of a dataset under the terms that are asked for; empty: its own; is_locked: any that are stated."""
-    offer = (await _offers([dataset], now)).get(dataset)
-    if offer and terms:
-        offer = await (under_locked if is_locked else under)(offer, terms)
-        if offer is None:
-            raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
-    return offer
+async def _under_listed(offer: rules.PricedOffer, terms: str) -> rules.PricedOffer:
+    """Return an offer under the terms that are asked for, which must be among those that it is sold under."""
+    if (listed := await under(offer, terms)) is None:
+        raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
+    return listed
 
 
 async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime, until: dt.datetime) -> None:

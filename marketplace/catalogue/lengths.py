@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pricing.quote import PricedQuote
 
 MOST_LENGTHS = 5
+WORTH = ("full_worth_minor", "worth_days", "floor_minor", "cap_minor")
+"""What an offer says that its dataset is worth."""
 ALIKE_BASIS_POINTS = 10
 """Of a price: a length that costs no more besides costs the same."""
 
@@ -80,10 +82,20 @@ async def sold_under(dataset: str, terms: str) -> str:
     return terms if terms in known else (await get_listing(dataset)).terms
 
 
-async def under_locked(offer: PricedOffer, terms: str) -> PricedOffer:
-    """Return an offer under terms that a price was locked for: those that it is sold under today change nothing of it."""
+async def under_locked(offer: PricedOffer, terms: str, began: PricedOffer | None = None) -> PricedOffer:
+    """Return an offer under terms that a price was locked for: those that it is sold under today change nothing of it.
+
+    began: the offer of the day that it was locked, where that is known. Where today's is for fewer uses, it is worth what
+    that one was: what is paid for those is no price of the others.
+    """
     kept = await fetch_row(KeptTerms, select(KeptTerms, LicenceTerms).where(LicenceTerms.code == terms))
     assert kept, "terms once stated are kept"
+    is_for_all = all(
+        not today or (own and set(own) <= set(today))
+        for today, own in ((offer.purposes, kept.purposes), (offer.countries, kept.countries))
+    )
+    if began and not is_for_all:
+        offer = replace(offer, **{name: getattr(began, name) for name in WORTH})
     return replace(offer, terms=terms, **asdict(kept))
 
 

@@ -136,8 +136,6 @@ class Item(Struct, frozen=True):
     held_until: dt.datetime | None = None
     is_posted: bool = True
     """Anybody may buy it, later too; what is held alone, its partner once."""
-    is_bought: bool = False
-    """The partner buys it anyway, or a finer level, so that it needs no other way to it."""
 
     @property
     def key(self) -> tuple[uuid.UUID, int, str, int, Limits]:
@@ -180,17 +178,15 @@ async def audit(
     *,
     partner: uuid.UUID | None = None,
     promised: Sequence[rules.PricedOffer] = (),
-    bought: Sequence[HeldQuote] = (),
 ) -> None:
     """Refuse, with the cheapest combination, a menu on which something could be had for less; in the listing's transaction.
 
     Only what compares with the releases of `dataset` is looked at: the rest is as it was. also: prices a partner is to have.
     partner: it alone is to buy, today, so that what others hold is not on its menu; None: anybody, also later. promised:
     offers of the day on which its price was promised: what undercut nothing beside those is not refused for a later rise.
-    bought: what it buys, or bought, with the rest: no other way to that is looked for.
     """
     compared = await _compared(dataset, now, {})
-    if not (posted := await asyncio.to_thread(compared.posted, now, bought)):
+    if not (posted := await asyncio.to_thread(compared.posted, now)):
         return
     quotes = await fetch_rows(HeldQuote, SQL["list_held_quotes"], [one.id for one in compared.releases], now)
     own = [quote for quote in (*quotes, *also) if partner in {None, quote.partner}]
@@ -203,7 +199,7 @@ async def audit(
         if not earlier:
             raise
         compared = compared._replace(offers={**compared.offers, **earlier})
-        posted = await asyncio.to_thread(compared.posted, now, bought)
+        posted = await asyncio.to_thread(compared.posted, now)
         await asyncio.to_thread(_refuse_undercuts, posted, own, compared, now, is_today=partner is not None)
     if partner is None and len(compared.offers) > 1:
         await asyncio.to_thread(_refuse_undercut, posted, compared, now, until=None)
@@ -243,26 +239,14 @@ class _Compared(NamedTuple):
     is_promised: bool = False
     """Today promises to contributors raise what is looked at without them."""
 
-    def posted(self, now: dt.datetime, bought: Sequence[HeldQuote] = ()) -> list[Item]:
-        """Return what is on sale at an instant, with today's demand; bought: as of `audit`."""
+    def posted(self, now: dt.datetime) -> list[Item]:
+        """Return what is on sale at an instant, with today's demand."""
         return [
-            replace(item, is_bought=True) if _is_bought(item, bought) else item
+            item
             for release in self.releases
             for offer in rules.by_length(self.offers[release.dataset], self.lengths)
             for item in _items(release, self.levels.get(release.id, ()), offer, now)
         ]
-
-
-def _is_bought(item: Item, bought: Sequence[HeldQuote]) -> bool:
-    """Return whether an item is among what a partner buys: at its level or a finer one, for as long or longer, as licensed."""
-    licence = item.usage_right, item.limits.purposes, item.limits.countries
-    return any(
-        one.release == item.release.id
-        and one.level <= item.level
-        and (not one.months or 0 < item.months <= one.months)
-        and (one.usage_right, frozenset(one.purposes), frozenset(one.countries)) == licence
-        for one in bought
-    )
 
 
 async def list_compared_offers(dataset: str, now: dt.datetime) -> list[rules.PricedOffer]:
@@ -462,7 +446,6 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             f"{item.release.id} {item.level}",
             cells.cells,
             item.limits,
-            item.is_bought,
         )
         for item in items
         for cells in (compared.cells.get((item.release.id, item.level), NOTHING_KNOWN),)

@@ -148,13 +148,14 @@ WHERE offer.dataset = ANY($1)
   AND offer.withdrawn_at IS NULL;
 
 -- name: list_counted_alike
--- The datasets for sale that count what one of the datasets $1 counts, if that is for sale, those alike together, each
--- with what its contributors are promised at $2. $3: the products with segments of their own, and no age bands.
+-- The datasets with something for sale that count what one of the datasets $1 counts, if that has, those alike
+-- together, each with what its contributors are promised at $2. $3: the products with segments of their own.
 WITH sold AS (
     SELECT dataset.code, dataset.created_at, ARRAY[product, grain, zone_table, h3_resolution::text] || CASE
         WHEN product <> ALL ($3) THEN ARRAY(SELECT band FROM unnest(age_bands) AS band ORDER BY band) END AS counts
     FROM dataset
     JOIN offer ON offer.dataset = dataset.code AND offer.withdrawn_at IS NULL
+    WHERE EXISTS (SELECT FROM latest_release(dataset.code))
 )
 SELECT sold.code, sold.created_at, sold.counts, coalesce(sum(promised_minor), 0)::bigint AS promised_minor
 FROM sold

@@ -245,7 +245,8 @@ async def _order(due: Due) -> int:
             raise NotFound("There is no such release in the catalogue.")
         quote, order = uuid.uuid4(), uuid.uuid4()
         most = {"most_minor": due.locked_minor}
-        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed=most, terms=due.terms)
+        began = next((offer for offer in due.promised if offer.dataset == release.dataset), None)
+        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed=most, terms=due.terms, began=began)
         ordered = await list_ordered(due.subscription)
         await audit_agreed(due.partner, release.dataset, clock.now(), orders=ordered, promised=due.promised)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)

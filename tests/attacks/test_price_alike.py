@@ -125,6 +125,8 @@ async def test_a_promise_raises_nothing_that_lies_elsewhere() -> None:
         assert await raised() == {"west", "both", "apart"}
         await actions.withdraw_offer("both")
         assert await raised() == {"west"}, "what nobody may buy leads nowhere"
+        await open_shop("empty", zones=[near, apart])
+        assert await raised() == {"west"}, "nor what has no release"
 
 
 async def test_nor_does_one_of_a_dataset_without_a_release() -> None:

