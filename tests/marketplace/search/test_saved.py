@@ -94,7 +94,7 @@ async def test_two_workers_at_once_write_of_a_match_once_and_of_the_next_a_day_l
         await save_two(claire)
         await make_release("lyon", weeks_ago=2)
         with clock.started_at(now + 2 * HOUR):
-            assert sorted(await asyncio.gather(*(saved.write_alerts() for _ in range(3)))) == [0, 0, 2]
+            assert sum(await asyncio.gather(*(saved.write_alerts() for _ in range(3)))) == 2, "whichever wrote which"
         assert (await kinds_written()).count("search_match") == 2
         written = await fetch(
             "SELECT written_at IS NOT NULL AS is_written, looked_at = written_at AS at_once FROM saved_search"
