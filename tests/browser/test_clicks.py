@@ -21,6 +21,7 @@ from marketplace.datasets.queries import get_release, manifest
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded import synthetic_city
 from marketplace.identity import actions as identity
+from marketplace.web.formats import paris_day
 from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, Market, people, running
 
@@ -194,7 +195,7 @@ async def earns_and_decides(line: Guest, reference: int) -> None:
     await line.click_in_table()
     assert b"signature" in await line.download("Download, signed")
     await line.click("Profile")
-    await line.go(f"/earnings/statements/{clock.now().year}")
+    await line.go(f"/earnings/statements/{paris_day(clock.now()).year}")
 
 
 async def follows_the_money(finance: Guest) -> None:

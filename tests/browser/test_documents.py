@@ -13,6 +13,7 @@ from marketplace.bookkeeping.export_files import write_exports
 from marketplace.earnings.actions import hold_shares
 from marketplace.identity import actions as identity
 from marketplace.purchases.invoices import issue_invoices
+from marketplace.web.formats import paris_day
 from tests.marketplace.earnings import sales
 from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, claim, running
@@ -58,7 +59,7 @@ async def downloads_its_documents(partner: Guest) -> None:
 
 async def reads_a_year(line: Guest) -> None:
     await line.go("/earnings")
-    await line.click(f"Statement of {clock.now().year}")
+    await line.click(f"Statement of {paris_day(clock.now()).year}")
     await line.read("On 31 December, carried over")
     assert (await line.download("Keep as PDF")).startswith(b"%PDF")
 

@@ -19,6 +19,7 @@ from marketplace.identity import actions as identity
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.ledger.queries import balance
+from marketplace.web.formats import paris_day
 from tests.marketplace.bank.statements import Entry
 from tests.marketplace.bank.test_matching import bank_says, open_
 from tests.marketplace.identity.site import PASSWORD, Browser, make_staff
@@ -50,7 +51,7 @@ async def vat() -> tuple[int, int]:
 
 async def fec() -> str:
     """Return this year's and last year's lines of the FEC."""
-    found, year = bytearray(), clock.now().year
+    found, year = bytearray(), paris_day(clock.now()).year
 
     async def sink(piece: bytes) -> None:
         found.extend(piece)

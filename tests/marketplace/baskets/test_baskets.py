@@ -100,7 +100,7 @@ async def test_several_releases_are_ordered_at_once_for_less_together(stripe: An
 async def test_a_basket_of_one_year_that_is_paid_in_the_next_is_sold_in_the_next(stripe: Any) -> None:
     """Ordered half an hour before midnight in Paris, paid half an hour after it, when it is still the old year in UTC."""
     del stripe
-    partner, midnight = await make_buyer(), dt.datetime(clock.now().year + 1, 1, 1, tzinfo=PARIS)
+    partner, midnight = await make_buyer(), dt.datetime(paris_day(clock.now()).year + 1, 1, 1, tzinfo=PARIS)
     half, fields = dt.timedelta(minutes=30), {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon"}
     await change_billing(partner, **fields, reference="")
     async with Browser() as browser:

@@ -11,6 +11,7 @@ from marketplace import clock
 from marketplace.bank.actions import import_bank_statement
 from marketplace.bookkeeping.export_files import open_export, request_export, write_exports
 from marketplace.settings import settings
+from marketplace.web.formats import paris_day
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import make_staff
@@ -43,7 +44,7 @@ async def test_a_fec_reads_in_french_and_is_the_same_years_later_in_the_accounta
     await sales.settle(order)
     await sales.mirror(order)
     await sales.refund(order)
-    year = clock.now().year
+    year = paris_day(clock.now()).year
     day = dt.date(year, 1, 20)
     statement = Statement([Entry(-250, "B77", "FRAIS", day=day)], opening=90_000, day=day)
     await import_bank_statement(statement.xml(), person=None, new_account=True)
@@ -74,7 +75,7 @@ async def test_a_fec_reads_in_french_and_is_the_same_years_later_in_the_accounta
 async def test_a_setting_that_cannot_be_is_the_files_fault_and_holds_up_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    nora, year = await make_staff("Nora"), clock.now().year
+    nora, year = await make_staff("Nora"), paris_day(clock.now()).year
     for name, value in (("EXPORT_ACCOUNTS", "999:1"), ("EXPORT_COLUMNS", "Nothing")):
         monkeypatch.setenv(name, value)
         settings.cache_clear()

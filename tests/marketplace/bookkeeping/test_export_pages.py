@@ -12,6 +12,7 @@ from marketplace import clock
 from marketplace.bookkeeping.export_files import write_exports
 from marketplace.bookkeeping.exports.fec_rules import COLUMNS
 from marketplace.database import execute
+from marketplace.web.formats import paris_day
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.test_pages import signed_in
 from tests.support.reads import fetch_value
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-YEAR = clock.now().year
+YEAR = paris_day(clock.now()).year
 
 
 async def ask(visitor: httpx.AsyncClient, **fields: str) -> httpx.Response:

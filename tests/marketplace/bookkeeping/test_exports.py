@@ -23,6 +23,7 @@ from marketplace.identity import actions as identity
 from marketplace.identity.actors import Actor
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, SUBSCRIBERS_HELD, SUBSCRIBERS_SHARES
+from marketplace.web.formats import paris_day
 from migrations.history.m0058_day_sums import FILL
 from tests.marketplace.finance import sales
 from tests.support.owner import as_owner
@@ -31,7 +32,8 @@ from tests.support.reads import fetch, fetch_one, fetch_value
 BEAN_CHECK = Path(sys.executable).parent / "bean-check"
 needs_hledger = pytest.mark.skipif(not shutil.which("hledger"), reason="hledger is not installed here")
 NOW = clock.now()
-THIS_YEAR = dt.date(NOW.year, 1, 1), dt.date(NOW.year, 12, 31)
+YEAR = paris_day(NOW).year
+THIS_YEAR = dt.date(YEAR, 1, 1), dt.date(YEAR, 12, 31)
 
 
 async def clerk() -> Actor:
@@ -51,10 +53,10 @@ async def a_year_of_books() -> None:
         await sales.hold_shares(licence)
         if place == 4:
             await execute("UPDATE licence_split SET state = 'held'")
-    last_year = dt.datetime(NOW.year - 1, 12, 31, 22, 59, tzinfo=dt.UTC)
+    last_year = dt.datetime(YEAR - 1, 12, 31, 22, 59, tzinfo=dt.UTC)
     await record("stripe_x", "old 1", at=last_year, text='He said "x"; y|z\\', postings=[(STRIPE, PARTNERS, 33)])
     await record("shares_x", "old 2", at=last_year, text="", postings=[(SUBSCRIBERS_SHARES, SUBSCRIBERS_HELD, 7)])
-    new_year = dt.datetime(NOW.year - 1, 12, 31, 23, 0, tzinfo=dt.UTC)  # 1 January in Paris
+    new_year = dt.datetime(YEAR - 1, 12, 31, 23, 0, tzinfo=dt.UTC)  # 1 January in Paris
     await record(
         "stripe_x", "new 1", at=new_year, text="\x01\x02\n\ta", postings=[(STRIPE, PARTNERS, 5), (PARTNERS, STRIPE, 2)]
     )
@@ -98,7 +100,7 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
 async def test_a_fec_of_the_year_passes_every_rule_and_says_what_the_books_say() -> None:
     await a_year_of_books()
     row, data = await written(await clerk(), "fec", *THIS_YEAR)
-    assert row["file_name"] == f"123456782FEC{NOW.year}1231.txt"
+    assert row["file_name"] == f"123456782FEC{YEAR}1231.txt"
     faults = check(row["file_name"], data.splitlines(keepends=True), first_day=THIS_YEAR[0], last_day=THIS_YEAR[1])
     assert faults == []
     rows = rows_of(data)
@@ -130,7 +132,7 @@ async def test_a_fec_of_the_year_passes_every_rule_and_says_what_the_books_say()
     of_partner = [each for each in rows if each["CompAuxNum"]]
     assert {each["CompAuxLib"] for each in of_partner} == {"Lódz ? SA"}
     assert len(of_partner) == 10
-    _, before = await written(await clerk_again(), "fec", dt.date(NOW.year - 1, 1, 1), dt.date(NOW.year - 1, 12, 31))
+    _, before = await written(await clerk_again(), "fec", dt.date(YEAR - 1, 1, 1), dt.date(YEAR - 1, 12, 31))
     assert [each["Debit"] for each in rows_of(before)] == ["0,33", "0,00", "0,07", "0,00"]
     await undo_books()
 
@@ -170,7 +172,7 @@ async def test_another_program_accepts_the_books_and_refuses_a_changed_cent(
     actor = await clerk()
     row, data = await written(actor, file_format, *THIS_YEAR)
     assert row["file_name"].endswith(".journal" if file_format == "hledger" else ".beancount")
-    _, whole = await written(actor, file_format, dt.date(NOW.year - 1, 1, 1), THIS_YEAR[1])
+    _, whole = await written(actor, file_format, dt.date(YEAR - 1, 1, 1), THIS_YEAR[1])
     await undo_books()
     for text in (data.decode(), whole.decode()):
         path = tmp_path / f"books.{file_format}"

@@ -31,6 +31,7 @@ from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
 from marketplace.stripe_accounts.transfers import connected_account
 from marketplace.subscriptions.actions import deliver, subscribe
+from marketplace.web.formats import paris_day
 from tests.marketplace.auctions.test_money import announced, bid, end
 from tests.marketplace.bookkeeping.test_exports import PROGRAMS, checked, written
 from tests.marketplace.credit.test_credit import banked, on_credit, with_limit
@@ -219,7 +220,7 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
         presented = await list_presented(*last_year())
         assert sum(row.presented_minor for row in presented) == sum(ways.values())
         clerk = await make_staff("Nadia")
-        year = clock.now().year
+        year = paris_day(clock.now()).year
         days = dt.date(year, 1, 1), dt.date(year, 12, 31)
         _, fec = await written(clerk, "fec", *days)
         assert fec.count(b"\n") > 50

@@ -20,6 +20,7 @@ from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.ledger.periods import bounds, close_period, list_open
 from marketplace.settings import settings
+from marketplace.web.formats import paris_day
 from tests.marketplace.bookkeeping.test_exports import rows_of
 from tests.marketplace.finance.test_pages import signed_in
 from tests.marketplace.identity.site import make_staff, text_of
@@ -28,7 +29,7 @@ from tests.support.owner import as_owner
 if TYPE_CHECKING:
     import httpx
 
-YEAR = clock.now().year - 2
+YEAR = paris_day(clock.now()).year - 2
 SALE, FEE = (chart.PARTNERS, chart.LICENCES_SOLD), (chart.BANK_CHARGES, chart.SUPPLIERS)
 PAGE = "/en/finance/years"
 

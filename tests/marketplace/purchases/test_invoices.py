@@ -22,6 +22,7 @@ from marketplace.purchases.actions import settle_paid
 from marketplace.purchases.invoice_pdf import draw
 from marketplace.purchases.numbers import draw_numbers
 from marketplace.purchases.refunds import request_order_refund
+from marketplace.web.formats import paris_day
 from pricing.money import decimal
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import Browser, text_of
@@ -31,7 +32,7 @@ from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.schematron import broken_rules
 
-YEAR = clock.now().year
+YEAR = paris_day(clock.now()).year
 RAM = "{urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100}"
 
 

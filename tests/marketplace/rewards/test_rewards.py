@@ -189,7 +189,7 @@ async def test_a_months_gifts_are_one_payment_each_and_a_receipt() -> None:
         assert file.count(b"<CdtTrfTxInf>") == 2, "one payment each"
         assert b'<InstdAmt Ccy="EUR">66.66</InstdAmt>' in file
         assert await account(GIFTS) == 3 * 3333, "until the bank's line is explained"
-        receipt = await ada.get(f"{mine}/gifts/{now.year}")
+        receipt = await ada.get(f"{mine}/gifts/{paris_day(now).year}")
         assert receipt.content.startswith(b"%PDF")
         assert (await ada.get(f"{mine}/gifts/1999")).status_code == 404
         await execute("UPDATE session SET device = 'Firefox', network = '192.0.2.0'")

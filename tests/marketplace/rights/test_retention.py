@@ -22,7 +22,7 @@ from marketplace.purchases.invoices import change_billing, get_invoice_file, ren
 from marketplace.rights.activities import ACTIVITIES
 from marketplace.rights.declared import declared, list_tables, name_of
 from marketplace.rights.retention import count_overdue, enforce_retention
-from marketplace.web.formats import PARIS
+from marketplace.web.formats import PARIS, paris_day
 from marketplace.web.i18n import gettext, language
 from tests.marketplace.bank.statements import Entry
 from tests.marketplace.bank.test_matching import bank_says
@@ -118,7 +118,7 @@ async def test_documents_are_emptied_ten_years_after_their_year_and_the_books_st
     invoice = await fetch_value("SELECT id FROM invoice")
     number, file = await get_invoice_file(invoice)
     assert file.startswith(b"%PDF")
-    last_day = dt.datetime(clock.now().year + 11, 1, 1, tzinfo=PARIS) - dt.timedelta(days=1)
+    last_day = dt.datetime(paris_day(clock.now()).year + 11, 1, 1, tzinfo=PARIS) - dt.timedelta(days=1)
     with clock.shifted(last_day - clock.now()):
         await enforce_retention()
         assert (await get_invoice_file(invoice))[1] == file, "ten years are not over before their last day is"
