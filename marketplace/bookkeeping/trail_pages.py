@@ -74,7 +74,9 @@ def _value_of(names: Mapping[str, SubjectName], field: str, value: object) -> st
 
 def _changes_of(names: Mapping[str, SubjectName], values: Mapping[str, object]) -> str:
     """Return what changed in one line, for a file."""
-    return "; ".join(f"{named(field)}{colon()}{_value_of(names, field, value)}" for field, value in values.items())
+    return gettext("; ").join(
+        f"{named(field)}{colon()}{_value_of(names, field, value)}" for field, value in values.items()
+    )
 
 
 @get("/finance/audit", guards=READERS, opt=expect("finance", "auditor"))
