@@ -24,6 +24,7 @@ from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import get_dataset
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.instants import microseconds
+from marketplace.locks import lock
 from marketplace.log.actions import state_fact
 from marketplace.purchases.actions import TIME_TO_TRANSFER
 from marketplace.subscriptions.queries import is_subscribed_to
@@ -90,6 +91,7 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
     auction, now, kind = auction or uuid.uuid4(), clock.now(), get_kind(plan.kind)
     _check_plan(plan, kind, now)
     async with transaction():
+        await lock("offers")  # before an offer's row, as who lists one: the day's demand is drawn under it
         offers = await _lock_offers(plan)
         reserve_minor, reckoned = await _reserve(plan, now)
         await _refuse_overlap(plan, offers, auction)

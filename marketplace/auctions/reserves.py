@@ -2,8 +2,8 @@
 
 An exclusive window's covers the ordinary sales it shuts out and the one ordinary licence it contains. An ordinary licence
 stays for sale at its posted price while it is auctioned: it forgoes that price, as it will be at the close, and goes for
-no less, nor does any lot of a bundle. Promises to contributors that are written down count from and until their day. What
-it was reckoned from is kept with the auction.
+no less, nor does any lot of a bundle. Promises to contributors and changes of an offer that are written down count from
+and until their day. What it was reckoned from is kept with the auction.
 
 Source: R. Myerson, Optimal auction design, 1981, section 5: the reserve of who loses nothing by selling is the price of
 who sells to one buyer.
@@ -17,19 +17,21 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import rfc8785
-from msgspec import Struct, to_builtins
+from msgspec import Struct, structs, to_builtins
 
 from marketplace.catalogue.actions import prices_for
+from marketplace.catalogue.lengths import WORTH
+from marketplace.catalogue.offers import list_planned
 from marketplace.catalogue.queries import get_evidence, list_priced_offers, list_priced_releases
-from marketplace.catalogue.rules import price_inputs
+from marketplace.catalogue.rules import full_hour, price_inputs
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.datasets.queries import get_release_interval
 from marketplace.errors import Conflict, Invalid
 from marketplace.settings import settings
-from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, reckon, reckon_licence
+from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Stated, Window, reckon, reckon_licence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +85,13 @@ class ChangeRow(Struct, frozen=True):
     at: dt.datetime
 
 
+class _Known(NamedTuple):
+    """What an offer states on each day of a window, and at its auction's close."""
+
+    by_day: Sequence[Stated]
+    at_close: Stated
+
+
 class TranscriptRow(Struct, frozen=True):
     """A transcript, as JSON."""
 
@@ -114,15 +123,16 @@ async def reckon_reserve(
         [(release, inputs)] = priced.items()
         begins, ends = window
         shut = Window(
-            max(0, int((begins - now).total_seconds())),
+            _ages_by(begins, now),
             min(max(-(-(ends - begins) // DAY), 1), LONGEST_WINDOW_DAYS),
             await get_release_interval(rows[0].dataset),
+            _ages_by(closes_at, now),
         )
         days = [begins + day * DAY for day in range(shut.days)]
-        floors_by_day = await _floors_by_day(rows[0], days, closes_at, now)
-        return await _of_window(offer, release, inputs, shut, floors_by_day, now=now)
-    closes_in = max(0, int((closes_at - now).total_seconds()))
-    at_close = await _floors_at(closes_at, rows, now)
+        stated = _Known(await _stated_by_day(rows[0], days, now), (await _stated_at(closes_at, rows, now))[release])
+        return await _of_window(offer, release, inputs, shut, stated, now=now)
+    closes_in = _ages_by(closes_at, now)
+    at_close = await _stated_at(closes_at, rows, now)
     least = {release: reckon_licence(inputs, closes_in, at_close[release]) for release, inputs in priced.items()}
     floors = {release: one.reserve_minor for release, one in least.items()}
     cheapest = min(floors, key=lambda release: floors[release])
@@ -131,7 +141,7 @@ async def reckon_reserve(
         "demand": to_builtins(await get_evidence(offer, now)),
         "inputs": asdict(priced[cheapest]),
         "closes_in_seconds": closes_in,
-        "floor_at_close_minor": at_close[cheapest],
+        "at_close": asdict(at_close[cheapest]),
         "history": asdict(history),
         "expected_sales": -(-(history.sales + 1) * closes_in // (history.days * int(DAY.total_seconds()))),
         "forgone_minor": least[cheapest].forgone_minor,
@@ -142,10 +152,18 @@ async def reckon_reserve(
     return Reckoned(lowest, lowest, rfc8785.dumps(document).decode(), floors)
 
 
-async def _floors_at(instant: dt.datetime, rows: Sequence[PricedRelease], now: dt.datetime) -> dict[uuid.UUID, int]:
-    """Return the least price of each release, for sale now, at an instant, by the promises to contributors written down."""
-    offers = await list_priced_offers([row.dataset for row in rows], now, promised_at=instant)
-    offer_of, operator = {one.dataset: one for one in offers}, settings().operator_basis_points
+def _ages_by(instant: dt.datetime, now: dt.datetime) -> int:
+    """Return how much older data are at an instant, in seconds, as their age is counted."""
+    return max(0, int((full_hour(instant) - full_hour(now)).total_seconds()))
+
+
+async def _stated_at(instant: dt.datetime, rows: Sequence[PricedRelease], now: dt.datetime) -> dict[uuid.UUID, Stated]:
+    """Return what the offer of each release, for sale now, states at an instant, by the promises and changes written down."""
+    codes, operator = [row.dataset for row in rows], settings().operator_basis_points
+    offer_of = {one.dataset: one for one in await list_priced_offers(codes, now, promised_at=instant)}
+    for planned in await list_planned(codes, instant):
+        worth = {name: getattr(planned, name) for name in WORTH}
+        offer_of[planned.dataset] = structs.replace(offer_of[planned.dataset], **worth)
     try:
         priced = {
             row.id: price_inputs(row, offer_of[row.dataset], operator_basis_points=operator, now=now) for row in rows
@@ -154,26 +172,24 @@ async def _floors_at(instant: dt.datetime, rows: Sequence[PricedRelease], now: d
         raise Conflict(
             "This release is not for sale when the auction closes, or on a day of its window: what contributors were promised is above the highest price."
         ) from None
-    return {release: one.floor_minor for release, one in priced.items()}
+    return {release: Stated(*(getattr(one, name) for name in WORTH)) for release, one in priced.items()}
 
 
-async def _floors_by_day(
-    row: PricedRelease, days: Sequence[dt.datetime], closes_at: dt.datetime, now: dt.datetime
-) -> list[int]:
-    """Return the least price of a release on each day of a window; on the first not under that at the close, when it is awarded."""
-    changes = await fetch_rows(
+async def _stated_by_day(row: PricedRelease, days: Sequence[dt.datetime], now: dt.datetime) -> list[Stated]:
+    """Return what the offer of a release states on each day of a window."""
+    bounds = await fetch_rows(
         ChangeRow,
         """SELECT DISTINCT at FROM contributor_term CROSS JOIN LATERAL (VALUES (starts_at), (ends_at)) AS bound (at)
            WHERE at > $1 AND at <= $2""",
         days[0],
         days[-1],
     )
-    floors = [(await _floors_at(days[0], [row], now))[row.id]]
+    changes = [one.at for one in bounds] + [one.starts_at for one in await list_planned([row.dataset], days[-1])]
+    stated = [(await _stated_at(days[0], [row], now))[row.id]]
     for before, day in pairwise(days):
-        is_new = any(before < change.at <= day for change in changes)
-        floors.append((await _floors_at(day, [row], now))[row.id] if is_new else floors[-1])
-    floors[0] = max(floors[0], (await _floors_at(closes_at, [row], now))[row.id])
-    return floors
+        is_new = any(before < change <= day for change in changes)
+        stated.append((await _stated_at(day, [row], now))[row.id] if is_new else stated[-1])
+    return stated
 
 
 async def _of_window(
@@ -181,18 +197,19 @@ async def _of_window(
     release: uuid.UUID,
     inputs: Inputs,
     window: Window,
-    floors_by_day: Sequence[int],
+    stated: _Known,
     *,
     now: dt.datetime,
 ) -> Reckoned:
     history, bids = await _history(offer, now), await _past_bids(offer)
-    found = reckon(inputs, history, window, bids, floors_by_day)
+    found = reckon(inputs, history, window, bids, stated.by_day, at_close=stated.at_close)
     document: Any = {
         "demand": to_builtins(await get_evidence(offer, now)),
         "inputs": asdict(inputs),
         "history": asdict(history),
         "window": asdict(window),
-        "floors_minor": floors_by_day,
+        "by_day": [asdict(one) for one in stated.by_day],
+        "at_close": asdict(stated.at_close),
         "past_bids_minor": bids,
         "forgone_minor": found.forgone_minor,
         "reserve_minor": found.reserve_minor,

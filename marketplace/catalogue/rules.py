@@ -230,6 +230,11 @@ def next_version(code: str) -> str:
     return f"{name}-{int(version) + 1}" if name and version.isdecimal() else f"{code}-2"
 
 
+def full_hour(instant: dt.datetime) -> dt.datetime:
+    """Return the last full hour, in UTC: prices change at each."""
+    return instant.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
 def price_inputs(
     release: PricedRelease, offer: PricedOffer, *, operator_basis_points: int, now: dt.datetime
 ) -> pricing.PriceInputs:
@@ -251,7 +256,6 @@ def price_inputs(
         raise Conflict("This release is not for sale: what contributors were promised is above the highest price.")
     cells_at_once = max(release.key_count // _times(release.period_to - release.period_from, offer.grain), 1)
     days, ends_at = _days(release, cells_at_once, offer.grain)
-    full_hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
     people = max(release.consenting, 1)
     return pricing.PriceInputs(
         currency=offer.currency,
@@ -268,7 +272,7 @@ def price_inputs(
         noise_variance_micro=release.noise_variance_micro,
         prior_observations=PRIOR_OBSERVATIONS,
         survey_people=SURVEY_PEOPLE,
-        age_seconds=max(int((full_hour - ends_at).total_seconds()), 0),
+        age_seconds=max(int((full_hour(now) - ends_at).total_seconds()), 0),
         half_life_days=offer.half_life_days,
         right_basis_points=RIGHTS[offer.usage_right],
         term_months=offer.months if offer.usage_right else 0,

@@ -10,7 +10,7 @@ no other knowledge, (k + 1) / t is the mean rate (the posterior of a Poisson rat
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from math import ceil
 from typing import Final
@@ -47,19 +47,35 @@ class Window:
     """When nobody else may buy: it opens in so many seconds (>= 0) and lasts `days`, in [1, 366], a begun day whole.
 
     refresh_days: a fresher release takes the place of the latest every so many days; 0 where none is expected.
+    closes_in_seconds: the auction closes in so many (>= 0), when the winner's own licence begins.
     """
 
     opens_in_seconds: int
     days: int
     refresh_days: int = 0
+    closes_in_seconds: int = 0
 
     def __post_init__(self) -> None:
         """Refuse NotWhole, Negative, TooLarge and OutOfRange."""
         amount(self.opens_in_seconds, "the time until the window")
         amount(self.refresh_days, "the days between releases")
+        amount(self.closes_in_seconds, "the time until the close")
         if not 1 <= whole(self.days, "a window's days") <= LONGEST_WINDOW_DAYS:
             msg = f"a window lasts between 1 and {LONGEST_WINDOW_DAYS} days, not {self.days}"
             raise OutOfRange(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What an offer states at a later moment, by what is known: its bounds with what contributors are promised then, in minor units.
+
+    worth_days: so many days the full worth is stated for.
+    """
+
+    full_worth_minor: int
+    worth_days: int
+    floor_minor: int
+    cap_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,7 @@ class Reckoning:
     """A reserve and why: forgone_minor, what the window gives up; the steps of the waterfall sum to reserve_minor.
 
     The steps of a window are always the same, in this order: past_sales, one_more_sale, price_movement, posted_price,
-    past_bids; of a licence: posted_price, older_at_close, promised_at_close.
+    past_bids; of a licence: posted_price, older_at_close, stated_at_close.
     """
 
     forgone_minor: int
@@ -80,29 +96,33 @@ def reckon(
     history: History,
     window: Window,
     past_bids_minor: Sequence[int] = (),
-    floors_minor: Sequence[int] = (),
+    by_day: Sequence[Stated] = (),
+    *,
+    at_close: Stated | None = None,
 ) -> Reckoning:
     """Return what an exclusive window forgoes and the least it may be sold for.
 
     inputs: of the posted price now, the day's demand in them. Each day of the window sells (sales + 1) / days licences
     at that day's price: today's data grown older, or as young as a release that comes every refresh_days can be. The
-    window is never cheaper than the one ordinary licence it contains, at the price of its dearest day.
+    window is never cheaper than the one ordinary licence it contains, which begins at the close, as it is then and on the
+    window's dearest day.
     past_bids_minor: truthful bids for earlier windows, each >= 1; from eight on, Myerson's reserve counts too.
-    floors_minor: the least price on each day of the window; empty: that of now.
-    Rounded up to a whole unit, step by step. Refuses OutOfRange for another number of least prices, and what `price` and
-    `likeliest` refuse.
+    by_day, at_close: what the offer states on each day of the window, and at the close; empty and None: as now.
+    Rounded up to a whole unit, step by step. Refuses OutOfRange for another number of days, and what `price` and `likeliest`
+    refuse.
     """
     now = price(inputs).amount_minor
-    ages, floors = _ages(inputs.age_seconds, window), floors_minor or [inputs.floor_minor] * window.days
-    if len(floors) != window.days:
-        msg = f"a window of {window.days} days has as many least prices, not {len(floors)}"
+    ages = _ages(inputs.age_seconds, window)
+    stated: Sequence[Stated | None] = by_day or [None] * window.days
+    if len(stated) != window.days:
+        msg = f"what is stated of a window of {window.days} days is of as many, not of {len(stated)}"
         raise OutOfRange(msg)
-    prices = [_price_then(inputs, age, floor) for age, floor in zip(ages, floors, strict=True)]
+    prices = [_price_then(inputs, age, then) for age, then in zip(ages, stated, strict=True)]
     seen = Fraction(history.sales * now * window.days, history.days)
     prudent = Fraction((history.sales + 1) * now * window.days, history.days)
     moved = Fraction((history.sales + 1) * sum(prices), history.days)
     forgone = ceil(moved)
-    alone = max(forgone, *prices)
+    alone = max(forgone, *prices, _price_then(inputs, inputs.age_seconds + window.closes_in_seconds, at_close))
     reserve = alone
     if len(past_bids_minor) >= FEWEST_BIDS:
         reserve = max(alone, exclusive_reserve(likeliest(past_bids_minor), Money(alone, inputs.currency)).minor)
@@ -119,26 +139,26 @@ def reckon(
     return Reckoning(forgone, reserve, tuple(waterfall))
 
 
-def reckon_licence(inputs: Inputs, closes_in_seconds: int, floor_minor: int | None = None) -> Reckoning:
+def reckon_licence(inputs: Inputs, closes_in_seconds: int, at_close: Stated | None = None) -> Reckoning:
     """Return what one ordinary licence forgoes that is auctioned instead of sold, and the least it may be auctioned for.
 
     inputs: of the posted price now. The licence changes hands when the auction closes, in so many seconds (>= 0): its
     buyer could have it then at the price of data so much older, and that price is what selling it otherwise gives up.
-    floor_minor: the least price then; None: that of now. All else is equal. The steps are posted_price, older_at_close and
-    promised_at_close. Refuses what `price` refuses, and NotWhole, Negative, TooLarge.
+    at_close: what the offer states then; None: as now. The steps are posted_price, older_at_close and stated_at_close.
+    Refuses what `price` refuses, and NotWhole, Negative, TooLarge.
     """
     now = price(inputs).amount_minor
     closes_in = amount(closes_in_seconds, "the time until the close")
     age = inputs.age_seconds + closes_in
     older = price_at_age(inputs, age).amount_minor
-    then = older if floor_minor is None else _price_then(inputs, age, floor_minor)
-    steps = (Step("posted_price", now), Step("older_at_close", older - now), Step("promised_at_close", then - older))
+    then = _price_then(inputs, age, at_close)
+    steps = (Step("posted_price", now), Step("older_at_close", older - now), Step("stated_at_close", then - older))
     return Reckoning(then, then, steps)
 
 
-def _price_then(inputs: Inputs, age_seconds: int, floor_minor: int) -> int:
-    """Return what a licence costs when its data are so old, not under a floor of that moment, in minor units."""
-    return price(replace(inputs, age_seconds=age_seconds, floor_minor=floor_minor)).amount_minor
+def _price_then(inputs: Inputs, age_seconds: int, stated: Stated | None) -> int:
+    """Return what a licence costs when its data are so old, by what the offer states at that moment, in minor units."""
+    return price(replace(inputs, age_seconds=age_seconds, **asdict(stated) if stated else {})).amount_minor
 
 
 def _ages(age_seconds: int, window: Window) -> list[int]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.auctions.forgone import FEWEST_BIDS, History, Window, reckon, reckon_licence
+from pricing.auctions.forgone import FEWEST_BIDS, History, Stated, Window, reckon, reckon_licence
 from pricing.auctions.reserve import exclusive_reserve, likeliest
 from pricing.money import Money
 from pricing.quote import PriceInputs, price, price_at_age
@@ -16,6 +16,11 @@ from pricing.refusals import Negative, NotWhole, OutOfRange
 from tests.pricing.test_quote import CITY, DAY, inputs
 
 STEPS = ["past_sales", "one_more_sale", "price_movement", "posted_price", "past_bids"]
+
+
+def stating(priced: PriceInputs, **changes: int) -> Stated:
+    names = ("full_worth_minor", "worth_days", "floor_minor", "cap_minor")
+    return Stated(**({name: getattr(priced, name) for name in names} | changes))
 
 
 def test_by_hand() -> None:
@@ -45,13 +50,26 @@ def test_a_price_that_falls_forgoes_less_and_a_fresh_release_more() -> None:
 
 
 def test_a_window_forgoes_each_day_at_its_own_least_price() -> None:
-    """Promises begin and end within it."""
+    """Promises begin and end within it, and changes of the offer."""
     flat = replace(CITY, floor_minor=30_000, cap_minor=50_000, full_worth_minor=1)
-    found = reckon(flat, History(2, 30), Window(0, 3), floors_minor=[30_000, 50_000, 40_000])
+    days = [stating(flat, floor_minor=30_000), stating(flat, floor_minor=50_000), stating(flat, floor_minor=40_000)]
+    found = reckon(flat, History(2, 30), Window(0, 3), by_day=days)
     assert found.forgone_minor == 12_000
     assert found.reserve_minor == 50_000, "one ordinary licence, at its dearest"
+    changed = stating(flat, full_worth_minor=10**9, cap_minor=90_000)
+    assert reckon(flat, History(2, 30), Window(0, 3), by_day=[*days[:2], changed]).reserve_minor == 90_000
     with pytest.raises(OutOfRange):
-        reckon(flat, History(2, 30), Window(0, 3), floors_minor=[30_000])
+        reckon(flat, History(2, 30), Window(0, 3), by_day=days[:1])
+
+
+def test_a_window_costs_no_less_than_a_licence_at_the_close_when_the_winners_own_begins() -> None:
+    """However old the data are by the time the window opens."""
+    still = replace(CITY, floor_minor=1)
+    late = Window(90 * DAY, 3, closes_in_seconds=2 * DAY)
+    at_close = price_at_age(still, still.age_seconds + 2 * DAY).amount_minor
+    assert reckon(still, History(0, 90), late).reserve_minor == at_close
+    raised = reckon(still, History(0, 90), late, at_close=stating(still, floor_minor=at_close + 1))
+    assert raised.reserve_minor == at_close + 1
 
 
 def test_past_bids_raise_a_reserve_once_there_are_enough() -> None:
@@ -70,19 +88,19 @@ def test_a_licence_forgoes_its_posted_price_at_the_close() -> None:
     found = reckon_licence(CITY, 7 * DAY)
     then = price_at_age(CITY, CITY.age_seconds + 7 * DAY).amount_minor
     assert found.reserve_minor == found.forgone_minor == then < price(CITY).amount_minor
-    assert [step.name for step in found.waterfall] == ["posted_price", "older_at_close", "promised_at_close"]
+    assert [step.name for step in found.waterfall] == ["posted_price", "older_at_close", "stated_at_close"]
     assert sum(step.amount_minor for step in found.waterfall) == then
-    raised = reckon_licence(CITY, 7 * DAY, price(CITY).amount_minor + 1)
+    raised = reckon_licence(CITY, 7 * DAY, stating(CITY, floor_minor=price(CITY).amount_minor + 1))
     assert raised.reserve_minor == price(CITY).amount_minor + 1
     assert [step.amount_minor for step in raised.waterfall[:2]] == [step.amount_minor for step in found.waterfall[:2]]
-    lowered = reckon_licence(replace(CITY, floor_minor=CITY.cap_minor), 7 * DAY, CITY.floor_minor)
+    lowered = reckon_licence(replace(CITY, floor_minor=CITY.cap_minor), 7 * DAY, stating(CITY))
     assert lowered.reserve_minor == then, "what was promised has ended"
     with pytest.raises(Negative):
         reckon_licence(CITY, -1)
 
 
 HISTORIES = st.builds(History, st.integers(0, 10**4), st.integers(1, 400))
-WINDOWS = st.builds(Window, st.integers(0, 10**7), st.integers(1, 40), st.integers(0, 40))
+WINDOWS = st.builds(Window, st.integers(0, 10**7), st.integers(1, 40), st.integers(0, 40), st.integers(0, 10**7))
 
 
 @settings(max_examples=60)
@@ -93,6 +111,7 @@ def test_never_under_what_is_forgone(priced: PriceInputs, history: History, wind
     assert [step.name for step in found.waterfall] == STEPS
     assert sum(step.amount_minor for step in found.waterfall) == found.reserve_minor
     assert found.reserve_minor >= found.forgone_minor
+    assert found.reserve_minor >= price_at_age(priced, priced.age_seconds + window.closes_in_seconds).amount_minor
     if window.refresh_days == 0:
         first = price_at_age(priced, priced.age_seconds + window.opens_in_seconds).amount_minor
         assert found.reserve_minor >= first

@@ -30,7 +30,7 @@ from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.storefront.reminders import write_to_bidders
-from pricing.auctions.forgone import History, Window, reckon
+from pricing.auctions.forgone import History, Stated, Window, reckon
 from pricing.quote import PriceInputs
 from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
@@ -289,6 +289,8 @@ async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(stripe: 
         History(**reckoned["history"]),
         Window(**reckoned["window"]),
         reckoned["past_bids_minor"],
+        [Stated(**day) for day in reckoned["by_day"]],
+        at_close=Stated(**reckoned["at_close"]),
     )
     assert (found.reserve_minor, found.forgone_minor) == (row.reserve_minor, row.forgone_minor)
     assert reckoned["history"] == {"sales": 2, "days": 30}, "listed today: a month at least"

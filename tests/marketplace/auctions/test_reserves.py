@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import datetime as dt
 import json
 import uuid
 
 import pytest
 
 from marketplace import clock
+from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.reserves import Reckoned, reckon_reserve
+from marketplace.catalogue.offers import make_changes, plan_change
 from marketplace.catalogue.queries import get_listing
+from marketplace.catalogue.rules import StatedOffer
+from marketplace.database import transaction
 from marketplace.datasets.contributor_terms import write_contributor_term
 from marketplace.errors import Conflict
+from marketplace.locks import lock
 from tests.attacks.test_price_alike import open_parts
-from tests.attacks.test_price_menus import DAY, amounts_of
+from tests.attacks.test_price_menus import DAY, amounts_of, make_span, sell
+from tests.marketplace.catalogue.shop import open_shop
+from tests.marketplace.datasets.builders import ZONES
+from tests.support.owner import as_owner
+from tests.support.waiting import until_blocked
 
 CLOSES = 10
+MINUTE = dt.timedelta(minutes=1)
 
 
 async def promise(code: str, begins: int, ends: int, *, cents: int = 3_000_000) -> None:
@@ -56,13 +69,80 @@ async def test_what_is_not_sold_at_the_close_is_not_auctioned() -> None:
 
 @pytest.mark.parametrize("days", [(5, 95), (-1, 15), (22, 95), (22, 25), (-1, 11)])
 async def test_a_window_forgoes_each_day_at_its_price(days: tuple[int, int]) -> None:
-    """Ten days from the tenth day after the close on, each at what is promised then; the first, as at the close too."""
+    """Ten days from the tenth day after the close on, each at what is promised then."""
     await open_parts()
     plain = await reserve_of("city", window=(20, 30))
     await promise("west", *days)
     found = await reserve_of("city", window=(20, 30))
-    floors = json.loads(found.document)["floors_minor"]
-    raised = {day for day in range(20, 30) if days[0] <= day < days[1] or (day == 20 and days[0] < CLOSES < days[1])}
+    floors = [day["floor_minor"] for day in json.loads(found.document)["by_day"]]
+    raised = {day for day in range(20, 30) if days[0] <= day < days[1]}
     assert {20 + at for at, floor in enumerate(floors) if floor == max(floors)} == (raised or set(range(20, 30)))
     assert found.reserve_minor > plain.reserve_minor
     assert sum(step["amount_minor"] for step in found.waterfall) == found.reserve_minor
+
+
+@pytest.mark.parametrize(("announced_at", "closes_at"), [(1, 59), (59, 1)])
+async def test_a_reserve_counts_age_in_full_hours_as_prices_do(announced_at: int, closes_at: int) -> None:
+    """Data of a half-life of a day are three in a hundred cheaper an hour later."""
+    await open_parts()
+    await as_owner("UPDATE dataset SET half_life_days = 1")
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    with clock.started_at(hour + announced_at * MINUTE):
+        now, listing = clock.now(), await get_listing("city")
+        closes = hour + DAY + closes_at * MINUTE
+        found = await reckon_reserve(listing.offer, [listing.latest], closes_at=closes, now=now)
+    with clock.started_at(closes):
+        assert [found.reserve_minor] == await amounts_of("city")
+
+
+async def test_a_window_is_reserved_at_what_a_licence_costs_at_the_close() -> None:
+    """It is then that its winner has one, months before others are shut out."""
+    await open_parts()
+    found = await reserve_of("city", window=(90, 93))
+    with clock.shifted(CLOSES * DAY):
+        assert found.reserve_minor == pytest.approx((await amounts_of("city"))[0], rel=0.01)
+    await promise("city", CLOSES - 1, CLOSES + 1)
+    raised = await reserve_of("city", window=(90, 93))
+    with clock.shifted(CLOSES * DAY):
+        assert raised.reserve_minor == pytest.approx((await amounts_of("city"))[0], rel=0.01)
+    assert raised.reserve_minor > found.reserve_minor
+
+
+@pytest.mark.parametrize("worth", [1_000_000, 4_000_000])
+@pytest.mark.parametrize("window", [None, (20, 30)])
+async def test_a_reserve_counts_a_change_of_the_offer_that_is_planned(
+    worth: int, window: tuple[int, int] | None
+) -> None:
+    """It is written down, as a promise is, and begins before the close."""
+    await open_shop("city")
+    await make_span("city", len(ZONES), 0, 7)
+    await sell("city", 2_000_000)
+    stated = StatedOffer("standard-1", worth, 7, 1, 10**11)
+    await plan_change("city", stated, clock.now() + 5 * DAY, change=uuid.uuid4(), by="Samir")
+    found = await reserve_of("city", window=window)
+    with clock.shifted(CLOSES * DAY):
+        assert await make_changes() == 1
+        [posted] = await amounts_of("city")
+    assert found.reserve_minor == pytest.approx(posted, rel=0.01)
+
+
+async def test_an_auction_is_announced_while_its_dataset_is_listed_anew() -> None:
+    """On the first look of a day, whose demand is drawn under the lock of all offers: each waited for the other's."""
+    await open_parts()
+    listing = await get_listing("city")
+    with clock.shifted(DAY):
+        now = clock.now()
+        plan = Plan(
+            kind="limited",
+            offer=listing.offer,
+            releases=[listing.latest],
+            opens_at=now,
+            closes_at=now + 3 * DAY,
+            reserve_minor=0,
+        )
+        async with transaction():
+            await lock("offers")
+            announcing = asyncio.create_task(announce(plan, by="Samir"), context=contextvars.Context())
+            await until_blocked(1)
+            await sell("city", 6_900_000)
+        await announcing

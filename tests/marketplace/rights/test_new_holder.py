@@ -38,7 +38,7 @@ async def test_a_new_holder_reads_no_release_receipt_or_payout_of_the_former_one
     async with somebody() as zoe:
         [share] = (await list_shares(LINE)).rows
         receipt = await fetch_value("SELECT receipt FROM consent_record WHERE subscriber = $1", LINE)
-        year = share.sold_at.year
+        year = paris_day(share.sold_at).year
         await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         assert "Your bank details changed" in text_of(await zoe.browser.get("/en/inbox"))
         paths = ["/earnings", "/earnings/payouts", f"/earnings/statements/{year}", "/consent", "/welcome"]
