@@ -37,13 +37,13 @@ _DESCRIBE: Final = """
     FROM partner AS own
     JOIN partner
         ON partner.id = own.id
-        OR partner.id = ANY($2)
+        OR ($2::uuid[] IS NULL OR partner.id = ANY($2))
         AND (own.vat_number = '' OR partner.vat_number = '' OR right(partner.vat_number, 9) = right(own.vat_number, 9))
     LEFT JOIN person ON person.partner = partner.id AND person.email_confirmed_at IS NOT NULL
     WHERE own.id = $1
     GROUP BY partner.id
 """
-"""The partner $1, and those of the partners $2 that no VAT number tells apart from it."""
+"""The partner $1, and those of the partners $2, or of all where that is null, that no VAT number tells apart from it."""
 
 
 class Company(Struct, frozen=True):
@@ -63,6 +63,15 @@ async def of_one_company(partner: uuid.UUID, others: Sequence[uuid.UUID]) -> lis
         raise NotFound("There is no such partner.")
     own, known = described[partner], [described[one] for one in others if one in described]
     return [one.id for one in known if one.id == partner or is_same_company(own, one)]
+
+
+async def list_accounts(partner: uuid.UUID) -> list[uuid.UUID]:
+    """Return all accounts of a partner's company, its own first; refuses one that is not there."""
+    known = await fetch_rows(Company, _DESCRIBE, partner, None)
+    own = next((one for one in known if one.id == partner), None)
+    if own is None:
+        raise NotFound("There is no such partner.")
+    return [partner, *(one.id for one in known if one.id != partner and is_same_company(own, one))]
 
 
 def is_same_company(one: Company, other: Company) -> bool:

@@ -25,3 +25,8 @@ def microseconds(instant: dt.datetime) -> int:
 def instant_of(microseconds: int) -> dt.datetime:
     """Return the instant so many microseconds after 1970."""
     return EPOCH + dt.timedelta(microseconds=microseconds)
+
+
+def full_hour(instant: dt.datetime) -> dt.datetime:
+    """Return the last full hour, in UTC: prices change at each."""
+    return instant.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)

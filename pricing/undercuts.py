@@ -7,7 +7,7 @@ is not proven so is looked at in halves of the span.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil
@@ -51,18 +51,20 @@ def find_undercut(
     *,
     since: int = 0,
     until: int | None = 0,
+    using: Collection[str] = (),
 ) -> Undercut | None:
     """Return a way to have something posted on a menu for less; None: there is none.
 
     menu: what overlaps. half_life_seconds: by which days are weighted. now: in seconds since 1970. tolerances: as `Audit`
     has them. since, until: in how many seconds from now the first and last moments are, what is held being held for so long;
-    None: ever, of what is posted alone.
+    None: ever, of what is posted alone. using: names: a way is one that buys one of these, and that costs less than any
+    without; none: any way.
     Refuses TooHard where that cannot be shown.
     """
     starts = starts_of(menu)
     prices, targets = _Prices(menu, starts), {number for number, one in enumerate(menu) if one.is_posted}
     for way in holdings_of(menu, half_life_seconds, now) if targets else ():
-        looks = (_Look(Audit(offers_of(menu), starts, holdings), prices, tolerances) for holdings in way)
+        looks = (_Look(Audit(offers_of(menu), starts, holdings), prices, tolerances, using) for holdings in way)
         if found := _first_answer(looks, since, prices.last if until is None else until, targets):
             return found
     return None
@@ -111,6 +113,7 @@ class _Prices:
         self.half_life = np.array(figures, float)[:, 2:]
         self.starts = np.array([0, *starts], float) * PriceInputs.month_seconds
         self.is_once = np.array([not one.is_posted for one in menu])
+        self.instead = np.array([np.inf if one.instead_minor is None else one.instead_minor for one in menu])
         self.floor, self.cap = (np.tile(bound[:, None], len(self.starts)) for bound in bounds.T)
         lower, own = np.array([one.is_held for one in menu]), np.log2([max(one.price_minor, 1) for one in menu])
         self.cap[lower, 0] = np.minimum(self.cap[lower, 0], own[lower])
@@ -170,6 +173,7 @@ class _Look(NamedTuple):
     audit: Audit
     prices: _Prices
     tolerances: Sequence[Fraction]
+    using: Collection[str]
 
     def at(self, seconds: int, targets: Iterable[int]) -> Undercut | None:
         """Return the cheapest way to have one of the targets for less in so many seconds.
@@ -177,20 +181,23 @@ class _Look(NamedTuple):
         A cent that is saved in turn is none: a part of a held price is rounded by one beside what is bought later.
         """
         prices, rounded = self.prices.at(seconds), set[int]()
+        dear = np.minimum(prices[:, 0], self.prices.instead)
         number_of = {offer.name: number for number, offer in enumerate(self.audit.offers)}
 
         def counted(found: Arbitrage) -> Arbitrage | None:
+            if self.using and not any(name in self.using for name in found.basket):
+                return None
             cost, number = self.prices.exact(found, seconds), number_of[found.target]
-            if cost + any(found.starts) < prices[number, 0]:
+            if cost + any(found.starts) < dear[number]:
                 return replace(found, cost_minor=cost)
             rounded.add(number)
             return None
 
-        found = self.audit.find(prices, self.tolerances, sorted(targets), counted)
+        found = self.audit.find(prices, self.tolerances, sorted(targets), counted, dear)
         if found is None and rounded:
             prices[:, 1:] = np.inf
-            found = self.audit.find(prices, self.tolerances, sorted(rounded), counted)
-        return Undercut(found, int(prices[number_of[found.target], 0]), seconds) if found else None
+            found = self.audit.find(prices, self.tolerances, sorted(rounded), counted, dear)
+        return Undercut(found, int(dear[number_of[found.target]]), seconds) if found else None
 
     def between(self, since: int, last: int, targets: set[int]) -> Undercut | None:
         """Return a way to have one of the targets for less in so many seconds at least and at most, rather early. Refuses TooHard.

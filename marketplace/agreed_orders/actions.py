@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from marketplace.catalogue import menu
-from marketplace.catalogue.menu import HeldQuote
+from marketplace.catalogue.menu import Buyer, HeldQuote
+from marketplace.companies import list_accounts
 from marketplace.database import fetch_rows
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from marketplace.catalogue.rules import PricedOffer
 
@@ -21,19 +24,39 @@ REMEMBERED: Final = dt.timedelta(days=30)
 """As long as a price may be held, what was ordered for less counts with what is ordered after it."""
 
 
+class SignedAmount(Struct, frozen=True):
+    """What is signed of a release, in cents before VAT."""
+
+    release: uuid.UUID
+    amount_minor: int
+
+
+def least_of(prices: Iterable[SignedAmount | HeldQuote]) -> dict[uuid.UUID, int]:
+    """Return the least of some prices of each release, in cents."""
+    found: dict[uuid.UUID, int] = {}
+    for one in prices:
+        found[one.release] = min(one.amount_minor, found.get(one.release, one.amount_minor))
+    return found
+
+
 async def audit_agreed(
     partner: uuid.UUID,
     dataset: str,
     now: dt.datetime,
     also: Sequence[HeldQuote] = (),
     *,
+    quotes: Collection[uuid.UUID],
+    instead: Sequence[HeldQuote] = (),
     orders: Sequence[uuid.UUID] = (),
     promised: Sequence[PricedOffer] = (),
 ) -> None:
-    """Refuse a price that a partner is to have, signed in this transaction, where it could have something for less with it.
+    """Refuse prices that a partner is to have, signed in this transaction, where it could have something for less with them.
 
-    What it ordered for less since 30 days is on the audited menu. also: other prices that it may have. orders: those of its
-    own that count however long ago they were. promised: as of `menu.audit`.
+    quotes: those that are signed. What its company ordered for less since 30 days is on the audited menu. also: other prices that it may have. instead: as of
+    `menu.Buyer`. orders: those of its own that count however long ago they were. promised: as of `menu.audit`.
     """
-    agreed = await fetch_rows(HeldQuote, SQL["list_agreed"], partner, now - REMEMBERED, list(orders))
-    await menu.audit(dataset, now, [*agreed, *also], partner=partner, promised=promised)
+    accounts = await list_accounts(partner)
+    agreed = await fetch_rows(HeldQuote, SQL["list_agreed"], accounts, now - REMEMBERED, list(orders))
+    signed = await fetch_rows(SignedAmount, SQL["list_signed"], list(quotes))
+    buyer = Buyer(accounts, least_of([*signed, *also]), instead)
+    await menu.audit(dataset, now, [*agreed, *also], buyer=buyer, promised=promised)

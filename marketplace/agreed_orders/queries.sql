@@ -1,5 +1,5 @@
 -- name: list_agreed
--- What the partner $1 ordered since $2 for less than everybody pays, and its orders $3 of any time; nothing that was
+-- What the partners $1 ordered since $2 for less than everybody pays, and their orders $3 of any time; nothing that was
 -- not paid, or all given back.
 SELECT
     quote.partner,
@@ -14,7 +14,7 @@ SELECT
 FROM purchase_order
 JOIN quote ON quote.id = purchase_order.quote AND quote.auction IS NULL
 JOIN licence_terms ON licence_terms.code = quote.terms
-WHERE purchase_order.partner = $1
+WHERE purchase_order.partner = ANY($1)
   AND purchase_order.state NOT IN ('lapsed', 'refunded')
   AND (
       purchase_order.id = ANY($3)
@@ -22,3 +22,7 @@ WHERE purchase_order.partner = $1
       AND convert_from(quote.document, 'UTF8')::jsonb
           ?| ARRAY['private_basis_points', 'volume_basis_points', 'most_minor', 'locked_minor']
   );
+
+-- name: list_signed
+-- What the quotes $1 are of, and what each costs.
+SELECT release, amount_minor FROM quote WHERE id = ANY($1);

@@ -26,10 +26,11 @@ from marketplace.catalogue.actions import prices_for
 from marketplace.catalogue.lengths import WORTH
 from marketplace.catalogue.offers import list_planned
 from marketplace.catalogue.queries import get_evidence, list_priced_offers, list_priced_releases
-from marketplace.catalogue.rules import full_hour, price_inputs
+from marketplace.catalogue.rules import price_inputs
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.datasets.queries import get_release_interval
 from marketplace.errors import Conflict, Invalid
+from marketplace.instants import full_hour
 from marketplace.settings import settings
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Stated, Window, reckon, reckon_licence
 

@@ -126,7 +126,10 @@ async def order(
     now = clock.now()
     async with transaction():
         await lock("offers")
-        if await Order.exists().where(Order.partner == partner, Order.id.is_in(list(orders.values()))):
+        is_one = (Order.partner == partner) & Order.id.is_in(list(orders.values()))
+        if made := await Order.count().where(is_one):
+            if made < len(orders):
+                raise Conflict("This basket was ordered already, with other releases: look at your orders.")
             return
         lines = await read_lines(releases, months, now=now)
         _check_seen(lines, total_minor, terms)
@@ -146,23 +149,26 @@ async def order(
         as_little = await _at_any_length(partner, lines, now)
         for dataset in await _one_of_each_class(lines, now):
             with _refused_as_basket():
-                await audit_agreed(partner, dataset, now, as_little)
-        for release, quote in quotes.items():
-            pay_by = "invoice" if on_credit else "charge"
+                await audit_agreed(partner, dataset, now, quotes=list(quotes.values()), instead=as_little)
+        for line in lines:
+            release = line.release.id
             why = reason if release in had else ""
-            await order_subscribed(partner, quote, order_id=orders[release], email=email, pay_by=pay_by, reason=why)
+            dearer = [orders[one.release.id] for one in lines if one.part_basis_points > line.part_basis_points]
+            paid = {"pay_by": "invoice"} if on_credit else {"waits_for": dearer}
+            await order_subscribed(partner, quotes[release], order_id=orders[release], email=email, reason=why, **paid)
     if on_credit:
         await settle_paid()
 
 
 async def _one_of_each_class(lines: Sequence[Line], now: dt.datetime) -> list[str]:
-    """Return one dataset of each class of a basket's that compare: what is audited of it is audited of all of them."""
-    found, seen = [], set[str]()
+    """Return one dataset of each class of a basket's that compare: what is audited of it is audited of all of them.
+
+    Those of one class compare with the same: days of one time zone may be those of two others that differ.
+    """
+    found: dict[frozenset[str], str] = {}
     for dataset in sorted({line.release.dataset for line in lines}):
-        if dataset not in seen:
-            found.append(dataset)
-            seen |= {offer.dataset for offer in await menu.list_compared_offers(dataset, now)}
-    return found
+        found.setdefault(frozenset(one.dataset for one in await menu.list_compared_offers(dataset, now)), dataset)
+    return list(found.values())
 
 
 @contextlib.contextmanager

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, NamedTuple
+from math import inf
+from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict, replace
 
 from marketplace import clock
 from marketplace.catalogue import menu
 from marketplace.catalogue.queries import get_listing, list_lengths
-from marketplace.catalogue.rules import by_length
+from marketplace.catalogue.rules import RIGHTS, by_length
 from marketplace.catalogue.tables import LicenceTerms, Offer, OfferLength
 from marketplace.catalogue.uses import KeptTerms
 from marketplace.database import fetch_row, fetch_scalar, select, transaction
@@ -21,32 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketplace.catalogue.rules import PricedOffer
-    from pricing.quote import PricedQuote
 
 MOST_LENGTHS = 5
 WORTH = ("full_worth_minor", "worth_days", "floor_minor", "cap_minor")
 """What an offer says that its dataset is worth."""
-ALIKE_BASIS_POINTS = 10
-"""Of a price: a length that costs no more besides costs the same."""
-
-
-class Alike(NamedTuple):
-    """Two lengths, in months, that cost the same; is_clamped: as both are at the lowest or the highest price."""
-
-    longer: int
-    shorter: int
-    is_clamped: bool
-
-
-def alike(prices: Sequence[tuple[int, PricedQuote]]) -> Alike | None:
-    """Return the longest of some lengths and the shortest that costs as good as the same; None where it alone does."""
-    if not prices:
-        return None
-    longest, priced = max(prices, key=lambda one: one[0])
-    least = priced.amount_minor * (10_000 - ALIKE_BASIS_POINTS) // 10_000
-    shortest = min(months for months, one in prices if one.amount_minor >= least)
-    bounds = {priced.inputs.floor_minor, priced.inputs.cap_minor}
-    return Alike(longest, shortest, priced.amount_minor in bounds) if shortest < longest else None
 
 
 async def set_lengths(dataset: str, terms: Sequence[str]) -> None:
@@ -85,15 +64,15 @@ async def sold_under(dataset: str, terms: str) -> str:
 async def under_locked(offer: PricedOffer, terms: str, began: PricedOffer | None = None) -> PricedOffer:
     """Return an offer under terms that a price was locked for: those that it is sold under today change nothing of it.
 
-    began: the offer of the day that it was locked, where that is known. Where today's is for fewer uses, it is worth what
-    that one was: what is paid for those is no price of the others.
+    began: the offer of the day that it was locked, where that is known. Where today's is for fewer uses, a lesser right or
+    shorter terms alone, it is worth what that one was: what is paid for those is no price of the others.
     """
     kept = await fetch_row(KeptTerms, select(KeptTerms, LicenceTerms).where(LicenceTerms.code == terms))
     assert kept, "terms once stated are kept"
-    is_for_all = all(
-        not today or (own and set(own) <= set(today))
-        for today, own in ((offer.purposes, kept.purposes), (offer.countries, kept.countries))
-    )
+    uses = ((offer.purposes, kept.purposes), (offer.countries, kept.countries))
+    is_for_all = all(not today or (own and set(own) <= set(today)) for today, own in uses)
+    longest = max(one.months or inf for one in by_length(offer, await list_lengths([offer.dataset])))
+    is_for_all &= RIGHTS[offer.usage_right] >= RIGHTS[kept.usage_right] and longest >= (kept.months or inf)
     if began and not is_for_all:
         offer = replace(offer, **{name: getattr(began, name) for name in WORTH})
     return replace(offer, terms=terms, **asdict(kept))

@@ -18,6 +18,7 @@ import uuid
 from collections import Counter, defaultdict
 from fractions import Fraction
 from itertools import accumulate, pairwise
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -121,6 +122,19 @@ class HeldQuote(Struct, frozen=True):
     """Of the licence; empty: any."""
 
 
+class Buyer(NamedTuple):
+    """Who is to buy, a company's accounts, and the least that is signed of releases, in cents: a way counts that uses one of those.
+
+    instead: what it could have at these prices in place of what is signed: undercut only below them, they undercut nothing.
+    is_today: it buys today, and not as long as it holds prices.
+    """
+
+    partners: Sequence[uuid.UUID]
+    signed: Mapping[uuid.UUID, int]
+    instead: Sequence[HeldQuote] = ()
+    is_today: bool = True
+
+
 class Item(Struct, frozen=True):
     """One thing on the menu: a release at an accuracy level, under a licence, for a price in cents."""
 
@@ -136,6 +150,10 @@ class Item(Struct, frozen=True):
     held_until: dt.datetime | None = None
     is_posted: bool = True
     """Anybody may buy it, later too; what is held alone, its partner once."""
+    is_signed: bool = False
+    """Its price is one of those that are audited: a combination without any of them was there before."""
+    instead_minor: int | None = None
+    """What its partner could pay for it in place of what is signed: it is undercut below that alone."""
 
     @property
     def key(self) -> tuple[uuid.UUID, int, str, int, Limits]:
@@ -176,22 +194,22 @@ async def audit(
     now: dt.datetime,
     also: Sequence[HeldQuote] = (),
     *,
-    partner: uuid.UUID | None = None,
+    buyer: Buyer | None = None,
     promised: Sequence[rules.PricedOffer] = (),
 ) -> None:
     """Refuse, with the cheapest combination, a menu on which something could be had for less; in the listing's transaction.
 
     Only what compares with the releases of `dataset` is looked at: the rest is as it was. also: prices a partner is to have.
-    partner: it alone is to buy, today, so that what others hold is not on its menu; None: anybody, also later. promised:
+    buyer: it alone is to buy, so that what others hold is not on its menu; None: anybody, also later. promised:
     offers of the day on which its price was promised: what undercut nothing beside those is not refused for a later rise.
     """
     compared = await _compared(dataset, now, {})
     if not (posted := await asyncio.to_thread(compared.posted, now)):
         return
     quotes = await fetch_rows(HeldQuote, SQL["list_held_quotes"], [one.id for one in compared.releases], now)
-    own = [quote for quote in (*quotes, *also) if partner in {None, quote.partner}]
+    lower = [*quotes, *also]
     try:
-        await asyncio.to_thread(_refuse_undercuts, posted, own, compared, now, is_today=partner is not None)
+        await asyncio.to_thread(_refuse_undercuts, posted, lower, compared, now, buyer)
     except Conflict:
         earlier = {
             offer.dataset: replace(offer, promised_minor=0) for offer in promised if offer.dataset in compared.offers
@@ -200,8 +218,8 @@ async def audit(
             raise
         compared = compared._replace(offers={**compared.offers, **earlier})
         posted = await asyncio.to_thread(compared.posted, now)
-        await asyncio.to_thread(_refuse_undercuts, posted, own, compared, now, is_today=partner is not None)
-    if partner is None and len(compared.offers) > 1:
+        await asyncio.to_thread(_refuse_undercuts, posted, lower, compared, now, buyer)
+    if buyer is None and len(compared.offers) > 1:
         await asyncio.to_thread(_refuse_undercut, posted, compared, now, until=None)
 
 
@@ -344,23 +362,30 @@ def _items(
 
 
 def _refuse_undercuts(
-    posted: Sequence[Item], quotes: Sequence[HeldQuote], compared: _Compared, now: dt.datetime, *, is_today: bool
+    posted: Sequence[Item], quotes: Sequence[HeldQuote], compared: _Compared, now: dt.datetime, buyer: Buyer | None
 ) -> None:
-    """Refuse items of the posted menu, and of each partner's, of which one could be had for less; today alone, or while it lasts."""
-    for menu, since, until in _menus(posted, quotes, now):
-        if not is_today or not since:
+    """Refuse items of the posted menu, and of each partner's, or of a buyer's, of which one could be had for less."""
+    if buyer:
+        instead = {(one.release, one.level, one.months): one.amount_minor for one in buyer.instead}
+        posted = [replace(one, instead_minor=instead.get((one.release.id, one.level, one.months))) for one in posted]
+        quotes = [replace(one, partner=buyer.partners[0]) for one in quotes if one.partner in buyer.partners]
+    else:
+        _refuse_undercut(posted, compared, now)
+    is_today = buyer is not None and buyer.is_today
+    for menu, since, until in _menus(posted, quotes, now, buyer.signed if buyer else None):
+        if not (is_today and since):
             _refuse_undercut(menu, compared, now, since=since, until=0 if is_today else until)
 
 
 def _menus(
-    posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime
+    posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime, signed: Mapping[uuid.UUID, int] | None = None
 ) -> Iterable[tuple[list[Item], int, int]]:
-    """Yield the posted menu, and those of partners that hold prices below it, each with in how many seconds it begins and ends.
+    """Yield the menus of partners that hold prices below the posted ones, each with in how many seconds it begins and ends.
 
     What a partner may have at two prices is there at the lower one, which the posted one may be in time: so is what is posted
-    for other uses, where it may be bought for the same one. What it holds under another licence is there besides.
+    for other uses, where it may be bought for the same one. What it holds under another licence is there besides. signed: as
+    of `Buyer`; None: all are audited.
     """
-    yield list(posted), 0, 0
     menu, of_edition = {item.key: item for item in posted}, defaultdict[tuple[uuid.UUID, int], list[Item]](list)
     for item in posted:
         of_edition[item.release.id, item.level].append(item)
@@ -371,6 +396,7 @@ def _menus(
         limits = Limits(frozenset(quote.purposes), same[0].limits.sectors, frozenset(quote.countries))
         licence = {"usage_right": quote.usage_right, "months": quote.months, "limits": limits}
         price = {"amount_minor": quote.amount_minor, "held_until": quote.expires_at}
+        price["is_signed"] = signed is None or quote.amount_minor >= signed.get(quote.release, inf)
         other = replace(same[0], is_posted=False, **licence, **price)
         lower = [one for one in same if one.amount_minor > quote.amount_minor and one.is_like(other)]
         lasts = max(int((quote.expires_at - now).total_seconds()), 1)
@@ -388,15 +414,14 @@ def _refuse_undercut(
 
     until: None: ever.
     """
-    is_partners = any(item.held_until for item in menu)
+    is_partners, at = any(item.held_until for item in menu), int(now.timestamp())
     for items in overlapping(menu):
-        if is_partners and not any(item.held_until for item in items):
-            continue  # as on the posted menu
         listed = _listed(items, compared)
+        signed = {one.name for one, item in zip(listed, items, strict=True) if item.is_signed}
+        if is_partners and not signed:
+            continue  # as it was
         try:
-            found = find_undercut(
-                listed, compared.half_life, int(now.timestamp()), TOLERANCES, since=since, until=until
-            )
+            found = find_undercut(listed, compared.half_life, at, TOLERANCES, since=since, until=until, using=signed)
         except TooHard:
             raise Conflict(TOO_MANY) from None
         if found:
@@ -446,6 +471,7 @@ def _listed(items: Sequence[Item], compared: _Compared) -> list[Listed]:
             f"{item.release.id} {item.level}",
             cells.cells,
             item.limits,
+            item.instead_minor,
         )
         for item in items
         for cells in (compared.cells.get((item.release.id, item.level), NOTHING_KNOWN),)

@@ -21,6 +21,7 @@ from msgspec.structs import asdict, replace
 
 from marketplace import signing
 from marketplace.errors import Conflict, Invalid
+from marketplace.instants import full_hour
 from marketplace.privacy.specification import STEPS
 from pricing import quote as pricing
 from pricing.agreed import stated_holding
@@ -228,11 +229,6 @@ def next_version(code: str) -> str:
     """Return the code of the version after a code of licence terms: standard-1 → standard-2."""
     name, _, version = code.rpartition("-")
     return f"{name}-{int(version) + 1}" if name and version.isdecimal() else f"{code}-2"
-
-
-def full_hour(instant: dt.datetime) -> dt.datetime:
-    """Return the last full hour, in UTC: prices change at each."""
-    return instant.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def price_inputs(

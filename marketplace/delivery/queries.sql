@@ -112,3 +112,16 @@ SELECT EXISTS (
       AND entitlement.suspended_at IS NULL
       AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
 );
+
+-- name: list_unreported_ends
+-- Entitlements that end between $1 and $2, of which their partners were not written; $3 rows.
+SELECT entitlement.id, entitlement.partner, purchase_order.id AS purchase_order, purchase_order.number
+FROM entitlement
+JOIN licence ON licence.id = entitlement.licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+WHERE entitlement.ends_at > $1
+  AND entitlement.ends_at <= $2
+  AND entitlement.revoked_at IS NULL
+  AND NOT EXISTS (SELECT FROM message WHERE kind = 'licence_ending' AND source_id = entitlement.id::text)
+ORDER BY entitlement.ends_at, entitlement.id
+LIMIT $3;

@@ -26,6 +26,7 @@ from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
 from marketplace.datasets.published_days import note_days
 from marketplace.deletions.actions import remind_of_deletion
+from marketplace.delivery.reminders import write_reminders
 from marketplace.duplicate_orders.actions import decide_duplicates
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
@@ -49,7 +50,6 @@ from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.invoices import render_pending_invoices
 from marketplace.purchases.refunds import record_refunds
-from marketplace.purchases.reminders import write_reminders
 from marketplace.recovery.actions import send_first_confirmations
 from marketplace.recovery.address_changes import make_agreed_changes
 from marketplace.retractions.actions import retract_erased

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.agreed_orders.actions import audit_agreed
+from marketplace.agreed_orders.actions import audit_agreed, least_of
 from marketplace.audit_trail.actions import note_action
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import menu
 from marketplace.catalogue import queries as catalogue_queries
 from marketplace.catalogue.rules import PricedRelease
+from marketplace.companies import list_accounts
 from marketplace.database import fetch_rows, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity.tables import Partner
@@ -98,7 +99,8 @@ async def offer(
                 ends_at=ends_at,
             )
         )
-        await menu.audit(dataset, now, offered)
+        buyer = menu.Buyer(await list_accounts(partner), least_of(offered), is_today=False)
+        await menu.audit(dataset, now, offered, buyer=buyer)
         after = {"dataset": dataset, "percent_off": percent_off, "months": stated, "ends_at": ends_at.isoformat()}
         await note_action(who, "private_offer_made", partner, after=after)
         await send(private_offer_made.KIND, offer_id, [Recipient("partner", str(partner))], dataset=dataset)
@@ -136,14 +138,14 @@ async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID,
         listing = await catalogue_queries.get_listing(row.dataset)
         agreed = {"private_basis_points": row.basis_points}
         await catalogue.quote(partner, listing.latest, quote_id=quote_id, agreed=agreed, terms=price.terms)
-        signed = PrivateQuote(quote=quote_id, private_offer=offer_id)
-        await PrivateQuote.insert(signed).on_conflict(action="DO NOTHING", target=PrivateQuote.quote)
+        kept = PrivateQuote(quote=quote_id, private_offer=offer_id)
+        await PrivateQuote.insert(kept).on_conflict(action="DO NOTHING", target=PrivateQuote.quote)
         lengths = [one.months for one in prices]
         offered = await _prices(partner, row.dataset, lengths, now, basis_points=row.basis_points, until=row.ends_at)
-        await audit_agreed(partner, row.dataset, now, offered)
+        await audit_agreed(partner, row.dataset, now, offered, quotes=[quote_id])
         # It is for the latest alone: the others may be as posted.
         of_latest = [one for one in offered if one.release == listing.latest]
-        await audit_agreed(partner, row.dataset, now, of_latest)
+        await audit_agreed(partner, row.dataset, now, of_latest, quotes=[quote_id])
 
 
 async def prices_of(row: PrivateOfferRow) -> list[Price]:

@@ -35,7 +35,7 @@ from marketplace.payments.stripe_calls import run_command
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import issue_invoices
 from marketplace.purchases.numbers import draw_numbers
-from marketplace.purchases.queries import SQL, find_held, find_order, find_paying
+from marketplace.purchases.queries import SQL, find_held, find_order, find_paying, get_email
 from marketplace.purchases.rules import ENGLISH_CHECKOUT, CheckoutWords
 from marketplace.purchases.tables import Order
 from marketplace.settings import settings
@@ -43,6 +43,8 @@ from marketplace.vat import vat as vat_on
 from marketplace.web.formats import paris_day
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from marketplace.payments.rules import Owed
 
 TIME_TO_PAY: Final = dt.timedelta(minutes=45)
@@ -88,6 +90,15 @@ class LapsedOrder(Struct, frozen=True):
     id: uuid.UUID
     quote: uuid.UUID
     waited: bool
+
+
+class WaitingOrder(Struct, frozen=True):
+    """An order that waited for others of its basket: it is charged next, or lapsed."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    quote: uuid.UUID
+    is_next: bool
 
 
 # ------------------------------------------------------------------ ordering
@@ -235,9 +246,19 @@ async def check_second(partner: uuid.UUID, release: uuid.UUID, level: int, reaso
 
 
 async def order_subscribed(
-    partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, email: str, pay_by: str = "charge", reason: str = ""
+    partner: uuid.UUID,
+    quote: uuid.UUID,
+    *,
+    order_id: uuid.UUID,
+    email: str,
+    pay_by: str = "charge",
+    reason: str = "",
+    waits_for: Sequence[uuid.UUID] = (),
 ) -> None:
-    """Order a quote of a subscription or basket, charged to the saved method or on invoice, in the caller's transaction."""
+    """Order a quote of a subscription or basket, charged to the saved method or on invoice, in the caller's transaction.
+
+    waits_for: orders that are paid before it is charged; it lapses with any of them.
+    """
     now = clock.now()
     async with transaction():
         await lock("order numbers")
@@ -246,7 +267,11 @@ async def order_subscribed(
         _check_quote(asked, now)
         await check_quote(quote)
         new = await _write_order(asked, order_id, now, reason=reason)
-        await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), asked, pay_by)
+        if waits_for:
+            await Order.update({Order.waits_for: list(waits_for)}).where(Order.id == order_id)
+            await accept_quote(quote, now)
+        else:
+            await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), asked, pay_by)
 
 
 def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:
@@ -335,11 +360,28 @@ async def refresh_payment(order_id: uuid.UUID) -> None:
 
 # ------------------------------------------------------------------ settling and lapsing
 async def settle_paid() -> int:
-    """Grant what was paid: licence, entitlement and sale entry, once an order; return how many were settled."""
+    """Grant what was paid: licence, entitlement and sale entry, once an order, and charge what waited for it; return how many."""
     settled = 0
     while batch := await _settle_some():
         settled += batch
+    await _charge_waiting()
     return settled
+
+
+async def _charge_waiting() -> None:
+    """Charge the orders that waited for others which are paid now, and lapse those of which another one lapsed."""
+    now = clock.now()
+    async with transaction():
+        for one in await fetch_rows(WaitingOrder, SQL["end_waiting"]):
+            if not one.is_next:
+                await close_quotes([one.quote], now, is_closed=True)
+                continue
+            asked = await fetch_row(OrderedQuote, SQL["lock_quote"], one.quote, one.partner)
+            row = await Order.objects().get(Order.id == one.id)
+            assert asked
+            assert row
+            owed = _owed(row, asked, await get_email(one.partner), ENGLISH_CHECKOUT, now)
+            await payments.request_charge(one.id, one.partner, **owed)
 
 
 async def _settle_some() -> int:

@@ -7,7 +7,7 @@ SELECT
     purchase_order.vat_basis_points, purchase_order.vat_rule, purchase_order.ordered_at, purchase_order.paid_at,
     dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.time_zone,
     release.period_from, release.period_to,
-    payment.state AS payment_state, payment.transfer,
+    payment.state AS payment_state, payment.transfer, waits_for <> '{}' AS waits_for_others,
     licence.id AS licence, licence.cancelled_at,
     licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
     entitlement.id AS entitlement,
@@ -99,8 +99,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS given (id, licence, en
 JOIN purchase_order AS sold USING (id);
 
 -- name: write_of_past_recalls
--- Writes, at the instant $2, to the partners of the paid orders $1 whose release was called back before they paid. The
--- trigger of a recall writes the same to who has a licence then.
+-- Writes, at $2, to the partners of the paid orders $1 whose release was called back before; after it, a trigger does.
 SELECT write_messages(
     'release_recalled',
     $2,
@@ -137,6 +136,21 @@ WHERE id IN (
 )
 RETURNING id, quote,
     (SELECT transfer IS NOT NULL OR state = 'failed' FROM payment WHERE subject = purchase_order.id) AS waited;
+
+-- name: end_waiting
+-- Ends the wait of orders for others of their basket: those are all paid, or one of them lapsed, and they do too.
+UPDATE purchase_order
+SET waits_for = '{}', state = CASE WHEN found.is_next THEN 'awaiting_payment' ELSE 'lapsed' END
+FROM (
+    SELECT waiting.id, bool_and(first.state = 'paid') AS is_next
+    FROM purchase_order AS waiting
+    JOIN purchase_order AS first ON first.id = ANY(waiting.waits_for)
+    WHERE waiting.waits_for <> '{}'
+    GROUP BY waiting.id
+    HAVING bool_and(first.state = 'paid') OR bool_or(first.state NOT IN ('awaiting_payment', 'paid'))
+) AS found
+WHERE purchase_order.id = found.id AND purchase_order.waits_for <> '{}'
+RETURNING purchase_order.id, purchase_order.partner, purchase_order.quote, found.is_next;
 
 -- fragment: left_minor
 -- What of a paid order's money is still here, in cents.
@@ -434,19 +448,6 @@ WHERE entry.id IS NULL
    OR books.others > 0
    OR (books.net_minor, books.vat_minor) <> (order_return.net_minor, order_return.vat_minor);
 
--- name: list_unreported_ends
--- Entitlements that end between $1 and $2, of which their partners were not written; $3 rows.
-SELECT entitlement.id, entitlement.partner, purchase_order.id AS purchase_order, purchase_order.number
-FROM entitlement
-JOIN licence ON licence.id = entitlement.licence
-JOIN purchase_order ON purchase_order.id = licence.purchase_order
-WHERE entitlement.ends_at > $1
-  AND entitlement.ends_at <= $2
-  AND entitlement.revoked_at IS NULL
-  AND NOT EXISTS (SELECT FROM message WHERE kind = 'licence_ending' AND source_id = entitlement.id::text)
-ORDER BY entitlement.ends_at, entitlement.id
-LIMIT $3;
-
 -- name: find_invoice_to_correct
 -- The invoice $1, and what its credit notes have left of it.
 SELECT
@@ -480,8 +481,7 @@ LIMIT 1;
 
 -- name: find_paying
 -- The number of an order of the partner $1 for the release $2 at the level $3, or a finer one, whose money is on its
--- way: the saved method is being charged, a transfer is awaited, a bank was asked, or it is on credit. A page that
--- nobody paid on is none.
+-- way: by a charge, now or once it waits no more, a transfer, a debit, or credit. A page that nobody paid on is none.
 SELECT purchase_order.number
 FROM purchase_order
 JOIN quote ON quote.id = purchase_order.quote
@@ -489,7 +489,7 @@ LEFT JOIN payment ON payment.subject = purchase_order.id
 WHERE purchase_order.partner = $1 AND purchase_order.release = $2 AND purchase_order.state = 'awaiting_payment'
   AND quote.level <= $3
   AND (
-      payment.state IN ('processing', 'paid')
+      payment.state IN ('processing', 'paid') OR waits_for <> '{}'
       OR EXISTS (SELECT FROM credit_sale WHERE credit_sale.subject = purchase_order.id)
       OR (
           payment.state IN ('requested', 'open')

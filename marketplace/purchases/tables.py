@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import UUID, Array, BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -48,6 +48,8 @@ class Order(Table, db=DB, tablename="purchase_order"):
     """The partner's purchase order number, as its invoice bears it; empty: the one of its billing details."""
     second_reason = Text(default="")
     """Why the partner bought what it has already."""
+    waits_for = Array(base_column=UUID(), default=list)
+    """The orders of its basket that are paid before its money is asked for; none once that is."""
     adds_up = Check("total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0")
     known_rule = Check(
         "vat_rule IN ('domestic', 'overseas', 'overseas_exempt', 'reverse_charge', 'unverified', 'outside_eu')"
@@ -58,6 +60,7 @@ class Order(Table, db=DB, tablename="purchase_order"):
         "least(returned_minor, charged_back_minor) >= 0 AND returned_minor + charged_back_minor <= total_minor"
     )
     texts_are_bounded = Check("length(reference) <= 60 AND length(second_reason) <= 500")
+    waits_unpaid = Check("waits_for = '{}' OR state = 'awaiting_payment'")
     gone_whole = Check("(state IN ('refunded', 'charged_back')) = (returned_minor + charged_back_minor = total_minor)")
 
 

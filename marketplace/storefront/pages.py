@@ -17,7 +17,6 @@ from marketplace import clock
 from marketplace.auction_kinds.registry import get_kind
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
-from marketplace.catalogue.lengths import alike
 from marketplace.chosen_zones.queries import list_kept, read_choice
 from marketplace.credit.queries import find_due
 from marketplace.datasets.queries import cells, get_published_figures, list_coverage, list_notices, list_revocations
@@ -48,6 +47,7 @@ from marketplace.search.rules import PATH, read_state
 from marketplace.settings import settings
 from marketplace.storefront.coverage import cover
 from marketplace.storefront.examples import examples_of, programs_of
+from marketplace.storefront.lengths import alike
 from marketplace.storefront.maps_shown import Figures, bands_of, draw_map, zones_of
 from marketplace.storefront.quality import check
 from marketplace.storefront.queries import find_released, list_running

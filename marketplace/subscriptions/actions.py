@@ -247,8 +247,8 @@ async def _order(due: Due) -> int:
         most = {"most_minor": due.locked_minor}
         began = next((offer for offer in due.promised if offer.dataset == release.dataset), None)
         await catalogue.quote(due.partner, due.release, quote_id=quote, agreed=most, terms=due.terms, began=began)
-        ordered = await list_ordered(due.subscription)
-        await audit_agreed(due.partner, release.dataset, clock.now(), orders=ordered, promised=due.promised)
+        ordered, now = await list_ordered(due.subscription), clock.now()
+        await audit_agreed(due.partner, release.dataset, now, quotes=[quote], orders=ordered, promised=due.promised)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by)
         await note_credit(due.subscription, order)

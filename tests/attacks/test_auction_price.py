@@ -10,6 +10,7 @@ from marketplace.auctions.queries import get_auction
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import list_priced_releases
 from marketplace.identity import actions as identity
+from marketplace.instants import full_hour
 from pricing.quote import price_at_age
 from tests.marketplace.auctions.builders import make_bidder, move_end
 from tests.marketplace.auctions.test_money import DAY
@@ -45,7 +46,7 @@ async def test_no_auction_sells_a_licence_for_less_than_its_posted_price() -> No
         answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
         assert answer.status_code == 303, answer.text
         auction = await get_auction(uuid.UUID(form))
-        closes_in = int((auction.closes_at - now).total_seconds())
+        closes_in = int((full_hour(auction.closes_at) - full_hour(now)).total_seconds())
         then = price_at_age(posted.inputs, posted.inputs.age_seconds + closes_in).amount_minor
         assert abs(auction.reserve_minor - then) <= 1
         assert FLOOR < then <= posted.amount_minor

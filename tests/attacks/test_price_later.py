@@ -93,6 +93,7 @@ def menus_beside(*sold: Sold, amount: int = 10**9, hours: int = 1) -> list[tuple
     def grasp(items: Sequence[menu.Item], compared: menu._Compared) -> None:
         one = items[0]
         quote = quote_of(one, amount, hours)
+        found.append((list(items), compared, 0))
         found.extend((own, compared, until) for own, _, until in menu._menus(items, [quote], NOW))
 
     audited(*sold, after=grasp)
@@ -114,7 +115,7 @@ def test_a_price_that_lapses_late_is_compared_from_when_an_earlier_one_lapses(ho
         partner = uuid.uuid4()
         quotes = [quote_of(west, west.amount_minor // 2, 24 * 30, partner)]
         quotes += [quote_of(city, east.amount_minor, hours, partner)] if hours else []
-        menu._refuse_undercuts(items, quotes, compared, NOW, is_today=False)
+        menu._refuse_undercuts(items, quotes, compared, NOW, None)
 
     half_life = {"half_life_days": 200}
     sold = (

@@ -38,7 +38,7 @@ def refuse_beside(sold: Sequence[Sold], *quotes: tuple[str, int, list[str]]) -> 
             for code, less, purposes in quotes
             for one in (of_dataset[code],)
         ]
-        menu._refuse_undercuts(items, quoted, compared, NOW, is_today=False)
+        menu._refuse_undercuts(items, quoted, compared, NOW, None)
 
     audited(*sold, after=compare)
 

@@ -45,8 +45,8 @@ def test_a_held_price_is_the_first_of_licences_in_turn(rise: float) -> None:
     quote = menu.HeldQuote(
         uuid.uuid4(), old.release.id, 0, old.amount_minor, NOW + DAY, old.usage_right, old.months, [], []
     )
-    (to_all, *_), (to_its_partner, *_) = menu._menus(posted, [quote], NOW)
-    menu._refuse_undercut(to_all, comparing[0], NOW)
+    [(to_its_partner, *_)] = menu._menus(posted, [quote], NOW)
+    menu._refuse_undercut(posted, comparing[0], NOW)
     with pytest.raises(
         Conflict, match=r"Not listed: west .* but who buys city .* UTC\) · 12 m × 2 in turn has as much"
     ):
@@ -157,7 +157,7 @@ def test_a_private_price_is_not_refused_for_a_cent_of_rounding(half_life: int, p
             )
             for one in items
         ]
-        menu._refuse_undercuts(items, quotes, compared, NOW, is_today=False)
+        menu._refuse_undercuts(items, quotes, compared, NOW, None)
 
     lengths = [rules.Length("city", "standard-2", 36)]
     audited(Sold("city", A_CITY, 10, worth, {"half_life_days": half_life, "months": 3}), lengths=lengths, after=compare)
@@ -187,7 +187,8 @@ def test_a_cent_saved_in_turn_hides_no_other_way(worth: int, is_today: bool) -> 
             if (code := one.release.dataset) in lower and one.months == 12
         ]
         assert len(quotes) == 2
-        menu._refuse_undercuts(items, quotes, compared, NOW, is_today=is_today)
+        buyer = menu.Buyer([partner], {one.release: 0 for one in quotes}) if is_today else None
+        menu._refuse_undercuts(items, quotes, compared, NOW, buyer)
 
     with pytest.raises(Conflict, match=r"^Not listed: wide .* but who buys city .*, one .* has as much for "):
         audited(*sold, lengths=[rules.Length("small", "standard-2", 24)], after=compare)
@@ -201,6 +202,7 @@ def menus_beside(one: Sold, *, amount: int, months: int) -> list[tuple[list[menu
         quote = menu.HeldQuote(
             uuid.uuid4(), items[0].release.id, 0, amount, NOW + DAY, items[0].usage_right, months, [], []
         )
+        found.append((list(items), compared))
         found.extend((menu_, compared) for menu_, *_ in menu._menus(items, [quote], NOW))
 
     audited(one, lengths=[rules.Length(one.dataset, "standard-2", 24)], after=grasp)

@@ -142,7 +142,7 @@ async def test_revealed_bids_teach_the_posted_price_and_that_the_reserve() -> No
         reckoned = await reckon_reserve(offer, [release], closes_at=now, now=now)
         assert reckoned.reserve_minor == price > FLOOR
         assert json.loads(reckoned.document)["demand"] == {"sales": 0, "days": 1, "bids": 3}
-        assert [step["name"] for step in reckoned.waterfall] == ["posted_price", "older_at_close", "promised_at_close"]
+        assert [step["name"] for step in reckoned.waterfall] == ["posted_price", "older_at_close", "stated_at_close"]
         async with Browser() as browser:
             page = text_of(await browser.get("/en/datasets/lyon"))
             assert "Demand, by bids" in page

@@ -20,6 +20,7 @@ import pytest
 
 import marketplace
 from marketplace import clock
+from marketplace.agreed_orders.actions import least_of
 from marketplace.baskets import actions as baskets
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import lengths, menu
@@ -183,7 +184,8 @@ class Shop:
         offered = await self.private_prices() if name == "ask_private" else []
         promised = await self.promised_offers() if name == "subscribe" else []
         try:
-            await menu.audit("lyon", clock.now(), [*signed, *offered], partner=self.partner, promised=promised)
+            buyer = menu.Buyer([self.partner], least_of([*signed, *offered]))
+            await menu.audit("lyon", clock.now(), [*signed, *offered], buyer=buyer, promised=promised)
         except Conflict as escaped:
             raise AssertionError(f"{name} escaped the audit: {escaped}") from escaped
 
@@ -334,6 +336,6 @@ async def test_what_was_ordered_for_less_counts_when_the_rest_is_ordered_for_les
             await baskets.order(shop.partner, chosen, total_minor=total, basket=uuid.uuid4())
     of_weeks = "SELECT coalesce(sum(net_minor), 0)::bigint FROM purchase_order WHERE release = ANY ($1)"
     assert 0 < await fetch_value(of_weeks, weeks) < cap, "two weeks are sold, and two are not"
-    await execute("UPDATE purchase_order SET state = 'lapsed'")
+    await execute("UPDATE purchase_order SET state = 'lapsed', waits_for = '{}'")
     await close_quotes([row["quote"] for row in await fetch("SELECT quote FROM purchase_order")])
     await baskets.order(shop.partner, chosen, total_minor=total, basket=uuid.uuid4())

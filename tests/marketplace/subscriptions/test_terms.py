@@ -194,3 +194,19 @@ async def test_what_fewer_uses_cost_is_no_price_of_the_others(
     sold = await fetch_one(SOLD)
     assert sold["terms"] == "before-1"
     assert sold["net_minor"] == locked if is_for_fewer else sold["net_minor"] < locked / 50
+
+
+@pytest.mark.parametrize("cap", [10**11, 500_000])
+async def test_a_right_for_more_costs_more_than_a_lesser_one_that_is_sold_since(stripe: Any, cap: int) -> None:
+    """A highest price that is stated for a month within the company is none of reselling for ten years."""
+    del stripe
+    await begin(WIDE, NARROW)
+    await catalogue.list_offer("city", terms="after-1", full_worth_minor=10_000_000, **OFFERED | {"cap_minor": cap})
+    with clock.shifted(8 * DAY):
+        await make_span("city", len(ZONES), 0, 7)
+        posted = max(await amounts_of("city"))
+        assert await deliver() == 1
+    sold = await fetch_one(SOLD)
+    assert sold
+    assert sold["terms"] == "before-1"
+    assert sold["net_minor"] > posted

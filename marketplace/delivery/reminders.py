@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.database import fetch_rows, transaction
+from marketplace.delivery.queries import SQL
 from marketplace.messages.actions import send_each
 from marketplace.messages.kinds import licence_ending
 from marketplace.messages.rules import Recipient
-from marketplace.purchases.queries import SQL
 
 BEFORE_END: Final = dt.timedelta(days=30)
 BATCH_SIZE: Final = 500

@@ -10,8 +10,8 @@ import pytest
 from marketplace import clock
 from marketplace.database import execute, transaction
 from marketplace.datasets.publishing import revoke
+from marketplace.delivery.reminders import write_reminders
 from marketplace.notifications.actions import notify_programs
-from marketplace.purchases.reminders import write_reminders
 from tests.marketplace.catalogue.shop import make_release
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.messages.written import catch_up, kinds_written
