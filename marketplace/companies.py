@@ -66,12 +66,16 @@ async def of_one_company(partner: uuid.UUID, others: Sequence[uuid.UUID]) -> lis
 
 
 async def list_accounts(partner: uuid.UUID) -> list[uuid.UUID]:
-    """Return all accounts of a partner's company, its own first; refuses one that is not there."""
+    """Return all accounts of a partner's company, by its VAT number, its own first; refuses one that is not there.
+
+    A name or a domain that two share is a guess, by which nobody is shown what another one pays.
+    """
     known = await fetch_rows(Company, _DESCRIBE, partner, None)
     own = next((one for one in known if one.id == partner), None)
     if own is None:
         raise NotFound("There is no such partner.")
-    return [partner, *(one.id for one in known if one.id != partner and is_same_company(own, one))]
+    same = [one for one in known if one.vat_number and own.vat_number and is_same_company(own, one)]
+    return [partner, *(one.id for one in same if one.id != partner)]
 
 
 def is_same_company(one: Company, other: Company) -> bool:

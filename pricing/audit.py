@@ -197,21 +197,18 @@ class Audit:
         tolerances: Sequence[Fraction] = (Fraction(0),),
         targets: Sequence[int] | None = None,
         counted: Callable[[Arbitrage], Arbitrage | None] = lambda found: found,
-        dear: NDArray[np.float64] | None = None,
     ) -> Arbitrage | None:
         """Return the cheapest combination that costs less than an offer it replaces, or None when there is none.
 
         prices: whole, in minor units. targets: numbers of the offers that are looked at; None: all. counted: returns what is
-        found at what it costs, None where it is not to count; it then keeps no dearer one from being found. dear: what each
-        target costs; None: its price of now.
+        found at what it costs, None where it is not to count; it then keeps no dearer one from being found.
         Refuses TooHard rather than answer None where a search takes too long.
         """
         cheapest: Arbitrage | None = None
         limit = Limit()
         targets = range(len(self.offers)) if targets is None else targets
-        dear = prices[:, 0] if dear is None else dear
-        order = sorted(targets, key=lambda at: (dear[at], self.offers[at].name))
-        for one in self.unproven(prices, dear, tolerances, order, limit):
+        order = sorted(targets, key=lambda at: (prices[at, 0], self.offers[at].name))
+        for one in self.unproven(prices, prices[:, 0], tolerances, order, limit):
             try:
                 found = one.cover.cheapest(min(one.price_minor, limit.minor))
             except TooHard:

@@ -55,7 +55,7 @@ class Listed:
     their first. pairs: how many are of which, over all days, where that is known. right: its rank, >= 0. months: the term, 0
     without end. is_held: the price is a partner's, once; is_posted: it may be bought at what its inputs cost, later too.
     edition: the release at its accuracy level; what is of one edition holds the same. limits: as an `Offer` has them.
-    instead_minor: what it could be had for in place of what is bought, so that only less undercuts it; None: its price.
+    instead_minor: what is undercut by licences of its own family alone is so only below that; None: below its price.
     """
 
     name: str

@@ -178,26 +178,35 @@ class _Look(NamedTuple):
     def at(self, seconds: int, targets: Iterable[int]) -> Undercut | None:
         """Return the cheapest way to have one of the targets for less in so many seconds.
 
-        A cent that is saved in turn is none: a part of a held price is rounded by one beside what is bought later.
+        A cent that is saved in turn is none: a part of a held price is rounded by one beside what is bought later. Nor is a way
+        by licences of its own family alone that costs no less than it would with as much off; others are looked for then.
         """
-        prices, rounded = self.prices.at(seconds), set[int]()
-        dear = np.minimum(prices[:, 0], self.prices.instead)
+        prices, rounded, passed = self.prices.at(seconds), set[int](), set[int]()
         number_of = {offer.name: number for number, offer in enumerate(self.audit.offers)}
+        families = np.array([offer.family for offer in self.audit.offers])
 
         def counted(found: Arbitrage) -> Arbitrage | None:
             if self.using and not any(name in self.using for name in found.basket):
                 return None
             cost, number = self.prices.exact(found, seconds), number_of[found.target]
-            if cost + any(found.starts) < dear[number]:
+            is_own = all(families[number_of[name]] == families[number] for name in found.basket)
+            if is_own and cost >= self.prices.instead[number]:
+                passed.add(number)
+            elif cost + any(found.starts) < prices[number, 0]:
                 return replace(found, cost_minor=cost)
-            rounded.add(number)
+            else:
+                rounded.add(number)
             return None
 
-        found = self.audit.find(prices, self.tolerances, sorted(targets), counted, dear)
+        found = self.audit.find(prices, self.tolerances, sorted(targets), counted)
+        for number in sorted(passed) if found is None else ():
+            others = np.where((families == families[number])[:, None], np.inf, prices)
+            others[number] = prices[number]
+            found = found or self.audit.find(others, self.tolerances, [number], counted)
         if found is None and rounded:
             prices[:, 1:] = np.inf
-            found = self.audit.find(prices, self.tolerances, sorted(rounded), counted, dear)
-        return Undercut(found, int(dear[number_of[found.target]]), seconds) if found else None
+            found = self.audit.find(prices, self.tolerances, sorted(rounded), counted)
+        return Undercut(found, int(prices[number_of[found.target], 0]), seconds) if found else None
 
     def between(self, since: int, last: int, targets: set[int]) -> Undercut | None:
         """Return a way to have one of the targets for less in so many seconds at least and at most, rather early. Refuses TooHard.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -15,7 +16,7 @@ from marketplace.database import fetch_rows
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from marketplace.catalogue.rules import PricedOffer
 
@@ -24,18 +25,25 @@ REMEMBERED: Final = dt.timedelta(days=30)
 """As long as a price may be held, what was ordered for less counts with what is ordered after it."""
 
 
+Licence: TypeAlias = tuple[uuid.UUID, int, int]
+"""A release, its accuracy level and for how many months."""
+
+
 class SignedAmount(Struct, frozen=True):
-    """What is signed of a release, in cents before VAT."""
+    """What is signed of a release at an accuracy level, for so many months, in cents before VAT."""
 
     release: uuid.UUID
+    level: int
+    months: int
     amount_minor: int
 
 
-def least_of(prices: Iterable[SignedAmount | HeldQuote]) -> dict[uuid.UUID, int]:
-    """Return the least of some prices of each release, in cents."""
-    found: dict[uuid.UUID, int] = {}
+def least_of(prices: Iterable[SignedAmount | HeldQuote]) -> dict[Licence, int]:
+    """Return the least of some prices of each licence, in cents."""
+    found: dict[Licence, int] = {}
     for one in prices:
-        found[one.release] = min(one.amount_minor, found.get(one.release, one.amount_minor))
+        licence = one.release, one.level, one.months
+        found[licence] = min(one.amount_minor, found.get(licence, one.amount_minor))
     return found
 
 
@@ -46,14 +54,14 @@ async def audit_agreed(
     also: Sequence[HeldQuote] = (),
     *,
     quotes: Collection[uuid.UUID],
-    instead: Sequence[HeldQuote] = (),
+    instead: Mapping[Licence, int] = MappingProxyType({}),
     orders: Sequence[uuid.UUID] = (),
     promised: Sequence[PricedOffer] = (),
 ) -> None:
     """Refuse prices that a partner is to have, signed in this transaction, where it could have something for less with them.
 
-    quotes: those that are signed. What its company ordered for less since 30 days is on the audited menu. also: other prices that it may have. instead: as of
-    `menu.Buyer`. orders: those of its own that count however long ago they were. promised: as of `menu.audit`.
+    quotes: those that are signed. What its company ordered for less since 30 days is on the audited menu. also: other prices
+    that it may have. instead: as of `menu.Buyer`. orders: those of its own that count however long ago they were. promised: as of `menu.audit`.
     """
     accounts = await list_accounts(partner)
     agreed = await fetch_rows(HeldQuote, SQL["list_agreed"], accounts, now - REMEMBERED, list(orders))

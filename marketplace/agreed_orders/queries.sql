@@ -25,4 +25,7 @@ WHERE purchase_order.partner = ANY($1)
 
 -- name: list_signed
 -- What the quotes $1 are of, and what each costs.
-SELECT release, amount_minor FROM quote WHERE id = ANY($1);
+SELECT quote.release, quote.level, licence_terms.months, quote.amount_minor
+FROM quote
+JOIN licence_terms ON licence_terms.code = quote.terms
+WHERE quote.id = ANY($1);

@@ -2,8 +2,8 @@
 
 An exclusive window's covers the ordinary sales it shuts out and the one ordinary licence it contains. An ordinary licence
 stays for sale at its posted price while it is auctioned: it forgoes that price, as it will be at the close, and goes for
-no less, nor does any lot of a bundle. Promises to contributors and changes of an offer that are written down count from
-and until their day. What it was reckoned from is kept with the auction.
+no less, nor does any lot of a bundle. Promises to contributors count from and until their day, and a change of the offer
+that is planned where it makes it dearer. What it was reckoned from is kept with the auction.
 
 Source: R. Myerson, Optimal auction design, 1981, section 5: the reserve of who loses nothing by selling is the price of
 who sells to one buyer.
@@ -24,15 +24,17 @@ from msgspec import Struct, structs, to_builtins
 
 from marketplace.catalogue.actions import prices_for
 from marketplace.catalogue.lengths import WORTH
-from marketplace.catalogue.offers import list_planned
+from marketplace.catalogue.offers import PlannedChange
 from marketplace.catalogue.queries import get_evidence, list_priced_offers, list_priced_releases
 from marketplace.catalogue.rules import price_inputs
-from marketplace.database import fetch_row, fetch_rows
+from marketplace.catalogue.tables import OfferChange
+from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.datasets.queries import get_release_interval
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import full_hour
 from marketplace.settings import settings
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Stated, Window, reckon, reckon_licence
+from pricing.quote import price_at_age
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,21 +161,34 @@ def _ages_by(instant: dt.datetime, now: dt.datetime) -> int:
 
 
 async def _stated_at(instant: dt.datetime, rows: Sequence[PricedRelease], now: dt.datetime) -> dict[uuid.UUID, Stated]:
-    """Return what the offer of each release, for sale now, states at an instant, by the promises and changes written down."""
+    """Return what the offer of each release, for sale now, states at an instant, by the promises and changes written down.
+
+    A change that is planned may never be made: it only raises.
+    """
     codes, operator = [row.dataset for row in rows], settings().operator_basis_points
     offer_of = {one.dataset: one for one in await list_priced_offers(codes, now, promised_at=instant)}
-    for planned in await list_planned(codes, instant):
-        worth = {name: getattr(planned, name) for name in WORTH}
-        offer_of[planned.dataset] = structs.replace(offer_of[planned.dataset], **worth)
-    try:
-        priced = {
-            row.id: price_inputs(row, offer_of[row.dataset], operator_basis_points=operator, now=now) for row in rows
-        }
-    except Conflict:
-        raise Conflict(
-            "This release is not for sale when the auction closes, or on a day of its window: what contributors were promised is above the highest price."
-        ) from None
-    return {release: Stated(*(getattr(one, name) for name in WORTH)) for release, one in priced.items()}
+    planned = {one.dataset: one for one in await _list_planned(codes, instant)}
+    found = {}
+    for row in rows:
+        offer = offer_of[row.dataset]
+        offers = [offer]
+        if change := planned.get(row.dataset):
+            offers.append(structs.replace(offer, **{name: getattr(change, name) for name in WORTH}))
+        try:
+            priced = [price_inputs(row, one, operator_basis_points=operator, now=now) for one in offers]
+        except Conflict:
+            raise Conflict(
+                "This release is not for sale when the auction closes, or on a day of its window: what contributors were promised is above the highest price."
+            ) from None
+        dearest = max(priced, key=lambda one: price_at_age(one, one.age_seconds + _ages_by(instant, now)).amount_minor)
+        found[row.id] = Stated(*(getattr(dearest, name) for name in WORTH))
+    return found
+
+
+async def _list_planned(datasets: Sequence[str], until: dt.datetime) -> list[PlannedChange]:
+    """Return the changes of some datasets' offers that are planned to begin at an instant at the latest."""
+    is_due = (OfferChange.outcome == "") & (OfferChange.starts_at <= until) & OfferChange.dataset.is_in(list(datasets))
+    return await fetch_rows(PlannedChange, select(PlannedChange, OfferChange).where(is_due))
 
 
 async def _stated_by_day(row: PricedRelease, days: Sequence[dt.datetime], now: dt.datetime) -> list[Stated]:
@@ -185,7 +200,7 @@ async def _stated_by_day(row: PricedRelease, days: Sequence[dt.datetime], now: d
         days[0],
         days[-1],
     )
-    changes = [one.at for one in bounds] + [one.starts_at for one in await list_planned([row.dataset], days[-1])]
+    changes = [one.at for one in bounds] + [one.starts_at for one in await _list_planned([row.dataset], days[-1])]
     stated = [(await _stated_at(days[0], [row], now))[row.id]]
     for before, day in pairwise(days):
         is_new = any(before < change <= day for change in changes)

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.agreed_orders.actions import audit_agreed
+from marketplace.agreed_orders.actions import Licence, audit_agreed
+from marketplace.baskets.waiting import SQL
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import menu
-from marketplace.catalogue.menu import HeldQuote
 from marketplace.catalogue.queries import list_lengths, list_priced_releases
-from marketplace.catalogue.rules import QUOTE_LASTS, PricedRelease
+from marketplace.catalogue.rules import NEUTRAL, PricedRelease
+from marketplace.companies import list_accounts
 from marketplace.database import fetch_scalar, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Invalid
@@ -33,7 +35,7 @@ from pricing.volume import parts_of
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 LARGEST: Final = 24
 """So many releases are ordered at once at most."""
@@ -87,18 +89,27 @@ async def read_lines(releases: Sequence[uuid.UUID], months: int = 0, *, now: dt.
     ]
 
 
-async def _at_any_length(partner: uuid.UUID, lines: Sequence[Line], now: dt.datetime) -> list[HeldQuote]:
-    """Return what the same part of each release of a basket costs for each length that any is sold for: each is had for as little."""
+async def _at_any_length(lines: Sequence[Line], now: dt.datetime) -> dict[Licence, int]:
+    """Return what the same part of each release of a basket costs for each length that any is sold for."""
     parts = {line.release.id: line.part_basis_points for line in lines}
     lengths = {0, *(one.months for one in await list_lengths([line.release.dataset for line in lines]))}
-    found = []
+    found: dict[Licence, int] = {}
     for months in sorted(lengths):
         releases = [line.release for line in lines]
         for release, (offer, priced) in (await catalogue.prices_for(releases, months=months, now=now)).items():
             amount = share_of(priced.amount_minor, parts[release], priced.inputs.floor_minor)
-            licence = offer.usage_right, offer.months, offer.purposes, offer.countries
-            found.append(HeldQuote(partner, release, 0, amount, now + QUOTE_LASTS, *licence))
+            found[release, 0, offer.months] = amount
     return found
+
+
+async def _refuse_while_waiting(partner: uuid.UUID, lines: Sequence[Line], classes: Iterable[frozenset[str]]) -> None:
+    """Refuse what costs less while a like basket of the company waits: what waits may lapse, and would excuse what undercuts it."""
+    if all(line.part_basis_points == NEUTRAL for line in lines):
+        return
+    if await fetch_scalar(
+        bool, SQL["is_any_waiting"], await list_accounts(partner), list(chain.from_iterable(classes))
+    ):
+        raise Conflict("A basket of your company is still being paid: order this one once it is paid, or has lapsed.")
 
 
 async def order(
@@ -146,8 +157,10 @@ async def order(
             agreed = {"volume_basis_points": line.part_basis_points}
             await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms, now=now)
         await _check_signed(list(quotes.values()), total_minor)
-        as_little = await _at_any_length(partner, lines, now)
-        for dataset in await _one_of_each_class(lines, now):
+        as_little = await _at_any_length(lines, now)
+        classes = await _classes(lines, now)
+        await _refuse_while_waiting(partner, lines, classes)
+        for dataset in classes.values():
             with _refused_as_basket():
                 await audit_agreed(partner, dataset, now, quotes=list(quotes.values()), instead=as_little)
         for line in lines:
@@ -160,15 +173,15 @@ async def order(
         await settle_paid()
 
 
-async def _one_of_each_class(lines: Sequence[Line], now: dt.datetime) -> list[str]:
-    """Return one dataset of each class of a basket's that compare: what is audited of it is audited of all of them.
+async def _classes(lines: Sequence[Line], now: dt.datetime) -> dict[frozenset[str], str]:
+    """Return the classes of datasets that a basket's compare with, each with one: what is audited of it is audited of all of them.
 
     Those of one class compare with the same: days of one time zone may be those of two others that differ.
     """
     found: dict[frozenset[str], str] = {}
     for dataset in sorted({line.release.dataset for line in lines}):
         found.setdefault(frozenset(one.dataset for one in await menu.list_compared_offers(dataset, now)), dataset)
-    return list(found.values())
+    return found
 
 
 @contextlib.contextmanager

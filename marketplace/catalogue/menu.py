@@ -123,15 +123,17 @@ class HeldQuote(Struct, frozen=True):
 
 
 class Buyer(NamedTuple):
-    """Who is to buy, a company's accounts, and the least that is signed of releases, in cents: a way counts that uses one of those.
+    """Who is to buy, a company's accounts, and the least that is signed, in cents, of releases at a level for so many months.
 
-    instead: what it could have at these prices in place of what is signed: undercut only below them, they undercut nothing.
+    A way counts that uses one of those.
+
+    instead: what other lengths would cost with as much off: licences of its release alone undercut one only below that.
     is_today: it buys today, and not as long as it holds prices.
     """
 
     partners: Sequence[uuid.UUID]
-    signed: Mapping[uuid.UUID, int]
-    instead: Sequence[HeldQuote] = ()
+    signed: Mapping[tuple[uuid.UUID, int, int], int]
+    instead: Mapping[tuple[uuid.UUID, int, int], int] = MappingProxyType({})
     is_today: bool = True
 
 
@@ -153,7 +155,7 @@ class Item(Struct, frozen=True):
     is_signed: bool = False
     """Its price is one of those that are audited: a combination without any of them was there before."""
     instead_minor: int | None = None
-    """What its partner could pay for it in place of what is signed: it is undercut below that alone."""
+    """What it would cost with as much off as what is signed: licences of its release alone undercut it only below that."""
 
     @property
     def key(self) -> tuple[uuid.UUID, int, str, int, Limits]:
@@ -366,8 +368,9 @@ def _refuse_undercuts(
 ) -> None:
     """Refuse items of the posted menu, and of each partner's, or of a buyer's, of which one could be had for less."""
     if buyer:
-        instead = {(one.release, one.level, one.months): one.amount_minor for one in buyer.instead}
-        posted = [replace(one, instead_minor=instead.get((one.release.id, one.level, one.months))) for one in posted]
+        posted = [
+            replace(one, instead_minor=buyer.instead.get((one.release.id, one.level, one.months))) for one in posted
+        ]
         quotes = [replace(one, partner=buyer.partners[0]) for one in quotes if one.partner in buyer.partners]
     else:
         _refuse_undercut(posted, compared, now)
@@ -378,7 +381,10 @@ def _refuse_undercuts(
 
 
 def _menus(
-    posted: Sequence[Item], quotes: Sequence[HeldQuote], now: dt.datetime, signed: Mapping[uuid.UUID, int] | None = None
+    posted: Sequence[Item],
+    quotes: Sequence[HeldQuote],
+    now: dt.datetime,
+    signed: Mapping[tuple[uuid.UUID, int, int], int] | None = None,
 ) -> Iterable[tuple[list[Item], int, int]]:
     """Yield the menus of partners that hold prices below the posted ones, each with in how many seconds it begins and ends.
 
@@ -396,7 +402,8 @@ def _menus(
         limits = Limits(frozenset(quote.purposes), same[0].limits.sectors, frozenset(quote.countries))
         licence = {"usage_right": quote.usage_right, "months": quote.months, "limits": limits}
         price = {"amount_minor": quote.amount_minor, "held_until": quote.expires_at}
-        price["is_signed"] = signed is None or quote.amount_minor >= signed.get(quote.release, inf)
+        least = 0 if signed is None else signed.get((quote.release, quote.level, quote.months), inf)
+        price["is_signed"] = quote.amount_minor >= least
         other = replace(same[0], is_posted=False, **licence, **price)
         lower = [one for one in same if one.amount_minor > quote.amount_minor and one.is_like(other)]
         lasts = max(int((quote.expires_at - now).total_seconds()), 1)

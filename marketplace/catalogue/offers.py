@@ -25,8 +25,6 @@ from marketplace.settings import settings
 from pricing.quote import PricedQuote, price
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from marketplace.database import Values
 
 
@@ -231,12 +229,6 @@ async def make_changes() -> int:
                 await _end(change, "made")
                 made += 1
     return made
-
-
-async def list_planned(datasets: Sequence[str], until: dt.datetime) -> list[PlannedChange]:
-    """Return the changes of some datasets' offers that are planned to begin at an instant at the latest."""
-    is_due = (OfferChange.outcome == "") & (OfferChange.starts_at <= until) & OfferChange.dataset.is_in(list(datasets))
-    return await fetch_rows(PlannedChange, select(PlannedChange, OfferChange).where(is_due))
 
 
 async def _end(change: uuid.UUID, outcome: str, refused: Refusal | None = None) -> None:

@@ -14,6 +14,7 @@ from marketplace.audit_trail.copying import copy_trail
 from marketplace.audit_trail.guards import note_lost_requests
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bank_rules.actions import book_by_rules
+from marketplace.baskets.waiting import charge_waiting
 from marketplace.bookkeeping.export_files import write_exports
 from marketplace.bucket_exports.actions import fill_buckets
 from marketplace.business.actions import sum_revenue
@@ -77,6 +78,12 @@ SUMS: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
 }
 """What finance's pages of large books read in place of the books."""
 
+OF_ORDERS: Final = {
+    "settle-orders": (2, settle_paid),
+    "charge-baskets": (2, charge_waiting),
+    "decide-duplicates": (2, decide_duplicates),
+    "lapse-orders": (MINUTE, lapse_unpaid),
+}
 OF_RELEASES: Final[dict[str, tuple[int, Callable[[], Awaitable[object]]]]] = {
     "refresh-datasets": (10 * MINUTE, refresh_datasets),
     "note-days": (HOUR, note_days),
@@ -105,9 +112,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "stripe-events": (2, handle_events),
         "stripe-sweep": (5 * MINUTE, sweep_events),
         "stripe-balance": (min(shares, 10 * MINUTE), mirror_balance),
-        "settle-orders": (2, settle_paid),
-        "decide-duplicates": (2, decide_duplicates),
-        "lapse-orders": (MINUTE, lapse_unpaid),
+        **OF_ORDERS,
         "deliver-subscriptions": (30, deliver),
         "close-auctions": (1, close_auctions),
         "settle-auctions": (10, settle_sales),

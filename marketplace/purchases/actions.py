@@ -35,7 +35,7 @@ from marketplace.payments.stripe_calls import run_command
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import issue_invoices
 from marketplace.purchases.numbers import draw_numbers
-from marketplace.purchases.queries import SQL, find_held, find_order, find_paying, get_email
+from marketplace.purchases.queries import SQL, find_held, find_order, find_paying
 from marketplace.purchases.rules import ENGLISH_CHECKOUT, CheckoutWords
 from marketplace.purchases.tables import Order
 from marketplace.settings import settings
@@ -90,15 +90,6 @@ class LapsedOrder(Struct, frozen=True):
     id: uuid.UUID
     quote: uuid.UUID
     waited: bool
-
-
-class WaitingOrder(Struct, frozen=True):
-    """An order that waited for others of its basket: it is charged next, or lapsed."""
-
-    id: uuid.UUID
-    partner: uuid.UUID
-    quote: uuid.UUID
-    is_next: bool
 
 
 # ------------------------------------------------------------------ ordering
@@ -360,28 +351,27 @@ async def refresh_payment(order_id: uuid.UUID) -> None:
 
 # ------------------------------------------------------------------ settling and lapsing
 async def settle_paid() -> int:
-    """Grant what was paid: licence, entitlement and sale entry, once an order, and charge what waited for it; return how many."""
+    """Grant what was paid: licence, entitlement and sale entry, once an order; return how many were settled."""
     settled = 0
     while batch := await _settle_some():
         settled += batch
-    await _charge_waiting()
     return settled
 
 
-async def _charge_waiting() -> None:
-    """Charge the orders that waited for others which are paid now, and lapse those of which another one lapsed."""
-    now = clock.now()
-    async with transaction():
-        for one in await fetch_rows(WaitingOrder, SQL["end_waiting"]):
-            if not one.is_next:
-                await close_quotes([one.quote], now, is_closed=True)
-                continue
-            asked = await fetch_row(OrderedQuote, SQL["lock_quote"], one.quote, one.partner)
-            row = await Order.objects().get(Order.id == one.id)
-            assert asked
-            assert row
-            owed = _owed(row, asked, await get_email(one.partner), ENGLISH_CHECKOUT, now)
-            await payments.request_charge(one.id, one.partner, **owed)
+async def end_wait(order_id: uuid.UUID, *, email: str | None) -> None:
+    """Charge an order that waits for others, in the caller's transaction, or lapse it where email is None; once alone."""
+    state = "lapsed" if email is None else "awaiting_payment"
+    ended = Order.update({Order.waits_for: [], Order.state: state}).where(Order.id == order_id, Order.waits_for != [])
+    if not (quote := await fetch_scalar(uuid.UUID, ended.returning(Order.quote))):
+        return
+    if email is None:
+        await close_quotes([quote], clock.now(), is_closed=True)
+        return
+    new = await Order.objects().get(Order.id == order_id)
+    assert new
+    asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, new.partner)
+    assert asked
+    await payments.request_charge(order_id, asked.partner, **_owed(new, asked, email, ENGLISH_CHECKOUT, clock.now()))
 
 
 async def _settle_some() -> int:

@@ -115,8 +115,8 @@ JOIN revocation ON revocation.release = entitlement.release
 WHERE purchase_order.id = ANY($1::uuid[]) AND entitlement.ends_at > $2;
 
 -- name: lapse_orders
--- Lapses at most $2 orders whose payment failed or expired, that were ordered until $1, or until $3 where a transfer is
--- awaited; a debit is waited for. Returns them, and whether a transfer or a debit was awaited.
+-- Lapses at most $2 orders whose payment failed or expired, was asked for until $1, or is a transfer of an order until
+-- $3; a debit is waited for. Returns them, and whether a transfer or a debit was awaited.
 UPDATE purchase_order
 SET state = 'lapsed'
 WHERE id IN (
@@ -127,7 +127,7 @@ WHERE id IN (
       AND payment.state NOT IN ('paid', 'refunded')
       AND (
           payment.state IN ('expired', 'failed')
-          OR payment.state <> 'processing' AND purchase_order.ordered_at <= $1
+          OR payment.state <> 'processing' AND payment.requested_at <= $1
           OR payment.transfer IS NOT NULL AND purchase_order.ordered_at <= $3
       )
     ORDER BY purchase_order.id
@@ -136,21 +136,6 @@ WHERE id IN (
 )
 RETURNING id, quote,
     (SELECT transfer IS NOT NULL OR state = 'failed' FROM payment WHERE subject = purchase_order.id) AS waited;
-
--- name: end_waiting
--- Ends the wait of orders for others of their basket: those are all paid, or one of them lapsed, and they do too.
-UPDATE purchase_order
-SET waits_for = '{}', state = CASE WHEN found.is_next THEN 'awaiting_payment' ELSE 'lapsed' END
-FROM (
-    SELECT waiting.id, bool_and(first.state = 'paid') AS is_next
-    FROM purchase_order AS waiting
-    JOIN purchase_order AS first ON first.id = ANY(waiting.waits_for)
-    WHERE waiting.waits_for <> '{}'
-    GROUP BY waiting.id
-    HAVING bool_and(first.state = 'paid') OR bool_or(first.state NOT IN ('awaiting_payment', 'paid'))
-) AS found
-WHERE purchase_order.id = found.id AND purchase_order.waits_for <> '{}'
-RETURNING purchase_order.id, purchase_order.partner, purchase_order.quote, found.is_next;
 
 -- fragment: left_minor
 -- What of a paid order's money is still here, in cents.

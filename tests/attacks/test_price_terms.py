@@ -187,7 +187,7 @@ def test_a_cent_saved_in_turn_hides_no_other_way(worth: int, is_today: bool) -> 
             if (code := one.release.dataset) in lower and one.months == 12
         ]
         assert len(quotes) == 2
-        buyer = menu.Buyer([partner], {one.release: 0 for one in quotes}) if is_today else None
+        buyer = menu.Buyer([partner], {(one.release, one.level, one.months): 0 for one in quotes}) if is_today else None
         menu._refuse_undercuts(items, quotes, compared, NOW, buyer)
 
     with pytest.raises(Conflict, match=r"^Not listed: wide .* but who buys city .*, one .* has as much for "):

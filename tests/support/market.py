@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from marketplace import clock
+from marketplace.baskets.waiting import charge_waiting
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
@@ -99,6 +100,7 @@ class Market:
             sweep_events,
             handle_events,
             settle_paid,
+            charge_waiting,
             lapse_unpaid,
             mirror_balance,
             record_refunds,

@@ -242,7 +242,7 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
     assert await kinds_written() == ["payment_due", "won"]
     await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
     assert await ending.settle_sales() == 0, "its page may still be paid"
-    await execute("UPDATE purchase_order SET ordered_at = ordered_at - interval '1 hour'")
+    await execute("UPDATE payment SET requested_at = requested_at - interval '1 hour'")
     await jobs()
     winner = Actor(name="Ann", partner=ann, vetted=True)
     with pytest.raises(Expired):

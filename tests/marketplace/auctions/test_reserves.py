@@ -108,7 +108,7 @@ async def test_a_window_is_reserved_at_what_a_licence_costs_at_the_close() -> No
     assert raised.reserve_minor > found.reserve_minor
 
 
-@pytest.mark.parametrize("worth", [1_000_000, 4_000_000])
+@pytest.mark.parametrize("worth", [3_000_000, 4_000_000])
 @pytest.mark.parametrize("window", [None, (20, 30)])
 async def test_a_reserve_counts_a_change_of_the_offer_that_is_planned(
     worth: int, window: tuple[int, int] | None
@@ -124,6 +124,18 @@ async def test_a_reserve_counts_a_change_of_the_offer_that_is_planned(
         assert await make_changes() == 1
         [posted] = await amounts_of("city")
     assert found.reserve_minor == pytest.approx(posted, rel=0.01)
+
+
+async def test_a_planned_change_that_makes_it_cheaper_lowers_no_reserve() -> None:
+    """It may be cancelled, or refused on its day, when the auction can change no more."""
+    await open_shop("city")
+    await make_span("city", len(ZONES), 0, 7)
+    await sell("city", 2_000_000)
+    plain = await reserve_of("city")
+    stated, change = StatedOffer("standard-1", 1_000, 7, 1, 10**11), uuid.uuid4()
+    await plan_change("city", stated, clock.now() + 5 * DAY, change=change, by="Samir")
+    assert (await reserve_of("city")).reserve_minor == plain.reserve_minor
+    assert (await reserve_of("city", window=(20, 23))).reserve_minor >= plain.reserve_minor
 
 
 async def test_an_auction_is_announced_while_its_dataset_is_listed_anew() -> None:

@@ -13,7 +13,7 @@ from marketplace import clock
 from marketplace.baskets import actions
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.lengths import set_lengths
-from marketplace.companies import list_accounts
+from marketplace.companies import list_accounts, of_one_company
 from marketplace.database import execute
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
@@ -21,7 +21,7 @@ from marketplace.private_offers import actions as private_offers
 from marketplace.purchases.invoices import change_billing
 from marketplace.subscriptions.actions import deliver, subscribe
 from tests.attacks.test_price_alike import PARTS, open_parts
-from tests.attacks.test_price_menus import DAY, make_span, sell
+from tests.attacks.test_price_menus import DAY, amounts_of, make_span, sell
 from tests.marketplace.baskets.test_basket_menus import latest
 from tests.marketplace.baskets.test_baskets import make_payer
 from tests.marketplace.catalogue.shop import last_midnight, open_shop
@@ -118,7 +118,7 @@ async def test_a_private_price_elsewhere_is_signed_beside_a_locked_one(stripe: A
             await make_span(part, len(zones), 0, 7)
         assert await deliver() == 1
         ends = clock.now() + 25 * DAY
-        with pytest.raises(Conflict, match=r"who buys west .* east"):
+        with pytest.raises(Conflict, match=r"who buys (west .*, east|east .*, west) "):
             await private_offers.offer(steward, partner, "west", percent_off=10, ends_at=ends, offer_id=offer)
         await private_offers.offer(steward, partner, "north", percent_off=10, ends_at=ends, offer_id=offer)
         with clock.shifted(dt.timedelta(hours=1)):
@@ -146,6 +146,45 @@ async def test_a_basket_at_its_floors_is_ordered_in_spite_of_other_lengths() -> 
     await order(await make_payer(), "dear1", "dear2", "west", "east", months=1)
 
 
+async def test_a_short_line_of_a_whole_excuses_no_parts() -> None:
+    """For a month the whole is the cheapest line, with most off; for a year it would be the dearest, with nothing off."""
+    await open_parts()
+    dear = [f"d{number}" for number in range(4)]
+    for code, zone in zip(dear, sorted(h3.grid_ring(ZONES[0], 40)), strict=False):
+        await open_shop(code, zones=[zone])
+        await catalogue.withdraw_offer(code)
+        await make_span(code, 1, 0, 7)
+    await as_owner("UPDATE dataset SET half_life_days = 730")
+    await sell_parts(1)
+    [city], [west], [east] = [await amounts_of(code) for code in ("city", "west", "east")]
+    await sell(dear[0], 1_000_000)
+    [one] = await amounts_of(dear[0])
+    for code in dear:
+        await sell(code, round(1_000_000 * (max(west, east) + city) / 2 / one))
+    words = {"lines_fr": "a\nb\nc\nd\ne", "lines_en": "v\nw\nx\ny\nz"}
+    await catalogue.define_terms("month-1", months=1, **words)
+    await set_lengths("city", ["month-1"])
+    partner = await make_payer()
+    for more in ([], ["city"]):
+        with pytest.raises(Conflict, match="with this basket"):
+            await order(partner, *dear, "west", "east", *more, months=1)
+
+
+@pytest.mark.parametrize("code", ["west", "east"])
+async def test_who_holds_a_longer_licence_buys_a_shorter_one_as_everybody_does(code: str) -> None:
+    await open_parts()
+    words = {"lines_fr": "a\nb\nc\nd\ne", "lines_en": "v\nw\nx\ny\nz"}
+    await catalogue.define_terms("years-3", months=36, **words)
+    for part in PARTS:
+        await set_lengths(part, ["years-3"])
+    partner = await make_payer()
+    [release] = await latest("west")
+    await catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True, terms="years-3")
+    with clock.shifted(DAY):
+        await draw_more()
+        await order(partner, code)
+
+
 async def test_a_company_has_no_more_by_two_accounts() -> None:
     """Each orders one part with something off: together they would have the city for less."""
     await sell_dear()
@@ -164,10 +203,15 @@ async def test_a_company_has_no_more_by_two_accounts() -> None:
     await execute("UPDATE partner SET vat_number = (SELECT vat_number FROM partner WHERE id = $1)", first)
     assert await list_accounts(second) == [second, first]
     await order(first, "dear1", "dear2", "west")
+    with pytest.raises(Conflict, match="still being paid"):
+        await order(second, "dear1", "dear2", "east")
+    await execute("UPDATE purchase_order SET waits_for = '{}'")
     for partner in (first, second):
         with pytest.raises(Conflict, match=r"with this basket, (west .*, east|east .*, west) "):
             await order(partner, "dear1", "dear2", "east")
-    await execute("UPDATE partner SET vat_number = '', country = 'DE', company = 'Büro' WHERE id = $1", second)
+    await execute("UPDATE partner SET vat_number = '', company = (SELECT company FROM partner WHERE id = $1)", first)
+    assert await of_one_company(second, [first]) == [first], "by their name"
+    assert await list_accounts(second) == [second], "which anybody may bear"
     await order(second, "dear1", "dear2", "east")
 
 

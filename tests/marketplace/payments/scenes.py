@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketplace import clock, invariants, object_store
+from marketplace.baskets.waiting import charge_waiting
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import copy_in, execute, transaction
 from marketplace.earnings.actions import cancel_shares, hold_shares
@@ -134,6 +135,7 @@ JOBS = (
     sweep_events,
     handle_events,
     settle_paid,
+    charge_waiting,
     follow_disputes,
     record_refunds,
     lapse_unpaid,

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketplace import clock, object_store
+from marketplace.baskets.waiting import charge_waiting
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute
 from marketplace.datasets.tables import Release
@@ -156,6 +157,7 @@ async def jobs() -> None:
     await sweep_events()
     await handle_events()
     await settle_paid()
+    await charge_waiting()
     await record_refunds()
     await follow_disputes()
     await lapse_unpaid()
