@@ -53,7 +53,7 @@ async def do_not_pay(stripe: Any, partner: uuid.UUID) -> None:  # noqa: F811
     await ending.settle_sales()
     await run_commands()
     await execute("UPDATE auction_sale SET due_at = now() - interval '1 second' WHERE state = 'due'")
-    await execute("UPDATE purchase_order SET ordered_at = ordered_at - interval '1 hour' WHERE state <> 'paid'")
+    await execute("UPDATE payment SET requested_at = requested_at - interval '1 hour' WHERE state <> 'paid'")
     await jobs()
     await ending.settle_sales()
 

@@ -100,9 +100,7 @@ async def auction_it(stripe: Any, release: uuid.UUID, ann: uuid.UUID) -> None:
     await ending.settle_sales()
     await scenes.jobs()
     await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
-    await execute(
-        "UPDATE purchase_order SET ordered_at = ordered_at - interval '1 hour' WHERE state = 'awaiting_payment'"
-    )
+    await execute("UPDATE payment SET requested_at = requested_at - interval '1 hour' WHERE paid_at IS NULL")
     for _ in range(3):
         await scenes.jobs()
         await ending.settle_sales()

@@ -162,7 +162,16 @@ def theirs(postgres: EmbeddedPostgres) -> Iterator[str]:
     postgres.run_sql("DROP DATABASE theirs WITH (FORCE)")
 
 
-@pytest.mark.parametrize("table", ["person (nick text)", "anything (id bigint)", "migration (version bigint)"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "person (nick text)",
+        *(
+            pytest.param(table, marks=pytest.mark.deep)
+            for table in ("anything (id bigint)", "migration (version bigint)")
+        ),
+    ],
+)
 def test_another_applications_database_stays_as_it_is(
     postgres: EmbeddedPostgres, theirs: str, tmp_path: Path, table: str
 ) -> None:
