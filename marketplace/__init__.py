@@ -1,1 +1,1 @@
-"""The service: slices named by the trade's nouns, each importing only downward, with three entry points on top."""
+"""The service: districts of packages named by the trade's nouns; each district uses only those below it."""

@@ -19,8 +19,10 @@ SERVERS: Final = ("demo", "serve", "stripe-counterpart", "witness")
 def parser() -> argparse.ArgumentParser:
     """Return the command line; README's table of commands is checked against it."""
     from marketplace.commands.registry import COMMANDS
+    from marketplace.core.version import VERSION
 
     whole = argparse.ArgumentParser(prog="marketplace", description="Partage: anonymous aggregates, sold fairly.")
+    whole.add_argument("--version", action="version", version=f"Partage {VERSION}", help="print the version")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.description, description=command.description)
@@ -41,7 +43,7 @@ def log_plainly() -> None:
 
 def keep_memory(command: str) -> None:
     """Let a command keep what it frees while it computes; not those that serve, which last for months and compute little."""
-    from marketplace.freed_memory import keep_freed_memory
+    from marketplace.core.freed_memory import keep_freed_memory
 
     if command not in SERVERS:
         keep_freed_memory()
@@ -53,7 +55,7 @@ def main() -> None:
         sys.exit("Only the client is installed here; `pip install 'partage[server]'` brings the marketplace.")
     log_plainly()
     arguments = parser().parse_args()
-    from marketplace.errors import Refusal, Unavailable
+    from marketplace.core.errors import Refusal, Unavailable
 
     keep_memory(arguments.command)
     try:
@@ -75,7 +77,7 @@ def main() -> None:
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "obstore":
             raise
-        from marketplace.object_store import sentence_of
+        from marketplace.core.object_store import sentence_of
 
         sys.exit(sentence_of(error))
 

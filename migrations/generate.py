@@ -1,7 +1,7 @@
-"""Write the initial schema from the slices' `tables.py`, where each column, CHECK and key is stated once.
+"""Write the initial schema from the packages' `tables.py`, where each column, CHECK and key is stated once.
 
-`python -m migrations.generate` rewrites `history/m0001_initial.sql` after a change of the tables. It does so only as
-long as that is the one migration: from then on a change of the tables needs a migration of its own.
+`python -m migrations.generate` rewrites `history/m0001_initial.sql` after a change of the tables. It does so only while
+that is the one migration: later, a change of the tables needs its own migration.
 """
 
 from __future__ import annotations
@@ -20,18 +20,26 @@ if TYPE_CHECKING:
     from piccolo.table import Table
 
 INITIAL = HISTORY / "m0001_initial.sql"
-HEADING = "-- Generated from the slices' tables.py by `python -m migrations.generate`; not edited by hand.\n"
+HEADING = """-- Every table, by package, each after those that it refers to.
+-- Written from the packages' tables.py by `python -m migrations.generate`; not edited by hand.
+-- Functions, triggers and indexes are in the packages' functions.sql.
+"""
 
 
 def initial_sql() -> str:
     """Return the statements that create every table, lower floors first."""
-    parts, slice_ = [HEADING], ""
+    parts, package = [HEADING], ""
     for table in tables():
-        if table.__module__ != slice_:
-            slice_ = table.__module__
-            parts.append(f"\n-- {slice_}\n")
-        parts.append(table_sql(table))
+        if table.__module__ != package:
+            package = table.__module__
+            parts.append(f"\n\n-- {_in_words(package)}\n")
+        parts.append(f"\n{table_sql(table)}")
     return "".join(parts)
+
+
+def _in_words(module: str) -> str:
+    """Return the name of a `tables.py`'s package in words: "audit trail" for marketplace.people.audit_trail.tables."""
+    return " / ".join(module.split(".")[1:-1]).replace("_", " ")
 
 
 def table_sql(table: type[Table]) -> str:
@@ -39,7 +47,7 @@ def table_sql(table: type[Table]) -> str:
     stated = _stated_defaults(table)
     lines = [_column_sql(column, has_default=column._meta.name in stated) for column in table._meta.columns]
     parts = getattr(table, "partitioned_by", "")
-    if parts:  # Piccolo wants a column marked as the key; each part has its own.
+    if parts:  # Piccolo requires a column marked as the key; each part has its own.
         lines = [line.replace(" PRIMARY KEY", "") for line in lines]
     lines += [f'CONSTRAINT "{constraint._meta.name}" {constraint.ddl}' for constraint in table._meta.constraints]
     return (
@@ -50,7 +58,7 @@ def table_sql(table: type[Table]) -> str:
 
 
 def _column_sql(column: Column, *, has_default: bool) -> str:
-    """Return a column's definition as Piccolo writes it, but for two things.
+    """Return a column's definition as Piccolo writes it, with two exceptions.
 
     A default is written only where `tables.py` states one: Piccolo's own ('', 0, now) would hide a value that an INSERT
     forgot. ON UPDATE CASCADE is left out: keys never change.

@@ -1,100 +1,61 @@
-"""The Piccolo app of the whole schema: the slices' tables, their `functions.sql`, and the folder of migrations."""
+"""The Piccolo app of the whole schema: the packages' tables, their `functions.sql`, and the folder of migrations."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 from piccolo.table import Table
 
 import marketplace
+from marketplace.core.districts import DISTRICTS
 
 APP_NAME = "partage"
 HISTORY = Path(__file__).parent / "history"
-SLICES = (
-    "backup",
-    "messages",
-    "audit_trail",
-    "log",
-    "identity",
-    "mail",
-    "second_factors",
-    "recovery",
-    "identity_providers",
-    "outgoing",
-    "wallets",
-    "sandbox",
-    "ledger",
-    "consent",
-    "switches",
-    "payments",
-    "credit",
-    "retractions",
-    "map_layers",
-    "addresses",
-    "zones",
-    "datasets",
-    "footprints",
-    "catalogue",
-    "interest",
-    "purchases",
-    "chosen_zones",
-    "search",
-    "business",
-    "einvoicing",
-    "requests",
-    "subscriptions",
-    "claims",
-    "deletions",
-    "bucket_exports",
-    "private_offers",
-    "duplicate_orders",
-    "trials",
-    "auctions",
-    "reverse_auctions",
-    "delivery",
-    "links",
-    "delta_sharing",
-    "notifications",
-    "population_density",
-    "contributions",
-    "earnings",
-    "operators",
-    "payouts",
-    "rewards",
-    "bank",
-    "bank_rules",
-    "finance",
-    "bookkeeping",
-    "transparency",
-    "legal",
-    "rights",
-    "my_data",
-    "jobs",
-)
 
 
 def tables() -> list[type[Table]]:
-    """Return every table of every slice, lower floors first."""
-    found: list[type[Table]] = []
-    for slice_ in SLICES:
-        if importlib.util.find_spec(f"marketplace.{slice_}.tables") is None:
-            continue  # it has functions alone
-        module = importlib.import_module(f"marketplace.{slice_}.tables")
-        found += [
-            item
-            for item in vars(module).values()
-            if isinstance(item, type) and issubclass(item, Table) and item.__module__ == module.__name__
-        ]
-    return found
+    """Return every table: by district, lower floors first, each package after those that its keys refer to."""
+    found: dict[str, list[type[Table]]] = {}
+
+    def add(module: str) -> None:
+        if module not in found:
+            own = found[module] = _tables_in(module)
+            others = [other.__module__ for table in own for other in _referred_to(table)]
+            for other in others:
+                add(other)
+            found[module] = found.pop(module)  # after the tables that it refers to
+
+    for folder in _packages():
+        for path in sorted(folder.glob("*tables.py")):
+            add(f"marketplace.{folder.parent.name}.{folder.name}.{path.stem}")
+    return [table for own in found.values() for table in own]
+
+
+def _packages() -> list[Path]:
+    """Return the folders of all packages, by district."""
+    (root,) = marketplace.__path__
+    return [path.parent for name in DISTRICTS for path in sorted((Path(root) / name).glob("*/__init__.py"))]
+
+
+def _tables_in(module: str) -> list[type[Table]]:
+    return [
+        item
+        for item in vars(importlib.import_module(module)).values()
+        if isinstance(item, type) and issubclass(item, Table) and item.__module__ == module
+    ]
+
+
+def _referred_to(table: type[Table]) -> list[type[Table]]:
+    return [key._foreign_key_meta.resolved_references for key in table._meta.foreign_key_columns]  # noqa: SLF001 (Piccolo has no other way)
 
 
 def function_files() -> list[Path]:
-    """Return the files of functions, triggers and indexes: what all slices share, then the slices', lower floors first."""
+    """Return the files of functions, triggers and indexes: the shared one, then the packages', lower floors first."""
     (root,) = marketplace.__path__
-    folders = [Path(root), *(Path(root) / slice_ for slice_ in SLICES)]
-    return [path for folder in folders if (path := folder / "functions.sql").is_file()]
+    files = [Path(root) / "core" / "functions.sql", *(folder / "functions.sql" for folder in _packages())]
+    return [path for path in files if path.is_file()]
 
 
 APP_CONFIG = AppConfig(app_name=APP_NAME, migrations_folder_path=str(HISTORY), table_classes=tables())

@@ -1,10 +1,10 @@
-"""What Piccolo's migration runner reads: the engine and the one app."""
+"""The configuration for Piccolo's migration runner: the engine and the one app."""
 
 from __future__ import annotations
 
 from piccolo.conf.apps import AppRegistry
 
-from marketplace.database import DB
+from marketplace.core.database import DB
 
 __all__ = ["APP_REGISTRY", "DB"]
 

@@ -1,6 +1,6 @@
-"""What `migrate` would run on a database, which of its tables each statement locks, and what waits for them meanwhile.
+"""The statements that `migrate` would run on a database, the tables that each locks, and what waits for them.
 
-PostgreSQL itself says which locks: the schema of today is made on an empty server, what is pending runs there in one
+PostgreSQL itself reports the locks: the present schema is made on an empty server, pending migrations run there in one
 transaction, and the locks are read after each statement. The real database is only asked which migrations it has had.
 """
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from marketplace.database import fetch_rows, transaction
-from migrations.pending import list_pending
+from marketplace.core.database import fetch_rows, transaction
+from migrations.pending import list_pending, refuse_unknown_past
 from migrations.piccolo_app import HISTORY
 from migrations.runner import are_functions_applied, functions_text
 
@@ -33,11 +33,13 @@ WAITS: Final = {
     "RowShareLock": NOTHING,
     "AccessShareLock": NOTHING,
 }
-"""Each lock of a table, the strongest first → what it makes wait of a site that reads and writes rows.
-Source: PostgreSQL 18, 13.3.1, the table of conflicting lock modes."""
+"""Each lock of a table, the strongest first → what waits for it on a site that reads and writes rows.
+
+Source: PostgreSQL 18, 13.3.1, the table of conflicting lock modes.
+"""
 STRENGTHS: Final = {mode: strength for strength, mode in enumerate(reversed(WAITS))}
 WEAKEST_LISTED: Final = STRENGTHS["ShareUpdateExclusiveLock"]
-"""What every row that is read or written takes too is not worth a line."""
+"""A lock that every read or written row needs too is not listed."""
 
 
 STATEMENT: Final = re.compile(
@@ -53,7 +55,7 @@ LOCKS: Final = f"""SELECT relname::text AS table, mode FROM pg_locks JOIN pg_cla
 
 
 class Table(Struct, frozen=True):
-    """A table that there is."""
+    """An existing table."""
 
     name: str
 
@@ -66,7 +68,7 @@ class Lock(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """A statement of a pending migration, and the locks that it takes and none before it took; they last to the end."""
+    """A statement of a pending migration, and the locks that it is the first to acquire; they last to the end."""
 
     migration: str
     statement: str
@@ -74,36 +76,37 @@ class Step(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """How far a database is: the files of migrations that it has not had, and whether the functions are applied again."""
+    """The state of a database: the migrations that it has not had, and whether the functions are applied again."""
 
     pending: list[str]
     applies_functions: bool
 
 
 class Size(Struct, frozen=True):
-    """About how many rows a table has, as PostgreSQL last counted; -1 where it never did."""
+    """About how many rows a table has, by PostgreSQL's last count; -1 if it never counted."""
 
     table: str
     rows: int
 
 
-async def find_state() -> State:
-    """Return what `migrate` has to do here; the pool of the real database must be open."""
-    pending = await list_pending()
+async def find_state(history: Path = HISTORY) -> State:
+    """Return what `migrate` has to do here, or refuse like it; the pool of the real database must be open."""
+    await refuse_unknown_past()
+    pending = await list_pending(history)
     return State(pending, bool(pending) or not await are_functions_applied())
 
 
 async def list_sizes() -> dict[str, int]:
-    """Return about how many rows each table has; those that were never counted are left out."""
+    """Return about how many rows each table has, without tables that were never counted."""
     sql = """SELECT relname::text AS table, reltuples::bigint AS rows FROM pg_class
              WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND reltuples >= 0"""
     return {size.table: size.rows for size in await fetch_rows(Size, sql)}
 
 
 async def measure(state: State, history: Path = HISTORY) -> list[Step]:
-    """Return the steps of `migrate` in order; the pool must be that of an empty database, and is where they run.
+    """Return the steps of `migrate` in order, by running them; the pool must be that of an empty database.
 
-    The functions of all slices are one step. A lock of a mode that rows take too is left out.
+    The functions of all packages are one step. A lock of a mode that rows need too is left out.
     """
     files = _files(history)
     async with transaction():
@@ -134,7 +137,7 @@ def _files(history: Path) -> list[Path]:
 
 
 async def run_files(files: Iterable[Path]) -> None:
-    """Run migrations in the open transaction, and note none of them as had."""
+    """Run migrations in the open transaction without recording them."""
     for path in files:
         specification = importlib.util.spec_from_file_location(path.stem, path)
         assert specification, path
@@ -146,7 +149,7 @@ async def run_files(files: Iterable[Path]) -> None:
 
 
 class _Recorder:
-    """A transaction's connection, which runs a text statement by statement and notes what each locks."""
+    """A transaction's connection that runs a text statement by statement and records the locks of each."""
 
     def __init__(self, connection: Any, today: set[str], steps: list[Step]) -> None:  # noqa: ANN401 (asyncpg's)
         self._connection, self._today, self._steps = connection, today, steps
@@ -158,7 +161,7 @@ class _Recorder:
         return getattr(self._connection, name)
 
     async def execute(self, sql: str, *values: object, **options: Any) -> str:  # noqa: ANN401 (asyncpg's)
-        """Run each statement, and note it."""
+        """Run each statement and record it."""
         if self._is_noting:
             return str(await self._connection.execute(sql, *values, **options))
         status = ""
@@ -168,14 +171,14 @@ class _Recorder:
         return status
 
     async def note_text(self, name: str, sql: str) -> None:
-        """Run a text that is one step, however many statements it has."""
+        """Run a text as one step, whatever its number of statements."""
         await self._connection.execute(sql)
         await self._note(name, name)
 
     async def _note(self, migration: str, statement: str) -> None:
-        """Note which of today's tables are locked more strongly than they were."""
+        """Record which of today's tables are locked more strongly than before."""
         locks: list[Lock] = []
-        self._is_noting = True  # what checks the rows that are read may execute too
+        self._is_noting = True  # the row checks of fetch_rows may execute too
         found = await fetch_rows(Lock, LOCKS)
         self._is_noting = False
         for lock in found:

@@ -1,8 +1,8 @@
-"""Two roles: one owns the schema and migrates it, one serves and can neither change the schema nor what was posted.
+"""Two roles: one owns the schema and migrates it; one serves, and can change neither the schema nor posted entries.
 
-The serving role reads all tables and writes what its work is to write. Where a trigger refuses that a row is ever
-changed, the role cannot even try; and it can drop, disable or replace no trigger, for it owns nothing. It cannot
-TRUNCATE, and makes no table but a month's close, by functions of the owner that do that alone.
+The serving role reads all tables and writes those of its work. Where a trigger refuses changes of rows, the role lacks
+the privilege too; and it cannot drop, disable or replace a trigger, because it owns nothing. It cannot TRUNCATE, and
+makes no table except a month's close, by functions of the owner that do nothing else.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from marketplace.database import execute, fetch_scalar
-from marketplace.errors import Invalid
+from marketplace.core.database import execute, fetch_scalar
+from marketplace.core.errors import Invalid
 
 LOCKED: Final = ("bank_line", "quote")
-"""Append-only tables whose rows are locked: PostgreSQL lets lock who may update a column, so their key may be written,
-which the trigger refuses all the same."""
+"""Append-only tables whose rows are locked: PostgreSQL requires the privilege to update a column for a row lock, so
+the key may be updated; the trigger still refuses it.
+"""
 WRITTEN: Final = {**dict.fromkeys(LOCKED, "id"), "zone_table": "title_fr, title_en"}
-"""Append-only tables → columns that may be written, as far as PostgreSQL is asked. What zones are called is no part of them."""
+"""Append-only tables → columns that PostgreSQL's privileges allow to be written.
+
+The names of zones are not among them.
+"""
 _GRANTS: Final = """
 DO $do$
 DECLARE
@@ -51,9 +55,9 @@ END $do$;
 
 
 async def grant_to(role: str) -> None:
-    """Give the serving role what it needs of today's tables, and nothing else; inside the open transaction.
+    """Grant the serving role what it needs of today's tables, and nothing else; inside the open transaction.
 
-    Refuses a role that does not exist, and one that could do more all the same: the owner, or a superuser.
+    Refuses a role that does not exist, and one that could still do more: the owner, or a superuser.
     """
     quoted = await fetch_scalar(str, "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = $1", role)
     if quoted is None:

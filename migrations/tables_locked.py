@@ -1,8 +1,8 @@
-"""Which tables a migration locks, read in its text, and all of these locks at once before its first statement.
+"""The tables that a migration locks, read from its text, and all of these locks at once before its first statement.
 
-What locks one table after the other while people buy may meet a purchase that has the second and waits for the first.
-PostgreSQL then ends whichever has waited for a second, and that may be the purchase. Where everything is locked first,
-within less than that second, it is never the purchase.
+A migration that locks one table after the other while people buy may meet a purchase that has the second and waits for
+the first. PostgreSQL then ends the one that has waited for a second, which may be the purchase. If everything is locked
+first, within less than that second, it is never the purchase.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from asyncpg.exceptions import LockNotAvailableError, QueryCanceledError
 from msgspec import Struct
 
-from marketplace.database import execute, fetch_rows
+from marketplace.core.database import execute, fetch_rows
 
 NAMES: Final = r"\s+((?:IF\s+EXISTS\s+|ONLY\s+)?\"?\w+\"?(?:\s*,\s*(?!DROP\b)\"?\w+\"?)*)"
 MODES: Final = {
@@ -21,8 +21,11 @@ MODES: Final = {
     "EXCLUSIVE": rf"\b(?:UPDATE|DELETE\s+FROM){NAMES}",
     "ACCESS EXCLUSIVE": rf"\b(?:(?:ALTER|DROP|TRUNCATE)\s+TABLE|DROP\s+(?:INDEX|CONSTRAINT)|DROP\s+TRIGGER\b[^;]*?\bON){NAMES}",
 }
-"""Each mode of a lock, the weakest first → what a statement that needs it says before the table.
-Source: PostgreSQL 18, 13.3.1 and each command's page. Rows that a site has locked are waited for as well: hence EXCLUSIVE."""
+"""Each mode of a lock, the weakest first → the words before the table in a statement that needs it.
+
+Source: PostgreSQL 18, 13.3.1 and each command's page. The lock also has to wait for rows that a site has locked: hence
+EXCLUSIVE.
+"""
 BODY: Final = re.compile(r"\$(\w*)\$.*?\$\1\$|--[^\n]*", re.DOTALL)
 TABLES: Final = """
     SELECT relname::text AS name, relname::text AS table FROM pg_class
@@ -44,12 +47,15 @@ class Named(Struct, frozen=True):
 
 
 async def find_locks(migrations: str, functions: str = "") -> dict[str, str]:
-    """Return the tables of the database that these texts lock, each with the strongest mode; bodies of functions lock none."""
+    """Return the tables of the database that these texts lock, each with the strongest mode.
+
+    Functions' bodies lock none.
+    """
     tables: dict[str, set[str]] = {}
     for named in await fetch_rows(Named, TABLES):
         tables.setdefault(named.name, set()).add(named.table)
     found: dict[str, str] = {}
-    for mode, pattern in MODES.items():  # a stronger one replaces those before it
+    for mode, pattern in MODES.items():  # a stronger one replaces earlier ones
         for text in (migrations, BODY.sub("", functions)):
             for names in re.findall(pattern, text, re.IGNORECASE):
                 found |= dict.fromkeys(set().union(*(tables.get(name, ()) for name in _named(names))), mode)
@@ -61,7 +67,7 @@ def _named(names: str) -> list[str]:
 
 
 async def lock_tables(locks: dict[str, str], *, within: str) -> None:
-    """Acquire all locks `within` a time altogether, or raise LockNotAvailableError; what stops reads comes last."""
+    """Acquire all locks `within` a total time, or raise LockNotAvailableError; locks that stop reads come last."""
     lists = {mode: ", ".join(f'"{name}"' for name in sorted(locks) if locks[name] == mode) for mode in MODES}
     orders = " ".join(f"LOCK TABLE {names} IN {mode} MODE;" for mode, names in lists.items() if names)
     await execute(f"SET LOCAL statement_timeout = '{within}'")

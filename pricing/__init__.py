@@ -6,8 +6,8 @@ from `pricing.refusals`, never a wrong number.
 
 Where to start reading: `money` (exact integers), `valuation` (what a release is worth), `quote` (its price, explained),
 `editions` (several accuracies of one release), `demand` (learning from answers), `auctions` (selling by bids) and
-`revenue_share` (paying the people in the data).
+`public_shares` (paying the people in the data).
 
 What the marketplace and `python -m pricing` do not use is public API for others, which each module's docstring lists;
-`tests/test_facts.py` compares. References for small cases, which try everything, are `tests/pricing/oracles.py`.
+`tests/structure/test_facts.py` compares. References for small cases, which try everything, are `tests/pricing/oracles.py`.
 """

@@ -1,4 +1,4 @@
-"""The package's only input and output: `replay` checks an auction offline, `verify` the public log and what is in it.
+"""The package's only input and output: `replay` checks an auction offline, `verify` the public log and its contents.
 
 `python -m pricing replay TRANSCRIPT [--root HEX] [--terms HEX] [--receipt FILE]… [--key HEX]`
 `python -m pricing verify --key KEY [--witness KEY]… [--quorum N] [--tiles FOLDER] [--checkpoint FILE]… [--proof FILE]…
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pricing.auctions.receipt import compare, read_receipt
-from pricing.auctions.replay import Replayed, replay
+from pricing.auctions.replay import ReplayResult, replay
 from pricing.auctions.transcript import from_json
 from pricing.log import verdicts
 from pricing.log.documents import is_bid_receipt, read_signed
@@ -26,7 +26,7 @@ from pricing.refusals import PricingRefusal, Tampered
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments say, print what was found, and return the exit status."""
+    """Run the arguments' command, print the findings, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m pricing", description="Check auctions and the public log offline.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_replay(commands.add_parser("replay", help="compute an award again from its transcript alone"))
@@ -60,7 +60,7 @@ def _replay(given: argparse.Namespace) -> int:
         found = replay(transcript, given.root, given.terms)
         for path in given.receipt:
             compared = compare(transcript, read_receipt(path.read_text(encoding="utf-8")), given.key)
-            found = Replayed(
+            found = ReplayResult(
                 found.award, found.differences + compared.differences, found.cannot_show + compared.cannot_show
             )
     except (OSError, UnicodeDecodeError, PricingRefusal) as problem:
@@ -142,9 +142,9 @@ def _verdict(given: argparse.Namespace) -> verdicts.Verdict:
 
 
 def _tiles(given: argparse.Namespace, signed: Sequence[Checkpoint]) -> tuple[Tiles | None, Checkpoint | None]:
-    """Return the log's files up to the largest signed head that they are all there of, and it; None and None without files.
+    """Return the log's files up to the largest signed head with complete files, and that head; (None, None) without.
 
-    A head or proof that is newer than somebody's copy of the files contradicts nothing.
+    A head or proof that is newer than the reader's copy of the files contradicts nothing.
     """
 
     def read(path: str) -> bytes | None:

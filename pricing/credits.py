@@ -1,28 +1,28 @@
-"""What a release that falls short of what was sold gives back: a part of its price, by days late and consent lacking.
+"""The credit for a release that falls short of what was sold: a part of its price, by days late and consent lacking.
 
-The rule this file keeps: nothing for what is as sold, more for what falls shorter, and never more than half.
+The rule this file keeps: no credit without a shortfall, more for a larger one, and never more than half.
 """
 
 from typing import Final
 
 LATE_BASIS_POINTS: Final = 500
-"""For each day begun after the last one that was promised."""
+"""For each day begun after the last promised one."""
 MOST_BASIS_POINTS: Final = 5_000
 BASIS_POINTS_IN_ALL: Final = 10_000
 KEPT_COVERAGE_BASIS_POINTS: Final = 9_500
-"""What of the coverage on the day of the sale is promised: it may move a little."""
+"""The promised part of the coverage on the day of the sale, as coverage varies a little."""
 
 
 def promised_coverage(consenting: int, population: int) -> int:
-    """Return the coverage that is promised where this one is seen, in millionths, rounded down."""
+    """Return the coverage promised for this observed one, in millionths, rounded down."""
     return consenting * 1_000_000 * KEPT_COVERAGE_BASIS_POINTS // (max(population, 1) * BASIS_POINTS_IN_ALL)
 
 
 def credit_basis_points(days_late: int, coverage_micro: int, promised_micro: int) -> int:
-    """Return which part of a price is given back, in basis points.
+    """Return the part of a price that is credited, in basis points.
 
     days_late: begun after the last promised one, 0 in time. coverage_micro and promised_micro: shares of lines that
-    consent, in millionths; what is lacking is given back in proportion, rounded up.
+    consent, in millionths; a shortfall is credited in proportion, rounded up.
     """
     late = max(days_late, 0) * LATE_BASIS_POINTS
     lacking = max(promised_micro - coverage_micro, 0)
@@ -31,5 +31,5 @@ def credit_basis_points(days_late: int, coverage_micro: int, promised_micro: int
 
 
 def credit_minor(total_minor: int, basis_points: int) -> int:
-    """Return what of an order's amount is given back, in cents, rounded down but not to nothing."""
+    """Return the credit on an order's amount, in cents, rounded down but not to nothing."""
     return max(total_minor * basis_points // BASIS_POINTS_IN_ALL, 1) if basis_points else 0

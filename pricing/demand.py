@@ -1,31 +1,31 @@
-"""Learning a posted price from what was paid and bid: Thompson sampling over a grid of demand multipliers.
+"""Learning a posted price from sales and bids: Thompson sampling over a grid of demand multipliers.
 
-The rule this file keeps: only what costs its maker something teaches. What is learnt is a frozen value, passed in and
-out, made of licences sold, days on sale and bids that auctions revealed. A question is not among them: a partner
-that only ever asks changes nothing, in every case.
+The rule this file keeps: only an action that costs its maker something teaches. The state is a frozen value, passed in
+and out, made of licences sold, days on sale and bids that auctions revealed. Requests for quotes are not among them: a
+partner that only ever asks changes nothing.
 
 Each multiplier of the grid has a Gamma belief about the licences sold a day at it. Before a sale, beliefs say that all
-multipliers earn the same; revealed bids say instead which part of the bidders would pay each, from their auction's
-reserve upward: nobody could bid below it. A draw samples every belief, makes the samples fall as prices rise (nobody
-buys more when asked more), and picks the multiplier with the most expected revenue. Exploring is thus in proportion to
-what is still unknown, and stops by itself. The posted multiplier then approaches the draw by at most
+multipliers earn the same. Revealed bids say instead which part of the bidders would pay each, from their auction's
+reserve upward, since nobody could bid below it. A draw samples every belief, makes the samples fall as prices rise
+(nobody buys more at a higher price), and picks the multiplier with the most expected revenue. Exploring is thus in
+proportion to the remaining uncertainty, and stops by itself. The posted multiplier then approaches the draw by at most
 `MOST_STEP_PERCENT`, so that waiting for a low draw gains no more than one step.
 
 What can move a price, and what it costs:
-- buying: each partner counts once a day, by what it paid as a part of what is usual (`usual_payment`), and as 1 at most: a
-  cheap licence weighs as little as it costs, and a dear one no more than another, nor does it make others weigh less;
+- buying: each partner counts once a day, by its payment relative to the usual one (`usual_payment`), and as 1 at most.
+  So a cheap licence weighs as little as it costs, and a dear one weighs no more and makes no other weigh less;
 - not buying: partners who buy only below a target move the price to it once they are a share of the buyers of at least
   `collusion_needed`; it costs them every purchase above the target until then, and never passes the quote's floor;
-- bidding: a bid binds, a bidder counts once, at the highest of its bids, and a low one says nothing of what is cheaper
-  than the reserve.
+- bidding: a bid binds, a bidder counts once, at the highest of its bids, and a low one says nothing about prices below
+  the reserve.
 
-Public API beside what the marketplace uses: `price_grid`, `learn`, `collusion_needed`.
+Public API not used by the marketplace: `price_grid`, `learn`, `collusion_needed`.
 
 Source: W. R. Thompson, On the likelihood that one unknown probability exceeds another, Biometrika 25, 1933; D. Russo et
 al., A tutorial on Thompson sampling, Foundations and Trends in Machine Learning 11(1), 2018, section 3; O. Chapelle and
 L. Li, An empirical evaluation of Thompson sampling, NIPS 24, 2011, section 3 (sampling less boldly); R. E. Barlow et
 al., Statistical Inference under Order Restrictions, 1972, section 1.2 (pooling adjacent violators); E. L. Kaplan and P.
-Meier, Nonparametric estimation from incomplete observations, JASA 53, 1958 (what is seen above a bound only).
+Meier, Nonparametric estimation from incomplete observations, JASA 53, 1958 (observations above a bound only).
 """
 
 from collections import defaultdict
@@ -40,22 +40,22 @@ from typing import Final
 import numpy as np
 
 from pricing.money import amount, whole
+from pricing.quote import NEUTRAL_BASIS_POINTS
 from pricing.refusals import Empty, Mismatched, Negative, NotFinite, OutOfRange
-from pricing.waterfall import NEUTRAL_BASIS_POINTS
 
 MOST_STEP_PERCENT: Final = 3
-"""How much dearer a posted price becomes in one step at most; going back is the same step, so a little less."""
+"""The most that a posted price rises in one step; a step down undoes one up, so it is a little smaller."""
 PRIOR_BUYERS: Final = 1.0
-"""What the belief that all multipliers earn the same is worth, in buyers observed …"""
+"""The weight of the belief that all multipliers earn the same, in buyers observed …"""
 PRIOR_BIDDERS: Final = 150.0
-"""… and in bids revealed: low ones cost their bidder little, so that a few say little."""
+"""… and in bids revealed: low ones cost their bidder little, so a few of them have little weight."""
 BOLDNESS: Final = 0.6
-"""How far a sample is from what is expected, as a part of how far the belief would have it: less than 1 explores less."""
+"""How far a sample is from the expectation, relative to the belief's own spread: less than 1 explores less."""
 MOST_ELASTIC: Final = 1.5
-"""Below the multiplier that was posted most, no sample sells more than in proportion to its price to minus this: beliefs of
-little evidence have long tails, and the longest of many would draw the price down."""
+"""Below the multiplier that was posted most, no sample sells more than in proportion to its price to minus this.
+Beliefs with little evidence have long tails, and the longest of many would draw the price down."""
 MOST_VOICES: Final = 3
-"""How often a partner counts in what is usual to pay: once for each day on which it bought, and no more often than this."""
+"""How often a partner counts in the usual payment: once for each day on which it bought, up to this number."""
 
 _NEVER: Final = -1
 _WHOLE_PERCENT: Final = 100
@@ -65,10 +65,10 @@ _WHOLE_PERCENT: Final = 100
 class Demand:
     """What has been learnt about one offer's demand.
 
-    multipliers_basis_points: n >= 1 rising whole numbers, each >= 1, what worth is multiplied by. sold: licences sold
+    multipliers_basis_points: n >= 1 rising whole numbers, each >= 1, that worth is multiplied by. sold: licences sold
     at each, >= 0, parts of a licence included. days: how long each was posted. heard: how many bids had a reserve of at
-    most each, rises; willing: how many of these were at least each; dearer: how many of these at least the next one, 0
-    at the last. learnt_through: the last day learnt from, -1 before the first.
+    most each, rises; willing: how many of these were at least each; dearer: how many of these were at least the next
+    one, 0 at the last. learnt_through: the last day learnt from, -1 before the first.
     """
 
     multipliers_basis_points: tuple[int, ...]
@@ -128,7 +128,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What one quote of the day came to. partner: a reference of who asked; None for anybody else.
+    """The outcome of one quote of the day. partner: a reference of the partner that asked; None for anybody else.
 
     paid: at neutral demand and in any unit, the same for all; 0 for a quote that was not paid.
     """
@@ -151,11 +151,11 @@ class RevealedBid:
 
 
 def price_grid(worth_minor: int, floor_minor: int, cap_minor: int, steps: int) -> tuple[int, ...]:
-    """Return at most `steps` rising multipliers whose prices for this worth lie in [floor, cap], evenly in ratio.
+    """Return at most `steps` rising multipliers with prices for this worth in [floor, cap], evenly spaced in ratio.
 
-    worth_minor: >= 1, as is floor_minor; floor_minor <= cap_minor; steps >= 1. Where the interval is narrower than one
-    basis point of worth the grid is the one multiplier that the clamp brings into it. When worth later moves, the clamp
-    of the quote keeps prices inside. Refuses NotWhole, Negative, TooLarge, OutOfRange.
+    worth_minor: >= 1, as is floor_minor; floor_minor <= cap_minor; steps >= 1. If the interval is narrower than one
+    basis point of worth, the grid is the one multiplier that the clamp brings into it. When worth moves later, the
+    clamp of the quote keeps prices inside. Refuses NotWhole, Negative, TooLarge, OutOfRange.
     """
     for value in (worth_minor, floor_minor, cap_minor):
         amount(value, "an amount")
@@ -169,35 +169,35 @@ def price_grid(worth_minor: int, floor_minor: int, cap_minor: int, steps: int) -
 
 
 def new_demand(multipliers_basis_points: Sequence[int]) -> Demand:
-    """Return the state of an offer of which nothing was sold yet; refuses what `Demand` refuses."""
+    """Return the state of an offer without sales; refuses what `Demand` refuses."""
     grid = tuple(multipliers_basis_points)
     nothing = (0,) * len(grid)
     return Demand(grid, nothing, nothing, nothing, nothing, nothing)
 
 
 def nearest(multipliers_basis_points: Sequence[int], multiplier: int) -> int:
-    """Return the multiplier of a grid, not empty, that is nearest in ratio to one that need not be of it, >= 1."""
+    """Return the multiplier of a non-empty grid that is nearest in ratio to another one, >= 1."""
     return min(multipliers_basis_points, key=lambda one: abs(log(one / multiplier)))
 
 
 def draw(demand: Demand, day: int, rng: np.random.Generator) -> Draw:
-    """Draw the multiplier that is best by one sample of what is believed.
+    """Draw the multiplier that is best for one sample of the beliefs.
 
-    day: >= 0 and after every day already learnt from, else OutOfRange. The generator decides; two calls with equal
-    generators and states draw alike under one version of numpy, which is why the draw is recorded and not re-drawn.
+    day: >= 0 and after every day already learnt from, else OutOfRange. Equal generators and states give equal draws
+    under one version of numpy, which is why the draw is recorded and not repeated.
     """
     if whole(day, "a day") <= demand.learnt_through:
         msg = f"day {day} is over: what was sold is learnt through day {demand.learnt_through}"
         raise OutOfRange(msg)
     shares = _shares(demand)
     seen = sum(days * share for days, share in zip(demand.days, shares, strict=True))
-    # Buyers a day, were the price so low that all buy; half a sale more, for none may have been seen yet.
+    # Buyers a day if the price were so low that all buy; half a sale more, as none may have been seen yet.
     pace = (sum(demand.sold) + 0.5) / seen if seen else 1.0
     spans = [(PRIOR_BUYERS + heard) / pace + days for heard, days in zip(demand.heard, demand.days, strict=True)]
     shapes = [PRIOR_BUYERS * share + sold for share, sold in zip(shares, demand.sold, strict=True)]
     multipliers = demand.multipliers_basis_points
     known = demand.days.index(max(demand.days))
-    # What bids say needs no exploring: they say it of every multiplier at once.
+    # Bids need no exploring: they inform about every multiplier at once.
     sampled = [
         (heard * share + BOLDNESS * sample + (1 - BOLDNESS) * shape) / span
         for heard, share, sample, shape, span in zip(
@@ -208,7 +208,7 @@ def draw(demand: Demand, day: int, rng: np.random.Generator) -> Draw:
         cheaper = multipliers[known] / multipliers[at]
         sampled[at] = min(sampled[at], sampled[known] * cheaper**MOST_ELASTIC)
     best, picked = -1.0, multipliers[0]
-    # Within a pool the sales are the same, so the dearest multiplier of a pool is the one to look at.
+    # Within a pool the sales are the same, so only the dearest multiplier of a pool matters.
     for rate, end in _falling_pools(sampled, spans):
         revenue = rate * multipliers[end - 1]
         if revenue > best:
@@ -217,9 +217,9 @@ def draw(demand: Demand, day: int, rng: np.random.Generator) -> Draw:
 
 
 def approach(posted: int, target: int) -> int:
-    """Return the multiplier that is posted next: `target`, or as near to it as one step leads.
+    """Return the multiplier that is posted next: `target`, or one step towards it.
 
-    posted, target: basis points, >= 1. A step raises by at most MOST_STEP_PERCENT, and lowers by what undoes that.
+    posted, target: basis points, >= 1. A step raises by at most MOST_STEP_PERCENT, and lowers by the inverse.
     """
     dearer = _WHOLE_PERCENT + MOST_STEP_PERCENT
     lowest, highest = -(-posted * _WHOLE_PERCENT // dearer), posted * dearer // _WHOLE_PERCENT
@@ -227,19 +227,20 @@ def approach(posted: int, target: int) -> int:
 
 
 def learn(demand: Demand, drawn: Draw, answers: Iterable[Reaction]) -> Demand:
-    """Return what is known after a day: each partner counts once, by the most that it paid, and 1 at most.
+    """Return the state after a day: each partner counts once, by its largest payment, and 1 at most.
 
     Quotes that were not paid change nothing. Refuses OutOfRange for a day already learnt from (so nothing counts
-    twice), Mismatched for a multiplier that is not of the grid, NotFinite and Negative for what was paid.
+    twice), Mismatched for a multiplier outside the grid, NotFinite and Negative for a payment.
     """
     return learn_days(demand, [(drawn, answers)])
 
 
 def usual_payment(days: Iterable[Iterable[Reaction]]) -> float:
-    """Return what a partner usually pays on a day it buys: of the partners' own medians, each MOST_VOICES times, the median.
+    """Return a partner's usual payment on a day it buys: the median of partners' own medians, each MOST_VOICES times.
 
-    A partner that bought on fewer days has as many voices; 1 where nobody paid. So no sale, however dear or cheap, moves
-    it by more than MOST_VOICES ranks, nor does a partner that buys the cheapest every day. Refuses NotFinite and Negative as `learn` does.
+    A partner that bought on fewer days has that many voices; 1 if nobody paid. So no sale, however dear or cheap, moves
+    it by more than MOST_VOICES ranks, nor does a partner that buys the cheapest every day. Refuses NotFinite and
+    Negative as `learn` does.
     """
     own: defaultdict[str, list[float]] = defaultdict(list)
     for answers in days:
@@ -250,9 +251,9 @@ def usual_payment(days: Iterable[Iterable[Reaction]]) -> float:
 
 
 def learn_days(demand: Demand, past: Iterable[tuple[Draw, Iterable[Reaction]]], usual: float = 1.0) -> Demand:
-    """Return what is known after some days, the earliest first; refuses OutOfRange and Mismatched as `learn` does.
+    """Return the state after some days, the earliest first; refuses OutOfRange and Mismatched as `learn` does.
 
-    usual: > 0, the payment from which on a partner counts as one on its day; less counts in proportion.
+    usual: > 0, the payment from which a partner counts as one on its day; less counts in proportion.
     """
     grid, through = demand.multipliers_basis_points, demand.learnt_through
     sold, days = list(demand.sold), list(demand.days)
@@ -270,7 +271,7 @@ def learn_days(demand: Demand, past: Iterable[tuple[Draw, Iterable[Reaction]]], 
 
 
 def learn_bids(demand: Demand, bids: Iterable[RevealedBid]) -> Demand:
-    """Return what is known after bids were revealed: one a bidder, its highest."""
+    """Return the state after bids were revealed: one a bidder, its highest."""
     grid = demand.multipliers_basis_points
     heard, willing, dearer = list(demand.heard), list(demand.willing), list(demand.dearer)
     for bid in bids:
@@ -286,8 +287,8 @@ def collusion_needed(multipliers_basis_points: Sequence[int], acceptance: Sequen
     """Return the share of buyers who must collude, buying only up to `target`, to make it optimal.
 
     acceptance: of each multiplier by the other partners, in [0, 1]. target: an index of the grid. With c colluding,
-    target earns m_t * ((1 - c) * D_t + c) and the best above it (1 - c) * max m_i * D_i; equating gives c. Zero where
-    the target is best already. Refuses Empty, Mismatched, OutOfRange.
+    target earns m_t * ((1 - c) * D_t + c) and the best above it (1 - c) * max m_i * D_i; equating gives c. Zero if the
+    target is already best. Refuses Empty, Mismatched, OutOfRange.
     """
     if not multipliers_basis_points:
         msg = "a grid needs at least one multiplier"
@@ -304,7 +305,7 @@ def collusion_needed(multipliers_basis_points: Sequence[int], acceptance: Sequen
 
 
 def _paid_by(answers: Iterable[Reaction]) -> dict[str, float]:
-    """Return the most that each partner paid, > 0, of one day's answers."""
+    """Return each partner's largest payment, > 0, in one day's answers."""
     most: dict[str, float] = {}
     for answer in answers:
         if answer.partner is not None and (paid := _not_negative(answer.paid)) > most.get(answer.partner, 0.0):
@@ -313,10 +314,10 @@ def _paid_by(answers: Iterable[Reaction]) -> dict[str, float]:
 
 
 def _shares(demand: Demand) -> list[float]:
-    """Return which part of those who buy at the lowest multiplier is expected to buy at each, in (0, 1]; falls.
+    """Return the expected share, of those who buy at the lowest multiplier, that buys at each, in (0, 1]; falls.
 
-    Of those willing at one multiplier, the part that is at the next: as bids say, and such that both earn the same for
-    PRIOR_BIDDERS more.
+    Of those willing at one multiplier, the part that is willing at the next. It combines the bids with PRIOR_BIDDERS
+    more for whom both multipliers earn the same.
     """
     grid, shares = demand.multipliers_basis_points, [1.0]
     for at, (low, high) in enumerate(pairwise(grid)):
@@ -328,7 +329,8 @@ def _shares(demand: Demand) -> list[float]:
 def _falling_pools(values: Sequence[float], masses: Sequence[float]) -> list[tuple[float, int]]:
     """Return (mean, end) of the runs [previous end, end) into which values must be pooled so that they never rise.
 
-    The nearest such sequence in least squares, each value weighing its mass, > 0. The means of the runs fall strictly.
+    The result is the nearest such sequence in least squares, each value weighing its mass, > 0. The means fall
+    strictly.
     """
     pools: list[tuple[float, float, int]] = []
     for end, (value, weight) in enumerate(zip(values, masses, strict=True), start=1):

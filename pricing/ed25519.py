@@ -1,7 +1,7 @@
-"""Ed25519 signatures, verified: so that a receipt can be checked offline with nothing but this package.
+"""Verification of Ed25519 signatures, so that a receipt can be checked offline with nothing but this package.
 
-The rule this file keeps: it only verifies, so it holds no secret and need not hide how long it takes. The equation is the
-one without cofactor, and encodings must be canonical: one message and key have no second signature made from the first.
+The rule this file keeps: it only verifies, so it has no secret and its timing may vary. The equation is the one without
+cofactor, and encodings must be canonical, so nobody can derive a second signature from the first.
 
 Source: RFC 8032, Edwards-Curve Digital Signature Algorithm, sections 5.1.3 (decoding) and 5.1.7 (verifying); H. Hisil et
 al., Twisted Edwards curves revisited, 2008, section 3.1 (addition in extended coordinates).
@@ -62,7 +62,7 @@ def _encoded(point: _Point) -> bytes:
 
 
 def _decoded(encoded: bytes) -> _Point | None:
-    """Return the point these 32 bytes name, or None where they name none."""
+    """Return the point of these 32 bytes, or None if they encode no point."""
     whole = int.from_bytes(encoded, "little")
     y, odd = whole & ((1 << 255) - 1), whole >> 255
     if y >= _P:

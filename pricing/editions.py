@@ -1,14 +1,14 @@
-"""Accuracy editions of one release: price menus nobody can get round, as `pricing.audit` proves.
+"""Accuracy editions of one release: price menus without arbitrage, as `pricing.audit` proves.
 
-Two ways to make editions. Nested noise: a coarser edition is the finer one plus noise, the same draws for every buyer;
-holding several is worth the finest, so prices only must not fall as precision rises. Independent noise: releases can be
-averaged and precisions add up, so prices must be subadditive in precision; finding the best such menu is hard, but
-menus whose price per unit of precision never rises are subadditive and the best of them is found in O(n**2).
+Two ways to make editions. Nested noise: a coarser edition is the finer one plus noise, the same draws for every buyer.
+Several are worth the finest, so prices only must not fall as precision rises. Independent noise: releases can be
+averaged and precisions add up, so prices must be subadditive in precision. Finding the best such menu is hard, but
+menus whose price per unit of precision never rises are subadditive, and the best of them is found in O(n**2).
 
-Precision is one over noise variance. A version is a precision x with a value v, what the buyers who need at least x pay
-at most, and their mass m.
+Precision is one over noise variance. A version is a precision x with a value v, the most that buyers who need at least
+x pay, and their mass m.
 
-Public API beside what the marketplace uses: `Version`, `Menu`, `nested_menu`, `ladder_menu`.
+Public API not used by the marketplace: `Version`, `Menu`, `nested_menu`, `ladder_menu`.
 
 Source: L. Chen, P. Koutris and A. Kumar, Towards model-based pricing for machine learning in a data marketplace, SIGMOD
 2019, sections 4 and 5 (arbitrage-free prices, the relaxation and its program); C. Niu et al., ERATO, TKDE 2021
@@ -27,7 +27,7 @@ from pricing.refusals import Empty, Mismatched, OutOfRange
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A possible edition: precision >= 1, whole; value_minor >= 0, what its buyers pay at most; mass > 0 of buyers."""
+    """A possible edition: precision >= 1, whole; value_minor >= 0, the most its buyers pay; mass > 0 of buyers."""
 
     precision: int
     value_minor: int
@@ -36,14 +36,14 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """A price per version, in order of precision, and the expected revenue: those buy whose value is not below it."""
+    """A price per version, in order of precision, and the expected revenue: buyers pay up to their value."""
 
     prices: tuple[Fraction, ...]
     revenue: Fraction
 
     @property
     def prices_minor(self) -> tuple[int, ...]:
-        """The prices in whole minor units: rounded up, which keeps a subadditive menu subadditive and sells as much."""
+        """The prices in whole minor units, rounded up: a subadditive menu stays subadditive and sells as much."""
         return tuple(ceil(price) for price in self.prices)
 
 
@@ -54,7 +54,7 @@ def nested_menu(versions: Sequence[Version]) -> Menu:
     """
     _check(versions)
     levels = sorted({version.value_minor for version in versions})
-    # best[i]: most revenue of the versions so far, the last priced at levels[i] or less; picks say at which level.
+    # best[i]: most revenue of the versions so far, the last priced at levels[i] or less; picks has the level.
     best = [Fraction(0)] * len(levels)
     picks: list[list[int]] = []
     for version in versions:
@@ -80,7 +80,7 @@ def ladder_menu(versions: Sequence[Version]) -> Menu:
 
     Such a menu is subadditive, hence safe for independently noised releases; it earns at least half of the best
     subadditive one. Between two versions that bind, i before j, the price follows v_i / x_i until it meets v_j, then
-    stays; a chain of such bindings is found by dynamic programming. Refuses as `nested_menu`.
+    stays. Dynamic programming finds a chain of such bindings. Refuses as `nested_menu`.
     Source: Chen, Koutris and Kumar 2019, section 5.2.
     """
     _check(versions)
@@ -89,7 +89,7 @@ def ladder_menu(versions: Sequence[Version]) -> Menu:
     best: list[Fraction | None] = [None] * count
     came_from: list[int | None] = [None] * count
     by_value = sorted(range(count), key=lambda at: versions[at].value_minor)
-    # Leaving i for no other: along its own slope to the end. Kept for the last step.
+    # Version i is the last that binds: along its own slope to the end.
     to_the_end: list[Fraction] = []
     for j in range(count):
         best[j] = flat[j][0]
@@ -116,7 +116,7 @@ def ladder_menu(versions: Sequence[Version]) -> Menu:
 
 
 def listable(offers: Sequence[Offer]) -> tuple[Offer, ...]:
-    """Return the offers when the audit finds nothing; refuses Mismatched, naming the combination, when it does."""
+    """Return the offers if the audit finds nothing; otherwise refuses Mismatched, naming the combination."""
     found = find_arbitrage(offers)
     if found is not None:
         basket = " + ".join(found.basket)
@@ -126,7 +126,7 @@ def listable(offers: Sequence[Offer]) -> tuple[Offer, ...]:
 
 
 def _flat(versions: Sequence[Version], j: int) -> list[Fraction]:
-    """Return, for each s in [0, j + 1], what versions s to j pay when all cost v_j (0 for s = j + 1)."""
+    """Return, for each s in [0, j + 1], what versions s to j pay if all cost v_j (0 for s = j + 1)."""
     price = versions[j].value_minor
     sums = [Fraction(0)]
     for version in reversed(versions[: j + 1]):
@@ -135,7 +135,7 @@ def _flat(versions: Sequence[Version], j: int) -> list[Fraction]:
 
 
 def _sloped(versions: Sequence[Version], i: int) -> list[Fraction]:
-    """Return, for each number n from 0, what the n versions after i pay when their price follows i's slope."""
+    """Return, for each number n from 0, what the n versions after i pay if their price follows i's slope."""
     sums = [Fraction(0)]
     for version in versions[i + 1 :]:
         price = _on_slope(versions[i], version.precision)

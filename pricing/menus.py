@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from pricing.audit import UNLIMITED, Holdings, Limits, Offer
 from pricing.money import MINOR_LIMIT
-from pricing.quote import PriceInputs, quality
+from pricing.quote import HOUR_SECONDS, PriceInputs, quality
 from pricing.refusals import TooHard
 from pricing.valuation import mean_freshness
-from pricing.waterfall import HOUR_SECONDS
 
 PICO: Final = 10**12
 MOST_AREAS: Final = 24

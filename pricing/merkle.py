@@ -1,9 +1,9 @@
-"""Merkle trees: a root over leaves in order, the path that shows a leaf is under it, and that a tree only ever grew.
+"""Merkle trees: a root over leaves in order, a path that shows a leaf under it, and a proof that a tree only grew.
 
-The rule this file keeps: a proof is computed from hashes of ranges of leaves, so that it comes out the same from the
-leaves themselves and from the tiles of a published log, and is verified from nothing but itself.
+The rule this file keeps: a proof is computed from hashes of ranges of leaves, so the leaves themselves and the tiles of
+a published log give the same one. It is verified from its own content alone.
 
-Public API beside what the marketplace uses: `inclusion_proof`, `consistency_proof`.
+Public API not used by the marketplace: `inclusion_proof`, `consistency_proof`.
 
 Source: RFC 9162, Certificate Transparency 2.0, sections 2.1.1 (tree), 2.1.3 (inclusion) and 2.1.4 (consistency); RFC 6962
 has the same tree.
@@ -16,7 +16,7 @@ from typing import TypeAlias
 from pricing.refusals import Empty, OutOfRange
 
 HashOf: TypeAlias = Callable[[int, int], bytes]
-"""The 32-byte hash over the leaves from a number up to, not including, another one; never over none."""
+"""The 32-byte hash over the leaves from a number up to, not including, another one; never over an empty range."""
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
@@ -37,7 +37,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def left_size(size: int) -> int:
-    """Return how many of `size` >= 2 leaves are under the left one of the two highest nodes: the largest power of two below."""
+    """Return how many of `size` >= 2 leaves are under the root's left child: the largest power of two below `size`."""
     return 1 << (size - 1).bit_length() - 1
 
 
@@ -73,7 +73,7 @@ def inclusion_path(hash_of: HashOf, index: int, size: int) -> tuple[bytes, ...]:
 
 
 def root_and_paths(leaves: Sequence[bytes]) -> tuple[bytes, list[list[bytes]]]:
-    """Return the root over one or more leaves with every leaf's path to it: each node is hashed once; refuses Empty."""
+    """Return the root over one or more leaves with every leaf's path to it, hashing each node once; refuses Empty."""
     if not leaves:
         msg = "there are no leaves to show under a root"
         raise Empty(msg)
@@ -99,7 +99,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def root_from(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
-    """Return the root under which `path` shows `leaf` to be number `index` of `size`; None where it shows none (2.1.3.2)."""
+    """Return the root under which `path` shows `leaf` to be number `index` of `size`, or None (2.1.3.2)."""
     if not 0 <= index < size:
         return None
     at, last, reached = index, size - 1, leaf_hash(leaf)
@@ -117,7 +117,7 @@ def root_from(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> byte
 
 
 def consistency_proof(leaves: Sequence[bytes], earlier: int) -> tuple[bytes, ...]:
-    """Return what shows that the first `earlier` leaves, in [1, n], are unchanged in the tree of all (2.1.4.1).
+    """Return the proof that the first `earlier` leaves, in [1, n], are unchanged in the tree of all (2.1.4.1).
 
     Refuses OutOfRange.
     """
@@ -125,7 +125,7 @@ def consistency_proof(leaves: Sequence[bytes], earlier: int) -> tuple[bytes, ...
 
 
 def consistency_path(hash_of: HashOf, earlier: int, later: int) -> tuple[bytes, ...]:
-    """Return what shows that the first `earlier` of `later` leaves, in [1, later], are those of before; refuses OutOfRange."""
+    """Return the proof that the first `earlier` of `later` leaves, in [1, later], are unchanged; refuses OutOfRange."""
     if not 1 <= earlier <= later:
         msg = f"an earlier tree has between 1 and {later} leaves, not {earlier}"
         raise OutOfRange(msg)

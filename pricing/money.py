@@ -1,7 +1,7 @@
 """Money as exact integers, and the exact division of an integer pool.
 
-The rule this file keeps: an amount is a whole number of minor units (cents, micro-euros) beside its currency, and a
-division of an amount sums to that amount.
+The rule this file keeps: an amount is a whole number of minor units (cents, micro-euros) with its currency, and the
+parts of a division sum to the amount.
 
 Source: largest remainder (Hamilton's method): M. Balinski and H. P. Young, Fair Representation, 2nd ed. 2001, ch. 3.
 A larger pool may lower one share (the Alabama paradox, ibid. ch. 5), so nobody may rely on shares growing with a pool.
@@ -15,9 +15,9 @@ from typing import Final, Self
 from pricing.refusals import Empty, Mismatched, MixedCurrencies, Negative, NotWhole, TooLarge, ZeroTotalWeight
 
 EUR: Final = "EUR"
-"""The one currency that this marketplace sells and pays in; `pricing` itself computes in any."""
+"""The one currency of this marketplace; `pricing` itself computes in any."""
 MINOR_LIMIT: Final = 10**18
-"""Amounts are below this in absolute value: they fit BIGINT with room to add nine of them."""
+"""Amounts are below this in absolute value, so that the sum of nine fits BIGINT."""
 
 SAFE_INTEGER: Final = 2**53 - 1
 """The largest number canonical JSON writes exactly (RFC 8785 section 3.2.2.3, RFC 7493 section 2.2)."""
@@ -26,7 +26,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def whole(value: object, what: str) -> int:
-    """Return `value` when it is an int; refuses booleans, floats and all else as NotWhole, naming it `what`."""
+    """Return `value` if it is an int; refuses booleans, floats and all else as NotWhole, naming it `what`."""
     if type(value) is not int and (isinstance(value, bool) or not isinstance(value, int)):
         msg = f"{what} must be a whole number, not {value!r}"
         raise NotWhole(msg)
@@ -34,7 +34,7 @@ def whole(value: object, what: str) -> int:
 
 
 def amount(value: object, what: str) -> int:
-    """Return `value` when it is a whole number in [0, MINOR_LIMIT); refuses NotWhole, Negative, TooLarge."""
+    """Return `value` if it is a whole number in [0, MINOR_LIMIT); refuses NotWhole, Negative, TooLarge."""
     number = whole(value, what)
     if number < 0:
         msg = f"{what} must not be negative, but is {number}"
@@ -46,7 +46,7 @@ def amount(value: object, what: str) -> int:
 
 
 def safe_integer(value: object, what: str) -> int:
-    """Return `value` when it is whole and in [0, 2**53); refuses NotWhole, Negative, TooLarge."""
+    """Return `value` if it is whole and in [0, 2**53); refuses NotWhole, Negative, TooLarge."""
     number = whole(value, what)
     if number < 0:
         msg = f"{what} must not be negative, but is {number}"
@@ -58,7 +58,7 @@ def safe_integer(value: object, what: str) -> int:
 
 
 def currency_code(value: object) -> str:
-    """Return `value` when it looks like an ISO 4217 code (three capital letters); refuses Mismatched otherwise."""
+    """Return `value` if it looks like an ISO 4217 code (three capital letters); refuses Mismatched otherwise."""
     if value != EUR and (not isinstance(value, str) or not _CURRENCY.fullmatch(value)):
         msg = f"a currency is three capital letters, not {value!r}"
         raise Mismatched(msg)
@@ -66,7 +66,7 @@ def currency_code(value: object) -> str:
 
 
 def decimal(minor: int) -> str:
-    """Write whole cents with a point and two decimals, as machines read them: -123456 → -1234.56."""
+    """Write whole cents with a point and two decimals, for machines: -123456 → -1234.56."""
     return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d}"
 
 
@@ -82,9 +82,7 @@ class Money:
 
     def __post_init__(self) -> None:
         """Refuse NotWhole, TooLarge and a malformed currency."""
-        if (
-            type(self.minor) is not int or not -MINOR_LIMIT < self.minor < MINOR_LIMIT
-        ):  # the usual one is decided sooner
+        if type(self.minor) is not int or not -MINOR_LIMIT < self.minor < MINOR_LIMIT:  # a shortcut for usual amounts
             amount(abs(whole(self.minor, "an amount")), "an amount")
         currency_code(self.currency)
 
@@ -127,12 +125,12 @@ class Money:
 
 
 def largest_remainder(pool: int, weights: Sequence[int]) -> list[int]:
-    """Divide `pool` among `weights` in whole units: each gets its quota rounded down, the largest remainders one more.
+    """Divide `pool` among `weights` in whole units: quotas rounded down, and one more for the largest remainders.
 
     pool: whole units, >= 0, of any size. weights: n >= 1 whole numbers >= 0 of any size, with sum > 0. The n shares sum
-    to pool, each within one unit of pool * weight / sum. Equal remainders are served by position, first come first; a
-    zero weight earns zero, for its remainder is zero and fewer units are left over than there are positive remainders.
-    Refuses NotWhole, Negative, Empty and ZeroTotalWeight.
+    to pool, each within one unit of pool * weight / sum. Equal remainders are served by position, first come first. A
+    zero weight earns zero, since its remainder is zero and fewer units are left over than there are positive
+    remainders. Refuses NotWhole, Negative, Empty and ZeroTotalWeight.
     """
     if whole(pool, "the pool") < 0:
         msg = f"a pool to divide must not be negative, but is {pool}"

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from pricing.audit import Arbitrage, Audit
 from pricing.menus import Listed, holdings_of, offers_of
-from pricing.quote import PriceInputs, price, price_at_age
+from pricing.quote import DAY_SECONDS, HOUR_SECONDS, PriceInputs, price, price_at_age
 from pricing.refusals import TooHard
-from pricing.waterfall import DAY_SECONDS, HOUR_SECONDS
 
 MOST_MONTHS: Final = 120
 """After so many a licence without end is the only one that still begins."""

@@ -1,15 +1,15 @@
 """What a release is worth: freshness, consent coverage and accuracy, as one effective sample size.
 
-The rule this file keeps: everything a price is made of is exact. The functions on that path take whole numbers and
-fractions and return fractions, so the same inputs give the same worth on any machine; what is estimated once from data
-and then published (a half-life, an R-indicator) may use floats.
+The rule this file keeps: everything in a price is exact. The functions for prices take whole numbers and fractions and
+return fractions, so the same inputs give the same worth on any machine. Numbers estimated once from data and then
+published (a half-life, an R-indicator) may use floats.
 
-A release informs its buyer about a quantity of variance sigma2 per person. Losses of four kinds add up to 1 / n_eff, the
-variance of the estimate in units of sigma2: sampling, selection, noise and staleness. Worth is the share of the buyer's
-uncertainty that n_eff observations remove, times freshness, the share of what was learnt that still holds. What
-selection distorts, it distorts alike in every cell; sampling and noise are each cell's own.
+A release informs its buyer about a quantity of variance sigma2 per person. Its inexactness is a loss, 1 / n_eff: the
+variance of the estimate in units of sigma2. Sampling (not everybody is in the data) and noise (added for privacy) are
+each cell's own; selection (those who consent differ) distorts every cell alike. Data are worth the share of the buyer's
+uncertainty that they remove (`removed`), times freshness, the share of this that is still true.
 
-Public API beside what the marketplace uses: `effective_sample_size`, `bias_bound`, `fit_half_life`.
+Public API not used by the marketplace: `selection_loss`, `noise_loss`, `bias_bound`, `fit_half_life`.
 
 Source: X.-L. Meng, Statistical paradises and paradoxes in big data (I), Annals of Applied Statistics 12(2), 2018,
 section 3 (selection, effective sample size); W. G. Cochran, Sampling Techniques, 3rd ed. 1977, section 2.6 (finite
@@ -18,7 +18,6 @@ Methodology 35(1), 2009 (R-indicator).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -66,15 +65,15 @@ def _freshness(age_seconds: int, half_life_seconds: int) -> int:
 
 @lru_cache(maxsize=1024)
 def _forgotten(span_seconds: int, half_life_seconds: int) -> int:
-    """Return 1 - F of a period or a term, in the same units: few are in use, and each by many prices."""
+    """Return 1 - F of a period or a term, in the same units; cached, as few are in use, each by many prices."""
     return _UNITS - _freshness(span_seconds, half_life_seconds)
 
 
 def mean_freshness(age_seconds: int, span_seconds: int, half_life_seconds: int) -> Fraction:
-    """Return the mean of `freshness` over data of a span of time whose youngest moment is `age` old, in [0, 1].
+    """Return the mean of `freshness` over data of a time span whose youngest moment is `age` old, in [0, 1].
 
     It is F(age) * (1 - F(span)) / (ln 2 * span / half_life), the integral of F divided by the span. So span * mean is
-    additive, to thirty digits: a week is worth what its days are together, each at its own age. span_seconds: whole,
+    additive, to thirty digits: a week is worth as much as its days together, each at its own age. span_seconds: whole,
     >= 1. Never rises with age. Refuses as `freshness`, and OutOfRange for an empty span.
     """
     if whole(span_seconds, "a span") < 1:
@@ -89,7 +88,7 @@ def mean_freshness(age_seconds: int, span_seconds: int, half_life_seconds: int) 
 def term_share(term_seconds: int, half_life_seconds: int) -> Fraction:
     """Return 1 - F(term), the share of the worth of data that falls within the term of a licence, in [0, 1].
 
-    A term bought in two pieces, the second when the first has ended and the data are as much older, costs what it costs
+    A term bought in two pieces, the second when the first has ended and the data are that much older, costs the same as
     at once. term_seconds: whole, >= 0. half_life_seconds: whole, >= 1. Refuses NotWhole, OutOfRange.
     """
     if whole(term_seconds, "a term") < 0 or whole(half_life_seconds, "a half-life") < 1:
@@ -99,7 +98,7 @@ def term_share(term_seconds: int, half_life_seconds: int) -> Fraction:
 
 
 def coverage(people: int, population: int) -> Fraction:
-    """Return the share of a cell's population whose consent put them in it, in (0, 1].
+    """Return the share of a cell's population that is in it by consent, in (0, 1].
 
     people, population: whole, 1 <= people <= population. Refuses NotWhole, OutOfRange.
     """
@@ -109,32 +108,13 @@ def coverage(people: int, population: int) -> Fraction:
     return Fraction(people, population)
 
 
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """The four parts of 1 / n_eff, each >= 0: variances of an estimate in units of one person's variance.
-
-    sampling: not everybody is in the data. selection: those who consent differ. noise: what privacy added. staleness:
-    the level has wandered since.
-    """
-
-    sampling: Fraction = Fraction(0)
-    selection: Fraction = Fraction(0)
-    noise: Fraction = Fraction(0)
-    staleness: Fraction = Fraction(0)
-
-    @property
-    def total(self) -> Fraction:
-        """1 / n_eff: zero where the data say everything."""
-        return self.sampling + self.selection + self.noise + self.staleness
-
-
 def sampling_loss(people: int, population: int) -> Fraction:
-    """Return (1 - f) / n: the variance of a mean of n out of N people, none left when all are in (Cochran 2.6)."""
+    """Return (1 - f) / n: the variance of a mean of n out of N people, zero if all are in (Cochran 2.6)."""
     return (1 - coverage(people, population)) / people
 
 
 def selection_loss(people: int, population: int, defect_squared: Fraction) -> Fraction:
-    """Return rho**2 * (1 - f) / f: the squared bias when consent and the quantity have correlation rho (Meng, eq. 2.4).
+    """Return rho**2 * (1 - f) / f: the squared bias if consent and the quantity have correlation rho (Meng, eq. 2.4).
 
     defect_squared: rho**2, the squared data defect correlation, in [0, 1]. Refuses OutOfRange.
     """
@@ -145,38 +125,21 @@ def selection_loss(people: int, population: int, defect_squared: Fraction) -> Fr
     return defect_squared * (1 - covered) / covered
 
 
-def defect_squared(representativeness: Fraction, covered: Fraction, association_squared: Fraction) -> Fraction:
-    """Return the rho**2 that a published R-indicator implies.
-
-    With R = 1 - 2S, consent propensities vary by S**2 out of consent's whole variance f (1 - f). A quantity whose
-    squared correlation with the propensities is association_squared (1: the worst case) then has rho**2 =
-    association_squared * S**2 / (f (1 - f)), never more than association_squared; 0 when everybody is in.
-    representativeness, association_squared: in [0, 1]; covered: in (0, 1]. Refuses OutOfRange.
-    Source: Schouten, Cobben and Bethlehem 2009, section 3, joined to Meng 2018, eq. 2.3.
-    """
-    if not (0 <= representativeness <= 1 and 0 <= association_squared <= 1 and 0 < covered <= 1):
-        msg = "representativeness and association are in [0, 1] and coverage in (0, 1]"
-        raise OutOfRange(msg)
-    if covered == 1:
-        return Fraction(0)
-    spread_squared = ((1 - representativeness) / 2) ** 2
-    return association_squared * min(Fraction(1), spread_squared / (covered * (1 - covered)))
-
-
 @lru_cache(maxsize=1024)
 def least_bias(bands: tuple[tuple[int, int], ...], association_squared: Fraction, unseen_squared: Fraction) -> Fraction:
-    """Return the least squared bias of any part of those who consent, as a loss: what a buyer who weighs them can reach.
+    """Return the least squared bias of any subset of those who consent, as a loss: weighting reaches it.
 
-    bands: n >= 1 of (people who consent, population >= 1). association_squared: that of what is counted with the bands'
-    propensities; unseen_squared: with consent that no band shows; both in [0, 1].
+    bands: n >= 1 of (people who consent, population >= 1). association_squared: that of the counted quantity with the
+    bands' propensities; unseen_squared: with differences of consent within bands; both in [0, 1].
 
-    A part in which a share q of each band is, f of all on average and with variance S**2, has unseen * (1 - f) / f +
-    association * S**2 / f**2: `selection_loss` with `defect_squared`. Of all parts with one f, that has the least
-    variance which caps each band's share p at one level, min(p, t). Between two bands' shares it is (a + b t) for f and
-    (c + b t**2) for f**2 + S**2, so that the best level is a root of a linear equation, or one of the shares. Every part
-    of fewer people is a part of more, too: less consent never makes it less.
+    A subset with a share q of each band, f of all on average and with variance S**2, has unseen * (1 - f) / f +
+    association * S**2 / f**2: two selection losses, by Schouten et al. 2009, section 3, and Meng 2018, eq. 2.3. Of all
+    subsets with one f, the least variance has the one that caps each band's share p at one level, min(p, t). Between
+    two bands' shares it is (a + b t) for f and (c + b t**2) for f**2 + S**2, so the best level is a root of a linear
+    equation, or one of the shares. A subset of fewer people is also a subset of more, so less consent never lowers the
+    loss.
 
-    Nobody at all counts as the worst of one person. Refuses Empty, OutOfRange.
+    No people at all count as the worst case of one person. Refuses Empty, OutOfRange.
     """
     if not bands or any(not 0 <= people <= population or population < 1 for people, population in bands):
         msg = "there must be a band, and in each no more people than its population of at least one"
@@ -204,7 +167,7 @@ def least_bias(bands: tuple[tuple[int, int], ...], association_squared: Fraction
 
 
 def noise_loss(people: int, variance: Fraction, noise_variance: Fraction) -> Fraction:
-    """Return v / (sigma2 * n**2): noise of variance v on a count of n, seen against one person's variance sigma2.
+    """Return v / (sigma2 * n**2): noise of variance v on a count of n, relative to one person's variance sigma2.
 
     variance: sigma2 > 0. noise_variance: v >= 0, in squared people. Refuses OutOfRange, Negative.
     """
@@ -217,23 +180,11 @@ def noise_loss(people: int, variance: Fraction, noise_variance: Fraction) -> Fra
     return noise_variance / (variance * people**2)
 
 
-def staleness_loss(fresh: Fraction, drift: Fraction) -> Fraction:
-    """Return d * (1 - F): what a level that wanders for good has moved, in units of sigma2.
-
-    fresh: F in [0, 1]. drift: d >= 0, the variance it reaches in the end, in units of sigma2; 0 where freshness says it
-    all. Refuses OutOfRange.
-    """
-    if drift < 0 or not 0 <= fresh <= 1:
-        msg = f"a drift must be at least 0 and a freshness in [0, 1], but they are {drift} and {fresh}"
-        raise OutOfRange(msg)
-    return drift * (1 - fresh)
-
-
 def removed(loss: Fraction, prior_observations: int) -> Fraction:
     """Return 1 / (1 + n0 * loss), the share of a buyer's uncertainty that data of this loss remove, in (0, 1].
 
-    loss: 1 / n_eff >= 0. prior_observations: n0 >= 1, what the buyer's own knowledge is worth. Two independent sets of
-    data never remove more together than each of them added up: it is concave in n_eff. Refuses NotWhole, OutOfRange.
+    loss: 1 / n_eff >= 0. prior_observations: n0 >= 1, the weight of the buyer's own knowledge. Two independent sets of
+    data never remove more together than the sum of both, as it is concave in n_eff. Refuses NotWhole, OutOfRange.
     """
     if whole(prior_observations, "prior observations") < 1:
         msg = f"a prior must be worth at least one observation, but is worth {prior_observations}"
@@ -244,35 +195,13 @@ def removed(loss: Fraction, prior_observations: int) -> Fraction:
     return 1 / (1 + prior_observations * loss)
 
 
-def effective_sample_size(losses: Losses) -> Fraction | None:
-    """Return n_eff, how many perfectly drawn, fresh, noiseless observations are worth as much; None: no limit."""
-    return 1 / losses.total if losses.total else None
-
-
-def worth(full_worth: int, losses: Losses, prior_observations: int) -> Fraction:
-    """Return A * n_eff / (n_eff + n0), a fraction of minor units in (0, A].
-
-    It is the share of the uncertainty of a buyer whose prior is worth n0 observations (a Gaussian prior) that the data
-    remove: 0 for no data, A for perfect data, rising and concave in n_eff, hence subadditive: parts
-    bought apart are never worth less than the whole. It is computed from 1 / n_eff, which is always finite.
-    full_worth: A, minor units >= 0. prior_observations: n0 >= 1. Refuses NotWhole, Negative, OutOfRange.
-    """
-    if whole(full_worth, "the full worth") < 0:
-        msg = f"the full worth must not be negative, but is {full_worth}"
-        raise Negative(msg)
-    if whole(prior_observations, "prior observations") < 1:
-        msg = f"a prior must be worth at least one observation, but is worth {prior_observations}"
-        raise OutOfRange(msg)
-    return full_worth / (1 + prior_observations * losses.total)
-
-
 def r_indicator(propensities: Sequence[float], sizes: Sequence[int] | None = None, noise: float | None = None) -> float:
-    """Return R = 1 - 2 S, S the standard deviation of consent propensities over strata: 1 when all are alike.
+    """Return R = 1 - 2 S, S the standard deviation of consent propensities over strata: 1 if all are alike.
 
     propensities: n >= 1, the share of each stratum that consents, in [0, 1]; with noise any finite numbers. sizes: n,
-    people in each stratum, sum > 0; equal when not given. noise: None where the shares have none, otherwise what it adds
-    to S squared in expectation, >= 0 (0 of a single stratum); it is subtracted, and what would be below zero shows no
-    difference between strata. The answer is in [0, 1]. Refuses Empty, NotFinite, OutOfRange.
+    people in each stratum, sum > 0; equal by default. noise: None if the shares have none, otherwise the expected
+    amount that it adds to S squared, >= 0 (0 for a single stratum); it is subtracted, and a negative result counts as
+    no difference between strata. The answer is in [0, 1]. Refuses Empty, NotFinite, OutOfRange.
     """
     _, variance = _weighted(propensities, sizes, is_noisy=noise is not None)
     return max(0.0, 1 - 2 * sqrt(max(0.0, variance - (noise or 0.0))))
@@ -281,7 +210,7 @@ def r_indicator(propensities: Sequence[float], sizes: Sequence[int] | None = Non
 def bias_bound(propensities: Sequence[float], sizes: Sequence[int] | None = None) -> float:
     """Return the largest bias of a mean, in standard deviations of the quantity: (1 - R) / (2 * mean propensity).
 
-    Refuses what `r_indicator` refuses, and OutOfRange when nobody consents. Source: Schouten et al. 2009, section 3.2.
+    Refuses what `r_indicator` refuses, and OutOfRange if nobody consents. Source: Schouten et al. 2009, section 3.2.
     """
     mean, variance = _weighted(propensities, sizes)
     if mean == 0:
@@ -293,11 +222,11 @@ def bias_bound(propensities: Sequence[float], sizes: Sequence[int] | None = None
 def fit_half_life(series: Sequence[float], step_seconds: int) -> int:
     """Return the half-life, in whole seconds >= 1, of the freshness of a quantity observed every `step_seconds`.
 
-    series: at least 8 finite values, oldest first, not all equal. Of a mean-reverting process the squared
-    autocorrelation halves every half-life, so the logarithm of it falls in a straight line; the line is fitted by least
+    series: at least 8 finite values, oldest first, not all equal. In a mean-reverting process the squared
+    autocorrelation halves every half-life, so its logarithm falls in a straight line. The line is fitted by least
     squares, weighted by the squared autocorrelation, over the first lags that are clearly above sampling error. It may
     start below 1: noise in the observations lowers every lag alike and does not age.
-    Refuses NotFinite, OutOfRange, and NotFitted where nothing is remembered or nothing is forgotten.
+    Refuses NotFinite, OutOfRange, and NotFitted if nothing is remembered or nothing is forgotten.
     Source: G. Box, G. Jenkins and G. Reinsel, Time Series Analysis, 3rd ed. 1994, sections 2.1 and 3.2.
     """
     if whole(step_seconds, "a step") < 1:

@@ -1,18 +1,18 @@
-"""Volume prices: of several releases bought together the dearest cost their price, and each after them a part of its own.
+"""Volume prices: of several releases bought together the dearest cost their full price, and each further one a part.
 
 The rule this file keeps: one release more never makes a basket cheaper, and a basket never costs more than its parts.
-Both hold because the parts fall with the rank, dearest first, and fall by less in all than the least of them.
+Both are true because the parts fall with the rank, dearest first, and the total fall is less than the least of them.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 PARTS_BY_RANK: Final = (10_000, 10_000, 9_500, 9_500, 9_000)
-"""What of its price the n-th dearest release costs, in basis points; those after the last cost as much as that one."""
+"""The part of its price that the n-th dearest release costs, in basis points; later ones cost the last part."""
 
 
 def parts_of(amounts: Sequence[int]) -> list[int]:
-    """Return what of its price each release of a basket costs, in basis points; of equal prices the first ranks first.
+    """Return the part of its price that each release of a basket costs, in basis points; ties rank by position.
 
     amounts: the prices, in cents before VAT.
     """

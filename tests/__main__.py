@@ -1,8 +1,10 @@
-"""`python3 tests`: install what is missing, then run the tests; `deep` runs what takes longer, `bench NAME` one benchmark."""
+"""`python3 tests`: install what is missing, then run the tests; `deep` runs what takes longer.
+
+`bench NAME` runs one benchmark, `--smallest` at its smallest size, and `release DIRECTORY` makes what a release publishes.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,31 +13,27 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def bench(name: str, *, peers: bool) -> None:
-    """Run `tests/benchmarks/NAME.py`, which prints a line a figure."""
-    path = ROOT / "tests" / "benchmarks" / f"{name}.py"
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("[a-z]*.py")))
-        sys.exit(f"There is no benchmark {name}; there are: {known}.")
-    specification = importlib.util.spec_from_file_location(f"bench_{name}", path)
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    module.main(peers=peers)
-
-
 def main() -> None:
-    """Read the command line and hand over to pytest."""
+    """Read the command line; run tests with pytest, in the root of the repository."""
     arguments = sys.argv[1:]
+    if arguments[:1] == ["release"]:
+        from tests import release  # noqa: PLC0415 (there only once installed)
+
+        release.main(arguments[1:])
+        return
+    os.chdir(ROOT)
     if arguments[:1] == ["bench"]:
-        bench(arguments[1] if len(arguments) > 1 else "", peers="--peers" in arguments)
+        from tests.benchmarks import _bench  # noqa: PLC0415 (there only once installed)
+
+        _bench.run_command_line(arguments[1:])
         return
     import pytest  # noqa: PLC0415 (there only once installed)
 
     from tests.programs import install_missing  # noqa: PLC0415
 
+    # What one process compiles the others need not: three workers, and each command that a test starts.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # Several run at once: each with a thread a core would wait for the others' by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     install_missing()
@@ -57,5 +55,4 @@ if __name__ == "__main__":
         from marketplace._bootstrap import ensure
 
         ensure("tests", "tests/requirements.lock")
-    os.chdir(ROOT)
     main()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from marketplace.app import create_app
+from marketplace.site.app import create_app
 from tests.support.source import ROOT
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def read_document() -> dict[str, Any]:
         return found
 
 
-def written(document: dict[str, Any]) -> dict[str, str]:
+def client_files(document: dict[str, Any]) -> dict[str, str]:
     """Return the two files by name, not yet formatted."""
     used: set[str] = set()
     calls = [text for path, of in document["paths"].items() for text in _calls(path, of, used)]
@@ -159,6 +159,6 @@ def formatted(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for name, text in written(asyncio.run(read_document())).items():
+    for name, text in client_files(asyncio.run(read_document())).items():
         (FOLDER / name).write_text(formatted(text))
         print(f"wrote marketplace/client/{name}")

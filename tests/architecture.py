@@ -1,8 +1,9 @@
-"""The picture of the architecture, drawn from the code: `python -m tests.architecture` writes it for the manual and README.
+"""The pictures of the architecture, drawn from the code: `python -m tests.architecture` writes them for the manual and README.
 
-Parts are slices and single files on their floors. An arrow is an import; one that follows from others is left out (the
-transitive reduction), so a part may use everything that its arrows lead to. Rows are ordered and spaced as in layered
-graph drawing: long arrows get a place of their own in each row that they cross.
+One shows the districts with `pricing` and `migrations`, and each district of several packages has one of its own. An arrow is
+an import; one that follows from others is left out (the transitive reduction), so a part may use everything that its arrows
+lead to. A part is in the first row below all that use it. Rows are ordered and spaced as in layered graph drawing: long
+arrows get a place of their own in each row that they cross.
 
 Source: K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", 1981.
 """
@@ -17,13 +18,14 @@ from xml.sax.saxutils import escape
 
 from msgspec import Struct
 
-from tests.support.floors import FLOOR_OF
-from tests.support.source import PRODUCT, ROOT, file_of, imports_of, product_files, slice_of, tree_of
+from marketplace.core.districts import DISTRICTS
+from tests.support.districts import district_of, packages
+from tests.support.source import PRODUCT, ROOT, file_of_module, imports_of, package_of, product_files, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-PICTURE: Final = ROOT / "marketplace/docs/developer/architecture.svg"
+FOLDER: Final = ROOT / "marketplace/site/docs/developer"
 NARROWEST: Final = 700
 ROW: Final = 54
 BOX_HEIGHT: Final = 30
@@ -37,10 +39,10 @@ STRAIGHT: Final = 8.0
 PULL_TO_THE_MIDDLE: Final = 0.05
 
 STYLE: Final = """
-  .parts { color: #12201d; --part: #e2f1ee; --floor: #f2f6f4; --arrow: #5f7d77; --paper: #ffffff; }
-  @media (prefers-color-scheme: dark) { .parts { color: #e6eeeb; --part: #17403a; --floor: #131b19; --arrow: #8fb0a9; --paper: #0e1413; } }
+  .parts { color: #12201d; --part: #e2f1ee; --level: #f2f6f4; --arrow: #5f7d77; --paper: #ffffff; }
+  @media (prefers-color-scheme: dark) { .parts { color: #e6eeeb; --part: #17403a; --level: #131b19; --arrow: #8fb0a9; --paper: #0e1413; } }
   .parts .paper { fill: var(--paper); }
-  .parts .floor { fill: var(--floor); }
+  .parts .level { fill: var(--level); }
   .parts .part { fill: var(--part); stroke: var(--arrow); }
   .parts .arrow { stroke: var(--arrow); }
   .parts .head { fill: var(--arrow); }
@@ -66,28 +68,64 @@ class Drawing(Struct, frozen=True):
     width: int
 
 
-def parts() -> dict[str, set[str]]:
-    """Return each part and the parts that it imports; only those on a floor."""
+def graph_of(name_of: Callable[[str], str | None]) -> dict[str, set[str]]:
+    """Return each part and the parts that it imports. name_of: the part of a package such as `money/ledger`, None for no part."""
     found: dict[str, set[str]] = {}
     for path in product_files():
-        here = slice_of(path)
-        if here in FLOOR_OF:
+        if here := name_of(package_of(path)):
             used = found.setdefault(here, set())
-            modules = [module for module, _ in imports_of(path) if module.split(".")[0] in PRODUCT and file_of(module)]
-            used |= {there for module in modules if (there := slice_of(module.replace(".", "/"))) in FLOOR_OF}
-            used.discard(here)
-    return {here: {there for there in used if FLOOR_OF[there] < FLOOR_OF[here]} for here, used in found.items()}
+            for module, _ in imports_of(path):
+                if module.split(".")[0] in PRODUCT and file_of_module(module):
+                    there = name_of(package_of(module.replace(".", "/")))
+                    used |= {there} - {None, here}
+    return found
+
+
+def parts() -> dict[str, set[str]]:
+    """Return each district, `pricing` and `migrations`, and those that it imports."""
+    shown = {*DISTRICTS, "pricing", "migrations"}
+    return graph_of(lambda package: found if (found := district_of(package)) in shown else None)
+
+
+def packages_of(district: str) -> dict[str, set[str]]:
+    """Return each package of a district, and those of the same district that it imports."""
+    known = packages()
+
+    def name_of(package: str) -> str | None:
+        inside = package in known and "/" in package and district_of(package) == district
+        return package.partition("/")[2] if inside else None
+
+    return graph_of(name_of)
+
+
+def reached(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Return all that each part of a graph without circles uses, directly or through others."""
+    found: dict[str, set[str]] = {}
+
+    def visit(part: str) -> set[str]:
+        if part not in found:
+            found[part] = set().union(graph[part], *(visit(other) for other in graph[part]))
+        return found[part]
+
+    return {part: visit(part) for part in graph}
 
 
 def reduced(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
     """Return the transitive reduction of a graph without circles: the fewest arrows that reach the same parts."""
-    reached: dict[str, set[str]] = {}
-    for here in sorted(graph, key=FLOOR_OF.__getitem__):
-        reached[here] = set().union(graph[here], *(reached[there] for there in graph[here]))
+    all_of = reached(graph)
     return {
-        here: {there for there in used if not any(there in reached[other] for other in used)}
+        here: {there for there in used if not any(there in all_of[other] for other in used)}
         for here, used in graph.items()
     }
+
+
+def rows_of(graph: Mapping[str, set[str]]) -> dict[str, int]:
+    """Return the row of each part, counted from the top: the first below all that use it."""
+    all_of = reached(graph)
+    row: dict[str, int] = {}
+    for part in sorted(graph, key=lambda one: -len(all_of[one])):
+        row[part] = max((row[user] + 1 for user in graph if part in graph[user]), default=0)
+    return row
 
 
 def about(part: str) -> str:
@@ -104,11 +142,10 @@ def about(part: str) -> str:
 
 def lay_out(arrows: Mapping[str, set[str]]) -> Drawing:
     """Place parts and the bends of arrows so that few arrows cross and most are short."""
-    floors = sorted({FLOOR_OF[part] for part in arrows}, reverse=True)
-    row_of = {part: floors.index(FLOOR_OF[part]) for part in arrows}
+    row_of = rows_of(arrows)
     points = {part: Point(part, row_of[part], len(part) * LETTER + 26, part) for part in sorted(arrows)}
     chains: dict[tuple[str, str], list[Point]] = {}
-    rows: list[list[Point]] = [[] for _ in floors]
+    rows: list[list[Point]] = [[] for _ in range(max(row_of.values()) + 1)]
     for point in points.values():
         rows[point.row].append(point)
     for upper in sorted(arrows):
@@ -120,7 +157,16 @@ def lay_out(arrows: Mapping[str, set[str]]) -> Drawing:
                 rows[bend.row].append(bend)
     ordered = _order(rows, list(chains.values()))
     width = max(NARROWEST, *(round(sum(point.width + GAP for point in row) + GAP) for row in ordered))
-    return Drawing(ordered, chains, _space(ordered, list(chains.values()), width), width)
+    return Drawing(
+        ordered, chains, _in_the_middle(_space(ordered, list(chains.values()), width), ordered, width), width
+    )
+
+
+def _in_the_middle(centres: dict[str, float], rows: Sequence[Sequence[Point]], width: int) -> dict[str, float]:
+    """Move everything sideways, so that both margins are the same."""
+    left = min(centres[point.key] - point.width / 2 for row in rows for point in row)
+    right = max(centres[point.key] + point.width / 2 for row in rows for point in row)
+    return {key: centre + (width - left - right) / 2 for key, centre in centres.items()}
 
 
 def _neighbours(chains: Sequence[Sequence[Point]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -211,27 +257,50 @@ def _apart(row: Sequence[Point], wanted: Sequence[float], weights: Sequence[floa
     return [start + shift for start, shift in zip(offsets, shifts, strict=True)]
 
 
-def draw() -> str:
-    """Return the picture as SVG."""
-    arrows = reduced(parts())
+class Picture(Struct, frozen=True):
+    """A picture: its name, what it shows, the graph, and where the docstring of a part is (`money/` before `ledger`)."""
+
+    name: str
+    title: str
+    graph: dict[str, set[str]]
+    prefix: str = ""
+
+
+def pictures() -> list[Picture]:
+    """Return the picture of the districts, then that of each district of several packages."""
+    inside = {district: packages_of(district) for district in DISTRICTS}
+    return [
+        Picture("architecture", "The districts of Partage, and what each uses", parts()),
+        *(
+            Picture(f"district-{name}", f"The packages of {name}, and what each uses", graph, f"{name}/")
+            for name, graph in inside.items()
+            if len(graph) > 1
+        ),
+    ]
+
+
+def draw(picture: Picture) -> str:
+    """Return a picture as SVG. Its ids begin with its name, for a page shows several."""
+    arrows = reduced(picture.graph)
     drawing = lay_out(arrows)
     height = TOP + ROW * len(drawing.rows)
     listed = ". ".join(
         f"{part} uses {', '.join(sorted(arrows[part]))}" for row in drawing.rows for part in _names(row) if arrows[part]
     )
-    floors = range(TOP - 6, TOP + ROW * len(drawing.rows) - 6, ROW)
+    rows = range(TOP - 6, TOP + ROW * len(drawing.rows) - 6, ROW)
+    name = picture.name
     return f"""\
-<svg xmlns="http://www.w3.org/2000/svg" class="parts" role="img" aria-labelledby="parts-title parts-text"
+<svg xmlns="http://www.w3.org/2000/svg" class="parts" role="img" aria-labelledby="{name}-title {name}-text"
  width="{drawing.width}" height="{height}" viewBox="0 0 {drawing.width} {height}" font-family="system-ui, sans-serif" font-size="14">
 <style>{STYLE}</style>
-<title id="parts-title">The parts of Partage on their floors, and what each uses</title>
-<desc id="parts-text">From the top floor to the ground: {escape(listed)}.</desc>
-<defs><marker id="parts-head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+<title id="{name}-title">{picture.title}</title>
+<desc id="{name}-text">From top to bottom: {escape(listed)}.</desc>
+<defs><marker id="{name}-head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
 <path class="head" d="M0 .5 8 4 0 7.5Z" fill="currentColor"/></marker></defs>
 <rect class="paper" width="{drawing.width}" height="{height}" rx="12" fill="none"/>
-{_lines(_floor(top, drawing.width) for top in floors)}
-{_lines(_arrow(chain, drawing) for chain in drawing.chains.values())}
-{_lines(_part(point, drawing.centres[point.key]) for row in drawing.rows for point in row if point.part)}
+{_lines(_level(top, drawing.width) for top in rows)}
+{_lines(_arrow(chain, drawing, name) for chain in drawing.chains.values())}
+{_lines(_part(point, drawing.centres[point.key], picture.prefix) for row in drawing.rows for point in row if point.part)}
 </svg>
 """
 
@@ -240,25 +309,26 @@ def _lines(elements: Iterable[str]) -> str:
     return "\n".join(elements)
 
 
-def _floor(top: int, width: int) -> str:
-    return f'<rect class="floor" x="6" y="{top}" width="{width - 12}" height="{BOX_HEIGHT + 12}" rx="8" fill="none"/>'
+def _level(top: int, width: int) -> str:
+    return f'<rect class="level" x="6" y="{top}" width="{width - 12}" height="{BOX_HEIGHT + 12}" rx="8" fill="none"/>'
 
 
 def _names(row: Sequence[Point]) -> list[str]:
     return [point.part for point in row if point.part]
 
 
-def _part(point: Point, centre: float) -> str:
+def _part(point: Point, centre: float, prefix: str) -> str:
     top = TOP + ROW * point.row
+    title = f"{point.part}: {about(f'{prefix}{point.part}')}"
     return (
-        f"<g><title>{escape(f'{point.part}: {about(str(point.part))}')}</title>"
+        f"<g><title>{escape(title)}</title>"
         f'<rect class="part" x="{centre - point.width / 2:.1f}" y="{top}" width="{point.width:.1f}" height="{BOX_HEIGHT}" rx="7"'
         f' fill="none" stroke="currentColor"/>'
         f'<text x="{centre:.1f}" y="{top + 20}" text-anchor="middle" fill="currentColor">{escape(str(point.part))}</text></g>'
     )
 
 
-def _arrow(chain: Sequence[Point], drawing: Drawing) -> str:
+def _arrow(chain: Sequence[Point], drawing: Drawing, name: str) -> str:
     """Draw an arrow from the lower edge of a part to the upper edge of another, straight through the rows between."""
     start, end = chain[0], chain[-1]
     xs = [
@@ -275,7 +345,7 @@ def _arrow(chain: Sequence[Point], drawing: Drawing) -> str:
         y = below + BOX_HEIGHT
         if at < len(xs) - 2:
             path.append(f"V{y}")
-    return f'<path class="arrow" d="{" ".join(path)}" fill="none" stroke="currentColor" stroke-width="1.2" marker-end="url(#parts-head)"/>'
+    return f'<path class="arrow" d="{" ".join(path)}" fill="none" stroke="currentColor" stroke-width="1.2" marker-end="url(#{name}-head)"/>'
 
 
 def _port(part: Point, towards: Point, others: Sequence[Point], drawing: Drawing) -> float:
@@ -286,5 +356,7 @@ def _port(part: Point, towards: Point, others: Sequence[Point], drawing: Drawing
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(draw(), "utf-8")
-    print(f"wrote {PICTURE.relative_to(ROOT)}")
+    for picture in pictures():
+        path = FOLDER / f"{picture.name}.svg"
+        path.write_text(draw(picture), "utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")

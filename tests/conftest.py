@@ -7,29 +7,35 @@ import gc
 import inspect
 import itertools
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher
 
-from marketplace import database
 from marketplace.__main__ import log_plainly
-from marketplace.embedded.postgres import SUPERUSER
-from marketplace.serving.server import keep_loaded
-from marketplace.settings import settings
+from marketplace.core import database
+from marketplace.core.settings import settings
+from marketplace.demo.postgres import SUPERUSER
+from marketplace.people.identity import passwords
+from marketplace.site.serving.server import keep_loaded
+from tests.support.databases import COPY, SharedDatabase
 from tests.support.entry_kinds import register_test_kinds
+from tests.support.kept_pool import OF_TEST, KeptPool
+from tests.support.local_stripe import counterpart, site, stripe  # noqa: F401 (fixtures of all districts)
 from tests.support.rows import check_rows
 from tests.support.server import as_serving, server_with_template
+from tests.support.wheel import installed, released  # noqa: F401 (fixtures of the wheel's and the client's tests)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from marketplace.embedded.postgres import EmbeddedPostgres
+    from marketplace.demo.postgres import EmbeddedPostgres
 
 database.row_check = check_rows
+passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # production's takes a tenth of a second
 log_plainly()
 register_test_kinds()
 _numbers = itertools.count(1)
@@ -52,13 +58,12 @@ def administer(postgres: EmbeddedPostgres) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture(scope="session")
-def accounts(postgres: EmbeddedPostgres, administer: Callable[[str], str]) -> str:
-    """Return a digest of the accounts that a new marketplace has."""
-    name = f"accounts_{os.getpid()}"
-    administer(COPY.format(name=name))
-    digest = postgres.run_sql(ACCOUNTS, name)
-    administer(f"DROP DATABASE {name}")
-    return digest
+def shared_database(postgres: EmbeddedPostgres) -> Iterator[SharedDatabase]:
+    """Return the database that this worker's tests share."""
+    with asyncio.Runner() as runner:
+        database_ = SharedDatabase(postgres, runner)
+        yield database_
+        database_.drop()
 
 
 @pytest.fixture
@@ -72,31 +77,31 @@ def registries() -> Iterator[pytest.MonkeyPatch]:
 def database_url(
     *,
     postgres: EmbeddedPostgres,
-    administer: Callable[[str], str],
-    accounts: str,
+    shared_database: SharedDatabase,
     tmp_path: Path,
     registries: pytest.MonkeyPatch,  # noqa: ARG001 (undone after the sweep)
+    kept_pool: KeptPool,
     request: pytest.FixtureRequest,
 ) -> Iterator[str]:
-    """Give the test an empty marketplace of its own; afterwards every invariant must hold.
+    """Give the test an empty marketplace; afterwards every invariant must hold.
 
     It is connected as the role that serves, which owns nothing, unless it is marked `owner` with the reason.
     """
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    administer(COPY.format(name=name))
+    name = shared_database.make()
     before = dict(os.environ)
     url = postgres.url(name) if request.node.get_closest_marker("owner") else as_serving(postgres.url(name))
+    url = f"{url}{OF_TEST}{next(_numbers)}"  # what a process keeps of a database it keeps by the address
     os.environ |= {"DATABASE_URL": url, "PARTAGE_STATE": str(tmp_path / "state"), "VIES_URL": ""}
     os.environ["STAFF_SECOND_FACTOR"] = "0"  # tests of second factors and of `serve` set it
     settings.cache_clear()
     try:
         yield url
-        asyncio.run(_sweep(postgres.url(name), accounts))
+        assert shared_database.list_offenders() == []
     finally:
         os.environ.clear()
         os.environ |= before
         settings.cache_clear()
-        administer(f"DROP DATABASE {name} WITH (FORCE)")
+        shared_database.empty(kept_pool.list_backends())
 
 
 @pytest.fixture
@@ -121,35 +126,6 @@ def apart(postgres: EmbeddedPostgres, administer: Callable[[str], str]) -> Itera
     yield runner
     for name in names:
         administer(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-COPY = "CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY"
-ACCOUNTS = "SELECT md5(string_agg(account::text, ' ' ORDER BY code)) FROM account"
-"""The one table that is not empty in the template, besides that of the migrations."""
-FILLED = """SELECT relname, relkind = 'r' AND coalesce(file.size, 0) = 0 AS is_empty
-    FROM pg_class LEFT JOIN pg_stat_file(pg_relation_filepath(oid), true) AS file ON relkind = 'r'
-    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
-    UNION ALL SELECT proname, false FROM pg_proc WHERE pronamespace = 'public'::regnamespace"""
-"""Tables, which are empty as long as their file is, views and functions."""
-
-
-async def _sweep(url: str, accounts: str) -> None:
-    """Refuse offenders of any invariant; one that reads tables alone which are as in the template has the answer it has there."""
-    from marketplace.invariants import INVARIANTS, broken  # noqa: PLC0415
-
-    await database.open_pool(url, size=1)
-    try:
-        assert database.DB.pool
-        is_new: dict[str, bool] = dict(await database.DB.pool.fetch(FILLED))
-        is_new["account"] = await database.DB.pool.fetchval(ACCOUNTS) == accounts
-        asked = {}
-        for sentence, invariant in INVARIANTS.items():
-            read = [name for name in re.findall(r"\w+", invariant.sql) if name in is_new]
-            if not read or not all(is_new[name] for name in read):
-                asked[sentence] = invariant
-        assert await broken(asked) == []
-    finally:
-        await database.close_pool()
 
 
 @pytest.fixture(scope="session")
@@ -177,9 +153,32 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         print(f"\nFAILED {report.nodeid} ({report.when})", file=sys.__stderr__, flush=True)
 
 
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[None]:
-    """Keep the pool open in the loop of the test."""
-    await database.open_pool(database_url)
+@pytest.fixture(scope="session")
+def kept_pool() -> KeptPool:
+    """Return the pool that one test hands on to the next."""
+    return KeptPool()
+
+
+@pytest.fixture(scope="session")
+async def one_loop(kept_pool: KeptPool) -> AsyncIterator[None]:
+    """Have all async tests run in one loop, so that they can share a pool."""
     yield
-    await database.close_pool()
+    await kept_pool.close()
+
+
+@pytest.fixture
+async def pool(database_url: str, one_loop: None, kept_pool: KeptPool) -> AsyncIterator[None]:  # noqa: ARG001
+    """Keep a pool open in the loop of the test."""
+    await kept_pool.attach(database_url)
+    yield
+    await kept_pool.detach()
+
+
+@pytest.fixture
+def lavish_year(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Allow a subscriber's year so much loss that a build may publish counts almost as they are."""
+    monkeypatch.setenv("SUBSCRIBER_YEAR_EPSILON_MICRO", "100000000000")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()

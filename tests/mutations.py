@@ -32,13 +32,13 @@ ARGUMENTS = (
 )
 COPIED = ("marketplace", "migrations", "pricing", "tests", "pyproject.toml", "docker-compose.yml", "README.md")
 PAYMENTS, PURCHASES, EARNINGS, PAYOUTS = (
-    "tests/marketplace/payments",
-    "tests/marketplace/purchases",
-    "tests/marketplace/earnings",
-    "tests/marketplace/payouts",
+    "tests/money/payments",
+    "tests/sales/orders",
+    "tests/subscribers/earnings",
+    "tests/subscribers/payouts",
 )
-BANK, BOOKKEEPING, FINANCE = (f"tests/marketplace/{slice_}" for slice_ in ("bank", "bookkeeping", "finance"))
-LEDGER, SUBSCRIPTIONS, JOBS = (f"tests/marketplace/{slice_}" for slice_ in ("ledger", "subscriptions", "jobs"))
+BANK, BOOKKEEPING, FINANCE = "tests/finance/bank", "tests/finance/bookkeeping", "tests/finance/reconciliation"
+LEDGER, SUBSCRIPTIONS, JOBS = "tests/money/ledger", "tests/sales/subscriptions", "tests/site/jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ class Fault:
 FAULTS = (
     Fault(
         "a new key at every attempt",
-        "marketplace/payments/rules.py",
+        "marketplace/money/payments/rules.py",
         'return f"{command}:{generation}" if generation else str(command)',
         'import uuid as anew; return f"{command}:{anew.uuid4()}"',
         (f"{PAYMENTS}/test_commands.py::test_a_lost_request_or_answer",),
     ),
     Fault(
         "a key that Stripe has forgotten is used as if it had not",
-        "marketplace/payments/stripe_calls.py",
+        "marketplace/money/payments/stripe_calls.py",
         "return command.generation > 0 or is_old",
         "return False and is_old",
         (
@@ -76,21 +76,21 @@ FAULTS = (
     ),
     Fault(
         "a crash that Stripe saved is asked about for ever",
-        "marketplace/payments/stripe_calls.py",
+        "marketplace/money/payments/stripe_calls.py",
         "fresh_key=silence.is_replayed",
         "fresh_key=False",
         (f"{PAYMENTS}/test_commands.py::test_a_saved_500_is_replayed_for_a_day",),
     ),
     Fault(
         "an earlier answer undoes a later one",
-        "marketplace/payments/statuses.py",
+        "marketplace/money/payments/statuses.py",
         "if payment.reading > reading and state == payment.state:",
         "if False:",
         (f"{PAYMENTS}/test_events.py::test_an_answer_asked_for_earlier_undoes_nothing",),
     ),
     Fault(
         "a payment goes backwards",
-        "marketplace/payments/statuses.py",
+        "marketplace/money/payments/statuses.py",
         "state = rules.later(payment.state, rules.state_of(status))",
         "state = rules.state_of(status)",
         (
@@ -101,28 +101,28 @@ FAULTS = (
     ),
     Fault(
         "another amount is accepted for what is owed",
-        "marketplace/payments/statuses.py",
+        "marketplace/money/payments/statuses.py",
         "if (status.amount_minor, status.currency) != (payment.amount_minor, payment.currency):",
         "if False:",
         (f"{PAYMENTS}/test_events.py::test_what_is_not_ours_is_kept_and_named",),
     ),
     Fault(
         "a signature has no age",
-        "marketplace/payments/stripe_port.py",
+        "marketplace/money/payments/stripe_port.py",
         "if (apart := abs(now.timestamp() - int(times[0]))) > TOLERANCE_SECONDS:",
         "if False:",
         (f"{PAYMENTS}/test_events.py::test_a_signature_counts_for_five_minutes_either_way",),
     ),
     Fault(
         "a debit on its way counts as paid",
-        "marketplace/purchases/queries.sql",
+        "marketplace/sales/orders/queries.sql",
         "JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')",
         "JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded', 'processing')",
         (f"{PURCHASES}/test_disputes.py::test_a_debit_is_waited_for_and_granted_once_it_is_paid",),
     ),
     Fault(
         "a mirrored movement is posted again",
-        "marketplace/payments/balance.py",
+        "marketplace/money/payments/balance.py",
         "source_id=movement.id,",
         'source_id=f"{movement.id} {clock.now()}",',
         (
@@ -132,189 +132,189 @@ FAULTS = (
     ),
     Fault(
         "an unknown category is guessed to be a charge",
-        "marketplace/payments/rules.py",
+        "marketplace/money/payments/rules.py",
         "for amount, counterpart in ((amount_minor, account), (-fee_minor, chart.STRIPE_FEES))",
         "for amount, counterpart in ((amount_minor, chart.PARTNERS), (-fee_minor, chart.STRIPE_FEES))",
         (f"{PAYMENTS}/test_balance.py::test_every_cent",),
     ),
     Fault(
-        "the remainder of a split is lost",
-        "pricing/revenue_share.py",
-        "needed = left_over - above",
-        "return Split(pool, total, cutoff_remainder=total, cutoff_position=0)",
-        ("tests/pricing/test_revenue_share.py",),
+        "a share is a millionth off where its quotient was rounded",
+        "pricing/public_shares.py",
+        "correction = (remainder >= denominator).astype(np.int64) - (remainder < 0)",
+        "correction = np.zeros_like(remainder)",
+        ("tests/pricing/test_public_shares.py",),
     ),
     Fault(
         "a pool is divided by the exact total",
-        "marketplace/earnings/settlement.py",
+        "marketplace/subscribers/earnings/settlement.py",
         "self.figures.people,",
         "self.weighed.total,",
         ("tests/attacks/test_share_pages.py::test_one_contributor_more_or_less_changes_nothing_that_others_see",),
     ),
     Fault(
         "what rounds a licence's shares to cents is lost",
-        "marketplace/earnings/rules.py",
+        "marketplace/subscribers/earnings/rules.py",
         "return self.owed_minor * MICRO_PER_MINOR - self.shares_micro",
         "return 0",
         (f"{EARNINGS}/test_shares.py::test_shares_are_held_then_released_to_the_millionth",),
     ),
     Fault(
         "the hold is ignored",
-        "marketplace/earnings/queries.sql",
+        "marketplace/subscribers/earnings/queries.sql",
         "licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until < $2",
         "licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND ($2::timestamptz IS NOT NULL)",
         (f"{EARNINGS}/test_month_close.py::test_a_hold_that_ends_after_the_month_waits_for_the_next",),
     ),
     Fault(
         "contested money is released",
-        "marketplace/earnings/queries.sql",
+        "marketplace/subscribers/earnings/queries.sql",
         "licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until < $2",
         "licence.cancelled_at IS NULL AND licence.hold_until < $2",
         (f"{PAYMENTS}/test_faults.py::test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing",),
     ),
     Fault(
         "what a close is releasing is cancelled too",
-        "marketplace/earnings/queries.sql",
+        "marketplace/subscribers/earnings/queries.sql",
         "  AND licence_split.close IS NULL\n  AND (licence.cancelled_at IS NOT NULL",
         "  AND (licence.cancelled_at IS NOT NULL",
         (f"{EARNINGS}/test_month_close.py::test_what_is_refunded_while_a_close_runs_is_a_loss_as_after_it",),
     ),
     Fault(
         "a close forgets its rows",
-        "marketplace/earnings/month_close.py",
+        "marketplace/subscribers/earnings/month_close.py",
         'await copy_pieces("closing_share", ("close", "subscriber", "payable_micro"), rows())',
         "[piece async for piece in rows()]",
         (f"{EARNINGS}/test_month_close.py::test_what_was_held_becomes_theirs_when_its_month_is_over",),
     ),
     Fault(
         "more is refunded than is left",
-        "marketplace/purchases/refunds.py",
+        "marketplace/sales/orders/refunds.py",
         "if not 0 < amount <= order.left_minor:",
         "if not 0 < amount:",
         (f"{PAYMENTS}/test_faults.py::test_what_a_dispute_took_is_not_given_back_too",),
     ),
     Fault(
         "a disputed payment is refunded too",
-        "marketplace/purchases/refunds.py",
+        "marketplace/sales/orders/refunds.py",
         "if order.is_disputed:",
         "if False:",
         (f"{PURCHASES}/test_disputes.py::test_a_dispute_suspends_until_it_is_decided",),
     ),
     Fault(
         "one person prepares and approves a run",
-        "marketplace/payouts/actions.py",
+        "marketplace/subscribers/payouts/actions.py",
         'raise NotAllowed("You prepared this run, so somebody else has to approve it.")',
         "pass",
         (f"{PAYOUTS}/test_payouts.py::test_four_eyes_in_the_rule_and_in_the_database",),
     ),
     Fault(
         "a message to the bank has a new name each time",
-        "marketplace/sepa/pain001.py",
+        "marketplace/money/sepa/pain001.py",
         'return f"PT{FILE_LETTERS[sequence]}{run.hex}"',
         'import uuid as anew; return f"PT{FILE_LETTERS[sequence]}{anew.uuid4().hex}"',
         (f"{PAYOUTS}/test_payout_bank.py::test_the_file_says_who_is_paid_what_and_is_the_same_each_time",),
     ),
     Fault(
         "payouts are rounded up",
-        "marketplace/payouts/queries.sql",
+        "marketplace/subscribers/payouts/queries.sql",
         "div(payable_micro, 10000)::bigint AS amount_minor",
         "(div(payable_micro, 10000) + 1)::bigint AS amount_minor",
         (f"{PAYOUTS}/test_payouts.py::test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_over",),
     ),
     Fault(
         "who is being paid is paid again",
-        "marketplace/payouts/queries.sql",
+        "marketplace/subscribers/payouts/queries.sql",
         "GROUP BY details.id, payout_choice.threshold_minor",
         "OR true GROUP BY details.id, payout_choice.threshold_minor",
         (f"{PAYOUTS}/test_payouts.py::test_what_is_paid_or_under_way_is_not_drafted_again",),
     ),
     Fault(
         "a repeated file is read as refused",
-        "marketplace/sepa/pain002.py",
+        "marketplace/money/sepa/pain002.py",
         'return "" if reason in REPEATED else reason or "RJCT"',
         'return reason or "RJCT"',
         (f"{PAYOUTS}/test_payout_bank.py::test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice",),
     ),
     Fault(
         "a changed IBAN is paid at once",
-        "marketplace/payouts/queries.sql",
+        "marketplace/subscribers/payouts/queries.sql",
         " AND details.usable_from <= $2",
         " AND $2::timestamptz IS NOT NULL",
         (f"{PAYOUTS}/test_payouts.py::test_a_changed_iban_holds_the_next_payout",),
     ),
     Fault(
         "a second debit for one batch is explained away",
-        "marketplace/bank/queries.sql",
+        "marketplace/finance/bank/queries.sql",
         "AND NOT EXISTS (SELECT FROM matched WHERE target_id = free.batch_id)",
         "AND true",
         (f"{PAYOUTS}/test_payout_bank.py::test_a_second_debit_for_one_run_stays_with_the_exceptions",),
     ),
     Fault(
         "a transfer that failed is tried again",
-        "marketplace/payments/outbox.py",
+        "marketplace/money/payments/outbox.py",
         'if command.verb == "transfer" and command.state == "failed":',
         "if False:",
         (f"{PAYOUTS}/test_payout_stripe.py::test_what_stripe_refuses_is_recredited_and_not_tried_again",),
     ),
     Fault(
         "the parts of a bank line need not add up",
-        "marketplace/bank/matching.py",
+        "marketplace/finance/bank/matching.py",
         "_check_sums(matches, lines)",
         "pass",
         (f"{BANK}/test_matching.py::test_a_line_is_split_exactly",),
     ),
     Fault(
         "two bank lines at once pay one order",
-        "marketplace/bank/candidates.py",
+        "marketplace/finance/bank/candidates.py",
         "await lock(payouts.LOCK)",
         "pass",
         (f"{BANK}/test_matching.py::test_two_lines_at_once_pay_one_order_once",),
     ),
     Fault(
         "reading after the money failed is nobody's business",
-        "marketplace/finance/exceptions/download_without_money.py",
+        "marketplace/finance/reconciliation/exceptions/sales.py",
         "WHERE kept_minor <= 0 AND (charged_minor > 0 OR due_minor < total_minor)",
         "WHERE kept_minor <= 0 AND charged_minor > 0",
         (f"{FINANCE}/test_debits.py::test_who_may_read_or_reads_after_the_money_went_is_named",),
     ),
     Fault(
         "a reversal is dated in another month",
-        "marketplace/ledger/queries.sql",
+        "marketplace/money/ledger/queries.sql",
         "SELECT journal_entry.id, greatest(at, (SELECT max(ends_at) FROM period)) AS at, currency",
         "SELECT journal_entry.id, $3::timestamptz AS at, currency",
         (f"{BOOKKEEPING}/test_closing.py::test_a_match_undone_in_a_later_month_does_not_keep_its_own_from_closing",),
     ),
     Fault(
         "the first IBAN after Stripe is paid at once",
-        "marketplace/payouts/bank_details.py",
+        "marketplace/subscribers/payouts/bank_details.py",
         "is_first = last is None and not await has_connected_account(line)",
         "is_first = last is None",
         (f"{PAYOUTS}/test_payout_stripe.py::test_a_first_iban_in_place_of_stripe_waits_like_any_that_replaces",),
     ),
     Fault(
         "who proposed a write-off decides it",
-        "marketplace/ledger/two_people.py",
+        "marketplace/people/proposals/actions.py",
         'raise NotAllowed("You proposed it: someone else must decide.")',
         "pass",
         (f"{FINANCE}/test_write_offs.py::test_another_person_approves_and_the_books_follow",),
     ),
     Fault(
         "a late fact is dated in a closed month",
-        "marketplace/ledger/queries.sql",
+        "marketplace/money/ledger/queries.sql",
         "CASE WHEN late THEN greatest(at, until) ELSE at END",
         "at",
         (f"{BOOKKEEPING}/test_closing.py::test_a_month_closes_and_then_refuses",),
     ),
     Fault(
         "a webhook is believed unsigned",
-        "marketplace/payments/stripe_port.py",
+        "marketplace/money/payments/stripe_port.py",
         "stripe.WebhookSignature.verify_header(body, signature, secret)",
         "pass",
         (f"{PAYMENTS}/test_events.py::test_only_what_stripe_signed_just_now_comes_in",),
     ),
     Fault(
         "a lost dispute takes from subscribers what was released",
-        "marketplace/earnings/queries.sql",
+        "marketplace/subscribers/earnings/queries.sql",
         "licence.returned_minor <> licence_split.returned_minor)\nORDER BY",
         "licence.returned_minor <> licence_split.returned_minor)\n"
         "  OR licence_split.state = 'released' AND licence.cancelled_at IS NOT NULL\nORDER BY",
@@ -322,56 +322,56 @@ FAULTS = (
     ),
     Fault(
         "what came back after the release is nobody's loss",
-        "marketplace/earnings/actions.py",
+        "marketplace/subscribers/earnings/actions.py",
         "while await _bear_losses():",
         "while not _bear_losses:",
         (f"{EARNINGS}/test_returns.py::test_what_is_refunded_after_the_release_is_the_operators_loss",),
     ),
     Fault(
         "an IBAN's check digits are not looked at",
-        "marketplace/sepa/accounts.py",
+        "marketplace/money/sepa/accounts.py",
         'raise Invalid("The check digits do not fit: a character of this IBAN is mistyped.") from None',
         "return str(number)",
         (f"{PAYOUTS}/test_bank_details.py::test_each_mistake_has_its_sentence",),
     ),
     Fault(
         "a closed month accepts entries",
-        "marketplace/ledger/functions.sql",
+        "marketplace/money/ledger/functions.sql",
         "SELECT max(ends_at) INTO closed_until FROM period;",
         "closed_until := NULL;",
         (f"{BOOKKEEPING}/test_closing.py::test_a_month_closes_and_then_refuses",),
     ),
     Fault(
         "a trial balance overlooks reversals",
-        "marketplace/ledger/functions.sql",
+        "marketplace/money/ledger/functions.sql",
         "GROUP BY 1, 2, 3",
         "WHERE reverses IS NULL GROUP BY 1, 2, 3",
         (f"{LEDGER}/test_reversals_and_trail.py::test_an_entry_is_reversed_once_by_one_that_points_to_it",),
     ),
     Fault(
         "an invoice's number is skipped",
-        "marketplace/purchases/queries.sql",
+        "marketplace/sales/orders/queries.sql",
         "SET last = series.last + $2,",
         "SET last = series.last + $2 + 1,",
         (f"{PURCHASES}/test_invoices.py::test_money_given_back_part_by_part_has_a_credit_note_each",),
     ),
     Fault(
         "an unknown category does not stop the close",
-        "marketplace/bookkeeping/closing.py",
+        "marketplace/finance/bookkeeping/closing.py",
         "if row.why in WITHOUT_ACCOUNT]",
         'if row.why == "other_currency"]',
         (f"{BOOKKEEPING}/test_closing.py::test_every_check_stops_the_close_and_names_what_is_in_the_way",),
     ),
     Fault(
         "a price that rose since it was shown is agreed to",
-        "marketplace/subscriptions/actions.py",
+        "marketplace/sales/subscriptions/actions.py",
         "if seen_minor is not None and price.amount_minor > seen_minor:",
         "if False:",
         (f"{SUBSCRIPTIONS}/test_ways_around.py::test_nobody_is_subscribed_at_a_higher_price_than_was_shown",),
     ),
     Fault(
         "a month's close waits for no other worker",
-        "marketplace/earnings/month_close.py",
+        "marketplace/subscribers/earnings/month_close.py",
         "async with exclusive(LOCK):",
         "async with exclusive(LOCK, wait=False):",
         (f"{JOBS}/test_jobs.py::test_a_job_waits_for_the_lock_of_a_dead_worker_that_postgresql_has_not_noticed",),
@@ -381,7 +381,7 @@ FAULTS = (
         "migrations/tables_locked.py",
         r"DROP\s+(?:INDEX|CONSTRAINT)",
         r"DROP\s+INDEX",
-        ("tests/test_migrations.py::test_every_table_that_a_migration_changes_is_locked_before",),
+        ("tests/migrations/test_migrations.py::test_every_table_that_a_migration_changes_is_locked_before",),
     ),
 )
 
@@ -415,7 +415,7 @@ class Copy:
 
 
 @contextlib.contextmanager
-def copied() -> Iterator[Copy]:
+def copy_of_repository() -> Iterator[Copy]:
     """Copy what the tests need, to plant faults in."""
     with tempfile.TemporaryDirectory(prefix="partage-faults-") as folder:
         copy = Copy(Path(folder), Warm())
@@ -432,7 +432,12 @@ def copied() -> Iterator[Copy]:
 def main(names: Sequence[str]) -> list[str]:
     """Plant the faults of these names, or all; print a line each and return those that nothing noticed or that fit no more."""
     chosen = [fault for fault in FAULTS if not names or fault.name in names]
-    with server_with_template() as server, copied() as one, copied() as other, ThreadPoolExecutor(2) as hands:
+    with (
+        server_with_template() as server,
+        copy_of_repository() as one,
+        copy_of_repository() as other,
+        ThreadPoolExecutor(2) as hands,
+    ):
         noticing = sorted({test for fault in chosen for test in fault.noticed_by})
         assert one.passes(noticing, {RUNNING: str(server.folder)}), "the tests fail as it is"
         free = Queue[Copy]()

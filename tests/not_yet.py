@@ -5,6 +5,7 @@ A new finding fails its test; a mended one too, until its count here is lowered:
 
 NOT_YET: dict[str, dict[str, int]] = {
     "account_numbers": {},
+    "circles_of_packages": {},
     "currency_literals": {},
     "foreign_sql": {},
     "foreign_writes": {},
@@ -15,7 +16,6 @@ NOT_YET: dict[str, dict[str, int]] = {
     "impure_rules": {},
     "impurities": {},
     "languages_below_pages": {},
-    "large_slices": {},
     "libraries_elsewhere": {},
     "long_files": {},
     "long_functions": {},

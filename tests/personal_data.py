@@ -11,7 +11,7 @@ from tests.support.source import ROOT, Finding, text_of
 if TYPE_CHECKING:
     from piccolo.table import Table
 
-PAGE: Final = ROOT / "marketplace/docs/reference/personal-data.md"
+PAGE: Final = ROOT / "marketplace/site/docs/reference/personal-data.md"
 HEAD: Final = """# Personal data
 
 Every table: whose data is in it, how long its rows stay, whether a person's own export has them, and what erasing a
@@ -23,12 +23,14 @@ is written by `python -m tests.personal_data`.
 """
 
 
-def written() -> str:
+def page_of_tables() -> str:
     """Return the page as the tables declare it."""
-    return HEAD + "".join(f"| {' | '.join(cells(table))} |\n" for table in tables() if hasattr(table, "personal_data"))
+    return HEAD + "".join(
+        f"| {' | '.join(cells_of_table(table))} |\n" for table in tables() if hasattr(table, "personal_data")
+    )
 
 
-def cells(table: type[Table]) -> tuple[str, ...]:
+def cells_of_table(table: type[Table]) -> tuple[str, ...]:
     """Return a table's line of the page."""
     declared = table.personal_data  # type: ignore[attr-defined]
     people = ", ".join(one.value for one in declared.of) or "nobody"
@@ -45,17 +47,17 @@ def cells(table: type[Table]) -> tuple[str, ...]:
 def undeclared_tables() -> list[Finding]:
     """Return the tables that do not declare whose personal data they have."""
     return [
-        Finding(path, line_of(path, table.__name__), f"{table.__name__} has no `personal_data = …`")
+        Finding(path, line_of_class(path, table.__name__), f"{table.__name__} has no `personal_data = …`")
         for table in tables()
         if not hasattr(table, "personal_data")
         for path in [table.__module__.replace(".", "/") + ".py"]
     ]
 
 
-def line_of(path: str, name: str) -> int:
+def line_of_class(path: str, name: str) -> int:
     """Return the line of a class."""
     return text_of(path)[: text_of(path).index(f"class {name}(")].count("\n") + 1
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written())
+    PAGE.write_text(page_of_tables())

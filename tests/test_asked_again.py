@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from marketplace import clock
-from marketplace.identity.guards import PROOF_LASTS, recently_proved
-from marketplace.serving.routes import GUARDS
-from tests.test_routes import FORM, KINDS, NAMES, OUR_ROUTES, expectation_of, filled, sign_in_everyone
+from marketplace.core import clock
+from marketplace.people.identity.guards import PROOF_LASTS, recently_proved
+from marketplace.site.serving.routes import GUARDS
+from tests.support.routes import FORM, KINDS, NAMES, OUR_ROUTES, expectation_of, path_with_ids, sign_in_everyone
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
-    from tests.marketplace.identity.site import Browser
+    from tests.people.builders import Browser
 
 ASKED_AGAIN = {
     "bank details": {
@@ -39,8 +39,6 @@ ASKED_AGAIN = {
     "identities": {
         "GET /profile/identities/{provider:str}/link",
         "POST /profile/identities/{provider:str}/unlink",
-        "GET /profile/wallet/link",
-        "POST /profile/wallet/unlink",
     },
     "address": {"POST /profile/address"},
     "erasure": {"GET /profile/erase", "POST /profile/erase"},
@@ -65,9 +63,9 @@ async def answered(visitor: Browser, handler: HTTPRouteHandler, path: str) -> st
     await visitor.get("/en/sign-in")
     headers = {"x-csrftoken": visitor.client.cookies.get("csrftoken") or ""}
     if "POST" in handler.http_methods:
-        answer = await visitor.client.post(f"/en{filled(path)}", data=FORM, headers=headers)
+        answer = await visitor.client.post(f"/en{path_with_ids(path)}", data=FORM, headers=headers)
     else:
-        answer = await visitor.get(f"/en{filled(path)}")
+        answer = await visitor.get(f"/en{path_with_ids(path)}")
     return str(answer.headers.get("location", ""))
 
 

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from marketplace.__main__ import parser
-from marketplace.environment_files import complete
-from marketplace.setting_checks import refuse_demo_settings
-from marketplace.settings import JOBS, ROLES, WEB, Settings, read
+from marketplace.core.environment_files import complete
+from marketplace.core.setting_checks import refuse_demo_settings
+from marketplace.core.settings import JOBS, ROLES, WEB, Settings, read
 from tests.support.production import OPERATORS_OWN
 
 ROOT = Path(__file__).resolve().parent.parent

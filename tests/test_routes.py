@@ -6,21 +6,28 @@ import datetime as dt
 import re
 import uuid
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec import Struct
 
-from marketplace import clock
-from marketplace.app import MACHINE_PATHS, routes
-from marketplace.database import fetch_row, fetch_rows, fetch_scalar
-from marketplace.identity import actions as identity
-from marketplace.identity import key_actions
-from marketplace.identity.guards import COOKIE, Expectation, begin_session
-from marketplace.operators import actions as operators
-from marketplace.transparency.actions import keep_log
-from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
-from tests.support.market import seeded
+from marketplace.core import clock
+from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
+from marketplace.oversight.public_log.actions import keep_log
+from marketplace.people.identity.guards import COOKIE, begin_session
+from tests.people.builders import Browser
+from tests.support.market import seed_demo
+from tests.support.routes import (
+    KINDS,
+    NAMES,
+    OUR_ROUTES,
+    OWNERS,
+    expectation_of,
+    key_of,
+    path_with_ids,
+    sign_in_everyone,
+    status_of_route,
+)
 from tests.support.sites import the_site
 
 if TYPE_CHECKING:
@@ -28,28 +35,6 @@ if TYPE_CHECKING:
 
     from litestar.handlers import HTTPRouteHandler
 
-OUR_ROUTES = [(handler, path) for handler in routes() for path in sorted(handler.paths)]
-NAMES = [f"{'/'.join(sorted(handler.http_methods - {'HEAD'}))} {path}" for handler, path in OUR_ROUTES]
-KINDS = {
-    "nobody": {"anyone"},
-    "new partner": {"anyone", "signed in", "partner", "administrator"},
-    "partner": {"anyone", "signed in", "partner", "vetted partner", "administrator"},
-    "member": {"anyone", "signed in", "partner", "vetted partner"},
-    "subscriber": {"anyone", "signed in", "subscriber"},
-    "steward": {"anyone", "signed in", "steward"},
-    "finance": {"anyone", "signed in", "finance"},
-    "auditor": {"anyone", "signed in", "auditor"},
-    "operator": {"anyone", "the operator"},
-}
-"""Kinds of visitors, and what each of them is in the words of expectations."""
-FORM = {"form_id": str(uuid.UUID(int=1))}
-BID = {"currency": "EUR", "maximum_minor": 100}
-BODIES = {
-    "/api/v1/subscriptions/{subscription:uuid}/state": {"state": "paused"},
-    "/api/v1/subscriptions/{subscription:uuid}/payment": {"pay_by": "invoice"},
-    "/api/v1/orders/{order:uuid}/claims": {"reason": "incomplete", "evidence": "A zone is missing."},
-}
-"""Of routes for programs whose path has an id: a body that is read, so that it is the id that decides."""
 PROGRAMS = {"the monitor", "Stripe", "a recipient"}
 """Programs that show who they are by a token or a signature: their own tests ask as them."""
 REFUSED = {401, 403}
@@ -59,28 +44,6 @@ ASKED_APART = {"token", "upload_id", "debt", "year", "month", "bucket", "purchas
 """Ids that no partner and no line of the demo owns: tests of quotes and of previews ask with a forged link, and as another
 clerk; a test of bid shielding asks to pay another's debt; one of gifts asks for years and months without any;
 those of buckets and of kept zones ask as another partner."""
-OWNERS = {
-    "bid": "SELECT partner::text AS owner, bid.id::text AS id FROM bid JOIN auction ON auction.id = auction WHERE kind = 'ascending'",
-    "colleague": "SELECT partner::text AS owner, id::text AS id FROM person WHERE partner IS NOT NULL",
-    "credential": "SELECT partner::text AS owner, id::text AS id FROM sharing_credential",
-    "delivery": "SELECT partner::text AS owner, webhook_delivery.id::text AS id FROM webhook_delivery JOIN webhook_endpoint ON webhook_endpoint.id = endpoint",
-    "endpoint": "SELECT partner::text AS owner, id::text AS id FROM webhook_endpoint",
-    "entitlement": "SELECT partner::text AS owner, id::text AS id FROM entitlement",
-    "invoice": "SELECT partner::text AS owner, invoice.id::text AS id FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order",
-    "key_id": "SELECT partner::text AS owner, id::text AS id FROM api_key",
-    "licence": "SELECT subscriber::text AS owner, licence.id::text AS id FROM licence CROSS JOIN person WHERE subscriber IS NOT NULL",
-    "link": "SELECT partner::text AS owner, personal_link.id::text AS id FROM personal_link JOIN entitlement ON entitlement.id = entitlement",
-    "order": "SELECT partner::text AS owner, id::text AS id FROM purchase_order",
-    "quote": "SELECT partner::text AS owner, id::text AS id FROM quote",
-    "receipt": "SELECT subscriber::text AS owner, receipt::text AS id FROM consent_record",
-    "sale": "SELECT partner::text AS owner, auction_sale.id::text AS id FROM auction_sale JOIN auction_outcome ON auction_outcome.id = outcome",
-    "session_id": "SELECT coalesce(partner::text, subscriber::text) AS owner, left(token_hash, 16) AS id FROM session JOIN person ON person.id = person",
-    "search": "SELECT partner::text AS owner, saved_search.id::text AS id FROM saved_search JOIN person ON person.id = person",
-    "subscription": "SELECT partner::text AS owner, id::text AS id FROM subscription",
-    "asked": "SELECT partner::text AS owner, data_request::text AS id FROM data_request_partner",
-    "saved": "SELECT payer::text AS owner, id::text AS id FROM saved_method",
-}
-"""Who owns what a parameter of a path names: partners and lines, each with an id."""
 
 
 class Owner(Struct, frozen=True):
@@ -94,12 +57,6 @@ class Owned(Struct, frozen=True):
 
     owner: str
     id: str
-
-
-def expectation_of(handler: HTTPRouteHandler) -> Expectation:
-    """Return what a route states."""
-    stated: Expectation = handler.opt["expectation"]
-    return stated
 
 
 def parameters_of(path: str) -> list[str]:
@@ -121,79 +78,6 @@ def asked_last(route: tuple[tuple[HTTPRouteHandler, str], str]) -> int:
     return LAST.index(path) if path in LAST else -1
 
 
-async def person_of(email: str) -> uuid.UUID:
-    """Return the person with this email."""
-    person = await fetch_scalar(uuid.UUID, "SELECT id FROM person WHERE email = $1", email)
-    assert person
-    return person
-
-
-async def key_of(person: uuid.UUID) -> str:
-    """Make and return an API key of a person's partner."""
-    partner = await fetch_scalar(uuid.UUID, "SELECT partner FROM person WHERE id = $1", person)
-    assert partner
-    key = await key_actions.create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
-    assert key
-    return key
-
-
-async def sign_in_everyone() -> dict[str, Browser]:
-    """Add one visitor of every kind to an empty marketplace, and sign each in."""
-    app = the_site()
-    visitors = {kind: Browser(app) for kind in KINDS}
-    await make_partner("New", "new@people.example")
-    await identity.vet_partner(await make_partner("Vetted", "vetted@people.example"), "a steward")
-    company = await fetch_scalar(uuid.UUID, "SELECT partner FROM person WHERE email = 'vetted@people.example'")
-    assert company
-    code_of_member = await identity.invite_colleague(
-        company, email="member@people.example", name="Max", invitation_id=uuid.uuid4()
-    )
-    await identity.accept_invitation(code_of_member, PASSWORD, "en")
-    await identity.add_subscribers([7])
-    [(line, code)] = await identity.issue_activation_codes([7])
-    people = {
-        "new partner": await person_of("new@people.example"),
-        "partner": await person_of("vetted@people.example"),
-        "member": await person_of("member@people.example"),
-        "subscriber": await identity.claim_line(
-            line, code, email="lucie@people.example", name="Lucie", password=PASSWORD
-        ),
-        **{
-            role: await identity.add_staff(f"{role}@people.example", role, role, PASSWORD)
-            for role in ("steward", "finance", "auditor")
-        },
-    }
-    keys = {kind: await key_of(person) for kind, person in people.items() if "partner" in KINDS[kind]}
-    for kind, person in people.items():
-        visitors[kind].client.headers["authorization"] = f"Bearer {keys.get(kind, 'nobodys')}"
-        visitors[kind].client.cookies.set(COOKIE, (await begin_session(person)).value or "")
-    visitors["operator"].client.headers["authorization"] = f"Bearer {await operators.add_key('shops')}"
-    return visitors
-
-
-def filled(path: str, **known: str) -> str:
-    """Return a path with an id in place of each parameter, known ones as they are given and others nobody's."""
-    nobodys = {"uuid": str(uuid.uuid4()), "int": "2013", "str": "nobodys", "path": "checkpoint"}
-    return re.sub(r"\{(\w+):(\w+)\}", lambda match: known.get(match[1], nobodys[match[2]]), path)
-
-
-async def ask(visitor: Browser, handler: HTTPRouteHandler, path: str) -> int:
-    """Ask a route, with a form where it has one, and return the status; a page that sends to the sign-in page says 401."""
-    (method, *_) = sorted(handler.http_methods - {"HEAD"})
-    is_page = not path.startswith(MACHINE_PATHS)
-    if is_page:
-        await visitor.get("/en/sign-in")
-    token = visitor.client.cookies.get("csrftoken") or ""
-    address = f"/en{path}" if is_page else path
-    headers = {"x-csrftoken": token, "idempotency-key": str(uuid.uuid4())}
-    body = next((BODIES[one] for one in handler.paths if one in BODIES), BID)
-    filled_in: dict[str, Any] = ({"data": FORM} if is_page else {"json": body}) if method in {"POST", "PUT"} else {}
-    answer = await visitor.client.request(method, address, headers=headers, **filled_in)
-    if answer.is_redirect and "/sign-in" in answer.headers["location"]:
-        return HTTPStatus.UNAUTHORIZED
-    return answer.status_code
-
-
 @pytest.mark.deep
 async def test_visitors_of_every_kind_may_ask_what_routes_state() -> None:
     visitors = await sign_in_everyone()
@@ -203,7 +87,7 @@ async def test_visitors_of_every_kind_may_ask_what_routes_state() -> None:
         if stated.who <= PROGRAMS:
             continue
         for kind, visitor in visitors.items():
-            status = await ask(visitor, handler, filled(path))
+            status = await status_of_route(visitor, handler, path_with_ids(path))
             if (status in REFUSED) == bool(stated.who & KINDS[kind]):
                 wrong.append(f"{name} answers {kind} with {status}, and is for {sorted(stated.who)}")
     assert not wrong, "\n".join(wrong)
@@ -211,7 +95,7 @@ async def test_visitors_of_every_kind_may_ask_what_routes_state() -> None:
 
 @pytest.mark.deep
 async def test_a_strangers_id_gets_what_routes_state(tmp_path: Path) -> None:
-    async with seeded(tmp_path):
+    async with seed_demo(tmp_path):
         with clock.shifted(dt.timedelta(days=2)):
             await keep_log()  # a proof is there once its day is over
         owners = await list_owners()
@@ -230,12 +114,14 @@ async def test_a_strangers_id_gets_what_routes_state(tmp_path: Path) -> None:
                 Owned, f"SELECT * FROM ({OWNERS[parameter]}) AS owned WHERE owner = ANY($1)", owners
             )
             assert thing, f"the demo has no {parameter}"
-            known = filled(path, **{parameter: thing.id, "auction": await auction_of(thing.id)})
-            status = await ask(strangers["subscriber" if "subscriber" in stated.who else "partner"], handler, known)
+            known = path_with_ids(path, **{parameter: thing.id, "auction": await auction_of(thing.id)})
+            status = await status_of_route(
+                strangers["subscriber" if "subscriber" in stated.who else "partner"], handler, known
+            )
             if status != stated.stranger:
                 wrong.append(f"{name} answers a stranger with {status}")
             if "GET" in handler.http_methods:
-                status = await ask(await sign_in_owner(thing.owner), handler, known)
+                status = await status_of_route(await sign_in_owner(thing.owner), handler, known)
                 if status in {*REFUSED, stated.stranger}:
                     wrong.append(f"{name} answers the owner with {status}")
         assert not wrong, "\n".join(wrong)

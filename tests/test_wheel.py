@@ -1,99 +1,72 @@
-"""The package installs: its wheel, in an empty environment away from the checkout, holds all that the product needs."""
+"""The package installs: the wheel that a release publishes, in an empty environment away from the checkout, holds all that the product needs."""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import hashlib
+import json
 import re
-import shutil
 import subprocess
-import sys
-import sysconfig
-import venv
+import time
 import zipfile
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from packaging.utils import canonicalize_name
 
+from marketplace.core.version import VERSION
 from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, to_json
 from pricing.merkle import merkle_root
+from tests import release
+from tests.support.checkouts import git
 from tests.support.production import OPERATORS_OWN
 from tests.support.server import SERVING, as_serving
-from tests.support.source import PRODUCT, ROOT, tracked
+from tests.support.source import ROOT, text_of
+from tests.support.wheel import Installed, files_of_the_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from marketplace.embedded.postgres import EmbeddedPostgres
+    from marketplace.demo.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.deep
 
 
-@dataclass(frozen=True)
-class Installed:
-    """An environment with our wheel, and a working folder elsewhere."""
-
-    wheel: Path
-    environment: Path
-    folder: Path
-
-    @property
-    def python(self) -> Path:
-        """Return its interpreter."""
-        return self.environment / "bin" / "python"
-
-    @property
-    def script(self) -> Path:
-        """Return the console script that the wheel brings."""
-        return self.environment / "bin" / "marketplace"
-
-    def run(self, *command: str | Path, **settings: str) -> str:
-        """Run a command there, with no settings but these; return what it prints."""
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.variables(settings), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-        return done.stdout
-
-    def variables(self, settings: dict[str, str]) -> dict[str, str]:
-        """Return the environment variables of a command: nothing that leads back to the checkout."""
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), **settings}
+def test_the_release_is_a_wheel_with_notes_a_bill_of_materials_and_sums(released: Path) -> None:
+    published = (release.WHEEL, release.NOTES, release.BILL)
+    sums = "".join(f"{hashlib.sha256((released / name).read_bytes()).hexdigest()}  {name}\n" for name in published)
+    assert (released / release.SUMS).read_text() == sums
+    assert (released / release.NOTES).read_text().startswith(f"# Partage {VERSION} (")
+    with zipfile.ZipFile(released / release.WHEEL) as wheel:
+        assert f"\nVersion: {VERSION}\n" in wheel.read(f"partage-{VERSION}.dist-info/METADATA").decode()
 
 
-def files_of_the_packages() -> set[str]:
-    """Return the files that the wheel must hold, as paths from the root of the repository."""
-    paths = (Path(name) for name in tracked("*"))
-    return {str(path) for path in paths if path.parts[0] in PRODUCT and "__pycache__" not in path.parts}
+def test_the_bill_of_materials_names_all_that_the_lock_pins_with_its_hashes(released: Path) -> None:
+    bill = json.loads((released / release.BILL).read_text())
+    assert bill["bomFormat"] == "CycloneDX"
+    described = bill["metadata"]["component"]
+    assert (described["name"], described["version"]) == ("partage", VERSION)
+    lock = text_of("requirements.lock")
+    pinned = dict(re.findall(r"^([a-z0-9][\w.-]*)(?:\[[\w,.-]+\])?==([^\s;]+)", lock, re.MULTILINE))
+    listed = {canonicalize_name(one["name"]): one for one in bill["components"]}
+    assert listed.keys() >= {canonicalize_name(name) for name in pinned}
+    for name in pinned:
+        references = listed[canonicalize_name(name)]["externalReferences"]
+        assert [hash_ for reference in references for hash_ in reference.get("hashes", [])], f"{name} has no hash"
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Build the wheel from a copy of what is tracked, and install it beside nothing but other people's packages."""
-    home = tmp_path_factory.mktemp("wheel")
-    source, environment, folder = home / "source", home / "environment", home / "folder"
-    folder.mkdir()
-    for path in ("pyproject.toml", "README.md", "LICENSE", *files_of_the_packages()):
-        (source / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / path, source / path)
-    _pip("wheel", "--no-index", "--no-build-isolation", "--no-deps", "--wheel-dir", str(home), str(source))
-    (wheel,) = home.glob("partage-*.whl")
-    venv.create(environment, with_pip=False)
-    _pip("--python", str(environment / "bin" / "python"), "install", "--no-index", "--no-deps", str(wheel))
-    (ours,) = environment.glob("lib/python*/site-packages")
-    theirs = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (ours / "other_packages.pth").write_text("\n".join(theirs))  # a .pth file found there is not followed: no checkout
-    return Installed(wheel, environment, folder)
-
-
-def _pip(*arguments: str) -> None:
-    """Run pip, which must need nothing from a network."""
-    pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
-    done = subprocess.run([*pip, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"pip {arguments}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+def test_no_file_of_the_release_states_when_it_was_made(released: Path) -> None:
+    """So the same commit gives the same bytes: a wheel's files are as old as the commit."""
+    with zipfile.ZipFile(released / release.WHEEL) as wheel:
+        ages = {one.date_time for one in wheel.infolist()}
+    instant = int(git(released.parent / "source", "log", "-1", "--format=%ct"))
+    assert ages == {time.gmtime(instant - instant % 2)[:6]}
+    bill = json.loads((released / release.BILL).read_text())
+    assert "serialNumber" not in bill
+    assert "timestamp" not in bill["metadata"]
 
 
 def test_the_wheel_holds_every_file_of_the_packages_and_no_other(installed: Installed) -> None:
@@ -105,7 +78,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_no_other(installed: Inst
 
 def test_what_is_imported_is_what_was_installed_and_state_stays_in_the_working_folder(installed: Installed) -> None:
     asks = (
-        "import marketplace.app, migrations, pricing; from marketplace.settings import settings;"
+        "import marketplace.site.app, migrations, pricing; from marketplace.core.settings import settings;"
         "print(marketplace.__file__, migrations.__file__, pricing.__file__, settings().state, sep='\\n')"
     )
     *modules, state = installed.run(installed.python, "-c", asks).splitlines()
@@ -117,6 +90,12 @@ def test_the_console_script_lists_the_commands(installed: Installed) -> None:
     from marketplace.__main__ import parser  # noqa: PLC0415
 
     assert installed.run(installed.script, "--help").split() == parser().format_help().split()
+
+
+def test_what_is_installed_states_the_version(installed: Installed) -> None:
+    assert installed.run(installed.script, "--version") == f"Partage {VERSION}\n"
+    asks = "from importlib.metadata import version; print(version('partage'))"
+    assert installed.run(installed.python, "-c", asks) == f"{VERSION}\n"
 
 
 def test_a_transcript_is_replayed(installed: Installed) -> None:
@@ -156,7 +135,7 @@ def test_pages_are_served_in_both_languages_with_their_style_sheet(
         assert sheet
         style = visitor.get(sheet[1])
         assert style.headers["content-type"].startswith("text/css")
-        assert style.text == (ROOT / "marketplace/web/static/style.css").read_text(encoding="utf-8")
+        assert style.text == (ROOT / "marketplace/core/web/static/style.css").read_text(encoding="utf-8")
     postgres.run_sql("DROP DATABASE wheel")
     assert not list(installed.environment.rglob(".data"))
 

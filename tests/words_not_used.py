@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SUFFIXES = (".py", ".html", ".po", ".md", ".sql", ".js", ".css", ".toml", ".yml", ".yaml")
-EXEMPT = ("tests/words_not_used.py", "tests/test_words.py", "migrations/history/")
+EXEMPT = ("tests/words_not_used.py", "tests/structure/test_words.py", "migrations/history/")
 """This list and its tests; the schema's history, which is generated from `tables.py`."""
 
 
@@ -52,9 +52,8 @@ WORDS = (
             r"\b(tell|tells|telling|told) [^.;:]{0,60}\bapart\b",
             r"\btells? (us|you|them)\b",
             r"\btells? the same story\b",
-            r"\| `tell-supply` \|",  # an earlier name of a job, in the changelog
         ),
-        right_in=("marketplace/object_store.py",),  # a file has a `tell`
+        right_in=("marketplace/core/object_store.py",),  # a file has a `tell`
     ),
     Word(
         "submit, acquire, accept, receive, charge, reserve, process, reverse, withdraw",
@@ -77,12 +76,13 @@ WORDS = (
         text=rf"\b(hold|holds|held|holding)\b[^.;]{{0,30}}\b{LOCKED}\b|\block\b[^.;]{{0,25}}\b(held|holds|hold|holding)\b",
         right=(r"\brow groups?\b",),
         right_in=(
-            "marketplace/earnings/",
-            "marketplace/payouts/",
-            "marketplace/purchases/",
-            "tests/marketplace/earnings/",
-            "tests/marketplace/payouts/",
-            "tests/marketplace/purchases/",
+            "marketplace/subscribers/earnings/",
+            "marketplace/subscribers/payouts/",
+            "marketplace/sales/orders/",
+            "tests/subscribers/builders/",
+            "tests/subscribers/earnings/",
+            "tests/subscribers/payouts/",
+            "tests/sales/orders/",
         ),
     ),
     Word(
@@ -103,7 +103,6 @@ WORDS = (
         "re-encrypt, reseal, enforce retention, reserve, saved method (keep hides what is deleted)",
         names=r"^((apply|is) kept|keep (names|details|window|dictionaries)|count and keep|(?-i:Kept))$",
         text=r"\bkeep-(names|details)\b",
-        right=(r"\| `keep-(names|details)` \|",),  # earlier names of jobs, in the changelog
     ),
     Word(
         "who, everyone who, anyone who, the person who, the one that",
@@ -151,12 +150,12 @@ WORDS = (
         "invoices, documents, PDF",
         names=r"\bpapers?\b",
         text=r"\bpapers\b",
-        right=(r"\b(scientific|academic) papers\b", r"\| `papers` \|"),  # the last: an earlier name of a job
+        right=(r"\b(scientific|academic) papers\b",),
     ),
     Word(
         "refund, dispute, chargeback, charged back, return, reopen",
         names=r"\bmoney ?back\b|\b(goes|going|gives?|puts?|comes?|coming) back\b|^back$|^lost minor$|^more lost$|\bcomes home\b",
-        right_in=("marketplace/embedded/",),
+        right_in=("marketplace/demo/",),
     ),
     Word("refresh, fetch, check, process", names=r"^look (for|into|again)\b"),
     Word("send, request", names=r"^ask for\b"),

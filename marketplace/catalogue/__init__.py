@@ -1,1 +1,1 @@
-"""Listing, offer, licence terms, search, quote (signed here)."""
+"""What is for sale and at what price."""

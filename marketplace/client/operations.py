@@ -16,9 +16,9 @@ if TYPE_CHECKING:
         BidRequest,
         ClaimRequest,
         Claims,
-        Confirmed,
         Datasets,
         DatasetWithReleases,
+        DeletionConfirmation,
         Density,
         DensityRequest,
         Dictionary,
@@ -145,29 +145,6 @@ class Operations(Calls):
         answer: Claims = self.ask("POST", f"/api/v1/orders/{part(order)}/claims/withdraw")
         return answer
 
-    def confirm(self, order: str) -> Confirmed:
-        """Confirm that you deleted all copies of a release that was called back; again changes nothing."""
-        answer: Confirmed = self.ask("POST", f"/api/v1/orders/{part(order)}/deletion")
-        return answer
-
-    def begin_trial(self, code: str, *, idempotency_key: str) -> Trial:
-        """Begin the company's one trial, of an older release of a dataset, for two weeks; the same Idempotency-Key begins once."""
-        answer: Trial = self.ask(
-            "POST", f"/api/v1/datasets/{part(code)}/trial", headers={"Idempotency-Key": idempotency_key}
-        )
-        return answer
-
-    def show_trial(self) -> Trial:
-        """Show the company's trial, ended or not."""
-        answer: Trial = self.ask("GET", "/api/v1/trial")
-        return answer
-
-    def download_trial(
-        self, *, format_: Literal["parquet", "csv", "xlsx", "geoparquet", "grid"] | None = None
-    ) -> HTTPResponse:
-        """Download the file of the company's trial in a format."""
-        return self.open("GET", "/api/v1/trial/download", query={"format": format_})
-
     def show_terms(self, code: str) -> Terms:
         """Show licence terms of a version, as an order accepts them."""
         answer: Terms = self.ask("GET", f"/api/v1/licence-terms/{part(code)}")
@@ -232,6 +209,56 @@ class Operations(Calls):
         answer: dict[str, Any] = self.ask("GET", f"/api/v1/auctions/{part(auction)}/transcript")
         return answer
 
+    def list_subscriptions(self, *, after: str | None = None) -> Subscriptions:
+        """List the partner's subscriptions, the latest first, ended ones too; `after` is the one to go on after."""
+        answer: Subscriptions = self.ask("GET", "/api/v1/subscriptions", query={"after": after})
+        return answer
+
+    def subscribe(self, body: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionAnswer:
+        """Subscribe to a dataset's next releases, each charged or on invoice; the same Idempotency-Key subscribes once."""
+        answer: SubscriptionAnswer = self.ask(
+            "POST", "/api/v1/subscriptions", headers={"Idempotency-Key": idempotency_key}, body=body
+        )
+        return answer
+
+    def show_subscription(self, subscription: str) -> SubscriptionAnswer:
+        """Show a subscription, what it ordered, and what was given back of that as service credits."""
+        answer: SubscriptionAnswer = self.ask("GET", f"/api/v1/subscriptions/{part(subscription)}")
+        return answer
+
+    def change_subscription(self, subscription: str, body: StateRequest) -> SubscriptionAnswer:
+        """Pause a subscription, go on with it, or end it."""
+        answer: SubscriptionAnswer = self.ask("PUT", f"/api/v1/subscriptions/{part(subscription)}/state", body=body)
+        return answer
+
+    def change_payment(self, subscription: str, body: PaymentRequest) -> SubscriptionAnswer:
+        """Have the releases to come be charged to the saved method, or be on invoice within your limit."""
+        answer: SubscriptionAnswer = self.ask("PUT", f"/api/v1/subscriptions/{part(subscription)}/payment", body=body)
+        return answer
+
+    def confirm(self, order: str) -> DeletionConfirmation:
+        """Confirm that you deleted all copies of a release that was called back; again changes nothing."""
+        answer: DeletionConfirmation = self.ask("POST", f"/api/v1/orders/{part(order)}/deletion")
+        return answer
+
+    def begin_trial(self, code: str, *, idempotency_key: str) -> Trial:
+        """Begin the company's one trial, of an older release of a dataset, for two weeks; the same Idempotency-Key begins once."""
+        answer: Trial = self.ask(
+            "POST", f"/api/v1/datasets/{part(code)}/trial", headers={"Idempotency-Key": idempotency_key}
+        )
+        return answer
+
+    def show_trial(self) -> Trial:
+        """Show the company's trial, ended or not."""
+        answer: Trial = self.ask("GET", "/api/v1/trial")
+        return answer
+
+    def download_trial(
+        self, *, format_: Literal["parquet", "csv", "xlsx", "geoparquet", "grid"] | None = None
+    ) -> HTTPResponse:
+        """Download the file of the company's trial in a format."""
+        return self.open("GET", "/api/v1/trial/download", query={"format": format_})
+
     def list_entitlements(
         self, *, page: int | None = None, after: str | None = None, dataset: str | None = None
     ) -> Entitlements:
@@ -271,33 +298,6 @@ class Operations(Calls):
         answer: Density = self.ask(
             "POST", "/api/camara/population-density-data/v0/retrieve", headers={"x-correlator": x_correlator}, body=body
         )
-        return answer
-
-    def list_subscriptions(self, *, after: str | None = None) -> Subscriptions:
-        """List the partner's subscriptions, the latest first, ended ones too; `after` is the one to go on after."""
-        answer: Subscriptions = self.ask("GET", "/api/v1/subscriptions", query={"after": after})
-        return answer
-
-    def subscribe(self, body: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionAnswer:
-        """Subscribe to a dataset's next releases, each charged or on invoice; the same Idempotency-Key subscribes once."""
-        answer: SubscriptionAnswer = self.ask(
-            "POST", "/api/v1/subscriptions", headers={"Idempotency-Key": idempotency_key}, body=body
-        )
-        return answer
-
-    def show_subscription(self, subscription: str) -> SubscriptionAnswer:
-        """Show a subscription, what it ordered, and what was given back of that as service credits."""
-        answer: SubscriptionAnswer = self.ask("GET", f"/api/v1/subscriptions/{part(subscription)}")
-        return answer
-
-    def change_subscription(self, subscription: str, body: StateRequest) -> SubscriptionAnswer:
-        """Pause a subscription, go on with it, or end it."""
-        answer: SubscriptionAnswer = self.ask("PUT", f"/api/v1/subscriptions/{part(subscription)}/state", body=body)
-        return answer
-
-    def change_payment(self, subscription: str, body: PaymentRequest) -> SubscriptionAnswer:
-        """Have the releases to come be charged to the saved method, or be on invoice within your limit."""
-        answer: SubscriptionAnswer = self.ask("PUT", f"/api/v1/subscriptions/{part(subscription)}/payment", body=body)
         return answer
 
     def list_invoices(self, *, after: str | None = None, order: str | None = None) -> Invoices:

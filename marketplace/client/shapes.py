@@ -24,7 +24,7 @@ class AuctionWithLots(TypedDict):
     currency: str
     dataset: str
     reserve_minor: int
-    unsecured_minor: int | None
+    unsecured_minor: int
     deposits_minor: list[int]
     licences: int
     opens_at: int
@@ -79,14 +79,6 @@ class BidRequest(TypedDict):
     nonce: NotRequired[str | None]
 
 
-class Broken(TypedDict):
-    """Broken."""
-
-    kind: str
-    sentence_fr: str
-    sentence_en: str
-
-
 class ClaimOfOrder(TypedDict):
     """Claim of order."""
 
@@ -122,12 +114,6 @@ class ColumnMeaning(TypedDict):
     meaning: Words
 
 
-class Confirmed(TypedDict):
-    """Confirmed."""
-
-    confirmed_at: str
-
-
 class DatasetWithReleases(TypedDict):
     """Dataset with releases."""
 
@@ -158,10 +144,16 @@ class Datasets(TypedDict):
     instead: dict[str, Any]
 
 
+class DeletionConfirmation(TypedDict):
+    """Deletion confirmation."""
+
+    confirmed_at: str
+
+
 class Density(TypedDict):
     """Density."""
 
-    timedPopulationDensityData: list[Timed]
+    timedPopulationDensityData: list[TimedCells]
     status: str
     statusInfo: NotRequired[str | None]
     operationId: NotRequired[str | None]
@@ -365,7 +357,7 @@ class OfferedAuction(TypedDict):
     currency: str
     dataset: str
     reserve_minor: int
-    unsecured_minor: int | None
+    unsecured_minor: int
     deposits_minor: list[int]
     licences: int
     opens_at: int
@@ -410,7 +402,7 @@ class OfferedRelease(TypedDict):
     r_indicator_micro: int | None
     revoked_at: str | None
     editions: list[Level]
-    breaks: list[Broken]
+    breaks: list[SeriesBreak]
 
 
 class OrderAnswer(TypedDict):
@@ -560,6 +552,14 @@ class QuoteRequest(TypedDict):
     purpose: NotRequired[str]
 
 
+class SeriesBreak(TypedDict):
+    """Series break."""
+
+    kind: str
+    sentence_fr: str
+    sentence_en: str
+
+
 class SignedPrice(TypedDict):
     """Signed price."""
 
@@ -644,8 +644,8 @@ class Subscription(TypedDict):
     state: str
     began_at: str
     ended_at: str | None
-    promised_days: int | None
-    promised_coverage_micro: int | None
+    promised_days: int
+    promised_coverage_micro: int
     terms: str
     usage_right: str
     months: int
@@ -686,8 +686,8 @@ class Terms(TypedDict):
     usage_right: str
 
 
-class Timed(TypedDict):
-    """Timed."""
+class TimedCells(TypedDict):
+    """Timed cells."""
 
     startTime: str
     endTime: str

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument(
         "file",
         type=Path,
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Load a file of addresses, in place of the one before, so that partners may write addresses; only hashes are kept."""
 
     async def story() -> int:
-        from marketplace.addresses.actions import load_addresses
+        from marketplace.datasets.geography.address_actions import load_addresses
 
         done = await load_addresses(arguments.file)
         print(f"{done.addresses:,} addresses are found by what people write.")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("to", nargs="?", help="folder or bucket (s3://…) that the file is written into")
     parser.add_argument(
         "--key", action="append", default=[], help="public key (age1…) it is encrypted to; again for another"
@@ -22,9 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write database, objects and ids of keys, never a key, of one instant into one encrypted file; the site may sell."""
-    from marketplace.backup.actions import back_up, new_key
-    from marketplace.errors import Invalid
-    from marketplace.settings import settings
+    from marketplace.core.backup.actions import back_up, new_key
+    from marketplace.core.errors import Invalid
+    from marketplace.core.settings import settings
 
     if arguments.new_key:
         print(new_key(arguments.new_key))

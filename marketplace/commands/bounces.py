@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument(
         "reports", type=Path, nargs="+", help="files, or folders of files, with what came to MAIL_BOUNCES"
     )
@@ -22,8 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Note letters that came back, from the reports in files or folders; again changes nothing."""
 
     async def story() -> int:
-        from marketplace.mail.actions import note_bounce
-        from marketplace.mail.bounces import read_bounce
+        from marketplace.people.mail.actions import note_bounce
+        from marketplace.people.mail.bounces import read_bounce
 
         files = [
             file

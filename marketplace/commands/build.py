@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("dataset", help="code of the dataset")
     parser.add_argument("--events", help="these events instead of the event store's: file, folder or bucket")
     parser.add_argument("--subscribers", help="this table instead of the one ingested last")
@@ -37,20 +37,18 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_the_demos()
 
     async def story() -> int:
-        from marketplace.catalogue.menu import audit_published
-        from marketplace.datasets.actions import build as build_release
-        from marketplace.datasets.build_requests import refuse_missing_days
-        from marketplace.datasets.dry_run import refuse_an_empty_build
-        from marketplace.datasets.queries import get_dataset, get_release
-        from marketplace.local_time import instant_at
-        from marketplace.progress import Progress
+        from marketplace.catalogue.offers.menu import audit_published
+        from marketplace.core.local_time import instant_at
+        from marketplace.core.progress import Progress
+        from marketplace.datasets.releases.actions import build as build_release
+        from marketplace.datasets.releases.build_requests import refuse_missing_days
+        from marketplace.datasets.releases.dry_run import refuse_an_empty_build
+        from marketplace.datasets.releases.queries import get_dataset, get_release
 
         time_zone = (await get_dataset(arguments.dataset)).time_zone
         period_from = instant_at(arguments.period_from, time_zone)
         period_to = instant_at(arguments.period_to, time_zone)
-        if not (
-            arguments.even_if_empty or arguments.subscribers
-        ):  # of a table that is in a file a dry run knows nothing
+        if not (arguments.even_if_empty or arguments.subscribers):  # a dry run knows no table from a file
             await refuse_an_empty_build(arguments.dataset, period_from, period_to)
         if not (arguments.without_days or arguments.events):
             await refuse_missing_days(period_from, period_to)

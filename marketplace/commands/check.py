@@ -14,8 +14,8 @@ def run(_: argparse.Namespace) -> int:
     """Sweep the invariants and look at the object store; prints a line an offender and fails if there is one."""
 
     async def story() -> int:
-        from marketplace.health.published_objects import find_fault
-        from marketplace.invariants import INVARIANTS, broken
+        from marketplace.oversight.invariants import INVARIANTS, broken
+        from marketplace.site.health.published_objects import find_fault
 
         offenders = await broken()
         for line in offenders:

@@ -14,7 +14,7 @@ def run(_: argparse.Namespace) -> int:
     """Close the shares of every month that is over, as the job does: what was held becomes the subscribers', once."""
 
     async def story() -> int:
-        from marketplace.earnings.month_close import close_months
+        from marketplace.subscribers.earnings.month_close import close_months
 
         print(f"The shares of {await close_months()} licences became the subscribers'.")
         return 0

@@ -1,4 +1,4 @@
-"""What a command is, and what commands share: the database they run on and the arguments that several take."""
+"""The form of a command, and what commands share: the database they run on and arguments that several have."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 
 def no_arguments(_: argparse.ArgumentParser) -> None:
-    """Take none."""
+    """Add no arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: the first sentence of what `run` says of itself is its help."""
+    """One command; the first sentence of the docstring of `run` is its help."""
 
     name: str
     run: Callable[[argparse.Namespace], int]
-    """Do it; returns the exit code."""
+    """Runs it; returns the exit code."""
     arguments: Callable[[argparse.ArgumentParser], None] = no_arguments
-    """Add its arguments to its parser."""
+    """Adds its arguments to its parser."""
 
     @property
     def description(self) -> str:
-        """Return what the command does, as `--help` and the manual say it."""
+        """Return what the command does, for `--help` and the manual."""
         return (self.run.__doc__ or "").strip()
 
 
 @contextlib.contextmanager
 def database_server() -> Iterator[None]:
     """Provide DATABASE_URL: the environment's, or the embedded server's."""
-    from marketplace.settings import settings
+    from marketplace.core.settings import settings
 
     if settings().database_url:
         yield
         return
-    from marketplace.embedded.postgres import EmbeddedPostgres
+    from marketplace.demo.postgres import EmbeddedPostgres
 
     make_state_folder()
     with EmbeddedPostgres(settings().state) as server:
@@ -53,10 +53,10 @@ def database_server() -> Iterator[None]:
 
 
 def make_state_folder() -> None:
-    """Make the folder of the state where it is absent; refuses one that this account may not write."""
-    from marketplace.embedded.postgres import make_folder
-    from marketplace.errors import Invalid
-    from marketplace.settings import settings
+    """Make the folder of the state if it is missing; refuses one that this account may not write."""
+    from marketplace.core.errors import Invalid
+    from marketplace.core.settings import settings
+    from marketplace.demo.postgres import make_folder
 
     state = settings().state
     try:
@@ -70,9 +70,9 @@ def make_state_folder() -> None:
 
 
 def with_pool(story: Callable[[], Awaitable[int]]) -> int:
-    """Run a coroutine that has the database's pool of connections; returns what it returns.
+    """Run a coroutine with the database's pool of connections; returns the coroutine's result.
 
-    Refuses a database that cannot be reached, and one whose schema lacks what the story asked for.
+    Refuses an unreachable database, and one whose schema lacks a table, column or function of the coroutine.
     """
     start_clock()
     with database_server():
@@ -82,9 +82,9 @@ def with_pool(story: Callable[[], Awaitable[int]]) -> int:
 async def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
     from asyncpg import exceptions as asyncpg
 
-    from marketplace import database
-    from marketplace.errors import Conflict
-    from marketplace.settings import settings
+    from marketplace.core import database
+    from marketplace.core.errors import Conflict
+    from marketplace.core.settings import settings
     from migrations.pending import list_pending
 
     try:
@@ -107,18 +107,21 @@ async def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
 
 
 async def refuse_unready(*, is_embedded: bool = False) -> int:
-    """Refuse to serve from a database of another kind of site, of other keys, one that went back or whose restore has not ended, one without tables; as its owner; and with another's objects.
+    """Refuse to serve from a wrong database, as its owner, or with another's objects.
 
-    is_embedded: the database is the one that comes with Partage, where there is no other role than the owner.
+    Wrong is a database of another kind of site, of other keys, without tables, one that went back, or one whose restore
+    has not ended.
+
+    is_embedded: the database comes with Partage and has no role other than the owner.
     """
-    from marketplace.backup.keys import refuse_other_keys
-    from marketplace.backup.servers import refuse_gone_back
-    from marketplace.backup.unfinished import refuse_unfinished
-    from marketplace.health.identity_keys import refuse_other_identity_keys
-    from marketplace.health.published_objects import refuse_other_objects
-    from marketplace.health.serving_role import OWNER, refuse_owner
-    from marketplace.identity.tables import Person
-    from marketplace.sandbox.actions import check_database
+    from marketplace.core.backup.keys import refuse_other_keys
+    from marketplace.core.backup.servers import refuse_gone_back
+    from marketplace.core.backup.unfinished import refuse_unfinished
+    from marketplace.people.identity.tables import Person
+    from marketplace.people.sandbox.actions import check_database
+    from marketplace.site.health.identity_keys import refuse_other_identity_keys
+    from marketplace.site.health.published_objects import refuse_other_objects
+    from marketplace.site.health.serving_role import OWNER, refuse_owner
 
     await check_database()
     await refuse_unfinished()
@@ -135,9 +138,9 @@ async def refuse_unready(*, is_embedded: bool = False) -> int:
 
 
 def start_clock(*, is_production: bool = False) -> None:
-    """Let a rehearsal's clock be as many days ahead as its setting says; production's is never shifted."""
-    from marketplace import clock
-    from marketplace.settings import settings
+    """Shift a rehearsal's clock by the days of its setting; production's clock is never shifted."""
+    from marketplace.core import clock
+    from marketplace.core.settings import settings
 
     if settings().rehearsal and settings().rehearsal_days:
         clock.rehearse(dt.timedelta(days=settings().rehearsal_days))
@@ -153,8 +156,8 @@ def rehearsal_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def begin(arguments: argparse.Namespace) -> None:
-    """Begin what serves real people, or a rehearsal: fix the clock, then refuse the demo's settings."""
-    from marketplace.settings import settings
+    """Begin a command that serves real people, or a rehearsal: fix the clock, then refuse the demo's settings."""
+    from marketplace.core.settings import settings
 
     if arguments.rehearsal:
         os.environ["PARTAGE_REHEARSAL"] = "1"
@@ -164,15 +167,15 @@ def begin(arguments: argparse.Namespace) -> None:
 
 
 def refuse_the_demos() -> None:
-    """Refuse the demo's settings: what follows handles real people's events."""
-    from marketplace.setting_checks import refuse_demo_settings
-    from marketplace.settings import settings
+    """Refuse the demo's settings before real people's events are handled."""
+    from marketplace.core.setting_checks import refuse_demo_settings
+    from marketplace.core.settings import settings
 
     refuse_demo_settings(settings())
 
 
 def instant(text: str) -> dt.datetime:
-    """Read an ISO 8601 date or instant; one without an offset is of the dataset's time zone."""
+    """Read an ISO 8601 date or instant; one without an offset is in the dataset's time zone."""
     try:
         return dt.datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`consents`: What shops, call centres and the operator's app collected."""
+"""`consents`: The consents that shops, call centres and the operator's app collected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("verb", choices=["import"], help="what to do with them")
     parser.add_argument(
         "file", help="file, folder or bucket: reference, purpose, notice_version, word, at, channel (CSV or Parquet)"
@@ -23,8 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_the_demos()
 
     async def story() -> int:
-        from marketplace.operators.consent_files import import_consents
-        from marketplace.progress import Progress
+        from marketplace.core.progress import Progress
+        from marketplace.subscribers.operators.consent_files import import_consents
 
         with Progress() as progress:
             done = await import_consents(arguments.file, progress)

@@ -1,4 +1,4 @@
-"""`demo`: Everything on one machine, with a seeded world."""
+"""`demo`: Everything on one machine, with seeded data."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def run(_: argparse.Namespace) -> int:
 
 def run_everything() -> int:
     """Run all in one process; the database starts, and cities are generated, while the rest is loaded."""
-    from marketplace import clock
-    from marketplace.embedded.postgres import EmbeddedPostgres, StartedBeside
-    from marketplace.embedded.seed_cities import CitiesBeside
-    from marketplace.settings import settings
+    from marketplace.core import clock
+    from marketplace.core.settings import settings
+    from marketplace.demo.postgres import EmbeddedPostgres, StartedBeside
+    from marketplace.demo.seed_cities import CitiesBeside
 
     make_state_folder()
     state = settings().state
     server = None if settings().database_url else StartedBeside(EmbeddedPostgres(state))
     cities = CitiesBeside(state / "city", clock.now())
-    from marketplace.embedded.demo import run_demo
+    from marketplace.demo.demo import run_demo
 
     return run_demo(server, cities)
 

@@ -1,4 +1,4 @@
-"""`doctor`: What is wrong with this installation, and what mends it."""
+"""`doctor`: The faults of this installation, and their repair."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from marketplace.health.checks import Check
+    from marketplace.site.health.checks import Check
 
 
 def run(_: argparse.Namespace) -> int:
-    """Look at settings, database, schema, clock, jobs, object store and disk; prints a line a check, with what mends it."""
-    from marketplace.settings import settings
+    """Print the version and a line a check, with what mends it: settings, database, schema, clock, jobs, object store and disk."""
+    from marketplace.core.settings import settings
+    from marketplace.core.version import VERSION
 
+    print(f"Partage {VERSION}")
     checks = [_check_settings(), *_check_what_is_optional()]
     is_embedded = not settings().database_url
     with database_server():
@@ -32,11 +34,11 @@ def run(_: argparse.Namespace) -> int:
 
 
 def _check_settings() -> Check:
-    """Try what `serve` would refuse, and `jobs` where these are its settings."""
-    from marketplace.errors import Refusal
-    from marketplace.health.checks import Check
-    from marketplace.setting_checks import refuse_demo_settings, refuse_role
-    from marketplace.settings import DEMO_BID_KEY, settings
+    """Try the checks by which `serve` would refuse, and `jobs` if these are its settings."""
+    from marketplace.core.errors import Refusal
+    from marketplace.core.setting_checks import refuse_demo_settings, refuse_role
+    from marketplace.core.settings import DEMO_BID_KEY, settings
+    from marketplace.site.health.checks import Check
 
     is_of_web = settings().bid_key == DEMO_BID_KEY
     try:
@@ -48,9 +50,9 @@ def _check_settings() -> Check:
 
 
 def _check_what_is_optional() -> list[Check]:
-    """Look for what the law wants on the site, and for a server of mail: each in the environment of who reads it."""
-    from marketplace.legal.rules import missing
-    from marketplace.settings import DEMO_BID_KEY, settings
+    """Check the legally required settings of the site, and the mail server, each in the environment of its reader."""
+    from marketplace.core.settings import DEMO_BID_KEY, settings
+    from marketplace.subscribers.legal.rules import missing
 
     is_of_jobs, is_of_web = settings().bid_key != DEMO_BID_KEY, bool(settings().metrics_token)
     lacking = {}
@@ -63,9 +65,9 @@ def _check_what_is_optional() -> list[Check]:
 
 
 def _check_mail() -> Check:
-    """Connect to the server of mail and sign in, as the next letter would."""
-    from marketplace.health.checks import Check
-    from marketplace.mail.transports import find_fault
+    """Connect to the mail server and sign in, as the next letter would."""
+    from marketplace.people.mail.transports import find_fault
+    from marketplace.site.health.checks import Check
 
     if fault := asyncio.run(find_fault()):
         why = f"The server of mail does not let us in: {fault}. Letters wait meanwhile."
@@ -74,7 +76,7 @@ def _check_mail() -> Check:
 
 
 def _with(name: str, lacking: Sequence[str]) -> Check:
-    from marketplace.health.checks import Check
+    from marketplace.site.health.checks import Check
 
     if lacking:
         return Check(name, f"not set: {', '.join(lacking)}", "write them into the environment file")
@@ -82,13 +84,13 @@ def _with(name: str, lacking: Sequence[str]) -> Check:
 
 
 async def _examine(*, is_embedded: bool) -> list[Check]:
-    """Ask every check, with or without a database."""
+    """Run every check, with or without a database."""
     from asyncpg.exceptions import UndefinedColumnError, UndefinedTableError
 
-    from marketplace import database
-    from marketplace.errors import Refusal
-    from marketplace.health import checks
-    from marketplace.settings import settings
+    from marketplace.core import database
+    from marketplace.core.errors import Refusal
+    from marketplace.core.settings import settings
+    from marketplace.site.health import checks
 
     try:
         async with asyncio.timeout(checks.LONGEST_SECONDS):
@@ -106,15 +108,15 @@ async def _examine(*, is_embedded: bool) -> list[Check]:
         found += await _check_erasures()
         return found + await _check_log()
     except (UndefinedTableError, UndefinedColumnError):
-        return found  # without a schema there is nothing more to ask, and the check of migrations says so
+        return found  # without a schema nothing more can be checked, and the check of migrations says so
     finally:
         await database.close_pool()
 
 
 async def _check_role() -> list[Check]:
-    """Ask whether this role could change the schema, in the environments of the site and of `jobs`."""
-    from marketplace.health import serving_role
-    from marketplace.health.checks import Check
+    """Check whether this role could change the schema, in the environments of the site and of `jobs`."""
+    from marketplace.site.health import serving_role
+    from marketplace.site.health.checks import Check
 
     if await serving_role.is_owner():
         return [Check("role", serving_role.OWNER, serving_role.MEND)]
@@ -122,11 +124,11 @@ async def _check_role() -> list[Check]:
 
 
 async def _check_keys() -> list[Check]:
-    """Compare the keys with those noted, and try those of names."""
-    from marketplace.backup.keys import ACCEPT, list_other_keys, sentence_of
-    from marketplace.errors import Refusal
-    from marketplace.health.checks import Check
-    from marketplace.health.identity_keys import refuse_other_identity_keys
+    """Compare the keys with the recorded ones, and try those of names."""
+    from marketplace.core.backup.keys import ACCEPT, list_other_keys, sentence_of
+    from marketplace.core.errors import Refusal
+    from marketplace.site.health.checks import Check
+    from marketplace.site.health.identity_keys import refuse_other_identity_keys
 
     if others := await list_other_keys():
         mend = f"load this installation's own environment file; {ACCEPT}, where you changed keys on purpose"
@@ -140,10 +142,10 @@ async def _check_keys() -> list[Check]:
 
 async def _check_erasures() -> list[Check]:
     """Read the list of erasures as a restore would, in the environment of `jobs`, which writes it."""
-    from marketplace.errors import Refusal
-    from marketplace.health.checks import Check
-    from marketplace.rights.erasure_list import read_erasures
-    from marketplace.settings import DEMO_BID_KEY, settings
+    from marketplace.core.errors import Refusal
+    from marketplace.core.settings import DEMO_BID_KEY, settings
+    from marketplace.oversight.rights.erasure_list import read_erasures
+    from marketplace.site.health.checks import Check
 
     if settings().bid_key == DEMO_BID_KEY:
         return []
@@ -157,13 +159,13 @@ async def _check_erasures() -> list[Check]:
 
 
 async def _check_log() -> list[Check]:
-    """Ask whether the public log may go on, and whether its witnesses are read, in the environment of `jobs`, which keeps it."""
-    from marketplace.errors import Refusal
-    from marketplace.health.checks import Check
-    from marketplace.settings import DEMO_LOG_KEY, settings
-    from marketplace.transparency.actions import read_published
-    from marketplace.transparency.continuing import refuse_unless_last
-    from marketplace.transparency.queries import current_origin
+    """Check whether the public log may continue and its witnesses are read, in the environment of `jobs`."""
+    from marketplace.core.errors import Refusal
+    from marketplace.core.settings import DEMO_LOG_KEY, settings
+    from marketplace.oversight.public_log.actions import read_published
+    from marketplace.oversight.public_log.after_restore import refuse_unless_last
+    from marketplace.oversight.public_log.queries import current_origin
+    from marketplace.site.health.checks import Check
 
     if settings().log_key == DEMO_LOG_KEY:
         return []

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("dataset", help="code of the dataset")
     parser.add_argument(
         "--from",
@@ -29,11 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Say what a release would be like, on simulated people: cells, error, threshold and price, for several ways to build it."""
 
     async def story() -> int:
-        from marketplace.datasets.queries import get_dataset
-        from marketplace.dry_runs.queries import run as run_dry
-        from marketplace.errors import Invalid
-        from marketplace.local_time import instant_at
-        from marketplace.progress import Progress
+        from marketplace.catalogue.steward.dry_run_queries import run as run_dry
+        from marketplace.core.errors import Invalid
+        from marketplace.core.local_time import instant_at
+        from marketplace.core.progress import Progress
+        from marketplace.datasets.releases.queries import get_dataset
 
         time_zone = (await get_dataset(arguments.dataset)).time_zone
         if (arguments.period_from is None) != (arguments.period_to is None):

@@ -1,4 +1,4 @@
-"""`factors`: Second factors that were lost, removed by the operator."""
+"""`factors`: Lost second factors, removed by the operator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("verb", choices=["remove"])
     whose = parser.add_mutually_exclusive_group(required=True)
     whose.add_argument("--email", help="of who signs in with this address")
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Remove the second factors of somebody who lost them, once you have recognised them; their sessions end."""
 
     async def story() -> int:
-        from marketplace.second_factors.actions import remove_all
+        from marketplace.people.sign_in.factor_actions import remove_all
 
         people = await remove_all(email=arguments.email or "", line=arguments.line)
         print(

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from marketplace.identity.lines import LineCounts
+    from marketplace.people.identity.lines import LineCounts
 
 MOST_NAMED: Final = 10
 LONGEST_NAME: Final = 60
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument(
         "--events",
         default="",
@@ -42,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_the_demos()
 
     async def story() -> int:
-        from marketplace.datasets.ingestion import ingest_files
-        from marketplace.progress import Progress
-        from marketplace.settings import settings
+        from marketplace.core.progress import Progress
+        from marketplace.core.settings import settings
+        from marketplace.datasets.releases.ingestion import ingest_files
 
         with Progress() as progress:
             done = await ingest_files(
@@ -70,13 +70,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def described(lines: LineCounts) -> str:
-    """Return in a sentence what a table of lines changed."""
+    """Return a sentence on the changes by a table of lines."""
     counts = f"{lines.new:,} new, {lines.returned:,} back again, {lines.changed:,} changed, {lines.gone:,} gone"
     return f"{lines.lines:,} lines in force: {counts}."
 
 
 def print_unknown(homes: Mapping[str, int]) -> None:
-    """Name the home zones that are no zones here, the commonest first, each with its lines."""
+    """Name the home zones that are unknown here, the most frequent first, each with its number of lines."""
     for home, lines in list(homes.items())[:MOST_NAMED]:
         name = repr(home[:LONGEST_NAME])
         print(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument(
         "folder",
         nargs="?",
@@ -27,9 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     import os
     from dataclasses import fields
 
-    from marketplace.environment_files import complete, read_file
-    from marketplace.setting_checks import check, notes
-    from marketplace.settings import ROLES, Settings
+    from marketplace.core.environment_files import complete, read_file
+    from marketplace.core.setting_checks import check, notes
+    from marketplace.core.settings import ROLES, Settings
 
     defaults = {f.metadata["variable"]: f.metadata["default"] for f in fields(Settings)}
     given = {

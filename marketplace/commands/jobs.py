@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
-    from marketplace.jobs.scheduler import work_until_stopped
-    from marketplace.setting_checks import refuse_role
-    from marketplace.settings import settings
+    from marketplace.core.setting_checks import refuse_role
+    from marketplace.core.settings import settings
+    from marketplace.site.jobs.scheduler import work_until_stopped
 
     begin(arguments)
     refuse_role(settings(), serving=False)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("verb", choices=["accept"], help="accept: note the keys of this environment file")
 
 
@@ -20,7 +20,7 @@ def run(_: argparse.Namespace) -> int:
     refuse_the_demos()
 
     async def story() -> int:
-        from marketplace.backup.keys import accept_keys
+        from marketplace.core.backup.keys import accept_keys
 
         others = await accept_keys()
         print(

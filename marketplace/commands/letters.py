@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument(
         "out", type=Path, metavar="OUT.csv", help="the file to write, with the columns reference and code"
     )
@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_the_demos()
 
     async def story() -> int:
-        from marketplace.operators.letters import write_letters
-        from marketplace.operators.queries import is_any_line_in_force
+        from marketplace.subscribers.operators.letters import write_letters
+        from marketplace.subscribers.operators.queries import is_any_line_in_force
 
         done = await write_letters(
             arguments.out, arguments.line or arguments.holder, again=arguments.again, to_holders=bool(arguments.holder)

@@ -1,4 +1,4 @@
-"""`mailbox`: Another address for somebody whose mailbox is lost."""
+"""`mailbox`: Another address for a person whose mailbox is lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("old", help="the address they gave")
     parser.add_argument("new", help="the address they have now")
 
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Give somebody whose mailbox is lost another address, once you have recognised them; the former one may undo it for a week."""
 
     async def story() -> int:
-        from marketplace.recovery.way_back import replace_address
+        from marketplace.people.sign_in.way_back import replace_address
 
         await replace_address(arguments.old, arguments.new)
         print(f"{arguments.new} is their address now; “Forgotten password” sends a link there.")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument(
         "--plan", action="store_true", help="change nothing; list what would run, which tables it locks and what waits"
     )
@@ -25,8 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _plan()
 
     async def story() -> int:
-        from marketplace.backup.servers import note_first_server
-        from marketplace.backup.unfinished import refuse_unfinished
+        from marketplace.core.backup.servers import note_first_server
+        from marketplace.core.backup.unfinished import refuse_unfinished
         from migrations.runner import migrate as run_migrations
 
         await refuse_unfinished()
@@ -43,13 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan() -> int:
-    """Ask the real database how far it is, and an empty server of our own what is locked on the way from there."""
+    """Read the migrations of the real database, and on an empty server of our own the locks of the pending ones."""
     import asyncio
     import tempfile
     from pathlib import Path
 
-    from marketplace import database
-    from marketplace.embedded.postgres import EmbeddedPostgres
+    from marketplace.core import database
+    from marketplace.demo.postgres import EmbeddedPostgres
     from migrations.plan import find_state, list_sizes, measure
 
     found: list[State] = []

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("verb", choices=("move",), help="move: copy every object to another store and compare")
     parser.add_argument("to", help="the other store: a folder or an address (file:///…, s3://…)")
 
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Copy every object to another store, the event store too, so that PARTAGE_OBJECTS can name it without ingesting again."""
 
     async def story() -> int:
-        from marketplace.backup.actions import move_objects
+        from marketplace.core.backup.actions import move_objects
 
         moved = await move_objects(arguments.to)
         print(f"{moved} objects are there and the same. Set PARTAGE_OBJECTS to the new store and start again.")

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
-    from marketplace.operators.rules import SCOPES
+    """Add its arguments."""
+    from marketplace.subscribers.operators.rules import SCOPES
 
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="add|end|list")
     add = verbs.add_parser("add", help="make a key and print it, this once")
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Add, end or list the keys of the operator's own app and shop systems, which can do what their API does alone."""
 
     async def story() -> int:
-        from marketplace.operators import actions, queries
+        from marketplace.subscribers.operators import actions, queries
 
         if arguments.verb == "add":
             print(await actions.add_key(arguments.label, arguments.may))

@@ -1,4 +1,4 @@
-"""`print-letters`: What mail cannot deliver, for the post."""
+"""`print-letters`: The letters that mail cannot deliver, for the post."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("file", type=Path, help="CSV to write for a mail merge; refused where it is there already")
 
 
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the letters that are owed and that mail cannot deliver into a CSV for a mail merge, each once."""
 
     async def story() -> int:
-        from marketplace.mail.printing import print_letters
+        from marketplace.people.mail.printing import print_letters
 
         printed = await print_letters(arguments.file)
         print(f"{printed} letters written to {arguments.file}.")

@@ -74,4 +74,4 @@ COMMANDS: Final = tuple(
         stripe_counterpart,
     )
 )
-"""In the order that `--help` and the manual show them."""
+"""In the order of `--help` and the manual."""

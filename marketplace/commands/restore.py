@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import argparse
     import datetime as dt
 
-    from marketplace.rights.erasure_list import Noted
+    from marketplace.oversight.rights.erasure_list import ListedErasure
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("source", nargs="?", help="the backup's file, or its address in a bucket")
     parser.add_argument("--identity", type=Path, help="file of the private key that opens it")
     parser.add_argument(
@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Restore a backup into an empty database and object store, check both, and print what it lacks."""
-    from marketplace.errors import Invalid
+    from marketplace.core.errors import Invalid
 
     if arguments.nothing_lost:
         return with_pool(_nothing_lost)
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise Invalid("Say which backup, and --identity: the file of the private key that opens it.")
 
     async def story() -> int:
-        from marketplace.finance.gap import list_gap
+        from marketplace.finance.reconciliation.restore_gap import list_gap
 
         if arguments.from_instant:
             is_whole = await _go_on_from(arguments.from_instant)
@@ -61,9 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
 async def _nothing_lost() -> int:
     from asyncpg.exceptions import InsufficientPrivilegeError
 
-    from marketplace.backup.servers import note_server
-    from marketplace.backup.unfinished import refuse_unfinished
-    from marketplace.errors import Conflict
+    from marketplace.core.backup.servers import note_server
+    from marketplace.core.backup.unfinished import refuse_unfinished
+    from marketplace.core.errors import Conflict
 
     await refuse_unfinished()
     try:
@@ -75,8 +75,8 @@ async def _nothing_lost() -> int:
 
 
 async def _restore(source: str, identity: Path) -> bool:
-    from marketplace.backup.actions import missing_keys, note_restoration, restore
-    from marketplace.rights.erasure_list import read_erasures
+    from marketplace.core.backup.actions import missing_keys, note_restoration, restore
+    from marketplace.oversight.rights.erasure_list import read_erasures
     from migrations.runner import migrate
 
     erased = await read_erasures()
@@ -90,8 +90,8 @@ async def _restore(source: str, identity: Path) -> bool:
 
 
 async def _go_on_from(reached: dt.datetime) -> bool:
-    from marketplace.backup.actions import mark_point_in_time, note_point_in_time
-    from marketplace.rights.erasure_list import read_erasures
+    from marketplace.core.backup.actions import mark_point_in_time, note_point_in_time
+    from marketplace.oversight.rights.erasure_list import read_erasures
     from migrations.runner import migrate
 
     erased = await read_erasures()
@@ -102,14 +102,14 @@ async def _go_on_from(reached: dt.datetime) -> bool:
     return await _catch_up(erased)
 
 
-async def _catch_up(erased: list[Noted]) -> bool:
-    """Do what the gap asks for before anything is served; return whether all is as it must be."""
-    from marketplace.backup.servers import note_server
-    from marketplace.backup.unfinished import remove_mark
-    from marketplace.invariants import INVARIANTS, broken
-    from marketplace.payments.outbox import look_before_calling
-    from marketplace.rights.erasure_list import erase_again
-    from marketplace.settings import settings
+async def _catch_up(erased: list[ListedErasure]) -> bool:
+    """Run the steps that the gap requires before anything is served; return whether all is well."""
+    from marketplace.core.backup.servers import note_server
+    from marketplace.core.backup.unfinished import remove_mark
+    from marketplace.core.settings import settings
+    from marketplace.money.payments.outbox import look_before_calling
+    from marketplace.oversight.invariants import INVARIANTS, broken
+    from marketplace.oversight.rights.erasure_list import erase_again
 
     waiting = await look_before_calling()
     print(f"{waiting} commands to Stripe are looked for there before they are sent.")

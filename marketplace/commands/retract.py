@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     whose = parser.add_mutually_exclusive_group(required=True)
     whose.add_argument("--line", type=int, help="the operator's reference of the line whose events go")
     whose.add_argument("--all", action="store_true", help="everyone's events go")
@@ -24,8 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Remove events of an interval, of one line or of all, from the event store; no later build counts them."""
 
     async def story() -> int:
-        from marketplace.progress import Progress
-        from marketplace.retractions.actions import retract as retract_events
+        from marketplace.core.progress import Progress
+        from marketplace.datasets.retractions.actions import retract as retract_events
 
         with Progress() as progress:
             days = await retract_events(

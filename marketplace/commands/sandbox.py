@@ -1,4 +1,4 @@
-"""`sandbox`: A sandbox for partners: the demo's world with keys of its own, which they enter by a pass."""
+"""`sandbox`: A sandbox for partners: seeded data with keys of its own, entered by a pass."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def run(_: argparse.Namespace) -> int:
     import os
     from dataclasses import fields
 
-    from marketplace.environment_files import complete, read_file
-    from marketplace.errors import Invalid
-    from marketplace.setting_checks import sandbox_problems
-    from marketplace.settings import Settings, settings
+    from marketplace.core.environment_files import complete, read_file
+    from marketplace.core.errors import Invalid
+    from marketplace.core.setting_checks import sandbox_problems
+    from marketplace.core.settings import Settings, settings
 
     keys = settings().state / "keys"
     complete(keys, {})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="export|verify")
     export = verbs.add_parser("export", help="write the whole trail, a line of JSON each, with its signed end")
     export.add_argument("out", type=Path, help="the file to write, which must not be there yet")
@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _verify(arguments.file, arguments.key)
 
     async def story() -> int:
-        from marketplace.audit_trail.chain import export_trail
-        from marketplace.settings import settings
+        from marketplace.core.settings import settings
+        from marketplace.people.audit_trail.chain import export_trail
 
         with _new(arguments.out) as file:
             async for line in export_trail(settings().signing_key):
@@ -40,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _new(out: Path) -> TextIO:
-    """Open a new file that its owner alone can read."""
-    from marketplace.errors import Conflict
+    """Open a new file that only its owner can read."""
+    from marketplace.core.errors import Conflict
 
     try:
         out.touch(mode=0o600, exist_ok=False)
@@ -51,9 +51,9 @@ def _new(out: Path) -> TextIO:
 
 
 def _verify(path: Path, key: str | None = None) -> int:
-    """Check a file and say what it is worth; under another key than `key`, which is not asked for where None, nothing."""
-    from marketplace.audit_trail.rules import check
-    from marketplace.errors import NotFound
+    """Check a file and report its worth: a file under another key than `key` has none (None: any key)."""
+    from marketplace.core.errors import NotFound
+    from marketplace.people.audit_trail.rules import check
 
     try:
         with path.open(encoding="utf-8", errors="replace") as file:

@@ -16,10 +16,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     import uvicorn
 
-    from marketplace.app import create_app
-    from marketplace.serving.server import STOP_SECONDS, configured, keep_loaded, listen
-    from marketplace.setting_checks import refuse_role
-    from marketplace.settings import settings
+    from marketplace.core.setting_checks import refuse_role
+    from marketplace.core.settings import settings
+    from marketplace.site.app import create_app
+    from marketplace.site.serving.server import STOP_SECONDS, configured, keep_loaded, listen
 
     begin(arguments)
     refuse_role(settings(), serving=True)
@@ -27,12 +27,12 @@ def run(arguments: argparse.Namespace) -> int:
     with database_server():
         with_pool(
             partial(refuse_unready, is_embedded=is_embedded)
-        )  # what is wrong is one sentence here, and a framework's trace once it serves
+        )  # a fault is one sentence here, and a framework's trace once it serves
         listening = listen(settings().host, settings().port)
         app = create_app(access_log=settings().access_log)
         config = configured(
             app,
-            lifespan="on",  # a site that cannot begin says why, and serves nobody
+            lifespan="on",  # a site that cannot start says why, and serves nobody
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         host, port = listening[0].getsockname()[:2]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("verb", choices=["end"])
     whose = parser.add_mutually_exclusive_group(required=True)
     whose.add_argument("--email", help="of everyone with this address")
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """End the sessions of one person or of everyone at once; they sign in again, with what they know and have."""
 
     async def story() -> int:
-        from marketplace.identity.sessions import end_sessions
+        from marketplace.people.identity.sessions import end_sessions
 
         ended = await end_sessions(email=arguments.email or "", line=arguments.line)
         print(f"{ended} sessions ended.")

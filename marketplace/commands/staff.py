@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
-    from marketplace.identity.rules import ROLES
+    """Add its arguments."""
+    from marketplace.people.identity.rules import ROLES
 
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="add|end|list")
     add = verbs.add_parser("add", help="invite someone; prints a link that works once, for a week")
@@ -31,8 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _add(arguments: argparse.Namespace) -> int:
-    from marketplace.identity.staff import invite_staff
-    from marketplace.settings import settings
+    from marketplace.core.settings import settings
+    from marketplace.people.identity.staff import invite_staff
 
     code = await invite_staff(arguments.email, arguments.name, arguments.role)
     print(f"{settings().url}/join/{code}")
@@ -41,7 +41,7 @@ async def _add(arguments: argparse.Namespace) -> int:
 
 
 async def _end(arguments: argparse.Namespace) -> int:
-    from marketplace.identity.staff import end_staff, list_staff_members
+    from marketplace.people.identity.staff import end_staff, list_staff_members
 
     await end_staff(arguments.email)
     print(f"{arguments.email} has no access any more.")
@@ -51,7 +51,7 @@ async def _end(arguments: argparse.Namespace) -> int:
 
 
 async def _list(_: argparse.Namespace) -> int:
-    from marketplace.identity.staff import list_staff_invitations, list_staff_members
+    from marketplace.people.identity.staff import list_staff_invitations, list_staff_members
 
     for one in await list_staff_members():
         until = f"until {one.ended_at:%Y-%m-%d}" if one.ended_at else "in office"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument(
         "verb", choices=("setup",), help="setup: the webhook endpoint, and what the account still lacks"
     )
@@ -21,8 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Have Stripe's webhook endpoint get the events that are handled and no others, and say what the account lacks."""
-    from marketplace.payments.rules import HANDLED_EVENTS
-    from marketplace.stripe_accounts.setup import set_up
+    from marketplace.money.payments.account_setup import set_up
+    from marketplace.money.payments.rules import HANDLED_EVENTS
 
     report = asyncio.run(set_up(replace=arguments.replace))
     done = "made" if report.plan.creates else "changed" if report.plan.updates else "as it should be"

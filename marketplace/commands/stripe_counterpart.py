@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("--port", type=int, default=8700, help="port on 127.0.0.1; 0 chooses a free one")
     parser.add_argument("--state", type=Path, default=None, help="file of its state; in memory when left out")
     parser.add_argument("--daily-payouts", action="store_true", help="pay out by itself every midnight (UTC)")
@@ -20,8 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a local counterpart of Stripe for `serve --rehearsal`: it accepts test cards, and no real money moves."""
-    from marketplace import clock
-    from marketplace.embedded.stripe_counterpart.__main__ import serve
+    from marketplace.core import clock
+    from marketplace.demo.stripe_counterpart.__main__ import serve
 
     start_clock()
     serve(

@@ -1,4 +1,4 @@
-"""`witness`: A second machine that sees that the public log only grows."""
+"""`witness`: A second machine that checks that the public log only grows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from marketplace.commands.command import Command
 if TYPE_CHECKING:
     import argparse
 
-    from marketplace.transparency.witness import Witness
+    from marketplace.oversight.public_log.witness import Witness
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes."""
+    """Add its arguments."""
     parser.add_argument("url", help="the log's address, https://…/log/1")
     parser.add_argument("--key", required=True, help="the log's key as it is published: name+id+base64")
     parser.add_argument("--folder", type=Path, default=Path("witness"), help="where its key and what it saw are kept")
@@ -32,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     import asyncio
     import socket
 
-    from marketplace.errors import Invalid
-    from marketplace.transparency.witness import Witness
+    from marketplace.core.errors import Invalid
+    from marketplace.oversight.public_log.witness import Witness
     from pricing.log.notes import read_key
     from pricing.refusals import PricingRefusal
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _witness(witness: Witness, url: str, *, every: int, port: int) -> int:
-    """Look again and again, and answer meanwhile; return the exit status."""
+    """Look repeatedly, and answer requests in between; return the exit status."""
     import asyncio
     import contextlib
     import sys
@@ -55,8 +55,8 @@ async def _witness(witness: Witness, url: str, *, every: int, port: int) -> int:
     import httpx
     import uvicorn
 
-    from marketplace.errors import Refusal
-    from marketplace.serving.server import listen
+    from marketplace.core.errors import Refusal
+    from marketplace.site.serving.server import listen
     from pricing.refusals import PricingRefusal
 
     server = uvicorn.Server(uvicorn.Config(witness, log_level="warning", lifespan="off"))

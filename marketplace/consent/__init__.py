@@ -1,1 +1,1 @@
-"""Purposes, notices, receipts, withdrawal; who consented at an instant."""
+"""Purposes, notices, receipts and switches: what each person lets be done with their data."""

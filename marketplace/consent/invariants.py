@@ -1,16 +1,12 @@
-"""What must always be true of consent: a sentence, and the SQL that names the offenders; swept with all the others."""
+"""What must always be true in consent: the invariants of each package."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from marketplace.statements import Invariant
+from marketplace.consent.purposes.invariants import CONSENT
 
-CONSENT: Final = (
-    Invariant(
-        "a word on consent is about the notice of its own purpose, published by then",
-        """SELECT consent_record.id AS record, consent_record.purpose, notice.purpose AS notice_purpose
-           FROM consent_record JOIN notice ON notice.id = consent_record.notice
-           WHERE notice.purpose <> consent_record.purpose OR notice.published_at > consent_record.at""",
-    ),
-)
+if TYPE_CHECKING:
+    from marketplace.core.statements import Invariant
+
+INVARIANTS: Final[tuple[Invariant, ...]] = (*CONSENT,)

@@ -1,1 +1,1 @@
-"""Dataset, release, contributor terms; the private build; the object store."""
+"""Events in, releases out."""

@@ -1,22 +1,16 @@
-"""What must always be true of downloads: a sentence, and the SQL that names the offenders; swept with all the others."""
+"""What must always be true in delivery: the invariants of each package."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from marketplace.delivery.formats.registry import FORMATS
-from marketplace.statements import Invariant
+from marketplace.delivery.downloads.invariants import DOWNLOADS
+from marketplace.delivery.downloads.trial_invariants import TRIALS
 
-DOWNLOADS: Final = (
-    Invariant(
-        "nobody downloads outside their entitlement",
-        """SELECT download.id AS download, entitlement.id AS entitlement, at
-           FROM download JOIN entitlement ON entitlement.id = download.entitlement
-           WHERE at < starts_at OR at >= ends_at OR at > revoked_at""",
-    ),
-    Invariant(
-        "a download is in a format that the registry lists",
-        "SELECT id AS download, format FROM download WHERE NOT (format = ANY($1::text[]))",
-        lambda: (list(FORMATS),),
-    ),
+if TYPE_CHECKING:
+    from marketplace.core.statements import Invariant
+
+INVARIANTS: Final[tuple[Invariant, ...]] = (
+    *TRIALS,
+    *DOWNLOADS,
 )

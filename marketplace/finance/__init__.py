@@ -1,1 +1,1 @@
-"""Reconciliation: exceptions, what settles them, write-offs, and the overview of all money."""
+"""The bank, reconciliation, bookkeeping and e-invoicing."""

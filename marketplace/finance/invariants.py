@@ -1,16 +1,22 @@
-"""What must always be true of write-offs: a sentence, and the SQL that names the offenders; swept with all the others."""
+"""What must always be true in finance: the invariants of each package."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from marketplace.statements import Invariant
+from marketplace.finance.bank.invariants import BANK
+from marketplace.finance.bookkeeping.business_invariants import REVENUE
+from marketplace.finance.bookkeeping.invariants import EXPORTS
+from marketplace.finance.einvoicing.invariants import TRANSMISSIONS
+from marketplace.finance.reconciliation.invariants import WRITE_OFFS
 
-WRITE_OFFS: Final = (
-    Invariant(
-        "a write-off is entered for what two people agreed to",
-        """SELECT journal_entry.id AS entry, source_id FROM journal_entry WHERE kind = 'write_off' AND NOT EXISTS (
-               SELECT FROM write_off WHERE id::text = source_id AND approved AND decided_by <> proposed_by AND abs(amount_minor) = (
-                   SELECT sum(posting.amount_minor) FROM posting WHERE posting.entry = journal_entry.id))""",
-    ),
+if TYPE_CHECKING:
+    from marketplace.core.statements import Invariant
+
+INVARIANTS: Final[tuple[Invariant, ...]] = (
+    *BANK,
+    *TRANSMISSIONS,
+    *WRITE_OFFS,
+    *EXPORTS,
+    *REVENUE,
 )

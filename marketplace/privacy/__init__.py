@@ -1,1 +1,1 @@
-"""What a release reveals, as pure mathematics: specification, noise, budget, editions."""
+"""Pure: what a release reveals and how sure its figures are; the gate before publication, simulated people."""

@@ -1,8 +1,8 @@
 """A dataset's deployment card: its privacy promise for machines and auditors, from the specification that builds use.
 
-Its fields are those that the registries of deployments ask for, so that a card can be filed as it is; beside them are the
-figures themselves, and an answer to each hazard that an evaluation looks for. It is public: nothing in it depends on data
-but what a release has published.
+Its fields are those that the registries of deployments ask for, so that a card can be filed as it is. It adds the
+figures themselves, and an answer to each hazard that an evaluation checks. It is public: it depends on no data except
+what a release has published.
 
 Source: OpenDP, Deployments Registry (the fields of `deployment`), which NIST's registry of differential privacy deployments
 shares; NIST SP 800-226, "Guidelines for evaluating differential privacy guarantees", 2025 (the hazards).
@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.local_time import UTC
+from marketplace.core.local_time import UTC
 from marketplace.privacy import budget, noise
 from marketplace.privacy.specification import METHOD
 from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
@@ -29,13 +29,12 @@ ENGINES: Final = {
     "opendp": "OpenDP's exact integer samplers",
     "table": "our own table sampler: inversion of 128 random bits, within 2^-99 of the exact law a draw",
 }
-"""What draws noise, by its name in a release."""
-NOT_RECORDED: Final = "an engine that was not recorded"
+"""The engines that draw noise, by their names in a release."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What a card says besides the specification: who publishes what for which use, and within which budgets."""
+    """What a card says beyond the specification: who publishes what for which use, within which budgets."""
 
     title: str
     description: str
@@ -43,10 +42,10 @@ class Deployment:
     curator: str
     release: str
     specification_digest: str
-    """Of the release as it was built."""
+    """The digest of the specification with which the release was built."""
     published_at: dt.datetime
     engine: str
-    """What drew the release's noise: one of ENGINES."""
+    """The engine that drew the release's noise, one of ENGINES."""
     dataset_budget_micro: int
     year_budget_micro: int
     edition_multiples: Sequence[int]
@@ -121,7 +120,7 @@ def _implementation(s: Specification, d: Deployment) -> dict[str, Any]:
         "preprocessing_and_hyperparameter_tuning": (
             "Bounds, zones and losses are declared before any data is looked at; none is tuned on it."
         ),
-        "mechanisms": f"Discrete {s.mechanism} noise on every cell of a declared key set, drawn by {ENGINES.get(d.engine, NOT_RECORDED)}.",
+        "mechanisms": f"Discrete {s.mechanism} noise on every cell of a declared key set, drawn by {ENGINES[d.engine]}.",
         "composition": (
             "Every release of every dataset is charged to a line's year as concentrated loss, in whole numbers rounded up; "
             "the charge is committed before the data is looked at and never given back."

@@ -1,12 +1,12 @@
-"""What a row of a release says: the meaning of each column, and of a row that is not there; the page and the files say the same."""
+"""The meaning of each column of a release, and of a row that is missing; the page and the files use the same words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from marketplace.local_time import UTC
-from marketplace.words import Words
+from marketplace.core.local_time import UTC
+from marketplace.core.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,19 +45,19 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
-    """What of a dataset and its release the meanings depend on."""
+class DatasetFacts:
+    """The facts of a dataset and its release that the meanings depend on."""
 
     grain: str
     age_bands: Sequence[str]
     threshold: int
     resolution: int
-    """H3's, where there is no zone table."""
+    """The H3 resolution, if there is no zone table."""
     zone_table: str
     time_zone: str
 
 
-def columns(product: Product, stated: Stated) -> tuple[Column, ...]:
+def columns(product: Product, stated: DatasetFacts) -> tuple[Column, ...]:
     """Return the columns of a release's file in their order."""
     words = product.columns
     zone = (
@@ -85,9 +85,9 @@ def columns(product: Product, stated: Stated) -> tuple[Column, ...]:
 def columns_of(s: Specification) -> tuple[Column, ...]:
     """Return the columns of the file that a specification makes."""
     zone_table = s.geography.code if s.geography.digest else ""
-    return columns(s.counts, Stated(s.grain, s.age_bands, s.threshold, s.resolution, zone_table, s.time_zone))
+    return columns(s.counts, DatasetFacts(s.grain, s.age_bands, s.threshold, s.resolution, zone_table, s.time_zone))
 
 
 def _filled(words: Words, **details: str) -> Words:
-    """Return words with the fields that they have filled in."""
+    """Return words with their fields filled in."""
     return Words(fr=words.filled("fr", details), en=words.filled("en", details))

@@ -1,12 +1,12 @@
-"""From true counts to what is published: draw the noise, withhold, add up what is thin, make counts agree.
+"""From true counts to published ones: draw the noise, withhold, add up thin cells, make counts agree.
 
 Everything after the draw is post-processing: it looks at noisy counts and at what is declared, never at a true count.
 
 **Two ways to draw, one distribution.** Every key of the public key set gets its own noise, whether anyone was there or
-not. On a small key set OpenDP draws them all. On a large one the table sampler does; and where only what reaches the
-threshold t is ever looked at, empty keys need not be drawn one by one: how many of m empty keys reach t is binomial with
-P(noise >= t), which of them is uniform, and each one's value is the noise given that it is t or more. That is the same
-joint distribution of what is published as drawing all m, and all of it is drawn exactly.
+not. On a small key set OpenDP draws them all; on a large one the table sampler does. If only noisy counts that reach
+the threshold t are used, empty keys need not be drawn one by one. How many of m empty keys reach t is binomial with
+P(noise >= t), the keys are chosen uniformly, and the value of each is the noise given that it is t or more. What is
+published then has the same joint distribution as if all m were drawn, and every draw is exact.
 
 Source: Cormode, Procopiuc, Srivastava and Tran, "Differentially private summaries for sparse data", ICDT 2012, section 4
 (drawing only the noise that passes a filter).
@@ -23,7 +23,7 @@ import numpy as np
 
 from marketplace.privacy import finishing, noise, sampler
 from marketplace.privacy.key_set import parent_zones
-from marketplace.privacy.thresholds import Published, agree, withhold
+from marketplace.privacy.thresholds import PublishedCells, agree, withhold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 
 Report: TypeAlias = "Callable[[str, float], None]"
-"""Called with each step and the share done, from 0 to 1."""
+"""Called with the name of each step and the share done, from 0 to 1."""
 SAMPLER_FROM: Final = 1_000_000
-"""Keys from which on the table sampler draws: OpenDP's own draws would take ten seconds and more."""
+"""From so many keys on, the table sampler draws; OpenDP would take ten seconds or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class Counts:
     people: NDArray[np.int64]
     events: NDArray[np.int64]
     consenting: NDArray[np.int64]
-    """Zones × age bands: whose home is there and whose consent is in force."""
+    """Zones × age bands: the subscribers at home there whose consent is in force."""
     population: NDArray[np.int64]
     """Zones × age bands: the operator's subscribers, a constant of its registry."""
     totals: NDArray[np.int64] | None = None
-    """For each time, everyone's zones before they were bounded, at most max_zones each; where the dataset has totals."""
+    """For each time, everyone's zones before bounding, at most max_zones each; None if the dataset has no totals."""
 
     def digest(self) -> bytes:
         """Return the SHA-256 of all of it, the same for integers of any width."""
@@ -67,12 +67,12 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a build may keep and publish."""
+    """What a build may store and publish."""
 
-    published: Published
-    rolled: finishing.Rolled
+    published: PublishedCells
+    rolled: finishing.RolledUp
     counted: NDArray[np.int64]
-    """Keys whose people are inside something published: the manifest weighs these."""
+    """Keys whose people are inside a published count; the manifest weighs these."""
     figures: dict[str, Any]
     """Columns of `release`."""
     coverage: list[tuple[str, str, int, int]] = field(default_factory=list)
@@ -87,10 +87,10 @@ def draw(
     *,
     source: Callable[[Specification, bytes], Source] | None = None,
 ) -> Drawn:
-    """Draw a release's noise once and return what may be published of it.
+    """Draw a release's noise once and return the results that may be published.
 
-    key: the build's own, random; the draws of the table sampler are a function of it, the specification and every count.
-    source: what draws, where an audit has it draw as another release's does.
+    key: the build's own, random; the draws of the table sampler are a function of it, the specification and every
+    count. source: draws the noise; an audit passes one that draws as another release's does.
     """
     return _drawn(
         specification, counts, (source or Source)(specification, noise_key(key, specification, counts)), report
@@ -113,10 +113,10 @@ def _drawn(specification: Specification, counts: Counts, source: Source, report:
         events = all_events[keys]
         rolled = finishing.roll_up(s, people, all_events)
     else:
-        # Noise on the events of withheld cells would never be seen: not drawing it changes nothing that is published.
+        # Noise on the events of withheld cells would never be seen, so it is not drawn.
         events = source.noisy("events", _at(keys, counts.keys, counts.events))
-        rolled = finishing.Rolled.none()
-    published = Published(keys, published_people, agree(published_people, events))
+        rolled = finishing.RolledUp.none()
+    published = PublishedCells(keys, published_people, agree(published_people, events))
     as_drawn = int(published.people.sum() + rolled.people.sum())
     total_error = 0.0
     factor = 1.0
@@ -139,15 +139,16 @@ def _drawn(specification: Specification, counts: Counts, source: Source, report:
 
 
 def noise_key(key: bytes, specification: Specification, counts: Counts) -> bytes:
-    """Return the key of a release's draws: another specification, or one count changed, and it is another key.
+    """Return the key of a release's draws; it changes with the specification and with any count.
 
-    Builds have keys of their own, so no two share one; that a key used twice by mistake would not share noise costs a hash.
+    Each build has its own key. Hashing the counts into it ensures that a key used twice by mistake still shares no
+    noise.
     """
     return hmac.new(key, b"noise " + specification.digest.encode() + counts.digest(), hashlib.sha256).digest()
 
 
 class Source:
-    """Draws of one release: a part's noise is drawn once, from one engine."""
+    """The draws of one release: each part's noise is drawn once, from one engine."""
 
     def __init__(self, specification: Specification, key: bytes) -> None:
         """Choose the engine by the size of the key set."""
@@ -155,7 +156,7 @@ class Source:
         self.engine = "table" if specification.key_count > SAMPLER_FROM else "opendp"
 
     def noisy(self, what: str, counts: NDArray[np.int64], report: Report | None = None) -> NDArray[np.int64]:
-        """Return these counts of a part with noise, each its own."""
+        """Return the counts of a part with noise, independent for each count."""
         s = self.specification
         if self.engine == "table":
             law = s.law(what)
@@ -176,7 +177,7 @@ class Source:
     def everywhere(
         self, what: str, keys: NDArray[np.int64], counts: NDArray[np.int64], size: int, report: Report
     ) -> NDArray[np.int64]:
-        """Return the noisy counts of the whole key set of `size`, zero or not.
+        """Return the noisy counts of the whole key set of `size`, empty keys included.
 
         keys, counts: the n positions in the key set where somebody was, ascending, and the true counts there.
         """
@@ -207,7 +208,7 @@ class Source:
 def empty_reaching(
     source: Source, what: str, occupied: NDArray[np.int64], size: int, threshold: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which of the empty keys noise alone lifts to the threshold, and how high: exactly as if all were drawn.
+    """Return the empty keys that noise alone lifts to the threshold, and their values, exactly as if all were drawn.
 
     occupied: the n positions in the key set where somebody was, ascending; the key set has `size`.
     """
@@ -227,7 +228,7 @@ def empty_reaching(
 
 
 def _at(wanted: NDArray[np.int64], keys: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the values at the wanted keys, zero where there is none; both lists of keys ascend."""
+    """Return the values at the wanted keys, zero at keys that are absent; both lists of keys ascend."""
     if not len(keys):
         return np.zeros(len(wanted), np.int64)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

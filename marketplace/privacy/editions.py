@@ -1,7 +1,7 @@
-"""Accuracy editions of one release: each is what the finer one publishes, plus noise, so that any set reveals its finest.
+"""Accuracy editions of one release: each is the finer one plus noise, so any set of them reveals only its finest.
 
-A coarser edition is a function of the published finer cells (clamped, withheld) and of fresh noise, so by
-post-processing a holder of any set of editions knows what its finest reveals and no more; what is withheld stays so.
+A coarser edition is a function of the published finer cells (clamped, withheld) and of fresh noise. By post-processing,
+a holder of several editions learns what the finest reveals and no more; a withheld cell stays withheld.
 
 **Discrete Laplace nests exactly.** Its characteristic function with parameter q is (1-q)² / (1 + q² - 2 q cos t). For
 finer a < coarser b the quotient of the two is
@@ -10,7 +10,7 @@ finer a < coarser b the quotient of the two is
 
 Write the numerator as (a/b) (1 + b² - 2 b cos t) + (1 - a b)(1 - a/b), which equals 1 + a² - 2 a cos t. Hence the
 quotient is p + (1-p) (1-b)² / (1 + b² - 2 b cos t), with p = (a/b) (1-b)² / (1-a)²: at t = 0 both sides are 1, and p is
-in (0, 1) because a < b < 1. So a count of noise a stays as it is with probability p and otherwise gets a draw of
+in (0, 1) because a < b < 1. So a count with noise a stays unchanged with probability p and otherwise gets a draw of
 noise b; the sum has exactly noise b.
 
 **Discrete Gaussians do not nest:** the sum of two is not a discrete Gaussian of the summed variance, though it is so
@@ -49,7 +49,7 @@ _ARITHMETIC: Final = Context(prec=130)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From one accuracy level to the next: stay with probability `stays` / 2^128, else add a draw of `extra`."""
+    """The step from one accuracy level to the next: stay with probability `stays` / 2^128, else add `extra`."""
 
     stays: int
     extra: noise.Law
@@ -57,7 +57,7 @@ class Step:
     """The coarser level's noise variance."""
 
     def draw(self, key: bytes, name: str, count: int) -> NDArray[np.int64]:
-        """Return what is added to `count` finer counts: a function of key and name."""
+        """Return the noise to add to `count` finer counts: a function of key and name."""
         added = sampler.table(self.extra.kind, self.extra.scale).draw(key, name, count).astype(np.int64)
         if self.stays:
             words = sampler.Stream(key, f"{name} stays").words(count)
@@ -103,12 +103,12 @@ def _q(scale: float) -> Decimal:
 
 
 def edition_key(key: bytes, multiple: int, finer_sha256: str) -> bytes:
-    """Return the key of one edition's draws, from that of the release's: bound to its level and the finer one's very bytes."""
+    """Return the key of one edition's draws, from the release's key, the level and the finer edition's bytes."""
     return hmac.new(key, f"edition {multiple} {finer_sha256}".encode(), hashlib.sha256).digest()
 
 
 def coarsen(cells: pa.Table, people: Step, events: Step, threshold: int, key: bytes) -> pa.Table:
-    """Return the coarser edition of published `cells`: more noise, then withheld and made to agree as they were."""
+    """Return the coarser edition of published `cells`: add noise, then withhold and make counts agree."""
     import pyarrow as pa  # noqa: PLC0415
 
     counted = cells["people"].to_numpy() + people.draw(key, "people", len(cells))
@@ -123,7 +123,7 @@ def coarsen(cells: pa.Table, people: Step, events: Step, threshold: int, key: by
 def offers(release: str, variances_micro: Sequence[int], prices_minor: Sequence[int]) -> tuple[Offer, ...]:
     """Return a release's levels as `pricing.editions` sells them, finest first; refuses a menu with arbitrage.
 
-    They are one family, because their noise is nested: averaging them gains nothing over the finest.
+    They are one family because their noise is nested: averaging several gains nothing over the finest.
     """
     return listable(
         [

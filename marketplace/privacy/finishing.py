@@ -1,6 +1,6 @@
-"""What is made of noisy counts: totals undo truncation, thin cells add up, figures of quality are stated.
+"""Finish noisy counts: correct totals for truncation, add up thin cells, compute the figures of quality.
 
-All of it is post-processing: functions of noisy counts, published figures and declared things, so it costs nothing.
+All of it is post-processing of noisy counts, published figures and declared values, so it costs no epsilon.
 
 Source: Benjamini and Yekutieli, "False discovery rate-adjusted multiple confidence intervals for selected parameters",
 JASA 2005 (intervals for what was selected); Schouten, Cobben and Bethlehem, "Indicators for the representativeness of
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marketplace.instants import instant_of
+from marketplace.core.instants import instant_of
 from marketplace.privacy import noise
 from marketplace.privacy.key_set import coverage_areas, parent_zones
 from marketplace.privacy.series import expansion_micro
 from marketplace.privacy.specification import METHOD_VERSION
-from marketplace.privacy.thresholds import Published, agree, disclosed_consenting, median_cell
+from marketplace.privacy.thresholds import PublishedCells, agree, disclosed_consenting, median_cell
 from pricing.valuation import r_indicator
 
 if TYPE_CHECKING:
@@ -36,47 +36,47 @@ OUTSIDE: Final = 0.05
 SCHEMA_VERSION: Final = 1
 """Of the published file's columns: zone, starts_at, segment, people, events."""
 RARELY: Final = 1e-5
-"""How rarely the totals' own error is beyond the stated one."""
+"""How rarely the error of the totals exceeds the stated one."""
 LARGEST_FACTOR: Final = 20
-"""Truncation is undone up to this: beyond it the bounds are wrong, not the counts."""
+"""Truncation is corrected up to this factor; a larger one means that the bounds are wrong, not the counts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rolled:
+class RolledUp:
     """Withheld cells added up over their parent zone, two or more at a time."""
 
     keys: NDArray[np.int64]
     """Position in parents × times × segments, ascending."""
     people: NDArray[np.int64]
-    """People in each of the parent's withheld cells, added up: who was in two of them counts twice."""
+    """People in each of the parent's withheld cells, added up: a person in two of them counts twice."""
     events: NDArray[np.int64]
     children: NDArray[np.int64]
-    """Keys of the withheld cells that are in one of these, ascending."""
+    """Keys of the withheld cells inside these sums, ascending."""
 
     @classmethod
-    def none(cls) -> Rolled:
-        """Return nothing added up."""
+    def none(cls) -> RolledUp:
+        """Return an empty set of sums."""
         nothing = np.empty(0, np.int64)
         return cls(nothing, nothing, nothing, nothing)
 
     @property
-    def published(self) -> Published:
+    def published(self) -> PublishedCells:
         """Return the sums as published counts."""
-        return Published(self.keys, self.people, self.events)
+        return PublishedCells(self.keys, self.people, self.events)
 
-    def scaled(self, counts: Published) -> Rolled:
+    def scaled(self, counts: PublishedCells) -> RolledUp:
         """Return the same sums with other counts."""
-        return Rolled(self.keys, counts.people, counts.events, self.children)
+        return RolledUp(self.keys, counts.people, counts.events, self.children)
 
 
-def roll_up(specification: Specification, people: NDArray[np.int64], events: NDArray[np.int64]) -> Rolled:
+def roll_up(specification: Specification, people: NDArray[np.int64], events: NDArray[np.int64]) -> RolledUp:
     """Add up the withheld noisy counts of each parent zone, time and segment, and keep the sums that are large enough.
 
     people, events: noisy counts of the whole key set, zones × times × segments.
 
-    A sum over k cells has the noise of k draws, so it must reach sqrt(k) times the threshold, rounded up. A sum of one
-    would be a withheld cell: two withheld cells at least are in each sum. Anything published beside it was published
-    already and is not in it, so no subtraction of published figures leaves a single withheld cell.
+    A sum over k cells has the noise of k draws, so it must reach sqrt(k) times the threshold, rounded up. Each sum has
+    at least two withheld cells, since a sum of one would publish it. Other published cells are in no sum, so
+    subtracting published figures never leaves a single withheld cell.
     """
     s = specification
     names, parent = parent_zones(s.zones, s.parent_resolution, s.geography)
@@ -93,19 +93,19 @@ def roll_up(specification: Specification, people: NDArray[np.int64], events: NDA
     keys = np.flatnonzero(large)
     found = sums.ravel()[keys]
     children = np.flatnonzero((thin & large[parent]).ravel())
-    return Rolled(keys, found, agree(found, event_sums.ravel()[keys]), children)
+    return RolledUp(keys, found, agree(found, event_sums.ravel()[keys]), children)
 
 
 def undo_truncation(
-    specification: Specification, published: Published, people: NDArray[np.int64], totals: NDArray[np.int64]
-) -> tuple[Published, float, float]:
-    """Scale each time's published counts by what bounding took from its total.
+    specification: Specification, published: PublishedCells, people: NDArray[np.int64], totals: NDArray[np.int64]
+) -> tuple[PublishedCells, float, float]:
+    """Scale each time's published counts to correct its total for bounding.
 
-    people: noisy counts of the whole key set; totals: noisy totals of each time. Bounding takes the same share of every
-    cell of a time in expectation, because the cells a subscriber counts in are chosen by a hash: so published counts of
-    a time are multiplied by (noisy total) / (sum of its noisy cells), never less than one, and rounded so that they
-    add up to the rounded whole (largest remainder, ties by position). Returns the counts, the largest factor, and what
-    the factors may be off by, as a share.
+    people: noisy counts of the whole key set; totals: noisy totals of each time. A hash chooses the cells a subscriber
+    counts in, so bounding removes the same expected share of every cell of a time. The published counts of a time are
+    therefore multiplied by (noisy total) / (sum of its noisy cells), never less than one, and rounded so that they add
+    up to the rounded whole (largest remainder, ties by position). Returns the counts, the largest factor, and the error
+    bound of the factors, as a share.
     """
     s = specification
     bounded = people.reshape(s.place_count, s.times, len(s.segments)).sum(axis=(0, 2))
@@ -125,7 +125,7 @@ def undo_truncation(
     used = np.unique(time)
     off = max((float(total_noise / above[t] + sum_noise / below[t]) for t in used), default=0.0)
     factor = max((float(above[t] / below[t]) for t in used), default=1.0)
-    return Published(published.keys, scaled, agree(scaled, events)), factor, min(off, 1.0)
+    return PublishedCells(published.keys, scaled, agree(scaled, events)), factor, min(off, 1.0)
 
 
 def coverage(
@@ -134,10 +134,10 @@ def coverage(
     consenting: NDArray[np.int64],
     noisy: Callable[[str, NDArray[np.int64]], NDArray[np.int64]],
 ) -> tuple[dict[str, Any], list[tuple[str, str, int, int]]]:
-    """Return the figures of who consents, and a row (kind, name, population, consenting) for each band and area.
+    """Return the figures of consent, and a row (kind, name, population, consenting) for each band and area.
 
-    population, consenting: zones × age bands; noisy: draws a part's noise, once each. One subscriber is in one band
-    and one area, so each of the three parts is paid for a change of one.
+    population, consenting: zones × age bands; noisy: draws a part's noise, called once for each. One subscriber is in
+    one band and one area, so each of the three parts is paid for a change of one.
     """
     s = specification
     shape = (len(s.zones), len(s.age_bands))
@@ -167,10 +167,10 @@ def coverage(
 
 
 def r_indicator_micro(population: NDArray[np.int64], consenting: NDArray[np.int64], variance: float) -> int | None:
-    """Return R = 1 - 2 S over strata in millionths, S² less what noise of this variance adds to it; None for nobody.
+    """Return R = 1 - 2 S over strata in millionths, S² corrected for noise of this variance; None without population.
 
-    population, consenting: of n strata, people and noisy counts as drawn. The weighted variance of shares exceeds the true one by the noise's part, in
-    expectation; what is left below zero says that no difference can be shown.
+    population, consenting: people and noisy counts of n strata. The weighted variance of shares exceeds the true one by
+    the noise's part, in expectation; a result below zero means that no difference can be shown.
     """
     some = population > 0
     if not some.any():
@@ -182,9 +182,9 @@ def r_indicator_micro(population: NDArray[np.int64], consenting: NDArray[np.int6
 
 
 def figures(
-    specification: Specification, published: Published, rolled: Rolled, consenting: int, population: int
+    specification: Specification, published: PublishedCells, rolled: RolledUp, consenting: int, population: int
 ) -> dict[str, Any]:
-    """Return the published figures of a release's cells, all of it computed from published counts and declared things."""
+    """Return the published figures of a release's cells, all computed from published counts and declared values."""
     s = specification
     n, whole = median_cell(published.people, consenting, population)
     keys = np.concatenate([published.keys, rolled.keys])
@@ -209,7 +209,7 @@ def figures(
 
 
 def outside(specification: Specification, published: int, rolled: int) -> float:
-    """Return the share of all noises that may lie outside their interval, so that OUTSIDE of the published ones do."""
+    """Return the share of all noises that may be outside their interval for OUTSIDE of the published ones to be."""
     s = specification
     share = OUTSIDE * max(published, 1) / s.key_count
     if not rolled:
@@ -219,14 +219,14 @@ def outside(specification: Specification, published: int, rolled: int) -> float:
 
 
 def errors(specification: Specification, published: int, factor: float = 1.0, rolled: int = 0) -> dict[str, int]:
-    """Return how far published counts may be from what was counted: of them all, OUTSIDE at most are further.
+    """Return error bounds of the published counts; at most OUTSIDE of all counts are further off.
 
-    Only large counts are published, so noise that lifted a count is there more often than noise that lowered it: the
-    intervals are therefore as wide as if OUTSIDE were shared among all keys, of which so many were published. Events
-    are raised to people where noise put them below, so their interval holds both noises, each at half the share.
-    factor: what counts were multiplied by to undo truncation. rolled: how many sums over a parent were published too,
-    selected alike among all there could be; a sum of k noises, scaled by sqrt(k), is beyond so wide an interval less
-    often than one, so of the sums OUTSIDE at most are off by more than sqrt(k) times as much.
+    Only large counts are published, so raised counts appear more often than lowered ones. The intervals are therefore
+    as wide as if OUTSIDE were shared among all keys, of which so many were published. Events are raised to people where
+    noise put them below, so their interval covers both noises, each at half the share. factor: the factor by which
+    counts were corrected for truncation. rolled: how many sums over a parent were published, selected in the same way.
+    A sum of k noises, scaled by sqrt(k), exceeds such an interval less often than one noise, so at most OUTSIDE of the
+    sums are off by more than sqrt(k) times as much.
     """
     s = specification
     share = outside(s, published, rolled)

@@ -1,7 +1,8 @@
-"""Where zones lie, among each other and on Earth: H3's cells, or the operator's own as its table says; pure.
+"""Where zones lie, relative to each other and on Earth: H3's cells, or the operator's own zones from its table. Pure.
 
-Both answer the same questions. A level says how fine a zone is: H3's resolution, or, of the operator's own zones, 1 for
-those without a parent, 2 for those in one of them, and so on down. Coarser zones stand for all they hold.
+Both kinds answer the same questions. A level says how fine a zone is. For H3 it is the resolution. For the operator's
+own zones it is 1 for those without a parent, 2 for their children, and so on. A coarser zone includes all the zones in
+it.
 
 Source: RFC 7946, The GeoJSON Format; Shimrat, "Algorithm 112: position of point relative to polygon", CACM 1962.
 """
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Polygons = list[list[Any]]
 
 NOWHERE: Final = ""
-"""The zone of what lies in none."""
+"""The zone of a place that no zone contains."""
 BATCH_SIZE: Final = 4_000_000
 """Points times edges compared in one step."""
 
@@ -40,25 +41,25 @@ class Hexagons:
     digest: str = ""
 
     def level(self, zone: str) -> int | None:
-        """Return a zone's level, None for what is no zone."""
+        """Return a zone's level, None for a name that is no zone."""
         return int(h3.get_resolution(zone)) if _is_cell(zone) else None
 
     def above(self, zone: str, level: int) -> str:
-        """Return the zone of this level that holds `zone`, or the zone itself where that is coarser already."""
+        """Return the zone of this level that contains `zone`, or the zone itself if it is coarser."""
         return str(h3.cell_to_parent(zone, min(level, h3.get_resolution(zone))))
 
     def count_below(self, zone: str, level: int) -> int:
-        """Return how many zones of this level, not coarser than its own, a zone stands for."""
+        """Return how many zones of this level, not coarser than its own, a zone contains."""
         return int(h3.cell_to_children_size(zone, level))
 
     def below(self, zone: str, level: int) -> Iterable[str]:
-        """Return the zones of this level that a zone stands for."""
+        """Return the zones of this level that a zone contains."""
         return [str(cell) for cell in h3.cell_to_children(zone, level)]
 
     def find(self, names: Sequence[str], level: int) -> list[str | None]:
-        """Return the zone of this level that holds each named zone, None for a name that is no zone.
+        """Return the zone of this level that contains each named zone, None for a name that is no zone.
 
-        Of a coarser one, the zone its centre is in.
+        A coarser zone counts as in the zone that contains its centre.
         """
         return [self._find(name, level) if _is_cell(name) else None for name in names]
 
@@ -68,24 +69,24 @@ class Hexagons:
         return str(h3.cell_to_center_child(cell, level))
 
     def locate(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64], level: int) -> list[str]:
-        """Return the zone of this level that each of n places is in; latitudes, longitudes: in degrees."""
+        """Return the zone of this level that contains each of n places; latitudes, longitudes: in degrees."""
         places = zip(latitudes.tolist(), longitudes.tolist(), strict=True)
         return [str(h3.latlng_to_cell(latitude, longitude, level)) for latitude, longitude in places]
 
     def drawn(self, geometry: dict[str, Any], level: int) -> set[str]:
-        """Return the zones of this level whose centres a GeoJSON polygon holds."""
+        """Return the zones of this level whose centres are in a GeoJSON polygon."""
         return {str(cell) for cell in h3.geo_to_cells(geometry, level)}
 
     def count_drawn(self, geometry: dict[str, Any], level: int) -> float:
-        """Return about how many zones the box around a polygon holds."""
+        """Return about how many zones are in the box around a polygon."""
         return geojson.size(geometry) / float(h3.average_hexagon_area(level))
 
     def name(self, zone: str) -> str:
-        """Return what people call a zone."""
+        """Return a zone's name for people."""
         return zone
 
     def shape(self, zone: str) -> Polygons:
-        """Return a zone's outline as GeoJSON polygons, empty where none is known."""
+        """Return a zone's outline as GeoJSON polygons, empty if it is unknown."""
         ring = [[longitude, latitude] for latitude, longitude in h3.cell_to_boundary(zone)]
         return [[[*ring, ring[0]]]]
 
@@ -99,12 +100,12 @@ H3: Final = Hexagons()
 
 @dataclass(frozen=True)
 class OwnZones:
-    """The operator's own zones: each with a code, a name, a parent perhaps, and an outline perhaps."""
+    """The operator's own zones: each has a code and a name, and may have a parent and an outline."""
 
     code: str = field(compare=False)
-    """Of the table: what people call it, even if another has the same zones."""
+    """The table's code for people; two tables with the same zones compare equal."""
     digest: str
-    """SHA-256 of the table's document: what names these very zones."""
+    """SHA-256 of the table's document, which identifies exactly these zones."""
     names: Mapping[str, str] = field(compare=False)
     parents: Mapping[str, str] = field(compare=False)
     polygons: Mapping[str, Polygons] = field(compare=False)
@@ -127,21 +128,21 @@ class OwnZones:
         return cls(code, digest, names, parents, polygons, levels, children)
 
     def level(self, zone: str) -> int | None:
-        """Return a zone's level, None for what is no zone."""
+        """Return a zone's level, None for a name that is no zone."""
         return self.levels.get(zone)
 
     def above(self, zone: str, level: int) -> str:
-        """Return the zone of this level that holds `zone`, or the zone itself where that is coarser already."""
+        """Return the zone of this level that contains `zone`, or the zone itself if it is coarser."""
         while self.levels[zone] > level:
             zone = self.parents[zone]
         return zone
 
     def count_below(self, zone: str, level: int) -> int:
-        """Return how many zones of this level, not coarser than its own, a zone stands for."""
+        """Return how many zones of this level, not coarser than its own, a zone contains."""
         return sum(1 for _ in self.below(zone, level))
 
     def below(self, zone: str, level: int) -> Iterator[str]:
-        """Yield the zones of this level that a zone stands for."""
+        """Yield the zones of this level that a zone contains."""
         if self.levels[zone] == level:
             yield zone
         else:
@@ -149,9 +150,9 @@ class OwnZones:
                 yield from self.below(child, level)
 
     def find(self, names: Sequence[str], level: int) -> list[str | None]:
-        """Return in which zone of this level each named zone lies, None for a name that is no zone.
+        """Return the zone of this level that contains each named zone, None for a name that is no zone.
 
-        An H3 cell lies where its centre does; a zone coarser than the level lies NOWHERE.
+        An H3 cell lies in the zone that contains its centre; a zone coarser than the level lies NOWHERE.
         """
         found: dict[str, str | None] = {}
         cells = []
@@ -165,11 +166,9 @@ class OwnZones:
         return [found.get(name) for name in names]
 
     def locate(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64], level: int) -> list[str]:
-        """Return the zone of this level whose outline holds each of n places, NOWHERE for the others.
+        """Return the zone of this level whose outline contains each of n places, NOWHERE for the others.
 
-        latitudes, longitudes: in degrees.
-
-        Where outlines overlap, the first one's by code.
+        latitudes, longitudes: in degrees. If outlines overlap, the first zone by code counts.
         """
         found = np.full(len(latitudes), NOWHERE, dtype=object)
         order = np.argsort(latitudes, kind="stable")
@@ -184,7 +183,7 @@ class OwnZones:
         return [str(zone) for zone in found]
 
     def drawn(self, geometry: dict[str, Any], level: int) -> set[str]:
-        """Return the zones of this level whose middles a GeoJSON polygon holds."""
+        """Return the zones of this level whose middles are in a GeoJSON polygon."""
         zones, middles = _middles(self, level)
         inside = np.zeros(len(zones), bool)
         for polygon in geojson.polygons(geometry):
@@ -197,11 +196,11 @@ class OwnZones:
         return float(len(self.whole(level)))
 
     def name(self, zone: str) -> str:
-        """Return what people call a zone."""
+        """Return a zone's name for people."""
         return self.names.get(zone, zone)
 
     def shape(self, zone: str) -> Polygons:
-        """Return a zone's outline as GeoJSON polygons: its own, or those of the zones in it; empty where none is known."""
+        """Return a zone's outline as GeoJSON polygons, or else the outlines of its parts; empty if unknown."""
         own = self.polygons.get(zone, [])
         return own or [polygon for child in self.children.get(zone, ()) for polygon in self.shape(child)]
 
@@ -210,7 +209,7 @@ class OwnZones:
         return [zone for zone, of in self.levels.items() if of == level]
 
     def geojson(self, zones: Iterable[str]) -> dict[str, Any]:
-        """Return zones, and those that hold them, as a GeoJSON document."""
+        """Return zones, and the zones that contain them, as a GeoJSON document."""
         shown: dict[str, None] = {}
         for zone in zones:
             outer = zone
@@ -243,9 +242,9 @@ def _collection(zones: Iterable[tuple[str, str, str, Polygons]]) -> dict[str, An
 
 
 def _contains(polygon: list[Any], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which points a polygon holds: those from which a ray crosses its rings an odd number of times.
+    """Return which points a polygon contains: those from which a ray crosses its rings an odd number of times.
 
-    An edge is crossed the same way whichever zone it bounds, so a point on a border is in one of its two neighbours.
+    An edge is crossed in the same way for both zones it bounds, so a point on a border is in one of the two neighbours.
     """
     ends = [np.asarray(ring, float) for ring in polygon]
     start, end = np.concatenate([ring[:-1] for ring in ends]), np.concatenate([ring[1:] for ring in ends])
@@ -263,13 +262,13 @@ def _contains(polygon: list[Any], x: NDArray[np.float64], y: NDArray[np.float64]
 
 @functools.lru_cache(maxsize=16)
 def _middles(own: OwnZones, level: int) -> tuple[list[str], NDArray[np.float64]]:
-    """Return the zones of a level that have an outline, and where their middles are."""
+    """Return the zones of a level that have an outline, and the positions of their middles."""
     zones = [zone for zone in own.whole(level) if own.shape(zone)]
     return zones, np.array([_middle(own.shape(zone)) for zone in zones], float).reshape(-1, 2)
 
 
 def _middle(polygons: Polygons) -> tuple[float, float]:
-    """Return the centroid of the largest of some polygons, holes aside."""
+    """Return the centroid of the largest of several polygons, ignoring holes."""
     best, middle = -1.0, (0.0, 0.0)
     for polygon in polygons:
         ring = np.asarray(polygon[0], float)

@@ -1,4 +1,4 @@
-"""Polygons out of GeoJSON, each position checked; pure, no clock, no database.
+"""Read polygons from GeoJSON and check each position. Pure: no clock, no database.
 
 Source: RFC 7946, The GeoJSON Format.
 """
@@ -9,20 +9,20 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.errors import Invalid
+from marketplace.core.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POLYGONS: Final = {"Polygon": 1, "MultiPolygon": 2}
-"""How deep a geometry's rings lie in its coordinates."""
+"""How deep a geometry's rings are nested in its coordinates."""
 NESTED_AT_MOST: Final = 8
 SHORTEST_RING: Final = 4
 KILOMETRES_A_DEGREE: Final = 111.32
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 (any JSON)
-    """Return what a text says in JSON; raises Invalid for what is none."""
+    """Return the content of a JSON text; raises Invalid if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

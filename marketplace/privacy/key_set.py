@@ -1,4 +1,4 @@
-"""The zones of a public key set: the area they are declared by, the parents that hold them, the areas of coverage."""
+"""The zones of a public key set: the declared area, the parent zones, the areas of coverage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from marketplace.errors import Invalid
+from marketplace.core.errors import Invalid
 from marketplace.privacy.geography import H3
 
 if TYPE_CHECKING:
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from marketplace.privacy.geography import Geography
 
 MOST_AREAS: Final = 64
-"""Coverage is published for no more areas than this: the zones' parents, as fine as that allows."""
+"""The most areas for which coverage is published: the zones' parents, as fine as this number allows."""
 LARGEST_AREA: Final = 2_000_000
-"""Zones of a key set."""
+"""The most zones of a key set."""
 
 
 def key_zones(area: Sequence[str], level: int, geography: Geography = H3) -> tuple[str, ...]:
-    """Return the zones of a level that `area` (zones of it, or coarser) stands for, ascending, each once.
+    """Return the zones of a level in `area` (zones of that level, or coarser ones), ascending and distinct.
 
-    Raises Invalid for what is no zone, or finer than the level, and for more than LARGEST_AREA zones.
+    Raises Invalid for a name that is no zone, for a zone finer than the level, and for more than LARGEST_AREA zones.
     """
     zones: set[str] = set()
     for zone in area:
@@ -48,7 +48,7 @@ def key_zones(area: Sequence[str], level: int, geography: Geography = H3) -> tup
 def parent_zones(
     zones: Sequence[str], level: int, geography: Geography = H3
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the zones of a coarser level that hold `zones`, ascending, and for each zone its holder's position."""
+    """Return the zones of a coarser level that contain `zones`, ascending, and each zone's position among them."""
     of = [geography.above(zone, level) for zone in zones]
     names = tuple(sorted(set(of)))
     place = {name: at for at, name in enumerate(names)}
@@ -56,9 +56,9 @@ def parent_zones(
 
 
 def coverage_areas(zones: Sequence[str], geography: Geography = H3) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the areas that coverage is published for, and each zone's: parents as fine as MOST_AREAS allows.
+    """Return the areas for which coverage is published, and each zone's area: parents as fine as MOST_AREAS allows.
 
-    Where the operator's own zones have too many without a parent, the one area is their whole table.
+    If too many of the operator's own zones have no parent, the one area is their whole table.
     """
     names, area, coarsest = tuple(zones), np.arange(len(zones)), 0 if geography is H3 else 1
     for level in range(max(geography.level(zone) or 0 for zone in zones), coarsest - 1, -1):

@@ -1,8 +1,8 @@
 """Noise: discrete Laplace or Gaussian, exact, from OpenDP or from the table sampler; its tail, spread and threshold.
 
-A vector of counts gets independent draws. For Laplace noise the scale is the L1 sensitivity (what one person changes,
+Each count of a vector gets an independent draw. For Laplace noise the scale is the L1 sensitivity (one person's change,
 summed over all counts) over epsilon; for Gaussian noise it is the L2 sensitivity over the root of twice rho. OpenDP's
-measurement is asked to confirm the loss. Withholding what falls below the threshold is post-processing and costs nothing.
+measurement is asked to confirm the loss. Withholding counts below the threshold is post-processing and costs nothing.
 
 Source: Ghosh, Roughgarden and Sundararajan, "Universally utility-maximizing privacy mechanisms", STOC 2009 (the
 discrete Laplace); Canonne, Kamath and Steinke, "The discrete Gaussian for differential privacy", NeurIPS 2020 (its
@@ -30,7 +30,7 @@ CHUNK = 100_000
 ROUNDING = 1 + 2**-40
 """The scale's margin over its exact value, which the measurement's conservative rounding needs."""
 FAR = 40
-"""Standard deviations beyond which Gaussian noise has a probability that no double holds."""
+"""Standard deviations beyond which Gaussian noise has a probability too small for a double."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Law:
 
     @property
     def mean_error(self) -> float:
-        """Return how far from zero the noise is on average."""
+        """Return the mean absolute value of the noise."""
         if self.kind == "laplace":
             q = math.exp(-1 / self.scale)
             return 2 * q / (1 - q * q)
@@ -64,7 +64,7 @@ class Law:
         return float(_gaussian(self.scale)[at_least:].sum())
 
     def tails(self, at_least: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return of each number the probability that the noise is that or more; at_least: n whole numbers of either sign."""
+        """Return for each number the probability of as much noise or more; at_least: n whole numbers of either sign."""
         above = np.maximum(at_least, 1 - at_least)  # the noise is symmetric: P(>= k) = 1 - P(>= 1 - k)
         if self.kind == "laplace":
             q = math.exp(-1 / self.scale)
@@ -93,7 +93,7 @@ class Law:
 
 @functools.lru_cache(maxsize=64)
 def _gaussian(sigma: float) -> NDArray[np.float64]:
-    """Return the discrete Gaussian's probabilities of 0, 1, 2, … as far as a double holds them."""
+    """Return the discrete Gaussian's probabilities of 0, 1, 2, … that a double can represent."""
     right = np.exp(-(np.arange(math.ceil(FAR * sigma) + 2, dtype=float) ** 2) / (2 * sigma * sigma))
     return np.asarray(right / (2 * right.sum() - 1), np.float64)
 
@@ -141,7 +141,7 @@ def gaussian(counts: NDArray[np.int64], *, sensitivity_squared: int, rho_nano: i
 
 
 def _narrow(counts: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Return counts as OpenDP takes them whole: of numbers one by one, it would look at each."""
+    """Return counts in a type that OpenDP accepts as an array; it would check each number of another type."""
     assert len(counts) == 0 or np.abs(counts).max() <= np.iinfo(np.int32).max, "a count is of people or their events"
     return counts.astype(np.int32)
 

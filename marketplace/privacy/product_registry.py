@@ -1,4 +1,4 @@
-"""The registry of products: adding one is a file in `products` and its line here."""
+"""The registry of products: a new product is a file in `products` and a line here."""
 
 from __future__ import annotations
 
@@ -13,3 +13,5 @@ PRODUCTS: Final[dict[str, Product]] = {
     product.code: product for product in (presence.PRODUCT, flows.PRODUCT, arrivals.PRODUCT, stays.PRODUCT)
 }
 """Every product by its code, in the order a steward chooses from."""
+DEFAULT_PRODUCT: Final = presence.PRODUCT.code
+"""The product of a dataset that states none."""

@@ -1,13 +1,13 @@
 """An exact integer sampler of discrete Laplace and Gaussian noise for key sets of millions: a table of 128 bits.
 
-A uniform number of 128 bits falls between two of the table's boundaries, whole numbers `floor(2^128 P(X <= k))`; no float
-ever touches a draw, so its low bits reveal nothing of what it was added to. What is drawn differs from the ideal law by
+A uniform number of 128 bits falls between two of the table's boundaries, the whole numbers `floor(2^128 P(X <= k))`. No
+float is used in a draw, so its low bits reveal nothing of the count. The law of a draw differs from the ideal one by
 less than `Table.gap` in total variation: the tail that is cut off and the rounding of the boundaries.
 
-Most draws need the first sixteen bits alone: where those leave one value possible, the other 112 are never looked at.
+Most draws need only the first sixteen bits: if those allow one value, the other 112 are not read.
 
-**Draws are keyed**, by AES in counter mode, with a key that each build draws afresh and nobody else has: no difference of
-two draws cancels the noise.
+**Draws are keyed**, by AES in counter mode, with a random key of each build that nobody else has. So nobody can cancel
+the noise by subtracting two draws.
 
 Source: Mironov, "On significance of the least significant bits for differential privacy", CCS 2012 (why whole numbers);
 Devroye, "Non-uniform random variate generation", 1986, section III.2 (inversion with a guide table).
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 BITS: Final = 128
 ONE: Final = 1 << BITS
 TAIL_BITS: Final = 110
-"""What is cut off on both sides together has a probability below 2^-100."""
+"""The two tails that are cut off have together a probability below 2^-100."""
 WEIGHT_BITS: Final = 320
 LEAST: Final = 3
-"""Weights a table has at least on each side, zero included."""
+"""The least number of weights of a table on each side, zero included."""
 GUIDE_BITS: Final = 16
 LOW_BITS: Final = 64 - GUIDE_BITS
 UNDECIDED: Final = np.iinfo(np.int32).min
 CHUNK: Final = 1 << 18
-"""Draws made at once: small enough to stay in a core's cache."""
+"""Draws per batch: small enough for a core's cache."""
 _ARITHMETIC: Final = Context(prec=130)
 
 
@@ -61,7 +61,7 @@ class Stream:
         return raw & ((1 << bits) - 1)
 
     def below(self, bound: int) -> int:
-        """Return a uniform whole number in [0, bound), exactly: what is too large is drawn again."""
+        """Return a uniform whole number in [0, bound), exactly: a number that is too large is drawn again."""
         while True:
             drawn = self.whole(max(1, (bound - 1).bit_length()))
             if drawn < bound:
@@ -72,7 +72,7 @@ class Table:
     """The cumulative law of one noise on [-reach, reach], in units of 2^-128."""
 
     def __init__(self, kind: str, scale: float) -> None:
-        """Compute the boundaries of `laplace` or `gaussian` noise; `scale` is taken as the exact binary number it is."""
+        """Compute the boundaries of `laplace` or `gaussian` noise; `scale` is used as the exact binary number it is."""
         right = _weights(kind, scale)
         self.reach = len(right) - 1
         weights = [*reversed(right[1:]), *right]
@@ -108,13 +108,13 @@ class Table:
         return drawn
 
     def draw_at_least(self, stream: Stream, value: int) -> int:
-        """Return one draw of the noise given that it is `value` or more, exactly: a uniform number of what is left."""
+        """Return one exact draw of the noise, given that it is `value` or more."""
         start = self.below(value)
         assert start < ONE, "the table reaches that far"
         return self._of(start + stream.below(ONE - start))
 
     def _search(self, high: NDArray[np.uint64], third: Stream) -> NDArray[np.int32]:
-        """Return the draws of these first 64 bits; only those equal to a boundary's ask for 64 more."""
+        """Return the draws for these first 64 bits; only those equal to a boundary's need 64 more."""
         place = np.searchsorted(self._high, high, side="right")
         tied = np.flatnonzero(self._high[np.maximum(place - 1, 0)] == high)
         found = (place - self.reach).astype(np.int32)
@@ -123,7 +123,7 @@ class Table:
         return found
 
     def _of(self, uniform: int) -> int:
-        """Return the value whose interval [P(X < k), P(X <= k)) holds the 128-bit number."""
+        """Return the value whose interval [P(X < k), P(X <= k)) contains the 128-bit number."""
         low, high = 0, 2 * self.reach
         while low < high:
             middle = (low + high) // 2
@@ -134,18 +134,19 @@ class Table:
         return low - self.reach
 
     def _decided(self) -> NDArray[np.int32]:
-        """Return, for each first sixteen bits, the value they decide, or UNDECIDED where a boundary lies within."""
+        """Return the draw that each first sixteen bits determine, or UNDECIDED if a boundary lies within."""
         starts = np.arange(1 << GUIDE_BITS, dtype=np.uint64) << np.uint64(LOW_BITS)
         ends = starts | np.uint64((1 << LOW_BITS) - 1)
         at_start = np.searchsorted(self._high, starts, side="left")
         at_end = np.searchsorted(self._high, ends, side="right")
-        # A boundary that begins a slot is within it here too: those draws are searched, which is slower and equally exact.
+        # A boundary at the start of a slot also counts as within it: those draws are searched, which is slower and
+        # still exact.
         return np.where(at_start == at_end, at_start - self.reach, UNDECIDED).astype(np.int32)
 
 
 @functools.lru_cache(maxsize=32)
 def table(kind: str, scale: float) -> Table:
-    """Return the table of a law; the same law again is not computed again."""
+    """Return the table of a law, computed once per law."""
     return Table(kind, scale)
 
 
@@ -188,10 +189,10 @@ def _floor(unit: int, value: Decimal) -> int:
 
 
 def binomial(stream: Stream, trials: int, probability: int) -> int:
-    """Return how many of so many trials succeed, each with `probability` / 2^128: it takes a draw a success.
+    """Return how many of so many trials succeed, each with `probability` / 2^128; the cost is one draw per success.
 
-    The failures before each success are geometric, by inversion of a uniform number of 320 bits at 130 digits; a draw
-    that the rounding could change has a probability below 2^-300.
+    The failures before each success are geometric, by inversion of a uniform number of 320 bits at 130 digits. The
+    probability that rounding changes a draw is below 2^-300.
     """
     if not probability:
         return 0
@@ -199,7 +200,7 @@ def binomial(stream: Stream, trials: int, probability: int) -> int:
     stays = _ARITHMETIC.ln(_ARITHMETIC.divide(Decimal(ONE - probability), Decimal(ONE)))
     successes, left = 0, trials
     while left > 0:
-        # A uniform number in (0, 1): the first success comes after floor(ln u / ln(1 - p)) failures.
+        # A uniform number u in (0, 1): the first success comes after floor(ln u / ln(1 - p)) failures.
         uniform = _ARITHMETIC.divide(Decimal(2 * stream.whole(WEIGHT_BITS) + 1), Decimal(1 << (WEIGHT_BITS + 1)))
         failures = int(_ARITHMETIC.divide(_ARITHMETIC.ln(uniform), stays).to_integral_value(rounding=ROUND_FLOOR))
         if failures >= left:

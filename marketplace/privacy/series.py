@@ -1,4 +1,4 @@
-"""What makes a series of releases comparable: the expansion factor, and where a release breaks with the one before.
+"""What makes a series of releases comparable: the expansion factor, and the breaks between one release and the next.
 
 All of it is computed from published figures, so it costs nothing.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from marketplace.words import Words
+from marketplace.core.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MICRO: Final = 1_000_000
 SHIFT_MICRO: Final = 50_000
-"""The lines of an area change from day to day; more than this share of them between two releases is a break."""
+"""The lines of an area change from day to day; a change of more than this share between two releases is a break."""
 LABELS: Final = {
     "method": Words("méthode {now}", "method {now}"),
     "more lines": Words("lignes +{share} %", "lines +{share}%"),
@@ -52,15 +52,15 @@ SENTENCES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
-    """What a release states that the next one is compared by."""
+class ReleaseFacts:
+    """The statements of a release with which the next one is compared."""
 
     method_version: int
     population: int
     """Lines of the area."""
     revision: int
     notices: tuple[int, ...]
-    """Versions of the notice up to then, ascending; empty where the release names none."""
+    """Versions of the notice up to then, ascending; empty if the release names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +70,20 @@ class Break:
     kind: str
     """A key of SENTENCES."""
     label: Words
-    """A few words beside a line in a chart."""
+    """A few words for a line in a chart."""
     sentence: Words
 
 
 def expansion_micro(population: int, consenting: int) -> int | None:
-    """Return what a count is multiplied by to speak for all lines of the area, in millionths; None where nobody consents.
+    """Return the factor from a count to all lines of the area, in millionths; None if nobody consents.
 
     consenting: as published, with noise.
     """
     return round(population * MICRO / consenting) if consenting > 0 else None
 
 
-def breaks(before: Stated | None, after: Stated) -> list[Break]:
-    """Return how a release breaks with the one before of its dataset; the first of a series breaks with nothing."""
+def breaks(before: ReleaseFacts | None, after: ReleaseFacts) -> list[Break]:
+    """Return how a release breaks with the previous one of its dataset; the first of a series has no breaks."""
     if before is None:
         return []
     found = []
@@ -95,7 +95,7 @@ def breaks(before: Stated | None, after: Stated) -> list[Break]:
     return found
 
 
-def _differences(before: Stated, after: Stated) -> Iterator[tuple[str, dict[str, str]]]:
+def _differences(before: ReleaseFacts, after: ReleaseFacts) -> Iterator[tuple[str, dict[str, str]]]:
     if before.method_version != after.method_version:
         yield "method", {"now": str(after.method_version), "before": str(before.method_version)}
     shift = after.population - before.population

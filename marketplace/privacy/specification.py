@@ -1,6 +1,6 @@
-"""Rules of releases: what a build is asked for, the public key set, how epsilon is divided, and what is published.
+"""Rules of releases: a build's specification, the public key set, how epsilon is divided, and what is published.
 
-**The key set is public.** Zones, times and segments are declared on the dataset and by the period asked for; no
+**The key set is public.** Zones, times and segments are declared on the dataset and by the requested period; no
 person's data can add or remove a key. Events outside the declared area fall on no key and are not counted.
 
 **Everything published is one of three things:** declared (period, zones, bands, bounds, epsilon, threshold, noise
@@ -9,8 +9,8 @@ and events of cells, totals, how many consent: in all, by band and by area), or 
 share withheld, median cell, latest published time, coverage, R-indicator, error intervals). Notice versions are those
 the consent registry has in force at the start, not those of the people seen.
 
-**The unit is declared:** subscriber-release (what one release reveals about any one subscriber, all their events and
-their consent together, is bounded by its epsilon) or subscriber-day (the events of any one day are; days add up).
+**The unit is declared.** With subscriber-release, epsilon bounds what one release reveals about any one subscriber, all
+their events and their consent together. With subscriber-day it bounds the events of any one day, and days add up.
 Releases of a dataset add up within its budget, in whole micro-epsilon; what a year of every dataset costs one
 subscriber is composed in `budget`.
 """
@@ -25,24 +25,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rfc8785
 
-from marketplace.instants import microseconds
-from marketplace.local_time import UTC, local_clock
+from marketplace.core.instants import microseconds
+from marketplace.core.local_time import UTC, local_clock
 from marketplace.privacy import budget, noise
 from marketplace.privacy.geography import H3
-from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.privacy.product_registry import DEFAULT_PRODUCT, PRODUCTS
 from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketplace.local_time import LocalClock
+    from marketplace.core.local_time import LocalClock
     from marketplace.privacy.geography import Geography
     from marketplace.privacy.product import Product
 
 METHOD = "bounded-noise-2"
-"""Name and version of the method, part of every specification: a release made another way is another release."""
+"""Name and version of the method, part of every specification: a change of method makes another release."""
 METHOD_VERSION = 2
-"""Of counting, noise and finishing together, raised when the same data would give other figures; stated by each release.
+"""Version of counting, noise and finishing, raised when the same data would give other figures; each release states it.
 
 1: days and hours of UTC, shares by the exact sum of weights; 2: days and hours of the zones' own clock, shares by
 published people.
@@ -52,20 +52,20 @@ STEPS = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1), "week": dt.
 EPSILON_PERCENT = {"people": 76, "events": 18, "consenting": 2, "bands": 2, "areas": 2}
 """How a release's loss is divided. People decide what is published and what it is worth, so they get most."""
 TOTALS_PERCENT = 8
-"""What the totals that undo truncation take from people's part, where a dataset has them."""
+"""The part of the people's share that pays for the totals that correct truncation, if a dataset has them."""
 TO = ">"
-"""Between the zones of a flow: where from > where to."""
+"""Between the zones of a flow: origin > destination."""
 UNITS = ("release", "day")
 MECHANISMS = ("laplace", "gaussian")
 DAY = dt.timedelta(days=1)
 LARGEST_KEY_SET = 400_000_000
 LARGEST_DENSE_KEY_SET = 50_000_000
-"""Where totals or roll-ups need the noise of every key."""
+"""The most keys if totals or roll-ups need noise on every key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """Everything that decides a release besides the data; its digest names the release."""
+    """Everything that determines a release apart from the data; its digest names the release."""
 
     dataset: str
     purpose: str
@@ -73,7 +73,7 @@ class Specification:
     """Zones of `resolution`, ascending."""
     age_bands: tuple[str, ...]
     resolution: int
-    """H3's; of the operator's own zones, their level."""
+    """The resolution of H3, or the level of the operator's own zones."""
     grain: str
     period_from: dt.datetime
     period_to: dt.datetime
@@ -85,17 +85,18 @@ class Specification:
     """Delta is ten to the minus this; 0 for a pure epsilon."""
     unit: str = "release"
     max_zones: int = 0
-    """C: zones one subscriber counts in within one time's total, which undoes truncation; 0: no totals."""
+    """C: zones one subscriber counts in within one time's total, which corrects truncation; 0: no totals."""
     parent_resolution: int = 0
-    """Withheld cells are added up over their parent of this resolution; 0: they are not."""
+    """The resolution of the parents over which withheld cells are added up; 0: they are not added up."""
     revision: int = 1
-    """How often this period was asked for anew, from 1: another revision is another release, and another spend."""
-    product: str = "presence"
+    """How often a build of this period was requested, from 1: another revision is another release, and another
+    spend."""
+    product: str = DEFAULT_PRODUCT
     """Code of one of the registry's products."""
     geography: Geography = H3
     """Where zones lie: H3's cells, or the operator's own as one zone table says."""
     time_zone: str = UTC
-    """Whose hours, days and nights are counted."""
+    """The time zone whose hours, days and nights are counted."""
 
     @property
     def step(self) -> dt.timedelta:
@@ -104,7 +105,7 @@ class Specification:
 
     @property
     def clock(self) -> LocalClock:
-        """Return the times of the key set, and the units: local hours and days."""
+        """Return the clock of local hours and days, for the times of the key set and for the units."""
         step_us = self.step // dt.timedelta(microseconds=1)
         start, end = microseconds(self.period_from), microseconds(self.period_to)
         return local_clock(self.time_zone, start, end, step_us, self.unit_us)
@@ -160,7 +161,7 @@ class Specification:
             "max_zones": self.max_zones,
             "parent_resolution": self.parent_resolution,
             "revision": self.revision,
-        } | ({"product": self.product} if self.product != "presence" else {})
+        } | ({"product": self.product} if self.product != DEFAULT_PRODUCT else {})
         if self.geography.digest:
             stated["zone_table"] = self.geography.digest
         if self.reach != self.max_cells:
@@ -176,14 +177,14 @@ class Specification:
 
     @property
     def years(self) -> dict[int, int]:
-        """Return how many units one subscriber may be in, of each calendar year that the release is charged to."""
+        """Return how many units one subscriber may be in, by calendar year to which the release is charged."""
         return budget.years(self.period_from, self.period_to, self.unit, self.time_zone)
 
     @property
     def reach(self) -> int:
         """Return how many cells the events of one unit can change.
 
-        A subscriber's day reaches beyond the cells that are counted on it; how far is the product's to say.
+        A subscriber's day reaches beyond the cells that are counted on it; the product states how far.
         """
         return self.counts.day_reach(self.max_cells) if self.unit == "day" else self.max_cells
 
@@ -212,7 +213,7 @@ class Specification:
         return budget.rho_nano(self.epsilon_micro, self.delta_exponent)
 
     def sensitivities(self, what: str) -> tuple[int, int]:
-        """Return what one unit changes of a part's counts: summed (L1), and the sum of squares (L2 squared)."""
+        """Return how much one unit changes a part's counts: summed (L1), and the sum of squares (L2 squared)."""
         cells, steps = self.reach, self.clock.longest_unit
         match what:
             case "people":
@@ -233,7 +234,7 @@ class Specification:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Return what the loss is divided among."""
+        """Return the parts among which the loss is divided."""
         return (*EPSILON_PERCENT, *(("totals",) if self.max_zones else ()))
 
     @property

@@ -15,8 +15,8 @@ EXPECTED_FALSE_CELLS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What of the noisy cells is published: their positions in the key set, and counts that agree with each other."""
+class PublishedCells:
+    """The noisy cells that are published: their positions in the key set, and counts that agree with each other."""
 
     keys: NDArray[np.int64]
     """Position in zones × times × segments, ascending."""
@@ -30,14 +30,14 @@ def withhold(people: NDArray[np.int64], threshold: int) -> NDArray[np.int64]:
 
 
 def agree(people: NDArray[np.int64], events: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the events raised to the people where noise put them below: everyone counted had at least one event."""
+    """Return the events, raised to the people where noise put them below: everyone counted had at least one event."""
     return np.maximum(events, people)
 
 
 def median_cell(people: NDArray[np.int64], consenting: int, population: int) -> tuple[int, int]:
-    """Return n and N of pricing: people of the (lower) median published cell, and what they would be, if all consented.
+    """Return n and N of pricing: people of the (lower) median published cell, and the same if all consented.
 
-    Both are post-processing: of published counts, of the noisy number who consent, and of the registry's population.
+    Both are post-processing of published counts, the noisy number who consent and the registry's population.
     """
     if not len(people):
         return 0, 0
@@ -46,5 +46,5 @@ def median_cell(people: NDArray[np.int64], consenting: int, population: int) -> 
 
 
 def disclosed_consenting(noisy: int, population: int) -> int:
-    """Return the noisy count of who consents, brought between 1 and the population."""
+    """Return the noisy number of people who consent, limited to between 1 and the population."""
     return min(max(noisy, 1), population)

@@ -1,6 +1,6 @@
-"""Trips: two events of one person in a row, in two zones, that lie no further apart than LONGEST_TRIP_US.
+"""Trips: two consecutive events of one person in two zones, at most LONGEST_TRIP_US apart.
 
-What flows and arrivals are both made of, once in arrays and once in SQL; and how far removing one day reaches in both.
+Flows and arrivals are both made of trips, in arrays and in SQL; removing one day reaches equally far in both.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from marketplace.instants import HOUR_US
+from marketplace.core.instants import HOUR_US
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketplace.privacy.counted import BucketEvents
+    from marketplace.privacy.bucket_counts import BucketEvents
 
 LONGEST_TRIP_US: Final = 6 * HOUR_US
-"""Two events of one person that lie further apart are not a trip."""
+"""Two events of one person that are further apart are not a trip."""
 CONSTANTS: Final = {"longest_trip_us": LONGEST_TRIP_US}
 FOLLOWED: Final = """followed AS (
     SELECT
@@ -26,13 +26,13 @@ FOLLOWED: Final = """followed AS (
         LAG(covered.at_us) OVER (PARTITION BY covered.subscriber_id ORDER BY covered.at_us, covered.zone) AS left_at_us
     FROM covered
 )"""
-"""Every event with where and when the same person's event before it was."""
+"""Every event with the instant and zone of the same person's previous event."""
 IS_TRIP: Final = "followed.origin <> followed.zone AND followed.at_us - followed.left_at_us <= s.longest_trip_us"
 """Whether a row of `followed` ends a trip."""
 
 
 class Trips(NamedTuple):
-    """Of n trips: whose, the time of the key set in which they end, from which zone and to which."""
+    """N trips: the line, the time of the key set in which each ends, its origin and its destination."""
 
     line: NDArray[np.uint32]
     time: NDArray[np.int64]
@@ -56,7 +56,7 @@ def trips(events: BucketEvents) -> Trips:
 def day_reach(max_cells: int) -> int:
     """Return the bound of a day's events, where each counts in the cell that its trip ends in.
 
-    Its last zone is where the next day's first trip begins, and if that is gone another of that day's cells may be
-    chosen in its place: two cells more than are counted on the day.
+    The day's last zone is the origin of the next day's first trip. If that trip goes, another of that day's cells may
+    be chosen instead: two cells more than are counted on the day.
     """
     return max_cells + 2

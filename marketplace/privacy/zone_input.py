@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import h3
 
-from marketplace.errors import Invalid
+from marketplace.core.errors import Invalid
 from marketplace.privacy import geojson
 from marketplace.privacy.geography import H3
 
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT: Final = 500_000
 LARGEST_DRAWING: Final = 200_000
-"""Zones a drawing may hold; a larger one is not somebody's own zones."""
+"""The most zones of a drawing; a larger one is not somebody's own zones."""
 MOST_WORK: Final = 20_000_000
-"""Zones of the box times positions: what drawing costs, a second or so. Detailed outlines are of small areas."""
+"""Zones of the box times positions, which is the cost of drawing: a second or so. Detailed outlines are of small
+areas."""
 
 
 def read_zones(text: str, known: Collection[str], level: int, geography: Geography = H3) -> tuple[list[str], int]:
-    """Return which of a release's `known` zones `text` names, ascending, each once, and how many names fell outside them.
+    """Return the `known` zones of a release that `text` names, ascending, each once, and how many names are not known.
 
-    text: zones separated by spaces, commas or lines, coarser ones standing for all they hold; or GeoJSON polygons,
-    which hold the zones whose middles they hold. level: that of `known`. Raises Invalid for what is neither, and
-    for what names no zone.
+    text: zones separated by spaces, commas or lines, coarser ones including all their zones; or GeoJSON polygons, which
+    select the zones whose middles they contain. level: that of `known`. Raises Invalid for a text that is neither, and
+    for one that names no zone.
     """
     asked = read_area(text, level, geography)
     inside = sorted(asked & set(known))
@@ -38,7 +39,7 @@ def read_zones(text: str, known: Collection[str], level: int, geography: Geograp
 
 
 def read_area(text: str, level: int, geography: Geography = H3) -> set[str]:
-    """Return the zones that `text` names or draws, as `read_zones` takes them; raises Invalid for what names none."""
+    """Return the zones that `text` names or draws, by the rules of `read_zones`; raises Invalid if it names none."""
     if len(text) > LONGEST_TEXT:
         raise Invalid("That is too long; ask about fewer zones, or simplify the drawing.")
     drawn = text.lstrip().startswith("{")
@@ -49,7 +50,7 @@ def read_area(text: str, level: int, geography: Geography = H3) -> set[str]:
 
 
 def names(text: str) -> list[str]:
-    """Return what a list of zones names, in its order."""
+    """Return the names in a list of zones, in its order."""
     return [name for name in re.split(r"[\s,;]+", text) if name]
 
 

@@ -1,4 +1,4 @@
-"""Migration 1: every table of every slice, as the SQL file beside this one was generated from their `tables.py`."""
+"""Migration 1: every table of the first release, by the SQL file beside this one."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
-from marketplace.database import execute
+from marketplace.core.database import execute
 
-ID = "2026-11-26T00:00:01"
+ID = "2026-12-01T00:00:01"
 VERSION = "1.38.0"
-DESCRIPTION = "initial"
+DESCRIPTION = "initial schema"
 SQL = Path(__file__).with_suffix(".sql").read_text()
 
 

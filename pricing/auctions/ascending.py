@@ -9,7 +9,7 @@ on top of the second maximum, a bidder within one increment of it can gain by bi
 
 Source: D. Lucking-Reiley, Auctions on the Internet, Journal of Industrial Economics 48(3), 2000, section V (proxy
 bidding); A. Roth and A. Ockenfels, Last-minute bidding and the rules for ending second-price auctions, American
-Economic Review 92(4), 2002 (why an ending that moves with late bids takes the profit out of lateness).
+Economic Review 92(4), 2002 (why an ending that moves with late bids removes the gain from late bidding).
 """
 
 from bisect import bisect_right
@@ -28,10 +28,9 @@ class AscendingTerms:
 
     start: the first price, and the reserve. increments_minor: (from, step) pairs: at a price of `from` or more, up to
     the next pair, the price rises by `step`; the first is from 0, both rise, steps >= 1. opens_at, closes_at: bids are
-    accepted in [opens_at, closes_at), in microseconds. window: a bid in the last `window` microseconds moves
-    the end to its own instant plus `extension`, never earlier; both zero for a hard close. most_extension: how much later
-    than closes_at the end is at most; with it only a bid that changes the leader or the price moves the end. None: there
-    is no bound, and the leader's own higher maximum moves it too (as in transcripts of before there was a bound).
+    accepted in [opens_at, closes_at), in microseconds. window: a bid in the last `window` microseconds that changes the
+    leader or the price moves the end to its own instant plus `extension`, never earlier, and never later than closes_at
+    plus most_extension. All three are zero for a hard close.
     """
 
     start: Money
@@ -40,7 +39,7 @@ class AscendingTerms:
     closes_at: int
     window: int = 0
     extension: int = 0
-    most_extension: int | None = None
+    most_extension: int = 0
 
     def __post_init__(self) -> None:
         """Refuse Negative, NotWhole, Empty and OutOfRange."""
@@ -56,27 +55,26 @@ class AscendingTerms:
         if thresholds[0] != 0 or sorted(set(thresholds)) != thresholds or steps[0] < 1 or sorted(steps) != steps:
             msg = "increments must start from 0, their thresholds rise and their steps, at least 1, never fall"
             raise OutOfRange(msg)
-        bound = self.most_extension or 0
-        for instant in (self.opens_at, self.closes_at, self.window, self.extension, bound):
+        for instant in (self.opens_at, self.closes_at, self.window, self.extension, self.most_extension):
             whole(instant, "an instant")
-        if not self.opens_at < self.closes_at or min(self.window, self.extension, bound) < 0:
-            msg = "an auction must open before it closes, and its window and extension must not be negative"
+        if not self.opens_at < self.closes_at or min(self.window, self.extension, self.most_extension) < 0:
+            msg = "an auction must open before it closes, and its window and extensions must not be negative"
             raise OutOfRange(msg)
 
     def increment_minor(self, price_minor: int) -> int:
-        """Return by how much a price rises when it is `price_minor` >= 0."""
+        """Return the increment at a price of `price_minor` >= 0."""
         at = bisect_right(self.increments_minor, price_minor, key=lambda pair: pair[0]) - 1
         return self.increments_minor[at][1]
 
 
 class BidAnswer(StrEnum):
-    """What became of a bid: stable keys that a page translates."""
+    """The answer to a bid: stable keys that a page translates."""
 
     LEADING = "leading"
     OUTBID_AT_ONCE = "outbid_at_once"
     """Accepted, but an earlier maximum is as high or higher."""
     MAXIMUM_RAISED = "maximum_raised"
-    """The leader's own; the price stays."""
+    """The leader's own bid; the price stays."""
     REFUSED_TOO_EARLY = "refused_too_early"
     REFUSED_TOO_LATE = "refused_too_late"
     REFUSED_BELOW_MINIMUM = "refused_below_minimum"
@@ -98,7 +96,7 @@ class AscendingState:
     """The state of an auction after some bids; begin with `opened`.
 
     price: what the leader would pay now, None before the first bid. maxima: the accepted bids, the latest of each
-    bidder, in the order they were accepted. closes_at: as moved by late bids.
+    bidder, in order of acceptance. closes_at: after extensions by late bids.
     """
 
     terms: AscendingTerms
@@ -119,7 +117,7 @@ def opened(terms: AscendingTerms) -> AscendingState:
 
 
 def place(state: AscendingState, bid: ProxyBid) -> tuple[AscendingState, BidAnswer]:
-    """Return the state after one bid and the answer to it; a refused bid leaves the state as it was.
+    """Return the state after one bid and the answer to it; a refused bid leaves the state unchanged.
 
     Refuses (as an exception, being malformed rather than unlucky) Negative amounts and MixedCurrencies.
     """
@@ -127,22 +125,21 @@ def place(state: AscendingState, bid: ProxyBid) -> tuple[AscendingState, BidAnsw
     refusal = _refusal(state, bid)
     if refusal is not None:
         return state, refusal
-    closes_at = _extended(state, bid.at)
     if bid.bidder == state.leader:
-        # The leader keeps its place in time: nobody's later tie may pass it because it raised itself.
+        # The leader keeps its place in time, so raising itself does not let a later tie pass it. Nor does it move the
+        # end, or it could keep an auction open.
         raised = tuple(
             replace(accepted, maximum=bid.maximum) if accepted.bidder == bid.bidder else accepted
             for accepted in state.maxima
         )
-        if state.terms.most_extension is not None:
-            closes_at = state.closes_at
-        return AscendingState(state.terms, closes_at, state.leader, state.price, raised), BidAnswer.MAXIMUM_RAISED
+        return AscendingState(state.terms, state.closes_at, state.leader, state.price, raised), BidAnswer.MAXIMUM_RAISED
+    closes_at = _extended(state, bid.at)
     others = [accepted for accepted in state.maxima if accepted.bidder != bid.bidder]
     maxima, price = (*others, bid), state.terms.start
     if not others:
         return AscendingState(state.terms, closes_at, bid.bidder, price, maxima), BidAnswer.LEADING
-    # max() keeps the first of equals, and maxima are in order of acceptance: a tie goes to the earlier. A bid that counts
-    # is above the price, so above all maxima but the best: one of these two is second.
+    # max() keeps the first of equals, and maxima are in order of acceptance, so a tie goes to the earlier. A bid that
+    # counts is above the price, so above all maxima but the best: one of these two is second.
     rival = max(others, key=lambda accepted: accepted.maximum.minor)
     best, second = (bid, rival) if bid.maximum.minor > rival.maximum.minor else (rival, bid)
     raised_price = second.maximum.minor + state.terms.increment_minor(second.maximum.minor)
@@ -162,7 +159,7 @@ def run(terms: AscendingTerms, bids: Sequence[ProxyBid]) -> tuple[AscendingState
 
 
 def award(state: AscendingState) -> Award:
-    """Return how the auction ends if no further bid comes: the leader wins at the price, the others were outbid."""
+    """Return the outcome if no further bid comes: the leader wins at the price, the others were outbid."""
     zero = Money(0, state.terms.start.currency)
     highest = max((accepted.maximum.minor for accepted in state.maxima), default=None)
     outcomes = []
@@ -194,9 +191,8 @@ def _minimum_minor(state: AscendingState) -> int:
 
 
 def _extended(state: AscendingState, at: int) -> int:
-    """Return the end after an accepted bid at this instant: in the last window it moves, never back, never past its bound."""
+    """Return the end after an accepted bid at this instant: the last window moves it on, at most to its bound."""
     terms = state.terms
     if at < state.closes_at - terms.window:
         return state.closes_at
-    moved = max(state.closes_at, at + terms.extension)
-    return moved if terms.most_extension is None else min(moved, terms.closes_at + terms.most_extension)
+    return min(max(state.closes_at, at + terms.extension), terms.closes_at + terms.most_extension)

@@ -1,7 +1,7 @@
-"""What goes into an auction and what comes out: bids in order of arrival, and an award with a reason for everybody.
+"""The input and the result of an auction: bids in order of arrival, and an award with a reason for everybody.
 
 The rule this file keeps: an award names every bidder exactly once, a loser pays zero, and all amounts are of one
-currency. The order in which bids are given is the order in which they arrived; it settles ties, the earlier first.
+currency. Bids are given in the order in which they arrived, which settles ties: the earlier wins.
 """
 
 from collections.abc import Iterable
@@ -18,20 +18,21 @@ class Reason(StrEnum):
     WON = "won"
     OUTBID = "outbid"
     TIED_LATER = "tied_later"
-    """As good as a winner's, but it came later."""
+    """As good as a winner's, but later."""
     BELOW_RESERVE = "below_reserve"
     OTHER_HALF_PRICED_HIGHER = "other_half_priced_higher"
-    """Digital goods: the price that suits the other half is above this bid."""
+    """Digital goods: the price from the other half is above this bid."""
     NO_OTHER_HALF = "no_other_half"
-    """Digital goods: every bid fell into one half, so nobody is offered a price."""
+    """Digital goods: all bids are in one half, so nobody is offered a price."""
     ABOVE_RESERVE = "above_reserve"
     """Reverse: the ask is more than the buyer pays."""
     OVER_QUOTA = "over_quota"
-    """Reverse: the stratum needs no more people than those who asked for less."""
+    """Reverse: the stratum's quota is filled by people who asked for less."""
     BEYOND_DEPOSIT = "beyond_deposit"
-    """Sealed: the bid is above what its bidder's deposit covers, as stated before it was opened, so it does not count."""
+    """Sealed: the bid is above the limit covered by its bidder's deposit, stated before opening, so it does not
+    count."""
     OVER_BUDGET = "over_budget"
-    """Reverse: paying one more at the price that would set exceeds the budget."""
+    """Reverse: paying one more person, at the price that results, exceeds the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Bid:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one bidder gets: `units` licences (0 for a loser), what it pays for all of them, and why."""
+    """One bidder's result: `units` licences (0 for a loser), what it pays for all of them, and why."""
 
     bidder: str
     units: int
@@ -56,7 +57,7 @@ class Outcome:
 class Award:
     """The end of an auction. outcomes: one per bidder, in the order of their bids.
 
-    clearing_price: what one unit costs every winner, where the rule has such a price and something was sold; else None.
+    clearing_price: what one unit costs every winner, if the rule has such a price and something was sold; else None.
     """
 
     clearing_price: Money | None
@@ -64,7 +65,7 @@ class Award:
 
     @property
     def winners(self) -> tuple[str, ...]:
-        """Those who got at least one unit, in the order of their bids."""
+        """Bidders who got at least one unit, in the order of their bids."""
         return tuple(outcome.bidder for outcome in self.outcomes if outcome.units)
 
     def of(self, bidder: str) -> Outcome:
@@ -87,7 +88,7 @@ def check_amounts(amounts: Iterable[Money], currency: str) -> None:
 
 
 def check_bidders(bidders: Iterable[str]) -> None:
-    """Refuse Duplicate where a bidder, who has one bid, is named twice."""
+    """Refuse Duplicate if a bidder, who has one bid, is named twice."""
     seen: set[str] = set()
     for bidder in bidders:
         if bidder in seen:

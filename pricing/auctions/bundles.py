@@ -1,18 +1,18 @@
 """Bundle auctions: bids on combinations, the best allocation, and what its winners owe (VCG or a core price).
 
-The rule this file keeps: allocation and payments are exact integers. A solver may use floats to search, but what it
-prunes is pruned by bounds computed in whole numbers, and what is left is decided by CP-SAT, in integers.
+The rule this file keeps: allocation and payments are exact integers. A solver may use floats to search, but bounds
+computed in whole numbers decide what is pruned, and CP-SAT decides the rest, in integers.
 
 A bidder may bid on several bundles and wins at most one (XOR); a bundle is a set of goods, one copy each. Of equally
 good allocations, any may be returned. VCG payments are truthful. Core payments are not (a bidder may gain by bidding
-low, at the others' expense); they are charged where VCG's would be so low that losers could rightly complain.
+low, at the others' expense); they are charged if VCG's are so low that losers could rightly complain.
 
-Finding the allocation: bids that meet in a good or a bidder exclude each other. Multipliers on cliques of mutually
-exclusive bids, from a linear relaxation, bound what any allocation holding a given bid can reach; bids that cannot
-reach a threshold are left out, and a solution at or above the threshold proves itself best. The same cliques serve
-every question "what if this winner had not come".
+Finding the allocation: bids that share a good or a bidder exclude each other. Multipliers on cliques of mutually
+exclusive bids, from a linear relaxation, bound the value of any allocation with a given bid. Bids that cannot reach a
+threshold are left out, and a solution at or above the threshold proves itself best. The same cliques are used for every
+question "what if this winner had not come".
 
-Public API beside what the marketplace uses: `best_allocation`.
+Public API not used by the marketplace: `best_allocation`.
 
 Source: P. Cramton, Y. Shoham and R. Steinberg (eds.), Combinatorial Auctions, 2006, chapters 1 (VCG) and 12 (winner
 determination); R. Day and S. Raghavan, Fair payments for efficient allocations in public sector combinatorial auctions,
@@ -41,7 +41,7 @@ _LARGEST: Final = 10**12  # Per bid, so that sums of scaled values stay within t
 
 @dataclass(frozen=True, slots=True)
 class BundleBid:
-    """What `bidder` would pay for all of `goods` together, at least one; it may bid on other sets too, and wins one."""
+    """What `bidder` would pay for all of `goods` together, at least one; of several sets it wins at most one."""
 
     bidder: str
     goods: frozenset[str]
@@ -50,7 +50,7 @@ class BundleBid:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """The positions of the winning bids, ascending, and what they are worth together, in minor units."""
+    """The positions of the winning bids, ascending, and their total value, in minor units."""
 
     chosen: tuple[int, ...]
     welfare: int
@@ -58,7 +58,7 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class BundleAward:
-    """An award, and the goods each winner gets: `goods[bidder]`; what the bids are worth together in minor units."""
+    """An award, the goods of each winner (`goods[bidder]`), and the total value of the bids in minor units."""
 
     award: Award
     goods: dict[str, frozenset[str]]
@@ -66,7 +66,7 @@ class BundleAward:
 
 
 def best_allocation(bids: Sequence[BundleBid]) -> Allocation:
-    """Return an allocation worth most: no good twice, no bidder twice. Refuses as `vcg` does."""
+    """Return a most valuable allocation: no good twice, no bidder twice. Refuses as `vcg` does."""
     _check(bids, bids[0].amount.currency if bids else "XXX")
     return _Search(bids).best(range(len(bids)))
 
@@ -74,8 +74,8 @@ def best_allocation(bids: Sequence[BundleBid]) -> Allocation:
 def vcg(bids: Sequence[BundleBid], currency: str) -> BundleAward:
     """Award the best allocation, each winner paying what the others lose by its presence.
 
-    bids: in order of arrival, possibly none; amounts whole, below 10**12. A winner pays W(-i) - (W - v_i): the best
-    welfare without it, less what the others have with it; at most its bid, at least 0. Truthful.
+    bids: in order of arrival, possibly none; amounts whole, below 10**12. A winner pays W(-i) - (W - v_i), the best
+    welfare without it less what the others have with it; at most its bid, at least 0. Truthful.
     Refuses Negative, MixedCurrencies, Empty for a bundle without goods, Duplicate for a set bid on twice by one bidder,
     TooLarge for larger amounts. Source: Ausubel and Milgrom in Combinatorial Auctions, chapter 1.
     """
@@ -87,8 +87,8 @@ def core_selecting(bids: Sequence[BundleBid], currency: str) -> BundleAward:
     """Award the best allocation at core payments: no group of losers and winners could offer the seller more.
 
     Of the core's payments those of least total are chosen, and of them those whose increments over VCG, sorted from the
-    largest, are lexicographically least, in whole minor units; an odd unit falls on the later bid. Found by adding,
-    one by one, the coalitions that would object. Not truthful. Refuses as `vcg` does.
+    largest, are lexicographically least, in whole minor units; an odd unit falls on the later bid. They are found by
+    adding, one by one, the coalitions that would object. Not truthful. Refuses as `vcg` does.
     Source: Day and Raghavan 2007, sections 3 (separation) and 4 (minimal total, then minimal largest increment).
     """
     search, best, floor = _solved(bids, currency)
@@ -97,7 +97,7 @@ def core_selecting(bids: Sequence[BundleBid], currency: str) -> BundleAward:
     paid = dict(floor)
     objections: list[tuple[frozenset[str], int]] = []
     while names:
-        # Everybody's bids less the surplus they already enjoy: what a coalition could offer instead.
+        # Everybody's bids less the surplus they already have: what a coalition could offer instead.
         surplus = {name: value[name] - paid[name] for name in names}
         offer = search.best(range(len(bids)), [surplus.get(bid.bidder, 0) for bid in bids])
         if offer.welfare <= sum(paid.values()):
@@ -128,7 +128,7 @@ class _Search:
         np.fill_diagonal(self.excludes, val=False)
         self.cliques: set[tuple[int, ...]] = {self._grown(group) for group in self.groups}
         self.known: dict[bytes, tuple[int, NDArray[np.int64]]] = {}
-        """Bounds by what they are of: question after question is about the same bids and worths."""
+        """Bounds by bids and worths, since the same questions repeat."""
 
     def best(
         self,
@@ -139,7 +139,7 @@ class _Search:
     ) -> Allocation:
         """Return the best allocation of these bids, each worth its amount less its discount (and left out below 1).
 
-        absent: where given, at least one of these bidders wins nothing. at_most: where known, what the answer cannot pass.
+        absent: if given, at least one of these bidders wins nothing. at_most: if known, an upper bound of the answer.
         """
         off = discounts or [0] * len(self.bids)
         net = {at: worth for at in among if (worth := int(self.values[at]) - off[at]) > 0}
@@ -159,9 +159,9 @@ class _Search:
             gap = bound - found.welfare
 
     def _bounds(self, places: NDArray[np.intp], worths: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
-        """Return a bound on any allocation, and, times _SCALE, on any allocation that is_at_top each bid; exact integers.
+        """Return a bound on all allocations and, times _SCALE, on those that contain each bid; exact integers.
 
-        For any multipliers y >= 0 on cliques, no allocation passes sum(y) + sum(max(0, worth - its cliques' y)).
+        For any multipliers y >= 0 on cliques, no allocation exceeds sum(y) + sum(max(0, worth - its cliques' y)).
         """
         asked = places.tobytes() + worths.tobytes()
         if asked in self.known:
@@ -187,7 +187,7 @@ class _Search:
         return self.known[asked]
 
     def _violated(self, places: NDArray[np.intp], fractions: NDArray[np.float64]) -> set[tuple[int, ...]]:
-        """Return cliques, over all bids, of which these fractions take more than one."""
+        """Return cliques, over all bids, whose fractions add up to more than one."""
         level = np.zeros(len(self.bids))
         level[places] = fractions
         found = set()
@@ -204,7 +204,7 @@ class _Search:
         return found
 
     def _grown(self, clique: Sequence[int]) -> tuple[int, ...]:
-        """Return a clique that is_at_top this one and excludes no bid that could join it."""
+        """Return a clique that contains this one and excludes no bid that could join it."""
         members = list(clique)
         open_to = self.excludes[members].all(axis=0)
         while open_to.any():
@@ -218,7 +218,7 @@ class _Search:
         """Return the best allocation of these bids, proven so by CP-SAT in integers; absent as in `best`."""
         model = cp_model.CpModel()
         wins = {int(at): model.new_bool_var("") for at in places}
-        # Every group is inside the clique grown from it, and what is inside another says nothing more.
+        # Every group is inside the clique grown from it; a clique inside another adds nothing.
         rivals = {frozenset(at for at in clique if at in wins) for clique in self.cliques}
         for some in sorted(map(sorted, rivals)):
             if len(some) > 1 and not any(others.issuperset(some) for others in rivals if len(others) > len(some)):
@@ -235,9 +235,9 @@ class _Search:
 def _solved(bids: Sequence[BundleBid], currency: str) -> tuple[_Search, Allocation, dict[str, int]]:
     """Return the search, the best allocation, and the VCG payments of its winners in minor units.
 
-    The best allocation that at least one of several winners is absent from is worth the most that any of them could be
-    missed for, and is the best without every one of them it leaves out: so one question answers for them all, and is
-    asked again for the rest.
+    The best allocation that lacks at least one of several winners gives the highest welfare without any of them, so it
+    is the best without each winner that it lacks. One search thus answers for all of these, and the search is repeated
+    for the rest.
     """
     _check(bids, currency)
     search = _Search(bids)
@@ -271,14 +271,14 @@ def _relaxed(
 
 @dataclass(frozen=True, slots=True)
 class _Core:
-    """The payments that leave nobody an objection: those of `floor` plus increments, at most `value`."""
+    """The payments to which nobody objects: `floor` plus increments, at most `value`."""
 
     floor: dict[str, int]
     value: dict[str, int]
     objections: Sequence[tuple[frozenset[str], int]]
 
     def model(self) -> tuple[cp_model.CpModel, dict[str, cp_model.IntVar]]:
-        """Return the increments as variables of a model that answers every objection."""
+        """Return the increments as variables of a model that satisfies every objection."""
         model = cp_model.CpModel()
         raised = {name: model.new_int_var(0, self.value[name] - low, name) for name, low in self.floor.items()}
         for outside, owed in self.objections:
@@ -297,7 +297,7 @@ class _Core:
         return {name: low + fixed[name] for name, low in self.floor.items()}
 
     def _at_the_top(self, budget: int, fixed: dict[str, int]) -> dict[str, int]:
-        """Return who of the others is_at_top the least possible top increment, as few as can be, and that increment."""
+        """Return the fewest others whose increment is the least possible largest one, with that increment."""
         model, raised = self.model()
         model.add(sum(raised.values()) == budget)
         for name, increment in fixed.items():
@@ -309,7 +309,7 @@ class _Core:
         model.minimize(top)
         least = _solve(model).value(top)
         model.add(top == least)
-        # Among as few at the top, the later bidders, so that an odd unit falls on the later bid.
+        # Among equally few, the later bidders, so that an odd unit falls on the later bid.
         is_at_top = {name: model.new_bool_var(name) for name in free}
         for name in free:
             model.add(raised[name] <= least - 1 + is_at_top[name])
@@ -323,8 +323,8 @@ def _solve(model: cp_model.CpModel) -> cp_model.CpSolver:
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.linearization_level = 2
-    # Allocations have no symmetry and little to probe, and the cliques are the cuts that help: looking for any of them
-    # costs half of the time. What the relaxation leaves fractional is what to decide on next.
+    # Allocations have no symmetry and little to probe, and the cliques are the useful cuts: searching for others costs
+    # half of the time. Branch next on what the relaxation leaves fractional.
     solver.parameters.cut_level = 0
     solver.parameters.search_branching = cp_model.LP_SEARCH
     solver.parameters.symmetry_level = 0

@@ -1,9 +1,9 @@
 """Digital goods: licences that can be copied for nothing, priced by the bids themselves and still truthful.
 
-The rule this file keeps: nobody's bid touches the price it is offered. The supply is unlimited, so the question is only
-the price, and each bidder's is set by others.
+The rule this file keeps: no bid influences the price its bidder is offered. The supply is unlimited, so only the price
+must be found, and each bidder's is set by others.
 
-Public API beside what the marketplace uses: `optimal_single_price`, `random_sampling`, `random_sampling_with`.
+Public API not used by the marketplace: `optimal_single_price`, `random_sampling`, `random_sampling_with`.
 
 Source: A. Goldberg, J. Hartline and A. Wright, Competitive auctions and digital goods, SODA 2001, section 3 (DOP) and
 section 5 (RSOP).
@@ -19,7 +19,7 @@ from pricing.refusals import Empty, Mismatched
 
 
 def optimal_single_price(amounts: Sequence[int]) -> int:
-    """Return the one price that earns most from these bids, in minor units; the higher one where two earn the same.
+    """Return the one price that earns most from these bids, in minor units; the higher of two that earn the same.
 
     amounts: at least one, each >= 0. Refuses Empty.
     """
@@ -32,7 +32,7 @@ def optimal_single_price(amounts: Sequence[int]) -> int:
 
 
 def random_sampling(bids: Sequence[Bid], currency: str, rng: np.random.Generator) -> Award:
-    """Part the bidders by fair coins and offer each half the best single price of the other (RSOP).
+    """Divide the bidders by fair coins and offer each half the best single price of the other (RSOP).
 
     Truthful, and earns in expectation at least a fixed part of the best single price that sells to two or more.
     Refuses Negative, MixedCurrencies, Duplicate.
@@ -41,7 +41,7 @@ def random_sampling(bids: Sequence[Bid], currency: str, rng: np.random.Generator
 
 
 def random_sampling_with(bids: Sequence[Bid], currency: str, sides: Sequence[bool]) -> Award:
-    """Return the award of RSOP once the coins have fallen: `sides`, one per bid.
+    """Return the award of RSOP for given coins: `sides`, one per bid.
 
     An empty half sells nothing and offers nothing. Refuses Mismatched, Negative, MixedCurrencies, Duplicate.
     """
@@ -62,7 +62,7 @@ def _check(bids: Sequence[Bid], currency: str) -> None:
 
 
 def _offered(bids: Sequence[Bid], offers: Sequence[int | None], currency: str) -> Award:
-    """Return who takes the price it is offered; None is no offer."""
+    """Return the bidders who accept their offered price; None is no offer."""
     outcomes = []
     for bid, offer in zip(bids, offers, strict=True):
         if offer is None:

@@ -1,12 +1,12 @@
-"""What an auction gives up, and the reserve that covers it: a window its shut shop, a licence its posted price.
+"""The sales that an auction gives up, and the reserve that covers them, for a window or one licence.
 
-The rule this file keeps: forgone sales are reckoned once, before bidding, in exact arithmetic from the offer's posted
-price, how often it sold and how its price will move during the window; every step of the reckoning is stated, in whole
-minor units, and the steps sum to the reserve. A steward may raise a reserve, never lower it.
+The rule this file keeps: forgone sales are computed once, before bidding, in exact arithmetic from the offer's posted
+price, its past sales and its price during the window. Every step is stated, in whole minor units, and the steps sum to
+the reserve. A steward may raise a reserve, never lower it.
 
 Source: R. Myerson, Optimal auction design, 1981, section 5, for a seller who keeps something by not selling (here, the
 ordinary sales); see `pricing.auctions.reserve`. One more sale than were seen is counted: with k arrivals in t days and
-no other knowledge, (k + 1) / t is the mean rate (the posterior of a Poisson rate under an even prior).
+no other knowledge, (k + 1) / t is the mean rate (the posterior of a Poisson rate under a flat prior).
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from typing import Final
 
 from pricing.auctions.reserve import exclusive_reserve, likeliest
 from pricing.money import Money, amount, whole
-from pricing.quote import Inputs, Step, price, price_at_age
+from pricing.quote import PriceInputs, Step, price, price_at_age
 from pricing.refusals import OutOfRange
 
 LONGEST_WINDOW_DAYS: Final = 366
 FEWEST_BIDS: Final = 8
-"""With fewer past bids a fitted distribution says more about chance than about bidders."""
+"""With fewer past bids a fitted distribution reflects chance more than bidders."""
 
 _DAY_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Posted-price sales of an offer: `sales` >= 0 in the last `days` >= 1; auctioned licences are none of them."""
+    """Posted-price sales of an offer: `sales` >= 0 in the last `days` >= 1, without auctioned licences."""
 
     sales: int
     days: int
@@ -44,10 +44,10 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When nobody else may buy: it opens in so many seconds (>= 0) and lasts `days`, in [1, 366], a begun day whole.
+    """The time when nobody else may buy: it opens in so many seconds (>= 0) and lasts `days`, in [1, 366], rounded up.
 
-    refresh_days: a fresher release takes the place of the latest every so many days; 0 where none is expected.
-    closes_in_seconds: the auction closes in so many (>= 0), when the winner's own licence begins.
+    refresh_days: a new release replaces the latest every so many days; 0 if none is expected. closes_in_seconds: the
+    auction closes in so many (>= 0), when the winner's own licence begins.
     """
 
     opens_in_seconds: int
@@ -66,10 +66,10 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
-    """What an offer states at a later moment, by what is known: its bounds with what contributors are promised then, in minor units.
+class LaterOffer:
+    """An offer at a later moment, from present knowledge: its bounds and contributors' promises then, in minor units.
 
-    worth_days: so many days the full worth is stated for.
+    worth_days: the number of days for which the full worth is stated.
     """
 
     full_worth_minor: int
@@ -80,10 +80,10 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Reckoning:
-    """A reserve and why: forgone_minor, what the window gives up; the steps of the waterfall sum to reserve_minor.
+    """A reserve and its reasons: forgone_minor, the sales that are given up, and steps that sum to reserve_minor.
 
     The steps of a window are always the same, in this order: past_sales, one_more_sale, price_movement, posted_price,
-    past_bids; of a licence: posted_price, older_at_close, stated_at_close.
+    past_bids. Those of a licence are posted_price, older_at_close, stated_at_close.
     """
 
     forgone_minor: int
@@ -92,28 +92,28 @@ class Reckoning:
 
 
 def reckon(
-    inputs: Inputs,
+    inputs: PriceInputs,
     history: History,
     window: Window,
     past_bids_minor: Sequence[int] = (),
-    by_day: Sequence[Stated] = (),
+    by_day: Sequence[LaterOffer] = (),
     *,
-    at_close: Stated | None = None,
+    at_close: LaterOffer | None = None,
 ) -> Reckoning:
-    """Return what an exclusive window forgoes and the least it may be sold for.
+    """Return the sales that an exclusive window gives up, and its least price.
 
-    inputs: of the posted price now, the day's demand in them. Each day of the window sells (sales + 1) / days licences
-    at that day's price: today's data grown older, or as young as a release that comes every refresh_days can be. The
-    window is never cheaper than the one ordinary licence it contains, which begins at the close, as it is then and on the
-    window's dearest day.
+    inputs: of the posted price now, with the day's demand. Each day of the window sells (sales + 1) / days licences at
+    that day's price: for today's data at that age, or for the youngest possible release every refresh_days. The window
+    never costs less than the one ordinary licence it contains, which begins at the close, priced at the close and on
+    the window's dearest day.
     past_bids_minor: truthful bids for earlier windows, each >= 1; from eight on, Myerson's reserve counts too.
-    by_day, at_close: what the offer states on each day of the window, and at the close; empty and None: as now.
-    Rounded up to a whole unit, step by step. Refuses OutOfRange for another number of days, and what `price` and `likeliest`
-    refuse.
+    by_day, at_close: the offer's statements on each day of the window, and at the close; empty and None: as now.
+    Rounded up to a whole unit, step by step. Refuses OutOfRange for another number of days, and what `price` and
+    `likeliest` refuse.
     """
     now = price(inputs).amount_minor
     ages = _ages(inputs.age_seconds, window)
-    stated: Sequence[Stated | None] = by_day or [None] * window.days
+    stated: Sequence[LaterOffer | None] = by_day or [None] * window.days
     if len(stated) != window.days:
         msg = f"what is stated of a window of {window.days} days is of as many, not of {len(stated)}"
         raise OutOfRange(msg)
@@ -139,13 +139,13 @@ def reckon(
     return Reckoning(forgone, reserve, tuple(waterfall))
 
 
-def reckon_licence(inputs: Inputs, closes_in_seconds: int, at_close: Stated | None = None) -> Reckoning:
-    """Return what one ordinary licence forgoes that is auctioned instead of sold, and the least it may be auctioned for.
+def reckon_licence(inputs: PriceInputs, closes_in_seconds: int, at_close: LaterOffer | None = None) -> Reckoning:
+    """Return what an auctioned ordinary licence would earn if sold, and the least it may be auctioned for.
 
-    inputs: of the posted price now. The licence changes hands when the auction closes, in so many seconds (>= 0): its
-    buyer could have it then at the price of data so much older, and that price is what selling it otherwise gives up.
-    at_close: what the offer states then; None: as now. The steps are posted_price, older_at_close and stated_at_close.
-    Refuses what `price` refuses, and NotWhole, Negative, TooLarge.
+    inputs: of the posted price now. The licence changes hands when the auction closes, in so many seconds (>= 0). Its
+    buyer could buy it then at the price of data that much older, and the auction gives up that price. at_close: the
+    offer's statements then; None: as now. The steps are posted_price, older_at_close and stated_at_close. Refuses what
+    `price` refuses, and NotWhole, Negative, TooLarge.
     """
     now = price(inputs).amount_minor
     closes_in = amount(closes_in_seconds, "the time until the close")
@@ -156,15 +156,15 @@ def reckon_licence(inputs: Inputs, closes_in_seconds: int, at_close: Stated | No
     return Reckoning(then, then, steps)
 
 
-def _price_then(inputs: Inputs, age_seconds: int, stated: Stated | None) -> int:
-    """Return what a licence costs when its data are so old, by what the offer states at that moment, in minor units."""
+def _price_then(inputs: PriceInputs, age_seconds: int, stated: LaterOffer | None) -> int:
+    """Return the price of a licence when its data have this age, with the offer's statements then, in minor units."""
     return price(replace(inputs, age_seconds=age_seconds, **asdict(stated) if stated else {})).amount_minor
 
 
 def _ages(age_seconds: int, window: Window) -> list[int]:
-    """Return how old the latest data are at the start of each day of the window, in seconds."""
+    """Return the age of the latest data at the start of each day of the window, in seconds."""
     ages = [age_seconds + window.opens_in_seconds + day * _DAY_SECONDS for day in range(window.days)]
     if window.refresh_days:
-        # As young as can be: a release that covers its time to the very end, on the day it comes.
+        # The youngest possible: a release that covers its time to the very end, on the day it is published.
         ages = [age % (window.refresh_days * _DAY_SECONDS) for age in ages]
     return ages

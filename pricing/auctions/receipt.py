@@ -1,9 +1,9 @@
-"""Receipts: what a bidder compares a transcript with, offline: that its bid arrived, when, as which, and what was answered.
+"""Receipts, which a bidder compares with a transcript offline: when its bid arrived, as which number, and the answer.
 
-The rule this file keeps: a receipt is believed for its signature alone; its content is read from the bytes that were
-signed. It shows what a transcript cannot: a bid dropped before the root was published, moved in the order, or, in an
-ascending auction, answered otherwise than the rule answers it. Receipts that were made together may share a signature:
-of the root of the tree whose leaves are their documents, each with its path.
+The rule this file keeps: only a receipt's signature is trusted, and its content is read from the signed bytes. It shows
+what a transcript cannot: a bid dropped before the root was published, moved in the order, or, in an ascending auction,
+answered against the rule. Receipts made together may share a signature of the root of the tree whose leaves are their
+documents; each has its path.
 
 Source: RFC 8785 (canonical JSON, the bytes signed), RFC 8032 (the signature), RFC 9162 section 2.1 (the tree).
 """
@@ -11,12 +11,12 @@ Source: RFC 8785 (canonical JSON, the bytes signed), RFC 8032 (the signature), R
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType, NoneType
 from typing import Any, Final
 
 from pricing.auctions.ascending import ProxyBid, place, run
-from pricing.auctions.replay import BINDS_REFUSED, Replayed
+from pricing.auctions.replay import ReplayResult
 from pricing.auctions.transcript import Transcript, ascending_terms
 from pricing.ed25519 import verifies
 from pricing.merkle import root_from
@@ -26,7 +26,7 @@ from pricing.refusals import PricingRefusal, Tampered
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The place of a receipt among those that were signed together: number `index` of `size`, and the hashes beside its way."""
+    """The place of a receipt among those signed together: number `index` of `size`, and the hashes of its path."""
 
     index: int
     size: int
@@ -35,7 +35,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A signed receipt: its bytes, the signature, the key it claims, the content of the bytes; its batch, None where signed apart."""
+    """A signed receipt: its bytes, signature, claimed key and content; its batch, None if it was signed alone."""
 
     signed: bytes
     signature: bytes
@@ -44,7 +44,7 @@ class Receipt:
     batch: Batch | None = None
 
     def is_signed(self) -> bool:
-        """Return whether the signature under the claimed key is of these bytes, or of a batch they are in."""
+        """Return whether the signature under the claimed key is of these bytes, or of a batch that contains them."""
         if self.batch is None:
             return verifies(self.signed, self.signature, self.public_key)
         root = root_from(self.signed, self.batch.index, self.batch.size, self.batch.path)
@@ -54,12 +54,12 @@ class Receipt:
 
 
 def batch_statement(size: int, root: bytes) -> bytes:
-    """Return what is signed for receipts made together: how many there are and the root of their tree, as canonical JSON."""
+    """Return the signed statement on receipts made together, their number and tree's root, as canonical JSON."""
     return f'{{"kind":"bid receipts","root":"{root.hex()}","size":{size},"version":1}}'.encode("ascii")
 
 
 def read_receipt(text: str) -> Receipt:
-    """Return the receipt in this text, as downloaded or as the API answers a bid; refuses Tampered where it is none."""
+    """Return the receipt in this text, as downloaded or from the API; refuses Tampered for any other text."""
     try:
         document = json.loads(text)
         document = document.get("receipt", document)
@@ -72,11 +72,11 @@ def read_receipt(text: str) -> Receipt:
             {name: _of_kind(content[name], kinds) for name, kinds in _PARTS.items()},
             _read_batch(document["batch"]) if "batch" in document else None,
         )
-        known = content["kind"] == "bid receipt" and content["version"] in (1, 2)
-        if content["version"] == NAMES_TERMS:
-            made = replace(made, content={**made.content, "terms": bytes.fromhex(content["terms"]).hex()})
-        commitments = [bytes.fromhex(one).hex() for one in made.content["commitments"]]
-        if not known or (made.content["position"] is not None and (not commitments or made.content["position"] < 1)):
+        known = content["kind"] == "bid receipt" and content["version"] == 1
+        position, commitments = made.content["position"], made.content["commitments"]
+        for digest in (made.content["terms"], *commitments):
+            bytes.fromhex(digest)
+        if not known or (position is not None and (not commitments or position < 1)):
             msg = "this is not a bid's receipt, or of a version this package does not know"
             raise Tampered(msg)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
@@ -87,8 +87,6 @@ def read_receipt(text: str) -> Receipt:
     return made
 
 
-NAMES_TERMS: Final = 2
-"""From this version on a receipt names the terms under which its bid was received."""
 _PARTS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     {
         "auction": (str,),
@@ -101,6 +99,7 @@ _PARTS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
         "maximum_minor": (int, NoneType),
         "price_minor": (int, NoneType),
         "closes_at": (int,),
+        "terms": (str,),
     }
 )
 
@@ -117,10 +116,10 @@ def _of_kind(value: Any, kinds: tuple[type, ...]) -> Any:  # noqa: ANN401 (as JS
     return value
 
 
-def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | None = None) -> Replayed:
-    """Compare a receipt with a transcript and state where they differ; `award` is the transcript's own.
+def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | None = None) -> ReplayResult:
+    """Compare a receipt with a transcript and return their differences; `award` is the transcript's own.
 
-    published_key: the key as the operator publishes it, where the reader has it.
+    published_key: the operator's published key, if the reader has it.
     """
     content, bid = receipt.content, f"bid {receipt.content['bid']}"
     differences, cannot_show = [], []
@@ -132,10 +131,8 @@ def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | Non
         differences.append(f"{bid}'s receipt is signed with another key than the operator's")
     if content["auction"] != transcript.auction:
         differences.append(f"{bid} was made in auction {content['auction']}, not in {transcript.auction}")
-        return Replayed(transcript.award, tuple(differences), tuple(cannot_show))
-    if "terms" not in content:
-        cannot_show.append(f"whether the terms are those of when {bid} was made: so old a receipt does not name them")
-    elif content["terms"] != transcript.leaves[0].hex():
+        return ReplayResult(transcript.award, tuple(differences), tuple(cannot_show))
+    if content["terms"] != transcript.leaves[0].hex():
         differences.append(
             f"{bid} was received under other terms: a reserve, number, rule, lot or instant was changed after it"
         )
@@ -149,11 +146,11 @@ def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | Non
     if transcript.kind == "ascending":
         differences += _wrongly_answered(transcript, receipt)
         differences += _not_among_refused(transcript, receipt)
-    return Replayed(transcript.award, tuple(differences), tuple(cannot_show))
+    return ReplayResult(transcript.award, tuple(differences), tuple(cannot_show))
 
 
 def _missing(transcript: Transcript, receipt: Receipt) -> list[str]:
-    """Return what of an accepted bid the transcript lacks, hides or has elsewhere."""
+    """Return the differences of an accepted bid: missing, hidden or misplaced in the transcript."""
     content, bid = receipt.content, f"bid {receipt.content['bid']}"
     entries = [entry.hex() for entry in transcript.entries]
     found = []
@@ -176,18 +173,17 @@ def _missing(transcript: Transcript, receipt: Receipt) -> list[str]:
 
 
 def _not_among_refused(transcript: Transcript, receipt: Receipt) -> list[str]:
-    """Return that a bid refused for the minimum is missing: it would count where who made the minimum does not pay."""
-    content, binds = receipt.content, transcript.terms.get("version", 1) >= BINDS_REFUSED
-    listed = {entry.hex() for entry in transcript.refused_entries}
-    if content["answer"] != "refused_below_minimum" or not binds or set(content["commitments"]) <= listed:
+    """Return that a bid refused for the minimum is missing: it counts if the bidder above it does not pay."""
+    content, listed = receipt.content, {entry.hex() for entry in transcript.refused_entries}
+    if content["answer"] != "refused_below_minimum" or set(content["commitments"]) <= listed:
         return []
     return [f"bid {content['bid']}, refused for the minimum, is not in the transcript: it was dropped before the root"]
 
 
 def _out_of_time(transcript: Transcript, receipt: Receipt) -> list[str]:
-    """Return where an accepted bid is outside the auction's time, or was given another end than the terms have."""
+    """Return whether an accepted bid is outside the auction's time, or has another end than the terms."""
     content, terms = receipt.content, transcript.terms
-    if content["position"] is None or transcript.kind == "ascending" or "closes_at" not in terms:
+    if content["position"] is None or transcript.kind == "ascending":
         return []
     found = []
     if not terms["opens_at"] <= content["received_at"] < terms["closes_at"]:
@@ -203,7 +199,7 @@ def _holds_several(transcript: Transcript) -> bool:
 
 
 def _wrongly_answered(transcript: Transcript, receipt: Receipt) -> list[str]:
-    """Return where an ascending auction's rule, given the bids before this one, answers otherwise than the receipt."""
+    """Return where an ascending auction's rule, given the earlier bids, answers differently from the receipt."""
     content, currency = receipt.content, transcript.terms["currency"]
     if content["maximum_minor"] is None:
         return [f"bid {content['bid']} was received sealed, but the auction is an open one"]

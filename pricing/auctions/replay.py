@@ -1,8 +1,8 @@
-"""Replaying: an auction's award computed again from its transcript alone, round by round, and where it differs.
+"""Replaying: compute an auction's award again from its transcript alone, round by round, and list the differences.
 
-The rule this file keeps: nothing is believed that can be computed. Where a winner does not pay, the same rule is applied
-again as if it had never bid (`again`): bids that were refused only because of its own count, at the instant they came,
-and the auction ends when it ended. Lots that others won stay theirs.
+The rule this file keeps: nothing that can be computed is believed. If a winner does not pay, the same rule is applied
+again as if it had never bid (`again`). Bids refused only because of its bid then count, at the instant they came, and
+the auction ends when it ended. Other winners keep their lots.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,13 @@ from pricing.auctions.transcript import Transcript, ascending_terms, award_of, k
 from pricing.merkle import merkle_root
 
 BLIND_SPOT: Final = "a shill bid placed before the close cannot be detected from a transcript, nor by anyone"
-"""What every replay says it cannot show."""
+"""The limit that every replay states."""
 ASCENDING: Final = "ascending"
-BINDS_REFUSED: Final = 3
-"""From this version of the terms on, the root is over bids that were refused for the minimum, too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """What a replay found: the award as computed again, the differences as sentences, and what it cannot show."""
+class ReplayResult:
+    """A replay's result: the award as computed again, the differences as sentences, and what it cannot show."""
 
     award: Mapping[str, Any]
     differences: tuple[str, ...]
@@ -30,18 +28,18 @@ class Replayed:
 
     @property
     def equal(self) -> bool:
-        """Whether the transcript is right in all it states."""
+        """Whether all of the transcript is right."""
         return not self.differences
 
 
 def replay(
     transcript: Transcript, published_root: bytes | None = None, published_terms: bytes | None = None
-) -> Replayed:
-    """Compute everything again from the transcript alone and say where it differs.
+) -> ReplayResult:
+    """Compute everything again from the transcript alone and list the differences.
 
-    published_root: the root as it was published at close, where the reader has it. published_terms: the hash of the terms
-    as published at opening. Refuses UnknownRule for a kind that
-    is not known, and what the auction itself refuses for terms or bids that could never have been accepted.
+    published_root: the root as published at close, if the reader has it. published_terms: the hash of the terms as
+    published at opening. Refuses UnknownRule for an unknown kind, and what the auction itself refuses for terms or bids
+    that could never have been accepted.
     """
     entry_of, _ = kind_of(transcript.kind)
     differences = []
@@ -75,11 +73,11 @@ def replay(
     hidden = sum(reveal is None for reveal in transcript.reveals)
     if hidden:
         cannot_show.append(f"what {hidden} unrevealed bids were")
-    return Replayed(award, tuple(differences), tuple(cannot_show))
+    return ReplayResult(award, tuple(differences), tuple(cannot_show))
 
 
 def _seller_differences(transcript: Transcript) -> list[str]:
-    """Return where the seller's own bids, which come first, are not the reserves that the terms state."""
+    """Return where the seller's own bids, which come first, differ from the reserves in the terms."""
     reserves = transcript.terms.get("reserves_minor", [])
     stated = [reveal.get("amount_minor") for reveal in transcript.reveals[: len(reserves)] if reveal is not None]
     return [] if stated == list(reserves) else ["the seller's bids are not the reserves that the terms state"]
@@ -88,10 +86,10 @@ def _seller_differences(transcript: Transcript) -> list[str]:
 def again(
     transcript: Transcript, *, without: Sequence[str], kept: Sequence[str] = (), free: Sequence[str] = ()
 ) -> Transcript:
-    """Return a transcript with one more round: what is awarded as if those who did not pay had never bid.
+    """Return a transcript with one more round: the award as if the bidders who did not pay had never bid.
 
-    without: the bidders who did not pay, of all rounds. kept: those whose award of an earlier round stays, which the new
-    one says nothing of. free: of a bundle auction, the goods that nobody has; of others, nothing.
+    without: the bidders who did not pay, of all rounds. kept: winners of earlier rounds whose award stays; the new
+    award leaves them out. free: for a bundle auction, the goods that nobody has; otherwise empty.
     """
     revealed = [reveal for reveal in transcript.reveals if reveal is not None]
     award = _awarded_again(transcript, revealed, {"without": without, "kept": kept, "free": free})
@@ -118,7 +116,7 @@ def _awarded_again(
     shown = [one for one in _with_refused(transcript, revealed) if one["bidder"] not in gone]
     if transcript.kind == ASCENDING:
         ended, _ = run(ascending_terms(terms), proxy_bids(terms, revealed))
-        terms |= {"closes_at": ended.closes_at, "window": 0, "extension": 0, "most_extension": None}
+        terms |= {"closes_at": ended.closes_at, "window": 0, "extension": 0, "most_extension": 0}
     return award_of(transcript.kind, terms, shown)
 
 
@@ -127,14 +125,14 @@ def _sells_several(transcript: Transcript) -> bool:
 
 
 def _with_refused(transcript: Transcript, revealed: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return accepted bids and those refused for the minimum, as they came."""
+    """Return accepted bids and those refused for the minimum, in order of arrival."""
     if not transcript.refused:
         return list(revealed)
     return sorted([*revealed, *transcript.refused], key=lambda one: one["at"])
 
 
 def _refused_differences(transcript: Transcript, revealed: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return where a bid is said to be refused, or accepted, that the rule answers otherwise."""
+    """Return where a bid's stated refusal or acceptance differs from the rule's answer."""
     if not transcript.refused:
         return []
     if transcript.kind != ASCENDING:
@@ -151,9 +149,9 @@ def _refused_differences(transcript: Transcript, revealed: Sequence[Mapping[str,
 def _round_differences(
     transcript: Transcript, revealed: Sequence[Mapping[str, Any]], award: Mapping[str, Any]
 ) -> tuple[list[str], list[str]]:
-    """Return where what was awarded again is not what the same rule gives without those who did not pay.
+    """Return where a repeated award differs from the rule's result without the bidders who did not pay.
 
-    And, in order, the goods that they left and no round sells again. award: the first one, as the rule gives it.
+    Also return, in order, the goods that they left and no round sells again. award: the first one, by the rule.
     """
     differences: list[str] = []
     unsold: set[str] = set()
@@ -164,7 +162,7 @@ def _round_differences(
             differences.append(f"round {number} is not about winners of the rounds before it")
         if not free <= _goods_of(gone, won) - _goods_of(kept - gone, won):
             differences.append(f"round {number} sells lots that nobody left unpaid")
-        unsold = _goods_of(gone - kept, won) - _goods_of(kept, won) - free  # who is in both paid some of its lots
+        unsold = _goods_of(gone - kept, won) - _goods_of(kept, won) - free  # a bidder in both paid for some of its lots
         found = _awarded_again(transcript, revealed, stated)
         differences += [f"round {number}: {one}" for one in _award_differences(stated["award"], found)]
         won |= {
@@ -180,7 +178,7 @@ def _goods_of(bidders: set[str], won: Mapping[str, set[str]]) -> set[str]:
 
 
 def _award_differences(stated: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Return one sentence per bidder, and for the price, where the stated award is not the one found."""
+    """Return one sentence per bidder, and one for the price, where the stated award differs from the one found."""
     try:
         announced = {outcome["bidder"]: outcome for outcome in stated["outcomes"]}
     except (KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The reserve below which it is better not to sell, from what is known or estimated about bidders' values.
+"""The reserve below which it is better not to sell, from known or estimated values of bidders.
 
 The rule this file keeps: a reserve is computed once, before bidding, from a distribution stated or fitted to past
 truthful bids, and is then a whole number of minor units. Estimation may use floats; the auction never sees them.
@@ -15,18 +15,18 @@ from typing import Protocol, Self
 from pricing.money import Money
 from pricing.refusals import Negative, NotFinite, NotFitted, OutOfRange
 
-_HALVINGS = 200  # More than the bits between any two floats, so a bisection ends where it cannot be narrower.
+_HALVINGS = 200  # More than the bits between any two floats, so a bisection ends when it cannot be narrower.
 
 
 class Values(Protocol):
     """A distribution of bidders' values, in minor units, that falls off fast enough to have one best reserve.
 
-    Every family here is such that v * hazard(v) rises, hence so does the virtual value wherever it is positive.
+    In every family here v * hazard(v) rises, so the virtual value also rises wherever it is positive.
     """
 
     @property
     def low(self) -> float:
-        """The lowest value there is."""
+        """The lowest value."""
 
     def survival(self, value: float) -> float:
         """Return the probability of a value above `value`."""
@@ -79,7 +79,7 @@ class Exponential:
 
     @property
     def low(self) -> float:
-        """The lowest value there is."""
+        """The lowest value."""
         return 0.0
 
     def survival(self, value: float) -> float:
@@ -113,7 +113,7 @@ class Lognormal:
 
     @property
     def low(self) -> float:
-        """The lowest value there is."""
+        """The lowest value."""
         return 0.0
 
     def survival(self, value: float) -> float:
@@ -128,7 +128,7 @@ class Lognormal:
 
     @classmethod
     def fit(cls, values: Sequence[float]) -> Self:
-        """Return the maximum-likelihood fit; refuses NotFitted where all values are equal."""
+        """Return the maximum-likelihood fit; refuses NotFitted if all values are equal."""
         _check_sample(values)
         logs = [log(value) for value in values]
         mean = sum(logs) / len(logs)
@@ -159,15 +159,15 @@ def likeliest(values: Sequence[float]) -> Uniform | Exponential | Lognormal:
 
 
 def virtual_value(values: Values, value: float) -> float:
-    """Return v - (1 - F(v)) / f(v), the revenue at the margin of selling to this value (Myerson 1981, section 5)."""
+    """Return v - (1 - F(v)) / f(v), the marginal revenue of selling to this value (Myerson 1981, section 5)."""
     density = values.density(value)
     return value - values.survival(value) / density if density else (value if value > values.low else -inf)
 
 
 def myerson_reserve(values: Values, kept: float = 0.0) -> float:
-    """Return the price whose virtual value is what the seller keeps by not selling, `kept` >= 0.
+    """Return the price whose virtual value is `kept` >= 0, the seller's value of not selling.
 
-    At least `kept`, and at least the lowest value there is. The same for any number of bidders. In minor units.
+    At least `kept`, and at least the lowest value. The same for any number of bidders. In minor units.
     Refuses Negative, NotFinite. Source: Myerson 1981, section 5 (the regular case).
     """
     _finite(kept)
@@ -190,7 +190,7 @@ def myerson_reserve(values: Values, kept: float = 0.0) -> float:
 
 
 def exclusive_reserve(values: Values, forgone: Money) -> Money:
-    """Return the reserve of an exclusive window: Myerson's, where not selling keeps the forgone non-exclusive revenue.
+    """Return the reserve of an exclusive window: Myerson's, with the forgone revenue as the value of not selling.
 
     Never under `forgone`. Rounded up to a whole minor unit. Refuses Negative.
     """

@@ -1,14 +1,14 @@
-"""Reverse auctions: people say the least they would accept, and those who ask least are paid one price.
+"""Reverse auctions: people state the least they would accept, and those who ask least are paid one price.
 
-The rule this file keeps: nobody's own ask sets what they are paid, so asking one's true least is best. An award is a
-few integers from which anybody's outcome follows in O(1), so tens of millions of asks need no row each; time is linear.
+The rule this file keeps: nobody's own ask sets their payment, so asking one's true least is best. An award is a few
+integers that give anybody's outcome in O(1), so tens of millions of asks need no row each; time is linear.
 
-Asks are whole minor units (or micro-units) of one currency in an array, in order of arrival: ties go to the earlier.
+Asks are whole minor units (or micro-units) of one currency in an array, in order of arrival; ties go to the earlier.
 
-Written rules. A uniform price needs one ask more than it has winners; without it the auction refuses, unless a reserve
+Written rules. A uniform price needs one ask more than it has winners. Without it the auction refuses, unless a reserve
 was stated, which is then the price. A budget is fixed before opening. An empty award is an answer, not a refusal.
 
-Public API beside what the marketplace uses: `proportional_share`.
+Public API not used by the marketplace: `proportional_share`.
 
 Source: J. Staiano et al., Money walks: a human-centric study on the economics of personal mobile data, UbiComp 2014,
 section 3 (the rule, after Vickrey 1961); Y. Singer, Budget feasible mechanisms, FOCS 2010, section 4 (proportional
@@ -34,11 +34,11 @@ Asks = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ReverseAward:
-    """Who is paid what: winners' count, the one price, and the cut that says who they are.
+    """The winners and their payment: their count, the one price, and the cutoff that separates them.
 
-    An ask below cutoff_ask wins; so does one equal to it at a position in [0, cutoff_position). price_minor: what each
-    winner is paid, None when there is none. reserve_minor: as stated, or None. limit: what a loser who was not above
-    the reserve came up against, OVER_QUOTA or OVER_BUDGET.
+    An ask below cutoff_ask wins; so does one equal to it at a position in [0, cutoff_position). price_minor: each
+    winner's payment, None without one. reserve_minor: as stated, or None. limit: why losers whose asks meet the reserve
+    lost, OVER_QUOTA or OVER_BUDGET.
     """
 
     winners: int
@@ -50,7 +50,7 @@ class ReverseAward:
 
     @property
     def spent_minor(self) -> int:
-        """What all winners are paid together."""
+        """The total payment of all winners."""
         return self.winners * (self.price_minor or 0)
 
 
@@ -66,7 +66,7 @@ def outcome_of(award: ReverseAward, ask: int, position: int) -> Reason:
 
 
 def winners_of(award: ReverseAward, asks: Asks) -> NDArray[np.bool_]:
-    """Return who won, in the order of `asks`; refuses Mismatched when these are not the asks of the award."""
+    """Return whether each ask won, in the order of `asks`; refuses Mismatched if these are not the award's."""
     won = asks < award.cutoff_ask
     won[: award.cutoff_position] |= asks[: award.cutoff_position] == award.cutoff_ask
     if not award.winners:
@@ -78,7 +78,7 @@ def winners_of(award: ReverseAward, asks: Asks) -> NDArray[np.bool_]:
 
 
 def uniform_asks(asks: Asks, wanted: int, reserve_minor: int | None = None) -> ReverseAward:
-    """Buy from the `wanted` lowest asks, paying each the next lowest: the (k+1)-th price, or the reserve where lower.
+    """Buy from the `wanted` lowest asks, paying each the next lowest: the (k+1)-th price, or the reserve if lower.
 
     asks: n >= 0 whole numbers in [0, 10**18). wanted: k >= 1. With n <= k the reserve must be stated, and all asks up
     to it win at it; else NotEnoughAsks. Truthful for one ask a person. Refuses NotWhole, Negative, TooLarge and
@@ -98,9 +98,9 @@ def uniform_asks_within(
 ) -> ReverseAward:
     """Buy from as many as the budget pays at the (k+1)-th price: the largest k with k * c_(k+1) <= budget.
 
-    budget_minor: in [0, 10**18), fixed before opening. quota: at most this many, >= 1, or no limit. The reserve, where
-    stated, excludes asks above it and stands for the ask after the last, so that all may win; where not, at least two
-    asks are needed, else NotEnoughAsks. As k * c_(k+1) never falls in k, k is where it first exceeds the budget.
+    budget_minor: in [0, 10**18), fixed before opening. quota: at most this many, >= 1, or no limit. A reserve excludes
+    asks above it and replaces the ask after the last, so that all may win. Without a reserve at least two asks are
+    needed, else NotEnoughAsks. As k * c_(k+1) never falls in k, the search ends where it first exceeds the budget.
     Truthful. Refuses as `uniform_asks` does.
     """
     asks = _checked(asks, reserve_minor)
@@ -123,9 +123,9 @@ def uniform_asks_within(
 def proportional_share(asks: Asks, budget_minor: int, quota: int | None = None) -> ReverseAward:
     """Buy from the largest k with k * c_k <= budget, paying each min(budget // k, c_(k+1)).
 
-    Spends more of a budget than `uniform_asks_within`, as no winner's ask needs to be the price of one more. Truthful
-    and within budget. budget_minor in [0, 10**18); quota >= 1 or no limit. Refuses as `uniform_asks` does; no ask, no
-    award. Source: Singer 2010, section 4, with unit values.
+    Spends more of a budget than `uniform_asks_within`, as the price need not be one more person's ask. Truthful and
+    within budget. budget_minor in [0, 10**18); quota >= 1 or no limit. Refuses as `uniform_asks` does; without asks
+    there is no award. Source: Singer 2010, section 4, with unit values.
     """
     asks = _checked(asks, None)
     amount(budget_minor, "the budget")
@@ -144,7 +144,7 @@ def proportional_share(asks: Asks, budget_minor: int, quota: int | None = None) 
 
 @dataclass(frozen=True, slots=True)
 class StratumTerms:
-    """What is wanted of one stratum: a quota >= 1, a budget fixed before opening or None, a reserve or None."""
+    """Terms of one stratum: a quota >= 1, a budget fixed before opening or None, a reserve or None."""
 
     quota: int
     budget_minor: int | None = None
@@ -156,8 +156,9 @@ def by_stratum(
 ) -> dict[int, ReverseAward | NotEnoughAsks]:
     """Hold one auction per stratum: its award, or why it has none; one short stratum does not stop the others.
 
-    strata: the stratum of each ask; positions in an award count within its stratum, in order. Refuses Mismatched where
-    strata and asks differ in length or an ask is in a stratum without terms, and what each auction refuses but that.
+    strata: the stratum of each ask; positions in an award count within its stratum, in order. Refuses Mismatched if
+    strata and asks differ in length or an ask has a stratum without terms, and what each auction refuses except
+    NotEnoughAsks.
     """
     if len(strata) != len(asks):
         msg = f"{len(asks)} asks are in {len(strata)} strata; each is in one"
@@ -180,7 +181,7 @@ def by_stratum(
 
 
 def _cut(asks: Asks, count: int, reserve_minor: int | None, limit: Reason) -> ReverseAward:
-    """Return the award to the `count` lowest asks that meet the reserve, at the next ask or the reserve where lower."""
+    """Return the award to the `count` lowest asks that meet the reserve, at the next ask or the reserve if lower."""
     if count == 0:
         return ReverseAward(0, None, 0, 0, reserve_minor, limit)
     following, below = _ranked(asks, count) if count < len(asks) else (MINOR_LIMIT, len(asks))
@@ -190,15 +191,15 @@ def _cut(asks: Asks, count: int, reserve_minor: int | None, limit: Reason) -> Re
         return ReverseAward(won, price, reserve_minor + 1, 0, reserve_minor, limit)
     position = 0
     if below < count:
-        # The price is itself tied with the last winners, who are the earliest of those who ask it.
+        # The price itself is tied with the last winners, who are the earliest of those with that ask.
         position = _position_of(asks, following, count - below) + 1
     return ReverseAward(count, following, following, position, reserve_minor, limit)
 
 
 def _ranked(asks: Asks, rank: int) -> tuple[int, int]:
-    """Return the ask with exactly `rank` others before it in ascending order, and how many asks are below its value.
+    """Return the ask with exactly `rank` others before it in ascending order, and the number of asks below its value.
 
-    Asks are counted by their high bits, and only the one bucket that holds the rank is ordered.
+    Asks are counted by their high bits, and only the bucket with the rank is sorted.
     """
     counts, shift = _histogram(asks)
     reached = np.cumsum(counts)
@@ -210,7 +211,7 @@ def _ranked(asks: Asks, rank: int) -> tuple[int, int]:
 
 
 def _affordable(asks: Asks, budget: int, offset: int) -> int:
-    """Return how many ranks r = 0, 1, … have (r + offset) * c_r <= budget, c_r being the ask of that rank.
+    """Return how many ranks r = 0, 1, … have (r + offset) * c_r <= budget; c_r is the ask of that rank.
 
     The product never falls in r, so these are the first ones. offset: 0 or 1.
     """
@@ -224,7 +225,7 @@ def _affordable(asks: Asks, budget: int, offset: int) -> int:
             continue
         inside = np.sort(_bucket(asks, bucket, shift))
         ranks = np.arange(before + offset, before + offset + len(inside), dtype=np.int64)
-        # Dividing the budget keeps within 64 bits what multiplying the asks would not; rank 0 costs nothing.
+        # Dividing the budget stays within 64 bits, unlike multiplying the asks; rank 0 costs nothing.
         fits = (ranks == 0) | (inside <= budget // np.maximum(ranks, 1))
         if fits[0]:
             return before + int(np.count_nonzero(fits))
@@ -232,7 +233,7 @@ def _affordable(asks: Asks, budget: int, offset: int) -> int:
 
 
 def _histogram(asks: Asks) -> tuple[NDArray[np.intp], int]:
-    """Return how many asks there are of each value of their high bits, and how many low bits were dropped."""
+    """Return the number of asks for each value of their high bits, and the number of low bits dropped."""
     shift = max(0, int(asks.max()).bit_length() - _BUCKET_BITS)
     counts = np.zeros(1 << _BUCKET_BITS, dtype=np.intp)
     for chunk in _chunks(asks):
@@ -264,7 +265,7 @@ def _chunks(asks: Asks) -> Iterator[Asks]:
 
 
 def _checked(asks: Asks, reserve_minor: int | None) -> Asks:
-    """Return the asks as int64; refuses what is not a row of whole amounts, and a reserve that is not one."""
+    """Return the asks as int64; refuses anything but a row of whole amounts, and a reserve that is no amount."""
     if asks.ndim != 1 or asks.dtype.kind not in "iu":
         msg = f"asks are one row of whole numbers, not {asks.ndim} dimensions of {asks.dtype}"
         raise NotWhole(msg)

@@ -1,12 +1,12 @@
 """Sealed bids: second price, k licences at the (k+1)-th price, and several units per bidder.
 
-The rule this file keeps: what a winner pays does not depend on its own bid, save in the two multi-unit rules that say
-so. Bidding one's true value is then best whatever the others do: nothing is gained by guessing.
+The rule this file keeps: a winner's payment does not depend on its own bid, except in two multi-unit rules that say so.
+Bidding one's true value is then best, whatever the others do.
 
-Written rules. Ties go to the earlier bid. Without a bid at or above the reserve nothing is sold, and that is an award,
-not a refusal. With no more bidders than licences, all who meet the reserve win and pay it.
+Written rules. Ties go to the earlier bid. Without a bid at or above the reserve nothing is sold; that is an award, not
+a refusal. With no more bidders than licences, all who meet the reserve win and pay it.
 
-Public API beside what the marketplace uses: `second_price`, `MultiUnitRule`, `MarginalBids`, `multi_unit`.
+Public API not used by the marketplace: `second_price`, `MultiUnitRule`, `MarginalBids`, `multi_unit`.
 
 Source: W. Vickrey, Counterspeculation, auctions, and competitive sealed tenders, Journal of Finance 16(1), 1961;
 V. Krishna, Auction Theory, 2nd ed. 2010, chapters 2 and 12.
@@ -22,7 +22,7 @@ from pricing.refusals import OutOfRange
 
 
 def second_price(bids: Sequence[Bid], reserve: Money) -> Award:
-    """Award one licence to the highest bid at the second highest, or at the reserve where that is more.
+    """Award one licence to the highest bid at the second highest, or at the reserve if that is more.
 
     bids: one per bidder, in order of arrival, possibly none. Truthful. Refuses Negative, MixedCurrencies, Duplicate.
     Source: Vickrey 1961; Krishna, section 2.2, with a reserve as in section 2.5.
@@ -31,7 +31,7 @@ def second_price(bids: Sequence[Bid], reserve: Money) -> Award:
 
 
 def uniform_price(bids: Sequence[Bid], licences: int, reserve: Money) -> Award:
-    """Award `licences` >= 1 to the highest bids, each at the best losing bid or the reserve, whichever is more.
+    """Award `licences` >= 1 to the highest bids, each at the best losing bid or the reserve, the larger of the two.
 
     One licence per bidder, for which it is truthful. Refuses OutOfRange for no licences, and Negative, MixedCurrencies
     and Duplicate. Source: Krishna, section 12.1 (uniform price), with unit demand.
@@ -61,14 +61,14 @@ class MultiUnitRule(StrEnum):
     VICKREY = "vickrey"
     """Each pays the bids it displaces. Truthful."""
     UNIFORM = "uniform"
-    """Each unit costs the best losing bid. Not truthful: a bidder may set that price itself, so shading pays."""
+    """Each unit costs the best losing bid. Not truthful: a bidder may set that price itself, so bidding lower pays."""
     DISCRIMINATORY = "discriminatory"
     """Each pays its own bids. Not truthful: a bidder who bids its value gains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarginalBids:
-    """What a bidder would pay for a first unit, a second and so on: `amounts` never rise; there may be none."""
+    """The most that a bidder would pay for a first unit, a second and so on: `amounts` never rise, and may be empty."""
 
     bidder: str
     amounts: tuple[Money, ...]
@@ -77,9 +77,9 @@ class MarginalBids:
 def multi_unit(bids: Sequence[MarginalBids], units: int, reserve: Money, rule: MultiUnitRule) -> Award:
     """Award `units` >= 1 identical units to the highest marginal bids that meet the reserve, and charge by `rule`.
 
-    bids: one list per bidder, in order of arrival; ties go to the earlier bidder. The reserve, per unit, works as a bid
-    of the seller for every unit: Vickrey winners pay, for each unit, at least that. clearing_price is the uniform price
-    and None under the other rules. Refuses OutOfRange for rising amounts or no units, Negative, MixedCurrencies and
+    bids: one list per bidder, in order of arrival; ties go to the earlier bidder. The reserve, per unit, works as the
+    seller's bid for every unit, so Vickrey winners pay at least that per unit. clearing_price is the uniform price and
+    None under the other rules. Refuses OutOfRange for rising amounts or no units, Negative, MixedCurrencies and
     Duplicate. Source: Krishna, sections 12.1 to 12.3.
     """
     _check_units(units)
@@ -116,7 +116,7 @@ def multi_unit(bids: Sequence[MarginalBids], units: int, reserve: Money, rule: M
 
 
 def _displaced(ranked: Sequence[tuple[int, int]], units: int, reserve: int, winner: int, won: int) -> int:
-    """Return what the others would have paid for the units that `winner` took, the seller's own bids among them."""
+    """Return what the others would have paid for the units of `winner`; the seller's own bids count."""
     others = [amount for amount, at in ranked if at != winner] + [reserve] * units
     return sum(others[units - won : units])
 

@@ -1,12 +1,12 @@
-"""Transcripts: what anybody needs to check, offline and without trust, that an auction ended as its bids require.
+"""Transcripts, from which anybody can check, offline and without trust, that an auction's award follows from its bids.
 
 The rule this file keeps: the award is not believed but computed again. The terms and the commitment of every bid are
-leaves of one Merkle tree, in order of arrival, the terms first; its root is published at close, before any bid is
-revealed. A bid changed, dropped or added after that, or a changed reserve, no longer gives the root. `replay` computes it.
+leaves of one Merkle tree, in order of arrival, the terms first. Its root is published at close, before any bid is
+revealed. A bid changed, dropped or added later, or a changed reserve, no longer gives the root. `replay` computes it.
 
-What a transcript cannot show: a shill bid placed before the close looks like any other; nobody can detect it from this.
-A bid dropped before the root was published shows only in the receipt its bidder holds. Against a transcript rewritten
-with its root, compare with the root as published.
+A transcript cannot show a shill bid placed before the close, because it looks like any other. A bid dropped before the
+root was published shows only in its bidder's receipt. To detect a transcript rewritten with its root, compare it with
+the published root.
 
 Source: RFC 9162, Certificate Transparency 2.0, section 2.1.1 (the tree; see `pricing.merkle`).
 """
@@ -38,12 +38,12 @@ _TEXT_LIMIT: Final = 1 << 16
 def commit_bid(
     auction: str, bidder: str, amount_minor: int, nonce: bytes, *, covered_minor: int | None = None
 ) -> bytes:
-    """Return the 32-byte commitment of a sealed bid: it fixes the bid and, the nonce being secret, hides it.
+    """Return the 32-byte commitment of a sealed bid: it fixes the bid and, as the nonce is secret, hides it.
 
     SHA-256 of domain, u16 length and auction, u16 length and bidder, u64 amount, nonce; big-endian, text in UTF-8 of
     fewer than 65,536 bytes. nonce: 32 bytes drawn at random by the bidder. covered_minor: the most that the bid may be,
-    which everybody sees before it is opened; where there is such a bound, it follows the amount as u64, under a domain of
-    its own. Refuses TooLarge, Negative, OutOfRange.
+    public before it is opened. If there is such a bound, it follows the amount as u64, under its own domain. Refuses
+    TooLarge, Negative, OutOfRange.
     """
     amounts, is_covered = _amounts(amount_minor, covered_minor)
     domain = _COVERED_BID if is_covered else _BID
@@ -59,7 +59,7 @@ def commit_bundle(
     *,
     covered_minor: int | None = None,
 ) -> bytes:
-    """Return the commitment of a bid on several goods: u16 count and sorted names come before the amount."""
+    """Return the commitment of a bid on several goods: u16 count and sorted names precede the amount."""
     names = b"".join(_text(good) for good in sorted(goods))
     amounts, is_covered = _amounts(amount_minor, covered_minor)
     domain = _COVERED_BUNDLE if is_covered else _BUNDLE
@@ -68,14 +68,14 @@ def commit_bundle(
 
 
 def _amounts(amount_minor: int, covered_minor: int | None) -> tuple[bytes, bool]:
-    """Return a bid's amount, and its bound where it has one, as bytes; and whether it has one."""
+    """Return a bid's amount and optional bound as bytes, and whether it has a bound."""
     if covered_minor is None:
         return _u64(amount_minor), False
     return _u64(amount_minor) + _u64(covered_minor), True
 
 
 def proxy_entry(auction: str, bidder: str, maximum_minor: int, at: int) -> bytes:
-    """Return the log entry of an ascending auction's bid, hashed: its maximum and instant in microseconds are bound."""
+    """Return the hashed log entry of an ascending auction's bid: it fixes the maximum and the instant."""
     return _digest(_PROXY, _text(auction), _text(bidder), _u64(maximum_minor), _u64(at))
 
 
@@ -91,19 +91,20 @@ def terms_entry(terms: Mapping[str, Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """All of a closed auction, as anybody may download it.
+    """All data of a closed auction, as anybody may download it.
 
     kind: a key of `KINDS`. terms: plain JSON, `currency` among them, and by kind:
-    second_price: reserve_minor. uniform_price: reserve_minor, licences. ascending: start_minor, increments_minor,
-    opens_at, closes_at, window, extension; most_extension where the end has a bound. vcg and core: nothing more. All kinds of
-    version 2 on: version, opens_at, closes_at; for bundles reserves_minor, of each lot the seller's own bid.
+    second_price: reserve_minor. uniform_price: reserve_minor, licences. ascending: start_minor, increments_minor, window,
+    extension, most_extension. vcg and core: reserves_minor, of each lot the seller's own bid. All kinds: version, opens_at,
+    closes_at.
 
-    entries: the commitment of each bid in order of arrival, 32 bytes each. reveals: the bid behind each, or None for one
-    that is not opened (it does not count, and a replay says so: the closing job opens every bid): bidder, amount_minor and nonce (hex); goods too for bundles;
-    covered_minor where the bid is void above what its deposit covers; bidder, maximum_minor and at for ascending.
-    refused: ascending, from version 3 of the terms on: bids that were refused only for the minimum, in the order in which
-    they came; they count where who made the minimum does not pay. root: over terms, entries, and the refused bids' entries.
-    award: as announced, see `award_document`. rounds: what was awarded again after winners who did not pay, see `again`.
+    entries: the commitment of each bid in order of arrival, 32 bytes each. reveals: the bid behind each: bidder,
+    amount_minor and nonce (hex), goods too for bundles, and covered_minor if the bid is void above its deposit's cover.
+    For ascending: bidder, maximum_minor and at. None for a bid that is not opened: it does not count, and a replay says
+    so, as the closing job opens every bid.
+    refused: ascending: bids that were refused only for the minimum, in order of arrival; they count if the bidder that
+    set the minimum does not pay. root: over terms, entries, and the refused bids' entries.
+    award: as announced, see `award_document`. rounds: repeated awards after winners who did not pay, see `again`.
     """
 
     auction: str
@@ -123,13 +124,13 @@ class Transcript:
 
     @property
     def refused_entries(self) -> tuple[bytes, ...]:
-        """What binds each bid that was refused for the minimum."""
+        """The commitments of bids that were refused for the minimum."""
         entry_of, _ = kind_of(self.kind)
         return tuple(read(entry_of, self.auction, one) for one in self.refused)
 
 
 def leaves(auction: str, kind: str, terms: Mapping[str, Any], entries: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Return the leaves whose root is published at close; without entries, the one published at opening."""
+    """Return the leaves whose root is published at close or, without entries, at opening."""
     return (terms_entry({"auction": auction, "kind": kind, "terms": terms}), *entries)
 
 
@@ -145,7 +146,7 @@ def award_document(award: Award) -> dict[str, Any]:
 
 
 def award_of(kind: str, terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the award document of these terms and revealed bids: what a closing job announces, and a replay finds.
+    """Return the award document of these terms and revealed bids: the closing job announces it, and a replay finds it.
 
     For bundles each outcome also lists its goods. Refuses as `replay` does.
     """
@@ -171,7 +172,7 @@ def to_json(transcript: Transcript) -> str:
 
 
 def from_json(text: str) -> Transcript:
-    """Return the transcript in this text; refuses Tampered where it is not one."""
+    """Return the transcript in this text; refuses Tampered for any other text."""
     try:
         document = json.loads(text)
         made = Transcript(
@@ -215,13 +216,13 @@ def _proxy_entry(auction: str, reveal: Mapping[str, Any]) -> bytes:
 
 
 def is_void(reveal: Mapping[str, Any]) -> bool:
-    """Return whether an opened bid is above what its deposit covers, so that it does not count."""
+    """Return whether an opened bid is above its deposit's cover, so that it does not count."""
     covered_minor = reveal.get("covered_minor")
     return covered_minor is not None and bool(reveal["amount_minor"] > covered_minor)
 
 
 def _with_void(document: dict[str, Any], reveals: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON)
-    """Add to an award those who have no bid but void ones; `more` is what their outcomes say besides."""
+    """Add to an award the bidders who have only void bids; `more` is added to their outcomes."""
     named = {outcome["bidder"] for outcome in document["outcomes"]}
     void = dict.fromkeys(reveal["bidder"] for reveal in reveals if reveal["bidder"] not in named)
     nothing = {"units": 0, "pays_minor": 0, "reason": str(Reason.BEYOND_DEPOSIT)}
@@ -241,7 +242,7 @@ def _second_price_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str,
 
 
 def ascending_terms(terms: Mapping[str, Any]) -> ascending.AscendingTerms:
-    """Return an ascending auction's rule as its transcript states it."""
+    """Return an ascending auction's rule from its transcript."""
     return ascending.AscendingTerms(
         start=Money(terms["start_minor"], terms["currency"]),
         increments_minor=tuple((threshold, step) for threshold, step in terms["increments_minor"]),
@@ -249,12 +250,12 @@ def ascending_terms(terms: Mapping[str, Any]) -> ascending.AscendingTerms:
         closes_at=terms["closes_at"],
         window=terms["window"],
         extension=terms["extension"],
-        most_extension=terms.get("most_extension"),
+        most_extension=terms["most_extension"],
     )
 
 
 def proxy_bids(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> list[ascending.ProxyBid]:
-    """Return an ascending auction's bids as its transcript shows them."""
+    """Return an ascending auction's bids from its transcript."""
     return [
         ascending.ProxyBid(reveal["bidder"], Money(reveal["maximum_minor"], terms["currency"]), reveal["at"])
         for reveal in reveals
@@ -266,7 +267,7 @@ def _ascending_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, An
 
 
 def _bundle_award(rule: str, terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    # Imported here because the solver takes over a second to load, which the other kinds need not wait for.
+    # Imported here because the solver takes over a second to load, which the other kinds do not need.
     from pricing.auctions import bundles  # noqa: PLC0415
 
     currency = terms["currency"]
@@ -302,11 +303,11 @@ KINDS: Final[Mapping[str, tuple[EntryOf, AwardOf]]] = MappingProxyType(
         "core": (_bundle_entry, _core_award),
     }
 )
-"""The kinds of auction a transcript can hold: how a reveal becomes its entry, and reveals an award."""
+"""The kinds of auction of transcripts: how a reveal becomes its entry, and how reveals become an award."""
 
 
 def read(reader: Callable[..., Result], *parts: object) -> Result:
-    """Return what the reader makes of untrusted parts; refuses Tampered where they are not what it reads."""
+    """Return the reader's result for untrusted parts; refuses Tampered if the reader cannot read them."""
     try:
         return reader(*parts)
     except PricingRefusal:

@@ -1,12 +1,13 @@
-"""A day's hidden items: one leaf of the log stands for all of them, and shows neither which they are nor how many.
+"""A day's hidden items: one leaf of the log represents all of them, and reveals neither which they are nor how many.
 
-The rule this file keeps: in every case a day has one leaf a kind, over a tree of 2^40 places. An item lies at the
-place that its own name gives; every other subtree is a hash that looks like any other. Hence a path has 40 hashes,
-always, and shows nothing of who is beside it; and an item that is not in the tree at its place was left out.
+The rule this file keeps: a day always has one leaf a kind, over a tree of 2^40 places. An item lies at the place that
+its own name gives; every other subtree is a hash that looks like any other. So a path always has 40 hashes and reveals
+nothing about its neighbours, and an item missing from its place was left out.
 
-An item's leaf binds a salt and the SHA-256 of a document: who does not have both learns nothing by guessing.
+An item's leaf binds a salt and the SHA-256 of a document: without both, guessing reveals nothing.
 
-Source: RFC 6962, section 2.1 (how leaves and nodes are hashed apart); BLAKE2, RFC 7693 (keyed: what empty places look like).
+Source: RFC 6962, section 2.1 (separate hashing of leaves and nodes); BLAKE2, RFC 7693 (keyed: the hashes of empty
+places).
 """
 
 import hashlib
@@ -18,7 +19,8 @@ from pricing.merkle import leaf_hash, node_hash, subtree
 from pricing.refusals import OutOfRange
 
 DEPTH: Final = 40
-"""Levels of a day's tree: of a million items a day, one in two days finds its place occupied, and is in the next day's."""
+"""Levels of a day's tree: with a million items a day, one in two days finds its place occupied, and moves to the next
+day."""
 CROWN: Final = 8
 """Levels above the crown, the row of 256 nodes from which a path is computed without all items."""
 HASH_BYTES: Final = 32
@@ -27,7 +29,7 @@ Items: TypeAlias = Sequence[tuple[int, bytes]]
 
 
 def place_of(kind: str, source: str) -> int:
-    """Return where an item lies: the first 40 bits of the SHA-256 of its kind and its name, a zero byte between."""
+    """Return an item's place: the first 40 bits of the SHA-256 of its kind and its name, a zero byte between."""
     return int.from_bytes(hashlib.sha256(f"{kind}\0{source}".encode()).digest()[: DEPTH // 8], "big")
 
 
@@ -53,13 +55,13 @@ def root_of(crown: bytes) -> bytes:
 
 
 def bucket_of(place: int) -> tuple[int, int]:
-    """Return the first place and the one after the last of the 256th that this place is in: what a path needs the items of."""
+    """Return the first place, and the one after the last, of this place's 256th: a path needs the items in it."""
     first = place >> (DEPTH - CROWN) << (DEPTH - CROWN)
     return first, first + (1 << (DEPTH - CROWN))
 
 
 def path_of(key: bytes, crown: bytes, bucket: Items, place: int) -> tuple[bytes, ...]:
-    """Return the 40 hashes beside the way from a place to the root. bucket: the items of `bucket_of` this place."""
+    """Return the 40 hashes of the path from a place to the root. bucket: the items of `bucket_of` this place."""
     path = []
     for height in range(DEPTH - CROWN):
         beside = place >> height ^ 1
@@ -74,7 +76,7 @@ def path_of(key: bytes, crown: bytes, bucket: Items, place: int) -> tuple[bytes,
 
 
 def root_from(place: int, leaf: bytes, path: Sequence[bytes]) -> bytes:
-    """Return the root that a leaf at a place gives with these 40 hashes; refuses OutOfRange for another number of them."""
+    """Return the root from a leaf at a place and these 40 hashes; refuses OutOfRange for another number of them."""
     if len(path) != DEPTH:
         msg = f"a path has {DEPTH} hashes, not {len(path)}"
         raise OutOfRange(msg)
@@ -91,7 +93,7 @@ def _within(items: Items, number: int, height: int) -> Items:
 
 
 def _node(key: bytes, items: Items, depth: int, number: int) -> bytes:
-    """Return the hash of node `number` of the row at `depth`, over just these items, which are all below it."""
+    """Return the hash of node `number` of the row at `depth`, over these items, which are all below it."""
     if not items:
         return _empty(key, depth, number)
     if len(items) == 1:
@@ -102,9 +104,9 @@ def _node(key: bytes, items: Items, depth: int, number: int) -> bytes:
 
 
 def _alone(key: bytes, item: tuple[int, bytes], depth: int) -> bytes:
-    """Return the hash of the node at `depth` over one item: its way up between empty places, which is most of a tree.
+    """Return the hash of the node at `depth` over one item: its path between empty places, which is most of a tree.
 
-    `_empty` and `node_hash` written out, for this is where a day of millions of items spends its time.
+    `_empty` and `node_hash` are inlined, because a day of millions of items spends its time here.
     """
     place, reached = item
     begun, sha256 = hashlib.blake2b(key=key, digest_size=HASH_BYTES), hashlib.sha256
@@ -121,6 +123,6 @@ _EMPTY_AT: Final = [b"empty" + bytes([depth]) for depth in range(DEPTH + 1)]
 
 
 def _empty(key: bytes, depth: int, number: int) -> bytes:
-    """Return what a subtree without items looks like: a hash as any other to who does not have the day's key."""
+    """Return the hash of a subtree without items, which looks like any other without the day's key."""
     secret = _EMPTY_AT[depth] + number.to_bytes(DEPTH // 8, "big")
     return hashlib.blake2b(secret, key=key, digest_size=HASH_BYTES).digest()

@@ -1,6 +1,6 @@
-"""Signed documents as people keep them: a quote or a receipt of consent, as JSON, and whether the operator signed it.
+"""Signed documents, a quote or a receipt of consent in the JSON that people keep, and a check of the signature.
 
-The rule this file keeps: what a document says is read from the bytes that were signed, never from what lies beside them.
+The rule this file keeps: a document's content is read from the signed bytes, never from other fields of the file.
 
 Source: RFC 8032 (the signature).
 """
@@ -15,7 +15,7 @@ from pricing.refusals import Tampered
 
 @dataclass(frozen=True, slots=True)
 class SignedDocument:
-    """The bytes that were signed, the signature, and the key that the document itself names."""
+    """The signed bytes, the signature, and the key that the document itself names."""
 
     document: bytes
     signature: bytes
@@ -23,7 +23,7 @@ class SignedDocument:
 
 
 def read_signed(text: str) -> SignedDocument:
-    """Return the quote or receipt of consent in this text, its signature unchecked; refuses Tampered where it is none."""
+    """Return the quote or receipt of consent in this text, its signature unchecked; refuses Tampered for other text."""
     try:
         stated = json.loads(text)
         if "canonical" in stated:
@@ -39,7 +39,7 @@ def read_signed(text: str) -> SignedDocument:
 
 
 def signature_faults(name: str, kept: SignedDocument, published_key: bytes | None) -> list[str]:
-    """Return what is wrong with a document's signature. published_key: the operator's, as published; None: its own counts."""
+    """Return the faults of a document's signature. published_key: the operator's; None: the document's own."""
     if published_key not in {None, kept.key}:
         return [f"{name} is signed with another key than the operator's"]
     if not verifies(kept.document, kept.signature, kept.key):

@@ -1,7 +1,7 @@
-"""Signed notes: a log's checkpoint, who signed it, and which witnesses saw that it only grew.
+"""Signed notes: a log's checkpoint, its signers, and the witnesses that saw that it only grew.
 
-The rule this file keeps: a signature counts only under a key that the reader brought, by name and id; all others are
-passed over, and a wrong one under a known key spoils the whole note.
+The rule this file keeps: a signature counts only under a key that the reader supplied, by name and id. All others are
+ignored; a wrong one under a known key invalidates the whole note.
 
 Source: C2SP signed-note (note, key ids, verifier keys), tlog-checkpoint (the text), tlog-cosignature (version 1).
 """
@@ -34,16 +34,16 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
-        """The 4 bytes that signatures under it begin with."""
+        """The first 4 bytes of signatures under it."""
         return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.key).digest()[:_ID_BYTES]
 
     def __str__(self) -> str:
-        """Return it as it is published: name, id and key, with + between."""
+        """Return its published form: name, id and key, with + between."""
         return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(bytes([self.kind]) + self.key).decode()}"
 
 
 def read_key(text: str) -> VerifierKey:
-    """Return the key in this text; refuses Tampered where it is none, of another type, or its id is not its own."""
+    """Return the key in this text; refuses Tampered for another text or type, or a wrong id."""
     try:
         name, key_id, encoded = text.strip().split("+", 2)
         data = base64.b64decode(encoded, validate=True)
@@ -62,20 +62,20 @@ def read_key(text: str) -> VerifierKey:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One line of a note: who signed by name and id, and the bytes."""
+    """One line of a note: the signer's name and id, and the bytes."""
 
     name: str
     key_id: bytes
     signature: bytes
 
     def line(self) -> str:
-        """Return it as the note has it, its newline included."""
+        """Return its line of the note, with the newline."""
         return f"{_DASH}{self.name} {base64.b64encode(self.key_id + self.signature).decode()}\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A log's head: how many entries it has and the root over them, and the note's text and signatures."""
+    """A log's head: its number of entries and the root over them, and the note's text and signatures."""
 
     origin: str
     size: int
@@ -99,7 +99,7 @@ def cosigned_message(text: str, at: int) -> bytes:
 
 
 def read_checkpoint(note: str) -> Checkpoint:
-    """Return the checkpoint in this note, its signatures unchecked; refuses Tampered where it is none."""
+    """Return the checkpoint in this note, its signatures unchecked; refuses Tampered for any other text."""
     text, found, lines = note.rpartition("\n\n")
     text += "\n"
     try:
@@ -123,7 +123,7 @@ def read_checkpoint(note: str) -> Checkpoint:
 
 
 def read_signatures(lines: str) -> tuple[Signature, ...]:
-    """Return the signatures in these lines, unchecked; refuses Tampered where a line is none."""
+    """Return the signatures in these lines, unchecked; refuses Tampered for any other line."""
     return tuple(_read_signature(line) for line in lines.removesuffix("\n").split("\n"))
 
 
@@ -141,13 +141,13 @@ def _read_signature(line: str) -> Signature:
 
 
 def is_signed(checkpoint: Checkpoint, key: VerifierKey) -> bool:
-    """Return whether the log's `key` signed the checkpoint, whose signatures under that key all hold."""
+    """Return whether the log's `key` signed the checkpoint, and all its signatures under that key are right."""
     under = _under(checkpoint.signatures, key)
     return bool(under) and all(verifies(checkpoint.text.encode(), one.signature, key.key) for one in under)
 
 
 def cosigned_at(checkpoint: Checkpoint, witness: VerifierKey) -> int | None:
-    """Return when a witness cosigned the checkpoint, in Unix seconds; None where it did not, or the signature is wrong."""
+    """Return when a witness cosigned the checkpoint, in Unix seconds; None without a right signature."""
     for one in _under(checkpoint.signatures, witness):
         at = int.from_bytes(one.signature[:_TIME_BYTES], "big")
         if verifies(cosigned_message(checkpoint.text, at), one.signature[_TIME_BYTES:], witness.key):

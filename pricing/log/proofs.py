@@ -1,7 +1,7 @@
-"""Proofs: one text file that shows an entry, or a day's hidden item, to be in the log; checked without the log.
+"""Proofs: one text file that shows that an entry, or a day's hidden item, is in the log; checked without the log.
 
-The rule this file keeps: the format is everybody's. What is ours alone is in its `extra`, as JSON: the entry's bytes and,
-for an item of a day's tree, its name, its document, its salt and the hashes beside it.
+The rule this file keeps: the format is the public one. Our own fields are in its `extra`, as JSON: the entry's bytes
+and, for an item of a day's tree, its name, its document, its salt and the hashes of its path.
 
 Source: C2SP tlog-proof (the file), RFC 8785 (canonical JSON of `extra`).
 """
@@ -26,7 +26,7 @@ _MOST_BYTES: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of a day's tree: its name, its document, its salt, and the 40 hashes beside its way to the root."""
+    """An item of a day's tree: its name, its document, its salt, and the 40 hashes of its path to the root."""
 
     source: str
     document: bytes
@@ -36,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An entry, its number, the hashes beside its way to the checkpoint's root, and the item it stands for, if any."""
+    """An entry, its number, the hashes of its path to the checkpoint's root, and its hidden item, if any."""
 
     index: int
     path: tuple[bytes, ...]
@@ -45,12 +45,12 @@ class Proof:
     item: Item | None = None
 
     def content(self) -> dict[str, Any]:
-        """Return what the entry says; refuses Tampered where it is no JSON object of ours."""
+        """Return the entry's content; refuses Tampered if it is no JSON object of ours."""
         return read_entry(self.entry)
 
 
 def read_entry(entry: bytes) -> dict[str, Any]:
-    """Return what an entry says: its `kind`, and its `subject` and `statement`, or its `day`, `root` and `previous`.
+    """Return an entry's content: its `kind`, and its `subject` and `statement`, or its `day`, `root` and `previous`.
 
     Refuses Tampered.
     """
@@ -74,7 +74,7 @@ def _is_said(content: Mapping[str, Any], parts: Mapping[str, type]) -> bool:
 
 
 def write_proof(proof: Proof) -> str:
-    """Return a proof as its file has it."""
+    """Return a proof in its file's form."""
     extra: dict[str, Any] = {"entry": _encoded(proof.entry)}
     if proof.item is not None:
         extra |= {
@@ -88,7 +88,7 @@ def write_proof(proof: Proof) -> str:
 
 
 def read_proof(text: str) -> Proof:
-    """Return the proof in this text, unchecked; refuses Tampered where it is none."""
+    """Return the proof in this text, unchecked; refuses Tampered for any other text."""
     head, found, note = text.partition("\n\n")
     try:
         heading, extra, index, *path = head.split("\n")
@@ -113,7 +113,7 @@ def _read_item(stated: dict[str, Any]) -> Item | None:
 
 
 def faults_of(proof: Proof, digest: bytes) -> list[str]:
-    """Return what is wrong with a proof, its checkpoint's signatures aside. digest: SHA-256 of the item's document, if any."""
+    """Return a proof's faults, without checking its checkpoint's signatures. digest: SHA-256 of any item's document."""
     if not verify_inclusion(proof.entry, proof.index, proof.checkpoint.size, proof.path, proof.checkpoint.root):
         return [f"entry {proof.index} is not in the log of {proof.checkpoint.size} entries that the checkpoint is of"]
     content, item = proof.content(), proof.item

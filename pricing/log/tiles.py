@@ -1,7 +1,7 @@
-"""Tiles: a log as static files, 256 entries or hashes each, from which anyone computes any proof.
+"""Tiles: a log as static files of 256 entries or hashes each, from which anyone can compute any proof.
 
-The rule this file keeps: a tile once written never changes. One that is not full yet is named with its width, so a wider
-one is another file. A node above a full tile is that tile's root, so no file is needed to know what is in another one.
+The rule this file keeps: a written tile never changes. A partial one is named with its width, so a wider one is another
+file. A node above a full tile is that tile's root, so no file depends on the content of another.
 
 Source: C2SP tlog-tiles (paths, tiles, bundles of entries), RFC 6962, section 2.1 (hashes).
 """
@@ -17,13 +17,13 @@ WIDTH: Final = 256
 HASH_BYTES: Final = 32
 LONGEST_ENTRY_BYTES: Final = 65_535
 ENTRIES: Final = "entries"
-"""In the place of a level, in a bundle's path."""
+"""The path component of a bundle, in place of a level."""
 Read: TypeAlias = Callable[[str], bytes | None]
-"""Reads a file of the log by its path below the log's address; None where there is none."""
+"""Reads a file of the log by its path below the log's address; None if it does not exist."""
 
 
 def tile_path(level: int | str, number: int, width: int = WIDTH) -> str:
-    """Return the path of a tile (level 0 and up) or of a bundle (`ENTRIES`); width: of one that is not full."""
+    """Return the path of a tile (level 0 and up) or of a bundle (`ENTRIES`); width: of a partial one."""
     parts = [f"{number % 1000:03d}"]
     while number >= 1000:  # noqa: PLR2004 (three digits a folder)
         number //= 1000
@@ -33,7 +33,7 @@ def tile_path(level: int | str, number: int, width: int = WIDTH) -> str:
 
 
 def written_bundle(entries: Sequence[bytes]) -> bytes:
-    """Return entries as a bundle has them, each after its length; refuses TooLarge from 65,536 bytes on."""
+    """Return entries in a bundle's form, each after its length; refuses TooLarge from 65,536 bytes on."""
     if any(len(entry) > LONGEST_ENTRY_BYTES for entry in entries):
         msg = f"an entry has at most {LONGEST_ENTRY_BYTES} bytes"
         raise TooLarge(msg)
@@ -41,7 +41,7 @@ def written_bundle(entries: Sequence[bytes]) -> bytes:
 
 
 def read_bundle(data: bytes) -> list[bytes]:
-    """Return the entries of a bundle; refuses Tampered where it was cut short."""
+    """Return the entries of a bundle; refuses Tampered if it was cut short."""
     entries, at = [], 0
     while at < len(data):
         start = at + 2
@@ -54,7 +54,7 @@ def read_bundle(data: bytes) -> list[bytes]:
 
 
 class Tiles:
-    """The first `size` entries of a log and their hashes, read from its tiles; refuses Tampered where a tile is not there."""
+    """The first `size` entries of a log and their hashes, read from tiles; refuses Tampered if one is missing."""
 
     def __init__(self, read: Read, size: int) -> None:
         """Read nothing yet."""
@@ -74,11 +74,11 @@ class Tiles:
         return node_hash(self.hash_of(start, middle), self.hash_of(middle, end))
 
     def root(self) -> bytes:
-        """Return the root over all `size` entries; there is at least one."""
+        """Return the root over all `size` entries, at least one."""
         return self.hash_of(0, self.size)
 
     def entry(self, index: int) -> bytes:
-        """Return an entry, which must be the one that was hashed."""
+        """Return an entry, after comparing it with its hash."""
         bundle, place = self.bundle(index // WIDTH), index % WIDTH
         if place >= len(bundle) or leaf_hash(bundle[place]) != self.hash_of(index, index + 1):
             msg = f"entry {index} is not the one under the log's root"
@@ -86,7 +86,7 @@ class Tiles:
         return bundle[place]
 
     def entries(self) -> Iterator[bytes]:
-        """Yield every entry in order, each as it was hashed."""
+        """Yield every entry in order, each compared with its hash."""
         for index in range(self.size):
             yield self.entry(index)
 
@@ -108,7 +108,7 @@ class Tiles:
         path = tile_path(level, number, width)
         if path not in self._files:
             data = self._read_file(path)
-            if data is None and width < WIDTH:  # the log may delete a partial tile once there is the full one
+            if data is None and width < WIDTH:  # the log may delete a partial tile once the full one exists
                 data = self._read_file(tile_path(level, number))
             wanted = width * HASH_BYTES
             if data is None or (level != ENTRIES and len(data) < wanted):
@@ -119,9 +119,9 @@ class Tiles:
 
 
 def grown(read: Read, size: int, entries: Sequence[bytes]) -> Mapping[str, bytes]:
-    """Return the files that a log of `size` entries gets when these are added: path → content, none that it had.
+    """Return the new files of a log of `size` entries when these are added: path → content.
 
-    Written again they are the same bytes, so who dies while writing them starts over.
+    Written again they have the same bytes, so a writer that was killed starts over.
     """
     if not entries:
         return {}

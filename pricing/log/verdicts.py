@@ -1,7 +1,7 @@
-"""Verdicts: what a log, a proof and the documents that somebody has show together, and where they contradict each other.
+"""Verdicts: what a log, a proof and a reader's documents show together, and where they contradict each other.
 
-The rule this file keeps: nothing is believed that the log's key did not sign, and what cannot be shown is said. Each
-check is given content that was read elsewhere and returns sentences; the command line reads the files.
+The rule this file keeps: nothing without the log's signature is believed, and what cannot be shown is said. Each check
+gets content that was read elsewhere and returns sentences; the command line reads the files.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ from pricing.refusals import PricingRefusal, Tampered
 
 Entry: TypeAlias = Mapping[str, Any]
 Entries: TypeAlias = Mapping[int, Entry]
-"""What entries of the log say, by their numbers."""
+"""The contents of entries of the log, by their numbers."""
 SAME_IN_BOTH: Final = (
     "currency",
     "full_worth_minor",
@@ -33,11 +33,11 @@ SAME_IN_BOTH: Final = (
     "half_life_days",
     "demand_basis_points",
 )
-"""What a quote's price and the logged inputs of its day name alike."""
+"""Inputs named in both a quote's price and its day's logged inputs."""
 LONG_AGO: Final = 7 * 24 * 3600 * 1_000_000
-"""Microseconds after its planned end in which any auction's bids are closed, late ones and a job that was down included."""
+"""So many microseconds after its planned end any auction is closed, even with late bids and a stopped job."""
 CHAINED: Final = "previous"
-"""Where a day's entry names the root of the day before; it is what makes it one."""
+"""The field of a day's entry with the previous day's root; only days' entries have it."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Verdict:
     cannot_show: list[str] = field(default_factory=list)
 
     def add(self, other: "Verdict") -> None:
-        """Add what another check found; a sentence is said once."""
+        """Add another check's findings, each sentence once."""
         for mine, theirs in (
             (self.shown, other.shown),
             (self.faults, other.faults),
@@ -80,7 +80,7 @@ def check_head(checkpoint: Checkpoint, key: VerifierKey, witnesses: Sequence[Ver
 
 
 def check_whole(tiles: Tiles, checkpoint: Checkpoint) -> tuple[Verdict, Entries]:
-    """Check that a log's files give its head, and that no subject and no day is in it twice; return what they say too."""
+    """Check that a log's files give its head, and that no subject or day is in it twice; return the contents too."""
     found = Verdict()
     try:
         written = list(tiles.entries())
@@ -115,7 +115,7 @@ def check_whole(tiles: Tiles, checkpoint: Checkpoint) -> tuple[Verdict, Entries]
 
 
 def _unended(entries: Entries) -> list[str]:
-    """Return the auctions that were to close long before the log's latest statement, of which it says nothing more."""
+    """Return the auctions that were to close long before the log's latest statement, but have no later statement."""
     ended = {
         entry.get("subject") for entry in entries.values() if entry["kind"] in {"auction_closed", "auction_cancelled"}
     }
@@ -132,7 +132,7 @@ def _unended(entries: Entries) -> list[str]:
 
 
 def compare_heads(heads: Sequence[Checkpoint], tiles: Tiles | None, witnesses: Sequence[VerifierKey]) -> Verdict:
-    """Check that signed heads are of one history. tiles: of the largest head, which heads of other sizes need."""
+    """Check that signed heads are of one history. tiles: of the largest head, needed for heads of other sizes."""
     found = Verdict()
     for number, one in enumerate(heads):
         for other in heads[:number]:
@@ -157,7 +157,7 @@ def compare_heads(heads: Sequence[Checkpoint], tiles: Tiles | None, witnesses: S
 
 
 def check_place(number: int, entry: Entry, others: Entries) -> Verdict:
-    """Check that a proof's entry is the one that other proofs, or the tiles, have at its place. All are under signed heads."""
+    """Check that a proof's entry equals the one of other proofs or tiles at its place. All are under signed heads."""
     if others.get(number, entry) == entry:
         return Verdict()
     return Verdict(
@@ -170,7 +170,7 @@ def _named(entry: Entry) -> str:
 
 
 def check_proof(proof: Proof) -> Verdict:
-    """Check that a proof's entry, and its item, are in the log that its checkpoint is of; who signed that is checked apart."""
+    """Check that a proof's entry, and its item, are in the log of its checkpoint; signatures are checked separately."""
     found = Verdict()
     digest = hashlib.sha256(proof.item.document).digest() if proof.item else b""
     try:
@@ -185,7 +185,7 @@ def check_proof(proof: Proof) -> Verdict:
 
 
 def check_release(name: str, digest: str, entries: Entries) -> Verdict:
-    """Check that a whole file, by its SHA-256 in hex, is one that these entries say was sealed, and not called back since."""
+    """Check that these entries say that a whole file, by its SHA-256 in hex, was sealed and not called back."""
     found = Verdict()
     for number, entry in entries.items():
         stated = entry.get("statement", {})
@@ -203,7 +203,7 @@ def check_release(name: str, digest: str, entries: Entries) -> Verdict:
 
 
 def _files_of(stated: Mapping[str, Any]) -> list[Any]:
-    """Return the digests of a sealed release's whole files, as its statement has them."""
+    """Return the digests of a sealed release's whole files from its statement."""
     editions = stated.get("editions_sha256")
     return [stated.get("cells_sha256"), *(editions if isinstance(editions, list) else [])]
 
@@ -211,7 +211,7 @@ def _files_of(stated: Mapping[str, Any]) -> list[Any]:
 def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
     """Check a quote's document against the price inputs of its offer and day, which one of these proofs has.
 
-    Refuses Tampered where they are none.
+    Refuses Tampered for malformed documents.
     """
     try:
         quote = json.loads(document)
@@ -246,19 +246,19 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
 
 
 def is_late(day: str, entry: Entry) -> bool:
-    """Return whether the price of a day is under another day's entry; what was before the log is in its first one."""
+    """Return whether a day's price is in another day's entry; the log's first entry may have earlier days."""
     return bool(entry["day"] != day and not (entry["day"] > day and not entry[CHAINED]))
 
 
 def _late(name: str, day: str, entry: Entry) -> list[str]:
-    """Return that a day's price was stated when that day was over. entry: its day's."""
+    """Return the sentence that a day's price was stated after that day. entry: its day's."""
     if not is_late(day, entry):
         return []
     return [f"{name} is of {day}, but the log has its inputs from {entry['day']} on alone: they were back-dated"]
 
 
 def contradictions(name: str, priced: Mapping[str, Any], logged: Mapping[str, Any]) -> list[str]:
-    """Return where a quote's inputs are not those logged for its day; its floor may be higher, for what was promised."""
+    """Return where a quote's inputs differ from those logged for its day; promises may raise its floor."""
     wrong = [one for one in SAME_IN_BOTH if priced[one] != logged[one]]
     if priced["floor_minor"] < logged["floor_minor"]:
         wrong.append("floor_minor")
@@ -269,7 +269,7 @@ def contradictions(name: str, priced: Mapping[str, Any], logged: Mapping[str, An
 
 
 def check_signature(name: str, kept: SignedDocument, key: bytes | None) -> Verdict:
-    """Check that a quote or a receipt of consent is signed, by the operator where its key is given."""
+    """Check that a quote or a receipt of consent is signed, by the operator if its key is given."""
     unseen = [] if key else [f"whether the key of {name} is the operator's: give it as published"]
     return Verdict(faults=signature_faults(name, kept, key), cannot_show=unseen)
 
@@ -292,7 +292,7 @@ def check_consent(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdic
 def check_bid(
     name: str, receipt: Receipt, transcripts: Sequence[Transcript], entries: Entries, key: bytes | None
 ) -> Verdict:
-    """Check a bid's receipt against the log's terms, and the transcript of its auction, itself checked against the log apart."""
+    """Check a bid's receipt against the log's terms and its auction's transcript, which is checked separately."""
     if not receipt.is_signed() or key not in {None, receipt.public_key}:
         return Verdict(faults=[f"{name} is not signed by the operator"])
     found = _bid_in_log(name, receipt, entries)
@@ -315,7 +315,7 @@ def check_bid(
 
 
 def _bid_in_log(name: str, receipt: Receipt, entries: Entries) -> Verdict:
-    """Check a bid's receipt against what the log says of its auction: its terms, and that it was not cancelled with the bid in it."""
+    """Check a bid's receipt against the log: its auction's terms, and no cancellation that includes the bid."""
     found, content = Verdict(), receipt.content
     for number, entry in entries.items():
         if "terms" in content and _is_about(entry, "auction_opened", content["auction"]):
@@ -336,7 +336,7 @@ def _kind(proof: Proof) -> str:
 
 
 def check_transcript(transcript: Transcript, digest: str, entries: Entries) -> Verdict:
-    """Check a transcript, and the SHA-256 of its file in hex, against what the log says of the auction."""
+    """Check a transcript, and the SHA-256 of its file in hex, against the log's statements on the auction."""
     found, auction, name = Verdict(), transcript.auction, f"auction {transcript.auction}"
     terms = {"auction": auction, "kind": transcript.kind, "terms": transcript.terms}
     other = "this is not the transcript that was published"
@@ -382,7 +382,7 @@ def check_transcript(transcript: Transcript, digest: str, entries: Entries) -> V
 
 
 def _out_of_order(name: str, expected: Sequence[tuple[str, str, str, str, str]], entries: Entries) -> list[str]:
-    """Return where what was to be published first was not: terms before the root, and the root before bids are opened."""
+    """Return wrong orders of publication: terms must precede the root, and the root the opening of bids."""
     first = [
         (kind, min(numbers))
         for kind, subject, *_ in expected
@@ -396,7 +396,7 @@ def _out_of_order(name: str, expected: Sequence[tuple[str, str, str, str, str]],
 
 
 def _digest_before(transcript: Transcript, rounds: int) -> str:
-    """Return the SHA-256, in hex, of the transcript as it was published when it had this many rounds more than one."""
+    """Return the SHA-256, in hex, of the transcript as published with this many rounds after the first."""
     return hashlib.sha256(to_json(replace(transcript, rounds=transcript.rounds[:rounds])).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from marketplace import glance
+from marketplace.privacy import free_preview
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ THRESHOLD = 20
 MOST = 5_000
 
 
-class City:
+class CrowdedCity:
     """Zones on a jittered lattice, their people by time with noise, and what reaches the threshold."""
 
     def __init__(self, seed: int, *, zones: int = 400, times: int = 56) -> None:
@@ -62,7 +62,7 @@ class City:
             }
         )
 
-    def later(self, weeks: int, variation: float) -> City:
+    def later(self, weeks: int, variation: float) -> CrowdedCity:
         """Return the same city some weeks later, each zone's people off by about `variation` (of a logarithm) that week."""
         other = copy.copy(self)
         rng = np.random.default_rng([weeks, round(1000 * variation), *self.people[0, :3].tolist()])
@@ -70,11 +70,11 @@ class City:
         other.fill(week, rng, START + dt.timedelta(weeks=weeks))
         return other
 
-    def drawn(self) -> glance.Glance:
-        return glance.draw(self.table, self.names, self.centres, SECRET, MOST)
+    def drawn(self) -> free_preview.Glance:
+        return free_preview.draw(self.table, self.names, self.centres, SECRET, MOST)
 
 
-def rebuilt(city: City, seen: glance.Glance, *others: glance.Glance) -> float:
+def rebuilt(city: CrowdedCity, seen: free_preview.Glance, *others: free_preview.Glance) -> float:
     """Return the R² of the best of several reconstructions of the zone × time totals.
 
     seen: the picture shown beside them; others: all else that is free of the same zones, such as of other weeks.
@@ -123,7 +123,7 @@ def rebuilt(city: City, seen: glance.Glance, *others: glance.Glance) -> float:
     )
 
 
-def rebuilt_of_larger(city: City, seen: glance.Glance, side: int) -> float:
+def rebuilt_of_larger(city: CrowdedCity, seen: free_preview.Glance, side: int) -> float:
     """Return the R² of the best of several reconstructions of the totals of larger zones, each of side × side of the city's.
 
     Who rebuilds them knows how people come and go, where the picture's own curve or rows say so.
@@ -135,7 +135,7 @@ def rebuilt_of_larger(city: City, seen: glance.Glance, side: int) -> float:
     np.add.at(people, block, city.people)
     classes = np.array([seen.classes.get(name, 1) for name in city.names], float)
     size = np.bincount(block)
-    mean, busy = np.bincount(block, classes) / size, np.bincount(block, classes == glance.BUSY) / size
+    mean, busy = np.bincount(block, classes) / size, np.bincount(block, classes == free_preview.BUSY) / size
     middle = np.stack([np.bincount(block, city.places[:, axis]) / size for axis in (0, 1)], axis=1) / side
     apart = np.linalg.norm(middle[:, None] - middle[None], axis=-1)
     near, wide = ((weight := np.exp(-((apart / reach) ** 2))) @ mean / weight.sum(axis=1) for reach in (1.2, 2.5))
@@ -167,7 +167,7 @@ def predicted(features: Floats, wanted: Floats) -> Floats:
     return guess
 
 
-def free_rows(city: City, seen: glance.Glance) -> tuple[Floats, list[Floats]]:
+def free_rows(city: CrowdedCity, seen: free_preview.Glance) -> tuple[Floats, list[Floats]]:
     """Return the free figures at their place among those sold, else NaN; and how they say that people come and go by time.
 
     Each sampled zone on its own, all together, and as a day that is the same every day.
@@ -195,7 +195,7 @@ def free_rows(city: City, seen: glance.Glance) -> tuple[Floats, list[Floats]]:
     return known, times
 
 
-def fitted(columns: Floats, city: City, known: Floats | None = None) -> float:
+def fitted(columns: Floats, city: CrowdedCity, known: Floats | None = None) -> float:
     """Return R² of a linear combination of these columns, its weights learnt from the exact figures of other zones.
 
     known: figures that need no guess.
@@ -211,7 +211,7 @@ def fitted(columns: Floats, city: City, known: Floats | None = None) -> float:
     return float(1 - ((city.sold - guess) ** 2).sum() / ((city.sold - city.sold.mean()) ** 2).sum())
 
 
-def through_logs(by_zone: Floats, city: City, level: Floats, known: Floats | None = None) -> float:
+def through_logs(by_zone: Floats, city: CrowdedCity, level: Floats, known: Floats | None = None) -> float:
     """Return R² of a reconstruction that fits the logarithm of each zone's mean, then the curve."""
     figures = np.maximum(np.bincount(city.zone, minlength=len(by_zone)), 1)
     mean = np.bincount(city.zone, city.sold, minlength=len(by_zone)) / figures

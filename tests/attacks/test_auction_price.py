@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import uuid
 
-from marketplace import clock
-from marketplace.auctions import award as ending
-from marketplace.auctions.queries import get_auction
-from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue.queries import list_priced_releases
-from marketplace.identity import actions as identity
-from marketplace.instants import full_hour
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.catalogue.offers.queries import list_priced_releases
+from marketplace.core import clock
+from marketplace.core.instants import full_hour
+from marketplace.people.identity import actions as identity
+from marketplace.sales.auctions import award as ending
+from marketplace.sales.auctions.queries import get_auction
 from pricing.quote import price_at_age
-from tests.marketplace.auctions.builders import make_bidder, move_end
-from tests.marketplace.auctions.test_money import DAY
-from tests.marketplace.identity.site import PASSWORD, Browser, text_of
-from tests.marketplace.purchases.shop import FLOOR, make_buyer, open_shop
+from tests.people.builders import PASSWORD, Browser, page_text
+from tests.sales.builders.auctions import DAY, make_bidder, move_end
+from tests.sales.builders.shop import FLOOR, make_buyer, open_shop
 from tests.support.reads import fetch_value
 
 
@@ -40,7 +39,7 @@ async def test_no_auction_sells_a_licence_for_less_than_its_posted_price() -> No
         await steward.sign_in("sam@operator.example")
         cheap = await steward.submit("/en/steward/auctions/new", fields | {"reserve": str(FLOOR / 100)}, form_id=form)
         assert cheap.status_code == 422, "the offer's floor is no reserve"
-        reckoned = text_of(await steward.submit("/en/steward/auctions/reserve", fields))
+        reckoned = page_text(await steward.submit("/en/steward/auctions/reserve", fields))
         assert "Each licence auctioned forgoes" in reckoned
         assert "about 1 ordinary sale is expected" in reckoned
         answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
@@ -53,13 +52,13 @@ async def test_no_auction_sells_a_licence_for_less_than_its_posted_price() -> No
         assert auction.forgone_minor == auction.reserve_minor
 
         await buyer.sign_in("atelier@partner.example")
-        shown = text_of(await buyer.get(f"/en/auctions/{form}"))
+        shown = page_text(await buyer.get(f"/en/auctions/{form}"))
         assert "posted price today: €" in shown
         assert "no auction goes below it" in shown
-        listed = text_of(await buyer.get("/en/datasets/lyon"))
+        listed = page_text(await buyer.get("/en/datasets/lyon"))
         assert "Also at auction" in listed
         assert "from €" in listed
-        assert "Également aux enchères" in text_of(await buyer.get("/fr/datasets/lyon"))
+        assert "Également aux enchères" in page_text(await buyer.get("/fr/datasets/lyon"))
 
         bidder, other = await make_bidder("One"), await make_bidder("Two")
         for one, amount, accepted in ((bidder, FLOOR, False), (other, 3 * then, True)):
@@ -72,4 +71,4 @@ async def test_no_auction_sells_a_licence_for_less_than_its_posted_price() -> No
         await move_end(uuid.UUID(form))
         await ending.close_auctions()
         assert await fetch_value("SELECT net_minor FROM auction_sale") == auction.reserve_minor
-        assert "Also at auction" not in text_of(await buyer.get("/en/datasets/lyon"))
+        assert "Also at auction" not in page_text(await buyer.get("/en/datasets/lyon"))

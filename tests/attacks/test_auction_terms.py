@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import structs
 
-from marketplace import clock
-from marketplace.auctions import award as ending
-from marketplace.auctions.actions import cancel, place_sealed_bid
-from marketplace.auctions.announcing import Plan, announce
-from marketplace.auctions.queries import get_auction
-from marketplace.catalogue.actions import quote
-from marketplace.errors import Conflict
-from marketplace.log.queries import list_facts
-from marketplace.subscriptions import actions as subscribing
+from marketplace.catalogue.offers.actions import quote
+from marketplace.core import clock
+from marketplace.core.errors import Conflict
+from marketplace.core.facts.queries import list_facts
+from marketplace.sales.auctions import award as ending
+from marketplace.sales.auctions.actions import cancel, place_sealed_bid
+from marketplace.sales.auctions.announcing import Plan, announce
+from marketplace.sales.auctions.queries import get_auction
+from marketplace.sales.subscriptions import actions as subscribing
 from pricing.__main__ import main as pricing
-from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction, save_card
-from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.purchases.shop import make_buyer, open_shop
+from tests.people.builders import Browser, page_text
+from tests.sales.builders.auctions import make_bidder, move_end, open_auction
+from tests.sales.builders.shop import make_buyer, open_shop, save_card
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_value
 
@@ -62,7 +62,7 @@ async def test_terms_changed_after_the_first_bid_show_in_every_receipt(
         (tmp_path / "receipt.json").write_text(json.dumps(made["receipt"]))
         stated = json.loads(next(one.statement for one in await list_facts() if one.kind == "auction_opened"))
         assert made["receipt"]["document"]["terms"] == stated["terms_sha256"], "as the public log has them"
-        assert stated["terms_sha256"] in text_of(await anyone.get(f"/en/auctions/{auction}"))
+        assert stated["terms_sha256"] in page_text(await anyone.get(f"/en/auctions/{auction}"))
         for table in TABLES:
             await as_owner(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         await as_owner("ALTER TABLE auction_lot DROP CONSTRAINT one_place_a_lot")
@@ -120,7 +120,7 @@ async def test_a_leader_does_not_drag_the_end_and_nobody_passes_its_bound() -> N
         wanted = {"currency": "EUR", "maximum_minor": 9_000}
         await anyone.client.put(path, json=wanted, headers=rival.headers)
         assert (await get_auction(auction)).closes_at == row.closes_at
-        assert "by 1 minutes at most in all" in text_of(await anyone.get(f"/en/auctions/{auction}"))
+        assert "by 1 minutes at most in all" in page_text(await anyone.get(f"/en/auctions/{auction}"))
 
 
 async def test_no_window_opens_over_a_price_that_somebody_holds() -> None:

@@ -7,24 +7,24 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from marketplace.auctions import award as ending
-from marketplace.auctions import eligibility
-from marketplace.auctions.actions import fixed_terms
-from marketplace.auctions.queries import get_bid
-from marketplace.auctions.receipts import receipt_of, signed
-from marketplace.database import execute
-from marketplace.ledger.queries import balance
-from marketplace.log.queries import list_facts
-from marketplace.payments.events import handle_events, sweep_events
-from marketplace.payments.stripe_calls import run_commands
+from marketplace.core.database import execute
+from marketplace.core.facts.queries import list_facts
+from marketplace.money.ledger.queries import balance
+from marketplace.money.payments.events import handle_events, sweep_events
+from marketplace.money.payments.stripe_calls import run_commands
+from marketplace.sales.auctions import award as ending
+from marketplace.sales.auctions import eligibility
+from marketplace.sales.auctions.actions import fixed_terms
+from marketplace.sales.auctions.queries import get_bid
+from marketplace.sales.auctions.receipts import receipt_of, signed
 from pricing.__main__ import main as pricing
-from tests.marketplace.auctions.test_money import announced, bid, books_are_clean, end
-from tests.marketplace.conftest import counterpart, stripe  # noqa: F401 (fixtures)
-from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.messages.written import catch_up
-from tests.marketplace.payments.test_off_session import REFUSING, refusing, save
-from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, open_shop, pay
+from tests.money.builders import save
+from tests.people.builders import Browser, page_text
+from tests.sales.builders.auctions import LIMIT, announce_of_shop, do_not_pay, end_auction, place
+from tests.sales.builders.shop import FLOOR, jobs, make_buyer, open_shop, pay
+from tests.support.local_stripe import counterpart, stripe  # noqa: F401 (fixtures)
 from tests.support.reads import fetch, fetch_value
+from tests.support.scenes import books_are_clean
 
 if TYPE_CHECKING:
     import uuid
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-LIMIT = 3 * FLOOR
 SHIELD = "15000"
 """Euros: far beyond what any honest bidder would pay."""
 
@@ -41,21 +40,6 @@ async def bid_on_page(browser: Browser, auction: uuid.UUID, euros: str) -> httpx
     """Bid on the page, and return what is shown then."""
     answer = await browser.submit(f"/en/auctions/{auction}/bids", {"amount": euros})
     return await browser.get(answer.headers["location"]) if answer.status_code == 303 else answer
-
-
-async def do_not_pay(stripe: Any, partner: uuid.UUID) -> None:  # noqa: F811
-    """Let a partner's card refuse the charge, and its page and its time to pay run out."""
-    await execute(
-        "UPDATE saved_method SET method_id = $1 WHERE payer = $2",
-        await refusing(stripe, partner, REFUSING["generic_decline"]),
-        partner,
-    )
-    await ending.settle_sales()
-    await run_commands()
-    await execute("UPDATE auction_sale SET due_at = now() - interval '1 second' WHERE state = 'due'")
-    await execute("UPDATE payment SET requested_at = requested_at - interval '1 hour' WHERE state <> 'paid'")
-    await jobs()
-    await ending.settle_sales()
 
 
 async def replays_with_every_round(browser: Browser, auction: uuid.UUID, folder: Path, *, rounds: int) -> None:
@@ -97,36 +81,36 @@ async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe
     crook, friend, ann, bob = [await make_buyer(name) for name in names]
     for partner in (crook, friend, ann, bob):
         await save(stripe, partner, token="tok_visa")
-    auction = await announced(release, "ascending", unsecured_times=3)
+    auction = await announce_of_shop(release, "ascending", unsecured_times=3)
     async with Browser() as first:
         browsers = [first, Browser(first.app), Browser(first.app), Browser(first.app)]
         for browser, name in zip(browsers, names, strict=True):
             await browser.sign_in(f"{name}@partner.example")
         shown = await bid_on_page(browsers[0], auction, SHIELD)
-        assert "needs a deposit of its size" in text_of(shown), "no free shield"
+        assert "needs a deposit of its size" in page_text(shown), "no free shield"
         assert shown.status_code in (403, 422)
-        page = text_of(await browsers[0].get(f"/en/auctions/{auction}"))
+        page = page_text(await browsers[0].get(f"/en/auctions/{auction}"))
         assert "owes by how much the next buyer pays less" in page
         assert "may not bid for 180 days, nor before it has paid what it owes" in page
         assert "A bid above €300.03 needs a deposit of its size" in page
         odd = await browsers[0].submit(f"/en/auctions/{auction}/deposit", {"band": "1"})
         assert odd.status_code == 422
         for browser in browsers[:2]:
-            assert "To bid more than" in text_of(await browser.get(f"/en/auctions/{auction}"))
+            assert "To bid more than" in page_text(await browser.get(f"/en/auctions/{auction}"))
             await browser.submit(f"/en/auctions/{auction}/deposit", {"band": str(50 * LIMIT)})
             await sweep_events()
             await handle_events()
-            assert "Accepted" in text_of(await bid_on_page(browser, auction, SHIELD))
+            assert "Accepted" in page_text(await bid_on_page(browser, auction, SHIELD))
         for browser, euros in zip(browsers[2:], ("250", "200"), strict=True):
-            assert "Refused: it is below the minimum" in text_of(await bid_on_page(browser, auction, euros))
-        await end(auction)
+            assert "Refused: it is below the minimum" in page_text(await bid_on_page(browser, auction, euros))
+        await end_auction(auction)
         assert await fetch_value("SELECT net_minor FROM auction_sale") == 1_500_000
         await do_not_pay(stripe, crook)
         assert await fetch_value("SELECT net_minor FROM auction_sale WHERE state = 'due'") == 25_500, "not the reserve"
         debt = await fetch_value("SELECT id FROM auction_default")
-        assert "Still to pay" in text_of(await browsers[0].get(f"/en/auctions/debts?paid={debt}"))
+        assert "Still to pay" in page_text(await browsers[0].get(f"/en/auctions/debts?paid={debt}"))
         waits = await browsers[0].submit(f"/en/auctions/debts/{debt}/pay", {})
-        assert (waits.status_code, "Your deposit is being captured" in text_of(waits)) == (409, True)
+        assert (waits.status_code, "Your deposit is being captured" in page_text(waits)) == (409, True)
         await do_not_pay(stripe, friend)
         rows = await fetch("SELECT round, partner, pays_minor FROM auction_outcome WHERE pays_minor > 0 ORDER BY round")
         assert [tuple(row) for row in rows] == [(1, crook, 1_500_000), (2, friend, 25_500), (3, ann, 20_500)]
@@ -140,14 +124,14 @@ async def test_two_accomplices_lose_money_and_the_honest_price_is_reached(stripe
         await eligibility.end_deposits()
         assert await balance("758100") == -1_474_500 - 5_000, "captured from what was held back"
         await replays_with_every_round(browsers[0], auction, tmp_path, rounds=2)
-        other = await announced(release, "ascending")
+        other = await announce_of_shop(release, "ascending")
         for browser in browsers[:2]:
-            assert "you owe €" in text_of(await browser.get(f"/en/auctions/{auction}"))
-            shown = text_of(await browser.get(f"/en/auctions/{other}"))
+            assert "you owe €" in page_text(await browser.get(f"/en/auctions/{auction}"))
+            shown = page_text(await browser.get(f"/en/auctions/{other}"))
             assert "may bid again from" in shown
             assert "once it has paid" not in shown, "what was held back paid it"
-            assert "may not bid for a time" in text_of(await bid_on_page(browser, other, "120"))
-        assert "pourra de nouveau enchérir" in text_of(await browsers[0].get(f"/fr/auctions/{other}"))
+            assert "may not bid for a time" in page_text(await bid_on_page(browser, other, "120"))
+        assert "pourra de nouveau enchérir" in page_text(await browsers[0].get(f"/fr/auctions/{other}"))
         for browser in browsers[1:]:
             await browser.client.aclose()
     await books_are_clean()
@@ -159,45 +143,44 @@ async def test_who_has_no_deposit_is_charged_the_difference_and_can_pay_it(strip
     crook, ann = await make_buyer("crook"), await make_buyer("ann")
     for partner in (crook, ann):
         await save(stripe, partner, token="tok_visa")
-    auction = await announced(release, "limited", unsecured_times=3)
-    await bid(ann, auction, 2 * FLOOR)
-    await bid(crook, auction, LIMIT)
-    await end(auction)
+    auction = await announce_of_shop(release, "limited", unsecured_times=3)
+    await place(ann, auction, 2 * FLOOR)
+    await place(crook, auction, LIMIT)
+    await end_auction(auction)
     await do_not_pay(stripe, crook)
     [debt] = await fetch("SELECT id, owed_minor FROM auction_default")
     assert debt["owed_minor"] == FLOOR
     assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'debt_due'") == 1
     await run_commands()
-    await catch_up()
     await execute("UPDATE auction_default SET barred_until = decided_at + interval '1 millisecond'")
     async with Browser() as browser, Browser(browser.app) as other:
         await browser.sign_in("crook@partner.example")
         await other.sign_in("ann@partner.example")
-        assert "You owe nothing" in text_of(await other.get("/en/auctions/debts"))
+        assert "You owe nothing" in page_text(await other.get("/en/auctions/debts"))
         assert (await other.submit(f"/en/auctions/debts/{debt['id']}/pay", {})).status_code == 404
-        shown = text_of(await browser.get(f"/en/auctions/{auction}"))
+        shown = page_text(await browser.get(f"/en/auctions/{auction}"))
         assert "Pay what you owe" in shown
         refused = await browser.client.put(
-            f"/api/v1/auctions/{await announced(release, 'ascending')}/bids/{debt['id']}",
+            f"/api/v1/auctions/{await announce_of_shop(release, 'ascending')}/bids/{debt['id']}",
             json={"currency": "EUR", "maximum_minor": FLOOR},
         )
-        assert "once it has paid" in text_of(await browser.get(f"/en/auctions/{auction}")) or refused.status_code in (
+        assert "once it has paid" in page_text(await browser.get(f"/en/auctions/{auction}")) or refused.status_code in (
             401,
             403,
         )
-        page = text_of(await browser.get("/en/auctions/debts"))
+        page = page_text(await browser.get("/en/auctions/debts"))
         assert "once this is paid" in page
-        assert "Reste à payer" in text_of(await browser.get("/fr/auctions/debts"))
+        assert "Reste à payer" in page_text(await browser.get("/fr/auctions/debts"))
         await execute("UPDATE payment SET state = 'expired' WHERE subject = $1", debt["id"])
         asked = await browser.submit(f"/en/auctions/debts/{debt['id']}/pay", {})
         again = await browser.submit(f"/en/auctions/debts/{debt['id']}/pay", {})
         assert asked.headers["location"] == again.headers["location"], "one page at a time"
         await pay(asked.headers["location"])
         returned = await browser.get(f"/en/auctions/debts?paid={debt['id']}")
-        assert "Paid: you may bid again from" in text_of(returned)
+        assert "Paid: you may bid again from" in page_text(returned)
         after = await browser.submit(f"/en/auctions/debts/{debt['id']}/pay", {})
         assert after.headers["location"].endswith("/auctions/debts"), "nothing is paid twice"
-        assert await fetch_value("SELECT bid_refusal($1, $2, 0)", crook, auction) is None, "the bar is lifted"
+        assert await fetch_value("SELECT bidder_refusal($1, $2)", crook, auction) is None, "the bar is lifted"
         await jobs()
         await ending.settle_sales()
         assert await ending.settle_sales() == 0
@@ -209,7 +192,7 @@ async def test_who_has_no_deposit_is_charged_the_difference_and_can_pay_it(strip
 
 async def has_its_payment_reversed(stripe: Any, browser: Browser, crook: uuid.UUID, auction: uuid.UUID) -> None:  # noqa: F811
     """Have a defaulter's bank dispute what it paid: its bar is back at once; once that is lost, so is the debt, to be paid again."""
-    refusal = "SELECT bid_refusal($1, $2, 0)"
+    refusal = "SELECT bidder_refusal($1, $2)"
     [debt] = [row["id"] for row in await fetch("SELECT id FROM auction_default")]
 
     async def disputed(*, won: bool) -> None:
@@ -223,9 +206,9 @@ async def has_its_payment_reversed(stripe: Any, browser: Browser, crook: uuid.UU
         await jobs()
         await ending.settle_sales()
         assert await fetch_value(refusal, crook, auction) == "barred", "while its bank decides, too"
-        assert "Your bank is deciding" in text_of(await browser.get("/en/auctions/debts"))
+        assert "Your bank is deciding" in page_text(await browser.get("/en/auctions/debts"))
         refused = await browser.submit(f"/en/auctions/debts/{debt}/pay", {})
-        assert (refused.status_code, "deciding on a payment" in text_of(refused)) == (409, True)
+        assert (refused.status_code, "deciding on a payment" in page_text(refused)) == (409, True)
         await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=won)
         await jobs()
         await ending.settle_sales()
@@ -236,13 +219,13 @@ async def has_its_payment_reversed(stripe: Any, browser: Browser, crook: uuid.UU
     await run_commands()
     assert await ending.settle_sales() == 0, "asked for once"
     assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'debt_due'") == 2
-    page = text_of(await browser.get("/en/auctions/debts"))
+    page = page_text(await browser.get("/en/auctions/debts"))
     assert "Your bank reversed a payment of it: you owe it again." in page
-    assert "Votre banque a repris un paiement" in text_of(await browser.get("/fr/auctions/debts"))
+    assert "Votre banque a repris un paiement" in page_text(await browser.get("/fr/auctions/debts"))
     assert await fetch_value("SELECT count(*) FROM payment WHERE state = 'open'") == 1, "its card is not charged again"
     asked = await browser.submit(f"/en/auctions/debts/{debt}/pay", {})
     await pay(asked.headers["location"])
-    assert "Paid: you may bid again" in text_of(await browser.get(f"/en/auctions/debts?paid={debt}"))
+    assert "Paid: you may bid again" in page_text(await browser.get(f"/en/auctions/debts?paid={debt}"))
     assert await fetch_value(refusal, crook, auction) is None
     await disputed(won=True)
     assert await fetch_value(refusal, crook, auction) is None, "its bank decided for us"
@@ -254,13 +237,13 @@ async def test_a_winner_whose_bank_reverses_its_payment_owes_and_is_barred_as_on
     release = await open_shop()
     crook = await make_buyer("crook")
     await save(stripe, crook, token="tok_visa")
-    auction = await announced(release, "ascending")
-    await bid(crook, auction, FLOOR)
+    auction = await announce_of_shop(release, "ascending")
+    await place(crook, auction, FLOOR)
     rival = await make_buyer("rival")
     await save(stripe, rival, token="tok_visa")
-    await bid(rival, auction, 2 * FLOOR)
-    await bid(crook, auction, 3 * FLOOR)
-    await end(auction)
+    await place(rival, auction, 2 * FLOOR)
+    await place(crook, auction, 3 * FLOOR)
+    await end_auction(auction)
     for _ in range(2):
         await ending.settle_sales()
         await jobs()
@@ -277,7 +260,7 @@ async def test_a_winner_whose_bank_reverses_its_payment_owes_and_is_barred_as_on
     await run_commands()
     [owed] = await fetch("SELECT partner, owed_minor FROM auction_default")
     assert tuple(owed) == (crook, sold - FLOOR)
-    assert await fetch_value("SELECT bid_refusal($1, $2, 0)", crook, auction) == "barred"
+    assert await fetch_value("SELECT bidder_refusal($1, $2)", crook, auction) == "barred"
     assert await fetch_value("SELECT state FROM payment ORDER BY requested_at DESC LIMIT 1") == "open", "a page"
     assert await fetch_value("SELECT count(*) FROM auction_outcome WHERE round > 1") == 0
     await books_are_clean()
@@ -292,29 +275,29 @@ async def test_a_sealed_bid_beyond_its_deposit_is_void_once_opened_and_shows_not
     crook, rich, ann = [await make_buyer(name) for name in ("crook", "rich", "ann")]
     for partner in (crook, rich, ann):
         await save(stripe, partner, token="tok_visa")
-    auction = await announced(release, "limited", unsecured_times=3)
+    auction = await announce_of_shop(release, "limited", unsecured_times=3)
     async with Browser() as browser, Browser(browser.app) as other:
         await browser.sign_in("crook@partner.example")
         await other.sign_in("rich@partner.example")
-        page = text_of(await browser.get(f"/en/auctions/{auction}"))
+        page = page_text(await browser.get(f"/en/auctions/{auction}"))
         assert "Above €300.03 your bid would be void when bids are opened" in page
         assert "The deposit is chosen before the bid is sealed" in page
         await other.submit(f"/en/auctions/{auction}/deposit", {"band": str(2 * LIMIT)})
         await sweep_events()
         await handle_events()
-        assert "Above €600.06 your bid would be void" in text_of(await other.get(f"/en/auctions/{auction}"))
+        assert "Above €600.06 your bid would be void" in page_text(await other.get(f"/en/auctions/{auction}"))
         nonce = "cd" * 32
         for one, euros in ((browser, SHIELD), (other, "500")):
             answer = await one.submit(f"/en/auctions/{auction}/bids", {"amount": euros, "nonce": nonce})
-            assert "Accepted and sealed" in text_of(await one.get(answer.headers["location"]))
-        await bid(ann, auction, 2 * FLOOR)
-        log = text_of(await browser.get(f"/fr/auctions/{auction}"))
+            assert "Accepted and sealed" in page_text(await one.get(answer.headers["location"]))
+        await place(ann, auction, 2 * FLOOR)
+        log = page_text(await browser.get(f"/fr/auctions/{auction}"))
         assert "Couverte jusqu’à" in log
         assert "600,06" in log, "everybody sees what a deposit covers"
         assert "15 000" not in log
         kept = await browser.get(answer.headers["location"])
-        await end(auction)
-        award = text_of(await browser.get(f"/en/auctions/{auction}"))
+        await end_auction(auction)
+        award = page_text(await browser.get(f"/en/auctions/{auction}"))
         assert "Void: above what its deposit covers" in award
         document = (await browser.get(f"/api/v1/auctions/{auction}/transcript")).content
     assert kept.status_code == 200

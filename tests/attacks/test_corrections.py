@@ -15,18 +15,16 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace import clock, object_store
-from marketplace.builds.event_store import Store
-from marketplace.datasets import actions, queries
-from marketplace.datasets.ingestion import ingest_events
-from marketplace.errors import Conflict, Invalid
-from marketplace.identity.actions import claim_line, erase_person, issue_activation_codes
-from marketplace.release_gate import dossier
-from marketplace.retractions.actions import retract, retract_erased
-from marketplace.settings import settings
-from tests.marketplace.datasets.builders import START, ZONES, at, crowd, declare, kept, make_subscribers, write
-from tests.marketplace.datasets.test_build import PERIOD
-from tests.support.dying import killed_everywhere
+from marketplace.core import clock, object_store
+from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.settings import settings
+from marketplace.datasets.builds.event_store import Store
+from marketplace.datasets.releases import actions, dossier, queries
+from marketplace.datasets.releases.ingestion import ingest_events
+from marketplace.datasets.retractions.actions import retract, retract_erased
+from marketplace.people.identity.actions import claim_line, erase_person, issue_activation_codes
+from tests.attacks.builders import build_revision
+from tests.datasets.builders import START, ZONES, at, crowd, declare, kept, make_subscribers, write
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -49,17 +47,12 @@ async def declared(**other: int) -> None:
     await make_subscribers(PEOPLE)
 
 
-async def counted(release: uuid.UUID) -> dict[str, int]:
+async def published_by_zone(release: uuid.UUID) -> dict[str, int]:
     """Return the published people by zone, those of a few people left out."""
     people: dict[str, int] = {}
     for cell in (await queries.cells(release)).to_pylist():
         people[cell["zone"]] = people.get(cell["zone"], 0) + cell["people"]
     return {zone: count for zone, count in people.items() if count > 20}
-
-
-async def build(revision: int = 1) -> uuid.UUID:
-    notes = {"note_fr": "Corrigé.", "note_en": "Corrected."} if revision > 1 else {}
-    return await actions.build("lyon", **PERIOD, revision=revision, **notes)
 
 
 def stored_events() -> int:
@@ -74,7 +67,7 @@ async def test_a_corrected_file_replaces_what_it_said(tmp_path: Path) -> None:
     write(tmp_path, [*crowd(200, zone=ZONES[1]), (7, at(30), ZONES[1])], PEOPLE)
     assert await ingest_events(**files) == {"2026-03-28": 200, "2026-03-29": 1}
     assert await ingest_events(**files) == {}
-    assert set(await counted(await build())) == {ZONES[1]}
+    assert set(await published_by_zone(await build_revision())) == {ZONES[1]}
     assert stored_events() == 201
 
 
@@ -114,13 +107,13 @@ async def test_who_erased_themselves_counts_in_no_later_build(tmp_path: Path) ->
     moves = [*crowd(300), *((3, at(hour), ZONES[4]) for hour in range(20))]
     files = write(tmp_path, moves, PEOPLE)
     await ingest_events(**files)
-    before = await build()
+    before = await build_revision()
     assert 3 in (await kept(before, "manifest"))["reference"].to_pylist()
     ((_, code),) = await issue_activation_codes([3])
     await erase_person(
         await claim_line(3, code, email="lea@example.org", name="Léa", password="a rather long sentence")
     )
-    at_once = await build(2)
+    at_once = await build_revision(2)
     assert 3 not in (await kept(at_once, "manifest"))["reference"].to_pylist()
     assert await retract_erased() == 21
     assert await retract_erased() == 0
@@ -142,7 +135,7 @@ async def test_an_interval_is_retracted_of_one_or_of_all(tmp_path: Path) -> None
         "2026-03-29": 1,
     }
     assert await retract(at(11), at(13), reason="Again.", by="Ada") == {}
-    assert set(await counted(await build())) == {ZONES[0]}
+    assert set(await published_by_zone(await build_revision())) == {ZONES[0]}
     assert await fetch_value("SELECT count(*) FROM retraction WHERE done_at IS NOT NULL") == 3
     for interval, reason, sentence in (
         ((at(2), at(2)), "x", "is empty"),
@@ -157,7 +150,7 @@ async def test_a_past_release_says_what_it_was_counted_from(tmp_path: Path) -> N
     await declared()
     files = write(tmp_path, crowd(300), PEOPLE)
     await ingest_events(**files)
-    first = await build()
+    first = await build_revision()
     signed = (await queries.get_dossier(first)).document
     stated = json.loads((await queries.get_release(first)).inputs)
     assert [day["day"] for day in stated["days"]] == ["2026-03-28"]
@@ -165,7 +158,7 @@ async def test_a_past_release_says_what_it_was_counted_from(tmp_path: Path) -> N
     assert (file["name"], len(file["sha256"])) == ("events.parquet", 64)
     write(tmp_path, crowd(290), PEOPLE)
     await ingest_events(**files)
-    second = await build(2)
+    second = await build_revision(2)
     now = json.loads((await queries.get_release(second)).inputs)
     assert now["days"][0]["files"][0]["sha256"] != file["sha256"]
     assert now["days"][0]["sha256"] != stated["days"][0]["sha256"]
@@ -178,10 +171,3 @@ async def test_a_past_release_says_what_it_was_counted_from(tmp_path: Path) -> N
     # A build of files says the same of them, without the store.
     direct = await actions.build("lyon", **files, period_from=START, period_to=at(24))
     assert json.loads((await queries.get_release(direct)).inputs)["days"] == now["days"]
-
-
-@pytest.mark.deep
-async def test_a_corrected_day_is_built_as_it_was_or_as_it_is_wherever_it_is_killed(database_url: str) -> None:
-    """At every seventeenth await of the ingestion and of the build that follows it."""
-    await declared()
-    assert await killed_everywhere("tests.attacks.correction_scenes", "corrected", database_url, every=17) >= 4

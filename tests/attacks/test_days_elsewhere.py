@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from marketplace.database import execute
-from marketplace.datasets.ingestion import ingest_events
-from marketplace.my_data.actions import delete_days
-from marketplace.retractions.actions import apply_retractions
-from marketplace.rights.own_events import read_own_events
-from tests.marketplace.datasets import builders
-from tests.marketplace.earnings import sales
+from marketplace.core.database import execute
+from marketplace.datasets.builds.own_events import read_own_events
+from marketplace.datasets.releases.ingestion import ingest_events
+from marketplace.datasets.retractions.actions import apply_retractions
+from marketplace.subscribers.my_data.actions import delete_days
+from tests.datasets import builders
+from tests.subscribers.builders import sales
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ DAY, LINE = dt.date(2026, 10, 1), 1
 )
 async def test_a_deleted_day_is_one_of_each_zone_that_is_counted(tmp_path: Path, zone: str, left: list[int]) -> None:
     """Where days of Paris alone are counted, what is of the day before in Paris stays."""
-    await sales.open_shop()
+    await sales.write_lines()
     await execute("UPDATE dataset SET time_zone = $1", zone)
     here = ZoneInfo("Indian/Reunion" if left else zone)
     seen = [(LINE, dt.datetime.combine(DAY, dt.time(hour, 30), here), builders.ZONES[0]) for hour in (0, 1, 12, 23)]

@@ -16,15 +16,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from marketplace import object_store
-from marketplace.consent.actions import give_many, withdraw
-from marketplace.database import copy_in
-from marketplace.datasets.ingestion import ingest_events
-from marketplace.datasets.tables import Coverage
-from marketplace.identity import actions as identity
-from tests.marketplace.catalogue.shop import make_release, open_shop
-from tests.marketplace.datasets.builders import BANDS, LONG_AGO, PURPOSE, START, ZONES, events_table, write
-from tests.marketplace.identity.site import PASSWORD, Browser
+from marketplace.consent.purposes.actions import give_many, withdraw
+from marketplace.core import object_store
+from marketplace.core.database import copy_in
+from marketplace.datasets.releases.ingestion import ingest_events
+from marketplace.datasets.releases.tables import Coverage
+from marketplace.people.identity import actions as identity
+from tests.catalogue.builders import open_catalogue, seal_week
+from tests.consent.builders import PURPOSE
+from tests.datasets.builders import BANDS, LONG_AGO, START, ZONES, events_table, write
+from tests.people.builders import PASSWORD, Browser
 from tests.support.production import OPERATORS_OWN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ LINES = range(1, 2_001)
 ASKED = ("2026-03-23", "2026-03-29")
 
 
-async def shown() -> str:
+async def dry_run_shown() -> str:
     """Return what the page shows."""
     async with Browser() as sam:
         await sam.sign_in("sam@partage.example")
@@ -67,10 +68,10 @@ async def printed() -> str:
 
 
 async def test_marketplaces_that_differ_in_secrets_alone_have_the_same_dry_run(tmp_path: Path) -> None:
-    await open_shop()
+    await open_catalogue()
     await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     await copy_in("subscriber", ["reference"], [(who,) for who in LINES])
-    release = await make_release(consenting=700, population=2_000, published_people=900)
+    release = await seal_week(consenting=700, population=2_000, published_people=900)
     await Coverage.insert(
         *(
             Coverage(release=release, kind="band", name=band, population=1_000, consenting=share)
@@ -79,11 +80,11 @@ async def test_marketplaces_that_differ_in_secrets_alone_have_the_same_dry_run(t
     )
     files = write(tmp_path, [(who, START, ZONES[0]) for who in LINES], LINES)
     await ingest_events(subscribers=files["subscribers"])
-    nobody_seen, without = await shown(), await printed()
+    nobody_seen, without = await dry_run_shown(), await printed()
 
     await ingest_events(events=files["events"])
     await give_many(PURPOSE, list(LINES), LONG_AGO)
-    crowded = await shown()
+    crowded = await dry_run_shown()
 
     elsewhere = [(who, START + dt.timedelta(hours=who % 24), ZONES[who % 7]) for who in LINES if who % 3]
     pq.write_table(events_table(elsewhere), tmp_path / "events.parquet")
@@ -91,5 +92,5 @@ async def test_marketplaces_that_differ_in_secrets_alone_have_the_same_dry_run(t
     for who in LINES[:40]:
         await withdraw(who, PURPOSE)
     await object_store.put(object_store.private_key(release, "manifest.parquet"), b"another one")
-    assert nobody_seen == crowded == await shown()
+    assert nobody_seen == crowded == await dry_run_shown()
     assert without == await printed()

@@ -23,30 +23,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from marketplace import clock, database
-from marketplace.app import MACHINE_PATHS, routes
-from marketplace.catalogue.actions import quote as ask_price
-from marketplace.consent import actions as consent
-from marketplace.database import copy_in
-from marketplace.datasets import actions, queries
-from marketplace.datasets.ingestion import ingest_events
-from marketplace.delta_sharing.actions import make_credential
-from marketplace.earnings.actions import hold_shares
-from marketplace.identity import key_actions
-from marketplace.identity.actors import Actor
-from marketplace.mail import transports
-from marketplace.mail.actions import send_mail
-from marketplace.notifications.actions import notify_programs
-from marketplace.notifications.queries import list_events
+from marketplace.catalogue.offers.actions import quote as ask_price
+from marketplace.consent.purposes import actions as consent
+from marketplace.core import clock, database
+from marketplace.core.database import copy_in
+from marketplace.core.settings import settings
+from marketplace.datasets.releases import actions, queries
+from marketplace.datasets.releases.ingestion import ingest_events
+from marketplace.delivery.delta_sharing.actions import make_credential
+from marketplace.delivery.outgoing.notification_actions import notify_programs
+from marketplace.delivery.outgoing.notification_queries import list_events
+from marketplace.oversight.public_log.actions import keep_log
+from marketplace.people.identity import key_actions
+from marketplace.people.identity.actors import Actor
+from marketplace.people.mail import transports
+from marketplace.people.mail.actions import send_mail
 from marketplace.privacy import drawing
-from marketplace.settings import settings
-from marketplace.transparency.actions import keep_log
-from tests.attacks.test_share_pages import CHANCE, live_in
-from tests.marketplace.catalogue import shop
-from tests.marketplace.datasets.builders import PURPOSE, ZONES, write
-from tests.marketplace.earnings import sales
-from tests.marketplace.earnings.test_pages import visiting
-from tests.marketplace.earnings.test_statements import buying
+from marketplace.site.answers import MACHINE_PATHS
+from marketplace.site.app import routes
+from marketplace.subscribers.earnings.actions import hold_shares
+from tests.attacks.builders import CHANCE, live_in
+from tests.catalogue import builders as shop
+from tests.consent.builders import PURPOSE
+from tests.datasets.builders import ZONES, write
+from tests.people.builders import visiting
+from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value, statements_sent
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     import httpx
     from numpy.typing import NDArray
 
-    from marketplace.embedded.postgres import EmbeddedPostgres
+    from marketplace.demo.postgres import EmbeddedPostgres
 
 NOW = dt.datetime(2026, 10, 5, 9, 0, tzinfo=dt.UTC)
 FROM = dt.datetime(2026, 9, 28, tzinfo=dt.UTC)
@@ -88,12 +89,12 @@ class MadeUp(drawing.Source):
         return np.asarray(top + chance.integers(-30, 30, len(counts)), np.int64)
 
 
-async def live(folder: Path, chance: random.Random, *, victim: bool) -> dict[str, str]:
+async def live_a_week(folder: Path, chance: random.Random, *, victim: bool) -> dict[str, str]:
     """Count, build, sell and pay for a week; return the ids of what came of it, by the parameters of addresses.
 
     chance: what ids are drawn from, begun anew now and then: one more consent has one more receipt.
     """
-    await shop.open_shop(grain="day", edition_multiples=[4])
+    await shop.open_catalogue(grain="day", edition_multiples=[4])
     everyone = range(1, VICTIM + 1)
     long_ago = NOW - dt.timedelta(days=400)
     await copy_in("subscriber", ["reference", "claimed_at"], [(who, long_ago) for who in everyone])
@@ -105,10 +106,10 @@ async def live(folder: Path, chance: random.Random, *, victim: bool) -> dict[str
     release = await actions.build("lyon", period_from=FROM, period_to=FROM + dt.timedelta(days=7))
     assert (await queries.get_release(release)).state == "sealed"
     chance.seed(13)
-    partner = await shop.make_buyer()
+    partner = await shop.make_vetted_partner()
     quote = await ask_price(partner, release, quote_id=uuid.uuid4())
     with clock.shifted(dt.timedelta(minutes=1)):  # or messages of one instant come in any order
-        licence = await sales.make_sale(release, 10_001, fee=318, sold_at=NOW - dt.timedelta(days=20))
+        licence = await sales.write_sale(release, 10_001, fee=318, sold_at=NOW - dt.timedelta(days=20))
     with clock.shifted(-dt.timedelta(days=19)):
         await notify_programs()  # an order that was paid a week ago is no news
     chance.seed(14)
@@ -120,7 +121,7 @@ async def live(folder: Path, chance: random.Random, *, victim: bool) -> dict[str
         "code": "lyon",
         "release": str(release),
         "licence": str(licence),
-        "order": str(await sales.order_of(licence)),
+        "order": str(await sales.order_of_licence(licence)),
         "quote": str(quote),
         "partner_id": str(partner),
         "entitlement": str(await fetch_value("SELECT id FROM entitlement")),
@@ -142,17 +143,19 @@ def addresses(known: dict[str, str]) -> list[tuple[str, frozenset[str]]]:
             for path in handler.paths:
                 named = known | ({"code": PURPOSE} if path.startswith("/steward/purposes") else {})
                 if path not in APART and "stream" not in path:
-                    found.add((filled(path, named), frozenset(who)))
+                    found.add((address_with_ids(path, named), frozenset(who)))
     return sorted(found)
 
 
-def filled(path: str, known: dict[str, str]) -> str:
+def address_with_ids(path: str, known: dict[str, str]) -> str:
     """Return an address with an id in place of each parameter, nobody's where none is known."""
     nobodys = {"uuid": str(uuid.UUID(int=1)), "int": "1", "str": "nobodys", "path": "checkpoint"}
     return re.sub(r"\{(\w+):(\w+)\}", lambda match: known.get(match[1], nobodys[match[2]]), path)
 
 
-async def look(client: httpx.AsyncClient, whose: str, roles: set[str], known: dict[str, str]) -> dict[str, bytes]:
+async def look_at_everything(
+    client: httpx.AsyncClient, whose: str, roles: set[str], known: dict[str, str]
+) -> dict[str, bytes]:
     """Return what everything that these roles may read answers, without what is drawn afresh."""
     seen = {}
     more = [
@@ -177,7 +180,7 @@ async def look(client: httpx.AsyncClient, whose: str, roles: set[str], known: di
     return seen
 
 
-def forget() -> None:
+def forget_drawn_ids() -> None:
     """Know no more than a process that begins: ids are the same in both worlds, and what is known by them would hide one."""
     for name, module in list(sys.modules.items()):
         if name.startswith("marketplace."):
@@ -194,25 +197,27 @@ def unpacked(content: bytes) -> bytes:
         return b"".join(name.encode() + archive.read(name) for name in archive.namelist())
 
 
-async def everything(known: dict[str, str]) -> dict[str, bytes]:
+async def everything_answered(known: dict[str, str]) -> dict[str, bytes]:
     """Return all that a steward, a partner, its robot, another subscriber and a stranger are answered."""
     async with visiting(OTHER) as subscriber:
-        seen = await look(subscriber, "subscriber", {"subscriber", "signed in"}, known)
+        seen = await look_at_everything(subscriber, "subscriber", {"subscriber", "signed in"}, known)
     async with visiting(role="steward") as steward:
         assert (await steward.get("/en/steward/datasets")).is_success, "the steward is signed in"
-        seen |= await look(steward, "steward", {"steward", "signed in", "anyone"}, known)
+        seen |= await look_at_everything(steward, "steward", {"steward", "signed in", "anyone"}, known)
     partner = uuid.UUID(known["partner_id"])
-    async with buying(partner) as client:
+    async with visiting(partner=partner) as client:
         key = await key_actions.create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
         client.headers["authorization"] = f"Bearer {key}"
-        seen |= await look(client, "partner", {"partner", "vetted partner", "administrator", "signed in"}, known)
-        seen |= await shared(client, partner)
+        seen |= await look_at_everything(
+            client, "partner", {"partner", "vetted partner", "administrator", "signed in"}, known
+        )
+        seen |= await everything_shared(client, partner)
     async with visiting() as stranger:
-        seen |= await look(stranger, "stranger", {"anyone"}, known)
-    return seen | await mailed() | await posted(partner)
+        seen |= await look_at_everything(stranger, "stranger", {"anyone"}, known)
+    return seen | await mailed() | await bodies_posted(partner)
 
 
-async def shared(client: httpx.AsyncClient, partner: uuid.UUID) -> dict[str, bytes]:
+async def everything_shared(client: httpx.AsyncClient, partner: uuid.UUID) -> dict[str, bytes]:
     """Return what Delta Sharing answers who bought: its tables, their files by address, and the files."""
     person = await fetch_value("SELECT id FROM person WHERE partner = $1 ORDER BY created_at, id LIMIT 1", partner)
     who = Actor(name="Claire", person=person, partner=partner, vetted=True)
@@ -252,7 +257,7 @@ async def mailed() -> dict[str, bytes]:
     return {name: b"[200 " + b"\n".join(sorted(found)) for name, found in letters.items()}
 
 
-async def posted(partner: uuid.UUID) -> dict[str, bytes]:
+async def bodies_posted(partner: uuid.UUID) -> dict[str, bytes]:
     """Return the bodies that are posted to a partner's programs."""
     await notify_programs()
     events = await list_events(partner, 0, 100)
@@ -277,10 +282,10 @@ def test_every_page_is_the_same_with_one_contributor_more(
             monkeypatch.setattr(os, "urandom", bits.randbytes)
             monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))
             monkeypatch.setenv("SMTP_URL", (tmp_path / f"mail {name}").as_uri())
-            forget()
-            known = await live(tmp_path / f"files {name}", chance, victim=victim)
+            forget_drawn_ids()
+            known = await live_a_week(tmp_path / f"files {name}", chance, victim=victim)
             chance.seed(13)
-            return await everything(known)
+            return await everything_answered(known)
 
         both.append(live_in(postgres, tmp_path, name, seen))
     with_one, without_one = both

@@ -7,13 +7,12 @@ import uuid
 
 import pytest
 
-from marketplace import clock
-from marketplace.identity import rules
-from marketplace.identity.guessing import begin_letter
-from marketplace.legal.actions import ask
-from marketplace.recovery import actions as recovery
-from tests.attacks.test_guessing import browser_at
-from tests.marketplace.identity.site import PASSWORD, make_partner
+from marketplace.core import clock
+from marketplace.people.identity import rules
+from marketplace.people.identity.guessing import begin_letter
+from marketplace.people.sign_in import recovery_actions as recovery
+from marketplace.subscribers.legal.actions import ask
+from tests.people.builders import PASSWORD, browser_at, make_partner
 from tests.support.reads import fetch_value
 
 VICTIM = "victim@elsewhere.example"

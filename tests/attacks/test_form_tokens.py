@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from marketplace.settings import settings
-from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+from marketplace.core.settings import settings
+from tests.people.builders import PASSWORD, Browser, make_partner, page_text
 
 if TYPE_CHECKING:
     import pytest
@@ -30,7 +30,7 @@ async def test_a_planted_pair_of_cookie_and_token_changes_nothing() -> None:
                     headers={"cookie": f"csrftoken={token}; session={claire.session()}"},
                 )
                 assert answer.status_code == 403
-        assert "No keys yet." in text_of(await claire.get("/en/keys"))
+        assert "No keys yet." in page_text(await claire.get("/en/keys"))
 
 
 async def test_a_token_from_before_signing_in_is_not_the_sessions() -> None:

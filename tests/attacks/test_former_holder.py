@@ -7,18 +7,17 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from marketplace import clock
-from marketplace.database import execute
-from marketplace.datasets.ingestion import ingest_events
-from marketplace.identity import actions as identity
-from marketplace.my_data.actions import make_own_maps
-from marketplace.retractions.actions import retract_erased
-from marketplace.rights.copies import write_copy
-from marketplace.rights.erasing import erase
-from tests.marketplace.datasets import builders
-from tests.marketplace.earnings.test_pages import words
-from tests.marketplace.identity.site import PASSWORD, Browser
-from tests.marketplace.rights.people import LINE, somebody
+from marketplace.core import clock
+from marketplace.core.database import execute
+from marketplace.datasets.releases.ingestion import ingest_events
+from marketplace.datasets.retractions.actions import retract_erased
+from marketplace.oversight.rights.copies import write_copy
+from marketplace.oversight.rights.erasing import erase
+from marketplace.people.identity import actions as identity
+from marketplace.subscribers.my_data.actions import make_own_maps
+from tests.datasets import builders
+from tests.oversight.builders import LINE, somebody
+from tests.people.builders import PASSWORD, Browser, words
 
 if TYPE_CHECKING:
     import uuid
@@ -28,7 +27,7 @@ DAY = dt.timedelta(days=1)
 HEIR, FRIEND, FRIENDS_LINE = "ann@heir.example", "bo@friend.example", 2
 
 
-async def claim(line: int, email: str) -> uuid.UUID:
+async def claim_as_holder(line: int, email: str) -> uuid.UUID:
     """Let somebody claim a line, and return who."""
     [(_, code)] = await identity.issue_activation_codes([line])
     return await identity.claim_line(line, code, email=email, name="Ann", password=PASSWORD)
@@ -45,7 +44,7 @@ async def test_an_heir_is_not_shown_which_releases_the_former_holder_was_in() ->
     """She asks to delete all days since 2000, and reads which releases hold some of them."""
     async with somebody() as zoe:
         await erase(zoe.id)
-        await claim(LINE, HEIR)
+        await claim_as_holder(LINE, HEIR)
     async with Browser() as heir:
         await heir.sign_in(HEIR)
         answer = await heir.submit("/en/my-data/delete", {"first": "2000-01-01", "last": "2026-12-31"})
@@ -58,7 +57,10 @@ async def test_an_heirs_copy_names_no_sale_of_a_release_the_former_holder_was_in
     async with somebody() as zoe:
         await erase(zoe.id)
         await execute("UPDATE subscriber SET claimed_at = NULL WHERE reference = $1", FRIENDS_LINE)
-        own, theirs = await lists_of(await claim(LINE, HEIR)), await lists_of(await claim(FRIENDS_LINE, FRIEND))
+        own, theirs = (
+            await lists_of(await claim_as_holder(LINE, HEIR)),
+            await lists_of(await claim_as_holder(FRIENDS_LINE, FRIEND)),
+        )
     assert own["shares"]
     assert all(share["release"] for share in theirs["shares"])
     apart = ("licence", "release", "sold_at", "held_until", "net_minor")
@@ -75,7 +77,7 @@ async def test_an_heir_is_not_shown_where_the_line_was_before_it_was_hers(tmp_pa
     others = [(FRIENDS_LINE, now - 5 * DAY, builders.ZONES[0])]
     await ingest_events(**builders.write(tmp_path, seen + others, [1, 2, 3]))
     await retract_erased()
-    heir = await claim(LINE, HEIR)
+    heir = await claim_as_holder(LINE, HEIR)
     async with Browser() as ann:
         await ann.sign_in(HEIR)
         asked = await ann.submit("/en/my-data/map", {})

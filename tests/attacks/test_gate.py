@@ -16,46 +16,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from marketplace.builds.aggregation import Aggregation
-from marketplace.datasets import actions, queries
+from marketplace.datasets.builds.aggregation import Aggregation
+from marketplace.datasets.releases import actions, dossier, queries
 from marketplace.privacy import drawing, noise, sampler
-from marketplace.release_gate import attacks, audit, canaries, canary_counts, dossier, patterns
-from marketplace.release_gate import findings as gate
-from marketplace.settings import settings
-from tests.marketplace.datasets.builders import crowd, declare, make_subscribers, write
-from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.privacy.specs import gaussian, specification
+from marketplace.privacy.gate import attacks, audit, canaries, patterns
+from marketplace.privacy.gate import findings as gate
+from tests.attacks.builders import KEY, SPECIFICATIONS, membership
+from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
+from tests.privacy.specs import specification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from marketplace.builds.counting_query import CountingQuery
+    from marketplace.datasets.builds.counting_query import CountingQuery
     from marketplace.privacy.specification import Specification
-
-KEY = bytes(range(32))
-SPECIFICATIONS = {
-    "presence": specification(20),
-    "gaussian": gaussian(20),
-    "by day": specification(20, hours=72, unit="day"),
-    "flows by day": specification(20, hours=72, bands=1, product="flows", unit="day"),
-    "stays": specification(20, hours=168, product="stays", unit="day", grain="day"),
-    "sums over parents": specification(49, parent_resolution=7),
-    "totals": specification(20, max_zones=3),
-    "loud": specification(20, max_cells=48, epsilon_micro=10_000_000),
-    "quiet": specification(20, max_cells=64, epsilon_micro=1_000_000),
-    "table": specification(500, hours=336, bands=7, max_cells=24),
-}
-
-
-@pytest.fixture(autouse=True)
-def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Let counting look for the operator's sites where there are none."""
-    monkeypatch.setenv("PARTAGE_STATE", str(tmp_path))
-    settings.cache_clear()
-    yield
-    monkeypatch.undo()
-    settings.cache_clear()
 
 
 class NoNoise(drawing.Source):
@@ -124,12 +99,6 @@ class NoConsent(Aggregation):
         lines = question.references
         everyone = lines, np.zeros(len(lines), np.int64), np.full(len(lines), 2**62)
         return dataclasses.replace(question, consent=everyone, consent_line=np.arange(len(lines), dtype=np.int32))
-
-
-def membership(
-    s: Specification, source: type[drawing.Source] = drawing.Source, counting: type[Aggregation] = Aggregation
-) -> gate.Finding:
-    return gate._membership(s, canary_counts.count(s, counting), KEY, source)
 
 
 def trajectories(s: Specification, source: type[drawing.Source] = drawing.Source) -> gate.Finding:

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Any
 
-import httpx
 import pytest
 
-from marketplace import clock
-from marketplace.identity import actions, rules
-from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, device_mark, fail, is_known_device
-from marketplace.second_factors import actions as factors
-from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
-from tests.marketplace.second_factors.test_second_factors import code_of
+from marketplace.core import clock
+from marketplace.people.identity import actions, rules
+from marketplace.people.identity.guessing import (
+    begin_attempt,
+    begin_attempt_of_device,
+    device_mark,
+    fail,
+    is_known_device,
+)
+from marketplace.people.sign_in import factor_actions as factors
+from tests.people.builders import PASSWORD, Browser, browser_at, code_of, make_partner
 from tests.support.reads import fetch_value
-from tests.support.sites import the_site
 
 CLAIRE, GUESS = "claire@atelier.example", "guess guess guess"
-
-
-def browser_at(address: str, app: Any = None) -> Browser:
-    """Open a browser at an address."""
-    browser = Browser(app or the_site())
-    site: Any = browser.app
-    transport = httpx.ASGITransport(site, raise_app_exceptions=False, client=(address, 4000))
-    browser.client = httpx.AsyncClient(transport=transport, base_url="http://testserver.example")
-    return browser
 
 
 async def guess(email: str, address: str) -> bool:

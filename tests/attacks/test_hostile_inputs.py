@@ -12,20 +12,20 @@ import pytest
 from litestar import Litestar
 from msgspec import Struct
 
-from marketplace.app import MACHINE_PATHS
-from marketplace.database import fetch_rows, fetch_scalar
-from marketplace.identity.guards import COOKIE, begin_session
-from marketplace.serving.form_tokens import TOKEN_COOKIE, token_of
-from marketplace.settings import settings
+from marketplace.core.database import fetch_rows, fetch_scalar
+from marketplace.core.settings import settings
+from marketplace.people.identity.guards import COOKIE, begin_session
+from marketplace.site.answers import MACHINE_PATHS
+from marketplace.site.serving.form_tokens import TOKEN_COOKIE, token_of
 from tests.support.hostile import Ask, Place, asks, places
-from tests.support.market import seeded
+from tests.support.market import seed_demo
+from tests.support.routes import KINDS, OUR_ROUTES, OWNERS, expectation_of, key_of, sign_in_everyone
 from tests.support.sites import the_site
-from tests.test_routes import KINDS, OUR_ROUTES, OWNERS, expectation_of, key_of, sign_in_everyone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.marketplace.identity.site import Browser
+    from tests.people.builders import Browser
 
 SLOWEST_SECONDS = 3
 ENDLESS = "/stream"
@@ -123,7 +123,9 @@ async def answer_to(browser: Browser, ask: Ask) -> tuple[int, float]:
     return answer.status_code, time.monotonic() - began
 
 
-async def attack(visitors: Visitors, every: list[Place], count: int, seed: int, known: dict[str, list[str]]) -> None:
+async def send_hostile_requests(
+    visitors: Visitors, every: list[Place], count: int, seed: int, known: dict[str, list[str]]
+) -> None:
     """Send so many hostile requests; refuse a 5xx, a slow one, and a run that never came past the guards."""
     wrong, statuses = [], Counter[int]()
     for number, ask in enumerate(asks(every, count, seed, known)):
@@ -155,13 +157,13 @@ async def test_a_thousand_hostile_requests_get_no_fault_and_no_wait() -> None:
     await visitors.remember()
     every = places(litestar_of(the_site()), MACHINE_PATHS)
     assert len(every) > 180
-    await attack(visitors, every, 1000, seed=1, known={})
+    await send_hostile_requests(visitors, every, 1000, seed=1, known={})
 
 
 @pytest.mark.deep
 @pytest.mark.usefixtures("unlimited")
 async def test_two_thousand_hostile_requests_in_a_marketplace_that_sells(tmp_path: Path) -> None:
-    async with seeded(tmp_path):
+    async with seed_demo(tmp_path):
         visitors = Visitors(await sign_in_everyone())
         await visitors.remember()
         for kind, sql in OWNERS_TO_BE.items():
@@ -174,4 +176,4 @@ async def test_two_thousand_hostile_requests_in_a_marketplace_that_sells(tmp_pat
         }
         assert all(known[name] for name in ("order", "code", "release", "entry_id", "run", "line_id")), known
         every = [place for place in places(litestar_of(the_site()), MACHINE_PATHS) if not place.path.endswith(ENDLESS)]
-        await attack(visitors, every, 2000, seed=2, known=known)
+        await send_hostile_requests(visitors, every, 2000, seed=2, known=known)

@@ -13,15 +13,22 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from marketplace.errors import Refusal
-from marketplace.identity import ending
-from marketplace.identity.sessions import create_session
-from marketplace.recovery import actions as recovery
-from marketplace.second_factors import actions as factors
-from tests.attacks.test_former_colleague import EVE, make_administrators, person_of
-from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
-from tests.marketplace.recovery.test_recovery import CLAIRE, NEW, link_in_letter
-from tests.marketplace.second_factors.test_second_factors import code_of
+from marketplace.core.errors import Refusal
+from marketplace.people.identity import ending
+from marketplace.people.identity.sessions import create_session
+from marketplace.people.sign_in import factor_actions as factors
+from marketplace.people.sign_in import recovery_actions as recovery
+from tests.attacks.builders import EVE, make_administrators
+from tests.people.builders import (
+    CLAIRE,
+    NEW_PASSWORD,
+    PASSWORD,
+    Browser,
+    code_of,
+    link_in_letter,
+    make_partner,
+    person_of,
+)
 from tests.support.reads import fetch_value
 from tests.support.waiting import until_blocked
 
@@ -66,7 +73,7 @@ async def test_who_signs_in_while_the_password_is_replaced_is_not_in_after(datab
         await recovery.request_reset(CLAIRE)
         link = await link_in_letter()
         async with locked_at(database_url, "message"):
-            reset = asyncio.create_task(recovery.reset_password(link, NEW))
+            reset = asyncio.create_task(recovery.reset_password(link, NEW_PASSWORD))
             await until_blocked(1)
             thief = asyncio.gather(
                 outside.sign_in(CLAIRE),
@@ -79,7 +86,9 @@ async def test_who_signs_in_while_the_password_is_replaced_is_not_in_after(datab
         assert [await is_in(browser) for browser in (inside, at_second_step)] == [False, False]
         answer = await outside.submit("/en/sign-in/second", {"code": codes[1]}, seen_at="/en/sign-in/second")
         assert not await is_in(outside), answer.headers
-        assert (await outside.sign_in(CLAIRE, NEW)).status_code == 303, "and the owner's new password is the one"
+        assert (await outside.sign_in(CLAIRE, NEW_PASSWORD)).status_code == 303, (
+            "and the owner's new password is the one"
+        )
         assert not await is_in(outside), "which the second factor follows"
 
 

@@ -16,20 +16,20 @@ import h3
 import numpy as np
 import pytest
 
-from marketplace.datasets.publishing import revoke
-from marketplace.glance import Ground, draw
-from marketplace.pictures import pictures
-from marketplace.zones.actions import define_zones
-from tests.attacks.cities import SECRET, City, rank_correlation, rebuilt
-from tests.attacks.test_many_weeks import week
-from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop
-from tests.marketplace.identity.site import Browser
+from marketplace.datasets.geography.actions import define_zones
+from marketplace.datasets.pictures.pictures import pictures
+from marketplace.datasets.releases.publishing import revoke
+from marketplace.privacy.free_preview import Ground, draw
+from tests.attacks.cities import SECRET, CrowdedCity, rank_correlation, rebuilt
+from tests.catalogue.builders import cells_of_week, make_vetted_partner, open_catalogue, seal_week
+from tests.datasets.builders import ReleaseLookedAt
+from tests.people.builders import Browser
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping, Sequence
 
-    from marketplace.glance import Glance
+    from marketplace.privacy.free_preview import Glance
 
 MUCH = 0.6
 VARIATION = 0.3
@@ -43,7 +43,7 @@ class Counted:
     """A dataset of a place: its code, a week of a city, and in which of its zones each of the city's is, some in several."""
 
     code: str
-    week: City
+    week: CrowdedCity
     zones: Mapping[str, Sequence[int]]
     """The city's zones whose people are averaged, by the dataset's zone."""
     table: str | None = None
@@ -75,7 +75,7 @@ class Counted:
         return replace(seen, classes=classes, sample=sample)
 
 
-def square(x: float, y: float, side: float) -> dict[str, Any]:
+def square_around(x: float, y: float, side: float) -> dict[str, Any]:
     """Return a square around a place, in hundredths of a degree."""
     ends = [
         (x - side, y - side),
@@ -87,7 +87,7 @@ def square(x: float, y: float, side: float) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [[[a / 200 + 1, b / 200 + 1] for a, b in ends]]}
 
 
-async def table_of(code: str, shapes: Mapping[str, dict[str, Any]]) -> str:
+async def define_table(code: str, shapes: Mapping[str, dict[str, Any]]) -> str:
     """Define a table of zones."""
     features: list[dict[str, Any]] = [
         {"type": "Feature", "properties": {"code": zone, "name": zone, "parent": f"{code}-all"}, "geometry": shape}
@@ -98,7 +98,7 @@ async def table_of(code: str, shapes: Mapping[str, dict[str, Any]]) -> str:
     return await define_zones(code, json.dumps({"type": "FeatureCollection", "features": features}), by="Samir")
 
 
-async def counted_by(city: City) -> list[Counted]:
+async def counted_by(city: CrowdedCity) -> list[Counted]:
     """Return eight datasets of a place, the first one by the city's own zones."""
     side = round(len(city.names) ** 0.5)
     lattice = [divmod(number, side)[::-1] for number in range(len(city.names))]
@@ -106,8 +106,8 @@ async def counted_by(city: City) -> list[Counted]:
     found = []
     for number in range(4):
         zones = {f"n{number}-{name}": of for name, of in own.items()}
-        shapes = {zone: square(2 * lattice[at][0], 2 * lattice[at][1], 1) for zone, (at,) in zones.items()}
-        table = await table_of(f"names-{number}", shapes)
+        shapes = {zone: square_around(2 * lattice[at][0], 2 * lattice[at][1], 1) for zone, (at,) in zones.items()}
+        table = await define_table(f"names-{number}", shapes)
         found.append(Counted(f"named-{number}", city, zones, table))
         if number < 2:
             found.append(Counted(f"week-{number}", city.later(1 + number, VARIATION), zones, table))
@@ -116,8 +116,8 @@ async def counted_by(city: City) -> list[Counted]:
         for x in range(side - 1)
         for y in range(side - 1)
     }
-    shapes = {zone: square(2 * int(zone[1:3]) + 1, 2 * int(zone[3:]) + 1, 1) for zone in corners}
-    found.append(Counted("shifted", city, corners, await table_of("shifted", shapes)))
+    shapes = {zone: square_around(2 * int(zone[1:3]) + 1, 2 * int(zone[3:]) + 1, 1) for zone in corners}
+    found.append(Counted("shifted", city, corners, await define_table("shifted", shapes)))
     # From latitude and longitude to the square that holds the middle.
     ring = [
         (1 - 1 / 200, 1 - 1 / 200),
@@ -135,40 +135,32 @@ async def counted_by(city: City) -> list[Counted]:
     return found
 
 
-async def publish(counted: Sequence[Counted]) -> list[uuid.UUID]:
+async def publish_counted(counted: Sequence[Counted]) -> list[uuid.UUID]:
     """Seal a release of each dataset, one after the other."""
     releases = []
     for one in counted:
         level = 2 if one.table else RESOLUTION
         zones = [f"{one.table}-all"] if one.table else sorted({h3.cell_to_parent(zone, COARSE) for zone in one.zones})
         declared = {"zones": zones, "zone_table": one.table, "age_bands": ["all"], "h3_resolution": level}
-        await open_shop(one.code, **declared, grain="hour")
-        releases.append(await make_release(one.code, rows=one.people()))
+        await open_catalogue(one.code, **declared, grain="hour")
+        releases.append(await seal_week(one.code, rows=one.people()))
     return releases
 
 
 async def seen_of(releases: Sequence[uuid.UUID], counted: Sequence[Counted]) -> list[Glance]:
     """Return what a stranger makes of each dataset's picture, in the zones of the city."""
-    shown = [Shown(release, one.code) for release, one in zip(releases, counted, strict=True)]
+    shown = [ReleaseLookedAt(release, one.code) for release, one in zip(releases, counted, strict=True)]
     drawn = await pictures(shown)
     return [one.read(drawn[release].glance) for release, one in zip(releases, counted, strict=True)]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A release that is looked at."""
-
-    id: uuid.UUID
-    dataset: str
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", [WORST, 54_007, 54_009, 54_014, 41_006, 41_037])
 async def test_eight_datasets_of_a_place_do_not_rebuild_one(seed: int) -> None:
     """By the city's zones under four names, in other weeks, by zones that are shifted, by hexagons."""
-    city = City(seed)
+    city = CrowdedCity(seed)
     counted = await counted_by(city)
-    seen = await seen_of(await publish(counted), counted)
+    seen = await seen_of(await publish_counted(counted), counted)
     first, *others = seen
     assert rebuilt(city, first, *others) <= MUCH
     assert not first.classes or rank_correlation(*levels_of(city, first)) >= 0.5
@@ -176,14 +168,14 @@ async def test_eight_datasets_of_a_place_do_not_rebuild_one(seed: int) -> None:
     assert all(one.classes == named[0].classes for one in named), "the ground is drawn once"
 
 
-def levels_of(city: City, seen: Glance) -> tuple[Any, Any]:
+def levels_of(city: CrowdedCity, seen: Glance) -> tuple[Any, Any]:
     """Return each zone's class and how many are in it."""
     classes = np.array([seen.classes[name] for name in city.names], float)
     return classes, np.where(city.people >= 20, city.people, 0).sum(axis=1).astype(float)
 
 
 def test_which_zones_of_a_repeated_map_have_room_says_no_more_than_it() -> None:
-    city = City(9004)
+    city = CrowdedCity(9004)
     first = city.drawn()
     ground = Ground(first.classes, may_show_times=True)
     again = draw(city.table, city.names, city.centres, SECRET, 150, ground=ground)
@@ -194,10 +186,10 @@ def test_which_zones_of_a_repeated_map_have_room_says_no_more_than_it() -> None:
 
 async def test_what_is_published_later_repeats_the_map_and_says_so() -> None:
     """Also to vetted partners; once the first dataset's release is called back, the next one's own map is shown."""
-    await open_shop("lyon", "evening")
-    first = await make_release("lyon", rows=week(0))
-    later = await make_release("evening", rows=week(0))
-    await make_buyer()
+    await open_catalogue("lyon", "evening")
+    first = await seal_week("lyon", rows=cells_of_week(0))
+    later = await seal_week("evening", rows=cells_of_week(0))
+    await make_vetted_partner()
     async with Browser() as stranger, Browser() as claire:
         await claire.sign_in("claire@atelier.example")
         for browser in (stranger, claire):

@@ -7,7 +7,6 @@ how often says what one map hides. So what is free is of one release of a datase
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import io
 import re
 from dataclasses import replace
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace import glance
-from marketplace.datasets.publishing import revoke
-from marketplace.pictures import MOST_MAPS
-from tests.attacks.cities import MOST, City, rebuilt, rebuilt_of_larger
-from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
-from tests.marketplace.datasets.builders import BANDS, ZONES
-from tests.marketplace.identity.site import Browser
+from marketplace.datasets.pictures.pictures import MOST_MAPS
+from marketplace.datasets.releases.publishing import revoke
+from marketplace.privacy import free_preview
+from tests.attacks.cities import MOST, CrowdedCity, rebuilt, rebuilt_of_larger
+from tests.catalogue.builders import cells_of_week, make_vetted_partner, open_catalogue, seal_week
+from tests.people.builders import Browser
 
 if TYPE_CHECKING:
     import uuid
@@ -49,7 +47,7 @@ def test_pictures_of_many_weeks_would_rebuild_it_and_the_one_shown_does_not(seed
 
     Nor do those that are shown one after the other, the ones before having been called back; then there is no map, and few rows.
     """
-    usual = City(seed)
+    usual = CrowdedCity(seed)
     drawn = [usual.later(number, VARIATION).drawn() for number in range(1, WEEKS_COLLECTED + 1)]
     drawn = [one for one in drawn if one.classes]
     together = rebuilt(usual, *drawn) if drawn else 0.0
@@ -62,7 +60,7 @@ def test_pictures_of_many_weeks_would_rebuild_it_and_the_one_shown_does_not(seed
 @pytest.mark.deep
 def test_a_map_of_an_unusual_week_explains_too_little_of_a_usual_one() -> None:
     """Most weeks of this city have no map: those that just have one must not say more of the others."""
-    usual = City(52_002)
+    usual = CrowdedCity(52_002)
     assert all(rebuilt(usual, usual.later(number, VARIATION).drawn()) <= MUCH for number in UNUSUAL_WEEKS)
 
 
@@ -70,13 +68,13 @@ def test_a_map_of_an_unusual_week_explains_too_little_of_a_usual_one() -> None:
 @pytest.mark.parametrize("seed", [DATASETS_BITE, 54_007, 54_009, 54_013])
 def test_pictures_of_several_datasets_of_a_place_do_not_rebuild_one(seed: int) -> None:
     """They repeat the map of the first, their sampled zones and curves being their own; with maps of their own they would."""
-    city = City(seed)
+    city = CrowdedCity(seed)
     first = city.drawn()
-    ground = glance.Ground({name: first.classes.get(name) for name in city.names}, first.may_show_times)
+    ground = free_preview.Ground({name: first.classes.get(name) for name in city.names}, first.may_show_times)
 
-    def others(ground: glance.Ground | None) -> list[glance.Glance]:
+    def others(ground: free_preview.Ground | None) -> list[free_preview.Glance]:
         secrets = [f"zones of dataset {number}".encode() for number in range(1, DATASETS_OF_A_PLACE)]
-        return [glance.draw(city.table, city.names, city.centres, one, MOST, ground=ground) for one in secrets]
+        return [free_preview.draw(city.table, city.names, city.centres, one, MOST, ground=ground) for one in secrets]
 
     assert rebuilt(city, first, *others(ground)) <= MUCH
     assert rebuilt(city, first, *others(None)) > MUCH or seed != DATASETS_BITE
@@ -86,7 +84,7 @@ def test_pictures_of_several_datasets_of_a_place_do_not_rebuild_one(seed: int) -
 @pytest.mark.parametrize("seed", range(60_001, 60_020))
 def test_a_map_does_not_rebuild_larger_zones_either(seed: int) -> None:
     """Another dataset may sell the same ground by larger zones: two by two, and three by three."""
-    city = City(seed, zones=324)
+    city = CrowdedCity(seed, zones=324)
     seen = city.drawn()
     assert not seen.classes or max(rebuilt_of_larger(city, seen, side) for side in (2, 3)) <= MUCH
 
@@ -103,35 +101,18 @@ def free(page: httpx.Response, sample: httpx.Response) -> tuple[str, str, str]:
     return "".join(pictures[:2]), rows[0], sample.text
 
 
-def week(number: int) -> list[dict[str, object]]:
-    """Return a week's cells, of which zones are busy and when being its own."""
-    start = last_midnight() - dt.timedelta(days=7 * (1 + number))
-    return [
-        {
-            "zone": zone,
-            "starts_at": start + dt.timedelta(days=day),
-            "segment": band,
-            "people": 100 + 40 * ((at + 3 * number) % len(ZONES)) + 25 * ((day + number) % 7) + number,
-            "events": 900,
-        }
-        for at, zone in enumerate(ZONES)
-        for day in range(7)
-        for band in BANDS
-    ]
-
-
 async def test_all_releases_of_a_dataset_show_strangers_one_picture_with_its_date() -> None:
     """Of the first one sealed; who bought a release sees that one; called back, the next one is shown instead."""
-    await open_shop()
-    releases = [await make_release(weeks_ago=number, rows=week(number)) for number in range(WEEKS)]
-    await make_buyer()
+    await open_catalogue()
+    releases = [await seal_week(weeks_ago=number, rows=cells_of_week(number)) for number in range(WEEKS)]
+    await make_vetted_partner()
     async with Browser() as stranger, Browser() as claire:
         await claire.sign_in("claire@atelier.example")
         for browser in (stranger, claire):
             seen = [await collected(browser, release) for release in releases]
             assert len(set(seen)) == 1, "whichever release is looked at"
         starts = {row["starts_at"][:10] for row in csv.DictReader(io.StringIO(seen[0][2]))}
-        of_first = {str(row["starts_at"])[:10] for row in week(0)}
+        of_first = {str(row["starts_at"])[:10] for row in cells_of_week(0)}
         assert starts <= of_first
         for language, words in (("en", "What is free is of another release"), ("fr", "vient d’une autre publication")):
             first, later = [
@@ -145,7 +126,7 @@ async def test_all_releases_of_a_dataset_show_strangers_one_picture_with_its_dat
         again = [await collected(stranger, release) for release in releases[1:]]
         assert len(set(again)) == 1
         assert {row["starts_at"][:10] for row in csv.DictReader(io.StringIO(again[0][2]))} <= {
-            str(row["starts_at"])[:10] for row in week(1)
+            str(row["starts_at"])[:10] for row in cells_of_week(1)
         }
 
 

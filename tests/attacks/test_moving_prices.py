@@ -7,15 +7,13 @@ import uuid
 
 import pytest
 
-from marketplace import clock
-from marketplace.catalogue import actions
-from marketplace.catalogue.tables import ObservedBid
-from marketplace.errors import Conflict
-from marketplace.identity.tables import Partner
-from tests.attacks.test_price import DAY
-from tests.attacks.test_price_menus import amounts_of, make_span, sell
-from tests.marketplace.catalogue.shop import open_shop
-from tests.marketplace.datasets.builders import ZONES
+from marketplace.catalogue.offers import actions
+from marketplace.catalogue.offers.tables import ObservedBid
+from marketplace.core import clock
+from marketplace.core.errors import Conflict
+from marketplace.people.identity.tables import Partner
+from tests.catalogue.builders import DAY, amounts_of, list_offer, make_span, open_catalogue
+from tests.datasets.builders import ZONES
 from tests.support.reads import fetch_value
 
 BIDDERS = 40
@@ -24,9 +22,9 @@ BIDDERS = 40
 async def sell_in_parts(*, half_life: int = 30, floor: int = 1) -> None:
     """Sell a city for what its two parts cost together; the west with a half-life and a floor of its own."""
     for code, zones, days in (("west", ZONES[:3], half_life), ("east", ZONES[3:], 30), ("city", ZONES, 30)):
-        await open_shop(code, zones=list(zones), half_life_days=days)
+        await open_catalogue(code, zones=list(zones), half_life_days=days)
         await make_span(code, len(zones), 0, 7)
-        await sell(code, 1_000_000 * len(zones), floor=floor if code == "west" else 1)
+        await list_offer(code, 1_000_000 * len(zones), floor=floor if code == "west" else 1)
 
 
 @pytest.mark.parametrize(
@@ -102,4 +100,4 @@ async def test_what_is_not_drawn_yet_today_is_audited_at_what_was_posted_last() 
     await bid_for("city", 5_000)
     await multipliers(0)
     with clock.shifted(11 * DAY), pytest.raises(Conflict, match=r"Not listed: city .* but who buys"):
-        await sell("city", 1_100_000 * len(ZONES))
+        await list_offer("city", 1_100_000 * len(ZONES))

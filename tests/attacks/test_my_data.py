@@ -13,28 +13,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import structs
 
-from marketplace import clock
-from marketplace.consent import actions as consent
-from marketplace.consent.importing import COLUMNS, record_words
-from marketplace.consent.queries import list_choices, receipt_link
-from marketplace.consent.rules import BROUGHT
-from marketplace.identity import actions as identity
-from marketplace.instants import microseconds
-from marketplace.my_data.actions import delete_days, make_own_maps
-from marketplace.rewards import actions as rewards
-from marketplace.rights.erasing import erase
-from marketplace.switches import actions as switches
-from marketplace.switches.queries import find_pause
-from marketplace.switches.rules import EVERYTHING, read
-from tests.marketplace.datasets import builders
-from tests.marketplace.earnings import sales
-from tests.marketplace.earnings.test_pages import token, visiting, words
-from tests.marketplace.identity.site import PASSWORD, Browser, make_staff
-from tests.marketplace.messages.written import kinds_written
-from tests.marketplace.operators.test_api import put, system
-from tests.marketplace.payouts import payees
-from tests.marketplace.rights.people import LINE, somebody
-from tests.support.dying import killed_everywhere
+from marketplace.consent.purposes import actions as consent
+from marketplace.consent.purposes.importing import COLUMNS, record_words
+from marketplace.consent.purposes.queries import list_choices, receipt_link
+from marketplace.consent.purposes.rules import BROUGHT
+from marketplace.consent.switches import actions as switches
+from marketplace.consent.switches.queries import find_pause
+from marketplace.consent.switches.rules import EVERYTHING, read
+from marketplace.core import clock
+from marketplace.core.instants import microseconds
+from marketplace.oversight.rights.erasing import erase
+from marketplace.people.identity import actions as identity
+from marketplace.subscribers.my_data.actions import delete_days, make_own_maps
+from marketplace.subscribers.rewards import actions as rewards
+from tests.datasets import builders
+from tests.oversight.builders import LINE, somebody
+from tests.people.builders import PASSWORD, Browser, kinds_written, make_staff, token, visiting, words
+from tests.subscribers.builders import payees, sales
+from tests.subscribers.builders.operators import put_as_shop, system
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -51,7 +47,7 @@ async def is_given(line: int) -> bool:
     return bool(await fetch_value(GIVEN, line))
 
 
-async def listed(line: int, at_us: int) -> AsyncIterator[dict[str, Any]]:
+async def consent_collected(line: int, at_us: int) -> AsyncIterator[dict[str, Any]]:
     """Yield one consent that the operator collected now in a shop."""
     import numpy as np  # noqa: PLC0415
 
@@ -79,7 +75,7 @@ async def test_a_former_holders_links_and_choices_end_with_them() -> None:
             await heir.sign_in("an@heir.example")
             shown = await heir.get(f"/en/consent/choices/{PURPOSE}")
             assert not [line for line in shown.text.splitlines() if CLINIC in line and "selected" in line]
-        assert (await record_words(listed(LINE, microseconds(clock.now())), [PURPOSE], ["list"])).given == 1
+        assert (await record_words(consent_collected(LINE, microseconds(clock.now())), [PURPOSE], ["list"])).given == 1
         heirs = await fetch(
             "SELECT covers FROM consent_record JOIN subscriber ON reference = subscriber "
             "WHERE subscriber = $1 AND given AND at > erased_at",
@@ -91,7 +87,7 @@ async def test_a_former_holders_links_and_choices_end_with_them() -> None:
 
 
 async def test_a_receipts_link_in_other_hands_withdraws_once_and_its_holder_learns_of_it() -> None:
-    await sales.open_shop()
+    await sales.write_lines()
     receipt = await consent.give(1, PURPOSE)
     path = f"/en{receipt_link(receipt)}"
     async with visiting() as spouse:
@@ -115,7 +111,7 @@ async def test_requests_that_come_twice_or_late_end_no_later_pause() -> None:
     first, on, second = (uuid.uuid4() for _ in range(3))
 
     async def ask(request: uuid.UUID, word: str, **more: str) -> Any:
-        answer = await put(app, f"pauses/{request}", {"reference": 7, "word": word} | more)
+        answer = await put_as_shop(app, f"pauses/{request}", {"reference": 7, "word": word} | more)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -129,7 +125,7 @@ async def test_requests_that_come_twice_or_late_end_no_later_pause() -> None:
     assert [row["channel"] for row in channels] == ["partage", "shop", "call_centre", "call_centre"]
     asked = [(uuid.uuid4(), kind) for kind in ("child", "child", None, None, "business")]
     for request, kind in [*asked, asked[0], asked[2]]:
-        stated = await put(app, f"kinds/{request}", {"reference": 7, "kind": kind})
+        stated = await put_as_shop(app, f"kinds/{request}", {"reference": 7, "kind": kind})
         assert stated.status_code == 200
     assert stated.json()["kind"] == "business", "what comes late or again changes nothing"
     assert (await kinds_written()).count("consent_changed_elsewhere") == 6, (
@@ -150,7 +146,7 @@ async def test_requests_that_come_twice_or_late_end_no_later_pause() -> None:
 
 
 async def test_going_on_gives_no_consent_to_words_that_changed_meanwhile() -> None:
-    await sales.open_shop()
+    await sales.write_lines()
     await consent.give(1, PURPOSE)
     assert await switches.pause(1, uuid.uuid4()) == 1
     await consent.publish_notice(PURPOSE, text_fr="On vend tout.", text_en="We sell it all.", asks_anew=True)
@@ -164,7 +160,7 @@ async def test_going_on_gives_no_consent_to_words_that_changed_meanwhile() -> No
 
 
 async def test_days_of_no_calendar_are_a_sentence() -> None:
-    await sales.open_shop()
+    await sales.write_lines()
     async with visiting(1) as ada:
         form = token(await ada.get("/en/my-data")) | {"form_id": str(uuid.uuid4())}
         for first, last, status in (
@@ -192,9 +188,9 @@ async def test_days_of_no_calendar_are_a_sentence() -> None:
 
 
 async def test_who_asks_for_a_thousand_maps_keeps_nobody_waiting(tmp_path: Path) -> None:
-    from marketplace.datasets.ingestion import ingest_events  # noqa: PLC0415
+    from marketplace.datasets.releases.ingestion import ingest_events  # noqa: PLC0415
 
-    await sales.open_shop()
+    await sales.write_lines()
     await ingest_events(**builders.write(tmp_path, [(1, builders.at(1), builders.ZONES[0])], [1, 2]))
     async with visiting(1) as hostile, visiting(2) as patient:
         form = token(await hostile.get("/en/my-data"))
@@ -210,9 +206,9 @@ async def test_who_asks_for_a_thousand_maps_keeps_nobody_waiting(tmp_path: Path)
 
 async def test_clicks_at_once_spend_no_cent_twice() -> None:
     with payees.paying():
-        await sales.open_shop()
+        await sales.write_lines()
         await payees.earn({1: 1, 2: 1, 3: 1}, 3_000)
-        await payees.claim(1)
+        await payees.claim_lines(1)
         nora = await make_staff("Nora")
         await rewards.list_benefit("data", title_fr="1 Go", title_en="1 GB", price_minor=400, actor=nora)
         before = await payees.balance_of(1)
@@ -225,8 +221,3 @@ async def test_clicks_at_once_spend_no_cent_twice() -> None:
         await rewards.list_benefit("sms", title_fr="Un SMS", title_en="A text", price_minor=10, actor=nora)
         await asyncio.gather(*(rewards.buy(1, "sms", same) for _ in range(4)))
         assert await payees.balance_of(1) == left - 100_000, "one form is one benefit"
-
-
-@pytest.mark.deep
-async def test_a_pause_killed_at_any_await_is_whole_or_none(database_url: str) -> None:
-    assert await killed_everywhere("tests.attacks.my_data_scenes", "pause_and_go_on", database_url) >= 5

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace import clock
-from marketplace.consent.tables import Notice
-from marketplace.datasets import actions, queries
-from marketplace.datasets.tables import Dataset
-from marketplace.datasets.year_budget import foresee
-from marketplace.errors import Conflict
+from marketplace.consent.purposes.tables import Notice
+from marketplace.core import clock
+from marketplace.core.errors import Conflict
+from marketplace.core.settings import settings
+from marketplace.datasets.releases import actions, queries
+from marketplace.datasets.releases.tables import Dataset
+from marketplace.datasets.releases.year_budget import foresee
 from marketplace.privacy.budget import YEAR_DAYS, Loss, rolling_year_micro, year_epsilon_micro
-from marketplace.settings import settings
-from tests.marketplace.datasets.builders import crowd, declare, make_subscribers, write
-from tests.marketplace.datasets.test_build import PERIOD
+from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ published: exactly. Every build therefore draws a key of its own. False alarms: 
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import dataclasses
 import datetime as dt
@@ -24,16 +23,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace import object_store
-from marketplace.builds.aggregation import Aggregation
-from marketplace.datasets import actions, publishing, queries
-from marketplace.errors import Conflict
+from marketplace.core import object_store
+from marketplace.core.errors import Conflict
+from marketplace.core.settings import DEMO_SECRET, settings
+from marketplace.datasets.builds.aggregation import Aggregation
+from marketplace.datasets.releases import actions, publishing, queries
 from marketplace.privacy import drawing, editions
 from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
-from marketplace.settings import DEMO_SECRET, settings
-from tests.marketplace.datasets.builders import (
+from tests.datasets.builders import (
     BANDS,
     END,
+    PERIOD,
     START,
     ZONES,
     at,
@@ -43,8 +43,7 @@ from tests.marketplace.datasets.builders import (
     make_subscribers,
     write,
 )
-from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.privacy.specs import MONDAY, specification
+from tests.privacy.specs import MONDAY, specification
 from tests.support.production import OPERATORS_OWN
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def crowd_of_every_hour(folder: Path, s: Specification) -> dict[str, str]:
     return {name: str(folder / f"{name}.parquet") for name in ("events", "subscribers")}
 
 
-def built(s: Specification, files: dict[str, str], folder: Path) -> tuple[drawing.Counts, dict[int, int]]:
+def build_with_key(s: Specification, files: dict[str, str], folder: Path) -> tuple[drawing.Counts, dict[int, int]]:
     """Return a build's true counts, and the noisy people it keeps, by key."""
     consents = (np.arange(1, PEOPLE + 1), np.zeros(PEOPLE, np.int64), np.full(PEOPLE, 2**61))
     with Aggregation(s, folder) as build:
@@ -92,13 +91,13 @@ def test_the_sites_secret_does_not_give_the_noise(tmp_path: Path, monkeypatch: p
     """A computation with it hits as rarely as chance; nor do two builds of one city agree, under one secret or two."""
     s = drawn_by_table()
     files = crowd_of_every_hour(tmp_path / "files", s)
-    counts, first = built(s, files, tmp_path / "build")
+    counts, first = build_with_key(s, files, tmp_path / "build")
     secret = settings().secret.encode()
     guessed = drawing.Source(s, drawing.noise_key(secret, s, counts)).noisy("people", counts.people)
-    same_secret = built(s, files, tmp_path / "build")[1]
+    same_secret = build_with_key(s, files, tmp_path / "build")[1]
     monkeypatch.setenv("PARTAGE_SECRET", "another secret of the same operator")
     settings.cache_clear()
-    another_secret = built(s, files, tmp_path / "build")[1]
+    another_secret = build_with_key(s, files, tmp_path / "build")[1]
     keys = counts.keys.tolist()
     assert len(keys) == HOURS
     for other in (dict(zip(keys, guessed.tolist(), strict=True)), same_secret, another_secret):
@@ -142,7 +141,7 @@ async def test_the_sites_secret_does_not_give_the_cells_somebody_counts_in(
     assert not all(loners.values()), "the choice of cells was the attacker's to compute"
 
 
-async def crowded(tmp_path: Path) -> dict[str, str]:
+async def crowd_of_lyon(tmp_path: Path) -> dict[str, str]:
     await declare(max_cells=6, edition_multiples=[4])
     people = range(1, 301)
     await make_subscribers(people)
@@ -150,7 +149,7 @@ async def crowded(tmp_path: Path) -> dict[str, str]:
 
 
 async def test_the_sites_secret_does_not_give_the_noise_of_a_coarser_edition(tmp_path: Path) -> None:
-    release = await actions.build("lyon", **await crowded(tmp_path), **PERIOD)
+    release = await actions.build("lyon", **await crowd_of_lyon(tmp_path), **PERIOD)
     s = await queries.get_specification(await queries.get_dataset("lyon"), START, END)
     finer = await object_store.get(object_store.cells_key(release))
     coarser = pq.read_table(io.BytesIO(await object_store.get(object_store.edition_key(release, 1))))
@@ -180,7 +179,7 @@ async def private(release: uuid.UUID, name: str) -> bytes:
 async def test_a_build_that_was_stopped_draws_afresh_and_a_publication_that_was_ends_with_the_same_bytes(
     tmp_path: Path,
 ) -> None:
-    files = await crowded(tmp_path)
+    files = await crowd_of_lyon(tmp_path)
     with pytest.raises(StoppedError):
         await actions.build("lyon", **files, **PERIOD, progress=stopping_at("recording the noisy cells"))
     s = await queries.get_specification(await queries.get_dataset("lyon"), START, END)
@@ -203,22 +202,8 @@ async def test_a_build_that_was_stopped_draws_afresh_and_a_publication_that_was_
     assert kept_now[1].hex() not in repr(dataclasses.asdict(s)), "nothing public says the key"
 
 
-async def test_a_release_that_the_version_before_kept_without_a_key_is_published_with_one_of_its_own(
-    tmp_path: Path,
-) -> None:
-    release = await actions.build("lyon", **await crowded(tmp_path), **PERIOD, publish=False)
-    path = settings().state / "objects" / object_store.private_key(release, object_store.EDITIONS_KEY)
-    await asyncio.to_thread(path.unlink)
-    with pytest.raises(StoppedError):
-        await publishing.publish(release, by="Ada", progress=stopping_at("recording the seal"))
-    first = await object_store.get(object_store.edition_key(release, 1))
-    await publishing.publish(release, by="Bob")
-    assert await object_store.get(object_store.edition_key(release, 1)) == first
-    assert len(await private(release, object_store.EDITIONS_KEY)) == 32
-
-
 async def test_editions_are_never_drawn_a_second_time_with_another_key(tmp_path: Path) -> None:
-    release = await actions.build("lyon", **await crowded(tmp_path), **PERIOD, publish=False)
+    release = await actions.build("lyon", **await crowd_of_lyon(tmp_path), **PERIOD, publish=False)
     with pytest.raises(StoppedError):
         await publishing.publish(release, by="Ada", progress=stopping_at("recording the seal"))
     first = await object_store.get(object_store.edition_key(release, 1))

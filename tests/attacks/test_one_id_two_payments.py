@@ -7,11 +7,11 @@ import uuid
 
 import pytest
 
-from marketplace import clock
-from marketplace.errors import Conflict
-from marketplace.payments.actions import request_charge, request_deposit, request_payment
-from marketplace.payments.rules import Line
-from tests.marketplace.identity.site import make_partner
+from marketplace.core import clock
+from marketplace.core.errors import Conflict
+from marketplace.money.payments.actions import request_charge, request_deposit, request_payment
+from marketplace.money.payments.rules import Line
+from tests.people.builders import make_partner
 from tests.support.reads import fetch
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from marketplace.errors import Conflict
-from marketplace.identity import actions, rules
-from marketplace.identity.credentials import confirm_email, list_accounts
-from marketplace.identity.names import SEALED
-from marketplace.messages.links import link_token
-from marketplace.recovery import actions as recovery
-from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+from marketplace.core.errors import Conflict
+from marketplace.people.identity import actions, rules
+from marketplace.people.identity.credentials import confirm_email, list_accounts
+from marketplace.people.identity.names import SEALED
+from marketplace.people.messages.links import link_token
+from marketplace.people.sign_in import recovery_actions as recovery
+from tests.people.builders import PASSWORD, Browser, make_partner, page_text
 from tests.support.reads import fetch_value
 
 CLAIRE, EVES, GUESS = "claire@atelier.example", "eve prefers long corridors", "guess guess guess"
@@ -84,7 +84,7 @@ async def test_a_link_lets_the_owner_choose_which_account_is_hers() -> None:
     source = await fetch_value("SELECT source_id FROM message WHERE kind = 'password_reset'")
     path = f"/en/reset/{source}.{link_token('password_reset', source)}"
     async with Browser() as browser:
-        page = text_of(await browser.get(path))
+        page = page_text(await browser.get(path))
         assert "Evil" in page
         assert "Atelier" in page
         sent = {"password": "eleven purple lanterns", "account": str(claire)}
@@ -103,7 +103,7 @@ async def test_many_strangers_at_an_address_keep_its_owner_out_of_nothing() -> N
     form = {"company": "Atelier", "country": "US", "vat_number": "", "name": "Claire"}
     async with Browser() as claire:
         signed_up = await claire.submit("/en/sign-up", {**form, "email": CLAIRE, "password": PASSWORD})
-        assert signed_up.headers["location"] == "/en/first-steps", text_of(signed_up)
+        assert signed_up.headers["location"] == "/en/first-steps", page_text(signed_up)
         await claire.submit("/en/sign-out", {})
         assert (await claire.sign_in(CLAIRE)).status_code == 303
         assert (await claire.sign_in(CLAIRE, EVES)).status_code == 303, "and Eve is who she says, until Claire confirms"
@@ -134,7 +134,7 @@ async def test_a_letter_says_for_whose_account_its_click_is() -> None:
     source = await fetch_value(of_eve, str(eve))
     path = f"/en/confirm-address/{source}.{link_token('confirm_address', source)}"
     async with Browser() as browser:
-        page = text_of(await browser.get(path))
+        page = page_text(await browser.get(path))
         assert "Evil" in page
         assert "Other accounts were opened with this address" in page
         await confirm_email((await actions.sign_in(CLAIRE, PASSWORD)).id)

@@ -8,19 +8,17 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from marketplace.consent import actions as consent
-from marketplace.consent.in_force import InForce
-from marketplace.datasets import actions as datasets
-from marketplace.instants import FOREVER_US
-from marketplace.switches import actions as switches
-from marketplace.switches.rules import EVERYTHING
-from tests.marketplace.datasets import builders
-from tests.marketplace.switches.conftest import lavish_year
+from marketplace.consent.purposes import actions as consent
+from marketplace.consent.purposes.in_force import InForce
+from marketplace.consent.switches import actions as switches
+from marketplace.consent.switches.rules import EVERYTHING
+from marketplace.core.instants import FOREVER_US
+from marketplace.datasets.releases import actions as datasets
+from tests.datasets import builders
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["lavish_year"]
 VICTIM, HIGHER = 77, 90
 REFUSING = structs.replace(EVERYTHING, sectors=("public",))
 

@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
-from marketplace.identity import actions
-from tests.marketplace.identity.site import Browser, make_partner
+from marketplace.people.identity import actions
+from tests.people.builders import Browser, make_partner
 
 
 @pytest.mark.parametrize("path", ["/en//api/v1/orders", "//api/v1/orders", "/en///api//v1/orders", "/en/api/v1/orders"])

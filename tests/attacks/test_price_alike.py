@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import uuid
+import itertools
 from typing import Any
 
 import h3
 import pytest
 
-from marketplace import clock, published_cells
-from marketplace.catalogue import actions, menu
-from marketplace.database import transaction
-from marketplace.datasets.contributor_terms import write_contributor_term
-from marketplace.datasets.published_days import note_days
-from marketplace.errors import Conflict
-from tests.attacks.test_price import DAY, FIGURES, NOW, priced
-from tests.attacks.test_price_menus import amounts_of, make_span, sell
-from tests.marketplace.catalogue.shop import last_midnight, make_release, open_shop
-from tests.marketplace.datasets.builders import BANDS, RESOLUTION, ZONES
+from marketplace.catalogue.offers import actions, menu
+from marketplace.core import clock
+from marketplace.core.database import transaction
+from marketplace.core.errors import Conflict
+from marketplace.datasets.pictures import published_cells
+from tests.catalogue.builders import (
+    DAY,
+    PARTS,
+    PRICED_AT,
+    RELEASE_FIGURES,
+    WEST,
+    amounts_of,
+    last_midnight,
+    list_offer,
+    make_span,
+    open_catalogue,
+    open_parts,
+    price_of,
+    promise_contributors,
+    seal_week,
+)
+from tests.datasets.builders import BANDS, RESOLUTION, ZONES
 from tests.support.reads import fetch
-
-WEST = list(ZONES[:3])
-PARTS = {"city": list(ZONES), "west": WEST, "east": list(ZONES[3:])}
 
 
 @pytest.mark.parametrize(
@@ -37,46 +46,42 @@ PARTS = {"city": list(ZONES), "west": WEST, "east": list(ZONES[3:])}
 )
 async def test_a_part_declared_otherwise_is_a_part(declared: dict[str, Any], of_west: dict[str, Any]) -> None:
     for code, zones, more in (("city", list(ZONES), {}), ("west", WEST, of_west)):
-        await open_shop(code, zones=zones, **declared | more)
+        await open_catalogue(code, zones=zones, **declared | more)
         await actions.withdraw_offer(code)
         midnight = last_midnight() - dt.timedelta(hours="time_zone" in declared)  # in winter
-        week = {"period_from": midnight - 7 * DAY, "period_to": midnight, "latest_event_at": midnight}
+        week: dict[str, Any] = {"period_from": midnight - 7 * DAY, "period_to": midnight, "latest_event_at": midnight}
+        if declared.get("product") == "flows":
+            rows = all_pairs(zones, more.get("age_bands", list(BANDS)), week["period_from"])
+            week |= {"rows": rows, "by_day": True, "key_count": len(rows), "row_count": len(rows)}
         await make_span(code, len(zones), 0, 7, **week)
-    await sell("city", 2_000_000, worth_days=7)
+    await list_offer("city", 2_000_000, worth_days=7)
     with pytest.raises(Conflict, match=r"^Not listed: west .* but who buys city "):
-        await sell("west", 10_000_000, worth_days=7)
+        await list_offer("west", 10_000_000, worth_days=7)
+
+
+def all_pairs(zones: list[str], bands: list[str], start: dt.datetime) -> list[dict[str, Any]]:
+    """Return the cells of a week of flows between all zones."""
+    return [
+        {"zone": f"{one}>{other}", "starts_at": start + day * DAY, "segment": band, "people": 400, "events": 900}
+        for one, other in itertools.product(zones, repeat=2)
+        for day in range(7)
+        for band in bands
+    ]
 
 
 async def test_days_of_other_time_zones_are_other_cells() -> None:
     for code, zones, time_zone in (("city", list(ZONES), "Europe/Paris"), ("west", WEST, "Europe/London")):
-        await open_shop(code, zones=zones, time_zone=time_zone)
+        await open_catalogue(code, zones=zones, time_zone=time_zone)
         await actions.withdraw_offer(code)
         await make_span(code, len(zones), 0, 7)
-    await sell("city", 2_000_000, worth_days=7)
-    await sell("west", 10_000_000, worth_days=7)
-
-
-async def open_parts() -> None:
-    for code, zones in PARTS.items():
-        await open_shop(code, zones=zones)
-        await make_span(code, len(zones), 0, 7)
-    for code in PARTS:
-        await actions.withdraw_offer(code)
-    for code, zones in PARTS.items():
-        await sell(code, 1_000_000 * len(zones))
-
-
-async def promise(code: str, days: int, *, cents: int = 300_000) -> None:
-    now = clock.now()
-    await write_contributor_term(
-        uuid.uuid4(), code, promised_minor=cents, starts_at=now - dt.timedelta(seconds=1), ends_at=now + days * DAY
-    )
+    await list_offer("city", 2_000_000, worth_days=7)
+    await list_offer("west", 10_000_000, worth_days=7)
 
 
 @pytest.mark.parametrize("code", PARTS)
 async def test_a_promise_begins_and_ends_and_no_part_costs_more_than_its_whole(code: str) -> None:
     await open_parts()
-    await promise(code, 90)
+    await promise_contributors(code, 90)
     for later in (0, 20, 45, 80, 89, 91, 120):
         with clock.shifted(later * DAY):
             city, west, east = [(await amounts_of(each))[0] for each in PARTS]
@@ -89,19 +94,19 @@ async def test_meanwhile_releases_are_published_and_demand_moves() -> None:
     for later in (0, 80, 91):
         with clock.shifted(later * DAY):
             if not later:
-                await promise("west", 90)
+                await promise_contributors("west", 90)
             async with transaction():
                 await menu.audit_published("city", clock.now())
             for code, multiplier in {"city": 9_700, "west": 10_300, "east": 10_300}.items():
                 assert await menu.may_post(code, multiplier, clock.now())
 
 
-async def sold(code: str, *zones: str) -> None:
+async def sell_zones(code: str, *zones: str) -> None:
     """Sell a week of some zones for as much as each is worth, of which the floor is all after eighty days."""
-    await open_shop(code, zones=list(zones))
+    await open_catalogue(code, zones=list(zones))
     await actions.withdraw_offer(code)
     await make_span(code, len(zones), 0, 7)
-    await sell(code, 10_000 * len(zones))
+    await list_offer(code, 10_000 * len(zones))
 
 
 async def raised() -> set[str]:
@@ -113,40 +118,40 @@ async def raised() -> set[str]:
 async def test_a_promise_raises_nothing_that_lies_elsewhere() -> None:
     near, apart, further = [min(h3.grid_ring(ZONES[0], steps)) for steps in (0, 40, 80)]
     beside = min(h3.grid_ring(near, 1))
-    await sold("west", near)
-    await sold("apart", apart)
-    await sold("beside", beside)
+    await sell_zones("west", near)
+    await sell_zones("apart", apart)
+    await sell_zones("beside", beside)
     with clock.shifted(80 * DAY):
-        await promise("west", 90)
+        await promise_contributors("west", 90)
         assert await raised() == {"west"}
-        await sold("both", near, apart)
+        await sell_zones("both", near, apart)
         assert await raised() == {"west", "both", "apart"}, "by way of what lies with both"
-        await sold("further", further)
+        await sell_zones("further", further)
         assert await raised() == {"west", "both", "apart"}
         await actions.withdraw_offer("both")
         assert await raised() == {"west"}, "what nobody may buy leads nowhere"
-        await open_shop("empty", zones=[near, apart])
+        await open_catalogue("empty", zones=[near, apart])
         assert await raised() == {"west"}, "nor what has no release"
 
 
 async def test_nor_does_one_of_a_dataset_without_a_release() -> None:
     near, apart = [min(h3.grid_ring(ZONES[0], steps)) for steps in (0, 40)]
-    await sold("apart", apart)
-    await open_shop("west", zones=[near])
+    await sell_zones("apart", apart)
+    await open_catalogue("west", zones=[near])
     with clock.shifted(80 * DAY):
-        await promise("west", 90)
+        await promise_contributors("west", 90)
         assert await raised() == set()
 
 
 async def test_a_parents_zones_are_all_that_lie_in_it() -> None:
     parent = h3.cell_to_parent(min(h3.grid_ring(ZONES[0], 40)), RESOLUTION - 1)
     first, second, *_ = sorted(h3.cell_to_children(parent, RESOLUTION))
-    await sold("one", first)
-    await sold("other", second)
-    await sold("whole", parent)
-    await sold("west", ZONES[0])
+    await sell_zones("one", first)
+    await sell_zones("other", second)
+    await sell_zones("whole", parent)
+    await sell_zones("west", ZONES[0])
     with clock.shifted(80 * DAY):
-        await promise("one", 90)
+        await promise_contributors("one", 90)
         assert await raised() == {"whole", "one", "other"}
 
 
@@ -156,19 +161,19 @@ async def test_days_are_compared_once_clocks_are_the_same(time_zone: str) -> Non
     midnight = last_midnight() - dt.timedelta(hours=5)
     week = {"period_from": midnight - 7 * DAY, "period_to": midnight, "latest_event_at": midnight}
     for code, zones, its in (("city", list(ZONES), time_zone), ("west", WEST, "Asia/Aqtobe")):
-        await open_shop(code, zones=zones, time_zone=its)
+        await open_catalogue(code, zones=zones, time_zone=its)
         await actions.withdraw_offer(code)
         await make_span(code, len(zones), 0, 7, **week)
-    await sell("city", 2_000_000, worth_days=7)
+    await list_offer("city", 2_000_000, worth_days=7)
     with pytest.raises(Conflict, match=r"^Not listed: west .* but who buys city "):
-        await sell("west", 10_000_000, worth_days=7)
+        await list_offer("west", 10_000_000, worth_days=7)
 
 
 async def test_a_refusal_during_a_promise_says_that_its_prices_are_without_it() -> None:
     await open_parts()
-    await promise("west", 90, cents=3_000_000)
+    await promise_contributors("west", 90, cents=3_000_000)
     with pytest.raises(Conflict, match=r"^Not listed: were contributors promised nothing, west .* but who buys city "):
-        await sell("west", 10_000_000)
+        await list_offer("west", 10_000_000)
 
 
 def test_all_prices_change_together_each_hour() -> None:
@@ -176,7 +181,9 @@ def test_all_prices_change_together_each_hour() -> None:
     minute, bounds = dt.timedelta(minutes=1), ("period_from", "period_to", "latest_event_at")
     whole, half = [
         [
-            priced({one: FIGURES[one] + later for one in bounds}, now=NOW + number * minute).amount_minor
+            price_of(
+                {one: RELEASE_FIGURES[one] + later for one in bounds}, now=PRICED_AT + number * minute
+            ).amount_minor
             for number in range(150)
         ]
         for later in (dt.timedelta(), 30 * minute)
@@ -202,13 +209,13 @@ async def test_what_nobody_may_buy_instead_may_cost_less(
     """The other one is for other buyers or uses alone; where it is for all, some may buy either."""
     own = {"sectors": ["public"], "purposes": ["PublicPolicyMaking"], "countries": ["DE"]}
     words = {"months": 12, "lines_fr": "a\nb\nc\nd\ne", "lines_en": "v\nw\nx\ny\nz"}
-    await open_shop("first")
+    await open_catalogue("first")
     await actions.withdraw_offer("first")
     await actions.define_terms("theirs-1", **words | terms)
     of_other = {} if is_for_all else {name: own[name] for name in declared | terms}
     await actions.define_terms("own-1", **words | {name: one for name, one in of_other.items() if name in terms})
     for code, one in (("dear", declared), ("cheap", {name: one for name, one in of_other.items() if name in declared})):
-        await open_shop(code, **one)
+        await open_catalogue(code, **one)
         await actions.withdraw_offer(code)
         await make_span(code, len(ZONES), 0, 7)
     whole = {"floor_minor": 1, "cap_minor": 10**11, "worth_days": 7}
@@ -222,7 +229,7 @@ async def test_files_are_compared_in_one_order_of_bands(band: str) -> None:
     """Of a dataset whose file was read beside another one of its own order, too. `west` publishes the first band alone."""
     published_cells._known.cache_clear()
     for code, order, one in (("city", BANDS, band), ("other", BANDS, band), ("west", BANDS[::-1], BANDS[0])):
-        await open_shop(code, zones=sorted(ZONES), age_bands=list(order))
+        await open_catalogue(code, zones=sorted(ZONES), age_bands=list(order))
         await actions.withdraw_offer(code)
         start = last_midnight() - 7 * DAY
         rows = [
@@ -230,10 +237,9 @@ async def test_files_are_compared_in_one_order_of_bands(band: str) -> None:
             for zone in sorted(ZONES)
             for day in range(7)
         ]
-        await make_release(code, rows=rows, row_count=len(rows), consenting=9_000, population=10_000)
-        assert await note_days() == 1
-    await sell("city", 2_000_000, worth_days=7)
-    await sell("other", 2_000_000, worth_days=7)
+        await seal_week(code, rows=rows, by_day=True, row_count=len(rows), consenting=9_000, population=10_000)
+    await list_offer("city", 2_000_000, worth_days=7)
+    await list_offer("other", 2_000_000, worth_days=7)
     await actions.withdraw_offer("other")
     with pytest.raises(Conflict, match="but who buys city ") if band == BANDS[0] else contextlib.nullcontext():
-        await sell("west", 20_000_000, worth_days=7)
+        await list_offer("west", 20_000_000, worth_days=7)

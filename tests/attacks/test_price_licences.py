@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace.catalogue import actions, menu
-from marketplace.catalogue.queries import get_listing
-from marketplace.catalogue.uses import state_use
-from marketplace.errors import Conflict
-from tests.attacks.test_price import DAY, NOW
-from tests.attacks.test_price_alike import PARTS
-from tests.attacks.test_price_menus import make_span
+from marketplace.catalogue.offers import actions, menu
+from marketplace.catalogue.offers.queries import get_listing
+from marketplace.catalogue.offers.uses import state_use
+from marketplace.core.errors import Conflict
 from tests.attacks.weeks_on_sale import A_CITY, EAST, WEST, Sold, audited
-from tests.marketplace.catalogue.shop import make_buyer, open_shop
+from tests.catalogue.builders import DAY, PARTS, PRICED_AT, make_span, make_vetted_partner, open_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,12 +30,12 @@ def refuse_beside(sold: Sequence[Sold], *quotes: tuple[str, int, list[str]]) -> 
         of_dataset = {item.release.dataset: item for item in items}
         quoted = [
             menu.HeldQuote(
-                PARTNER, one.release.id, 0, one.amount_minor - less, NOW + DAY, one.usage_right, 12, purposes, []
+                PARTNER, one.release.id, 0, one.amount_minor - less, PRICED_AT + DAY, one.usage_right, 12, purposes, []
             )
             for code, less, purposes in quotes
             for one in (of_dataset[code],)
         ]
-        menu._refuse_undercuts(items, quoted, compared, NOW, None)
+        menu._refuse_undercuts(items, quoted, compared, PRICED_AT, None)
 
     audited(*sold, after=compare)
 
@@ -70,7 +67,7 @@ async def test_nor_does_one_at_the_till(*, with_west: bool) -> None:
     for terms, some in purposes.items():
         await actions.define_terms(terms, purposes=list(some), **words)
     for code, zones in PARTS.items():
-        await open_shop(code, zones=zones)
+        await open_catalogue(code, zones=zones)
         await make_span(code, len(zones), 0, 7)
         await actions.withdraw_offer(code)
 
@@ -81,7 +78,7 @@ async def test_nor_does_one_at_the_till(*, with_west: bool) -> None:
     await sell("west", 1_000_000, "marketing-1")
     await sell("east", 100_000, "all-1")
     await sell("city", 1_000_000, "research-1")
-    partner = await make_buyer()
+    partner = await make_vetted_partner()
     for terms, some in purposes.items():
         await state_use(partner, terms, purpose=next(iter(some), "ScientificResearch"))
     for code in ("east", "west") if with_west else ("east",):

@@ -5,51 +5,42 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pytest
 
-from marketplace import clock, object_store
-from marketplace.catalogue import actions, menu, rules
-from marketplace.catalogue.queries import list_listed_releases, list_priced_releases
-from marketplace.datasets.published_days import note_days
-from marketplace.datasets.tables import Edition
-from marketplace.errors import Conflict
+from marketplace.catalogue.offers import actions, menu, rules
+from marketplace.core import clock, object_store
+from marketplace.core.errors import Conflict
+from marketplace.datasets.releases import queries
+from marketplace.datasets.releases.tables import Edition
 from pricing import menus
-from tests.attacks.test_price import DAY, FIGURES, NOW, TERMS
 from tests.attacks.weeks_on_sale import A_CITY, EAST, WEST, Sold, audited
-from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
-from tests.marketplace.datasets.builders import BANDS, ZONES
+from tests.catalogue.builders import (
+    DAY,
+    OFFER_TERMS,
+    PRICED_AT,
+    amounts_of,
+    last_midnight,
+    list_offer,
+    make_span,
+    make_vetted_partner,
+    open_catalogue,
+    priced_release,
+    seal_week,
+)
+from tests.datasets.builders import BANDS, ZONES, stated_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-async def sell(code: str, worth: int, *, floor: int = 1, **other: int) -> None:
-    await actions.list_offer(
-        code, terms="standard-1", full_worth_minor=worth, floor_minor=floor, cap_minor=10**11, **other
-    )
-
-
-async def make_span(code: str, zones: int, first: int, days: int, **other: Any) -> uuid.UUID:
-    """Seal a release of the days [first, first + days) of a week, all of its cells published; `other` overrules its row."""
-    start, cells = last_midnight() + (first - 7) * DAY, zones * days * len(BANDS)
-    row = {
-        "period_from": start,
-        "period_to": start + days * DAY,
-        "latest_event_at": start + days * DAY,
-        "key_count": cells,
-        "row_count": cells,
-        "consenting": 9_000 * zones,
-        "population": 10_000 * zones,
-    }
-    return await make_release(code, rows=[], **row | other)
-
-
 async def make_level(release: uuid.UUID, level: int, cells: int) -> None:
     """Write a coarser edition of a release down."""
+    row = await queries.get_release(release)
+    zones = len(await queries.key_zones(row.dataset))
     await Edition(
         id=uuid.uuid4(),
         release=release,
@@ -58,31 +49,26 @@ async def make_level(release: uuid.UUID, level: int, cells: int) -> None:
         noise_variance_micro=(1 + level) * 9_000_000,
         threshold=20,
         row_count=cells,
+        **stated_days(row.period_from, row.period_to, cells, zones=zones),
         error_people=40,
         cells_sha256="00",
     ).save()
-
-
-async def amounts_of(code: str) -> list[int]:
-    """Return today's prices of a dataset's releases."""
-    releases = await list_priced_releases([row.id for row in (await list_listed_releases(code, 1)).rows])
-    return [quote.amount_minor for quote in (await actions.prices_now(releases, now=clock.now())).values()]
 
 
 async def test_an_offer_that_can_be_undercut_is_refused_with_the_cheapest_way() -> None:
     """Zones: a part dearer than its city, then a city dearer than its two parts; each is named, neither is listed."""
     parts = {"city": ZONES, "west": ZONES[:3], "east": ZONES[3:]}
     for code, zones in parts.items():
-        await open_shop(code, zones=list(zones))
+        await open_catalogue(code, zones=list(zones))
         await make_span(code, len(zones), 0, 7)
-        await sell(code, 1_000_000 * len(zones))
+        await list_offer(code, 1_000_000 * len(zones))
     with pytest.raises(Conflict, match=r"Not listed: west .* would cost .* but who buys city .* has as much for"):
-        await sell("west", 1_100_000 * len(ZONES))
+        await list_offer("west", 1_100_000 * len(ZONES))
     with pytest.raises(Conflict, match=r"Not listed: city .* would cost .* but who buys (east|west) .*, (east|west) "):
-        await sell("city", 1_300_000 * len(ZONES))
+        await list_offer("city", 1_300_000 * len(ZONES))
     before = await amounts_of("city")
     with pytest.raises(Conflict, match="Not listed"):
-        await sell("city", 1_400_000 * len(ZONES))
+        await list_offer("city", 1_400_000 * len(ZONES))
     assert await amounts_of("city") == before, "a refused offer changes nothing"
 
 
@@ -90,16 +76,16 @@ async def test_a_city_of_which_one_part_alone_is_published_does_not_undercut_tha
     """It holds just what the part does: neither is listed for less than the other, a zone."""
     west = len(ZONES) // 2
     for code, zones in (("city", ZONES), ("west", ZONES[:west])):
-        await open_shop(code, zones=list(zones))
+        await open_catalogue(code, zones=list(zones))
         by_zone = [7 * len(BANDS) * (zone in ZONES[:west]) for zone in sorted(zones)]
         by_day = [cells // 7 for cells in by_zone for _ in range(7)]
         days = {"hours_by_day": [24] * 7, "published_by_day": [sum(by_zone) // 7] * 7, "published_by_zone": by_day}
         await make_span(code, len(zones), 0, 7, row_count=sum(by_zone), **days)
-        await sell(code, 3_000_000 * len(zones))
+        await list_offer(code, 3_000_000 * len(zones))
     with pytest.raises(Conflict, match=r"Not listed: west .* would cost .* but who buys city .* has as much for"):
-        await sell("city", 2_700_000 * len(ZONES))
+        await list_offer("city", 2_700_000 * len(ZONES))
     with pytest.raises(Conflict, match=r"Not listed: city .* would cost .* but who buys west .* has as much for"):
-        await sell("west", 2_700_000 * west)
+        await list_offer("west", 2_700_000 * west)
 
 
 def test_zones_that_are_published_on_other_days_are_compared_day_by_day() -> None:
@@ -231,7 +217,7 @@ async def test_flows_are_compared_by_which_pairs_are_published(
     """A city that publishes just the pairs of its two parts holds what they do: its files say which pairs it has."""
     parts = {"city": ZONES[:6], "west": ZONES[:3], "east": ZONES[3:6]}
     for code, zones in parts.items():
-        await open_shop(code, zones=sorted(zones), product="flows")
+        await open_catalogue(code, zones=sorted(zones), product="flows")
         await actions.withdraw_offer(code)
     for code, zones in parts.items():
         pairs = [pair for pair in published if set(pair) <= set(zones)]
@@ -243,18 +229,18 @@ async def test_flows_are_compared_by_which_pairs_are_published(
             for band in BANDS
         ]
         row = {"key_count": 7 * len(zones) ** 2 * len(BANDS), "row_count": len(cells), "period_from": start}
-        await make_release(code, rows=cells, consenting=9_000 * len(zones), population=10_000 * len(zones), **row)
-    assert await note_days() == len(parts)
+        people = {"consenting": 9_000 * len(zones), "population": 10_000 * len(zones)}
+        await seal_week(code, rows=cells, by_day=True, **people, **row)
     with contextlib.nullcontext() if not refused else pytest.raises(Conflict, match=refused):
         for code, zones in parts.items():
-            await sell(code, round(1_000_000 * len(zones) ** 2 * (share if code != "city" else 1)), worth_days=7)
+            await list_offer(code, round(1_000_000 * len(zones) ** 2 * (share if code != "city" else 1)), worth_days=7)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "gone"])
 async def test_a_damaged_file_of_flows_keeps_nothing_from_being_listed(damage: str) -> None:
     """It counts as one that publishes all alike."""
     for code, zones in (("city", ZONES[:6]), ("west", ZONES[:3])):
-        await open_shop(code, zones=sorted(zones), product="flows")
+        await open_catalogue(code, zones=sorted(zones), product="flows")
         await actions.withdraw_offer(code)
         rows = [
             {
@@ -266,8 +252,7 @@ async def test_a_damaged_file_of_flows_keeps_nothing_from_being_listed(damage: s
             }
             for one in zones
         ]
-        release = await make_release(code, rows=rows, row_count=len(rows))
-        assert await note_days() == 1
+        release = await seal_week(code, rows=rows, by_day=True, row_count=len(rows))
         key = object_store.cells_key(release)
         whole = await object_store.get(key)
         if damage == "gone":
@@ -275,7 +260,7 @@ async def test_a_damaged_file_of_flows_keeps_nothing_from_being_listed(damage: s
         else:
             await object_store.put(key, whole[: len(whole) // 2] if damage == "cut" else b"")
     for code, zones in (("city", ZONES[:6]), ("west", ZONES[:3])):
-        await sell(code, 1_000_000 * len(zones) ** 2)
+        await list_offer(code, 1_000_000 * len(zones) ** 2)
 
 
 @pytest.mark.parametrize(("some", "others"), [(45, 90), (88, 90), (45, 40)])
@@ -319,11 +304,11 @@ async def test_no_demand_is_posted_that_undercuts_on_a_day_to_come() -> None:
     """Today the halves cost more than their city; before it is at its floor, they would be below it together for some days."""
     half = len(ZONES) // 2
     for code, zones in (("city", ZONES[: 2 * half]), ("west", ZONES[:half]), ("east", ZONES[half : 2 * half])):
-        await open_shop(code, zones=list(zones), half_life_days=40 if code == "city" else 30)
+        await open_catalogue(code, zones=list(zones), half_life_days=40 if code == "city" else 30)
         await make_span(code, len(zones), 0, 7)
         is_city = code == "city"
         worth, floor = (30_000_000, 4_500_000) if is_city else (29_000_000, 2_300_000)
-        await sell(code, worth, floor=floor, worth_days=7)
+        await list_offer(code, worth, floor=floor, worth_days=7)
     for multiplier, is_posted in ((10_000, True), (8_000, True), (6_000, False)):
         assert await menu.may_post("west", multiplier, clock.now()) == is_posted
 
@@ -341,28 +326,28 @@ def test_what_has_more_parts_than_can_be_looked_at_is_refused_with_a_sentence() 
 
 async def test_a_held_quote_is_on_the_menu() -> None:
     """A partner holds the finest edition's old price: an offer whose coarse edition would cost more must wait."""
-    await open_shop("city")
+    await open_catalogue("city")
     release = await make_span("city", len(ZONES), 0, 7)
     await make_level(release, 1, len(ZONES) * 7 * len(BANDS))
-    await sell("city", 100_000_000)
-    await actions.quote(await make_buyer(), release, quote_id=uuid.uuid4())
-    await sell("city", 100_000_000)
+    await list_offer("city", 100_000_000)
+    await actions.quote(await make_vetted_partner(), release, quote_id=uuid.uuid4())
+    await list_offer("city", 100_000_000)
     with pytest.raises(Conflict, match=r"Not listed: city .* ± 1 would cost .* but who buys city .* UTC\) has as much"):
-        await sell("city", 300_000_000)
+        await list_offer("city", 300_000_000)
     with clock.shifted(dt.timedelta(minutes=16)):
-        await sell("city", 300_000_000)
+        await list_offer("city", 300_000_000)
 
 
 async def test_what_the_rule_prices_is_always_listed() -> None:
     """A day, a week, half a week, again and again, with editions and floors: nothing undercuts anything."""
-    await open_shop("city")
+    await open_catalogue("city")
     for first, days in ((0, 7), (0, 1), (1, 1), (2, 1), (3, 4), (0, 3), (6, 1), (0, 7)):
         release = await make_span("city", len(ZONES), first, days)
         for level in (1, 2):
             await make_level(release, level, (10 - level) * len(ZONES) * days * len(BANDS) // 10)
     rng = np.random.default_rng(3)
     for worth in map(int, rng.integers(10_000, 10**9, 5)):
-        await sell("city", worth, floor=int(rng.integers(1, 10**6)), worth_days=int(rng.integers(1, 31)))
+        await list_offer("city", worth, floor=int(rng.integers(1, 10**6)), worth_days=int(rng.integers(1, 31)))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -370,13 +355,13 @@ def test_two_hundred_releases_of_any_lengths_and_starts_are_listed(seed: int) ->
     """Days, weeks, months and quarters, of one quality or each day its own: the audit need not search to prove it."""
     rng, items = np.random.default_rng(seed), []
     for first, days in {*zip(rng.integers(0, 90, 200).tolist(), rng.choice([1, 7, 28, 90], 200).tolist(), strict=True)}:
-        start = NOW - (200 - first) * DAY
+        start = PRICED_AT - (200 - first) * DAY
         own = {"id": uuid.uuid4(), "period_from": start, "period_to": start + days * DAY}
         cells = {"latest_event_at": start + days * DAY, "key_count": 100 * days, "row_count": 80 * days}
         if seed % 2:
             cells |= {"hours_by_day": [24] * days, "published_by_day": rng.integers(30, 101, days).tolist()}
-        release = msgspec.convert(FIGURES | own | cells, rules.PricedRelease)
-        offer = msgspec.convert(TERMS | {"floor_minor": 1, "full_worth_minor": 1_000_000}, rules.PricedOffer)
-        items += list(menu._items(release, [], offer, NOW))
+        release = priced_release(own | cells)
+        offer = msgspec.convert(OFFER_TERMS | {"floor_minor": 1, "full_worth_minor": 1_000_000}, rules.PricedOffer)
+        items += list(menu._items(release, [], offer, PRICED_AT))
     compared = menu._Compared({}, [], {}, {}, 30 * menu.DAY_SECONDS)
-    menu._refuse_undercut(items, compared, NOW)
+    menu._refuse_undercut(items, compared, PRICED_AT)

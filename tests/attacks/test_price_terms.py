@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace.catalogue import menu, rules
-from marketplace.errors import Conflict
-from tests.attacks.test_price import DAY, NOW
+from marketplace.catalogue.offers import menu, rules
+from marketplace.core.errors import Conflict
 from tests.attacks.weeks_on_sale import A_CITY, EAST, WEST, Sold, audited
+from tests.catalogue.builders import DAY, PRICED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,14 +43,14 @@ def test_a_held_price_is_the_first_of_licences_in_turn(rise: float) -> None:
         audited(city, west, after=grasp)
     old = before["city", 12]
     quote = menu.HeldQuote(
-        uuid.uuid4(), old.release.id, 0, old.amount_minor, NOW + DAY, old.usage_right, old.months, [], []
+        uuid.uuid4(), old.release.id, 0, old.amount_minor, PRICED_AT + DAY, old.usage_right, old.months, [], []
     )
-    [(to_its_partner, *_)] = menu._menus(posted, [quote], NOW)
-    menu._refuse_undercut(posted, comparing[0], NOW)
+    [(to_its_partner, *_)] = menu._menus(posted, [quote], PRICED_AT)
+    menu._refuse_undercut(posted, comparing[0], PRICED_AT)
     with pytest.raises(
         Conflict, match=r"Not listed: west .* but who buys city .* UTC\) · 12 m × 2 in turn has as much"
     ):
-        menu._refuse_undercut(to_its_partner, comparing[0], NOW)
+        menu._refuse_undercut(to_its_partner, comparing[0], PRICED_AT)
 
 
 CORE = A_CITY[:8]
@@ -121,28 +121,33 @@ def test_a_year_and_then_two_are_compared_with_three_years() -> None:
 def test_a_held_price_is_no_way_round_its_own_datasets_longer_licence(rise: float) -> None:
     """A year at the old price, and the next at today's: of one dataset alone, whose licences cost no less in pieces otherwise."""
     city = Sold("city", A_CITY, 10, round(10_000_000 * rise), {"half_life_days": 365, "months": 12})
-    to_all, to_its_partner = menus_beside(city, amount=3_975_827, months=12)
-    menu._refuse_undercut(*to_all, NOW)
+    to_all, to_its_partner = menus_of_terms(city, amount=3_975_827, months=12)
+    menu._refuse_undercut(*to_all, PRICED_AT)
     with pytest.raises(Conflict, match=r"Not listed: city .* but who buys city .* UTC\).* in turn has as much"):
-        menu._refuse_undercut(*to_its_partner, NOW)
+        menu._refuse_undercut(*to_its_partner, PRICED_AT)
 
 
 @pytest.mark.parametrize("worth", [4_000_000, 8_000_000])
 def test_a_dearer_price_that_is_held_keeps_nobody_from_lowering_it(worth: int) -> None:
     """Its partner buys at today's price instead: for as long, or for two years."""
     city = Sold("city", A_CITY, 10, worth, {"half_life_days": 365, "months": 12})
-    for items, compared in menus_beside(city, amount=39_758_270, months=6):
-        menu._refuse_undercut(items, compared, NOW)
+    for items, compared in menus_of_terms(city, amount=39_758_270, months=6):
+        menu._refuse_undercut(items, compared, PRICED_AT)
 
 
 @pytest.mark.parametrize(
-    ("half_life", "percent", "worth"), [(45, 99, 1_000_444), (30, 85, 1_001_406), (30, 85, 1_001_665)]
+    ("half_life", "percent", "worth"),
+    [
+        pytest.param(45, 99, 1_000_444, marks=pytest.mark.deep),
+        pytest.param(30, 85, 1_001_406, marks=pytest.mark.deep),
+        (30, 85, 1_001_665),
+    ],
 )
 def test_a_private_price_is_not_refused_for_a_cent_of_rounding(half_life: int, percent: int, worth: int) -> None:
     """Of a quarter and of three years, each a part of the posted price: rounded up, they add up but for a cent."""
 
     def compare(items: Sequence[menu.Item], compared: menu._Compared) -> None:
-        partner, until = uuid.uuid4(), NOW + 20 * DAY
+        partner, until = uuid.uuid4(), PRICED_AT + 20 * DAY
         quotes = [
             menu.HeldQuote(
                 partner,
@@ -157,7 +162,7 @@ def test_a_private_price_is_not_refused_for_a_cent_of_rounding(half_life: int, p
             )
             for one in items
         ]
-        menu._refuse_undercuts(items, quotes, compared, NOW, None)
+        menu._refuse_undercuts(items, quotes, compared, PRICED_AT, None)
 
     lengths = [rules.Length("city", "standard-2", 36)]
     audited(Sold("city", A_CITY, 10, worth, {"half_life_days": half_life, "months": 3}), lengths=lengths, after=compare)
@@ -181,29 +186,29 @@ def test_a_cent_saved_in_turn_hides_no_other_way(worth: int, is_today: bool) -> 
         partner = uuid.uuid4()
         quotes = [
             menu.HeldQuote(
-                partner, one.release.id, 0, lower[code](one.amount_minor), NOW + DAY, one.usage_right, 12, [], []
+                partner, one.release.id, 0, lower[code](one.amount_minor), PRICED_AT + DAY, one.usage_right, 12, [], []
             )
             for one in items
             if (code := one.release.dataset) in lower and one.months == 12
         ]
         assert len(quotes) == 2
         buyer = menu.Buyer([partner], {(one.release, one.level, one.months): 0 for one in quotes}) if is_today else None
-        menu._refuse_undercuts(items, quotes, compared, NOW, buyer)
+        menu._refuse_undercuts(items, quotes, compared, PRICED_AT, buyer)
 
     with pytest.raises(Conflict, match=r"^Not listed: wide .* but who buys city .*, one .* has as much for "):
         audited(*sold, lengths=[rules.Length("small", "standard-2", 24)], after=compare)
 
 
-def menus_beside(one: Sold, *, amount: int, months: int) -> list[tuple[list[menu.Item], menu._Compared]]:
+def menus_of_terms(one: Sold, *, amount: int, months: int) -> list[tuple[list[menu.Item], menu._Compared]]:
     """Return the menu of a week, sold for two years as well, and that of a partner who holds a price of it."""
     found: list[tuple[list[menu.Item], menu._Compared]] = []
 
     def grasp(items: Sequence[menu.Item], compared: menu._Compared) -> None:
         quote = menu.HeldQuote(
-            uuid.uuid4(), items[0].release.id, 0, amount, NOW + DAY, items[0].usage_right, months, [], []
+            uuid.uuid4(), items[0].release.id, 0, amount, PRICED_AT + DAY, items[0].usage_right, months, [], []
         )
         found.append((list(items), compared))
-        found.extend((menu_, compared) for menu_, *_ in menu._menus(items, [quote], NOW))
+        found.extend((menu_, compared) for menu_, *_ in menu._menus(items, [quote], PRICED_AT))
 
     audited(one, lengths=[rules.Length(one.dataset, "standard-2", 24)], after=grasp)
     return found

@@ -12,24 +12,24 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from marketplace import clock, object_store
-from marketplace.auctions import award as ending
-from marketplace.auctions import receipts
-from marketplace.auctions.actions import cancel, place_sealed_bid
-from marketplace.auctions.queries import get_transcript
-from marketplace.catalogue.actions import quote
-from marketplace.catalogue.pages import signed as signed_quote
-from marketplace.catalogue.queries import SignedQuote, get_quote
-from marketplace.consent.queries import get_signed_receipt
-from marketplace.database import transaction
-from marketplace.log.actions import state_fact, state_hidden
-from marketplace.settings import settings
-from marketplace.signing import public_key, sign
-from marketplace.transparency import rules
-from marketplace.transparency.actions import keep_log
-from marketplace.transparency.checking import check_upload
-from marketplace.transparency.proofs import prove_entry, prove_item, prove_price
-from marketplace.transparency.queries import find_entry, list_entries, list_hidden
+from marketplace.catalogue.offers.actions import quote
+from marketplace.catalogue.offers.pages import signed as signed_quote
+from marketplace.catalogue.offers.queries import SignedQuote, get_quote
+from marketplace.consent.purposes.queries import get_signed_receipt
+from marketplace.core import clock, object_store
+from marketplace.core.database import transaction
+from marketplace.core.facts.actions import state_fact, state_hidden
+from marketplace.core.settings import settings
+from marketplace.core.signing import public_key, sign
+from marketplace.oversight.public_log import rules
+from marketplace.oversight.public_log.actions import keep_log
+from marketplace.oversight.public_log.checking import check_upload
+from marketplace.oversight.public_log.proofs import prove_entry, prove_item, prove_price
+from marketplace.oversight.public_log.queries import find_entry, list_entries, list_hidden
+from marketplace.sales.auctions import award as ending
+from marketplace.sales.auctions import receipts
+from marketplace.sales.auctions.actions import cancel, place_sealed_bid
+from marketplace.sales.auctions.queries import get_transcript
 from pricing import quote as pricing
 from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, to_json
 from pricing.log.notes import read_checkpoint, read_key
@@ -37,11 +37,10 @@ from pricing.log.proofs import Proof, read_entry, read_proof, write_proof
 from pricing.log.tiles import Tiles, grown
 from pricing.log.verdicts import check_transcript
 from pricing.merkle import inclusion_path, merkle_root
-from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
-from tests.marketplace.catalogue import shop
-from tests.marketplace.identity.site import Browser
-from tests.marketplace.transparency.logs import agree, log_folder, log_key, state_facts, verify
-from tests.marketplace.transparency.test_pages import check
+from tests.catalogue import builders as shop
+from tests.oversight.builders import agree, log_folder, log_key, state_facts, upload_proof, verify
+from tests.people.builders import Browser
+from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.support.owner import as_owner
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def without_best_bid(whole: Transcript, **terms: int) -> Transcript:
     return Transcript(whole.auction, whole.kind, stated, entries, reveals, root, award)
 
 
-async def run_auction() -> tuple[bytes, list[str]]:
+async def transcript_and_receipts() -> tuple[bytes, list[str]]:
     """Return an auction's transcript and its bidders' receipts."""
     auction, kept = await open_auction("limited"), []
     for amount in (9_000, 5_000):
@@ -85,10 +84,10 @@ async def run_auction() -> tuple[bytes, list[str]]:
     return await get_transcript(auction), kept
 
 
-async def seal_release() -> tuple[uuid.UUID, bytes]:
+async def seal_and_state() -> tuple[uuid.UUID, bytes]:
     """Return a release and its whole file, stated for the log as publishing does."""
-    await shop.open_shop()
-    release = await shop.make_release()
+    await shop.open_catalogue()
+    release = await shop.seal_week()
     file = await object_store.get(object_store.cells_key(release))
     period = {"dataset": "lyon", "period_from": "2026-11-01", "period_to": "2026-11-08"}
     digests = {"cells_sha256": hashlib.sha256(file).hexdigest(), "editions_sha256": ["ab" * 32]}
@@ -98,9 +97,9 @@ async def seal_release() -> tuple[uuid.UUID, bytes]:
 
 
 async def test_five_frauds_get_five_verdicts_offline(tmp_path: Path) -> None:
-    release, file = await seal_release()
-    row = await get_quote(await quote(buyer := await shop.make_buyer(), release, quote_id=uuid.uuid4()), buyer)
-    transcript, bids = await run_auction()
+    release, file = await seal_and_state()
+    row = await get_quote(await quote(buyer := await shop.make_vetted_partner(), release, quote_id=uuid.uuid4()), buyer)
+    transcript, bids = await transcript_and_receipts()
     kept, dropped = await agree(7, 8)
     await keep_log()
     early = (await log_folder() / "checkpoint").read_text()
@@ -171,7 +170,9 @@ async def test_five_frauds_get_five_verdicts_offline(tmp_path: Path) -> None:
     assert "give the transcript" in verify("--key", key, "--proof", sealed, "--receipt", of_bids[0])[1]
     assert "not in the entries given" in verify("--key", key, "--proof", sealed, "--transcript", swapped)[1]
     differs("is signed with another key", "--proof", consent, "--receipt", resigned(receipt[kept], tmp_path))
-    differs("is of another day or offer", "--proof", price, "--quote", put("q", json.dumps(moved(row.document))))
+    differs(
+        "is of another day or offer", "--proof", price, "--quote", put("q", json.dumps(dated_earlier(row.document)))
+    )
     other = f"{key.split('+')[0]}"
     assert verify("--key", rules.key_of(other, "ab" * 32), "--proof", sealed)[0] == 1
     broken = tmp_path / "broken"
@@ -203,7 +204,7 @@ def resigned(path: Path, folder: Path) -> Path:
     return folder / "resigned.json"
 
 
-def moved(document: bytes) -> dict[str, str]:
+def dated_earlier(document: bytes) -> dict[str, str]:
     """Return a quote as if it had been signed a year earlier."""
     stated = json.loads(document)
     stated["quoted_at"] = stated["quoted_at"].replace("2026", "2025")
@@ -212,9 +213,9 @@ def moved(document: bytes) -> dict[str, str]:
 
 async def test_what_was_stated_late_elsewhere_or_out_of_order_shows(tmp_path: Path) -> None:
     """Inputs logged once their day was over, another history's proof, a receipt of other terms, a root after its bids."""
-    release, _ = await seal_release()
-    row = await get_quote(await quote(buyer := await shop.make_buyer(), release, quote_id=uuid.uuid4()), buyer)
-    transcript, bids = await run_auction()
+    release, _ = await seal_and_state()
+    row = await get_quote(await quote(buyer := await shop.make_vetted_partner(), release, quote_id=uuid.uuid4()), buyer)
+    transcript, bids = await transcript_and_receipts()
     await keep_log()
     folder, key, early = await log_folder(), await log_key(), tmp_path / "early"
     ours = ("--key", key, "--signing-key", public_key(settings().signing_key).hex())
@@ -312,7 +313,7 @@ async def test_bids_dropped_with_their_whole_auction_show(tmp_path: Path) -> Non
     assert f"what became of auction {quiet}, opened by entry" in printed
     assert f"what became of auction {auction}" not in printed
     async with Browser() as browser:
-        assert "Something contradicts this receipt" in await check(browser, kept.read_bytes())
+        assert "Something contradicts this receipt" in await upload_proof(browser, kept.read_bytes())
 
 
 def of_terms(receipt: str, terms: str, *, signing_key: str = "") -> str:

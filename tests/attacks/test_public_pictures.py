@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from marketplace import glance
-from tests.attacks.cities import MOST, THRESHOLD, City, fitted, rank_correlation, rebuilt
+from marketplace.privacy import free_preview
+from tests.attacks.cities import MOST, THRESHOLD, CrowdedCity, fitted, rank_correlation, rebuilt
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_stranger_rebuilds_too_little_and_still_sees_where_a_city_is_busy(seed: int) -> None:
-    city = City(seed)
+    city = CrowdedCity(seed)
     seen = city.drawn()
     assert rebuilt(city, seen) <= 0.6
     assert not seen.classes or usefulness(city, seen) >= 0.5
@@ -40,10 +40,10 @@ def test_a_stranger_rebuilds_too_little_and_still_sees_where_a_city_is_busy(seed
 
 @pytest.mark.deep
 def test_nearly_every_city_has_a_map() -> None:
-    assert sum(bool(City(seed).drawn().classes) for seed in range(41_000, 41_040)) >= 37
+    assert sum(bool(CrowdedCity(seed).drawn().classes) for seed in range(41_000, 41_040)) >= 37
 
 
-def usefulness(city: City, seen: glance.Glance) -> float:
+def usefulness(city: CrowdedCity, seen: free_preview.Glance) -> float:
     """Return the map's rank correlation with the zones' totals, a withheld zone's being none."""
     classes = np.array([seen.classes[name] for name in city.names], float)
     return rank_correlation(classes, np.where(city.people >= THRESHOLD, city.people, 0).sum(axis=1).astype(float))
@@ -53,7 +53,7 @@ def test_an_exact_map_and_curve_would_rebuild_it() -> None:
     """The reconstruction bites: with each zone's average and the curve's scale it finds most of what is sold."""
     found = []
     for seed in range(41_000, 41_006):
-        city = City(seed)
+        city = CrowdedCity(seed)
         figures = np.maximum(np.bincount(city.zone, minlength=len(city.names)), 1)
         mean = (np.bincount(city.zone, city.sold, minlength=len(city.names)) / figures)[city.zone]
         by_time = np.bincount(city.time, city.sold)[city.time]
@@ -62,30 +62,30 @@ def test_an_exact_map_and_curve_would_rebuild_it() -> None:
 
 
 def test_of_a_release_without_a_figure_nothing_is_drawn() -> None:
-    city = City(9004)
-    seen = glance.draw(city.table.slice(0, 0), city.names, city.centres, b"secret", 150)
+    city = CrowdedCity(9004)
+    seen = free_preview.draw(city.table.slice(0, 0), city.names, city.centres, b"secret", 150)
     assert (seen.classes, seen.curve, seen.sample) == ({}, [], [])
 
 
 def test_withheld_zones_look_like_quiet_ones() -> None:
-    city = City(9001)
+    city = CrowdedCity(9001)
     seen = city.drawn()
     withheld = [name for number, name in enumerate(city.names) if number not in set(city.zone.tolist())]
-    quiet = {name for name, one in seen.classes.items() if one == glance.QUIET}
+    quiet = {name for name, one in seen.classes.items() if one == free_preview.QUIET}
     assert quiet - set(withheld), "quiet zones with figures are among them"
     assert sorted(seen.classes) == city.names, "every zone has a class, withheld or not"
 
 
 def test_many_releases_are_worth_no_more_than_one() -> None:
     """The amounts that places are moved by are lasting: a hundred maps are one map, where the city stays the same."""
-    city = City(9002)
+    city = CrowdedCity(9002)
     assert city.drawn() == city.drawn()
-    other = glance.draw(city.table, city.names, city.centres, b"another operator's secret", MOST)
+    other = free_preview.draw(city.table, city.names, city.centres, b"another operator's secret", MOST)
     assert other.classes != city.drawn().classes
 
 
 def test_the_sample_is_of_few_zones_and_not_of_the_busiest() -> None:
-    city = City(9003)
+    city = CrowdedCity(9003)
     seen = city.drawn()
     zones = {row["zone"] for row in seen.sample}
     totals = dict(zip(city.names, np.bincount(city.zone, city.sold, minlength=len(city.names)), strict=True))
@@ -99,13 +99,13 @@ def test_the_sample_is_of_few_zones_and_not_of_the_busiest() -> None:
 )
 def test_the_times_of_free_rows_do_not_rebuild_it(seed: int) -> None:
     """A day of two zones says much of everybody's day: so many rows are free as leave the promise whole, and some are."""
-    city = City(seed)
+    city = CrowdedCity(seed)
     seen = city.drawn()
     assert len(seen.sample) >= 10
     assert rebuilt(city, seen) <= 0.6
 
 
-def rebuilt_by_shades(city: City, seen: glance.Glance) -> float:
+def rebuilt_by_shades(city: CrowdedCity, seen: free_preview.Glance) -> float:
     """Return the R² of a reconstruction from the shades of each hour of the day, as vetted partners see them."""
     moved = seen.moved
     shades = np.zeros((8, len(city.names)))
@@ -113,7 +113,9 @@ def rebuilt_by_shades(city: City, seen: glance.Glance) -> float:
         of = city.time % 8 == hour
         counts = np.maximum(np.bincount(city.zone[of], minlength=len(city.names)), 1)
         means = np.bincount(city.zone[of], city.sold[of], minlength=len(city.names)) / counts
-        classes = glance.rough({name: float(mean) for name, mean in zip(city.names, means, strict=True) if mean}, moved)
+        classes = free_preview.rough(
+            {name: float(mean) for name, mean in zip(city.names, means, strict=True) if mean}, moved
+        )
         shades[hour] = [classes.get(name, 0) for name in city.names]
     curve = np.array([level for _, level in seen.curve] or [0] * len(city.starts), float)
     hour_of, level = city.time % 8, curve[city.time][:, None]
@@ -128,7 +130,7 @@ def rebuilt_by_shades(city: City, seen: glance.Glance) -> float:
     "seed", [41_000, 41_001, *(pytest.param(n, marks=pytest.mark.deep) for n in range(41_002, 41_024))]
 )
 def test_a_vetted_partner_sees_finer_and_still_does_not_have_what_is_sold(seed: int) -> None:
-    city = City(seed)
+    city = CrowdedCity(seed)
     seen = city.drawn()
     if seen.classes:
         assert rebuilt_by_shades(city, seen) <= 0.75

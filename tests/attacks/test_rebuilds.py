@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from marketplace.datasets import actions, queries
-from marketplace.datasets.ingestion import ingest_events
-from marketplace.identity.actions import claim_line, erase_person, issue_activation_codes
+from marketplace.core.settings import settings
+from marketplace.datasets.releases import queries
+from marketplace.datasets.releases.ingestion import ingest_events
+from marketplace.datasets.retractions.actions import retract_erased
+from marketplace.people.identity.actions import claim_line, erase_person, issue_activation_codes
+from marketplace.privacy.gate import audit
 from marketplace.privacy.noise import Law
-from marketplace.release_gate import audit
-from marketplace.retractions.actions import retract_erased
-from marketplace.settings import settings
-from tests.marketplace.datasets.builders import ZONES, at, declare, kept, make_subscribers, write
-from tests.marketplace.datasets.test_build import PERIOD
+from tests.attacks.builders import build_revision
+from tests.datasets.builders import PERIOD, ZONES, at, declare, kept, make_subscribers, write
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -38,12 +38,7 @@ def _room(monkeypatch: pytest.MonkeyPatch) -> None:
     settings.cache_clear()
 
 
-async def built(revision: int) -> uuid.UUID:
-    notes = {"note_fr": "Corrigé.", "note_en": "Corrected."} if revision > 1 else {}
-    return await actions.build("lyon", **PERIOD, revision=revision, **notes)
-
-
-async def people(release: uuid.UUID) -> dict[tuple[object, ...], int]:
+async def people_in_cells(release: uuid.UUID) -> dict[tuple[object, ...], int]:
     rows = (await queries.cells(release)).to_pylist()
     return {(row["zone"], row["starts_at"], row["segment"]): row["people"] for row in rows}
 
@@ -59,19 +54,19 @@ async def test_a_rebuild_is_charged_again_and_has_noise_of_its_own(tmp_path: Pat
     await make_subscribers(PEOPLE)
     seen = [(who, at(8 + (who + step) % HOURS), ZONES[who % 2]) for who in PEOPLE for step in range(3)]
     await ingest_events(**write(tmp_path, seen, PEOPLE))
-    first = await built(1)
+    first = await build_revision(1)
     after_one = await spent()
-    again = await built(2)
+    again = await build_revision(2)
     assert await spent() == (2 * EPSILON, 2 * after_one[1])
     ((_, code),) = await issue_activation_codes([ERASED])
     person = await claim_line(ERASED, code, email="lea@example.org", name="Léa", password="a rather long sentence")
     await erase_person(person)
     assert await retract_erased() == 3
-    without = await built(3)
+    without = await build_revision(3)
     assert await spent() == (3 * EPSILON, 3 * after_one[1])
     assert ERASED not in (await kept(without, "manifest"))["reference"].to_pylist()
     law = (await queries.get_specification(await queries.get_dataset("lyon"), **PERIOD)).law("people")
-    one, two, three = [await people(release) for release in (first, again, without)]
+    one, two, three = [await people_in_cells(release) for release in (first, again, without)]
     for before, after in ((one, two), (two, three), (one, three)):
         both = sorted(set(before) & set(after), key=str)
         differences = np.array([after[cell] - before[cell] for cell in both])

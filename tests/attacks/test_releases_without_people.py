@@ -6,20 +6,20 @@ statement about people; so it is sold like any other, and what its contributors 
 
 from __future__ import annotations
 
-from marketplace.earnings.actions import hold_shares
-from marketplace.invariants import broken
-from marketplace.ledger.chart import OPERATOR_PAYABLE, SUBSCRIBERS_HELD
-from marketplace.ledger.queries import balance
-from tests.marketplace.earnings import sales
+from marketplace.money.ledger.chart import OPERATOR_PAYABLE, SUBSCRIBERS_HELD
+from marketplace.money.ledger.queries import balance
+from marketplace.oversight.invariants import broken
+from marketplace.subscribers.earnings.actions import hold_shares
+from tests.subscribers.builders import sales
 from tests.support.reads import fetch_one
 
 
 async def test_a_sale_of_noise_alone_is_settled_and_closed_like_any_other() -> None:
-    await sales.open_shop(range(1, 4))
-    nobody = await sales.make_release({}, published=40)
-    someone = await sales.make_release({1: 2, 2: 1}, published=40)
+    await sales.write_lines(range(1, 4))
+    nobody = await sales.seal_weights({}, published=40)
+    someone = await sales.seal_weights({1: 2, 2: 1}, published=40)
     for release in (nobody, someone):
-        await sales.make_sale(release)
+        await sales.write_sale(release)
     assert await hold_shares() == 2
     split = await fetch_one(
         "SELECT * FROM licence_split JOIN licence ON licence.id = licence WHERE release = $1", nobody

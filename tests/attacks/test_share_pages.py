@@ -8,10 +8,8 @@ was but one, and reads the pages of colluding subscribers, decides about that on
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import math
-import os
 import random
 import re
 import uuid
@@ -20,32 +18,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from marketplace import clock, database
-from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.core import clock, database
 from marketplace.privacy import drawing
-from marketplace.settings import settings
-from pricing.revenue_share import split_pool
-from tests.marketplace.earnings import sales
-from tests.marketplace.earnings.test_pages import visiting, words
-from tests.marketplace.earnings.test_returns import given_back
-from tests.marketplace.earnings.test_statements import buying
-from tests.marketplace.privacy.specs import counts, specification
+from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
+from tests.attacks.builders import CHANCE, PUBLISHED, START, live_in
+from tests.people.builders import visiting
+from tests.privacy.specs import counts_of, specification
+from tests.subscribers.builders import sales
+from tests.subscribers.builders.sales import given_back
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     import httpx
 
-    from marketplace.embedded.postgres import EmbeddedPostgres
+    from marketplace.demo.postgres import EmbeddedPostgres
 
-START = dt.datetime(2026, 10, 5, 9, 0, tzinfo=dt.UTC)
 VICTIM, PROMISED, OTHERS = 77, 5, (1, 2, 40)
-PUBLISHED = 333
-"""People of all cells, as noise left them: the same in both worlds."""
-CHANCE = re.compile(rb'(name="(?:_csrf_token|form_id|[a-z_]*id|form)" value=")[^"]*')
-"""What a form draws afresh each time that it is shown."""
 TRIALS = 150
 FALSE_ALARM = 1e-6
 MOST_COLLUDING = 4
@@ -53,12 +43,12 @@ MOST_COLLUDING = 4
 
 async def sell_thrice(*, victim: bool) -> dict[str, uuid.UUID]:
     """Sell one release three times: released, refunded in part and held again, held. The victim was promised something too."""
-    await sales.open_shop(range(1, 100))
+    await sales.write_lines(range(1, 100))
     weights = {who: who % 6 + 1 for who in range(1, 60)} | ({VICTIM: 6} if victim else {})
-    release = await sales.make_release(weights, published=PUBLISHED, started_at=START - 3 * sales.MONTH)
-    await sales.promise({PROMISED: 3_000_000, VICTIM: 9_000_000}, START - sales.MONTH, START + sales.MONTH)
+    release = await sales.seal_weights(weights, published=PUBLISHED, started_at=START - 3 * sales.MONTH)
+    await sales.promise_minimums({PROMISED: 3_000_000, VICTIM: 9_000_000}, START - sales.MONTH, START + sales.MONTH)
     sold = {
-        name: await sales.make_sale(release, 10_001 + 37 * number, fee=318, sold_at=START)
+        name: await sales.write_sale(release, 10_001 + 37 * number, fee=318, sold_at=START)
         for number, name in enumerate(("released", "refunded", "held"))
     }
     await database.execute(
@@ -90,11 +80,11 @@ async def everything_seen(sold: dict[str, uuid.UUID]) -> dict[str, bytes]:
             paths += [f"/{language}/earnings/shares/{licence}" for licence in licences for language in ("en", "fr")]
             paths += ["/en/earnings/statements/2026/pdf"] if who in {PROMISED, 1} else []
             await look(f"subscriber {who}", subscriber, paths)
-    async with buying(await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
+    async with visiting(partner=await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
         paths = ["/en/orders", "/en/datasets/lyon", "/en/subscriptions", "/en/subscribe/lyon", "/en/requests"]
         paths += ["/en/sharing", "/en/searches", "/en/private-offers", "/en/notifications"]
         for licence in licences:
-            order = await sales.order_of(licence)
+            order = await sales.order_of_licence(licence)
             paths += [f"/en/orders/{order}", f"/en/orders/{order}/statement", f"/fr/orders/{order}/statement"]
             paths += [f"/fr/orders/{order}/statement/pdf"]
         await look("partner", partner, paths)
@@ -103,32 +93,6 @@ async def everything_seen(sold: dict[str, uuid.UUID]) -> dict[str, bytes]:
         paths += ["/catalogue.jsonld", "/catalogue.ttl", "/en/compare?d=lyon"]
         await look("stranger", stranger, paths)
     return seen
-
-
-def live_in(
-    postgres: EmbeddedPostgres, state: Path, name: str, seen: Callable[[], Awaitable[dict[str, bytes]]]
-) -> dict[str, bytes]:
-    """Return what is seen in a database of its own, at the start."""
-    postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")
-    before = dict(os.environ)
-    os.environ |= {"DATABASE_URL": postgres.url(name), "PARTAGE_STATE": str(state / name), "VIES_URL": ""}
-    settings.cache_clear()
-
-    async def story() -> dict[str, bytes]:
-        await database.open_pool(postgres.url(name))
-        try:
-            with clock.started_at(START):
-                return await seen()
-        finally:
-            await database.close_pool()
-
-    try:
-        return asyncio.run(story())
-    finally:
-        os.environ.clear()
-        os.environ |= before
-        settings.cache_clear()
-        postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_one_contributor_more_or_less_changes_nothing_that_others_see(
@@ -155,58 +119,7 @@ def test_one_contributor_more_or_less_changes_nothing_that_others_see(
     assert all("€3.000000" in page for page in promised)
 
 
-async def seen_of_an_old_licence() -> dict[str, bytes]:
-    """Divide a sale by the exact rule of before, and return what its people and its partner see of it."""
-    await sales.open_shop()
-    weights = np.array([3, 3, 1])
-    licence = await sales.make_sale(await sales.make_release({1: 3, 2: 3, 4: 1}), 10_001, fee=318, sold_at=START)
-    await hold_shares()
-    split = split_pool(48_420_000, weights)
-    await database.execute(
-        """UPDATE licence_split SET rule = 1, denominator = 0, shares_micro = 0, rounding_micro = 0,
-                  cutoff_remainder = $1, cutoff_position = $2""",
-        split.cutoff_remainder,
-        split.cutoff_position,
-    )
-    order, found = await sales.order_of(licence), {}
-    async with visiting(4) as subscriber:
-        for path in ("earnings", f"earnings/shares/{licence}", "earnings/statements/2026", "my-data"):
-            for language in ("en", "fr"):
-                answer = await subscriber.get(f"/{language}/{path}")
-                assert answer.status_code in {200, 404}
-                found[f"{language} {path.removeprefix('earnings/')[:6]}"] = words(answer).encode()
-    async with buying(await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
-        found["statement"] = words(await partner.get(f"/en/orders/{order}/statement")).encode()
-    return found
-
-
-def test_an_old_licence_shows_neither_pool_nor_weight_beside_its_share(
-    postgres: EmbeddedPostgres, tmp_path: Path
-) -> None:
-    seen = {path: page.decode() for path, page in live_in(postgres, tmp_path, "before", seen_of_an_old_licence).items()}
-    assert "You €6.91 from a sale to a vetted partner" in seen["en shares"]
-    assert "Your share to the millionth €6.917143" in seen["en shares"], "as it was promised"
-    assert "6,917143 €" in seen["fr shares"]
-    own = {path: page for path, page in seen.items() if path != "statement"}
-    for figure in (
-        "100.01",
-        "100,01",
-        "96.83",
-        "96,83",
-        "48.42",
-        "48,42",
-        "1 time",
-        "1 fois",
-        "you are in 1",
-        "50%",
-    ):
-        assert not any(figure in page for page in own.values()), figure
-    assert "€6.91, sold once." in seen["en my-dat"]
-    assert "6.917143" not in seen["statement"]
-    assert "People counted" in seen["statement"]
-
-
-def euros(text: str, at: str) -> int:
+def euros_on_page(text: str, at: str) -> int:
     """Return an amount of a page in micro-euros."""
     found = re.search(at, text)
     assert found, at
@@ -216,7 +129,7 @@ def euros(text: str, at: str) -> int:
 
 def denominators(page: str) -> tuple[int, int]:
     """Return the interval of what the pool was divided by, as a share page says it: pool * cells / share."""
-    pool, share = euros(page, r"€([\d,.]+) 50% of what is left"), euros(page, r"You €([\d,.]+) for")
+    pool, share = euros_on_page(page, r"€([\d,.]+) 50% of what is left"), euros_on_page(page, r"You €([\d,.]+) for")
     cells = int(re.search(r"for (\d+) times? you are counted", page)[1])  # type: ignore[index]
     return pool * cells // (share + 1), -(-pool * cells // max(1, share - 1))
 
@@ -233,7 +146,7 @@ async def test_colluding_subscribers_decide_no_better_than_the_promise() -> None
     They know everybody's cells but the victim's. Where what their pages imply is the exact total of one of the two
     worlds and of that alone, they decide by it; otherwise by the likelihood of the published cells.
     """
-    await sales.open_shop(range(1, 1000))
+    await sales.write_lines(range(1, 1000))
     epsilon, rng = 1.0, np.random.default_rng(5)
     s = specification(4, hours=6, bands=1, max_cells=6, epsilon_micro=1_000_000)
     people, cells = 400, s.key_count
@@ -244,14 +157,14 @@ async def test_colluding_subscribers_decide_no_better_than_the_promise() -> None
     coins, drawn_of, licences = rng.random(TRIALS) < 0.5, [], []
     for trial, is_in in enumerate(coins):
         here = truth[: people + is_in]
-        drawn = drawing.draw(s, counts(s, here.sum(axis=0)), trial.to_bytes(8, "big"))
+        drawn = drawing.draw(s, counts_of(s, here.sum(axis=0)), trial.to_bytes(8, "big"))
         weights = here[:, drawn.counted].sum(axis=1)
         manifest = {who + 1: int(weight) for who, weight in enumerate(weights) if weight}
         published = int(drawn.published.people.sum())
-        release = await sales.make_release(
+        release = await sales.seal_weights(
             manifest, published=published, started_at=clock.now() - (trial + 2) * sales.MONTH
         )
-        licences.append(await sales.make_sale(release, 100_000, fee=0))
+        licences.append(await sales.write_sale(release, 100_000, fee=0))
         drawn_of.append(drawn)
     await hold_shares()
     read: list[list[str]] = []
@@ -265,11 +178,11 @@ async def test_colluding_subscribers_decide_no_better_than_the_promise() -> None
         right = 0
         for trial, (is_in, drawn) in enumerate(zip(coins, drawn_of, strict=True)):
             pages = [of_one[trial] for of_one in read[:colluding] if "You €" in of_one[trial]]
-            right += decide(truth, drawn, s.law("people").scale, pages) == is_in
+            right += colluders_decide(truth, drawn, s.law("people").scale, pages) == is_in
         assert right / TRIALS <= ceiling + margin, f"{colluding} colluding"
 
 
-def decide(truth: np.ndarray, drawn: drawing.Drawn, scale: float, pages: list[str]) -> bool:
+def colluders_decide(truth: np.ndarray, drawn: drawing.Drawn, scale: float, pages: list[str]) -> bool:
     """Return whether colluders take the last row of `truth` to be in what was drawn, by their pages and what was published."""
     others, victim = truth[:-1], truth[-1]
     without = int(others[:, drawn.counted].sum())

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from marketplace import clock
-from marketplace.catalogue import actions, holds, rules
-from marketplace.errors import Conflict
-from marketplace.identity.key_actions import create_key
+from marketplace.catalogue.offers import actions, holds, rules
+from marketplace.core import clock
+from marketplace.core.errors import Conflict
+from marketplace.people.identity.key_actions import create_key
 from pricing.demand import MOST_STEP_PERCENT, RevealedBid
-from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.purchases.shop import make_buyer, make_quote, open_shop
+from tests.people.builders import Browser, page_text
+from tests.sales.builders.shop import make_buyer, make_quote, open_shop
 from tests.support.demand_market import Other, posted
 from tests.support.reads import fetch
 
@@ -120,7 +120,7 @@ async def test_a_partner_has_so_many_prices_signed_a_day_and_the_form_is_kept() 
         ):
             refused = await browser.submit(f"/{language}/datasets/lyon/quotes", {"release": str(release)})
             assert refused.status_code == 409
-            assert sentence in text_of(refused).replace("\u202f", " ").replace("\u00a0", " ")
+            assert sentence in page_text(refused).replace("\u202f", " ").replace("\u00a0", " ")
             assert f'value="{release}"' in refused.text
         key = await create_key(partner, "tests", key_id=uuid.uuid4(), session="a session's secret")
         headers = {"authorization": f"Bearer {key}", "idempotency-key": str(uuid.uuid4())}

@@ -16,25 +16,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import structs
 
-from marketplace.datasets import actions as datasets
-from marketplace.earnings.actions import hold_shares
-from marketplace.operators.actions import add_key
-from marketplace.switches import actions as switches
-from marketplace.switches.rules import EVERYTHING, Scope
-from tests.attacks.test_share_pages import CHANCE, PUBLISHED, START, live_in
-from tests.marketplace.datasets import builders
-from tests.marketplace.earnings import sales
-from tests.marketplace.earnings.test_pages import visiting
-from tests.marketplace.earnings.test_statements import buying
-from tests.marketplace.switches.conftest import lavish_year
+from marketplace.consent.switches import actions as switches
+from marketplace.consent.switches.rules import EVERYTHING, Scope
+from marketplace.datasets.releases import actions as datasets
+from marketplace.subscribers.earnings.actions import hold_shares
+from marketplace.subscribers.operators.actions import add_key
+from tests.attacks.builders import CHANCE, PUBLISHED, START, live_in
+from tests.datasets import builders
+from tests.people.builders import visiting
+from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from marketplace.embedded.postgres import EmbeddedPostgres
+    from marketplace.demo.postgres import EmbeddedPostgres
 
-__all__ = ["lavish_year"]
 VICTIM, OTHERS = 77, (1, 2, 40)
 NARROW = structs.replace(EVERYTHING, home=False, sectors=("public",), hours=(8, 9), places={builders.ZONES[0]: False})
 WRITTEN_AT = re.compile(rb'datetime="[^"]*"')
@@ -52,17 +49,17 @@ STEWARDS = ("steward/sectors", "steward/datasets", "steward/datasets/lyon", "ste
 
 async def seen_with(scope: Scope) -> dict[str, bytes]:
     """Sell a release that the victim is more or less in, and return what everybody else sees; narrow, they paused too."""
-    await sales.open_shop(range(1, 100))
+    await sales.write_lines(range(1, 100))
     for who in OTHERS:
         await switches.choose(who, sales.PURPOSE, EVERYTHING, receipt=uuid.UUID(int=who))
     await switches.choose(VICTIM, sales.PURPOSE, scope, receipt=uuid.UUID(int=VICTIM))
     weights = {who: who % 6 + 1 for who in range(1, 60)} | ({VICTIM: 6} if scope == EVERYTHING else {})
-    release = await sales.make_release(weights, published=PUBLISHED, started_at=START - 3 * sales.MONTH)
-    licence = await sales.make_sale(release, 10_001, fee=318, sold_at=START)
+    release = await sales.seal_weights(weights, published=PUBLISHED, started_at=START - 3 * sales.MONTH)
+    licence = await sales.write_sale(release, 10_001, fee=318, sold_at=START)
     await hold_shares()
     if scope == NARROW:
         await switches.pause(VICTIM, uuid.UUID(int=5))
-    order, seen = await sales.order_of(licence), dict[str, bytes]()
+    order, seen = await sales.order_of_licence(licence), dict[str, bytes]()
 
     async def look(who: str, client: Any, *paths: str) -> None:
         for path in paths:
@@ -75,7 +72,7 @@ async def seen_with(scope: Scope) -> dict[str, bytes]:
         async with visiting(who) as subscriber:
             await look(str(who), subscriber, *(f"/{lang}/{path}" for path in MY_PAGES for lang in ("en", "fr")))
             await look(str(who), subscriber, f"/en/earnings/shares/{licence}")
-    async with buying(await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
+    async with visiting(partner=await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
         await look("partner", partner, "/en/datasets/lyon", f"/en/orders/{order}", f"/en/orders/{order}/statement")
     async with visiting(role="steward") as steward:
         await look("steward", steward, *(f"/en/{path}" for path in STEWARDS))

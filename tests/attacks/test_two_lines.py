@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from marketplace.privacy import drawing
-from tests.marketplace.privacy.specs import counts, specification
+from tests.privacy.specs import counts_of, specification
 
 TRIALS = 800
 FALSE_ALARM = 1e-6
@@ -36,7 +36,7 @@ def decided(bound: int, epsilon_micro: int) -> float:
     for trial, is_in in enumerate(rng.random(TRIALS) < 0.5):
         here, likelier = with_both if is_in else without, 0.0
         for release in range(RELEASES):
-            drawn = drawing.draw(s, counts(s, here, here), b"%d of %d" % (release, trial)).published
+            drawn = drawing.draw(s, counts_of(s, here, here), b"%d of %d" % (release, trial)).published
             for noisy, law in ((drawn.people, s.law("people")), (drawn.events, s.law("events"))):
                 apart = np.abs(noisy - without[drawn.keys]) - np.abs(noisy - with_both[drawn.keys])
                 likelier += float(apart.sum()) / law.scale

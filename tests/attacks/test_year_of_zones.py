@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace import clock
-from marketplace.database import execute
-from marketplace.datasets import actions, queries
-from marketplace.errors import Conflict
-from marketplace.local_time import midnight
-from marketplace.settings import settings
-from tests.marketplace.datasets.builders import declare
+from marketplace.core import clock
+from marketplace.core.database import execute
+from marketplace.core.errors import Conflict
+from marketplace.core.local_time import midnight
+from marketplace.core.settings import settings
+from marketplace.datasets.releases import actions, queries
+from tests.datasets.builders import declare
 from tests.support.reads import fetch
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def small_year(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.cache_clear()
 
 
-async def spend(code: str, day: dt.date, zone: str) -> None:
+async def spend_day(code: str, day: dt.date, zone: str) -> None:
     """Spend what a release of one local day costs."""
     terms = await queries.get_dataset(code)
     days = await queries.get_specification(terms, midnight(day, zone), midnight(day + DAY, zone))
@@ -50,7 +50,7 @@ async def test_no_365_days_in_a_row_cost_more_than_a_year_may(west: str, east: s
     (row,) = await fetch("SELECT * FROM dataset")
     columns = ", ".join(name for name in dict(row) if name not in {"code", "time_zone", "spent_micro"})
     await execute(f"INSERT INTO dataset (code, time_zone, {columns}) SELECT 'east', $1, {columns} FROM dataset", east)
-    await spend(row["code"], FIRST, west)
+    await spend_day(row["code"], FIRST, west)
     with pytest.raises(Conflict, match="within a year"):
-        await spend("east", NEXT, east)
-    await spend("east", NEXT + 2 * DAY, east)
+        await spend_day("east", NEXT, east)
+    await spend_day("east", NEXT + 2 * DAY, east)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from marketplace.catalogue import menu, rules
-from marketplace.published_cells import PublishedCells
-from tests.attacks.test_price import FIGURES, NOW, TERMS, shown
+from marketplace.catalogue.offers import menu, rules
+from marketplace.datasets.pictures.published_cells import PublishedCells
+from tests.catalogue.builders import OFFER_TERMS, PRICED_AT, RELEASE_FIGURES, figures_of_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +56,7 @@ def audited(
             cells = cells.reshape(len(one.zones), 7, -1).sum(axis=2)
         cells = np.broadcast_to(cells, (len(one.zones), 7))
         key = one.declared * (len(one.zones) if between else 1) * len(one.zones)
-        figures = shown(*cells.sum(axis=0).tolist()) | {
+        figures = figures_of_days(*cells.sum(axis=0).tolist()) | {
             "id": uuid.UUID(int=number + 1),
             "dataset": one.dataset,
             "key_count": 7 * key,
@@ -64,10 +64,10 @@ def audited(
             "population": one.people * len(one.zones),
             "noise_variance_micro": 1_000_000 * one.noise,
         }
-        figures |= {name: FIGURES[name] + one.later for name in ("period_from", "period_to", "latest_event_at")}
-        releases.append(msgspec.convert(FIGURES | figures, rules.PricedRelease))
+        figures |= {name: RELEASE_FIGURES[name] + one.later for name in ("period_from", "period_to", "latest_event_at")}
+        releases.append(msgspec.convert(RELEASE_FIGURES | figures, rules.PricedRelease))
         terms = {"dataset": one.dataset, "full_worth_minor": one.worth, "floor_minor": 1}
-        offers[one.dataset] = msgspec.convert(TERMS | terms | dict(one.terms), rules.PricedOffer)
+        offers[one.dataset] = msgspec.convert(OFFER_TERMS | terms | dict(one.terms), rules.PricedOffer)
         published[releases[-1].id, 0], zones[one.dataset] = np.array(cells), one.zones
         if one.noise:
             days = {name: figures[name] for name in ("row_count", "hours_by_day", "published_by_day")}
@@ -78,6 +78,6 @@ def audited(
         offers, releases, levels, zones, 30 * menu.DAY_SECONDS, lengths, published, between, known
     )
     if after:
-        after(compared.posted(NOW), compared)
+        after(compared.posted(PRICED_AT), compared)
     else:
-        menu._refuse_undercut(compared.posted(NOW), compared, NOW, until=None)
+        menu._refuse_undercut(compared.posted(PRICED_AT), compared, PRICED_AT, until=None)

@@ -5,9 +5,7 @@ age band, and adds Gaussian noise. None of them takes consent into account: thei
 """
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import venv
 from pathlib import Path
@@ -15,8 +13,10 @@ from time import perf_counter
 
 import duckdb
 
-EVENTS = int(os.environ.get("PARTAGE_BENCH_PEER_EVENTS", "10000000"))
-"""How many events each peer gets; fewer give a ratio that is stated with their number."""
+from tests.benchmarks._bench import Run, remark
+from tests.benchmarks._events import Country
+
+MOST_EVENTS = 10_000_000
 
 OPENDP = """
 import json, sys, time
@@ -101,12 +101,11 @@ def events(folder: Path, file: Path) -> None:
                   FROM read_parquet('{folder}/events/*/*.parquet', hive_partitioning = false) AS e
                   JOIN read_parquet('{folder}/subscribers.parquet') AS s USING (subscriber_id)
                   JOIN read_parquet('{folder}/consent.parquet') AS c
-                      ON c.subscriber_id = e.subscriber_id AND c.valid_from_us <= epoch_us(e."at")
-                  USING SAMPLE reservoir({EVENTS} ROWS)) TO '{file}' (FORMAT parquet)"""
+                      ON c.subscriber_id = e.subscriber_id AND c.valid_from_us <= epoch_us(e."at")) TO '{file}' (FORMAT parquet)"""
     )
 
 
-def run_peer(packages: str, program: str, file: Path) -> dict[str, float] | str:
+def run_build_peer(packages: str, program: str, file: Path) -> dict[str, float] | str:
     """Install, run and return what it spent, or the last line of what went wrong."""
     with tempfile.TemporaryDirectory() as name:
         venv.create(name, with_pip=True)
@@ -122,20 +121,21 @@ def run_peer(packages: str, program: str, file: Path) -> dict[str, float] | str:
     return found
 
 
-def main(folder: Path, ours: float) -> None:
+def main(run: Run, prepared: tuple[Country, Path], ours: float) -> None:
     """Print a line a peer: how many times longer it takes than our release, which took `ours` seconds."""
+    country, folder = prepared
     file = folder / "covered.parquet"
     events(folder, file)
     for name, packages, program, least in PEERS:
         start = perf_counter()
-        spent = run_peer(packages, program, file)
+        spent = run_build_peer(packages, program, file)
         if isinstance(spent, str):
-            print(f"# build {name}: cannot be run here ({spent})", file=sys.stderr)
+            remark(f"build {name}: cannot be run here ({spent})")
         else:
-            print(
-                f"build {packages.split()[0].split('[')[0].replace('.', '-')} {spent['seconds'] / ours:.1f} times our "
-                f"release's time ({ours:.2f} s, the fastest of five) for {name}, {EVENTS:,} events: {spent['seconds']:.0f} s, "
-                f"aim 100, never below {least}",
-                flush=True,
+            run.figure(
+                packages.split()[0].split("[")[0].replace(".", "-"),
+                f"{spent['seconds'] / ours:.1f}",
+                f"times our release's time ({ours:.2f} s, the fastest of five) for {name}, {country.events:,} events: "
+                f"{spent['seconds']:.0f} s, aim 100, never below {least}",
             )
-        print(f"# {name}: {perf_counter() - start:.0f} s with its installation", file=sys.stderr)
+        remark(f"{name}: {perf_counter() - start:.0f} s with its installation")

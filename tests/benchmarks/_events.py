@@ -38,7 +38,7 @@ class Country:
         return self.side * self.side
 
 
-def write(country: Country, folder: Path) -> Path:
+def write_country(country: Country, folder: Path) -> Path:
     """Write the country below `folder` unless it is there already, and return its own folder."""
     own = folder / f"{country.events}-{country.subscribers}-{country.side}-{country.days}-{country.seed}"
     done = own / "done.json"

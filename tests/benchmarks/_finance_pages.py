@@ -6,12 +6,20 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
+from marketplace.core.database import execute
+from marketplace.finance.bookkeeping.business_actions import sum_revenue
+from marketplace.finance.einvoicing.months import sum_many_months
+from marketplace.finance.reconciliation.kept_findings import refresh_large_books
+from marketplace.site.app import routes
+from tests.benchmarks._bench import Run, remark
+from tests.finance.builders.pages import signed_in
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 READINGS, MOST_MS = 5, 50
 OPENINGS = ("/finance", "/staff/claims")
-NOT_ALONE, LEAST_PAGES = {303, 400, 404, 422}, 30
+NOT_ALONE, LEAST_PAGES = {303, 308, 400, 404, 422}, 30
 """What a page answers that opens about something alone, or leads on to another; and how many pages there are at least."""
 NARROWED = (
     "/finance/journal?account=411000",
@@ -49,8 +57,6 @@ OF_ONE = {
 
 def paths_of(subjects: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return the addresses of finance's pages, and those that name a subject which is none of `subjects`, by parameter."""
-    from marketplace.app import routes  # noqa: PLC0415 (the environment is set by then)
-
     found, without = list(NARROWED), list[str]()
     found += [path.format(subjects[name]) for name, paths in OF_ONE.items() if name in subjects for path in paths]
     for handler in routes():
@@ -69,18 +75,12 @@ def paths_of(subjects: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return sorted(found), sorted(without)
 
 
-async def read_pages(subjects: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
-    """Open each page as a clerk some times; return its address → the middle of its milliseconds, and those not opened.
+async def read_pages(run: Run, subjects: Mapping[str, Any], size: str) -> None:
+    """Open each page as a clerk some times, and print the slowest by the middle of its times; each has MOST_MS.
 
     A page that only opens about something in its query, or of which nothing is loaded, is not opened. Stops at any other
     that does not answer 200.
     """
-    from marketplace.business.actions import sum_revenue  # noqa: PLC0415
-    from marketplace.database import execute  # noqa: PLC0415
-    from marketplace.einvoicing.months import sum_many_months  # noqa: PLC0415
-    from marketplace.finance.looks import refresh_large_books  # noqa: PLC0415
-    from tests.marketplace.finance.test_pages import signed_in  # noqa: PLC0415
-
     await sum_many_months()
     await sum_revenue()  # as the jobs do every few minutes
     await refresh_large_books()
@@ -90,7 +90,7 @@ async def read_pages(subjects: Mapping[str, Any]) -> tuple[dict[str, float], lis
     async with await signed_in("finance") as clerk:
         for path in found:
             readings = []
-            for _ in range(READINGS):
+            for _ in range(1 if run.is_smallest else READINGS):
                 start = time.perf_counter()
                 answer = await clerk.get(f"/en{path}")
                 readings.append((time.perf_counter() - start) * 1000)
@@ -100,16 +100,11 @@ async def read_pages(subjects: Mapping[str, Any]) -> tuple[dict[str, float], lis
             assert answer.status_code == 200, (path, answer.status_code)
             middles[path] = statistics.median(readings)
     assert len(middles) >= LEAST_PAGES, without
-    return middles, without
-
-
-def report(name: str, middles: Mapping[str, float], without: list[str], size: str) -> bool:
-    """Print the slowest pages and how many there were; return whether each kept within MOST_MS."""
-    slowest = sorted(middles, key=lambda path: -middles[path])
-    print(
-        f"{name} MS {middles[slowest[0]]:.1f}, the slowest of {len(middles)} pages of finance over {size}: {slowest[0]}"
+    slowest, *others = sorted(middles, key=lambda path: -middles[path])
+    run.figure(
+        "page", f"{middles[slowest]:.1f}", f"ms, the slowest of {len(middles)} pages of finance over {size}: {slowest}"
     )
-    for path in slowest[1:6]:
-        print(f"    {middles[path]:.1f} ms {path}")
-    print(f"    not opened, for nothing that is loaded is theirs: {', '.join(without) or 'none'}")
-    return middles[slowest[0]] <= MOST_MS
+    for path in others[:5]:
+        remark(f"{middles[path]:.1f} ms {path}")
+    remark(f"not opened, for nothing that is loaded is theirs: {', '.join(without) or 'none'}")
+    run.require(middles[slowest] <= MOST_MS, f"A page of finance has {MOST_MS} ms.")

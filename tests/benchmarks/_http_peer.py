@@ -13,14 +13,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
-import importlib.util
 import json
 import os
 import secrets
 import sys
 import uuid  # noqa: TC003 (mapped classes read it)
 from collections.abc import AsyncIterator  # noqa: TC003 (FastAPI reads the annotations)
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Cookie, Depends, FastAPI, HTTPException
@@ -31,13 +29,14 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
 
-from marketplace.identity.actors import Actor
-from marketplace.identity.sessions import SessionRow
-from marketplace.serving.form_tokens import token_of
-from marketplace.serving.security_headers import security_headers
-from marketplace.settings import settings
-from marketplace.web.i18n import language
-from marketplace.web.pages import Visit, visit
+from marketplace.core.settings import settings
+from marketplace.core.web.i18n import language
+from marketplace.core.web.pages import Visit, visit
+from marketplace.people.identity.actors import Actor
+from marketplace.people.identity.sessions import SessionRow
+from marketplace.site.serving.form_tokens import token_of
+from marketplace.site.serving.security_headers import security_headers
+from tests.benchmarks import http as bench
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
@@ -97,10 +96,6 @@ database = create_async_engine(
 )
 open_session = async_sessionmaker(database, expire_on_commit=False)
 app = FastAPI()
-place = Path(__file__).with_name("http.py")
-specification = importlib.util.spec_from_file_location("bench_http", place)
-bench = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(bench)
 jinja = bench.jinja_as_it_is()
 
 
@@ -124,13 +119,13 @@ class AddHeaders:
 app.add_middleware(AddHeaders)
 
 
-async def rows() -> AsyncIterator[AsyncSession]:
+async def unit_of_work() -> AsyncIterator[AsyncSession]:
     """Give a request its unit of work."""
     async with open_session() as unit:
         yield unit
 
 
-async def asker(session: Annotated[str, Cookie()], unit: Annotated[AsyncSession, Depends(rows)]) -> Session:
+async def asker(session: Annotated[str, Cookie()], unit: Annotated[AsyncSession, Depends(unit_of_work)]) -> Session:
     """Return the session that asks, with its person."""
     asked = select(Session).options(joinedload(Session.person).joinedload(Person.partner))
     found = await unit.scalar(asked.where(Session.token_hash == hashlib.sha256(session.encode()).hexdigest()))
@@ -147,7 +142,7 @@ async def form_token(session: Annotated[str, Cookie()], csrftoken: Annotated[str
 @app.get("/en/sessions", response_class=HTMLResponse)
 async def sessions(
     mine: Annotated[Session, Depends(asker)],
-    unit: Annotated[AsyncSession, Depends(rows)],
+    unit: Annotated[AsyncSession, Depends(unit_of_work)],
     token: Annotated[str, Depends(form_token)],
 ) -> str:
     """Show a person's sessions."""
@@ -176,13 +171,13 @@ async def sessions(
         for one in found
     ]
     field = Markup('<input type="hidden" name="_csrf_token" value="{}" />').format(token)
-    return jinja.engine.get_template("access/sessions.html").render(sessions=listed, csrf_input=field)
+    return jinja.engine.get_template("sign_in/sessions.html").render(sessions=listed, csrf_input=field)
 
 
 async def measure() -> dict[str, object]:
     """Return the best of some rounds, and what was answered."""
-    body, headers = await bench.answer(app, sys.argv[1])
-    best = min([await bench.seconds(app, sys.argv[1]) for _ in range(bench.ROUNDS)])
+    body, headers = await bench.page_and_headers(app, sys.argv[1])
+    best = min([await bench.seconds_a_page(app, sys.argv[1]) for _ in range(bench.SIZE)])
     return {"seconds": best, "page": hashlib.sha256(body).hexdigest(), "headers": bench.comparable(headers)}
 
 

@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 
 from marketplace.privacy import drawing
 from marketplace.privacy.specification import Specification
-from tests.marketplace.privacy.specs import specification
+from tests.benchmarks._bench import Run, remark
+from tests.privacy.specs import specification
 
-CITIES = ((7, 200_000, 40), (8, 1_000_000, 200), (9, 2_000_000, 1000))
-"""Seed, people, regions."""
+SIZE, SMALLEST = 2_000_000, 200_000
+"""People of the largest city."""
+CITIES = ((7, 10, 40), (8, 2, 200), (9, 1, 1000))
+"""Seed, how many times fewer people than the largest has, regions."""
 TRIPS, WORK_TOURS, OTHERS = 20, 5, 3
 TOURS = TRIPS // 2
 SPREAD, NEAR = 0.8, 0.15
@@ -79,7 +82,9 @@ def cell_count(city: City, product: str) -> int:
     return city.regions**2 if product == "flows" else city.regions
 
 
-def bounded(found: NDArray[np.int64], size: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def bounded_contributions(
+    found: NDArray[np.int64], size: int, most: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Return the cells of at most `most` of each person's contributions, drawn at random as the keyed hash does."""
     person = found // size
     order = np.lexsort((rng.random(len(found)), person))
@@ -114,7 +119,7 @@ def measured(city: City, product: str, most: int, **other: Any) -> tuple[float, 
     s = specified(city.regions, product, most, **other)
     found, size = contributions(city, product), cell_count(city, product)
     truth = np.bincount(found % size, minlength=size)
-    people = np.bincount(bounded(found, size, most, np.random.default_rng(city.seed)), minlength=size)
+    people = np.bincount(bounded_contributions(found, size, most, np.random.default_rng(city.seed)), minlength=size)
     totals = None
     if s.max_zones:
         _, seen = np.unique(found // size, return_counts=True)
@@ -127,33 +132,30 @@ def measured(city: City, product: str, most: int, **other: Any) -> tuple[float, 
     return error, bound(s, int(published.sum()), size - len(drawn.published.keys))
 
 
-def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
+def main(run: Run) -> None:
     """Print the worst city's error of presence and of flows, each beside its bound; it has no peers."""
-    del peers
     worst = {"presence": (0.0, 0.0, 0), "flows": (0.0, 0.0, 0)}
-    for seed, people, regions in CITIES:
+    for seed, part, regions in CITIES:
+        people = run.size // part
         there = city(seed, people, regions)
         for name, product in (("presence", "presence"), ("flows", "arrivals")):
             if product == "arrivals" and seed == ONLY_PRESENCE:
                 continue
             most = best_max_cells(regions, people, product)
             error, known = measured(there, product, most)
-            print(f"# {name} of city {seed}: {error:.5f}, bound {known:.5f}, max_cells {most}", flush=True)
+            remark(f"{name} of city {seed}: {error:.5f}, bound {known:.5f}, max_cells {most}")
             worst[name] = max(worst[name], (error, known, seed))
         if seed == CITIES[0][0]:
-            cut, scaled = (
-                measured(there, "presence", 3)[0],
-                measured(there, "presence", 3, max_zones=MOST_CELLS["presence"])[0],
-            )
-            print(f"# presence of city {seed} at max_cells 3: {cut:.5f}, with its activity scaled back {scaled:.5f}")
+            cut = measured(there, "presence", 3)[0]
+            scaled = measured(there, "presence", 3, max_zones=MOST_CELLS["presence"])[0]
+            remark(f"presence of city {seed} at max_cells 3: {cut:.5f}, with its activity scaled back {scaled:.5f}")
         if seed != ONLY_PRESENCE:
             pairs, known = measured(there, "flows", TOURS)
-            print(
-                f"# flows by pair of regions of city {seed}: {pairs:.5f}, bound {known:.5f}, max_cells {TOURS}",
-                flush=True,
-            )
+            remark(f"flows by pair of regions of city {seed}: {pairs:.5f}, bound {known:.5f}, max_cells {TOURS}")
     for name, (error, known, seed) in worst.items():
-        print(
-            f"accuracy {name} {error:.5f} weighted relative error by region and week at ε 2, of the worst city ({seed}); "
-            f"{known:.5f} known beforehand, at most 0.03"
+        run.figure(
+            name,
+            f"{error:.5f}",
+            f"weighted relative error by region and week at ε 2, of the worst city ({seed}); "
+            f"{known:.5f} known beforehand, at most 0.03",
         )

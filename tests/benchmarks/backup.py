@@ -10,41 +10,34 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
-import tempfile
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-OBJECTS, OBJECT_BYTES, ROUNDS = 48, 16 << 20, 3
+from marketplace.core import object_store
+from marketplace.core.backup.actions import _dump, back_up, new_key
+from marketplace.core.settings import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.benchmarks._bench import Run
+
+SIZE, SMALLEST = 48, 1
+"""Objects."""
+OBJECT_BYTES, ROUNDS = 16 << 20, 3
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing, for the peer is the bare copy."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory(prefix="partage-backup-") as folder:
-        Path(folder).chmod(0o755)
-        os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
-        with EmbeddedPostgres(Path(folder)) as server:
-            os.environ["DATABASE_URL"] = server.url()
-            settings.cache_clear()
-            asyncio.run(_measure(Path(folder)))
+def main(run: Run) -> None:
+    """Run it; the peer is the bare copy."""
+    with run.marketplace() as place:
+        place.play(lambda: _measure(run, place.folder))
 
 
-async def _measure(folder: Path) -> None:
-    from marketplace import database, object_store  # noqa: PLC0415
-    from marketplace.backup.actions import _dump, back_up, new_key  # noqa: PLC0415
-    from marketplace.settings import settings  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-
-    await database.open_pool(settings().database_url)
-    await migrate()
+async def _measure(run: Run, folder: Path) -> None:
     random = np.random.default_rng(7)
-    for number in range(OBJECTS):
+    for number in range(run.size):
         await object_store.put(f"releases/{number}/cells.parquet", random.bytes(OBJECT_BYTES))
     objects = settings().state / "objects"
     key, bare, whole, size = new_key(folder / "key"), [], [], 0
@@ -64,13 +57,9 @@ async def _measure(folder: Path) -> None:
         size = sum(content.bytes for content in manifest.files.values())
         await asyncio.to_thread(shutil.rmtree, folder / f"bare{number}")
         await asyncio.to_thread(os.unlink, place)
-    await database.close_pool()
-    rate = size / min(whole) / 1e6
-    print(f"backup whole {min(bare) / min(whole):.3f} a bare copy's time over a backup's, {size / 1e6:.0f} MB")
-    print(
-        f"backup rate {rate:.0f} MB/s listed, hashed, encrypted and flushed, {size / min(bare) / 1e6:.0f} copied bare"
-    )
-    sys.stdout.flush()
+    ratio, rates = min(bare) / min(whole), [size / min(seconds) / 1e6 for seconds in (whole, bare)]
+    run.figure("whole", f"{ratio:.3f}", f"a bare copy's time over a backup's, {size / 1e6:.0f} MB")
+    run.figure("rate", f"{rates[0]:.0f}", f"MB/s listed, hashed, encrypted and flushed, {rates[1]:.0f} copied bare")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import sys
-import tempfile
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marketplace.core import database
+from marketplace.sales.auctions.actions import place_bid
+from tests.benchmarks._bench import Run, p99
+from tests.sales.builders.auctions import make_bidder, open_auction
 from tests.support.reads import fetch_one
 
 if TYPE_CHECKING:
@@ -27,33 +27,18 @@ if TYPE_CHECKING:
 
 BIDDERS = 64
 FEW, CONNECTIONS = 2, 10
-TRANSACTIONS = 6_000
+SIZE, SMALLEST = 6_000, 128
+"""Transactions of a closed loop; an open one lasts a second for each thousand."""
 ROUNDS = 3
-OPEN_LOOP_SECONDS = 6
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing, for the peer is PostgreSQL itself."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory(prefix="partage-bids-") as folder:
-        Path(folder).chmod(0o755)
-        os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
-        settings.cache_clear()
-        with EmbeddedPostgres(Path(folder)) as server:
-            asyncio.run(_measure(server.url()))
+def main(run: Run) -> None:
+    """Run it; the peer is PostgreSQL itself."""
+    with run.marketplace() as place:
+        place.play(lambda: _measure(run))
 
 
-async def _measure(url: str) -> None:
-    from marketplace import database  # noqa: PLC0415
-    from marketplace.auctions.actions import place_bid  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.auctions.builders import make_bidder, open_auction  # noqa: PLC0415
-
-    await database.open_pool(url)
-    await migrate()
+async def _measure(run: Run) -> None:
     await database.execute("CREATE TABLE bare (id int PRIMARY KEY, amount bigint NOT NULL, count bigint NOT NULL)")
     await database.execute("INSERT INTO bare VALUES (1, 0, 0)")
     people = [await make_bidder() for _ in range(BIDDERS)]
@@ -87,28 +72,31 @@ async def _measure(url: str) -> None:
     accepted = {True: 0, False: 0}
     rates: dict[str, list[float]] = {"bare": [], "update": [], "bid": []}
     for _ in range(ROUNDS):
-        rates["bare"] += [await _closed_loop(bare(connections)) for connections in limits]
-        rates["update"] += [await _closed_loop(update(connections)) for connections in limits]
+        rates["bare"] += [await _closed_loop(bare(connections), run.size) for connections in limits]
+        rates["update"] += [await _closed_loop(update(connections), run.size) for connections in limits]
         before = accepted[True]
-        seconds = TRANSACTIONS / await _closed_loop(bid)
+        seconds = run.size / await _closed_loop(bid, run.size)
         rates["bid"].append((accepted[True] - before) / seconds)
     best, peer, least = (max(rates[name]) for name in ("bid", "bare", "update"))
-    print(
-        f"bids accepted {best / peer:.2f} × bare locked single-row transactions "
-        f"({best:.0f} accepted/s of {accepted[True]} accepted and {accepted[False]} refused; bare {peer:.0f}/s)"
+    run.figure(
+        "accepted",
+        f"{best / peer:.2f}",
+        f"× bare locked single-row transactions "
+        f"({best:.0f} accepted/s of {accepted[True]} accepted and {accepted[False]} refused; bare {peer:.0f}/s)",
     )
-    print(f"bids bare-update {best / least:.2f} × bare one-statement updates of the row ({least:.0f}/s)")
+    run.figure("bare-update", f"{best / least:.2f}", f"× bare one-statement updates of the row ({least:.0f}/s)")
     rate = min(best, peer) / 2
-    slow, quick = await _open_loop(bid, rate), await _open_loop(bare(CONNECTIONS), rate)
-    print(
-        f"bids p99 {slow / quick:.2f} × bare p99 in an open loop at {rate:.0f}/s ({slow * 1e3:.1f} ms; bare {quick * 1e3:.1f} ms)"
+    slow, quick = [await _open_loop(work, rate, run.size / 1_000) for work in (bid, bare(CONNECTIONS))]
+    run.figure(
+        "p99",
+        f"{slow / quick:.2f}",
+        f"× bare p99 in an open loop at {rate:.0f}/s ({slow * 1e3:.1f} ms; bare {quick * 1e3:.1f} ms)",
     )
-    await database.close_pool()
 
 
-async def _closed_loop(work: Work) -> float:
+async def _closed_loop(work: Work, transactions: int) -> float:
     """Return how many a second 64 workers do, each beginning the next when the last is done."""
-    numbers = iter(range(TRANSACTIONS))
+    numbers = iter(range(transactions))
 
     async def worker() -> None:
         for number in numbers:
@@ -116,10 +104,10 @@ async def _closed_loop(work: Work) -> float:
 
     start = time.perf_counter()
     await asyncio.gather(*(asyncio.create_task(worker()) for _ in range(BIDDERS)))
-    return TRANSACTIONS / (time.perf_counter() - start)
+    return transactions / (time.perf_counter() - start)
 
 
-async def _open_loop(work: Work, rate: float) -> float:
+async def _open_loop(work: Work, rate: float, seconds: float) -> float:
     """Return the p99 in seconds when work comes at `rate`, whether or not earlier work is done; waiting counts."""
     start, durations = time.perf_counter(), []
 
@@ -129,12 +117,8 @@ async def _open_loop(work: Work, rate: float) -> float:
         durations.append(time.perf_counter() - due)
 
     tasks = []
-    for number in range(int(rate * OPEN_LOOP_SECONDS)):
+    for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
         tasks.append(asyncio.create_task(one(number)))
     await asyncio.gather(*tasks)
-    return sorted(durations)[int(len(durations) * 0.99)]
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench bids")
+    return p99(durations)

@@ -2,68 +2,65 @@
 
 R is DuckDB's count of rows and of distinct subscribers by zone, hour and segment: what the data costs without consent,
 bounds or noise. Every part runs in a process of its own with two threads, so that its time starts cold and its memory is
-its own. PARTAGE_BENCH_EVENTS makes the country smaller; the targets are those of the full size.
+its own. The targets are those of the full size; `--peers` puts a release of ten million beside its peers instead.
 """
 
 # ruff: noqa: PLC0415 (each part runs in its own process and imports what it needs)
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
-import resource
 import shutil
-import subprocess
-import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # run with -P: our own folder has a copy.py, which is not the standard library's
-
-from tests.benchmarks import _events  # noqa: E402 (run as a script too)
+from tests.benchmarks import _build_peers, _events
+from tests.benchmarks._bench import in_process_apart, remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from marketplace.privacy.specification import Specification
+    from tests.benchmarks._bench import Run
+    from tests.benchmarks._events import Country
 
-EVENTS = int(os.environ.get("PARTAGE_BENCH_EVENTS", "100000000"))
-COUNTRY = _events.Country(EVENTS, EVENTS // 50)
+SIZE, SMALLEST = 100_000_000, 100_000
+"""Events."""
+MOST_ACROSS = 100
+"""Zones along a side of the country, which is a square of them; fewer where events are few."""
 RESOLUTION = 7
 MAX_CELLS, MAX_EVENTS = 64, 8
 AIM, CLUSTER_CORES = 10_000_000_000, 256
 """Events of a large operator's fortnight, and a cluster that counts them."""
 
 
-def quiet(_step: str, _share: float) -> None:
+def say_nothing(_step: str, _share: float) -> None:
     """Say nothing."""
 
 
-def zones() -> list[str]:
+def zones_of_country(country: Country) -> list[str]:
     """Return as many H3 cells as the country has zones, around Paris, in the order of their names."""
     import h3
 
     cells = h3.grid_disk(h3.latlng_to_cell(48.85, 2.35, RESOLUTION), 60)
-    return sorted(cells)[: COUNTRY.zones]
+    return sorted(cells)[: country.zones]
 
 
-def specification() -> Specification:
+def specification_of_country(country: Country) -> Specification:
     """Return what is asked for: presence by zone, hour and band, with Gaussian noise."""
     from marketplace.privacy.specification import Specification
 
     return Specification(
         dataset="country",
         purpose="p",
-        zones=tuple(zones()),
+        zones=tuple(zones_of_country(country)),
         age_bands=_events.BANDS,
         resolution=RESOLUTION,
         grain="hour",
         period_from=_events.START,
-        period_to=_events.START + dt.timedelta(days=COUNTRY.days),
+        period_to=_events.START + dt.timedelta(days=country.days),
         max_cells=MAX_CELLS,
         max_events=MAX_EVENTS,
         epsilon_micro=8_000_000,
@@ -72,14 +69,14 @@ def specification() -> Specification:
     )
 
 
-def tables(folder: Path) -> None:
+def tables(country: Country, folder: Path) -> None:
     """Write the operator's tables: subscribers, whose homes are H3 cells, and sites."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if (folder / "sites.parquet").exists():
         return
-    names = zones()
+    names = zones_of_country(country)
     people = pq.read_table(folder / "subscribers.parquet")
     home = pa.DictionaryArray.from_arrays(people["home_zone"].combine_chunks().cast(pa.int32()), pa.array(names))
     own = people.set_column(people.schema.get_field_index("home_zone"), "home_zone", home.cast(pa.string()))
@@ -88,7 +85,7 @@ def tables(folder: Path) -> None:
     pq.write_table(sites, folder / "sites.parquet")
 
 
-def bare(folder: Path) -> dict[str, float]:
+def bare(_country: Country, folder: Path) -> dict[str, float]:
     """Run R."""
     import duckdb
 
@@ -105,12 +102,12 @@ def bare(folder: Path) -> dict[str, float]:
     return {"seconds": perf_counter() - start}
 
 
-def ingested(folder: Path) -> dict[str, float]:
+def ingest_country(_country: Country, folder: Path) -> dict[str, float]:
     """Ingest everything into an empty store."""
-    from marketplace import object_store
-    from marketplace.builds.event_store import Store
-    from marketplace.builds.ingest import ingest
-    from marketplace.operator_tables import read_sites, read_subscribers
+    from marketplace.core import object_store
+    from marketplace.datasets.builds.event_store import Store
+    from marketplace.datasets.builds.ingest import ingest
+    from marketplace.datasets.population.operator_tables import read_sites, read_subscribers
 
     shutil.rmtree(folder / "objects", ignore_errors=True)
     start = perf_counter()
@@ -124,7 +121,7 @@ def ingested(folder: Path) -> dict[str, float]:
     return {"seconds": perf_counter() - start}
 
 
-def released(folder: Path, engine: str) -> dict[str, float]:
+def release_country(country: Country, folder: Path, engine: str) -> dict[str, float]:
     """Make the whole release from the store: consent, bounds, cells, noise, threshold, manifest, files.
 
     Libraries load before the clock starts, as they do for R and for the peers; pyarrow would load these when first asked.
@@ -134,19 +131,19 @@ def released(folder: Path, engine: str) -> dict[str, float]:
     import pyarrow.dataset  # noqa: F401
     import pyarrow.parquet as pq
 
-    from marketplace.builds.aggregation import Aggregation
+    from marketplace.datasets.builds.aggregation import Aggregation
     from marketplace.privacy import drawing
     from marketplace.privacy.cell_choice import hash_keys
 
-    started = _events.START + dt.timedelta(days=COUNTRY.days, hours=1)
+    started = _events.START + dt.timedelta(days=country.days, hours=1)
     spent: dict[str, float] = {}
     start = perf_counter()
-    with Aggregation(specification(), folder / "build", engine) as build:
+    with Aggregation(specification_of_country(country), folder / "build", engine) as build:
         build.check(None, None)
         spent["check"] = perf_counter() - start
         consent = pq.read_table(folder / "consent.parquet")
         columns = tuple(consent[name].to_numpy() for name in consent.column_names)
-        answer = build.ask(columns, hash_keys(b"secret", "digest"), started, quiet)
+        answer = build.ask(columns, hash_keys(b"secret", "digest"), started, say_nothing)
         spent["count"] = perf_counter() - start - spent["check"]
         drawn: list[float] = []
 
@@ -157,7 +154,7 @@ def released(folder: Path, engine: str) -> dict[str, float]:
             return found
 
         drawing.draw = draw
-        outcome = build.release(quiet)
+        outcome = build.release(say_nothing)
         spent["noise"] = drawn[0]
         spent["cells"] = float(outcome.figures["row_count"])
         spent["people"] = float(int(answer.people.sum(dtype="int64")))
@@ -166,11 +163,11 @@ def released(folder: Path, engine: str) -> dict[str, float]:
     return spent
 
 
-def noisy() -> dict[str, float]:
+def noise(country: Country, _folder: Path) -> dict[str, float]:
     """Draw one noise for every key of the release, on one core; its own processor time counts."""
     from marketplace.privacy import sampler
 
-    s = specification()
+    s = specification_of_country(country)
     law = s.law("people")
     table = sampler.table(law.kind, law.scale)
     start = process_time()
@@ -178,89 +175,83 @@ def noisy() -> dict[str, float]:
     return {"keys": float(len(drawn)), "drawing": process_time() - start}
 
 
-def part(folder: Path, name: str, engine: str = "") -> dict[str, float]:
+def run_part(work: Callable[..., dict[str, float]], *given: object) -> dict[str, float]:
+    """Run a part in its own process, as the commands keep memory; return what it spent."""
+    from marketplace.core.freed_memory import keep_freed_memory
+
+    keep_freed_memory()
+    return work(*given)
+
+
+def part(prepared: tuple[Country, Path], work: Callable[..., dict[str, float]], *engine: str) -> dict[str, float]:
     """Run one part in a process of its own, and return what it spent."""
-    environment = os.environ | {
+    country, folder = prepared
+    os.environ |= {
         "PARTAGE_OBJECTS": (folder / "objects").as_uri(),
         "BUILD_MEMORY_MB": "3500",
         "PARTAGE_STATE": str(folder / "state"),
         "OMP_NUM_THREADS": "2",
     }
-    process = subprocess.run(
-        [sys.executable, "-P", __file__, str(folder), name, engine],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    spent: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
-    print(f"# {name} {engine}: {' '.join(f'{key} {value:.2f}' for key, value in spent.items())}", file=sys.stderr)
+    spent, memory = in_process_apart(run_part, work, country, folder, *engine)
+    spent |= {"memory": memory}
+    remark(f"{work.__name__} {' '.join(engine)}: {' '.join(f'{key} {value:.2f}' for key, value in spent.items())}")
     return spent
 
 
-def better(folder: Path, name: str, engine: str = "", *, times: int = 2) -> dict[str, float]:
+def better(
+    prepared: tuple[Country, Path], work: Callable[..., dict[str, float]], *engine: str, times: int = 2
+) -> dict[str, float]:
     """Run one part twice, or more often, and return what the fastest run spent: memory that nobody had for a while is slow."""
-    return min((part(folder, name, engine) for _ in range(times)), key=lambda spent: spent["seconds"])
+    return min((part(prepared, work, *engine) for _ in range(times)), key=lambda spent: spent["seconds"])
 
 
-def prepare(country: _events.Country, folder: Path) -> Path:
-    """Write the country and the operator's tables, unless they are there."""
-    own = _events.write(country, folder)
-    tables(own)
-    return own
-
-
-def main(*, peers: bool) -> None:
-    """Print a line a figure."""
+def prepare_country(events: int, side: int) -> tuple[Country, Path]:
+    """Write a country and the operator's tables, unless they are there."""
     root = Path(tempfile.gettempdir()) / "partage-bench"
     root.mkdir(exist_ok=True)
-    if peers:
-        from tests.benchmarks import _build_peers
+    country = _events.Country(events, events // 50, side)
+    own = _events.write_country(country, root)
+    tables(country, own)
+    return country, own
 
-        country = replace(COUNTRY, events=_build_peers.EVENTS, subscribers=_build_peers.EVENTS // 50)
-        folder = prepare(country, root)
-        part(folder, "ingested")
+
+def main(run: Run) -> None:
+    """Print a line a figure."""
+    events, side = run.size, min(MOST_ACROSS, max(1, run.size // 100_000))
+    if run.peers:
+        beside = prepare_country(min(events, _build_peers.MOST_EVENTS), side)
+        part(beside, ingest_country)
         # Less than a second, and peers take minutes: theirs is hardly longer where memory is slow at first.
-        _build_peers.main(folder, better(folder, "released", "kernel", times=5)["seconds"])
+        _build_peers.main(run, beside, better(beside, release_country, "kernel", times=5)["seconds"])
         return
-    folder = prepare(COUNTRY, root)
-    against = f"against R, the bare GROUP BY of {EVENTS:,} events"
-    r = better(folder, "bare")["seconds"]
-    print(f"build bare {r:.1f} s is R, {against}", flush=True)
-    spent = better(folder, "ingested")
-    warm = better(folder, "released", "kernel")
-    print(
-        f"build warm {warm['seconds'] / r:.3f} {against}: {warm['seconds']:.1f} s, aim 0.20, never above 0.23",
-        flush=True,
-    )
+    whole = prepare_country(events, side)
+    against = f"against R, the bare GROUP BY of {events:,} events"
+    r = better(whole, bare)["seconds"]
+    run.figure("bare", f"{r:.1f}", f"s is R, {against}")
+    spent = better(whole, ingest_country)
+    warm = better(whole, release_country, "kernel")
+    run.figure("warm", f"{warm['seconds'] / r:.3f}", f"{against}: {warm['seconds']:.1f} s, aim 0.20, never above 0.23")
     cold = spent["seconds"] + warm["seconds"]
-    print(f"build cold {cold / r:.3f} {against}: {cold:.1f} s with ingestion, aim 0.5, never above 0.53", flush=True)
-    noise = part(folder, "noise")
-    print(
-        f"build noise {noise['keys'] / noise['drawing'] / 1e6:.1f} million keys a second on one core, of "
-        f"{noise['keys']:,.0f}: at least 10",
-        flush=True,
-    )
+    run.figure("cold", f"{cold / r:.3f}", f"{against}: {cold:.1f} s with ingestion, aim 0.5, never above 0.53")
+    drawn = part(whole, noise)
+    a_second = drawn["keys"] / drawn["drawing"] / 1e6
+    run.figure("noise", f"{a_second:.1f}", f"million keys a second on one core, of {drawn['keys']:,.0f}: at least 10")
     memory = max(spent["memory"], warm["memory"])
-    print(f"build memory {memory:.2f} GB at the peak of ingestion and release, aim 1.5, never above 1.9", flush=True)
-    sql = part(folder, "released", "duckdb")
-    print(
-        f"build sql {sql['seconds'] / r:.3f} {against}: {sql['seconds']:.1f} s under 4 GB, aim 0.9, never above 0.95",
-        flush=True,
-    )
+    run.figure("memory", f"{memory:.2f}", "GB at the peak of ingestion and release, aim 1.5, never above 1.9")
+    sql = part(whole, release_country, "duckdb")
+    under = f"{sql['seconds']:.1f} s under 4 GB, aim 0.9, never above 0.95"
+    run.figure("sql", f"{sql['seconds'] / r:.3f}", f"{against}: {under}")
     assert all(sql[name] == warm[name] for name in ("people", "events_kept")), "both engines count alike"
-    small_events = EVENTS // 10
-    small = prepare(replace(COUNTRY, events=small_events, subscribers=COUNTRY.subscribers // 10), root)
-    less = part(small, "ingested")["seconds"], part(small, "released", "kernel")
-    grown = (spent["seconds"] + warm["count"]) / (less[0] + less[1]["count"])
-    print(f"build linear {grown:.2f} times the time for ten times the events, at most about 10", flush=True)
-    spark = part(folder, "released", "spark")
-    ratio = spark["count"] / sql["count"]
-    print(f"build spark {ratio:.2f} times DuckDB's count: {spark['count']:.1f} s, aim 3, never above 3.8", flush=True)
-    extrapolate({small_events: part(small, "released", "spark")["count"], EVENTS: spark["count"]})
+    small = prepare_country(events // 10, side)
+    less = part(small, ingest_country)["seconds"] + part(small, release_country, "kernel")["count"]
+    grown = (spent["seconds"] + warm["count"]) / less
+    run.figure("linear", f"{grown:.2f}", "times the time for ten times the events, at most about 10")
+    spark = part(whole, release_country, "spark")["count"]
+    run.figure("spark", f"{spark / sql['count']:.2f}", f"times DuckDB's count: {spark:.1f} s, aim 3, never above 3.8")
+    extrapolate(run, {events // 10: part(small, release_country, "spark")["count"], events: spark})
 
 
-def extrapolate(spent: dict[int, float]) -> None:
+def extrapolate(run: Run, spent: dict[int, float]) -> None:
     """Print what AIM events would take on a Spark cluster, from what two sizes took here: events → seconds, on two cores.
 
     The time of a size is fixed + slope × events, the line through both. What is fixed (the session, planning) is paid
@@ -273,31 +264,10 @@ def extrapolate(spent: dict[int, float]) -> None:
     slope = (second - first) / (many - few)
     fixed = max(0.0, first - slope * few)
     seconds = slope * AIM
-    print(
-        f"build spark-10-billion {seconds * 2 / 3600:.0f} core-hours for {AIM:,} events on Spark, by the line through "
+    run.figure(
+        "spark-10-billion",
+        f"{seconds * 2 / 3600:.0f}",
+        f"core-hours for {AIM:,} events on Spark, by the line through "
         f"{few:,} events in {first:.1f} s and {many:,} in {second:.1f} s on two cores: {fixed:.1f} s once and "
         f"{slope * 1e6:.2f} s a million; {(fixed + seconds * 2 / CLUSTER_CORES) / 60:.0f} minutes on {CLUSTER_CORES} cores",
-        flush=True,
     )
-
-
-def run(folder: Path, name: str, engine: str) -> None:
-    """Run one part here and print what it spent, as JSON."""
-    parts: dict[str, Callable[[], dict[str, float]]] = {
-        "bare": lambda: bare(folder),
-        "ingested": lambda: ingested(folder),
-        "released": lambda: released(folder, engine),
-        "noise": noisy,
-    }
-    from marketplace.freed_memory import keep_freed_memory
-
-    keep_freed_memory()  # as the commands do
-    spent = parts[name]()
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    spent["cpu"] = used.ru_utime + used.ru_stime
-    spent["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "linux" else 1e9)
-    print(json.dumps(spent))
-
-
-if __name__ == "__main__":
-    run(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

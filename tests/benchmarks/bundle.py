@@ -11,21 +11,23 @@ from ortools.sat.python import cp_model
 
 from pricing.auctions.bundles import BundleBid, core_selecting, vcg
 from pricing.money import Money
+from tests.benchmarks._bench import Run
 
-GOODS, BIDS, COLUMNS = 128, 450, 16
+SIZE, SMALLEST = 450, 30
+"""Bids."""
+GOODS, COLUMNS = 128, 16
 SEEDS = (2, 8)  # Of the first ten, those whose auctions end with about twenty winners; the others have up to 33.
 
 
-def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
+def main(run: Run) -> None:
     """Print our times as shares of the plain loop's, over seeded auctions, VCG payments checked equal; it has no peers.
 
     The plain loop computes VCG payments alone: core payments begin with them, and ask for objections besides.
     """
-    del peers
     ours = core = plain = 0.0
     winners = []
     for seed in SEEDS:
-        bids = generated(seed)
+        bids = generated_bids(seed, run.size)
         start = process_time()
         award = vcg(bids, "EUR")
         ours += process_time() - start
@@ -41,15 +43,15 @@ def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
         assert fair.welfare == award.welfare
         assert all(one.pays.minor >= paid.get(one.bidder, 0) for one in fair.award.outcomes), "no less than VCG's"
         winners.append(len(paid))
-        assert 18 <= len(paid) <= 22
-    print(f"bundle vcg {ours / plain:.2f} × a plain CP-SAT loop ({ours:.1f} s, {plain:.1f} s; winners {winners})")
-    print(
-        f"bundle core {core / plain:.2f} × the same loop, which computes VCG payments alone ({core:.1f} s, {plain:.1f} s)"
-    )
+        assert run.size != SIZE or 18 <= len(paid) <= 22
+    spent = f"({ours:.1f} s, {plain:.1f} s; winners {winners})"
+    run.figure("vcg", f"{ours / plain:.2f}", f"× a plain CP-SAT loop {spent}")
+    spent = f"({core:.1f} s, {plain:.1f} s)"
+    run.figure("core", f"{core / plain:.2f}", f"× the same loop, which computes VCG payments alone {spent}")
 
 
-def generated(seed: int) -> list[BundleBid]:
-    """Return bids on neighbouring zones of a grid, in the manner of CATS's regions: common and private worth per zone.
+def generated_bids(seed: int, most: int) -> list[BundleBid]:
+    """Return so many bids on neighbouring zones of a grid, in the manner of CATS's regions: common and private worth per zone.
 
     Source: K. Leyton-Brown, M. Pearson and Y. Shoham, Towards a universal test suite for combinatorial auction
     algorithms, EC 2000, section 3.2.
@@ -58,9 +60,9 @@ def generated(seed: int) -> list[BundleBid]:
     common = rng.uniform(1, 100, GOODS)
     bids: dict[tuple[str, frozenset[str]], BundleBid] = {}
     bidder = 0
-    while len(bids) < BIDS:
+    while len(bids) < most:
         private = common + rng.uniform(-50, 50, GOODS)
-        for _ in range(min(int(rng.integers(1, 6)), BIDS - len(bids))):
+        for _ in range(min(int(rng.integers(1, 6)), most - len(bids))):
             zones = {int(rng.integers(GOODS))}
             while rng.random() < 0.9 and (around := sorted({n for z in zones for n in _neighbours(z)} - zones)):
                 zones.add(int(rng.choice(around)))

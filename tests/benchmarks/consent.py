@@ -1,21 +1,34 @@
 """Consent at size: who consents at an instant, and a million words imported, against what the database does at least.
 
 `python3 tests bench consent` prints `consent at RATIO …`, over one ordered scan of the same rows (the smaller the better),
-and `consent import RATIO …`, of a bare COPY's speed (the larger the better). CONSENT_PEOPLE=30000000 measures a country's;
+and `consent import RATIO …`, of a bare COPY's speed (the larger the better). `--size 30000000` measures a country's;
 at most a million words are imported, whatever the size.
 """
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import os
-import tempfile
 import time
 import uuid
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-PEOPLE = 300_000
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from marketplace.consent.purposes import actions as consent
+from marketplace.consent.purposes.in_force import consent_in_force
+from marketplace.core.database import copy_columns, copy_in, execute, execute_long, fetch_scalar
+from marketplace.subscribers.operators.consent_files import import_consents
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.benchmarks._bench import Run
+
+SIZE, SMALLEST = 300_000, 1_000
+"""People."""
 MOST_IMPORTED = 1_000_000
 TRIGGER, RECEIPTS = "known_line_and_notice", "consent_record_receipt_key"
 PURPOSE = "presence.statistics"
@@ -27,72 +40,45 @@ SCAN = """SELECT count(*) FROM (
 ) AS word WHERE given IS NOT NULL"""
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing, for the peers are a scan and COPY themselves."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory(prefix="partage-consent-") as folder:
-        Path(folder).chmod(0o755)
-        os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
-        settings.cache_clear()
-        with EmbeddedPostgres(Path(folder)) as server:
-            asyncio.run(_measure(server.url(), Path(folder), int(os.environ.get("CONSENT_PEOPLE", str(PEOPLE)))))
+def main(run: Run) -> None:
+    """Run it; the peers are a scan and COPY themselves."""
+    with run.marketplace() as place:
+        place.play(lambda: _measure(run, place.folder), connections=1)
 
 
-async def _measure(url: str, folder: Path, people: int) -> None:
-    import numpy as np  # noqa: PLC0415
+async def _measure(run: Run, folder: Path) -> None:
+    people = run.size
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
+    await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=start)
+    await copy_columns("subscriber", {"reference": np.arange(1, people + 1, dtype=np.int64)})
+    await execute(f"ALTER TABLE consent_record DISABLE TRIGGER {TRIGGER}, DROP CONSTRAINT {RECEIPTS}")
+    await execute_long(ROWS, PURPOSE, start, people)
+    await execute_long(
+        f"ALTER TABLE consent_record ENABLE TRIGGER {TRIGGER}, ADD CONSTRAINT {RECEIPTS} UNIQUE (receipt)"
+    )
+    await execute_long("ANALYZE")
+    rows = await fetch_scalar(int, "SELECT count(*) FROM consent_record")
 
-    from marketplace import database  # noqa: PLC0415
-    from marketplace.consent import actions as consent  # noqa: PLC0415
-    from marketplace.consent.in_force import consent_in_force  # noqa: PLC0415
-    from marketplace.database import copy_columns, execute, execute_long, fetch_scalar  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
+    async def at() -> None:
+        assert len((await consent_in_force(PURPOSE, start + dt.timedelta(days=3))).lines)
 
-    await database.open_pool(url, size=1)
-    try:
-        await migrate()
-        start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-        await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
-        await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=start)
-        await copy_columns("subscriber", {"reference": np.arange(1, people + 1, dtype=np.int64)})
-        await execute(f"ALTER TABLE consent_record DISABLE TRIGGER {TRIGGER}, DROP CONSTRAINT {RECEIPTS}")
-        await execute_long(ROWS, PURPOSE, start, people)
-        await execute_long(
-            f"ALTER TABLE consent_record ENABLE TRIGGER {TRIGGER}, ADD CONSTRAINT {RECEIPTS} UNIQUE (receipt)"
-        )
-        await execute_long("ANALYZE")
-        rows = await fetch_scalar(int, "SELECT count(*) FROM consent_record")
+    async def scan() -> None:
+        await fetch_scalar(int, SCAN, PURPOSE)
 
-        async def at() -> None:
-            assert len((await consent_in_force(PURPOSE, start + dt.timedelta(days=3))).lines)
-
-        async def scan() -> None:
-            await fetch_scalar(int, SCAN, PURPOSE)
-
-        ours, least = [min([await _time(run) for _ in range(3)]) for run in (at, scan)]
-        print(f"consent at {ours / least:.2f} × one ordered scan, {people} people, {rows} rows, {ours:.2f} s")
-        await _import(folder, min(people, MOST_IMPORTED), start + dt.timedelta(days=30))
-    finally:
-        await database.close_pool()
+    ours, least = [min([await _time(work) for _ in range(3)]) for work in (at, scan)]
+    run.figure("at", f"{ours / least:.2f}", f"× one ordered scan, {people} people, {rows} rows, {ours:.2f} s")
+    await _import(run, folder, min(people, MOST_IMPORTED), start + dt.timedelta(days=30))
 
 
-async def _time(run: object) -> float:
+async def _time(work: Callable[[], Awaitable[None]]) -> float:
     begun = time.perf_counter()
-    await run()  # type: ignore[operator]
+    await work()
     return time.perf_counter() - begun
 
 
-async def _import(folder: Path, people: int, at: dt.datetime) -> None:
+async def _import(run: Run, folder: Path, people: int, at: dt.datetime) -> None:
     """Import a word of each line from a Parquet file, and copy as many rows into the same table, its trigger off."""
-    import numpy as np  # noqa: PLC0415
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    from marketplace.database import copy_in, execute, fetch_scalar  # noqa: PLC0415
-    from marketplace.operators.consent_files import import_consents  # noqa: PLC0415
-
     table = pa.table(
         {
             "reference": np.arange(1, people + 1, dtype=np.int64),
@@ -115,4 +101,6 @@ async def _import(folder: Path, people: int, at: dt.datetime) -> None:
     begun = time.perf_counter()
     await copy_in("consent_record", ("subscriber", "purpose", "notice", "given", "at", "receipt", "channel"), rows)
     copied = time.perf_counter() - begun
-    print(f"consent import {copied / ours:.2f} of COPY's speed, {people} words, {ours:.2f} s against {copied:.2f} s")
+    run.figure(
+        "import", f"{copied / ours:.2f}", f"of COPY's speed, {people} words, {ours:.2f} s against {copied:.2f} s"
+    )

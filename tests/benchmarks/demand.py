@@ -11,11 +11,13 @@ from time import perf_counter
 import numpy as np
 
 from pricing.demand import Reaction, draw, learn, new_demand, price_grid
-from tests.benchmarks._peers import run_peer, seconds
+from tests.benchmarks._bench import Run, least_seconds, run_peer_program
 from tests.support.demand_market import Other, acceptance, posted
 
 WORTH, FLOOR, CAP = 100_000, 20_000, 400_000
-QUOTES, PARTNERS, SEEDS, STEPS = 10_000, 20, 10, 32
+SIZE, SMALLEST = 10, 1
+"""Seeds."""
+QUOTES, PARTNERS, STEPS = 10_000, 20, 32
 
 _MABWISER = """
 import json, sys, time
@@ -44,18 +46,18 @@ DEMANDS: dict[str, tuple[Values, float]] = {
 }
 
 
-def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
-    """Print mean revenue over ten seeds as a share of the optimum, the worst demand's last; with `peers` the time."""
+def main(run: Run) -> None:
+    """Print mean revenue over some seeds as a share of the optimum, the worst demand's last; with `peers` the time."""
     shares = {}
     for name, (values, best) in DEMANDS.items():
-        shares[name] = sum(_revenue(values, seed) for seed in range(SEEDS)) / SEEDS / best
-        print(f"demand {name} {shares[name]:.3f} × the best fixed price's revenue (mean of {SEEDS} seeds)")
+        shares[name] = sum(_revenue(values, seed) for seed in range(run.size)) / run.size / best
+        run.figure(name, f"{shares[name]:.3f}", f"× the best fixed price's revenue (mean of {run.size} seeds)")
     worst = min(shares, key=lambda name: shares[name])
-    print(f"demand worst {shares[worst]:.3f} × the best fixed price's revenue ({worst})")
-    _against_the_starving()
-    _against_the_dear()
-    if peers:
-        _against_mabwiser()
+    run.figure("worst", f"{shares[worst]:.3f}", f"× the best fixed price's revenue ({worst})")
+    _against_the_starving(run)
+    _against_the_dear(run)
+    if run.peers:
+        _against_mabwiser(run)
 
 
 def _revenue(values: Values, seed: int) -> float:
@@ -73,7 +75,7 @@ def _revenue(values: Values, seed: int) -> float:
     return earned / QUOTES
 
 
-def _against_the_starving() -> None:
+def _against_the_starving(run: Run) -> None:
     """Compare the mean multiplier over 180 days with and without two partners that only ever ask, at three paces.
 
     The worst of them is printed, and what the posted price earns without them.
@@ -82,30 +84,31 @@ def _against_the_starving() -> None:
     best = max(multiplier * acceptance(multiplier) for multiplier in range(5_000, 20_000, 50))
     asking = [Other("above 0.70"), Other("always", lambda _: True)]
     for pace in (0.2, 1.0, 3.0):
-        runs = [(posted(pace, seed), posted(pace, seed, asking)) for seed in range(SEEDS)]
+        runs = [(posted(pace, seed), posted(pace, seed, asking)) for seed in range(run.size)]
         starved = min(starved, sum(sum(beside) for _, beside in runs) / sum(sum(without) for without, _ in runs))
         earned += [multiplier * acceptance(multiplier) / best for without, _ in runs for multiplier in without]
-    print(f"demand starved {starved:.3f} × the multiplier without two partners that only ask (180 days, {SEEDS} seeds)")
-    print(f"demand posted {sum(earned) / len(earned):.3f} × the best fixed price's revenue, 0.2 to 3 quotes a day")
+    less = f"× the multiplier without two partners that only ask (180 days, {run.size} seeds)"
+    run.figure("starved", f"{starved:.3f}", less)
+    earns = sum(earned) / len(earned)
+    run.figure("posted", f"{earns:.3f}", "× the best fixed price's revenue, 0.2 to 3 quotes a day")
 
 
-def _against_the_dear() -> None:
+def _against_the_dear(run: Run) -> None:
     """Compare the mean multiplier of the eleven months after a sale at 20 and 100 times the price with one at the others'."""
     means = []
     for price in (1.0, 20.0, 100.0):
         buyer = Other("dear", lambda _: True, partial(_once, price), from_day=30)
-        means.append(sum(sum(posted(p, s, [buyer], days=365)[31:]) for p in (0.2, 1.0, 3.0) for s in range(SEEDS)))
+        means.append(sum(sum(posted(p, s, [buyer], days=365)[31:]) for p in (0.2, 1.0, 3.0) for s in range(run.size)))
     worst = max(means, key=lambda mean: abs(mean - means[0])) / means[0]
-    print(
-        f"demand dear {worst:.3f} × the multiplier of eleven months with that sale at the usual price ({SEEDS} seeds)"
-    )
+    usual = f"× the multiplier of eleven months with that sale at the usual price ({run.size} seeds)"
+    run.figure("dear", f"{worst:.3f}", usual)
 
 
 def _once(price: float, _multiplier: int, bought: int) -> float:
     return 0.0 if bought else price
 
 
-def _against_mabwiser() -> None:
+def _against_mabwiser(run: Run) -> None:
     """Compare what a quote's price costs with each as it is used: ours draws and learns once a day for all partners.
 
     The second line is the bare draw beside the bare prediction, which no quote waits for.
@@ -119,11 +122,9 @@ def _against_mabwiser() -> None:
         drawn = draw(demand, day, rng)
         demand = learn(demand, drawn, [Reaction(str(at), bool(answer)) for at, answer in enumerate(today)])
     ours = (perf_counter() - start) / len(accepted)
-    bare = seconds(lambda: [draw(demand, 10_000, rng) for _ in range(1_000)]) / 1_000
-    theirs, predict = run_peer("mabwiser", _MABWISER, [list(demand.multipliers_basis_points), accepted])
-    print(
-        f"demand decision {ours / theirs:.3f} × mabwiser's, learning included ({ours * 1e6:.1f} µs, {theirs * 1e6:.1f} µs)"
-    )
-    print(
-        f"demand draw {bare / predict:.2f} × mabwiser's bare prediction ({bare * 1e6:.0f} µs, {predict * 1e6:.0f} µs)"
-    )
+    bare = least_seconds(lambda: [draw(demand, 10_000, rng) for _ in range(1_000)]) / 1_000
+    theirs, predict = run_peer_program("mabwiser", _MABWISER, [list(demand.multipliers_basis_points), accepted])
+    spent = f"({ours * 1e6:.1f} µs, {theirs * 1e6:.1f} µs)"
+    run.figure("decision", f"{ours / theirs:.3f}", f"× mabwiser's, learning included {spent}")
+    spent = f"({bare * 1e6:.0f} µs, {predict * 1e6:.0f} µs)"
+    run.figure("draw", f"{bare / predict:.2f}", f"× mabwiser's bare prediction {spent}")

@@ -1,7 +1,7 @@
 """The subscriber's page of earnings at ten thousand sold releases against the same page at ten: first views, whole handler.
 
 `python3 tests bench earnings` prints, on a folder and on an S3 server:
-`earnings releases RATIO …`, the p99 of people's first views of the page at EARNINGS_RELEASES sold releases over that at
+`earnings releases RATIO …`, the p99 of people's first views of the page at SIZE sold releases over that at
 ten; `earnings page RATIO …`, the median of the page over one indexed read of what it needs to know: the person's
 contributions from a table of PostgreSQL, a row for each, by its primary key; and `earnings gets N …`, the most objects
 that a first view reads. Both shops are sold by the product's own sale, whose rows are then copied; manifests are real
@@ -10,36 +10,46 @@ objects, and the index is the job's.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
+import functools
 import io
-import math
 import multiprocessing
 import os
-import sys
-import tempfile
 import time
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from marketplace.core import clock, database, object_store
+from marketplace.core.settings import settings
+from marketplace.people.identity.guards import begin_session
+from marketplace.site.app import create_app
+from marketplace.site.serving.server import keep_loaded
+from marketplace.subscribers.earnings.actions import hold_shares
+from marketplace.subscribers.earnings.contribution_actions import index_contributions
+from tests.benchmarks._bench import Run, new_database, p99, play_on_database
+from tests.subscribers.builders import sales
+from tests.support.reads import fetch, fetch_value
 from tests.support.s3 import bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
+    from pathlib import Path
 
-FEW, MANY = 10, 10_000
+SIZE, SMALLEST, FEW = 10_000, 12, 10
+"""Sold releases."""
 PEOPLE = 1_300
 """Lines in each shop; each is in six of ten releases."""
-VISITS = 216
+MOST_VISITS = 216
 """People who see their page for the first time, in each shop and round."""
-ROUNDS = 3
+MOST_ROUNDS = 3
 SALES = 7
 """Licences sold of each release, so that pages are full in both shops, and something is sold in every month of both."""
 ALL: Final = dt.timedelta(days=5 * 365)
@@ -77,12 +87,16 @@ COPIES = (
 
 
 @dataclass(frozen=True)
-class Shop:
+class ManySold:
     """A marketplace in which so many releases were sold: its database, and the folder of its objects."""
 
     releases: int
     url: str
     objects: Path
+
+    @property
+    def bucket(self) -> str:
+        return f"sold-{self.releases}"
 
 
 @dataclass(frozen=True)
@@ -94,64 +108,43 @@ class Views:
     gets: list[int]
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing. EARNINGS_RELEASES=1000 makes a smaller shop."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-
-    many = int(os.environ.get("EARNINGS_RELEASES", str(MANY)))
-    with tempfile.TemporaryDirectory(prefix="partage-earnings-") as folder:
-        Path(folder).chmod(0o755)
-        with EmbeddedPostgres(Path(folder) / "postgres") as server:
-            shops = []
-            for releases in (FEW, many):
-                server.run_sql(f"CREATE DATABASE sold_{releases} OWNER partage")
-                shops.append(Shop(releases, server.url(f"sold_{releases}"), Path(folder) / f"objects-{releases}"))
-                asyncio.run(_sell(shops[-1]))
-            _report("folder", *_visit_all(shops))
-            if os.environ.get("EARNINGS_ON") == "folder":
-                return
-            with _s3(shops) as s3:
-                _report("S3", *_visit_all(shops, s3))
+def main(run: Run) -> None:
+    """Run it."""
+    with run.marketplace() as place, new_database(place.server) as other:
+        shops = [ManySold(FEW, place.url, place.folder / "few"), ManySold(run.size, other, place.folder / "many")]
+        for shop in shops:
+            _settle_in(shop)
+            seconds = play_on_database(shop.url, functools.partial(_sell, shop))
+            run.figure("index", f"{seconds:.1f}", f"seconds for {shop.releases} releases of {PEOPLE} people")
+        visits = min(MOST_VISITS, run.size)
+        _report(run, "folder", *_visit_all(shops, visits))
+        with _s3(shops) as s3:
+            _report(run, "S3", *_visit_all(shops, visits, s3))
 
 
-def _settle_in(shop: Shop, s3: S3 | None = None) -> None:
+def _settle_in(shop: ManySold, s3: S3 | None = None) -> None:
     """Let the settings lead to a shop."""
-    from marketplace.settings import settings  # noqa: PLC0415
-
     os.environ |= {"DATABASE_URL": shop.url, "PARTAGE_STATE": str(shop.objects)}
     os.environ |= {"PARTAGE_OBJECTS": shop.objects.resolve().as_uri()}
     if s3 is not None:
-        os.environ |= s3.environment | {"PARTAGE_OBJECTS": f"s3://sold-{shop.releases}"}
+        os.environ |= s3.environment | {"PARTAGE_OBJECTS": f"s3://{shop.bucket}"}
     settings.cache_clear()
 
 
-def manifest(number: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def manifest_sold(number: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return who is in a release, and each one's weight."""
     rng = np.random.default_rng(number)
     who = np.flatnonzero(rng.random(PEOPLE) < 0.6) + 1
     return who, rng.integers(1, 13, len(who))
 
 
-async def _sell(shop: Shop) -> None:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    from marketplace import clock, database, object_store  # noqa: PLC0415
-    from marketplace.contributions.actions import index_contributions  # noqa: PLC0415
-    from marketplace.earnings.actions import hold_shares  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.earnings import sales  # noqa: PLC0415
-    from tests.support.reads import fetch  # noqa: PLC0415
-
-    _settle_in(shop)
-    await database.open_pool(shop.url)
-    await migrate()
-    await sales.open_shop(range(1, PEOPLE + 1))
-    who, weights = manifest(0)
-    release = await sales.make_release(dict(zip(who.tolist(), weights.tolist(), strict=True)))
+async def _sell(shop: ManySold) -> float:
+    """Fill a shop; return the seconds in which its contributions were indexed."""
+    await sales.write_lines(range(1, PEOPLE + 1))
+    who, weights = manifest_sold(0)
+    release = await sales.seal_weights(dict(zip(who.tolist(), weights.tolist(), strict=True)))
     now = clock.now()
-    await sales.make_sale(release, 10_000, sold_at=now)
+    await sales.write_sale(release, 10_000, sold_at=now)
     assert await hold_shares() == 1
     sold = shop.releases * SALES
     values = ((shop.releases,), (now, ALL / sold, sold, SALES), (), (), (), (HELD_FOR,), (now,), (HELD_FOR, now))
@@ -161,28 +154,25 @@ async def _sell(shop: Shop) -> None:
         releases = [row["release"] for row in await fetch("SELECT release FROM released WHERE n > 0 ORDER BY n")]
     for number, copied in enumerate(releases, 1):
         file = io.BytesIO()
-        pq.write_table(pa.table(dict(zip(("reference", "weight"), manifest(number), strict=True))), file)
+        pq.write_table(pa.table(dict(zip(("reference", "weight"), manifest_sold(number), strict=True))), file)
         await object_store.put(object_store.private_key(copied, "manifest.parquet"), file.getvalue())
     start = time.perf_counter()
     assert await index_contributions() == shop.releases
-    print(f"earnings index {time.perf_counter() - start:.1f} s for {shop.releases} releases of {PEOPLE} people")
+    indexed = time.perf_counter() - start
     await database.execute(
         "CREATE TABLE contribution_row (subscriber bigint, release bigint, weight bigint, PRIMARY KEY (subscriber, release))"
     )
     for number in range(shop.releases):
-        who, weights = manifest(number)
+        who, weights = manifest_sold(number)
         columns = {"subscriber": who, "release": np.full(len(who), number), "weight": weights}
         await database.copy_columns("contribution_row", columns)
     await _close_months()
     await database.execute("VACUUM ANALYZE")
-    await database.close_pool()
+    return indexed
 
 
 async def _close_months() -> None:
     """Leave a row a line of each month that is over and in which something was sold, as its close leaves them."""
-    from marketplace import database  # noqa: PLC0415
-    from tests.support.reads import fetch, fetch_value  # noqa: PLC0415
-
     over = """SELECT DISTINCT date_trunc('month', sold_at AT TIME ZONE 'Europe/Paris')::date AS month FROM licence
               WHERE sold_at < date_trunc('month', now()) ORDER BY month"""
     lines = np.arange(1, PEOPLE + 1)
@@ -206,26 +196,21 @@ async def _close_months() -> None:
             await database.execute("SELECT attach_closing($1)", close)
 
 
-def _visit_all(shops: list[Shop], s3: S3 | None = None) -> tuple[list[Views], list[Views]]:
-    """Visit the shops in turn; return the rounds of each."""
+def _visit_all(shops: list[ManySold], visits: int, s3: S3 | None = None) -> tuple[list[Views], list[Views]]:
+    """Visit the shops in turn; return the rounds of each, fewer where little was sold."""
     found: list[list[Views]] = [[], []]
-    for round_ in range(ROUNDS):
+    rounds = min(MOST_ROUNDS, shops[-1].releases // FEW)
+    for round_ in range(rounds):
         for views, shop in zip(found, shops, strict=True):
             _settle_in(shop, s3)
-            first = 1 + VISITS * (round_ + (ROUNDS if s3 else 0))
-            views.append(asyncio.run(_visit(shop, range(first, first + VISITS), s3)))
+            first = 1 + visits * (round_ + (rounds if s3 else 0))
+            lines = range(first, first + visits)
+            views.append(play_on_database(shop.url, functools.partial(_visit, lines, s3)))
     return found[0], found[1]
 
 
-async def _visit(shop: Shop, lines: range, s3: S3 | None) -> Views:
+async def _visit(lines: range, s3: S3 | None) -> Views:
     """Let each of these people see their page for the first time."""
-    from marketplace import clock, database  # noqa: PLC0415
-    from marketplace.app import create_app  # noqa: PLC0415
-    from marketplace.identity.guards import begin_session  # noqa: PLC0415
-    from marketplace.serving.server import keep_loaded  # noqa: PLC0415
-    from tests.support.reads import fetch  # noqa: PLC0415
-
-    await database.open_pool(shop.url)
     cookies = {}
     for line in lines:
         person = uuid.uuid4()
@@ -257,29 +242,19 @@ async def _visit(shop: Shop, lines: range, s3: S3 | None) -> Views:
         start = time.perf_counter()
         await fetch("SELECT release, weight FROM contribution_row WHERE subscriber = $1", line)
         views.reads.append(time.perf_counter() - start)
-    await database.close_pool()
     return views
 
 
-def p99(seconds: list[float]) -> float:
-    """Return what all but one in a hundred are at most."""
-    return sorted(seconds)[math.ceil(len(seconds) * 0.99) - 1]
-
-
-def _report(where: str, few: list[Views], many: list[Views]) -> None:
+def _report(run: Run, where: str, few: list[Views], many: list[Views]) -> None:
     low, high = (min(p99(views.pages) for views in rounds) for rounds in (few, many))
-    print(
-        f"earnings releases {high / low:.2f} × the p99 of first views at {FEW} sold releases, on {where} "
-        f"({high * 1e3:.1f} ms; {low * 1e3:.1f} ms)"
-    )
+    spent = f"({high * 1e3:.1f} ms; {low * 1e3:.1f} ms)"
+    run.figure("releases", f"{high / low:.2f}", f"× the p99 of first views at {FEW} sold releases, on {where} {spent}")
     page = min(float(np.median(views.pages)) for views in many)
     read = min(float(np.median(views.reads)) for views in many)
-    print(
-        f"earnings page {page / read:.2f} × one indexed read of the person's contributions, on {where} "
-        f"({page * 1e3:.1f} ms; {read * 1e3:.2f} ms)"
-    )
+    spent = f"({page * 1e3:.1f} ms; {read * 1e3:.2f} ms)"
+    run.figure("page", f"{page / read:.2f}", f"× one indexed read of the person's contributions, on {where} {spent}")
     if most := max(max(views.gets) for views in many):
-        print(f"earnings gets {most} objects read by a first view, at most")
+        run.figure("gets", f"{most}", "objects read by a first view, at most")
 
 
 @dataclass(frozen=True)
@@ -296,7 +271,7 @@ class S3:
 
 
 @contextlib.contextmanager
-def _s3(shops: list[Shop]) -> Iterator[S3]:
+def _s3(shops: list[ManySold]) -> Iterator[S3]:
     """Serve the shops' indexes by S3: by a server that costs little, for S3's own work is not done on these cores."""
     context = multiprocessing.get_context("fork")
     line, other = context.Pipe()
@@ -309,18 +284,14 @@ def _s3(shops: list[Shop]) -> Iterator[S3]:
         process.join()
 
 
-def _serve(shops: list[Shop], line: Connection) -> None:
+def _serve(shops: list[ManySold], line: Connection) -> None:
     """Serve the index of each shop, and nothing else, from a bucket of its own; answer each question with how many were read."""
     with bucket() as server:
         for shop in shops:
             for path in (shop.objects / "private" / "contributions").rglob("*"):
                 if path.is_file():
-                    server.objects[f"/sold-{shop.releases}/{path.relative_to(shop.objects)}"] = path.read_bytes()
+                    server.objects[f"/{shop.bucket}/{path.relative_to(shop.objects)}"] = path.read_bytes()
         line.send(server.environment)
         while True:
             line.recv()
             line.send(server.asked["GET"])
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench earnings")

@@ -10,7 +10,6 @@ work is in another process, and counts for neither.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
@@ -18,87 +17,80 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from jinja2.ext import _gettext_alias  # what its extension calls `_`
+from jinja2.runtime import Context
+from litestar import Litestar, get
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Template
+from litestar.template.config import TemplateConfig
+from litestar.types import Scope
+from litestar.utils.scope.state import ScopeState
+
+from marketplace.core.database import DB
+from marketplace.core.web.i18n import language
+from marketplace.core.web.pages import Visit, engine, visit
+from marketplace.people.identity.actions import add_staff
+from marketplace.people.identity.sessions import actor_of_session, create_session
+from marketplace.site.app import create_app
+from marketplace.site.serving.form_tokens import TOKEN_COOKIE, token_of
+from tests.benchmarks._bench import Run, remark
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from typing import TypeAlias
 
-    from litestar.plugins.jinja import JinjaTemplateEngine
     from litestar.types import ASGIApp
 
-    from marketplace.identity.actors import Actor
+    from marketplace.people.identity.actors import Actor
 
     Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
     PageAndHeaders: TypeAlias = tuple[bytes, Headers]
 
 PASSWORD = "a long enough password"
-PAGES, ROUNDS = 150, 50
+SIZE, SMALLEST = 50, 1
+"""Rounds."""
+PAGES = 150
 PATH = "/en/sessions"
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it on an empty marketplace of its own; with `peers` also as FastAPI and SQLAlchemy would."""
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory(prefix="partage-http-") as folder:
-        Path(folder).chmod(0o755)
-        with EmbeddedPostgres(Path(folder) / "postgres") as server:
-            os.environ |= {"DATABASE_URL": server.url(), "PARTAGE_STATE": folder, "STAFF_SECOND_FACTOR": "0"}
-            settings.cache_clear()
-            (ours, bare, faster), cookies, answered = asyncio.run(_measure())
-            print(f"# http page {ours / bare:.2f} × the page by hand with Jinja's own calls ({bare * 1e6:.0f} µs)")
-            print(
-                f"http page {ours / faster:.2f} × the page by hand on Litestar and asyncpg "
-                f"({ours * 1e6:.0f} µs of processor, {faster * 1e6:.0f} µs)"
-            )
-            if peers:
-                theirs = _peer(server.url(), cookies, answered)
-                print(f"http peer {theirs / ours:.2f} × ours for FastAPI and SQLAlchemy ({theirs * 1e6:.0f} µs)")
+def main(run: Run) -> None:
+    """Run it on an empty marketplace of its own; with peers also as FastAPI and SQLAlchemy would."""
+    with run.marketplace() as place:
+        (ours, bare, faster), cookies, answered = place.play(lambda: _measure(run.size), connections=1)
+        remark(f"http page {ours / bare:.2f} × the page by hand with Jinja's own calls ({bare * 1e6:.0f} µs)")
+        spent = f"({ours * 1e6:.0f} µs of processor, {faster * 1e6:.0f} µs)"
+        run.figure("page", f"{ours / faster:.2f}", f"× the page by hand on Litestar and asyncpg {spent}")
+        if run.peers:
+            theirs = _peer(place.url, cookies, answered)
+            run.figure("peer", f"{theirs / ours:.2f}", f"× ours for FastAPI and SQLAlchemy ({theirs * 1e6:.0f} µs)")
 
 
-async def _measure() -> tuple[list[float], str, PageAndHeaders]:
+async def _measure(rounds: int) -> tuple[list[float], str, PageAndHeaders]:
     """Return seconds of processor a page for the site and for the bare ones, the cookies that asked, and the site's answer."""
-    from marketplace import database  # noqa: PLC0415
-    from marketplace.app import create_app  # noqa: PLC0415
-    from marketplace.identity.actions import add_staff  # noqa: PLC0415
-    from marketplace.identity.sessions import actor_of_session, create_session  # noqa: PLC0415
-    from marketplace.serving.form_tokens import TOKEN_COOKIE, token_of  # noqa: PLC0415
-    from marketplace.settings import settings  # noqa: PLC0415
-    from marketplace.web.pages import engine  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-
-    await database.open_pool(settings().database_url, size=1)
-    try:
-        await migrate()
-        person = await add_staff("steward@people.example", "Steward", "steward", PASSWORD)
-        secret = await create_session(person, with_factor=True)
-        token = token_of(secret, "")
-        cookies = f"session={secret}; {TOKEN_COOKIE}={token}"  # as a browser brings them from its second page on
-        site = create_app(manages_pool=False)
-        for _ in range(3):  # the last statements are those of a site that has been asked before
-            statements = await _statements(lambda: ask(site, cookies))
-        drawn = await _drawn(lambda: ask(site, cookies))
-        actor = await actor_of_session(secret)
-        bare = _bare(jinja_as_it_is(), actor, token, statements, *drawn)
-        faster = _bare(engine(), actor, token, statements, *drawn)
-        for by_hand in (bare, faster):
-            assert await ask(site, cookies) == await ask(by_hand, cookies), "the page by hand is the page"
-        best = [float("inf")] * 3
-        for _ in range(ROUNDS):
-            for number, app in enumerate((site, bare, faster)):
-                best[number] = min(best[number], await seconds(app, cookies))
-        return best, cookies, await answer(site, cookies)
-    finally:
-        await database.close_pool()
+    person = await add_staff("steward@people.example", "Steward", "steward", PASSWORD)
+    secret = await create_session(person, with_factor=True)
+    token = token_of(secret, "")
+    cookies = f"session={secret}; {TOKEN_COOKIE}={token}"  # as a browser brings them from its second page on
+    site = create_app(manages_pool=False)
+    for _ in range(3):  # the last statements are those of a site that has been asked before
+        statements = await _statements(lambda: page_of(site, cookies))
+    drawn = await _drawn(lambda: page_of(site, cookies))
+    actor = await actor_of_session(secret)
+    bare = _bare(jinja_as_it_is(), actor, token, statements, *drawn)
+    faster = _bare(engine(), actor, token, statements, *drawn)
+    for by_hand in (bare, faster):
+        assert await page_of(site, cookies) == await page_of(by_hand, cookies), "the page by hand is the page"
+    best = [float("inf")] * 3
+    for _ in range(rounds):
+        for number, app in enumerate((site, bare, faster)):
+            best[number] = min(best[number], await seconds_a_page(app, cookies))
+    return best, cookies, await page_and_headers(site, cookies)
 
 
 async def _statements(work: Callable[[], Awaitable[object]]) -> list[tuple[str, Sequence[Any]]]:
     """Return the statements of `work` with their values, as the one connection sent them."""
-    from marketplace.database import DB  # noqa: PLC0415
-
     sent: list[tuple[str, Sequence[Any]]] = []
 
     def note(record: Any) -> None:
@@ -115,8 +107,6 @@ async def _statements(work: Callable[[], Awaitable[object]]) -> list[tuple[str, 
 
 async def _drawn(work: Callable[[], Awaitable[object]]) -> tuple[str, dict[str, Any]]:
     """Return the template that `work` draws, and its context."""
-    from litestar.response import Template  # noqa: PLC0415
-
     drawn: list[tuple[str, dict[str, Any]]] = []
     answer = Template.to_asgi_response
 
@@ -135,12 +125,6 @@ async def _drawn(work: Callable[[], Awaitable[object]]) -> tuple[str, dict[str, 
 
 def jinja_as_it_is() -> JinjaTemplateEngine:
     """Return the site's template engine without what the site makes faster: Jinja's own context and translating."""
-    from jinja2.ext import _gettext_alias  # noqa: PLC0415 (what its extension calls `_`)
-    from jinja2.runtime import Context  # noqa: PLC0415
-    from litestar.plugins.jinja import JinjaTemplateEngine  # noqa: PLC0415
-
-    from marketplace.web.pages import engine  # noqa: PLC0415
-
     environment = engine().engine.overlay(auto_reload=True)
     environment.context_class = Context
     environment.globals = environment.globals | {"_": _gettext_alias}
@@ -156,16 +140,6 @@ def _bare(  # noqa: PLR0917 (all that a page is made of)
     context: dict[str, Any],
 ) -> ASGIApp:
     """Return a site of one page that runs these statements and draws this template."""
-    from litestar import Litestar, get  # noqa: PLC0415
-    from litestar.response import Template  # noqa: PLC0415
-    from litestar.template.config import TemplateConfig  # noqa: PLC0415
-    from litestar.types import Scope  # noqa: PLC0415
-    from litestar.utils.scope.state import ScopeState  # noqa: PLC0415
-
-    from marketplace.database import DB  # noqa: PLC0415
-    from marketplace.web.i18n import language  # noqa: PLC0415
-    from marketplace.web.pages import Visit, visit  # noqa: PLC0415
-
     (who, whose), *reads = statements
 
     @get(PATH)
@@ -188,9 +162,9 @@ def _bare(  # noqa: PLR0917 (all that a page is made of)
     )
 
 
-async def ask(app: ASGIApp, cookies: str) -> bytes:
+async def page_of(app: ASGIApp, cookies: str) -> bytes:
     """Return the page as one browser gets it; refuses all but 200."""
-    return (await answer(app, cookies))[0]
+    return (await page_and_headers(app, cookies))[0]
 
 
 def comparable(headers: Headers) -> dict[str, str]:
@@ -198,7 +172,7 @@ def comparable(headers: Headers) -> dict[str, str]:
     return {name.decode(): "" if name == b"x-request-id" else value.decode() for name, value in headers}
 
 
-async def answer(app: ASGIApp, cookies: str) -> PageAndHeaders:
+async def page_and_headers(app: ASGIApp, cookies: str) -> PageAndHeaders:
     """Return the page as one browser gets it, and its headers; refuses all but 200."""
     body: list[bytes] = []
     headers: list[tuple[bytes, bytes]] = []
@@ -231,12 +205,12 @@ async def answer(app: ASGIApp, cookies: str) -> PageAndHeaders:
     return b"".join(body), headers
 
 
-async def seconds(app: ASGIApp, cookies: str) -> float:
+async def seconds_a_page(app: ASGIApp, cookies: str) -> float:
     for _ in range(PAGES // 10):
-        await ask(app, cookies)
+        await page_of(app, cookies)
     began = time.process_time()
     for _ in range(PAGES):
-        await ask(app, cookies)
+        await page_of(app, cookies)
     return (time.process_time() - began) / PAGES
 
 
@@ -250,10 +224,9 @@ def _peer(url: str, cookies: str, answered: PageAndHeaders) -> float:
             [sys.executable, "-m", "pip", "install", "-q", "--target", folder, "fastapi", "sqlalchemy[asyncio]"],
             check=True,
         )
-        program = Path(__file__).with_name("_http_peer.py")
         process = subprocess.run(
-            [sys.executable, "-P", program, cookies],  # -P: this folder has an http.py
-            env=os.environ | {"DATABASE_URL": url, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), folder])},
+            [sys.executable, "-m", "tests.benchmarks._http_peer", cookies],
+            env=os.environ | {"DATABASE_URL": url, "PYTHONPATH": folder},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -263,7 +236,3 @@ def _peer(url: str, cookies: str, answered: PageAndHeaders) -> float:
     assert theirs["page"] == hashlib.sha256(page).hexdigest(), "the peer's page is the page"
     assert theirs["headers"] == comparable(headers), (theirs["headers"], comparable(headers))
     return float(theirs["seconds"])
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench http")

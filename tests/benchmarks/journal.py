@@ -1,86 +1,62 @@
 """Posting a day of sales into the books, against COPY of the same rows into the same tables.
 
 `python3 tests bench journal` prints `journal post RATIO …`: how many times as fast as that COPY the day is posted, by the
-verb that every slice posts with, in pieces as a job hands them over. Both write entries and postings with the tables'
-indexes, keys and triggers, into databases of their own, in turns. JOURNAL_SALES=1000000 measures a large day.
+verb that every package posts with, in pieces as a job hands them over. Both write entries and postings with the tables'
+indexes, keys and triggers, into databases of their own, in turns. `--size 1000000` measures a large day.
 """
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import os
-import sys
-import tempfile
+import functools
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marketplace.core.database import copy_in, transaction
+from marketplace.money.ledger import chart
+from marketplace.money.ledger.actions import Entry, record_all
+from marketplace.money.ledger.queries import balance
+from tests.benchmarks._bench import Run, new_database, play_on_database
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
-    from marketplace.ledger.actions import Entry
+    from collections.abc import Awaitable, Callable
 
-SALES, PIECE, ROUNDS = 100_000, 10_000, 3
+SIZE, SMALLEST = 100_000, 1_000
+"""Sales."""
+PIECE, ROUNDS = 10_000, 3
 FLOOR = 0.4
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing, for the peer is the database's own COPY."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    sales = int(os.environ.get("JOURNAL_SALES", str(SALES)))
+def main(run: Run) -> None:
+    """Run it; the peer is the database's own COPY."""
     posted, copied = [], []
-    with tempfile.TemporaryDirectory(prefix="partage-journal-") as folder:
-        Path(folder).chmod(0o755)
-        os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
-        settings.cache_clear()
-        with EmbeddedPostgres(Path(folder)) as server:
-            for number in range(ROUNDS):
-                for work, seconds in ((_post, posted), (_copy, copied)):
-                    name = f"{work.__name__.strip('_')}_{number}"
-                    server.run_sql(f"CREATE DATABASE {name} OWNER partage")
-                    seconds.append(asyncio.run(_measure(server.url(name), work, sales)))
-                    server.run_sql(f"DROP DATABASE {name}")
+    with run.marketplace() as place:
+        for _ in range(ROUNDS):
+            for work, seconds in ((_post, posted), (_copy, copied)):
+                with new_database(place.server) as url:
+                    seconds.append(play_on_database(url, functools.partial(_measure, work, run.size)))
     ratio = min(copied) / min(posted)
-    print(
-        f"journal post {ratio:.2f} × COPY of the same rows into the same tables, {sales} sales "
-        f"({min(posted):.2f} s, {sales / min(posted):.0f} a second; COPY {min(copied):.2f} s)"
-    )
-    if ratio < FLOOR:
-        sys.exit(f"Posting must be at least {FLOOR} × COPY.")
+    spent = f"({min(posted):.2f} s, {run.size / min(posted):.0f} a second; COPY {min(copied):.2f} s)"
+    run.figure("post", f"{ratio:.2f}", f"× COPY of the same rows into the same tables, {run.size} sales {spent}")
+    run.require(ratio >= FLOOR, f"Posting must be at least {FLOOR} × COPY.")
 
 
-async def _measure(url: str, work: object, sales: int) -> float:
+async def _measure(work: Callable[[list[Entry]], Awaitable[None]], sales: int) -> float:
     """Return the seconds that a day takes in an empty database, and stop unless it is in the books to the cent."""
-    from marketplace import database  # noqa: PLC0415
-    from marketplace.ledger import chart  # noqa: PLC0415
-    from marketplace.ledger.queries import balance  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-
-    await database.open_pool(url)
-    try:
-        await migrate()
-        day = make_day(sales)
-        start = time.perf_counter()
-        await work(day)  # type: ignore[operator]
-        seconds = time.perf_counter() - start
-        whole = sum(amount for entry in day for _, _, amount in entry.postings)
-        assert await balance(chart.PARTNERS) == whole
-        assert await fetch_value("SELECT count(*) FROM posting") == 2 * sales
-    finally:
-        await database.close_pool()
+    day = make_day(sales)
+    start = time.perf_counter()
+    await work(day)
+    seconds = time.perf_counter() - start
+    whole = sum(amount for entry in day for _, _, amount in entry.postings)
+    assert await balance(chart.PARTNERS) == whole
+    assert await fetch_value("SELECT count(*) FROM posting") == 2 * sales
     return seconds
 
 
 def make_day(sales: int) -> list[Entry]:
     """Make the entries of a day of sales, each with its VAT."""
-    from marketplace.ledger import chart  # noqa: PLC0415
-    from marketplace.ledger.actions import Entry  # noqa: PLC0415
-
     start = dt.datetime(2026, 11, 20, 6, tzinfo=dt.UTC)
     text, made = "Sale of a licence", []
     for number in range(sales):
@@ -95,16 +71,12 @@ def make_day(sales: int) -> list[Entry]:
 
 
 async def _post(day: list[Entry]) -> None:
-    from marketplace.ledger.actions import record_all  # noqa: PLC0415
-
     for start in range(0, len(day), PIECE):
         assert len(await record_all(day[start : start + PIECE])) == len(day[start : start + PIECE])
 
 
 async def _copy(day: list[Entry]) -> None:
     """COPY the same rows, piece by piece as well, with entries numbered by hand."""
-    from marketplace.database import copy_in, transaction  # noqa: PLC0415
-
     for start in range(0, len(day), PIECE):
         piece = list(enumerate(day[start : start + PIECE], start + 1))
         async with transaction():
@@ -118,7 +90,3 @@ async def _copy(day: list[Entry]) -> None:
                 ("entry", "debit", "credit", "amount_minor"),
                 [(key, *moved) for key, each in piece for moved in each.postings],
             )
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench journal")

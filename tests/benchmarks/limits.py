@@ -9,104 +9,73 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.support.ports import free_port
+from marketplace.people.identity.actions import create_partner
+from marketplace.people.identity.key_actions import create_key
+from tests.benchmarks._bench import SITE, Run, p99, serving_program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 LIMIT_A_MINUTE, TIMES = 1_200, 10
 CALLERS, A_SECOND = 20, 4
-ROUNDS, SECONDS = 5, 8
+SIZE, SMALLEST = 8, 1
+"""Seconds of a round."""
+MOST_ROUNDS = 5
 PATH = "/api/v1/datasets"
-SITE = """
-import sys, uvicorn
-from marketplace.app import create_app
-from marketplace.serving.server import configured
-uvicorn.Server(configured(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_level="error")).run()
-"""
 TOO_MANY: Final = 429
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it on an empty marketplace of its own; `peers` changes nothing."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory(prefix="partage-limits-") as folder:
-        Path(folder).chmod(0o755)
-        with EmbeddedPostgres(Path(folder) / "postgres") as server:
-            os.environ |= {"DATABASE_URL": server.url(), "PARTAGE_STATE": folder, "PARTAGE_ADDRESS_LIMIT": "0"}
-            os.environ["PARTAGE_KEY_LIMIT"] = str(LIMIT_A_MINUTE)
-            settings.cache_clear()
-            keys = asyncio.run(_keys())
-            port = free_port()
-            with subprocess.Popen([sys.executable, "-c", SITE, str(port)]) as site:
-                try:
-                    quiet, flooded, refused = asyncio.run(_measure(port, keys))
-                finally:
-                    site.terminate()
-    print(
-        f"limits p99 {flooded / quiet:.2f} × without the flood ({flooded * 1e3:.1f} ms, {quiet * 1e3:.1f} ms; "
-        f"{refused:.0%} of {TIMES * LIMIT_A_MINUTE} requests a minute refused)"
+def main(run: Run) -> None:
+    """Run it on an empty marketplace of its own."""
+    with run.marketplace(PARTAGE_ADDRESS_LIMIT="0", PARTAGE_KEY_LIMIT=str(LIMIT_A_MINUTE)) as place:
+        keys = place.play(_keys)
+        with serving_program(SITE) as port:
+            quiet, flooded, refused = asyncio.run(_measure(port, keys, run.size))
+    run.figure(
+        "p99",
+        f"{flooded / quiet:.2f}",
+        f"× without the flood ({flooded * 1e3:.1f} ms, {quiet * 1e3:.1f} ms; "
+        f"{refused:.0%} of {TIMES * LIMIT_A_MINUTE} requests a minute refused)",
     )
 
 
 async def _keys() -> list[str]:
     """Return an API key for each caller, and one more."""
-    from marketplace import database  # noqa: PLC0415
-    from marketplace.identity.actions import create_partner  # noqa: PLC0415
-    from marketplace.identity.key_actions import create_key  # noqa: PLC0415
-    from marketplace.settings import settings  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-
-    await database.open_pool(settings().database_url)
-    try:
-        await migrate()
-        partner = await create_partner(
-            company="Atelier Urbain",
-            country="FR",
-            vat_number="FR14987654324",
-            name="Camille",
-            email="partner@people.example",
-            password="a long enough password",
-            partner_id=uuid.uuid4(),
-        )
-        made = [
-            await create_key(partner, f"caller {n}", key_id=uuid.uuid4(), session="a session")
-            for n in range(CALLERS + 1)
-        ]
-        return [key for key in made if key]
-    finally:
-        await database.close_pool()
+    partner = await create_partner(
+        company="Atelier Urbain",
+        country="FR",
+        vat_number="FR14987654324",
+        name="Camille",
+        email="partner@people.example",
+        password="a long enough password",
+        partner_id=uuid.uuid4(),
+    )
+    made = [
+        await create_key(partner, f"caller {n}", key_id=uuid.uuid4(), session="a session") for n in range(CALLERS + 1)
+    ]
+    return [key for key in made if key]
 
 
-async def _measure(port: int, keys: list[str]) -> tuple[float, float, float]:
+async def _measure(port: int, keys: list[str], seconds: int) -> tuple[float, float, float]:
     """Return the others' p99 quiet and beside the flood, in seconds, and the part of the flood that was refused."""
     *others, flooder = [Caller(port, key) for key in keys]
-    await _answers(port)
     for caller in others:
         await caller.open()
     answers: list[int] = []
     async with _flood(flooder, answers):
         await asyncio.sleep(60 / TIMES + 2)  # until it has spent what one may ask at once
-    await _p99(others)
+    await _waited(others, seconds)
     quiet, flooded = [], []
-    for _ in range(ROUNDS):
-        quiet.append(await _p99(others))
+    for _ in range(min(MOST_ROUNDS, seconds)):
+        quiet.append(await _waited(others, seconds))
         answers.clear()
         async with _flood(flooder, answers):
-            flooded.append(await _p99(others))
+            flooded.append(await _waited(others, seconds))
     return statistics.median(quiet), statistics.median(flooded), answers.count(TOO_MANY) / len(answers)
 
 
@@ -128,17 +97,6 @@ class Caller:
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode().lower()
         await self.reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
         return int(head.split(" ", 2)[1])
-
-
-async def _answers(port: int) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            return
-        await asyncio.sleep(0.2)
-    raise TimeoutError(port)
 
 
 @contextlib.asynccontextmanager
@@ -163,13 +121,13 @@ async def _flood(caller: Caller, answers: list[int]) -> AsyncIterator[None]:
         await task
 
 
-async def _p99(callers: list[Caller]) -> float:
+async def _waited(callers: list[Caller], seconds: int) -> float:
     """Let everyone ask so often a second, evenly spread; return the p99 in seconds from when each request was due."""
     waits: list[float] = []
     start = time.perf_counter()
 
     async def ask(place: int, caller: Caller) -> None:
-        for number in range(SECONDS * A_SECOND):
+        for number in range(seconds * A_SECOND):
             due = start + (number + place / len(callers)) / A_SECOND
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             status = await caller.ask()
@@ -177,8 +135,4 @@ async def _p99(callers: list[Caller]) -> float:
             waits.append(time.perf_counter() - due)
 
     await asyncio.gather(*(ask(place, caller) for place, caller in enumerate(callers)))
-    return sorted(waits)[int(len(waits) * 0.99)]
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench limits")
+    return p99(waits)

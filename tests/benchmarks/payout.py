@@ -7,54 +7,53 @@ checked against its schema, over lxml's `xmlfile` writing the same, and read by 
 
 from __future__ import annotations
 
-import asyncio
+import datetime as dt
 import io
 import os
-import sys
 import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
+from lxml import etree
 
-PAYEES = 100_000
+from marketplace.core import clock
+from marketplace.core.database import copy_columns, copy_in, execute
+from marketplace.demo.bank import Bank
+from marketplace.people.identity import vault
+from marketplace.subscribers.earnings.actions import hold_shares
+from marketplace.subscribers.earnings.month_close import close_months
+from marketplace.subscribers.payouts import actions as payouts
+from marketplace.subscribers.payouts import bank_file
+from tests.people.builders import make_staff
+from tests.subscribers.builders import sales
+from tests.subscribers.builders.payees import file_of_run, iban_of
+from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    from tests.benchmarks._bench import Run
+
+SIZE, SMALLEST = 100_000, 1_000
+"""Payees."""
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing, for the peer is COPY itself. PAYOUT_PAYEES=1000000 measures a country's."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory(prefix="partage-payout-") as folder:
-        Path(folder).chmod(0o755)
-        os.environ |= {"PARTAGE_STATE": str(Path(folder) / "state"), "PAYOUT_IBAN": "FR7630006000011234567890189"}
-        settings.cache_clear()
-        with EmbeddedPostgres(Path(folder)) as server:
-            asyncio.run(_measure(server.url(), int(os.environ.get("PAYOUT_PAYEES", str(PAYEES)))))
+def main(run: Run) -> None:
+    """Run it; the peer is COPY itself. `--size 1000000` measures a country's."""
+    with run.marketplace(PAYOUT_IBAN="FR7630006000011234567890189") as place:
+        place.play(lambda: _measure(run))
 
 
 async def payees(people: int) -> None:
     """Sell one release of so many lines, split and release it, and give all of them bank details."""
-    import datetime as dt  # noqa: PLC0415
-
-    from marketplace import clock  # noqa: PLC0415
-    from marketplace.database import copy_columns, copy_in, execute  # noqa: PLC0415
-    from marketplace.earnings.actions import hold_shares  # noqa: PLC0415
-    from marketplace.earnings.month_close import close_months  # noqa: PLC0415
-    from marketplace.identity import vault  # noqa: PLC0415
-    from tests.marketplace.earnings import sales  # noqa: PLC0415
-    from tests.marketplace.payouts.payees import iban_of  # noqa: PLC0415
-
     everyone, now = np.arange(1, people + 1, dtype=np.int64), clock.now()
-    await sales.open_shop(range(0))
+    await sales.write_lines(range(0))
     await copy_columns("subscriber", {"reference": everyone})
     await execute("UPDATE subscriber SET claimed_at = $1", now)
     weights = np.random.default_rng(1).integers(1, 13, people)
-    release = await sales.make_release(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
-    await sales.make_sale(release, people * 10_000 + 1, fee=0, sold_at=now - dt.timedelta(days=60))
+    release = await sales.seal_weights(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
+    await sales.write_sale(release, people * 10_000 + 1, fee=0, sold_at=now - dt.timedelta(days=60))
     assert (await hold_shares(), await close_months()) == (1, 1)
     rows = []
     for line in everyone.tolist():
@@ -68,9 +67,6 @@ async def payees(people: int) -> None:
 
 async def bare_copy(table: str) -> float:
     """Return the seconds of a COPY of a table's rows into one without keys and checks."""
-    from marketplace.database import copy_in, execute  # noqa: PLC0415
-    from tests.support.reads import fetch  # noqa: PLC0415
-
     rows = [tuple(row) for row in await fetch(f"SELECT * FROM {table}")]
     await execute(f"CREATE TABLE bare AS TABLE {table} WITH NO DATA")
     columns = [
@@ -99,8 +95,6 @@ def _peak_mb(*, from_here: bool = False) -> int:
 
 def _written_by_lxml(file: IO[bytes]) -> float:
     """Return the seconds that lxml's `xmlfile` takes to write a file's elements and texts anew."""
-    from lxml import etree  # noqa: PLC0415
-
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     events: list[tuple[bool, str, dict[str, str], str]] = []
@@ -130,61 +124,45 @@ def _written_by_lxml(file: IO[bytes]) -> float:
     return spent
 
 
-async def _measure(url: str, people: int) -> None:
-    from marketplace import database  # noqa: PLC0415
-    from marketplace.database import execute  # noqa: PLC0415
-    from marketplace.embedded.bank import Bank  # noqa: PLC0415
-    from marketplace.payouts import actions as payouts  # noqa: PLC0415
-    from marketplace.payouts import bank_file  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.identity.site import make_staff  # noqa: PLC0415
-    from tests.marketplace.payouts.payees import file_of  # noqa: PLC0415
-    from tests.support.reads import fetch_value  # noqa: PLC0415
-
-    await database.open_pool(url)
-    await migrate()
+async def _measure(run: Run) -> None:
+    people = run.size
     await payees(people)
     nora, paul = await make_staff("Nora"), await make_staff("Paul")
     start = time.perf_counter()
-    run = await payouts.draft(nora)
+    payout_run = await payouts.draft(nora)
     drafted = time.perf_counter() - start
-    assert run
+    assert payout_run
     assert await fetch_value("SELECT people FROM payout_run") == people
-    await payouts.approve(run, paul, reason="measured")
+    await payouts.approve(payout_run, paul, reason="measured")
     row = await fetch_value("SELECT drafted_at FROM payout_run")
     begun_mb = _peak_mb(from_here=True)
     start, cpu = time.perf_counter(), time.process_time()
-    files = await bank_file.write_files(run, await bank_file.cut(run, row, row.date()))
+    files = await bank_file.write_files(payout_run, await bank_file.cut(payout_run, row, row.date()))
     made, cpu = time.perf_counter() - start, time.process_time() - cpu
     memory = _peak_mb()
     size, written = 0, 0.0
     for about in files:
-        file, _ = await bank_file.make_file(run, about)
+        file, _ = await bank_file.make_file(payout_run, about)
         size += file.seek(0, io.SEEK_END)
         written += _written_by_lxml(file)
         file.close()
     start = time.perf_counter()
-    await payouts.send(run, paul)
+    await payouts.send(payout_run, paul)
     sent = time.perf_counter() - start
     moved = max(sent - made, 0.001)
     await execute("CREATE TABLE moved AS SELECT accrual.* FROM accrual WHERE payable_micro < 0")
     payout, accrual = await bare_copy("payout"), await bare_copy("moved")
     bank = Bank(os.environ["PAYOUT_IBAN"])
-    assert all([b"GrpSts>ACCP" in bank.submit(await file_of(run, about.number)) for about in files[:2]])
+    assert all([b"GrpSts>ACCP" in bank.submit(await file_of_run(payout_run, about.number)) for about in files[:2]])
     name = f"{people // 1000}k"
-    print(
-        f"payout draft-{name} {drafted / payout:.2f} × bare COPY of the same rows ({drafted:.2f} s; COPY {payout:.2f} s)"
+    spent = f"({drafted:.2f} s; COPY {payout:.2f} s)"
+    run.figure(f"draft-{name}", f"{drafted / payout:.2f}", f"× bare COPY of the same rows {spent}")
+    spent = f"({moved:.2f} s; COPY {accrual:.2f} s)"
+    run.figure(f"send-{name}", f"{moved / accrual:.2f}", f"× bare COPY of its accruals, its file apart {spent}")
+    run.figure(
+        f"file-{name}",
+        f"{made / written:.2f}",
+        "× lxml's xmlfile writing the same, unsealed and checked against its schema too "
+        f"({len(files)} files of {size / 1e6:.0f} MB together, {people / made:.0f} payees/s; {made:.2f} s, {cpu:.2f} of this "
+        f"process's CPU, against {written:.2f} s; {memory - begun_mb} MB of memory more than before)",
     )
-    print(
-        f"payout send-{name} {moved / accrual:.2f} × bare COPY of its accruals, its file apart ({moved:.2f} s; COPY {accrual:.2f} s)"
-    )
-    print(
-        f"payout file-{name} {made / written:.2f} × lxml's xmlfile writing the same, unsealed and checked against its schema too "
-        f"({len(files)} files of {size / 1e6:.0f} MB together, {people / made:.0f} payees/s; {made:.2f} s, {cpu:.2f} of this process's CPU, "
-        f"against {written:.2f} s; {memory - begun_mb} MB of memory more than before)"
-    )
-    await database.close_pool()
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench payout")

@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pricing.audit import Offer, Part, find_arbitrage
 from pricing.quote import Band, Day, PriceInputs, canonical, price, quality
 from pricing.valuation import freshness
-from tests.benchmarks._peers import seconds
+from tests.benchmarks._bench import Run, least_seconds
 
-ROUNDS = 1_000
+SIZE, SMALLEST = 1_000, 10
+"""Rounds."""
 INPUTS = PriceInputs(
     currency="EUR",
     full_worth_minor=500_000,
@@ -70,22 +71,22 @@ def menu(offers: int) -> list[Offer]:
     return found[:offers]
 
 
-def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
+def main(run: Run) -> None:
     """Print the price, and the price with its canonical bytes, as multiples of a bare signature, and the audits.
 
     The audits are of a menu on which nothing is undercut, and of one on which a fortnight is, by its days. No peers.
     """
-    del peers
     key = Ed25519PrivateKey.generate()
     data = canonical(price(INPUTS))
 
     def times(work: Callable[[], object]) -> float:
-        return seconds(lambda: [work() for _ in range(ROUNDS)]) / ROUNDS
+        return least_seconds(lambda: [work() for _ in range(run.size)]) / run.size
 
     sign = times(lambda: key.sign(data))
     bare, whole = times(lambda: price(INPUTS)), times(lambda: canonical(price(INPUTS)))
-    print(f"quote price {bare / sign:.1f} × a bare Ed25519 signature ({bare * 1e6:.0f} µs, {sign * 1e6:.0f} µs)")
-    print(f"quote canonical {whole / sign:.1f} × a bare Ed25519 signature, canonical bytes included")
+    spent = f"({bare * 1e6:.0f} µs, {sign * 1e6:.0f} µs)"
+    run.figure("price", f"{bare / sign:.1f}", f"× a bare Ed25519 signature {spent}")
+    run.figure("canonical", f"{whole / sign:.1f}", "× a bare Ed25519 signature, canonical bytes included")
     clean = menu(200)
     dear = [
         replace(offer, price_minor=offer.price_minor * (100 + 5 * (offer.name == "66 0")) // 100) for offer in clean
@@ -93,5 +94,5 @@ def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
     assert find_arbitrage(clean) is None
     assert find_arbitrage(dear) is not None
     for name, offers in (("audit", clean), ("witness", dear)):
-        least = seconds(lambda offers=offers: find_arbitrage(offers), 15)
-        print(f"quote {name} {1000 * least:.1f} ms for {len(offers)} offers")
+        least = least_seconds(lambda offers=offers: find_arbitrage(offers), 15)
+        run.figure(name, f"{1000 * least:.1f}", f"ms for {len(offers)} offers")

@@ -1,67 +1,55 @@
 """The award of a reverse auction: a million sealed asks in one stratum, against a bare COPY of as many rows in the same run.
 
 `python3 tests bench reverse_award` prints `reverse_award award RATIO …`: opening, pricing and writing every outcome and promise, over what
-COPY takes to write the asks' own rows; `calls floor RATIO …`: the same over what nothing can go below, opening the asks on
+COPY takes to write the asks' own rows; `reverse_award floor RATIO …`: the same over what nothing can go below, opening the asks on
 two cores with the bare library and a COPY of the outcomes; and `reverse_award memory MB …`: the process's peak.
-PARTAGE_BENCH_ASKS asks for another number of people.
 """
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import itertools
-import os
-import resource
-import sys
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from marketplace.core import clock, database, sealing
+from marketplace.core.sealing import SUITE
+from marketplace.core.settings import settings
+from marketplace.sales.auctions import reverse_actions, reverse_rules
+from marketplace.sales.auctions.reverse_award import award_auctions
+from tests.benchmarks._bench import Run, peak_gb, remark
+from tests.sales.builders.auctions import make_offer
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ASKS = 1_000_000
+SIZE, SMALLEST = 1_000_000, 1_000
+"""Asks."""
 SEALED_APART = 500
 """Different amounts; everybody's is sealed for their own row all the same."""
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing, for the peer is PostgreSQL itself."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory(prefix="partage-reverse-") as folder:
-        Path(folder).chmod(0o755)
-        os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
-        settings.cache_clear()
-        with EmbeddedPostgres(Path(folder)) as server:
-            asyncio.run(_measure(server.url(), int(os.environ.get("PARTAGE_BENCH_ASKS", ASKS))))
+def main(run: Run) -> None:
+    """Run it; the peer is PostgreSQL itself."""
+    with run.marketplace() as place:
+        place.play(lambda: _measure(run))
 
 
-async def _measure(url: str, people: int) -> None:
-    from marketplace import clock, database, sealing  # noqa: PLC0415
-    from marketplace.reverse_auctions import actions, rules  # noqa: PLC0415
-    from marketplace.reverse_auctions.award import award_auctions  # noqa: PLC0415
-    from marketplace.settings import settings  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.auctions.builders import make_offer  # noqa: PLC0415
-
-    await database.open_pool(url)
-    await migrate()
+async def _measure(run: Run) -> None:
+    people = run.size
     await make_offer()
     now, hours = clock.now(), dt.timedelta(hours=3)
     await database.execute("INSERT INTO subscriber (reference) SELECT generate_series(0, $1::bigint - 1)", people)
-    call = await actions.announce(
+    call = await reverse_actions.announce(
         "new-york",
-        [rules.Stratum("Tous", "All", people // 3, 10**15, 900_000)],
-        timing=rules.Timing(now, now + hours, now + hours, now + dt.timedelta(days=90)),
+        [reverse_rules.Stratum("Tous", "All", people // 3, 10**15, 900_000)],
+        timing=reverse_rules.Timing(now, now + hours, now + hours, now + dt.timedelta(days=90)),
         by="Steward",
     )
     stratum = await fetch_value("SELECT id FROM reverse_auction_stratum")
@@ -69,9 +57,9 @@ async def _measure(url: str, people: int) -> None:
 
     def rows() -> Iterator[tuple[object, ...]]:
         for who in range(people):
-            row = rules.ask_id(call, who)
+            row = reverse_rules.ask_id(call, who)
             least = 1_000 * (who * 7_919 % SEALED_APART)
-            sealed = sealing.seal({"least_micro": least}, row, key, padded_to=actions.PADDED_TO_BYTES)
+            sealed = sealing.seal({"least_micro": least}, row, key, padded_to=reverse_actions.PADDED_TO_BYTES)
             yield row, stratum, call, who, sealed, now
 
     columns = ("id", "stratum", "auction", "subscriber", "sealed", "asked_at")
@@ -79,7 +67,7 @@ async def _measure(url: str, people: int) -> None:
     while piece := list(itertools.islice(coming, 50_000)):  # In pieces: sealing them all outlasts a command's timeout.
         await database.copy_in("reverse_auction_ask", columns, piece)
     await database.execute("VACUUM ANALYZE reverse_auction_ask")
-    print(f"{people} asks sealed", file=sys.stderr)
+    remark(f"{people} asks sealed")
     floor = await _floor(people)
     await database.execute("CREATE TABLE bare (LIKE reverse_auction_ask)")
     asks = [tuple(row) for row in await fetch(f"SELECT {', '.join(columns)} FROM reverse_auction_ask LIMIT 200000")]
@@ -94,24 +82,20 @@ async def _measure(url: str, people: int) -> None:
     start_at = time.perf_counter()
     assert await award_auctions() == 1
     seconds = time.perf_counter() - start_at
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     promised = await fetch_value("SELECT count(*) FROM contributor_promise")
-    print(
-        f"reverse_award award {seconds / bare:.1f} × a bare COPY of as many asks "
-        f"({people} asks opened, priced and answered in {seconds:.1f} s, {promised} promises written; COPY {bare:.1f} s)"
+    run.figure(
+        "award",
+        f"{seconds / bare:.1f}",
+        f"× a bare COPY of as many asks ({people} asks opened, priced and answered in {seconds:.1f} s, "
+        f"{promised} promises written; COPY {bare:.1f} s)",
     )
-    print(f"calls floor {seconds / floor:.2f} × opening them on two cores with the bare library + COPY ({floor:.1f} s)")
-    print(f"reverse_award memory {peak / 1024:.0f} MB at the process's peak, for {people} asks")
-    await database.close_pool()
+    opening = f"× opening them on two cores with the bare library + COPY ({floor:.1f} s)"
+    run.figure("floor", f"{seconds / floor:.2f}", opening)
+    run.figure("memory", f"{1000 * peak_gb():.0f}", f"MB at the process's peak, for {people} asks")
 
 
 async def _floor(people: int) -> float:
     """Return the seconds of opening so many asks in two processes with nothing around it, and of a COPY of outcomes."""
-    import numpy as np  # noqa: PLC0415
-
-    from marketplace import database  # noqa: PLC0415
-    from marketplace.settings import settings  # noqa: PLC0415
-
     some = min(people, 100_000)
     rows = [(row[0].bytes, row[1]) for row in await fetch("SELECT id, sealed FROM reverse_auction_ask LIMIT $1", some)]
     key, half = settings().bid_key, some // 2
@@ -133,16 +117,8 @@ async def _floor(people: int) -> float:
 
 def _open_bare(rows: list[tuple[bytes, bytes]], key: str) -> float:
     """Open sealed asks with the library alone; return the seconds."""
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
-
-    from marketplace.sealing import SUITE  # noqa: PLC0415
-
     opener = X25519PrivateKey.from_private_bytes(bytes.fromhex(key))
     began = time.perf_counter()
     for row, sealed in rows:
         SUITE.decrypt(sealed, opener, info=row)
     return time.perf_counter() - began
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench reverse_award")

@@ -1,32 +1,38 @@
 """Searching a hundred thousand listings: p99 of list, facets, words and typing errors, against the p99 of one indexed read.
 
 `python3 tests bench search` prints `search list|facets|words|typo RATIO …`: each search is the product's own, from the look
-for changes to the rows of its page, on its own PostgreSQL; the read is one dataset by its key. SEARCH_LISTINGS=1000000 shows
-how flat it is. The first thousand cards are written by the product; the others are copied in, of the same words and stems as
-the product's, each at the price and the coverage of one of the first.
+for changes to the rows of its page, on its own PostgreSQL; the read is one dataset by its key. The first thousand cards
+follow changes as the product's do; the others are written as cards at once, each at the price and the coverage of one of
+the first.
 """
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import os
 import random
-import tempfile
 import time
-from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import asyncpg
+
+from marketplace.catalogue.offers.queries import list_listings_of
+from marketplace.catalogue.search.actions import Card, refresh_cards, write_cards
+from marketplace.catalogue.search.finding import search
+from marketplace.catalogue.search.rules import State, bands_of, words_of
+from marketplace.core.database import transaction
+from marketplace.demo.postgres import ROLE, SUPERUSER
+from tests.benchmarks._bench import Run, p99
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
-LISTINGS = 100_000
-TIMES = 400
+SIZE, SMALLEST = 100_000, 1_000
+"""Listings."""
+MOST_TIMES = 400
 PLACES = 20_000
-WRITTEN = 1_000
+MOST_WRITTEN = 1_000
 """Cards that the product writes."""
-BATCH_SIZE = 50_000
+BATCH_SIZE, CARDS_AT_ONCE = 50_000, 2_000
 NOW = dt.datetime.now(dt.UTC)
 GRAINS, CADENCES = ("hour", "day", "week"), ("", "day", "week", "month")
 SYLLABLES = (
@@ -59,13 +65,14 @@ SHOP = (
        SELECT gen_random_uuid(), code, 'search', 240000, 15000, 400000, 'EUR', now() FROM dataset""",
     """INSERT INTO demand_draw (id, offer, day, demand_basis_points, drawn_at)
        SELECT gen_random_uuid(), id, (now() AT TIME ZONE 'UTC')::date, 10000, now() FROM offer""",
-    f"""INSERT INTO release (id, dataset, specification, state, period_from, period_to, latest_event_at, started_at, sealed_at,
-           epsilon_micro, threshold, noise_variance_micro, key_count, row_count, consenting, population)
+    """INSERT INTO release (id, dataset, specification, state, period_from, period_to, latest_event_at, started_at, sealed_at,
+           epsilon_micro, sampler, threshold, noise_variance_micro, key_count, row_count, hours_by_day, published_by_day, consenting,
+           population)
        SELECT gen_random_uuid(), code, code, 'sealed', now() - interval '9 days' - number * interval '1 minute',
            now() - interval '2 days' - number * interval '1 minute', now() - interval '2 days', now(), now(),
-           1000000, 20, 9000000, 1000, 900, 100 + number % {WRITTEN} * 8 / 10, 1000
+           1000000, 'opendp', 20, 9000000, 1000, 900, '{{168}}', '{{900}}', 100 + number % {written} * 8 / 10, 1000
        FROM (SELECT code, substr(code, 5)::integer AS number FROM dataset) AS numbered""",
-    f"INSERT INTO dataset_change (dataset) SELECT code FROM dataset WHERE substr(code, 5)::integer < {WRITTEN}",
+    "INSERT INTO dataset_change (dataset) SELECT code FROM dataset WHERE substr(code, 5)::integer < {written}",
     "ANALYZE",
 )
 
@@ -98,45 +105,31 @@ class Made(NamedTuple):
     created_at: dt.datetime
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing."""
-    del peers
-    from marketplace.embedded.postgres import SUPERUSER, EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-
-    with tempfile.TemporaryDirectory(prefix="partage-search-") as folder:
-        Path(folder).chmod(0o755)
-        with EmbeddedPostgres(Path(folder) / "postgres") as server:
-            server.run_sql("CREATE DATABASE search OWNER partage")
-            os.environ |= {"DATABASE_URL": server.url("search"), "PARTAGE_STATE": folder}
-            listings = int(os.environ.get("SEARCH_LISTINGS", str(LISTINGS)))
-            asyncio.run(_measure(server.url("search"), server.url("search", SUPERUSER), listings))
+def main(run: Run) -> None:
+    """Run it."""
+    with run.marketplace() as place:
+        superuser = place.url.replace(f"//{ROLE}@", f"//{SUPERUSER}@")
+        place.play(lambda: _measure(run, superuser), connections=2)
 
 
-async def _measure(url: str, superuser: str, listings: int) -> None:
-    from marketplace import database  # noqa: PLC0415
-    from marketplace.catalogue.queries import list_listings_of  # noqa: PLC0415
-    from marketplace.search.actions import refresh_cards  # noqa: PLC0415
-    from marketplace.search.finding import search  # noqa: PLC0415
-    from marketplace.search.rules import State  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-
-    await database.open_pool(url, size=2)
-    await migrate()
+async def _measure(run: Run, superuser: str) -> None:
+    listings = run.size
+    first, times = min(MOST_WRITTEN, listings // 10), min(MOST_TIMES, listings // 20)
     rng = random.Random(7)  # noqa: S311 (a made-up catalogue, always the same one)
     places = sorted({"".join(rng.sample(SYLLABLES, 3)).capitalize() for _ in range(PLACES)})
     where = [(rng.choice(places), rng.choice(places)) for _ in range(listings)]
     start = time.perf_counter()
-    await _fill(superuser, where)
+    await _fill(superuser, where, first)
     filled = time.perf_counter()
     written = await refresh_cards()
     cards = time.perf_counter()
-    await _copy_cards(superuser, where)
+    await _write_cards(superuser, where, first)
     copied = time.perf_counter()
-    await search(State(), 1)
-    print(
-        f"search cards {cards - filled:.1f} s for {written} that were written, after {filled - start:.1f} s for {listings} "
-        f"datasets; {copied - cards:.1f} s for the others, and {time.perf_counter() - copied:.1f} s to read all into memory",
-        flush=True,
+    run.figure(
+        "cards",
+        f"{cards - filled:.1f}",
+        f"s for {written} that were written, after {filled - start:.1f} s for {listings} datasets; "
+        f"{copied - cards:.1f} s for the others",
     )
 
     def misspelt(word: str) -> str:
@@ -167,13 +160,11 @@ async def _measure(url: str, superuser: str, listings: int) -> None:
         await read()
         for one in searches.values():
             await one()
-    least = await _p99(read)
+    least = await _p99(read, times)
     for name, one in searches.items():
-        slow = await _p99(one)
-        print(
-            f"search {name} {slow / least:.1f} × one indexed read at p99 ({slow * 1e3:.1f} ms, {least * 1e3:.2f} ms, {listings} listings)"
-        )
-    await database.close_pool()
+        slow = await _p99(one, times)
+        spent = f"({slow * 1e3:.1f} ms, {least * 1e3:.2f} ms, {listings} listings)"
+        run.figure(name, f"{slow / least:.1f}", f"× one indexed read at p99 {spent}")
 
 
 def _made(where: list[Where], start: int, end: int | None = None) -> Iterator[Made]:
@@ -207,10 +198,8 @@ def _dataset(number: int, place: str, near: str) -> Made:
     )
 
 
-async def _fill(superuser: str, where: list[Where]) -> None:
-    """Write datasets, offers and releases without what each row would be checked and noted by."""
-    import asyncpg  # noqa: PLC0415
-
+async def _fill(superuser: str, where: list[Where], written: int) -> None:
+    """Write datasets, offers and releases without what each row would be checked and noted by; so many have changed."""
     filling = await asyncpg.connect(superuser)
     await filling.execute("SET session_replication_role = replica")
     await filling.execute(SHOP[0])
@@ -218,76 +207,59 @@ async def _fill(superuser: str, where: list[Where]) -> None:
         records = _made(where, start, start + BATCH_SIZE)
         await filling.copy_records_to_table("dataset", columns=Made._fields, records=records)
     for statement in SHOP[1:]:
-        await filling.execute(statement)
+        await filling.execute(statement.format(written=written))
     await filling.close()
 
 
-async def _copy_cards(superuser: str, where: list[Where]) -> None:
-    """Copy the cards that the product did not write, and see that those which it wrote are the same."""
-    import asyncpg  # noqa: PLC0415
+async def _write_cards(superuser: str, where: list[Where], by_product: int) -> None:
+    """Write the cards that follow no change, and see that those which do say the same."""
+    reading = await asyncpg.connect(superuser)
+    written = await reading.fetch("SELECT * FROM search_card ORDER BY substr(dataset, 5)::integer LIMIT $1", by_product)
+    for start in range(by_product, len(where), CARDS_AT_ONCE):
+        async with transaction():
+            await write_cards(
+                [
+                    _card(one, number, written[number % by_product])
+                    for number, one in enumerate(_made(where, start, start + CARDS_AT_ONCE), start)
+                ]
+            )
+    async with transaction():
+        await write_cards([_card(one, at, written[at]) for at, one in enumerate(_made(where, 0, by_product))])
+    again = await reading.fetch("SELECT * FROM search_card ORDER BY substr(dataset, 5)::integer LIMIT $1", by_product)
+    assert [row["words"] for row in again] == [row["words"] for row in written]
+    await reading.execute("VACUUM ANALYZE search_card, search_trigram")
+    await reading.close()
 
-    from marketplace.search.queries import stem  # noqa: PLC0415
-    from marketplace.search.rules import words_of  # noqa: PLC0415
 
-    first = next(_made(where, 0, 1))
-    texts = chain(set(chain.from_iterable(where)), *KINDS, (first.description_fr, first.description_en))
-    stems = {one.word: one.stems for one in await stem(sorted(set(words_of(" ".join(texts)))))}
-    copying = await asyncpg.connect(superuser)
-    await copying.execute("SET session_replication_role = replica")
-    rows = await copying.fetch(
-        "SELECT *, substr(dataset, 5)::integer AS number FROM search_card ORDER BY number",
+def _card(one: Made, number: int, like: asyncpg.Record) -> Card:
+    texts = (one.code, one.title_fr, one.title_en, one.description_fr, one.description_en, one.area)
+    price, coverage, until = (
+        like["price_minor"],
+        like["coverage_basis_points"],
+        NOW - dt.timedelta(days=2, minutes=number),
     )
-    written, version = rows[:WRITTEN], max(row["version"] for row in rows)
-    fields = [name for name in written[0].keys() if name != "number"]  # noqa: SIM118 (a record of asyncpg)
-    words = _words_of(_made(where, 0, len(written)), words_of, stems)
-    assert all((row["words"], row["stems"]) == own for row, own in zip(written, words, strict=True))
-
-    def cards() -> Iterator[tuple[Any, ...]]:
-        others = _made(where, len(written))
-        own_words = _words_of(_made(where, len(written)), words_of, stems)
-        for number, (one, own) in enumerate(zip(others, own_words, strict=True), len(written)):
-            like = written[number % len(written)]
-            stated = {
-                "dataset": one.code,
-                "words": own[0],
-                "stems": own[1],
-                "area": one.area,
-                "indicator": one.product,
-                "grain": one.grain,
-                "cadence": one.cadence,
-                "period_to": NOW - dt.timedelta(days=2, minutes=number),
-                "version": version + number,
-            }
-            yield tuple(stated.get(name, like[name]) for name in fields)
-
-    await copying.copy_records_to_table("search_card", columns=fields, records=cards())
-    await copying.execute("SELECT setval('search_version', (SELECT max(version) FROM search_card))")
-    await copying.execute("ANALYZE search_card")
-    await copying.close()
+    return Card(
+        one.code,
+        is_listed=True,
+        words=" ".join(words_of(" ".join(texts))),
+        area=one.area,
+        indicator=one.product,
+        zones=like["zones"],
+        grain=one.grain,
+        cadence=one.cadence,
+        price=bands_of(price, coverage, until)[0],
+        coverage=bands_of(price, coverage, until)[1],
+        latest=bands_of(price, coverage, until)[2],
+        price_minor=price,
+        coverage_basis_points=coverage,
+        period_to=until,
+    )
 
 
-def _words_of(
-    made: Iterable[Made], words_of: Callable[[str], list[str]], stems: dict[str, list[str]]
-) -> Iterator[tuple[str, str]]:
-    """Return the words and the stems of each dataset's card; the words of a text that many share are looked for once."""
-    parts: dict[str, list[str]] = {}
-
-    def part(text: str) -> list[str]:
-        if text not in parts:
-            parts[text] = words_of(text)
-        return parts[text]
-
-    for one in made:
-        texts = (one.title_fr, one.title_en, one.description_fr, one.description_en, one.area)
-        own = list(dict.fromkeys(chain.from_iterable(part(text) for text in texts)))
-        words = dict.fromkeys([*own, *words_of(one.code)])
-        yield " ".join(words), " ".join(dict.fromkeys(chain.from_iterable(stems[word] for word in own)))
-
-
-async def _p99(work: Callable[[], Awaitable[object]]) -> float:
+async def _p99(work: Callable[[], Awaitable[object]], times: int) -> float:
     seconds = []
-    for _ in range(TIMES):
+    for _ in range(times):
         start = time.perf_counter()
         await work()
         seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[int(0.99 * TIMES)]
+    return p99(seconds)

@@ -7,57 +7,48 @@ the people.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from marketplace.core import object_store
+from marketplace.datasets.builds.manifest_file import PEOPLE_A_GROUP
+from marketplace.datasets.releases.queries import manifest_weights
+from marketplace.subscribers.earnings.actions import hold_shares
+from tests.subscribers.builders import sales
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     import uuid
 
-PEOPLE = 30_000_000
+    from tests.benchmarks._bench import Run
+
+SIZE, SMALLEST = 30_000_000, 1_000
+"""People."""
 ROUNDS = 5
 CHUNK = 2**20
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing, for the peer is the reading. SETTLE_PEOPLE=1000000 measures a town."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    people = int(os.environ.get("SETTLE_PEOPLE", str(PEOPLE)))
-    with tempfile.TemporaryDirectory(prefix="partage-settle-") as folder:
-        Path(folder).chmod(0o755)
-        os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
-        settings.cache_clear()
-        with EmbeddedPostgres(Path(folder)) as server:
-            asyncio.run(_measure(server.url(), people))
+def main(run: Run) -> None:
+    """Run it; the peer is the reading. `--size 1000000` measures a town."""
+    with run.marketplace() as place:
+        place.play(lambda: _measure(run))
 
 
-async def _measure(url: str, people: int) -> None:
-    from marketplace import database  # noqa: PLC0415
-    from marketplace.datasets.queries import manifest_weights  # noqa: PLC0415
-    from marketplace.earnings.actions import hold_shares  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.earnings import sales  # noqa: PLC0415
-
-    await database.open_pool(url)
-    await migrate()
-    await sales.open_shop(range(0))
-    release = await sales.make_release({1: 1}, published=people * 6)
+async def _measure(run: Run) -> None:
+    people = run.size
+    await sales.write_lines(range(0))
+    release = await sales.seal_weights({1: 1}, published=people * 6)
     await _write_manifest(release, people)
     read, settled = [], []
     written = []
     for number in range(ROUNDS):
-        await sales.make_sale(release, 9_000_000 + number)
+        await sales.write_sale(release, 9_000_000 + number)
         start = time.perf_counter()
         assert len(await manifest_weights(release)) == people
         read.append(time.perf_counter() - start)
@@ -67,23 +58,18 @@ async def _measure(url: str, people: int) -> None:
         settled.append(time.perf_counter() - start)
         written.append(await fetch_value("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn") - before)
     assert await fetch_value("SELECT count(*) FROM accrual") == 0
-    await database.close_pool()
-    name = f"{people // 1_000_000}M"
-    print(
-        f"settle {name} {min(settled) / min(read):.2f} × reading the manifest's weights once "
-        f"({min(settled):.3f} s, {people / min(settled) / 1e6:.0f} M people/s; reading {min(read):.3f} s)"
+    run.figure(
+        run.millions,
+        f"{min(settled) / min(read):.2f}",
+        f"× reading the manifest's weights once "
+        f"({min(settled):.3f} s, {people / min(settled) / 1e6:.0f} M people/s; reading {min(read):.3f} s)",
     )
-    print(f"settle bytes {float(max(written)) / 1e6:.3f} MB written to the database for one sale to {name} people")
+    most = float(max(written)) / 1e6
+    run.figure("bytes", f"{most:.3f}", f"MB written to the database for one sale to {run.millions} people")
 
 
 async def _write_manifest(release: uuid.UUID, people: int) -> None:
     """Give a release a manifest of so many people, in groups as a build writes them."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    from marketplace import object_store  # noqa: PLC0415
-    from marketplace.manifest_file import PEOPLE_A_GROUP  # noqa: PLC0415
-
     chance = np.random.default_rng(1)
     schema = pa.schema({"reference": pa.int64(), "weight": pa.int64()})
     with tempfile.TemporaryDirectory(prefix="partage-manifest-") as folder:
@@ -94,7 +80,3 @@ async def _write_manifest(release: uuid.UUID, people: int) -> None:
                 weights = chance.integers(1, 13, len(references))
                 file.write_table(pa.table([references, weights], schema=schema), row_group_size=PEOPLE_A_GROUP)
         await object_store.put(object_store.private_key(release, "manifest.parquet"), path)
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench settle")

@@ -2,7 +2,7 @@
 
 `python3 tests bench soak` prints `soak memory RATIO …`, the resident memory of the process (site and jobs are one there)
 in the last fifth of the time over what it was once warm, after two fifths; how many requests of each kind were answered;
-and whether every order that was paid became a licence, once, and every invariant holds. `SOAK_SECONDS` takes less time.
+and whether every order that was paid became a licence, once, and every invariant holds.
 """
 
 from __future__ import annotations
@@ -24,17 +24,21 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from marketplace.embedded.seed_people import FINANCE, PARTNER, STEWARD, SUBSCRIBER
-from marketplace.embedded.seed_sales import pay_hosted_page
+from marketplace.demo.seed_people import FINANCE, PARTNER, STEWARD, SUBSCRIBER
+from marketplace.demo.seed_sales import pay_hosted_page
 from tests.support.market import Visitor
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from tests.benchmarks._bench import Run
+
     Story = Callable[[Visitor], Awaitable[None]]
 
-SECONDS: Final = int(os.environ.get("SOAK_SECONDS", "600"))
+SIZE, SMALLEST = 600, 15
+"""Seconds."""
 STARTS_WITHIN_SECONDS, SETTLES_WITHIN_SECONDS = 600, 120
 WARM, LAST = 0.4, 0.8
 """From when the memory is warm, and from when it is the last, as parts of the time."""
@@ -46,9 +50,8 @@ PURCHASES: Final = 45
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it on a demo of its own; `peers` changes nothing."""
-    del peers
+def main(run: Run) -> None:
+    """Run it on a demo of its own."""
     with tempfile.TemporaryDirectory(prefix="partage-soak-") as folder:
         Path(folder).chmod(0o755)
         port = free_port()
@@ -56,23 +59,21 @@ def main(*, peers: bool = False) -> None:
         command = [sys.executable, "-m", "marketplace"]
         with subprocess.Popen([*command, "demo"], env=environment, stdout=subprocess.DEVNULL) as process:
             try:
-                counts, memory, paid = asyncio.run(_soak(f"http://127.0.0.1:{port}", process.pid))
+                counts, memory, paid = asyncio.run(_soak(f"http://127.0.0.1:{port}", process.pid, run.size))
             finally:
                 process.send_signal(signal.SIGTERM)
         checked = subprocess.run([*command, "check"], env=environment, capture_output=True, text=True, check=False)
     warm = statistics.median(size for at, size in memory if WARM <= at < (WARM + LAST) / 2)
     last = statistics.median(size for at, size in memory if at >= LAST)
-    print(f"soak memory {last / warm:.3f} × what it was once warm ({last / 2**20:.0f} MiB, {warm / 2**20:.0f} MiB)")
-    print(
-        f"soak answered {sum(counts.values())} requests in {SECONDS} s: "
-        + ", ".join(f"{n} {k}" for k, n in sorted(counts.items()))
-    )
-    print(
-        f"soak lost {len(paid) - sum(paid.values())} of {len(paid)} paid orders; {checked.stdout.strip().splitlines()[-1]}"
-    )
+    spent = f"({last / 2**20:.0f} MiB, {warm / 2**20:.0f} MiB)"
+    run.figure("memory", f"{last / warm:.3f}", f"× what it was once warm {spent}")
+    kinds = ", ".join(f"{n} {k}" for k, n in sorted(counts.items()))
+    run.figure("answered", f"{sum(counts.values())}", f"requests in {run.size} s: {kinds}")
+    invariants = checked.stdout.strip().splitlines()[-1]
+    run.figure("lost", f"{len(paid) - sum(paid.values())}", f"of {len(paid)} paid orders; {invariants}")
 
 
-async def _soak(base: str, pid: int) -> tuple[Counter[str], list[tuple[float, int]], dict[str, bool]]:
+async def _soak(base: str, pid: int, seconds: int) -> tuple[Counter[str], list[tuple[float, int]], dict[str, bool]]:
     """Return the answers by kind, the resident bytes by the part of the time, and whether each paid order is a licence."""
     await _answers(base)
     counts: Counter[str] = Counter()
@@ -89,13 +90,13 @@ async def _soak(base: str, pid: int) -> tuple[Counter[str], list[tuple[float, in
                 await story(visitor)
                 counts[kind] += 1
                 rest = began + number * every - time.monotonic()
-                if time.monotonic() - began + max(rest, 0) > SECONDS:
+                if time.monotonic() - began + max(rest, 0) > seconds:
                     return
                 await asyncio.sleep(max(rest, 0))
 
     async def watch() -> None:
-        while (passed := time.monotonic() - began) < SECONDS:
-            memory.append((passed / SECONDS, _resident(pid)))
+        while (passed := time.monotonic() - began) < seconds:
+            memory.append((passed / seconds, _resident(pid)))
             await asyncio.sleep(1)
 
     async def buy(visitor: Visitor) -> None:
@@ -109,7 +110,7 @@ async def _soak(base: str, pid: int) -> tuple[Counter[str], list[tuple[float, in
         again("pages of finance", "finance", 2, _pages("/finance", "/finance/payments", "/finance/exceptions")),
         again("pages of stewards", "steward", 2, _pages("/start", "/steward/datasets", "/steward/offers", "/partners")),
         again("refused passwords", "", 2, _guess),
-        again("purchases", "partner", SECONDS / PURCHASES, buy),
+        again("purchases", "partner", max(seconds / PURCHASES, 5), buy),
     )
     visitor = Visitor(base)
     async with visitor.http:
@@ -129,14 +130,14 @@ def _resident(pid: int) -> int:
 
 async def _answers(base: str) -> None:
     """Wait until the demo answers."""
-    until = time.monotonic() + STARTS_WITHIN_SECONDS
     async with httpx.AsyncClient(base_url=base) as http:
-        while time.monotonic() < until:
+
+        async def is_healthy() -> bool:
             with contextlib.suppress(httpx.TransportError):
-                (await http.get("/healthz")).raise_for_status()
-                return
-            await asyncio.sleep(1)
-    raise TimeoutError(base)
+                return (await http.get("/healthz")).is_success
+            return False
+
+        await until(is_healthy, STARTS_WITHIN_SECONDS, pause=1)
 
 
 def _pages(*paths: str) -> Story:
@@ -177,7 +178,3 @@ async def _buy(visitor: Visitor) -> str:
     found = ORDER.search(shown)
     assert found, shown
     return found[0]
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench soak")

@@ -1,14 +1,15 @@
-"""Splitting a licence's pool among 30 million people, against sorting their weights; peers split what they can."""
+"""Sharing a licence's pool among 30 million people, against sorting their weights; peers split a pool exactly, as we do a sale."""
 
 from fractions import Fraction
 
 import numpy as np
 
 from pricing.money import largest_remainder
-from pricing.revenue_share import shares, split_pool
-from tests.benchmarks._peers import run_peer, seconds
+from pricing.public_shares import public_shares
+from tests.benchmarks._bench import Run, least_seconds, run_peer_program
 
-PEOPLE = 30_000_000
+SIZE, SMALLEST = 30_000_000, 1_000
+"""People."""
 POOL = 10**15 - 7
 
 _PEERS = {
@@ -39,23 +40,25 @@ print(json.dumps([best, answers]))
 """
 
 
-def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
-    """Print the split of 30 M weights as a share of numpy's sort, and with `peers` what each takes and gets wrong."""
+def main(run: Run) -> None:
+    """Print the shares of 30 M weights over numpy's sort, and with `peers` what exact splits take and each gets wrong."""
     rng = np.random.default_rng(1)
     for what, weights in (
-        ("30M", np.minimum(rng.geometric(1 / 40, PEOPLE), 720).astype(np.int64)),
-        ("30M-wide", rng.integers(0, 10**6, PEOPLE)),
+        ("", np.minimum(rng.geometric(1 / 40, run.size), 720).astype(np.int64)),
+        ("-wide", rng.integers(0, 10**6, run.size)),
     ):
-        ours = seconds(lambda weights=weights: shares(split_pool(POOL, weights), weights))
-        sort = seconds(lambda weights=weights: np.sort(weights))
-        print(f"split {what} {ours / sort:.2f} × numpy sort of the same weights ({ours:.2f} s, {sort:.2f} s)")
-    if peers:
+        total = int(weights.sum())
+        ours = least_seconds(lambda weights=weights, total=total: public_shares(POOL, total, weights))
+        sort = least_seconds(lambda weights=weights: np.sort(weights))
+        spent = f"({ours:.2f} s, {sort:.2f} s)"
+        run.figure(f"{run.millions}{what}", f"{ours / sort:.2f}", f"× numpy sort of the same weights {spent}")
+    if run.peers:
         # The first takes a list of any length; the second names its parties with letters and has 52 of them.
-        _against("largest-remainder", 200_000)
-        _against("apportionment", 50)
+        _against(run, "largest-remainder", 200_000)
+        _against(run, "apportionment", 50)
 
 
-def _against(package: str, people: int) -> None:
+def _against(run: Run, package: str, people: int) -> None:
     """Print our time as a share of the peer's on one list, and how many of 2,000 small cases each gets wrong.
 
     Wrong: no answer, a sum other than the pool, or a share a whole unit or more from its exact quota.
@@ -65,17 +68,13 @@ def _against(package: str, people: int) -> None:
     pool = 10**6 + 1
     cases = [(int(rng.integers(1, 10**17)), rng.integers(1, 60, 6).tolist()) for _ in range(1_000)]
     cases += [(int(rng.integers(1, 60)), rng.integers(1, 60, 6).tolist()) for _ in range(1_000)]
-    many = people >= 1_000  # Below that, arrays cost more than they save.
     listed = weights.tolist()
-    ours = seconds(
-        (lambda: shares(split_pool(pool, weights), weights)) if many else (lambda: largest_remainder(pool, listed))
-    )
-    spent, answers = run_peer(package, _PEERS[package] + _RUN, [pool, listed, cases])
+    ours = least_seconds(lambda: largest_remainder(pool, listed))
+    spent, answers = run_peer_program(package, _PEERS[package] + _RUN, [pool, listed, cases])
     wrong = sum(not _right(pool, each, answer) for (pool, each), answer in zip(cases, answers, strict=True))
     own = sum(not _right(pool, each, largest_remainder(pool, each)) for pool, each in cases)
-    print(
-        f"split {package} {ours / spent:.3f} × its time on {people:,} weights; wrong in {wrong} of 2,000 cases, ours in {own}"
-    )
+    mistakes = f"wrong in {wrong} of 2,000 cases, ours in {own}"
+    run.figure(package, f"{ours / spent:.3f}", f"× its time on {people:,} weights; {mistakes}")
 
 
 def _right(pool: int, weights: list[int], answer: list[int] | None) -> bool:

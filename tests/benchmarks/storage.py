@@ -1,55 +1,49 @@
 """What a year of sales stores: manifests and index in the object store, and a month's rows in PostgreSQL, by person.
 
-`python3 tests bench storage` prints, for STORAGE_PEOPLE lines (a million unless set), the bytes a contribution takes in a
+`python3 tests bench storage` prints, for SIZE lines, the bytes a contribution takes in a
 manifest and in the index, what the index's directory takes of PostgreSQL, the bytes of a person's row of a month, and
 what all this makes in a year of MONTHLY releases sold a month: the figures of the manual's page on storage.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
-import tempfile
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
+from marketplace.core import clock, database
+from marketplace.datasets.builds import manifest_file
+from marketplace.subscribers.earnings.contribution_tables import ContributionSegment
+from marketplace.subscribers.earnings.segments import parts_of, read_manifest
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-PEOPLE = 1_000_000
-RELEASES = 40
+    from tests.benchmarks._bench import Run
+
+SIZE, SMALLEST = 1_000_000, 2_000
+"""Lines."""
+MOST_RELEASES, MOST_CONTRIBUTIONS = 40, 40_000_000
 MONTHLY = 40
 COVERED = 0.8
 """How many of all lines are in a release, as where four in five consent."""
 COUNTRY = 30_000_000
 
 
-def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing. STORAGE_PEOPLE=10000000 measures a third of a country, STORAGE_RELEASES fewer."""
-    del peers
-    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
-    from marketplace.settings import settings  # noqa: PLC0415
-
-    people = int(os.environ.get("STORAGE_PEOPLE", str(PEOPLE)))
-    releases = int(os.environ.get("STORAGE_RELEASES", str(RELEASES)))
-    with tempfile.TemporaryDirectory(prefix="partage-storage-") as folder:
-        Path(folder).chmod(0o755)
-        os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
-        settings.cache_clear()
-        with EmbeddedPostgres(Path(folder)) as server:
-            asyncio.run(_measure(server.url(), people, releases, Path(folder)))
+def main(run: Run) -> None:
+    """Run it; `--size 10000000` measures a third of a country."""
+    with run.marketplace() as place:
+        place.play(lambda: _measure(run, place.folder))
 
 
-def manifest(people: int, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def manifest_weights(people: int, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return a release's references and weights: most people count in a few cells, some in all twelve."""
     rng = np.random.default_rng(number)
     references = np.flatnonzero(rng.random(people) < COVERED).astype(np.int64) + 1
@@ -58,31 +52,21 @@ def manifest(people: int, number: int) -> tuple[NDArray[np.int64], NDArray[np.in
 
 def write_manifest(path: Path, references: NDArray[np.int64], weights: NDArray[np.int64]) -> int:
     """Write a manifest as a build does, and return its bytes."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    from marketplace import manifest_file  # noqa: PLC0415
-
     table = pa.table({"reference": references, "weight": weights})
     return manifest_file.write_manifest(table, path).stat().st_size
 
 
 def index_of(paths: dict[int, Path]) -> Iterator[Any]:
     """Yield the parts of one segment with these manifests."""
-    from marketplace.contributions.segments import parts_of, read_manifest  # noqa: PLC0415
-
     return parts_of([read_manifest(path, number, -1) for number, path in paths.items()])
 
 
-async def _measure(url: str, people: int, releases: int, folder: Path) -> None:
-    from marketplace import clock, database  # noqa: PLC0415
-    from marketplace.contributions.tables import ContributionSegment  # noqa: PLC0415
-    from migrations.runner import migrate  # noqa: PLC0415
-
-    await database.open_pool(url)
-    await migrate()
+async def _measure(run: Run, folder: Path) -> None:
+    people = run.size
+    releases = min(MOST_RELEASES, MOST_CONTRIBUTIONS // people)
     paths, manifests, pairs = {}, 0, 0
     for number in range(releases):
-        references, weights = manifest(people, number)
+        references, weights = manifest_weights(people, number)
         paths[number] = folder / f"{number}.parquet"
         manifests += write_manifest(paths[number], references, weights)
         pairs += len(references)
@@ -99,25 +83,23 @@ async def _measure(url: str, people: int, releases: int, folder: Path) -> None:
     spent = time.perf_counter() - start
     directory = int(await fetch_value("SELECT pg_total_relation_size('contribution_part')"))
     rows = await _rows_of_a_month(people)
-    await database.close_pool()
     yearly = MONTHLY * 12 * COVERED * COUNTRY
     scale = {"manifests": manifests / pairs * yearly, "index": index / pairs * yearly}
     scale |= {"directory": directory / pairs * yearly, "rows": rows / people * COUNTRY * 12}
-    size = f"{people / 1e6:g}M"
-    print(f"storage manifest-{size} {manifests / pairs:.2f} bytes a contribution ({releases} releases)")
-    print(
-        f"storage index-{size} {index / pairs:.2f} bytes a contribution ({pairs / spent / 1e6:.1f} M a second written)"
-    )
-    print(f"storage directory-{size} {directory / pairs * 1e3:.2f} bytes of PostgreSQL a thousand contributions")
-    print(f"storage month-{size} {rows / people:.1f} bytes of PostgreSQL a person and month, with its keys")
-    for what, size_ in scale.items():
-        print(f"storage year-{what} {size_ / 1e9:.1f} GB a year for 30 M lines, {MONTHLY} releases sold a month")
+    size = run.millions
+    run.figure(f"manifest-{size}", f"{manifests / pairs:.2f}", f"bytes a contribution ({releases} releases)")
+    written = f"{pairs / spent / 1e6:.1f} M a second written"
+    run.figure(f"index-{size}", f"{index / pairs:.2f}", f"bytes a contribution ({written})")
+    a_thousand = f"{directory / pairs * 1e3:.2f}"
+    run.figure(f"directory-{size}", a_thousand, "bytes of PostgreSQL a thousand contributions")
+    run.figure(f"month-{size}", f"{rows / people:.1f}", "bytes of PostgreSQL a person and month, with its keys")
+    for what, bytes_ in scale.items():
+        a_year = f"GB a year for 30 M lines, {MONTHLY} releases sold a month"
+        run.figure(f"year-{what}", f"{bytes_ / 1e9:.1f}", a_year)
 
 
 async def _rows_of_a_month(people: int) -> int:
     """Return the bytes that a row a person takes for one month, with the key and checks of the table, as a close writes it."""
-    from marketplace import database  # noqa: PLC0415
-
     everyone = np.arange(1, people + 1, dtype=np.int64)
     close = await fetch_value(
         "INSERT INTO share_close (month, begun_at) VALUES ('2026-01-01', '2026-02-01') RETURNING id"
@@ -128,7 +110,3 @@ async def _rows_of_a_month(people: int) -> int:
         await database.copy_columns("closing_share", columns)
         await database.execute("SELECT add_closing_key()")
     return int(await fetch_value("SELECT pg_total_relation_size('closing_share')"))
-
-
-if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench storage")

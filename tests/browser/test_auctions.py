@@ -2,103 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from marketplace import clock, database
-from marketplace.auctions import award as ending
-from marketplace.auctions.queries import get_auction
-from marketplace.identity import actions as identity
-from marketplace.reverse_auctions import actions as reverse_auctions
-from marketplace.reverse_auctions.award import award_auctions
-from marketplace.reverse_auctions.rules import Stratum
+from marketplace.core import clock
+from marketplace.people.identity import actions as identity
+from marketplace.sales.auctions import award as ending
+from marketplace.sales.auctions import reverse_actions as reverse_auctions
+from marketplace.sales.auctions.queries import get_auction
+from marketplace.sales.auctions.reverse_award import award_auctions
+from marketplace.sales.auctions.reverse_rules import Stratum
 from pricing.auctions.replay import replay
 from pricing.auctions.transcript import from_json
-from tests.marketplace.auctions.builders import make_offer, move_end, open_auction, save_card
-from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.identity.site import PASSWORD
-from tests.marketplace.purchases.shop import make_buyer
-from tests.marketplace.reverse_auctions.test_reverse_auctions import DAY, make_subscriber, open_reverse_auction
-from tests.marketplace.reverse_auctions.test_reverse_auctions import close as close_call
-from tests.programs import find_chromium
+from tests.browser.builders import is_accessible, shoot, someone
+from tests.people.builders import PASSWORD
+from tests.sales.auctions.webs import web_processes
+from tests.sales.builders.auctions import DAY, make_offer, make_subscriber, move_end, open_auction, open_reverse_auction
+from tests.sales.builders.auctions import end_reverse_auction as close_call
+from tests.sales.builders.shop import make_buyer, save_card
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Run = Callable[[Callable[[], Any]], Any]
+    from tests.browser.builders import Run
 
 
-@pytest.fixture
-def aside(database_url: str) -> Run:
-    """Run a story in a thread of its own: Playwright's loop holds this one."""
-
-    async def whole(story: Callable[[], Any]) -> Any:
-        await database.open_pool(database_url)
-        try:
-            return await story()
-        finally:
-            await database.close_pool()
-
-    def runner(story: Callable[[], Any]) -> Any:
-        with ThreadPoolExecutor(1) as threads:
-            return threads.submit(asyncio.run, whole(story)).result()
-
-    return runner
-
-
-SCRIPT_ERRORS: list[str] = []
-"""Of a test's pages: what their scripts threw."""
-
-
-@pytest.fixture
-def chromium() -> Iterator[Any]:
-    path = find_chromium()
-    if path is None:
-        pytest.skip("no Chromium here, and none could be installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path or None, args=["--no-sandbox"])
-        SCRIPT_ERRORS.clear()
-        yield browser
-        browser.close()
-    assert SCRIPT_ERRORS == [], "pages' scripts failed"
-
-
-def someone(chromium: Any, url: str, email: str, *, language: str = "en", **more: Any) -> Any:
-    """Open a browser of one's own, sign in, and return the page; what its scripts throw fails the test."""
-    context = chromium.new_context(locale="fr-FR" if language == "fr" else "en-GB", timezone_id="Europe/Paris", **more)
-    shown = context.new_page()
-    # Raised here, it would end Playwright's own loop, and say no more than that the browser is gone.
-    shown.on("pageerror", lambda error: SCRIPT_ERRORS.append(f"{shown.url}: {error.stack or error}"))
-    shown.goto(f"{url}/{language}/sign-in")
-    shown.fill("input[name=email]", email)
-    shown.fill("input[name=password]", PASSWORD)
-    shown.click("main button")
-    shown.wait_for_url(lambda there: "sign-in" not in there)
-    return shown
-
-
-def is_accessible(shown: Any) -> None:
-    found = Axe().run(shown).response["violations"]
-    assert not found, json.dumps(
-        [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found], indent=1
-    )
-
-
-def shoot(shown: Any, name: str) -> None:
-    """Keep a picture where PICTURES says, for people who look."""
-    if folder := os.environ.get("PICTURES"):
-        shown.screenshot(path=f"{folder}/{name}.png", full_page=True)
-
-
-def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chromium: Any) -> None:
+def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, launched: Any) -> None:
     async def let_them_in() -> None:
         for name in ("atelier", "bureau"):
             await save_card(await make_buyer(name))
@@ -106,9 +35,9 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
 
     aside(let_them_in)
     with web_processes(2) as webs:
-        ann = someone(chromium, webs[0].url, "atelier@partner.example")
+        ann = someone(launched, webs[0].url, "atelier@partner.example")
         bob = someone(
-            chromium,
+            launched,
             webs[1].url,
             "bureau@partner.example",
             language="fr",
@@ -117,7 +46,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         )
         # Every bid is in the window and moves the end to so many seconds after itself.
         auction = aside(lambda: open_auction(seconds=600, window_seconds=3600, extension_seconds=600))
-        sam = someone(chromium, webs[0].url, "sam@operator.example")
+        sam = someone(launched, webs[0].url, "sam@operator.example")
         sam.goto(f"{webs[0].url}/en/auctions/{auction}")
         assert "Bids accepted" in sam.inner_text("[data-activity]")
         assert sam.is_visible("[data-cancel]")
@@ -176,13 +105,13 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         shoot(bob, "auction-fr-won")
 
 
-def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path: Any) -> None:
+def test_a_sealed_auction_to_its_transcript(aside: Run, launched: Any, tmp_path: Any) -> None:
     async def let_them_in() -> None:
         await save_card(await make_buyer("atelier"))
 
     aside(let_them_in)
     with web_processes(1) as webs:
-        ann = someone(chromium, webs[0].url, "atelier@partner.example", java_script_enabled=False)
+        ann = someone(launched, webs[0].url, "atelier@partner.example", java_script_enabled=False)
         auction = aside(lambda: open_auction("limited", licences=2))
         ann.goto(f"{webs[0].url}/en/auctions/{auction}")
         ann.fill("input[name=amount]", "1.00")
@@ -211,7 +140,7 @@ def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path:
         assert found.award["outcomes"][0]["pays_minor"] == 1_000
 
 
-def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, chromium: Any) -> None:
+def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, launched: Any) -> None:
     async def let_them_in() -> None:
         for code in ("lyon", "paris"):
             await make_offer(code=code)
@@ -220,7 +149,7 @@ def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, chromium: An
     aside(let_them_in)
     with web_processes(1) as webs:
         sam = someone(
-            chromium, webs[0].url, "sam@operator.example", language="fr", viewport={"width": 390, "height": 800}
+            launched, webs[0].url, "sam@operator.example", language="fr", viewport={"width": 390, "height": 800}
         )
         sam.goto(f"{webs[0].url}/fr/steward/calls/new")
         is_accessible(sam)
@@ -246,12 +175,12 @@ def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, chromium: An
         assert sam.locator("input[name=release]:checked").count() == 2
         sam.click("main form .button:not(.quiet)")
         sam.wait_for_url(lambda there: "steward" not in there)
-        assert sam.locator("text=réserve 0,01").count() == 2
+        assert sam.locator("span", has_text="réserve 0,01").count() == 2
         is_accessible(sam)
         shoot(sam, "bundle-fr")
 
 
-def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chromium: Any) -> None:
+def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, launched: Any) -> None:
     async def let_them_in() -> Any:
         call, [stratum] = await open_reverse_auction(strata=[Stratum("18-39 ans", "18-39", 1, 10_000_000, 4_000_000)])
         await reverse_auctions.ask(1, call, stratum, least_micro=2_000_000)
@@ -260,7 +189,7 @@ def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chrom
 
     call = aside(let_them_in)
     with web_processes(1) as webs:
-        ada = someone(chromium, webs[0].url, "ada@line.example")
+        ada = someone(launched, webs[0].url, "ada@line.example")
         ada.goto(f"{webs[0].url}/en/calls")
         is_accessible(ada)
         ada.click("text=State your least amount")
@@ -286,7 +215,7 @@ def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chrom
         is_accessible(ada)
         shoot(ada, "earnings-promise-en")
         phone = someone(
-            chromium,
+            launched,
             webs[0].url,
             "ada@line.example",
             language="fr",

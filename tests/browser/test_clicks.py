@@ -2,89 +2,29 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 import re
 from typing import TYPE_CHECKING
 
 import httpx
-import numpy as np
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace import clock
-from marketplace.catalogue import actions as catalogue
-from marketplace.consent import actions as consent
-from marketplace.datasets import actions as datasets
-from marketplace.datasets.queries import get_release, manifest
-from marketplace.datasets.rules import DatasetTerms
-from marketplace.embedded import synthetic_city
-from marketplace.identity import actions as identity
-from marketplace.web.formats import paris_day
+from marketplace.core import clock
+from marketplace.core.web.formats import paris_day
+from marketplace.datasets.releases.queries import get_release, manifest
+from marketplace.people.identity import actions as identity
+from tests.browser.builders import DATASET, list_small_city
 from tests.support.browsing import Guest, open_visit
-from tests.support.market import PASSWORD, Market, people, running
+from tests.support.market import PASSWORD, Market, let_people_in, running
 
 if TYPE_CHECKING:
     import uuid
     from pathlib import Path
 
-DATASET = "presence-day"
-PURPOSE = "presence.statistics"
-FORTNIGHT = dt.timedelta(days=14)
 
-
-async def list_small_city(folder: Path) -> uuid.UUID:
-    """Make a small city whose people consent, and list a release of it."""
-    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    made = synthetic_city.generate_city(
-        folder, seed=3, people=8_000, start=(end - FORTNIGHT).date(), days=FORTNIGHT.days
-    )
-    await identity.add_subscribers(made.references.tolist())
-    before = end - 2 * FORTNIGHT
-    await consent.define_purpose(
-        "presence", "statistics", title_fr="Statistiques de présence", title_en="Presence statistics"
-    )
-    await consent.publish_notice(
-        PURPOSE,
-        text_fr="Nous comptons combien de personnes se trouvent dans chaque quartier.",
-        text_en="We count how many people are in each district.",
-        at=before - dt.timedelta(days=1),
-    )
-    yes = np.random.default_rng(3).random(len(made.references)) < 0.8
-    await consent.give_many(PURPOSE, made.references[yes].tolist(), before)
-    terms = DatasetTerms(
-        code=DATASET,
-        purpose=PURPOSE,
-        area=synthetic_city.LYON.name,
-        zones=list(made.zones),
-        age_bands=list(synthetic_city.AGE_BANDS),
-        title_fr="Présence par quartier et par jour — Lyon",
-        title_en="Presence by district and day — Lyon",
-        description_fr="Combien de personnes distinctes sont vues dans chaque quartier, chaque jour.",
-        description_en="How many distinct people are seen in each district, each day.",
-        h3_resolution=synthetic_city.RESOLUTION,
-        grain="day",
-        max_cells=14,
-        max_events=3,
-        epsilon_micro=2_000_000,
-        budget_micro=10_000_000,
-        half_life_days=60,
-    )
-    await datasets.define(terms)
-    line = "Vous citez Partage ; vous ne cherchez à reconnaître personne."
-    await catalogue.define_terms(
-        "standard-1", months=12, lines_fr="\n".join([line] * 5), lines_en="\n".join(["You name Partage."] * 5)
-    )
-    await catalogue.list_offer(
-        DATASET, terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
-    )
-    return await datasets.build(
-        DATASET, events=str(made.events), subscribers=str(made.subscribers), period_from=end - FORTNIGHT, period_to=end
-    )
-
-
-async def buy(partner: Guest, *, declined_first: bool) -> None:
+async def buy_by_clicks(partner: Guest, *, declined_first: bool) -> None:
     """From the catalogue to the order's page with its downloads, by way of Stripe's page."""
     page = partner.page
     await partner.go("/catalogue")
@@ -242,14 +182,14 @@ async def refunds_an_order(finance: Guest, partner: Guest, market: Market) -> No
 async def test_the_story_is_clicked(tmp_path: Path, chromium: str) -> None:
     async with running() as market:
         release = await list_small_city(tmp_path / "city")
-        await people(market)
+        await let_people_in(market)
         in_it = await manifest(release)
         async with open_visit(chromium, market) as visit:
             partner = await visit.guest()
             await partner.go("/")
             await partner.go("/nowhere")
             await partner.sign_in("partner@people.example")
-            await buy(partner, declined_first=True)
+            await buy_by_clicks(partner, declined_first=True)
             await has_the_file(partner, release)
             await market.work()
             steward = await visit.guest()
@@ -265,9 +205,9 @@ async def test_the_story_is_clicked(tmp_path: Path, chromium: str) -> None:
 async def test_it_works_without_scripts(tmp_path: Path, chromium: str) -> None:
     async with running() as market:
         release = await list_small_city(tmp_path / "city")
-        await people(market)
+        await let_people_in(market)
         async with open_visit(chromium, market) as visit:
             partner = await visit.guest(scripts=False)
             await partner.sign_in("partner@people.example")
-            await buy(partner, declined_first=False)
+            await buy_by_clicks(partner, declined_first=False)
             await has_the_file(partner, release)

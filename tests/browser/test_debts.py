@@ -7,29 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketplace.auctions import award as ending
-from marketplace.auctions.debts import pay_debt, refresh_debt
-from marketplace.identity.actors import Actor
-from marketplace.payments.stripe_calls import run_commands
-from tests.attacks.test_bid_shielding import do_not_pay
-from tests.browser.test_auctions import aside, chromium, is_accessible, shoot, someone  # noqa: F401 (fixtures)
-from tests.marketplace.auctions.test_money import announced, bid, end
-from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.conftest import counterpart, stripe  # noqa: F401 (fixtures)
-from tests.marketplace.payments.test_off_session import save
-from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, open_shop, pay
+from marketplace.money.payments.stripe_calls import run_commands
+from marketplace.people.identity.actors import Actor
+from marketplace.sales.auctions import award as ending
+from marketplace.sales.auctions.debts import pay_debt, refresh_debt
+from tests.browser.builders import is_accessible, shoot, someone
+from tests.money.builders import save
+from tests.sales.auctions.webs import web_processes
+from tests.sales.builders.auctions import announce_of_shop, do_not_pay, end_auction, place
+from tests.sales.builders.shop import FLOOR, jobs, make_buyer, open_shop, pay
+from tests.support.local_stripe import counterpart, stripe  # noqa: F401 (fixtures)
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
-    from tests.browser.test_auctions import Run
+    from tests.browser.builders import Run
 
 pytestmark = pytest.mark.deep
 PHONE = {"width": 390, "height": 800}
 
 
 def test_a_sealed_form_with_its_deposits_and_a_debt_until_it_is_paid(
-    aside: Run,  # noqa: F811
-    chromium: Any,  # noqa: F811
+    aside: Run,
+    launched: Any,
     stripe: Any,  # noqa: F811
 ) -> None:
     made: dict[str, Any] = {}
@@ -39,11 +38,11 @@ def test_a_sealed_form_with_its_deposits_and_a_debt_until_it_is_paid(
         for name in ("crook", "ann"):
             made[name] = await make_buyer(name)
             await save(stripe, made[name], token="tok_visa")
-        made["auction"] = await announced(made["release"], "limited", unsecured_times=3)
-        await bid(made["ann"], made["auction"], 2 * FLOOR)
+        made["auction"] = await announce_of_shop(made["release"], "limited", unsecured_times=3)
+        await place(made["ann"], made["auction"], 2 * FLOOR)
 
     async def does_not_pay() -> None:
-        await end(made["auction"])
+        await end_auction(made["auction"])
         await do_not_pay(stripe, made["crook"])
         await run_commands()
         await ending.settle_sales()
@@ -51,8 +50,8 @@ def test_a_sealed_form_with_its_deposits_and_a_debt_until_it_is_paid(
     aside(let_them_in)
     with web_processes(1) as webs:
         url, path = webs[0].url, f"/auctions/{made['auction']}"
-        dark = someone(chromium, url, "crook@partner.example", language="fr", color_scheme="dark", viewport=PHONE)
-        light = someone(chromium, url, "crook@partner.example", viewport=PHONE)
+        dark = someone(launched, url, "crook@partner.example", language="fr", color_scheme="dark", viewport=PHONE)
+        light = someone(launched, url, "crook@partner.example", viewport=PHONE)
         for shown, language, least in ((dark, "fr", "0,50"), (light, "en", "0.50")):
             shown.goto(f"{url}/{language}{path}")
             shown.fill("input[name=amount]", least)

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace import clock
-from marketplace.bank.actions import import_bank_statement
-from marketplace.bookkeeping.export_files import write_exports
-from marketplace.database import execute
-from marketplace.finance.exception_queries import list_exceptions
-from marketplace.identity import actions as identity
-from marketplace.identity.actors import Actor
-from marketplace.ledger import chart
-from marketplace.ledger.periods import bounds, closed_until, month_of, next_month
-from marketplace.ledger.queries import balance
-from marketplace.payouts import actions as payouts
-from marketplace.purchases.invoices import render_invoices
-from marketplace.settings import settings
-from tests.marketplace.bank.statements import Entry, Statement
-from tests.marketplace.credit.test_credit import with_limit
-from tests.marketplace.einvoicing.travelling import number_of, open_shop, platform_running, work
-from tests.marketplace.finance import sales
-from tests.marketplace.payouts import payees
+from marketplace.core import clock
+from marketplace.core.database import execute
+from marketplace.core.settings import settings
+from marketplace.finance.bank.actions import import_bank_statement
+from marketplace.finance.bookkeeping.export_files import write_exports
+from marketplace.finance.reconciliation.exception_queries import list_exceptions
+from marketplace.money.ledger import chart
+from marketplace.money.ledger.periods import bounds, closed_until, month_of, next_month
+from marketplace.money.ledger.queries import balance
+from marketplace.people.identity import actions as identity
+from marketplace.people.identity.actors import Actor
+from marketplace.sales.orders.invoices import render_invoices
+from marketplace.subscribers.payouts import actions as payouts
+from tests.finance.builders import sales
+from tests.finance.builders.statements import Entry, Statement
+from tests.finance.builders.travelling import exchange_all, number_of, platform_running, write_french_shop
+from tests.money.builders import with_limit
+from tests.subscribers.builders import payees
+from tests.subscribers.builders.payees import OUR_IBAN
 from tests.support.browsing import DESK, PHONE, open_visit
 from tests.support.keyboard import Typist, sit_down
 from tests.support.market import PASSWORD, running
@@ -33,7 +34,7 @@ from tests.support.reads import fetch_value
 if TYPE_CHECKING:
     from playwright.async_api import ViewportSize
 
-    from marketplace.embedded.einvoicing_platform import Platform
+    from marketplace.demo.einvoicing_platform import Platform
 
 MONTH = month_of(bounds(month_of(clock.now()))[0] - dt.timedelta(days=1))
 REASON = "Looked at with care."
@@ -55,21 +56,20 @@ async def business_of_a_month(platform: Platform) -> tuple[str, str]:
     nora, paul = await staff("nora"), await staff("paul")
     at = bounds(MONTH)[0] + dt.timedelta(days=1)
     with clock.shifted(at - clock.now()):
-        await open_shop()
+        await write_french_shop()
         await with_limit(sales.PARTNER, 1_000_000, nora, paul)
-        paid = await sales.make_order()
-        await sales.pay_unseen(paid)
-        licence = await sales.settle(paid)
-        await sales.mirror(paid)
+        paid = await sales.write_paid_order()
+        licence = await sales.write_settled(paid)
+        await sales.mirror_charge(paid)
         await sales.hold_shares(licence)
-        await sales.release(licence)
-        owed = await sales.make_order(on_credit=True)
-        await sales.settle(owed)
+        await sales.release_shares(licence)
+        owed = await sales.write_order(on_credit=True)
+        await sales.write_settled(owed)
         await render_invoices()
         invoice = await number_of(owed)
         platform.refuses[invoice] = (213, "REJ_SEMAN", "BR-FR-10 : le SIREN du vendeur manque")
-        await work()
-        await payees.give_details(1, 2, 3)
+        await exchange_all()
+        await payees.write_bank_details(1, 2, 3)
     day = MONTH + dt.timedelta(days=4)
     entries = [Entry(SALE, "B1", "Notre commande", "ACME SAS"), Entry(-7, "B2", "Arrondi")]
     for entry in entries:
@@ -83,7 +83,7 @@ async def business_of_a_month(platform: Platform) -> tuple[str, str]:
     return str(await fetch_value("SELECT number FROM purchase_order WHERE id = $1", owed)), invoice
 
 
-async def sign_in(person: Typist, email: str) -> None:
+async def come_to_desk(person: Typist, email: str) -> None:
     """Come in, and go to the desk."""
     await person.page.goto(f"{person.base}/{person.spoken}/sign-in")
     await person.look()
@@ -93,7 +93,7 @@ async def sign_in(person: Typist, email: str) -> None:
     await person.go_on_foot("Finance", "Desk")
 
 
-async def settle(nora: Typist, order: str, invoice: str) -> None:
+async def settle_from_desk(nora: Typist, order: str, invoice: str) -> None:
     """Match the line that pays the order, propose to write the rounding off, and have the invoice issued anew."""
     await nora.follow("B1")
     await nora.press("Match with %(what)s")
@@ -105,11 +105,11 @@ async def settle(nora: Typist, order: str, invoice: str) -> None:
     await nora.type("Reason", REASON)
     await nora.press("Cancel and issue anew")
     await render_invoices()
-    await work()
+    await exchange_all()
     await nora.go_on_foot("To do", "Desk")
 
 
-async def decide(paul: Typist) -> None:
+async def decide_from_desk(paul: Typist) -> None:
     """Approve and send the run, and approve the write-off, from the desk."""
     drafted = "SELECT to_char(drafted_at AT TIME ZONE 'Europe/Paris', 'YYYY-MM-DD') FROM payout_run"
     await paul.follow(paul.day_in_words(str(await fetch_value(drafted))))
@@ -121,7 +121,7 @@ async def decide(paul: Typist) -> None:
     await paul.go_on_foot("Desk")
 
 
-async def close_month(nora: Typist, paul: Typist) -> None:
+async def close_month_from_desk(nora: Typist, paul: Typist) -> None:
     """Nora proposes the month, which is all that waits; Paul sees it on his desk, and closes it for ever."""
     month = f"{MONTH:%Y-%m}"
     assert (await list_exceptions()).rows == [], "the queue is empty"
@@ -155,7 +155,7 @@ async def fetch_books(paul: Typist) -> bytes:
 async def test_two_people_close_a_month_by_the_keyboard_alone(
     chromium: str, spoken: str, size: ViewportSize, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PAYOUT_IBAN", payees.OUR_IBAN)
+    monkeypatch.setenv("PAYOUT_IBAN", OUR_IBAN)
     monkeypatch.setenv("PAYOUT_THRESHOLD_MINOR", "1")
     monkeypatch.setenv("EINVOICING_FROM", MONTH.isoformat())
     settings.cache_clear()
@@ -164,10 +164,10 @@ async def test_two_people_close_a_month_by_the_keyboard_alone(
         nora, paul = [
             await sit_down(visit.browser, visit.troubles, market.base, spoken, size) for _ in ("Nora", "Paul")
         ]
-        await sign_in(nora, "nora@people.example")
-        await settle(nora, order, invoice)
-        await sign_in(paul, "paul@people.example")
-        await decide(paul)
-        await close_month(nora, paul)
+        await come_to_desk(nora, "nora@people.example")
+        await settle_from_desk(nora, order, invoice)
+        await come_to_desk(paul, "paul@people.example")
+        await decide_from_desk(paul)
+        await close_month_from_desk(nora, paul)
         books = (await fetch_books(paul)).decode("iso-8859-15")
         assert {invoice, "B1", "B2"} <= set(books.replace("\n", "\t").split("\t")), "the archive has what was settled"

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from facturx import get_xml_from_pdf
 
-from marketplace import clock
-from marketplace.bookkeeping.export_files import write_exports
-from marketplace.earnings.actions import hold_shares
-from marketplace.identity import actions as identity
-from marketplace.purchases.invoices import issue_invoices
-from marketplace.web.formats import paris_day
-from tests.marketplace.earnings import sales
+from marketplace.core import clock
+from marketplace.core.web.formats import paris_day
+from marketplace.finance.bookkeeping.export_files import write_exports
+from marketplace.people.identity import actions as identity
+from marketplace.sales.orders.invoices import issue_invoices
+from marketplace.subscribers.earnings.actions import hold_shares
+from tests.subscribers.builders import sales
 from tests.support.browsing import open_visit
-from tests.support.market import PASSWORD, claim, running
+from tests.support.market import PASSWORD, activate_line, running
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 async def sell_two_licences(market: Market) -> None:
     """Sell two licences of a hundred and fifty lines; let a buyer, one line's holder and finance in."""
-    await sales.open_shop(range(1, 151), unclaimed=(150,))
-    release = await sales.make_release({line: line for line in range(1, 151)})
+    await sales.write_lines(range(1, 151), unclaimed=(150,))
+    release = await sales.seal_weights({line: line for line in range(1, 151)})
     for net in (10_001, 250_000):
-        await sales.make_sale(release, net)
+        await sales.write_sale(release, net)
     await issue_invoices()
     await hold_shares()
     partner = await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")
@@ -38,7 +38,7 @@ async def sell_two_licences(market: Market) -> None:
         partner, email="claire@people.example", name="Claire", invitation_id=uuid.uuid4()
     )
     await identity.accept_invitation(code, PASSWORD, "en")
-    await claim(market, 150, "lucie@people.example")
+    await activate_line(market, 150, "lucie@people.example")
 
 
 async def downloads_its_documents(partner: Guest) -> None:

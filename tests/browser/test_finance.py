@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace import clock
-from marketplace.database import execute
-from marketplace.identity import actions as identity
-from marketplace.ledger import chart
-from marketplace.ledger.actions import record
-from marketplace.ledger.periods import bounds, month_of, next_month
-from marketplace.ledger.queries import balance
-from tests.marketplace.bank.statements import Entry, Statement
-from tests.marketplace.finance import sales
+from marketplace.core import clock
+from marketplace.core.database import execute
+from marketplace.money.ledger import chart
+from marketplace.money.ledger.actions import record
+from marketplace.money.ledger.periods import bounds, month_of, next_month
+from marketplace.money.ledger.queries import balance
+from marketplace.people.identity import actions as identity
+from tests.finance.builders import sales
+from tests.finance.builders.statements import Entry, Statement
 from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, running
 from tests.support.reads import fetch_value
@@ -34,12 +34,11 @@ async def books_of_a_month() -> str:
     for name in ("finance", "second", "auditor"):
         role = "finance" if name == "second" else name
         await identity.add_staff(f"{name}@people.example", name.title(), role, PASSWORD)
-    await sales.open_shop()
-    order = await sales.make_order()
-    await sales.pay_unseen(order)
+    await sales.write_shop()
+    order = await sales.write_paid_order()
     at = bounds(MONTH)[0] + dt.timedelta(days=1)
     with clock.shifted(at - clock.now()):
-        await sales.settle(order)
+        await sales.write_settled(order)
     await execute(
         """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, source_id, status, created_at,
                                             available_on)
@@ -106,7 +105,7 @@ async def matches_by_keys(clerk: Guest) -> None:
     await clerk.look()
 
 
-async def splits(clerk: Guest, number: str) -> None:
+async def split_line(clerk: Guest, number: str) -> None:
     await clerk.go("/finance/exceptions")
     await clerk.click("B3")
     await clerk.click("Split it, or say it is a fee")
@@ -129,12 +128,12 @@ async def writes_off(clerk: Guest, second: Guest) -> None:
     await clerk.go("/finance/exceptions")
     await clerk.click("B4")
     await clerk.press("Propose the write-off", Reason="Rounding of the bank; nobody to ask.")
-    await clerk.read("A second person decides.")
-    await clerk.go("/finance/write-offs")
+    await clerk.read("waits for a second person")
+    await clerk.go("/finance/decisions")
     await clerk.read("waits for a second person")
     await second.sign_in("second@people.example")
     await second.go("/finance")
-    await second.click("1 write-off waits for a second person")
+    await second.click("1 decision waits for a second person")
     await second.press("Approve B4")
     await second.read("approved")
 
@@ -164,7 +163,7 @@ async def test_finance_matches_splits_writes_off_and_closes(chromium: str, tmp_p
         await imports(clerk, path)
         assert await balance(chart.TRANSFERS) == 10_000, "the payout that names itself is matched"
         await matches_by_keys(clerk)
-        await splits(clerk, number)
+        await split_line(clerk, number)
         await writes_off(clerk, second)
         assert await balance(chart.SUSPENSE) == 0
         assert await balance(chart.BANK) == sent.ends_at()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace.tour.rules import TOURS
-from tests.browser.test_clicks import list_small_city
+from marketplace.site.tour.rules import TOURS
+from tests.browser.builders import list_small_city
 from tests.programs import find_firefox
 from tests.support.browsing import AXE, INSPECT
 from tests.support.demo import demo_running
 from tests.support.firefox import Fox, firefox_at
-from tests.support.market import PASSWORD, people, running
+from tests.support.market import PASSWORD, let_people_in, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ HALOED = "color-contrast: <text"
 """Names on a map or chart have a halo of the page's colour; axe, in Firefox, sees the area beneath it instead."""
 
 
-async def look(fox: Fox) -> None:
+async def look_at_page(fox: Fox) -> None:
     """Look at the page on a desk, then in French on a phone: axe finds nothing, and nothing scrolls sideways."""
     here = await fox.run("() => location.pathname + location.search")
     for path, width in ((here, 1280), (here.replace("/en", "/fr", 1), 390)):
@@ -39,7 +39,7 @@ async def look(fox: Fox) -> None:
     await fox.go(here)
 
 
-async def sign_in(fox: Fox, email: str) -> None:
+async def sign_in_on_fox(fox: Fox, email: str) -> None:
     """Sign in on the page."""
     await fox.go("/en/sign-in")
     await fox.fill(Email=email, Password=PASSWORD)
@@ -49,27 +49,27 @@ async def sign_in(fox: Fox, email: str) -> None:
 async def buys(fox: Fox, market: Market) -> None:
     """Find a dataset, ask for a quote, pay on Stripe's page, and come back to the files."""
     await fox.go("/en/catalogue")
-    await look(fox)
+    await look_at_page(fox)
     await fox.click("Presence by district and day — Lyon")
-    await look(fox)
+    await look_at_page(fox)
     await fox.click("Ask for a quote")
-    await look(fox)
+    await look_at_page(fox)
     await fox.fill(Street_and_number="1 rue Longue", City="Lyon")
     await fox.click("Order and pay")
     await fox.click("Pay")
     await fox.read("Download as Parquet")
     await market.work()
-    await look(fox)
+    await look_at_page(fox)
 
 
-async def reconciles(fox: Fox) -> None:
+async def follow_postings(fox: Fox) -> None:
     """Sign in as finance: everything is matched, and each table can be followed to a posting."""
-    await sign_in(fox, "finance@people.example")
+    await sign_in_on_fox(fox, "finance@people.example")
     await fox.go("/en/finance")
     await fox.read("To the cent.")
-    await look(fox)
+    await look_at_page(fox)
     await fox.click("Journal")
-    await look(fox)
+    await look_at_page(fox)
 
 
 @pytest.mark.deep
@@ -79,26 +79,26 @@ async def test_firefox_buys_and_reconciles(tmp_path: Path) -> None:
         pytest.skip("no Firefox here: install the package `firefox-esr` to run this test")
     async with running() as market:
         await list_small_city(tmp_path / "city")
-        await people(market)
+        await let_people_in(market)
         async with firefox_at(market.base, executable, tmp_path / "partner") as fox:
-            await sign_in(fox, "partner@people.example")
+            await sign_in_on_fox(fox, "partner@people.example")
             await buys(fox, market)
         async with firefox_at(market.base, executable, tmp_path / "finance") as fox:
-            await reconciles(fox)
+            await follow_postings(fox)
 
 
 async def walk_tour(fox: Fox, who: str) -> None:
     """Take a tour from the list of tours to its last stop; no stop refuses the person it is for."""
     await fox.go("/en/demo/tour")
     await fox.click_link(f"/en/demo/tour/{who}")
-    await look(fox)
+    await look_at_page(fox)
     await fox.click(f"Sign in as {TOURS[who].email.split('@')[0].title()}")
     for stop in TOURS[who].stops:
         await fox.go(f"/en/demo/tour/{who}")
         await fox.click_link(f"/en{stop.path}")
         status = await fox.run("() => performance.getEntriesByType('navigation')[0].responseStatus")
         assert status == HTTPStatus.OK, f"{stop.path} answers {status}"
-        await look(fox)
+        await look_at_page(fox)
 
 
 @pytest.mark.deep

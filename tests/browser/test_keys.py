@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from marketplace.database import transaction
-from marketplace.messages.actions import send
-from marketplace.messages.kinds import subscription_ended
-from marketplace.messages.rules import Recipient
+from marketplace.core.database import transaction
+from marketplace.people.messages.actions import send
+from marketplace.people.messages.rules import Recipient
+from marketplace.sales.message_kinds import SUBSCRIPTION_ENDED
 from tests.support.browsing import open_visit
-from tests.support.market import people, running
+from tests.support.market import let_people_in, running
 from tests.support.reads import fetch
 
 FOCUSED = "document.activeElement.textContent.trim() || document.activeElement.name"
@@ -18,12 +18,12 @@ FOCUSED = "document.activeElement.textContent.trim() || document.activeElement.n
 @pytest.mark.deep
 async def test_the_keys_lead_to_the_search_and_through_the_messages(chromium: str) -> None:
     async with running() as market, open_visit(chromium, market) as visit:
-        await people(market)
+        await let_people_in(market)
         [partner] = await fetch("SELECT id FROM partner")
         async with transaction():
             for number in range(3):
                 to = [Recipient("partner", str(partner["id"]))]
-                await send(subscription_ended.KIND, number, to, dataset="lyon", id="x")
+                await send(SUBSCRIPTION_ENDED, number, to, dataset="lyon", id="x")
         guest = await visit.guest()
         page, keyboard = guest.page, guest.page.keyboard
         await page.goto(f"{guest.base}/en/catalogue")

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from marketplace.docs.manual import contents
+from marketplace.site.docs.manual import contents
 from tests.support.browsing import PHONE, chromium_of
 from tests.support.market import running
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from marketplace import clock
-from marketplace.catalogue import actions as catalogue
-from marketplace.database import execute
-from marketplace.identity import actions as identity
-from marketplace.payments.stripe_calls import run_commands
-from marketplace.purchases.actions import order
-from marketplace.settings import settings
-from tests.marketplace.purchases.shop import jobs, open_shop, pay
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.core import clock
+from marketplace.core.database import execute
+from marketplace.core.settings import settings
+from marketplace.money.payments.stripe_calls import run_commands
+from marketplace.people.identity import actions as identity
+from marketplace.sales.orders.actions import order
+from tests.sales.builders.shop import jobs, open_shop, pay
 from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, running
 from tests.support.reads import fetch_value

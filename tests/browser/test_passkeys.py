@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import uuid
 
-from marketplace.identity import actions as identity
-from marketplace.settings import settings
+from marketplace.core.settings import settings
+from marketplace.people.identity import actions as identity
 from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, running
 from tests.support.reads import fetch_value

@@ -7,38 +7,39 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace.embedded.bank import Bank
-from marketplace.identity import actions as identity
-from marketplace.payouts import actions as payouts
-from tests.marketplace.earnings import sales
-from tests.marketplace.payouts import payees
+from marketplace.demo.bank import Bank
+from marketplace.people.identity import actions as identity
+from marketplace.subscribers.payouts import actions as payouts
+from tests.finance.builders.banking import bank_day
+from tests.subscribers.builders import payees, sales
+from tests.subscribers.builders.payees import OUR_IBAN
 from tests.support.browsing import open_visit
-from tests.support.market import PASSWORD, claim, running
+from tests.support.market import PASSWORD, activate_line, running
 
 if TYPE_CHECKING:
     from tests.support.browsing import Guest, Visit
     from tests.support.market import Market
 
 
-async def let_them_earn(market: Market) -> None:
+async def let_forty_earn(market: Market) -> None:
     """Let forty lines earn different amounts, two people of finance in, and the holders of two lines."""
-    await sales.open_shop(range(1, 41), unclaimed=(40, 2))
+    await sales.write_lines(range(1, 41), unclaimed=(40, 2))
     for line in (40, 2):
-        await claim(market, line, f"line-{line}@people.example")
+        await activate_line(market, line, f"line-{line}@people.example")
     await payees.earn({line: line for line in range(1, 41)}, 200_000)
-    await payees.give_details(*range(3, 41))
+    await payees.write_bank_details(*range(3, 41))
     for name in ("nora", "paul"):
         await identity.add_staff(f"{name}@people.example", name.title(), "finance", PASSWORD)
 
 
-async def picture(guest: Guest, name: str) -> None:
+async def keep_picture(guest: Guest, name: str) -> None:
     """Keep pictures where PICTURES says, for people who look."""
     if folder := os.environ.get("PICTURES"):
         await guest.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
         await guest.handset.page.screenshot(path=f"{folder}/{name}-phone.png", full_page=True)
 
 
-async def enter(visit: Visit, email: str) -> Guest:
+async def sign_in_guest(visit: Visit, email: str) -> Guest:
     guest = await visit.guest()
     await guest.sign_in(email)
     return guest
@@ -48,33 +49,39 @@ async def enter(visit: Visit, email: str) -> Guest:
 async def test_from_bank_details_to_paid(chromium: str) -> None:
     with payees.paying():
         async with running() as market:
-            await let_them_earn(market)
-            bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(40): "AC04"})
+            await let_forty_earn(market)
+            bank = Bank(OUR_IBAN, rejects={payees.iban_of(40): "AC04"})
             async with open_visit(chromium, market) as visit:
-                lucie, zoe = await enter(visit, "line-2@people.example"), await enter(visit, "line-40@people.example")
+                lucie, zoe = (
+                    await sign_in_guest(visit, "line-2@people.example"),
+                    await sign_in_guest(visit, "line-40@people.example"),
+                )
                 await lucie.go("/earnings")
                 await lucie.read("tell us where")
-                await picture(lucie, "earnings")
+                await keep_picture(lucie, "earnings")
                 await lucie.click("Bank details")
                 await lucie.press("Save", again_by_address=False, Account_holder="Lucie Martin", IBAN="FR76 3000 6000")
                 await lucie.read("27 characters; this one has 12")
-                await picture(lucie, "bank-details-wrong")
+                await keep_picture(lucie, "bank-details-wrong")
                 await lucie.press("Save", Account_holder="Lucie Martin", IBAN=payees.iban_of(2))
                 await lucie.read(f"•••• {payees.iban_of(2)[-4:]}")
-                await picture(lucie, "bank-details")
+                await keep_picture(lucie, "bank-details")
                 await lucie.go("/earnings/payouts")
-                await picture(lucie, "payouts-before")
+                await keep_picture(lucie, "payouts-before")
 
-                nora, paul = await enter(visit, "nora@people.example"), await enter(visit, "paul@people.example")
+                nora, paul = (
+                    await sign_in_guest(visit, "nora@people.example"),
+                    await sign_in_guest(visit, "paul@people.example"),
+                )
                 await nora.go("/finance")
                 await nora.click("Payout runs")
                 await nora.press("Draft a SEPA run")
                 await nora.read("somebody else of finance approves it")
-                await picture(nora, "run-draft")
+                await keep_picture(nora, "run-draft")
                 await paul.go("/finance/payout-runs")
-                await picture(paul, "runs")
+                await keep_picture(paul, "runs")
                 await paul.click_in_table()
-                await picture(paul, "run-to-approve")
+                await keep_picture(paul, "run-to-approve")
                 await paul.press("Approve", Reason="The list and its sum were checked")
                 await nora.page.reload()
                 await nora.press("Send")
@@ -85,25 +92,25 @@ async def test_from_bank_details_to_paid(chromium: str) -> None:
                 await nora.press("Import the answer")
                 await nora.click("Came back")  # the list is paged, and in no order that a test could know
                 await nora.read("AC04: the account is closed")
-                await picture(nora, "run-answered")
+                await keep_picture(nora, "run-answered")
                 await lucie.go("/earnings/payouts")
                 await lucie.read("On its way")
-                await payees.bank_day(bank)
+                await bank_day(bank)
                 await nora.page.reload()
                 await nora.read("Settled")
                 await nora.look()
-                await picture(nora, "run-settled")
+                await keep_picture(nora, "run-settled")
                 await nora.go("/finance/payout-runs")
                 await lucie.go("/earnings/payouts")
                 await lucie.read("by the bank on")
-                await picture(lucie, "payouts")
+                await keep_picture(lucie, "payouts")
                 await zoe.go("/earnings/payouts")
                 await zoe.read("the account is closed (AC04)")
-                await picture(zoe, "payouts-failed")
+                await keep_picture(zoe, "payouts-failed")
                 await zoe.click("Change bank details")
                 await zoe.press("Save", Account_holder="Zoe", IBAN=payees.iban_of(77))
                 await zoe.go("/earnings")
                 await zoe.read("were changed on")
-                await picture(zoe, "earnings-changed")
+                await keep_picture(zoe, "earnings-changed")
             await market.work()
             assert await payouts.draft() is None

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from marketplace.settings import settings
+from marketplace.core.settings import settings
 from tests.support.browsing import chromium_of
 
 PICTURE = Path(__file__).parent / "dataset.png"
 TALLEST, LARGEST_BYTES = 1400, 300_000
 
 
-async def draw(executable: str) -> None:
+async def draw_picture(executable: str) -> None:
     """Draw the picture of the demo that runs at HOST and PORT: English, light, 1280 pixels wide."""
     async with chromium_of(executable) as browser:
         page = await browser.new_page(locale="en-GB", color_scheme="light", viewport={"width": 1280, "height": TALLEST})
@@ -30,6 +30,6 @@ async def draw(executable: str) -> None:
 @pytest.mark.deep
 def test_the_picture_is_there(chromium: str) -> None:
     if os.environ.get("PARTAGE_PICTURE") == "1":
-        asyncio.run(draw(chromium))
+        asyncio.run(draw_picture(chromium))
     assert PICTURE.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert PICTURE.stat().st_size < LARGEST_BYTES

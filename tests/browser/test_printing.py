@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace.catalogue import actions as catalogue
-from marketplace.identity import actions as identity
-from marketplace.purchases.invoices import change_billing
-from tests.marketplace.catalogue.shop import make_release, open_shop
-from tests.marketplace.identity.site import VAT
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.people.identity import actions as identity
+from marketplace.sales.orders.invoices import change_billing
+from tests.catalogue.builders import open_catalogue, seal_week
+from tests.people.builders import VAT
 from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, running
 
@@ -40,8 +40,8 @@ async def printed_words(guest: Guest, path: str) -> str:
 @pytest.mark.deep
 async def test_what_is_printed_is_whole_and_names_the_buyer(chromium: str) -> None:
     async with running() as market:
-        await open_shop(grain="hour")
-        release = await make_release()
+        await open_catalogue(grain="hour")
+        release = await seal_week()
         partner = await identity.create_partner(
             company="Atelier", country="FR", vat_number=VAT, name="Claire", email=EMAIL, password=PASSWORD
         )

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from marketplace import clock
-from marketplace.auctions import award as ending
-from marketplace.consent.queries import get_signed_receipt
-from marketplace.database import transaction
-from marketplace.log.actions import state_hidden
-from marketplace.transparency.actions import keep_log
-from marketplace.transparency.proofs import prove_entry, prove_item
-from marketplace.transparency.queries import list_hidden
-from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
-from tests.marketplace.transparency.logs import agree, state_facts
+from marketplace.consent.purposes.queries import get_signed_receipt
+from marketplace.core import clock
+from marketplace.core.database import transaction
+from marketplace.core.facts.actions import state_hidden
+from marketplace.oversight.public_log.actions import keep_log
+from marketplace.oversight.public_log.proofs import prove_entry, prove_item
+from marketplace.oversight.public_log.queries import list_hidden
+from marketplace.sales.auctions import award as ending
+from tests.oversight.builders import agree, state_facts
+from tests.sales.builders.auctions import make_bidder, move_end, open_auction
 from tests.support.browsing import open_visit
 from tests.support.market import running
 

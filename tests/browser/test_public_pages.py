@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.marketplace.purchases.shop import open_shop
+from tests.sales.builders.shop import open_shop
 from tests.support.browsing import open_visit
 from tests.support.market import running
 

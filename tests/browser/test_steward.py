@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace.catalogue import actions as catalogue
-from marketplace.datasets.build_requests import run_requests
-from marketplace.identity import actions as identity
-from tests.marketplace.datasets.builders import BANDS, RESOLUTION, ZONES, declare
-from tests.marketplace.datasets.test_requests import PERIOD, crowd
-from tests.marketplace.identity.site import VAT
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.datasets.releases.build_requests import run_requests
+from marketplace.people.identity import actions as identity
+from tests.datasets.builders import BANDS, DAYS_ASKED, RESOLUTION, ZONES, declare, ingest_crowd
+from tests.people.builders import VAT
 from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, running
 
@@ -43,7 +42,7 @@ async def defines_and_builds(sam: Guest) -> None:
         },
     )
     await sam.read("A day in Lyon")
-    await sam.press("Build", again_by_address=False, First_day=PERIOD["first_day"], Last_day=PERIOD["last_day"])
+    await sam.press("Build", again_by_address=False, First_day=DAYS_ASKED["first_day"], Last_day=DAYS_ASKED["last_day"])
     await sam.page.get_by_label("Build it without the days that were not ingested").check()
     await sam.press("Build")
     await sam.read("waiting for a worker")
@@ -68,7 +67,7 @@ async def asks_for_its_zones(claire: Guest) -> None:
 async def test_a_release_from_definition_to_revocation_is_clicked(chromium: str, tmp_path: Path) -> None:
     async with running() as market:
         await declare()
-        await crowd(tmp_path)
+        await ingest_crowd(tmp_path)
         await identity.add_staff("sam@people.example", "Sam", "steward", PASSWORD)
         partner = await identity.create_partner(
             company="Atelier",

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace.consent import actions as consent
-from marketplace.consent.queries import receipt_link
-from marketplace.database import execute
-from marketplace.identity import actions as identity
-from marketplace.my_data.operator_app import page_of
-from marketplace.settings import settings
-from marketplace.switches.rules import read
-from tests.marketplace.datasets.builders import ZONES
-from tests.marketplace.earnings import sales
-from tests.marketplace.payouts import payees
+from marketplace.consent.purposes import actions as consent
+from marketplace.consent.purposes.queries import receipt_link
+from marketplace.consent.switches.rules import read
+from marketplace.core.database import execute
+from marketplace.core.settings import settings
+from marketplace.people.identity import actions as identity
+from marketplace.subscribers.my_data.operator_app import page_of
+from tests.datasets.builders import ZONES
+from tests.subscribers.builders import payees, sales
 from tests.support.browsing import open_visit
-from tests.support.market import PASSWORD, claim, running
+from tests.support.market import PASSWORD, activate_line, running
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -33,11 +32,11 @@ COVERS = "SELECT covers FROM consent_record WHERE subscriber = $1 ORDER BY at DE
 GIVEN = "SELECT given FROM consent_record WHERE subscriber = $1 ORDER BY at DESC, id DESC LIMIT 1"
 
 
-async def let_them_earn(market: Market) -> None:
-    await sales.open_shop(range(1, 42), unclaimed=(LETTER, REFUSES, LEAVES, BILL))
+async def let_line_holders_earn(market: Market) -> None:
+    await sales.write_lines(range(1, 42), unclaimed=(LETTER, REFUSES, LEAVES, BILL))
     await execute("UPDATE dataset SET zones = $1", list(ZONES[:3]))
     for line in (REFUSES, LEAVES, BILL):
-        await claim(market, line, f"line-{line}@people.example")
+        await activate_line(market, line, f"line-{line}@people.example")
         await consent.give(line, sales.PURPOSE)
     await payees.earn({line: line for line in range(1, 42)}, 200_000)
     await identity.add_staff("nora@people.example", "Nora", "finance", PASSWORD)
@@ -111,7 +110,7 @@ async def test_subscribers_click(chromium: str) -> None:
     settings.cache_clear()
     with payees.paying():
         async with running() as market:
-            await let_them_earn(market)
+            await let_line_holders_earn(market)
             async with open_visit(chromium, market) as visit:
                 await is_let_in_by_a_letter(await visit.guest())
                 await refuses_two_sectors_and_a_place(await visit.guest())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from marketplace.tour.rules import TOURS
+from marketplace.site.tour.rules import TOURS
 from tests.support.demo import demo_visited
 
 if TYPE_CHECKING:

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketplace import clock
-from marketplace.catalogue import actions as catalogue
-from marketplace.database import copy_in, execute
-from marketplace.earnings.queries import list_unequal_accounts
-from marketplace.embedded.seed_people import ABROAD, FINANCE, FINANCE_TOO, PARTNER, STEWARD
-from marketplace.finance.actions import reconcile
-from marketplace.identity import actions as identity
-from marketplace.ledger.chart import ON_CREDIT, PARTNERS, STRIPE
-from marketplace.ledger.queries import balance
-from marketplace.payments.balance import read_balance
-from marketplace.subscriptions.actions import deliver
-from tests.marketplace.bank.statements import Entry, Statement
-from tests.marketplace.bookkeeping.months import WEIGHTS, publish
-from tests.marketplace.datasets.builders import declare
-from tests.marketplace.earnings import sales
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.core import clock
+from marketplace.core.database import copy_in, execute
+from marketplace.demo.seed_people import ABROAD, FINANCE, FINANCE_TOO, PARTNER, STEWARD
+from marketplace.finance.reconciliation.actions import reconcile
+from marketplace.money.ledger.chart import ON_CREDIT, PARTNERS, STRIPE
+from marketplace.money.ledger.queries import balance
+from marketplace.money.payments.balance import read_balance
+from marketplace.people.identity import actions as identity
+from marketplace.sales.subscriptions.actions import deliver
+from marketplace.subscribers.earnings.queries import list_unequal_accounts
+from tests.datasets.builders import declare
+from tests.finance.builders.statements import Entry, Statement
+from tests.site.builders.months import WEIGHTS, seal_weeks
+from tests.subscribers.builders import sales
 from tests.support.browsing import open_visit
 from tests.support.demo import come_in, demo_visited
-from tests.support.market import PASSWORD, people, running
+from tests.support.market import PASSWORD, let_people_in, running
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ async def buys_on_invoice(finance: Guest, other: Guest, partner: Guest) -> None:
     await finance.page.goto(f"{finance.base}/en/finance/credit/limits")
     why = {"Limit, VAT included": "9000", "Reason": "Ten orders paid in time."}
     await finance.press("Propose it", **{"Company or VAT number": "Atelier Urbain"}, **why)
-    await other.go("/finance/credit")
+    await other.go("/finance/decisions")
     await other.press("Approve")
     await partner.page.goto(f"{partner.base}/en/datasets/lyon-districts-day")
     await partner.press("Ask for a quote")
@@ -217,15 +217,15 @@ async def open_small_shop(market: Market) -> None:
     await declare(budget_micro=900_000_000, title_en="Lyon by the hour", title_fr="Lyon heure par heure")
     await execute("UPDATE dataset SET cadence = 'month'")
     await copy_in("subscriber", ["reference"], [(line,) for line in WEIGHTS])
-    await publish(0)
+    await seal_weeks(0)
     await catalogue.define_terms("standard-1", months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
     worth = {"full_worth_minor": 90_000_000, "floor_minor": 60_000, "cap_minor": 150_000}
     await catalogue.list_offer("lyon", terms="standard-1", **worth)
-    await people(market)
+    await let_people_in(market)
     await identity.add_staff("hugo@people.example", "Hugo", "finance", PASSWORD)
 
 
-async def work(market: Market) -> None:
+async def work_twice(market: Market) -> None:
     """Let the jobs order what is due, follow the money, and the shares after it."""
     for _ in range(2):
         await deliver()
@@ -297,14 +297,14 @@ async def test_a_subscription_pays_each_period_without_a_click_and_credits_a_lat
         await subscribes_with_a_card(partner)
         for period in (1, 2):
             with clock.shifted(period * PERIOD):
-                await publish(period, late=0 if period == 1 else LATE_DAYS + 1)
-                await work(market)
+                await seal_weeks(period, late=0 if period == 1 else LATE_DAYS + 1)
+                await work_twice(market)
                 assert await fetch_value("SELECT count(*) FROM purchase_order WHERE state = 'paid'") == period
                 await partner.sign_in("partner@people.example")
                 await reads_a_period(partner, credit="" if period == 1 else f"{LATE_DAYS} days late")
         assert await fetch_value("SELECT count(*) FROM service_credit") == 1, "the one that was in time gives nothing"
         with clock.shifted(LATER):
-            await work(market)
+            await work_twice(market)
             await partner.sign_in("partner@people.example")
             await sees_the_shares(partner)
             await is_reconciled(finance)
@@ -317,7 +317,7 @@ async def grants_a_limit(finance: Guest, other: Guest) -> None:
     why = {"Limit, VAT included": "9000", "Reason": "Ten orders paid in time."}
     await finance.press("Propose it", **{"Company or VAT number": "Atelier Urbain"}, **why)
     await other.sign_in("hugo@people.example")
-    await other.go("/finance/credit")
+    await other.go("/finance/decisions")
     await other.press("Approve")
 
 
@@ -354,20 +354,20 @@ async def test_an_invoice_that_was_paid_is_credited_and_the_money_transferred_ba
         await partner.press("Place the order", How_you_pay="invoice", **address)
         await partner.read("Download as CSV")
         [owed] = await fetch("SELECT id, number, total_minor FROM purchase_order")
-        await work(market)
+        await work_twice(market)
         total, credited = owed["total_minor"], 12_000
         await has_the_statement(finance, tmp_path, number=owed["number"], amount=total, opening=0)
-        await work(market)
+        await work_twice(market)
         await finance.go(f"/finance/orders/{owed['id']}")
         await finance.press("Refund it", Reason="Two days were missing.", Amount_in_euros="120,00")
-        await work(market)
+        await work_twice(market)
         await has_the_statement(finance, tmp_path, number=owed["number"], amount=-credited, opening=total)
-        await work(market)
+        await work_twice(market)
         await partner.go(f"/orders/{owed['id']}")
         await partner.read("Credit note")
         await partner.read("Download as CSV")
         with clock.shifted(LATER):
-            await work(market)
+            await work_twice(market)
             await partner.sign_in("partner@people.example")
             await sees_the_shares(partner)
             await is_reconciled(await visit.guest())

@@ -168,7 +168,7 @@ def test_one_command_from_a_clean_clone(
 
 def _seconds_to_import(clone: Path, account: dict[str, Any]) -> float:
     """Return how long the clone's site takes to be imported, at best."""
-    command = [clone / ".venv" / "bin" / "python", "-c", "import marketplace.app, marketplace.embedded.demo"]
+    command = [clone / ".venv" / "bin" / "python", "-c", "import marketplace.site.app, marketplace.demo.demo"]
     seconds = []
     for _ in range(3):
         begun = time.monotonic()

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from stripe import WebhookSignature
 
-from marketplace import clock
-from marketplace.database import execute
-from marketplace.identity import actions as identity
-from marketplace.identity import key_actions
-from marketplace.settings import settings
-from tests.marketplace.purchases.shop import jobs, make_quote, open_shop, pay
-from tests.support.market import PASSWORD, Visitor, claim, people, running
+from marketplace.core import clock
+from marketplace.core.database import execute
+from marketplace.core.settings import settings
+from marketplace.people.identity import actions as identity
+from marketplace.people.identity import key_actions
+from tests.sales.builders.shop import jobs, make_quote, open_shop, pay
+from tests.support.market import PASSWORD, Visitor, activate_line, let_people_in, running
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Case:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def cases(own: dict[str, str]) -> list[Case]:
+def bad_cases(own: dict[str, str]) -> list[Case]:
     """Return the table; `own` names what the partner has and the rival asks for."""
     order, quote, entitlement, release = own["order"], own["quote"], own["entitlement"], own["release"]
     key = {"idempotency-key": str(uuid.uuid4())}
@@ -175,10 +175,10 @@ def cases(own: dict[str, str]) -> list[Case]:
     ]
 
 
-async def ready(market: Market) -> tuple[dict[str, httpx.AsyncClient], dict[str, str]]:
+async def open_for_bad_input(market: Market) -> tuple[dict[str, httpx.AsyncClient], dict[str, str]]:
     """Open the shop, let everyone in, and have the partner buy; return who there is and what the partner has."""
     release = await open_shop()
-    visitors: dict[str, Visitor] = await people(market)
+    visitors: dict[str, Visitor] = await let_people_in(market)
     partner = await fetch_value("SELECT id FROM partner")
     rival = await identity.create_partner(
         company="Rival",
@@ -196,7 +196,7 @@ async def ready(market: Market) -> tuple[dict[str, httpx.AsyncClient], dict[str,
     latest = "(SELECT token_hash FROM session ORDER BY created_at DESC LIMIT 1)"
     await execute(f"UPDATE session SET created_at = $1, expires_at = $2 WHERE token_hash = {latest}", *gone())
     await identity.add_subscribers([7])
-    visitors["subscriber"] = await claim(market, 7, "lucie@people.example")
+    visitors["subscriber"] = await activate_line(market, 7, "lucie@people.example")
     who = {name: visitor.http for name, visitor in visitors.items()}
     for name in ("stranger", "Stripe", "machine", "rival machine", "forged machine"):
         who[name] = market.visitor().http
@@ -227,7 +227,7 @@ def gone() -> tuple[Any, Any]:
     return now.replace(year=now.year - 1), now.replace(microsecond=0)
 
 
-async def rows() -> dict[str, int]:
+async def count_rows() -> dict[str, int]:
     """Count the rows of every table that something could be half-written to; the trail notes what staff were refused."""
     names = await fetch(
         """SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
@@ -236,7 +236,7 @@ async def rows() -> dict[str, int]:
     return {name: await fetch_value(f'SELECT count(*) FROM "{name}"') for (name,) in names}
 
 
-async def answered(client: httpx.AsyncClient, case: Case) -> httpx.Response:
+async def answer_to_case(client: httpx.AsyncClient, case: Case) -> httpx.Response:
     """Send it: pages in English, a form with the token of a page."""
     method, path = case.sent.split(" ", 1)
     is_page = not path.startswith(("/api/", "/webhooks/"))
@@ -284,14 +284,14 @@ def fault_of(case: Case, answer: httpx.Response) -> str:
 
 async def test_bad_input_gets_a_sentence_and_changes_nothing() -> None:
     async with running() as market:
-        who, own = await ready(market)
-        before, wrong = await rows(), []
-        table = cases(own)
+        who, own = await open_for_bad_input(market)
+        before, wrong = await count_rows(), []
+        table = bad_cases(own)
         for case in table:
-            answer = await answered(who[case.who], case)
+            answer = await answer_to_case(who[case.who], case)
             if why := fault_of(case, answer):
                 wrong.append(f"{case.who}: {case.sent[:80]} {str(case.body)[:60]}: {why}")
-        after = await rows()
+        after = await count_rows()
         assert wrong == [], "\n".join(wrong)
         assert {name: (before[name], after[name]) for name in after if before[name] != after[name]} == {}
         assert await fetch_value("SELECT count(*) FROM stripe_event WHERE id IN ('evt_1', 'evt_2')") == 0

@@ -2,7 +2,7 @@
 
 What an operator has: a PostgreSQL with nothing in it, files of lines, consents and events, the manual's commands, a
 browser for each person, and a test Stripe that runs as a process of its own. Days pass as they do in a rehearsal. The
-events are real ones, moved to last month. Nothing of `marketplace/embedded` is imported, here or in what helps here.
+events are real ones, moved to last month. Nothing of `marketplace/demo` is imported, here or in what helps here.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 import pytest
 from lxml import etree
 
-from marketplace.settings import settings
-from tests.marketplace.bank.statements import Entry, Statement
+from marketplace.core.settings import settings
+from tests.finance.builders.statements import Entry, Statement
 from tests.support import gowalla
 from tests.support.installation import ROOT, Installation
-from tests.support.visitor import PASSWORD, Visitor, visitors
+from tests.support.visitor import PASSWORD, PhoneVisitor, visitors
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ UNTIL_A_MONTH_IS_CLOSED, UNTIL_THE_BANK_HAS_PAID = 50, 6
 
 
 @dataclass(frozen=True)
-class Month:
+class RealMonth:
     """A month of real events as the operator has it: files, the half-open period, and who agreed to be counted."""
 
     checkins: gowalla.Checkins
@@ -81,7 +81,7 @@ class Month:
         return self.period[0] - dt.timedelta(days=10)
 
 
-def month_of_real_events(folder: Path) -> Month:
+def month_of_real_events(folder: Path) -> RealMonth:
     """Write the operator's files: lines, last month's events, and what people said in shops."""
     today = dt.datetime.now(dt.UTC).date()
     period = gowalla.busiest_period(today)
@@ -92,7 +92,7 @@ def month_of_real_events(folder: Path) -> Month:
     at = period[0] - dt.timedelta(days=9)
     rows = "".join(f"{line},{PURPOSE},1,given,{at.isoformat()},shop\n" for line in yes.tolist())
     consents.write_text(f"reference,purpose,notice_version,word,at,channel\n{rows}")
-    return Month(checkins, period, consents, gowalla.find_most_regular(checkins, yes))
+    return RealMonth(checkins, period, consents, gowalla.find_most_regular(checkins, yes))
 
 
 @pytest.fixture
@@ -120,22 +120,22 @@ def test_from_an_empty_database_to_a_sale_that_is_paid_out(empty_database: str, 
 
         bring_lines_and_consents(machine, sam, month)
         claim_line(machine, lucie, month)
-        define_and_offer(sam, month)
+        define_and_offer_by_hand(sam, month)
         cells = build_and_publish(sam, month)
 
-        order = buy(machine, camille, sam)
+        order = sign_up_and_buy(machine, camille, sam)
         key = download(machine, camille, order, cells)
         when(lambda: "Everything is matched" in nora.go("/finance/exceptions"))
         when(lambda: re.search(r"Held for subscribers €[1-9]", nora.go("/finance")))
 
         machine.go_on(days=UNTIL_A_MONTH_IS_CLOSED)
         machine.start_jobs()
-        file = pay_out(lucie, nora, hugo)
+        file = pay_out_by_hand(lucie, nora, hugo)
 
         machine.go_on(days=UNTIL_THE_BANK_HAS_PAID)
         import_statement(nora, file)
         machine.start_jobs()
-        settled(lucie, nora)
+        follow_payout(lucie, nora)
         assert httpx.get(f"{machine.url}/api/v1/entitlements", headers=key).status_code == 200
         assert "First steps" not in sam_again(sam)
         assert "0 offenders" in machine.run("check")
@@ -178,7 +178,7 @@ def open_for_business(machine: Installation, database: str, folder: Path) -> dic
     return links
 
 
-def bring_lines_and_consents(machine: Installation, sam: Visitor, month: Month) -> None:
+def bring_lines_and_consents(machine: Installation, sam: PhoneVisitor, month: RealMonth) -> None:
     """Say what people are asked, as of the day they were asked in shops, and bring lines, events and what was said."""
     sam.go("/steward/purposes")
     sam.press(
@@ -203,7 +203,7 @@ def bring_lines_and_consents(machine: Installation, sam: Visitor, month: Month) 
     assert f"{given:,} consents and 0 withdrawals" in machine.run("consents", "import", str(month.consents))
 
 
-def claim_line(machine: Installation, lucie: Visitor, month: Month) -> None:
+def claim_line(machine: Installation, lucie: PhoneVisitor, month: RealMonth) -> None:
     """Send letters, and have the holder of one line activate it with hers."""
     letters = machine.folder / "letters.csv"
     machine.run("letters", str(letters))
@@ -224,7 +224,7 @@ def claim_line(machine: Installation, lucie: Visitor, month: Month) -> None:
     assert "•••• 2606" in lucie.text
 
 
-def define_and_offer(sam: Visitor, month: Month) -> None:
+def define_and_offer_by_hand(sam: PhoneVisitor, month: RealMonth) -> None:
     """Define the dataset from a common kind, try it on simulated people, state licence terms, and put it on sale."""
     sam.go("/steward/datasets/new?template=presence-day")
     sam.press(
@@ -252,7 +252,7 @@ def define_and_offer(sam: Visitor, month: Month) -> None:
     assert "as declared" in sam.press("Run again", consent="80", **month.days)
 
 
-def build_and_publish(sam: Visitor, month: Month) -> int:
+def build_and_publish(sam: PhoneVisitor, month: RealMonth) -> int:
     """Have the job build the release, and publish what the gate let pass; return how many cells it has."""
     sam.go(f"/steward/datasets/{DATASET}")
     sam.press("Build", **month.days)
@@ -268,7 +268,7 @@ def build_and_publish(sam: Visitor, month: Month) -> int:
     return published
 
 
-def buy(machine: Installation, camille: Visitor, sam: Visitor) -> str:
+def sign_up_and_buy(machine: Installation, camille: PhoneVisitor, sam: PhoneVisitor) -> str:
     """Sign a company up, have it vetted, and buy the release on Stripe's page; return the order's path."""
     camille.go("/sign-up")
     camille.press(
@@ -288,7 +288,7 @@ def buy(machine: Installation, camille: Visitor, sam: Visitor) -> str:
     camille.go(f"/datasets/{DATASET}")
     camille.press("Ask for a quote")
     camille.press("Order and pay")
-    when(lambda: at_stripe(machine, camille))
+    when(lambda: is_at_stripe(machine, camille))
     camille.press(camille.button("Pay "), method="visa")
     order = re.search(r"/orders/[0-9a-f-]{36}", camille.path)
     assert order
@@ -296,14 +296,14 @@ def buy(machine: Installation, camille: Visitor, sam: Visitor) -> str:
     return order[0]
 
 
-def at_stripe(machine: Installation, camille: Visitor) -> bool:
+def is_at_stripe(machine: Installation, camille: PhoneVisitor) -> bool:
     """Return whether Stripe's page is open; where Stripe was slow, the order's page has a button that leads there."""
     if not camille.path.startswith(machine.stripe):
         camille.press(camille.button("Pay "))
     return camille.path.startswith(machine.stripe)
 
 
-def download(machine: Installation, camille: Visitor, order: str, cells: int) -> dict[str, str]:
+def download(machine: Installation, camille: PhoneVisitor, order: str, cells: int) -> dict[str, str]:
     """Make a key, and fetch what was bought as a program does; return the header that has the key."""
     camille.go("/keys")
     camille.press("Make a key", label="import", scopes="downloads")
@@ -320,7 +320,7 @@ def download(machine: Installation, camille: Visitor, order: str, cells: int) ->
     return key
 
 
-def pay_out(lucie: Visitor, nora: Visitor, hugo: Visitor) -> bytes:
+def pay_out_by_hand(lucie: PhoneVisitor, nora: PhoneVisitor, hugo: PhoneVisitor) -> bytes:
     """Once the month is closed, have one person prepare a run and another approve and send it; return the bank's file."""
     lucie.sign_in("lucie@people.example")
     when(lambda: "Yours since" in lucie.go("/earnings") or "Yours now €0.000000" not in lucie.text)
@@ -337,7 +337,7 @@ def pay_out(lucie: Visitor, nora: Visitor, hugo: Visitor) -> bytes:
     return hugo.http.get(hugo.link("/download$")).content
 
 
-def import_statement(nora: Visitor, file: bytes) -> None:
+def import_statement(nora: PhoneVisitor, file: bytes) -> None:
     """Import what the bank says of the day it paid the run: one debit, of the whole batch."""
     paid = etree.fromstring(file)
     batch, total, day = (
@@ -352,7 +352,7 @@ def import_statement(nora: Visitor, file: bytes) -> None:
     assert "1 statement with 1 line" in nora.text
 
 
-def settled(lucie: Visitor, nora: Visitor) -> None:
+def follow_payout(lucie: PhoneVisitor, nora: PhoneVisitor) -> None:
     """See the payout arrive, and every movement matched four ways."""
     nora.go("/finance/payout-runs")
     run = nora.link("/finance/payout-runs/[0-9a-f-]{36}")
@@ -365,7 +365,7 @@ def settled(lucie: Visitor, nora: Visitor) -> None:
     assert "Paid out" in lucie.go("/earnings/payouts")
 
 
-def sam_again(sam: Visitor) -> str:
+def sam_again(sam: PhoneVisitor) -> str:
     sam.sign_in("sam@operateur.example")
     return sam.go("/start")
 

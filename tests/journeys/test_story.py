@@ -17,18 +17,18 @@ import numpy as np
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from marketplace import clock
-from marketplace.catalogue import actions as catalogue
-from marketplace.consent import actions as consent
-from marketplace.datasets import actions as datasets
-from marketplace.datasets.queries import manifest
-from marketplace.datasets.rules import DatasetTerms
-from marketplace.embedded import synthetic_city
-from marketplace.embedded.seed_sales import pay_hosted_page
-from marketplace.identity.actions import add_subscribers
-from marketplace.settings import settings
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.consent.purposes import actions as consent
+from marketplace.core import clock
+from marketplace.core.settings import settings
+from marketplace.datasets.releases import actions as datasets
+from marketplace.datasets.releases.queries import manifest
+from marketplace.datasets.releases.rules import DatasetTerms
+from marketplace.demo import synthetic_city
+from marketplace.demo.seed_sales import pay_hosted_page
+from marketplace.people.identity.actions import add_subscribers
 from tests.support import gowalla
-from tests.support.market import Market, Visitor, claim, people, running
+from tests.support.market import Market, Visitor, activate_line, let_people_in, running
 from tests.support.production import OPERATORS_OWN
 from tests.support.reads import fetch_one, fetch_value
 
@@ -42,7 +42,7 @@ WEEK = dt.timedelta(weeks=1)
 
 
 @dataclass(frozen=True)
-class City:
+class StoryCity:
     """The events of the story: the real check-ins, or where they are absent the seeded city."""
 
     made: synthetic_city.City | gowalla.Checkins
@@ -54,20 +54,20 @@ class City:
     max_cells: int
 
 
-def city_of(folder: Path) -> City:
+def city_of(folder: Path) -> StoryCity:
     today = clock.now().date()
     real = settings().shared / "data" / "gowalla-nyc" / "events.parquet"
     start, end = gowalla.busiest_period(today)
     before = (start - WEEK, end - WEEK)
     if real.exists():
         moved = gowalla.move_checkins(real, folder, today=today, seed=1)
-        return City(moved, (start, end), before, gowalla.AGE_BANDS, gowalla.RESOLUTION, 2)
+        return StoryCity(moved, (start, end), before, gowalla.AGE_BANDS, gowalla.RESOLUTION, 2)
     print("the real check-ins are not on this machine: the story happens in the seeded city")
     made = synthetic_city.generate_city(folder, seed=1, people=30_000, start=(start - WEEK).date(), days=35)
-    return City(made, (start, end), before, synthetic_city.AGE_BANDS, synthetic_city.RESOLUTION, 14)
+    return StoryCity(made, (start, end), before, synthetic_city.AGE_BANDS, synthetic_city.RESOLUTION, 14)
 
 
-async def prepare(city: City) -> None:
+async def prepare_story(city: StoryCity) -> None:
     """Say what is asked of people and what is counted, have four in five consent, and list the dataset."""
     await add_subscribers(city.made.references.tolist())
     long_ago = city.before[0] - dt.timedelta(days=10)
@@ -100,7 +100,7 @@ async def prepare(city: City) -> None:
     )
 
 
-async def command(*arguments: str) -> str:
+async def run_marketplace(*arguments: str) -> str:
     """Run the command line as an operator would, and return what it says."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -117,8 +117,8 @@ async def command(*arguments: str) -> str:
     return out.decode()
 
 
-async def build(city: City, period: tuple[dt.datetime, dt.datetime]) -> uuid.UUID:
-    printed = await command(
+async def build_by_command(city: StoryCity, period: tuple[dt.datetime, dt.datetime]) -> uuid.UUID:
+    printed = await run_marketplace(
         "build",
         DATASET,
         "--events",
@@ -137,7 +137,7 @@ async def build(city: City, period: tuple[dt.datetime, dt.datetime]) -> uuid.UUI
     return release
 
 
-async def buy(partner: Visitor, market: Market, release: uuid.UUID) -> str:
+async def buy_in_browser(partner: Visitor, market: Market, release: uuid.UUID) -> str:
     """Ask for a quote, order it, pay on Stripe's page and come back; return the order's path."""
     form = partner.form(await partner.see(f"/datasets/{DATASET}?release={release}"), f"/datasets/{DATASET}/quotes")
     quoted = await partner.resend(form)
@@ -162,20 +162,20 @@ SHARES_HELD = "SELECT sum(shares_micro) FROM licence_split WHERE state = 'held'"
 async def test_the_whole_story(tmp_path: Path) -> None:
     city = city_of(tmp_path / "events")
     async with running() as market:
-        await prepare(city)
-        release = await build(city, city.period)
+        await prepare_story(city)
+        release = await build_by_command(city, city.period)
         sold = await fetch_one("SELECT * FROM release WHERE id = $1", release)
         assert sold
         assert sold["epsilon_micro"] <= 2_000_000
         assert sold["row_count"] >= sold["key_count"] / 10
 
-        visitors = await people(market)
+        visitors = await let_people_in(market)
         partner, finance = visitors["partner"], visitors["finance"]
         in_it = await manifest(release)
-        lucie = await claim(market, int(in_it.references[in_it.weights.argmax()]), "lucie@people.example")
+        lucie = await activate_line(market, int(in_it.references[in_it.weights.argmax()]), "lucie@people.example")
 
         # Buy, and hold the file in hand.
-        order = await buy(partner, market, release)
+        order = await buy_in_browser(partner, market, release)
         page = await partner.see(order)
         files = {
             kind: (await partner.http.get(found[0].replace("&amp;", "&"))).content
@@ -205,11 +205,11 @@ async def test_the_whole_story(tmp_path: Path) -> None:
         # Withdraw: one click, and the next release is without her.
         await lucie.submit("/consent", "/consent")
         assert "You have withdrawn" in await lucie.see("/consent")
-        rebuilt = await manifest(await build(city, city.before))
+        rebuilt = await manifest(await build_by_command(city, city.before))
         assert int(in_it.references[in_it.weights.argmax()]) not in rebuilt.references
 
         # A second sale is refunded before its hold ends: its shares are cancelled, the first sale's are not.
-        second = await buy(partner, market, release)
+        second = await buy_in_browser(partner, market, release)
         assert await fetch_value(SHARES_HELD) > shares_held
         await finance.submit(f"/finance{second}", "/refund", reason="ordered twice")
         await market.work()
@@ -224,4 +224,4 @@ async def test_the_whole_story(tmp_path: Path) -> None:
             await market.work()
         assert await fetch_value(SHARES_HELD) is None
         assert await fetch_value("SELECT sum(payable_micro) FROM payable_movements()") == shares_held
-        assert "0 offenders" in await command("check")
+        assert "0 offenders" in await run_marketplace("check")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
 from itertools import permutations, product
 from math import factorial
@@ -16,7 +15,7 @@ from pricing.auctions.digital import _check as _check_bids
 from pricing.auctions.digital import _offered, optimal_single_price, random_sampling_with
 from pricing.editions import Menu, Version, _menu
 from pricing.editions import _check as _check_versions
-from pricing.money import Money, largest_remainder, whole
+from pricing.money import Money, whole
 from pricing.refusals import Duplicate, OutOfRange, TooHard
 
 Person = TypeVar("Person", bound=Hashable)
@@ -114,28 +113,6 @@ def _cheapest(chosen: Sequence[Version], precision: int) -> Fraction:
     for needed in range(1, precision + 1):
         cost.append(min(one.value_minor + cost[max(0, needed - one.precision)] for one in chosen))
     return cost[precision]
-
-
-@dataclass(frozen=True, slots=True)
-class LicencePool:
-    """The pool of one licence in whole units, and the weight of each contributor to the release it sold, in order."""
-
-    pool: int
-    weights: Mapping[Hashable, int]
-
-
-def split_by_licence(licences: Sequence[LicencePool]) -> dict[Hashable, int]:
-    """Return what each contributor earns over several licences, each split among the people in the data it sold.
-
-    Splitting licence by licence, and not one common pot, pays nobody for data they are not in. Sums exactly to the sum
-    of pools. Refuses what `largest_remainder` refuses, licence by licence.
-    """
-    earned: dict[Hashable, int] = {}
-    for licence in licences:
-        parts = largest_remainder(licence.pool, list(licence.weights.values()))
-        for person, part in zip(licence.weights, parts, strict=True):
-            earned[person] = earned.get(person, 0) + part
-    return earned
 
 
 def shapley_by_orders(

@@ -32,24 +32,21 @@ def test_a_part_of_a_price_is_rounded_up_and_not_under_the_floor(amount: int, fl
 @given(AMOUNTS, AMOUNTS)
 def test_the_other_steps_add_up_too(amount: int, locked: int) -> None:
     one = priced(amount, 1)
-    for stated in ({}, {"holding_minor": holding_of(amount)}, {"most_minor": locked}, {"locked_minor": locked}):
+    for stated in ({}, {"holding_minor": holding_of(amount)}, {"most_minor": locked}):
         assert amount + sum(change for _, change in steps_of(one, stated)) == amount_of(one, stated) > 0
 
 
 @given(AMOUNTS, AMOUNTS, AMOUNTS)
-def test_a_subscription_costs_the_price_or_its_locked_one_at_most_and_earlier_documents_what_they_did(
-    amount: int, floor: int, locked: int
-) -> None:
+def test_a_subscription_costs_the_price_or_its_locked_one_at_most(amount: int, floor: int, locked: int) -> None:
     one = priced(max(amount, floor), floor)
     assert amount_of(one, {"most_minor": locked}) == min(locked, one.amount_minor)
-    assert amount_of(one, {"locked_minor": locked}) == max(min(locked, one.amount_minor), floor)
 
 
 def test_nothing_costs_what_no_rule_says() -> None:
     one = priced(1_000, 1)
     assert amount_of(one, {"private_basis_points": 9_000, "volume_basis_points": 9_000}) == 0
-    assert amount_of(one, {"private_basis_points": 9_000, "locked_minor": 1}) == 0
-    for other in ("private_basis_points", "holding_minor", "locked_minor"):
+    assert amount_of(one, {"private_basis_points": 9_000, "holding_minor": 20}) == 0
+    for other in ("private_basis_points", "holding_minor"):
         assert amount_of(one, {"most_minor": 900, other: 900}) == 0
     assert amount_of(one, {"most_minor": -1}) == 0
     assert amount_of(one, {"holding_minor": 1}) == 0

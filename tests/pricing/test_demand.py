@@ -41,7 +41,7 @@ def uniform(rng: np.random.Generator, people: int) -> "np.ndarray[tuple[int], np
     return rng.uniform(0, 2 * WORTH, people)
 
 
-def sell(  # noqa: PLR0917 - a small world has six sizes.
+def sell_for_days(  # noqa: PLR0917 - a small world has six sizes.
     values: Values, seed: int, days: int, partners: int, colluders: int = 0, target: int = 0
 ) -> tuple[float, list[int]]:
     """Return the mean revenue per honest partner and day, and the price of every day.
@@ -74,7 +74,7 @@ def sell(  # noqa: PLR0917 - a small world has six sizes.
 def test_most_of_the_best_revenue_is_earned_while_learning(values: Values, best: float) -> None:
     """Over 10,000 quotes, twenty a day: nine tenths of what the best fixed price would have earned, on three seeds."""
     for seed in range(3):
-        revenue, prices = sell(values, seed, days=500, partners=20)
+        revenue, prices = sell_for_days(values, seed, days=500, partners=20)
         assert revenue >= 0.9 * best
         assert min(prices) >= FLOOR
         assert max(prices) <= CAP
@@ -186,7 +186,7 @@ def test_a_multiplier_between_two_of_the_grid_is_learnt_at_the_nearer() -> None:
 def test_buying_nothing_moves_nothing_and_buying_selectively_costs_a_majority() -> None:
     """What colluders cannot do: a fifth who buy nothing, or nothing above half the price, leave it where it was."""
     for target in (0, WORTH // 2):
-        late = [price for seed in range(4) for price in sell(uniform, seed, 400, 40, 10, target)[1][-50:]]
+        late = [price for seed in range(4) for price in sell_for_days(uniform, seed, 400, 40, 10, target)[1][-50:]]
         assert 0.75 * WORTH <= float(np.median(late)) <= 1.35 * WORTH
 
 
@@ -196,7 +196,7 @@ def test_enough_colluders_reach_their_target_but_never_the_floor() -> None:
     grid = (5_000, 10_000)
     share = collusion_needed(grid, [Fraction(3, 4), Fraction(1, 2)], 0)
     assert share == Fraction(1, 5)
-    late = [price for seed in range(4) for price in sell(uniform, seed, 400, 20, 40, target)[1][-50:]]
+    late = [price for seed in range(4) for price in sell_for_days(uniform, seed, 400, 20, 40, target)[1][-50:]]
     assert 0.8 * target <= float(np.median(late)) <= target
     assert min(late) >= FLOOR
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from marketplace.catalogue import rules
-from marketplace.settings import settings
+from marketplace.catalogue.offers import rules
+from marketplace.core.settings import settings
 from pricing.auctions.digital import optimal_single_price
 from pricing.demand import RevealedBid
 
@@ -22,7 +22,7 @@ PALM, XBOX = "Palm Pilot M515 PDA", "Xbox game console"
 DAY = dt.timedelta(days=1)
 
 
-def real_auctions(item: str) -> list[tuple[int, list[int]]]:
+def real_prices(item: str) -> list[tuple[int, list[int]]]:
     """Return the opening price and each bidder's highest bid of every auction of an item, in cents."""
     path = settings().shared / "data" / "ebay-bids" / "bids.csv"
     if not path.exists():
@@ -70,7 +70,7 @@ def test_after_forty_real_auctions_the_posted_price_earns_what_the_best_would(it
 
     The mean of three runs of forty auctions; worth is stated too low or too high by as much as the grid allows for.
     """
-    auctions = real_auctions(item)
+    auctions = real_prices(item)
     everybody = [value for _, values in auctions for value in values]
     worth = round(stated * optimal_single_price(everybody))
     shares = []

@@ -18,8 +18,8 @@ from pricing.quote import Day, quality
 from pricing.quote import price as quoted
 from pricing.refusals import Duplicate, Empty, Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal, TooHard
 from pricing.valuation import freshness
+from tests.pricing.builders import CITY
 from tests.pricing.oracles import subadditive_menu
-from tests.pricing.test_quote import CITY
 
 
 @st.composite

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.auctions.forgone import FEWEST_BIDS, History, Stated, Window, reckon, reckon_licence
+from pricing.auctions.forgone import FEWEST_BIDS, History, LaterOffer, Window, reckon, reckon_licence
 from pricing.auctions.reserve import exclusive_reserve, likeliest
 from pricing.money import Money
 from pricing.quote import PriceInputs, price, price_at_age
 from pricing.refusals import Negative, NotWhole, OutOfRange
-from tests.pricing.test_quote import CITY, DAY, inputs
+from tests.pricing.builders import CITY, DAY, inputs
 
 STEPS = ["past_sales", "one_more_sale", "price_movement", "posted_price", "past_bids"]
 
 
-def stating(priced: PriceInputs, **changes: int) -> Stated:
+def stating(priced: PriceInputs, **changes: int) -> LaterOffer:
     names = ("full_worth_minor", "worth_days", "floor_minor", "cap_minor")
-    return Stated(**({name: getattr(priced, name) for name in names} | changes))
+    return LaterOffer(**({name: getattr(priced, name) for name in names} | changes))
 
 
 def test_by_hand() -> None:

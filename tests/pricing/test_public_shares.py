@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +17,22 @@ from pricing.public_shares import (
     expected_difference_micro,
     public_share,
     public_shares,
+    shapley_once_per_cell,
     sum_of_shares,
     weigh,
 )
-from pricing.refusals import Empty, Negative, NotWhole, OutOfRange, PricingRefusal, TooLarge, ZeroTotalWeight
+from pricing.refusals import (
+    Duplicate,
+    Empty,
+    Negative,
+    NotWhole,
+    OutOfRange,
+    PricingRefusal,
+    TooHard,
+    TooLarge,
+    ZeroTotalWeight,
+)
+from tests.pricing.oracles import shapley_by_orders
 
 pools = st.integers(0, 10**18 - 1) | st.integers(0, 50)
 denominators = st.integers(1, 10**4) | st.integers(1, 2**61 - 1)
@@ -42,6 +56,13 @@ def test_arrays_single_shares_and_sums_are_the_rule(pool: int, denominator: int,
     assert public_shares(pool, denominator, array).tolist() == exact
     assert [public_share(pool, denominator, weight) for weight in weights] == exact
     assert sum_of_shares(pool, denominator, weighed) == sum(exact)
+
+
+def test_a_quotient_that_a_float_rounds_up_is_rounded_down() -> None:
+    """To a float the pool and the denominator are the same number, and each share is a whole weight."""
+    for top in (9, 2**40 - 1):
+        weights = np.array([1, 7, top])
+        assert public_shares(10**17 + 2, 10**17 + 3, weights).tolist() == [0, 6, top - 1]
 
 
 def test_one_more_person_moves_nobody() -> None:
@@ -95,6 +116,48 @@ def test_the_expected_difference_is_one_standard_deviation() -> None:
     assert expected_difference_micro(7, cells=0, variance_micro=36_000_000) == 0
 
 
+def test_other_integer_dtypes_are_welcome() -> None:
+    """A manifest may store narrow weights."""
+    for dtype in (np.int8, np.int32, np.uint32, np.uint64):
+        weights = np.array([7, 2, 1], dtype=dtype)
+        assert public_shares(1_001, 10, weights).tolist() == [700, 200, 100]
+        assert weigh(weights).total == 10
+
+
+def test_classic_shapley_values(vectors: Callable[[str], dict[str, Any]]) -> None:
+    """The airport game through both ways, the gloves through enumeration."""
+    airport, gloves = vectors("apportionment")["shapley_counts_once_per_cell"]["classic"]
+    costs = airport["costs"]
+    expected = dict(enumerate(Fraction(value) for value in airport["shapley"]))
+    # A runway's n-th stretch is used by everyone who needs at least that length, and costs the same for any of them.
+    stretches = [[player for player in range(len(costs)) if player >= first] for first in range(len(costs))]
+    lengths = [cost - before for cost, before in zip(costs, [0, *costs], strict=False)]
+    assert shapley_once_per_cell(stretches, lambda cell, people: lengths[cell] if people else 0) == expected
+    assert shapley_by_orders(range(4), lambda who: max((costs[player] for player in who), default=0)) == expected
+    pairs = shapley_by_orders(["L1", "L2", "R"], lambda who: int("R" in who and len(who) > 1))
+    assert list(pairs.values()) == [Fraction(value) for value in gloves["shapley"]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.sets(st.integers(0, 4)), min_size=1, max_size=4),
+    st.lists(st.integers(0, 9), min_size=5, max_size=5),
+    st.integers(1, 3),
+)
+def test_the_closed_form_equals_enumeration(cells: list[set[int]], values: list[int], threshold: int) -> None:
+    """For any cell values, withheld below a threshold: the formula is the Shapley value, not near it."""
+
+    def worth(cell: int, people: int) -> int:
+        return (cell + 1) * values[people - 1] if people >= threshold else 0
+
+    def game(coalition: frozenset[int]) -> int:
+        return sum(worth(number, len(cell & coalition)) for number, cell in enumerate(cells))
+
+    closed = shapley_once_per_cell([sorted(cell) for cell in cells], worth)
+    enumerated = shapley_by_orders(range(5), game)
+    assert {player: closed.get(player, Fraction(0)) for player in range(5)} == enumerated
+
+
 @pytest.mark.parametrize(
     ("made", "refusal"),
     [
@@ -102,6 +165,10 @@ def test_the_expected_difference_is_one_standard_deviation() -> None:
         (lambda: weigh(np.array([0, 0])), ZeroTotalWeight),
         (lambda: weigh(np.array([1, -1])), Negative),
         (lambda: weigh(np.array([1.0])), NotWhole),
+        (lambda: weigh(np.array([True])), NotWhole),
+        (lambda: weigh(np.array([[1]])), NotWhole),
+        (lambda: weigh(np.array([2**40])), TooLarge),
+        (lambda: weigh(np.full(2**22, 2**39, dtype=np.int64)), TooLarge),
         (lambda: public_share(1, 0, 1), OutOfRange),
         (lambda: public_share(1, 2**61, 1), OutOfRange),
         (lambda: public_share(-1, 1, 1), Negative),
@@ -113,6 +180,9 @@ def test_the_expected_difference_is_one_standard_deviation() -> None:
         (lambda: denominator_of(1, cells=-1, variance_micro=1, pool=1, spare=1), Negative),
         (lambda: denominator_of(1, cells=1, variance_micro=-1, pool=1, spare=1), Negative),
         (lambda: expected_difference_micro(0, cells=1, variance_micro=1), OutOfRange),
+        (lambda: shapley_once_per_cell([[1, 1]], lambda _cell, people: people), Duplicate),
+        (lambda: shapley_by_orders([1, 1], len), Duplicate),
+        (lambda: shapley_by_orders(range(10), len), TooHard),
     ],
 )
 def test_what_has_no_right_answer_is_refused_by_name(made: Callable[[], object], refusal: type[PricingRefusal]) -> None:

@@ -117,31 +117,37 @@ def test_budgets_are_their_rules(asks: list[int], budget: int, quota: int | None
 
 RULES: dict[str, Callable[[Asks], ReverseAward]] = {
     "two winners": lambda asks: uniform_asks(asks, 2),
-    "two winners, reserve": lambda asks: uniform_asks(asks, 2, 3),
-    "all, reserve": lambda asks: uniform_asks(asks, 9, 3),
-    "budget": lambda asks: uniform_asks_within(asks, 6),
-    "budget, quota": lambda asks: uniform_asks_within(asks, 7, 2),
-    "budget, reserve": lambda asks: uniform_asks_within(asks, 7, None, 3),
-    "proportional": lambda asks: proportional_share(asks, 7),
-    "proportional, quota": lambda asks: proportional_share(asks, 7, 2),
+    "two winners, reserve": lambda asks: uniform_asks(asks, 2, 2),
+    "all, reserve": lambda asks: uniform_asks(asks, 9, 2),
+    "budget": lambda asks: uniform_asks_within(asks, 4),
+    "budget, quota": lambda asks: uniform_asks_within(asks, 3, 2),
+    "budget, reserve": lambda asks: uniform_asks_within(asks, 3, None, 2),
+    "proportional": lambda asks: proportional_share(asks, 5),
+    "proportional, quota": lambda asks: proportional_share(asks, 5, 2),
 }
+
+
+GRID = range(4)
+"""Asks and costs: with as many people as prices, each rule's price meets a tie, a reserve and a budget."""
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_no_misreport_profits(rule: str) -> None:
     """Every cost, every ask, every ask of three others on a grid, and every order of arrival."""
-    grid = range(6)
+    paid: dict[tuple[int, ...], list[int | None]] = {}
+    for asks in product(GRID, repeat=4):
+        award = RULES[rule](array(*asks))
+        paid[asks] = [
+            award.price_minor if outcome_of(award, ask, place) is Reason.WON else None for place, ask in enumerate(asks)
+        ]
     gains = 0
-    for others in product(grid, repeat=3):
-        for place in range(4):
-            results = {}
-            for ask in grid:
-                award = RULES[rule](array(*others[:place], ask, *others[place:]))
-                paid = award.price_minor if outcome_of(award, ask, place) is Reason.WON else None
-                results[ask] = paid
-            for cost in grid:
-                utility = {ask: 0 if paid is None else paid - cost for ask, paid in results.items()}
-                gains += sum(each > utility[cost] for each in utility.values())
+    for asks, place in product(paid, range(4)):
+        others = asks[:place], asks[place + 1 :]
+        honest, falsely = paid[asks][place], (paid[(*others[0], ask, *others[1])][place] for ask in GRID)
+        cost = asks[place]
+        utility = 0 if honest is None else honest - cost
+        gains += sum(each is not None and each - cost > utility for each in falsely)
+        gains += utility < 0
     assert gains == 0
 
 

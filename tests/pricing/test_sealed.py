@@ -40,16 +40,12 @@ from pricing.refusals import (
     PricingRefusal,
     TooHard,
 )
+from tests.pricing.builders import eur
 from tests.pricing.oracles import (
     deterministic_optimal_price,
     expected_random_sampling_revenue,
     expected_revenue_uniform,
 )
-
-
-def eur(minor: int) -> Money:
-    """Return euros."""
-    return Money(minor, "EUR")
 
 
 def bids_of(amounts: Sequence[int]) -> list[Bid]:

@@ -46,7 +46,7 @@ def sealed_reveals(*amounts: int) -> Reveals:
     ]
 
 
-def closed(kind: str, terms: dict[str, Any], reveals: Reveals) -> Transcript:
+def closed_transcript(kind: str, terms: dict[str, Any], reveals: Reveals) -> Transcript:
     """Return an honest transcript."""
     entries = []
     for one in reveals:
@@ -61,17 +61,19 @@ def closed(kind: str, terms: dict[str, Any], reveals: Reveals) -> Transcript:
     return Transcript("auc-1", kind, terms, tuple(entries), tuple(reveals), root, award_of(kind, terms, reveals))
 
 
-SEALED = closed("second_price", {"currency": "EUR", "reserve_minor": 100}, sealed_reveals(700, 1_000, 800))
+SEALED = closed_transcript("second_price", {"currency": "EUR", "reserve_minor": 100}, sealed_reveals(700, 1_000, 800))
 BUNDLES = [
     {"bidder": name, "goods": list(goods), "amount_minor": amount, "nonce": "07" * 32}
     for name, goods, amount in (("A", "a", 80), ("B", "b", 60), ("G", "ab", 100))
 ]
 ALL = [
     SEALED,
-    closed("uniform_price", {"currency": "EUR", "reserve_minor": 5, "licences": 2}, sealed_reveals(7, 9, 8, 1)),
-    closed("vcg", {"currency": "EUR"}, BUNDLES),
-    closed("core", {"currency": "EUR"}, BUNDLES),
-    closed(
+    closed_transcript(
+        "uniform_price", {"currency": "EUR", "reserve_minor": 5, "licences": 2}, sealed_reveals(7, 9, 8, 1)
+    ),
+    closed_transcript("vcg", {"currency": "EUR"}, BUNDLES),
+    closed_transcript("core", {"currency": "EUR"}, BUNDLES),
+    closed_transcript(
         "ascending",
         {
             "currency": "EUR",
@@ -81,6 +83,7 @@ ALL = [
             "closes_at": 99,
             "window": 9,
             "extension": 9,
+            "most_extension": 18,
         },
         [
             {"bidder": "A", "maximum_minor": 900, "at": 5},
@@ -188,7 +191,7 @@ def test_every_change_after_the_root_is_noticed(transcript: Transcript, sentence
 
 def test_a_rewritten_transcript_needs_the_published_root() -> None:
     """Consistent with itself, but not with what was published; and the bidder's receipt shows a dropped bid."""
-    rewritten = closed("second_price", {"currency": "EUR", "reserve_minor": 100}, sealed_reveals(700, 1_000))
+    rewritten = closed_transcript("second_price", {"currency": "EUR", "reserve_minor": 100}, sealed_reveals(700, 1_000))
     assert replay(rewritten).equal
     found = replay(rewritten, SEALED.root)
     assert found.differences == ("the root is not the one published at close",)

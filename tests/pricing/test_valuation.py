@@ -14,42 +14,20 @@ from hypothesis import strategies as st
 
 from pricing.refusals import Empty, Negative, NotFinite, NotFitted, NotWhole, OutOfRange, PricingRefusal
 from pricing.valuation import (
-    Losses,
     bias_bound,
     coverage,
-    defect_squared,
-    effective_sample_size,
     fit_half_life,
     freshness,
     least_bias,
     noise_loss,
     r_indicator,
+    removed,
     sampling_loss,
     selection_loss,
-    staleness_loss,
-    worth,
 )
 
 DAY = 86_400
-shares_of_one = st.fractions(0, 1)
 populations = st.integers(1, 10**7)
-
-
-def losses(
-    people: int,
-    population: int,
-    *,
-    defect: Fraction = Fraction(0),
-    noise: Fraction = Fraction(0),
-    fresh: Fraction = Fraction(1),
-) -> Losses:
-    """Return all four losses with one person's variance of 1/4 and a drift of 1."""
-    return Losses(
-        sampling_loss(people, population),
-        selection_loss(people, population, defect),
-        noise_loss(people, Fraction(1, 4), noise),
-        staleness_loss(fresh, Fraction(1)),
-    )
 
 
 def test_freshness_halves(vectors: Callable[[str], dict[str, Any]]) -> None:
@@ -78,15 +56,12 @@ def test_effective_sample_size(vectors: Callable[[str], dict[str, Any]]) -> None
     population = 10**15
     people = int(population * Fraction(str(meng["f"])))
     rho = Fraction(str(meng["rho"]))
-    size = effective_sample_size(losses(people, population, defect=rho**2))
-    assert size is not None
+    size = 1 / (sampling_loss(people, population) + selection_loss(people, population, rho**2))
     assert float(size) == pytest.approx(meng["n_eff_large_N"], abs=1e-4)
     cell = case["dp_cell"]
     for epsilon, expected in cell["n_eff"].items():
-        noise = 2 / Fraction(epsilon) ** 2
-        size = effective_sample_size(losses(cell["n"], cell["N"], noise=noise))
-        assert size is not None
-        assert float(size) == pytest.approx(expected, rel=1e-9)
+        noise = noise_loss(cell["n"], Fraction(1, 4), 2 / Fraction(epsilon) ** 2)
+        assert float(1 / (sampling_loss(cell["n"], cell["N"]) + noise)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_r_indicator_and_its_bias_bound(vectors: Callable[[str], dict[str, Any]]) -> None:
@@ -105,22 +80,22 @@ def test_laplace_noise_has_the_stated_variance(vectors: Callable[[str], dict[str
     assert noise_loss(100, Fraction(1), variance) == Fraction(1, 2)
 
 
-def test_worth_is_the_bayes_risk_reduction() -> None:
+def test_what_is_removed_is_the_bayes_risk_reduction() -> None:
     """A Gaussian mean with a prior worth n0 observations: the share of variance that n_eff observations remove."""
     for n_eff, n0 in ((1, 1), (400, 100), (7, 93)):
         prior = Fraction(1, n0)
         posterior = 1 / (1 / prior + n_eff)
-        assert worth(10_000, Losses(sampling=Fraction(1, n_eff)), n0) == 10_000 * (prior - posterior) / prior
-    assert worth(10_000, Losses(), 100) == 10_000
-    assert effective_sample_size(Losses()) is None
+        assert removed(Fraction(1, n_eff), n0) == (prior - posterior) / prior
+    assert removed(Fraction(0), 100) == 1
 
 
 def test_meng_and_schouten_meet() -> None:
     """The selection loss implied by an R-indicator, at worst, is the squared bias bound of two strata."""
-    propensities = [0.25, 0.75]
-    rho_squared = defect_squared(Fraction(1, 2), Fraction(1, 2), Fraction(1))
-    assert float(selection_loss(50, 100, rho_squared)) == pytest.approx(bias_bound(propensities) ** 2)
+    propensities, covered = [0.25, 0.75], Fraction(1, 2)
     assert r_indicator(propensities) == 0.5
+    spread_squared = Fraction(1, 4) ** 2
+    loss = selection_loss(50, 100, spread_squared / (covered * (1 - covered)))
+    assert float(loss) == pytest.approx(bias_bound(propensities) ** 2)
 
 
 def test_a_single_stratum_is_like_itself_however_far_noise_moves_its_share() -> None:
@@ -179,71 +154,45 @@ def test_bands_that_consent_alike_have_no_bias_that_they_show(sizes: list[int], 
 
 
 @settings(deadline=None)
-@given(populations, st.data(), shares_of_one, shares_of_one, st.fractions(0, 1000), shares_of_one)
-def test_worth_rises_in_coverage_and_never_passes_the_full_worth(  # noqa: PLR0917 - one argument per input.
-    population: int, data: st.DataObject, r: Fraction, association: Fraction, noise: Fraction, fresh: Fraction
+@given(populations, st.data(), st.fractions(0, 1), st.fractions(0, 1000))
+def test_more_people_in_the_same_cell_lose_less(
+    population: int, data: st.DataObject, defect: Fraction, noise: Fraction
 ) -> None:
-    """More people in the same cell are never worth less."""
+    """By each loss; where more differ, sampling alone tells them apart."""
     more = data.draw(st.integers(1, population))
     fewer = data.draw(st.integers(1, more))
-    low, high = (
-        worth(
-            10**6,
-            losses(
-                people,
-                population,
-                defect=defect_squared(r, coverage(people, population), association),
-                noise=noise,
-                fresh=fresh,
-            ),
-            250,
-        )
-        for people in (fewer, more)
-    )
-    assert 0 < low <= high <= 10**6
-    assert fewer == more or low < high
+    assert 0 <= sampling_loss(more, population) <= sampling_loss(fewer, population)
+    assert fewer == more or sampling_loss(more, population) < sampling_loss(fewer, population)
+    assert 0 <= selection_loss(more, population, defect) <= selection_loss(fewer, population, defect)
+    assert 0 <= noise_loss(more, Fraction(1, 4), noise) <= noise_loss(fewer, Fraction(1, 4), noise)
 
 
 @settings(deadline=None)
-@given(st.fractions(0, 10**6), st.fractions(0, 10**6), shares_of_one, shares_of_one, st.integers(1, 10**6))
-def test_worth_rises_in_accuracy_and_representativeness(
-    one: Fraction, other: Fraction, r: Fraction, s: Fraction, prior: int
-) -> None:
-    """Less noise is never worth less; nor is a more representative group."""
-    quiet, loud = sorted((one, other))
-    assert worth(10**6, losses(80, 200, noise=quiet), prior) >= worth(10**6, losses(80, 200, noise=loud), prior)
-    skewed, fair = sorted((r, s))
-    covered = Fraction(80, 200)
-    values = [
-        worth(10**6, losses(80, 200, defect=defect_squared(each, covered, Fraction(1, 3))), prior)
-        for each in (skewed, fair)
-    ]
-    assert values[0] <= values[1]
+@given(st.fractions(0, 10**6), st.fractions(0, 10**6), st.integers(1, 10**6))
+def test_more_is_removed_where_less_is_lost(one: Fraction, other: Fraction, prior: int) -> None:
+    """Always some of the uncertainty, never more than all of it."""
+    less, more = sorted((one, other))
+    assert 0 < removed(more, prior) <= removed(less, prior) <= 1
+    assert less == more or removed(more, prior) < removed(less, prior)
 
 
 @settings(deadline=None)
 @given(st.integers(0, 10**10), st.integers(0, 10**10), st.integers(1, 10**9))
-def test_worth_falls_with_age(one: int, other: int, half_life: int) -> None:
-    """Freshness never rises, and a positive drift makes staleness grow as it falls."""
+def test_freshness_falls_with_age(one: int, other: int, half_life: int) -> None:
     young, old = sorted((one, other))
     assert 0 <= freshness(old, half_life) <= freshness(young, half_life) <= 1
-    values = [
-        worth(10**6, losses(80, 200, fresh=freshness(age, half_life)), 100) * freshness(age, half_life)
-        for age in (young, old)
-    ]
-    assert values[0] >= values[1]
 
 
 @settings(deadline=None)
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 10**6))
-def test_worth_is_concave_and_subadditive_in_effective_sample_size(a: int, b: int, prior: int) -> None:
-    """The whole is never worth more than its parts apart, and the middle is above the chord."""
+def test_what_is_removed_is_concave_and_subadditive_in_effective_sample_size(a: int, b: int, prior: int) -> None:
+    """The whole never removes more than its parts apart, and the middle is above the chord."""
 
-    def valued(size: Fraction | int) -> Fraction:
-        return worth(10**6, Losses(sampling=1 / Fraction(size)), prior)
+    def by(size: Fraction | int) -> Fraction:
+        return removed(1 / Fraction(size), prior)
 
-    assert valued(a + b) <= valued(a) + valued(b)
-    assert 2 * valued(Fraction(a + b, 2)) >= valued(a) + valued(b)
+    assert by(a + b) <= by(a) + by(b)
+    assert 2 * by(Fraction(a + b, 2)) >= by(a) + by(b)
 
 
 @pytest.mark.parametrize("half_life_steps", [3, *(pytest.param(steps, marks=pytest.mark.deep) for steps in (10, 30))])
@@ -281,16 +230,12 @@ def test_one_remembered_lag_is_enough() -> None:
         (lambda: coverage(0, 5), OutOfRange),
         (lambda: coverage(6, 5), OutOfRange),
         (lambda: selection_loss(1, 2, Fraction(2)), OutOfRange),
-        (lambda: defect_squared(Fraction(2), Fraction(1), Fraction(0)), OutOfRange),
-        (lambda: defect_squared(Fraction(1), Fraction(0), Fraction(0)), OutOfRange),
         (lambda: noise_loss(5, Fraction(0), Fraction(1)), OutOfRange),
         (lambda: noise_loss(0, Fraction(1), Fraction(1)), OutOfRange),
         (lambda: noise_loss(5, Fraction(1), Fraction(-1)), Negative),
-        (lambda: staleness_loss(Fraction(2), Fraction(1)), OutOfRange),
-        (lambda: staleness_loss(Fraction(1), Fraction(-1)), OutOfRange),
-        (lambda: worth(-1, Losses(), 1), Negative),
-        (lambda: worth(1, Losses(), 0), OutOfRange),
-        (lambda: worth(1.5, Losses(), 1), NotWhole),
+        (lambda: removed(Fraction(-1), 1), OutOfRange),
+        (lambda: removed(Fraction(1), 0), OutOfRange),
+        (lambda: removed(Fraction(1), 1.5), NotWhole),
         (lambda: r_indicator([]), Empty),
         (lambda: r_indicator([0.5], [1, 2]), Empty),
         (lambda: r_indicator([0.5], [0]), Empty),

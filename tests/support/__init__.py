@@ -1,18 +1,22 @@
 """What tests of the whole share.
 
-A builder has one name per idea, whichever slice's helper it is in; each slice builds what is above it row by row, so that
-a test can also leave it in a state that the product would not:
+A district's builders make its states, `tests/<district>/builders`, and use those of the districts below. What needs all of them
+lies here. A builder has one name, and no other has it; where it works row by row, `write_…`, a test can also leave it in
+a state that the product would not:
 
 | name | what it makes | where |
 |---|---|---|
-| `make_partner` | a partner that signed up, with one person | identity/site |
-| `make_buyer` | a partner that has been vetted | purchases/shop, catalogue/shop |
-| `make_bidder` | a buyer with an API key and a saved card | auctions |
-| `make_staff` | someone of the staff, as an actor | identity/site |
-| `make_subscribers`, `make_subscriber` | lines, with or without consent | datasets, auctions |
-| `open_shop` | a dataset on offer, and what a sale needs besides | catalogue, purchases, earnings, finance |
-| `make_offer` | a dataset with sealed releases and its offer | auctions |
-| `make_release` | a sealed release | catalogue/shop, earnings/sales |
-| `make_quote`, `make_order`, `make_sale` | a quote; an order not yet paid; a licence, paid and settled | purchases, finance, earnings, payments |
-| `open_auction`, `open_call` | an auction, a reverse auction open for bids | auctions |
+| `make_partner`, `make_staff`, `add_person` | a partner that signed up; staff, as an actor; anybody | people |
+| `Browser`, `visiting` | a browser, of whom the test says | people |
+| `explain_purpose`, `declare`, `make_subscribers` | a purpose, a dataset, lines with or without consent | consent, datasets |
+| `open_catalogue`, `seal_week`, `make_vetted_partner` | datasets on offer, a release of a week, a partner that may buy | catalogue |
+| `open_shop`, `make_buyer`, `make_quote`, `make_sale` | a dataset on offer, and the steps of buying as a browser takes them | sales/shop |
+| `make_bidder`, `open_auction`, `seal`, `open_reverse_auction` | bidders, auctions, bids | sales/auctions |
+| `save`, `ask_payment`, `make_paid`, `with_limit` | kept cards, payments, a limit of credit | money |
+| `customers` | partners that bought a release | delivery |
+| `write_lines`, `seal_weights`, `write_sale` | lines, a release with its manifest, a licence sold | subscribers/sales |
+| `earn`, `paying`, `draft_and_send` | people with money that is theirs, and a run that pays them | subscribers/payees |
+| `write_shop`, `write_order`, `write_paid_order`, `write_sold_order` | a release on offer, and orders of it | finance/sales |
+| `Statement`, `bank_says`, `banked` | what a bank states | finance/statements |
+| `Year`, `play_year` | a year in which everything happens | site/played_year, site/months |
 """

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from marketplace.serving.server import configured
-from marketplace.settings import settings
+from marketplace.core.settings import settings
+from marketplace.site.serving.server import configured
 from tests.support.ports import free_port
 from tests.support.sites import the_site
 from tests.support.waiting import until
@@ -56,7 +56,7 @@ async def run(python: Path, program: str, *arguments: str, folder: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def site() -> AsyncIterator[str]:
+async def serving_site() -> AsyncIterator[str]:
     """Serve the site on a free port, as `serve` does, and yield its address."""
     port = free_port()
     before = os.environ.get("PARTAGE_URL")

@@ -31,7 +31,7 @@ class Collector(HTTPServer):
     """Receives on a free port of this machine."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Receiver)
+        super().__init__(("127.0.0.1", 0), TraceReceiver)
         self.spans: list[SpanSeen] = []
         self.bodies: list[bytes] = []
 
@@ -40,7 +40,7 @@ class Collector(HTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class Receiver(BaseHTTPRequestHandler):
+class TraceReceiver(BaseHTTPRequestHandler):
     """Answers POST /v1/traces. Source: OTLP 1.5, OTLP/HTTP."""
 
     server: Collector

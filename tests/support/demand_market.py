@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from msgspec import Struct
 
-from marketplace.catalogue import rules
+from marketplace.catalogue.offers import rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,11 +6,11 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from marketplace.embedded.demo import free_port, port_of, site_running
-from marketplace.embedded.seed_people import PASSWORD
-from marketplace.settings import settings
+from marketplace.core.settings import settings
+from marketplace.demo.demo import free_port, port_of, site_running
+from marketplace.demo.seed_people import PASSWORD
 from tests.support.browsing import open_visit
-from tests.support.market import Market, seeded
+from tests.support.market import Market, seed_demo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from marketplace.embedded.seed_people import DemoPerson
+    from marketplace.demo.seed_people import DemoPerson
     from tests.support.browsing import Guest, Visit
 
 
@@ -27,7 +27,7 @@ async def demo_running(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     """Seed the demo and run its site, with one-click sign-in; yields where it is."""
     monkeypatch.setenv("PARTAGE_ONE_CLICK", "1")
     ours = 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    async with seeded(folder):
+    async with seed_demo(folder):
         site = free_port("127.0.0.1", 18_100 + ours)
         monkeypatch.setenv("PORT", str(port_of(site)))
         settings.cache_clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketplace.ledger.entry_kinds import ANY, ENTRY_KINDS, EntryKind
+from marketplace.money.ledger.entry_kinds import ANY, ENTRY_KINDS, EntryKind
 
 
 def register_test_kinds() -> None:

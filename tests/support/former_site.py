@@ -1,9 +1,9 @@
-"""A former version's site that sells before, while and after its schema changes; run from that version's own tree.
+"""A site that sells before, while and after its schema changes; run from its version's own tree.
 
 `python FILE` with the tree as working directory, `DATABASE_URL` and `PARTAGE_STATE`. It migrates, opens a shop with a
 partner, asks for a quote and prints `quoted`; orders it after a line on its input and prints `ordered`; after another line
-pays, receives and downloads it, buys once more from start to end, and prints `sold 2`. What it imports has been in every
-version's tests since the initial schema.
+pays, receives and downloads it, buys once more from start to end, and prints `sold 2`. What it imports is in the tests of
+every release.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-sys.path[0] = str(Path.cwd())  # what follows is the former version's
+sys.path[0] = str(Path.cwd())  # what follows is that version's
 
-from marketplace import database  # noqa: E402
+from marketplace.core import database  # noqa: E402
 from migrations.runner import migrate  # noqa: E402
-from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop  # noqa: E402
-from tests.marketplace.identity.site import PASSWORD  # noqa: E402
-from tests.marketplace.purchases.shop import jobs, pay  # noqa: E402
+from tests.catalogue.builders import make_vetted_partner, open_catalogue, seal_week  # noqa: E402
+from tests.people.builders import PASSWORD  # noqa: E402
+from tests.sales.builders.shop import jobs, pay  # noqa: E402
 from tests.support.market import Visitor, running  # noqa: E402
 
 EMAIL = "claire@atelier.example"
@@ -39,7 +39,7 @@ def announce(words: str) -> None:
     print(words, file=WORDS, flush=True)
 
 
-async def ask(partner: Visitor, release: object) -> tuple[str, dict[str, str]]:
+async def ask_quote(partner: Visitor, release: object) -> tuple[str, dict[str, str]]:
     """Ask for a quote on the dataset's page, and return the form that orders it."""
     page = await partner.see(f"/datasets/lyon?release={release}")
     quoted = await partner.resend(partner.form(page, "/datasets/lyon/quotes"))
@@ -47,7 +47,7 @@ async def ask(partner: Visitor, release: object) -> tuple[str, dict[str, str]]:
     return action, hidden | {"street": "1 rue Longue", "city": "Lyon", "reason": "x"}  # as this version asks
 
 
-async def order(partner: Visitor, form: tuple[str, dict[str, str]]) -> str:
+async def order_quote(partner: Visitor, form: tuple[str, dict[str, str]]) -> str:
     """Order, and return the address at Stripe that the browser is sent to."""
     partner.http.follow_redirects = False
     sent = await partner.resend(form, status=303)
@@ -71,20 +71,20 @@ async def receive(partner: Visitor, stripe_page: str) -> None:
 async def main() -> None:
     await database.open_pool(os.environ["DATABASE_URL"])
     await migrate()
-    await open_shop()
-    release = await make_release()
-    await make_buyer(EMAIL)
+    await open_catalogue()
+    release = await seal_week()
+    await make_vetted_partner(EMAIL)
     async with running() as market:
         partner = market.visitor()
         await partner.submit("/sign-in", "/sign-in", email=EMAIL, password=PASSWORD)
-        form = await ask(partner, release)
+        form = await ask_quote(partner, release)
         announce("quoted")
         await wait_for_line()
-        stripe_page = await order(partner, form)
+        stripe_page = await order_quote(partner, form)
         announce("ordered")
         await wait_for_line()
         await receive(partner, stripe_page)
-        await receive(partner, await order(partner, await ask(partner, release)))
+        await receive(partner, await order_quote(partner, await ask_quote(partner, release)))
         announce("sold 2")
     await database.close_pool()
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
-from marketplace import clock
+from marketplace.core import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

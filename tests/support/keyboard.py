@@ -6,8 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from marketplace.web import formats
-from marketplace.web.i18n import gettext, language
+from marketplace.core.web import formats
+from marketplace.core.web.i18n import gettext, language
 from tests.support.browsing import Tab
 
 if TYPE_CHECKING:

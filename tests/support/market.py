@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from marketplace import clock
-from marketplace.baskets.waiting import charge_waiting
-from marketplace.catalogue.actions import refresh_demand
-from marketplace.earnings.actions import cancel_shares, hold_shares
-from marketplace.earnings.month_close import close_months
-from marketplace.embedded.demo import (
+from marketplace.catalogue.offers.actions import refresh_demand
+from marketplace.core import clock
+from marketplace.core.progress import no_progress
+from marketplace.core.settings import LOCAL_STRIPE_KEY, settings
+from marketplace.demo.demo import (
     SEED_WEBHOOK_SECRET,
     _read_time,
     counterpart_running,
@@ -23,20 +22,22 @@ from marketplace.embedded.demo import (
     port_of,
     site_running,
 )
-from marketplace.embedded.seed import seed
-from marketplace.embedded.seed_calendar import begins_at
-from marketplace.embedded.seed_cities import CitiesBeside
-from marketplace.embedded.seed_payouts import OUR_IBAN
-from marketplace.finance.actions import reconcile
-from marketplace.identity import actions as identity
-from marketplace.payments.balance import mirror_balance
-from marketplace.payments.events import handle_events, sweep_events
-from marketplace.payments.stripe_calls import run_commands
-from marketplace.progress import no_progress
-from marketplace.purchases.actions import lapse_unpaid, settle_paid
-from marketplace.purchases.disputes import follow_disputes
-from marketplace.purchases.refunds import record_refunds
-from marketplace.settings import LOCAL_STRIPE_KEY, settings
+from marketplace.demo.seed import seed
+from marketplace.demo.seed_calendar import begins_at
+from marketplace.demo.seed_cities import CitiesBeside
+from marketplace.demo.seed_payouts import OUR_IBAN
+from marketplace.demo.seed_sales import NO_CERTIFICATES
+from marketplace.finance.reconciliation.actions import reconcile
+from marketplace.money.payments.balance import mirror_balance
+from marketplace.money.payments.events import handle_events, sweep_events
+from marketplace.money.payments.stripe_calls import run_commands
+from marketplace.people.identity import actions as identity
+from marketplace.sales.agreed.basket_waiting import charge_waiting
+from marketplace.sales.orders.actions import lapse_unpaid, settle_paid
+from marketplace.sales.orders.disputes import follow_disputes
+from marketplace.sales.orders.refunds import record_refunds
+from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
+from marketplace.subscribers.earnings.month_close import close_months
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,7 +50,7 @@ class Visitor:
     """A browser without a browser: follows redirects, keeps cookies, fills forms with the tokens the page gave."""
 
     def __init__(self, base: str, language: str = "en") -> None:
-        self.http = httpx.AsyncClient(base_url=base, follow_redirects=True, timeout=30)
+        self.http = httpx.AsyncClient(base_url=base, follow_redirects=True, timeout=30, verify=NO_CERTIFICATES)
         self.language = language
 
     async def see(self, path: str, *, status: int = 200) -> str:
@@ -141,7 +142,7 @@ async def running() -> AsyncIterator[Market]:
                 await visitor.http.aclose()
 
 
-async def people(market: Market) -> dict[str, Visitor]:
+async def let_people_in(market: Market) -> dict[str, Visitor]:
     """Let a French partner, a steward, a finance clerk and an auditor in, and sign them in."""
     for role in ("steward", "finance", "auditor"):
         await identity.add_staff(f"{role}@people.example", role.title(), role, PASSWORD)
@@ -162,7 +163,7 @@ async def people(market: Market) -> dict[str, Visitor]:
     return visitors
 
 
-async def claim(market: Market, reference: int, email: str) -> Visitor:
+async def activate_line(market: Market, reference: int, email: str) -> Visitor:
     """Have the holder of a line activate it with the operator's code, on the page, and come back signed in."""
     [(_, code)] = await identity.issue_activation_codes([reference])
     visitor = market.visitor()
@@ -173,7 +174,7 @@ async def claim(market: Market, reference: int, email: str) -> Visitor:
 
 
 @contextlib.asynccontextmanager
-async def seeded(folder: Path) -> AsyncIterator[None]:
+async def seed_demo(folder: Path) -> AsyncIterator[None]:
     """Seed the demo's data into the test's database as a first start does, and run the counterpart meanwhile."""
     stripe = free_port(
         "127.0.0.1", 19_700 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -12,12 +12,12 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from marketplace import clock
-from marketplace.database import copy_in, execute
-from marketplace.ledger import chart
-from marketplace.ledger.periods import bounds, month_of
-from marketplace.payments.rules import COUNTERPARTS, postings
-from tests.marketplace.finance import sales
+from marketplace.core import clock
+from marketplace.core.database import copy_in, execute
+from marketplace.money.ledger import chart
+from marketplace.money.ledger.periods import bounds, month_of
+from marketplace.money.payments.rules import COUNTERPARTS, postings
+from tests.finance.builders import sales
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ PLANTS = ("charge", "posting", "bank")
 
 
 @dataclass
-class Month:
+class MonthRows:
     """The rows of a month, table by table, and where its one wrong cent is."""
 
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
@@ -174,9 +174,9 @@ COLUMNS = {
 """Tables in the order their keys allow, each with the columns that a month fills."""
 
 
-def make_month(orders: int, *, plant: str = "", seed: int = 5) -> Month:
+def make_month(orders: int, *, plant: str = "", seed: int = 5) -> MonthRows:
     """Make the last month that is over; `plant` names where one cent is wrong."""
-    dice, month = random.Random(seed), Month()  # noqa: S311 (a repeatable month)
+    dice, month = random.Random(seed), MonthRows()  # noqa: S311 (a repeatable month)
     end, _ = bounds(month_of(clock.now()))
     start, _ = bounds(month_of(end - dt.timedelta(days=1)))
     days = round((end - start) / dt.timedelta(days=1))
@@ -191,7 +191,7 @@ def make_month(orders: int, *, plant: str = "", seed: int = 5) -> Month:
 
 
 def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong one)
-    month: Month,
+    month: MonthRows,
     movements: list[list[tuple[Any, ...]]],
     dice: random.Random,
     number: int,
@@ -305,7 +305,7 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
 
 
 def _refund(  # noqa: PLR0917 (what went back, of which order, and why)
-    month: Month, order: uuid.UUID, key: uuid.UUID, dispute: str | None, part: tuple[int, int], at: dt.datetime
+    month: MonthRows, order: uuid.UUID, key: uuid.UUID, dispute: str | None, part: tuple[int, int], at: dt.datetime
 ) -> None:
     net, vat = part
     month.add("order_return", key, order, "dispute" if dispute else "refund", dispute, net, vat, net + vat, at)
@@ -315,7 +315,7 @@ def _refund(  # noqa: PLR0917 (what went back, of which order, and why)
 
 
 def _move(  # noqa: PLR0917 (a movement of Stripe's balance, column by column)
-    month: Month,
+    month: MonthRows,
     movements: list[list[tuple[Any, ...]]],
     day: int,
     category: str,
@@ -332,7 +332,7 @@ def _move(  # noqa: PLR0917 (a movement of Stripe's balance, column by column)
     month.enter(f"stripe_{category}", key, at, [(moves[0][0], moves[0][1], moves[0][2] + cent), *moves[1:]])
 
 
-def _close(month: Month, movements: list[list[tuple[Any, ...]]], start: dt.datetime, plant: str) -> None:
+def _close(month: MonthRows, movements: list[list[tuple[Any, ...]]], start: dt.datetime, plant: str) -> None:
     """Pay every day's movements out, and let the bank report each payout two days later."""
     month.add("bank_account", IBAN, start)
     opening, line = OPENING_MINOR, 0
@@ -418,9 +418,9 @@ def _close(month: Month, movements: list[list[tuple[Any, ...]]], start: dt.datet
         opening = closing
 
 
-async def load_month(month: Month) -> None:
+async def load_month(month: MonthRows) -> None:
     """COPY a month into an empty marketplace, and let the database know its size."""
-    await sales.open_shop()
+    await sales.write_shop()
     for table, columns in COLUMNS.items():
         rows = month.rows[table]
         for start in range(0, len(rows), ROWS_A_COPY):  # each well within the command timeout

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from marketplace import clock
-from marketplace.database import execute, execute_long
+from marketplace.core import clock
+from marketplace.core.database import execute, execute_long
 
 STEPS: Final = (
-    """INSERT INTO einvoicing_state (id, from_at, read_until, has_noted)
-       SELECT 1, date_trunc('month', min(at) AT TIME ZONE 'Europe/Paris') AT TIME ZONE 'Europe/Paris', $1, true
+    """INSERT INTO einvoicing_state (id, from_at, read_until)
+       SELECT 1, date_trunc('month', min(at) AT TIME ZONE 'Europe/Paris') AT TIME ZONE 'Europe/Paris', $1
        FROM journal_entry WHERE kind = 'sale'""",
     """INSERT INTO invoice (id, number, series, position, previous, kind, purchase_order, entry, issued_at, net_minor,
                             vat_minor, total_minor, document)

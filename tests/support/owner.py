@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketplace.database import execute, transaction
+from marketplace.core.database import execute, transaction
 
 
 async def as_owner(sql: str, *values: object) -> int:

@@ -1,6 +1,6 @@
 """Rules of structure that are not kept everywhere yet, and the ledger that lets their exceptions only shrink.
 
-A rule is a function that returns findings. `check(rule)` fails with every finding of an area (a slice, a slice's tests)
+A rule is a function that returns findings. `check(rule)` fails with every finding of an area (a package, a package's tests)
 that has more of them than `tests/not_yet.py` allows it, and where the ledger allows more than there are.
 `python -m tests.ratchet` lowers the ledger and lists findings.
 """

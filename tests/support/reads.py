@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from marketplace.database import DB, _joined
+from marketplace.core.database import DB, _joined
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from marketplace import object_store
+from marketplace.core import object_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ import yaml
 from moto.core import enable_iam_authentication
 from moto.server import ThreadedMotoServer
 
-from marketplace.settings import settings
+from marketplace.core.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ class S3Server:
 
     def choose(self, **changed: str) -> None:
         """Lead this process to the server, with settings that a test changes."""
-        from marketplace import object_store  # noqa: PLC0415
+        from marketplace.core import object_store  # noqa: PLC0415
 
         os.environ |= self.environment | changed
         settings.cache_clear()

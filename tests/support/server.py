@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marketplace import database
-from marketplace.embedded.postgres import EmbeddedPostgres
-from marketplace.settings import settings
+from marketplace.core import database
+from marketplace.core.settings import settings
+from marketplace.demo.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,20 +31,29 @@ def as_serving(url: str) -> str:
 
 
 @contextlib.contextmanager
-def server_with_template() -> Iterator[EmbeddedPostgres]:
-    """Start the server, or attach to the one that is running; its template is `template`."""
+def server_with_template(*, durable: bool = False) -> Iterator[EmbeddedPostgres]:
+    """Start the server, or attach to the one that is running; its template is `template`.
+
+    durable: every commit is synced, to the disk.
+    """
     if running := os.environ.get(RUNNING):
         with EmbeddedPostgres(Path(running), durable=False) as server:
             yield server
         return
-    roomy = os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > ROOMY
+    roomy = not durable and os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > ROOMY
     folder = Path(tempfile.mkdtemp(prefix="partage-tests-", dir=IN_MEMORY if roomy else None))
     folder.chmod(0o755)
-    with EmbeddedPostgres(folder, durable=False) as server:
-        _make_template(server)
-        yield server
-    for left in {folder, server.folder}:  # two where the first cannot be reached by the account that runs PostgreSQL
-        shutil.rmtree(left, ignore_errors=True)
+    server = EmbeddedPostgres(folder, durable=durable)
+    try:
+        with server:
+            _make_template(server)
+            yield server
+    finally:
+        for left in {
+            folder,
+            server.folder,
+        }:  # two where the first cannot be reached by the account that runs PostgreSQL
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _make_template(server: EmbeddedPostgres) -> None:

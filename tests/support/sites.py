@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from marketplace.app import guarded, routed
-from marketplace.health.checks import Latest
+from marketplace.site.app import application, with_middleware
+from marketplace.site.health.checks import Latest
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def _routed() -> Litestar:
-    return routed(manages_pool=False)
+    return application(manages_pool=False)
 
 
 def the_site() -> ASGIApp:
@@ -26,4 +26,4 @@ def the_site() -> ASGIApp:
     """
     app = _routed()
     app.state.health = Latest()
-    return guarded(app)
+    return with_middleware(app)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from contextlib import contextmanager
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("marketplace", "pricing", "migrations")
+PLANTED: dict[str, str] = {}
+"""The files that stand for the whole repository while a rule is tried on a planted fault; see `planted`."""
 
 
 class Finding(Struct, frozen=True, order=True):
@@ -32,9 +36,26 @@ class Finding(Struct, frozen=True, order=True):
         return area_of(self.path)
 
 
-@cache
+@contextmanager
+def planted(files: dict[str, str]) -> Iterator[None]:
+    """Have the repository list these files alone. Their paths are new ones, for what was read of a path is cached."""
+    assert not any((ROOT / path).exists() for path in files)
+    PLANTED.update(files)
+    try:
+        yield
+    finally:
+        PLANTED.clear()
+
+
 def tracked(*patterns: str) -> tuple[str, ...]:
     """List the files of the repository, or of the working tree where there is no git, as paths from its root."""
+    if PLANTED:
+        return tuple(path for path in PLANTED if any(fnmatch(path, pattern) for pattern in patterns or ("*",)))
+    return _tracked(*patterns)
+
+
+@cache
+def _tracked(*patterns: str) -> tuple[str, ...]:
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
         cwd=ROOT,
@@ -50,7 +71,7 @@ def tracked(*patterns: str) -> tuple[str, ...]:
 
 @cache
 def text_of(path: str) -> str:
-    return (ROOT / path).read_text("utf-8")
+    return PLANTED[path] if path in PLANTED else (ROOT / path).read_text("utf-8")
 
 
 @cache
@@ -68,7 +89,7 @@ def nodes_of(path: str) -> tuple[ast.AST, ...]:
 def imports_of(path: str) -> tuple[tuple[str, int], ...]:
     """Return every module that a file imports, with the line; inside functions and TYPE_CHECKING too.
 
-    `from marketplace.ledger import chart` imports `marketplace.ledger.chart`, a name of a module only the module.
+    `from marketplace.money.ledger import chart` imports `marketplace.money.ledger.chart`, a name of a module only the module.
     """
     found: list[tuple[str, int]] = []
     for node in nodes_of(path):
@@ -77,43 +98,40 @@ def imports_of(path: str) -> tuple[tuple[str, int], ...]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                found.append((inner if file_of(inner) else node.module, node.lineno))
+                found.append((inner if file_of_module(inner) else node.module, node.lineno))
     return tuple(dict.fromkeys(found))
 
 
 @cache
-def file_of(module: str) -> str | None:
+def file_of_module(module: str) -> str | None:
     """Return the path of a module of ours; None for any other."""
     path = module.replace(".", "/")
     return next((found for found in (f"{path}.py", f"{path}/__init__.py") if (ROOT / found).is_file()), None)
 
 
-@cache
 def product_files() -> tuple[str, ...]:
     """List the Python files of the product: everything but tests."""
     return tuple(path for path in tracked("*.py") if path.split("/")[0] in PRODUCT)
 
 
-@cache
 def sql_files(name: str = "") -> tuple[str, ...]:
-    """List the product's `.sql` files, or those of a name, without the generated history."""
-    return tuple(
-        path
-        for path in tracked("*.sql")
-        if path.startswith("marketplace/") and path.endswith(f"/{name}" if name else "")
-    )
+    """List the product's `.sql` files, or those whose name ends so, without the generated history."""
+    return tuple(path for path in tracked("*.sql") if path.startswith("marketplace/") and path.endswith(name))
 
 
-def slice_of(path: str) -> str:
-    """Return the slice or single file of the marketplace that a path belongs to; else its top-level name."""
+def package_of(path: str) -> str:
+    """Return the package of a path with its district, `money/ledger`, or the single file of a district, `core/clock`.
+
+    Beside the marketplace it is the top-level name.
+    """
     parts = path.split("/")
-    return parts[1].partition(".")[0] if parts[0] == "marketplace" and len(parts) > 1 else parts[0]
+    return "/".join(parts[1:3]).partition(".")[0] if parts[0] == "marketplace" and len(parts) > 1 else parts[0]
 
 
 def area_of(path: str) -> str:
-    """Return what a person works on at a time: a slice, a slice's tests, a top-level package or file."""
+    """Return what a person works on at a time: a package, a package's tests, a top-level package or file."""
     parts = path.split("/")
-    depth = {"marketplace": 2, "tests": 3 if parts[:2] == ["tests", "marketplace"] else 2}.get(parts[0], 1)
+    depth = 3 if parts[0] in {"marketplace", "tests"} else 1
     return "/".join(parts[:depth])
 
 

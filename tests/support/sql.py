@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from tests.support.source import file_of, nodes_of, text_of, tree_of
+from tests.support.source import file_of_module, nodes_of, text_of, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -260,7 +260,7 @@ def resolve(node: ast.expr, path: str) -> str:  # noqa: PLR0911 (one case a shap
             return _constant(path, name)
         case ast.Attribute(value=ast.Name(id=module), attr=name):
             origin = _imports_of(path).get(module)
-            return _constant(file_of(".".join(origin)), name) if origin else UNKNOWN
+            return _constant(file_of_module(".".join(origin)), name) if origin else UNKNOWN
     return UNKNOWN
 
 
@@ -276,7 +276,7 @@ def _constant(path: str | None, name: str) -> str:
             case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value) if target == name:
                 return resolve(value, path)
     origin = _imports_of(path).get(name)
-    return _constant(file_of(origin[0]), origin[1]) if origin else UNKNOWN
+    return _constant(file_of_module(origin[0]), origin[1]) if origin else UNKNOWN
 
 
 @cache

@@ -11,7 +11,7 @@ from stripe._list_object import ListObject
 from stripe._object_classes import OBJECT_CLASSES
 from stripe._stripe_object import StripeObject, UntypedStripeObject
 
-from marketplace.embedded.stripe_counterpart.stripe_types import Json, alternatives, fields_of
+from marketplace.demo.stripe_counterpart.stripe_types import Json, alternatives, fields_of
 
 DEEPEST = 5
 NOT_IN_EVENTS = ("list", "search_result", "event", "v2.core.event")

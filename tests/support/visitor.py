@@ -23,7 +23,7 @@ PASSWORD = "a long enough password of somebody"
 PATIENCE_SECONDS = 60
 
 
-class Visitor:
+class PhoneVisitor:
     """One browser; `now` is what the time is for its owner's phone."""
 
     def __init__(self, base: str, now: Callable[[], dt.datetime]) -> None:
@@ -116,10 +116,10 @@ class Visitor:
 
 
 @contextlib.contextmanager
-def visitors(number: int, base: str, now: Callable[[], dt.datetime]) -> Iterator[list[Visitor]]:
+def visitors(number: int, base: str, now: Callable[[], dt.datetime]) -> Iterator[list[PhoneVisitor]]:
     """Open so many browsers, closed with the block."""
     with contextlib.ExitStack() as open_ones:
-        people = [Visitor(base, now) for _ in range(number)]
+        people = [PhoneVisitor(base, now) for _ in range(number)]
         for one in people:
             open_ones.enter_context(one.http)
         yield people

@@ -10,7 +10,7 @@ import inspect
 import time
 from typing import TYPE_CHECKING, Any
 
-from marketplace.database import fetch_scalar
+from marketplace.core.database import fetch_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

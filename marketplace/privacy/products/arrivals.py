@@ -1,7 +1,7 @@
 """Arrivals: who comes into a zone from another one, by age band, at the time of arrival.
 
-Flows by zone instead of by pair of zones: a country has a thousand regions and a million pairs of them, most of which
-nobody may read; how many came into each region is exact to a fraction of a percent.
+These are flows by zone instead of by pair of zones. A country has a thousand regions and a million pairs of them, most
+of which are withheld; the number of arrivals in each region is exact to a fraction of a percent.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marketplace.privacy.counted import Seen, grouped
-from marketplace.privacy.product import ColumnWords, Kernel, Product
+from marketplace.core.words import Words
+from marketplace.privacy.bucket_counts import BucketCounts, grouped
+from marketplace.privacy.habits import trips_each_way
+from marketplace.privacy.product import TRAFFIC, TRANSPORT, ColumnWords, Kernel, Product
 from marketplace.privacy.trips import CONSTANTS, FOLLOWED, IS_TRIP, day_reach, trips
-from marketplace.words import Words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketplace.privacy.counted import BucketEvents, CountedLines
+    from marketplace.privacy.bucket_counts import BucketEvents, CountedLines
+    from marketplace.privacy.habits import Residents, TimesAlike
 
 
-def _count(events: BucketEvents) -> Seen:
-    """Return each line's trips by the zone and time they end in."""
+def _count(events: BucketEvents) -> BucketCounts:
+    """Return each line's trips by the zone and time in which they end."""
     found = trips(events)
     return grouped(found.line, found.time * events.places + found.zone, np.ones(len(found.line), np.int64))
 
@@ -30,6 +32,12 @@ def _count(events: BucketEvents) -> Seen:
 def _segment(lines: CountedLines) -> NDArray[np.integer[Any]]:
     """Return the age band of each of n rows."""
     return lines.band[lines.line]
+
+
+def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.float64]:
+    """Return the arrivals in each zone: residents coming home, and visitors."""
+    each_way = trips_each_way(part, daily)
+    return people.seen(each_way, each_way * people.visits)
 
 
 PRODUCT: Final = Product(
@@ -80,4 +88,21 @@ PRODUCT: Final = Product(
         "day": Words(fr="Personnes arrivées, par jour", en="People who arrived, by day"),
         "week": Words(fr="Personnes arrivées, par semaine", en="People who arrived, by week"),
     },
+    examples=(
+        Words(
+            fr="Pour savoir combien de personnes arrivent dans une zone, et quand : gares, commerces, événements, secours.",
+            en="To know how many people come into a zone, and when: stations, shops, events, emergency services.",
+        ),
+        Words(
+            fr="Trouver l’heure d’affluence : pour une zone, additionnez « people » par « starts_at » et prenez le plus grand.",
+            en="Find the busiest time: for a zone, add up “people” by “starts_at”, and pick the largest.",
+        ),
+        Words(
+            fr="Part d’une tranche d’âge parmi les arrivants : zone par zone, divisez les lignes de son « segment » par la somme de toutes.",
+            en="Share of an age band among arrivals: zone by zone, divide the rows of its “segment” by the sum of all.",
+        ),
+    ),
+    themes=(TRANSPORT,),
+    mobility_theme=TRAFFIC,
+    simulated=_simulated,
 )

@@ -1,4 +1,4 @@
-"""Flows: who goes from one zone to another, at the time of arrival."""
+"""Flows: how many people go from one zone to another, at the time of arrival."""
 
 from __future__ import annotations
 
@@ -6,20 +6,35 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from marketplace.privacy.counted import Seen, grouped
-from marketplace.privacy.product import ColumnWords, Kernel, Product
+from marketplace.core.words import Words
+from marketplace.privacy.bucket_counts import BucketCounts, grouped
+from marketplace.privacy.habits import trips_each_way
+from marketplace.privacy.product import TRAFFIC, TRANSPORT, ColumnWords, Kernel, Product
 from marketplace.privacy.trips import CONSTANTS, FOLLOWED, IS_TRIP, day_reach, trips
-from marketplace.words import Words
 
 if TYPE_CHECKING:
-    from marketplace.privacy.counted import BucketEvents
+    from numpy.typing import NDArray
+
+    from marketplace.privacy.bucket_counts import BucketEvents
+    from marketplace.privacy.habits import Residents, TimesAlike
 
 
-def _count(events: BucketEvents) -> Seen:
+def _count(events: BucketEvents) -> BucketCounts:
     """Return each line's trips by the pair of zones, at the time they end."""
     found = trips(events)
     code = found.time * events.places + found.origin * events.zones + found.zone
     return grouped(found.line, code, np.ones(len(found.line), np.int64))
+
+
+def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.float64]:
+    """Return each pair's trips: residents of its origin who leave, and residents of its destination who go home."""
+    assert people.pairs is not None
+    start, end = people.pairs
+    residents = people.here.sum(axis=1)
+    each_way = trips_each_way(part, daily)
+    leaving = residents[start] * -np.expm1(-each_way * people.visits[end])
+    returning = residents[end] * -np.expm1(-each_way * people.visits[start])
+    return np.asarray((leaving + returning)[:, None], np.float64)
 
 
 PRODUCT: Final = Product(
@@ -74,4 +89,21 @@ PRODUCT: Final = Product(
         "day": Words(fr="Personnes passées d’une zone à une autre", en="People who went from one zone to another"),
         "week": Words(fr="Personnes passées d’une zone à une autre", en="People who went from one zone to another"),
     },
+    examples=(
+        Words(
+            fr="Pour savoir d’où viennent les gens et où ils vont : lignes de transport, zone de chalandise, effet d’un chantier.",
+            en="To know where people come from and go to: transport lines, catchment areas, the effect of roadworks.",
+        ),
+        Words(
+            fr="D’où vient-on dans une zone : gardez les lignes dont « zone » finit par « >CODE », additionnez « people » par origine.",
+            en="Where people of a zone come from: keep the rows whose “zone” ends with “>CODE”, add up “people” by origin.",
+        ),
+        Words(
+            fr="Mesurer un axe : additionnez l’aller (A>B) et le retour (B>A), jour par jour.",
+            en="Measure a link: add up there (A>B) and back (B>A), day by day.",
+        ),
+    ),
+    themes=(TRANSPORT,),
+    mobility_theme=TRAFFIC,
+    simulated=_simulated,
 )

@@ -1,4 +1,4 @@
-"""Presence: who is in a zone at a time, by age band."""
+"""Presence: how many people are in a zone at a time, by age band."""
 
 from __future__ import annotations
 
@@ -6,29 +6,36 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marketplace.privacy.counted import Seen, grouped
-from marketplace.privacy.product import ColumnWords, Kernel, Product
-from marketplace.words import Words
+from marketplace.core.words import Words
+from marketplace.privacy.bucket_counts import BucketCounts, grouped
+from marketplace.privacy.product import NO_MOBILITY, POPULATION, TRANSPORT, ColumnWords, Kernel, Product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketplace.privacy.counted import BucketEvents, CountedLines
+    from marketplace.privacy.bucket_counts import BucketEvents, CountedLines
+    from marketplace.privacy.habits import Residents, TimesAlike
 
 
-def _count(events: BucketEvents) -> Seen:
-    """Return each line's zone and time with its events there."""
+def _count(events: BucketEvents) -> BucketCounts:
+    """Return each line's zones and times with its events there."""
     line, slot, zone, count = events.visits()
     time = slot if events.is_by_step else events.step[slot]
     code = time * events.places + zone
     if events.is_one_to_one and events.is_by_step:
-        return Seen(line, code.astype(np.uint32), count)
+        return BucketCounts(line, code.astype(np.uint32), count)
     return grouped(line, code, count)
 
 
 def _segment(lines: CountedLines) -> NDArray[np.integer[Any]]:
     """Return the age band of each of n rows."""
     return lines.band[lines.line]
+
+
+def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.float64]:
+    """Return the people seen in each zone: its residents when at home, and everybody on visits."""
+    elsewhere = daily * part.elsewhere * people.visits
+    return people.seen(daily * part.home + elsewhere, elsewhere)
 
 
 PRODUCT: Final = Product(
@@ -64,4 +71,28 @@ PRODUCT: Final = Product(
         "day": Words(fr="Personnes vues, par jour", en="People seen, by day"),
         "week": Words(fr="Personnes vues, par semaine", en="People seen, by week"),
     },
+    examples=(
+        Words(
+            fr="Pour savoir où sont les gens, et quand : choisir un emplacement, régler des horaires, dimensionner un service.",
+            en="To know where people are, and when: to choose a site, set opening hours, size a service.",
+        ),
+        Words(
+            fr="Comparer deux emplacements : additionnez « people » par zone sur la période, puis divisez. Un écart plus petit que "
+            "l’erreur annoncée n’en est pas un.",
+            en="Compare two sites: add up “people” by zone over the period, then divide. A difference smaller than the stated error "
+            "is none.",
+        ),
+        Words(
+            fr="Trouver l’heure ou le jour de pointe : additionnez par « starts_at » les zones qui vous intéressent et prenez le plus grand.",
+            en="Find the busiest hour or day: add up the zones you care about by “starts_at”, and pick the largest.",
+        ),
+        Words(
+            fr="Estimer tout le monde : multipliez par le facteur de l’onglet Qualité ; une ligne absente n’est pas zéro.",
+            en="Estimate everybody: multiply by the factor under Quality; a row that is not there is not zero.",
+        ),
+    ),
+    themes=(POPULATION, TRANSPORT),
+    mobility_theme=NO_MOBILITY,
+    answers_density=True,
+    simulated=_simulated,
 )

@@ -1,6 +1,6 @@
-"""Stays: who spends the night where, residents and visitors. A night is of the local day it begins on.
+"""Stays: how many residents and visitors spend the night in each zone. A night counts on the day it begins.
 
-It lasts from 20:00 to 06:00 on the local clock: nine hours where summer time begins, eleven where it ends.
+A night lasts from 20:00 to 06:00 on the local clock: nine hours when summer time begins, eleven when it ends.
 """
 
 from __future__ import annotations
@@ -9,22 +9,30 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from marketplace.privacy.counted import Seen, grouped
-from marketplace.privacy.product import ColumnWords, Kernel, Product
-from marketplace.words import Words
+from marketplace.core.words import Words
+from marketplace.privacy.bucket_counts import BucketCounts, grouped
+from marketplace.privacy.habits import PARTS_OF_DAY, TimesAlike
+from marketplace.privacy.product import NO_MOBILITY, POPULATION, TRANSPORT, ColumnWords, Kernel, Product
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from marketplace.privacy.counted import BucketEvents, CountedLines
+    from marketplace.privacy.bucket_counts import BucketEvents, CountedLines
+    from marketplace.privacy.habits import Residents
 
 NIGHT_FROM_HOUR: Final = 20
 NIGHT_TO_HOUR: Final = 6
 """A night begins at the first hour of the day it is counted on and ends at the second of the next."""
+NIGHT_PARTS: Final = (0, 1, 7)
+"""Parts of a simulated day in which a night's stay is seen."""
+AT_HOME_AT_NIGHT: Final = 0.93
+"""The share of simulated people seen at night who spend it at home."""
 
 
-def _count(events: BucketEvents) -> Seen:
-    """Return each line's zone with the most events of each night; of equals, the first zone."""
+def _count(events: BucketEvents) -> BucketCounts:
+    """Return for each line and night the zone with the most events; of equals, the first zone."""
     line, slot, zone, count = events.visits()
     hour = events.hour[slot]
     night = np.where(hour < NIGHT_TO_HOUR, events.step[slot] - 1, events.step[slot])
@@ -44,8 +52,22 @@ def _segment(lines: CountedLines) -> NDArray[np.bool_]:
 
 
 def _day_reach(_max_cells: int) -> int:
-    """Return the bound of a local day's events: the end of one night and the start of another; either may move."""
+    """Return the bound of a local day's events: they end one night and start another, and either may move."""
     return 4
+
+
+def _nights(times: int, _grain: str) -> Sequence[TimesAlike]:
+    """Return the nights of a simulated period, all alike."""
+    return [TimesAlike(float(times), sum(PARTS_OF_DAY[number][0] for number in NIGHT_PARTS), 0.0)]
+
+
+def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.float64]:
+    """Return the residents who are seen at home at night, and the visitors."""
+    seen = -np.expm1(-daily * (part.home + part.elsewhere))
+    residents, others = people.here.sum(axis=1), people.around.sum(axis=1)
+    return np.stack(
+        [residents * seen * AT_HOME_AT_NIGHT, others * seen * (1 - AT_HOME_AT_NIGHT) * people.visits], axis=1
+    )
 
 
 PRODUCT: Final = Product(
@@ -108,4 +130,22 @@ PRODUCT: Final = Product(
         fr="Personnes en moyenne qui passent la nuit dans chaque zone", en="Average people staying in each zone"
     ),
     series_title={"day": Words(fr="Personnes qui passent la nuit, par nuit", en="People staying, by night")},
+    examples=(
+        Words(
+            fr="Pour savoir combien de personnes passent la nuit, habitants ou visiteurs : tourisme, hôtels, services du soir.",
+            en="To know how many people spend the night, residents or visitors: tourism, hotels, evening services.",
+        ),
+        Words(
+            fr="Part des visiteurs : divisez, par zone, les lignes « visitor » par la somme de « visitor » et « resident ».",
+            en="Share of visitors: by zone, divide the rows of “visitor” by the sum of “visitor” and “resident”.",
+        ),
+        Words(
+            fr="Effet d’un événement : comparez ses nuits à celles du même jour de la semaine, avant et après.",
+            en="Effect of an event: compare its nights with those of the same weekday before and after.",
+        ),
+    ),
+    themes=(POPULATION, TRANSPORT),
+    mobility_theme=NO_MOBILITY,
+    times_alike=_nights,
+    simulated=_simulated,
 )

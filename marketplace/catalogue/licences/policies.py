@@ -1,0 +1,147 @@
+"""A licence as a structure: allowed uses, purposes, buyers, places and duration. Everything else is derived.
+
+The five lines, the `odrl` document and the refusals of `find_refused` agree, since all come from the same fields.
+Access ends with the licence; the buyer keeps what it made.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from babel import Locale
+from msgspec import Struct
+
+from marketplace.consent.vocabulary import PURPOSES
+from marketplace.core.errors import Invalid
+from marketplace.core.words import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+RIGHTS: Final = ("internal", "publish", "resell")
+"""Allowed uses of figures, narrow to wide: use inside the company; publish; pass on unchanged."""
+COUNTRY: Final = re.compile(r"[A-Z]{2}")
+MOST_COUNTRIES: Final = 60
+LONGEST_WORD: Final = 1_000
+
+
+class Policy(Struct, frozen=True):
+    """What a licence allows; empty purposes, sectors and countries mean all."""
+
+    right: str
+    """One of `RIGHTS`."""
+    months: int
+    """How long access lasts."""
+    purposes: tuple[str, ...] = ()
+    """Of `dpv.PURPOSES`."""
+    sectors: tuple[str, ...] = ()
+    """Sectors of buyers, as the dataset declares them: people let some data be sold to some sectors only."""
+    countries: tuple[str, ...] = ()
+    """Countries where the buyer may be established, by ISO 3166-1."""
+
+
+class Use(Struct, frozen=True):
+    """A buyer's intended use; unstated fields are empty."""
+
+    right: str = "internal"
+    """One of `RIGHTS`."""
+    purpose: str = ""
+    sector: str | None = None
+    country: str = ""
+    months: int = 0
+
+
+def find_refused(policy: Policy, use: Use) -> str | None:
+    """Return the first clause that a use violates (right, purpose, sector, country or period), or None.
+
+    A use without a purpose violates terms that name purposes.
+    """
+    clauses = {
+        "right": RIGHTS.index(use.right) <= RIGHTS.index(policy.right),
+        "purpose": not policy.purposes or use.purpose in policy.purposes,
+        "sector": not policy.sectors or use.sector in policy.sectors,
+        "country": not policy.countries or use.country in policy.countries,
+        "period": use.months <= policy.months,
+    }
+    return next((clause for clause, is_met in clauses.items() if not is_met), None)
+
+
+MAY: Final[Mapping[str, Words]] = {
+    "internal": Words(
+        fr="Vous pouvez analyser et utiliser les chiffres dans votre entreprise ; vous ne pouvez ni les publier ni les transmettre.",
+        en="You may analyse and use the figures inside your company; you may not publish them or pass them on.",
+    ),
+    "publish": Words(
+        fr="Vous pouvez analyser, publier et afficher les chiffres, aussi dans vos produits, en citant Partage ; vous ne pouvez pas les revendre tels quels.",
+        en="You may analyse, publish and display the figures, also in your products, naming Partage; you may not resell them as they are.",
+    ),
+    "resell": Words(
+        fr="Vous pouvez analyser, publier et transmettre les chiffres, et les revendre tels quels, en citant Partage.",
+        en="You may analyse, publish and pass on the figures, and resell them as they are, naming Partage.",
+    ),
+}
+ANY_PURPOSE: Final = Words(fr="Quelle que soit la finalité", en="For any purpose")
+SOME_PURPOSES: Final = Words(fr="Pour ces finalités seulement : {purposes}", en="For these purposes alone: {purposes}")
+ANYWHERE: Final = Words(
+    fr="{purposes}, où que votre entreprise soit établie.", en="{purposes}, wherever your company is."
+)
+SOMEWHERE: Final = Words(
+    fr="{purposes} ; réservé aux entreprises établies ici : {countries}.",
+    en="{purposes}; only for companies established in: {countries}.",
+)
+NOBODY: Final = Words(
+    fr="Vous ne cherchez pas à reconnaître qui que ce soit, ni à retirer le bruit.",
+    en="You do not try to recognise anyone, nor to remove the noise.",
+)
+LASTS: Final = Words(
+    fr="L’accès dure {months} ; ce que vous avez produit reste à vous.",
+    en="Access lasts {months}; what you made stays yours.",
+)
+RECALL: Final = Words(
+    fr="Si une publication est rappelée, vous cessez de l’utiliser, supprimez vos copies et le confirmez.",
+    en="Should a release be recalled, you stop using it, delete your copies and confirm that.",
+)
+
+
+def five_lines(policy: Policy, language: str) -> str:
+    """Return a policy for buyers in five lines; language: fr or en.
+
+    Sectors belong to the dataset and are not in them.
+    """
+    names = [PURPOSES[code].filled(language, {}) for code in policy.purposes]
+    places = Locale(language).territories
+    purposes = (
+        SOME_PURPOSES.filled(language, {"purposes": ", ".join(names)}) if names else ANY_PURPOSE.filled(language, {})
+    )
+    where = SOMEWHERE if policy.countries else ANYWHERE
+    countries = ", ".join(str(places.get(code, code)) for code in policy.countries)
+    given = {"purposes": purposes} | ({"countries": countries} if policy.countries else {})
+    lines = (
+        MAY[policy.right].filled(language, {}),
+        where.filled(language, given),
+        NOBODY.filled(language, {}),
+        LASTS.filled(language, {"months": _months(policy.months, language)}),
+        RECALL.filled(language, {}),
+    )
+    return "\n".join(lines)
+
+
+def _months(count: int, language: str) -> str:
+    if language == "fr":
+        return f"{count} mois"
+    return f"{count} month" if count == 1 else f"{count} months"
+
+
+def read_policy(right: str, months: int, *, purposes: Sequence[str], countries: str) -> Policy:
+    """Return a steward's policy; countries: codes separated by spaces or commas. Refuses unlisted values."""
+    if right not in RIGHTS:
+        raise Invalid("There is no such right of use.", field="right")
+    if set(purposes) - PURPOSES.keys():
+        raise Invalid("Choose purposes from the list.", field="purposes")
+    codes = sorted(set(re.split(r"[\s,;]+", countries[:LONGEST_WORD].upper().strip(" ,;\n"))) - {""})
+    known = Locale("en").territories
+    if len(codes) > MOST_COUNTRIES or not all(COUNTRY.fullmatch(code) and code in known for code in codes):
+        raise Invalid("Write countries by their two letters, such as FR, BE.", field="countries")
+    chosen = tuple(code for code in PURPOSES if code in purposes)
+    return Policy(right, months, chosen, (), tuple(codes))

@@ -1,0 +1,1 @@
+"""Listings, offers, demand, signed quotes."""

@@ -1,0 +1,458 @@
+"""Actions of the catalogue: state licence terms, list a dataset, quote a price, learn demand."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from marketplace.catalogue.offers import menu, rules
+from marketplace.catalogue.offers.demand import draw_of_day, state_price
+from marketplace.catalogue.offers.holds import refuse_holding_on
+from marketplace.catalogue.offers.lengths import under, under_locked
+from marketplace.catalogue.offers.queries import (
+    SQL,
+    count_quotes,
+    find_listed_release,
+    find_quote_subject,
+    is_reserved,
+    list_lengths,
+    list_priced_levels,
+    list_priced_offers,
+    list_priced_releases,
+)
+from marketplace.catalogue.offers.tables import ExclusiveWindow, LicenceTerms, ObservedBid, Offer, Quote
+from marketplace.catalogue.offers.uses import check_use
+from marketplace.core import clock
+from marketplace.core.database import execute, fetch_row, fetch_scalar, select, transaction
+from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.locks import lock
+from marketplace.core.settings import settings
+from marketplace.core.signing import public_key, sign
+from marketplace.datasets.releases.queries import list_revocations
+from marketplace.datasets.releases.tables import Dataset
+from pricing.agreed import amount_of, holding_of, stated_names
+from pricing.money import EUR
+from pricing.quote import PricedQuote, price
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from marketplace.catalogue.offers.queries import ListedRelease, SignedQuote
+
+
+WEEK_DAYS: Final = 7
+
+
+class PricedEdition(Struct, frozen=True):
+    """One accuracy level on sale: 0 is the release itself; its noise variance is in millionths."""
+
+    level: int
+    noise_variance_micro: int
+    error_people: int
+    row_count: int
+    priced: PricedQuote
+
+
+class TooManyQuotes(Conflict):
+    """A partner requested too many prices within a day."""
+
+
+class StatedTerms(Struct, frozen=True):
+    """The content of licence terms."""
+
+    lines_fr: str
+    lines_en: str
+    months: int
+    usage_right: str
+    purposes: list[str]
+    countries: list[str]
+
+
+async def define_terms(
+    code: str,
+    *,
+    months: int,
+    lines_fr: str,
+    lines_en: str,
+    right: str = "publish",
+    purposes: Sequence[str] = (),
+    countries: Sequence[str] = (),
+) -> str:
+    """State licence terms in five lines a language and return their code; the same ones again change nothing.
+
+    right: the allowed use, one of rules.RIGHTS. A licence's price rises with it and with the months. purposes,
+    countries: the only allowed ones, see `catalogue.licences.policies`. Refuses to change stated terms: another version
+    needs another code.
+    """
+    if right not in rules.RIGHTS:
+        raise Invalid("There is no such right of use.")
+    rules.check_terms(code, months)
+    stated = StatedTerms(lines_fr, lines_en, months, right, list(purposes), list(countries))
+    terms = LicenceTerms(code=code, **asdict(stated))
+    await LicenceTerms.insert(terms).on_conflict(action="DO NOTHING", target=LicenceTerms.code)
+    if await fetch_row(StatedTerms, select(StatedTerms, LicenceTerms).where(LicenceTerms.code == code)) != stated:
+        raise Conflict(
+            "Terms once stated never change, and {code} are stated already: give the new ones another code.", code=code
+        )
+    return code
+
+
+async def list_offer(
+    dataset: str,
+    *,
+    terms: str,
+    full_worth_minor: int,
+    floor_minor: int,
+    cap_minor: int,
+    worth_days: int | None = None,
+    currency: str = EUR,
+) -> None:
+    """Put every sealed release of a dataset up for sale; listing it again replaces its terms.
+
+    full_worth_minor: of worth_days days, in [1, 366]; a release of more days is worth as much more. None: those of the
+    latest release, or a week without one. Refuses an offer that would let a combination of other things on sale, held
+    quotes included, undercut something; names the combination.
+    """
+    if worth_days is None:
+        worth_days = await fetch_scalar(int, SQL["find_days_of_latest"], dataset, rules.MOST_WORTH_DAYS) or WEEK_DAYS
+    stated = rules.StatedOffer(terms, full_worth_minor, worth_days, floor_minor, cap_minor)
+    now = clock.now()
+    async with transaction():
+        await lock("offers")
+        await write_offer(dataset, stated, now, currency=currency)
+        await menu.audit(dataset, now)
+
+
+async def write_offer(dataset: str, stated: rules.StatedOffer, now: dt.datetime, *, currency: str = EUR) -> None:
+    """Write an offer, not yet audited, inside the transaction that audits it."""
+    rules.check_offer(stated)
+    if not await Dataset.exists().where(Dataset.code == dataset):
+        raise NotFound("There is no dataset {dataset}.", dataset=dataset)
+    if not await LicenceTerms.exists().where(LicenceTerms.code == stated.terms):
+        raise NotFound("There are no licence terms {terms}.", terms=stated.terms)
+    offer = Offer(
+        id=uuid.uuid4(),
+        dataset=dataset,
+        terms=stated.terms,
+        full_worth_minor=stated.full_worth_minor,
+        worth_days=stated.worth_days,
+        floor_minor=stated.floor_minor,
+        cap_minor=stated.cap_minor,
+        currency=currency,
+        listed_at=now,
+    )
+    prices = [Offer.full_worth_minor, Offer.worth_days, Offer.floor_minor, Offer.cap_minor]
+    changed = [Offer.terms, *prices, Offer.withdrawn_at]
+    await Offer.insert(offer).on_conflict(action="DO UPDATE", target=Offer.dataset, values=changed)
+    listed = await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == dataset))
+    await state_price(listed or offer.id, now)
+
+
+async def withdraw_offer(dataset: str) -> None:
+    """Stop selling a dataset; sold licences stay."""
+    await Offer.update({Offer.withdrawn_at: clock.now()}).where(Offer.dataset == dataset, Offer.withdrawn_at.is_null())
+
+
+async def price_now(release: rules.PricedRelease, *, now: dt.datetime) -> PricedQuote:
+    """Return today's price of a release, the same for every partner. Refuses a release that is not for sale."""
+    return _priced(release, (await _offers([release.dataset], now)).get(release.dataset), now)
+
+
+async def prices_now(releases: Sequence[rules.PricedRelease], *, now: dt.datetime) -> dict[uuid.UUID, PricedQuote]:
+    """Return today's price of each release that is for sale."""
+    return {release: priced for release, (_, priced) in (await prices_for(releases, now=now)).items()}
+
+
+async def prices_by_length(release: rules.PricedRelease, *, now: dt.datetime) -> list[tuple[str, int, PricedQuote]]:
+    """Return the terms, months and today's price of each length of licence; nothing if there is one length."""
+    offer, lengths = (await _offers([release.dataset], now)).get(release.dataset), await list_lengths([release.dataset])
+    if offer is None or not lengths:
+        return []
+    return [(one.terms, one.months, _priced(release, one, now)) for one in rules.by_length(offer, lengths)]
+
+
+async def prices_for(
+    releases: Sequence[rules.PricedRelease], *, months: int = 0, now: dt.datetime, are_promises_met: bool = True
+) -> dict[uuid.UUID, tuple[rules.PricedOffer, PricedQuote]]:
+    """Return today's price of each release for sale, with the offer whose price it is.
+
+    months: the wanted length of licence; a release without that length is priced for its offer's own. are_promises_met:
+    no price is below what promises to contributors need; the audit of menus sets it to False.
+    """
+    codes = [release.dataset for release in releases]
+    offers, lengths, prices = await _offers(codes, now), await list_lengths(codes) if months else [], {}
+    for release in releases:
+        if offer := offers.get(release.dataset):
+            offer = next((one for one in rules.by_length(offer, lengths) if one.months == months), offer)
+            offer = offer if are_promises_met else replace(offer, promised_minor=0)
+            with contextlib.suppress(Conflict):
+                prices[release.id] = offer, _priced(release, offer, now)
+    return prices
+
+
+def _priced(release: rules.PricedRelease, offer: rules.PricedOffer | None, now: dt.datetime) -> PricedQuote:
+    if offer is None:
+        raise Conflict("This release is not for sale.")
+    return price(rules.price_inputs(release, offer, operator_basis_points=settings().operator_basis_points, now=now))
+
+
+async def _offers(datasets: Sequence[str], now: dt.datetime) -> dict[str, rules.PricedOffer]:
+    """Return the open offers of some datasets, by code, each with its draw of the day."""
+    offers = await list_priced_offers(datasets, now)
+    undrawn = [offer.id for offer in offers if offer.demand_basis_points is None]
+    for offer in undrawn:  # The first read of the day draws these offers' demand.
+        await draw_of_day(offer, now)
+    return {one.dataset: one for one in (await list_priced_offers(datasets, now) if undrawn else offers)}
+
+
+async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[PricedEdition]:
+    """Return every accuracy level of a release with its price, the finest first; prices never rise with noise."""
+    offer = (await _offers([release.dataset], now)).get(release.dataset)
+    finest = PricedEdition(
+        0, release.noise_variance_micro, release.error_people, release.row_count, _priced(release, offer, now)
+    )
+    return [finest] + [
+        PricedEdition(
+            coarser.level,
+            coarser.noise_variance_micro,
+            coarser.error_people,
+            coarser.row_count,
+            _priced(rules.coarser(release, coarser), offer, now),
+        )
+        for coarser in await list_priced_levels(release.id)
+    ]
+
+
+async def quote(
+    partner: uuid.UUID,
+    release: uuid.UUID,
+    *,
+    quote_id: uuid.UUID,
+    level: int = 0,
+    is_held: bool = False,
+    agreed: Mapping[str, int] | None = None,
+    terms: str = "",
+    began: rules.PricedOffer | None = None,
+    now: dt.datetime | None = None,
+) -> uuid.UUID:
+    """Sign a price of `now`, for a vetted partner, and return the quote; the same id again is the same quote.
+
+    level: 0 for the release itself, else of an edition. is_held: for thirty days, at an extra charge. agreed: other
+    parts of the amount, see `pricing.agreed`. terms: see `lengths`, or those that a subscription locked; began: the
+    offer of that day. Refuses a release not on sale, more than rules.QUOTES_A_DAY, and repeated holds.
+    """
+    now, agreed = now or clock.now(), agreed or {}
+    asked = (partner, release, level, frozenset(agreed) | ({"holding_minor"} if is_held else set()))
+    if await _is_asked_again(quote_id, asked, terms):
+        return quote_id
+    sold = await _on_sale(release, level)
+    offer = (await _offers([sold.dataset], now)).get(sold.dataset)
+    if offer and terms:
+        offer = await (under_locked(offer, terms, began) if "most_minor" in agreed else _under_listed(offer, terms))
+    priced = _priced(sold, offer, now)
+    assert offer
+    await check_use(partner, offer.terms, sold.dataset)
+    await _refuse_reserved(partner, offer.id, now, now + rules.HOLD_LASTS if is_held else now)
+    stated = dict(agreed) | ({"holding_minor": holding_of(priced.amount_minor)} if is_held else {})
+    expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
+    document = rules.write_document(
+        quote_id,
+        partner=partner,
+        release=release,
+        level=level,
+        offer=offer.id,
+        priced=priced,
+        quoted_at=now,
+        expires_at=expires_at,
+        evidence=offer.evidence,
+        agreed=stated,
+    )
+    signed = Quote(
+        id=quote_id,
+        partner=partner,
+        offer=offer.id,
+        release=release,
+        level=level,
+        amount_minor=amount_of(priced, stated),
+        currency=offer.currency,
+        document=document,
+        signature=sign(document, settings().signing_key),
+        quoted_at=now,
+        expires_at=expires_at,
+        terms=offer.terms,
+    )
+    await _save(signed, now)
+    return quote_id
+
+
+async def _under_listed(offer: rules.PricedOffer, terms: str) -> rules.PricedOffer:
+    """Return an offer under the requested terms, which must be its own or among its other lengths."""
+    if (listed := await under(offer, terms)) is None:
+        raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
+    return listed
+
+
+async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime, until: dt.datetime) -> None:
+    if await is_reserved(offer, partner, now, until):
+        raise Conflict("Another partner holds this dataset exclusively for now.")
+
+
+async def _save(signed: Quote, now: dt.datetime) -> None:
+    """Save a signed quote, unless its id exists or its partner requested too many within a day."""
+    asked = (signed.partner, signed.release, signed.level, stated_names(signed.document))
+    async with transaction():
+        await lock(f"quotes {signed.partner}")
+        if await _is_asked_again(signed.id, asked):
+            return
+        if signed.expires_at - now > rules.QUOTE_LASTS:
+            # Announcing an exclusive window locks the offer too: the second of the two sees the first.
+            await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.id == signed.offer).lock_rows("SHARE"))
+            await _refuse_reserved(signed.partner, signed.offer, now, signed.expires_at)
+            await refuse_holding_on(signed.partner, signed.offer, now)
+        if await count_quotes(signed.partner, now - rules.DAY) >= rules.QUOTES_A_DAY:
+            raise TooManyQuotes(
+                "You asked for {most} quotes within a day; ask again tomorrow.", most=rules.QUOTES_A_DAY
+            )
+        if not await Quote.insert(signed).on_conflict(action="DO NOTHING", target=Quote.id).returning(Quote.id):
+            await _is_asked_again(signed.id, asked)
+
+
+async def write_awarded_quote(
+    partner: uuid.UUID,
+    *,
+    auction: uuid.UUID,
+    offer: uuid.UUID,
+    terms: str,
+    release: uuid.UUID,
+    net_minor: int,
+    document: bytes,
+    expires_at: dt.datetime,
+    now: dt.datetime,
+) -> uuid.UUID:
+    """Sign an auction's price and return its quote; inside the order's transaction.
+
+    document: canonical bytes of the award, in place of a quote's own document. net_minor: cents before VAT.
+    """
+    quote_id, signature = uuid.uuid4(), sign(document, settings().signing_key)
+    row = (quote_id, partner, offer, release, net_minor, document, signature, now, expires_at, auction, terms)
+    written = await execute(SQL["write_awarded_quote"], *row)
+    assert written, "an auction is of an offer"
+    return quote_id
+
+
+async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
+    """Return a price's inputs at an accuracy level; refuse a recalled release, and an unknown level."""
+    row = await find_listed_release(release)
+    if row is None:
+        raise NotFound("There is no such release in the catalogue.")
+    if await list_revocations([release]):
+        raise Conflict("This release was called back and is no longer for sale.")
+    if not level:
+        return row
+    edition = next((one for one in await list_priced_levels(release) if one.level == level), None)
+    if edition is None:
+        raise NotFound("There is no such edition of this release.")
+    return rules.coarser(row, edition)
+
+
+async def _is_asked_again(
+    quote_id: uuid.UUID, asked: tuple[uuid.UUID, uuid.UUID, int, frozenset[str]], terms: str = ""
+) -> bool:
+    """Return whether the quote exists; refuse if it is another partner's or for something else."""
+    known = await find_quote_subject(quote_id)
+    same = known is None or known.asked == asked
+    if not same or (known and terms not in {"", known.terms}):
+        raise Conflict("That quote already exists; go back, reload the page and try again.")
+    return known is not None
+
+
+def recompute(quote: SignedQuote) -> PricedQuote:
+    """Check a quote's row against its signed document and return the recomputed price; refuse any difference."""
+    assert quote.auction is None, "an awarded price is the auction's, see check_awarded"
+    priced = rules.recompute(quote.document, quote.signature, public_key(settings().signing_key).hex())
+    stated = json.loads(quote.document)
+    named = [stated[name] for name in ("quote", "partner", "release", "expires_at")]
+    in_the_row = [str(quote.id), str(quote.partner), str(quote.release), quote.expires_at.isoformat()]
+    amounts = (stated["level"], amount_of(priced, stated))
+    if named != in_the_row or amounts != (quote.level, quote.amount_minor):
+        raise Invalid("This quote was changed, or was not signed by Partage.")
+    return priced
+
+
+def check_awarded(quote: SignedQuote) -> None:
+    """Check an awarded quote's row against its signed document; the transcript proves the price."""
+    rules.verify(quote.document, quote.signature, public_key(settings().signing_key).hex())
+    stated = json.loads(quote.document)
+    in_the_row = (str(quote.auction), str(quote.release), quote.amount_minor)
+    if (stated["auction"], stated["release"], stated["amount_minor"]) != in_the_row:
+        raise Invalid("This quote was changed, or was not signed by Partage.")
+
+
+async def reserve_window(window: uuid.UUID, offer: uuid.UUID, starts_at: dt.datetime, ends_at: dt.datetime) -> None:
+    """Quote nobody between two instants, half-open, until the window is awarded."""
+    reserved = ExclusiveWindow(id=window, offer=offer, starts_at=starts_at, ends_at=ends_at)
+    await ExclusiveWindow.insert(reserved).on_conflict(action="DO NOTHING", target=ExclusiveWindow.id)
+
+
+async def grant_window(
+    window: uuid.UUID, offer: uuid.UUID, partner: uuid.UUID | None, starts_at: dt.datetime, ends_at: dt.datetime
+) -> None:
+    """Let only one partner buy an offer between two instants, half-open; None: the window is free again."""
+    await ExclusiveWindow.delete().where(ExclusiveWindow.id == window)
+    if partner is not None:
+        granted = ExclusiveWindow(id=window, offer=offer, partner=partner, starts_at=starts_at, ends_at=ends_at)
+        await ExclusiveWindow.insert(granted)
+
+
+async def refresh_demand() -> None:
+    """Draw every offer's multiplier of the day; a job."""
+    now = clock.now()
+    for offer in await Offer.select(Offer.id).where(Offer.withdrawn_at.is_null()).output(as_list=True):
+        await draw_of_day(offer, now)
+
+
+async def record_observed_bids(
+    auction: uuid.UUID,
+    *,
+    offer: uuid.UUID,
+    release: uuid.UUID,
+    terms: str,
+    reserve_minor: int,
+    bids: Mapping[uuid.UUID, int],
+) -> None:
+    """Store partners' bids for a licence of a release under these terms, once a transcript revealed them.
+
+    bids: partner → its highest bid in cents. Demand learns from them as from prices that each would have paid. It
+    learns nothing if demand cannot move the price: the release is not for sale under these terms, or is worth less than
+    the floor.
+    """
+    if not bids:
+        return
+    now = clock.now()
+    [row] = await list_priced_releases([release])
+    known = (await _offers([row.dataset], now)).get(row.dataset)
+    with contextlib.suppress(Conflict):
+        priced = _priced(row, await under(known, terms) if known else None, now)
+        worth = rules.worth_before_demand(priced)
+        if worth < priced.inputs.floor_minor:
+            return
+        await ObservedBid.insert(
+            *(
+                ObservedBid(
+                    id=uuid.uuid4(),
+                    offer=offer,
+                    auction=auction,
+                    partner=partner,
+                    value_basis_points=rules.value_of_bid(amount_minor, worth),
+                    reserve_basis_points=rules.value_of_bid(reserve_minor, worth),
+                    observed_at=now,
+                )
+                for partner, amount_minor in bids.items()
+            )
+        ).on_conflict(action="DO NOTHING", target=(ObservedBid.auction, ObservedBid.partner))

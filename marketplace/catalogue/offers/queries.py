@@ -1,0 +1,406 @@
+"""Reads of the catalogue: listings, a release's page, quotes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from marketplace.catalogue.offers.rules import EditionFigures, Evidence, Length, PricedOffer, PricedRelease
+from marketplace.catalogue.offers.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
+from marketplace.consent.vocabulary import PURPOSES
+from marketplace.core import clock
+from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.core.errors import NotFound
+from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.core.statements import load_statements
+from marketplace.core.web.formats import paris_day
+from marketplace.datasets.pictures.queries import Declared, list_grounds, segmented
+from marketplace.datasets.releases.tables import Dataset, Edition
+from marketplace.money.vat import Vat, vat
+from marketplace.people.identity.tables import Partner
+from marketplace.privacy.series import ReleaseFacts, breaks
+from pricing.agreed import stated_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.core.words import Words
+    from marketplace.privacy.series import Break
+
+SQL: Final = load_statements(__package__)
+LIST_PROMISED: Final = "SELECT array_agg(DISTINCT dataset) FROM contributor_term WHERE starts_at <= $1 AND $1 < ends_at"
+MOST_OF_A_SERIES: Final = 1000
+
+
+class ListingRow(Struct, frozen=True):
+    """A dataset for sale as the catalogue lists it, with its latest release; the period is half-open."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    zone_table: str | None
+    h3_resolution: int
+    grain: str
+    time_zone: str
+    release: uuid.UUID
+    period_from: dt.datetime
+    period_to: dt.datetime
+    consenting: int
+    population: int
+    threshold: int
+
+
+class Listing(Struct, frozen=True):
+    """A dataset for sale with its licence terms; `latest` is its latest release."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    zone_table: str | None
+    h3_resolution: int
+    grain: str
+    time_zone: str
+    product: str
+    cadence: str
+    age_bands: list[str]
+    unit: str
+    max_cells: int
+    max_events: int
+    parent_resolution: int
+    offer: uuid.UUID
+    terms: str
+    purposes: list[str]
+    lines_fr: str
+    lines_en: str
+    months: int
+    latest: uuid.UUID
+
+    @property
+    def named_purposes(self) -> list[tuple[str, Words]]:
+        """Return the only purposes that the licence allows, with their words; none: it allows any."""
+        return [(code, PURPOSES[code]) for code in self.purposes]
+
+
+class ListedRelease(PricedRelease, frozen=True):
+    """A sealed release as its page shows it; the period is half-open, ε and shares are in millionths."""
+
+    epsilon_micro: int
+    delta_exponent: int
+    threshold: int
+    suppressed_micro: int
+    r_indicator_micro: int | None
+    error_people: int
+    revision: int
+    note_fr: str
+    note_en: str
+    schema_version: int
+    method_version: int
+    expansion_micro: int | None
+    published_people: int
+
+
+class PublishedRelease(Struct, frozen=True):
+    """A sealed release as lists and the API publish it; `revoked_at` is when it was recalled."""
+
+    id: uuid.UUID
+    dataset: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    sealed_at: dt.datetime
+    epsilon_micro: int
+    threshold: int
+    key_count: int
+    row_count: int
+    suppressed_micro: int
+    consenting: int
+    population: int
+    latest_event_at: dt.datetime | None
+    revision: int
+    note_fr: str
+    note_en: str
+    schema_version: int
+    method_version: int
+    expansion_micro: int | None
+    delta_exponent: int
+    mean_error_micro: int
+    error_people: int
+    error_events: int
+    r_indicator_micro: int | None
+    revoked_at: dt.datetime | None
+
+
+class SeriesRow(Struct, frozen=True):
+    """A sealed release's figures for comparing it in a series; the period is half-open."""
+
+    id: uuid.UUID
+    period_from: dt.datetime
+    method_version: int
+    population: int
+    consenting: int
+    revision: int
+    notices: list[int]
+
+
+class Level(Struct, frozen=True):
+    """An accuracy level of a release coarser than the release itself; its noise variance is in millionths."""
+
+    level: int
+    variance_multiple: int
+    noise_variance_micro: int
+    threshold: int
+    row_count: int
+    error_people: int
+
+
+class PricedLevel(EditionFigures, frozen=True):
+    """The same with the inputs of its price, which are not public."""
+
+    level: int
+    error_people: int
+
+
+class CountedBy(Struct, frozen=True):
+    """A dataset's product and its zones: a table of the operator's own, or H3's cells of a resolution."""
+
+    product: str
+    zone_table: str | None
+    h3_resolution: int
+
+
+class SignedQuote(Struct, frozen=True):
+    """A quote with the document that it is checked against; the amount is in cents before VAT."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    release: uuid.UUID
+    level: int
+    amount_minor: int
+    document: bytes
+    signature: bytes
+    expires_at: dt.datetime
+    auction: uuid.UUID | None
+    """The auction that set the price, or None."""
+
+
+class QuotePage(SignedQuote, frozen=True):
+    """A partner's own quote with its subject; the release's period is half-open."""
+
+    terms: str
+    months: int
+    currency: str
+    quoted_at: dt.datetime
+    code: str
+    title_fr: str
+    title_en: str
+    time_zone: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    is_expired: bool
+    is_ordered: bool
+    payable_until: dt.datetime | None
+
+
+class QuoteSubject(Struct, frozen=True):
+    """A quote's partner, release, accuracy level and terms, and its signed document."""
+
+    partner: uuid.UUID
+    release: uuid.UUID
+    level: int
+    terms: str
+    document: bytes
+
+    @property
+    def asked(self) -> tuple[uuid.UUID, uuid.UUID, int, frozenset[str]]:
+        """Return partner, release and level, and the names of agreed changes to the posted price."""
+        return self.partner, self.release, self.level, stated_names(self.document)
+
+
+class VatCountry(Struct, frozen=True):
+    """The facts that determine a partner's VAT: its country (ISO 3166-1), and when VIES confirmed its number."""
+
+    country: str
+    vat_confirmed_at: dt.datetime | None
+
+
+async def list_listings_of(datasets: Sequence[str]) -> list[ListingRow]:
+    """Return which of some datasets are for sale, in no order."""
+    return await fetch_rows(ListingRow, SQL["list_listings_of"], list(datasets))
+
+
+async def get_listing(code: str) -> Listing:
+    """Return a dataset that is for sale, with its licence terms; refuses NotFound."""
+    row = await fetch_row(Listing, SQL["get_listing"], code)
+    if row is None:
+        raise NotFound("There is no dataset {dataset} in the catalogue.", dataset=code)
+    return row
+
+
+async def find_vat(partner: uuid.UUID | None, net_minor: int) -> Vat | None:
+    """Return the VAT that a partner would pay today on top of `net_minor` (cents), or None for anyone else."""
+    if partner is None:
+        return None
+    where = await fetch_row(VatCountry, select(VatCountry, Partner).where(Partner.id == partner))
+    assert where
+    is_confirmed = where.vat_confirmed_at is not None
+    return vat(where.country, confirmed=is_confirmed, net_minor=net_minor, on=paris_day(clock.now()))
+
+
+async def list_priced_releases(releases: Sequence[uuid.UUID]) -> list[PricedRelease]:
+    """Return the inputs of some releases' prices, the latest period first."""
+    return await fetch_rows(PricedRelease, SQL["list_priced_releases"], list(releases)) if releases else []
+
+
+async def find_listed_release(release: uuid.UUID) -> ListedRelease | None:
+    """Return a sealed release, or None."""
+    return await fetch_row(ListedRelease, SQL["find_listed_release"], release)
+
+
+async def get_listed_release(code: str, release: uuid.UUID) -> ListedRelease:
+    """Return a sealed release of a dataset; refuses NotFound."""
+    row = await find_listed_release(release)
+    if row is None or row.dataset != code:
+        raise NotFound("There is no such release in the catalogue.")
+    return row
+
+
+async def list_listed_releases(code: str, page: int) -> Paged[PublishedRelease]:
+    """Return one page of a dataset's sealed releases, the latest period first, also recalled ones."""
+    rows = await fetch_rows(PublishedRelease, SQL["list_listed_releases"], code, PAGE_SIZE + 1, offset(page))
+    return paged(rows, page)
+
+
+async def list_series(code: str) -> list[tuple[SeriesRow, list[Break]]]:
+    """Return a dataset's sealed releases except recalled ones, the earliest first, each with its breaks."""
+    rows = await fetch_rows(SeriesRow, SQL["list_series"], code, MOST_OF_A_SERIES)
+    rows.reverse()
+    stated = [ReleaseFacts(row.method_version, row.population, row.revision, tuple(row.notices)) for row in rows]
+    return [(row, breaks(before, own)) for row, before, own in zip(rows, [None, *stated], stated, strict=False)]
+
+
+async def list_levels(release: uuid.UUID) -> list[Level]:
+    """Return a release's coarser accuracy levels, the finest first."""
+    return await fetch_rows(Level, select(Level, Edition).where(Edition.release == release).order_by(Edition.level))
+
+
+async def list_priced_levels(release: uuid.UUID) -> list[PricedLevel]:
+    """Return the inputs of the prices of a release's coarser accuracy levels, the finest first."""
+    query = select(PricedLevel, Edition).where(Edition.release == release)
+    return await fetch_rows(PricedLevel, query.order_by(Edition.level))
+
+
+async def get_counted_by(dataset: str) -> CountedBy:
+    """Return the product and the zones of an existing dataset."""
+    row = await fetch_row(CountedBy, select(CountedBy, Dataset).where(Dataset.code == dataset))
+    assert row
+    return row
+
+
+async def list_lengths(datasets: Sequence[str]) -> list[Length]:
+    """Return the other lengths of licence of some datasets."""
+    return await fetch_rows(Length, SQL["list_lengths"], list(datasets))
+
+
+async def list_priced_offers(
+    datasets: Sequence[str], now: dt.datetime, *, promised_at: dt.datetime | None = None
+) -> list[PricedOffer]:
+    """Return the open offers of some datasets, with the day's draw, if any, and promises to contributors.
+
+    promised_at: the instant of these promises; None: now.
+    """
+    promised = await list_promised(promised_at or now)
+    offers = await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
+    return [replace(offer, promised_minor=promised.get(offer.dataset, 0)) for offer in offers]
+
+
+class CountedAlike(Declared, frozen=True):
+    """A dataset for sale, what it counts and by which zones and segments, and its promise to contributors in cents."""
+
+    counts: list[str | None]
+    promised_minor: int
+
+
+async def list_promised(now: dt.datetime) -> dict[str, int]:
+    """Return the cost of promises to contributors for a licence of each dataset for sale, in cents, by code.
+
+    Datasets without a cost are left out. The cost is the highest among all datasets for sale that count the same and
+    share zones, directly or through others. With a dataset's own cost alone, a part could cost more than its whole. One
+    common lower limit keeps the order of prices.
+    """
+    if not (promised := await fetch_scalar(list, LIST_PROMISED, now)):
+        return {}
+    found: dict[str, int] = {}
+    rows = await fetch_rows(CountedAlike, SQL["list_counted_alike"], promised, now, segmented())
+    for _, group in groupby(rows, key=lambda row: row.counts):
+        alike = list(group)
+        ground = await list_grounds([Declared(row.code, row.created_at) for row in alike])
+        most: Counter[int] = Counter()
+        for row in alike:
+            most[ground[row.code]] = max(most[ground[row.code]], row.promised_minor)
+        found |= {row.code: most[ground[row.code]] for row in alike}
+    return found
+
+
+async def get_evidence(offer: uuid.UUID, now: dt.datetime) -> Evidence:
+    """Return the evidence for the demand multiplier of the UTC day of `now`; empty while it is not drawn."""
+    of_day = (DemandDraw.offer == offer) & (DemandDraw.day == now.astimezone(dt.UTC).date())
+    return await fetch_row(Evidence, select(Evidence, DemandDraw).where(of_day)) or Evidence()
+
+
+async def count_quotes(partner: uuid.UUID, since: dt.datetime) -> int:
+    """Return how many prices a partner had signed after `since`, without awards of auctions."""
+    return int(await Quote.count().where(Quote.partner == partner, Quote.quoted_at > since, Quote.auction.is_null()))
+
+
+async def is_reserved(offer: uuid.UUID, partner: uuid.UUID, now: dt.datetime, until: dt.datetime) -> bool:
+    """Return whether by `until` an offer is reserved for another partner, or for the winner of an open auction."""
+    is_now = (ExclusiveWindow.starts_at <= until) & (ExclusiveWindow.ends_at > now)
+    is_not_ours = ExclusiveWindow.partner.is_null() | (ExclusiveWindow.partner != partner)
+    return await ExclusiveWindow.exists().where(ExclusiveWindow.offer == offer, is_now, is_not_ours)
+
+
+async def is_quoted_beyond(offer: uuid.UUID, instant: dt.datetime, now: dt.datetime) -> bool:
+    """Return whether somebody may order or pay an offer at a signed price until after `instant`, without awards."""
+    return bool(await fetch_scalar(bool, SQL["is_quoted_beyond"], offer, max(instant, now)))
+
+
+class Terms(Struct, frozen=True):
+    """Licence terms of one version: five lines in two languages, months, and allowed use."""
+
+    code: str
+    lines_fr: str
+    lines_en: str
+    months: int
+    usage_right: str
+
+
+async def get_terms(code: str) -> Terms:
+    """Return licence terms of a version, also if nothing is sold under it; refuses NotFound."""
+    row = await fetch_row(Terms, select(Terms, LicenceTerms).where(LicenceTerms.code == code))
+    if row is None:
+        raise NotFound("There are no such licence terms.")
+    return row
+
+
+async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:
+    """Return a quote's subject, or None if there is no such quote."""
+    return await fetch_row(QuoteSubject, select(QuoteSubject, Quote).where(Quote.id == quote))
+
+
+async def get_quote(quote: uuid.UUID, partner: uuid.UUID) -> QuotePage:
+    """Return a partner's own quote with its subject, and whether it was ordered; NotFound for another partner's."""
+    row = await fetch_row(QuotePage, SQL["get_quote"], quote, partner, clock.now())
+    if row is None:
+        raise NotFound("There is no such quote.")
+    return row

@@ -1,0 +1,492 @@
+-- name: list_listings_of
+-- The datasets $1 that are for sale.
+SELECT
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.description_fr,
+    dataset.description_en,
+    dataset.area,
+    dataset.zone_table,
+    dataset.h3_resolution,
+    dataset.grain,
+    dataset.time_zone,
+    latest.id AS release,
+    latest.period_from,
+    latest.period_to,
+    latest.consenting,
+    latest.population,
+    latest.threshold
+FROM offer
+JOIN dataset ON dataset.code = offer.dataset
+JOIN LATERAL latest_release(dataset.code) AS latest ON true
+WHERE offer.withdrawn_at IS NULL
+  AND dataset.code = ANY($1);
+
+-- name: get_listing
+-- The dataset $1 while it is for sale, with its licence terms and its latest release.
+SELECT
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.description_fr,
+    dataset.description_en,
+    dataset.area,
+    dataset.zone_table,
+    dataset.h3_resolution,
+    dataset.grain,
+    dataset.time_zone,
+    dataset.product,
+    dataset.cadence,
+    dataset.age_bands,
+    dataset.unit,
+    dataset.max_cells,
+    dataset.max_events,
+    dataset.parent_resolution,
+    offer.id AS offer,
+    offer.terms,
+    licence_terms.purposes,
+    licence_terms.lines_fr,
+    licence_terms.lines_en,
+    licence_terms.months,
+    latest.id AS latest
+FROM offer
+JOIN dataset ON dataset.code = offer.dataset
+JOIN licence_terms ON licence_terms.code = offer.terms
+JOIN LATERAL latest_release(dataset.code) AS latest ON true
+WHERE offer.withdrawn_at IS NULL
+  AND dataset.code = $1;
+
+-- name: list_listed_releases
+-- The sealed releases of the dataset $1, latest period first; $2 rows, $3 rows to skip.
+SELECT
+    release.id,
+    release.dataset,
+    release.period_from,
+    release.period_to,
+    release.sealed_at,
+    release.epsilon_micro,
+    release.threshold,
+    release.key_count,
+    release.row_count,
+    release.suppressed_micro,
+    release.consenting,
+    release.population,
+    release.latest_event_at,
+    release.revision,
+    release.note_fr,
+    release.note_en,
+    release.schema_version,
+    release.method_version,
+    release.expansion_micro,
+    release.delta_exponent,
+    release.mean_error_micro,
+    release.error_people,
+    release.error_events,
+    release.r_indicator_micro,
+    revocation.revoked_at
+FROM release
+LEFT JOIN revocation ON revocation.release = release.id
+WHERE release.dataset = $1
+  AND release.state = 'sealed'
+ORDER BY release.period_to DESC, release.sealed_at DESC
+LIMIT $2
+OFFSET $3;
+
+-- name: list_series
+-- The comparable figures of the latest $2 sealed releases of the dataset $1, without recalled ones; the latest period
+-- first.
+SELECT
+    release.id,
+    release.period_from,
+    release.method_version,
+    release.population,
+    release.consenting,
+    release.revision,
+    (
+        SELECT coalesce(array_agg(DISTINCT notice.version ORDER BY notice.version), '{}')
+        FROM release_notice
+        JOIN notice ON notice.id = release_notice.notice
+        WHERE release_notice.release = release.id
+    ) AS notices
+FROM release
+WHERE release.dataset = $1
+  AND release.state = 'sealed'
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+ORDER BY release.period_to DESC, release.revision DESC, release.sealed_at DESC
+LIMIT $2;
+
+-- name: list_priced_offers
+-- The open offers of the datasets $1 at the instant $2, with the day's draw, if any, without promises to contributors.
+SELECT
+    offer.id,
+    offer.dataset,
+    offer.terms,
+    licence_terms.usage_right,
+    licence_terms.months,
+    dataset.grain,
+    offer.currency,
+    offer.full_worth_minor,
+    offer.worth_days,
+    offer.floor_minor,
+    offer.cap_minor,
+    dataset.half_life_days,
+    demand_draw.demand_basis_points,
+    0::bigint AS promised_minor,
+    demand_draw.sales AS demand_sales,
+    demand_draw.days AS demand_days,
+    demand_draw.bids AS demand_bids,
+    licence_terms.purposes,
+    licence_terms.countries,
+    dataset.sectors
+FROM offer
+JOIN dataset ON dataset.code = offer.dataset
+JOIN licence_terms ON licence_terms.code = offer.terms
+LEFT JOIN demand_draw ON demand_draw.offer = offer.id AND demand_draw.day = ($2::timestamptz AT TIME ZONE 'UTC')::date
+WHERE offer.dataset = ANY($1)
+  AND offer.withdrawn_at IS NULL;
+
+-- name: list_counted_alike
+-- The datasets for sale that count the same as one of the datasets $1, grouped by what they count, each with its
+-- promise to contributors at $2. $3: the products with segments of their own.
+WITH sold AS (
+    SELECT dataset.code, dataset.created_at, ARRAY[product, grain, zone_table, h3_resolution::text] || CASE
+        WHEN product <> ALL ($3) THEN ARRAY(SELECT band FROM unnest(age_bands) AS band ORDER BY band) END AS counts
+    FROM dataset
+    JOIN offer ON offer.dataset = dataset.code AND offer.withdrawn_at IS NULL
+    WHERE EXISTS (SELECT FROM latest_release(dataset.code))
+)
+SELECT sold.code, sold.created_at, sold.counts, coalesce(sum(promised_minor), 0)::bigint AS promised_minor
+FROM sold
+LEFT JOIN contributor_term ON contributor_term.dataset = sold.code AND starts_at <= $2 AND $2 < ends_at
+WHERE counts IN (SELECT counts FROM sold WHERE code = ANY($1))
+GROUP BY sold.code, sold.created_at, sold.counts
+ORDER BY counts, code;
+
+-- name: list_lengths
+-- The other lengths of licence of the open offers of the datasets $1: terms that differ from their own in the months
+-- only.
+SELECT offer.dataset, other.code AS terms, other.months
+FROM offer_length
+JOIN offer ON offer.id = offer_length.offer
+JOIN licence_terms AS own ON own.code = offer.terms
+JOIN licence_terms AS other ON other.code = offer_length.terms
+WHERE offer.dataset = ANY($1)
+  AND offer.withdrawn_at IS NULL
+  AND (other.usage_right, other.purposes, other.countries) = (own.usage_right, own.purposes, own.countries)
+  AND other.months <> own.months
+ORDER BY offer.dataset, other.months;
+
+-- name: find_days_of_latest
+-- How many days, in [1, $2], the latest sealed release of the dataset $1 covers, to the nearest.
+SELECT least(greatest(round(extract(epoch FROM period_to - period_from) / 86400), 1), $2)::integer
+FROM release
+WHERE dataset = $1
+  AND state = 'sealed'
+ORDER BY period_to DESC, sealed_at DESC
+LIMIT 1;
+
+-- name: list_comparable_datasets
+-- The datasets for sale whose cells compare with those of the dataset $1; $2: as `comparable_datasets` returns it.
+SELECT array_agg(offer.dataset ORDER BY offer.dataset)
+FROM comparable_datasets($1, $2) AS other (code)
+JOIN offer ON offer.dataset = other.code AND offer.withdrawn_at IS NULL;
+
+-- fragment: priced
+-- The inputs of a release's price.
+release.id,
+    release.dataset,
+    release.state,
+    release.period_from,
+    release.period_to,
+    release.latest_event_at,
+    release.key_count,
+    release.row_count,
+    release.consenting,
+    release.population,
+    release.noise_variance_micro,
+    ARRAY(
+        SELECT coverage.consenting
+        FROM coverage
+        WHERE coverage.release = release.id AND coverage.kind = 'band'
+        ORDER BY coverage.name
+    ) AS consenting_by_band,
+    ARRAY(
+        SELECT coverage.population
+        FROM coverage
+        WHERE coverage.release = release.id AND coverage.kind = 'band'
+        ORDER BY coverage.name
+    ) AS population_by_band,
+    release.hours_by_day,
+    release.published_by_day
+
+-- name: list_priced_releases
+-- The inputs of the prices of the releases $1, the latest period first.
+SELECT
+    {priced}
+FROM release
+WHERE release.id = ANY($1)
+ORDER BY release.period_to DESC;
+
+-- name: find_latest_priced
+-- The inputs of the price of the dataset $1's release with the latest period, among those that are published and not
+-- recalled, or can be published.
+SELECT
+    {priced}
+FROM release
+WHERE release.dataset = $1
+  AND release.state IN ('sealed', 'assessed')
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+ORDER BY release.period_to DESC, release.started_at DESC
+LIMIT 1;
+
+-- name: find_listed_release
+-- The sealed release $1.
+SELECT
+    {priced},
+    release.epsilon_micro,
+    release.delta_exponent,
+    release.threshold,
+    release.suppressed_micro,
+    release.r_indicator_micro,
+    release.error_people,
+    release.revision,
+    release.note_fr,
+    release.note_en,
+    release.schema_version,
+    release.method_version,
+    release.expansion_micro,
+    release.published_people
+FROM release
+WHERE release.id = $1
+  AND release.state = 'sealed';
+
+-- name: list_last_draws
+-- The latest demand multiplier of each of the offers $1, up to the day $2.
+SELECT DISTINCT ON (offer) offer, demand_basis_points
+FROM demand_draw
+WHERE offer = ANY($1)
+  AND day <= $2
+ORDER BY offer, day DESC;
+
+-- name: list_menu_releases
+-- The sealed releases of the datasets $1, without recalled ones.
+SELECT
+    {priced}
+FROM release
+WHERE release.dataset = ANY($1)
+  AND release.state = 'sealed'
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+ORDER BY release.period_from, release.id;
+
+-- name: list_menu_levels
+-- The coarser accuracy levels of the releases $1.
+SELECT noise_variance_micro, row_count, hours_by_day, published_by_day, release, level
+FROM edition
+WHERE release = ANY($1)
+ORDER BY release, level;
+
+-- name: list_published_zones
+-- How many cells of each zone and day the releases $1 publish, at each accuracy level.
+SELECT id AS release, 0 AS level, published_by_zone, cells_sha256, hours_by_day
+FROM release
+WHERE id = ANY($1)
+UNION ALL
+SELECT release, level, published_by_zone, cells_sha256, hours_by_day
+FROM edition
+WHERE release = ANY($1);
+
+-- fragment: held
+-- Prices that may be ordered until after the instant $2, or were ordered and may be paid until after it.
+(
+    SELECT quote.id, quote.expires_at AS held_until
+    FROM quote
+    WHERE quote.expires_at > $2
+      AND NOT EXISTS (SELECT FROM quote_acceptance WHERE quote_acceptance.quote = quote.id)
+    UNION ALL
+    SELECT quote_acceptance.quote, quote_acceptance.payable_until
+    FROM quote_acceptance
+    WHERE quote_acceptance.payable_until > $2
+) AS held
+JOIN quote ON quote.id = held.id AND quote.auction IS NULL
+
+-- name: list_held_quotes
+-- The posted prices of the releases $1 that a partner still holds at the instant $2, also those of orders that wait for
+-- money, each with its licence.
+SELECT
+    quote.partner,
+    quote.release,
+    quote.level,
+    quote.amount_minor,
+    held.held_until AS expires_at,
+    licence_terms.usage_right,
+    licence_terms.months,
+    licence_terms.purposes,
+    licence_terms.countries
+FROM {held}
+JOIN licence_terms ON licence_terms.code = quote.terms
+WHERE quote.release = ANY($1)
+ORDER BY quote.partner, quote.release, quote.level, quote.amount_minor;
+
+-- name: is_quoted_beyond
+-- Whether a price of the offer $1 is held until after the instant $2.
+SELECT EXISTS (SELECT FROM {held} WHERE quote.offer = $1);
+
+-- name: list_past_draws
+-- The demand multipliers of the offer $1 before the day $2, by day, with their evidence, and whether an exclusive
+-- window prevented everybody from buying for a part of the day.
+SELECT
+    demand_draw.day,
+    demand_draw.demand_basis_points,
+    demand_draw.sales,
+    demand_draw.days,
+    demand_draw.bids,
+    EXISTS (
+        SELECT
+        FROM exclusive_window
+        WHERE exclusive_window.offer = demand_draw.offer
+          AND exclusive_window.starts_at < (demand_draw.day + 1)::timestamp AT TIME ZONE 'UTC'
+          AND exclusive_window.ends_at > demand_draw.day::timestamp AT TIME ZONE 'UTC'
+    ) AS is_shut
+FROM demand_draw
+WHERE demand_draw.offer = $1
+  AND demand_draw.day < $2
+ORDER BY demand_draw.day;
+
+-- name: list_posted_sales
+-- Partners' payments at posted prices of the offer $1 that were quoted in [$2, $3), by UTC day. A sale on credit counts
+-- until it is overdue at $3 or written off, and again once it is paid.
+SELECT
+    (quote.quoted_at AT TIME ZONE 'UTC')::date AS day,
+    quote.partner::text AS partner,
+    posted_sale.neutral_minor
+FROM posted_sale
+JOIN quote ON quote.id = posted_sale.quote
+LEFT JOIN credit_sale ON credit_sale.subject = posted_sale.credit_sale
+WHERE quote.offer = $1
+  AND quote.quoted_at >= $2
+  AND quote.quoted_at < $3
+  AND posted_sale.returned_at IS NULL
+  AND (
+      posted_sale.credit_sale IS NULL
+      OR credit_sale.settled_at IS NOT NULL
+      OR credit_sale.due_at >= $3 AND credit_sale.written_off_minor = 0
+  );
+
+-- name: list_observed_values
+-- The highest bid of each partner and quarter for the offer $1 that auctions revealed since $2, and the auction's
+-- reserve, as demand multipliers.
+SELECT DISTINCT ON (partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'))
+    value_basis_points,
+    reserve_basis_points
+FROM observed_bid
+WHERE offer = $1
+  AND observed_at >= $2
+ORDER BY partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'), value_basis_points DESC, reserve_basis_points;
+
+-- name: list_last_holds
+-- Each partner's last unpaid price of the offer $1 that is or was good for weeks, until an instant after $2, without
+-- the quote $3. It was held, or ordered to be paid by a transfer ($4: only the latter). With the end of the page for
+-- choosing a transfer.
+SELECT hold.partner, hold.held_until, hold.page_until
+FROM (
+    SELECT
+        quote.id,
+        quote.partner,
+        quote.expires_at AS held_until,
+        NULL::timestamptz AS page_until
+    FROM quote
+    WHERE NOT $4
+      AND quote.offer = $1
+      AND quote.expires_at > $2
+      AND quote.expires_at - quote.quoted_at > interval '1 day'
+      AND quote.auction IS NULL
+    UNION ALL
+    SELECT quote.id, quote.partner, quote_acceptance.payable_until, quote_acceptance.page_until
+    FROM quote_acceptance
+    JOIN quote ON quote.id = quote_acceptance.quote
+    WHERE quote.offer = $1
+      AND quote_acceptance.payable_until > $2
+      AND (
+          quote_acceptance.page_until IS NOT NULL
+          OR quote_acceptance.payable_until - quote_acceptance.accepted_at > interval '1 day'
+      )
+) AS hold
+WHERE hold.id IS DISTINCT FROM $3
+  AND NOT EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = hold.id);
+
+-- fragment: compared
+-- What licence terms and a dataset allow, next to the partner's country, sector and stated use.
+SELECT
+    licence_terms.usage_right,
+    licence_terms.months,
+    licence_terms.purposes,
+    licence_terms.countries,
+    dataset.sectors,
+    partner.country,
+    partner_sector.sector,
+    intended_use.usage_right AS wanted_right,
+    intended_use.purpose,
+    intended_use.months AS wanted_months
+FROM licence_terms
+CROSS JOIN dataset
+CROSS JOIN partner
+LEFT JOIN partner_sector ON partner_sector.partner = partner.id
+LEFT JOIN intended_use ON intended_use.partner = partner.id AND intended_use.terms = licence_terms.code
+
+-- name: find_use
+-- The same for the partner $1, the terms $2 and the dataset $3.
+{compared}
+WHERE partner.id = $1
+  AND licence_terms.code = $2
+  AND dataset.code = $3;
+
+-- name: find_use_of_quote
+-- The same for the quote $1.
+{compared}
+JOIN quote ON quote.partner = partner.id AND quote.terms = licence_terms.code
+JOIN release ON release.id = quote.release AND release.dataset = dataset.code
+WHERE quote.id = $1;
+
+-- name: get_quote
+-- The quote $1 of the partner $2 at the instant $3, with its subject.
+SELECT
+    quote.id,
+    quote.partner,
+    quote.release,
+    quote.level,
+    quote.amount_minor,
+    quote.document,
+    quote.signature,
+    quote.expires_at,
+    quote.auction,
+    quote.terms,
+    licence_terms.months,
+    quote.currency,
+    quote.quoted_at,
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.time_zone,
+    release.period_from,
+    release.period_to,
+    quote.expires_at <= $3 AS is_expired,
+    quote_acceptance.quote IS NOT NULL AS is_ordered,
+    quote_acceptance.payable_until
+FROM quote
+JOIN release ON release.id = quote.release
+JOIN dataset ON dataset.code = release.dataset
+JOIN licence_terms ON licence_terms.code = quote.terms
+LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
+WHERE quote.id = $1
+  AND quote.partner = $2;
+
+-- name: write_awarded_quote
+-- Writes the quote $1 of the partner $2 for the release $4 of the offer $3, at the price $5 of the auction $10; $6
+-- document, $7 signature, $8 quoted at, $9 expires at, $11 licence terms.
+INSERT INTO quote (
+    id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at, auction, terms
+)
+SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10, $11
+FROM offer
+WHERE offer.id = $3;

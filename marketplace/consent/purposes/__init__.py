@@ -1,0 +1,1 @@
+"""Purposes, notices, receipts, withdrawal; who consented at an instant."""

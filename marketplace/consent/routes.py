@@ -1,0 +1,14 @@
+"""The pages and the API of consent, a file a line, in the order of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from marketplace.consent.switches import pages as switches_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from litestar.handlers import HTTPRouteHandler
+
+ROUTES: Final[Sequence[HTTPRouteHandler]] = (*switches_pages.ROUTES,)

@@ -1,0 +1,35 @@
+"""Sorting and export of tables of figures: the order in the address, and the same rows as a file for a spreadsheet.
+
+A page names its orders; a heading of `ui.table` that names one is a link to it. See `parts.html`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from marketplace.core.web.csv_files import csv_file
+from marketplace.core.web.i18n import gettext
+from marketplace.core.web.pages import download
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from litestar.response import Response
+
+Row = TypeVar("Row")
+
+
+def euros(minor: int) -> Decimal:
+    """Return cents as a number of euros for a spreadsheet, negative ones too."""
+    return Decimal(minor).scaleb(-2)
+
+
+def in_order(rows: Iterable[Row], sort: str, orders: Mapping[str, Callable[[Row], Any]]) -> list[Row]:
+    """Return rows in the order named by `sort`; unchanged if there is no such order."""
+    return sorted(rows, key=orders[sort]) if sort in orders else list(rows)
+
+
+def as_file(name: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Response[bytes]:
+    """Answer with rows as a CSV file, its headings in the page's language."""
+    return download(name, csv_file([gettext(one) for one in headings], rows), "text/csv")

@@ -1,0 +1,1 @@
+"""The operator's own tables: of subscribers, and what they say of a line."""

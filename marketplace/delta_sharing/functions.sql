@@ -1,2 +1,0 @@
--- The credentials of a partner, as its page lists them.
-CREATE INDEX IF NOT EXISTS sharing_credential_by_partner ON sharing_credential (partner, created_at DESC);

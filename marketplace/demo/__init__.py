@@ -1,0 +1,1 @@
+"""The one-command default: a seeded world, and local counterparts of what others run."""

@@ -1,0 +1,1 @@
+"""Bank statements, their lines, what each line is; rules that book lines alike."""

@@ -1,0 +1,1 @@
+"""The journal and its closes, exports for accountants, the business in figures."""

@@ -1,0 +1,106 @@
+"""The tables of one payout run as files for a spreadsheet: lines and the last four characters, never a name."""
+
+from __future__ import annotations
+
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from litestar import Response, get
+from litestar.params import FromPath, QueryParameter
+
+from marketplace.core.web.formats import paris_day
+from marketplace.core.web.i18n import gettext
+from marketplace.core.web.sorting import as_file, euros, in_order
+from marketplace.finance.desk.queries import list_all_payouts
+from marketplace.money.ledger.base_pages import READERS, Text
+from marketplace.money.ledger.queries import LARGEST_FILE_ROWS
+from marketplace.people.identity.guards import expect
+from marketplace.subscribers.payouts.bank_file import FileRow, latest_answer, list_files
+from marketplace.subscribers.payouts.queries import AnswerRow, get_run, get_run_page
+from marketplace.subscribers.payouts.rules import in_words
+from marketplace.subscribers.payouts.verification import list_differing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Shown = Annotated[str, QueryParameter(name="state", max_length=20)]
+PATH: Final = "/finance/payout-runs/{run:uuid}"
+PAYOUT_HEADINGS: Final = ("Line", "Country", "Account", "State", "Why", "Amount")
+NAME_HEADINGS: Final = ("The bank says", "Line", "Country", "Account", "Amount")
+FILE_HEADINGS: Final = ("File", "Number", "People", "Amount", "To be paid on", "The bank says", "Refused")
+ANSWER_HEADINGS: Final = ("When", "File", "Says", "Why", "Refused")
+STATES: Final = {"settled": "Paid out", "failed": "Came back", "cancelled": "Given up"}
+OUTCOMES: Final = {
+    "close": "The name nearly matches",
+    "none": "The account is in another name",
+    "unknown": "The bank cannot say",
+}
+FILES_BY: Final[dict[str, Callable[[FileRow], Any]]] = {
+    "file_people": lambda file: -file.people,
+    "file_amount": lambda file: -file.amount_minor,
+}
+ANSWERS_BY: Final[dict[str, Callable[[AnswerRow], Any]]] = {
+    "answer_oldest": lambda answer: answer.received_at,
+    "answer_refused": lambda answer: -answer.rejected,
+}
+"""How the short lists are sorted, as their page sorts them."""
+
+
+@get(f"{PATH}/payouts.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+async def payouts_file(run: FromPath[uuid.UUID], shown: Shown = "", sort: Text = "") -> Response[bytes]:
+    """Hand out a run's payouts, of one state or all, sorted as their page is."""
+    under_way = "Being prepared" if (await get_run(run)).state in ("draft", "approved") else "On its way"
+    cells = [
+        (
+            row.subscriber,
+            row.country or "",
+            row.last_four or row.stripe_account or "",
+            gettext(STATES.get(row.state, under_way)),
+            f"{row.reason}: {gettext(row.why)}" if row.reason else "",
+            euros(row.amount_minor),
+        )
+        for row in await list_all_payouts(run, shown, sort)
+    ]
+    return as_file("payouts.csv", PAYOUT_HEADINGS, cells)
+
+
+@get(f"{PATH}/names.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+async def names_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[bytes]:
+    """Hand out the payees of a run whose name differs, all of them: the line, never a name."""
+    await get_run(run)
+    cells = [
+        (gettext(OUTCOMES[row.outcome]), row.subscriber, row.country, row.last_four, euros(row.amount_minor))
+        for row in await list_differing(run, LARGEST_FILE_ROWS, sort)
+    ]
+    return as_file("names.csv", NAME_HEADINGS, cells)
+
+
+@get(f"{PATH}/files.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+async def files_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[bytes]:
+    """Hand out which files for the bank a run has and what the bank said last of each."""
+    answers = (await get_run_page(run)).answers
+    cells = []
+    for file in in_order(await list_files(run), sort, FILES_BY):
+        report = latest_answer(file, answers)
+        found = (report.group_status, report.rejected) if report else ("", "")
+        cells.append((file.number, file.message, file.people, euros(file.amount_minor), file.execute_on, *found))
+    return as_file("files.csv", FILE_HEADINGS, cells)
+
+
+@get(f"{PATH}/answers.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+async def answers_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[bytes]:
+    """Hand out what the bank answered about a run, the latest first or sorted as its page is."""
+    cells = [
+        (
+            paris_day(answer.received_at),
+            answer.file,
+            answer.group_status,
+            f"{answer.reason}: {gettext(in_words(answer.reason))}" if answer.reason else "",
+            answer.rejected,
+        )
+        for answer in in_order((await get_run_page(run)).answers, sort, ANSWERS_BY)
+    ]
+    return as_file("answers.csv", ANSWER_HEADINGS, cells)
+
+
+ROUTES = [payouts_file, names_file, files_file, answers_file]

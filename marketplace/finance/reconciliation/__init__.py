@@ -1,0 +1,1 @@
+"""Reconciliation: exceptions, what settles them, write-offs, and the overview of all money."""

@@ -1,0 +1,142 @@
+"""Finance's pages: the overview of all money, comparisons with Stripe, orders and their refunds."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from litestar import get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.core import clock
+from marketplace.core.errors import Invalid
+from marketplace.core.web import formats
+from marketplace.core.web.pages import PageNumber, see
+from marketplace.finance.bank.queries import list_accounts as list_bank_accounts
+from marketplace.finance.bank.queries import list_gaps
+from marketplace.finance.reconciliation import exception_queries, penalty_pages, queries, queue_pages
+from marketplace.finance.reconciliation.actions import reconcile, refund_order
+from marketplace.finance.reconciliation.base_pages import finance_page
+from marketplace.money.credit.queries import find_due
+from marketplace.money.ledger.base_pages import CLERKS, READERS, Text
+from marketplace.money.ledger.periods import list_open
+from marketplace.people.identity.guards import ActorRequest, expect
+from marketplace.people.proposals.queries import list_proposals
+
+
+class RefundForm(Struct):
+    """Why an order's money is given back, and how much in euros; nothing written is all that is left."""
+
+    reason: str
+    form_id: uuid.UUID
+    amount: str = ""
+    bears_loss: str = ""
+
+
+@get("/finance", guards=READERS, opt=expect("finance", "auditor"))
+async def overview(request: ActorRequest) -> Template:
+    """Show what needs doing, how old it is, and where the money is."""
+    unmatched = await exception_queries.list_exceptions(kept=True)
+    return finance_page(
+        "overview.html",
+        figures=await queries.get_figures(),
+        last=await queries.last_run(),
+        cash=await queries.list_cash(clock.now()),
+        month=formats.month,
+        reasons=unmatched.reasons,
+        ages=unmatched.ages,
+        looked_at=unmatched.looked_at,
+        days=exception_queries.AGES,
+        worst=unmatched.rows[:5],
+        path_of=queue_pages.path_of,
+        proposals=sum(row.proposed_by != request.user.person for row in await list_proposals("waiting")),
+        accounts=await list_bank_accounts(),
+        gaps=await list_gaps(),
+        months=await list_open(clock.now()),
+        may_act=request.user.role == "finance",
+    )
+
+
+@get("/finance/reconciliation", guards=READERS, opt=expect("finance", "auditor"))
+async def reconciliation(
+    request: ActorRequest, show: Text = "transactions", category: Text = "", page_number: PageNumber = 1
+) -> Template:
+    """Show Stripe's transactions with their entries, of all categories or one, or past comparisons."""
+    if show not in ("transactions", "runs"):
+        raise Invalid("There is no such list: {show}.", show=show)
+    return finance_page(
+        "reconciliation.html",
+        show=show,
+        rows=await (
+            queries.list_runs(page_number) if show == "runs" else queries.list_movements(page_number, category)
+        ),
+        category=category,
+        categories=await queries.list_categories(),
+        last=await queries.last_run(),
+        figures=await queries.get_figures(),
+        accounts=await list_bank_accounts(),
+        may_run=request.user.role == "finance",
+    )
+
+
+@post("/finance/reconciliation", guards=CLERKS, opt=expect("finance"))
+async def reconcile_now() -> Redirect:
+    """Compare with Stripe now."""
+    await reconcile()
+    return see("/finance/reconciliation")
+
+
+@get("/finance/orders/{order_id:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+async def order_page(request: ActorRequest, order_id: FromPath[uuid.UUID]) -> Template:
+    """Show everything money did for one order, and let a finance clerk give it back."""
+    is_clerk = request.user.role == "finance"
+    whole = await queries.get_order(order_id)
+    due = await find_due(order_id)
+    return finance_page("order.html", whole=whole, order=whole.order, may_refund=is_clerk, now=clock.now(), due=due)
+
+
+@post("/finance/orders/{order_id:uuid}/refund", guards=CLERKS, opt=expect("finance", stranger=200))
+async def refund(
+    request: ActorRequest,
+    order_id: FromPath[uuid.UUID],
+    data: Annotated[RefundForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Give an order's money back."""
+    amount_minor = formats.read_cents(data.amount) if data.amount.strip() else None
+    await refund_order(
+        order_id,
+        request.user,
+        reason=data.reason,
+        form_id=data.form_id,
+        amount_minor=amount_minor,
+        bears_loss=data.bears_loss == "yes",
+    )
+    return see(f"/finance/orders/{order_id}")
+
+
+@get("/finance/licences/{licence_id:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+async def licence(licence_id: FromPath[uuid.UUID]) -> Redirect:
+    """Lead to the order that sold a licence."""
+    return see(f"/finance/orders/{await queries.get_order_of(licence_id)}")
+
+
+@get("/finance/transactions/{movement_id:str}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+async def transaction_page(movement_id: FromPath[str]) -> Template:
+    """Show one of Stripe's balance transactions, its entry and its order."""
+    movement, entries = await queries.get_movement(movement_id)
+    return finance_page("transaction.html", movement=movement, entries=entries)
+
+
+ROUTES = [
+    *penalty_pages.ROUTES,
+    overview,
+    reconciliation,
+    reconcile_now,
+    order_page,
+    refund,
+    licence,
+    transaction_page,
+]

@@ -1,0 +1,75 @@
+"""What auctions' awards that were not paid brought in: each defaulter's debt beside its deposits and penalties in the books."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from litestar import Response, get
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.core.database import fetch_rows
+from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.core.web.formats import paris_day
+from marketplace.core.web.pages import PageNumber  # noqa: TC001 (Litestar reads a handler's annotations)
+from marketplace.core.web.sorting import as_file, euros
+from marketplace.finance.reconciliation.base_pages import finance_page
+from marketplace.finance.reconciliation.queries import SQL
+from marketplace.money.ledger import chart
+from marketplace.money.ledger.base_pages import READERS
+from marketplace.money.ledger.queries import LARGEST_FILE_ROWS, balance
+from marketplace.people.identity.guards import expect
+
+FILE_HEADINGS: Final = ("Partner", "Since", "Owes", "Deposits kept", "Penalties", "Went back", "Left to pay")
+
+
+class Penalty(Struct, frozen=True):
+    """What a winner who did not pay owes, what of it the books hold, what of that went back, and what is left; cents."""
+
+    id: uuid.UUID
+    auction: uuid.UUID
+    company: str
+    owed_minor: int
+    decided_at: dt.datetime
+    settled_at: dt.datetime | None
+    barred_until: dt.datetime
+    deposits_minor: int
+    penalties_minor: int
+    back_minor: int
+    left_minor: int
+
+
+async def list_penalties(page: int = 1) -> Paged[Penalty]:
+    """Return winners who did not pay, the latest first."""
+    return paged(await fetch_rows(Penalty, SQL["list_penalties"], PAGE_SIZE + 1, offset(page)), page)
+
+
+@get("/finance/penalties", guards=READERS, opt=expect("finance", "auditor"))
+async def penalties(page_number: PageNumber = 1) -> Template:
+    """Show what winners who did not pay owe, what they paid, and what the books hold of it."""
+    return finance_page(
+        "penalties.html",
+        rows=await list_penalties(page_number),
+        deposits_minor=-await balance(chart.FORFEITED_DEPOSITS),
+        penalties_minor=-await balance(chart.PENALTIES),
+    )
+
+
+@get("/finance/penalties.csv", guards=READERS, opt=expect("finance", "auditor"))
+async def penalties_file() -> Response[bytes]:
+    """Hand out what winners who did not pay owe and paid, as a file for a spreadsheet."""
+    rows = await fetch_rows(Penalty, SQL["list_penalties"], LARGEST_FILE_ROWS, 0)
+    cells = [
+        (
+            row.company,
+            paris_day(row.decided_at),
+            *map(euros, (row.owed_minor, row.deposits_minor, row.penalties_minor, row.back_minor, row.left_minor)),
+        )
+        for row in rows
+    ]
+    return as_file("unpaid-awards.csv", FILE_HEADINGS, cells)
+
+
+ROUTES = [penalties, penalties_file]

@@ -1,7 +1,0 @@
--- name: list_questions
--- Questions without an answer first, the latest first within. $1 rows, $2 rows to skip.
-SELECT id, person, email, about, text, asked_at, answered_at
-FROM question
-ORDER BY answered_at IS NOT NULL, asked_at DESC, id
-LIMIT $1
-OFFSET $2;

@@ -1,1 +1,0 @@
-"""What makes a map one that people recognise: waters, roads, outlines and places that the operator uploads."""

@@ -1,0 +1,1 @@
+"""The ledger, payments through Stripe, credit, SEPA files and VAT."""

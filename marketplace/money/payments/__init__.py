@@ -1,0 +1,1 @@
+"""Payments through Stripe: commands out, events in, the mirrored balance; accounts and transfers there."""

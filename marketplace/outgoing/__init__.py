@@ -1,1 +1,0 @@
-"""What leaves for partners' own hosts: which may be reached, by which address, when it is tried again, when it ends."""

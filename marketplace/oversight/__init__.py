@@ -1,0 +1,1 @@
+"""What lets others check us: the public log, people's rights, invariants."""

@@ -1,1 +1,0 @@
-"""The only importer of stripe: commands out, events in, balance transactions mirrored."""

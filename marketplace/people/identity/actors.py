@@ -1,0 +1,33 @@
+"""The actor behind a request; `guards.py` says what an actor may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import uuid
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in person, or a partner's API key: exactly one of partner, subscriber and role is set."""
+
+    name: str
+    person: uuid.UUID | None = None
+    """None for an API key."""
+    partner: uuid.UUID | None = None
+    vetted: bool = False
+    """Whether the partner may buy."""
+    subscriber: int | None = None
+    role: str | None = None
+    """steward, finance or auditor."""
+    unread: int = 0
+    """How many messages of the last 90 days they have not read, up to 100."""
+    proved_at: dt.datetime | None = None
+    """When the person last proved their identity, by password or second factor."""
+    is_member: bool = False
+    """Whether a partner's person is a member and not an administrator."""
+    scopes: frozenset[str] | None = None
+    """What an API key may do; None for a person, who may do everything."""

@@ -1,0 +1,1 @@
+"""Signing in and getting back in: factors, recovery, providers; pages of who has access."""

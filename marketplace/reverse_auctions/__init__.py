@@ -1,1 +1,0 @@
-"""Reverse auctions: the operator buys contributions; each subscriber may say, privately, the least they would accept."""

@@ -1,0 +1,1 @@
+"""Orders, subscriptions, agreed prices and auctions."""

@@ -1,0 +1,1 @@
+"""Auctions for partners, their kinds and pages; calls for contributors."""

@@ -1,0 +1,489 @@
+"""Actions on purchases: order a quote, pay it, settle paid orders, lapse unpaid ones.
+
+Payments are pulled: a job asks which orders' payments changed and writes the effects, each in one transaction with its
+journal entry. Money that arrives after an order lapsed is honoured: the partner paid a price that we had signed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace.catalogue.offers.actions import recompute, write_awarded_quote
+from marketplace.catalogue.offers.demand import record_posted_sales
+from marketplace.catalogue.offers.holds import accept_quote, close_quotes, refuse_awaiting
+from marketplace.catalogue.offers.queries import SignedQuote, is_reserved
+from marketplace.catalogue.offers.uses import check_quote
+from marketplace.core import clock
+from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
+from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, Refusal
+from marketplace.core.locks import lock
+from marketplace.core.settings import settings
+from marketplace.core.web.formats import paris_day
+from marketplace.datasets.releases.queries import list_revocations
+from marketplace.money.credit import actions as credit
+from marketplace.money.ledger import chart
+from marketplace.money.ledger.actions import Entry, record_all
+from marketplace.money.payments import actions as payments
+from marketplace.money.payments import events as payment_events
+from marketplace.money.payments.outbox import find_command, trace_payments
+from marketplace.money.payments.queries import find_open_page, find_saved_method, get_payment
+from marketplace.money.payments.rules import Line
+from marketplace.money.payments.stripe_calls import run_command
+from marketplace.money.vat import vat as vat_on
+from marketplace.people.messages.actions import send
+from marketplace.people.messages.rules import Recipient
+from marketplace.sales.message_kinds import PAID_TWICE
+from marketplace.sales.orders import rules
+from marketplace.sales.orders.invoices import issue_invoices
+from marketplace.sales.orders.numbers import draw_numbers
+from marketplace.sales.orders.queries import SQL, find_held, find_order, find_paying
+from marketplace.sales.orders.rules import ENGLISH_CHECKOUT, CheckoutWords
+from marketplace.sales.orders.tables import Order
+from marketplace.sales.orders.twice_queries import find_page, list_other_pages, list_paid_twice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.money.payments.rules import AmountDue
+
+TIME_TO_PAY: Final = dt.timedelta(minutes=45)
+"""Stripe's hosted page lives at least half an hour; a quote that was ordered in time may be paid a little later."""
+TIME_TO_TRANSFER: Final = dt.timedelta(days=14)
+"""How long a bank transfer is awaited after the order."""
+BATCH_SIZE: Final = 200
+BEING_CLOSED: Final = "You ordered this release already, and its payment page is being closed: try again in a minute."
+
+
+class OrderedQuote(SignedQuote, frozen=True):
+    """A quote to order, with the state of its release and its partner's place for VAT."""
+
+    offer: uuid.UUID
+    terms: str
+    months: int
+    currency: str
+    release_state: str
+    title_fr: str
+    title_en: str
+    withdrawn_at: dt.datetime | None
+    country: str
+    is_vat_confirmed: bool
+
+
+class PaidOrder(Struct, frozen=True):
+    """An order that was paid, or sold on credit, at `money_at`, and is not settled yet; amounts in cents."""
+
+    id: uuid.UUID
+    quote: uuid.UUID
+    number: str
+    net_minor: int
+    vat_minor: int
+    currency: str
+    money_at: dt.datetime
+    credit_sale: uuid.UUID | None
+    terms: str
+    months: int
+
+
+class LapsedOrder(Struct, frozen=True):
+    """A lapsed order, its quote, and whether it waited for a transfer or a debit."""
+
+    id: uuid.UUID
+    quote: uuid.UUID
+    waited: bool
+
+
+# ------------------------------------------------------------------ ordering
+async def order(
+    partner: uuid.UUID,
+    quote: uuid.UUID,
+    *,
+    order_id: uuid.UUID,
+    email: str,
+    words: CheckoutWords = ENGLISH_CHECKOUT,
+    reference: str = "",
+    reason: str = "",
+    terms: str | None = None,
+    pay_by: str = "page",
+) -> uuid.UUID:
+    """Order a quote and request its payment; return the order, or the first one if the quote was ordered before.
+
+    email: the address for Stripe's receipt. reference: the partner's purchase order number. reason: why it buys the
+    same again, see `check_second`. terms: the accepted version, if named. pay_by: one of rules.PAY_BY. Refuses another
+    partner's quote, an expired one, a release no longer sold, terms of another version, a missing method, and credit
+    without a limit or beyond it. A sale on credit is settled at once. Without a reason, the page of an unpaid order of
+    the same release is closed first, so that no partner has two pages to pay.
+    """
+    while True:
+        now = clock.now()
+        async with transaction():
+            asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
+            if asked is None:
+                raise NotFound("There is no such quote.")
+            await lock("order numbers")
+            if known := await find_order(quote):
+                return known
+            if await Order.exists().where(Order.id == order_id):
+                raise Conflict("That order already exists, for another quote; go back, reload the page and try again.")
+            _check_quote(asked, now)
+            if await list_revocations([asked.release]):
+                raise Conflict("This release was called back and is no longer for sale.")
+            rules.check_terms(terms, asked.terms)
+            await check_quote(quote)
+            await check_second(partner, asked.release, asked.level, reason)
+            other = None if reason.strip() else await find_page(partner, asked.release, asked.level)
+            if other is None:
+                new = await _write_order(asked, order_id, now, reference=reference, reason=reason)
+                await _request_payment(new, _owed(new, asked, email, words, now), asked, pay_by)
+                break
+        assert other, "without it, this was ordered"
+        await close_page(other)
+    await send_payment_request(order_id)
+    return order_id
+
+
+async def _request_payment(order: Order, owed: AmountDue, asked: OrderedQuote, pay_by: str) -> None:
+    """Request an order's money in the partner's way, in the transaction that writes it; until then, hold the price."""
+    partner, may_wait = asked.partner, pay_by in {"page", "bank_transfer"}
+    try:
+        if may_wait:
+            await _check_transfer(order, asked, by_page=pay_by == "page")
+    except Refusal:
+        if pay_by == "bank_transfer":
+            raise
+        may_wait = False
+    until = order.ordered_at + (TIME_TO_TRANSFER if may_wait else TIME_TO_PAY)
+    page_until = order.ordered_at + TIME_TO_PAY if may_wait and pay_by == "page" else None
+    await accept_quote(asked.id, order.ordered_at, None if pay_by == "invoice" else until, page_until)
+    if pay_by == "invoice":
+        await credit.grant(partner, order.id, number=order.number, total_minor=order.total_minor)
+    elif pay_by == "page":
+        await payments.request_payment(order.id, **owed, transfer_from=partner if may_wait else None)
+    elif pay_by == "bank_transfer":
+        await payments.request_transfer(order.id, partner, **owed)
+    else:
+        if pay_by == "saved_method" and await find_saved_method(partner) is None:
+            raise Conflict("Your company has no valid saved method; save a card or bank account on the site first.")
+        await payments.request_charge(order.id, partner, **owed)
+
+
+async def _check_transfer(order: Order, asked: OrderedQuote, *, by_page: bool) -> None:
+    """Refuse a transfer for a small order, an order inside another's exclusive window, and a company's second order."""
+    now, partner = order.ordered_at, asked.partner
+    if order.total_minor < rules.TRANSFER_FROM_MINOR:
+        euros = rules.TRANSFER_FROM_MINOR // 100
+        raise Invalid("A bank transfer is for orders of {euros} EUR and more, VAT included.", euros=euros)
+    if await is_reserved(asked.offer, partner, now, now + TIME_TO_TRANSFER):
+        raise Conflict("Another partner has this dataset exclusively before a transfer might come: pay by card.")
+    await refuse_awaiting(partner, asked.offer, asked.id, now, by_page=by_page)
+
+
+async def order_awarded(
+    partner: uuid.UUID,
+    *,
+    auction: uuid.UUID,
+    offer: uuid.UUID,
+    terms: str,
+    release: uuid.UUID,
+    net_minor: int,
+    document: bytes,
+    order_id: uuid.UUID,
+    email: str,
+    words: CheckoutWords = ENGLISH_CHECKOUT,
+    off_session: bool = False,
+) -> uuid.UUID:
+    """Order an auction's award at its price, in the caller's transaction; a repeated order returns the first one.
+
+    document: canonical bytes of the award that set the price, signed in a quote's place. off_session: charge the saved
+    method; without one, sell on invoice if the partner has a limit; otherwise make a hosted page.
+    """
+    now = clock.now()
+    async with transaction():
+        await lock("order numbers")
+        if await Order.exists().where(Order.id == order_id):
+            return order_id
+        quote = await write_awarded_quote(
+            partner,
+            auction=auction,
+            offer=offer,
+            terms=terms,
+            release=release,
+            net_minor=net_minor,
+            document=document,
+            expires_at=now + TIME_TO_PAY,
+            now=now,
+        )
+        awarded = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
+        assert awarded, "it was written above"
+        new = await _write_order(awarded, order_id, now, may_repeat=True)
+        await accept_quote(quote, now)
+        owed = _owed(new, awarded, email, words, now)
+        if not off_session:  # An unpaid award goes to the next bidder
+            await payments.request_payment(order_id, **owed)
+        elif await find_saved_method(partner) or not await credit.grant_within(partner, new):
+            await payments.request_charge(order_id, partner, **owed)
+    return order_id
+
+
+async def check_second(partner: uuid.UUID, release: uuid.UUID, level: int, reason: str) -> None:
+    """Refuse a release that the partner has or is paying for, at that accuracy or a finer one, without a reason."""
+    if reason.strip():
+        return
+    if number := await find_paying(partner, release, level):
+        raise Conflict(
+            "You ordered this release already, and {number} is being paid: say why you need it a second time.",
+            number=number,
+            field="reason",
+        )
+    if held := await find_held(partner, release, level, clock.now()):
+        raise Conflict(
+            "You have this release until {day}, and may download it as often as you like: say why you need it a second time.",
+            day=paris_day(held.ends_at),
+            field="reason",
+        )
+
+
+async def order_subscribed(
+    partner: uuid.UUID,
+    quote: uuid.UUID,
+    *,
+    order_id: uuid.UUID,
+    email: str,
+    pay_by: str = "charge",
+    reason: str = "",
+    waits_for: Sequence[uuid.UUID] = (),
+    may_repeat: bool = False,
+) -> None:
+    """Order a quote of a subscription or basket, by the saved method or on invoice, in the caller's transaction.
+
+    waits_for: orders that must be paid before this one is charged; it lapses with any of them. may_repeat: whether
+    another order of the same may be unpaid at the same time; if not, the caller has closed its page.
+    """
+    now = clock.now()
+    async with transaction():
+        await lock("order numbers")
+        asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
+        assert asked, "it was signed in this transaction"
+        _check_quote(asked, now)
+        await check_quote(quote)
+        new = await _write_order(asked, order_id, now, reason=reason, may_repeat=may_repeat)
+        if waits_for:
+            await Order.update({Order.waits_for: list(waits_for)}).where(Order.id == order_id)
+            await accept_quote(quote, now)
+        else:
+            await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), asked, pay_by)
+
+
+def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:
+    """Refuse a quote that expired or was changed, and a release that is no longer sold."""
+    if quote.expires_at <= now:
+        raise Expired("This quote has expired; ask for a new one on the dataset's page.")
+    if quote.release_state != "sealed" or quote.withdrawn_at is not None:
+        raise Conflict("This release is no longer for sale.")
+    recompute(quote)
+
+
+async def _write_order(
+    quote: OrderedQuote,
+    order_id: uuid.UUID,
+    now: dt.datetime,
+    *,
+    reference: str = "",
+    reason: str = "",
+    may_repeat: bool = False,
+) -> Order:
+    """Write the order of a quote with its VAT and number, inside the caller's transaction."""
+    why = rules.one_line(reason, rules.LONGEST_REASON, field="reason")
+    level = None if why or may_repeat else quote.level
+    same = (Order.partner == quote.partner, Order.release == quote.release, Order.only_level == level)
+    if level is not None and await Order.exists().where(*same, Order.state == "awaiting_payment"):
+        raise Conflict(BEING_CLOSED)
+    net = quote.amount_minor
+    vat = vat_on(quote.country, confirmed=quote.is_vat_confirmed, net_minor=net, on=paris_day(now))
+    number, _ = await draw_numbers("P", now)
+    new = Order(
+        id=order_id,
+        number=number,
+        partner=quote.partner,
+        quote=quote.id,
+        release=quote.release,
+        net_minor=net,
+        vat_minor=vat.amount_minor,
+        total_minor=net + vat.amount_minor,
+        currency=quote.currency,
+        vat_basis_points=vat.basis_points,
+        vat_rule=vat.rule,
+        ordered_at=now,
+        reference=rules.one_line(reference, rules.LONGEST_REFERENCE, field="reference"),
+        second_reason=why,
+        only_level=level,
+    )
+    await Order.insert(new)
+    return new
+
+
+def _owed(order: Order, quote: OrderedQuote, email: str, words: CheckoutWords, now: dt.datetime) -> AmountDue:
+    """Return the description of an order's payment for Stripe's page, in these words."""
+    page = f"{settings().url}/{words.language}/orders/{order.id}"
+    title = quote.title_fr if words.language == "fr" else quote.title_en
+    lines = [Line(words.licence.format(dataset=title, months=quote.months)[: rules.LONGEST_LINE], order.net_minor)]
+    if order.vat_minor:
+        lines.append(Line(words.vat, order.vat_minor))
+    return {
+        "amount_minor": order.total_minor,
+        "currency": order.currency,
+        "lines": lines,
+        "email": email,
+        "success_url": f"{page}?returned=1",
+        "cancel_url": page,
+        "locale": words.language,
+        "expires_at": now + TIME_TO_PAY,
+    }
+
+
+# ------------------------------------------------------------------ paying
+async def send_payment_request(order_id: uuid.UUID) -> None:
+    """Send the command that requests an order's money now instead of leaving it to the next worker.
+
+    The command makes its page, or first charges an absent payer. A sale on credit has no command, and is settled.
+    """
+    await (run_command(one) if (one := await find_command(order_id, "checkout", "charge")) else settle_paid())
+
+
+async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
+    """Return the address of Stripe's page for an order, requesting it once more; None while Stripe is silent."""
+    own = (Order.id == order_id, Order.partner == partner)
+    state = await fetch_scalar(str, Order.select(Order.state).where(*own))
+    if state is None:
+        raise NotFound("There is no such order.")
+    if state == "lapsed":
+        raise Expired("This order was not paid in time; ask for a new quote.")
+    if state != "awaiting_payment":
+        return None
+    await send_payment_request(order_id)
+    return await find_open_page(order_id)
+
+
+async def close_page(order_id: uuid.UUID) -> None:
+    """Close Stripe's page of an order that its partner orders again, and lapse the order.
+
+    If the page was paid, settle the order instead. Refuses while Stripe has not closed the page.
+    """
+    await run_command(await payments.request_expiry(order_id))
+    async with transaction():
+        state = (await get_payment(order_id)).state
+        if state in ("expired", "failed"):
+            await lapse(order_id, was_left=True)
+    if state in ("requested", "open"):
+        raise Conflict(BEING_CLOSED)
+    await settle_paid()
+
+
+async def close_pages(partner: uuid.UUID, releases: Sequence[uuid.UUID]) -> None:
+    """Close the pages of a partner's unpaid orders of these releases, which it orders again.
+
+    Refuses like `close_page`.
+    """
+    for release in releases:
+        if page := await find_page(partner, release, 0):
+            await close_page(page)
+
+
+async def refresh_payment(order_id: uuid.UUID) -> None:
+    """Read an order's payment again at Stripe and settle it if paid, for a person who waits for it."""
+    await payment_events.refresh_payment(order_id)
+    await settle_paid()
+
+
+# ------------------------------------------------------------------ settling and lapsing
+async def settle_paid() -> int:
+    """Grant paid orders: licence, entitlement and sale entry, once an order; return how many were settled."""
+    settled = 0
+    while batch := await _settle_some():
+        settled += batch
+    return settled
+
+
+async def end_wait(order_id: uuid.UUID, *, email: str | None) -> None:
+    """Charge an order that waits for others, in the caller's transaction, or lapse it if email is None; only once."""
+    state = "lapsed" if email is None else "awaiting_payment"
+    ended = Order.update({Order.waits_for: [], Order.state: state}).where(Order.id == order_id, Order.waits_for != [])
+    if not (quote := await fetch_scalar(uuid.UUID, ended.returning(Order.quote))):
+        return
+    if email is None:
+        await close_quotes([quote], clock.now(), is_closed=True)
+        return
+    new = await Order.objects().get(Order.id == order_id)
+    assert new
+    asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, new.partner)
+    assert asked
+    await payments.request_charge(order_id, asked.partner, **_owed(new, asked, email, ENGLISH_CHECKOUT, clock.now()))
+
+
+async def _settle_some() -> int:
+    began_ns = time.time_ns()
+    async with transaction():
+        if not (paid := await fetch_rows(PaidOrder, SQL["lock_paid_orders"], BATCH_SIZE)):
+            return 0
+        chosen, hold = settings(), dt.timedelta(days=settings().hold_days)
+        ids, licences, terms = [one.id for one in paid], [uuid.uuid4() for _ in paid], [one.terms for one in paid]
+        await execute(
+            """UPDATE purchase_order SET state = 'paid', paid_at = given.at
+               FROM unnest($1::uuid[], $2::timestamptz[]) AS given (id, at) WHERE purchase_order.id = given.id""",
+            ids,
+            [one.money_at for one in paid],
+        )
+        rates = (chosen.subscribers_basis_points, chosen.operator_basis_points)
+        await execute(SQL["write_licences"], ids, licences, terms, *rates, hold)
+        ends = [rules.months_later(one.money_at, one.months) for one in paid]
+        await execute(SQL["write_entitlements"], ids, licences, ends)
+        await execute(SQL["write_of_past_recalls"], ids, clock.now())
+        await record_posted_sales({one.quote: (one.money_at, one.credit_sale) for one in paid})
+        await close_quotes([one.quote for one in paid])
+        await record_all([_sale(one) for one in paid])
+        await issue_invoices(ids)
+        for other in await list_other_pages(ids):
+            await lapse(other)
+        for twice in await list_paid_twice(ids):
+            details = {"order": twice.number, "first": twice.first, "id": str(twice.id)}
+            await send(PAID_TWICE, twice.id, [Recipient("partner", str(twice.partner))], **details)
+    await trace_payments("settle order", ids, began_ns)
+    return len(paid)
+
+
+def _sale(order: PaidOrder) -> Entry:
+    postings = [
+        (chart.PARTNERS, chart.LICENCES_SOLD, order.net_minor),
+        (chart.PARTNERS, chart.VAT_COLLECTED, order.vat_minor),
+    ]
+    return Entry("sale", str(order.id), order.money_at, order.number, postings, order.currency, late=True)
+
+
+async def lapse_unpaid() -> int:
+    """Lapse the orders that were not paid in time, and have Stripe close their pages; return how many lapsed.
+
+    A debit that its bank has yet to honour is awaited without limit, a bank transfer for two weeks.
+    """
+    now = clock.now()
+    async with transaction():
+        late = await fetch_rows(LapsedOrder, SQL["lapse_orders"], now - TIME_TO_PAY, BATCH_SIZE, now - TIME_TO_TRANSFER)
+        await close_quotes([one.quote for one in late if one.waited], now)
+        await close_quotes([one.quote for one in late if not one.waited], now, was_left=True)
+        for one in late:
+            await payments.request_expiry(one.id)
+    return len(late)
+
+
+async def lapse(order_id: uuid.UUID, *, was_left: bool = False) -> None:
+    """Lapse an unpaid order that may no longer be paid, in the caller's transaction, and have Stripe close its page.
+
+    was_left: its partner left the page; otherwise the marketplace closes it.
+    """
+    lapsed = Order.update({Order.state: "lapsed"}).where(Order.id == order_id, Order.state == "awaiting_payment")
+    if quote := await fetch_scalar(uuid.UUID, lapsed.returning(Order.quote)):
+        await close_quotes([quote], clock.now(), was_left=was_left, is_closed=not was_left)
+    await payments.request_expiry(order_id)

@@ -1,0 +1,488 @@
+-- fragment: order_page
+-- An order with its release, payment, licence and entitlement.
+SELECT
+    purchase_order.id, purchase_order.number, purchase_order.quote, purchase_order.release, purchase_order.state,
+    purchase_order.net_minor, purchase_order.vat_minor, purchase_order.total_minor,
+    purchase_order.returned_minor, purchase_order.charged_back_minor, purchase_order.currency,
+    purchase_order.vat_basis_points, purchase_order.vat_rule, purchase_order.ordered_at, purchase_order.paid_at,
+    dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.time_zone,
+    release.period_from, release.period_to,
+    payment.state AS payment_state, payment.transfer, waits_for <> '{}' AS waits_for_others,
+    licence.id AS licence, licence.cancelled_at,
+    licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
+    entitlement.id AS entitlement,
+    entitlement.starts_at, entitlement.ends_at, entitlement.revoked_at, entitlement.suspended_at,
+    quote.level, quote.terms,
+    revocation.revoked_at AS recalled_at, revocation.reason_fr AS recalled_fr, revocation.reason_en AS recalled_en,
+    credit_sale.due_at, credit_sale.settled_at, credit_sale.suspended_at IS NOT NULL AS is_overdue
+FROM purchase_order
+JOIN release ON release.id = purchase_order.release
+JOIN dataset ON dataset.code = release.dataset
+JOIN quote ON quote.id = purchase_order.quote
+JOIN licence_terms ON licence_terms.code = quote.terms
+LEFT JOIN revocation ON revocation.release = release.id
+LEFT JOIN payment ON payment.subject = purchase_order.id
+LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+LEFT JOIN entitlement ON entitlement.licence = licence.id
+LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
+
+-- name: list_orders
+-- One page of the orders of the partner $1, the latest first; $2 rows, $3 rows to skip, or those after the order $4; of
+-- the state $5, of the dataset $6, ordered since $7, if these are not null.
+{order_page}
+WHERE purchase_order.partner = $1
+  AND ($5::text IS NULL OR purchase_order.state = $5) AND ($6::text IS NULL OR dataset.code = $6)
+  AND ($7::timestamptz IS NULL OR ordered_at >= $7)
+  AND ($4::uuid IS NULL
+       OR (ordered_at, purchase_order.id) < (SELECT ordered_at, id FROM purchase_order WHERE partner = $1 AND id = $4))
+ORDER BY ordered_at DESC, purchase_order.id DESC
+LIMIT $2
+OFFSET $3;
+
+-- name: get_order
+-- The order $2 of the partner $1.
+{order_page}
+WHERE purchase_order.partner = $1 AND purchase_order.id = $2;
+
+-- name: lock_quote
+-- The quote $1 of the partner $2 with the facts that decide whether and how it can be ordered, locked against changes.
+-- The announcement of an exclusive window locks the offer too: the second of the two sees the first.
+SELECT
+    quote.id, quote.partner, quote.release, quote.level,
+    quote.amount_minor, quote.document, quote.signature, quote.expires_at, quote.auction, quote.offer, quote.terms,
+    licence_terms.months, quote.currency,
+    release.state AS release_state, dataset.title_fr, dataset.title_en, offer.withdrawn_at,
+    partner.country, partner.vat_confirmed_at IS NOT NULL AS is_vat_confirmed
+FROM quote
+JOIN release ON release.id = quote.release
+JOIN dataset ON dataset.code = release.dataset
+JOIN licence_terms ON licence_terms.code = quote.terms
+JOIN offer ON offer.id = quote.offer
+JOIN partner ON partner.id = quote.partner
+WHERE quote.id = $1 AND quote.partner = $2
+FOR SHARE OF quote, offer;
+
+-- name: lock_paid_orders
+-- At most $1 orders that are paid, or sold on credit, and not settled, locked; orders that another worker settles are
+-- left out.
+SELECT
+    purchase_order.id, purchase_order.quote, purchase_order.number, purchase_order.net_minor, purchase_order.vat_minor,
+    purchase_order.currency, coalesce(payment.paid_at, credit_sale.granted_at) AS money_at,
+    credit_sale.subject AS credit_sale, quote.terms, licence_terms.months
+FROM purchase_order
+LEFT JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
+LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
+JOIN quote ON quote.id = purchase_order.quote
+JOIN licence_terms ON licence_terms.code = quote.terms
+WHERE purchase_order.state IN ('awaiting_payment', 'lapsed')
+  AND coalesce(payment.subject, credit_sale.subject) IS NOT NULL
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: write_licences
+-- Grants the paid orders $1[i] the licences $2[i] on the terms $3[i]: $4 and $5 basis points for subscribers and the
+-- operator, $6 how long shares are held.
+INSERT INTO licence
+    (id, purchase_order, release, terms, net_minor, currency, subscribers_basis_points, operator_basis_points, sold_at,
+     hold_until)
+SELECT
+    given.licence, sold.id, sold.release, given.terms, sold.net_minor, sold.currency, $4, $5, sold.paid_at,
+    sold.paid_at + $6
+FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS given (id, licence, terms)
+JOIN purchase_order AS sold USING (id);
+
+-- name: write_entitlements
+-- Entitles the partners of the paid orders $1[i] by the licences $2[i] until $3[i].
+INSERT INTO entitlement (id, licence, partner, release, starts_at, ends_at)
+SELECT gen_random_uuid(), given.licence, sold.partner, sold.release, sold.paid_at, given.ends_at
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS given (id, licence, ends_at)
+JOIN purchase_order AS sold USING (id);
+
+-- name: write_of_past_recalls
+-- Writes, at $2, to the partners of the paid orders $1 whose release was called back before; later recalls fire a
+-- trigger.
+SELECT write_messages(
+    'release_recalled',
+    $2,
+    array_agg(entitlement.id::text),
+    array_agg('partner'::text),
+    array_agg(entitlement.partner::text),
+    array_agg(jsonb_build_object('order', purchase_order.number, 'id', purchase_order.id)::text)
+)
+FROM purchase_order
+JOIN licence ON licence.purchase_order = purchase_order.id
+JOIN entitlement ON entitlement.licence = licence.id
+JOIN revocation ON revocation.release = entitlement.release
+WHERE purchase_order.id = ANY($1::uuid[]) AND entitlement.ends_at > $2;
+
+-- name: lapse_orders
+-- Lapses at most $2 orders whose payment failed or expired, was requested before $1, or is a transfer of an order
+-- before $3; a debit is awaited. Returns them, and whether a transfer or a debit was awaited.
+UPDATE purchase_order
+SET state = 'lapsed'
+WHERE id IN (
+    SELECT purchase_order.id
+    FROM purchase_order
+    JOIN payment ON payment.subject = purchase_order.id
+    WHERE purchase_order.state = 'awaiting_payment'
+      AND payment.state NOT IN ('paid', 'refunded')
+      AND (
+          payment.state IN ('expired', 'failed')
+          OR payment.state <> 'processing' AND payment.requested_at <= $1
+          OR payment.transfer IS NOT NULL AND purchase_order.ordered_at <= $3
+      )
+    ORDER BY purchase_order.id
+    LIMIT $2
+    FOR UPDATE OF purchase_order SKIP LOCKED
+)
+RETURNING id, quote,
+    (SELECT transfer IS NOT NULL OR state = 'failed' FROM payment WHERE subject = purchase_order.id) AS waited;
+
+-- fragment: left_minor
+-- What remains of a paid order's money, in cents.
+purchase_order.total_minor - purchase_order.returned_minor - purchase_order.charged_back_minor
+
+-- fragment: returnable
+-- The columns of an order that a return needs.
+purchase_order.id, number, purchase_order.net_minor, purchase_order.vat_minor, purchase_order.total_minor,
+    purchase_order.currency, {left_minor} AS left_minor
+
+-- fragment: is_disputed
+-- Whether a dispute of an order is open.
+EXISTS (SELECT FROM dispute WHERE payment_subject = purchase_order.id AND dispute.state = 'open')
+
+-- fragment: has_unrecorded_loss
+-- Whether an order has a lost dispute that is not in the books yet.
+EXISTS (
+    SELECT FROM dispute
+    WHERE payment_subject = purchase_order.id
+      AND dispute.state = 'lost'
+      AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = dispute.id)
+)
+
+-- fragment: is_suspended
+-- Whether a dispute of an order is open, or its invoice has been overdue for too long.
+({is_disputed} OR EXISTS (
+    SELECT FROM credit_sale WHERE credit_sale.subject = purchase_order.id AND credit_sale.suspended_at IS NOT NULL
+))
+
+-- name: lock_order
+-- The order $1, locked, with the amount that may be refunded.
+SELECT
+    {returnable}, state, returned_minor, {is_disputed} AS is_disputed,
+    EXISTS (SELECT FROM credit_sale WHERE subject = purchase_order.id) AS is_on_credit
+FROM purchase_order
+WHERE id = $1
+FOR UPDATE;
+
+-- name: lock_refunded_orders
+-- At most $1 orders for which Stripe refunded more than is in the books, locked.
+SELECT {returnable}, payment.refunded_minor - returned_minor AS more_minor
+FROM purchase_order
+JOIN payment ON payment.subject = purchase_order.id
+WHERE purchase_order.state IN ('paid', 'charged_back')
+  AND payment.refunded_minor > returned_minor
+  AND {left_minor} > 0
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: lock_disputed_orders
+-- At most $1 orders with an open dispute, or an invoice long overdue, whose entitlement is not suspended yet, locked.
+SELECT purchase_order.id, {is_disputed} AS is_disputed
+FROM purchase_order
+JOIN licence ON licence.purchase_order = purchase_order.id
+JOIN entitlement ON entitlement.licence = licence.id
+WHERE {is_suspended} AND entitlement.suspended_at IS NULL AND revoked_at IS NULL
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: lock_lost_orders
+-- At most $1 orders with a lost dispute that is not in the books, locked; the first of several disputes.
+SELECT {returnable}, dispute.id AS dispute, dispute.amount_minor AS disputed_minor
+FROM dispute
+JOIN purchase_order ON purchase_order.id = dispute.payment_subject
+WHERE dispute.state = 'lost'
+  AND purchase_order.state = 'paid'
+  AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = dispute.id)
+  AND NOT EXISTS (
+      SELECT
+      FROM dispute AS earlier
+      WHERE earlier.payment_subject = purchase_order.id
+        AND earlier.state = 'lost'
+        AND earlier.id < dispute.id
+        AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = earlier.id)
+  )
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: lock_failed_orders
+-- At most $1 paid orders whose money Stripe withdrew again because the payment failed after it was made, locked.
+SELECT {returnable}
+FROM purchase_order
+JOIN payment ON payment.subject = purchase_order.id
+WHERE purchase_order.state = 'paid'
+  AND {left_minor} > 0
+  AND EXISTS (
+      SELECT
+      FROM balance_transaction
+      WHERE balance_transaction.charge_id = payment.charge_id AND category = 'charge_failure'
+  )
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: restore_entitlements
+-- Restores the entitlements that no dispute and no overdue invoice suspends any more.
+UPDATE entitlement
+SET suspended_at = NULL
+FROM licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+WHERE licence.id = entitlement.licence
+  AND suspended_at IS NOT NULL
+  AND NOT {is_suspended}
+  AND NOT {has_unrecorded_loss};
+
+-- name: settle_contests
+-- Resumes shares if no refund is under way or unrecorded, and no dispute or claim is open.
+UPDATE licence
+SET contested_at = NULL
+FROM purchase_order
+LEFT JOIN payment ON payment.subject = purchase_order.id
+WHERE purchase_order.id = licence.purchase_order
+  AND contested_at IS NOT NULL
+  AND claimed_at IS NULL
+  AND NOT {is_disputed}
+  AND NOT EXISTS (
+      SELECT FROM stripe_command WHERE subject = purchase_order.id AND verb = 'refund' AND state = 'pending'
+  )
+  AND coalesce(payment.refunded_minor, 0) <= purchase_order.returned_minor
+  AND NOT {has_unrecorded_loss};
+
+-- name: write_returns
+-- Writes the returns $1[i] of the orders $2[i]: of the kind $3[i], by the dispute $4[i], $5[i] and $6[i] cents of price
+-- and VAT, at $7.
+INSERT INTO order_return (id, purchase_order, kind, dispute, net_minor, vat_minor, total_minor, at)
+SELECT id, purchase_order, kind, dispute, net_minor, vat_minor, net_minor + vat_minor, $7
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+    AS given (id, purchase_order, kind, dispute, net_minor, vat_minor);
+
+-- name: note_returns
+-- Records on the orders $1[i] that $2[i] cents were returned: refunded if $3, otherwise charged back.
+UPDATE purchase_order
+SET
+    returned_minor = returned_minor + CASE WHEN $3::boolean THEN given.total_minor ELSE 0 END,
+    charged_back_minor = charged_back_minor + CASE WHEN $3 THEN 0 ELSE given.total_minor END,
+    state = CASE
+        WHEN {left_minor} > given.total_minor THEN state
+        WHEN $3 AND charged_back_minor = 0 THEN 'refunded'
+        ELSE 'charged_back'
+    END
+FROM unnest($1::uuid[], $2::bigint[]) AS given (id, total_minor)
+WHERE purchase_order.id = given.id
+RETURNING purchase_order.id, purchase_order.state;
+
+-- fragment: unissued
+-- Entries that move revenue and have no invoice or credit note, with its content: $1 rows, $2 and $3 the accounts of
+-- licences sold and VAT collected. `sale` is the order's latest invoice, or the one that is corrected.
+SELECT
+    entry.id AS entry,
+    entry.kind,
+    entry.at,
+    purchase_order.id AS purchase_order,
+    purchase_order.number AS order_number,
+    purchase_order.partner,
+    purchase_order.vat_basis_points,
+    purchase_order.vat_rule,
+    purchase_order.currency,
+    purchase_order.paid_at,
+    moved.sold_minor,
+    moved.vat_minor,
+    company,
+    partner.country,
+    vat_number,
+    billing.street,
+    billing.postcode,
+    billing.city,
+    coalesce(nullif(purchase_order.reference, ''), billing.reference) AS reference,
+    electronic_address.address AS electronic_address,
+    coalesce(
+        (SELECT language FROM person WHERE person.partner = partner.id ORDER BY created_at, id LIMIT 1), 'fr'
+    ) AS language,
+    dataset.title_fr, dataset.title_en,
+    licence_terms.months,
+    dataset.time_zone,
+    release.period_from,
+    release.period_to,
+    sale.number AS corrects,
+    sale.issued_at AS corrects_at,
+    credit_sale.due_at
+FROM journal_entry AS entry
+CROSS JOIN LATERAL (
+    SELECT
+        sum(CASE $2::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS sold_minor,
+        sum(CASE $3::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS vat_minor
+    FROM posting
+    WHERE posting.entry = entry.id
+) AS moved
+JOIN purchase_order ON purchase_order.id = (
+    CASE
+        WHEN entry.kind = 'sale' THEN entry.source_id::uuid
+        WHEN entry.kind IN ('sale_cancelled', 'sale_reissued') THEN (
+            SELECT correction.purchase_order FROM invoice_correction AS correction
+            WHERE correction.id = entry.source_id::uuid
+        )
+        ELSE (SELECT order_return.purchase_order FROM order_return WHERE order_return.id = entry.source_id::uuid)
+    END
+)
+JOIN partner ON partner.id = purchase_order.partner
+LEFT JOIN billing_details AS billing ON billing.partner = partner.id
+JOIN release ON release.id = purchase_order.release
+JOIN dataset ON dataset.code = release.dataset
+JOIN quote ON quote.id = purchase_order.quote
+JOIN licence_terms ON licence_terms.code = quote.terms
+LEFT JOIN electronic_address ON electronic_address.partner = partner.id
+LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
+LEFT JOIN LATERAL (
+    SELECT invoice.number, invoice.issued_at
+    FROM invoice
+    LEFT JOIN invoice_correction AS correction ON correction.invoice = invoice.number
+    WHERE invoice.purchase_order = purchase_order.id
+      AND invoice.kind = 'invoice'
+      AND (entry.kind <> 'sale_cancelled' OR correction.id::text = entry.source_id)
+    ORDER BY invoice.issued_at DESC, invoice.number DESC
+    LIMIT 1
+) AS sale ON true
+WHERE entry.kind IN ('sale', 'refund', 'dispute_lost', 'sale_cancelled', 'sale_reissued')
+  AND entry.source_id ~ '^[0-9a-f-]{36}$'
+  AND moved.sold_minor + moved.vat_minor <> 0
+  AND NOT EXISTS (SELECT FROM invoice WHERE invoice.entry = entry.id)
+
+-- name: list_unissued
+-- See the fragment: everybody's entries.
+{unissued}
+ORDER BY entry.id
+LIMIT $1;
+
+-- name: list_unissued_of
+-- See the fragment: the entries of the orders $4 alone.
+{unissued}
+  AND (
+      entry.source_id = ANY ($4)
+      OR entry.source_id IN (
+          SELECT id::text FROM invoice_correction WHERE invoice_correction.purchase_order::text = ANY ($4)
+      )
+      OR entry.source_id IN (SELECT id::text FROM order_return WHERE order_return.purchase_order::text = ANY ($4))
+  )
+ORDER BY entry.id
+LIMIT $1;
+
+-- name: list_unrendered
+-- At most $1 invoices and credit notes that have no file yet, the first issued first.
+SELECT id
+FROM invoice
+WHERE document <> '' AND NOT EXISTS (SELECT FROM invoice_file WHERE invoice_file.invoice = invoice.id)
+ORDER BY issued_at, id
+LIMIT $1;
+
+-- name: find_invoice_file
+-- The number and file of the invoice $1 if it is the partner $2's; a null $2 means any.
+SELECT invoice.number, invoice_file.pdf
+FROM invoice
+JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+LEFT JOIN invoice_file ON invoice_file.invoice = invoice.id
+WHERE invoice.id = $1 AND ($2::uuid IS NULL OR purchase_order.partner = $2);
+
+-- name: change_billing
+-- Writes the billing address of the partner $1: $2 street, $3 postcode, $4 city, $5 reference; $6 now.
+INSERT INTO billing_details (partner, street, postcode, city, reference, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (partner) DO UPDATE
+SET
+    street = excluded.street, postcode = excluded.postcode, city = excluded.city,
+    reference = excluded.reference, changed_at = excluded.changed_at;
+
+-- name: draw_numbers
+-- Counts $2 more numbers in the series $1, at $3 or the series' last instant if that is later.
+INSERT INTO number_series AS series (code, last, last_at)
+VALUES ($1, $2, $3)
+ON CONFLICT (code) DO UPDATE
+SET last = series.last + $2, last_at = greatest(series.last_at, excluded.last_at)
+RETURNING last, last_at;
+
+-- name: list_returns_not_entered
+-- Returns whose entry is missing or has other amounts, and such entries without a return: $1 the account of licences
+-- sold, $2 of VAT collected, against $3 partners for a refund and $4 disputes for a lost dispute.
+SELECT order_return.id AS back, entry.id AS entry, entry.kind
+FROM order_return
+FULL JOIN (SELECT * FROM journal_entry WHERE kind IN ('refund', 'dispute_lost')) AS entry
+    ON entry.source_id = order_return.id::text
+   AND entry.kind = CASE order_return.kind WHEN 'dispute' THEN 'dispute_lost' ELSE 'refund' END
+LEFT JOIN LATERAL (
+    SELECT
+        coalesce(sum(amount_minor) FILTER (WHERE debit = $1::text AND credit = against), 0) AS net_minor,
+        coalesce(sum(amount_minor) FILTER (WHERE debit = $2::text AND credit = against), 0) AS vat_minor,
+        count(*) FILTER (WHERE credit <> against OR debit NOT IN ($1, $2)) AS others
+    FROM posting
+    CROSS JOIN (SELECT CASE entry.kind WHEN 'refund' THEN $3::text ELSE $4::text END AS against) AS side
+    WHERE posting.entry = entry.id
+) AS books ON true
+WHERE entry.id IS NULL
+   OR order_return.id IS NULL
+   OR books.others > 0
+   OR (books.net_minor, books.vat_minor) <> (order_return.net_minor, order_return.vat_minor);
+
+-- name: find_invoice_to_correct
+-- The invoice $1, and what its credit notes leave of it.
+SELECT
+    invoice.number,
+    invoice.kind,
+    invoice.purchase_order,
+    invoice.net_minor - coalesce(back.net_minor, 0)::bigint AS net_minor,
+    invoice.vat_minor - coalesce(back.vat_minor, 0)::bigint AS vat_minor,
+    EXISTS (SELECT FROM invoice_correction WHERE invoice_correction.invoice = invoice.number) AS is_corrected
+FROM invoice
+CROSS JOIN LATERAL (
+    SELECT sum(note.net_minor) AS net_minor, sum(note.vat_minor) AS vat_minor
+    FROM invoice AS note
+    WHERE note.corrects = invoice.number
+) AS back
+WHERE invoice.id = $1;
+
+-- name: find_held
+-- The entitlement of the partner $1 at $4 to the release $2 at the level $3 or a finer one: the finest, and of these
+-- the longest.
+SELECT entitlement.id AS entitlement, entitlement.ends_at, licence.purchase_order, quote.level
+FROM entitlement
+JOIN licence ON licence.id = entitlement.licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+JOIN quote ON quote.id = purchase_order.quote
+WHERE entitlement.partner = $1 AND entitlement.release = $2 AND quote.level <= $3
+  AND starts_at <= $4 AND $4 < ends_at
+  AND revoked_at IS NULL AND suspended_at IS NULL
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
+ORDER BY quote.level, ends_at DESC
+LIMIT 1;
+
+-- name: find_paying
+-- The number of an order of the partner $1 for the release $2 at the level $3 or a finer one with money under way: by a
+-- charge, now or after the orders it waits for, a transfer, a debit, or credit. An unpaid page does not count.
+SELECT purchase_order.number
+FROM purchase_order
+JOIN quote ON quote.id = purchase_order.quote
+LEFT JOIN payment ON payment.subject = purchase_order.id
+WHERE purchase_order.partner = $1 AND purchase_order.release = $2 AND purchase_order.state = 'awaiting_payment'
+  AND quote.level <= $3
+  AND (
+      payment.state IN ('processing', 'paid') OR waits_for <> '{}'
+      OR EXISTS (SELECT FROM credit_sale WHERE credit_sale.subject = purchase_order.id)
+      OR (
+          payment.state IN ('requested', 'open')
+          AND payment.checkout_url IS NULL
+          AND EXISTS (SELECT FROM stripe_command WHERE subject = purchase_order.id AND verb = 'charge')
+      )
+  )
+LIMIT 1;

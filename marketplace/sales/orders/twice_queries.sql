@@ -1,0 +1,85 @@
+-- fragment: is_one_page
+-- Whether an order can be closed for another of the same: its page is open or not yet made, or was closed unpaid.
+purchase_order.only_level IS NOT NULL
+  AND (
+      purchase_order.state = 'awaiting_payment' AND payment.state IN ('expired', 'failed')
+      OR purchase_order.state IN ('awaiting_payment', 'lapsed')
+      AND payment.state IN ('requested', 'open')
+      AND EXISTS (SELECT FROM stripe_command WHERE subject = purchase_order.id AND verb = 'checkout')
+  )
+
+-- name: find_page
+-- An order of the partner $1 for the release $2 at the level $3 with a payable page.
+SELECT purchase_order.id
+FROM purchase_order
+JOIN payment ON payment.subject = purchase_order.id
+WHERE purchase_order.partner = $1 AND purchase_order.release = $2 AND purchase_order.only_level = $3 AND {is_one_page}
+ORDER BY purchase_order.ordered_at
+LIMIT 1;
+
+-- name: list_other_pages
+-- Orders with a page that would pay again for what the orders $1 bought, locked: as exact or rougher, and without a
+-- reason on either side. Orders that another worker has locked are being paid or closed.
+SELECT purchase_order.id
+FROM purchase_order AS sold
+JOIN quote ON quote.id = sold.quote
+JOIN purchase_order ON purchase_order.partner = sold.partner AND purchase_order.release = sold.release
+JOIN payment ON payment.subject = purchase_order.id
+WHERE sold.id = ANY ($1)
+  AND sold.second_reason = ''
+  AND quote.level <= purchase_order.only_level
+  AND purchase_order.state = 'awaiting_payment'
+  AND {is_one_page}
+ORDER BY purchase_order.id
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- fragment: paid_before
+-- The orders `first` by which the partner of the order `second` has paid for the same release, as exactly or more so,
+-- without a reason on either side, since `second` was ordered: settled or not yet, and not refunded.
+FROM purchase_order AS second
+LEFT JOIN payment AS second_payment ON second_payment.subject = second.id
+LEFT JOIN credit_sale AS second_credit ON second_credit.subject = second.id
+JOIN purchase_order AS first
+    ON first.partner = second.partner AND first.release = second.release AND first.id <> second.id
+JOIN quote AS first_quote ON first_quote.id = first.quote AND first_quote.level <= second.only_level
+LEFT JOIN payment AS first_payment ON first_payment.subject = first.id
+LEFT JOIN credit_sale AS first_credit ON first_credit.subject = first.id
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(first.paid_at, first_payment.paid_at, first_credit.granted_at) AS first_at,
+        coalesce(second.paid_at, second_payment.paid_at, second_credit.granted_at) AS second_at
+) AS paid
+WHERE first.second_reason = ''
+  AND NOT EXISTS (SELECT FROM licence WHERE licence.purchase_order = first.id AND cancelled_at IS NOT NULL)
+  AND paid.first_at >= second.ordered_at
+  AND (paid.second_at IS NULL OR (paid.first_at, first.number) < (paid.second_at, second.number))
+
+-- name: list_paid_twice
+-- Which of the paid orders $1 were paid although their partner had paid for the same before, and the number of the
+-- first.
+SELECT DISTINCT ON (second.id) second.id, second.partner, second.number, first.number AS first
+{paid_before}
+  AND second.id = ANY ($1)
+ORDER BY second.id, paid.first_at, first.number;
+
+-- name: find_paid_before
+-- The order that paid for the same before the order $1 of the partner $2, or instead of it.
+SELECT first.id, first.number
+{paid_before}
+  AND second.id = $1
+  AND second.partner = $2
+ORDER BY paid.first_at, first.number
+LIMIT 1;
+
+-- name: list_paid_twice_exceptions
+-- Paid orders whose partner had paid for the same before and still has both: the second is to be refunded.
+SELECT DISTINCT ON (second.id)
+    first.number AS detail, second.id::text AS subject, second.number AS reference,
+    '/finance/orders/' || second.id AS path,
+    second.total_minor - second.returned_minor - second.charged_back_minor AS amount_minor, second.paid_at AS at
+{paid_before}
+  AND first.state = 'paid'
+  AND second.state = 'paid'
+  AND NOT EXISTS (SELECT FROM licence WHERE licence.purchase_order = second.id AND cancelled_at IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject IN (first.id, second.id) AND dispute.state = 'open')
+ORDER BY second.id, paid.first_at, first.number;

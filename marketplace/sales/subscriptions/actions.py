@@ -1,0 +1,303 @@
+"""Subscribing, pausing, ending; and ordering due releases: at the locked price or less, audited, charged off session.
+
+A release is priced, audited and ordered like any other sale; it pays its own contributors, and its order, licence and
+entries are those of purchases. If the audit refuses the locked price the release is not sold, and the partner reads
+why.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+
+import msgspec
+from msgspec import Struct
+
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.catalogue.offers.menu import list_compared_offers
+from marketplace.catalogue.offers.queries import find_listed_release, find_vat, get_listing, is_reserved
+from marketplace.catalogue.offers.rules import PricedOffer
+from marketplace.catalogue.offers.tables import Offer
+from marketplace.catalogue.offers.uses import check_use
+from marketplace.core import clock
+from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.core.errors import Conflict, Invalid, NotFound, Refusal
+from marketplace.core.locks import lock
+from marketplace.money.credit.queries import get_available, has_limit
+from marketplace.money.credit.rules import check_credit
+from marketplace.money.payments.queries import find_saved_method
+from marketplace.people.messages.actions import send
+from marketplace.people.messages.rules import Recipient
+from marketplace.sales.agreed.audit_actions import audit_agreed
+from marketplace.sales.message_kinds import SUBSCRIPTION_ENDED, SUBSCRIPTION_PAUSED
+from marketplace.sales.orders.actions import order_subscribed
+from marketplace.sales.orders.queries import get_email
+from marketplace.sales.subscriptions.credits import days_to_promise, give_credits, note_credit
+from marketplace.sales.subscriptions.queries import SQL, find_open, get_own, list_ordered
+from marketplace.sales.subscriptions.tables import SubscribedRelease, Subscription
+from pricing.credits import promised_coverage
+
+SAVED_METHOD, INVOICE = "saved_method", "invoice"
+BATCH_SIZE = 200
+CHOICES = (4, 12, 26, 52)
+"""How many releases a subscription may have."""
+AHEAD = dt.timedelta(days=3_660)
+"""Later than any window is announced."""
+
+
+class DueRelease(Struct, frozen=True):
+    """A release due to an active subscription; `locked_minor` is its highest price, in cents before VAT."""
+
+    subscription: uuid.UUID
+    partner: uuid.UUID
+    locked_minor: int
+    pay_by: str
+    agreed_offers: str
+    terms: str
+    """The licence whose price was locked."""
+    release: uuid.UUID
+
+    @property
+    def promised(self) -> list[PricedOffer]:
+        """The offers of the day on which it began."""
+        return msgspec.json.decode(self.agreed_offers, type=list[PricedOffer])
+
+
+class StoppedSubscription(Struct, frozen=True):
+    """A subscription that a job ended or paused."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    dataset: str
+
+
+class SubscriptionHolder(Struct, frozen=True):
+    """The partner of a subscription."""
+
+    partner: uuid.UUID
+    dataset: str
+
+
+async def subscribe(
+    partner: uuid.UUID,
+    dataset: str,
+    *,
+    releases: int,
+    subscription: uuid.UUID,
+    pay_by: str = SAVED_METHOD,
+    seen_minor: int | None = None,
+    seen_terms: str = "",
+) -> None:
+    """Subscribe to the next releases of a dataset, each for at most today's price of the latest.
+
+    The same id subscribes once. pay_by: saved_method or invoice. seen_minor: the price the partner saw, in cents before
+    VAT; seen_terms: the licence terms. Refuses a price that has risen, another licence, a dataset that is not on sale,
+    a second subscription to it, a partner without a saved method or a limit, and on invoice a partner without a limit,
+    with an overdue invoice, or whose limit does not cover one release.
+    """
+    if releases not in CHOICES:
+        raise Invalid("Choose for how many releases.", field="releases")
+    if await _is_begun(partner, dataset, subscription):
+        return
+    listing = await get_listing(dataset)
+    await check_use(partner, listing.terms, dataset)
+    latest = await find_listed_release(listing.latest)
+    assert latest
+    price, promised = await catalogue.price_now(latest, now=clock.now()), await days_to_promise(latest)
+    if seen_minor is not None and price.amount_minor > seen_minor:
+        raise Conflict("The price has risen since you opened this page: read the new one, and confirm if you agree.")
+    async with transaction():
+        await lock(f"subscriptions {partner}")
+        if await _is_begun(partner, dataset, subscription):
+            return
+        await _refuse_reserved(partner, listing.offer)
+        if await find_open(partner, dataset):
+            raise Conflict("Your company is subscribed to this dataset already.")
+        offers = await list_compared_offers(dataset, clock.now())
+        locked_for = next((one.terms for one in offers if one.dataset == dataset), None)
+        if len({listing.terms, locked_for, seen_terms or locked_for}) > 1:
+            raise Conflict(
+                "The licence has changed since you opened this page: read the new one, and confirm if you agree."
+            )
+        await _check_payment(partner, pay_by, price.amount_minor)
+        await Subscription.insert(
+            Subscription(
+                id=subscription,
+                partner=partner,
+                dataset=dataset,
+                locked_minor=price.amount_minor,
+                currency=price.inputs.currency,
+                releases=releases,
+                pay_by=pay_by,
+                after=latest.period_to,
+                began_at=clock.now(),
+                promised_days=promised,
+                promised_coverage_micro=promised_coverage(latest.consenting, latest.population),
+                agreed_offers=msgspec.json.encode(offers).decode(),
+                terms=listing.terms,
+            )
+        )
+
+
+async def _is_begun(partner: uuid.UUID, dataset: str, subscription: uuid.UUID) -> bool:
+    """Return whether a partner's subscription to a dataset exists.
+
+    Refuses another partner's, or one to another dataset.
+    """
+    known = await fetch_row(
+        SubscriptionHolder, select(SubscriptionHolder, Subscription).where(Subscription.id == subscription)
+    )
+    if known is not None and (known.partner, known.dataset) != (partner, dataset):
+        raise Conflict("That subscription already exists; go back, reload the page and try again.")
+    return known is not None
+
+
+async def _check_payment(partner: uuid.UUID, pay_by: str, price_minor: int) -> None:
+    """Refuse a way to pay that the partner lacks for a release of this price, in cents before VAT."""
+    if pay_by == INVOICE:
+        vat = await find_vat(partner, price_minor)
+        assert vat, "a partner has a country"
+        check_credit(await get_available(partner), price_minor + vat.amount_minor)
+    elif await find_saved_method(partner) is None and not await has_limit(partner):
+        raise Conflict("Save a card or bank account first: each release is paid by it.")
+
+
+async def pay_otherwise(partner: uuid.UUID, subscription: uuid.UUID, pay_by: str) -> None:
+    """Change how later releases of a partner's own subscription are paid; refuses like `subscribe`, and if ended."""
+    row = await get_own(subscription, partner)
+    if row.state == "ended":
+        raise Conflict("This subscription has ended.")
+    if row.pay_by != pay_by:
+        await _check_payment(partner, pay_by, row.locked_minor)
+        await Subscription.update({Subscription.pay_by: pay_by}).where(Subscription.id == subscription)
+
+
+async def pause(partner: uuid.UUID, subscription: uuid.UUID) -> None:
+    """Pause a partner's own subscription: releases published during the pause are due once it resumes."""
+    await _move(partner, subscription, "active", "paused")
+
+
+async def resume(partner: uuid.UUID, subscription: uuid.UUID) -> None:
+    """Resume a paused subscription; an unpaid order is made again.
+
+    Refuses like `subscribe` if an exclusive window is ahead.
+    """
+    row = await get_own(subscription, partner)
+    async with transaction():
+        if offer := await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == row.dataset)):
+            await _refuse_reserved(partner, offer)
+        await _move(partner, subscription, "paused", "active")
+        await execute(SQL["forget_lapsed"], subscription)
+
+
+async def end(partner: uuid.UUID, subscription: uuid.UUID) -> None:
+    """End a partner's own subscription: existing orders stay, and no more are made."""
+    row = await get_own(subscription, partner)
+    if row.state != "ended":
+        ended = {Subscription.state: "ended", Subscription.ended_at: clock.now()}
+        await Subscription.update(ended).where(Subscription.id == subscription, Subscription.state != "ended")  # type: ignore[arg-type]
+
+
+async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID) -> None:
+    """Refuse to promise next releases if another has an exclusive window of the dataset, or an auction of one is open.
+
+    The offer's row is locked with it, so that neither misses the other.
+    """
+    await execute("SELECT FROM offer WHERE id = $1 FOR SHARE", offer)
+    now = clock.now()
+    if await is_reserved(offer, partner, now, now + AHEAD):
+        raise Conflict(
+            "Another partner has this dataset exclusively, or may have it soon: subscribe once that is over."
+        )
+
+
+async def _move(partner: uuid.UUID, subscription: uuid.UUID, before: str, after: str) -> None:
+    row = await get_own(subscription, partner)
+    if row.state == "ended":
+        raise Conflict("This subscription has ended.")
+    its = (Subscription.id == subscription) & (Subscription.state == before)
+    await Subscription.update({Subscription.state: after}).where(its)
+
+
+async def deliver() -> int:
+    """Order due releases, pause unpaid subscriptions, end complete ones, give credits; a job.
+
+    Return how many it ordered.
+    """
+    await give_credits()
+    await _report(SQL["pause_unpaid"], SUBSCRIPTION_PAUSED)
+    await _report(SQL["end_complete"], SUBSCRIPTION_ENDED, clock.now())
+    made = 0
+    for due in await fetch_rows(DueRelease, SQL["list_due"], BATCH_SIZE, clock.now()):
+        try:
+            made += await _order(due)
+        except Refusal as refused:
+            await _note(due, refused=refused)
+    return made
+
+
+async def _order(due: DueRelease) -> int:
+    """Order one release at the price of the day, at most the locked one, with its audit in one transaction.
+
+    0 if another worker did.
+
+    It is sold under the licence whose price was locked, even if the dataset has another by now. No promise to
+    contributors raises the locked price: it is paid from the operator's part, then the platform's. The subscription's
+    earlier orders are on the audited menu too, at their prices: many releases are no cheaper way to a longer one than
+    any of them alone. Later price rises do not change its promise.
+    """
+    async with transaction():
+        await lock("offers")
+        await lock(f"subscription {due.subscription}")
+        is_it = (SubscribedRelease.subscription == due.subscription) & (SubscribedRelease.release == due.release)
+        is_had = is_it & SubscribedRelease.purchase_order.is_not_null()
+        is_active = (Subscription.id == due.subscription) & (Subscription.state == "active")
+        if await SubscribedRelease.exists().where(is_had) or not await Subscription.exists().where(is_active):
+            return 0
+        release = await find_listed_release(due.release)
+        if release is None:
+            raise NotFound("There is no such release in the catalogue.")
+        quote, order = uuid.uuid4(), uuid.uuid4()
+        most = {"most_minor": due.locked_minor}
+        began = next((offer for offer in due.promised if offer.dataset == release.dataset), None)
+        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed=most, terms=due.terms, began=began)
+        ordered, now = await list_ordered(due.subscription), clock.now()
+        await audit_agreed(due.partner, release.dataset, now, quotes=[quote], orders=ordered, promised=due.promised)
+        email, pay_by = await get_email(due.partner), await _way_to_pay(due)
+        await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by, may_repeat=True)
+        await note_credit(due.subscription, order)
+        await _note(due, order=order)
+    return 1
+
+
+async def _way_to_pay(due: DueRelease) -> str:
+    """Return how a release is paid: by the saved method, or on invoice if chosen or, with a limit, without a method."""
+    if due.pay_by == INVOICE:
+        return INVOICE
+    return INVOICE if await find_saved_method(due.partner) is None and await has_limit(due.partner) else "charge"
+
+
+async def _note(due: DueRelease, *, order: uuid.UUID | None = None, refused: Refusal | None = None) -> None:
+    """Record the result of a release: its order, or why it was not sold, which is tried again a day later."""
+    fields = {name: str(value) for name, value in refused.fields.items()} if refused else {}
+    row = SubscribedRelease(
+        id=uuid.uuid4(),
+        subscription=due.subscription,
+        release=due.release,
+        purchase_order=order,
+        refusal=json.dumps({"sentence": refused.sentence, "fields": fields}) if refused else "",
+        at=clock.now(),
+    )
+    once = (SubscribedRelease.subscription, SubscribedRelease.release)
+    changed = [SubscribedRelease.purchase_order, SubscribedRelease.refusal, SubscribedRelease.at]
+    await SubscribedRelease.insert(row).on_conflict(action="DO UPDATE", target=once, values=changed)
+
+
+async def _report(statement: str, kind: object, *values: object) -> None:
+    """Run a statement that changes subscriptions, and write to the partners in the same transaction."""
+    async with transaction():
+        for row in await fetch_rows(StoppedSubscription, statement, *values):
+            source = f"{row.id} {clock.now():%Y-%m-%dT%H:%M:%S}"
+            to = [Recipient("partner", str(row.partner))]
+            await send(kind, source, to, dataset=row.dataset, id=str(row.id))  # type: ignore[arg-type]

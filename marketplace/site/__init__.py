@@ -1,0 +1,1 @@
+"""Where requests, Stripe's events and the clock come in."""

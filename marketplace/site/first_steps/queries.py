@@ -1,0 +1,94 @@
+"""The marketplace's progress to the first sale, a partner's to its first dataset, and work for a steward."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace.core import clock, object_store
+from marketplace.core.database import fetch_row, fetch_rows
+from marketplace.core.errors import NotFound, Refusal
+from marketplace.core.statements import load_statements
+from marketplace.datasets.builds.event_store import Store
+
+if TYPE_CHECKING:
+    import uuid
+
+SQL: Final = load_statements(__package__)
+REMEMBERED: Final = dt.timedelta(days=7)
+"""How long a refusal is shown."""
+MOST_SHOWN: Final = 50
+
+
+class Progress(Struct, frozen=True):
+    """The marketplace's progress; `dataset` is the first one, `unexplained` a purpose without a notice."""
+
+    has_purpose: bool
+    has_notice: bool
+    has_dataset: bool
+    has_lines: bool
+    has_consent: bool
+    has_build: bool
+    has_release: bool
+    has_terms: bool
+    has_offer: bool
+    has_partner: bool
+    has_statement: bool
+    has_event: bool
+    stewards: int
+    clerks: int
+    dataset: str | None
+    unexplained: str | None
+
+
+class PartnerProgress(Struct, frozen=True):
+    """A partner's progress to its first dataset; `refused_reason` if a steward refused it."""
+
+    is_confirmed: bool
+    is_vetted: bool
+    refused_reason: str | None
+    has_address: bool
+    has_quote: bool
+    has_licence: bool
+    has_download: bool
+
+
+class WaitingItem(Struct, frozen=True):
+    """Work for a steward: a partner, release, offer, build, change or budget, and the id of its page."""
+
+    kind: str
+    subject: str
+    title_fr: str
+    title_en: str
+
+
+async def get_progress() -> Progress:
+    """Return the marketplace's progress."""
+    row = await fetch_row(Progress, SQL["get_progress"])
+    assert row
+    return row
+
+
+async def get_partner_progress(partner: uuid.UUID, person: uuid.UUID) -> PartnerProgress:
+    """Return a partner's progress, as one of its people sees it; refuses NotFound."""
+    row = await fetch_row(PartnerProgress, SQL["get_partner_progress"], partner, person)
+    if row is None:
+        raise NotFound("There is nothing here.")
+    return row
+
+
+async def has_events() -> bool:
+    """Return whether any event was ever ingested; False if the object store cannot be read."""
+    try:
+        return not await asyncio.to_thread(lambda: Store(object_store.store()).is_empty)
+    except (Refusal, *object_store.TROUBLES):
+        return False
+
+
+async def list_waiting() -> list[WaitingItem]:
+    """Return the work for a steward, the most urgent kind first, the oldest of a kind first."""
+    now = clock.now()
+    return await fetch_rows(WaitingItem, SQL["list_waiting"], now, now - REMEMBERED, MOST_SHOWN)

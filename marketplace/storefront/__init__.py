@@ -1,1 +1,0 @@
-"""The pages that show several slices to a buyer: what is for sale, a dataset, orders with what they open."""

@@ -1,0 +1,1 @@
+"""Shares of revenue, the month's close, statements; the index of contributions."""

@@ -1,1 +1,0 @@
-"""Trials: a whole older release for two weeks, once a partner; it earns nobody anything, and says so."""

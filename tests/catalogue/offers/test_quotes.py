@@ -1,0 +1,418 @@
+"""Quotes: the same inputs give the same price, nothing can be changed afterwards, and nobody sees another's."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from marketplace.catalogue.offers import actions, queries, rules
+from marketplace.catalogue.offers.demand import record_posted_sales
+from marketplace.catalogue.offers.holds import HeldAlready
+from marketplace.core import clock
+from marketplace.core.database import execute, transaction
+from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.settings import settings
+from marketplace.core.signing import public_key, sign
+from marketplace.datasets.releases.tables import ContributorTerm
+from marketplace.sales.auctions import queries as auctions
+from marketplace.sales.orders import actions as purchases
+from pricing.quote import price
+from tests.catalogue.builders import last_midnight, make_vetted_partner, open_catalogue, seal_week
+from tests.people.builders import Browser, make_partner, page_text
+from tests.support.owner import as_owner
+from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.waiting import until_blocked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+SECRET = "11" * 32
+KEY = public_key(SECRET).hex()
+NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
+NOBODY, THING = uuid.UUID(int=1), uuid.UUID(int=2)
+RELEASE = rules.PricedRelease(
+    id=THING,
+    dataset="lyon",
+    state="sealed",
+    period_from=NOW - dt.timedelta(days=10),
+    period_to=NOW - dt.timedelta(days=3),
+    latest_event_at=NOW - dt.timedelta(days=3),
+    key_count=700,
+    row_count=560,
+    consenting=8_000,
+    population=13_000,
+    noise_variance_micro=9_000_000,
+    consenting_by_band=[3_000, 5_000],
+    population_by_band=[5_500, 7_500],
+    hours_by_day=[7 * 24],
+    published_by_day=[560],
+)
+OFFER = rules.PricedOffer(
+    id=THING,
+    dataset="lyon",
+    terms="standard-1",
+    usage_right="publish",
+    months=12,
+    grain="day",
+    currency="EUR",
+    worth_days=7,
+    full_worth_minor=200_000,
+    floor_minor=10_000,
+    cap_minor=300_000,
+    half_life_days=30,
+    demand_basis_points=10_000,
+    promised_minor=0,
+)
+
+
+def week_ended_ago(seconds_ago: int) -> dict[str, dt.datetime]:
+    """Return when a week is that ended some time ago."""
+    end = NOW - dt.timedelta(seconds=seconds_ago)
+    return {"period_from": end - dt.timedelta(days=7), "period_to": end, "latest_event_at": end}
+
+
+def signed_quote(inputs: Any) -> tuple[bytes, bytes]:
+    document = rules.write_document(
+        NOBODY,
+        partner=NOBODY,
+        release=THING,
+        offer=THING,
+        priced=price(inputs),
+        quoted_at=NOW,
+        expires_at=NOW + rules.QUOTE_LASTS,
+    )
+    return document, sign(document, SECRET)
+
+
+def inputs_of(release: rules.PricedRelease, offer: rules.PricedOffer, demand: int = 10_000, promised: int = 0) -> Any:
+    drawn = replace(offer, demand_basis_points=demand, promised_minor=promised)
+    return rules.price_inputs(release, drawn, operator_basis_points=5000, now=NOW)
+
+
+@given(
+    people=st.integers(0, 10**6),
+    others=st.integers(0, 10**7),
+    noise=st.integers(0, 10**12),
+    age=st.integers(0, 3 * 10**8),
+    worth=st.integers(1, 10**11),
+    floor=st.integers(1, 10**6),
+    room=st.integers(0, 10**9),
+    demand=st.sampled_from(rules.DEMAND_GRID),
+    half_life=st.integers(1, 4000),
+)
+def test_a_quote_recomputes_to_itself(
+    *, people: int, others: int, noise: int, age: int, worth: int, floor: int, room: int, demand: int, half_life: int
+) -> None:
+    release = replace(
+        RELEASE,
+        consenting=people,
+        population=people + others,
+        noise_variance_micro=noise,
+        **week_ended_ago(age),
+    )
+    offer = replace(OFFER, full_worth_minor=worth, floor_minor=floor, cap_minor=floor + room, half_life_days=half_life)
+    inputs = inputs_of(release, offer, demand)
+    document, signature = signed_quote(inputs)
+    again = rules.recompute(document, signature, KEY)
+    assert again == price(inputs)
+    assert again.amount_minor == sum(step.amount_minor for step in again.waterfall)
+    assert floor <= again.amount_minor <= floor + room
+    assert signed_quote(inputs) == (document, signature)
+
+
+@given(data=st.data())
+def test_no_byte_of_a_quote_can_be_changed(data: st.DataObject) -> None:
+    document, signature = signed_quote(inputs_of(RELEASE, OFFER))
+    place = data.draw(st.integers(0, len(document) + len(signature) - 1))
+    flip = data.draw(st.integers(1, 255))
+    forged = bytearray(document + signature)
+    forged[place] ^= flip
+    with pytest.raises(Invalid):
+        rules.recompute(bytes(forged[: len(document)]), bytes(forged[len(document) :]), KEY)
+
+
+@pytest.mark.parametrize("cut", [b"", b"{}", b"null", b"[]", b'{"price":1}', b'{"price":{"inputs":{}}}', b"\xff"])
+def test_what_is_signed_but_no_quote_is_refused(cut: bytes) -> None:
+    with pytest.raises(Invalid):
+        rules.recompute(cut, sign(cut, SECRET), KEY)
+
+
+@pytest.mark.parametrize("key", ["", "00", "zz" * 32, public_key("22" * 32).hex()])
+def test_another_key_does_not_check(key: str) -> None:
+    document, signature = signed_quote(inputs_of(RELEASE, OFFER))
+    with pytest.raises(Invalid):
+        rules.verify(document, signature, key)
+
+
+def test_a_price_signed_by_us_that_its_inputs_do_not_give_is_refused() -> None:
+    document, _ = signed_quote(inputs_of(RELEASE, OFFER))
+    stated = json.loads(document)
+    stated["price"]["amount_minor"] -= 1
+    dearer = json.dumps(stated, separators=(",", ":"), sort_keys=True).encode()
+    with pytest.raises(Invalid, match="does not say"):
+        rules.recompute(dearer, sign(dearer, SECRET), KEY)
+
+
+@pytest.mark.parametrize(
+    "lacking", [{"state": "noised"}, {"state": "refused"}, {"row_count": 0}, {"latest_event_at": None}]
+)
+def test_nothing_is_sold_without_people_or_a_seal(lacking: dict[str, Any]) -> None:
+    with pytest.raises(Conflict, match="not for sale"):
+        inputs_of(replace(RELEASE, **lacking), OFFER)
+
+
+def test_the_floor_covers_what_contributors_were_promised_after_the_fee() -> None:
+    promised = 60_000
+    cheap = replace(OFFER, full_worth_minor=20_000)
+    for_all = price(inputs_of(RELEASE, cheap, promised=promised)).amount_minor
+    assert for_all < 140_000
+    gross = for_all * 12 // 10
+    fee = gross * 325 // 10_000 + 25
+    assert (for_all - fee) * 5000 // 10_000 >= promised
+    with pytest.raises(Conflict, match="promised"):
+        inputs_of(RELEASE, OFFER, promised=200_000)
+
+
+def test_prices_fall_with_age_and_rise_with_coverage() -> None:
+    def amount(**other: Any) -> int:
+        return price(inputs_of(replace(RELEASE, **other), OFFER)).amount_minor
+
+    ages = [amount(**week_ended_ago(86_400 * days)) for days in (0, 7, 30, 400)]
+    assert ages == sorted(ages, reverse=True)
+    assert ages[0] > ages[-1] == OFFER.floor_minor
+    assert amount(population=8_100) > amount(population=80_000)
+    days = {"hours_by_day": [5 * 24, 2 * 24], "published_by_day": [560, 0]}
+    assert amount(**days) < amount(), "its last two days are empty"
+
+
+async def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners() -> None:
+    await open_catalogue()
+    release, other = await seal_week(), await seal_week(weeks_ago=1)
+    ours, theirs = await make_vetted_partner(), await make_vetted_partner("other@rival.example", "Rival")
+    quote = uuid.uuid4()
+    again = await asyncio.gather(*(actions.quote(ours, release, quote_id=quote) for _ in range(8)))
+    assert set(again) == {quote}
+    assert await fetch_value("SELECT count(*) FROM quote") == 1
+    row = await queries.get_quote(quote, ours)
+    assert row.expires_at - row.quoted_at == dt.timedelta(minutes=15)
+    priced = actions.recompute(row)
+    assert priced.amount_minor == row.amount_minor
+    assert priced.inputs.demand_basis_points == rules.NEUTRAL
+    with pytest.raises(NotFound):
+        await queries.get_quote(quote, theirs)
+    with pytest.raises(Conflict):
+        await actions.quote(theirs, release, quote_id=quote)
+    with pytest.raises(Conflict):
+        await actions.quote(ours, other, quote_id=quote)
+    with pytest.raises(NotFound):
+        await actions.quote(ours, uuid.uuid4(), quote_id=uuid.uuid4())
+    with clock.shifted(dt.timedelta(minutes=15)):
+        assert (await queries.get_quote(quote, ours)).is_expired
+
+
+async def test_a_row_that_left_its_document_is_refused() -> None:
+    await open_catalogue()
+    release, partner = await seal_week(), await make_vetted_partner()
+    quote = await actions.quote(partner, release, quote_id=uuid.uuid4())
+    row = await queries.get_quote(quote, partner)
+    for name, value in (
+        ("amount_minor", row.amount_minor - 1),
+        ("partner", uuid.uuid4()),
+        ("release", uuid.uuid4()),
+        ("id", uuid.uuid4()),
+        ("expires_at", row.expires_at + dt.timedelta(hours=1)),
+        ("document", row.document.replace(b"EUR", b"USD")),
+    ):
+        with pytest.raises(Invalid):
+            actions.recompute(replace(row, **{name: value}))
+    with pytest.raises(Exception, match="append-only"):
+        await as_owner("UPDATE quote SET amount_minor = 1")
+
+
+async def test_what_is_withdrawn_or_empty_is_not_quoted() -> None:
+    await open_catalogue("lyon", "empty")
+    release, partner = await seal_week(), await make_vetted_partner()
+    nobody = await seal_week(
+        "empty", state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256=""
+    )
+    with pytest.raises(NotFound):
+        await actions.quote(partner, nobody, quote_id=uuid.uuid4())
+    await actions.withdraw_offer("lyon")
+    with pytest.raises(Conflict):
+        await actions.quote(partner, release, quote_id=uuid.uuid4())
+    with pytest.raises(NotFound):
+        await queries.get_listing("lyon")
+    assert await fetch_value("SELECT count(*) FROM quote") == 0
+
+
+async def test_a_promise_in_force_raises_the_floor_and_only_while_it_is() -> None:
+    await open_catalogue()
+    release, partner, now = await seal_week(), await make_vetted_partner(), clock.now()
+    plain = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
+    for minimum, start, end in ((150_000, -2, -1), (150_000, 1, 2), (100_000, -1, 1)):
+        await ContributorTerm(
+            id=uuid.uuid4(),
+            dataset="lyon",
+            promised_minor=minimum,
+            starts_at=now + dt.timedelta(days=start),
+            ends_at=now + dt.timedelta(days=end),
+        ).save()
+    raised = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
+    assert plain.amount_minor < 285_715 < raised.amount_minor < 320_000
+
+
+async def test_the_days_draw_is_one_for_all_however_many_ask_first() -> None:
+    await open_catalogue()
+    release, partner = await seal_week(), await make_vetted_partner()
+    await asyncio.gather(*(actions.quote(partner, release, quote_id=uuid.uuid4()) for _ in range(6)))
+    await actions.refresh_demand()
+    assert [dict(row) for row in await fetch("SELECT day, demand_basis_points FROM demand_draw")] == [
+        {"day": last_midnight().date(), "demand_basis_points": rules.NEUTRAL}
+    ]
+    with clock.shifted(dt.timedelta(days=1)):
+        await asyncio.gather(*(actions.refresh_demand() for _ in range(4)))
+        drawn = await fetch_one("SELECT * FROM demand_draw ORDER BY day DESC LIMIT 1")
+        assert drawn
+        assert drawn["demand_basis_points"] in rules.DEMAND_GRID
+        row = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
+        assert actions.recompute(row).inputs.demand_basis_points == drawn["demand_basis_points"]
+    assert await fetch_value("SELECT count(*) FROM demand_draw") == 2
+
+
+def test_demand_learns_from_sales_and_not_from_questions() -> None:
+    import numpy as np  # noqa: PLC0415
+
+    today = dt.date(2026, 11, 24)
+    days = [today - dt.timedelta(days=ago) for ago in range(60, 0, -1)]
+    past = [(day, rules.DEMAND_GRID[number % len(rules.DEMAND_GRID)]) for number, day in enumerate(days)]
+
+    def mean(accepts: Callable[[int], bool]) -> float:
+        answers = [(day, f"partner {n}", float(accepts(multiplier))) for day, multiplier in past for n in range(20)]
+        return float(np.mean([rules.draw_of(past, answers, today, np.random.default_rng(seed)) for seed in range(40)]))
+
+    assert mean(lambda multiplier: multiplier < 10_000) < 9_500
+    assert mean(lambda _: True) > 14_000
+    asked = [(day, "partner", 0.0) for day in days]
+    assert {rules.draw_of(past, asked, today, np.random.default_rng(s)) for s in range(10)} == {rules.NEUTRAL}
+
+
+async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners() -> None:
+    await open_catalogue()
+    release = await seal_week()
+    await make_vetted_partner()
+    await make_partner("Newcomer", "new@comer.example")
+    form = str(uuid.uuid4())
+    ask = {"release": str(release)}
+    async with Browser() as browser:
+        await browser.sign_in("claire@atelier.example")
+        page = await browser.get("/en/datasets/lyon")
+        assert "Ask for a quote" in page.text
+        answers = await asyncio.gather(
+            *(browser.submit("/en/datasets/lyon/quotes", ask, form_id=form) for _ in range(3))
+        )
+        assert {(answer.status_code, answer.headers["location"]) for answer in answers} == {(303, f"/en/quotes/{form}")}
+        assert await fetch_value("SELECT count(*) FROM quote") == 1
+        answer = (await browser.get(f"/en/quotes/{form}/document.json")).json()
+        rules.recompute(answer["document"].encode(), bytes.fromhex(answer["signature"]), answer["public_key"])
+        for language, word in (("en", "Order and pay"), ("fr", "Commander et payer")):
+            page = await browser.get(f"/{language}/quotes/{form}")
+            assert word in page.text
+        with clock.shifted(dt.timedelta(minutes=16)):
+            page = await browser.get(f"/en/quotes/{form}")
+            assert "expired" in page_text(page)
+            assert "Order and pay" not in page.text
+        for path in (f"/en/quotes/{uuid.uuid4()}", f"/en/quotes/{uuid.uuid4()}/document.json"):
+            assert (await browser.get(path)).status_code == 404
+        gone = await browser.submit("/en/datasets/lyon/quotes", {"release": str(uuid.uuid4())})
+        assert gone.status_code == 404
+        bad = await browser.submit("/en/datasets/lyon/quotes", {"release": "x"})
+        assert bad.status_code in (400, 422)
+    async with Browser() as stranger:
+        await stranger.sign_in("new@comer.example")
+        assert (await stranger.get(f"/en/quotes/{form}")).status_code == 404
+        assert "Ask for a quote" not in (await stranger.get("/en/datasets/lyon")).text
+        assert (await stranger.submit("/en/datasets/lyon/quotes", ask)).status_code == 403
+    async with Browser() as visitor:
+        assert (await visitor.get(f"/en/quotes/{form}")).status_code == 303
+        page = await visitor.get("/en/datasets/lyon")
+        assert page.status_code == 200
+        assert "/sign-in" in page.text
+        assert "/sign-up" in page.text
+    assert await fetch_value("SELECT count(*) FROM quote") == 1
+
+
+async def test_no_route_names_the_private_key() -> None:
+    async with Browser() as machine:
+        answer = await machine.get("/api/v1/keys")
+    assert answer.json()["public_key"] == public_key(settings().signing_key).hex()
+    assert settings().signing_key not in answer.text
+
+
+async def test_a_price_is_not_held_into_a_window_that_is_announced_at_the_same_moment() -> None:
+    await open_catalogue()
+    release, buyer = await seal_week(), await make_vetted_partner()
+    offer = await fetch_value("SELECT id FROM offer")
+    is_locked, in_a_week = asyncio.Event(), clock.now() + dt.timedelta(days=7)
+
+    async def announce() -> None:
+        async with transaction():
+            await execute(auctions.SQL["lock_offers"], offer, [release])
+            await actions.reserve_window(uuid.uuid4(), offer, in_a_week, in_a_week + dt.timedelta(days=1))
+            is_locked.set()
+            await until_blocked(1)
+
+    async def ask() -> None:
+        await is_locked.wait()
+        await actions.quote(buyer, release, quote_id=uuid.uuid4(), is_held=True)
+
+    async with asyncio.timeout(20):
+        announced, asked = await asyncio.gather(announce(), ask(), return_exceptions=True)
+    assert announced is None
+    assert isinstance(asked, Conflict)
+    assert await fetch_value("SELECT count(*) FROM quote") == 0
+
+
+async def test_a_price_is_not_held_for_ever_without_buying(stripe: Any) -> None:
+    del stripe
+    await open_catalogue("lyon", "other")
+    releases = [await seal_week(), await seal_week(), await seal_week("other")]
+    buyer, rival = await make_vetted_partner(), await make_partner("Rival", "eve@rival.example")
+    kept = uuid.uuid4()
+    for _ in range(2):
+        await actions.quote(buyer, releases[0], quote_id=kept, is_held=True)
+    with pytest.raises(HeldAlready, match="holds a price of this dataset"):
+        await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
+    await actions.quote(buyer, releases[1], quote_id=uuid.uuid4())
+    await actions.quote(buyer, releases[2], quote_id=uuid.uuid4(), is_held=True)
+    at_once = [actions.quote(rival, release, quote_id=uuid.uuid4(), is_held=True) for release in releases[:2]]
+    outcomes = await asyncio.gather(*at_once, return_exceptions=True)
+    assert sum(isinstance(one, HeldAlready) for one in outcomes) == 1, "asked at once, one of a dataset is held"
+    order, day = uuid.uuid4(), dt.timedelta(days=1)
+    await purchases.order(buyer, kept, order_id=order, email="claire@atelier.example")
+    for later in (dt.timedelta(), purchases.TIME_TO_PAY):  # Ordered, and then lapsed: nothing is bought.
+        with clock.shifted(later):
+            assert await purchases.lapse_unpaid() == (1 if later else 0)
+            with pytest.raises(HeldAlready):
+                await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
+    with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS - day):
+        with pytest.raises(HeldAlready):
+            await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
+        async with Browser() as browser:
+            await browser.sign_in("claire@atelier.example")
+            form = {"release": str(releases[0]), "for_thirty_days": "yes"}
+            refused = await browser.submit("/en/datasets/lyon/quotes", form)
+            assert refused.status_code == 409
+            assert "signed at any time" in page_text(refused)
+    with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS + day):
+        again = await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
+        await record_posted_sales({again: (clock.now(), None)})
+        await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)  # What was bought delays nobody.

@@ -1,0 +1,39 @@
+"""Another machine for a test: a database and an object store of its own, and the command line that runs on it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from typing import TYPE_CHECKING
+
+from marketplace.core import database
+from marketplace.core.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from marketplace.demo.postgres import EmbeddedPostgres
+
+_numbers = itertools.count(1)
+
+
+@contextlib.asynccontextmanager
+async def empty_machine(postgres: EmbeddedPostgres, folder: Path) -> AsyncIterator[None]:
+    """Go on with an empty database and an empty store; the machine of before is back afterwards."""
+    name, before = f"machine_{os.getpid()}_{next(_numbers)}", dict(os.environ)
+    postgres.run_sql(f"CREATE DATABASE {name} OWNER partage")
+    await _go_to({"DATABASE_URL": postgres.url(name), "PARTAGE_STATE": str(folder)})
+    try:
+        yield
+    finally:
+        await _go_to(before)
+        postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _go_to(environment: dict[str, str]) -> None:
+    await database.close_pool()
+    os.environ |= environment
+    settings.cache_clear()
+    await database.open_pool(settings().database_url)

@@ -1,0 +1,75 @@
+"""Subscribers are read alike from files and from the event store's table, which was checked when it came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from marketplace.core.errors import Invalid
+from marketplace.datasets.builds import input_files
+from marketplace.datasets.population import operator_tables
+from tests.privacy.specs import specification
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from marketplace.privacy.specification import Specification
+
+OUTSIDE = "881fa00b27fffff"
+
+
+def read_subscribers(s: Specification, folder: Path, file: Path, *, are_checked: bool) -> list[list[int]]:
+    """Return references, bands and homes."""
+    database = input_files.scratch_database(folder)
+    try:
+        found = input_files.read_subscribers(database, [file], s, are_checked=are_checked)
+    finally:
+        database.close()
+    return [column.tolist() for column in found]
+
+
+def write_nine(folder: Path, s: Specification, **odd: str) -> tuple[Path, Path]:
+    """Write nine subscribers, the fifth of whom is odd, as CSV and as the store's table in row groups of two."""
+    rows = [
+        {
+            "subscriber_id": 2**40 + n,
+            "age_band": s.age_bands[n % len(s.age_bands)],
+            "home_zone": (*s.zones, OUTSIDE)[n % 4],
+        }
+        for n in range(9)
+    ]
+    rows[4] |= odd
+    file, table = folder / "people.csv", folder / "people.parquet"
+    lines = [",".join(rows[0])] + [",".join(map(str, row.values())) for row in rows]
+    file.write_text("\n".join(lines) + "\n")
+    kept = pq.read_table(pa.BufferReader(operator_tables.read_subscribers([file], folder).parquet))
+    pq.write_table(kept, table, row_group_size=2)
+    return file, table
+
+
+def test_the_stores_table_reads_as_the_file_it_came_from(tmp_path: Path) -> None:
+    s = specification(3, bands=2)
+    file, table = write_nine(tmp_path, s)
+    references, bands, homes = read_subscribers(s, tmp_path, file, are_checked=False)
+    assert read_subscribers(s, tmp_path, table, are_checked=True) == [references, bands, homes]
+    assert references == [2**40 + n for n in range(9)]
+    assert bands == [n % 2 for n in range(9)]
+    assert homes == [(0, 1, 2, -1)[n % 4] for n in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("odd", "sentence"),
+    [
+        ({"age_band": "0-17"}, "row 5 has an age band that the dataset does not declare"),
+        ({"home_zone": "Lyon"}, "row 5 has a home zone that is not an H3 cell"),
+    ],
+)
+def test_a_row_of_either_that_no_dataset_can_count_is_named(odd: dict[str, str], sentence: str, tmp_path: Path) -> None:
+    s = specification(3, bands=2)
+    file, table = write_nine(tmp_path, s, **odd)
+    for path, are_checked in ((file, False), (table, True)):
+        with pytest.raises(Invalid, match=f"{path.name}, {sentence}"):
+            read_subscribers(s, tmp_path, path, are_checked=are_checked)

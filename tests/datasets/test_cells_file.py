@@ -1,0 +1,190 @@
+"""The file of cells is made for reading a part of it: a zone of a hundred costs a few row groups, which the footer names."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from marketplace.core.errors import Invalid
+from marketplace.core.local_time import midnight
+from marketplace.datasets.builds.cells_file import (
+    FEWEST_ROWS,
+    MOST_ROWS,
+    Keys,
+    count_keys,
+    rows_a_group,
+    spread,
+    write_cells,
+)
+from tests.datasets.builders import MEANINGS
+from tests.privacy.specs import specification
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS, ZONES = 200_000, 100
+DAY = dt.timedelta(days=1)
+
+
+def cells_by_time() -> pa.Table:
+    """Return cells by time, then zone: the order in which one zone is in every row group."""
+    numbers = np.arange(ROWS)
+    return pa.table(
+        {
+            "zone": pa.array([f"zone-{n % ZONES:03}" for n in numbers]),
+            "starts_at": pa.array(numbers // ZONES * 3_600_000_000, pa.timestamp("us", tz="UTC")),
+            "segment": pa.array(np.full(ROWS, "18-39", dtype=object), pa.string()),
+            "people": pa.array(np.random.default_rng(1).integers(20, 500, ROWS)),
+            "events": pa.array(numbers),
+        }
+    )
+
+
+def test_one_zone_of_a_hundred_is_in_few_row_groups(tmp_path: Path) -> None:
+    path = write_cells(cells_by_time(), tmp_path / "cells.parquet", columns=MEANINGS, about={"partage.dataset": "lyon"})
+    footer = pq.read_metadata(path)
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    ranges = [group.column(0).statistics for group in groups]
+    wanted = [group for group, of in zip(groups, ranges, strict=True) if of and of.min <= "zone-042" <= of.max]
+    size = sum(sum(group.column(at).total_compressed_size for at in range(5)) for group in wanted)
+    assert 0 < size <= 0.05 * path.stat().st_size
+    assert all(group.column(at).has_offset_index for group in groups for at in range(5))
+    table = pq.read_table(path)
+    assert table.equals(cells_by_time().sort_by([("zone", "ascending"), ("starts_at", "ascending")]).cast(table.schema))
+    assert table.schema.metadata[b"partage.dataset"] == b"lyon"
+    field = table.schema.field("starts_at")
+    assert (field.nullable, field.metadata[b"unit"]) == (False, b"UTC")
+    assert (
+        field.metadata[b"description"]
+        == b"Start of the hour, local time of Europe/Paris. Written as an instant in UTC."
+    )
+
+
+def test_row_groups_grow_with_the_file() -> None:
+    assert rows_a_group(10) == FEWEST_ROWS
+    assert rows_a_group(2_000_000) == 15_625
+    assert rows_a_group(10**9) == MOST_ROWS
+
+
+@pytest.mark.parametrize(
+    ("product", "grain", "hours"),
+    [
+        ("presence", "hour", [24, 24, 25, 24, 24, 24, 24, 24]),
+        ("flows", "day", [24, 24, 25, 24, 24, 24, 24, 24]),
+        ("presence", "week", [169, 168]),
+    ],
+)
+def test_cells_are_counted_by_local_day_and_zone(product: str, grain: str, hours: list[int]) -> None:
+    """Over the night that summer time ends in Paris; sums over a parent zone are of no zone."""
+    first = dt.date(2026, 10, 23) if grain != "week" else dt.date(2026, 10, 19)
+    last = dt.date(2026, 10, 31) if grain != "week" else dt.date(2026, 11, 2)
+    s = specification(
+        product=product,
+        grain=grain,
+        time_zone="Europe/Paris",
+        period_from=midnight(first, "Europe/Paris"),
+        period_to=midnight(last, "Europe/Paris"),
+    )
+    rng = np.random.default_rng(8)
+    places, steps = rng.integers(0, s.place_count, 500), rng.integers(0, s.times, 500)
+    names = s.named(places).tolist()
+    instants = [dt.datetime.fromtimestamp(s.clock.bounds_us[step] / 1e6, dt.UTC) for step in steps]
+    table = pa.table(
+        {"zone": [*names, "parent"], "starts_at": pa.array([*instants, instants[0]], pa.timestamp("us", "UTC"))}
+    )
+    found = spread(s, table)
+    assert found["hours_by_day"] == hours
+    paris = [instant.astimezone(ZoneInfo("Europe/Paris")).date() for instant in [*instants, instants[0]]]
+    days = [(day - first).days // (7 if grain == "week" else 1) for day in paris]
+    assert found["published_by_day"] == [days.count(at) for at in range(len(hours))]
+    origins = [(name.split(">")[0], day) for name, day in zip(names, days, strict=False)]
+    assert found["published_by_zone"] == [origins.count((zone, at)) for zone in s.zones for at in range(len(hours))]
+    assert sum(found["published_by_day"]) == 1 + sum(found["published_by_zone"]) == 501
+    nothing = spread(s, table.slice(0, 0))
+    assert set(nothing["published_by_day"]) == set(nothing["published_by_zone"]) == {0}
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        dt.timedelta(days=-1),
+        dt.timedelta(days=-3000),
+        dt.timedelta(minutes=1),
+        dt.timedelta(days=2),
+        dt.timedelta(days=400),
+    ],
+)
+def test_cells_that_begin_at_no_step_of_the_period_are_refused(off: dt.timedelta) -> None:
+    """They would be counted on a day that they are not of."""
+    start = dt.datetime(2026, 10, 23, tzinfo=dt.UTC)
+    s = specification(grain="hour", period_from=start, period_to=start + 2 * DAY)
+    instants = pa.array([start, start + off], pa.timestamp("us", "UTC"))
+    with pytest.raises(Invalid, match="A cell begins at no hour, day or week of the period"):
+        spread(s, pa.table({"zone": [s.zones[0]] * 2, "starts_at": instants}))
+    nobodys = pa.array([start, None], pa.timestamp("us", "UTC"))
+    with pytest.raises(Invalid, match="A cell begins at no"):
+        spread(s, pa.table({"zone": [s.zones[0]] * 2, "starts_at": nobodys}))
+
+
+@pytest.mark.parametrize("segments", [("18-39", "40+"), ("40+", "18-39")])
+def test_cells_are_counted_by_their_keys_and_what_is_of_none_is_left_out(segments: tuple[str, str]) -> None:
+    """Another zone's, a parent's, before the period and after it, of another band."""
+    begins = dt.datetime(2026, 3, 28, 23, tzinfo=dt.UTC)  # a day of 23 hours in Paris, and one of 24
+    rows = [("a", 0, "18-39"), ("a", 0, "40+"), ("b", 46, "40+"), ("b", 22, "40+"), ("b", 23, "40+")]
+    others = [("c", 0, "40+"), ("a>b", 0, "40+"), ("a", -1, "40+"), ("a", 47, "40+"), ("a", 0, "other")]
+    file = file_of_cells([(zone, begins + hour * DAY / 24, segment) for zone, hour, segment in rows + others])
+    pairs, found = count_keys(file, Keys(["a", "b"], begins, range(48), segments))
+    assert pairs is None
+    assert found is not None
+    assert found.shape == (2, 47, 2)
+    assert {(at, hour, segments[band]) for at, hour, band in np.argwhere(found)} == {
+        ("ab".index(zone), hour, segment) for zone, hour, segment in rows
+    }
+    _, found = count_keys(file, Keys(["a", "b"], begins, [0, 23, 47], segments))
+    assert found is not None
+    assert found.sum(axis=2).tolist() == [[2, 0], [1, 2]]
+
+
+def test_cells_of_pairs_are_counted_by_pair_and_by_the_zone_that_they_come_from() -> None:
+    begins = dt.datetime(2026, 3, 28, tzinfo=dt.UTC)
+    rows = [
+        ("a>b", 0, "all"),
+        ("a>a", 0, "all"),
+        ("a>b", 1, "all"),
+        ("b>c", 0, "all"),
+        ("a", 0, "all"),
+        ("a>b>a", 0, "all"),
+    ]
+    file = file_of_cells([(zone, begins + hour * DAY / 24, segment) for zone, hour, segment in rows])
+    pairs, found = count_keys(file, Keys(["a", "b"], begins, range(25), ["all"], between_zones=True))
+    assert pairs is not None
+    assert sorted(zip(*(each.tolist() for each in pairs), strict=True)) == [(0, 0, 1), (0, 1, 2)]
+    assert found is not None
+    assert [(*at, found[tuple(at)]) for at in np.argwhere(found).tolist()] == [(0, 0, 0, 2), (0, 1, 0, 1)]
+
+
+def test_a_key_set_too_large_to_count_by_is_left_aside() -> None:
+    begins = dt.datetime(2026, 3, 28, tzinfo=dt.UTC)
+    file = file_of_cells([("0", begins, "all")])
+    assert count_keys(file, Keys([str(number) for number in range(40_000)], begins, range(8_785), ["all"])) == (
+        None,
+        None,
+    )
+
+
+def file_of_cells(rows: list[tuple[str, dt.datetime, str]]) -> bytes:
+    """Return a file of cells in two row groups."""
+    zone, starts_at, segment = zip(*rows, strict=True)
+    at = pa.array(starts_at, pa.timestamp("us", tz="UTC"))
+    file = io.BytesIO()
+    pq.write_table(
+        pa.table({"zone": zone, "starts_at": at, "segment": segment}), file, row_group_size=len(rows) // 2 + 1
+    )
+    return file.getvalue()

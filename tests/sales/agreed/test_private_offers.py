@@ -1,0 +1,304 @@
+"""Private offers over HTTP: made by a steward, quoted and bought by one partner, seen by nobody else, audited, explained."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from functools import partial
+from typing import Any
+
+import html5lib
+import pytest
+
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.catalogue.offers import lengths
+from marketplace.catalogue.offers.menu import audit
+from marketplace.catalogue.offers.queries import find_listed_release
+from marketplace.core import clock
+from marketplace.core.database import execute
+from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.web.formats import date
+from marketplace.finance.reconciliation.actions import reconcile
+from marketplace.money.payments.balance import mirror_balance
+from marketplace.people.identity import actions as identity
+from marketplace.sales.agreed import private_actions
+from tests.people.builders import PASSWORD, Browser, make_staff, page_text
+from tests.sales.builders.shop import FLOOR, jobs, make_buyer, open_shop, order_of, pay, place_order, seal_release
+from tests.support.reads import fetch, fetch_value
+
+DAY = dt.timedelta(days=1)
+
+
+async def test_one_partner_alone_sees_and_pays_its_price(stripe: Any) -> None:
+    del stripe
+    release = await open_shop()
+    partner = await make_buyer()
+    await make_buyer("rival")
+    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    listed = await find_listed_release(release)
+    assert listed
+    posted = (await catalogue.price_now(listed, now=clock.now())).amount_minor
+    ends = (clock.now() + 20 * DAY).date().isoformat()
+    written = {"partner": str(partner), "dataset": "lyon", "percent_off": "15", "ends_on": ends}
+    async with Browser() as samir, Browser() as buyer, Browser() as rival, Browser() as stranger:
+        for browser, email in ((samir, "samir@partage"), (buyer, "atelier@partner"), (rival, "rival@partner")):
+            await browser.sign_in(f"{email}.example")
+        public = (
+            "/en/",
+            "/en/catalogue",
+            "/en/datasets/lyon",
+            "/api/v1/datasets",
+            "/sitemaps/1",
+            "/en/auctions",
+            "/en/transparency",
+        )
+        before = [page_text(await stranger.get(path)) for path in public]
+        logged = "SELECT (SELECT count(*) FROM log_fact) + (SELECT count(*) FROM hidden_fact)"
+        facts = await fetch_value(logged)
+        for field, value, why in (
+            ("partner", "odd", "vetted partner"),
+            ("partner", str(uuid.uuid4()), "vetted partner"),
+            ("percent_off", "51", "between 1 and 50"),
+            ("percent_off", "much", "between 1 and 50"),
+            ("ends_on", "soon", "year-month-day"),
+            ("ends_on", "2020-01-01", "later than now"),
+        ):
+            wrong = await samir.submit("/en/steward/private-offers", written | {field: value})
+            assert wrong.status_code == 422, field
+            assert why in page_text(wrong)
+            assert f'id="{field}-error"' in wrong.text
+            html5lib.HTMLParser(strict=True).parse(wrong.text)
+        nowhere = await samir.submit("/en/steward/private-offers", written | {"dataset": "nowhere"})
+        assert nowhere.status_code == 404
+        form = str(uuid.uuid4())
+        for _ in range(2):
+            assert (await samir.submit("/en/steward/private-offers", written, form_id=form)).status_code == 303
+        again = await samir.submit("/en/steward/private-offers", written)
+        assert "withdraw it first" in page_text(again)
+        own = await buyer.get("/en/private-offers")
+        html5lib.HTMLParser(strict=True).parse(own.text)
+        private = -(-posted * 8500 // 10_000)
+        assert f"€{private / 100:,.2f}" in page_text(own)
+        last_day = date(dt.date.fromisoformat(ends))
+        for browser, path in ((buyer, "/en/private-offers"), (samir, "/en/steward/private-offers")):
+            shown = page_text(await browser.get(path))
+            assert last_day in shown, "its last day is the one that the steward wrote"
+            assert "00:00" not in shown
+        assert "An offer to your company alone" in page_text(await buyer.get("/en/inbox"))
+        assert "alone" not in page_text(await rival.get("/en/inbox"))
+        assert "Nothing is offered" in page_text(await rival.get("/en/private-offers"))
+        assert (await rival.submit("/en/private-offers/quotes", {"offer": form})).status_code == 404
+        quote = str(uuid.uuid4())
+        for _ in range(2):
+            answer = await buyer.submit("/en/private-offers/quotes", {"offer": form}, form_id=quote)
+            assert answer.headers["location"] == f"/en/quotes/{quote}"
+        shown = await buyer.get(f"/en/quotes/{quote}")
+        assert "Offered to your company alone" in page_text(shown)
+        assert f"€{private / 100:,.2f}" in page_text(shown)
+        document = await fetch_value("SELECT document FROM quote WHERE id = $1", uuid.UUID(quote))
+        assert json.loads(document)["private_basis_points"] == 8500
+        bought = await place_order(buyer, uuid.UUID(quote))
+        await pay(bought.headers["location"])
+        await jobs()
+        order = await order_of(uuid.UUID(quote))
+        assert (order["state"], order["net_minor"]) == ("paid", private)
+        assert await fetch_value("SELECT count(*) FROM posted_sale") == 0, "demand learns nothing from it"
+        assert [page_text(await stranger.get(path)) for path in public] == before, "nothing public shows that it exists"
+        assert await fetch_value(logged) == facts, "nor has the public log a fact of it"
+        listing = page_text(await samir.get("/fr/steward/private-offers"))
+        assert "Atelier" in listing
+        await samir.submit("/en/steward/private-offers/withdraw", {"offer": form})
+        await samir.submit("/en/steward/private-offers/withdraw", {"offer": form})
+        assert (await samir.submit("/en/steward/private-offers/withdraw", {})).status_code == 404
+        assert (await buyer.submit("/en/private-offers/quotes", {"offer": form})).status_code == 410
+        assert "Nothing is offered" in page_text(await buyer.get("/en/private-offers"))
+    await mirror_balance()
+    await reconcile()
+    postings = await fetch(
+        """SELECT credit, amount_minor FROM posting JOIN journal_entry ON journal_entry.id = entry
+           WHERE kind = 'sale' ORDER BY credit"""
+    )
+    assert postings == [("445710", order["vat_minor"]), ("706000", private)]
+
+
+async def test_a_private_price_never_goes_under_the_floor_nor_under_what_else_is_on_sale() -> None:
+    release = await open_shop()
+    partner = await make_buyer()
+    steward = await make_staff("Samir", "steward")
+    listed = await find_listed_release(release)
+    assert listed
+    posted = (await catalogue.price_now(listed, now=clock.now())).amount_minor
+    await execute(
+        """INSERT INTO edition (id, release, level, variance_multiple, noise_variance_micro, threshold, row_count,
+                                hours_by_day, published_by_day, published_by_zone, error_people, cells_sha256)
+           SELECT gen_random_uuid(), id, 1, 400, 400 * noise_variance_micro, 40, row_count,
+                  hours_by_day, published_by_day, published_by_zone, 50, 'x' FROM release"""
+    )
+    coarse = (await catalogue.editions_now(listed, now=clock.now()))[1].priced.amount_minor
+    assert posted * 6 // 10 < coarse < posted - 100
+    ends_at = clock.now() + DAY
+    with pytest.raises(Conflict, match="has as much for"):
+        await private_actions.offer(steward, partner, "lyon", percent_off=40, ends_at=ends_at, offer_id=uuid.uuid4())
+    assert await fetch_value("SELECT count(*) FROM private_offer") == 0
+    await catalogue.list_offer(
+        "lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=posted - 100, cap_minor=900_000
+    )
+    offer, quote = uuid.uuid4(), uuid.uuid4()
+    await private_actions.offer(steward, partner, "lyon", percent_off=40, ends_at=ends_at, offer_id=offer)
+    await private_actions.quote(partner, offer, quote_id=quote)
+    assert await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", quote) == posted - 100 > FLOOR
+    await catalogue.list_offer(
+        "lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=900_000
+    )
+    with pytest.raises(Conflict, match="has as much for"):  # The floor that held it up is gone: nothing is signed.
+        await private_actions.quote(partner, offer, quote_id=uuid.uuid4())
+    assert await fetch_value("SELECT count(*) FROM private_quote") == 1
+    with pytest.raises(NotFound):
+        await private_actions.quote(uuid.uuid4(), offer, quote_id=uuid.uuid4())
+
+
+async def test_an_offer_states_its_lengths_and_each_is_priced_audited_and_sold(stripe: Any) -> None:
+    del stripe
+    release, partner = await open_shop(), await make_buyer()
+    for code, months in (("short-1", 3), ("long-1", 36)):
+        await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
+    await lengths.set_lengths("lyon", ["short-1", "long-1"])
+    await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
+    listed = await find_listed_release(release)
+    assert listed
+    posted = {months: one for _, months, one in await catalogue.prices_by_length(listed, now=clock.now())}
+    ends = (clock.now() + 20 * DAY).date().isoformat()
+    written = {"partner": str(partner), "dataset": "lyon", "percent_off": "10", "ends_on": ends}
+    async with Browser() as samir, Browser() as buyer:
+        await samir.sign_in("samir@partage.example")
+        await buyer.sign_in("atelier@partner.example")
+        for wrong, why in (
+            ("24", "3, 12, 36"),
+            ("a year", "as numbers"),
+            ("3, 1000", "as numbers"),
+            ("٣", "as numbers"),
+        ):
+            answer = await samir.submit("/en/steward/private-offers", written | {"months": wrong})
+            assert answer.status_code == 422, wrong
+            assert why in page_text(answer)
+            assert 'id="months-error"' in answer.text
+            assert f'value="{wrong}"' in answer.text, "what was typed is kept"
+        assert await fetch_value("SELECT count(*) FROM private_offer") == 0
+        form = str(uuid.uuid4())
+        typed = written | {"months": "36, 12"}
+        made = await samir.submit("/en/steward/private-offers", typed, form_id=form)
+        assert made.status_code == 303, (page_text(made)[-900:], {m: one.amount_minor for m, one in posted.items()})
+        assert "12, 36" in page_text(await samir.get("/en/steward/private-offers"))
+        own = await buyer.get("/en/private-offers")
+        html5lib.HTMLParser(strict=True).parse(own.text)
+        paid = {months: -(-one.amount_minor * 9000 // 10_000) for months, one in posted.items()}
+        assert f"€{paid[36] / 100:,.2f}" in page_text(own)
+        assert f"€{paid[3] / 100:,.2f}" not in page_text(own), "what is not offered has no private price"
+        for months in ("3", "24"):
+            refused = await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": months})
+            assert (refused.status_code, "not sold for so long" in page_text(refused)) == (422, True)
+        asked = uuid.uuid4()
+        await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": "36"}, form_id=str(asked))
+        other = await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": "12"}, form_id=str(asked))
+        assert other.status_code == 409, "the same id is the same quote, for as long"
+        assert "36 months" in page_text(await buyer.get(f"/en/quotes/{asked}"))
+        await pay((await place_order(buyer, asked)).headers["location"])
+        await jobs()
+        assert (await order_of(asked))["net_minor"] == paid[36] >= FLOOR
+        years = "SELECT extract(year FROM age(ends_at, starts_at))::integer FROM entitlement"
+        assert await fetch_value(years) == 3
+        await lengths.set_lengths("lyon", ["short-1"])
+        gone = await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": "36"})
+        assert gone.status_code == 422, "what is not sold for so long any more is not quoted"
+        assert f"€{paid[36] / 100:,.2f}" not in page_text(await buyer.get("/en/private-offers"))
+    await mirror_balance()
+    await reconcile()
+
+
+async def test_a_private_length_undercuts_nothing_on_sale() -> None:
+    release, partner, steward = await open_shop(), await make_buyer(), await make_staff("Samir", "steward")
+    await catalogue.define_terms("year-and-a-bit-1", months=13, lines_fr="13", lines_en="13")
+    await lengths.set_lengths("lyon", ["year-and-a-bit-1"])
+    listed = await find_listed_release(release)
+    assert listed
+    year, more = [one.amount_minor for _, _, one in await catalogue.prices_by_length(listed, now=clock.now())]
+    assert more * 6 // 10 < year < more
+    offered = partial(private_actions.offer, steward, partner, "lyon", percent_off=40, ends_at=clock.now() + DAY)
+    with pytest.raises(Conflict, match="has as much for"):
+        await offered(offer_id=uuid.uuid4(), months=[13])
+    assert await fetch_value("SELECT count(*) FROM private_offer") == 0
+    await offered(offer_id=uuid.uuid4(), months=[12, 13])
+
+
+@pytest.mark.parametrize("months", [3, 12, 36])
+async def test_no_length_goes_under_the_floor(months: int) -> None:
+    release, partner, steward = await open_shop(), await make_buyer(), await make_staff("Samir", "steward")
+    for code, length in (("short-1", 3), ("long-1", 36)):
+        await catalogue.define_terms(code, months=length, lines_fr="l", lines_en="l")
+    await lengths.set_lengths("lyon", ["short-1", "long-1"])
+    listed = await find_listed_release(release)
+    assert listed
+    posted = {length: one for _, length, one in await catalogue.prices_by_length(listed, now=clock.now())}
+    floor = min(one.amount_minor for one in posted.values()) - 1
+    await catalogue.list_offer(
+        "lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=floor, cap_minor=900_000
+    )
+    offer, quote = uuid.uuid4(), uuid.uuid4()
+    ends_at, every = clock.now() + DAY, [3, 12, 36]
+    await private_actions.offer(steward, partner, "lyon", percent_off=50, ends_at=ends_at, offer_id=offer, months=every)
+    await private_actions.quote(partner, offer, quote_id=quote, months=months)
+    amount = await fetch_value("SELECT amount_minor FROM quote WHERE id = $1", quote)
+    assert amount == max(floor, -(-posted[months].amount_minor // 2))
+
+
+@pytest.mark.parametrize("is_beside_a_whole", [False, True])
+async def test_a_private_quote_is_audited_with_all_that_is_offered_and_alone(*, is_beside_a_whole: bool) -> None:
+    """What is published after an offer: an edition of an older week, dearer than all of it; or a fortnight, as posted.
+
+    The fortnight would be had for less by its first week and the private price of the second one, which lasts a day longer.
+    """
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    week = await open_shop(rows=2_000, period=(end - 15 * DAY, end - 8 * DAY))
+    await execute("UPDATE dataset SET budget_micro = 900000000")
+    latest = await seal_release(rows=2_300, period=(end - 8 * DAY, end))
+    partner, steward, offer = await make_buyer(), await make_staff("Samir", "steward"), uuid.uuid4()
+    await private_actions.offer(steward, partner, "lyon", percent_off=40, ends_at=end + 30 * DAY, offer_id=offer)
+    first = uuid.uuid4()
+    await private_actions.quote(partner, offer, quote_id=first)
+    assert await fetch_value("SELECT release FROM quote WHERE id = $1", first) == latest
+    await execute("INSERT INTO quote_acceptance (quote, accepted_at) SELECT id, now() FROM quote")
+    if is_beside_a_whole:
+        await seal_release(rows=4_000, period=(end - 15 * DAY, end - DAY))
+    else:
+        await execute(
+            """INSERT INTO edition (id, release, level, variance_multiple, noise_variance_micro, threshold, row_count,
+                                    hours_by_day, published_by_day, published_by_zone, error_people, cells_sha256)
+               SELECT gen_random_uuid(), id, 1, 4, 4 * noise_variance_micro, 40, row_count,
+                      hours_by_day, published_by_day, published_by_zone, 50, 'x'
+               FROM release WHERE id = $1""",
+            week,
+        )
+    await audit("lyon", clock.now())  # What everybody sees is in order.
+    with pytest.raises(Conflict, match="has as much for"):
+        await private_actions.quote(partner, offer, quote_id=uuid.uuid4())
+    assert await fetch("SELECT quote FROM private_quote") == [(first,)], "what is refused is not signed"
+
+
+async def test_a_quote_is_not_asked_for_again_as_a_private_one() -> None:
+    """A form's id that the public price was signed for, sent again for the private one, then the other way round."""
+    release = await open_shop()
+    partner, steward, offer = await make_buyer(), await make_staff("Samir", "steward"), uuid.uuid4()
+    await private_actions.offer(
+        steward, partner, "lyon", percent_off=40, ends_at=clock.now() + 30 * DAY, offer_id=offer
+    )
+    public, private = uuid.uuid4(), uuid.uuid4()
+    await catalogue.quote(partner, release, quote_id=public)
+    with pytest.raises(Conflict, match="already exists"):
+        await private_actions.quote(partner, offer, quote_id=public)
+    await private_actions.quote(partner, offer, quote_id=private)
+    await private_actions.quote(partner, offer, quote_id=private)
+    for other in ({}, {"is_held": True}):
+        with pytest.raises(Conflict, match="already exists"):
+            await catalogue.quote(partner, release, quote_id=private, **other)
+    assert await fetch("SELECT quote FROM private_quote") == [(private,)]

@@ -1,0 +1,155 @@
+"""A lot states how long its licence lasts: reserved at that length's price, bound before the first bid, sold for as long."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import uuid
+from typing import Any
+
+import html5lib
+import pytest
+
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.catalogue.offers import lengths
+from marketplace.catalogue.offers.queries import find_listed_release
+from marketplace.core import clock
+from marketplace.core.errors import Invalid
+from marketplace.finance.reconciliation.actions import reconcile
+from marketplace.money.payments.balance import mirror_balance
+from marketplace.people.identity import actions as identity
+from marketplace.sales.auctions import award as ending
+from marketplace.sales.auctions.announcing import Plan, announce
+from marketplace.sales.auctions.queries import get_auction, get_transcript
+from pricing.auctions.replay import replay
+from pricing.auctions.transcript import from_json, to_json
+from tests.people.builders import PASSWORD, Browser, page_text
+from tests.sales.builders.auctions import move_end
+from tests.sales.builders.shop import jobs, make_buyer, open_shop, pay, save_card
+from tests.support.reads import fetch_one, fetch_value
+
+MONTHS = {"short-1": 3, "long-1": 36}
+
+
+async def open_for_lengths() -> tuple[uuid.UUID, dict[int, int]]:
+    """Open the shop, sold for three, twelve and thirty-six months; return the release and today's price of each length."""
+    release = await open_shop()
+    for code, months in MONTHS.items():
+        await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
+    await lengths.set_lengths("lyon", list(MONTHS))
+    listed = await find_listed_release(release)
+    assert listed
+    prices = await catalogue.prices_by_length(listed, now=clock.now())
+    return release, {months: one.amount_minor for _, months, one in prices}
+
+
+async def test_a_licence_of_three_years_is_auctioned(stripe: Any) -> None:
+    del stripe
+    _, posted = await open_for_lengths()
+    buyer = await make_buyer()
+    await save_card(buyer)
+    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    now, offer = clock.now(), str(await fetch_value("SELECT id FROM offer"))
+    form, reserve_of = str(uuid.uuid4()), dict[int, int]()
+    fields = {
+        "kind": "limited",
+        "offer": offer,
+        "licences": "1",
+        "opens_at": f"{now - dt.timedelta(minutes=2):%Y-%m-%dT%H:%M}",
+        "closes_at": f"{now + dt.timedelta(hours=3):%Y-%m-%dT%H:%M}",
+    }
+    async with Browser() as steward, Browser() as partner:
+        await steward.sign_in("sam@operator.example")
+        await partner.sign_in("atelier@partner.example")
+        for wrong in ("24", "long", "0", "-3"):
+            for path in ("new", "reserve"):
+                refused = await steward.submit(f"/en/steward/auctions/{path}", fields | {"months": wrong})
+                assert refused.status_code == 422, wrong
+                assert 'id="months-error"' in refused.text, "said at the field"
+                assert f'value="{wrong}"' in refused.text, "what was typed is kept"
+        for months in (12, 36):
+            shown = await steward.submit("/en/steward/auctions/reserve", fields | {"months": str(months)})
+            html5lib.HTMLParser(strict=True).parse(shown.text)
+            amounts = re.findall(r"€([\d,.]+)", page_text(shown).split("The reserve, as pricing reckons it")[1])
+            reserve_of[months] = max(int(re.sub(r"\D", "", amount)) for amount in amounts[-1:])
+        answer = await steward.submit("/en/steward/auctions/new", fields | {"months": "36"}, form_id=form)
+        assert answer.status_code == 303, page_text(answer)
+        row = await get_auction(uuid.UUID(form))
+        assert (row.licence_terms, row.months) == ("long-1", 36)
+        assert reserve_of[12] < row.reserve_minor == reserve_of[36] <= posted[36], (
+            "reserved at the price of what is sold"
+        )
+        for language, sentence in (("en", "licence of 36 months"), ("fr", "licence de 36 mois")):
+            shown = await partner.get(f"/{language}/auctions/{form}")
+            html5lib.HTMLParser(strict=True).parse(shown.text)
+            assert sentence in page_text(shown), "each lot states its term"
+        assert f"€{posted[36] / 100:,.2f}" in page_text(await partner.get(f"/en/auctions/{form}")), (
+            "beside what it costs posted"
+        )
+        described = (await partner.get(f"/api/v1/auctions/{form}")).json()
+        assert (described["licence_terms"], described["months"]) == ("long-1", 36)
+        bid = {"amount": f"{posted[36] / 100 + 50:.2f}", "nonce": "ab" * 32}
+        assert (await partner.submit(f"/en/auctions/{form}/bids", bid)).status_code == 303
+        await lengths.set_lengths("lyon", [])  # what is announced is sold as announced
+        await move_end(uuid.UUID(form))
+        await ending.close_auctions()
+        sale, order = await fetch_value("SELECT id FROM auction_sale"), str(uuid.uuid4())
+        await partner.submit(f"/en/auctions/sales/{sale}/pay", {}, form_id=order)
+        address = await fetch_value("SELECT checkout_url FROM payment WHERE subject = $1", uuid.UUID(order))
+        assert (await pay(address)).status_code == 303
+        await jobs()
+    sold = await fetch_one(
+        """SELECT quote.terms, extract(year FROM age(ends_at, starts_at))::integer AS years FROM entitlement
+           JOIN licence ON licence.id = entitlement.licence JOIN purchase_order ON purchase_order.id = licence.purchase_order
+           JOIN quote ON quote.id = purchase_order.quote"""
+    )
+    assert sold == ("long-1", 3)
+    await mirror_balance()
+    await reconcile()
+    await the_term_is_bound(uuid.UUID(form))
+    learnt = "SELECT count(*) FROM observed_bid"
+    assert await fetch_value(learnt) == 0, "what is not sold for so long any more teaches no posted price"
+
+
+async def the_term_is_bound(auction: uuid.UUID) -> None:
+    """Check that the transcript states the licence's terms, and that other ones show."""
+    text, row = (await get_transcript(auction)).decode(), await get_auction(auction)
+    assert row.root
+    assert not replay(from_json(text), bytes.fromhex(row.root)).differences
+    changed = json.loads(text)
+    assert changed["terms"]["licence_terms"] == "long-1"
+    changed["terms"]["licence_terms"] = "short-1"
+    assert replay(from_json(json.dumps(changed)), bytes.fromhex(row.root)).differences, "a shorter licence shows"
+    assert to_json(from_json(text)) == text
+
+
+async def test_what_is_bid_for_a_length_teaches_demand_at_the_price_of_that_length() -> None:
+    release, posted = await open_for_lengths()
+    buyer, offer = await make_buyer(), await fetch_value("SELECT id FROM offer")
+    learnt = {}
+    for code, months in (("standard-1", 12), ("long-1", 36)):
+        await catalogue.record_observed_bids(
+            (number := uuid.uuid4()),
+            offer=offer,
+            release=release,
+            terms=code,
+            reserve_minor=posted[months],
+            bids={buyer: 2 * posted[months]},
+        )
+        seen = "SELECT value_basis_points FROM observed_bid WHERE auction = $1"
+        learnt[months] = await fetch_value(seen, number)
+    assert learnt[12] == pytest.approx(learnt[36], rel=0.01), "twice the price is twice the price, for any length"
+
+
+async def test_a_bundle_is_sold_for_a_length_that_each_of_its_datasets_has() -> None:
+    release, _ = await open_for_lengths()
+    now, offer = clock.now(), await fetch_value("SELECT id FROM offer")
+    plan = Plan(
+        kind="bundle", offer=offer, releases=[release], opens_at=now, closes_at=now + dt.timedelta(hours=2), months=3
+    )
+    auction = await announce(plan, by="Sam")
+    assert (await get_auction(auction)).months == 3
+    await lengths.set_lengths("lyon", ["long-1"])
+    with pytest.raises(Invalid, match="not sold for so long"):
+        await announce(plan, by="Sam")

@@ -1,0 +1,187 @@
+"""Lengths of licence: each priced by its length, on the menu that is audited, chosen with the price and kept by the licence."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import re
+import uuid
+from typing import Any
+
+import html5lib
+import httpx
+import pytest
+from pypdf import PdfReader
+
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.catalogue.offers import lengths, menu
+from marketplace.catalogue.offers.queries import get_quote
+from marketplace.core import clock
+from marketplace.core.database import execute, fetch_scalar
+from marketplace.core.errors import Conflict, Invalid
+from marketplace.people.identity import actions as identity
+from marketplace.people.identity.key_actions import create_key
+from marketplace.sales.agreed import basket_actions as baskets
+from marketplace.sales.orders.invoices import change_billing
+from marketplace.sales.orders.rules import months_later
+from tests.people.builders import PASSWORD, Browser, page_text
+from tests.sales.builders.shop import jobs, make_buyer, open_shop, pay, place_order, seal_release
+from tests.support.reads import fetch
+from tests.support.sites import the_site
+
+OFFER = "/en/steward/offers/lyon"
+PAGE = "/en/datasets/lyon"
+MONTHS = {"short-1": 3, "long-1": 36}
+
+
+async def test_a_licence_is_bought_for_three_twelve_or_thirty_six_months(stripe: Any) -> None:
+    del stripe
+    release, buyer = await open_shop(), await make_buyer()
+    for code, months in MONTHS.items():
+        await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
+    await catalogue.define_terms("inside-1", months=6, lines_fr="Dedans", lines_en="Inside", right="internal")
+    await identity.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    async with Browser() as sam, Browser() as atelier, Browser() as stranger:
+        await sam.sign_in("steward@partage.example")
+        await atelier.sign_in("atelier@partner.example")
+        assert 'name="terms"' not in (await atelier.get(PAGE)).text, "without a choice nothing is asked"
+        for wrong in ("inside-1", "short-1, nothing-1", "standard-1"):
+            answer = await sam.submit(f"{OFFER}/lengths", {"lengths": wrong})
+            assert answer.status_code == 422
+            assert f'value="{wrong}"' in answer.text, "what was typed is kept"
+            assert "months alone" in page_text(answer)
+        assert (await sam.submit(f"{OFFER}/lengths", {"lengths": "short-1, long-1"})).status_code == 303
+        html5lib.HTMLParser(strict=True).parse((await sam.get(OFFER)).text)
+        assert "36 months" in page_text(await sam.get(OFFER))
+
+        compared = await menu._compared("lyon", clock.now(), {})
+        posted = {item.months: item.amount_minor for item in compared.posted(clock.now())}
+        assert list(posted) == [3, 12, 36], "each length is on the menu that is audited"
+        assert posted[3] < posted[12] < posted[36], "a longer one costs more"
+        assert "For other lengths" in page_text(await stranger.get(PAGE))
+        shown = await atelier.get(PAGE)
+        html5lib.HTMLParser(strict=True).parse(shown.text)
+        options = dict(re.findall(r'<option value="([\w-]+)"[^>]*>(\d+) months', shown.text))
+        assert options == {"short-1": "3", "standard-1": "12", "long-1": "36"}
+        asked, wanted = uuid.uuid4(), {"release": str(release), "level": "0", "terms": "long-1"}
+        assert (await atelier.submit(f"{PAGE}/quotes", wanted, form_id=str(asked))).status_code == 303
+        await _is_said_everywhere(atelier, asked)
+        assert (await pay((await place_order(atelier, asked)).headers["location"])).status_code == 303
+        await jobs()
+        order = await fetch_scalar(uuid.UUID, "SELECT id FROM purchase_order WHERE quote = $1", asked)
+        for path in (f"orders/{order}", "orders"):
+            assert "36 months" in page_text(await atelier.get(f"/en/{path}"))
+        issued = await fetch_scalar(bytes, "SELECT document FROM invoice WHERE purchase_order = $1", order)
+        assert issued
+        assert json.loads(issued)["line"]["months"] == 36, "and its invoice says for how long"
+        sent = await fetch_scalar(str, "SELECT string_agg(to_jsonb(stripe_command)::text, '') FROM stripe_command")
+        assert "36-month licence of" in sent, "who pays on Stripe's page reads for how long"
+        quote = await get_quote(asked, buyer)
+        assert quote.amount_minor == posted[36]
+        document = json.loads(quote.document)
+        assert document["price"]["inputs"]["term_months"] == 36, "the waterfall says what the length costs"
+        years = "SELECT extract(year FROM age(ends_at, starts_at))::integer FROM entitlement"
+        assert await fetch_scalar(int, years) == 3
+        await _buy_a_basket(atelier, buyer)
+        await _ask_by_the_api(buyer, release, posted)
+        refusal = await atelier.submit(f"{PAGE}/quotes", wanted | {"terms": "inside-1"})
+        assert refusal.status_code == 422
+        assert "not sold for so long" in page_text(refusal)
+
+        assert (await sam.submit(f"{OFFER}/lengths", {"lengths": ""})).status_code == 303
+        assert 'name="terms"' not in (await atelier.get(PAGE)).text
+
+
+async def _is_said_everywhere(atelier: Browser, quote: uuid.UUID) -> None:
+    """Read the length on the quote's page and its PDF, in both languages, and on the dataset's page."""
+    for language, words in (("en", "Licence of 36 months"), ("fr", "Licence de 36 mois")):
+        assert words in page_text(await atelier.get(f"/{language}/quotes/{quote}")).replace("\xa0", " ")
+        file = (await atelier.get(f"/{language}/quotes/{quote}/quote.pdf")).content
+        drawn = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(file)).pages)
+        assert words in " ".join(drawn.split()), "who signs the paper reads it there, too"
+    assert "Licence of 12 months" in page_text(await atelier.get(PAGE)), (
+        "the price beside it is that of the offer's own"
+    )
+
+
+async def test_lengths_that_cost_the_same_say_why(stripe: Any) -> None:
+    """Figures that age in a day are worth nothing after three years or one: the longer costs nothing more, and it is said."""
+    del stripe
+    await open_shop()
+    await execute("UPDATE dataset SET half_life_days = 2")
+    for code, months in MONTHS.items():
+        await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
+    await make_buyer()
+    await lengths.set_lengths("lyon", list(MONTHS))
+    async with Browser() as atelier:
+        await atelier.sign_in("atelier@partner.example")
+        for language, words in (
+            ("en", "36 months cost practically the same as 3 months"),
+            ("fr", "36 mois coûtent pratiquement autant que 3 mois"),
+        ):
+            page = await atelier.get(f"/{language}/datasets/lyon")
+            html5lib.HTMLParser(strict=True).parse(page.text)
+            assert words in page_text(page).replace("\xa0", " ")
+        await execute("UPDATE dataset SET half_life_days = 300")
+        assert "practically the same" not in page_text(await atelier.get(PAGE))
+
+
+async def _buy_a_basket(atelier: Browser, buyer: uuid.UUID) -> None:
+    """Order another release of the dataset for three months, in a basket; the length is its licence's."""
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=30)
+    await execute("UPDATE dataset SET budget_micro = 90000000")
+    other = await seal_release(period=(end - dt.timedelta(days=7), end))
+    path = f"/en/basket?dataset=lyon&release={other}"
+    page = await atelier.get(f"{path}&months=3")
+    html5lib.HTMLParser(strict=True).parse(page.text)
+    assert "Length of the licences" in page_text(page)
+    assert 'value="3" selected' in page.text
+    (line,) = await baskets.read_lines([other], 3)
+    (own,) = await baskets.read_lines([other], 7)
+    assert (line.terms, line.months, own.months) == ("short-1", 3, 12), "not sold for seven months: for its own"
+    assert line.amount_minor < own.amount_minor
+    await change_billing(buyer, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
+    saved = str(uuid.uuid4())
+    answer = await atelier.submit("/en/payment-method", {"back": "/basket"}, form_id=saved)
+    await pay(answer.headers["location"])
+    await atelier.get(f"/en/payment-method?saved={saved}&back=/basket")
+    written = {"releases": str(other), "total": str(line.amount_minor), "terms": line.terms, "months": "3"}
+    refused = await atelier.submit("/en/basket/orders", written | {"months": "12"})
+    assert (refused.status_code, "price has changed" in page_text(refused)) == (409, True)
+    assert (await atelier.submit("/en/basket/orders", written)).status_code == 303
+    await jobs()
+    (licence,) = await fetch("SELECT starts_at, ends_at FROM entitlement WHERE release = $1", other)
+    assert licence["ends_at"] == months_later(licence["starts_at"], 3)
+
+
+async def _ask_by_the_api(buyer: uuid.UUID, release: uuid.UUID, posted: dict[int, int]) -> None:
+    """Find the lengths by the API, and ask for the price of each."""
+    key = await create_key(buyer, "erp", key_id=uuid.uuid4(), session="s", scopes="quotes")
+    transport, bearer = httpx.ASGITransport(the_site()), {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as program:
+        known = (await program.get("/api/v1/datasets/lyon")).json()["lengths"]
+        assert {one["terms"]: one["months"] for one in known} == {"short-1": 3, "standard-1": 12, "long-1": 36}
+        assert [one["months"] for one in known] == [3, 12, 36]
+        for one in known:
+            headers = bearer | {"Idempotency-Key": str(uuid.uuid4())}
+            asked = {"release": str(release), "terms": one["terms"]}
+            quote = (await program.post("/api/v1/quotes", json=asked, headers=headers)).json()
+            assert (quote["terms"], quote["amount_minor"]) == (one["terms"], posted[one["months"]])
+        other = asked | {"terms": "short-1"}
+        again = await program.post("/api/v1/quotes", json=other, headers=headers)
+        assert again.status_code == 409, "the same id is the same quote, for as long"
+        for wrong in ("inside-1", "nothing-1"):
+            headers = bearer | {"Idempotency-Key": str(uuid.uuid4())}
+            asked = {"release": str(release), "terms": wrong, "purpose": "ScientificResearch"}
+            refused = await program.post("/api/v1/quotes", json=asked, headers=headers)
+            assert (refused.status_code, "not sold for so long" in refused.text) == (422, True)
+
+
+async def test_lengths_are_of_what_is_on_sale_and_a_few() -> None:
+    await open_shop()
+    with pytest.raises(Invalid, match="at most"):
+        await lengths.set_lengths("lyon", [str(uuid.uuid4()) for _ in range(6)])
+    await catalogue.withdraw_offer("lyon")
+    with pytest.raises(Conflict, match="not on sale"):
+        await lengths.set_lengths("lyon", [])

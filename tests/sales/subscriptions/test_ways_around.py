@@ -1,0 +1,141 @@
+"""Ways to pay less than a subscription costs: to join one that is late already, or to agree to a price that has moved."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from marketplace.catalogue.offers import actions as catalogue
+from marketplace.catalogue.offers.queries import list_priced_releases
+from marketplace.core import clock
+from marketplace.core.database import execute
+from marketplace.sales.subscriptions.actions import deliver, subscribe
+from tests.people.builders import Browser, page_text
+from tests.sales.builders.shop import FLOOR, jobs, make_buyer, make_quote, open_shop, save_card, seal_release
+from tests.support.reads import fetch, fetch_value
+
+DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
+
+
+@pytest.mark.parametrize(("waited", "credited"), [(0, 0), (2, 0), (8, 5)])
+async def test_who_subscribes_to_what_is_late_already_is_not_credited_for_the_days_before(
+    stripe: Any, waited: int, credited: int
+) -> None:
+    """The next week ended 20 days ago and is not published: its promise of 3 days counts from when it is subscribed to."""
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 20 * DAY
+    await open_shop(period=(end - 2 * WEEK, end - WEEK))
+    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
+    partner = await make_buyer()
+    await save_card(partner)
+    subscription = uuid.uuid4()
+    await subscribe(partner, "lyon", releases=4, subscription=subscription)
+    await execute("UPDATE subscription SET promised_days = 3")
+    # The shop's releases are sealed two days before they are there.
+    with clock.shifted((waited + 2) * DAY - dt.timedelta(hours=1)):
+        await seal_release(period=(end - WEEK, end))
+        assert await deliver() == 1
+        await jobs()
+    assert [row["days_late"] for row in await fetch("SELECT days_late FROM service_credit")] == [credited] * bool(
+        credited
+    )
+
+
+async def test_nobody_is_subscribed_at_a_higher_price_than_was_shown(stripe: Any) -> None:
+    """The price rises between the page and the press: the page comes again with the new one, and what was chosen."""
+    del stripe
+    await open_shop()
+    await execute("UPDATE dataset SET cadence = 'week'")
+    partner = await make_buyer()
+    await save_card(partner)
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        page = await browser.get("/en/subscribe/lyon")
+        found = re.search(r'name="seen_minor" value="(\d+)"', page.text)
+        assert found
+        fields = {"dataset": "lyon", "releases": "12", "seen_minor": found[1]}
+        dearer = {"full_worth_minor": 5_000_000, "floor_minor": FLOOR, "cap_minor": 900_000}
+        await catalogue.list_offer("lyon", terms="standard-1", **dearer)
+        refused = await browser.submit("/en/subscribe/lyon", fields)
+        assert "The price has risen since" in page_text(refused)
+        assert '<option value="12" selected' in refused.text
+        assert await fetch_value("SELECT count(*) FROM subscription") == 0
+        again = re.search(r'name="seen_minor" value="(\d+)"', refused.text)
+        assert again
+        assert int(again[1]) > int(found[1])
+        await catalogue.list_offer("lyon", terms="standard-1", **dearer | {"full_worth_minor": 4_000_000})
+        made = await browser.submit("/en/subscribe/lyon", fields | {"seen_minor": again[1]})
+        assert made.status_code == 303, "what became cheaper is locked at the lower price"
+    assert await fetch_value("SELECT locked_minor FROM subscription") <= int(again[1])
+
+
+async def test_a_steep_rise_of_posted_prices_neither_stops_a_promised_delivery_nor_makes_it_dearer(stripe: Any) -> None:
+    """Prices rise tenfold once the subscription is agreed: its weeks come at the locked price, beside their dearer fortnight."""
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    await open_shop(rows=1_000, period=(end - 3 * WEEK, end - 2 * WEEK))
+    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000, half_life_days = 300")
+    partner, subscription = await make_buyer(), uuid.uuid4()
+    await save_card(partner)
+    await subscribe(partner, "lyon", releases=4, subscription=subscription)
+    locked = await fetch_value("SELECT locked_minor FROM subscription")
+    dearer = {"full_worth_minor": 5_000_000, "floor_minor": FLOOR, "cap_minor": 9_000_000}
+    await catalogue.list_offer("lyon", terms="standard-1", **dearer)
+    weeks = [await seal_release(rows=3_000, period=(end - n * WEEK, end - (n - 1) * WEEK)) for n in (2, 1)]
+    await seal_release(rows=6_000, period=(end - 2 * WEEK, end))
+    priced = await catalogue.prices_now(await list_priced_releases(weeks), now=clock.now())
+    assert min(one.amount_minor for one in priced.values()) > 3 * locked, "they are posted for much more"
+    for _ in range(3):
+        await deliver()
+    refused = [row["refusal"] for row in await fetch("SELECT refusal FROM subscribed_release WHERE refusal <> ''")]
+    paid = {row["release"]: row["net_minor"] for row in await fetch("SELECT release, net_minor FROM purchase_order")}
+    assert {week: paid.get(week) for week in weeks} == dict.fromkeys(weeks, locked), refused
+
+
+async def test_a_hostile_partner_gains_nothing_by_pressing_twice_late_or_for_another(stripe: Any) -> None:
+    """Two pages pressed at once, a quote that expires while its form is open, and another partner's quote."""
+    del stripe
+    release = await open_shop()
+    await execute("UPDATE dataset SET cadence = 'week'")
+    partner, rival = await make_buyer(), await make_buyer("rival")
+    await save_card(partner)
+    pressed = [subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4()) for _ in range(2)]
+    outcomes = await asyncio.gather(*pressed, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in outcomes) == ["Conflict", "NoneType"]
+    assert await fetch_value("SELECT count(*) FROM subscription") == 1
+    own, others = await make_quote(partner, release), await make_quote(rival, release)
+    written = {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon"}
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        assert (await browser.submit(f"/en/quotes/{others}/orders", written)).status_code == 404
+        with clock.shifted(dt.timedelta(minutes=16)):
+            late = await browser.submit(f"/en/quotes/{own}/orders", written)
+            assert (late.status_code, "has expired" in page_text(late)) == (410, True)
+        assert await fetch_value("SELECT count(*) FROM purchase_order") == 0
+        both = [browser.submit(f"/en/quotes/{own}/orders", written) for _ in range(2)]
+        assert [one.status_code for one in await asyncio.gather(*both)] == [303, 303]
+    assert await fetch_value("SELECT count(*) FROM purchase_order") == 1, "two pages of one quote order it once"
+
+
+async def test_a_subscription_to_weeks_has_no_quarter_at_a_weeks_price(stripe: Any) -> None:
+    """A release of twelve weeks is published beside the next week: the subscription orders the week."""
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    await open_shop(rows=1_000, period=(end - 14 * WEEK, end - 13 * WEEK))
+    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000, half_life_days = 300")
+    await catalogue.list_offer(
+        "lyon", terms="standard-1", full_worth_minor=1_000_000, worth_days=7, floor_minor=FLOOR, cap_minor=90_000_000
+    )
+    partner = await make_buyer()
+    await save_card(partner)
+    await subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4())
+    await seal_release(rows=12_000, period=(end - 12 * WEEK, end))
+    assert await deliver() == 0
+    week = await seal_release(rows=1_000, period=(end - WEEK, end))
+    assert await deliver() == 1
+    assert await fetch_value("SELECT release FROM purchase_order") == week

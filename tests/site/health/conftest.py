@@ -1,0 +1,19 @@
+"""Fixtures of the tests of health."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace.core.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[pytest.MonkeyPatch]:  # noqa: ARG001 (its settings come first)
+    """Return what changes settings for the test."""
+    yield monkeypatch
+    settings.cache_clear()

@@ -1,0 +1,149 @@
+"""The pages of a partner's orders: their list, what one says, and waiting for its money."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import html5lib
+import pytest
+
+from marketplace.core import clock
+from marketplace.core.database import execute
+from marketplace.sales.orders.actions import order
+from marketplace.sales.orders.refunds import record_refunds, request_order_refund
+from marketplace.site.storefront.queries import find_released
+from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
+from tests.people.builders import Browser
+from tests.sales.builders.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
+from tests.subscribers.builders import sales
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("FR", True, 2000, "French VAT: your company"),
+        ("DE", True, 0, "Reverse charge"),
+        ("DE", False, 2000, "VIES has not confirmed"),
+        ("US", False, 0, "No French VAT"),
+    ],
+    ids="{0[0]} {0[1]}".format,
+)
+async def test_the_order_says_which_vat_and_why(stripe: Any, case: tuple[str, bool, int, str]) -> None:
+    country, confirmed, rate, sentence = case
+
+    release = await open_shop()
+    partner = await make_buyer(country=country, confirmed=confirmed)
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        quote = await make_quote(partner, release)
+        await place_order(browser, quote)
+        row = await order_of(quote)
+        assert (row["vat_basis_points"], row["total_minor"]) == (rate, row["net_minor"] + row["vat_minor"])
+        assert sentence in (await browser.get(f"/en/orders/{row['id']}")).text
+        (session,) = stripe.list("checkout/sessions")
+        assert session["amount_total"] == row["total_minor"]
+        (customer,) = stripe.list("customers")
+        assert (session["customer"], customer["email"]) == (customer["id"], "atelier@partner.example")
+
+
+async def test_an_order_says_step_by_step_what_happened_to_it_in_both_languages(stripe: Any) -> None:
+    del stripe
+    release, partner = await open_shop(), await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        quote = await make_quote(partner, release)
+        address = (await place_order(browser, quote)).headers["location"]
+        order = (await order_of(quote))["id"]
+        path = f"orders/{order}"
+        assert steps_in(await browser.get(f"/en/{path}")) == ["Quoted", "Ordered"], "nothing that has not happened yet"
+        await pay(address)
+        await jobs()
+        bought = ["Quoted", "Ordered", "Paid", "Here to download; the licence begins"]
+        assert steps_in(await browser.get(f"/en/{path}")) == bought
+        await request_order_refund(order, "goodwill", refund_id=uuid.uuid4(), amount_minor=1_000)
+        await jobs()
+        note = await fetch_value("SELECT number FROM invoice WHERE kind = 'credit_note'")
+        assert steps_in(await browser.get(f"/en/{path}")) == [*bought, f"Credit note {note}: €10.00"]
+        french = [
+            "Devis établi",
+            "Commandée",
+            "Payée",
+            "À télécharger ici ; la licence commence",
+            f"Avoir {note} : 10,00 €",
+        ]
+        shown = await browser.get(f"/fr/{path}")
+        assert steps_in(shown) == french
+        assert re.search(r'<h1>[^<]*<span class="nowrap">P-\d{4}-\d{6}</span></h1>', shown.text), "never two lines"
+        with clock.shifted(dt.timedelta(days=400)):
+            await browser.sign_in("atelier@partner.example")
+            assert steps_in(await browser.get(f"/en/{path}"))[-1] == "Licence ended"
+
+
+async def test_the_release_of_shares_is_known_however_often_a_licence_was_divided() -> None:
+    await sales.write_lines()
+    licence = await sales.write_sale(await sales.seal_weights({1: 3, 2: 1}), 100_000)
+    assert await hold_shares() == 1
+    for times in range(1, 31):
+        payment = "UPDATE payment SET refunded_minor = $2, received_minor = amount_minor WHERE subject = $1"
+        await execute(payment, await sales.order_of_licence(licence), 100 * times)
+        assert await record_refunds() == 1
+        await sales.mirror_movement(licence, "refund", -100)
+        assert (await cancel_shares(), await hold_shares()) == (1, 1)
+    assert await fetch_value("SELECT count(*) FROM former_split") == 30
+    assert await find_released(licence) is None
+    assert await sales.close_month() == 1
+    assert await find_released(licence) == await fetch_value("SELECT at FROM share_run WHERE kind = 'release'")
+
+
+def steps_in(page: httpx.Response) -> list[str]:
+    """Return the steps that an order's page lists; each has its instant, none earlier than the one before."""
+    html5lib.HTMLParser(strict=True).parse(page.text)
+    found = re.findall(r'<li class="spread"><span>(.*?)</span>\s+<time\s+class="muted" datetime="(.*?)">', page.text)
+    instants = [dt.datetime.fromisoformat(at) for _, at in found]
+    assert instants == sorted(instants)
+    return [" ".join(words.split()) for words, _ in found]
+
+
+async def test_who_has_just_paid_waits_for_no_webhook(stripe: Any) -> None:
+    release = await open_shop()
+    partner = await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        quote = await make_quote(partner, release)
+        address = (await place_order(browser, quote)).headers["location"]
+        page = f"/en/orders/{(await order_of(quote))['id']}"
+        early = await browser.get(f"{page}?returned=1")
+        assert early.headers["refresh"] == "2"
+        assert "Stripe is confirming your payment" in early.text
+        assert "refresh" not in (await browser.get(page)).headers
+        await pay(address)
+        late = await browser.get(f"{page}?returned=1")
+        assert "refresh" not in late.headers
+        assert "Download as CSV" in late.text
+        assert (await browser.get(f"{page}?returned=maybe")).status_code == 400
+    assert await counts("licence", "entitlement", "stripe_event") == (1, 1, 0)
+    assert stripe
+
+
+async def test_lists_are_paged(stripe: Any) -> None:
+    release = await open_shop()
+    partner = await make_buyer()
+    for _ in range(27):
+        how = {"email": "a@b.example", "reason": "For another of our shops."}
+        await order(partner, await make_quote(partner, release), order_id=uuid.uuid4(), **how)
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        first, second = await browser.get("/en/orders"), await browser.get("/en/orders?page=2")
+        assert [page.text.count("/en/orders/") for page in (first, second)] == [25, 2]
+        assert 'rel="next"' in first.text
+        assert 'rel="next"' not in second.text
+        assert (await browser.get("/en/orders?page=0")).status_code == 400
+    await execute("DELETE FROM session")
+    assert stripe

@@ -1,0 +1,28 @@
+"""A second person's decision of what waits, as a test takes it beside the page: by the hash that the page would send."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace.finance.proposals import PROPOSALS
+from marketplace.people.proposals import actions
+from marketplace.people.proposals.queries import find_proposal
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    import uuid
+
+    from marketplace.people.identity.actors import Actor
+
+
+async def decide(proposal: uuid.UUID, actor: Actor, *, approve: bool) -> None:
+    """Approve or refuse a proposal as it is."""
+    row = await find_proposal(proposal)
+    sha256 = row.document_sha256 if row else ""
+    await actions.decide(PROPOSALS, proposal, actor, sha256=sha256, approve=approve)
+
+
+async def buttons_of(proposal: object) -> tuple[str, dict[str, str]]:
+    """Return where the buttons of a proposal lead, and the form of the one that approves it."""
+    sha256 = await fetch_value("SELECT document_sha256 FROM proposal WHERE id = $1", str(proposal))
+    return f"/en/finance/decisions/{proposal}", {"decision": "approve", "sha256": sha256}
