@@ -79,6 +79,13 @@ class BidRequest(TypedDict):
     nonce: NotRequired[str | None]
 
 
+class Bilingual(TypedDict):
+    """Bilingual."""
+
+    fr: str
+    en: str
+
+
 class ClaimOfOrder(TypedDict):
     """Claim of order."""
 
@@ -110,8 +117,8 @@ class ColumnMeaning(TypedDict):
 
     name: str
     type: str
-    unit: Words
-    meaning: Words
+    unit: Bilingual
+    meaning: Bilingual
 
 
 class DatasetWithReleases(TypedDict):
@@ -184,7 +191,7 @@ class Dictionary(TypedDict):
     """Dictionary."""
 
     dataset: str
-    title: Words
+    title: Bilingual
     release: str
     revision: int
     edition: int
@@ -196,7 +203,7 @@ class Dictionary(TypedDict):
     cells_sha256: str
     threshold: int
     error_people: int
-    absent_row: Words
+    absent_row: Bilingual
     columns: list[ColumnMeaning]
     licence: LicenceTerm
 
@@ -707,10 +714,3 @@ class Trial(TypedDict):
     starts_at: str
     ends_at: str
     recalled_at: str | None
-
-
-class Words(TypedDict):
-    """Words."""
-
-    fr: str
-    en: str

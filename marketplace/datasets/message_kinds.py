@@ -10,9 +10,10 @@ from marketplace.people.messages.rules import MessageKind
 BUDGET_NEAR_END: Final = MessageKind(
     "budget_near_end",
     "/steward/datasets/{dataset}",
-    subject=Words(fr="Le budget de {dataset} est presque épuisé", en="The budget of {dataset} is near its end"),
-    fr="Il reste moins d’un dixième du budget de confidentialité de {dataset}. Une fois épuisé, plus aucune publication n’en est possible.",
-    en="Less than a tenth of the privacy budget of {dataset} is left. Once it is spent, no release of it can be built any more.",
+    subject=Words("The budget of {dataset} is near its end"),
+    body=Words(
+        "Less than a tenth of the privacy budget of {dataset} is left. Once it is spent, no release of it can be built any more."
+    ),
     readers="steward",
-    may_stop=Words(fr="Budget de confidentialité presque épuisé", en="Privacy budget near its end"),
+    may_stop=Words("Privacy budget near its end"),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from marketplace.core.words import Words
+from marketplace.core.words import Bilingual, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,37 +17,24 @@ MICRO: Final = 1_000_000
 SHIFT_MICRO: Final = 50_000
 """The lines of an area change from day to day; a change of more than this share between two releases is a break."""
 LABELS: Final = {
-    "method": Words("méthode {now}", "method {now}"),
-    "more lines": Words("lignes +{share} %", "lines +{share}%"),
-    "fewer lines": Words("lignes −{share} %", "lines −{share}%"),
-    "notice": Words("notice {versions}", "notice {versions}"),
-    "revision": Words("révision {number}", "revision {number}"),
+    "method": Words("method {now}"),
+    "more lines": Words("lines +{share}%"),
+    "fewer lines": Words("lines −{share}%"),
+    "notice": Words("notice {versions}"),
+    "revision": Words("revision {number}"),
 }
 SENTENCES: Final = {
     "method": Words(
-        "Comptée par la version {now} de la méthode, la publication précédente par la version {before} : un écart entre "
-        "les deux peut venir de la méthode seule.",
         "Counted by version {now} of the method, the release before by version {before}: a step between the two can come "
-        "from the method alone.",
+        "from the method alone."
     ),
-    "more lines": Words(
-        "La zone a {share} % de lignes de plus que dans la publication précédente.",
-        "The area has {share}% more lines than in the release before.",
-    ),
-    "fewer lines": Words(
-        "La zone a {share} % de lignes de moins que dans la publication précédente.",
-        "The area has {share}% fewer lines than in the release before.",
-    ),
+    "more lines": Words("The area has {share}% more lines than in the release before."),
+    "fewer lines": Words("The area has {share}% fewer lines than in the release before."),
     "notice": Words(
-        "Les consentements ont été demandés sous d’autres versions de la notice que pour la publication précédente, la "
-        "plus récente étant la version {versions} : ceux qui consentent ont pu changer.",
         "Consent was asked under other versions of the notice than for the release before, the latest being version "
-        "{versions}: who consents may have changed.",
+        "{versions}: who consents may have changed."
     ),
-    "revision": Words(
-        "Cette période a été comptée à nouveau (révision {number}) ; la note de la publication dit pourquoi.",
-        "This period was counted again (revision {number}); the release’s note says why.",
-    ),
+    "revision": Words("This period was counted again (revision {number}); the release’s note says why."),
 }
 
 
@@ -69,9 +56,9 @@ class Break:
 
     kind: str
     """A key of SENTENCES."""
-    label: Words
+    label: Bilingual
     """A few words for a line in a chart."""
-    sentence: Words
+    sentence: Bilingual
 
 
 def expansion_micro(population: int, consenting: int) -> int | None:
@@ -88,10 +75,7 @@ def breaks(before: ReleaseFacts | None, after: ReleaseFacts) -> list[Break]:
         return []
     found = []
     for kind, details in _differences(before, after):
-        label, sentence = (
-            Words(of[kind].filled("fr", details), of[kind].filled("en", details)) for of in (LABELS, SENTENCES)
-        )
-        found.append(Break(kind, label, sentence))
+        found.append(Break(kind, LABELS[kind].in_both(**details), SENTENCES[kind].in_both(**details)))
     return found
 
 

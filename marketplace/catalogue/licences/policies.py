@@ -69,39 +69,20 @@ def find_refused(policy: Policy, use: Use) -> str | None:
 
 MAY: Final[Mapping[str, Words]] = {
     "internal": Words(
-        fr="Vous pouvez analyser et utiliser les chiffres dans votre entreprise ; vous ne pouvez ni les publier ni les transmettre.",
-        en="You may analyse and use the figures inside your company; you may not publish them or pass them on.",
+        "You may analyse and use the figures inside your company; you may not publish them or pass them on."
     ),
     "publish": Words(
-        fr="Vous pouvez analyser, publier et afficher les chiffres, aussi dans vos produits, en citant Partage ; vous ne pouvez pas les revendre tels quels.",
-        en="You may analyse, publish and display the figures, also in your products, naming Partage; you may not resell them as they are.",
+        "You may analyse, publish and display the figures, also in your products, naming Partage; you may not resell them as they are."
     ),
-    "resell": Words(
-        fr="Vous pouvez analyser, publier et transmettre les chiffres, et les revendre tels quels, en citant Partage.",
-        en="You may analyse, publish and pass on the figures, and resell them as they are, naming Partage.",
-    ),
+    "resell": Words("You may analyse, publish and pass on the figures, and resell them as they are, naming Partage."),
 }
-ANY_PURPOSE: Final = Words(fr="Quelle que soit la finalité", en="For any purpose")
-SOME_PURPOSES: Final = Words(fr="Pour ces finalités seulement : {purposes}", en="For these purposes alone: {purposes}")
-ANYWHERE: Final = Words(
-    fr="{purposes}, où que votre entreprise soit établie.", en="{purposes}, wherever your company is."
-)
-SOMEWHERE: Final = Words(
-    fr="{purposes} ; réservé aux entreprises établies ici : {countries}.",
-    en="{purposes}; only for companies established in: {countries}.",
-)
-NOBODY: Final = Words(
-    fr="Vous ne cherchez pas à reconnaître qui que ce soit, ni à retirer le bruit.",
-    en="You do not try to recognise anyone, nor to remove the noise.",
-)
-LASTS: Final = Words(
-    fr="L’accès dure {months} ; ce que vous avez produit reste à vous.",
-    en="Access lasts {months}; what you made stays yours.",
-)
-RECALL: Final = Words(
-    fr="Si une publication est rappelée, vous cessez de l’utiliser, supprimez vos copies et le confirmez.",
-    en="Should a release be recalled, you stop using it, delete your copies and confirm that.",
-)
+ANY_PURPOSE: Final = Words("For any purpose")
+SOME_PURPOSES: Final = Words("For these purposes alone: {purposes}")
+ANYWHERE: Final = Words("{purposes}, wherever your company is.")
+SOMEWHERE: Final = Words("{purposes}; only for companies established in: {countries}.")
+NOBODY: Final = Words("You do not try to recognise anyone, nor to remove the noise.")
+LASTS: Final = Words("Access lasts {months}; what you made stays yours.")
+RECALL: Final = Words("Should a release be recalled, you stop using it, delete your copies and confirm that.")
 
 
 def five_lines(policy: Policy, language: str) -> str:

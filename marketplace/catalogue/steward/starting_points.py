@@ -30,7 +30,7 @@ def _point(words: Words, **form: str) -> StartingPoint:
 STARTING_POINTS: Final[Mapping[str, StartingPoint]] = MappingProxyType(
     {
         "presence-day": _point(
-            Words(fr="Présence par jour", en="Presence by day"),
+            Words("Presence by day"),
             product="presence",
             grain="day",
             max_cells="14",
@@ -40,7 +40,7 @@ STARTING_POINTS: Final[Mapping[str, StartingPoint]] = MappingProxyType(
             half_life_days="60",
         ),
         "presence-hour": _point(
-            Words(fr="Présence par heure", en="Presence by hour"),
+            Words("Presence by hour"),
             product="presence",
             grain="hour",
             max_cells="6",
@@ -50,7 +50,7 @@ STARTING_POINTS: Final[Mapping[str, StartingPoint]] = MappingProxyType(
             half_life_days="21",
         ),
         "nights": _point(
-            Words(fr="Nuitées", en="Nights spent"),
+            Words("Nights spent"),
             product="stays",
             grain="day",
             max_cells="7",
@@ -60,7 +60,7 @@ STARTING_POINTS: Final[Mapping[str, StartingPoint]] = MappingProxyType(
             half_life_days="90",
         ),
         "flows-day": _point(
-            Words(fr="Flux entre zones, par jour", en="Flows between zones, by day"),
+            Words("Flows between zones, by day"),
             product="flows",
             grain="day",
             max_cells="7",

@@ -25,13 +25,13 @@ _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 HERE: Final = "partage"
 CONTRACT: Final = "contract"
 CHANNELS: Final = {
-    HERE: Words(fr="sur Partage", en="on Partage"),
-    "app": Words(fr="dans l’application de l’opérateur", en="in the operator’s app"),
-    "site": Words(fr="sur le site de l’opérateur", en="on the operator’s site"),
-    "shop": Words(fr="en boutique", en="in a shop"),
-    "call_centre": Words(fr="par téléphone, au centre d’appels", en="by telephone, with the call centre"),
-    "letter": Words(fr="par courrier", en="by letter"),
-    CONTRACT: Words(fr="avec le contrat", en="with the contract"),
+    HERE: Words("on Partage"),
+    "app": Words("in the operator’s app"),
+    "site": Words("on the operator’s site"),
+    "shop": Words("in a shop"),
+    "call_centre": Words("by telephone, with the call centre"),
+    "letter": Words("by letter"),
+    CONTRACT: Words("with the contract"),
 }
 """Where a person can give or withdraw consent → the words after "given" or "withdrawn"."""
 BROUGHT: Final = tuple(channel for channel in CHANNELS if channel != HERE)
@@ -41,17 +41,12 @@ BROUGHT: Final = tuple(channel for channel in CHANNELS if channel != HERE)
 CHILD: Final = "child"
 KINDS: Final = {
     CHILD: Words(
-        fr="Cette ligne est celle d’un enfant de moins de 15 ans : personne ne peut y consentir, et rien n’en est compté.",
-        en="This line is a child’s, of less than 15 years: nobody can consent for it, and nothing of it is counted.",
+        "This line is a child’s, of less than 15 years: nobody can consent for it, and nothing of it is counted."
     ),
     "business": Words(
-        fr="Cette ligne est celle d’une entreprise : c’est la personne qui l’utilise qui consent, ici ou dans l’application ; le contrat ne vaut pas consentement.",
-        en="This is a business line: the person who uses it consents, here or in the app, and never the contract.",
+        "This is a business line: the person who uses it consents, here or in the app, and never the contract."
     ),
-    "shared": Words(
-        fr="Plusieurs personnes se servent de cette ligne : consentez seulement si toutes sont d’accord. Le contrat ne suffit pas.",
-        en="Several people use this line: consent only if all of them agree. The contract is not enough.",
-    ),
+    "shared": Words("Several people use this line: consent only if all of them agree. The contract is not enough."),
 }
 """Kind of a line that is not one adult's → the words that its holder reads. Source: article 8 of the GDPR, and the
 French age of 15."""

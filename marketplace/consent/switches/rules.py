@@ -23,31 +23,26 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 SOURCES: Final = {
-    "presence": Words(
-        fr="Présence : dans quelle zone la ligne est, heure par heure",
-        en="Presence: the zone the line is in, hour by hour",
-    ),
-    "movements": Words(fr="Déplacements : d’une zone à une autre", en="Movements: from one zone to another"),
-    "nights": Words(
-        fr="Nuits : la zone où la ligne passe la nuit", en="Nights: the zone where the line spends the night"
-    ),
+    "presence": Words("Presence: the zone the line is in, hour by hour"),
+    "movements": Words("Movements: from one zone to another"),
+    "nights": Words("Nights: the zone where the line spends the night"),
 }
 """A source read from a line's events → its words; each product of datasets names one."""
 SECTORS: Final = {
-    "public": Words(fr="collectivités et services publics", en="local authorities and public services"),
-    "research": Words(fr="recherche et enseignement", en="research and teaching"),
-    "transport": Words(fr="transports", en="transport"),
-    "tourism": Words(fr="tourisme et événements", en="tourism and events"),
-    "retail": Words(fr="commerce", en="retail"),
-    "property": Words(fr="immobilier et construction", en="property and construction"),
-    "energy": Words(fr="énergie", en="energy"),
-    "health": Words(fr="santé", en="health"),
-    "media": Words(fr="presse et médias", en="press and media"),
-    "advertising": Words(fr="publicité", en="advertising"),
-    "bank": Words(fr="banques", en="banks"),
-    "insurance": Words(fr="assurances", en="insurance"),
-    "police": Words(fr="police et sécurité", en="police and security"),
-    "other": Words(fr="autres secteurs", en="other sectors"),
+    "public": Words("local authorities and public services"),
+    "research": Words("research and teaching"),
+    "transport": Words("transport"),
+    "tourism": Words("tourism and events"),
+    "retail": Words("retail"),
+    "property": Words("property and construction"),
+    "energy": Words("energy"),
+    "health": Words("health"),
+    "media": Words("press and media"),
+    "advertising": Words("advertising"),
+    "bank": Words("banks"),
+    "insurance": Words("insurance"),
+    "police": Words("police and security"),
+    "other": Words("other sectors"),
 }
 """Sector of a buyer → its words. A buyer without a stated sector buys what all may buy."""
 WEEKDAYS: Final = tuple(range(1, 8))
@@ -97,17 +92,17 @@ class Scope(Struct, frozen=True, forbid_unknown_fields=True):
 
 EVERYTHING: Final = Scope(tuple(SOURCES), tuple(SECTORS), True, True, {}, WEEKDAYS, HOURS)  # noqa: FBT003 (fields in order)
 PRESETS: Final = {
-    "everything": (Words(fr="Tout", en="Everything"), EVERYTHING),
+    "everything": (Words("Everything"), EVERYTHING),
     "public_good": (
-        Words(fr="Pour l’intérêt général seulement", en="For the public good only"),
+        Words("For the public good only"),
         structs.replace(EVERYTHING, sectors=("public", "research", "transport", "health")),
     ),
     "not_at_home": (
-        Words(fr="Tout, sauf chez moi", en="Everything but at home"),
+        Words("Everything but at home"),
         structs.replace(EVERYTHING, home=False),
     ),
     "working_hours": (
-        Words(fr="En semaine, de 8 h à 20 h", en="On weekdays, from 8 to 20"),
+        Words("On weekdays, from 8 to 20"),
         structs.replace(EVERYTHING, weekdays=WEEKDAYS[:5], hours=HOURS[8:20]),
     ),
 }

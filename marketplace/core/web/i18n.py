@@ -8,28 +8,19 @@ from __future__ import annotations
 import functools
 import re
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Final
 
-from babel.messages.pofile import read_po
+from marketplace.core.words import french_texts
 
 LANGUAGES: Final = ("fr", "en")
 LOCALES: Final = {"fr": "fr_FR", "en": "en_GB"}
-PACKAGE = Path(__file__).resolve().parents[2]
 language: ContextVar[str] = ContextVar("language", default="en")
 
 
 @functools.cache
 def french() -> dict[str, str]:
-    """Return every package's translations: English message → French."""
-    messages: dict[str, str] = {}
-    for path in sorted(PACKAGE.glob("*/*/fr.po")):
-        with path.open("rb") as file:
-            catalogue = read_po(file, locale="fr")
-        for message in catalogue:
-            if isinstance(message.id, str) and message.id and isinstance(message.string, str):
-                messages[message.id] = typeset(message.string)
-    return messages
+    """Return every package's translations as pages show them: English message → French."""
+    return {message: typeset(text) for message, text in french_texts().items()}
 
 
 def typeset(french_text: str) -> str:

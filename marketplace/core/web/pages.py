@@ -25,12 +25,13 @@ from msgspec import Struct
 from marketplace.core.errors import Cents
 from marketplace.core.settings import settings
 from marketplace.core.web import area_maps, charts, formats, maps
-from marketplace.core.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext, typeset
+from marketplace.core.web.i18n import LANGUAGES, gettext, language, ngettext, typeset
+from marketplace.core.words import PACKAGE
 from pricing.money import EUR
 
 if TYPE_CHECKING:
     from marketplace.core.errors import Refusal
-    from marketplace.core.words import Words
+    from marketplace.core.words import Bilingual, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,7 @@ def localised(row: Any, field: str) -> str:  # noqa: ANN401 (a record, a dict or
     return str(getattr(row, name) if isinstance(row, Struct) else row[name])
 
 
-def in_words(words: Words, **details: object) -> str:
+def in_words(words: Words | Bilingual, **details: object) -> str:
     """Return a registry's words in the page's language, their fields filled in."""
     text = words.filled(language.get(), {name: str(value) for name, value in details.items()})
     return typeset(text) if language.get() == "fr" else text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from marketplace.core.words import Words
+from marketplace.core.words import Bilingual
 from marketplace.privacy.dictionary import ABSENT
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ class ColumnMeaning(Struct):
 
     name: str
     type: str
-    unit: Words
-    meaning: Words
+    unit: Bilingual
+    meaning: Bilingual
 
 
 class LicenceTerm(Struct):
@@ -40,7 +40,7 @@ class Dictionary(Struct):
     """The dictionary of one entitlement's files."""
 
     dataset: str
-    title: Words
+    title: Bilingual
     release: uuid.UUID
     revision: int
     edition: int
@@ -57,7 +57,7 @@ class Dictionary(Struct):
     """Figures of fewer noisy people than this are withheld."""
     error_people: int
     """95 % of counts of people differ from the exact count by at most this number."""
-    absent_row: Words
+    absent_row: Bilingual
     columns: list[ColumnMeaning]
     licence: LicenceTerm
 
@@ -68,7 +68,7 @@ def document(row: EntitlementRow, given: FileInput) -> bytes:
         msgspec.json.encode(
             Dictionary(
                 dataset=row.dataset,
-                title=Words(fr=given.dataset.title_fr, en=given.dataset.title_en),
+                title=Bilingual(fr=given.dataset.title_fr, en=given.dataset.title_en),
                 release=row.release,
                 revision=given.release.revision,
                 edition=row.level,
@@ -80,7 +80,7 @@ def document(row: EntitlementRow, given: FileInput) -> bytes:
                 cells_sha256=row.cells_sha256,
                 threshold=given.threshold,
                 error_people=given.error_people,
-                absent_row=ABSENT,
+                absent_row=ABSENT.in_both(),
                 columns=[ColumnMeaning(each.name, each.kind, each.unit, each.meaning) for each in given.columns],
                 licence=LicenceTerm(row.number, row.starts_at, row.ends_at),
             )

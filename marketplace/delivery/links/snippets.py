@@ -31,7 +31,7 @@ SNIPPETS: Final = (
     Snippet(
         "pandas",
         "pandas",
-        Words(fr="pip install pandas pyarrow", en="pip install pandas pyarrow"),
+        Words("pip install pandas pyarrow"),
         """import pandas as pd
 
 cells = pd.read_parquet("{parquet}")""",
@@ -39,7 +39,7 @@ cells = pd.read_parquet("{parquet}")""",
     Snippet(
         "polars",
         "polars",
-        Words(fr="pip install polars", en="pip install polars"),
+        Words("pip install polars"),
         """import polars as pl
 
 cells = pl.scan_parquet("{parquet}").collect()""",
@@ -47,7 +47,7 @@ cells = pl.scan_parquet("{parquet}").collect()""",
     Snippet(
         "duckdb",
         "DuckDB",
-        Words(fr="pip install duckdb pytz", en="pip install duckdb pytz"),
+        Words("pip install duckdb pytz"),
         """import duckdb
 
 cells = duckdb.sql("SELECT * FROM read_parquet('{parquet}')").fetchall()""",
@@ -56,7 +56,7 @@ cells = duckdb.sql("SELECT * FROM read_parquet('{parquet}')").fetchall()""",
     Snippet(
         "pyarrow",
         "pyarrow",
-        Words(fr="pip install pyarrow fsspec aiohttp", en="pip install pyarrow fsspec aiohttp"),
+        Words("pip install pyarrow fsspec aiohttp"),
         """import fsspec
 import pyarrow.parquet as pq
 
@@ -66,13 +66,13 @@ with fsspec.open("{parquet}") as file:
     Snippet(
         "curl",
         "curl",
-        Words(fr="en ligne de commande", en="on the command line"),
+        Words("on the command line"),
         """curl --fail --remote-name --remote-header-name "{parquet}\"""",
     ),
     Snippet(
         "croissant",
         "mlcroissant",
-        Words(fr="pip install mlcroissant pandas pyarrow", en="pip install mlcroissant pandas pyarrow"),
+        Words("pip install mlcroissant pandas pyarrow"),
         """import itertools
 
 import mlcroissant
@@ -83,31 +83,28 @@ cells = list(itertools.islice(dataset.records("cells"), 500))""",
     Snippet(
         "contract",
         "datacontract",
-        Words(
-            fr="pip install 'datacontract-cli[duckdb]', à côté du fichier Parquet",
-            en="pip install 'datacontract-cli[duckdb]', beside the Parquet file",
-        ),
+        Words("pip install 'datacontract-cli[duckdb]', beside the Parquet file"),
         """curl --fail --remote-name --remote-header-name "{contract}"
 datacontract test contract.odcs.yaml""",
     ),
     Snippet(
         "r",
         "R",
-        Words(fr='install.packages("arrow")', en='install.packages("arrow")'),
+        Words('install.packages("arrow")'),
         """cells <- arrow::read_parquet("{parquet}")""",
         is_run=False,
     ),
     Snippet(
         "qgis",
         "QGIS",
-        Words(fr="Couche › Ajouter une couche vecteur › Protocole HTTP", en="Layer › Add Vector Layer › Protocol HTTP"),
+        Words("Layer › Add Vector Layer › Protocol HTTP"),
         "{geoparquet}",
         is_run=False,
     ),
     Snippet(
         "excel",
         "Excel",
-        Words(fr="Données › À partir du web", en="Data › From Web"),
+        Words("Data › From Web"),
         "{csv}",
         is_run=False,
     ),

@@ -73,7 +73,7 @@ def _facts(document: Rule) -> list[tuple[str, str]]:
 BANK_RULE: Final = ProposalKind(
     code="bank_rule",
     document=Rule,
-    words=Words(fr="Règle pour les lignes de banque, à décider", en="Rule for bank lines to decide"),
+    words=Words("Rule for bank lines to decide"),
     path="/finance/bank/rules",
     refusal="The same rule waits for a second person already.",
     check=_check,

@@ -84,7 +84,7 @@ def _facts(document: Judgement) -> list[tuple[str, str]]:
 JUDGEMENT: Final = ProposalKind(
     code="judgement",
     document=Judgement,
-    words=Words(fr="Principal ou agent, à décider", en="Principal or agent to decide"),
+    words=Words("Principal or agent to decide"),
     path="/finance/business/roles",
     refusal="A proposal for that offer waits already.",
     check=_check,

@@ -43,7 +43,7 @@ async def _close(document: Month, decision: Decision) -> None:
 CLOSE_MONTH: Final = ProposalKind(
     code="month",
     document=Month,
-    words=Words(fr="Mois à clôturer", en="Month to close"),
+    words=Words("Month to close"),
     path="/finance/periods",
     refusal="Someone has proposed to close that month already.",
     check=_check,

@@ -186,7 +186,7 @@ def _facts(document: YearClose) -> list[tuple[str, str]]:
 CLOSE_YEAR: Final = ProposalKind(
     code="year",
     document=YearClose,
-    words=Words(fr="Exercice à clôturer", en="Year to close"),
+    words=Words("Year to close"),
     path="/finance/years",
     refusal="That year cannot be closed: a month of it is open, or it was proposed already.",
     check=_check,

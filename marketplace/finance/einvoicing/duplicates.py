@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     import uuid
 
 UNPAID: Final = Words(
-    fr="DUPLICATA. Facture demeurée impayée pour la somme de {net} hors taxe et pour la somme de {vat} de taxe "
-    "correspondante, qui ne peut faire l’objet d’une déduction (article 272 du code général des impôts).",
-    en="DUPLICATE. Invoice left unpaid for the sum of {net} before VAT and of {vat} of VAT, which may not be deducted "
-    "(French general tax code, article 272).",
+    "DUPLICATE. Invoice left unpaid for the sum of {net} before VAT and of {vat} of VAT, which may not be deducted "
+    "(French general tax code, article 272)."
 )
 
 

@@ -81,7 +81,7 @@ def _facts(document: ToWriteOff) -> list[tuple[str, str]]:
 WRITE_OFF: Final = ProposalKind(
     code="write_off",
     document=ToWriteOff,
-    words=Words(fr="Passage en perte ou en profit à décider", en="Write-off to decide"),
+    words=Words("Write-off to decide"),
     path="/finance/decisions?kind=write_off",
     refusal="Someone has proposed to write that off already.",
     check=_check,

@@ -113,7 +113,7 @@ def _facts(document: CreditDecision) -> list[tuple[str, str]]:
 CREDIT: Final = ProposalKind(
     code="credit",
     document=CreditDecision,
-    words=Words(fr="Crédit à décider", en="Credit to decide"),
+    words=Words("Credit to decide"),
     path="/finance/decisions?kind=credit",
     refusal="A proposal about that waits already.",
     check=_check,

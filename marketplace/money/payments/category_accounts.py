@@ -71,7 +71,7 @@ def _facts(document: CategoryAccount) -> list[tuple[str, str]]:
 CATEGORY_ACCOUNT: Final = ProposalKind(
     code="category",
     document=CategoryAccount,
-    words=Words(fr="Compte d’une catégorie à décider", en="Account of a category to decide"),
+    words=Words("Account of a category to decide"),
     path="/finance/categories",
     refusal="Someone has proposed an account for that category already.",
     check=_check,

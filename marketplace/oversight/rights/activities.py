@@ -27,17 +27,14 @@ class Activity(Struct, frozen=True):
     recipients: tuple[str, ...] = ()
 
 
-CONTRACT: Final = Words(fr="contrat (art. 6-1 b)", en="contract (art. 6(1)(b))")
-LAW: Final = Words(fr="obligation légale (art. 6-1 c)", en="legal obligation (art. 6(1)(c))")
-CONSENT: Final = Words(fr="consentement (art. 6-1 a)", en="consent (art. 6(1)(a))")
+CONTRACT: Final = Words("contract (art. 6(1)(b))")
+LAW: Final = Words("legal obligation (art. 6(1)(c))")
+CONSENT: Final = Words("consent (art. 6(1)(a))")
 ACTIVITIES: Final = (
     Activity(
         "accounts",
-        Words(fr="Comptes et connexions", en="Accounts and signing in"),
-        Words(
-            fr="Savoir qui se connecte, protéger chaque compte, laisser partir ceux qui le veulent.",
-            en="Know who signs in, protect each account, let people leave.",
-        ),
+        Words("Accounts and signing in"),
+        Words("Know who signs in, protect each account, let people leave."),
         CONTRACT,
         (
             "people.identity",
@@ -49,11 +46,8 @@ ACTIVITIES: Final = (
     ),
     Activity(
         "statistics",
-        Words(fr="Consentements et statistiques", en="Consents and statistics"),
-        Words(
-            fr="Recueillir et prouver le consentement ; compter, pour ceux qui l’ont donné, des agrégats anonymes.",
-            en="Record and prove consent; count anonymous aggregates of those who gave it.",
-        ),
+        Words("Consents and statistics"),
+        Words("Record and prove consent; count anonymous aggregates of those who gave it."),
         CONSENT,
         (
             "consent.purposes",
@@ -70,8 +64,8 @@ ACTIVITIES: Final = (
     ),
     Activity(
         "sales",
-        Words(fr="Ventes, enchères et factures", en="Sales, auctions and invoices"),
-        Words(fr="Vendre des licences et les facturer.", en="Sell licences and invoice them."),
+        Words("Sales, auctions and invoices"),
+        Words("Sell licences and invoice them."),
         CONTRACT,
         (
             *(
@@ -94,22 +88,16 @@ ACTIVITIES: Final = (
     ),
     Activity(
         "shares",
-        Words(fr="Partage des revenus et versements", en="Revenue shares and payouts"),
-        Words(
-            fr="Calculer la part de chaque abonné et la lui verser.",
-            en="Compute each subscriber’s share and pay it out.",
-        ),
+        Words("Revenue shares and payouts"),
+        Words("Compute each subscriber’s share and pay it out."),
         CONTRACT,
         ("subscribers.earnings", "sales.auctions.reverse_tables", "subscribers.payouts", "subscribers.rewards"),
         ("host", "bank", "stripe"),
     ),
     Activity(
         "books",
-        Words(fr="Comptabilité", en="Books"),
-        Words(
-            fr="Tenir les comptes, les rapprocher de la banque et de Stripe, répondre aux contrôles.",
-            en="Keep the books, reconcile them with the bank and Stripe, answer audits.",
-        ),
+        Words("Bookkeeping"),
+        Words("Keep the books, reconcile them with the bank and Stripe, answer audits."),
         LAW,
         (
             "people.proposals",
@@ -123,30 +111,24 @@ ACTIVITIES: Final = (
     ),
     Activity(
         "security",
-        Words(fr="Sécurité et piste d’audit", en="Security and audit trail"),
-        Words(
-            fr="Savoir qui a fait quoi et qui est entré, sous des identifiants ; le prouver.",
-            en="Know who did what and who came in, under ids; prove it.",
-        ),
+        Words("Security and audit trail"),
+        Words("Know who did what and who came in, under ids; prove it."),
         LAW,
         ("people.audit_trail",),
         ("host",),
     ),
     Activity(
         "messages",
-        Words(fr="Messages et courriels", en="Messages and mail"),
-        Words(fr="Prévenir chacun de ce qui le concerne.", en="Notify people of what concerns them."),
+        Words("Messages and mail"),
+        Words("Notify people of what concerns them."),
         CONTRACT,
         ("people.messages", "people.mail"),
         ("host", "mail"),
     ),
     Activity(
         "rights",
-        Words(fr="Questions et droits", en="Questions and rights"),
-        Words(
-            fr="Répondre aux questions, remettre à chacun ses données, effacer.",
-            en="Answer questions, hand people their data, erase.",
-        ),
+        Words("Questions and rights"),
+        Words("Answer questions, hand people their data, erase."),
         LAW,
         ("subscribers.legal", "oversight.rights"),
         ("host",),

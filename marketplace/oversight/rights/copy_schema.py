@@ -48,18 +48,7 @@ OPTIONAL: Final = {
     "latitude": "number",
     "longitude": "number",
 }
-README: Final = Words(
-    fr="""Tout ce que Partage sait de vous.
-
-data.json    toutes les listes dans un seul fichier
-schema.json  ce que contient chaque liste (JSON Schema 2020-12)
-csv/         les mêmes listes, chacune dans un fichier qui s’ouvre avec un tableur
-
-Les montants finissant par _minor sont en centimes, ceux finissant par _micro en millionièmes d’euro ; les instants
-sont en temps universel. Vos mots de passe, codes et clés n’y sont pas : nous n’en gardons que des empreintes.
-{events}
-""",
-    en="""All that Partage knows about you.
+README: Final = Words("""All that Partage knows about you.
 
 data.json    every list in one file
 schema.json  what each list has (JSON Schema 2020-12)
@@ -68,15 +57,10 @@ csv/         the same lists, each a file that a spreadsheet opens
 Amounts that end in _minor are cents, those that end in _micro are millionths of a euro; instants are in universal
 time. Your passwords, codes and keys are not in it: we have their digests alone.
 {events}
-""",
-)
-WITH_EVENTS: Final = Words(
-    fr="La liste « events » dit où votre ligne s’est trouvée, pour autant que nous l’ayons encore.",
-    en="The list “events” says where your line was, as far as we still have it.",
-)
+""")
+WITH_EVENTS: Final = Words("The list “events” says where your line was, as far as we still have it.")
 WITHOUT_EVENTS: Final = Words(
-    fr="Il y a trop d’événements du réseau pour extraire ici les vôtres : demandez-les à votre opérateur.",
-    en="There are too many events of the network to find yours here: ask your operator for them.",
+    "There are too many events of the network to find yours here: ask your operator for them."
 )
 
 

@@ -27,56 +27,38 @@ STEPS: Final = {
     for one in (
         Step(
             "contain",
-            Words(fr="Arrêter la fuite", en="Stop the leak"),
-            Words(
-                fr="Fermer des sessions, révoquer des clés, retirer des accès, changer des secrets : dites lesquels.",
-                en="End sessions, revoke keys, remove access, change secrets: say which.",
-            ),
+            Words("Stop the leak"),
+            Words("End sessions, revoke keys, remove access, change secrets: say which."),
         ),
         Step(
             "officer",
-            Words(
-                fr="Prévenir le délégué à la protection des données et la direction",
-                en="Notify the data-protection officer and the management",
-            ),
-            Words(fr="Aussitôt, par téléphone.", en="At once, by telephone."),
+            Words("Notify the data-protection officer and the management"),
+            Words("At once, by telephone."),
         ),
         Step(
             "assess",
-            Words(fr="Évaluer : qui, quoi, combien, quel risque", en="Assess: who, what, how many, which risk"),
-            Words(
-                fr="Personnes et données touchées, conséquences probables, mesures prises. Le registre dit ce que contient chaque table.",
-                en="People and data affected, likely consequences, measures. The record says what each table has.",
-            ),
+            Words("Assess: who, what, how many, which risk"),
+            Words("People and data affected, likely consequences, measures. The record says what each table has."),
         ),
         Step(
             "authority",
-            Words(fr="Notifier la CNIL, ou décider que non", en="Notify the authority (CNIL), or decide not to"),
-            Words(
-                fr="Dans les 72 heures, sur notifications.cnil.fr, sauf si aucun risque n’est à craindre ; dire pourquoi.",
-                en="Within 72 hours, at notifications.cnil.fr, unless no risk is likely; say why.",
-            ),
+            Words("Notify the authority (CNIL), or decide not to"),
+            Words("Within 72 hours, at notifications.cnil.fr, unless no risk is likely; say why."),
         ),
         Step(
             "people",
-            Words(fr="Prévenir les personnes, ou décider que non", en="Notify the people, or decide not to"),
-            Words(
-                fr="Sans tarder si le risque est élevé : ce qui s’est passé, ce qu’elles peuvent faire, à qui écrire.",
-                en="Without delay where the risk is high: what happened, what they can do, and where to write.",
-            ),
+            Words("Notify the people, or decide not to"),
+            Words("Without delay where the risk is high: what happened, what they can do, and where to write."),
         ),
         Step(
             "others",
-            Words(
-                fr="Prévenir les autres : partenaires, sous-traitants, assureur, police",
-                en="Notify others: partners, processors, insurer, police",
-            ),
-            Words(fr="Ceux que l’incident concerne, et eux seuls.", en="Those it concerns, and nobody else."),
+            Words("Notify others: partners, processors, insurer, police"),
+            Words("Those it concerns, and nobody else."),
         ),
         Step(
             CLOSE,
-            Words(fr="Clore et tirer les leçons", en="Close it and learn from it"),
-            Words(fr="Cause, ce qui change, qui s’en charge.", en="Cause, what changes, who does it."),
+            Words("Close it and learn from it"),
+            Words("Cause, what changes, who does it."),
         ),
     )
 }

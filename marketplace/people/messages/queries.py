@@ -14,7 +14,7 @@ from marketplace.core.database import fetch_rows, fetch_scalar
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.core.web.formats import moment_in_words, percent_in_words
-from marketplace.core.words import Words
+from marketplace.core.words import Bilingual
 from marketplace.people.messages.links import link_token
 from marketplace.people.messages.registry import KINDS
 from marketplace.people.messages.rules import AT, IN_WORDS, SHARE, TOKEN
@@ -113,7 +113,7 @@ def _read_details(details: str, language: str) -> dict[str, str]:
         for name, value in msgspec.json.decode(details, type=dict[str, str]).items()
     }
     for name in [one for one in fields if one.endswith(IN_WORDS)]:
-        fields[name] = msgspec.json.decode(fields[name], type=Words).filled(language, {})
+        fields[name] = msgspec.json.decode(fields[name], type=Bilingual).filled(language, {})
     if AT in fields:
         fields[AT] = moment_in_words(dt.datetime.fromisoformat(fields[AT]), language)
     return fields

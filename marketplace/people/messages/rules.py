@@ -38,20 +38,13 @@ class MessageKind(Struct, frozen=True):
     path: str
     """May have fields, like the words."""
     subject: Words
-    fr: str
-    en: str
-    """The body, in each language."""
+    body: Words
     readers: Literal["anyone", "partner", "subscriber", "steward", "finance"] = "anyone"
     """The people who may get it."""
     may_stop: Words | None = None
     """Its name on the page where people stop mail; None: a contract or the law requires the message."""
     by_post: bool = False
     """Whether it is printed for the post if mail cannot reach the recipient."""
-
-    @property
-    def body(self) -> Words:
-        """Return the body in both languages."""
-        return Words(fr=self.fr, en=self.en)
 
     def fields(self) -> frozenset[str]:
         """Return the names of the details that a message of this kind needs."""

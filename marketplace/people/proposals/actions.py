@@ -59,7 +59,7 @@ async def propose(
             raise Conflict(kind.refusal) from None
         about = kind.filled(kind.about or kind.reference, document)
         await note_action(actor, kind.verb("proposed", document), about, reason=reason, after=kind.details(document))
-        what = msgspec.json.encode(kind.words).decode()
+        what = msgspec.json.encode(kind.words.in_both()).decode()
         to = [Recipient("role", "finance")]
         await send(PROPOSAL_TO_DECIDE, form_id, to, what_in_words=what, reference=kind.named(document))
 

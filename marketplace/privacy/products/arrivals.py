@@ -43,10 +43,7 @@ def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.
 PRODUCT: Final = Product(
     code="arrivals",
     source="movements",
-    title=Words(
-        fr="arrivées : combien viennent dans une zone depuis une autre, par tranche d’âge",
-        en="arrivals: how many come into a zone from another, by age band",
-    ),
+    title=Words("arrivals: how many come into a zone from another, by age band"),
     counted_in=(
         FOLLOWED,
         f"""counted_in AS (
@@ -62,45 +59,26 @@ PRODUCT: Final = Product(
     kernel=Kernel(count=_count, segment=_segment),
     day_reach=day_reach,
     columns=ColumnWords(
-        zone=Words(
-            fr="Zone H3 où l’on arrive, résolution {number}", en="H3 zone that people come into, resolution {number}"
-        ),
-        zone_of_table=Words(
-            fr="Zone où l’on arrive, par son code dans la table {table}",
-            en="Zone that people come into, by its code in the table {table}",
-        ),
+        zone=Words("H3 zone that people come into, resolution {number}"),
+        zone_of_table=Words("Zone that people come into, by its code in the table {table}"),
         starts_at={
-            "hour": Words(fr="Début de l’heure, {clock}", en="Start of the hour, {clock}"),
-            "day": Words(fr="Début du jour, {clock}", en="Start of the day, {clock}"),
-            "week": Words(fr="Début de la semaine (lundi), {clock}", en="Start of the week (Monday), {clock}"),
+            "hour": Words("Start of the hour, {clock}"),
+            "day": Words("Start of the day, {clock}"),
+            "week": Words("Start of the week (Monday), {clock}"),
         },
-        segment=Words(fr="Tranche d’âge : {bands}", en="Age band: {bands}"),
-        people=Words(
-            fr="Personnes distinctes arrivées d’une autre zone, avec du bruit ; jamais moins de {count}",
-            en="Distinct people who came from another zone, with noise; never below {count}",
-        ),
+        segment=Words("Age band: {bands}"),
+        people=Words("Distinct people who came from another zone, with noise; never below {count}"),
     ),
-    map_title=Words(
-        fr="Personnes en moyenne qui arrivent dans chaque zone", en="Average people who come into each zone"
-    ),
+    map_title=Words("Average people who come into each zone"),
     series_title={
-        "hour": Words(fr="Personnes arrivées, par heure", en="People who arrived, by hour"),
-        "day": Words(fr="Personnes arrivées, par jour", en="People who arrived, by day"),
-        "week": Words(fr="Personnes arrivées, par semaine", en="People who arrived, by week"),
+        "hour": Words("People who arrived, by hour"),
+        "day": Words("People who arrived, by day"),
+        "week": Words("People who arrived, by week"),
     },
     examples=(
-        Words(
-            fr="Pour savoir combien de personnes arrivent dans une zone, et quand : gares, commerces, événements, secours.",
-            en="To know how many people come into a zone, and when: stations, shops, events, emergency services.",
-        ),
-        Words(
-            fr="Trouver l’heure d’affluence : pour une zone, additionnez « people » par « starts_at » et prenez le plus grand.",
-            en="Find the busiest time: for a zone, add up “people” by “starts_at”, and pick the largest.",
-        ),
-        Words(
-            fr="Part d’une tranche d’âge parmi les arrivants : zone par zone, divisez les lignes de son « segment » par la somme de toutes.",
-            en="Share of an age band among arrivals: zone by zone, divide the rows of its “segment” by the sum of all.",
-        ),
+        Words("To know how many people come into a zone, and when: stations, shops, events, emergency services."),
+        Words("Find the busiest time: for a zone, add up “people” by “starts_at”, and pick the largest."),
+        Words("Share of an age band among arrivals: zone by zone, divide the rows of its “segment” by the sum of all."),
     ),
     themes=(TRANSPORT,),
     mobility_theme=TRAFFIC,

@@ -40,10 +40,7 @@ def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.
 PRODUCT: Final = Product(
     code="flows",
     source="movements",
-    title=Words(
-        fr="flux : combien vont d’une zone à une autre",
-        en="flows: how many go from one zone to another",
-    ),
+    title=Words("flows: how many go from one zone to another"),
     counted_in=(
         FOLLOWED,
         f"""counted_in AS (
@@ -62,46 +59,28 @@ PRODUCT: Final = Product(
     is_between_zones=True,
     day_reach=day_reach,
     columns=ColumnWords(
-        zone=Words(
-            fr="De quelle zone H3 à laquelle, sous la forme de>vers ; résolution {number}",
-            en="From which H3 zone to which, as from>to; resolution {number}",
-        ),
-        zone_of_table=Words(
-            fr="De quelle zone à laquelle, sous la forme de>vers ; codes de la table {table}",
-            en="From which zone to which, as from>to; codes of the table {table}",
-        ),
+        zone=Words("From which H3 zone to which, as from>to; resolution {number}"),
+        zone_of_table=Words("From which zone to which, as from>to; codes of the table {table}"),
         starts_at={
-            "hour": Words(fr="Début de l’heure, {clock}", en="Start of the hour, {clock}"),
-            "day": Words(fr="Début du jour, {clock}", en="Start of the day, {clock}"),
-            "week": Words(fr="Début de la semaine (lundi), {clock}", en="Start of the week (Monday), {clock}"),
+            "hour": Words("Start of the hour, {clock}"),
+            "day": Words("Start of the day, {clock}"),
+            "week": Words("Start of the week (Monday), {clock}"),
         },
-        segment=Words(
-            fr="Toujours all : les flux ne sont pas détaillés par âge", en="Always all: flows are not split by age"
-        ),
-        people=Words(
-            fr="Personnes distinctes qui ont fait ce trajet, avec du bruit ; jamais moins de {count}",
-            en="Distinct people who went, with noise; never below {count}",
-        ),
+        segment=Words("Always all: flows are not split by age"),
+        people=Words("Distinct people who went, with noise; never below {count}"),
     ),
     map_title=None,
     series_title={
-        "hour": Words(fr="Personnes passées d’une zone à une autre", en="People who went from one zone to another"),
-        "day": Words(fr="Personnes passées d’une zone à une autre", en="People who went from one zone to another"),
-        "week": Words(fr="Personnes passées d’une zone à une autre", en="People who went from one zone to another"),
+        "hour": Words("People who went from one zone to another"),
+        "day": Words("People who went from one zone to another"),
+        "week": Words("People who went from one zone to another"),
     },
     examples=(
+        Words("To know where people come from and go to: transport lines, catchment areas, the effect of roadworks."),
         Words(
-            fr="Pour savoir d’où viennent les gens et où ils vont : lignes de transport, zone de chalandise, effet d’un chantier.",
-            en="To know where people come from and go to: transport lines, catchment areas, the effect of roadworks.",
+            "Where people of a zone come from: keep the rows whose “zone” ends with “>CODE”, add up “people” by origin."
         ),
-        Words(
-            fr="D’où vient-on dans une zone : gardez les lignes dont « zone » finit par « >CODE », additionnez « people » par origine.",
-            en="Where people of a zone come from: keep the rows whose “zone” ends with “>CODE”, add up “people” by origin.",
-        ),
-        Words(
-            fr="Mesurer un axe : additionnez l’aller (A>B) et le retour (B>A), jour par jour.",
-            en="Measure a link: add up there (A>B) and back (B>A), day by day.",
-        ),
+        Words("Measure a link: add up there (A>B) and back (B>A), day by day."),
     ),
     themes=(TRANSPORT,),
     mobility_theme=TRAFFIC,

@@ -40,7 +40,7 @@ def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.
 
 PRODUCT: Final = Product(
     code="presence",
-    title=Words(fr="présence : combien sont où, par tranche d’âge", en="presence: how many are where, by age band"),
+    title=Words("presence: how many are where, by age band"),
     counted_in=(
         """counted_in AS (
     SELECT
@@ -52,44 +52,30 @@ PRODUCT: Final = Product(
     kernel=Kernel(count=_count, segment=_segment),
     adds_up=True,
     columns=ColumnWords(
-        zone=Words(fr="Zone H3, résolution {number}", en="H3 zone, resolution {number}"),
-        zone_of_table=Words(fr="Zone, par son code dans la table {table}", en="Zone, by its code in the table {table}"),
+        zone=Words("H3 zone, resolution {number}"),
+        zone_of_table=Words("Zone, by its code in the table {table}"),
         starts_at={
-            "hour": Words(fr="Début de l’heure, {clock}", en="Start of the hour, {clock}"),
-            "day": Words(fr="Début du jour, {clock}", en="Start of the day, {clock}"),
-            "week": Words(fr="Début de la semaine (lundi), {clock}", en="Start of the week (Monday), {clock}"),
+            "hour": Words("Start of the hour, {clock}"),
+            "day": Words("Start of the day, {clock}"),
+            "week": Words("Start of the week (Monday), {clock}"),
         },
-        segment=Words(fr="Tranche d’âge : {bands}", en="Age band: {bands}"),
-        people=Words(
-            fr="Personnes distinctes vues, avec bruit ; jamais moins de {count}",
-            en="Distinct people seen, with noise; never below {count}",
-        ),
+        segment=Words("Age band: {bands}"),
+        people=Words("Distinct people seen, with noise; never below {count}"),
     ),
-    map_title=Words(fr="Nombre moyen de personnes vues dans chaque zone", en="Average people seen in each zone"),
+    map_title=Words("Average people seen in each zone"),
     series_title={
-        "hour": Words(fr="Personnes vues, par heure", en="People seen, by hour"),
-        "day": Words(fr="Personnes vues, par jour", en="People seen, by day"),
-        "week": Words(fr="Personnes vues, par semaine", en="People seen, by week"),
+        "hour": Words("People seen, by hour"),
+        "day": Words("People seen, by day"),
+        "week": Words("People seen, by week"),
     },
     examples=(
+        Words("To know where people are, and when: to choose a site, set opening hours, size a service."),
         Words(
-            fr="Pour savoir où sont les gens, et quand : choisir un emplacement, régler des horaires, dimensionner un service.",
-            en="To know where people are, and when: to choose a site, set opening hours, size a service.",
+            "Compare two sites: add up “people” by zone over the period, then divide. A difference smaller than the stated error "
+            "is none."
         ),
-        Words(
-            fr="Comparer deux emplacements : additionnez « people » par zone sur la période, puis divisez. Un écart plus petit que "
-            "l’erreur annoncée n’en est pas un.",
-            en="Compare two sites: add up “people” by zone over the period, then divide. A difference smaller than the stated error "
-            "is none.",
-        ),
-        Words(
-            fr="Trouver l’heure ou le jour de pointe : additionnez par « starts_at » les zones qui vous intéressent et prenez le plus grand.",
-            en="Find the busiest hour or day: add up the zones you care about by “starts_at”, and pick the largest.",
-        ),
-        Words(
-            fr="Estimer tout le monde : multipliez par le facteur de l’onglet Qualité ; une ligne absente n’est pas zéro.",
-            en="Estimate everybody: multiply by the factor under Quality; a row that is not there is not zero.",
-        ),
+        Words("Find the busiest hour or day: add up the zones you care about by “starts_at”, and pick the largest."),
+        Words("Estimate everybody: multiply by the factor under Quality; a row that is not there is not zero."),
     ),
     themes=(POPULATION, TRANSPORT),
     mobility_theme=NO_MOBILITY,

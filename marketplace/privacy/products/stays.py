@@ -73,10 +73,7 @@ def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.
 PRODUCT: Final = Product(
     code="stays",
     source="nights",
-    title=Words(
-        fr="nuitées : combien passent la nuit où, habitants et visiteurs",
-        en="stays: how many spend the night where, residents and visitors",
-    ),
+    title=Words("stays: how many spend the night where, residents and visitors"),
     counted_in=(
         """night AS (
     SELECT
@@ -112,37 +109,18 @@ PRODUCT: Final = Product(
     day_reach=_day_reach,
     grains=("day",),
     columns=ColumnWords(
-        zone=Words(fr="Zone H3, résolution {number}", en="H3 zone, resolution {number}"),
-        zone_of_table=Words(fr="Zone, par son code dans la table {table}", en="Zone, by its code in the table {table}"),
-        starts_at={
-            "day": Words(
-                fr="Début du jour où la nuit commence, {clock} ; la nuit va de 20 h à 6 h",
-                en="Start of the day the night begins on, {clock}; the night lasts from 20:00 to 06:00",
-            )
-        },
-        segment=Words(fr="resident (qui y habite) ou visitor (de passage)", en="Resident (at home there) or visitor"),
-        people=Words(
-            fr="Personnes distinctes qui y ont passé la nuit, avec du bruit ; jamais moins de {count}",
-            en="Distinct people who spent the night, with noise; never below {count}",
-        ),
+        zone=Words("H3 zone, resolution {number}"),
+        zone_of_table=Words("Zone, by its code in the table {table}"),
+        starts_at={"day": Words("Start of the day the night begins on, {clock}; the night lasts from 20:00 to 06:00")},
+        segment=Words("Resident (at home there) or visitor"),
+        people=Words("Distinct people who spent the night, with noise; never below {count}"),
     ),
-    map_title=Words(
-        fr="Personnes en moyenne qui passent la nuit dans chaque zone", en="Average people staying in each zone"
-    ),
-    series_title={"day": Words(fr="Personnes qui passent la nuit, par nuit", en="People staying, by night")},
+    map_title=Words("Average people staying in each zone"),
+    series_title={"day": Words("People staying, by night")},
     examples=(
-        Words(
-            fr="Pour savoir combien de personnes passent la nuit, habitants ou visiteurs : tourisme, hôtels, services du soir.",
-            en="To know how many people spend the night, residents or visitors: tourism, hotels, evening services.",
-        ),
-        Words(
-            fr="Part des visiteurs : divisez, par zone, les lignes « visitor » par la somme de « visitor » et « resident ».",
-            en="Share of visitors: by zone, divide the rows of “visitor” by the sum of “visitor” and “resident”.",
-        ),
-        Words(
-            fr="Effet d’un événement : comparez ses nuits à celles du même jour de la semaine, avant et après.",
-            en="Effect of an event: compare its nights with those of the same weekday before and after.",
-        ),
+        Words("To know how many people spend the night, residents or visitors: tourism, hotels, evening services."),
+        Words("Share of visitors: by zone, divide the rows of “visitor” by the sum of “visitor” and “resident”."),
+        Words("Effect of an event: compare its nights with those of the same weekday before and after."),
     ),
     themes=(POPULATION, TRANSPORT),
     mobility_theme=NO_MOBILITY,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from marketplace.core.words import Words
+from marketplace.core.words import Bilingual, Words
 from marketplace.sales.auctions.rows import AuctionTerms, Lot
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class AuctionKind(Struct, frozen=True):
     price_rules: Mapping[str, str]
     """Each of its price rules, the usual one first: its name here → its key in `pricing.auctions.transcript.KINDS`."""
     bids: OpenBids | SealedBids
-    rule: Callable[[AuctionTerms], Words]
+    rule: Callable[[AuctionTerms], Bilingual]
     terms: Callable[[AuctionTerms], dict[str, Any]]
     most_lots: int = 1
     most_licences: int = 1

@@ -88,7 +88,7 @@ class ProxyBids:
     def fields(self, auction: AuctionNow, lots: Sequence[Lot]) -> list[BidField]:
         """Return the one field: a maximum."""
         del lots
-        label = Words(fr="Votre maximum, en euros", en="Your maximum, in euros")
+        label = Words("Your maximum, in euros")
         return [BidField("amount", label, self.minimum_minor(auction), is_required=True)]
 
     def read(self, typed: Mapping[str, Any], lots: int) -> list[Package]:

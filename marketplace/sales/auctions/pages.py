@@ -22,7 +22,7 @@ from marketplace.core.signing import public_key
 from marketplace.core.web import formats
 from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.i18n import language
-from marketplace.core.web.pages import PageNumber, again, page, see
+from marketplace.core.web.pages import PageNumber, again, in_words, page, see
 from marketplace.people.identity.guards import ActorRequest, expect, partner, vetted_partner
 from marketplace.sales.auctions import eligibility, money_pages, receipts, rules, steward_pages
 from marketplace.sales.auctions.actions import fixed_terms, place_bid, place_sealed_bid
@@ -45,7 +45,7 @@ from marketplace.sales.auctions.queries import (
 )
 from marketplace.sales.auctions.registry import KINDS, get_kind
 from marketplace.sales.auctions.second_chance import BARRED_FOR
-from marketplace.sales.auctions.steward_pages import in_words, reckoned_steps
+from marketplace.sales.auctions.steward_pages import reckoned_steps
 from marketplace.sales.orders.checkout_words import checkout_words
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def label_of(field: BidField, lots: Sequence[LotRow]) -> str:
 async def auctions_page(page_number: PageNumber = 1) -> Template:
     """Show every auction, those open for bids first."""
     found = await list_auctions(page_number)
-    return page("auctions/auctions.html", auctions=found, kinds=KINDS, in_words=in_words)
+    return page("auctions/auctions.html", auctions=found, kinds=KINDS)
 
 
 @get("/auctions/{auction:uuid}", opt=expect("anyone", stranger=200))
@@ -134,7 +134,6 @@ async def _shown(
     return {
         "auction": row,
         "kind": kind,
-        "in_words": in_words,
         "fields": [(label_of(field, lots), field) for field in kind.bids.fields(row, reserves)],
         "lots": lots,
         "posted": await _posted(row, lots),

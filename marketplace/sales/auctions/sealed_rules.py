@@ -56,7 +56,7 @@ class OneAmount:
     def fields(self, auction: AuctionNow, lots: Sequence[Lot]) -> list[BidField]:
         """Return the one field: an amount."""
         del lots
-        label = Words(fr="Votre offre, en euros", en="Your bid, in euros")
+        label = Words("Your bid, in euros")
         return [BidField("amount", label, self.minimum_minor(auction), is_required=True)]
 
     def read(self, typed: Mapping[str, Any], lots: int) -> list[Package]:
@@ -99,8 +99,8 @@ class Packages:
     def fields(self, auction: AuctionNow, lots: Sequence[Lot]) -> list[BidField]:
         """Return a field for each lot, and one for all of them together."""
         del auction
-        label = Words(fr="{dataset}, {period}, en euros", en="{dataset}, {period}, in euros")
-        together = Words(fr="Toutes ensemble, en euros", en="All of them together, in euros")
+        label = Words("{dataset}, {period}, in euros")
+        together = Words("All of them together, in euros")
         fields = [
             BidField(f"lot-{at}", label, lot.reserve_minor, is_required=False, lot=at) for at, lot in enumerate(lots)
         ]

@@ -15,7 +15,6 @@ from msgspec import Struct
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.web import formats
-from marketplace.core.web.i18n import language, typeset
 from marketplace.core.web.pages import again, page, see
 from marketplace.people.identity.guards import ActorRequest, expect, staff
 from marketplace.sales.auctions import rules
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-    from marketplace.core.words import Words
     from marketplace.sales.auctions.reserves import ComputedReserve
 
 MOST_DIGITS: Final = 6
@@ -61,12 +59,6 @@ class ReasonForm(Struct):
 Planned = Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
-def in_words(words: Words, **details: str) -> str:
-    """Return a kind's words in the page's language."""
-    filled = words.filled(language.get(), details)
-    return typeset(filled) if language.get() == "fr" else filled
-
-
 def reckoned_steps(document: str, reserve_minor: int) -> dict[str, Any]:
     """Return the steps that compute a reserve, and the reserve."""
     steps: dict[str, Any] = json.loads(document)
@@ -82,7 +74,6 @@ async def new_auction_page() -> Template:
 async def _form(typed: PlanForm | None, chosen: Sequence[uuid.UUID], found: ComputedReserve | None) -> dict[str, Any]:
     return {
         "kinds": KINDS,
-        "in_words": in_words,
         "offers": await list_offers(),
         "typed": typed,
         "chosen": chosen,

@@ -21,20 +21,20 @@ from marketplace.people.identity.guards import expect
 from marketplace.site.serving.api_document import completed, handlers_of
 
 TITLES: Final = {
-    "auctions": Words(fr="Enchères", en="Auctions"),
-    "bids": Words(fr="Offres", en="Bids"),
-    "datasets": Words(fr="Jeux de données", en="Datasets"),
-    "delivery": Words(fr="Livraison", en="Delivery"),
-    "events": Words(fr="Événements", en="Events"),
-    "identity": Words(fr="Identité", en="Identity"),
-    "keys": Words(fr="Clés", en="Keys"),
-    "operator": Words(fr="Systèmes de l’opérateur", en="The operator’s own systems"),
-    "population density": Words(fr="Densité de population", en="Population density"),
-    "previews": Words(fr="Aperçus", en="Previews"),
-    "purchases": Words(fr="Achats", en="Purchases"),
-    "quotes": Words(fr="Devis", en="Quotes"),
-    "subscriptions": Words(fr="Abonnements", en="Subscriptions"),
-    "trials": Words(fr="Essais", en="Trials"),
+    "auctions": Words("Auctions"),
+    "bids": Words("Bids"),
+    "datasets": Words("Datasets"),
+    "delivery": Words("Delivery"),
+    "events": Words("Events"),
+    "identity": Words("Identity"),
+    "keys": Words("Keys"),
+    "operator": Words("The operator’s own systems"),
+    "population density": Words("Population density"),
+    "previews": Words("Previews"),
+    "purchases": Words("Purchases"),
+    "quotes": Words("Quotes"),
+    "subscriptions": Words("Subscriptions"),
+    "trials": Words("Trials"),
 }
 """The page's headings for the document's tags."""
 

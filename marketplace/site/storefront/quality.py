@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 AGAIN_AFTER: Final = dt.timedelta(minutes=10)
 MOST_KNOWN: Final = 200
-SEALED = Words(fr="Le fichier est celui qui a été scellé (SHA-256)", en="The file is the one that was sealed (SHA-256)")
-COMPLETE = Words(fr="Il a autant de lignes que scellées", en="It has as many rows as were sealed")
-THRESHOLD = Words(fr="Aucun chiffre n’est sous le seuil", en="No figure is below the threshold")
-SEGMENTS = Words(fr="Les groupes sont ceux du jeu de données", en="Groups are those of the dataset")
-PERIOD = Words(fr="Les instants sont dans la période", en="Times lie in the period")
-ONCE = Words(fr="Une zone, un instant et un groupe ont une seule ligne", en="A zone, time and group have one row")
+SEALED = Words("The file is the one that was sealed (SHA-256)")
+COMPLETE = Words("It has as many rows as were sealed")
+THRESHOLD = Words("No figure is below the threshold")
+SEGMENTS = Words("Groups are those of the dataset")
+PERIOD = Words("Times lie in the period")
+ONCE = Words("A zone, time and group have one row")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 from marketplace.core.web.i18n import typeset
-from tests.support.source import nodes_of, package_of, product_files
+from tests.support.source import Finding, nodes_of, package_of, product_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).resolve().parents[3] / "marketplace"
 TEMPLATES = [path for path in sorted(PACKAGE.glob("*/*/templates/*.html")) if path.parts[-4] != "demo"]
 """All but those of the local Stripe counterpart, which speaks as Stripe does."""
 REFUSALS = {"Invalid", "NotAllowed", "NotFound", "Conflict", "Expired"}
-SPOKEN_IN_PYTHON = {"_", "gettext"}
+SPOKEN_IN_PYTHON = {"_", "gettext", "Words"}
 TABLES_OF_SENTENCES = {"SENTENCES", "HEADINGS", "ADVICE", "SOMETHING", "FAILED"}
 """Names of module constants whose strings are translated where they are used."""
 UNSPOKEN = (
@@ -94,7 +94,7 @@ def strings(node: ast.expr) -> list[str]:
 def catalogues() -> dict[str, dict[str, str]]:
     """Return each package's translations."""
     found = {}
-    for path in sorted(PACKAGE.glob("*/*/fr.po")):
+    for path in sorted([*PACKAGE.glob("*/fr.po"), *PACKAGE.glob("*/*/fr.po")]):
         with path.open("rb") as file:
             found[str(path.parent.relative_to(PACKAGE))] = {
                 str(message.id): str(message.string) for message in read_po(file, locale="fr") if message.id
@@ -119,6 +119,18 @@ def test_every_sentence_has_french() -> None:
     known = {text for _, text, french in of_all_catalogues() if french}
     missing = [f"marketplace/{package}/fr.po lacks msgid {text!r}" for package, text in spoken() if text not in known]
     assert not missing, "\n".join(missing)
+
+
+def test_a_text_of_a_registry_is_written_where_it_is_made() -> None:
+    """Only so do these tests see that each has French."""
+    unseen = [
+        Finding(path, node.lineno, "makes Words of something other than one text")
+        for path in CODE
+        for node in nodes_of(path)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Words"
+        if node.keywords or len(node.args) != 1 or not strings(node.args[0])
+    ]
+    assert not unseen
 
 
 def test_no_translation_is_stale() -> None:

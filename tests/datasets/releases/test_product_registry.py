@@ -10,6 +10,7 @@ import pytest
 
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.core.errors import Invalid
+from marketplace.core.words import french_texts
 from marketplace.datasets.releases import actions, dry_run, queries
 from marketplace.datasets.releases.ingestion import ingest_events
 from marketplace.people.identity import actions as identity
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 def _toy(registries: pytest.MonkeyPatch) -> None:
     """Drop the toy's file into the registry."""
     registries.setitem(PRODUCTS, toy_product.PRODUCT.code, toy_product.PRODUCT)
+    for english, french in toy_product.FRENCH.items():
+        registries.setitem(french_texts(), english, french)
 
 
 @pytest.mark.usefixtures("_toy", "lavish_year", "stripe")

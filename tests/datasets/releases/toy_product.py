@@ -21,7 +21,7 @@ def _simulated(people: Residents, part: TimesAlike, daily: float) -> NDArray[np.
 
 PRODUCT = Product(
     code="evenings",
-    title=Words(fr="soirées : combien sortent où", en="evenings: how many go out where"),
+    title=Words("evenings: how many go out where"),
     counted_in=(
         """counted_in AS (
     SELECT
@@ -36,20 +36,34 @@ PRODUCT = Product(
     segments=("everybody",),
     grains=("day",),
     columns=ColumnWords(
-        zone=Words(fr="Zone H3 de sortie, résolution {number}", en="H3 zone gone out to, resolution {number}"),
-        zone_of_table=Words(fr="Zone de sortie, table {table}", en="Zone gone out to, table {table}"),
-        starts_at={"day": Words(fr="Jour de la soirée, {clock}", en="Day of the evening, {clock}")},
-        segment=Words(fr="Toujours everybody", en="Always everybody"),
-        people=Words(fr="Personnes de sortie, au moins {count}", en="People out, at least {count}"),
+        zone=Words("H3 zone gone out to, resolution {number}"),
+        zone_of_table=Words("Zone gone out to, table {table}"),
+        starts_at={"day": Words("Day of the evening, {clock}")},
+        segment=Words("Always everybody"),
+        people=Words("People out, at least {count}"),
     ),
-    map_title=Words(fr="Sorties par zone", en="Outings by zone"),
-    series_title={"day": Words(fr="Personnes de sortie, par soirée", en="People out, by evening")},
+    map_title=Words("Outings by zone"),
+    series_title={"day": Words("People out, by evening")},
     examples=(
-        Words(fr="Pour savoir où l’on sort.", en="To know where people go out."),
-        Words(fr="Additionnez par zone.", en="Add up by zone."),
-        Words(fr="Comparez les soirs.", en="Compare evenings."),
+        Words("To know where people go out."),
+        Words("Add up by zone."),
+        Words("Compare evenings."),
     ),
     themes=(POPULATION,),
     mobility_theme=NO_MOBILITY,
     simulated=_simulated,
 )
+FRENCH = {
+    "evenings: how many go out where": "soirées : combien sortent où",
+    "H3 zone gone out to, resolution {number}": "Zone H3 de sortie, résolution {number}",
+    "Zone gone out to, table {table}": "Zone de sortie, table {table}",
+    "Day of the evening, {clock}": "Jour de la soirée, {clock}",
+    "Always everybody": "Toujours everybody",
+    "People out, at least {count}": "Personnes de sortie, au moins {count}",
+    "Outings by zone": "Sorties par zone",
+    "People out, by evening": "Personnes de sortie, par soirée",
+    "To know where people go out.": "Pour savoir où l’on sort.",
+    "Add up by zone.": "Additionnez par zone.",
+    "Compare evenings.": "Comparez les soirs.",
+}
+"""What its `fr.po` would have."""

@@ -49,7 +49,7 @@ def paint_kind(fences: Fences) -> ProposalKind[Paint]:
     return ProposalKind(
         code="paint",
         document=Paint,
-        words=Words(fr="Clôture à peindre", en="Fence to paint"),
+        words=Words("Fence to paint"),
         path="/finance",
         refusal="Someone has proposed to paint that fence.",
         check=fences.check,

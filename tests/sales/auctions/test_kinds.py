@@ -12,6 +12,7 @@ import pytest
 
 from marketplace.core import clock
 from marketplace.core.errors import Invalid
+from marketplace.core.words import french_texts
 from marketplace.people.identity import actions as identity
 from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions.actions import place_bid, place_sealed_bid
@@ -47,15 +48,17 @@ class RoundAmounts(OneAmount):
 
 KIND = AuctionKind(
     code="trio",
-    title=Words(fr="Trio", en="Trio of licences"),
-    summary=Words(fr="Trois licences, en euros entiers.", en="Three licences, in whole euros."),
+    title=Words("Trio of licences"),
+    summary=Words("Three licences, in whole euros."),
     price_rules={"uniform_price": "uniform_price"},
     bids=RoundAmounts(),
-    rule=lambda auction: Words(fr=f"{auction.licences} licences, euros entiers.", en=f"{auction.licences} licences, whole euros."),
+    rule=lambda auction: Words("{licences} licences, whole euros.").in_both(licences=str(auction.licences)),
     terms=lambda auction: {"licences": auction.licences},
     most_licences=3,
 )
 '''
+
+FRENCH = {"Trio of licences": "Trio", "{licences} licences, whole euros.": "{licences} licences, euros entiers."}
 
 
 @pytest.fixture
@@ -70,6 +73,8 @@ def toy_kind(tmp_path: Path, registries: pytest.MonkeyPatch) -> AuctionKind:
     specification.loader.exec_module(module)
     kind: AuctionKind = module.KIND
     registries.setitem(KINDS, kind.code, kind)
+    for english, french in FRENCH.items():
+        registries.setitem(french_texts(), english, french)
     return kind
 
 

@@ -67,7 +67,7 @@ def as_text(table: pa.Table) -> pa.Table:
 FORMAT: Final = FileFormat(
     code="csv",
     title="CSV",
-    about=Words(fr="Les mêmes lignes en texte, instants en UTC.", en="The same rows as text, instants in UTC."),
+    about=Words("The same rows as text, instants in UTC."),
     suffix="csv",
     media_type="text/csv",
     write=_write,

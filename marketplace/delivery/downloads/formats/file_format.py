@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from marketplace.privacy.specification import Specification
 
 ROWS_AT_ONCE = 65_536
-ERROR = Words(
-    fr="95 % des comptes de personnes sont à moins de ce nombre du compte exact",
-    en="95 % of counts of people are within this number of what was counted",
-)
+ERROR = Words("95 % of counts of people are within this number of what was counted")
 
 
 class FileInput(Struct, frozen=True):
@@ -68,18 +65,18 @@ class FileInput(Struct, frozen=True):
         """Return the facts about the whole release: a name for programs, a name for people, and the fact."""
         row = self.release
         return (
-            ("dataset", Words(fr="Jeu de données", en="Dataset"), row.dataset),
-            ("release", Words(fr="Publication", en="Release"), str(row.id)),
-            ("revision", Words(fr="Révision", en="Revision"), str(row.revision)),
+            ("dataset", Words("Dataset"), row.dataset),
+            ("release", Words("Release"), str(row.id)),
+            ("revision", Words("Revision"), str(row.revision)),
             (
                 "edition",
-                Words(fr="Édition (0 : la publication même)", en="Edition (0: the release itself)"),
+                Words("Edition (0: the release itself)"),
                 str(self.level),
             ),
-            ("period", Words(fr="Période, sans sa fin", en="Period, without its end"), _interval(row)),
+            ("period", Words("Period, without its end"), _interval(row)),
             ("error_people", ERROR, str(self.error_people)),
-            ("threshold", Words(fr="Seuil de publication", en="Threshold of publication"), str(self.threshold)),
-            ("rows", Words(fr="Lignes", en="Rows"), str(self.row_count)),
+            ("threshold", Words("Threshold of publication"), str(self.threshold)),
+            ("rows", Words("Rows"), str(self.row_count)),
         )
 
     def about(self) -> dict[str, str]:

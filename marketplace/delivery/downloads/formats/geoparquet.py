@@ -38,7 +38,7 @@ def _write(given: FileInput, path: Path) -> None:
     cells = cells.append_column("geometry", outlines.take(zones.indices))
     geometry = {"encoding": "WKB", "geometry_types": ["MultiPolygon"], "bbox": _box(shapes)}
     geo = {"version": VERSION, "primary_column": "geometry", "columns": {"geometry": geometry}}
-    columns = (*given.columns, Column("geometry", "WKB", NONE, GEOMETRY))
+    columns = (*given.columns, Column("geometry", "WKB", NONE, GEOMETRY.in_both()))
     write_cells(cells, path, columns=columns, about=given.about() | {"geo": json.dumps(geo)})
 
 
@@ -67,10 +67,7 @@ def _box(shapes: Iterable[Any]) -> list[float]:
 FORMAT: Final = FileFormat(
     code="geoparquet",
     title="GeoParquet",
-    about=Words(
-        fr="Les mêmes lignes avec le contour de chaque zone, pour QGIS et GeoPandas.",
-        en="The same rows with the outline of each zone, for QGIS and GeoPandas.",
-    ),
+    about=Words("The same rows with the outline of each zone, for QGIS and GeoPandas."),
     suffix="geo.parquet",
     media_type="application/vnd.apache.parquet",
     write=_write,

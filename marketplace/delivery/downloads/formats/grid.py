@@ -52,7 +52,7 @@ def _write(given: FileInput, path: Path) -> None:
     sums = cells.filter(pa.array(~is_key)).select(grid.column_names[:5])
     sums = sums.append_column("withheld", pa.array(np.zeros(len(sums), bool)))
     whole = pa.concat_tables([grid, sums.replace_schema_metadata(None).cast(grid.schema)])
-    columns = (*given.columns, Column("withheld", "true or false", NONE, WITHHELD))
+    columns = (*given.columns, Column("withheld", "true or false", NONE, WITHHELD.in_both()))
     write_cells(whole, path, columns=columns, about=given.about(), nullable=("people", "events"))
 
 
@@ -78,8 +78,7 @@ FORMAT: Final = FileFormat(
     code="grid",
     title="Parquet",
     about=Words(
-        fr="Grille complète : une ligne pour chaque valeur possible, la colonne withheld marque celles qui ne sont pas publiées.",
-        en="Complete grid: a row for each possible figure; the column withheld marks those that are not published.",
+        "Complete grid: a row for each possible figure; the column withheld marks those that are not published."
     ),
     suffix="grid.parquet",
     media_type="application/vnd.apache.parquet",

@@ -10,10 +10,7 @@ from marketplace.delivery.downloads.formats.file_format import FileFormat
 FORMAT: Final = FileFormat(
     code="parquet",
     title="Parquet",
-    about=Words(
-        fr="Le fichier scellé lui-même, trié par zone : un programme n’en lit que les zones qu’il demande.",
-        en="The sealed file itself, sorted by zone: a program reads only the zones that it asks for.",
-    ),
+    about=Words("The sealed file itself, sorted by zone: a program reads only the zones that it asks for."),
     suffix="parquet",
     media_type="application/vnd.apache.parquet",
     write=None,

@@ -112,10 +112,7 @@ def _text(value: str) -> str:
 FORMAT: Final = FileFormat(
     code="xlsx",
     title="Excel",
-    about=Words(
-        fr="Un classeur jusqu’à 1 048 575 lignes ; sa seconde feuille dit ce que dit une ligne.",
-        en="A workbook of up to 1,048,575 rows; its second sheet says what a row says.",
-    ),
+    about=Words("A workbook of up to 1,048,575 rows; its second sheet says what a row says."),
     suffix="xlsx",
     media_type=f"{KIND}.sheet",
     write=_write,

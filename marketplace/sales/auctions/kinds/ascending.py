@@ -9,20 +9,16 @@ from marketplace.sales.auctions.kind_rules import AuctionKind
 from marketplace.sales.auctions.open_rules import ProxyBids
 
 if TYPE_CHECKING:
+    from marketplace.core.words import Bilingual
     from marketplace.sales.auctions.rows import AuctionTerms
 
 
-def _rule(auction: AuctionTerms) -> Words:
-    seconds, minutes = auction.window_seconds, auction.most_extension_seconds // 60
+def _rule(auction: AuctionTerms) -> Bilingual:
     return Words(
-        fr="Indiquez le maximum que vous paieriez ; le site enchérit pour vous, seulement autant qu’il le faut. Le plus "
-        "haut maximum gagne, un palier au-dessus du deuxième. Dans les "
-        f"{seconds} dernières secondes, une offre qui change la tête ou le prix repousse la fin, de {minutes} minutes au "
-        "plus en tout : personne ne gagne à être le dernier.",
-        en="State the most you would pay; the site bids for you, only as far as it must. The highest maximum wins, at "
-        f"one step above the second. In the last {seconds} seconds a bid that changes the leader or the price moves the "
-        f"end, by {minutes} minutes at most in all, so that nobody gains by being last.",
-    )
+        "State the most you would pay; the site bids for you, only as far as it must. The highest maximum wins, at "
+        "one step above the second. In the last {seconds} seconds a bid that changes the leader or the price moves the "
+        "end, by {minutes} minutes at most in all, so that nobody gains by being last."
+    ).in_both(seconds=str(auction.window_seconds), minutes=str(auction.most_extension_seconds // 60))
 
 
 def _terms(auction: AuctionTerms) -> dict[str, Any]:
@@ -37,11 +33,8 @@ def _terms(auction: AuctionTerms) -> dict[str, Any]:
 
 KIND: Final = AuctionKind(
     code="ascending",
-    title=Words(fr="Enchère en direct", en="Live auction"),
-    summary=Words(
-        fr="Offres ouvertes, un maximum par mandataire chacun, une clôture souple.",
-        en="Open bids, a proxy maximum each, a soft close.",
-    ),
+    title=Words("Live auction"),
+    summary=Words("Open bids, a proxy maximum each, a soft close."),
     price_rules={"proxy": "ascending"},
     bids=ProxyBids(),
     rule=_rule,

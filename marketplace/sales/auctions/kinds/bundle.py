@@ -11,32 +11,26 @@ from marketplace.sales.auctions.sealed_rules import Packages, good
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from marketplace.core.words import Bilingual
     from marketplace.sales.auctions.rows import AuctionTerms, Lot
 
 SELLER: Final = "seller-"
 """Begins the names of the seller's own bids; no pseudonym does."""
 
 
-def _rule(auction: AuctionTerms) -> Words:
+def _rule(auction: AuctionTerms) -> Bilingual:
     if auction.price_rule == "vcg":
         return Words(
-            fr="Indiquez ce que vaut pour vous chaque publication, ou toutes ensemble ; vous gagnez au plus un de vos lots "
-            "groupés. Le site trouve la répartition qui vaut le plus, et chaque gagnant paie ce que les autres auraient "
-            "gagné sans lui, ou la réserve si elle est plus élevée. Offrez donc ce que cela vaut pour vous. Cette règle a un "
-            "risque : qui enchérit sous plusieurs noms peut faire baisser le prix, jusqu’à la réserve.",
-            en="State what each release, or all of them together, is worth to you; you win at most one of your packages. The "
+            "State what each release, or all of them together, is worth to you; you win at most one of your packages. The "
             "site finds the allocation worth most, and each winner pays what the others would have gained without it, or "
             "the reserve where that is more. So bid what it is worth to you. This rule has a risk: who bids under several names "
-            "can lower the price, down to the reserve.",
-        )
+            "can lower the price, down to the reserve."
+        ).in_both()
     return Words(
-        fr="Indiquez ce que vaut pour vous chaque publication, ou toutes ensemble ; vous gagnez au plus un de vos lots "
-        "groupés. Le site trouve la répartition qui vaut le plus, et les gagnants paient le moins possible sans qu’un "
-        "groupe de perdants ait offert mieux.",
-        en="State what each release, or all of them together, is worth to you; you win at most one of your packages. The "
+        "State what each release, or all of them together, is worth to you; you win at most one of your packages. The "
         "site finds the allocation worth most, and winners pay the least that leaves no group of losers with a better "
-        "offer.",
-    )
+        "offer."
+    ).in_both()
 
 
 def _terms(_: AuctionTerms) -> dict[str, Any]:
@@ -53,11 +47,8 @@ def _seller_bids(lots: Sequence[Lot]) -> list[dict[str, Any]]:
 
 KIND: Final = AuctionKind(
     code="bundle",
-    title=Words(fr="Enchère par lots", en="Bundle auction"),
-    summary=Words(
-        fr="Offres scellées pour plusieurs publications, d’un jeu de données ou de plusieurs, seules ou ensemble.",
-        en="Sealed bids for several releases, of one dataset or of several, alone or together.",
-    ),
+    title=Words("Bundle auction"),
+    summary=Words("Sealed bids for several releases, of one dataset or of several, alone or together."),
     price_rules={"core": "core", "vcg": "vcg"},
     bids=Packages(),
     rule=_rule,

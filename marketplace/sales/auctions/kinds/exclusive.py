@@ -10,18 +10,16 @@ from marketplace.sales.auctions.kind_rules import AuctionKind
 from marketplace.sales.auctions.sealed_rules import OneAmount
 
 if TYPE_CHECKING:
+    from marketplace.core.words import Bilingual
     from marketplace.sales.auctions.rows import AuctionTerms
 
 
-def _rule(_: AuctionTerms) -> Words:
+def _rule(_: AuctionTerms) -> Bilingual:
     return Words(
-        fr="Une seule licence, et personne d’autre ne peut acheter pendant la fenêtre. Les offres sont sous pli ; la plus "
-        "haute gagne et paie la deuxième, ou la réserve si elle est supérieure. Offrez donc ce que cela vaut pour vous : "
-        "ce que vous payez ne dépend pas de votre propre offre.",
-        en="One licence, and nobody else may buy during the window. Bids are sealed; the highest wins and pays the second "
+        "One licence, and nobody else may buy during the window. Bids are sealed; the highest wins and pays the second "
         "highest, or the reserve where that is more. So bid what it is worth to you: what you pay does not depend on your "
-        "own bid.",
-    )
+        "own bid."
+    ).in_both()
 
 
 def _terms(auction: AuctionTerms) -> dict[str, Any]:
@@ -32,11 +30,8 @@ def _terms(auction: AuctionTerms) -> dict[str, Any]:
 
 KIND: Final = AuctionKind(
     code="exclusive",
-    title=Words(fr="Fenêtre exclusive", en="Exclusive window"),
-    summary=Words(
-        fr="Offres scellées pour une licence et une fenêtre où personne d’autre ne peut acheter ; second prix.",
-        en="Sealed bids for one licence and a window in which nobody else may buy; second price.",
-    ),
+    title=Words("Exclusive window"),
+    summary=Words("Sealed bids for one licence and a window in which nobody else may buy; second price."),
     price_rules={"second_price": "second_price"},
     bids=OneAmount(),
     rule=_rule,
