@@ -65,14 +65,15 @@ class Words(Struct, frozen=True):
 
     def in_both(self, **details: str | Bilingual) -> Bilingual:
         """Return the text in both languages with its fields filled in, each with a text or one in both languages."""
-        french, english = (
-            self.filled(
-                language,
-                {name: text if isinstance(text, str) else text.filled(language) for name, text in details.items()},
+        return Bilingual(
+            *(
+                self.filled(
+                    language,
+                    {name: text if isinstance(text, str) else text.filled(language) for name, text in details.items()},
+                )
+                for language in ("fr", "en")
             )
-            for language in ("fr", "en")
         )
-        return Bilingual(french, english)
 
 
 def fields_of(text: str) -> frozenset[str]:

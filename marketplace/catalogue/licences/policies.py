@@ -82,6 +82,8 @@ ANYWHERE: Final = Words("{purposes}, wherever your company is.")
 SOMEWHERE: Final = Words("{purposes}; only for companies established in: {countries}.")
 NOBODY: Final = Words("You do not try to recognise anyone, nor to remove the noise.")
 LASTS: Final = Words("Access lasts {months}; what you made stays yours.")
+MONTH: Final = Words("{count} month")
+MONTHS: Final = Words("{count} months")
 RECALL: Final = Words("Should a release be recalled, you stop using it, delete your copies and confirm that.")
 
 
@@ -102,16 +104,13 @@ def five_lines(policy: Policy, language: str) -> str:
         MAY[policy.right].filled(language, {}),
         where.filled(language, given),
         NOBODY.filled(language, {}),
-        LASTS.filled(language, {"months": _months(policy.months, language)}),
+        LASTS.filled(
+            language,
+            {"months": (MONTH if policy.months == 1 else MONTHS).filled(language, {"count": str(policy.months)})},
+        ),
         RECALL.filled(language, {}),
     )
     return "\n".join(lines)
-
-
-def _months(count: int, language: str) -> str:
-    if language == "fr":
-        return f"{count} mois"
-    return f"{count} month" if count == 1 else f"{count} months"
 
 
 def read_policy(right: str, months: int, *, purposes: Sequence[str], countries: str) -> Policy:

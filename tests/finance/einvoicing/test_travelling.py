@@ -107,7 +107,7 @@ async def test_a_rejected_invoice_names_its_rule_and_is_issued_anew() -> None:
         it, form = await transmission_of(number), uuid.uuid4()
         async with await signed_in("finance") as visitor:
             page = (await visitor.get(f"/en/finance/einvoicing/{it}")).text
-            assert "213 · Rejected" in page
+            assert "213 · Invoice rejected" in page
             assert "a check of the content failed (REJ_SEMAN)" in page
             assert "Cancel and issue anew" in page
             assert "Annuler et refaire" in (await visitor.get(f"/fr/finance/einvoicing/{it}")).text

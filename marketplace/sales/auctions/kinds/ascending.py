@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.core.words import Words
+from marketplace.core.words import Bilingual, Words
 from marketplace.sales.auctions.kind_rules import AuctionKind
 from marketplace.sales.auctions.open_rules import ProxyBids
 
 if TYPE_CHECKING:
-    from marketplace.core.words import Bilingual
     from marketplace.sales.auctions.rows import AuctionTerms
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.core.words import Words
+from marketplace.core.words import Bilingual, Words
 from marketplace.sales.auctions.kind_rules import AuctionKind
 from marketplace.sales.auctions.sealed_rules import Packages, good
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.core.words import Bilingual
     from marketplace.sales.auctions.rows import AuctionTerms, Lot
 
 SELLER: Final = "seller-"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from marketplace.core.instants import microseconds
-from marketplace.core.words import Words
+from marketplace.core.words import Bilingual, Words
 from marketplace.sales.auctions.kind_rules import AuctionKind
 from marketplace.sales.auctions.sealed_rules import OneAmount
 
 if TYPE_CHECKING:
-    from marketplace.core.words import Bilingual
     from marketplace.sales.auctions.rows import AuctionTerms
 
 
