@@ -72,9 +72,8 @@ ORDER BY paid.first_at, first.number
 LIMIT 1;
 
 -- name: list_paid_twice_exceptions
--- Paid orders whose partner had paid for the same before and still has both: the second is to be refunded. Only an order
--- that was open while its partner paid for the release can be one; comparing each with each would take hours for a
--- partner's many orders of one release.
+-- Paid orders whose partner had paid for the same before and still has both: the second is to be refunded. Only orders
+-- that were open while their partner paid for the release are compared; comparing each with each would take minutes.
 WITH paid_order AS MATERIALIZED (
     SELECT
         purchase_order.id,
