@@ -11,6 +11,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day, read_cents
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import see
@@ -52,12 +53,6 @@ class RuleForm(Struct):
     reason: str
     form_id: uuid.UUID
     comes_in: str = ""
-
-
-class EndForm(Struct):
-    """The end of a rule needs no more than its form."""
-
-    form_id: uuid.UUID
 
 
 @get("/finance/bank/rules", guards=READERS, opt=expect("finance", "auditor"))
@@ -138,7 +133,7 @@ async def propose(
 async def end(
     request: ActorRequest,
     rule_id: FromPath[uuid.UUID],
-    data: Annotated[EndForm, Body(media_type=RequestEncodingType.URL_ENCODED)],  # noqa: ARG001 (the form's token)
+    data: Pressed,  # noqa: ARG001 (the form's token)
 ) -> Redirect:
     """End a rule."""
     await rule_actions.end_rule(rule_id, request.user)

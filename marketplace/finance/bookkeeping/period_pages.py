@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
-from typing import Annotated, Final
+from typing import Final
 
 from litestar import Response, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's annotations)
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
-from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.errors import Invalid
+from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import see
 from marketplace.core.web.sorting import as_file
@@ -27,12 +25,6 @@ from marketplace.people.identity.guards import ActorRequest, expect
 from marketplace.people.proposals.queries import find_waiting, signs_of_proposers
 
 FILE_HEADINGS: Final = ("Month", "Closed on", "By", "Checks")
-
-
-class CloseForm(Struct):
-    """Sent by the button that proposes to close a month."""
-
-    form_id: uuid.UUID
 
 
 def _month(text: str) -> dt.date:
@@ -80,7 +72,7 @@ async def periods_file(sort: Text = "") -> Response[bytes]:
 async def propose(
     request: ActorRequest,
     month: FromPath[str],
-    data: Annotated[CloseForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
 ) -> Redirect:
     """Propose to close a month."""
     await propose_month(_month(month), request.user, form_id=data.form_id)

@@ -13,6 +13,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.core import clock
+from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import localised, see
 from marketplace.core.web.sorting import as_file, euros
@@ -40,12 +41,6 @@ class YearForm(Struct):
     """Which year is proposed."""
 
     year: int
-    form_id: uuid.UUID
-
-
-class AgainForm(Struct):
-    """Sent by the button that makes a year's file again."""
-
     form_id: uuid.UUID
 
 
@@ -117,7 +112,7 @@ async def propose(
 async def rebuild(
     request: ActorRequest,
     close_id: FromPath[uuid.UUID],
-    data: Annotated[AgainForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
 ) -> Redirect:
     """Make the file of a closed year again, to compare it with the first."""
     await years.rebuild_year(close_id, request.user, form_id=data.form_id)
