@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from litestar import Response, get
 
 from marketplace.core.web.formats import PARIS, paris_day
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.sorting import Columns, as_file, euros, list_file
-from marketplace.finance.desk.queries import RunRow, list_all_runs
+from marketplace.finance.desk.queries import list_all_runs
 from marketplace.finance.reconciliation.queries import list_stuck
 from marketplace.money.ledger.base_pages import READERS, Text, named
 from marketplace.money.ledger.queries import LARGEST_FILE_ROWS
 from marketplace.money.payments.queries import LostEvent, list_lost_events
 from marketplace.people.identity.guards import expect
 
+if TYPE_CHECKING:
+    from marketplace.subscribers.payouts.queries import RunRow
+
+ROUTES_IN_WORDS: Final = {"sepa": "By SEPA transfer", "stripe": "Through Stripe"}
 RUN_COLUMNS: Final[Columns[RunRow]] = {
     "Drafted": lambda run: paris_day(run.drafted_at),
     "Way": lambda run: gettext(ROUTES_IN_WORDS[run.route]),
@@ -25,7 +29,6 @@ RUN_COLUMNS: Final[Columns[RunRow]] = {
     "Prepared by": lambda run: run.prepared_name or "",
     "Approved by": lambda run: run.approved_name or "",
 }
-ROUTES_IN_WORDS: Final = {"sepa": "By SEPA transfer", "stripe": "Through Stripe"}
 COMMAND_HEADINGS: Final = ("What", "State", "Attempts", "Since", "Next attempt", "About", "Amount", "Last error")
 LOST_COLUMNS: Final[Columns[LostEvent]] = {
     "Event": lambda row: row.type,

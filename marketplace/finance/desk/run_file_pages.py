@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 Shown = Annotated[str, QueryParameter(name="state", max_length=20)]
 PATH: Final = "/finance/payout-runs/{run:uuid}"
 PAYOUT_HEADINGS: Final = ("Line", "Country", "Account", "State", "Why", "Amount")
+OUTCOMES: Final = {
+    "close": "The name nearly matches",
+    "none": "The account is in another name",
+    "unknown": "The bank cannot say",
+}
 NAME_COLUMNS: Final[Columns[Differing]] = {
     "The bank says": lambda row: gettext(OUTCOMES[row.outcome]),
     "Line": lambda row: row.subscriber,
@@ -42,11 +47,6 @@ ANSWER_COLUMNS: Final[Columns[AnswerRow]] = {
     "Refused": lambda answer: answer.rejected,
 }
 STATES: Final = {"settled": "Paid out", "failed": "Came back", "cancelled": "Given up"}
-OUTCOMES: Final = {
-    "close": "The name nearly matches",
-    "none": "The account is in another name",
-    "unknown": "The bank cannot say",
-}
 FILES_BY: Final[dict[str, Callable[[FileRow], Any]]] = {
     "file_people": lambda file: -file.people,
     "file_amount": lambda file: -file.amount_minor,

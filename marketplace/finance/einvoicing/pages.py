@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from litestar import Response, get, post
@@ -22,11 +22,14 @@ from marketplace.core.web.sorting import Columns, euros, list_file
 from marketplace.finance.einvoicing import actions, queries
 from marketplace.finance.einvoicing.codes import REASONS, STATUSES
 from marketplace.finance.einvoicing.duplicates import draw_duplicate
-from marketplace.finance.einvoicing.lists import TransmissionRow, list_all_transmissions, list_transmissions
+from marketplace.finance.einvoicing.lists import list_all_transmissions, list_transmissions
 from marketplace.finance.einvoicing.months import list_shown_months
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
 from marketplace.people.identity.guards import ActorRequest, expect, partner
 from marketplace.sales.orders.invoice_xml import ubl
+
+if TYPE_CHECKING:
+    from marketplace.finance.einvoicing.queries import TransmissionRow
 
 STATES: Final = {
     "waiting": "No address yet",
