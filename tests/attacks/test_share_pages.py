@@ -133,7 +133,8 @@ def euros_on_page(text: str, at: str) -> int:
 
 def denominators(page: str) -> tuple[int, int]:
     """Return the interval of what the pool was divided by, as a share page says it: pool * cells / share."""
-    pool, share = euros_on_page(page, r"€([\d,.]+) 50% of what is left"), euros_on_page(page, r"You €([\d,.]+) for")
+    pool = euros_on_page(page, r"€([\d,.]+) 50% of what is left")
+    share = euros_on_page(page, r"Your share to the millionth €([\d,.]+)")
     cells = int(re.search(r"for (\d+) times? you are counted", page)[1])  # type: ignore[index]
     return pool * cells // (share + 1), -(-pool * cells // max(1, share - 1))
 
