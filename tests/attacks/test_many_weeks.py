@@ -80,7 +80,7 @@ def test_pictures_of_several_datasets_of_a_place_do_not_rebuild_one(seed: int) -
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", range(60_001, 60_010))
+@pytest.mark.parametrize("seed", range(60_001, 60_020))
 def test_a_map_does_not_rebuild_larger_zones_either(seed: int) -> None:
     """Another dataset may sell the same ground by larger zones: two by two, and three by three."""
     city = CrowdedCity(seed, zones=324)
