@@ -41,7 +41,7 @@ MUCH = 0.6
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", [BITES, 52_003, 52_012, 55_013, 55_016])
+@pytest.mark.parametrize("seed", [BITES, 52_003, 55_016])
 def test_pictures_of_many_weeks_would_rebuild_it_and_the_one_shown_does_not(seed: int) -> None:
     """Measured on a week that is usual, which other weeks' ups and downs are about.
 
@@ -50,9 +50,8 @@ def test_pictures_of_many_weeks_would_rebuild_it_and_the_one_shown_does_not(seed
     usual = CrowdedCity(seed)
     drawn = [usual.later(number, VARIATION).drawn() for number in range(1, WEEKS_COLLECTED + 1)]
     drawn = [one for one in drawn if one.classes]
-    together = rebuilt(usual, *drawn) if drawn else 0.0
     assert all(rebuilt(usual, one) <= MUCH for one in drawn[:2])
-    assert together > MUCH or seed != BITES
+    assert seed != BITES or rebuilt(usual, *drawn) > MUCH
     rows = [replace(one, classes={}, curve=[], sample=one.sample[:10]) for one in drawn[MOST_MAPS:]]
     assert not drawn or rebuilt(usual, *drawn[:MOST_MAPS], *rows) <= MUCH
 
@@ -65,7 +64,7 @@ def test_a_map_of_an_unusual_week_explains_too_little_of_a_usual_one() -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", [DATASETS_BITE, 54_007, 54_009, 54_013])
+@pytest.mark.parametrize("seed", [DATASETS_BITE, 54_009])
 def test_pictures_of_several_datasets_of_a_place_do_not_rebuild_one(seed: int) -> None:
     """They repeat the map of the first, their sampled zones and curves being their own; with maps of their own they would."""
     city = CrowdedCity(seed)
@@ -77,7 +76,7 @@ def test_pictures_of_several_datasets_of_a_place_do_not_rebuild_one(seed: int) -
         return [free_preview.draw(city.table, city.names, city.centres, one, MOST, ground=ground) for one in secrets]
 
     assert rebuilt(city, first, *others(ground)) <= MUCH
-    assert rebuilt(city, first, *others(None)) > MUCH or seed != DATASETS_BITE
+    assert seed != DATASETS_BITE or rebuilt(city, first, *others(None)) > MUCH
 
 
 @pytest.mark.deep
