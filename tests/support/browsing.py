@@ -8,6 +8,7 @@ elsewhere, what weighs too much, what the page's own policy refused.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import axe_playwright_python
 from playwright.async_api import Error, async_playwright
 
+from tests.support.kept import KEPT
 from tests.support.market import PASSWORD
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ PRINTED = """() => {
   return [shown(document.querySelector('main h1')), navigation, document.scrollingElement.scrollWidth, innerWidth];
 }"""
 """Whether the title is printed, how many navigations are, how wide the page is, and in how much room."""
+AS_IT_IS = "document.documentElement.outerHTML + location.pathname + location.hash"
+ANEW = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|[A-Za-z0-9_-]{32,}={0,2}")
+"""What of a page is another each time it is drawn: ids and tokens."""
 INSPECT = """async () => {
   await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
   const {violations} = await axe.run(document, {resultTypes: ['violations']});
@@ -52,6 +57,8 @@ class Troubles:
 
     pages: set[str] = field(default_factory=set)
     found: list[str] = field(default_factory=list)
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    """How pages were looked at, and digests of them."""
     weights: dict[str, int] = field(default_factory=dict)
     """Bytes of each file when it last came over the wire; a page weighs what it loads, kept copies included."""
 
@@ -87,6 +94,20 @@ class Tab:
     async def look(self, how: str) -> None:
         """Collect what is wrong with the page as it is."""
         await self.page.wait_for_load_state("load")
+        if await self._is_new(how):
+            await self._inspect(how)
+        await self._weigh()
+        self.troubles.pages.add(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", urlsplit(self.page.url).path))
+
+    async def _is_new(self, how: str) -> bool:
+        """Return whether no page that says the same was looked at so before."""
+        said = ANEW.sub("…", await self.page.evaluate(AS_IT_IS))
+        digest = how, hashlib.sha256(said.encode()).hexdigest()
+        is_new = digest not in self.troubles.seen
+        self.troubles.seen.add(digest)
+        return is_new
+
+    async def _inspect(self, how: str) -> None:
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE)
         violations, widths = await self.page.evaluate(INSPECT)
@@ -94,8 +115,6 @@ class Tab:
             self._report(f"{how}: {violation}")
         if widths[0] > widths[1]:
             self._report(f"{how}: scrolls sideways, {widths[0]} px in {widths[1]} px")
-        await self._weigh()
-        self.troubles.pages.add(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", urlsplit(self.page.url).path))
 
     async def _weigh(self) -> None:
         loaded, self.requests[:] = list(self.requests), []
@@ -242,14 +261,26 @@ async def chromium_of(executable: str) -> AsyncIterator[Browser]:
             await browser.close()
 
 
+_kept: list[Browser] = []
+
+
+async def kept_chromium(executable: str) -> Browser:
+    """Return the Chromium that this worker's tests share; it runs until their last."""
+    if not _kept or not _kept[0].is_connected():
+        _kept[:] = [await KEPT.enter_async_context(chromium_of(executable))]
+    return _kept[0]
+
+
 @contextlib.asynccontextmanager
 async def open_visit(executable: str, market: Market) -> AsyncIterator[Visit]:
-    """Run Chromium before the running marketplace; at the end no page may have been in trouble."""
-    async with chromium_of(executable) as browser:
-        visit = Visit(browser, market)
-        try:
-            yield visit
-        finally:
-            print(f"{len(visit.troubles.pages)} pages looked at:", *sorted(visit.troubles.pages), sep="\n  ")
-            print(*dict.fromkeys(visit.troubles.found), sep="\n")
+    """Open Chromium before the running marketplace; at the end no page may have been in trouble."""
+    browser = await kept_chromium(executable)
+    visit = Visit(browser, market)
+    try:
+        yield visit
+    finally:
+        for context in list(browser.contexts):
+            await context.close()
+        print(f"{len(visit.troubles.pages)} pages looked at:", *sorted(visit.troubles.pages), sep="\n  ")
+        print(*dict.fromkeys(visit.troubles.found), sep="\n")
     assert visit.troubles.found == []
