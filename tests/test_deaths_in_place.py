@@ -138,7 +138,7 @@ async def test_work_that_is_not_safe_to_repeat_shows() -> None:
     assert await lines() != [1, 2], "it counted twice"
 
 
-async def send(received: list[str], key: str) -> None:
+async def hand_over(received: list[str], key: str) -> None:
     """Have the other side do something, once for each key."""
     if key not in received:
         received.append(key)
@@ -149,7 +149,7 @@ async def is_right(received: list[str]) -> None:
     """Write what is to be sent, send it under its own key, and write that it was sent."""
     await execute(ADD, 1)
     if await lines() == [1]:
-        await send(received, "1")
+        await hand_over(received, "1")
         await execute(ADD, 2)
 
 
@@ -157,7 +157,7 @@ async def has_no_key(received: list[str]) -> None:
     """Do the same, with another key each time."""
     await execute(ADD, 1)
     if await lines() == [1]:
-        await send(received, str(uuid.uuid4()))
+        await hand_over(received, str(uuid.uuid4()))
         await execute(ADD, 2)
 
 
@@ -165,7 +165,7 @@ async def sends_first(received: list[str]) -> None:
     """Send under a key that is written only after it."""
     if not await lines():
         key = secrets.randbelow(1_000_000)
-        await send(received, str(key))
+        await hand_over(received, str(key))
         await execute(ADD, key)
 
 
@@ -174,7 +174,7 @@ async def commits_apart(received: list[str]) -> None:
     if not await lines():
         await execute(ADD, 1)
         await execute(ADD, 2)
-        await send(received, "1")
+        await hand_over(received, "1")
 
 
 @pytest.mark.parametrize("work", [is_right, has_no_key, sends_first, commits_apart])

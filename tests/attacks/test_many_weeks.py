@@ -41,7 +41,7 @@ MUCH = 0.6
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", [BITES, 52_003, 55_016])
+@pytest.mark.parametrize("seed", [BITES, 52_003, 52_012, 55_013, 55_016])
 def test_pictures_of_many_weeks_would_rebuild_it_and_the_one_shown_does_not(seed: int) -> None:
     """Measured on a week that is usual, which other weeks' ups and downs are about.
 
@@ -64,7 +64,7 @@ def test_a_map_of_an_unusual_week_explains_too_little_of_a_usual_one() -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", [DATASETS_BITE, 54_009])
+@pytest.mark.parametrize("seed", [DATASETS_BITE, 54_007, 54_009, 54_013])
 def test_pictures_of_several_datasets_of_a_place_do_not_rebuild_one(seed: int) -> None:
     """They repeat the map of the first, their sampled zones and curves being their own; with maps of their own they would."""
     city = CrowdedCity(seed)

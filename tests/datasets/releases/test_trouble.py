@@ -75,6 +75,9 @@ async def test_a_full_disk_is_said_and_the_next_build_ends_the_same_way(tmp_path
     sentence = one_sentence(await asyncio.to_thread(build_by_program, files, largest_file=largest))
     assert "disk is full" in sentence
     assert await fetch_value("SELECT count(*) FROM release WHERE state = 'sealed'") == 0
+    ended = await asyncio.to_thread(build_by_program, files)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("sealed")
     await ends_well(files)
 
 
