@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import time
-import uuid
-from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from marketplace.core import database
 from marketplace.core.database import execute, transaction
-from marketplace.demo.postgres import SUPERUSER
 from tests.support.deaths import (
     STRANGERS,
     awaits_of,
     bounded,
-    changes_of,
     is_alone,
-    killed_after,
     killed_at_every_await,
     killed_once,
     living_backends,
     the_dead_rest,
 )
 from tests.support.reads import fetch, fetch_value
-from tests.support.saved_state import State
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from marketplace.demo.postgres import EmbeddedPostgres
 
 ADD = "INSERT INTO subscriber (reference) VALUES ($1) ON CONFLICT DO NOTHING"
 SLOW_SECONDS = 0.2
@@ -138,66 +127,6 @@ async def test_work_that_is_not_safe_to_repeat_shows() -> None:
     assert await lines() != [1, 2], "it counted twice"
 
 
-async def hand_over(received: list[str], key: str) -> None:
-    """Have the other side do something, once for each key."""
-    if key not in received:
-        received.append(key)
-    await execute("SELECT 1")
-
-
-async def is_right(received: list[str]) -> None:
-    """Write what is to be sent, send it under its own key, and write that it was sent."""
-    await execute(ADD, 1)
-    if await lines() == [1]:
-        await hand_over(received, "1")
-        await execute(ADD, 2)
-
-
-async def has_no_key(received: list[str]) -> None:
-    """Do the same, with another key each time."""
-    await execute(ADD, 1)
-    if await lines() == [1]:
-        await hand_over(received, str(uuid.uuid4()))
-        await execute(ADD, 2)
-
-
-async def sends_first(received: list[str]) -> None:
-    """Send under a key that is written only after it."""
-    if not await lines():
-        key = secrets.randbelow(1_000_000)
-        await hand_over(received, str(key))
-        await execute(ADD, key)
-
-
-async def commits_apart(received: list[str]) -> None:
-    """Write in two transactions what is trusted to be there at once."""
-    if not await lines():
-        await execute(ADD, 1)
-        await execute(ADD, 2)
-        await hand_over(received, "1")
-
-
-@pytest.mark.parametrize("work", [is_right, has_no_key, sends_first, commits_apart])
-async def test_deaths_after_each_change_convict_what_is_not_safe_to_repeat(
-    postgres: EmbeddedPostgres, work: Any
-) -> None:
-    received: list[str] = []
-    state = await State.opened(postgres.url(await fetch_value("SELECT current_database()"), SUPERUSER))
-    state.others.append((received, list))
-    before, ends = await state.save(), set()
-    async with the_dead_rest():
-        changes = await changes_of(partial(work, received), state.progress)
-        assert changes == (2 if work is sends_first else 3)
-        peaceful = (len(await lines()), len(received))
-        for change in range(1, changes + 1):
-            await state.restore(before)
-            await killed_after(partial(work, received), change, state.progress)
-            await work(received)
-            ends.add((len(await lines()), len(received)))
-    await state.close()
-    assert (ends == {peaceful}) == (work is is_right), ends
-
-
 async def test_no_thread_of_the_dead_goes_on_beside_the_next_try() -> None:
     begun, ended = list[int](), list[int]()
 
@@ -208,11 +137,13 @@ async def test_no_thread_of_the_dead_goes_on_beside_the_next_try() -> None:
 
     async def work() -> None:
         writing = asyncio.create_task(asyncio.to_thread(write))
-        await until(writing.done)
+        await until(lambda: bool(begun))
+        await execute("SELECT 1")
+        await writing
 
     async with the_dead_rest():
-        await killed_after(work, 1, lambda: len(begun))
-    assert ended == [1]
+        await killed_once(work, await awaits_of(work))
+    assert len(ended) == len(begun) == 2
 
 
 async def test_what_hangs_fails_at_its_bound_and_says_where_it_waits() -> None:

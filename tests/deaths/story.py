@@ -1,7 +1,7 @@
 """A story whose acts die on their way, each from the same state every time, and end as if nothing had died.
 
-An act is a job or what somebody does. It is done in peace. Then the state is put back and it is done again, killed after one
-of the changes that others can see, such as a commit or a call; later it is done whole, as a worker or the person would. The database, Stripe and what else is outside must
+An act is a job or what somebody does. It is done in peace. Then the state is put back and it is done again, killed at one
+of its awaits; later it is done whole, as a worker or the person would. The database, Stripe and what else is outside must
 then say what they say after the peaceful act: each effect has happened, and once.
 """
 
@@ -22,7 +22,7 @@ from marketplace.core.settings import settings
 from marketplace.demo.bank import Bank
 from marketplace.site.jobs.timetable import jobs
 from tests.subscribers.builders.payees import OUR_IBAN
-from tests.support.deaths import changes_of, killed_after
+from tests.support.deaths import EVERY, awaits_of, killed_once
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 LATER = dt.timedelta(minutes=3)
 """Longer than the lease of a worker that died."""
-MOST_A_DAY = 12
-"""After so many of its changes an act dies in a deep run at most."""
+MOST_A_DAY = 10
+"""At so many of its awaits an act dies in a deep run at most, and at every second one at most."""
 LONGEST = 600
 """Signs of a row that a failure shows."""
 
@@ -57,7 +57,7 @@ class Story:
     """The state of a story, its clock, and how often each of its acts died."""
 
     def __init__(self, state: State, stripe: Any, only: str | None) -> None:
-        """Begin. only: the one act that dies, after its middle change; None: each act dies after each change that a deep run plays."""
+        """Begin. only: the one act that dies, at its middle await; None: each act dies at every await that a deep run plays."""
         self.state, self.stripe, self.only = state, stripe, only
         self.bank = Bank(OUR_IBAN)
         self.deaths: dict[str, int] = {}
@@ -116,7 +116,7 @@ class Story:
         check: Check | None = None,
         look: Check | None = None,
     ) -> None:
-        """Do something in peace, and again for each of its deaths; refuse an end that differs, and go on from the peaceful one.
+        """Do something in peace, and again for each of its deaths; refuse an end that differs.
 
         It dies the first time that it finds something to do. then: jobs that end it, some minutes later. later: how long
         after a death it is done again; a job once leases are over, all else at once, unless said. unlike: what may differ,
@@ -126,29 +126,27 @@ class Story:
             await work()
             return
         before, at = await self.state.save(), clock.now()
-        changes = await changes_of(work, self.state.progress)
+        awaits = await awaits_of(work)
         if not await self.state.has_changed(before):
             return
         if later is None:
             later = LATER if name.split(maxsplit=1)[0] in jobs() else dt.timedelta(0)
         act = Act(work, name, at + later, then, check or _nothing)
-        done = await self.state.save()
         await self._end(act)
         expected = await self.state.changed_since(before, unlike)
-        for change in self.places(changes):
+        for last in self.places(awaits):
             await self.state.restore(before)
             self.be_at(at)
-            await killed_after(work, change, self.state.progress)
+            if not await killed_once(work, last):
+                break
             self.deaths[name] += 1
             self.state.forget()
-            place = f"{name}, killed after change {change} of {changes}"
+            place = f"{name}, killed at await {last} of {awaits}"
             assert not (offenders := await self.state.list_offenders(before)), f"{place}: {offenders}"
             await (look or _nothing)()
             await self._end(act)
             found = await self.state.changed_since(before, unlike)
             assert found == expected, f"{place}: {difference(expected, found)}"
-        await self.state.restore(done)
-        self.be_at(at)
 
     async def _end(self, act: Act) -> None:
         """Do it again, later, and let jobs end it."""
@@ -164,13 +162,12 @@ class Story:
             await known[job][1]()
         await act.check()
 
-    def places(self, changes: int) -> range:
-        """Return after which changes an act dies that makes so many: all of them within some days, or at once with EVERY_DEATH."""
+    def places(self, awaits: int) -> range:
+        """Return at which awaits an act dies that has so many: all of them within some days, or at once with EVERY_DEATH."""
         if self.only is not None:
-            middle = max(changes // 2, 1)
-            return range(middle, middle + 1)
-        step = 1 if os.environ.get("EVERY_DEATH") else max(1, -(-changes // MOST_A_DAY))
-        return range(1 + dt.datetime.now(dt.UTC).toordinal() % step, changes + 1, step)
+            return range(max(awaits // 2, 1), max(awaits // 2, 1) + 1)
+        step = 1 if os.environ.get("EVERY_DEATH") else max(EVERY, -(-awaits // MOST_A_DAY))
+        return range(min(1 + dt.datetime.now(dt.UTC).toordinal() % step, awaits), awaits + 1, step)
 
 
 def difference(expected: dict[str, Any], found: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Every job and every act of money dies after each change that others can see; what comes after it ends as if nothing had died.
+"""Every job and every act of money dies at its awaits; what comes after it ends as if nothing had died.
 
 A fast run plays a story of each district, with one death; a deep run plays all of them, with each death.
 """

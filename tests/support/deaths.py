@@ -83,23 +83,11 @@ def _place(work: Any) -> Any:
 class Death:
     """How often something waited, in the task that was begun and in those that it began, and whether it died of it."""
 
-    def __init__(self, last: int | None, look: Callable[[], object] | None = None) -> None:
-        """Begin nothing yet.
-
-        last: the await that it never comes back from, counted from 1, or where `look` is given the change after which it
-        does nothing more; None lets it live. look: returns what others can see, asked before every step.
-        """
+    def __init__(self, last: int | None) -> None:
+        """Begin nothing yet. last: the await that it never comes back from, counted from 1; None lets it live."""
         self.last, self.waited, self.has_come = last, 0, False
-        self.look, self.changes = look, 0
-        self._seen = look() if look else None
         self.tasks: list[asyncio.Task[Any]] = []
         self.works: list[Coroutine[Any, Any, object]] = []
-
-    def note_changes(self) -> None:
-        """Count one more change if others see something else than before."""
-        if self.look and (seen := self.look()) != self._seen:
-            self._seen = seen
-            self.changes += 1
 
     def come(self) -> None:
         """Cut the connections that are in use, as a dead process's are, and let no task wait for what another had."""
@@ -124,10 +112,6 @@ class Mortal:
         """Hand each await on to the loop, until one is the last."""
         death, going, fault, before = self.death, self.work.__await__(), None, None
         while not death.has_come:
-            death.note_changes()
-            if death.look and death.changes == death.last:
-                death.come()
-                break
             try:
                 waits_for = going.throw(fault) if fault else going.send(None)
             except StopIteration as ended:
@@ -135,7 +119,7 @@ class Mortal:
             place = _place(self.work)
             death.waited += place is not before
             before = place
-            if not death.look and death.waited == death.last:
+            if death.waited == death.last:
                 death.come()
                 break
             fault = None
@@ -263,27 +247,6 @@ async def killed_once(work: Callable[[], Awaitable[object]], last: int) -> bool:
     death = Death(last)
     await _live(work, death)
     return death.has_come
-
-
-async def changes_of(work: Callable[[], Awaitable[object]], look: Callable[[], object]) -> int:
-    """Do work in peace, and return after how many changes it could have died that others see, the last of its own included.
-
-    look: returns what others can see, in a form that differs whenever that does.
-    """
-    death = Death(None, look)
-    await _live(work, death)
-    death.note_changes()
-    return death.changes
-
-
-async def killed_after(work: Callable[[], Awaitable[object]], change: int, look: Callable[[], object]) -> None:
-    """Do work until so many changes are there that others see, and let it learn nothing of the last one's answer.
-
-    A death at any await until the next change leaves the same behind: what an open transaction wrote is rolled back, and
-    reads leave nothing. A death while a change is on its way leaves what was before it or what is after, and one before
-    the first change is as if work had not begun. So these deaths are all that there are.
-    """
-    await _live(work, Death(change, look))
 
 
 def living_backends() -> list[int]:

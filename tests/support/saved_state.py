@@ -6,7 +6,6 @@ is written again, so putting a small state back takes some milliseconds.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import os
@@ -14,7 +13,6 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,7 +25,7 @@ from marketplace.demo.stripe_counterpart.state import _TABLES
 from marketplace.oversight.invariants import INVARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterable, MutableMapping
+    from collections.abc import Callable, Collection, Iterable, MutableMapping
 
     from marketplace.demo.stripe_counterpart.state import StripeState
 
@@ -47,9 +45,6 @@ LOOKS = """
 SEQUENCES = """
     SELECT oid::regclass::text AS name, pg_sequence_last_value(oid) AS last FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'"""
-ENDED = """
-    SELECT pg_snapshot_xmax(at)::text::bigint - (SELECT count(*) FROM pg_snapshot_xip(at)) FROM pg_current_snapshot() AS at"""
-"""How many transactions that write have ended so far: one more after each commit, and the same while nothing commits."""
 TABLES = (
     "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
 )
@@ -109,34 +104,12 @@ class Saved(Struct, frozen=True):
     files: dict[str, int]
 
 
-class Glance:
-    """How far the database has come, asked from within a step of a loop, which cannot await: a thread has its own loop."""
-
-    def __init__(self, url: str) -> None:
-        """Connect at `url`."""
-        self._thread, self._runner = ThreadPoolExecutor(1), asyncio.Runner()
-        self._connection = self._run(asyncpg.connect(url))
-
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self._thread.submit(self._runner.run, work).result()
-
-    def count_ended(self) -> int:
-        """Return how many transactions that write have ended."""
-        return int(self._run(self._connection.fetchval(ENDED)))
-
-    def close(self) -> None:
-        """Leave it."""
-        self._run(self._connection.close())
-        self._thread.submit(self._runner.close).result()
-        self._thread.shutdown()
-
-
 class State:
     """What the state is now, and how it is made to be what it was."""
 
-    def __init__(self, connection: Any, glance: Glance, stripe: StripeState | None) -> None:
-        """Look at it by these connections."""
-        self._connection, self._glance, self._stripe = connection, glance, stripe
+    def __init__(self, connection: Any, stripe: StripeState | None) -> None:
+        """Look at it by this connection."""
+        self._connection, self._stripe = connection, stripe
         self.others: list[tuple[list[Any], Callable[[list[Any]], Iterable[object]]]] = []
         """Lists that what is outside keeps of what it was sent, each with what two worlds are compared by."""
         self.memories: list[MutableMapping[Any, Any]] = []
@@ -150,12 +123,11 @@ class State:
         """Connect as the superuser at `url`."""
         connection = await asyncpg.connect(url, statement_cache_size=1_000)
         await connection.execute(LOOKS)
-        return cls(connection, Glance(url), stripe)
+        return cls(connection, stripe)
 
     async def close(self) -> None:
         """Leave it."""
         shutil.rmtree(self._folder)
-        self._glance.close()
         await self._connection.close()
 
     async def _digests(self) -> dict[str, str]:
@@ -209,18 +181,6 @@ class State:
             or self._at_stripe() != saved.stripe
             or [other for other, _ in self.others] != saved.others
             or _files() != saved.files
-        )
-
-    def progress(self) -> tuple[object, ...]:
-        """Return what differs from before once anything changed that others can see: a commit, a call, an object, a message.
-
-        It costs a fraction of a millisecond and nothing awaits meanwhile.
-        """
-        return (
-            self._glance.count_ended(),
-            self._stripe._database.total_changes if self._stripe else 0,
-            [len(other) for other, _ in self.others],
-            _files(),
         )
 
     def forget(self) -> None:
