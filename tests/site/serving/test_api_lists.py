@@ -12,10 +12,10 @@ from marketplace.core import clock, paging
 from marketplace.sales.auctions import queries as auctions
 from marketplace.sales.subscriptions import queries as subscriptions
 from marketplace.sales.subscriptions.tables import Subscription
+from marketplace.site.app import create_app
 from tests.api_client import read_document
 from tests.sales.builders.auctions import make_bidder, open_auction
 from tests.support.reads import fetch_value
-from tests.support.sites import the_site
 
 if TYPE_CHECKING:
     import pytest
@@ -28,7 +28,7 @@ async def test_lists_go_on_after_a_row_of_ones_own_and_after_no_other(monkeypatc
     mine, rival = await make_bidder(), await make_bidder()
     dataset = await fetch_value("SELECT code FROM dataset LIMIT 1")
     made = [await _subscription(of.partner, str(dataset), days) for of, days in ((mine, 3), (mine, 1), (rival, 2))]
-    transport = httpx.ASGITransport(the_site())
+    transport = httpx.ASGITransport(create_app(manages_pool=False))
     async with httpx.AsyncClient(transport=transport, base_url="http://site.example", headers=mine.headers) as program:
         assert await _walk(program, "auctions") == [str(soon), str(late), str(over)]
         assert await _walk(program, "subscriptions") == [str(made[1]), str(made[0])]
