@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 
@@ -128,11 +128,12 @@ async def test_work_that_is_not_safe_to_repeat_shows() -> None:
 
 
 async def test_no_thread_of_the_dead_goes_on_beside_the_next_try() -> None:
-    begun, ended = list[int](), list[int]()
+    begun, ended, goes_on = list[int](), list[int](), threading.Event()
 
     def write() -> None:
         begun.append(1)
-        time.sleep(SLOW_SECONDS)
+        threading.Timer(SLOW_SECONDS, goes_on.set).start()
+        goes_on.wait()
         ended.append(1)
 
     async def work() -> None:

@@ -8,7 +8,6 @@ elsewhere, what weighs too much, what the page's own policy refused.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,9 +34,6 @@ PRINTED = """() => {
   return [shown(document.querySelector('main h1')), navigation, document.scrollingElement.scrollWidth, innerWidth];
 }"""
 """Whether the title is printed, how many navigations are, how wide the page is, and in how much room."""
-AS_IT_IS = "document.documentElement.outerHTML + location.pathname + location.hash"
-ANEW = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|[A-Za-z0-9_-]{32,}={0,2}")
-"""What of a page is another each time it is drawn: ids and tokens."""
 INSPECT = """async () => {
   await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
   const {violations} = await axe.run(document, {resultTypes: ['violations']});
@@ -57,8 +53,6 @@ class Troubles:
 
     pages: set[str] = field(default_factory=set)
     found: list[str] = field(default_factory=list)
-    seen: set[tuple[str, str]] = field(default_factory=set)
-    """How pages were looked at, and digests of them."""
     weights: dict[str, int] = field(default_factory=dict)
     """Bytes of each file when it last came over the wire; a page weighs what it loads, kept copies included."""
 
@@ -94,20 +88,6 @@ class Tab:
     async def look(self, how: str) -> None:
         """Collect what is wrong with the page as it is."""
         await self.page.wait_for_load_state("load")
-        if await self._is_new(how):
-            await self._inspect(how)
-        await self._weigh()
-        self.troubles.pages.add(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", urlsplit(self.page.url).path))
-
-    async def _is_new(self, how: str) -> bool:
-        """Return whether no page that says the same was looked at so before."""
-        said = ANEW.sub("…", await self.page.evaluate(AS_IT_IS))
-        digest = how, hashlib.sha256(said.encode()).hexdigest()
-        is_new = digest not in self.troubles.seen
-        self.troubles.seen.add(digest)
-        return is_new
-
-    async def _inspect(self, how: str) -> None:
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE)
         violations, widths = await self.page.evaluate(INSPECT)
@@ -115,6 +95,8 @@ class Tab:
             self._report(f"{how}: {violation}")
         if widths[0] > widths[1]:
             self._report(f"{how}: scrolls sideways, {widths[0]} px in {widths[1]} px")
+        await self._weigh()
+        self.troubles.pages.add(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", urlsplit(self.page.url).path))
 
     async def _weigh(self) -> None:
         loaded, self.requests[:] = list(self.requests), []
