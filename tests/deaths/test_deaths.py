@@ -5,12 +5,10 @@ A fast run plays a story of each district, with one death; a deep run plays all 
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketplace.core import clock
 from marketplace.site.jobs.timetable import jobs
 from tests.deaths import datasets, finance, money, partners, people, subscribers
 from tests.deaths.story import Story
@@ -47,7 +45,6 @@ NAMED = {story.__name__: story for story in STORIES}
 async def play_story(state: tuple[State, Any], name: str, only: str | None) -> dict[str, int]:
     """Play a story; return how often each of its acts died."""
     story = Story(state[0], state[1], only)
-    story.be_at(clock.now().replace(minute=5, second=0) + dt.timedelta(hours=1))  # prices fall with each full hour
     try:
         async with bounded(LONGEST_SECONDS, lambda: str(story.deaths)):
             await NAMED[name](story)
