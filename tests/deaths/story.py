@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LATER = dt.timedelta(minutes=3)
 """Longer than the lease of a worker that died."""
 MOST_A_DAY = 10
-"""At so many of its awaits an act dies in a deep run at most, and at every second one at most."""
+"""At so many of its awaits an act dies in a deep run at most, and at every fourth one at most."""
 LONGEST = 600
 """Signs of a row that a failure shows."""
 
