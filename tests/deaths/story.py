@@ -137,7 +137,8 @@ class Story:
         for last in self.places(awaits):
             await self.state.restore(before)
             self.be_at(at)
-            if not await killed_once(work, last):
+            if not await killed_once(work, last):  # this time it has fewer awaits
+                await self._end(act)
                 break
             self.deaths[name] += 1
             self.state.forget()
