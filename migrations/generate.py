@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from piccolo.columns import UUID, BigSerial, Serial
 
-from migrations.piccolo_app import HISTORY, tables
+from migrations.schema import HISTORY, tables
 
 if TYPE_CHECKING:
     from piccolo.columns.base import Column

@@ -10,8 +10,7 @@ from msgspec import Struct
 from marketplace.core.backup.strangers import NOT_OURS, is_ours, refuse_strangers
 from marketplace.core.database import fetch_rows, fetch_scalar
 from marketplace.core.errors import Conflict
-from migrations.history import m0001_initial
-from migrations.piccolo_app import HISTORY
+from migrations.schema import HISTORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +38,7 @@ async def refuse_unknown_past() -> None:
     """Refuse a database that has tables and whose first migration was not the initial one of this history."""
     await refuse_strangers()
     applied = await _list_applied()
-    if applied is not None and m0001_initial.ID not in applied:
+    if applied is not None and not applied & next(iter(_ids_of(HISTORY).values())):
         raise Conflict(NOT_OURS)
 
 

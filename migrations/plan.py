@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from marketplace.core.database import fetch_rows, transaction
 from migrations.pending import list_pending, refuse_unknown_past
-from migrations.piccolo_app import HISTORY
 from migrations.runner import are_functions_applied, functions_text
+from migrations.schema import HISTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

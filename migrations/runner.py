@@ -27,8 +27,9 @@ from marketplace.core.settings import settings
 from marketplace.money.ledger.actions import write_chart
 from marketplace.people.sandbox.actions import mark_database
 from migrations.pending import list_pending, refuse_unknown_past
-from migrations.piccolo_app import APP_NAME, HISTORY, function_files
+from migrations.piccolo_app import APP_NAME
 from migrations.roles import grant_to
+from migrations.schema import HISTORY, function_files
 from migrations.tables_locked import find_locks, lock_tables
 
 if TYPE_CHECKING:

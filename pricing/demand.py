@@ -28,6 +28,7 @@ al., Statistical Inference under Order Restrictions, 1972, section 1.2 (pooling 
 Meier, Nonparametric estimation from incomplete observations, JASA 53, 1958 (observations above a bound only).
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -176,8 +177,10 @@ def new_demand(multipliers_basis_points: Sequence[int]) -> Demand:
 
 
 def nearest(multipliers_basis_points: Sequence[int], multiplier: int) -> int:
-    """Return the multiplier of a non-empty grid that is nearest in ratio to another one, >= 1."""
-    return min(multipliers_basis_points, key=lambda one: abs(log(one / multiplier)))
+    """Return the multiplier of a non-empty grid that rises which is nearest in ratio to another one, >= 1."""
+    above = bisect_left(multipliers_basis_points, multiplier)
+    around = multipliers_basis_points[max(0, above - 1) : above + 1]
+    return min(around, key=lambda one: abs(log(one / multiplier)))
 
 
 def draw(demand: Demand, day: int, rng: np.random.Generator) -> Draw:

@@ -37,8 +37,8 @@ def main() -> None:
     # Several run at once: each with a thread a core would wait for the others' by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     install_missing()
-    if arguments == ["deep"]:  # two at a time, then those whose clock must be theirs alone
-        parts = (["deep and not alone", "-n", "2", "--dist", "worksteal"], ["deep and alone"])
+    if arguments == ["deep"]:  # three at a time, then those whose clock must be theirs alone
+        parts = (["deep and not alone", "-n", "3", "--dist", "worksteal"], ["deep and alone"])
         sys.exit(max(subprocess.call([sys.executable, "-m", "pytest", "-q", "tests", "-m", *part]) for part in parts))
     if arguments[:1] == ["deep"]:
         sys.exit(pytest.main(["-m", "deep", *arguments[1:]]))

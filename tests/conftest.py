@@ -22,6 +22,7 @@ from marketplace.people.identity import passwords
 from marketplace.site.serving.server import keep_loaded
 from tests.support.databases import COPY, SharedDatabase
 from tests.support.entry_kinds import register_test_kinds
+from tests.support.kept import KEPT
 from tests.support.kept_pool import OF_TEST, KeptPool
 from tests.support.local_stripe import counterpart, site, stripe  # noqa: F401 (fixtures of all districts)
 from tests.support.rows import check_rows
@@ -161,8 +162,9 @@ def kept_pool() -> KeptPool:
 
 @pytest.fixture(scope="session")
 async def one_loop(kept_pool: KeptPool) -> AsyncIterator[None]:
-    """Have all async tests run in one loop, so that they can share a pool."""
+    """Have all async tests run in one loop, so that they can share a pool and a browser."""
     yield
+    await KEPT.aclose()
     await kept_pool.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from migrations.piccolo_app import tables
+from migrations.schema import tables
 from tests.support.ratchet import rule
 from tests.support.source import ROOT, Finding, text_of
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -124,6 +125,26 @@ async def test_work_that_is_not_safe_to_repeat_shows() -> None:
     async with the_dead_rest():
         assert await killed_at_every_await(count_up, nothing) >= 2
     assert await lines() != [1, 2], "it counted twice"
+
+
+async def test_no_thread_of_the_dead_goes_on_beside_the_next_try() -> None:
+    begun, ended, goes_on = list[int](), list[int](), threading.Event()
+
+    def write() -> None:
+        begun.append(1)
+        threading.Timer(SLOW_SECONDS, goes_on.set).start()
+        goes_on.wait()
+        ended.append(1)
+
+    async def work() -> None:
+        writing = asyncio.create_task(asyncio.to_thread(write))
+        await until(lambda: bool(begun))
+        await execute("SELECT 1")
+        await writing
+
+    async with the_dead_rest():
+        await killed_once(work, await awaits_of(work))
+    assert len(ended) == len(begun) == 2
 
 
 async def test_what_hangs_fails_at_its_bound_and_says_where_it_waits() -> None:

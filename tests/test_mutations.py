@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-
 import pytest
 
 from tests.mutations import FAULTS, ROOT, main
+from tests.support.share_of_day import share_of_day
 
 DAYS = 3
 
@@ -20,6 +18,4 @@ def test_every_fault_fits_the_code_as_it_is() -> None:
 
 @pytest.mark.deep
 def test_every_planted_fault_is_caught() -> None:
-    days = 1 if os.environ.get("EVERY_DEATH") else DAYS
-    today = dt.datetime.now(dt.UTC).toordinal() % days
-    assert main([fault.name for fault in FAULTS[today::days]]) == []
+    assert main([fault.name for fault in share_of_day(FAULTS, DAYS)]) == []

@@ -149,6 +149,7 @@ async def _run(site: socket.socket, stripe: socket.socket, platform: socket.sock
                         ticking(after_seconds=VISITORS_FIRST_SECONDS),
                         bank_running(),
                     ):
+                        keep_loaded()
                         _print_welcome()
                         await stop.wait()
     finally:
@@ -222,7 +223,6 @@ async def site_running(listener: socket.socket, counterpart: Counterpart | None 
     settings.cache_clear()
     site = create_app(manages_pool=False)
     app = _with_pages(site, counterpart) if counterpart and settings().sandbox_of else site
-    keep_loaded()
     async with _serving(configured(app, **QUIETLY), listener):
         yield
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from opendp.mod import Measurement
 
 MICRO = 1_000_000
 NANO = 1_000_000_000
@@ -114,6 +115,14 @@ def laplace(counts: NDArray[np.int64], *, sensitivity: int, epsilon_micro: int) 
     Together the chunks are one mechanism of loss `epsilon_micro`: `sensitivity` bounds what one person changes of
     all counts, and the noise of each is independent.
     """
+    measure = _laplace_measurement(sensitivity, epsilon_micro)
+    for start in range(0, len(counts), CHUNK):
+        yield np.asarray(measure(_narrow(counts[start : start + CHUNK])), dtype=np.int64)
+
+
+@functools.lru_cache(maxsize=64)
+def _laplace_measurement(sensitivity: int, epsilon_micro: int) -> Measurement:
+    """Return OpenDP's measurement, which confirms its loss."""
     import opendp.prelude as dp  # noqa: PLC0415 (a third of a second that only builds need)
 
     dp.enable_features("contrib")
@@ -122,12 +131,19 @@ def laplace(counts: NDArray[np.int64], *, sensitivity: int, epsilon_micro: int) 
     )
     loss: float = measure.map(sensitivity)
     assert loss * MICRO <= epsilon_micro, "the measurement confirms the loss that is paid for"
-    for start in range(0, len(counts), CHUNK):
-        yield np.asarray(measure(_narrow(counts[start : start + CHUNK])), dtype=np.int64)
+    return measure
 
 
 def gaussian(counts: NDArray[np.int64], *, sensitivity_squared: int, rho_nano: int) -> Iterator[NDArray[np.int64]]:
     """Yield `counts` with Gaussian noise, as `laplace` does; the chunks together are one mechanism of loss `rho_nano`."""
+    measure = _gaussian_measurement(sensitivity_squared, rho_nano)
+    for start in range(0, len(counts), CHUNK):
+        yield np.asarray(measure(_narrow(counts[start : start + CHUNK])), dtype=np.int64)
+
+
+@functools.lru_cache(maxsize=64)
+def _gaussian_measurement(sensitivity_squared: int, rho_nano: int) -> Measurement:
+    """Return OpenDP's measurement, which confirms its loss."""
     import opendp.prelude as dp  # noqa: PLC0415
 
     dp.enable_features("contrib")
@@ -136,8 +152,7 @@ def gaussian(counts: NDArray[np.int64], *, sensitivity_squared: int, rho_nano: i
     )
     loss: float = measure.map(math.nextafter(math.sqrt(sensitivity_squared), math.inf))
     assert loss * NANO <= rho_nano, "the measurement confirms the loss that is paid for"
-    for start in range(0, len(counts), CHUNK):
-        yield np.asarray(measure(_narrow(counts[start : start + CHUNK])), dtype=np.int64)
+    return measure
 
 
 def _narrow(counts: NDArray[np.int64]) -> NDArray[np.int32]:

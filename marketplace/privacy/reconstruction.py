@@ -112,20 +112,24 @@ def _explained(totals: Totals, features: Floats, times: Floats, is_hidden: NDArr
     figures = np.bincount(totals.zone, minlength=len(features))
     mean = np.bincount(totals.zone, totals.people, minlength=len(features)) / np.maximum(figures, 1)
     weight = np.sqrt(figures)
-    fitted = _predicted(features, mean, weight)
-    through_logs = np.exp(_predicted(features, np.log(np.maximum(mean, 1.0)), weight))
-    left = min(_left(level, totals, times, is_hidden) for level in (fitted, through_logs))
+    level_and_log = np.stack([mean, np.log(np.maximum(mean, 1.0))], axis=1)
+    fitted, fitted_log = _predicted(features, level_and_log, weight).T
+    left = min(_left(level, totals, times, is_hidden) for level in (fitted, np.exp(fitted_log)))
     return float(min(1.0, max(0.0, 1 - left / mass)))
 
 
 def _predicted(features: Floats, wanted: Floats, weight: Floats) -> Floats:
-    """Return the prediction for each zone of a weighted linear fit of the other zones' features, in FOLDS parts."""
+    """Return the prediction for each zone of a weighted linear fit of the other zones' features, in FOLDS parts.
+
+    wanted: (n, k), k things that are predicted from the same features.
+    """
     guess = wanted.copy()
     fold = np.arange(len(wanted)) % FOLDS
     for part in range(min(FOLDS, len(wanted)) if len(wanted) > 1 else 0):
         known, asked = fold != part, fold == part
-        fit = np.linalg.lstsq(features[known] * weight[known, None], wanted[known] * weight[known], rcond=None)[0]
-        guess[asked] = np.clip(features[asked] @ fit, wanted[known].min(), wanted[known].max())
+        weighed = weight[known, None]
+        fit = np.linalg.lstsq(features[known] * weighed, wanted[known] * weighed, rcond=None)[0]
+        guess[asked] = np.clip(features[asked] @ fit, wanted[known].min(axis=0), wanted[known].max(axis=0))
     return guess
 
 

@@ -201,11 +201,13 @@ def fitted(columns: Floats, city: CrowdedCity, known: Floats | None = None) -> f
     known: figures that need no guess.
     """
     guess = np.empty(len(city.sold))
-    for fold in range(5):
-        hidden = city.zone % 5 == fold
-        seen = columns[~hidden]
-        weights = np.linalg.lstsq(seen.T @ seen, seen.T @ city.sold[~hidden], rcond=1e-13)[0]
-        guess[hidden] = columns[hidden] @ weights
+    parts = [(hidden, columns[hidden]) for hidden in (city.zone % 5 == fold for fold in range(5))]
+    squares = np.stack([part.T @ part for _, part in parts])
+    products = np.stack([part.T @ city.sold[hidden] for hidden, part in parts])
+    for fold, (hidden, part) in enumerate(parts):
+        others = np.arange(5) != fold
+        weights = np.linalg.lstsq(squares[others].sum(axis=0), products[others].sum(axis=0), rcond=1e-13)[0]
+        guess[hidden] = part @ weights
     if known is not None:
         guess = np.where(np.isnan(known), guess, known)
     return float(1 - ((city.sold - guess) ** 2).sum() / ((city.sold - city.sold.mean()) ** 2).sum())

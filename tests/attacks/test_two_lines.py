@@ -11,11 +11,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from marketplace.privacy import drawing
 from tests.privacy.specs import counts_of, specification
 
-TRIALS = 800
+TRIALS = 500
 FALSE_ALARM = 1e-6
 RELEASES = LINES = 2
 EPSILON_MICRO = 250_000
@@ -24,8 +25,8 @@ CAUGHT = 12
 """Times the stated loss: noise so much smaller is found by this attack."""
 
 
-def decided(bound: int, epsilon_micro: int) -> float:
-    """Return how often the likelier of the two worlds is the right one, by the sums that both releases publish.
+def decided(bound: int, epsilon_micro: int) -> int:
+    """Return in how many of TRIALS the likelier of the two worlds is the right one, by the sums that both releases publish.
 
     bound: cells that each of the person's lines is in, as many as a line may be in.
     """
@@ -41,7 +42,7 @@ def decided(bound: int, epsilon_micro: int) -> float:
                 apart = np.abs(noisy - without[drawn.keys]) - np.abs(noisy - with_both[drawn.keys])
                 likelier += float(apart.sum()) / law.scale
         right += (likelier > 0) == is_in
-    return right / TRIALS
+    return right
 
 
 @pytest.mark.deep
@@ -49,6 +50,6 @@ def decided(bound: int, epsilon_micro: int) -> float:
 def test_a_person_with_two_lines_in_two_releases_loses_at_most_twice_what_is_stated(bound: int) -> None:
     stated = RELEASES * LINES * EPSILON_MICRO / 1_000_000
     ceiling = math.exp(stated) / (1 + math.exp(stated))
-    margin = math.sqrt(math.log(1 / FALSE_ALARM) / (2 * TRIALS))  # Hoeffding
-    assert decided(bound, EPSILON_MICRO) <= ceiling + margin
-    assert decided(bound, CAUGHT * EPSILON_MICRO) > ceiling + margin, "an adversary who reads less noise is found"
+    most = int(stats.binom.isf(FALSE_ALARM, TRIALS, ceiling))
+    assert decided(bound, EPSILON_MICRO) <= most
+    assert decided(bound, CAUGHT * EPSILON_MICRO) > most, "an adversary who reads less noise is found"

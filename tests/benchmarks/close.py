@@ -136,6 +136,7 @@ async def _release(random: np.random.Generator, people: int) -> uuid.UUID:
         period_from=now - sales.MONTH,
         period_to=now,
         specification=str(release),
+        sampler="opendp",
         state="sealed",
         started_at=now,
         sealed_at=now + dt.timedelta(hours=1),

@@ -71,7 +71,7 @@ async def list_small_city(folder: Path) -> uuid.UUID:
     """Make a small city whose people consent, and list a release of it."""
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     made = synthetic_city.generate_city(
-        folder, seed=3, people=8_000, start=(end - FORTNIGHT).date(), days=FORTNIGHT.days
+        folder, seed=3, people=2_000, start=(end - FORTNIGHT).date(), days=FORTNIGHT.days
     )
     await identity.add_subscribers(made.references.tolist())
     before = end - 2 * FORTNIGHT

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from marketplace.site.docs.manual import contents
-from tests.support.browsing import PHONE, chromium_of
+from tests.support.browsing import PHONE, open_visit
 from tests.support.market import running
 
 MEASURE: Final = """() => [
@@ -19,8 +19,8 @@ MEASURE: Final = """() => [
 
 @pytest.mark.deep
 async def test_no_page_of_the_manual_is_wider_than_a_phone(chromium: str) -> None:
-    async with running() as market, chromium_of(chromium) as browser:
-        page = await (await browser.new_context(viewport=PHONE)).new_page()
+    async with running() as market, open_visit(chromium, market) as visit:
+        page = await (await visit.browser.new_context(viewport=PHONE)).new_page()
         wrong = []
         for one in contents():
             await page.goto(f"{market.base}/en/docs/{one.part}/{one.name}")

@@ -165,7 +165,8 @@ async def leave(story: Story) -> None:
     [(_, code)] = await identity.issue_activation_codes([1])
     person = await identity.claim_line(1, code, email="zoe@nulle-part.example", name="Zoé", password=PASSWORD)
     await story.act(partial(connected_account, 1), "connect", then=("stripe-commands",))
-    await story.act(partial(erase, person), "erase", then=("stripe-commands",))
+    await story.act(partial(erase, person), "erase")
+    await story.wait()
     await story.work("stripe-commands account", "note-erasures", "retract-erased")
     assert await asyncio.to_thread(story.stripe.list, "accounts") == []
     assert await fetch_value("SELECT count(*) FROM person WHERE subscriber = 1") == 0

@@ -19,8 +19,8 @@ from marketplace.core import database
 from marketplace.core.database import fetch_scalar
 from marketplace.oversight.invariants import broken
 from migrations.pending import list_pending
-from migrations.piccolo_app import HISTORY
 from migrations.runner import migrate
+from migrations.schema import HISTORY
 from tests.support.histories import GROWING, history_of
 from tests.support.source import ROOT
 from tests.support.waiting import until

@@ -13,9 +13,9 @@ import pytest
 from marketplace.core.database import execute, fetch_rows, fetch_scalar, transaction
 from marketplace.core.errors import Conflict
 from migrations.generate import INITIAL, initial_sql
-from migrations.piccolo_app import HISTORY, function_files
 from migrations.plan import LOCKS, STRENGTHS, TABLES, Lock, Table, run_files
 from migrations.runner import functions_text, migrate
+from migrations.schema import HISTORY, function_files
 from migrations.tables_locked import find_locks
 from tests.migrations.builders import in_database, in_new_database
 from tests.support.histories import GROWING, history_of

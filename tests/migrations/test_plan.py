@@ -12,8 +12,8 @@ import asyncpg
 
 from marketplace.commands import migrate
 from migrations import plan
-from migrations.piccolo_app import HISTORY
 from migrations.plan import FUNCTIONS, READS_AND_WRITES, WAITS, Lock, State, find_state, measure, split
+from migrations.schema import HISTORY
 from tests.migrations.builders import in_new_database
 from tests.support.histories import history_of
 

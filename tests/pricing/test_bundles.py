@@ -167,7 +167,7 @@ def test_two_solvers_agree(seed: int) -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_two_solvers_agree_on_every_payment(seed: int) -> None:
     """The same for each winner's absence."""
     bids = seeded_bids(seed, 40, 120)

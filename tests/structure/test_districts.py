@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from piccolo.columns import ForeignKey
 
 from marketplace.core.districts import DISTRICTS
-from migrations.piccolo_app import function_files, tables
+from migrations.schema import function_files, tables
 from tests.support.districts import beside_the_districts, district_of, floor_of, is_below, packages, without_caption
 from tests.support.ratchet import check, rule
 from tests.support.source import (

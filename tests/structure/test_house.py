@@ -350,7 +350,7 @@ def wrong_keys(tables: Iterable[type[Table]]) -> list[str]:
 
 
 def test_foreign_keys_point_down_the_districts() -> None:
-    from migrations.piccolo_app import tables  # noqa: PLC0415 (the rules above need no tables)
+    from migrations.schema import tables  # noqa: PLC0415 (the rules above need no tables)
 
     wrong = wrong_keys(tables())
     assert not wrong, "\n".join(wrong)

@@ -18,7 +18,7 @@ from marketplace.people.sign_in.address_changes import request_change
 from marketplace.people.sign_in.factor_actions import add_passkey, start_authenticator
 from marketplace.people.sign_in.provider_actions import link
 from marketplace.people.sign_in.provider_rules import Provider
-from migrations.piccolo_app import tables
+from migrations.schema import tables
 from tests.people.builders import make_partner
 from tests.personal_data import PAGE, page_of_tables, undeclared_tables
 from tests.support.ratchet import check

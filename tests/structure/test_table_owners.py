@@ -53,7 +53,7 @@ def foreign_sql() -> list[Finding]:
 @cache
 def owner_of_class() -> dict[str, str]:
     """Return each table's package, by the name of its class."""
-    from migrations.piccolo_app import tables  # noqa: PLC0415 (as above)
+    from migrations.schema import tables  # noqa: PLC0415 (as above)
 
     return {table.__name__: package_of(table.__module__.replace(".", "/")) for table in tables()}
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import axe_playwright_python
 from playwright.async_api import Error, async_playwright
 
+from tests.support.kept import KEPT
 from tests.support.market import PASSWORD
 
 if TYPE_CHECKING:
@@ -242,14 +243,26 @@ async def chromium_of(executable: str) -> AsyncIterator[Browser]:
             await browser.close()
 
 
+_kept: list[Browser] = []
+
+
+async def kept_chromium(executable: str) -> Browser:
+    """Return the Chromium that this worker's tests share; it runs until their last."""
+    if not _kept or not _kept[0].is_connected():
+        _kept[:] = [await KEPT.enter_async_context(chromium_of(executable))]
+    return _kept[0]
+
+
 @contextlib.asynccontextmanager
 async def open_visit(executable: str, market: Market) -> AsyncIterator[Visit]:
-    """Run Chromium before the running marketplace; at the end no page may have been in trouble."""
-    async with chromium_of(executable) as browser:
-        visit = Visit(browser, market)
-        try:
-            yield visit
-        finally:
-            print(f"{len(visit.troubles.pages)} pages looked at:", *sorted(visit.troubles.pages), sep="\n  ")
-            print(*dict.fromkeys(visit.troubles.found), sep="\n")
+    """Open Chromium before the running marketplace; at the end no page may have been in trouble."""
+    browser = await kept_chromium(executable)
+    visit = Visit(browser, market)
+    try:
+        yield visit
+    finally:
+        for context in list(browser.contexts):
+            await context.close()
+        print(f"{len(visit.troubles.pages)} pages looked at:", *sorted(visit.troubles.pages), sep="\n  ")
+        print(*dict.fromkeys(visit.troubles.found), sep="\n")
     assert visit.troubles.found == []

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import faulthandler
 import gc
 import os
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace.core import database
 from tests.support.reads import fetch_value
+from tests.support.share_of_day import share_of_day
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ LOCKS_END = """
     SELECT count(pg_terminate_backend(pg_locks.pid)) FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND usename = current_user AND pid <> pg_backend_pid() AND datname = current_database()"""
 """A dead process's locks are free at once; here the connection that has them may outlive it."""
+EVERY = 4
+"""A deep run dies at each so many awaits of a long story; as many days in a row die at all of them."""
 PAUSE_SECONDS = 0.002
 OURS = "/marketplace/"
 BLOCKED_SECONDS = 60
@@ -51,15 +53,13 @@ _death: ContextVar[Death | None] = ContextVar("death", default=None)
 
 
 def firsts() -> tuple[int, ...]:
-    """Return from which await on each second one is a death in a deep run: 1 or 2 by the day, both where EVERY_DEATH is set."""
-    if os.environ.get("EVERY_DEATH"):
-        return (1, 2)
-    return (1 + dt.datetime.now(dt.UTC).toordinal() % 2,)
+    """Return from which await on each fourth one is a death in a deep run: 1 to 4 by the day, all with EVERY_DEATH."""
+    return tuple(share_of_day(range(1, EVERY + 1), EVERY))
 
 
 def first_and_every() -> tuple[int, int]:
     """Return at which await the first death of a deep run is, and how many awaits later the next one."""
-    return (1, 1) if os.environ.get("EVERY_DEATH") else (*firsts(), 2)
+    return (1, 1) if os.environ.get("EVERY_DEATH") else (*firsts(), EVERY)
 
 
 class Killed(BaseException):
@@ -178,8 +178,16 @@ async def _live(work: Callable[[], Awaitable[object]], death: Death) -> None:
             await asyncio.gather(*death.tasks, return_exceptions=True)
             for begun in death.works:
                 begun.close()  # one that was to begin when death came
+            await _join_threads(loop)
             _refill_pool()
             await until(is_alone, pause=PAUSE_SECONDS)
+
+
+async def _join_threads(loop: Any) -> None:
+    """Let the threads end that work had begun: a process takes them with it, here they would go on beside the next try."""
+    if executor := loop._default_executor:
+        loop._default_executor = None
+        await asyncio.to_thread(executor.shutdown)
 
 
 def _refill_pool() -> None:

@@ -6,7 +6,9 @@ is written again, so putting a small state back takes some milliseconds.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
 import shutil
 import tempfile
@@ -243,6 +245,11 @@ class State:
 
 
 def _files() -> dict[str, int]:
-    """Return the files beside the database, each with its size."""
-    folder = settings().state
-    return {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    """Return the files beside the database, each with its size; a thread may be deleting some meanwhile."""
+    root, found = settings().state, dict[str, int]()
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            with contextlib.suppress(FileNotFoundError):
+                found[str(path.relative_to(root))] = path.stat().st_size
+    return found

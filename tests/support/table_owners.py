@@ -13,7 +13,7 @@ OTHER_DATABASES = ("marketplace/datasets/builds/", "marketplace/demo/stripe_coun
 @cache
 def owner_of() -> dict[str, str]:
     """Return each table's package, by the table's name in the database."""
-    from migrations.piccolo_app import tables  # noqa: PLC0415 (the sentences of the reader's tests need no tables)
+    from migrations.schema import tables  # noqa: PLC0415 (the sentences of the reader's tests need no tables)
 
     return {table._meta.tablename: package_of(table.__module__.replace(".", "/")) for table in tables()}
 

@@ -406,8 +406,9 @@ def draw_of(
     """
     by_day: dict[dt.date, list[Reaction]] = {}
     for answered, partner, paid in answers:
-        by_day.setdefault(answered, []).append(Reaction(partner, paid))
-    of_grid = {multiplier: nearest(DEMAND_GRID, multiplier) for _, multiplier in past}
+        if paid:
+            by_day.setdefault(answered, []).append(Reaction(partner, paid))
+    of_grid = {multiplier: nearest(DEMAND_GRID, multiplier) for multiplier in {posted for _, posted in past}}
     state = learn_days(
         learn_bids(new_demand(DEMAND_GRID), bids),
         (

@@ -5,19 +5,22 @@ A page names its orders; a heading of `ui.table` that names one is a link to it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from marketplace.core.web.csv_files import csv_file
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import download
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from litestar.response import Response
 
 Row = TypeVar("Row")
+Columns: TypeAlias = Mapping[str, Callable[[Row], object]]
+"""The columns of a list's file, in their order: the heading of each → what a row has in it."""
 
 
 def euros(minor: int) -> Decimal:
@@ -33,3 +36,8 @@ def in_order(rows: Iterable[Row], sort: str, orders: Mapping[str, Callable[[Row]
 def as_file(name: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Response[bytes]:
     """Answer with rows as a CSV file, its headings in the page's language."""
     return download(name, csv_file([gettext(one) for one in headings], rows), "text/csv")
+
+
+def list_file(name: str, columns: Columns[Row], rows: Iterable[Row]) -> Response[bytes]:
+    """Answer with a list as a CSV file, its columns as declared."""
+    return as_file(name, list(columns), ([cell(row) for cell in columns.values()] for row in rows))

@@ -61,7 +61,8 @@ class Reader:
     def __init__(self, writer: Writer, scratch: Path, retracted: RetractedEvents | None = None) -> None:
         """Read for `writer` all that is not retracted; the slow reader may use `scratch`."""
         self.writer, self.scratch, self.retracted = writer, scratch, retracted
-        self.site_numbers = np.full(FEW, -1, np.int32)
+        self.site_numbers = np.zeros(FEW, np.uint32)
+        """For each site its place's number and one, or zero while it was not seen: memory that no site needs is not touched."""
 
     def read(self, file: InputFile) -> None:
         """Add every row of `file`; a malformed one is refused by file and row, and others may then wait."""
@@ -101,12 +102,12 @@ class Reader:
         sites = _plain(column)
         if len(sites) and (sites.min() < 0 or sites.max() >= FEW):
             return self._named(column.cast(pa.string()), self.writer.place_numbers, None)
-        found: NDArray[np.int32] = self.site_numbers[sites]
-        if (found < 0).any():
-            new = np.unique(sites[found < 0])
-            self.site_numbers[new] = self.writer.place_numbers([str(site) for site in new.tolist()])
+        found: NDArray[np.uint32] = self.site_numbers[sites]
+        if not found.all():
+            new = np.unique(sites[found == 0])
+            self.site_numbers[new] = self.writer.place_numbers([str(site) for site in new.tolist()]) + 1
             found = self.site_numbers[sites]
-        return np.asarray(found.view(np.uint32))
+        return found - np.uint32(1)
 
     def _spots(self, latitude: NDArray[Any], longitude: NDArray[Any]) -> NDArray[np.uint32]:
         """Return the number of each place on Earth; each distinct place is looked up once."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from marketplace.privacy.free_preview import centres
 
@@ -56,6 +54,9 @@ def zones_shown(here: Zoning, maps: Iterable[tuple[uuid.UUID, Zoning]], times: i
 
 def grounds(zones: Sequence[Iterable[str]]) -> list[int]:
     """Return a number for each set of zones, the same for sets that share a zone, directly or through others."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 (half a second that a command which starts need not wait for)
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 (as above)
+
     first: dict[str, int] = {}
     pairs = {(at, first.setdefault(zone, at)) for at, own in enumerate(zones) for zone in own}
     here, there = np.array(sorted(pairs), np.int64).reshape(-1, 2).T

@@ -143,7 +143,7 @@ WITH claimed AS (
     FROM (SELECT dataset FROM dataset_change ORDER BY id LIMIT $1) AS first
 )
 DELETE FROM dataset_change
-WHERE id IN (SELECT id FROM dataset_change WHERE dataset_change.dataset IN (SELECT claimed.dataset FROM claimed))
+WHERE dataset IN (SELECT claimed.dataset FROM claimed)
 RETURNING dataset;
 
 -- name: assess_release

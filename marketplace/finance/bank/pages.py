@@ -14,7 +14,7 @@ from marketplace.core.errors import Invalid
 from marketplace.core.web.buttons import Explained  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day, read_cents
 from marketplace.core.web.pages import PageNumber, see
-from marketplace.core.web.sorting import as_file, euros
+from marketplace.core.web.sorting import Columns, euros, list_file
 from marketplace.finance.bank import queries
 from marketplace.finance.bank.actions import LARGEST_FILE_BYTES, ImportResult, import_bank_statement
 from marketplace.finance.bank.camt import is_notice, read_notices
@@ -30,7 +30,16 @@ from marketplace.people.identity.guards import ActorRequest, expect
 
 PARTS = 4
 """Parts that the form of a split shows."""
-STATEMENT_HEADINGS: Final = ("Statement", "From", "To", "Opens at", "Closes at", "Lines", "Explained", "Imported")
+STATEMENT_COLUMNS: Final[Columns[queries.StatementLine]] = {
+    "Statement": lambda row: row.statement_id,
+    "From": lambda row: row.opened_on,
+    "To": lambda row: row.closed_on,
+    "Opens at": lambda row: euros(row.opening_minor),
+    "Closes at": lambda row: euros(row.closing_minor),
+    "Lines": lambda row: row.line_count,
+    "Explained": lambda row: row.explained,
+    "Imported": lambda row: paris_day(row.imported_at),
+}
 
 
 @get("/finance/bank", guards=READERS, opt=expect("finance", "auditor"))
@@ -64,19 +73,7 @@ async def bank_page(  # noqa: PLR0917 (what the address says)
 @get("/finance/bank/statements.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def statements_file(iban: Text = "", sort: Text = "") -> Response[bytes]:
     """Return the list of statements as a file, filtered and sorted as it is shown."""
-    cells = [
-        (
-            row.statement_id,
-            row.opened_on,
-            row.closed_on,
-            *map(euros, (row.opening_minor, row.closing_minor)),
-            row.line_count,
-            row.explained,
-            paris_day(row.imported_at),
-        )
-        for row in await queries.list_all_statements(iban, sort)
-    ]
-    return as_file("statements.csv", STATEMENT_HEADINGS, cells)
+    return list_file("statements.csv", STATEMENT_COLUMNS, await queries.list_all_statements(iban, sort))
 
 
 @post("/finance/bank", guards=CLERKS, opt=expect("finance"), request_max_body_size=LARGEST_FILE_BYTES + 10_000)

@@ -11,15 +11,16 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day, read_cents
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import see
-from marketplace.core.web.sorting import as_file, euros
+from marketplace.core.web.sorting import Columns, euros, list_file
 from marketplace.finance.bank import rule_actions
 from marketplace.finance.bank.matching import FEE_ACCOUNTS
 from marketplace.finance.bank.queries import get_line
 from marketplace.finance.bank.rule_proposals import BANK_RULE, propose_rule
-from marketplace.finance.bank.rule_queries import LINES_SHOWN, list_alike, list_rules
+from marketplace.finance.bank.rule_queries import LINES_SHOWN, RuleRow, list_alike, list_rules
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
 from marketplace.money.ledger.words import title_of
 from marketplace.people.identity.guards import ActorRequest, expect
@@ -28,19 +29,19 @@ from pricing.money import decimal
 
 Line = Annotated[int, QueryParameter(name="line", ge=1, le=2**63 - 1)]
 CENTS_A_EURO, TWICE = 100, 2
-FILE_HEADINGS: Final = (
-    "Words",
-    "Books",
-    "Account",
-    "Up to",
-    "Lines booked",
-    "Reason",
-    "Proposed by",
-    "Proposed",
-    "Decided by",
-    "Decided",
-    "State",
-)
+FILE_COLUMNS: Final[Columns[RuleRow]] = {
+    "Words": lambda row: row.words,
+    "Books": lambda row: gettext("money that came in" if row.comes_in else "money that went out"),
+    "Account": lambda row: row.account,
+    "Up to": lambda row: euros(row.most_minor),
+    "Lines booked": lambda row: row.booked,
+    "Reason": lambda row: row.reason,
+    "Proposed by": lambda row: row.proposer,
+    "Proposed": lambda row: paris_day(row.proposed_at),
+    "Decided by": lambda row: row.decider,
+    "Decided": lambda row: paris_day(row.decided_at),
+    "State": lambda row: gettext("ended" if row.ended_at else "current"),
+}
 
 
 class RuleForm(Struct):
@@ -52,12 +53,6 @@ class RuleForm(Struct):
     reason: str
     form_id: uuid.UUID
     comes_in: str = ""
-
-
-class EndForm(Struct):
-    """The end of a rule needs no more than its form."""
-
-    form_id: uuid.UUID
 
 
 @get("/finance/bank/rules", guards=READERS, opt=expect("finance", "auditor"))
@@ -77,23 +72,7 @@ async def rules(request: ActorRequest, which: Text = "", sort: Text = "") -> Tem
 @get("/finance/bank/rules.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def rules_file(which: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out the rules as a file for a spreadsheet, narrowed and sorted as their page is."""
-    cells = [
-        (
-            row.words,
-            gettext("money that came in" if row.comes_in else "money that went out"),
-            row.account,
-            euros(row.most_minor),
-            row.booked,
-            row.reason,
-            row.proposer,
-            paris_day(row.proposed_at),
-            row.decider,
-            paris_day(row.decided_at),
-            gettext("ended" if row.ended_at else "current"),
-        )
-        for row in await list_rules(which, sort)
-    ]
-    return as_file("bank-rules.csv", FILE_HEADINGS, cells)
+    return list_file("bank-rules.csv", FILE_COLUMNS, await list_rules(which, sort))
 
 
 @get("/finance/bank/rules/new", guards=CLERKS, opt=expect("finance"))
@@ -138,7 +117,7 @@ async def propose(
 async def end(
     request: ActorRequest,
     rule_id: FromPath[uuid.UUID],
-    data: Annotated[EndForm, Body(media_type=RequestEncodingType.URL_ENCODED)],  # noqa: ARG001 (the form's token)
+    data: Pressed,  # noqa: ARG001 (the form's token)
 ) -> Redirect:
     """End a rule."""
     await rule_actions.end_rule(rule_id, request.user)

@@ -15,10 +15,17 @@ from marketplace.core.errors import Invalid
 from marketplace.core.web.formats import paris_day, percent_basis_points
 from marketplace.core.web.i18n import gettext, language
 from marketplace.core.web.pages import PageNumber, localised
-from marketplace.core.web.sorting import as_file, euros, in_order
+from marketplace.core.web.sorting import Columns, as_file, euros, in_order, list_file
 from marketplace.finance.bookkeeping import business_queries
 from marketplace.finance.bookkeeping.business_rules import AGES
-from marketplace.finance.bookkeeping.revenue_entries import KINDS, MOST_SORTED, Number, list_all_behind, list_behind
+from marketplace.finance.bookkeeping.revenue_entries import (
+    KINDS,
+    MOST_SORTED,
+    BehindRow,
+    Number,
+    list_all_behind,
+    list_behind,
+)
 from marketplace.finance.bookkeeping.years import FIRST_YEAR, LAST_YEAR
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.base_pages import READERS, Text, books_page, kind_label
@@ -59,7 +66,14 @@ SORTS: Final[dict[str, Callable[[business_queries.RevenueRow], Any]]] = {
 SHOWN: Final = 12
 """Columns of a chart."""
 FILE_HEADINGS: Final = ("Which", "Orders", "Before VAT", "VAT")
-BEHIND_HEADINGS: Final = ("Date", "Entry", "Kind", "Order", "Before VAT", "VAT")
+BEHIND_COLUMNS: Final[Columns[BehindRow]] = {
+    "Date": lambda row: paris_day(row.at),
+    "Entry": lambda row: row.entry,
+    "Kind": lambda row: kind_label(row.kind),
+    "Order": lambda row: row.number,
+    "Before VAT": lambda row: euros(row.net_minor),
+    "VAT": lambda row: euros(row.vat_minor),
+}
 
 
 def days_of(since: str, until: str) -> tuple[dt.date, dt.date]:
@@ -179,11 +193,11 @@ async def behind_file(
 ) -> Response[bytes]:
     """Hand out the entries behind a number as a file for a spreadsheet, narrowed and sorted as their page is."""
     side, (first, last) = _side(by), days_of(since, until)
-    cells = [
-        (paris_day(row.at), row.entry, kind_label(row.kind), row.number, euros(row.net_minor), euros(row.vat_minor))
-        for row in await list_all_behind(Number(side, key, first, last), which, sort)
-    ]
-    return as_file(f"behind-{side}-{first}-{last}.csv", BEHIND_HEADINGS, cells)
+    return list_file(
+        f"behind-{side}-{first}-{last}.csv",
+        BEHIND_COLUMNS,
+        await list_all_behind(Number(side, key, first, last), which, sort),
+    )
 
 
 ROUTES = [business, business_file, behind, behind_file]

@@ -13,17 +13,23 @@ from msgspec import Struct
 
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import localised, see
-from marketplace.core.web.sorting import as_file, euros
+from marketplace.core.web.sorting import Columns, euros, list_file
 from marketplace.finance.bookkeeping.business_pages import days_of
 from marketplace.finance.bookkeeping.business_queries import moved_on
-from marketplace.finance.bookkeeping.judgements import JUDGEMENT, NAMES, list_presented, propose_judgement
+from marketplace.finance.bookkeeping.judgements import JUDGEMENT, NAMES, OfferRevenue, list_presented, propose_judgement
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
 from marketplace.people.identity.guards import ActorRequest, expect
 from marketplace.people.proposals.queries import list_proposals
 
 PATH: Final = "/finance/business/roles"
-FILE_HEADINGS: Final = ("Dataset", "We are", "Before VAT", "Shares", "Presented")
+FILE_COLUMNS: Final[Columns[OfferRevenue]] = {
+    "Dataset": lambda row: localised(row, "title"),
+    "We are": lambda row: gettext(NAMES[row.role]),
+    "Before VAT": lambda row: euros(row.sold_minor),
+    "Shares": lambda row: euros(row.shares_minor),
+    "Presented": lambda row: euros(row.presented_minor),
+}
 
 
 class JudgementForm(Struct):
@@ -60,15 +66,7 @@ async def roles(request: ActorRequest, since: Text = "", until: Text = "") -> Te
 async def roles_file(since: Text = "", until: Text = "") -> Response[bytes]:
     """Hand out each offer's revenue, gross or net, as a file for a spreadsheet."""
     first, last = days_of(since, until)
-    cells = [
-        (
-            localised(row, "title"),
-            gettext(NAMES[row.role]),
-            *map(euros, (row.sold_minor, row.shares_minor, row.presented_minor)),
-        )
-        for row in await list_presented(first, last)
-    ]
-    return as_file(f"revenue-presented-{first}-{last}.csv", FILE_HEADINGS, cells)
+    return list_file(f"revenue-presented-{first}-{last}.csv", FILE_COLUMNS, await list_presented(first, last))
 
 
 @post(PATH, guards=CLERKS, opt=expect("finance"))

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
-from typing import Annotated, Final
+from typing import Final
 
 from litestar import Response, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's annotations)
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
-from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.errors import Invalid
+from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import see
-from marketplace.core.web.sorting import as_file
+from marketplace.core.web.sorting import Columns, list_file
 from marketplace.finance.bookkeeping.closing import HEADINGS, checks_of
 from marketplace.finance.bookkeeping.months import CLOSE_MONTH, propose_month
 from marketplace.finance.bookkeeping.trail_pages import exception_words
 from marketplace.finance.reconciliation.exception_queries import find_look
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
-from marketplace.money.ledger.periods import list_closed, list_open
+from marketplace.money.ledger.periods import ClosedMonth, list_closed, list_open
 from marketplace.people.identity.guards import ActorRequest, expect
 from marketplace.people.proposals.queries import find_waiting, signs_of_proposers
 
-FILE_HEADINGS: Final = ("Month", "Closed on", "By", "Checks")
-
-
-class CloseForm(Struct):
-    """Sent by the button that proposes to close a month."""
-
-    form_id: uuid.UUID
+FILE_COLUMNS: Final[Columns[ClosedMonth]] = {
+    "Month": lambda row: row.month.isoformat()[:7],
+    "Closed on": lambda row: paris_day(row.closed_at),
+    "By": lambda row: row.name,
+    "Checks": lambda row: len(row.checked),
+}
 
 
 def _month(text: str) -> dt.date:
@@ -69,18 +66,14 @@ async def periods(request: ActorRequest, month: Text = "", sort: Text = "") -> T
 @get("/finance/periods.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def periods_file(sort: Text = "") -> Response[bytes]:
     """Hand out the closed months as a file for a spreadsheet, sorted as their page is."""
-    cells = [
-        (row.month.isoformat()[:7], paris_day(row.closed_at), row.name, len(row.checked))
-        for row in await list_closed(sort)
-    ]
-    return as_file("months.csv", FILE_HEADINGS, cells)
+    return list_file("months.csv", FILE_COLUMNS, await list_closed(sort))
 
 
 @post("/finance/periods/{month:str}/propose", guards=CLERKS, opt=expect("finance", stranger=200))
 async def propose(
     request: ActorRequest,
     month: FromPath[str],
-    data: Annotated[CloseForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
 ) -> Redirect:
     """Propose to close a month."""
     await propose_month(_month(month), request.user, form_id=data.form_id)

@@ -13,24 +13,25 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.core import clock
+from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import localised, see
-from marketplace.core.web.sorting import as_file, euros
+from marketplace.core.web.sorting import Columns, as_file, euros, list_file
 from marketplace.finance.bookkeeping import years
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
 from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.people.proposals.queries import list_proposals, signs_of_proposers
 
-FILE_HEADINGS: Final = (
-    "Year",
-    "Result",
-    "Carried",
-    "Proposed by",
-    "Proposed",
-    "Decided by",
-    "Decided",
-    "SHA-256",
-)
+FILE_COLUMNS: Final[Columns[years.YearRow]] = {
+    "Year": lambda row: row.year,
+    "Result": lambda row: euros(row.result_minor),
+    "Carried": lambda row: euros(row.carried_minor),
+    "Proposed by": lambda row: row.proposer,
+    "Proposed": lambda row: paris_day(row.proposed_at),
+    "Decided by": lambda row: row.decider,
+    "Decided": lambda row: paris_day(row.decided_at),
+    "SHA-256": lambda row: row.sha256,
+}
 
 
 YEAR: Final = re.compile(r"[12][0-9]{3}", re.ASCII)
@@ -40,12 +41,6 @@ class YearForm(Struct):
     """Which year is proposed."""
 
     year: int
-    form_id: uuid.UUID
-
-
-class AgainForm(Struct):
-    """Sent by the button that makes a year's file again."""
-
     form_id: uuid.UUID
 
 
@@ -72,20 +67,7 @@ async def show_years(request: ActorRequest, sort: Text = "") -> Template:
 @get("/finance/years.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def years_file(sort: Text = "") -> Response[bytes]:
     """Hand out the closed years as a file for a spreadsheet, sorted as their page is."""
-    cells = [
-        (
-            row.year,
-            euros(row.result_minor),
-            euros(row.carried_minor),
-            row.proposer,
-            paris_day(row.proposed_at),
-            row.decider,
-            paris_day(row.decided_at),
-            row.sha256,
-        )
-        for row in await years.list_years(sort)
-    ]
-    return as_file("years.csv", FILE_HEADINGS, cells)
+    return list_file("years.csv", FILE_COLUMNS, await years.list_years(sort))
 
 
 @get("/finance/years/opening.csv", guards=READERS, opt=expect("finance", "auditor"))
@@ -117,7 +99,7 @@ async def propose(
 async def rebuild(
     request: ActorRequest,
     close_id: FromPath[uuid.UUID],
-    data: Annotated[AgainForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Pressed,
 ) -> Redirect:
     """Make the file of a closed year again, to compare it with the first."""
     await years.rebuild_year(close_id, request.user, form_id=data.form_id)

@@ -9,14 +9,30 @@ from litestar.response import Template  # noqa: TC002 (Litestar reads a handler'
 
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import PageNumber  # noqa: TC001 (Litestar reads a handler's annotations)
-from marketplace.core.web.sorting import as_file, euros
-from marketplace.finance.desk.order_lists import ORDER_STATES, list_all_orders, list_orders
+from marketplace.core.web.sorting import Columns, euros, list_file
+from marketplace.finance.desk.order_lists import ORDER_STATES, OrderLine, list_all_orders, list_orders
 from marketplace.finance.reconciliation import queries
 from marketplace.money.ledger.base_pages import READERS, Text, books_page, named
 from marketplace.people.identity.guards import expect
 
-ORDER_HEADINGS: Final = ("Number", "Partner", "Total", "State", "Date")
-MOVEMENT_HEADINGS: Final = ("Date", "Transaction", "Category", "Amount", "Fee", "Net", "Currency", "Entry", "Order")
+ORDER_COLUMNS: Final[Columns[OrderLine]] = {
+    "Number": lambda row: row.number,
+    "Partner": lambda row: row.company,
+    "Total": lambda row: euros(row.total_minor),
+    "State": lambda row: named(row.state),
+    "Date": lambda row: paris_day(row.ordered_at),
+}
+MOVEMENT_COLUMNS: Final[Columns[queries.MovementLine]] = {
+    "Date": lambda row: paris_day(row.created_at),
+    "Transaction": lambda row: row.id,
+    "Category": lambda row: named(row.category),
+    "Amount": lambda row: euros(row.amount_minor),
+    "Fee": lambda row: euros(row.fee_minor),
+    "Net": lambda row: euros(row.net_minor),
+    "Currency": lambda row: row.currency,
+    "Entry": lambda row: row.entry or "",
+    "Order": lambda row: row.number or "",
+}
 
 
 @get("/finance/orders", guards=READERS, opt=expect("finance", "auditor"))
@@ -29,30 +45,13 @@ async def orders(number: Text = "", which: Text = "", sort: Text = "", page_numb
 @get("/finance/orders.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def orders_file(number: Text = "", which: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out orders as a file, narrowed and sorted as their page is."""
-    rows = await list_all_orders(number.strip(), which, sort)
-    cells = [
-        (row.number, row.company, euros(row.total_minor), named(row.state), paris_day(row.ordered_at)) for row in rows
-    ]
-    return as_file("orders.csv", ORDER_HEADINGS, cells)
+    return list_file("orders.csv", ORDER_COLUMNS, await list_all_orders(number.strip(), which, sort))
 
 
 @get("/finance/transactions.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def transactions_file(category: Text = "") -> Response[bytes]:
     """Hand out Stripe's transactions as a file, of all categories or one."""
-    rows = await queries.list_all_movements(category)
-    cells = [
-        (
-            paris_day(row.created_at),
-            row.id,
-            named(row.category),
-            *map(euros, (row.amount_minor, row.fee_minor, row.net_minor)),
-            row.currency,
-            row.entry or "",
-            row.number or "",
-        )
-        for row in rows
-    ]
-    return as_file("transactions.csv", MOVEMENT_HEADINGS, cells)
+    return list_file("transactions.csv", MOVEMENT_COLUMNS, await queries.list_all_movements(category))
 
 
 ROUTES = [orders, orders_file, transactions_file]

@@ -13,11 +13,11 @@ from marketplace.core.settings import settings
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import in_words, url
-from marketplace.core.web.sorting import as_file, euros, in_order
+from marketplace.core.web.sorting import Columns, as_file, euros, in_order, list_file
 from marketplace.finance.desk import decision_pages, file_pages, find_pages, list_file_pages, queries, run_file_pages
 from marketplace.finance.proposals import PROPOSALS
 from marketplace.finance.reconciliation.base_pages import why
-from marketplace.finance.reconciliation.exception_queries import find_look, list_exceptions_since
+from marketplace.finance.reconciliation.exception_queries import ExceptionRow, find_look, list_exceptions_since
 from marketplace.money.ledger.base_pages import READERS, Text, books_page
 from marketplace.people.identity.guards import ActorRequest, expect
 
@@ -36,7 +36,13 @@ ORDERS: Final[dict[str, Callable[[queries.Task], Any]]] = {
     "age": lambda task: task.since,
 }
 """How the desk can be sorted, apart from age × amount."""
-EXCEPTION_HEADINGS: Final = ("Why", "Which", "Amount", "Since", "Page")
+EXCEPTION_COLUMNS: Final[Columns[ExceptionRow]] = {
+    "Why": lambda row: why(row.why, row.detail),
+    "Which": lambda row: row.reference,
+    "Amount": lambda row: "" if row.amount_minor is None else euros(row.amount_minor),
+    "Since": lambda row: paris_day(row.at),
+    "Page": lambda row: settings().url + url(row.path) if row.path else "",
+}
 BEFORE_ALL: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 HEADINGS: Final = ("What", "Which", "Why", "Amount", "Since", "With", "Page")
 
@@ -82,17 +88,9 @@ async def desk_file(request: ActorRequest, kind: Text = "", sort: Text = "") -> 
 async def exceptions_file(which: Text = "") -> Response[bytes]:
     """Hand out every exception, by age × amount, of all reasons or of one."""
     found = [row for row in await list_exceptions_since(BEFORE_ALL) if which in ("", row.why)]
-    rows = [
-        (
-            why(row.why, row.detail),
-            row.reference,
-            "" if row.amount_minor is None else euros(row.amount_minor),
-            paris_day(row.at),
-            settings().url + url(row.path) if row.path else "",
-        )
-        for row in sorted(found, key=lambda row: (-row.weight, row.at, row.why, row.subject))
-    ]
-    return as_file("exceptions.csv", EXCEPTION_HEADINGS, rows)
+    return list_file(
+        "exceptions.csv", EXCEPTION_COLUMNS, sorted(found, key=lambda row: (-row.weight, row.at, row.why, row.subject))
+    )
 
 
 @get("/finance/search", guards=READERS, opt=expect("finance", "auditor"))

@@ -10,7 +10,7 @@ from litestar.params import FromPath, QueryParameter
 
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.i18n import gettext
-from marketplace.core.web.sorting import as_file, euros, in_order
+from marketplace.core.web.sorting import Columns, as_file, euros, in_order, list_file
 from marketplace.finance.desk.queries import list_all_payouts
 from marketplace.money.ledger.base_pages import READERS, Text
 from marketplace.money.ledger.queries import LARGEST_FILE_ROWS
@@ -18,7 +18,7 @@ from marketplace.people.identity.guards import expect
 from marketplace.subscribers.payouts.bank_file import FileRow, latest_answer, list_files
 from marketplace.subscribers.payouts.queries import AnswerRow, get_run, get_run_page
 from marketplace.subscribers.payouts.rules import in_words
-from marketplace.subscribers.payouts.verification import list_differing
+from marketplace.subscribers.payouts.verification import Differing, list_differing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,15 +26,27 @@ if TYPE_CHECKING:
 Shown = Annotated[str, QueryParameter(name="state", max_length=20)]
 PATH: Final = "/finance/payout-runs/{run:uuid}"
 PAYOUT_HEADINGS: Final = ("Line", "Country", "Account", "State", "Why", "Amount")
-NAME_HEADINGS: Final = ("The bank says", "Line", "Country", "Account", "Amount")
-FILE_HEADINGS: Final = ("File", "Number", "People", "Amount", "To be paid on", "The bank says", "Refused")
-ANSWER_HEADINGS: Final = ("When", "File", "Says", "Why", "Refused")
-STATES: Final = {"settled": "Paid out", "failed": "Came back", "cancelled": "Given up"}
 OUTCOMES: Final = {
     "close": "The name nearly matches",
     "none": "The account is in another name",
     "unknown": "The bank cannot say",
 }
+NAME_COLUMNS: Final[Columns[Differing]] = {
+    "The bank says": lambda row: gettext(OUTCOMES[row.outcome]),
+    "Line": lambda row: row.subscriber,
+    "Country": lambda row: row.country,
+    "Account": lambda row: row.last_four,
+    "Amount": lambda row: euros(row.amount_minor),
+}
+FILE_HEADINGS: Final = ("File", "Number", "People", "Amount", "To be paid on", "The bank says", "Refused")
+ANSWER_COLUMNS: Final[Columns[AnswerRow]] = {
+    "When": lambda answer: paris_day(answer.received_at),
+    "File": lambda answer: answer.file,
+    "Says": lambda answer: answer.group_status,
+    "Why": lambda answer: f"{answer.reason}: {gettext(in_words(answer.reason))}" if answer.reason else "",
+    "Refused": lambda answer: answer.rejected,
+}
+STATES: Final = {"settled": "Paid out", "failed": "Came back", "cancelled": "Given up"}
 FILES_BY: Final[dict[str, Callable[[FileRow], Any]]] = {
     "file_people": lambda file: -file.people,
     "file_amount": lambda file: -file.amount_minor,
@@ -68,11 +80,7 @@ async def payouts_file(run: FromPath[uuid.UUID], shown: Shown = "", sort: Text =
 async def names_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[bytes]:
     """Hand out the payees of a run whose name differs, all of them: the line, never a name."""
     await get_run(run)
-    cells = [
-        (gettext(OUTCOMES[row.outcome]), row.subscriber, row.country, row.last_four, euros(row.amount_minor))
-        for row in await list_differing(run, LARGEST_FILE_ROWS, sort)
-    ]
-    return as_file("names.csv", NAME_HEADINGS, cells)
+    return list_file("names.csv", NAME_COLUMNS, await list_differing(run, LARGEST_FILE_ROWS, sort))
 
 
 @get(f"{PATH}/files.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
@@ -90,17 +98,7 @@ async def files_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[byte
 @get(f"{PATH}/answers.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def answers_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[bytes]:
     """Hand out what the bank answered about a run, the latest first or sorted as its page is."""
-    cells = [
-        (
-            paris_day(answer.received_at),
-            answer.file,
-            answer.group_status,
-            f"{answer.reason}: {gettext(in_words(answer.reason))}" if answer.reason else "",
-            answer.rejected,
-        )
-        for answer in in_order((await get_run_page(run)).answers, sort, ANSWERS_BY)
-    ]
-    return as_file("answers.csv", ANSWER_HEADINGS, cells)
+    return list_file("answers.csv", ANSWER_COLUMNS, in_order((await get_run_page(run)).answers, sort, ANSWERS_BY))
 
 
 ROUTES = [payouts_file, names_file, files_file, answers_file]

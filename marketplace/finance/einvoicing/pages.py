@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from litestar import Response, get, post
@@ -18,7 +18,7 @@ from marketplace.core.web.buttons import Explained  # noqa: TC001 (Litestar read
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import PageNumber, download, in_words, see
-from marketplace.core.web.sorting import as_file, euros
+from marketplace.core.web.sorting import Columns, euros, list_file
 from marketplace.finance.einvoicing import actions, queries
 from marketplace.finance.einvoicing.codes import REASONS, STATUSES
 from marketplace.finance.einvoicing.duplicates import draw_duplicate
@@ -27,6 +27,9 @@ from marketplace.finance.einvoicing.months import list_shown_months
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
 from marketplace.people.identity.guards import ActorRequest, expect, partner
 from marketplace.sales.orders.invoice_xml import ubl
+
+if TYPE_CHECKING:
+    from marketplace.finance.einvoicing.queries import TransmissionRow
 
 STATES: Final = {
     "waiting": "No address yet",
@@ -39,7 +42,15 @@ STATES: Final = {
 """The state of a document, in words."""
 STAYS: Final = "Need not leave"
 """The words about a credit note whose invoice never arrived."""
-FILE_HEADINGS: Final = ("Document", "Date", "Partner", "Address", "State", "Status", "Amount")
+FILE_COLUMNS: Final[Columns[TransmissionRow]] = {
+    "Document": lambda row: row.number,
+    "Date": lambda row: paris_day(row.issued_at),
+    "Partner": lambda row: row.company,
+    "Address": lambda row: row.address or "",
+    "State": lambda row: gettext(STAYS if (row.kind, row.state) == ("credit_note", "corrected") else STATES[row.state]),
+    "Status": lambda row: status_label(row.code) if row.code else "",
+    "Amount": lambda row: euros(row.total_minor),
+}
 
 
 class AddressForm(Struct):
@@ -85,19 +96,7 @@ async def documents(show: Text = "", sort: Text = "", page_number: PageNumber = 
 @get("/finance/einvoicing.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def documents_file(show: Text = "", sort: Text = "") -> Response[bytes]:
     """Return the documents on their way as a spreadsheet's file, filtered and sorted like their page."""
-    rows = [
-        (
-            row.number,
-            paris_day(row.issued_at),
-            row.company,
-            row.address or "",
-            gettext(STAYS if (row.kind, row.state) == ("credit_note", "corrected") else STATES[row.state]),
-            status_label(row.code) if row.code else "",
-            euros(row.total_minor),
-        )
-        for row in await list_all_transmissions(_known(show), sort)
-    ]
-    return as_file("einvoices.csv", FILE_HEADINGS, rows)
+    return list_file("einvoices.csv", FILE_COLUMNS, await list_all_transmissions(_known(show), sort))
 
 
 def _known(show: str) -> str:

@@ -14,7 +14,7 @@ from marketplace.core.database import fetch_rows
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import PageNumber  # noqa: TC001 (Litestar reads a handler's annotations)
-from marketplace.core.web.sorting import as_file, euros
+from marketplace.core.web.sorting import Columns, euros, list_file
 from marketplace.finance.reconciliation.base_pages import finance_page
 from marketplace.finance.reconciliation.queries import SQL
 from marketplace.money.ledger import chart
@@ -22,7 +22,15 @@ from marketplace.money.ledger.base_pages import READERS
 from marketplace.money.ledger.queries import LARGEST_FILE_ROWS, balance
 from marketplace.people.identity.guards import expect
 
-FILE_HEADINGS: Final = ("Partner", "Since", "Owes", "Deposits kept", "Penalties", "Went back", "Left to pay")
+FILE_COLUMNS: Final[Columns[Penalty]] = {
+    "Partner": lambda row: row.company,
+    "Since": lambda row: paris_day(row.decided_at),
+    "Owes": lambda row: euros(row.owed_minor),
+    "Deposits kept": lambda row: euros(row.deposits_minor),
+    "Penalties": lambda row: euros(row.penalties_minor),
+    "Went back": lambda row: euros(row.back_minor),
+    "Left to pay": lambda row: euros(row.left_minor),
+}
 
 
 class Penalty(Struct, frozen=True):
@@ -60,16 +68,9 @@ async def penalties(page_number: PageNumber = 1) -> Template:
 @get("/finance/penalties.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def penalties_file() -> Response[bytes]:
     """Hand out what winners who did not pay owe and paid, as a file for a spreadsheet."""
-    rows = await fetch_rows(Penalty, SQL["list_penalties"], LARGEST_FILE_ROWS, 0)
-    cells = [
-        (
-            row.company,
-            paris_day(row.decided_at),
-            *map(euros, (row.owed_minor, row.deposits_minor, row.penalties_minor, row.back_minor, row.left_minor)),
-        )
-        for row in rows
-    ]
-    return as_file("unpaid-awards.csv", FILE_HEADINGS, cells)
+    return list_file(
+        "unpaid-awards.csv", FILE_COLUMNS, await fetch_rows(Penalty, SQL["list_penalties"], LARGEST_FILE_ROWS, 0)
+    )
 
 
 ROUTES = [penalties, penalties_file]

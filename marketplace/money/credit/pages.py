@@ -17,7 +17,7 @@ from marketplace.core.settings import settings
 from marketplace.core.web.formats import read_cents
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import PageNumber, filled, page, see
-from marketplace.core.web.sorting import as_file, euros
+from marketplace.core.web.sorting import Columns, euros, list_file
 from marketplace.money.credit import proposals, queries, rules
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
@@ -38,8 +38,25 @@ STATES: Final = {
 }
 LIMIT_STATES: Final = {"": "All", "overdue": "Overdue", "used": "Used up"}
 """What each table can be narrowed to, in words."""
-HEADINGS: Final = ("Order", "Partner", "Total", "Returned", "Paid", "Owed", "Due", "Reminders", "Provision", "Bad debt")
-LIMIT_HEADINGS: Final = ("Partner", "Limit", "Owed", "Overdue", "Left")
+COLUMNS: Final[Columns[queries.SaleRow]] = {
+    "Order": lambda row: row.number,
+    "Partner": lambda row: row.company,
+    "Total": lambda row: euros(row.total_minor),
+    "Returned": lambda row: euros(row.returned_minor),
+    "Paid": lambda row: euros(row.paid_minor),
+    "Owed": lambda row: euros(row.owed_minor),
+    "Due": lambda row: row.due_at.date().isoformat(),
+    "Reminders": lambda row: row.reminders,
+    "Provision": lambda row: euros(row.provision_minor),
+    "Bad debt": lambda row: euros(row.written_off_minor),
+}
+LIMIT_COLUMNS: Final[Columns[queries.LimitRow]] = {
+    "Partner": lambda row: row.company,
+    "Limit": lambda row: euros(row.limit_minor),
+    "Owed": lambda row: euros(row.owed_minor),
+    "Overdue": lambda row: euros(row.overdue_minor),
+    "Left": lambda row: euros(row.left_minor),
+}
 LONGEST: Final = 2000
 
 
@@ -88,18 +105,7 @@ async def credit(request: ActorRequest, which: Text = "", sort: Text = "", page_
 @get(f"{PATH}.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def credit_file(which: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out what is owed on credit as a file for a spreadsheet."""
-    rows = [
-        (
-            row.number,
-            row.company,
-            *map(euros, (row.total_minor, row.returned_minor, row.paid_minor, row.owed_minor)),
-            row.due_at.date().isoformat(),
-            row.reminders,
-            *map(euros, (row.provision_minor, row.written_off_minor)),
-        )
-        for row in await queries.list_all_sales(which=_known(which, STATES), sort=sort)
-    ]
-    return as_file("credit.csv", HEADINGS, rows)
+    return list_file("credit.csv", COLUMNS, await queries.list_all_sales(which=_known(which, STATES), sort=sort))
 
 
 # ------------------------------------------------------------------ limits
@@ -112,11 +118,7 @@ async def limits(request: ActorRequest, which: Text = "", sort: Text = "", page_
 @get(f"{PATH}/limits.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def limits_file(which: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out the limits as a file for a spreadsheet."""
-    rows = [
-        (row.company, *map(euros, (row.limit_minor, row.owed_minor, row.overdue_minor, row.left_minor)))
-        for row in await queries.list_all_limits(_known(which, LIMIT_STATES), sort)
-    ]
-    return as_file("limits.csv", LIMIT_HEADINGS, rows)
+    return list_file("limits.csv", LIMIT_COLUMNS, await queries.list_all_limits(_known(which, LIMIT_STATES), sort))
 
 
 async def _limits(request: ActorRequest, which: str, sort: str, page_number: int) -> dict[str, Any]:

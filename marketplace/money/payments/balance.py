@@ -26,8 +26,8 @@ OVERLAP: Final = dt.timedelta(days=1)
 PAYOUTS_ARE_RECONCILED_WITHIN: Final = dt.timedelta(days=30)
 
 
-class Given(Struct, frozen=True):
-    """An account that two people decided for a category."""
+class CategoryAccount(Struct, frozen=True):
+    """An account for a category of Stripe's transactions."""
 
     category: str
     account: str
@@ -102,7 +102,7 @@ async def accounts_by_category() -> dict[str, str]:
 
 async def list_given_accounts() -> dict[str, str]:
     """Return the account that two people decided for each category: the latest approved one."""
-    return {row.category: row.account for row in await fetch_rows(Given, SQL["list_given_accounts"])}
+    return {row.category: row.account for row in await fetch_rows(CategoryAccount, SQL["list_given_accounts"])}
 
 
 async def _post(movements: Sequence[UnpostedMovement]) -> None:

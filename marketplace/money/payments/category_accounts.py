@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.web.i18n import gettext
 from marketplace.core.words import Words
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.entry_kinds import ENTRY_KINDS
 from marketplace.money.ledger.words import title_of
-from marketplace.money.payments.balance import post_unposted
+from marketplace.money.payments.balance import CategoryAccount, post_unposted
 from marketplace.people.audit_trail.actions import check_reason
 from marketplace.people.proposals.actions import propose
 from marketplace.people.proposals.rules import Decision, ProposalKind
@@ -41,13 +39,6 @@ MAY_COUNTER: Final = (
     chart.DIFFERENCES_GAINED,
 )
 """Accounts that people may choose: the others have a sub-ledger, a bank or a sale that must agree with them."""
-
-
-class CategoryAccount(Struct, frozen=True):
-    """An account for a category."""
-
-    category: str
-    account: str
 
 
 async def _check(document: CategoryAccount) -> None:

@@ -16,6 +16,7 @@ Source: Hoeffding, "Probability inequalities for sums of bounded random variable
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Final
 
@@ -70,7 +71,8 @@ def _at_each_distance(a: NDArray[np.float64], b: NDArray[np.float64], *, is_itse
     """Return the sum of a[i] × b[i + d] for each distance d; for a series with itself only d > 0."""
     n = len(a)
     size = 1 << (2 * n - 1).bit_length()
-    whole = np.fft.irfft(np.conj(np.fft.rfft(a, size)) * np.fft.rfft(b, size), size)
+    spectrum = np.fft.rfft(a, size)
+    whole = np.fft.irfft(np.conj(spectrum) * (spectrum if is_itself else np.fft.rfft(b, size)), size)
     return whole[1:n] if is_itself else np.concatenate([whole[:n], whole[size - n + 1 :]])
 
 
@@ -79,15 +81,17 @@ def follows_counts(noises: NDArray[np.int64], counts: NDArray[np.int64]) -> bool
 
     counts: the n true ones, spread over COUNTS.
     """
-    x = noises.astype(float)
-    shapes: list[NDArray[np.float64]] = [np.ones(len(x))]
+    different, at = np.unique(counts, return_inverse=True)
+    shapes: list[NDArray[np.float64]] = [np.ones(len(different))]
     for base in range(2, BASES + 1):
-        shapes += [np.asarray((counts + shift) % base - (base - 1) / 2, np.float64) for shift in (0, base // 2)]
-    signs = np.sign(x)  # for Laplace noise the signs show a lean better than the sizes do
-    most = math.log(4 * len(shapes) / FALSE_ALARM)
-    return any(
-        abs(one @ shape) > math.sqrt(2 * most * float(one**2 @ shape**2)) for shape in shapes for one in (x, signs)
-    )
+        shapes += [np.asarray((different + shift) % base - (base - 1) / 2, np.float64) for shift in (0, base // 2)]
+    each, most = np.stack(shapes), math.log(4 * len(shapes) / FALSE_ALARM)
+    x = noises.astype(float)
+    for one in (x, np.sign(x)):  # for Laplace noise the signs show a lean better than the sizes do
+        sums, squares = (np.bincount(at, of, len(different)) for of in (one, one**2))
+        if (np.abs(each @ sums) > np.sqrt(2 * most * (each**2 @ squares))).any():
+            return True
+    return False
 
 
 def draws_wanted(scale: float) -> int:
@@ -100,16 +104,24 @@ def is_on_a_lattice(noises: NDArray[np.int64], law: noise.Law) -> bool:
 
     A count plus a multiple of two has the parity of the count.
     """
-    known = masses(type(law)(law.kind, min(law.scale, LARGEST_SCALE)))
-    at = np.arange(len(known)) - len(known) // 2
     most = math.log(BASES * (BASES + 1) / (2 * FALSE_ALARM))
-    for base in range(2, BASES + 1):
-        # The larger the scale, the nearer each share is to 1 / base, from one side.
-        honest = np.minimum(np.maximum(np.bincount(at % base, known, base), 1 / base), 1 - 1e-12)
-        seen = np.bincount(noises % base, minlength=base) / len(noises)
+    different, times = np.unique(noises, return_counts=True)
+    for base, honest in enumerate(_honest_remainders(type(law)(law.kind, min(law.scale, LARGEST_SCALE))), start=2):
+        seen = np.bincount(different % base, times, base) / len(noises)
         if len(noises) * _divergence(seen, honest).max() > most:
             return True
     return False
+
+
+@functools.lru_cache(maxsize=16)
+def _honest_remainders(law: noise.Law) -> list[NDArray[np.float64]]:
+    """Return for each base the most that each remainder's share of honest noise is, below 1."""
+    known = masses(law)
+    at = np.arange(len(known)) - len(known) // 2
+    # The larger the scale, the nearer each share is to 1 / base, from one side.
+    return [
+        np.minimum(np.maximum(np.bincount(at % base, known, base), 1 / base), 1 - 1e-12) for base in range(2, BASES + 1)
+    ]
 
 
 def _divergence(seen: NDArray[np.float64], honest: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from facturx import generate_xml
-
 from marketplace.sales.orders.invoice_words import VAT_REASONS, is_due, line_words, notes
 from pricing.money import decimal
 
@@ -40,16 +38,19 @@ def rate(basis_points: int) -> str:
 
 def ubl(document: Mapping[str, Any]) -> bytes:
     """Return the document as UBL 2.1, valid against its schema: partners elsewhere may ask for it."""
-    xml: bytes = generate_xml(
-        _terms(document), flavor="ubl-2.1", level="en16931", check_xsd=True, check_schematron=False
-    )
-    return xml
+    return _write(document, "ubl-2.1")
 
 
 def facturx(document: Mapping[str, Any]) -> bytes:
     """Return the document's XML, valid against the profile's schema."""
-    data = _terms(document)
-    xml: bytes = generate_xml(data, flavor="factur-x", level="en16931", check_xsd=True, check_schematron=False)
+    return _write(document, "factur-x")
+
+
+def _write(document: Mapping[str, Any], flavor: str) -> bytes:
+    """Return the document's XML in a syntax of the norm, valid against the syntax's schema."""
+    from facturx import generate_xml  # noqa: PLC0415 (half a second that a command which starts need not wait for)
+
+    xml: bytes = generate_xml(_terms(document), flavor=flavor, level="en16931", check_xsd=True, check_schematron=False)
     return xml
 
 

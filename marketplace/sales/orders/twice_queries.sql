@@ -72,7 +72,21 @@ ORDER BY paid.first_at, first.number
 LIMIT 1;
 
 -- name: list_paid_twice_exceptions
--- Paid orders whose partner had paid for the same before and still has both: the second is to be refunded.
+-- Paid orders whose partner had paid for the same before and still has both: the second is to be refunded. Only orders
+-- that were open while their partner paid for the release are compared; comparing each with each would take minutes.
+WITH paid_order AS MATERIALIZED (
+    SELECT
+        purchase_order.id,
+        purchase_order.ordered_at,
+        lag(at) OVER (PARTITION BY purchase_order.partner, purchase_order.release ORDER BY at, purchase_order.number)
+            AS paid_before
+    FROM purchase_order
+    LEFT JOIN payment ON payment.subject = purchase_order.id
+    LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
+    CROSS JOIN LATERAL (SELECT coalesce(purchase_order.paid_at, payment.paid_at, credit_sale.granted_at) AS at) AS paid
+    WHERE purchase_order.state = 'paid'
+)
+
 SELECT DISTINCT ON (second.id)
     first.number AS detail, second.id::text AS subject, second.number AS reference,
     '/finance/orders/' || second.id AS path,
@@ -80,6 +94,7 @@ SELECT DISTINCT ON (second.id)
 {paid_before}
   AND first.state = 'paid'
   AND second.state = 'paid'
+  AND second.id = ANY (ARRAY(SELECT id FROM paid_order WHERE paid_before >= ordered_at))
   AND NOT EXISTS (SELECT FROM licence WHERE licence.purchase_order = second.id AND cancelled_at IS NOT NULL)
   AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject IN (first.id, second.id) AND dispute.state = 'open')
 ORDER BY second.id, paid.first_at, first.number;

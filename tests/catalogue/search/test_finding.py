@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 import html5lib
+import pytest
 
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.catalogue.search.actions import refresh_cards
@@ -20,6 +21,7 @@ from marketplace.catalogue.search.rules import FEW, read_state
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.datasets.geography.actions import define_zones
+from marketplace.datasets.releases.changes import SQL as CLAIM
 from tests.catalogue.builders import cells_of_own_week, last_midnight, open_catalogue, seal_week
 from tests.people.builders import Browser, page_text
 from tests.support.reads import fetch, fetch_value
@@ -187,6 +189,21 @@ async def test_a_change_that_is_committed_late_is_seen_after_later_ones_are_gone
             assert (await find(read_state([]), skip=0, most=9)).codes == ["lyon"]
     finally:
         await late.close()
+
+
+@pytest.mark.owner("only the owner of a table analyzes it")
+async def test_claiming_changes_reads_them_once_however_few_the_planner_expects(database_url: str) -> None:
+    del database_url
+    await open_catalogue("lyon")
+    insert = "INSERT INTO dataset_change (dataset) SELECT 'lyon' FROM generate_series(1, 1000)"
+    await execute(insert)
+    await execute("DELETE FROM dataset_change")
+    await execute("ANALYZE dataset_change")  # it was empty for a moment, as after a quiet night
+    await execute(insert)
+    plan = [str(row[0]) for row in await fetch(f"EXPLAIN ANALYZE {CLAIM['claim_changes'].replace('$1', '5')}")]
+    reads = [line for line in plan if "dataset_change" in line and "loops=" in line]
+    assert len(reads) > 1
+    assert all("loops=1)" in line for line in reads), "\n".join(plan)
 
 
 async def test_no_search_reads_the_rows_of_changes_that_were_looked_at(database_url: str) -> None:

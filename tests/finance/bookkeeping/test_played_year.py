@@ -108,7 +108,7 @@ async def valid_books(year: Year, folder: Path) -> dict[str, Any]:
 async def test_a_played_year_is_valid_and_the_same_where_everything_that_writes_is_killed_on_its_way(
     stripe: Any, database_url: str, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    """Die at every second await, from the first on or from the second, which are all the others."""
+    """Die at every fourth await, from another one each day: four days in a row die at all of them."""
     playing: list[Year] = []
     state = await State.opened(postgres.url(await fetch_value("SELECT current_database()"), SUPERUSER))
     empty = await state.save()
@@ -124,7 +124,7 @@ async def test_a_played_year_is_valid_and_the_same_where_everything_that_writes_
                 found = await valid_books(year, tmp_path)
             deaths = sum(year.deaths.values())
             assert year.most_connections <= MOST_CONNECTIONS, f"{year.most_connections} connections after a death"
-            assert deaths > 2_000, f"{deaths} at {sum(peaceful.wrote)} of {len(peaceful.wrote)} acts"
+            assert deaths > 1_000, f"{deaths} at {sum(peaceful.wrote)} of {len(peaceful.wrote)} acts"
             differing = {name: (books, found[name]) for name, books in expected.items() if found[name] != books}
             assert not differing, f"{differing}; refused on the way: {year.refused}"
     await state.close()

@@ -16,7 +16,7 @@ from marketplace.money.ledger import chart
 from marketplace.money.ledger.entry_kinds import ENTRY_KINDS
 from marketplace.money.ledger.queries import balance
 from marketplace.oversight.invariants import INVARIANTS
-from migrations.piccolo_app import tables
+from migrations.schema import tables
 from tests.finance.builders import sales
 from tests.finance.builders.pages import signed_in
 from tests.finance.reconciliation import toy_exception

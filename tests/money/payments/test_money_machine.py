@@ -311,7 +311,7 @@ def test_money_stays_right_for_hundreds_of_steps(
     postgres: Any, stripe: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """MONEY_MACHINE_STEPS=12000 plays as many, for those who have the time."""
-    steps = int(os.environ.get("MONEY_MACHINE_STEPS", "500"))
+    steps = int(os.environ.get("MONEY_MACHINE_STEPS", "200"))
     played = play_lives(postgres, stripe, steps=steps, a_life=60)
     with capsys.disabled():
         print(f"\nthe machine of money played {played} steps")

@@ -27,7 +27,7 @@ from marketplace.oversight.rights.erasing import erase
 from marketplace.people.identity import actions as identity
 from marketplace.people.identity import credentials
 from marketplace.subscribers.earnings.actions import hold_shares
-from migrations.piccolo_app import tables
+from migrations.schema import tables
 from tests.oversight.builders import EMAIL, IBAN, LINE, NAME, open_copy, somebody
 from tests.people.builders import PASSWORD, make_partner
 from tests.subscribers.builders import sales

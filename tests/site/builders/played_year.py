@@ -18,7 +18,7 @@ from marketplace.core.errors import Refusal
 from marketplace.demo.bank import Bank
 from marketplace.site.jobs.timetable import jobs
 from tests.subscribers.builders.payees import OUR_IBAN
-from tests.support.deaths import awaits_of, killed_at_every_await
+from tests.support.deaths import EVERY, awaits_of, killed_at_every_await
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_value
 
@@ -49,8 +49,6 @@ DELIVERED = ("deliver-subscriptions", *MONEY)
 NEXT_TRANSACTION = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
 """Only what writes, or locks a row, has a number."""
 AT_STRIPE = ("stripe-commands",)
-EVERY = 2
-"""Each so many awaits is died at, from the first or the second one on: two years die at all of them."""
 CONNECTIONS = """SELECT count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND datname = current_database()"""
 """How many the year's database has now; the server is shared with other tests."""

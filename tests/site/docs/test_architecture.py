@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -9,40 +10,46 @@ from lxml import etree
 
 from marketplace.core.districts import DISTRICTS
 from marketplace.site.docs import manual
-from tests.architecture import FOLDER, about, draw, lay_out, pictures, reached, reduced, rows_of
+from tests.architecture import FOLDER, Picture, about, draw, lay_out, pictures, reached, reduced, rows_of
 from tests.support.districts import packages
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-PICTURES = {picture.name: picture for picture in pictures()}
+DRAWN = sorted(path.stem for path in FOLDER.glob("*.svg"))
 MOST_BOXES, WIDEST = 20, 1_280
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@cache
+def of_today() -> dict[str, Picture]:
+    """Return the pictures of the code by name, read once and not while tests are collected."""
+    return {picture.name: picture for picture in pictures()}
+
+
+@pytest.mark.parametrize("name", DRAWN)
 def test_a_picture_is_what_the_code_draws(name: str) -> None:
-    assert (FOLDER / f"{name}.svg").read_text("utf-8") == draw(PICTURES[name]), (
+    assert (FOLDER / f"{name}.svg").read_text("utf-8") == draw(of_today()[name]), (
         "redraw it: python -m tests.architecture"
     )
 
 
 def test_there_is_a_picture_of_the_districts_and_of_each_of_several_packages() -> None:
-    drawn = {path.stem for path in FOLDER.glob("*.svg")}
-    assert drawn == PICTURES.keys()
+    drawn = set(DRAWN)
+    assert drawn == of_today().keys()
     inside = {name: [package for package in packages() if package.startswith(f"{name}/")] for name in DISTRICTS}
     assert drawn == {"architecture", *(f"district-{name}" for name, found in inside.items() if len(found) > 1)}
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_a_picture_is_read_at_a_glance(name: str) -> None:
-    drawing = lay_out(reduced(PICTURES[name].graph))
+    drawing = lay_out(reduced(of_today()[name].graph))
     assert sum(bool(point.part) for row in drawing.rows for point in row) <= MOST_BOXES
     assert drawing.width <= WIDEST
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_reduced_arrows_lead_to_the_same_parts(name: str) -> None:
-    graph = PICTURES[name].graph
+    graph = of_today()[name].graph
     assert reached(reduced(graph)) == reached(graph)
 
 
@@ -52,9 +59,9 @@ def test_an_arrow_that_follows_from_others_is_left_out() -> None:
     assert rows_of(graph) == {"site": 0, "money": 1, "core": 2}
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_parts_do_not_overlap_in_their_rows_and_arrows_point_down(name: str) -> None:
-    arrows = reduced(PICTURES[name].graph)
+    arrows = reduced(of_today()[name].graph)
     drawing = lay_out(arrows)
     for row in drawing.rows:
         edges = [(drawing.centres[p.key] - p.width / 2, drawing.centres[p.key] + p.width / 2) for p in row]
@@ -64,9 +71,9 @@ def test_parts_do_not_overlap_in_their_rows_and_arrows_point_down(name: str) -> 
     assert sum(map(len, arrows.values())) == len(drawing.chains)
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_every_part_is_named_with_what_it_is(name: str) -> None:
-    picture = PICTURES[name]
+    picture = of_today()[name]
     drawn = etree.fromstring((FOLDER / f"{name}.svg").read_bytes())
     titles = {title.text for title in drawn.iter(f"{SVG}title")}
     texts = {text.text for text in drawn.iter(f"{SVG}text")}
@@ -76,7 +83,7 @@ def test_every_part_is_named_with_what_it_is(name: str) -> None:
         assert part in texts
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_the_manual_shows_it_in_the_page_without_a_style_of_its_own(name: str) -> None:
     html = manual.read_page("developer", "architecture" if name == "architecture" else "districts").html
     assert f'class="parts" role="img" aria-labelledby="{name}-title {name}-text"' in html

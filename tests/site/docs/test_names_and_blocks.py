@@ -19,7 +19,7 @@ import yaml
 from marketplace.__main__ import parser
 from marketplace.client import __main__ as client
 from marketplace.core.settings import ROLES
-from migrations.piccolo_app import tables
+from migrations.schema import tables
 from tests.benchmarks._bench import read_arguments
 from tests.support.blocks import Block, blocks_of
 from tests.support.source import ROOT, text_of, tracked

@@ -1,4 +1,4 @@
-"""Each way to sell over HTTP, killed at every await of each press and job that writes, half of them a day: the same books."""
+"""Each way to sell over HTTP, killed at every await of each press and job that writes, a fourth of them a day: the same books."""
 
 from __future__ import annotations
 

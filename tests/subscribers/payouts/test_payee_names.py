@@ -172,23 +172,23 @@ async def test_when_nobody_is_left_there_is_no_file_and_the_bank_may_not_know() 
 
 
 @pytest.mark.deep
-async def test_ten_thousand_with_three_in_a_hundred_mismatches_need_five_clicks() -> None:
+async def test_two_thousand_with_three_in_a_hundred_mismatches_need_five_clicks() -> None:
     with payees.paying(PAYOUT_THRESHOLD_MINOR="1"):
-        await sales.write_lines(range(1, 10_001))
-        await payees.earn(dict.fromkeys(range(1, 10_001), 1), net=10_000_000)
-        await payees.write_bank_details(*range(1, 10_001))
-        planted = {payees.iban_of(line): ("none", "close", "unknown")[line % 3] for line in range(1, 10_001, 33)}
+        await sales.write_lines(range(1, 2_001))
+        await payees.earn(dict.fromkeys(range(1, 2_001), 1), net=10_000_000)
+        await payees.write_bank_details(*range(1, 2_001))
+        planted = {payees.iban_of(line): ("none", "close", "unknown")[line % 3] for line in range(1, 2_001, 33)}
         async with bank_that_verifies(planted) as bank:
             nora, paul = await make_staff("Nora"), await make_staff("Paul")
             run = await payouts.draft(nora)
             assert run
             await payouts.approve(run, paul, reason="checked with the list")
-            assert await verification.verify(run, paul) == bank.asked == 10_000
+            assert await verification.verify(run, paul) == bank.asked == 2_000
             for outcome in ("none", "close", "unknown"):
                 await exclusions.decide_about_names(run, paul, outcome=outcome, pay=False)
             await payouts.send(run, paul)
         file = await file_of_run(run)
-        assert file.count(b"<CdtTrfTxInf>") == 10_000 - len(planted) == 9_696
+        assert file.count(b"<CdtTrfTxInf>") == 2_000 - len(planted) == 1_939
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

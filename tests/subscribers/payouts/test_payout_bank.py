@@ -255,6 +255,7 @@ async def test_a_file_that_would_differ_is_not_handed_out_again() -> None:
 
 
 @pytest.mark.deep
+@pytest.mark.owner("it analyzes what it loads, as autovacuum does within minutes")
 async def test_a_hundred_thousand_are_paid_in_one_run() -> None:
     """Ten batches in two files, one payee refused, everything settled by ten lines, nothing left under way."""
     with payees.paying():
