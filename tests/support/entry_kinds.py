@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from marketplace.core.words import Words
 from marketplace.money.ledger.entry_kinds import ANY, ENTRY_KINDS, EntryKind
 
 
 def register_test_kinds() -> None:
     """Add the kinds to the registry of this process."""
     for code in ("any", "fact", "loss", "sale_back", "shares_x", "stripe_x"):
-        ENTRY_KINDS[code] = EntryKind(code, code, code, "", frozenset({(ANY, ANY)}))
+        ENTRY_KINDS[code] = EntryKind(code, Words(code), "", frozenset({(ANY, ANY)}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from marketplace.core.web.pages import localised
+from marketplace.core.web.pages import in_words
 from marketplace.finance.reconciliation.exceptions.registry import EXCEPTIONS
 from marketplace.money.ledger.base_pages import books_page
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 def why(code: str, detail: str = "") -> str:
     """Return why something is unmatched, in words."""
-    return localised(EXCEPTIONS[code], "sentence") % {"detail": detail}
+    return in_words(EXCEPTIONS[code].sentence, detail=detail)
 
 
 def advice(code: str) -> str:
     """Return what finance does about something unmatched."""
-    return localised(EXCEPTIONS[code], "advice")
+    return in_words(EXCEPTIONS[code].advice)
 
 
 def finance_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (what its template shows)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from marketplace.core.errors import Conflict
 from marketplace.core.locks import lock
 from marketplace.core.web.i18n import gettext
-from marketplace.core.web.pages import localised
+from marketplace.core.web.pages import in_words
 from marketplace.core.words import Words
 from marketplace.finance.bank.matching import Match, match_lines
 from marketplace.finance.reconciliation.exception_queries import ExceptionRow, get_exception
@@ -75,7 +75,7 @@ async def _post(document: ToWriteOff, decision: Decision) -> None:
 
 
 def _facts(document: ToWriteOff) -> list[tuple[str, str]]:
-    return [(gettext("Why"), localised(EXCEPTIONS[document.why], "sentence") % {"detail": ""})]
+    return [(gettext("Why"), in_words(EXCEPTIONS[document.why].sentence, detail=""))]
 
 
 WRITE_OFF: Final = ProposalKind(

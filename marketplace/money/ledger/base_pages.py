@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from marketplace.core.errors import Invalid
 from marketplace.core.web.formats import PARIS, date, moment, money
 from marketplace.core.web.i18n import gettext
-from marketplace.core.web.pages import localised, page
+from marketplace.core.web.pages import in_words, page
 from marketplace.money.ledger.entry_kinds import find_kind
 from marketplace.money.ledger.words import HEADINGS
 from marketplace.people.identity.guards import staff
@@ -66,7 +66,7 @@ def named(name: str) -> str:
 def kind_label(kind: str) -> str:
     """Return what an entry of this kind is, in the page's language; the entry's own text stays as it was written."""
     found = find_kind(kind)
-    return localised(found, "label") if found else kind.replace("_", " ")
+    return in_words(found.label) if found else kind.replace("_", " ")
 
 
 def entry_words(kind: str, text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from marketplace.core.words import Words
 from marketplace.money.ledger import chart
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ class EntryKind(Struct, frozen=True):
     """A kind of entry. `moves` are the pairs (debit, credit) its postings may have."""
 
     code: str
-    label_fr: str
-    label_en: str
+    label: Words
     source: str
     """The table whose row the source id names; empty: a number of its own."""
     moves: frozenset[tuple[str, str]]
@@ -46,10 +46,10 @@ def both_ways(*pairs: tuple[str, str]) -> frozenset[tuple[str, str]]:
 CREDIT: Final = "what a sale on credit was granted, returned, provided for and lost is entered for its amount"
 
 
-def _stripe(category: str, account: str, label_fr: str, label_en: str) -> EntryKind:
+def _stripe(category: str, account: str, label: Words) -> EntryKind:
     """Return the kind of a balance transaction of one of Stripe's reporting categories; its fee is part of the entry."""
     moves = both_ways((chart.STRIPE, account), (chart.STRIPE, chart.STRIPE_FEES))
-    return EntryKind(f"stripe_{category}", label_fr, label_en, "balance_transaction", moves, "not_posted")
+    return EntryKind(f"stripe_{category}", label, "balance_transaction", moves, "not_posted")
 
 
 MATCHES: Final = ("bank_match", "vat_settled")
@@ -57,64 +57,56 @@ MATCHES: Final = ("bank_match", "vat_settled")
 KINDS: Final = (
     EntryKind(
         "sale",
-        "Vente d’une licence",
-        "Sale of a licence",
+        Words("Sale of a licence"),
         "purchase_order",
         frozenset({(chart.PARTNERS, chart.LICENCES_SOLD), (chart.PARTNERS, chart.VAT_COLLECTED)}),
         "charge_without_sale",
     ),
     EntryKind(
         "sale_cancelled",
-        "Vente annulée pour corriger sa facture",
-        "Sale cancelled to correct its invoice",
+        Words("Sale cancelled to correct its invoice"),
         "invoice_correction",
         frozenset({(chart.LICENCES_SOLD, chart.PARTNERS), (chart.VAT_COLLECTED, chart.PARTNERS)}),
         invariant="a correction of an invoice is entered back and forth for what it says",
     ),
     EntryKind(
         "sale_reissued",
-        "Vente facturée à nouveau",
-        "Sale invoiced anew",
+        Words("Sale invoiced anew"),
         "invoice_correction",
         frozenset({(chart.PARTNERS, chart.LICENCES_SOLD), (chart.PARTNERS, chart.VAT_COLLECTED)}),
         invariant="a correction of an invoice is entered back and forth for what it says",
     ),
     EntryKind(
         "refund",
-        "Remboursement",
-        "Refund",
+        Words("Refund"),
         "order_return",
         frozenset({(chart.LICENCES_SOLD, chart.PARTNERS), (chart.VAT_COLLECTED, chart.PARTNERS)}),
         "refund_without_entry",
     ),
     EntryKind(
         "dispute_lost",
-        "Litige perdu",
-        "Lost dispute",
+        Words("Lost dispute"),
         "order_return",
         frozenset({(chart.LICENCES_SOLD, chart.DISPUTES), (chart.VAT_COLLECTED, chart.DISPUTES)}),
         "dispute_differs",
     ),
     EntryKind(
         "credit_granted",
-        "Vente à crédit",
-        "Sale on credit",
+        Words("Sale on credit"),
         "credit_sale",
         frozenset({(chart.ON_CREDIT, chart.PARTNERS)}),
         invariant=CREDIT,
     ),
     EntryKind(
         "credit_return",
-        "Avoir sur une vente à crédit",
-        "Return of a sale on credit",
+        Words("Return of a sale on credit"),
         "credit_movement",
         frozenset({(chart.PARTNERS, chart.ON_CREDIT)}),
         invariant=CREDIT,
     ),
     EntryKind(
         "credit_provision",
-        "Dépréciation d’une créance",
-        "Provision for a doubtful debt",
+        Words("Provision for a doubtful debt"),
         "credit_movement",
         frozenset({(chart.PROVISIONS_MADE, chart.PROVISIONS)}),
         "credit_overdue",
@@ -122,16 +114,14 @@ KINDS: Final = (
     ),
     EntryKind(
         "credit_provision_released",
-        "Reprise de la dépréciation d’une créance",
-        "Provision for a debt released",
+        Words("Provision for a debt released"),
         "credit_movement",
         frozenset({(chart.PROVISIONS, chart.PROVISIONS_RELEASED)}),
         invariant=CREDIT,
     ),
     EntryKind(
         "credit_loss",
-        "Créance irrécouvrable",
-        "Bad debt",
+        Words("Bad debt"),
         "credit_movement",
         frozenset({(chart.LOSSES, chart.ON_CREDIT), (chart.VAT_RECLAIMED, chart.ON_CREDIT)}),
         "credit_overdue",
@@ -139,16 +129,14 @@ KINDS: Final = (
     ),
     EntryKind(
         "credit_loss_undone",
-        "Créance irrécouvrable rétablie",
-        "Bad debt undone",
+        Words("Bad debt undone"),
         "credit_movement",
         frozenset({(chart.ON_CREDIT, chart.LOSSES), (chart.ON_CREDIT, chart.VAT_RECLAIMED)}),
         invariant=CREDIT,
     ),
     EntryKind(
         "deposit_forfeited",
-        "Dépôt d’enchère conservé",
-        "Forfeited auction deposit",
+        Words("Forfeited auction deposit"),
         "auction_deposit",
         frozenset({(chart.PARTNERS, chart.FORFEITED_DEPOSITS)}),
         "deposit_differs",
@@ -156,8 +144,7 @@ KINDS: Final = (
     ),
     EntryKind(
         "penalty_received",
-        "Pénalité pour une enchère impayée",
-        "Penalty for an unpaid award",
+        Words("Penalty for an unpaid award"),
         "auction_deposit",
         frozenset({(chart.PARTNERS, chart.PENALTIES)}),
         "deposit_differs",
@@ -165,8 +152,7 @@ KINDS: Final = (
     ),
     EntryKind(
         "deposit_charged_back",
-        "Dépôt d’enchère repris par la banque",
-        "Forfeited deposit reversed",
+        Words("Forfeited deposit reversed"),
         "dispute",
         frozenset({(chart.FORFEITED_DEPOSITS, chart.DISPUTES)}),
         "dispute_open",
@@ -174,8 +160,7 @@ KINDS: Final = (
     ),
     EntryKind(
         "penalty_charged_back",
-        "Pénalité reprise par la banque",
-        "Penalty reversed",
+        Words("Penalty reversed"),
         "dispute",
         frozenset({(chart.PENALTIES, chart.DISPUTES)}),
         "dispute_open",
@@ -183,8 +168,7 @@ KINDS: Final = (
     ),
     EntryKind(
         "deposit_given_back",
-        "Dépôt d’enchère rendu",
-        "Forfeited deposit given back",
+        Words("Forfeited deposit given back"),
         "balance_transaction",
         both_ways((chart.FORFEITED_DEPOSITS, chart.PARTNERS)),
         "deposit_differs",
@@ -192,8 +176,7 @@ KINDS: Final = (
     ),
     EntryKind(
         "penalty_given_back",
-        "Pénalité rendue",
-        "Penalty given back",
+        Words("Penalty given back"),
         "balance_transaction",
         both_ways((chart.PENALTIES, chart.PARTNERS)),
         "deposit_differs",
@@ -201,8 +184,7 @@ KINDS: Final = (
     ),
     EntryKind(
         "shares_held",
-        "Parts retenues",
-        "Shares held",
+        Words("Shares held"),
         "licence_split",
         frozenset(
             {
@@ -216,24 +198,21 @@ KINDS: Final = (
     ),
     EntryKind(
         "shares_released",
-        "Parts acquises",
-        "Shares released",
+        Words("Shares released"),
         "licence_split",
         frozenset({(chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE)}),
         invariant="a split is entered in the books for what it says, and ended there as it ended",
     ),
     EntryKind(
         "rounding_returned",
-        "Arrondis des parts rendus à l’opérateur",
-        "Rounding of shares returned",
+        Words("Rounding of shares returned"),
         "share_close",
         frozenset({(chart.SUBSCRIBERS_PAYABLE, chart.OPERATOR_PAYABLE)}),
         invariant="what a close released is its shares, and its rounding is returned to the operator or carried",
     ),
     EntryKind(
         "shares_cancelled",
-        "Parts annulées",
-        "Shares cancelled",
+        Words("Shares cancelled"),
         "licence_split",
         frozenset(
             {
@@ -247,8 +226,7 @@ KINDS: Final = (
     ),
     EntryKind(
         "shares_lost",
-        "Parts acquises malgré un remboursement",
-        "Shares lost to a refund",
+        Words("Shares lost to a refund"),
         "licence_split",
         frozenset(
             {
@@ -261,24 +239,21 @@ KINDS: Final = (
     ),
     EntryKind(
         "payout_sent",
-        "Versements aux abonnés",
-        "Payouts sent",
+        Words("Payouts sent"),
         "payout_run",
         frozenset({(chart.SUBSCRIBERS_PAYABLE, chart.SUBSCRIBERS_IN_TRANSIT)}),
         "payout_without_line",
     ),
     EntryKind(
         "payout_back",
-        "Versements refusés ou retournés",
-        "Payouts refused or returned",
+        Words("Payouts refused or returned"),
         "",
         frozenset({(chart.SUBSCRIBERS_IN_TRANSIT, chart.SUBSCRIBERS_PAYABLE)}),
         "payout_kept",
     ),
     EntryKind(
         "rewards_moved",
-        "Crédits sur facture, dons et avantages",
-        "Bill credits, gifts and benefits",
+        Words("Bill credits, gifts and benefits"),
         "reward_run",
         frozenset(
             (chart.SUBSCRIBERS_PAYABLE, account) for account in (chart.BILL_CREDITS, chart.GIFTS, chart.BENEFITS)
@@ -287,56 +262,49 @@ KINDS: Final = (
     ),
     EntryKind(
         "rewards_answered",
-        "Crédits et avantages servis par l’opérateur",
-        "Credits and benefits that the operator gave",
+        Words("Credits and benefits that the operator gave"),
         "reward_answer",
         frozenset((account, chart.OPERATOR_PAYABLE) for account in (chart.BILL_CREDITS, chart.BENEFITS)),
         invariant="what bills, gifts and benefits still owe is what their accounts say, before payments to associations",
     ),
     EntryKind(
         "rewards_back",
-        "Crédits et avantages refusés par la facturation",
-        "Credits and benefits that billing refused",
+        Words("Credits and benefits that billing refused"),
         "reward_answer",
         frozenset((account, chart.SUBSCRIBERS_PAYABLE) for account in (chart.BILL_CREDITS, chart.BENEFITS)),
         invariant="what bills, gifts and benefits still owe is what their accounts say, before payments to associations",
     ),
     EntryKind(
         "bank_opening",
-        "Solde d’ouverture de la banque",
-        "Opening balance at the bank",
+        Words("Opening balance at the bank"),
         "bank_account",
         both_ways((chart.BANK, chart.OPENING_BALANCES)),
         invariant="each bank line is entered for its amount, and nothing else moves the bank's account but its opening",
     ),
     EntryKind(
         "bank_line",
-        "Ligne de relevé bancaire",
-        "Bank line",
+        Words("Bank line"),
         "bank_line",
         both_ways((chart.BANK, chart.SUSPENSE)),
         "line_unexplained",
     ),
     EntryKind(
         "bank_match",
-        "Rapprochement bancaire",
-        "Bank line explained",
+        Words("Bank line explained"),
         "bank_match",
         both_ways((chart.SUSPENSE, ANY)),
         invariant="a match is entered for its amount, and reversed exactly when it is undone",
     ),
     EntryKind(
         "vat_settled",
-        "Règlement de la TVA",
-        "VAT settled with the tax office",
+        Words("VAT settled with the tax office"),
         "bank_match",
         both_ways(*((chart.SUSPENSE, account) for account in chart.VAT)),
         invariant="a match is entered for its amount, and reversed exactly when it is undone",
     ),
     EntryKind(
         "write_off",
-        "Passage en pertes ou produits divers",
-        "Write-off",
+        Words("Write-off"),
         "proposal",
         frozenset(
             {
@@ -349,34 +317,30 @@ KINDS: Final = (
     ),
     EntryKind(
         "reversal",
-        "Contrepassation",
-        "Reversal",
+        Words("Reversal"),
         "journal_entry",
         frozenset({(ANY, ANY)}),
         invariant="a reversal moves exactly what it reverses, the other way",
     ),
-    _stripe("charge", chart.PARTNERS, "Stripe : paiement", "Stripe: charge"),
-    _stripe("charge_failure", chart.PARTNERS, "Stripe : paiement échoué", "Stripe: failed charge"),
+    _stripe("charge", chart.PARTNERS, Words("Stripe: charge")),
+    _stripe("charge_failure", chart.PARTNERS, Words("Stripe: failed charge")),
     _stripe(
         "partial_capture_reversal",
         chart.PARTNERS,
-        "Stripe : capture partielle annulée",
-        "Stripe: partial capture reversal",
+        Words("Stripe: partial capture reversal"),
     ),
-    _stripe("refund", chart.PARTNERS, "Stripe : remboursement", "Stripe: refund"),
-    _stripe("refund_failure", chart.PARTNERS, "Stripe : remboursement échoué", "Stripe: failed refund"),
-    _stripe("dispute", chart.DISPUTES, "Stripe : litige", "Stripe: dispute"),
-    _stripe("dispute_reversal", chart.DISPUTES, "Stripe : litige gagné", "Stripe: dispute reversal"),
-    _stripe("payout", chart.TRANSFERS, "Stripe : virement vers la banque", "Stripe: payout"),
-    _stripe("payout_reversal", chart.TRANSFERS, "Stripe : virement retourné", "Stripe: payout reversal"),
-    _stripe("transfer", chart.SUBSCRIBERS_IN_TRANSIT, "Stripe : transfert à un abonné", "Stripe: transfer"),
-    _stripe(
-        "transfer_reversal", chart.SUBSCRIBERS_IN_TRANSIT, "Stripe : transfert repris", "Stripe: transfer reversal"
-    ),
-    _stripe("topup", chart.TRANSFERS, "Stripe : approvisionnement", "Stripe: top-up"),
-    _stripe("topup_reversal", chart.TRANSFERS, "Stripe : approvisionnement annulé", "Stripe: top-up reversal"),
-    _stripe("fee", chart.STRIPE_FEES, "Stripe : frais", "Stripe: fee"),
-    _stripe("network_cost", chart.STRIPE_FEES, "Stripe : frais de réseau", "Stripe: network cost"),
+    _stripe("refund", chart.PARTNERS, Words("Stripe: refund")),
+    _stripe("refund_failure", chart.PARTNERS, Words("Stripe: failed refund")),
+    _stripe("dispute", chart.DISPUTES, Words("Stripe: dispute")),
+    _stripe("dispute_reversal", chart.DISPUTES, Words("Stripe: dispute reversal")),
+    _stripe("payout", chart.TRANSFERS, Words("Stripe: payout")),
+    _stripe("payout_reversal", chart.TRANSFERS, Words("Stripe: payout reversal")),
+    _stripe("transfer", chart.SUBSCRIBERS_IN_TRANSIT, Words("Stripe: transfer")),
+    _stripe("transfer_reversal", chart.SUBSCRIBERS_IN_TRANSIT, Words("Stripe: transfer reversal")),
+    _stripe("topup", chart.TRANSFERS, Words("Stripe: top-up")),
+    _stripe("topup_reversal", chart.TRANSFERS, Words("Stripe: top-up reversal")),
+    _stripe("fee", chart.STRIPE_FEES, Words("Stripe: fee")),
+    _stripe("network_cost", chart.STRIPE_FEES, Words("Stripe: network cost")),
 )
 ENTRY_KINDS: Final = {kind.code: kind for kind in KINDS}
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from marketplace.core.words import Words
 from marketplace.finance.reconciliation.exceptions.kind import ExceptionKind, WriteOff
 from marketplace.money.ledger import chart
 
 KIND = ExceptionKind(
     code="order_is_large",
-    sentence_fr="La commande, non payée, dépasse cent euros : %(detail)s centimes.",
-    sentence_en="The unpaid order is over more than a hundred euros: %(detail)s cents.",
-    advice_fr="Appelez le partenaire.",
-    advice_en="Call the partner.",
+    sentence=Words("The unpaid order is over more than a hundred euros: {detail} cents."),
+    advice=Words("Call the partner."),
     sql="""SELECT total_minor::text AS detail, id::text AS subject, number AS reference, '/finance/orders/' || id AS path,
                   total_minor AS amount_minor, ordered_at AS at
            FROM purchase_order WHERE total_minor > 10000 AND state = 'awaiting_payment'""",

@@ -8,6 +8,7 @@ from typing import Final
 
 from marketplace.core.errors import Invalid
 from marketplace.core.settings import settings
+from marketplace.core.words import Words
 from marketplace.finance.bookkeeping.exports import fec_rules
 from marketplace.finance.bookkeeping.exports.fec import copy_lines
 from marketplace.finance.bookkeeping.exports.format import Days, ExportFormat, ExportWriter
@@ -34,8 +35,7 @@ async def _write(out: ExportWriter, days: Days) -> None:
 FORMAT: Final = ExportFormat(
     code="accountant",
     title="CSV",
-    about_fr="Pour le logiciel de l’expert-comptable : ses colonnes, dans son ordre, avec ses numéros de compte.",
-    about_en="For the accountant’s own software: its columns in its order, with its numbers of accounts.",
+    about=Words("For the accountant’s own software: its columns in its order, with its numbers of accounts."),
     write=_write,
     name_of=lambda days: f"partage-{days.first}-{days.last}.csv",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from marketplace.core.database import copy_out
+from marketplace.core.words import Words
 from marketplace.finance.bookkeeping.exports.format import Days, ExportFormat, ExportWriter, one_snapshot
 from marketplace.finance.bookkeeping.exports.plain_text import list_account_names, list_month_balances
 from marketplace.finance.bookkeeping.queries import SQL
@@ -30,8 +31,7 @@ async def _write(out: ExportWriter, days: Days) -> None:
 FORMAT: Final = ExportFormat(
     code="beancount",
     title="beancount",
-    about_fr="bean-check le vérifie, avec ce que contient chaque compte à chaque fin de mois.",
-    about_en="bean-check verifies it, with what every account holds at each month’s end.",
+    about=Words("bean-check verifies it, with what every account holds at each month’s end."),
     write=_write,
     name_of=lambda days: f"partage-{days.first}-{days.last}.beancount",
 )

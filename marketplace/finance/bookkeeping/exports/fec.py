@@ -11,6 +11,7 @@ from msgspec import Struct
 from marketplace.core.database import copy_out, fetch_scalar
 from marketplace.core.errors import Invalid
 from marketplace.core.settings import settings
+from marketplace.core.words import Words
 from marketplace.finance.bookkeeping.exports import fec_rules
 from marketplace.finance.bookkeeping.exports.format import Days, ExportFormat, ExportWriter, one_snapshot
 from marketplace.finance.bookkeeping.queries import SQL
@@ -62,7 +63,7 @@ class FileWords(Struct, frozen=True):
 def current_words() -> FileWords:
     """Return the words of today's labels, settings and chart."""
     return FileWords(
-        {code: kind.label_fr for code, kind in ENTRY_KINDS.items()},
+        {code: kind.label.fr for code, kind in ENTRY_KINDS.items()},
         read_accounts(settings().export_accounts),
         {code: french for code, (french, _) in chart.TITLES.items()},
     )
@@ -102,8 +103,9 @@ def _find_fault(path: Path, days: Days) -> str | None:
 FORMAT: Final = ExportFormat(
     code="fec",
     title="FEC",
-    about_fr="Ce que demande l’administration fiscale : une année civile, dix-huit colonnes. Il est vérifié règle par règle avant d’être remis.",
-    about_en="What French tax inspectors ask for: a calendar year, eighteen columns. It is checked rule by rule before it is handed out.",
+    about=Words(
+        "What French tax inspectors ask for: a calendar year, eighteen columns. It is checked rule by rule before it is handed out."
+    ),
     write=_write,
     name_of=lambda days: fec_rules.file_name(settings().seller_siren, days.last),
     check_days=_check_days,

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from marketplace.core.database import execute, transaction
 from marketplace.core.web.formats import PARIS
+from marketplace.core.words import Words
 
 SORTED_IN_MEMORY: Final = "128MB"
 LETTERS: Final = str.maketrans({"Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "’": "'", "–": "-", "—": "-", "…": "..."})
@@ -63,8 +64,7 @@ class ExportFormat(Struct, frozen=True, kw_only=True):
 
     code: str
     title: str
-    about_fr: str
-    about_en: str
+    about: Words
     """What it is for."""
     write: Callable[[ExportWriter, Days], Awaitable[None]]
     """Writes the books of the days."""

@@ -9,6 +9,7 @@ import datetime as dt
 from typing import Final
 
 from marketplace.core.database import copy_out
+from marketplace.core.words import Words
 from marketplace.finance.bookkeeping.exports.format import Days, ExportFormat, ExportWriter, one_snapshot
 from marketplace.finance.bookkeeping.exports.plain_text import list_account_names, list_month_balances
 from marketplace.finance.bookkeeping.queries import SQL
@@ -39,8 +40,7 @@ def _type_of(name: str) -> str:
 FORMAT: Final = ExportFormat(
     code="hledger",
     title="hledger",
-    about_fr="hledger check --strict le vérifie, avec les mêmes soldes.",
-    about_en="hledger check --strict verifies it, with the same balances.",
+    about=Words("hledger check --strict verifies it, with the same balances."),
     write=_write,
     name_of=lambda days: f"partage-{days.first}-{days.last}.journal",
 )

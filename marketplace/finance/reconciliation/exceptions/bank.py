@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.core.words import Words
 from marketplace.finance.bank.notices import AWAITED
 from marketplace.finance.bank.queries import GAPS, KEPT_BY_BANK, OPEN_PAYOUTS
 from marketplace.finance.reconciliation.exceptions.kind import ACKNOWLEDGED, ExceptionKind, WriteOff
@@ -14,10 +15,8 @@ LATE_AFTER: Final = "5 days"
 KINDS: Final = (
     ExceptionKind(
         code="payout_differs",
-        sentence_fr="Les mouvements du virement ne donnent pas son montant.",
-        sentence_en="The payout’s transactions do not add up to it.",
-        advice_fr="Demandez à Stripe le détail du virement : une de ses transactions n’est pas à nous.",
-        advice_en="Ask Stripe for the payout’s report: a transaction of it is not ours.",
+        sentence=Words("The payout’s transactions do not add up to it."),
+        advice=Words("Ask Stripe for the payout’s report: a transaction of it is not ours."),
         sql="""SELECT '' AS detail, payout_id AS subject, payout_id AS reference,
                       '/finance/transactions/' || min(id) FILTER (WHERE category = 'payout') AS path,
                       sum(net_minor)::bigint AS amount_minor, max(created_at) AS at
@@ -25,10 +24,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="payout_without_line",
-        sentence_fr="Stripe l’a viré, et aucune ligne bancaire ne le montre.",
-        sentence_en="Stripe paid this out, and no bank line shows it.",
-        advice_fr="Importez le dernier relevé de la banque, puis rapprochez la ligne.",
-        advice_en="Import the bank’s latest statement, then match the line.",
+        sentence=Words("Stripe paid this out, and no bank line shows it."),
+        advice=Words("Import the bank’s latest statement, then match the line."),
         sql=f"""SELECT '' AS detail, id AS subject, id AS reference, NULL AS path, amount_minor, at
                FROM ({OPEN_PAYOUTS}) AS open WHERE at < $2::timestamptz - interval '{LATE_AFTER}'""",
         write_off=WriteOff(chart.TRANSFERS, credit_sign=-1),
@@ -36,10 +33,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="run_undecided",
-        sentence_fr="Une campagne de versements attend la décision de quelqu’un.",
-        sentence_en="A payout run waits for somebody’s decision.",
-        advice_fr="Une personne la relit, une seconde l’approuve, ou l’une des deux l’annule.",
-        advice_en="One person looks through it, a second approves it, or either cancels it.",
+        sentence=Words("A payout run waits for somebody’s decision."),
+        advice=Words("One person looks through it, a second approves it, or either cancels it."),
         sql=f"""SELECT '' AS detail, id::text AS subject, 'PTR' || left(replace(id::text, '-', ''), 8) AS reference,
                       '/finance/payout-runs/' || id AS path, amount_minor, drafted_at AS at
                FROM payout_run WHERE state IN ('draft', 'approved') AND drafted_at < $2::timestamptz - interval '{LATE_AFTER}'""",
@@ -47,10 +42,10 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="run_unanswered",
-        sentence_fr="Une campagne de versements a été envoyée à la banque, qui ne l’a pas encore toute payée.",
-        sentence_en="A payout run was sent to the bank, which has not paid all of it yet.",
-        advice_fr="Récupérez le compte rendu de la banque et son relevé. Un fichier que la banque a perdu peut être renvoyé : il porte le même nom et n’est payé qu’une fois.",
-        advice_en="Fetch the bank’s report and its statement. A file the bank lost may be sent again: it has the same name and is paid once.",
+        sentence=Words("A payout run was sent to the bank, which has not paid all of it yet."),
+        advice=Words(
+            "Fetch the bank’s report and its statement. A file the bank lost may be sent again: it has the same name and is paid once."
+        ),
         sql=f"""SELECT '' AS detail, id::text AS subject, 'PTR' || left(replace(id::text, '-', ''), 8) AS reference,
                       '/finance/payout-runs/' || id AS path, amount_minor, sent_at AS at
                FROM payout_run WHERE state = 'sent' AND sent_at < $2::timestamptz - interval '{LATE_AFTER}'""",
@@ -58,10 +53,12 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="payout_kept",
-        sentence_fr="La banque a refusé le virement d’un abonné, a tout de même pris l’argent, et ne l’a pas rendu.",
-        sentence_en="The bank refused a subscriber’s payout, took its money all the same, and has not brought it back.",
-        advice_fr="Demandez à la banque de le rendre, puis rapprochez la ligne. Si elle dit avoir bien payé, deux personnes le passent en perte.",
-        advice_en="Ask the bank to bring it back, then match the line. If it says that it did pay, two people write it off.",
+        sentence=Words(
+            "The bank refused a subscriber’s payout, took its money all the same, and has not brought it back."
+        ),
+        advice=Words(
+            "Ask the bank to bring it back, then match the line. If it says that it did pay, two people write it off."
+        ),
         sql=f"""SELECT '' AS detail, id AS subject, id AS reference, '/finance/payout-runs/' || run AS path, amount_minor, at
                FROM ({KEPT_BY_BANK}) AS kept WHERE at < $2::timestamptz - interval '{LATE_AFTER}'""",
         write_off=WriteOff(chart.SUBSCRIBERS_IN_TRANSIT, credit_sign=-1),
@@ -69,10 +66,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="line_unexplained",
-        sentence_fr="Une ligne de la banque que rien n’explique : %(detail)s",
-        sentence_en="The bank moved this, and nothing explains it: %(detail)s",
-        advice_fr="Rapprochez-la d’un candidat, ventilez-la, ou laissez deux personnes la passer en pertes et profits.",
-        advice_en="Match it with a candidate, split it, or let two people write it off.",
+        sentence=Words("The bank moved this, and nothing explains it: {detail}"),
+        advice=Words("Match it with a candidate, split it, or let two people write it off."),
         sql="""SELECT coalesce(nullif(counterparty, ''), nullif(left(remittance, 80), ''), reference) AS detail, bank_line.id::text AS subject,
                       reference, '/finance/bank/lines/' || bank_line.id AS path, amount_minor,
                       booked_on::timestamp AT TIME ZONE 'Europe/Paris' AS at
@@ -82,10 +77,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="statement_gap",
-        sentence_fr="Il manque un relevé bancaire avant celui-ci : %(detail)s.",
-        sentence_en="A bank statement is missing before this one: %(detail)s.",
-        advice_fr="Demandez à la banque le relevé manquant et importez-le.",
-        advice_en="Ask the bank for the missing statement and import it.",
+        sentence=Words("A bank statement is missing before this one: {detail}."),
+        advice=Words("Ask the bank for the missing statement and import it."),
         sql=f"""SELECT before_id AS detail, iban || ' ' || statement_id AS subject, statement_id AS reference, '/finance/bank' AS path,
                       missing_minor AS amount_minor, opened_on::timestamp AT TIME ZONE 'Europe/Paris' AS at
                FROM ({GAPS}) AS gap""",
@@ -93,10 +86,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="notice_without_line",
-        sentence_fr="La banque a annoncé ce mouvement, et aucun relevé ne le porte.",
-        sentence_en="The bank announced this movement, and no statement has it.",
-        advice_fr="Importez le relevé de son jour ; s’il n’y est pas, demandez à la banque.",
-        advice_en="Import the statement of its day; where it is not there, ask the bank.",
+        sentence=Words("The bank announced this movement, and no statement has it."),
+        advice=Words("Import the statement of its day; where it is not there, ask the bank."),
         sql=f"""SELECT '' AS detail, id::text AS subject, reference, '/finance/bank' AS path, amount_minor,
                       booked_on::timestamp AT TIME ZONE 'Europe/Paris' AS at
                FROM ({AWAITED}) AS awaited WHERE booked_on < ($2::timestamptz - interval '{LATE_AFTER}')::date""",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.core.words import Words
 from marketplace.finance.reconciliation.exceptions.kind import ACKNOWLEDGED, ExceptionKind, InBook, WriteOff
 from marketplace.money.ledger import chart
 
 KINDS: Final = (
     ExceptionKind(
         code="credit_overdue",
-        sentence_fr="Facture échue depuis %(detail)s jours.",
-        sentence_en="Invoice overdue for %(detail)s days.",
-        advice_fr="Rapprochez le virement qui la paie ; sinon, deux personnes la déprécient ou la passent en perte sur la page du crédit.",
-        advice_en="Match the bank transfer that pays it; else two people provide for it or write it off on the page of credit.",
+        sentence=Words("Invoice overdue for {detail} days."),
+        advice=Words(
+            "Match the bank transfer that pays it; else two people provide for it or write it off on the page of credit."
+        ),
         sql="""SELECT ceil(extract(epoch FROM $2::timestamptz - due_at) / 86400)::text AS detail, subject::text AS subject,
                       number AS reference, '/finance/credit' AS path,
                       total_minor - returned_minor - paid_minor - written_off_minor - provision_minor AS amount_minor, due_at AS at
@@ -25,10 +26,8 @@ KINDS: Final = (
     # What a bank took back and has not decided on has a kind of its own, `dispute_open`.
     ExceptionKind(
         code="deposit_differs",
-        sentence_fr="Le dépôt ou la pénalité d’une enchère n’est pas dans les livres pour ce que Stripe a encaissé.",
-        sentence_en="An auction’s deposit or penalty is not in the books for what Stripe received.",
-        advice_fr="La tâche « settle-auctions » l’enregistre. Si l’écart demeure, cherchez l’encaissement chez Stripe.",
-        advice_en="The job “settle-auctions” enters it. Where the difference stays, look for the charge at Stripe.",
+        sentence=Words("An auction’s deposit or penalty is not in the books for what Stripe received."),
+        advice=Words("The job “settle-auctions” enters it. Where the difference stays, look for the charge at Stripe."),
         in_book=InBook(
             when="id IS NULL AND is_deposit AND NOT is_under_way AND kept_minor - disputed_minor <> forfeit_minor",
             detail="''",
@@ -41,10 +40,8 @@ KINDS: Final = (
     # The books hold none of it until it is received.
     ExceptionKind(
         code="penalty_unpaid",
-        sentence_fr="Un partenaire n’a pas payé ce que son enchère impayée lui coûte.",
-        sentence_en="A partner has not paid what its unpaid award costs it.",
-        advice_fr="Relancez le partenaire ; il ne peut plus enchérir tant qu’il doit. À deux, vous pouvez y renoncer.",
-        advice_en="Call the partner, which may not bid while it owes. Two people may give it up.",
+        sentence=Words("A partner has not paid what its unpaid award costs it."),
+        advice=Words("Call the partner, which may not bid while it owes. Two people may give it up."),
         sql="""SELECT '' AS detail, owed.id::text AS subject, partner.company AS reference, '/finance/penalties' AS path,
                       owed.owed_minor - received_for_default(owed.partner, owed.auction) AS amount_minor, owed.decided_at AS at
                FROM auction_default AS owed JOIN partner ON partner.id = owed.partner

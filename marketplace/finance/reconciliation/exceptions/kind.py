@@ -13,6 +13,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from marketplace.core.words import Words
+
 
 class InBook(Struct, frozen=True):
     """Exceptions of orders, as SQL expressions over a row of `book`: one pass over the orders serves all such kinds."""
@@ -42,11 +44,9 @@ class ExceptionKind(Struct, frozen=True, kw_only=True):
     """A reason why something is unmatched. An exception is (code, subject), and is computed."""
 
     code: str
-    sentence_fr: str
-    sentence_en: str
-    """Why it is unmatched; `%(detail)s` inserts the exception's detail."""
-    advice_fr: str
-    advice_en: str
+    sentence: Words
+    """Why it is unmatched; `{detail}` inserts the exception's detail."""
+    advice: Words
     """What finance does about it."""
     sql: str = ""
     """A SELECT of detail, subject, reference, path (or null), amount_minor (cents or null) and at; empty: only `in_book`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.core.words import Words
 from marketplace.finance.reconciliation.exceptions.kind import ACKNOWLEDGED, ExceptionKind, InBook, WriteOff
 from marketplace.money.ledger import chart
 from marketplace.sales.orders.twice_queries import PAID_TWICE_EXCEPTIONS
@@ -11,10 +12,10 @@ from marketplace.sales.orders.twice_queries import PAID_TWICE_EXCEPTIONS
 KINDS: Final = (
     ExceptionKind(
         code="refund_without_entry",
-        sentence_fr="Remboursé chez Stripe ; les comptes ne remboursent pas autant de la vente.",
-        sentence_en="Refunded at Stripe; the books do not refund as much of the sale.",
-        advice_fr="La tâche l’enregistre en quelques secondes, sauf si Stripe a remboursé plus qu’il ne restait : deux personnes passent alors le reste en pertes et profits.",
-        advice_en="The job records it within seconds, unless more was refunded at Stripe than was left: then two people write the rest off.",
+        sentence=Words("Refunded at Stripe; the books do not refund as much of the sale."),
+        advice=Words(
+            "The job records it within seconds, unless more was refunded at Stripe than was left: then two people write the rest off."
+        ),
         in_book=InBook(
             when="id IS NOT NULL AND -refunded_minor > returned_minor",
             detail="''",
@@ -28,10 +29,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="refund_without_movement",
-        sentence_fr="Remboursé dans les comptes ; Stripe ne l’a pas encore montré.",
-        sentence_en="Refunded in the books; Stripe has not shown it yet.",
-        advice_fr="Attendez les prochaines transactions de Stripe ; regardez ensuite la demande sur la page de la commande.",
-        advice_en="Wait for Stripe’s next transactions; then look at the command on the order’s page.",
+        sentence=Words("Refunded in the books; Stripe has not shown it yet."),
+        advice=Words("Wait for Stripe’s next transactions; then look at the command on the order’s page."),
         in_book=InBook(
             when="id IS NOT NULL AND -refunded_minor < returned_minor",
             detail="''",
@@ -43,10 +42,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="refund_failed",
-        sentence_fr="La banque a renvoyé le remboursement : il reste dû au partenaire.",
-        sentence_en="The bank returned the refund: the partner is still owed.",
-        advice_fr="Demandez au partenaire un compte qui fonctionne, puis remboursez à nouveau depuis la page de la commande.",
-        advice_en="Ask the partner for an account that works, then press Refund on the order’s page again.",
+        sentence=Words("The bank returned the refund: the partner is still owed."),
+        advice=Words("Ask the partner for an account that works, then press Refund on the order’s page again."),
         sql="""SELECT '' AS detail, payment.subject::text AS subject, coalesce(purchase_order.number, payment.subject::text) AS reference,
                       '/finance/orders/' || purchase_order.id AS path,
                       coalesce(purchase_order.returned_minor, received_minor) - payment.refunded_minor AS amount_minor,
@@ -60,19 +57,15 @@ KINDS: Final = (
     # It has an account of its own until the bank decides: no month waits for it.
     ExceptionKind(
         code="paid_twice",
-        sentence_fr="Payé deux fois : le partenaire avait déjà payé ces données par la commande %(detail)s.",
-        sentence_en="Paid twice: the partner had paid for this data already with order %(detail)s.",
-        advice_fr="Remboursez tout depuis la page de la commande, sauf si le partenaire écrit qu’il veut les deux.",
-        advice_en="Refund all of it on the order’s page, unless the partner writes that it wants both.",
+        sentence=Words("Paid twice: the partner had paid for this data already with order {detail}."),
+        advice=Words("Refund all of it on the order’s page, unless the partner writes that it wants both."),
         sql=PAID_TWICE_EXCEPTIONS,
         write_off=ACKNOWLEDGED,
     ),
     ExceptionKind(
         code="dispute_open",
-        sentence_fr="La banque du payeur a repris l’argent lors d’un litige.",
-        sentence_en="The payer’s bank took the money back in a dispute.",
-        advice_fr="Répondez à la contestation chez Stripe avant l’échéance ; la banque tranche, et les livres suivent.",
-        advice_en="Answer the dispute at Stripe before its day; the bank decides, and the books follow.",
+        sentence=Words("The payer’s bank took the money back in a dispute."),
+        advice=Words("Answer the dispute at Stripe before its day; the bank decides, and the books follow."),
         in_book=InBook(
             when="disputed_minor + charged_back_minor < 0 AND coalesce(is_disputed, true)",
             detail="''",
@@ -89,10 +82,12 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="dispute_differs",
-        sentence_fr="Une contestation a repris un autre montant que ce qui restait de la vente, dont les livres ont perdu %(detail)s centimes.",
-        sentence_en="A dispute took another amount than was left of the sale, of which the books lost %(detail)s cents.",
-        advice_fr="L’argent était déjà remboursé, et la banque l’a repris aussi. Répondez à la contestation, réclamez au partenaire, ou laissez deux personnes passer le reste en perte.",
-        advice_en="The money was refunded already, and the bank took it too. Answer the dispute, ask the partner, or let two people write the rest off as a loss.",
+        sentence=Words(
+            "A dispute took another amount than was left of the sale, of which the books lost {detail} cents."
+        ),
+        advice=Words(
+            "The money was refunded already, and the bank took it too. Answer the dispute, ask the partner, or let two people write the rest off as a loss."
+        ),
         in_book=InBook(
             when="disputed_minor + charged_back_minor <> 0 AND NOT (disputed_minor + charged_back_minor < 0 AND is_disputed)",
             detail="charged_back_minor::text",
@@ -104,10 +99,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="claim_waiting",
-        sentence_fr="Une réclamation attend une décision, et les parts de la vente avec elle.",
-        sentence_en="A claim waits for a decision, and the shares of the sale with it.",
-        advice_fr="Une personne propose de rendre de l’argent ou non, une seconde l’approuve.",
-        advice_en="One person proposes to give money back or not, a second agrees.",
+        sentence=Words("A claim waits for a decision, and the shares of the sale with it."),
+        advice=Words("One person proposes to give money back or not, a second agrees."),
         sql="""SELECT '' AS detail, claim.id::text AS subject, purchase_order.number AS reference, '/staff/claims' AS path,
                       purchase_order.total_minor AS amount_minor, claim.filed_at AS at
                FROM claim JOIN purchase_order ON purchase_order.id = claim.purchase_order
@@ -116,10 +109,10 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="credit_waiting",
-        sentence_fr="Un avoir promis à un abonné de données n’est pas parti.",
-        sentence_en="A credit that a subscription promises has not left.",
-        advice_fr="Il part avec la tâche « deliver-subscriptions », sauf si un litige ou un autre remboursement est en cours.",
-        advice_en="It leaves with the job “deliver-subscriptions”, unless a dispute or another refund is under way.",
+        sentence=Words("A credit that a subscription promises has not left."),
+        advice=Words(
+            "It leaves with the job “deliver-subscriptions”, unless a dispute or another refund is under way."
+        ),
         sql="""SELECT '' AS detail, service_credit.id::text AS subject, purchase_order.number AS reference,
                       '/finance/orders/' || purchase_order.id AS path, service_credit.refund_minor AS amount_minor,
                       purchase_order.paid_at AS at
@@ -130,10 +123,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="credit_owed_back",
-        sentence_fr="Payé, puis rendu en avoir : l’argent est à virer au partenaire.",
-        sentence_en="Paid and then returned: the money is to be transferred back to the partner.",
-        advice_fr="Virez-le depuis la banque, puis rapprochez la ligne du relevé de cette commande.",
-        advice_en="Transfer it from the bank, then match the line of the statement with this order.",
+        sentence=Words("Paid and then returned: the money is to be transferred back to the partner."),
+        advice=Words("Transfer it from the bank, then match the line of the statement with this order."),
         sql="""SELECT '' AS detail, subject::text AS subject, number AS reference, '/finance/orders/' || subject AS path,
                       total_minor - returned_minor - paid_minor AS amount_minor, settled_at AS at
                FROM credit_sale WHERE total_minor - returned_minor - paid_minor < 0""",
@@ -141,10 +132,12 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="settled_after_write_off",
-        sentence_fr="Deux personnes l’ont passé en perte ou profit, et depuis il est arrivé, a changé ou a été réglé : les comptes le comptent deux fois.",
-        sentence_en="Two people wrote this off, and it came, changed or was settled since: the books count it twice.",
-        advice_fr="Contre-passez l’écriture qui l’a soldé, sur la page de l’écriture ; tout ce qui reste ouvert apparaît alors de lui-même.",
-        advice_en="Reverse the entry that wrote it off, on the entry’s page; everything that is still open is then listed by itself.",
+        sentence=Words(
+            "Two people wrote this off, and it came, changed or was settled since: the books count it twice."
+        ),
+        advice=Words(
+            "Reverse the entry that wrote it off, on the entry’s page; everything that is still open is then listed by itself."
+        ),
         sql="""SELECT '' AS detail, entry::text AS subject, reference, '/finance/journal/' || entry AS path, amount_minor, decided_at AS at
                FROM written_off WHERE entry IS NOT NULL AND NOT EXISTS (
                    SELECT FROM found WHERE found.why = written_off.why AND found.subject = written_off.subject

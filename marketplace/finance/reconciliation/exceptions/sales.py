@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.core.words import Words
 from marketplace.finance.reconciliation.exceptions.kind import ACKNOWLEDGED, ExceptionKind, InBook, WriteOff
 from marketplace.money.ledger import chart
 
@@ -12,20 +13,16 @@ RETURN_WITHIN: Final = "7 days"
 KINDS: Final = (
     ExceptionKind(
         code="charge_without_payment",
-        sentence_fr="De l’argent qu’aucun de nos paiements ne demandait.",
-        sentence_en="Money that no payment of ours asked for.",
-        advice_fr="Cherchez qui a payé. Remboursez-le chez Stripe, ou laissez deux personnes le conserver.",
-        advice_en="Find out who paid. Refund it at Stripe, or let two people keep it.",
+        sentence=Words("Money that no payment of ours asked for."),
+        advice=Words("Find out who paid. Refund it at Stripe, or let two people keep it."),
         sql="""SELECT '' AS detail, id AS subject, id AS reference, '/finance/transactions/' || id AS path, amount_minor, created_at AS at
                FROM balance_transaction WHERE payment_subject IS NULL AND category = 'charge'""",
         write_off=WriteOff(chart.PARTNERS),
     ),
     ExceptionKind(
         code="charge_without_order",
-        sentence_fr="Un paiement sans commande.",
-        sentence_en="A payment without an order.",
-        advice_fr="Cherchez qui a payé. Remboursez-le chez Stripe, ou laissez deux personnes le conserver.",
-        advice_en="Find out who paid. Refund it at Stripe, or let two people keep it.",
+        sentence=Words("A payment without an order."),
+        advice=Words("Find out who paid. Refund it at Stripe, or let two people keep it."),
         in_book=InBook(
             when="id IS NULL AND NOT is_deposit AND charge IS NOT NULL AND NOT is_under_way AND kept_minor <> 0",
             detail="''",
@@ -37,10 +34,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="charge_without_sale",
-        sentence_fr="Payé, et la commande n’est pas vendue : elle est « %(detail)s ».",
-        sentence_en="Paid, and the order is not sold: it is %(detail)s.",
-        advice_fr="La tâche l’accorde en quelques secondes. Si cela reste, un ingénieur doit regarder.",
-        advice_en="The job grants it within seconds. If it stays, an engineer must look.",
+        sentence=Words("Paid, and the order is not sold: it is {detail}."),
+        advice=Words("The job grants it within seconds. If it stays, an engineer must look."),
         in_book=InBook(
             when="id IS NOT NULL AND sold_at IS NULL AND NOT is_under_way AND charged_minor <> 0",
             detail="state",
@@ -51,10 +46,10 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="charge_differs",
-        sentence_fr="Ce qui est arrivé n’est pas ce que doit la commande, soit %(detail)s centimes.",
-        sentence_en="What came in is not what the order owes, which is %(detail)s cents.",
-        advice_fr="Demandez au partenaire ce qui manque, ou remboursez le trop-perçu ; deux personnes peuvent abandonner un petit écart.",
-        advice_en="Ask the partner for what is missing, or refund what is too much; two people may write off a small difference.",
+        sentence=Words("What came in is not what the order owes, which is {detail} cents."),
+        advice=Words(
+            "Ask the partner for what is missing, or refund what is too much; two people may write off a small difference."
+        ),
         in_book=InBook(
             when="sold_at IS NOT NULL AND (charged_minor <> 0 OR due_minor < total_minor) AND charged_minor <> due_minor",
             detail="due_minor::text",
@@ -66,10 +61,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="sale_without_charge",
-        sentence_fr="Vendu ; Stripe n’a pas encore montré l’argent.",
-        sentence_en="Sold; Stripe has not shown the money yet.",
-        advice_fr="Attendez les prochaines transactions de Stripe, ou rapprochez le virement qui l’a payée.",
-        advice_en="Wait for Stripe’s next transactions, or match the bank transfer that paid it.",
+        sentence=Words("Sold; Stripe has not shown the money yet."),
+        advice=Words("Wait for Stripe’s next transactions, or match the bank transfer that paid it."),
         in_book=InBook(
             when="sold_at IS NOT NULL AND charged_minor = 0 AND due_minor = total_minor",
             detail="''",
@@ -82,10 +75,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="entitlement_without_money",
-        sentence_fr="L’argent est reparti, et le partenaire peut encore lire.",
-        sentence_en="The money went back, and the partner may still read.",
-        advice_fr="Remboursez la commande sur sa page, ce qui met fin au droit, ou passez l’écart en pertes et profits si le partenaire paie.",
-        advice_en="Refund the order on its page, which ends the entitlement, or write it off if the partner pays.",
+        sentence=Words("The money went back, and the partner may still read."),
+        advice=Words("Refund the order on its page, which ends the entitlement, or write it off if the partner pays."),
         in_book=InBook(
             when="entitlement IS NOT NULL AND coalesce(revoked_at, suspended_at) IS NULL AND charged_minor > 0 AND kept_minor <= 0",
             detail="''",
@@ -97,10 +88,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="money_without_entitlement",
-        sentence_fr="L’argent est là, et le partenaire ne peut pas lire.",
-        sentence_en="The money is here, and the partner may not read.",
-        advice_fr="Rendez l’argent depuis la page de la commande, ou cherchez pourquoi la licence a pris fin.",
-        advice_en="Give the money back on the order’s page, or find out why the licence ended.",
+        sentence=Words("The money is here, and the partner may not read."),
+        advice=Words("Give the money back on the order’s page, or find out why the licence ended."),
         in_book=InBook(
             when=f"sold_at IS NOT NULL AND kept_minor > 0 AND (entitlement IS NULL OR revoked_at < $2::timestamptz - interval '{RETURN_WITHIN}')",
             detail="''",
@@ -112,10 +101,8 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="download_without_money",
-        sentence_fr="Lu après le retour de l’argent : %(detail)s téléchargements.",
-        sentence_en="Read after the money went back: %(detail)s downloads.",
-        advice_fr="Parlez-en avec le partenaire ; deux personnes en prennent acte.",
-        advice_en="Speak with the partner; two people acknowledge it.",
+        sentence=Words("Read after the money went back: {detail} downloads."),
+        advice=Words("Speak with the partner; two people acknowledge it."),
         sql="""SELECT count(*)::text AS detail, book.id::text AS subject, number AS reference, '/finance/orders/' || book.id AS path,
                       kept_minor - total_minor AS amount_minor, min(download.at) AS at
                FROM book JOIN download ON download.entitlement = book.entitlement AND download.at > book.last_at
