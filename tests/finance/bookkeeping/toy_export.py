@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marketplace.core.database import copy_out
+from marketplace.core.words import Words
 from marketplace.finance.bookkeeping.exports.format import Days, ExportFormat, ExportWriter, one_snapshot
 
 
@@ -22,8 +23,7 @@ async def write_days(out: ExportWriter, days: Days) -> None:
 FORMAT = ExportFormat(
     code="csv",
     title="Comma-separated",
-    about_fr="Une ligne par écriture, pour un tableur.",
-    about_en="A line an entry, for a spreadsheet.",
+    about=Words("A line an entry, for a spreadsheet."),
     write=write_days,
     name_of=lambda days: f"entries-{days.first}.csv",
     line_ending="\r\n",
