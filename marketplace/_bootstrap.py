@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+INSTALLER = ROOT / ".installer.lock"
 OLDEST_PYTHON = (3, 11)
 
 
@@ -52,34 +53,39 @@ def _install(venv: Path, python: Path, lock: Path) -> None:
     count = sum("==" in line for line in lock.read_text().splitlines())
     print(f"Installing {count} packages into {venv} (once)…", flush=True)
     base = sys.executable if sys.prefix == sys.base_prefix else str(Path(sys.base_prefix) / "bin" / "python3")
-    if (uv := shutil.which("uv")) and _uv_installs(uv, base, venv, lock):
-        return
-    if (
-        not python.exists()
-        and subprocess.run([base, "-m", "venv", str(venv)], capture_output=True, check=False).returncode
-    ):
+    uv = shutil.which("uv")
+    if uv and _is_done(uv, "venv", "--quiet", "--allow-existing", "--python", base, str(venv)):
+        if _uv_installs(uv, python, lock):
+            return
+    elif not python.exists() and not _is_done(base, "-m", "venv", str(venv), capture_output=True):
         shutil.rmtree(venv, ignore_errors=True)  # Debian without python3-venv: a bare environment, filled from outside
         _run([base, "-m", "venv", "--without-pip", str(venv)])
     pip = [str(python), "-m", "pip"]
-    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
+    if not _is_done(*pip, "--version", capture_output=True):
         pip = [base, "-m", "pip", "--python", str(python)]
-        if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
+        if not _is_done(*pip, "--version", capture_output=True):
             sys.exit("Python's venv module is incomplete here. Run once: apt install python3-venv (or install uv).")
-    _run([*pip, "install", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", str(lock)])
+    install = [*pip, "install", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r"]
+    if (
+        not uv
+        and _is_done(*install, str(INSTALLER), capture_output=True)
+        and _uv_installs(str(python.with_name("uv")), python, lock)
+    ):
+        return
+    _run([*install, str(lock)])
 
 
-def _uv_installs(uv: str, base: str, venv: Path, lock: Path) -> bool:
-    """Install with uv, which is quicker; False leaves it to pip (no certificate of this network's, a broken shim)."""
-    environment = {"UV_SYSTEM_CERTS": "true", **os.environ}  # as pip does: trust what the machine trusts
-    return not any(
-        subprocess.run([uv, *arguments], env=environment, check=False).returncode
-        for arguments in (
-            ["venv", "--quiet", "--allow-existing", "--python", base, str(venv)],
-            ["pip", "install", "--python", str(venv / "bin" / "python"), "--require-hashes", "-r", str(lock)],
-        )
-    )
+def _uv_installs(uv: str, python: Path, lock: Path) -> bool:
+    """Install with uv, in a third of pip's time; False leaves it to pip (no certificate of this network's, a broken shim)."""
+    os.environ.setdefault("UV_SYSTEM_CERTS", "true")  # as pip does: trust what the machine trusts
+    return _is_done(uv, "pip", "install", "--python", str(python), "--require-hashes", "-r", str(lock))
+
+
+def _is_done(*command: str, capture_output: bool = False) -> bool:
+    """Return whether a command ended well."""
+    return not subprocess.run(command, capture_output=capture_output, check=False).returncode
 
 
 def _run(command: list[str]) -> None:
-    if subprocess.run(command, check=False).returncode:
+    if not _is_done(*command):
         sys.exit(f"This step failed: {' '.join(command[:4])} … Run the same command again to continue.")
