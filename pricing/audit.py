@@ -67,7 +67,7 @@ class Offer:
     """What is or would be listed: `parts`, for a price.
 
     Offers of one `family` are nested: of several that hold a part, the most precise counts. Offers of different families
-    are independent: precisions add up. fresh_noise: each purchase draws anew, so one can buy it several times and
+    are independent: precisions add up. fresh_noise: each purchase draws again, so one can buy it several times and
     average; needs a positive price. right: the rank of what may be done with it, >= 0; what has a lower one never replaces
     an offer. months: the term, >= 0; 0 is without end. What ends before an offer does replaces it together with what
     follows. fading: what a month of its term is worth beside the one before, in (0, 1]; as a part's worth, it decides how

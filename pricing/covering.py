@@ -22,7 +22,7 @@ _MOST_NODES: Final = 2_000
 _MOST_TURNS: Final = 50_000
 """Of the solver, for a bound."""
 _MOST_TIMES: Final = 1_000
-"""That noise is drawn anew in one cover."""
+"""That noise is drawn again in one cover."""
 _MOST_CUTS: Final = 20
 """Baskets that lack a millionth, which the solver lets pass, until none is looked for any more."""
 _INFEASIBLE: Final = 2
@@ -114,7 +114,7 @@ class Piece(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where noise is from: of one family the best alone counts on a part. may_repeat: each purchase draws anew, and adds to it."""
+    """Where noise is from: of one family the best alone counts on a part. may_repeat: each purchase draws again, and adds to it."""
 
     family: str
     may_repeat: bool

@@ -449,7 +449,7 @@ def _published_shares(
 def _losses(published: NDArray[np.float64], good: Fraction) -> NDArray[np.float64]:
     """Return what shares published lack of perfect ones, 1 / quality - 1 in 10^-12; infinite for none.
 
-    Precisions of independent offers add up. good: how good published cells are. What is the same but for what reckoning is
+    Precisions of independent offers add up. good: how good published cells are. What is the same but for what arithmetic is
     rounded by is made the same.
     """
     with np.errstate(divide="ignore"):

@@ -202,7 +202,7 @@ def _hazards(s: Specification, d: Deployment) -> list[dict[str, str]]:
         "groups taken from data": "None is: zones, times and segments are declared, and empty cells bear noise like all others.",
         "small groups": f"A noisy count below {s.threshold} is withheld; small groups lose accuracy by that, not privacy.",
         "composition": "Overlapping releases add up; the gate composes each with all that a partner may hold before it is published.",
-        "budget reset": "A budget is never given back, not even by a build that failed; a revision of a release is paid for anew.",
+        "budget reset": "A budget is never given back, not even by a build that failed; a revision of a release is paid for again.",
         "repeated answers": "Each cell is drawn once and kept; everyone who buys a release gets the same figures.",
         "correlated releases": "Coarser editions are made from the published cells: all together reveal what the finest does.",
         "finite precision": "Counts and noise are whole numbers; no floating-point number touches a draw.",

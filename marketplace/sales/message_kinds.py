@@ -20,7 +20,7 @@ INVOICE_CORRECTED: Final = MessageKind(
     "/orders/{id}",
     subject=Words("Your invoice is corrected"),
     body=Words(
-        "The invoice of your order {order} was cancelled by a credit note and issued anew under another number. There is nothing to pay, and your access does not change."
+        "The invoice of your order {order} was cancelled by a credit note and issued again under another number. There is nothing to pay, and your access does not change."
     ),
     readers="partner",
     by_post=True,

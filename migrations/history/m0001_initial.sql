@@ -1529,7 +1529,7 @@ CREATE TABLE "auction" (
     "root" TEXT,
     "announced_by" TEXT NOT NULL,
     "announced_at" TIMESTAMPTZ NOT NULL,
-    "reckoning" TEXT NOT NULL,
+    "computation" TEXT NOT NULL,
     "deposit_minor" BIGINT NOT NULL,
     "unsecured_minor" BIGINT NOT NULL,
     "most_extension_seconds" INTEGER NOT NULL,

@@ -79,7 +79,7 @@ class LaterOffer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reckoning:
+class Reserve:
     """A reserve and its reasons: forgone_minor, the sales that are given up, and steps that sum to reserve_minor.
 
     The steps of a window are always the same, in this order: past_sales, one_more_sale, price_movement, posted_price,
@@ -91,7 +91,7 @@ class Reckoning:
     waterfall: tuple[Step, ...]
 
 
-def reckon(
+def window_reserve(
     inputs: PriceInputs,
     history: History,
     window: Window,
@@ -99,7 +99,7 @@ def reckon(
     by_day: Sequence[LaterOffer] = (),
     *,
     at_close: LaterOffer | None = None,
-) -> Reckoning:
+) -> Reserve:
     """Return the sales that an exclusive window gives up, and its least price.
 
     inputs: of the posted price now, with the day's demand. Each day of the window sells (sales + 1) / days licences at
@@ -136,10 +136,10 @@ def reckon(
     ):
         waterfall.append(Step(name, total - reached))
         reached = total
-    return Reckoning(forgone, reserve, tuple(waterfall))
+    return Reserve(forgone, reserve, tuple(waterfall))
 
 
-def reckon_licence(inputs: PriceInputs, closes_in_seconds: int, at_close: LaterOffer | None = None) -> Reckoning:
+def licence_reserve(inputs: PriceInputs, closes_in_seconds: int, at_close: LaterOffer | None = None) -> Reserve:
     """Return what an auctioned ordinary licence would earn if sold, and the least it may be auctioned for.
 
     inputs: of the posted price now. The licence changes hands when the auction closes, in so many seconds (>= 0). Its
@@ -153,7 +153,7 @@ def reckon_licence(inputs: PriceInputs, closes_in_seconds: int, at_close: LaterO
     older = price_at_age(inputs, age).amount_minor
     then = _price_then(inputs, age, at_close)
     steps = (Step("posted_price", now), Step("older_at_close", older - now), Step("stated_at_close", then - older))
-    return Reckoning(then, then, steps)
+    return Reserve(then, then, steps)
 
 
 def _price_then(inputs: PriceInputs, age_seconds: int, stated: LaterOffer | None) -> int:

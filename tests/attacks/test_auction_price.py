@@ -39,9 +39,9 @@ async def test_no_auction_sells_a_licence_for_less_than_its_posted_price() -> No
         await steward.sign_in("sam@operator.example")
         cheap = await steward.submit("/en/steward/auctions/new", fields | {"reserve": str(FLOOR / 100)}, form_id=form)
         assert cheap.status_code == 422, "the offer's floor is no reserve"
-        reckoned = page_text(await steward.submit("/en/steward/auctions/reserve", fields))
-        assert "Each licence auctioned forgoes" in reckoned
-        assert "about 1 ordinary sale is expected" in reckoned
+        computed = page_text(await steward.submit("/en/steward/auctions/reserve", fields))
+        assert "Each licence auctioned forgoes" in computed
+        assert "about 1 ordinary sale is expected" in computed
         answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
         assert answer.status_code == 303, answer.text
         auction = await get_auction(uuid.UUID(form))

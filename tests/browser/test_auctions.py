@@ -77,7 +77,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, launc
         assert ann.inner_text("[data-price]") == "€52.50"
         assert ann.inner_text("[data-bids]") == "2"
         assert ann.inner_text("[data-least]") == ann.inner_text("[data-minimum]") == "€55.00"
-        # What the script wrote is what the page says when it is drawn anew.
+        # What the script wrote is what the page says when it is drawn again.
         lines = "[data-log] tbody tr"
         written = [ann.locator(lines).nth(row).inner_text() for row in range(2)]
         ann.reload()

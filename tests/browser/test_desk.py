@@ -94,7 +94,7 @@ async def come_to_desk(person: Typist, email: str) -> None:
 
 
 async def settle_from_desk(nora: Typist, order: str, invoice: str) -> None:
-    """Match the line that pays the order, propose to write the rounding off, and have the invoice issued anew."""
+    """Match the line that pays the order, propose to write the rounding off, and have the invoice issued again."""
     await nora.follow("B1")
     await nora.press("Match with %(what)s")
     assert await balance(chart.ON_CREDIT) == 0, order
@@ -103,7 +103,7 @@ async def settle_from_desk(nora: Typist, order: str, invoice: str) -> None:
     await nora.press("Propose the write-off")
     await nora.go_on_foot("Desk", invoice, "Where it comes from")
     await nora.type("Reason", REASON)
-    await nora.press("Cancel and issue anew")
+    await nora.press("Cancel and issue again")
     await render_invoices()
     await exchange_all()
     await nora.go_on_foot("To do", "Desk")

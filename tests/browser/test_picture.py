@@ -1,4 +1,4 @@
-"""README's picture: the dataset page of the seeded city, drawn anew when PARTAGE_PICTURE=1 is set and the demo runs."""
+"""README's picture: the dataset page of the seeded city, drawn again when PARTAGE_PICTURE=1 is set and the demo runs."""
 
 from __future__ import annotations
 

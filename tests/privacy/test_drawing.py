@@ -75,7 +75,7 @@ def test_the_code_draws_that_distribution() -> None:
 
 
 def test_one_count_changed_changes_every_draw() -> None:
-    """A person withdraws and the release is built anew: the difference of the two says nothing, every cell moved."""
+    """A person withdraws and the release is built again: the difference of the two says nothing, every cell moved."""
     s = specification(500, hours=336, bands=7)
     assert s.key_count > drawing.SAMPLER_FROM
     people = np.zeros(s.key_count, np.int64)

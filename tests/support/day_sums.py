@@ -1,4 +1,4 @@
-"""The sums of days made anew from the postings, for books that are loaded or cut without their triggers."""
+"""The sums of days computed again from the postings, for books that are loaded or cut without their triggers."""
 
 FILL_DAY_SUMS = """
 INSERT INTO day_sum (day, account, debit_minor, credit_minor)

@@ -80,7 +80,7 @@ SENTENCES: Final = {
 """What is bought in turn, what will be so later, what is so without promises to contributors → the sentence."""
 NOTHING_KNOWN: Final = PublishedCells(None, None)
 TOLERANCES: Final = (Fraction(0), Fraction(1, 10_000), Fraction(1, 100), Fraction(1, 10))
-"""So much worse a combination may be, when it is cheaper by more than that; the least one is what reckoning is rounded by."""
+"""So much worse a combination may be, when it is cheaper by more than that; the least one is what rounding adds."""
 
 
 class LastDraw(Struct, frozen=True):

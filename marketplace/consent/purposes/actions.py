@@ -324,7 +324,7 @@ async def _notice_shown(choice: _Choice, at: dt.datetime) -> uuid.UUID:
         )
     if choice.given and notice.is_outdated:
         raise Conflict(
-            "Version {version} of the notice of {purpose} had been replaced by one that asks anew.",
+            "Version {version} of the notice of {purpose} had been replaced by one that asks again.",
             version=choice.version,
             purpose=choice.purpose,
         )

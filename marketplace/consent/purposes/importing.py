@@ -37,7 +37,7 @@ SENTENCES = {
     "unpublished": "{file}, row {row} is of a version of the notice that was published after its instant.",
     "ended": "{file}, row {row} gives consent for a line that had ended by then.",
     "kind": "{file}, row {row} gives consent for a child’s line, or by contract for a business or shared one.",
-    "outdated": "{file}, row {row} gives consent under a notice that had been replaced by one that asks anew.",
+    "outdated": "{file}, row {row} gives consent under a notice that had been replaced by one that asks again.",
     "twice": "{file}, row {row} contradicts another row: one line, purpose and instant, given and withdrawn.",
 }
 """The faults that a well-formed row can have."""

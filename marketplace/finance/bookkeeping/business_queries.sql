@@ -276,7 +276,7 @@ GROUP BY account, day
 ORDER BY account, day;
 
 -- fragment: running
--- Subscriptions that run, with how many releases they ordered: an order that lapsed is made anew once its partner goes
+-- Subscriptions that run, with how many releases they ordered: an order that lapsed is made again once its partner goes
 -- on.
 SELECT
     subscription.dataset,

@@ -5,7 +5,7 @@ its cause ends. What two people wrote off is left out, for as long as it is abou
 after all, or change, the entry that wrote it off is what no longer adds up.
 
 In large books that statement takes longer than a page may. A job then keeps what it named, and the pages that ask for it
-show that with its time; all that decides something looks anew.
+show that with its time; all that decides something looks again.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ KINDS: Final = (
     ),
     EntryKind(
         "sale_reissued",
-        Words("Sale invoiced anew"),
+        Words("Sale invoiced again"),
         "invoice_correction",
         frozenset({(chart.PARTNERS, chart.LICENCES_SOLD), (chart.PARTNERS, chart.VAT_COLLECTED)}),
         invariant="a correction of an invoice is entered back and forth for what it says",

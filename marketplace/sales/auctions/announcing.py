@@ -23,7 +23,7 @@ from marketplace.datasets.releases.queries import get_dataset
 from marketplace.sales.auctions import rules
 from marketplace.sales.auctions.queries import SQL, get_terms, list_reserves
 from marketplace.sales.auctions.registry import get_kind
-from marketplace.sales.auctions.reserves import deposit_of, reckon_reserve
+from marketplace.sales.auctions.reserves import compute_reserve, deposit_of
 from marketplace.sales.auctions.tables import Auction, AuctionLead, AuctionLot
 from marketplace.sales.auctions.transcript_rules import terms_digest
 from marketplace.sales.orders.actions import TIME_TO_TRANSFER
@@ -91,12 +91,12 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
     async with transaction():
         await lock("offers")  # before an offer's row, in the same order as a listing: it draws the day's demand
         offers = await _lock_offers(plan)
-        reserve_minor, reckoned = await _reserve(plan, now)
+        reserve_minor, computed = await _reserve(plan, now)
         await _refuse_overlap(plan, offers, auction)
-        lots = [max(reserve_minor, reckoned.floors[release]) for release in plan.releases]
+        lots = [max(reserve_minor, computed.floors[release]) for release in plan.releases]
         row = _row_of(plan, kind, auction, offers[plan.offer])
-        row.reserve_minor, row.forgone_minor = reserve_minor, reckoned.forgone_minor
-        row.reckoning, row.deposit_minor = reckoned.document, deposit_of(lots)
+        row.reserve_minor, row.forgone_minor = reserve_minor, computed.forgone_minor
+        row.computation, row.deposit_minor = computed.document, deposit_of(lots)
         row.unsecured_minor = min(plan.unsecured_times * sum(lots), rules.LARGEST_BID_MINOR)
         row.announced_by, row.announced_at = by, now
         if await Auction.insert(row).on_conflict(action="DO NOTHING", target=Auction.id).returning(Auction.id):
@@ -162,17 +162,17 @@ async def _reserve(plan: Plan, now: dt.datetime) -> tuple[int, ComputedReserve]:
     """Return a plan's reserve, and the one that `pricing` computes; refuse a lower one."""
     begins, ends = plan.exclusive_from, plan.exclusive_to
     window = (begins, ends) if begins and ends else None
-    reckoned = await reckon_reserve(
+    computed = await compute_reserve(
         plan.offer, plan.releases, months=plan.months, closes_at=plan.closes_at, window=window, now=now
     )
-    reserve_minor = plan.reserve_minor or reckoned.reserve_minor
-    if not reckoned.reserve_minor <= reserve_minor <= rules.LARGEST_BID_MINOR:
+    reserve_minor = plan.reserve_minor or computed.reserve_minor
+    if not computed.reserve_minor <= reserve_minor <= rules.LARGEST_BID_MINOR:
         raise ReserveOutOfRange(
             "The reserve is at least {least} and at most {most}: a steward may raise it, never lower it.",
-            least=reckoned.reserve_minor,
+            least=computed.reserve_minor,
             most=rules.LARGEST_BID_MINOR,
         )
-    return reserve_minor, reckoned
+    return reserve_minor, computed
 
 
 async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:

@@ -53,13 +53,13 @@ CREATE OR REPLACE TRIGGER only_forward BEFORE UPDATE OR DELETE ON auction FOR EA
 -- A reserve's explanation and a deposit's amount never change either.
 CREATE OR REPLACE FUNCTION refuse_reckoning_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'a reserve is reckoned once, and a deposit fixed, when the auction is announced'
+    RAISE EXCEPTION 'a reserve is computed once, and a deposit fixed, when the auction is announced'
         USING ERRCODE = 'restrict_violation';
 END $$;
-CREATE OR REPLACE TRIGGER reckoned_once BEFORE UPDATE ON auction FOR EACH ROW
-    WHEN ((OLD.reckoning, OLD.deposit_minor, OLD.unsecured_minor, OLD.most_extension_seconds)
+CREATE OR REPLACE TRIGGER computed_once BEFORE UPDATE ON auction FOR EACH ROW
+    WHEN ((OLD.computation, OLD.deposit_minor, OLD.unsecured_minor, OLD.most_extension_seconds)
           IS DISTINCT FROM
-          (NEW.reckoning, NEW.deposit_minor, NEW.unsecured_minor, NEW.most_extension_seconds))
+          (NEW.computation, NEW.deposit_minor, NEW.unsecured_minor, NEW.most_extension_seconds))
     EXECUTE FUNCTION refuse_reckoning_change();
 
 -- A lead only grows while its auction is open, and is final afterwards.

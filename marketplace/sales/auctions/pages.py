@@ -45,7 +45,7 @@ from marketplace.sales.auctions.queries import (
 )
 from marketplace.sales.auctions.registry import KINDS, get_kind
 from marketplace.sales.auctions.second_chance import BARRED_FOR
-from marketplace.sales.auctions.steward_pages import reckoned_steps
+from marketplace.sales.auctions.steward_pages import reserve_steps
 from marketplace.sales.orders.checkout_words import checkout_words
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ async def _shown(
         "bar": await find_bar(company, auction) if company else None,
         "bands": rules.deposit_bands(row.unsecured_minor),
         "barred_days": BARRED_FOR.days,
-        "reckoned": reckoned_steps(row.reckoning, row.reserve_minor),
+        "computed": reserve_steps(row.computation, row.reserve_minor),
     }
 
 

@@ -38,7 +38,7 @@
 SELECT
 {now_columns},
     auction.forgone_minor,
-    auction.reckoning,
+    auction.computation,
     auction.deposit_minor,
     dataset.code AS dataset,
     dataset.title_fr,

@@ -33,7 +33,7 @@ from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.instants import full_hour
 from marketplace.core.settings import settings
 from marketplace.datasets.releases.queries import get_release_interval
-from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, LaterOffer, Window, reckon, reckon_licence
+from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, LaterOffer, Window, licence_reserve, window_reserve
 from pricing.quote import price_at_age
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class _Known(NamedTuple):
     at_close: LaterOffer
 
 
-async def reckon_reserve(
+async def compute_reserve(
     offer: uuid.UUID,
     releases: Sequence[uuid.UUID],
     *,
@@ -124,7 +124,7 @@ async def reckon_reserve(
         return await _of_window(offer, release, inputs, shut, stated, now=now)
     closes_in = _ages_by(closes_at, now)
     at_close = await _stated_at(closes_at, rows, now)
-    least = {release: reckon_licence(inputs, closes_in, at_close[release]) for release, inputs in priced.items()}
+    least = {release: licence_reserve(inputs, closes_in, at_close[release]) for release, inputs in priced.items()}
     floors = {release: one.reserve_minor for release, one in least.items()}
     cheapest = min(floors, key=lambda release: floors[release])
     history = await _history(offer, now)
@@ -208,7 +208,7 @@ async def _of_window(
     now: dt.datetime,
 ) -> ComputedReserve:
     history, bids = await _history(offer, now), await _past_bids(offer)
-    found = reckon(inputs, history, window, bids, stated.by_day, at_close=stated.at_close)
+    found = window_reserve(inputs, history, window, bids, stated.by_day, at_close=stated.at_close)
     document: Any = {
         "demand": to_builtins(await get_evidence(offer, now)),
         "inputs": asdict(inputs),

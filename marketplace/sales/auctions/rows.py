@@ -66,7 +66,7 @@ class AuctionPage(AuctionNow, frozen=True):
     """An auction as people and machines see it, at the database's instant `now`."""
 
     forgone_minor: int
-    reckoning: str
+    computation: str
     deposit_minor: int
     dataset: str
     title_fr: str

@@ -23,7 +23,7 @@ from marketplace.sales.auctions.announcing import Plan, ReserveOutOfRange, annou
 from marketplace.sales.auctions.page_queries import get_activity, list_offers, list_requests
 from marketplace.sales.auctions.queries import get_auction
 from marketplace.sales.auctions.registry import KINDS, get_kind
-from marketplace.sales.auctions.reserves import reckon_reserve
+from marketplace.sales.auctions.reserves import compute_reserve
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -59,7 +59,7 @@ class ReasonForm(Struct):
 Planned = Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
-def reckoned_steps(document: str, reserve_minor: int) -> dict[str, Any]:
+def reserve_steps(document: str, reserve_minor: int) -> dict[str, Any]:
     """Return the steps that compute a reserve, and the reserve."""
     steps: dict[str, Any] = json.loads(document)
     return steps | {"reserve_minor": reserve_minor}
@@ -77,7 +77,7 @@ async def _form(typed: PlanForm | None, chosen: Sequence[uuid.UUID], found: Comp
         "offers": await list_offers(),
         "typed": typed,
         "chosen": chosen,
-        "reckoned": reckoned_steps(found.document, found.reserve_minor) if found else None,
+        "computed": reserve_steps(found.document, found.reserve_minor) if found else None,
     }
 
 
@@ -100,7 +100,7 @@ async def announce_form(request: ActorRequest, data: Planned) -> Redirect | Temp
 
 
 @post("/steward/auctions/reserve", guards=[staff("steward")], opt=expect("steward"), status_code=200)
-async def reckon_form(request: ActorRequest, data: Planned) -> Template:
+async def compute_form(request: ActorRequest, data: Planned) -> Template:
     """Show the reserve that pricing computes for a plan, and why, before anything is announced."""
     fields = await request.form()
     try:
@@ -108,7 +108,7 @@ async def reckon_form(request: ActorRequest, data: Planned) -> Template:
         offer, releases, zone = await _typed_sale(data, fields)
         window = _typed_window(data, zone) if kind.has_window else None
         closes_at = _instant(data.closes_at, zone, "closes_at")
-        found = await reckon_reserve(
+        found = await compute_reserve(
             offer, releases, months=_months(data.months), closes_at=closes_at, window=window, now=clock.now()
         )
     except (Invalid, Conflict) as refusal:
@@ -224,4 +224,4 @@ async def cancel_form(
     return see(f"/auctions/{auction}")
 
 
-ROUTES = [new_auction_page, announce_form, reckon_form, reserve_page, activity_page, cancel_form]
+ROUTES = [new_auction_page, announce_form, compute_form, reserve_page, activity_page, cancel_form]

@@ -64,7 +64,7 @@ class Auction(Table, db=DB, tablename="auction"):
     """Merkle root over the accepted bids' commitments, hex; published at close, before any bid is revealed."""
     announced_by = Text()
     announced_at = Timestamptz()
-    reckoning = Text()
+    computation = Text()
     """How the reserve was computed: canonical JSON from which `pricing` computes it again."""
     deposit_minor = BigInt()
     """The deposit of a bidder without a saved payment method; a winner who does not pay forfeits it."""

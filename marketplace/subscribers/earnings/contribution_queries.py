@@ -111,7 +111,7 @@ async def _in_block(place: PlaceRow, subscriber: int) -> tuple[NDArray[np.int64]
     try:
         block = await object_store.get_range(part_key(place.segment, place.part), place.begins, place.ends)
     except NotFound:
-        raise Conflict("The index of contributions is being made anew. Try again in a few minutes.") from None
+        raise Conflict("The index of contributions is being rebuilt. Try again in a few minutes.") from None
     return find(block, subscriber)
 
 

@@ -250,7 +250,7 @@ async def open_file(run: uuid.UUID, number: int = 1) -> AsyncIterator[bytes]:
         raise NotFound("This run has no such file for the bank: it is not sent, or Stripe pays it.")
     if (await get_run(run)).replace_asked_at:
         raise Conflict(
-            "Files of this run are being written anew without those who are left out: fetch them in some minutes."
+            "Files of this run are being rewritten without those who are left out: fetch them in some minutes."
         )
     file, digest = await make_file(run, about)
     if digest != about.file_sha256:

@@ -16,7 +16,7 @@ from marketplace.sales.auctions.actions import place_sealed_bid
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.auctions.award import close_auctions
 from marketplace.sales.auctions.registry import KINDS
-from marketplace.sales.auctions.reserves import reckon_reserve
+from marketplace.sales.auctions.reserves import compute_reserve
 from marketplace.sales.orders.refunds import request_order_refund
 from tests.people.builders import Browser, page_text
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
@@ -133,10 +133,10 @@ async def test_revealed_bids_teach_the_posted_price_and_that_the_reserve() -> No
         price = (await actions.price_now(row, now=clock.now())).amount_minor
         now = clock.now()
         offer = await fetch_value("SELECT id FROM offer")
-        reckoned = await reckon_reserve(offer, [release], closes_at=now, now=now)
-        assert reckoned.reserve_minor == price > FLOOR
-        assert json.loads(reckoned.document)["demand"] == {"sales": 0, "days": 1, "bids": 3}
-        assert [step["name"] for step in reckoned.waterfall] == ["posted_price", "older_at_close", "stated_at_close"]
+        computed = await compute_reserve(offer, [release], closes_at=now, now=now)
+        assert computed.reserve_minor == price > FLOOR
+        assert json.loads(computed.document)["demand"] == {"sales": 0, "days": 1, "bids": 3}
+        assert [step["name"] for step in computed.waterfall] == ["posted_price", "older_at_close", "stated_at_close"]
         async with Browser() as browser:
             page = page_text(await browser.get("/en/datasets/lyon"))
             assert "Demand, by bids" in page

@@ -85,7 +85,7 @@ async def test_identical_requests_are_one_and_no_partner_reads_another() -> None
         assert "answered already" in page_text(late)
         assert "See the dataset" in page_text(await claire.get(f"/en{path}"))
         refused = (await claire.submit("/en/requests/new", WANTED)).headers["location"][3:]
-        assert refused != path, "what is answered is asked anew"
+        assert refused != path, "what is answered is asked again"
         form = {"answer": "refused", "reason_fr": "Trop petit.", "reason_en": "Too small."}
         assert (await samir.submit(f"/en/steward{refused}", form)).status_code == 303
         assert "Trop petit." in page_text(await claire.get(f"/fr{refused}"))

@@ -235,7 +235,7 @@ async def test_the_notice_that_was_shown_is_the_one_recorded() -> None:
     with pytest.raises(Invalid, match="no notice of version 3"):
         await actions.give(1, PURPOSE, version=3)
     await actions.publish_notice(PURPOSE, text_fr="Autre.", text_en="Other.", at=hour(5), asks_anew=True)
-    with pytest.raises(Conflict, match="asks anew"):
+    with pytest.raises(Conflict, match="asks again"):
         await actions.give(1, PURPOSE, at=hour(6), version=2)
     await actions.withdraw(1, PURPOSE, at=hour(6), version=2)
 

@@ -184,6 +184,13 @@ def test_no_message_has_two_translations() -> None:
     assert not {text: found for text, found in translations.items() if len(found) > 1}
 
 
+def test_a_catalogue_has_each_message_once() -> None:
+    """Babel keeps the last one of two and says nothing."""
+    for package, catalogue in catalogues().items():
+        written = (PACKAGE / package / "fr.po").read_text(encoding="utf-8")
+        assert written.count("\nmsgid ") == len(catalogue), package
+
+
 def test_no_template_writes_a_constant_as_money_or_a_date() -> None:
     """Jinja works such a thing out once, in the language of the first who reads the page: a French page said €0.00."""
     constant = re.compile(r"\{\{[^}|]*?(?:^|[ (])-?\d+ \| (?:money|number|date|moment|percent)")

@@ -158,7 +158,7 @@ async def test_what_subscriptions_still_bring_is_nothing_at_their_end_and_never_
     await execute("UPDATE subscription SET state = 'paused'")
     assert await ahead() == (1, 3, 30_000), "what is paused may go on"
     await execute("UPDATE purchase_order SET state = 'lapsed'")
-    assert await ahead() == (1, 4, 40_000), "what was not paid is made anew once it goes on"
+    assert await ahead() == (1, 4, 40_000), "what was not paid is made again once it goes on"
     await execute("UPDATE purchase_order SET state = 'awaiting_payment'")
     await sales.pay_unseen(order)
     await sales.write_settled(order)

@@ -1,5 +1,5 @@
 -- fragment: vat_at
--- When the books have the VAT of a document, `entry` its entry: its invoice may have been issued anew.
+-- When the books have the VAT of a document, `entry` its entry: its invoice may have been issued again.
 CASE
         WHEN entry.kind <> 'sale_reissued' THEN entry.at
         WHEN credit_sale.subject IS NOT NULL THEN purchase_order.paid_at
@@ -18,7 +18,7 @@ CASE
 -- Every invoice and credit note since documents travel: whether it goes to its buyer's platform (a company in France's
 -- VAT territory) or into reports, when its money settled (null: not yet, or `in_parts`, on credit), how far both are,
 -- and when the books have its VAT. `is_undone`: one of a pair that cancel out, of an order said in parts. An invoice
--- issued anew before anything of it was said settled when its first one did; the pair that cancels it is in no report.
+-- issued again before anything of it was said settled when its first one did; the pair that cancels it is in no report.
 SELECT
     invoice.id,
     invoice.number,

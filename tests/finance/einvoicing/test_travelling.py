@@ -1,4 +1,4 @@
-"""Invoices travel once, under one number; what is rejected is issued anew; 212 and reports add up to the VAT account."""
+"""Invoices travel once, under one number; what is rejected is issued again; 212 and reports add up to the VAT account."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_a_rejected_invoice_names_its_rule_and_is_issued_anew() -> None:
             page = (await visitor.get(f"/en/finance/einvoicing/{it}")).text
             assert "213 · Invoice rejected" in page
             assert "a check of the content failed (REJ_SEMAN)" in page
-            assert "Cancel and issue anew" in page
+            assert "Cancel and issue again" in page
             assert "Annuler et refaire" in (await visitor.get(f"/fr/finance/einvoicing/{it}")).text
             listed = (await visitor.get("/en/finance/einvoicing?show=rejected")).text
             assert number in listed

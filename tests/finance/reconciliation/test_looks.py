@@ -1,4 +1,4 @@
-"""In large books pages show what the last look found, and when that was; all that decides something looks anew."""
+"""In large books pages show what the last look found, and when that was; all that decides something looks again."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ async def test_what_was_written_off_or_settled_since_is_gone_at_once() -> None:
     assert await references_found(kept=True) == ["B2"]
     async with await signed_in("finance") as nora:
         gone = await nora.get(f"/en/finance/exception?why=line_unexplained&subject={line}")
-        assert gone.status_code == 404, "its page looks anew"
+        assert gone.status_code == 404, "its page looks again"
         settled = {"why": "line_unexplained", "subject": str(other), "kind": "fee", "target": chart.ADVANCES}
         fields = form((await nora.get("/en/finance/exceptions")).text, f"/en{LOOK}")
         answer = await nora.post("/en/finance/exception/settle", data={**fields, **settled, "amount_minor": "12"})

@@ -101,7 +101,7 @@ async def test_what_was_called_back_is_neither_announced_nor_charged(stripe: Any
 
 
 async def test_other_terms_offered_after_a_bid_or_a_price_change_neither(stripe: Any) -> None:
-    """A steward lists the dataset anew, for a month in place of twelve: who bid or was quoted before keeps what was announced."""
+    """A steward lists the dataset again, for a month in place of twelve: who bid or was quoted before keeps what was announced."""
     release = await open_shop()
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     await save(stripe, ann, token="tok_visa")

@@ -143,8 +143,8 @@ async def test_a_steward_ticks_the_lots() -> None:
     async with Browser() as steward:
         await steward.sign_in("sam@operator.example")
         assert str(other) in (await steward.get("/en/steward/auctions/new")).text
-        reckoned = await steward.submit("/en/steward/auctions/reserve", fields)
-        assert reckoned.text.count(" checked") == 2
+        computed = await steward.submit("/en/steward/auctions/reserve", fields)
+        assert computed.text.count(" checked") == 2
         answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
         assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
         lots = await list_lots(uuid.UUID(form))

@@ -25,7 +25,7 @@ from marketplace.sales.auctions import charge, eligibility
 from marketplace.sales.auctions.actions import cancel
 from marketplace.sales.auctions.queries import get_auction
 from marketplace.site.storefront.reminders import write_to_bidders
-from pricing.auctions.forgone import History, LaterOffer, Window, reckon
+from pricing.auctions.forgone import History, LaterOffer, Window, window_reserve
 from pricing.quote import PriceInputs
 from tests.money.builders import REFUSING, refusing, save
 from tests.people.builders import PASSWORD, Browser, kinds_written, page_text
@@ -229,18 +229,18 @@ async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(stripe: 
         await make_sale(browser, ann, release)
     auction = await announce_of_shop(release, "exclusive")
     row = await get_auction(auction)
-    reckoned = json.loads(row.reckoning)
-    found = reckon(
-        PriceInputs(**reckoned["inputs"]),
-        History(**reckoned["history"]),
-        Window(**reckoned["window"]),
-        reckoned["past_bids_minor"],
-        [LaterOffer(**day) for day in reckoned["by_day"]],
-        at_close=LaterOffer(**reckoned["at_close"]),
+    computed = json.loads(row.computation)
+    found = window_reserve(
+        PriceInputs(**computed["inputs"]),
+        History(**computed["history"]),
+        Window(**computed["window"]),
+        computed["past_bids_minor"],
+        [LaterOffer(**day) for day in computed["by_day"]],
+        at_close=LaterOffer(**computed["at_close"]),
     )
     assert (found.reserve_minor, found.forgone_minor) == (row.reserve_minor, row.forgone_minor)
-    assert reckoned["history"] == {"sales": 2, "days": 30}, "listed today: a month at least"
-    assert reckoned["window"]["days"] == 30
+    assert computed["history"] == {"sales": 2, "days": 30}, "listed today: a month at least"
+    assert computed["window"]["days"] == 30
     price = (await catalogue.price_now(*await list_priced_releases([release]), now=clock.now())).amount_minor
     assert 2 * FLOOR < row.forgone_minor <= 3 * price
     for lower in (row.reserve_minor - 1, 1):
@@ -275,7 +275,7 @@ async def test_a_steward_sees_the_reckoning_before_and_after(stripe: Any) -> Non
             "exclusive_to": f"{now + 9 * DAY:%Y-%m-%dT%H:%M}",
         }
         shown = page_text(await steward.submit("/en/steward/auctions/reserve", fields))
-        assert "The reserve, as pricing reckons it" in shown
+        assert "The reserve, as pricing computes it" in shown
         assert "One more sale, for prudence" in shown
         assert (await steward.submit("/en/steward/auctions/reserve", fields | {"exclusive_to": ""})).status_code == 422
         form = str(uuid.uuid4())

@@ -18,7 +18,7 @@ from marketplace.core.database import transaction
 from marketplace.core.errors import Conflict
 from marketplace.core.locks import lock
 from marketplace.sales.auctions.announcing import Plan, announce
-from marketplace.sales.auctions.reserves import ComputedReserve, reckon_reserve
+from marketplace.sales.auctions.reserves import ComputedReserve, compute_reserve
 from tests.catalogue.builders import (
     DAY,
     amounts_of,
@@ -39,7 +39,7 @@ MINUTE = dt.timedelta(minutes=1)
 async def reserve_of(code: str, *, window: tuple[int, int] | None = None) -> ComputedReserve:
     now, listing = clock.now(), await get_listing(code)
     shut = (now + window[0] * DAY, now + window[1] * DAY) if window else None
-    return await reckon_reserve(listing.offer, [listing.latest], closes_at=now + CLOSES * DAY, window=shut, now=now)
+    return await compute_reserve(listing.offer, [listing.latest], closes_at=now + CLOSES * DAY, window=shut, now=now)
 
 
 @pytest.mark.parametrize(("begins", "ends"), [(5, 95), (-1, 5), (-1, 95), (20, 95)])
@@ -88,7 +88,7 @@ async def test_a_reserve_counts_age_in_full_hours_as_prices_do(announced_at: int
     with clock.started_at(hour + announced_at * MINUTE):
         now, listing = clock.now(), await get_listing("city")
         closes = hour + DAY + closes_at * MINUTE
-        found = await reckon_reserve(listing.offer, [listing.latest], closes_at=closes, now=now)
+        found = await compute_reserve(listing.offer, [listing.latest], closes_at=closes, now=now)
     with clock.started_at(closes):
         assert [found.reserve_minor] == await amounts_of("city")
 

@@ -138,7 +138,7 @@ async def test_what_is_not_paid_pauses_until_the_partner_goes_on(stripe: Any) ->
             await deliver()
             assert await fetch_value("SELECT state FROM subscription") == "paused"
             await browser.submit(f"/en/subscriptions/{form}/resume", {})
-            assert await deliver() == 1, "an order that was not paid is made anew"
+            assert await deliver() == 1, "an order that was not paid is made again"
         assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'subscription_paused'") == 1
         await browser.submit(f"/en/subscriptions/{form}/end", {})
         await next_release(2)

@@ -90,7 +90,7 @@ async def test_a_segment_whose_objects_are_gone_is_made_again() -> None:
     sold = dict([await sell_drawn(seed) for seed in range(3)])
     await index_contributions()
     await object_store.delete(part_key(await fetch_value("SELECT id FROM contribution_segment"), 0))
-    with pytest.raises(Conflict, match="being made anew"):
+    with pytest.raises(Conflict, match="being rebuilt"):
         await find_contributions(1)
     assert await index_contributions() == 3
     await check_index(sold)

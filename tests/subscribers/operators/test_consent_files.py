@@ -139,7 +139,7 @@ async def test_an_ended_line_and_a_replaced_notice_give_nothing_new(tmp_path: Pa
     )
     for row, sentence in (
         (GOOD.replace("02-01", "02-20"), "had ended by then"),
-        (GOOD.replace("1,", "2,", 1).replace("02-01", "04-01"), "asks anew"),
+        (GOOD.replace("1,", "2,", 1).replace("02-01", "04-01"), "asks again"),
     ):
         with pytest.raises(Invalid, match=sentence):
             await import_consents(write_words(tmp_path, row))

@@ -208,7 +208,7 @@ async def test_who_is_left_out_of_a_large_run_is_by_a_job_and_nobody_once_the_ba
         async with visiting(role="finance") as clerk:
             await press(clerk, path, "/names", outcome="none", decision="left_out")
             shown = words(await clerk.get(f"/en{path}"))
-            assert "Files are being written anew since" in shown
+            assert "Files are being rewritten since" in shown
             assert (await clerk.get(f"/en{path}/download?file=1")).status_code == 409, "neither the one nor the other"
             assert "/download" not in (await clerk.get(f"/en{path}")).text
             assert await fetch_value("SELECT file_sequence FROM payout_run") == 0, "the page writes no file"

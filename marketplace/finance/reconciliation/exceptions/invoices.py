@@ -13,7 +13,7 @@ KINDS: Final = (
     ExceptionKind(
         code="einvoice_rejected",
         sentence=Words("The platform rejected this document, or the buyer refused it: {detail}"),
-        advice=Words("Have what is wrong corrected, then cancel the invoice by a credit note and issue it anew."),
+        advice=Words("Have what is wrong corrected, then cancel the invoice by a credit note and issue it again."),
         sql="""SELECT coalesce((SELECT concat_ws(' – ', nullif(event.reason_code, ''), nullif(event.reason, ''))
                                 FROM life_cycle_event AS event
                                 WHERE event.transmission = transmission.id AND event.code = transmission.code
