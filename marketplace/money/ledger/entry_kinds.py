@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.core.words import Words
+from marketplace.core.words import Bilingual, Words
 from marketplace.money.ledger import chart
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class EntryKind(Struct, frozen=True):
     """A kind of entry. `moves` are the pairs (debit, credit) its postings may have."""
 
     code: str
-    label: Words
+    label: Words | Bilingual
     source: str
     """The table whose row the source id names; empty: a number of its own."""
     moves: frozenset[tuple[str, str]]
@@ -46,7 +46,7 @@ def both_ways(*pairs: tuple[str, str]) -> frozenset[tuple[str, str]]:
 CREDIT: Final = "what a sale on credit was granted, returned, provided for and lost is entered for its amount"
 
 
-def _stripe(category: str, account: str, label: Words) -> EntryKind:
+def _stripe(category: str, account: str, label: Words | Bilingual) -> EntryKind:
     """Return the kind of a balance transaction of one of Stripe's reporting categories; its fee is part of the entry."""
     moves = both_ways((chart.STRIPE, account), (chart.STRIPE, chart.STRIPE_FEES))
     return EntryKind(f"stripe_{category}", label, "balance_transaction", moves, "not_posted")
@@ -351,7 +351,7 @@ def find_kind(code: str) -> EntryKind | None:
     if code in ENTRY_KINDS or category == code:
         return ENTRY_KINDS.get(code)
     words = category.replace("_", " ")
-    return _stripe(category, ANY, f"Stripe : {words}", f"Stripe: {words}")
+    return _stripe(category, ANY, Bilingual(f"Stripe : {words}", f"Stripe: {words}"))
 
 
 def check_moves(code: str, moves: Iterable[tuple[str, str]]) -> None:

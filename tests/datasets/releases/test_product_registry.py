@@ -10,7 +10,6 @@ import pytest
 
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.core.errors import Invalid
-from marketplace.core.words import french_texts
 from marketplace.datasets.releases import actions, dry_run, queries
 from marketplace.datasets.releases.ingestion import ingest_events
 from marketplace.people.identity import actions as identity
@@ -21,6 +20,7 @@ from tests.datasets.builders import END, START, ZONES, crowd, declare, make_subs
 from tests.datasets.releases import toy_product
 from tests.people.builders import PASSWORD, Browser, page_text
 from tests.sales.builders.shop import make_buyer, make_sale
+from tests.support.french import translate
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 def _toy(registries: pytest.MonkeyPatch) -> None:
     """Drop the toy's file into the registry."""
     registries.setitem(PRODUCTS, toy_product.PRODUCT.code, toy_product.PRODUCT)
-    for english, french in toy_product.FRENCH.items():
-        registries.setitem(french_texts(), english, french)
+    translate(registries, toy_product.FRENCH)
 
 
 @pytest.mark.usefixtures("_toy", "lavish_year", "stripe")

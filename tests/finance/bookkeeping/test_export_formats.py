@@ -11,6 +11,7 @@ from marketplace.finance.bookkeeping.exports.registry import EXPORT_FORMATS
 from tests.finance.bookkeeping import toy_export
 from tests.finance.builders import sales
 from tests.finance.builders.pages import YEAR, ask_export, signed_in
+from tests.support.french import translate
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ async def test_a_format_dropped_into_the_registry_is_offered_written_and_downloa
     registries: pytest.MonkeyPatch,
 ) -> None:
     registries.setitem(EXPORT_FORMATS, toy_export.FORMAT.code, toy_export.FORMAT)
+    translate(registries, toy_export.FRENCH)
     await sales.write_shop()
     await sales.write_sold_order()
     async with await signed_in("finance") as nora:

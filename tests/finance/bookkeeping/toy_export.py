@@ -20,6 +20,7 @@ async def write_days(out: ExportWriter, days: Days) -> None:
         )
 
 
+FRENCH = {"A line an entry, for a spreadsheet.": "Une ligne par écriture, pour un tableur."}
 FORMAT = ExportFormat(
     code="csv",
     title="Comma-separated",

@@ -21,6 +21,7 @@ from tests.finance.builders.pages import signed_in
 from tests.finance.reconciliation import toy_exception
 from tests.people.builders import make_staff
 from tests.support.decisions import decide
+from tests.support.french import translate
 
 
 @pytest.mark.parametrize("code", EXCEPTIONS)
@@ -50,6 +51,7 @@ async def test_a_kind_dropped_into_the_registry_is_named_shown_and_written_off(m
     order = await sales.write_order()
     assert await count_exceptions() == 0
     monkeypatch.setitem(EXCEPTIONS, toy_exception.KIND.code, toy_exception.KIND)
+    translate(monkeypatch, toy_exception.FRENCH)
     assert await count_exceptions() == 1
     [found] = (await list_exceptions()).rows
     assert (found.why, found.subject, found.detail, found.amount_minor) == (

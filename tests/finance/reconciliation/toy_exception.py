@@ -6,6 +6,10 @@ from marketplace.core.words import Words
 from marketplace.finance.reconciliation.exceptions.kind import ExceptionKind, WriteOff
 from marketplace.money.ledger import chart
 
+FRENCH = {
+    "The unpaid order is over more than a hundred euros: {detail} cents.": "La commande, non payée, dépasse cent euros : {detail} centimes.",
+    "Call the partner.": "Appelez le partenaire.",
+}
 KIND = ExceptionKind(
     code="order_is_large",
     sentence=Words("The unpaid order is over more than a hundred euros: {detail} cents."),
