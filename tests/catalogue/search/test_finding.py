@@ -206,7 +206,7 @@ async def test_claiming_changes_reads_them_once_however_few_the_planner_expects(
     assert all("loops=1)" in line for line in reads), "\n".join(plan)
 
 
-@pytest.mark.owner("it forgets what the planner was told of the table while other tests filled and emptied it")
+@pytest.mark.owner("it drops the statistics of the table that other tests left to the planner")
 async def test_no_search_reads_the_rows_of_changes_that_were_looked_at(database_url: str) -> None:
     """Twenty thousand that are deleted lie in their pages until these are vacuumed: a search passes them in their index."""
     del database_url
