@@ -135,6 +135,13 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files without a deep test out of a run of deep ones: to import them all takes each worker half a minute."""
+    if config.option.markexpr.startswith("deep") and collection_path.name.startswith("test_"):
+        return "mark.deep" not in collection_path.read_text(encoding="utf-8") or None
+    return None
+
+
 def pytest_pycollect_makeitem(name: str, obj: object) -> None:
     """Let every async test run against a marketplace of its own, without asking for it."""
     test = getattr(getattr(obj, "hypothesis", None), "inner_test", obj)

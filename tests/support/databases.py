@@ -1,8 +1,9 @@
 """The database that a worker's tests share: each test finds it as new, because what the one before filled is emptied.
 
 A copy of the template is nine hundred files; a test fills some twenty tables with a few rows. Triggers and foreign keys
-are off for the connection that empties, so append-only tables are emptied too. A test that changed the schema (an owner's
-statement, a partition) leaves a database that is thrown away; the next test has a new copy.
+are off for the connection that empties, so append-only tables are emptied too. Tables of its own, such
+as partitions, are dropped. A test that changed the schema otherwise leaves a database that is thrown away; the next test
+has a new copy.
 """
 
 from __future__ import annotations
@@ -73,18 +74,33 @@ NAMES = """
     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
     UNION ALL SELECT proname, false FROM pg_proc WHERE pronamespace = 'public'::regnamespace"""
 """Tables, views and functions."""
-CATALOGUES = ("attribute", "proc", "trigger", "constraint", "attrdef", "index", "description", "extension", "namespace")
+OWN_TABLES = """
+    SELECT relname AS name FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname <> ALL ($1)"""
+"""Tables that a test made."""
+OURS = "(SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)"
+CATALOGUES = {
+    "attribute": f"attrelid IN {OURS}",
+    "proc": "pronamespace = 'public'::regnamespace",
+    "constraint": "connamespace = 'public'::regnamespace",
+    "attrdef": f"adrelid IN {OURS}",
+    "index": f"indrelid IN {OURS}",
+    "extension": "true",
+    "namespace": "nspname !~ '^pg_(toast_)?temp_'",
+}
+"""The system's catalogues, and what of them is a schema's: temporary tables come and go."""
 SCHEMA = f"""
     SELECT concat_ws(' ',
         (SELECT md5(string_agg(concat_ws(' ', oid, relname, relowner, relnatts, relacl, reloptions), ' ' ORDER BY oid))
          FROM pg_class WHERE relnamespace = 'public'::regnamespace),
-        {",".join(f"(SELECT sum(xmin::text::bigint) FROM pg_{name})" for name in CATALOGUES)})"""
+        (SELECT md5(string_agg(concat_ws(' ', oid, tgname, tgfoid, tgenabled), ' ' ORDER BY oid)) FROM pg_trigger),
+        {",".join(f"(SELECT sum(xmin::text::bigint) FROM pg_{name} WHERE {ours})" for name, ours in CATALOGUES.items())})"""
 """Changes with every change of a table, column, function, trigger, constraint, default, index or grant."""
 OTHERS = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND pid <> ALL ($1)"""
-LARGE = "SELECT pg_relation_size($1::regclass) > 200000"
-"""Pages of deleted rows that later tests would read through, in bytes."""
+LARGE = "SELECT name FROM unnest($1::text[]) AS name WHERE pg_relation_size(name::regclass) > 200000"
+"""Those whose pages of deleted rows later tests would read through, and whose size asks for other plans; in bytes."""
 
 
 class SharedDatabase:
@@ -107,11 +123,17 @@ class SharedDatabase:
 
     async def _make(self) -> None:
         await self._administer(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)", COPY.format(name=self.name))
-        self._connection = await asyncpg.connect(self._server.url(self.name, SUPERUSER))
+        self._connection = await self._connect()
         await self._connection.execute(LOOKS)
         self._schema = await self._connection.fetchval(SCHEMA)
         named = {row["name"]: row["is_table"] for row in await self._connection.fetch(NAMES)}
         self._names, self._tables = set(named), {name for name, is_table in named.items() if is_table}
+
+    async def _connect(self) -> Any:
+        """Connect as one that keeps each invariant's plan: a hundred are asked after each test, more than are kept unless said."""
+        return await asyncpg.connect(
+            self._server.url(self.name, SUPERUSER), statement_cache_size=1000, max_cached_statement_lifetime=0
+        )
 
     async def _administer(self, *statements: str) -> None:
         connection = await asyncpg.connect(self._server.url("postgres", SUPERUSER))
@@ -143,9 +165,11 @@ class SharedDatabase:
         if await self._is_connected():
             filled = set(await self._list_filled())
         else:
-            self._connection = await asyncpg.connect(self._server.url(self.name, SUPERUSER))
+            self._connection = await self._connect()
             self._schema = "unknown, so that it is thrown away"
             filled = self._tables
+        if await self._connection.fetch(LARGE, list(filled)):
+            await self._connection.execute("DISCARD PLANS")
         new = self._tables - filled
         found = []
         for sentence, invariant in INVARIANTS.items():
@@ -167,15 +191,16 @@ class SharedDatabase:
             self._connection = None
             return
         await self._connection.execute(OTHERS, spared)
+        for row in await self._connection.fetch(OWN_TABLES, list(self._names)):
+            await self._connection.execute(f"DROP TABLE IF EXISTS {row['name']}")
         if await self._connection.fetchval(SCHEMA) != self._schema:
             await self._connection.close()
             self._connection = None
             return
         filled = await self._list_filled()
         await self._connection.execute("SELECT pg_temp.empty($1)", filled)
-        for name in filled:
-            if await self._connection.fetchval(LARGE, name):
-                await self._connection.execute(f"VACUUM {name}")
+        for row in await self._connection.fetch(LARGE, filled):
+            await self._connection.execute(f"VACUUM {row['name']}")
 
     def drop(self) -> None:
         """Drop it, at the end of the run."""
