@@ -87,7 +87,7 @@ DATASETS: Final = (
         "Presence by district, one day a month — Lyon",
         "Combien de personnes distinctes du panel sont vues dans chaque quartier de Lyon, un jour par mois.",
         "How many distinct people of the panel are seen in each district of Lyon, on one day a month.",
-        *(1, 600_000, 6_000, 150_000, 2, 96, 180),
+        *(1, 600_000, 6_000, 150_000, 2, 96, 60),
         use="panel",
         epsilon=1,
     ),
