@@ -119,6 +119,10 @@ async def read_the_bank(story: Story) -> None:
     assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'bank_match'") >= 2
 
 
+IN_HAND = 204
+"""A status that the buyer's platform may give a document besides those of its ordinary life."""
+
+
 async def send_documents(story: Story) -> None:
     """Send a sale's invoice and that it was paid, then one on credit that is paid in parts, each part once."""
     ada, bob = await make_staff("Ada"), await make_staff("Bob")
@@ -128,6 +132,8 @@ async def send_documents(story: Story) -> None:
     await travelling.sell_under()
     await story.work("einvoices", then=("einvoices",))
     story.pass_time(DAY)
+    [sent] = platform.invoices()
+    platform.report(sent.removesuffix(".pdf"), IN_HAND)
     await story.work("einvoices answers", then=("einvoices",))
     await with_limit(sales.PARTNER, 100_000, ada, bob)
     number = await travelling.sell_under(on_credit=True)
