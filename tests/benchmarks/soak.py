@@ -59,7 +59,7 @@ def main(run: Run) -> None:
         command = [sys.executable, "-m", "marketplace"]
         with subprocess.Popen([*command, "demo"], env=environment, stdout=subprocess.DEVNULL) as process:
             try:
-                counts, memory, paid = asyncio.run(_soak(f"http://127.0.0.1:{port}", process.pid, run.size))
+                counts, memory, paid = asyncio.run(_soak(f"http://127.0.0.1:{port}", process, run.size))
             finally:
                 process.send_signal(signal.SIGTERM)
         checked = subprocess.run([*command, "check"], env=environment, capture_output=True, text=True, check=False)
@@ -73,9 +73,11 @@ def main(run: Run) -> None:
     run.figure("lost", f"{len(paid) - sum(paid.values())}", f"of {len(paid)} paid orders; {invariants}")
 
 
-async def _soak(base: str, pid: int, seconds: int) -> tuple[Counter[str], list[tuple[float, int]], dict[str, bool]]:
+async def _soak(
+    base: str, demo: subprocess.Popen[bytes], seconds: int
+) -> tuple[Counter[str], list[tuple[float, int]], dict[str, bool]]:
     """Return the answers by kind, the resident bytes by the part of the time, and whether each paid order is a licence."""
-    await _answers(base)
+    await _answers(base, demo)
     counts: Counter[str] = Counter()
     paid: dict[str, bool] = {}
     memory: list[tuple[float, int]] = []
@@ -96,7 +98,7 @@ async def _soak(base: str, pid: int, seconds: int) -> tuple[Counter[str], list[t
 
     async def watch() -> None:
         while (passed := time.monotonic() - began) < seconds:
-            memory.append((passed / seconds, _resident(pid)))
+            memory.append((passed / seconds, _resident(demo.pid)))
             await asyncio.sleep(1)
 
     async def buy(visitor: Visitor) -> None:
@@ -128,11 +130,12 @@ def _resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
-async def _answers(base: str) -> None:
-    """Wait until the demo answers."""
+async def _answers(base: str, demo: subprocess.Popen[bytes]) -> None:
+    """Wait until the demo answers; refuse to wait for one that ended."""
     async with httpx.AsyncClient(base_url=base) as http:
 
         async def is_healthy() -> bool:
+            assert demo.poll() is None, "the demo ended before it answered"
             with contextlib.suppress(httpx.TransportError):
                 return (await http.get("/healthz")).is_success
             return False
