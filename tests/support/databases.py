@@ -75,7 +75,7 @@ NAMES = """
     UNION ALL SELECT proname, false FROM pg_proc WHERE pronamespace = 'public'::regnamespace"""
 """Tables, views and functions."""
 OWN_TABLES = """
-    SELECT relname AS name FROM pg_class
+    SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname <> ALL ($1)"""
 """Tables that a test made."""
 OURS = "(SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)"
@@ -191,8 +191,8 @@ class SharedDatabase:
             self._connection = None
             return
         await self._connection.execute(OTHERS, spared)
-        for row in await self._connection.fetch(OWN_TABLES, list(self._names)):
-            await self._connection.execute(f"DROP TABLE IF EXISTS {row['name']}")
+        if own := await self._connection.fetchval(OWN_TABLES, list(self._names)):
+            await self._connection.execute(f"DROP TABLE {own} CASCADE")
         if await self._connection.fetchval(SCHEMA) != self._schema:
             await self._connection.close()
             self._connection = None
