@@ -137,8 +137,9 @@ async def test_no_thread_of_the_dead_goes_on_beside_the_next_try() -> None:
         ended.append(1)
 
     async def work() -> None:
+        tries = len(begun)
         writing = asyncio.create_task(asyncio.to_thread(write))
-        await until(lambda: bool(begun))
+        await until(lambda: len(begun) > tries)
         await execute("SELECT 1")
         await writing
 

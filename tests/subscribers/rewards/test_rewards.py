@@ -198,7 +198,7 @@ async def test_a_months_gifts_are_one_payment_each_and_a_receipt() -> None:
 async def test_what_waits_for_a_person_waits_at_another_account_too_but_not_for_the_next_holder() -> None:
     own, waiting = (
         "FR1420041010050500013M02606",
-        "SELECT array_agg(subscriber ORDER BY 1) FROM bank_details WHERE ended_at IS NULL AND held_at IS NOT NULL",
+        "SELECT array_agg(subscriber ORDER BY subscriber) FROM bank_details WHERE ended_at IS NULL AND held_at IS NOT NULL",
     )
     with paying():
         await sales.write_lines(range(1, 5))
