@@ -85,6 +85,7 @@ async def _soak(
 
     async def again(kind: str, who: str, every: float, story: Story) -> None:
         visitor = Visitor(base)
+        visitor.http.timeout = httpx.Timeout(SETTLES_WITHIN_SECONDS)
         async with visitor.http:
             if who:
                 await visitor.submit("/sign-in", f"/demo/sign-in/{PEOPLE[who].email}")

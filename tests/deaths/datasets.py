@@ -110,12 +110,14 @@ async def show(story: Story) -> None:
     """Draw a release, learn from demand, change its price, and write its card."""
     await open_catalogue()
     await seal_week()
+    story.start_hour()
     await story.work("draw-pictures", "refresh-search")
     later = clock.now() + DAY
     await story.act(
         partial(offers.plan_change, "lyon", DEARER, later, change=named("1", "change"), by="Sam"), "plan a change"
     )
     story.pass_time(2 * DAY)
+    story.start_hour()
     await story.work("change-offers", "refresh-demand", "refresh-search")
     assert await fetch_value("SELECT full_worth_minor FROM offer WHERE withdrawn_at IS NULL") == 480_000
 

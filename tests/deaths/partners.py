@@ -140,6 +140,7 @@ async def remind(story: Story) -> None:
     await execute("UPDATE dataset SET budget_micro = 90000000")
     await next_release(1)
     story.pass_time(2 * HOUR)
+    story.start_hour()
 
     async def look() -> None:
         """Refuse a letter without its note, or a note without its letter."""

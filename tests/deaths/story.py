@@ -87,6 +87,10 @@ class Story:
         """Be so much later."""
         self.be_at(clock.now() + by)
 
+    def start_hour(self) -> None:
+        """Be at the next full hour: a price falls with each, and may not while an act dies and is done again."""
+        self.be_at(clock.now().replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1))
+
     async def on(self, month: int, day: int, hour: float = 10, *, year: int = 2025) -> None:
         """Be at this hour (UTC) of a day."""
         self.be_at(dt.datetime(year, month, day, tzinfo=dt.UTC) + dt.timedelta(hours=hour))
