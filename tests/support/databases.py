@@ -99,6 +99,19 @@ SCHEMA = f"""
 OTHERS = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND pid <> ALL ($1)"""
+BY_ITSELF = """
+    DO $$ DECLARE one regclass; BEGIN
+        FOR one IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+            EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', one);
+        END LOOP;
+    END $$"""
+"""Lets no table be analysed but where a test says so: by itself it is at any instant, as often as not an emptied one."""
+FORGET = (
+    "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)",
+    """UPDATE pg_class SET relpages = 0, reltuples = -1
+       WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples >= 0""",
+)
+"""Forgets what a test had analysed: an emptied table would be taken for empty however many rows the next test writes."""
 LARGE = "SELECT name FROM unnest($1::text[]) AS name WHERE pg_relation_size(name::regclass) > 200000"
 """Those whose pages of deleted rows later tests would read through, and whose size asks for other plans; in bytes."""
 
@@ -125,6 +138,7 @@ class SharedDatabase:
         await self._administer(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)", COPY.format(name=self.name))
         self._connection = await self._connect()
         await self._connection.execute(LOOKS)
+        await self._connection.execute(BY_ITSELF)
         self._schema = await self._connection.fetchval(SCHEMA)
         named = {row["name"]: row["is_table"] for row in await self._connection.fetch(NAMES)}
         self._names, self._tables = set(named), {name for name, is_table in named.items() if is_table}
@@ -201,6 +215,8 @@ class SharedDatabase:
         await self._connection.execute("SELECT pg_temp.empty($1)", filled)
         for row in await self._connection.fetch(LARGE, filled):
             await self._connection.execute(f"VACUUM {row['name']}")
+        for statement in FORGET:
+            await self._connection.execute(statement)
 
     def drop(self) -> None:
         """Drop it, at the end of the run."""

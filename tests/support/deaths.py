@@ -262,7 +262,9 @@ async def is_alone() -> bool:
     Those that only idled were once left for later, until some thousand deaths had left more of them than the server has.
     One that is ended holds its locks until it is gone: jobs that find one wait for their next turn.
     """
-    return not await fetch_value(STRANGERS, living_backends()) and not await fetch_value(LOCKS_END)
+    async with database.transaction():
+        await database.execute("SET LOCAL ROLE NONE")  # whoever serves may neither see nor end what it was connected as
+        return not await fetch_value(STRANGERS, living_backends()) and not await fetch_value(LOCKS_END)
 
 
 async def killed_at_every_await(
