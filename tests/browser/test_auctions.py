@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from playwright.sync_api import expect
 
 from marketplace.core import clock
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tests.browser.builders import Run
 
 
+@pytest.mark.deep
 def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, launched: Any) -> None:
     async def let_them_in() -> None:
         for name in ("atelier", "bureau"):
@@ -140,6 +142,7 @@ def test_a_sealed_auction_to_its_transcript(aside: Run, launched: Any, tmp_path:
         assert found.award["outcomes"][0]["pays_minor"] == 1_000
 
 
+@pytest.mark.deep
 def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, launched: Any) -> None:
     async def let_them_in() -> None:
         for code in ("lyon", "paris"):
@@ -180,6 +183,7 @@ def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, launched: An
         shoot(sam, "bundle-fr")
 
 
+@pytest.mark.deep
 def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, launched: Any) -> None:
     async def let_them_in() -> Any:
         call, [stratum] = await open_reverse_auction(strata=[Stratum("18-39 ans", "18-39", 1, 10_000_000, 4_000_000)])

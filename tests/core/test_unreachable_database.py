@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from marketplace.demo.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.deep
+
 COMMANDS = {
     "staff list": {},
     "check": {},

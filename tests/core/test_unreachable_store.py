@@ -20,6 +20,8 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.deep
+
 
 def start_command(words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

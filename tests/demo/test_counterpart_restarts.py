@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.deep
 def test_everything_answered_before_a_kill_is_there_after_it(lasting: Running, receiver: Receiver) -> None:
     endpoint = lasting.client.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
     session = lasting.open_session(client_reference_id="order-1")
@@ -44,6 +45,7 @@ def test_everything_answered_before_a_kill_is_there_after_it(lasting: Running, r
     stripe.Webhook.construct_event(*receiver.received[-1], endpoint.secret)
 
 
+@pytest.mark.deep
 def test_events_owed_before_a_kill_are_delivered_after_it(lasting: Running, receiver: Receiver) -> None:
     lasting.client.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
     lasting.control("fault", kind="webhooks", pause=True)
@@ -55,6 +57,7 @@ def test_events_owed_before_a_kill_are_delivered_after_it(lasting: Running, rece
     assert sorted(receiver.types()) == ["charge.succeeded", "payment_intent.created", "payment_intent.succeeded"]
 
 
+@pytest.mark.deep
 def test_a_kill_in_the_middle_of_work_leaves_whole_payments(lasting: Running) -> None:
     answered: list[str] = []
 
@@ -83,6 +86,7 @@ def test_a_kill_in_the_middle_of_work_leaves_whole_payments(lasting: Running) ->
     assert sum(each.net for each in movements) == lasting.total_balance()
 
 
+@pytest.mark.deep
 def test_a_seeded_counterpart_gives_the_same_ids(tmp_path: Path) -> None:
     def build(seed: str, name: str, *, killed: bool = False) -> list[str]:
         running = Running("--seed", seed, "--state", str(tmp_path / name))
@@ -99,6 +103,7 @@ def test_a_seeded_counterpart_gives_the_same_ids(tmp_path: Path) -> None:
     assert build("demo", "a.db", killed=True) == build("demo", "b.db") != build("other", "c.db")
 
 
+@pytest.mark.deep
 def test_payouts_leave_by_themselves_every_day(tmp_path: Path) -> None:
     running = Running("--daily-payouts", "--state", str(tmp_path / "stripe.db"))
     running.charge(10_000)

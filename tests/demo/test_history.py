@@ -133,6 +133,7 @@ def test_the_clock_shows_the_instant_and_runs_on() -> None:
     assert abs(clock.now() - dt.datetime.now(dt.UTC)) < dt.timedelta(seconds=5)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("command", ["serve", "jobs"])
 def test_production_can_never_shift_its_clock(command: str) -> None:
     """Each command forbids it first, before it even refuses the demo's settings."""

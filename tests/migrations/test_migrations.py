@@ -34,7 +34,8 @@ CATALOGUE = {
                  FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
                                LEFT JOIN pg_attrdef ON adrelid = pg_class.oid AND adnum = attnum
                  WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname <> 'migration'""",
-    "option": """SELECT relname, reloptions, pg_get_partkeydef(oid) FROM pg_class
+    "option": """SELECT relname, nullif(array_remove(reloptions, 'autovacuum_enabled=off'), '{}'), pg_get_partkeydef(oid)
+                 FROM pg_class -- no table of the tests' own database is analysed by itself
                  WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname <> 'migration'""",
     "constraint": """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint
                      WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'migration'""",

@@ -111,7 +111,7 @@ FORGET = (
     """UPDATE pg_class SET relpages = 0, reltuples = -1
        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples >= 0""",
 )
-"""Forgets what a test had analysed: an emptied table would be taken for empty however many rows the next test writes."""
+"""Forgets what a test had analysed: an emptied table would count as empty however many rows the next test writes."""
 LARGE = "SELECT name FROM unnest($1::text[]) AS name WHERE pg_relation_size(name::regclass) > 200000"
 """Those whose pages of deleted rows later tests would read through, and whose size asks for other plans; in bytes."""
 

@@ -263,7 +263,7 @@ async def is_alone() -> bool:
     One that is ended holds its locks until it is gone: jobs that find one wait for their next turn.
     """
     async with database.transaction():
-        await database.execute("SET LOCAL ROLE NONE")  # whoever serves may neither see nor end what it was connected as
+        await database.execute("SET LOCAL ROLE NONE")  # the role that serves may not end them
         return not await fetch_value(STRANGERS, living_backends()) and not await fetch_value(LOCKS_END)
 
 

@@ -90,6 +90,7 @@ def printed_by_python(*words: str, **more: str) -> str:
     return ran.stdout + ran.stderr
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "step", ["the database", *(pytest.param(step, marks=pytest.mark.deep) for step in STEPS if step != "the database")]
 )
@@ -144,6 +145,7 @@ async def test_nothing_but_the_same_restore_goes_on_where_one_was_killed(
         assert await _restore(other, tmp_path / "key")
 
 
+@pytest.mark.deep
 async def test_a_refused_backup_leaves_store_and_database_empty_for_the_next(
     postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
@@ -172,6 +174,7 @@ async def test_a_refused_backup_leaves_store_and_database_empty_for_the_next(
         assert {name: await object_store.get(name) for name in objects} == objects
 
 
+@pytest.mark.deep
 async def test_a_backup_that_was_killed_leaves_nothing_that_can_be_read_and_the_next_removes_it(tmp_path: Path) -> None:
     await sales.write_shop()
     await put_objects()

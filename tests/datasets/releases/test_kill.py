@@ -79,6 +79,7 @@ async def test_every_step_is_enumerated(tmp_path: Path) -> None:
     assert tuple(dict.fromkeys(steps)) == STEPS
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "step", [step if step in QUICK else pytest.param(step, marks=pytest.mark.deep) for step in STEPS]
 )
@@ -127,6 +128,7 @@ asyncio.run(story())
 """
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "step", ["making editions", *(pytest.param(s, marks=pytest.mark.deep) for s in ("sealing", "recording the seal"))]
 )

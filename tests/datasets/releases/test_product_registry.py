@@ -34,6 +34,7 @@ def _toy(registries: pytest.MonkeyPatch) -> None:
     translate(registries, toy_product.FRENCH)
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("_toy", "lavish_year", "stripe")
 async def test_a_toy_product_is_defined_built_shown_and_sold(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="can only be counted by day"):

@@ -143,6 +143,7 @@ def become_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     settings.cache_clear()
 
 
+@pytest.mark.deep
 @pytest.mark.owner("it migrates, and tries what only an owner can")
 async def test_databases_and_keys_stay_apart_whatever_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARTAGE_KEY_LIMIT", "3")
@@ -300,6 +301,7 @@ async def test_nothing_of_a_sandbox_reaches_what_is_real(
     assert stripe
 
 
+@pytest.mark.deep
 async def test_a_partner_on_another_machine_pays_under_the_sandboxs_own_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from marketplace.demo.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.deep
+
 
 def printed_by(*words: str, ends_with: int = 1, **more: str) -> str:
     """Run a command to its end and return all that it printed."""
