@@ -153,7 +153,7 @@ async def test_a_refused_backup_leaves_store_and_database_empty_for_the_next(
     place, manifest = await back_up(str(tmp_path), [public := new_key(tmp_path / "key")])
     sealed = (tmp_path / place).read_bytes()
     payload = sealed.index(b"\n", sealed.index(b"\n--- ") + 1) + 1
-    chunks = (len(sealed) - payload - 16) // age_reader.CHUNK
+    chunks = (len(sealed) - payload - 17) // age_reader.CHUNK  # whole ones before the last, which may be as long
     cuts = [0, 60, payload, payload + 16, payload + 17]
     cuts += [payload + 16 + count * age_reader.CHUNK for count in (1, chunks // 2, chunks)]
     cuts += [len(sealed) // 2, len(sealed) - 1000, len(sealed) - 1]
