@@ -227,7 +227,7 @@ class Operations(Calls):
         return answer
 
     def change_subscription(self, subscription: str, body: StateRequest) -> SubscriptionAnswer:
-        """Pause a subscription, go on with it, or end it."""
+        """Pause a subscription, resume it, or end it."""
         answer: SubscriptionAnswer = self.ask("PUT", f"/api/v1/subscriptions/{part(subscription)}/state", body=body)
         return answer
 

@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nothing-lost",
         action="store_true",
-        help="PostgreSQL goes on from the very last transaction on another server, such as a synchronous standby: note it",
+        help="PostgreSQL continues from the very last transaction on another server, such as a synchronous standby: note it",
     )
     parser.add_argument(
         "--from-instant",
@@ -70,7 +70,7 @@ async def _nothing_lost() -> int:
         await note_server()
     except InsufficientPrivilegeError:
         raise Conflict("This role may not note it: load the environment file of `migrate`.") from None
-    print("Noted: the database goes on from its last transaction.")
+    print("Noted: the database continues from its last transaction.")
     return 0
 
 
@@ -98,7 +98,7 @@ async def _go_on_from(reached: dt.datetime) -> bool:
     await mark_point_in_time(reached)
     await migrate()
     await note_point_in_time(reached)
-    print(f"The database goes on from {reached.isoformat()}.")
+    print(f"The database continues from {reached.isoformat()}.")
     return await _catch_up(erased)
 
 

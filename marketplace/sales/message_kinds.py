@@ -71,7 +71,7 @@ SUBSCRIPTION_PAUSED: Final = MessageKind(
     "subscription_paused",
     "/subscriptions/{id}",
     subject=Words("Your subscription to {dataset} is paused"),
-    body=Words("A release of your subscription could not be paid. Save another payment method, then go on with it."),
+    body=Words("A release of your subscription could not be paid. Save another payment method, then resume it."),
     readers="partner",
 )
 SUBSCRIPTION_ENDED: Final = MessageKind(

@@ -160,7 +160,7 @@ def _since(text: str, notices: Sequence[object]) -> dt.datetime | None:
     except ValueError:
         raise Invalid("A day is written as 2026-03-28.", field="since") from None
     if day < FIRST_DAY:
-        raise Invalid("No event of before 1970 is counted: write the day since which people agree.", field="since")
+        raise Invalid("Events before 1970 are not counted: write the day since which people agree.", field="since")
     if day > local_day(clock.now(), PARIS.key):
         raise Invalid("People cannot have agreed to it on a day to come.", field="since")
     return midnight(day, PARIS.key)

@@ -194,7 +194,9 @@ async def _begin() -> Mark | None:
 async def _refuse_others(mark: Mark, digest: str, manifest: Manifest) -> None:
     """Refuse to continue with another backup than the killed restore's: tables and objects would not match."""
     if await _has_tables() and mark.backup_sha256 != digest:
-        raise Conflict("The restore that has not ended was of another backup: go on with that, or empty the database.")
+        raise Conflict(
+            "The restore that has not ended was of another backup: continue that one, or empty the database."
+        )
     with object_store.answering():
         found = await asyncio.to_thread(archive.list_objects, object_store.store())
     if strange := [name for name in found if archive.OBJECTS + name not in manifest.files]:

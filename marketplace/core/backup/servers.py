@@ -20,7 +20,7 @@ SCHEMA: Final = "server_noted"
 """A schema with nothing in it but a comment, like the mark of an unfinished restore."""
 HEX: Final = 16
 GONE_BACK: Final = (
-    "PostgreSQL does not go on from the last transaction of this database: it was brought to an instant by its own log, or "
+    "PostgreSQL does not continue from the last transaction of this database: it was brought to an instant by its own log, or "
     "another server took over."
 )
 MEND: Final = "marketplace restore --from-instant INSTANT; or --nothing-lost, where no transaction is missing"

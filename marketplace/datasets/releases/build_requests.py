@@ -141,7 +141,7 @@ async def refuse_missing_days(period_from: dt.datetime, period_to: dt.datetime) 
     if missing:
         raise DaysMissing(
             "The period lasts from {begins} to {ends} UTC. Of the {days} days of UTC that it touches {missing} were not "
-            "ingested, {first} the first of them. The budget would be spent all the same. Ingest them, or ask once more and "
+            "ingested, {first} the first of them. The budget would still be spent. Ingest them, or ask once more and "
             "say that you want it without them.",
             begins=f"{period_from:%Y-%m-%d %H:%M}",
             ends=f"{period_to:%Y-%m-%d %H:%M}",

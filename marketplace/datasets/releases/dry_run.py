@@ -117,8 +117,8 @@ async def refuse_an_empty_build(dataset: str, period_from: dt.datetime, period_t
         return
     if foreseen.is_empty:
         raise NothingToPublish(
-            "A dry run says that nothing would be published: no figure would reach {threshold} people. The budget would be "
-            "spent all the same. Ask once more, and say that you want it even so.",
+            "A dry run says that nothing would be published: no figure would reach {threshold} people. The budget would still be "
+            "spent. Ask once more, and say that you want it even so.",
             threshold=foreseen.threshold,
         )
 

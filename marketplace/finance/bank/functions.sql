@@ -173,7 +173,7 @@ LANGUAGE sql STABLE AS $$
     WHERE amount_minor BETWEEN amount / 50 - amount AND -amount / 50 - amount
 $$;
 
--- Empties the other party and text of at most `most` lines of before an instant; dates, amounts, ids and matches stay.
+-- Empties the other party and text of at most `most` lines dated before an instant; dates, amounts, ids and matches stay.
 -- Returns how many.
 CREATE OR REPLACE FUNCTION empty_old_lines(before timestamptz, most bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

@@ -29,7 +29,7 @@ WRITTEN_OTHERWISE = {
     "none": "The account is in another name",
     "unknown": "The bank cannot say",
     "left_out": "left out",
-    "pay": "Pay all the same",
+    "pay": "Pay anyway",
 }
 Text = Annotated[str, QueryParameter(max_length=100)]
 

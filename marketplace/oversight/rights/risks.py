@@ -52,7 +52,7 @@ RISKS: Final = (
         ),
     ),
     Risk(
-        Words("Somebody who is erased comes back with a backup."),
+        Words("A restored backup brings an erased person back."),
         Words("Erasures are noted apart from the database, and each restore repeats them."),
     ),
 )

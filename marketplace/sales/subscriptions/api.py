@@ -162,7 +162,7 @@ async def show_subscription(request: ActorRequest, subscription: FromPath[uuid.U
 async def change_subscription(
     request: ActorRequest, subscription: FromPath[uuid.UUID], data: JSONBody[StateRequest]
 ) -> SubscriptionAnswer:
-    """Pause a subscription, go on with it, or end it."""
+    """Pause a subscription, resume it, or end it."""
     assert request.user.partner
     verb = {"active": actions.resume, "paused": actions.pause, "ended": actions.end}[data.state]
     await verb(request.user.partner, subscription)

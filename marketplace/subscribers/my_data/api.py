@@ -136,7 +136,7 @@ async def record_pause(
 ) -> dict[str, Any]:
     """Pause everything of a line, or go on; the answer says from or to how many purposes.
 
-    To go on from the app or the site needs the person's token, as choosing there does: it gives consent again.
+    Resuming from the app or the site needs the person's token, as choosing there does: it gives consent again.
     """
     channel, goes_on = data.channel or ("app" if person else "call_centre"), data.word == "resume"
     await _check(person, data.reference, needed=goes_on and channel in THEMSELVES)

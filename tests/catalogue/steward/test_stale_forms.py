@@ -135,8 +135,8 @@ async def test_a_notice_does_not_follow_a_version_that_was_not_read() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "why"),
     [
-        ("since", "1700-01-01", "No event of before 1970 is counted"),
-        ("since", "0001-01-01", "No event of before 1970 is counted"),
+        ("since", "1700-01-01", "Events before 1970 are not counted"),
+        ("since", "0001-01-01", "Events before 1970 are not counted"),
         ("since", "9999-12-31", "a day to come"),
         ("text_fr", "x" * 10_000, "at most 5000 characters"),
         ("text_en", "a\0b", "a character that cannot be kept"),

@@ -120,7 +120,7 @@ def test_a_database_is_brought_to_the_instant_between_two_sales(
         went_on = parser().parse_args(["restore", "--from-instant", instant.replace(" ", "T")])
         assert went_on.run(went_on) == 0
         printed = capsys.readouterr().out
-        assert printed.startswith("The database goes on from ")
+        assert printed.startswith("The database continues from ")
         assert ", 0 offenders." in printed
         assert f"Of {instant[:19]} UTC and later: " in printed
         assert [one.problem for one in on(second, examine) if one.name == "server"] == [""]

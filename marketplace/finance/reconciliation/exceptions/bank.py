@@ -53,9 +53,7 @@ KINDS: Final = (
     ),
     ExceptionKind(
         code="payout_kept",
-        sentence=Words(
-            "The bank refused a subscriber’s payout, took its money all the same, and has not brought it back."
-        ),
+        sentence=Words("The bank refused a subscriber’s payout but debited it, and has not returned the money."),
         advice=Words(
             "Ask the bank to bring it back, then match the line. If it says that it did pay, two people write it off."
         ),
