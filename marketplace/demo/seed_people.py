@@ -18,6 +18,7 @@ from marketplace.core.settings import settings
 from marketplace.people.identity import actions as identity
 from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.names import stored_as
+from marketplace.people.identity.queries import NamedPerson
 from marketplace.people.identity.staff import invite_staff
 from marketplace.people.messages.links import link_token
 from marketplace.sales.orders.invoices import change_billing
@@ -89,13 +90,6 @@ BENEFITS: Final = (
     ("roaming", "Une semaine d’appels hors d’Europe", "A week of calls outside Europe", 500),
 )
 """Code, title in French and in English, and price in cents of the operator's benefits."""
-
-
-class PersonRow(Struct, frozen=True):
-    """A person's id and name."""
-
-    id: uuid.UUID
-    name: str
 
 
 async def add_staff_and_partners() -> None:
@@ -178,6 +172,6 @@ async def get_partner(person: DemoPerson) -> uuid.UUID:
 
 async def get_staff(person: DemoPerson) -> Actor:
     """Return a member of staff as the actor of an action."""
-    row = await fetch_row(PersonRow, "SELECT id, name FROM person WHERE email = $1", person.email)
+    row = await fetch_row(NamedPerson, "SELECT id, name FROM person WHERE email = $1", person.email)
     assert row is not None, f"{person.email} is added first"
     return Actor(name=row.name, person=row.id, role=person.role)

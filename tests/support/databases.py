@@ -112,8 +112,11 @@ FORGET = (
        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples >= 0""",
 )
 """Forgets what a test had analysed: an emptied table would count as empty however many rows the next test writes."""
-LARGE = "SELECT name FROM unnest($1::text[]) AS name WHERE pg_relation_size(name::regclass) > 200000"
-"""Those whose pages of deleted rows later tests would read through, and whose size asks for other plans; in bytes."""
+LARGER = "SELECT name FROM unnest($1::text[]) AS name WHERE pg_relation_size(name::regclass) > $2"
+TEN_PAGES = 81_920
+"""In bytes. PostgreSQL plans for any smaller table as for ten pages, so the deleted rows in it change no plan."""
+ASKS_FOR_OTHER_PLANS = 200_000
+"""In bytes: a table so large that the sweep's plans are made again."""
 
 
 class SharedDatabase:
@@ -182,7 +185,7 @@ class SharedDatabase:
             self._connection = await self._connect()
             self._schema = "unknown, so that it is thrown away"
             filled = self._tables
-        if await self._connection.fetch(LARGE, list(filled)):
+        if await self._connection.fetch(LARGER, list(filled), ASKS_FOR_OTHER_PLANS):
             await self._connection.execute("DISCARD PLANS")
         new = self._tables - filled
         found = []
@@ -213,7 +216,7 @@ class SharedDatabase:
             return
         filled = await self._list_filled()
         await self._connection.execute("SELECT pg_temp.empty($1)", filled)
-        for row in await self._connection.fetch(LARGE, filled):
+        for row in await self._connection.fetch(LARGER, filled, TEN_PAGES):
             await self._connection.execute(f"VACUUM {row['name']}")
         for statement in FORGET:
             await self._connection.execute(statement)

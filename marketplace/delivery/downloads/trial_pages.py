@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import Annotated, Any
 
 from litestar import get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Stream, Template
-from msgspec import Struct
 
 from marketplace.catalogue.offers.queries import get_listing
 from marketplace.core import clock
 from marketplace.core.errors import Refusal
-from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
+from marketplace.core.web.buttons import Explained, Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.pages import again, page, see
 from marketplace.delivery.downloads import trial_actions, trial_queries
 from marketplace.delivery.downloads.formats.registry import FORMATS
@@ -22,13 +20,6 @@ from marketplace.people.identity.guards import ActorRequest, expect, partner, st
 from marketplace.people.identity.queries import get_partner
 
 Format = Annotated[str, QueryParameter(name="format", max_length=20, schema_extra={"enum": list(FORMATS)})]
-
-
-class AllowForm(Struct):
-    """A steward's reason to allow a trial."""
-
-    form_id: uuid.UUID
-    reason: str = ""
 
 
 @get("/datasets/{code:str}/trial", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
@@ -88,7 +79,7 @@ async def show_allowing(partner_id: FromPath[uuid.UUID]) -> Template:
 async def allow(
     request: ActorRequest,
     partner_id: FromPath[uuid.UUID],
-    data: Annotated[AllowForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Explained,
 ) -> Template | Redirect:
     """Allow a partner its trial, with the reason, although another account resembles its company."""
     try:

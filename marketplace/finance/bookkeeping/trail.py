@@ -14,6 +14,7 @@ from msgspec import Struct
 from marketplace.core.database import fetch_column, fetch_rows
 from marketplace.core.paging import PAGE_SIZE
 from marketplace.finance.bookkeeping.queries import SQL
+from marketplace.people.identity.queries import NamedPerson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -132,13 +133,6 @@ class Trail(Struct, frozen=True):
 
     rows: Sequence[TrailLine]
     older: int | None
-
-
-class NamedPerson(Struct, frozen=True):
-    """A person by name."""
-
-    id: uuid.UUID
-    name: str
 
 
 class SubjectName(Struct, frozen=True):

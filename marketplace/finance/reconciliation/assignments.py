@@ -17,6 +17,7 @@ from marketplace.finance.message_kinds import EXCEPTION_ASSIGNED
 from marketplace.finance.reconciliation.exception_queries import get_exception
 from marketplace.finance.reconciliation.tables import ExceptionNote
 from marketplace.people.audit_trail.actions import note_action
+from marketplace.people.identity.queries import NamedPerson
 from marketplace.people.identity.tables import Person
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
@@ -48,13 +49,6 @@ class Assignment(Struct, frozen=True):
     why: str
     subject: str
     person: uuid.UUID
-    name: str
-
-
-class Clerk(Struct, frozen=True):
-    """Somebody of finance who can be asked to see to an exception."""
-
-    id: uuid.UUID
     name: str
 
 
@@ -98,10 +92,10 @@ async def list_notes(why: str, subject: str) -> list[Note]:
     return await fetch_rows(Note, SQL["list_notes"], why, subject)
 
 
-async def list_clerks() -> list[Clerk]:
+async def list_clerks() -> list[NamedPerson]:
     """Return who may be asked to see to an exception, by name."""
-    who = select(Clerk, Person).where(Person.staff_role == "finance", Person.ended_at.is_null())
-    return await fetch_rows(Clerk, who.order_by(Person.name).order_by(Person.id))
+    who = select(NamedPerson, Person).where(Person.staff_role == "finance", Person.ended_at.is_null())
+    return await fetch_rows(NamedPerson, who.order_by(Person.name).order_by(Person.id))
 
 
 async def list_assignees(exceptions: Sequence[ExceptionRow]) -> dict[tuple[str, str], Assignment]:

@@ -15,6 +15,7 @@ from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.finance.reconciliation.tables import Reconciliation
 from marketplace.money.ledger import chart
+from marketplace.money.ledger.actions import RecordedFact
 from marketplace.money.ledger.queries import LARGEST_FILE_ROWS, EntryOf, list_entries_of, trial_balance
 from marketplace.money.payments.queries import (
     CommandRow,
@@ -157,13 +158,6 @@ class ReturnOf(Struct, frozen=True):
     kind: str
 
 
-class Source(Struct, frozen=True):
-    """The fact that an entry records."""
-
-    kind: str
-    source_id: str
-
-
 class WholeOrder(Struct, frozen=True):
     """An order with everything money did for it."""
 
@@ -275,7 +269,7 @@ async def _returns_of(order_id: uuid.UUID) -> list[tuple[str, str]]:
 async def _shares_of(licence_id: uuid.UUID) -> list[tuple[str, str]]:
     """Return the sources of the entries of a licence's shares, of every split it had."""
     rows = await fetch_rows(
-        Source,
+        RecordedFact,
         "SELECT kind, source_id FROM journal_entry WHERE starts_with(kind, 'shares_') AND source_id = $1 "
         "OR starts_with(kind, 'shares_') AND source_id >= $1 || '/' AND source_id < $1 || '0' ORDER BY id",
         str(licence_id),

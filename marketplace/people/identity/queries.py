@@ -111,6 +111,13 @@ class OneClickPerson(Struct, frozen=True):
     company: str | None
 
 
+class NamedPerson(Struct, frozen=True):
+    """A person by name."""
+
+    id: uuid.UUID
+    name: str
+
+
 class PersonRow(Struct, frozen=True):
     """A person as stored."""
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.web import formats
+from marketplace.core.web.buttons import Explained  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.pages import again, page, see
 from marketplace.people.identity.guards import ActorRequest, expect, staff
 from marketplace.sales.auctions import rules
@@ -48,12 +49,6 @@ class PlanForm(Struct):
     price_rule: str = ""
     exclusive_from: str = ""
     exclusive_to: str = ""
-
-
-class ReasonForm(Struct):
-    """Why an auction is cancelled."""
-
-    reason: str
 
 
 Planned = Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -214,11 +209,7 @@ async def activity_page(auction: FromPath[uuid.UUID]) -> Template:
 @post(
     "/auctions/{auction:uuid}/cancel", guards=[staff("steward")], opt=expect("steward", stranger=200), status_code=303
 )
-async def cancel_form(
-    request: ActorRequest,
-    auction: FromPath[uuid.UUID],
-    data: Annotated[ReasonForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-) -> Redirect:
+async def cancel_form(request: ActorRequest, auction: FromPath[uuid.UUID], data: Explained) -> Redirect:
     """Cancel an auction without bids."""
     await cancel(auction, data.reason, by=request.user.name)
     return see(f"/auctions/{auction}")

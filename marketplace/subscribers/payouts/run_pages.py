@@ -16,6 +16,7 @@ from msgspec import Struct
 from marketplace.core import clock
 from marketplace.core.settings import settings
 from marketplace.core.web import formats
+from marketplace.core.web.buttons import Explained  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.pages import PageNumber, page, see
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text
 from marketplace.money.payments.balance import read_available
@@ -38,12 +39,6 @@ Filled = Body(media_type=RequestEncodingType.URL_ENCODED)
 LARGEST_ANSWER_BYTES = 20_000_000
 DIFFERING_SHOWN = 50
 ROUTES_OF_RUNS = ("sepa", "stripe")
-
-
-class ReasonForm(Struct):
-    """Why a run is approved or cancelled."""
-
-    reason: str
 
 
 class NamesForm(Struct):
@@ -140,18 +135,14 @@ async def prepare_payout_run(request: ActorRequest, run: FromPath[uuid.UUID]) ->
     opt=expect("finance", stranger=200),
     status_code=303,
 )
-async def approve_payout_run(
-    request: ActorRequest, run: FromPath[uuid.UUID], data: Annotated[ReasonForm, Filled]
-) -> Redirect:
+async def approve_payout_run(request: ActorRequest, run: FromPath[uuid.UUID], data: Explained) -> Redirect:
     """Approve a run as the second person."""
     await actions.approve(run, request.user, reason=data.reason)
     return see(f"/finance/payout-runs/{run}")
 
 
 @post("/finance/payout-runs/{run:uuid}/cancel", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
-async def cancel_payout_run(
-    request: ActorRequest, run: FromPath[uuid.UUID], data: Annotated[ReasonForm, Filled]
-) -> Redirect:
+async def cancel_payout_run(request: ActorRequest, run: FromPath[uuid.UUID], data: Explained) -> Redirect:
     """Cancel a run before it is sent."""
     await actions.cancel(run, request.user, reason=data.reason)
     return see(f"/finance/payout-runs/{run}")
