@@ -64,11 +64,24 @@ async def reads_a_year(line: Guest) -> None:
     assert (await line.download("Keep as PDF")).startswith(b"%PDF")
 
 
+async def chooses_while_files_are_written(finance: Guest) -> None:
+    """Choose a format while the page shows how far files are: it was the first one again two seconds later."""
+    box = finance.page.get_by_role("main").get_by_label("Format")
+    await box.select_option("hledger")
+    for _ in range(2):
+        async with finance.page.expect_response(lambda answer: answer.url.endswith("/finance/exports")):
+            pass
+    assert await box.input_value() == "hledger"
+    assert await write_exports() == 3
+    await finance.page.get_by_text("Ready", exact=True).first.wait_for()
+    assert await box.input_value() == "hledger"
+
+
 async def downloads_the_books(finance: Guest) -> None:
     await finance.go("/finance/exports")
     for chosen in ("fec", "beancount", "hledger"):
         await finance.press("Write the file", Format=chosen)
-    assert await write_exports() == 3
+    await chooses_while_files_are_written(finance)
     await finance.go("/finance/exports")
     await finance.read("Ready")
     assert (await finance.download("FEC")).startswith(b"JournalCode\t")

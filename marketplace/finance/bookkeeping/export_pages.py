@@ -23,8 +23,6 @@ from marketplace.money.ledger.base_pages import READERS
 from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.sales.orders.invoices import get_invoice_file
 
-REFRESH_SECONDS = "2"
-
 
 class ExportForm(Struct):
     """Which books, as what; the form's id is the file's, so that a double click is one file."""
@@ -39,18 +37,14 @@ class ExportForm(Struct):
 async def show_exports() -> Template:
     """Show the files asked for, how far each has come, and the form that asks for another."""
     today = paris_day(clock.now())
-    rows = await list_exports()
-    answer = page(
+    return page(
         "bookkeeping/exports.html",
-        exports=rows,
+        exports=await list_exports(),
         formats=EXPORT_FORMATS,
         titles=[(code, each.title) for code, each in EXPORT_FORMATS.items()],
         first_day=today.replace(month=1, day=1),
         last_day=today.replace(month=12, day=31),
     )
-    if any(row.state == "waiting" for row in rows):
-        answer.headers["refresh"] = REFRESH_SECONDS
-    return answer
 
 
 @post("/finance/exports", guards=[*READERS, recently_proved], opt=expect("finance", "auditor"), status_code=303)

@@ -20,14 +20,14 @@ async def test_a_file_is_asked_for_watched_and_fetched() -> None:
     async with await signed_in("finance") as nora:
         assert (await ask_export(nora)).status_code == 303
         waiting = await nora.get("/fr/finance/exports")
-        assert waiting.headers["refresh"] == "2"
+        assert 'data-fresh="3"' in waiting.text
         assert "<progress" in waiting.text
         assert "En cours d’écriture" in waiting.text
         number = await fetch_value("SELECT id FROM export_file")
         assert (await nora.get(f"/en/finance/exports/{number}")).status_code == 404
         await write_exports()
         done = await nora.get("/en/finance/exports")
-        assert "refresh" not in done.headers
+        assert "data-fresh" not in done.text
         assert "<progress" not in done.text
         assert f"/en/finance/exports/{number}" in done.text
         file = await nora.get(f"/en/finance/exports/{number}")

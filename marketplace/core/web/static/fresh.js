@@ -1,7 +1,9 @@
 // Shows the progress of work: fetches this page every few seconds and replaces that part of it, or the whole page at the
-// end. Without this script a link does the same.
+// end, unless something was filled in meanwhile. Without this script a link does the same.
 "use strict";
 (() => {
+  let filledIn = false;
+  addEventListener("input", () => { filledIn = true; });
   const refresh = async () => {
     const place = document.querySelector("[data-fresh]");
     if (!place) return;
@@ -9,7 +11,7 @@
       const answer = await fetch(location.href, { headers: { accept: "text/html" } });
       const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(place.id);
       if (!answer.ok) return;
-      if (next && next.dataset.fresh) place.replaceWith(document.adoptNode(next));
+      if (next && (next.dataset.fresh || filledIn)) place.replaceWith(document.adoptNode(next));
       else location.reload();
     } catch { /* the next turn tries again */ }
   };
