@@ -43,7 +43,7 @@ def main() -> None:
     if arguments[:1] == ["deep"]:
         sys.exit(pytest.main(["-m", "deep", *arguments[1:]]))
     # Three on two cores: a third of a worker's time is spent waiting for the database, the browser and the disk.
-    # Coverage costs a run a third of its time: it is measured by who asks for it.
+    # Coverage costs a run a third of its time: CI asks for it.
     coverage = ["--cov", "--cov-report=term"] if os.environ.get("COVERAGE") else []
     whole = ["tests", "-q", "-n", "3", "--dist", "worksteal", *coverage]
     sys.exit(pytest.main(["-m", "not deep", *(arguments or whole)]))
