@@ -99,13 +99,13 @@ SCHEMA = f"""
 OTHERS = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND pid <> ALL ($1)"""
-BY_ITSELF = """
+WITHOUT_AUTOVACUUM = """
     DO $$ DECLARE one regclass; BEGIN
         FOR one IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
             EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', one);
         END LOOP;
     END $$"""
-"""Lets no table be analysed but where a test says so: by itself it is at any instant, as often as not an emptied one."""
+"""Has tables analysed only where a test says so: autovacuum does it at any instant, also right after one was emptied."""
 FORGET = (
     "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)",
     """UPDATE pg_class SET relpages = 0, reltuples = -1
@@ -141,7 +141,7 @@ class SharedDatabase:
         await self._administer(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)", COPY.format(name=self.name))
         self._connection = await self._connect()
         await self._connection.execute(LOOKS)
-        await self._connection.execute(BY_ITSELF)
+        await self._connection.execute(WITHOUT_AUTOVACUUM)
         self._schema = await self._connection.fetchval(SCHEMA)
         named = {row["name"]: row["is_table"] for row in await self._connection.fetch(NAMES)}
         self._names, self._tables = set(named), {name for name, is_table in named.items() if is_table}
