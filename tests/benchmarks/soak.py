@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SIZE, SMALLEST = 600, 15
 """Seconds."""
-STARTS_WITHIN_SECONDS, SETTLES_WITHIN_SECONDS = 600, 120
+STARTS_WITHIN_SECONDS, SETTLES_WITHIN_SECONDS, ANSWERS_WITHIN_SECONDS = 600, 120, 120
 WARM, LAST = 0.4, 0.8
 """From when the memory is warm, and from when it is the last, as parts of the time."""
 PEOPLE: Final = {"partner": PARTNER, "subscriber": SUBSCRIBER, "finance": FINANCE, "steward": STEWARD}
@@ -55,7 +55,9 @@ def main(run: Run) -> None:
     with tempfile.TemporaryDirectory(prefix="partage-soak-") as folder:
         Path(folder).chmod(0o755)
         port = free_port()
-        environment = os.environ | {"PARTAGE_STATE": folder, "PORT": str(port), "PARTAGE_ADDRESS_LIMIT": "0"}
+        # An hour in ten minutes, from one address, beside whatever else runs: slow answers are answers here.
+        limits = {"PARTAGE_ADDRESS_LIMIT": "0", "PARTAGE_REQUEST_SECONDS": str(ANSWERS_WITHIN_SECONDS)}
+        environment = os.environ | {"PARTAGE_STATE": folder, "PORT": str(port)} | limits
         command = [sys.executable, "-m", "marketplace"]
         with subprocess.Popen([*command, "demo"], env=environment, stdout=subprocess.DEVNULL) as process:
             try:
@@ -85,7 +87,7 @@ async def _soak(
 
     async def again(kind: str, who: str, every: float, story: Story) -> None:
         visitor = Visitor(base)
-        visitor.http.timeout = httpx.Timeout(SETTLES_WITHIN_SECONDS)
+        visitor.http.timeout = httpx.Timeout(ANSWERS_WITHIN_SECONDS)
         async with visitor.http:
             if who:
                 await visitor.submit("/sign-in", f"/demo/sign-in/{PEOPLE[who].email}")
@@ -116,6 +118,7 @@ async def _soak(
         again("purchases", "partner", max(seconds / PURCHASES, 5), buy),
     )
     visitor = Visitor(base)
+    visitor.http.timeout = httpx.Timeout(ANSWERS_WITHIN_SECONDS)
     async with visitor.http:
         await visitor.submit("/sign-in", f"/demo/sign-in/{PARTNER.email}")
         until = time.monotonic() + SETTLES_WITHIN_SECONDS

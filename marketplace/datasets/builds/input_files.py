@@ -177,7 +177,7 @@ def scratch_database(folder: Path) -> duckdb.DuckDBPyConnection:
     import duckdb  # noqa: PLC0415 (a sixth of a second that only builds need)
 
     memory = settings().memory_mb
-    return duckdb.connect(
+    database = duckdb.connect(
         config={
             "memory_limit": f"{memory}MB",
             "temp_directory": str(folder / "spill"),
@@ -187,6 +187,8 @@ def scratch_database(folder: Path) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
         }
     )
+    database.execute("SET enable_progress_bar = false")  # it would stand among a command's answers
+    return database
 
 
 def stream_events(database: duckdb.DuckDBPyConnection, file: Path) -> Iterator[pa.RecordBatch]:

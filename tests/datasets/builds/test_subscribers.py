@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
 
     from marketplace.privacy.specification import Specification
 
+LONG_READING = """
+import sys
+from pathlib import Path
+from marketplace.datasets.builds.input_files import scratch_database
+with scratch_database(Path(sys.argv[1])) as database:
+    shows, = database.execute("SELECT current_setting('enable_progress_bar')").fetchone()
+    if shows:
+        database.execute("SET progress_bar_time = 1")  # not after two seconds alone
+    database.execute("SELECT sum(a.range * b.range % 7) FROM range(30000) a, range(9000) b").fetchone()
+"""
+"""What a process without a file of its own reads, as those that builds start are: DuckDB takes it for a notebook."""
 OUTSIDE = "881fa00b27fffff"
 
 
@@ -73,3 +86,8 @@ def test_a_row_of_either_that_no_dataset_can_count_is_named(odd: dict[str, str],
     for path, are_checked in ((file, False), (table, True)):
         with pytest.raises(Invalid, match=f"{path.name}, {sentence}"):
             read_subscribers(s, tmp_path, path, are_checked=are_checked)
+
+
+def test_long_reading_writes_nothing_among_a_commands_answers(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LONG_READING, tmp_path], capture_output=True, check=True)
+    assert done.stdout == b""
