@@ -9,6 +9,7 @@ import datetime as dt
 import errno
 import os
 from dataclasses import dataclass
+from functools import partial, wraps
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,17 +70,30 @@ def make_state_folder() -> None:
         ) from None
 
 
-def with_pool(story: Callable[[], Awaitable[int]]) -> int:
-    """Run a coroutine with the database's pool of connections; returns the coroutine's result.
+def with_pool(story: Callable[[], Awaitable[int | None]]) -> int:
+    """Run a coroutine with the database's pool of connections; returns its exit code, None meaning 0.
 
     Refuses an unreachable database, and one whose schema lacks a table, column or function of the coroutine.
     """
     start_clock()
     with database_server():
-        return asyncio.run(_with_pool(story))
+        return asyncio.run(_with_pool(story)) or 0
 
 
-async def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
+def on_database(
+    story: Callable[[argparse.Namespace], Awaitable[int | None]], *, before: Callable[[], None] = lambda: None
+) -> Callable[[argparse.Namespace], int]:
+    """Return what runs a command's coroutine with the database's connections, after `before`, which may refuse it."""
+
+    @wraps(story)
+    def run(arguments: argparse.Namespace) -> int:
+        before()
+        return with_pool(partial(story, arguments))
+
+    return run
+
+
+async def _with_pool(story: Callable[[], Awaitable[int | None]]) -> int | None:
     from asyncpg import exceptions as asyncpg
 
     from marketplace.core import database

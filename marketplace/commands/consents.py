@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, refuse_the_demos, with_pool
+from marketplace.commands.command import Command, on_database, refuse_the_demos
 
 if TYPE_CHECKING:
     import argparse
@@ -18,21 +18,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """Record the consents and withdrawals that the operator collected, all of a file or none; again changes nothing."""
-    refuse_the_demos()
+    from marketplace.core.progress import Progress
+    from marketplace.subscribers.operators.consent_files import import_consents
 
-    async def story() -> int:
-        from marketplace.core.progress import Progress
-        from marketplace.subscribers.operators.consent_files import import_consents
-
-        with Progress() as progress:
-            done = await import_consents(arguments.file, progress)
-        known = done.rows - done.given - done.withdrawn
-        print(f"{done.given:,} consents and {done.withdrawn:,} withdrawals recorded; {known:,} rows said nothing new.")
-        return 0
-
-    return with_pool(story)
+    with Progress() as progress:
+        done = await import_consents(arguments.file, progress)
+    known = done.rows - done.given - done.withdrawn
+    print(f"{done.given:,} consents and {done.withdrawn:,} withdrawals recorded; {known:,} rows said nothing new.")
 
 
-COMMAND = Command("consents", run, arguments)
+COMMAND = Command("consents", on_database(run, before=refuse_the_demos), arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, with_pool
+from marketplace.commands.command import Command, on_database
 
 if TYPE_CHECKING:
     import argparse
@@ -18,19 +18,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     whose.add_argument("--line", type=int, help="of the holder of this line")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """Remove the second factors of somebody who lost them, once you have recognised them; their sessions end."""
+    from marketplace.people.sign_in.factor_actions import remove_all
 
-    async def story() -> int:
-        from marketplace.people.sign_in.factor_actions import remove_all
-
-        people = await remove_all(email=arguments.email or "", line=arguments.line)
-        print(
-            f"The second factors of {people} of our people are removed; their password lets them in, and a letter says so."
-        )
-        return 0
-
-    return with_pool(story)
+    people = await remove_all(email=arguments.email or "", line=arguments.line)
+    print(
+        f"The second factors of {people} of our people are removed; their password lets them in, and a letter says so."
+    )
 
 
-COMMAND = Command("factors", run, arguments)
+COMMAND = Command("factors", on_database(run), arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from marketplace.commands.command import Command, refuse_the_demos, with_pool
+from marketplace.commands.command import Command, on_database, refuse_the_demos
 
 if TYPE_CHECKING:
     import argparse
@@ -37,36 +37,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """Add or correct daily files of events, and the table of all lines, which creates and ends them; again changes nothing."""
-    refuse_the_demos()
+    from marketplace.core.progress import Progress
+    from marketplace.core.settings import settings
+    from marketplace.datasets.releases.ingestion import ingest_files
 
-    async def story() -> int:
-        from marketplace.core.progress import Progress
-        from marketplace.core.settings import settings
-        from marketplace.datasets.releases.ingestion import ingest_files
-
-        with Progress() as progress:
-            done = await ingest_files(
-                arguments.events,
-                arguments.subscribers,
-                arguments.sites,
-                replace=arguments.replace,
-                allow_gone=arguments.allow_gone,
-                progress=progress,
-            )
-        if done.lines:
-            print(described(done.lines))
-        print_unknown(done.unknown_homes)
-        if arguments.sites or settings().sites:
-            print("The table of sites is ingested.")
-        for day, events in sorted(done.days.items()):
-            print(f"{day}: {events} events")
-        if arguments.events or settings().events:
-            print(f"{len(done.days)} days ingested.")
-        return 0
-
-    return with_pool(story)
+    with Progress() as progress:
+        done = await ingest_files(
+            arguments.events,
+            arguments.subscribers,
+            arguments.sites,
+            replace=arguments.replace,
+            allow_gone=arguments.allow_gone,
+            progress=progress,
+        )
+    if done.lines:
+        print(described(done.lines))
+    print_unknown(done.unknown_homes)
+    if arguments.sites or settings().sites:
+        print("The table of sites is ingested.")
+    for day, events in sorted(done.days.items()):
+        print(f"{day}: {events} events")
+    if arguments.events or settings().events:
+        print(f"{len(done.days)} days ingested.")
 
 
 def described(lines: LineCounts) -> str:
@@ -87,4 +81,4 @@ def print_unknown(homes: Mapping[str, int]) -> None:
         print(f"So it is with {len(rest):,} more home zones, of {sum(rest):,} lines.")
 
 
-COMMAND = Command("ingest", run, arguments)
+COMMAND = Command("ingest", on_database(run, before=refuse_the_demos), arguments)

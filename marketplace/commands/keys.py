@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, refuse_the_demos, with_pool
+from marketplace.commands.command import Command, on_database, refuse_the_demos
 
 if TYPE_CHECKING:
     import argparse
@@ -15,22 +15,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", choices=["accept"], help="accept: note the keys of this environment file")
 
 
-def run(_: argparse.Namespace) -> int:
+async def run(_: argparse.Namespace) -> None:
     """Accept keys that you changed on purpose: `serve` and `jobs` refuse others than those noted with the database."""
-    refuse_the_demos()
+    from marketplace.core.backup.keys import accept_keys
 
-    async def story() -> int:
-        from marketplace.core.backup.keys import accept_keys
-
-        others = await accept_keys()
-        print(
-            f"Accepted in place of the ones before: {', '.join(others)}."
-            if others
-            else "These keys were noted already."
-        )
-        return 0
-
-    return with_pool(story)
+    others = await accept_keys()
+    print(f"Accepted in place of the ones before: {', '.join(others)}." if others else "These keys were noted already.")
 
 
-COMMAND = Command("keys", run, arguments)
+COMMAND = Command("keys", on_database(run, before=refuse_the_demos), arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, refuse_the_demos, with_pool
+from marketplace.commands.command import Command, on_database, refuse_the_demos
 
 if TYPE_CHECKING:
     import argparse
@@ -38,28 +38,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """Write an activation code, once, for each line that has none, as a file for a mail merge; only hashes are kept."""
-    refuse_the_demos()
+    from marketplace.subscribers.operators.letters import write_letters
+    from marketplace.subscribers.operators.queries import is_any_line_in_force
 
-    async def story() -> int:
-        from marketplace.subscribers.operators.letters import write_letters
-        from marketplace.subscribers.operators.queries import is_any_line_in_force
-
-        done = await write_letters(
-            arguments.out, arguments.line or arguments.holder, again=arguments.again, to_holders=bool(arguments.holder)
-        )
-        if not done.codes and not await is_any_line_in_force():
-            print("No letters: no line is known yet. Give the table of lines first: `ingest --subscribers FILE`.")
-        elif not done.codes:
-            print("No letters: every line in force has its code, or is claimed.")
-        elif done.was_finished:
-            print(f"{arguments.out} has the {done.codes:,} codes of the run that was stopped. Run it again for more.")
-        else:
-            print(f"{done.codes:,} codes are in {arguments.out}, and nowhere else.")
-        return 0
-
-    return with_pool(story)
+    done = await write_letters(
+        arguments.out, arguments.line or arguments.holder, again=arguments.again, to_holders=bool(arguments.holder)
+    )
+    if not done.codes and not await is_any_line_in_force():
+        print("No letters: no line is known yet. Give the table of lines first: `ingest --subscribers FILE`.")
+    elif not done.codes:
+        print("No letters: every line in force has its code, or is claimed.")
+    elif done.was_finished:
+        print(f"{arguments.out} has the {done.codes:,} codes of the run that was stopped. Run it again for more.")
+    else:
+        print(f"{done.codes:,} codes are in {arguments.out}, and nowhere else.")
 
 
-COMMAND = Command("letters", run, arguments)
+COMMAND = Command("letters", on_database(run, before=refuse_the_demos), arguments)

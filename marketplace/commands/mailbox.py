@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, with_pool
+from marketplace.commands.command import Command, on_database
 
 if TYPE_CHECKING:
     import argparse
@@ -16,17 +16,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", help="the address they have now")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """Give somebody whose mailbox is lost another address, once you have recognised them; the former one may undo it for a week."""
+    from marketplace.people.sign_in.way_back import replace_address
 
-    async def story() -> int:
-        from marketplace.people.sign_in.way_back import replace_address
-
-        await replace_address(arguments.old, arguments.new)
-        print(f"{arguments.new} is their address now; “Forgotten password” sends a link there.")
-        return 0
-
-    return with_pool(story)
+    await replace_address(arguments.old, arguments.new)
+    print(f"{arguments.new} is their address now; “Forgotten password” sends a link there.")
 
 
-COMMAND = Command("mailbox", run, arguments)
+COMMAND = Command("mailbox", on_database(run), arguments)

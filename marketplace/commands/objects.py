@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, with_pool
+from marketplace.commands.command import Command, on_database
 
 if TYPE_CHECKING:
     import argparse
@@ -16,17 +16,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("to", help="the other store: a folder or an address (file:///…, s3://…)")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """Copy every object to another store, the event store too, so that PARTAGE_OBJECTS can name it without ingesting again."""
+    from marketplace.core.backup.actions import move_objects
 
-    async def story() -> int:
-        from marketplace.core.backup.actions import move_objects
-
-        moved = await move_objects(arguments.to)
-        print(f"{moved} objects are there and the same. Set PARTAGE_OBJECTS to the new store and start again.")
-        return 0
-
-    return with_pool(story)
+    moved = await move_objects(arguments.to)
+    print(f"{moved} objects are there and the same. Set PARTAGE_OBJECTS to the new store and start again.")
 
 
-COMMAND = Command("objects", run, arguments)
+COMMAND = Command("objects", on_database(run), arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, with_pool
+from marketplace.commands.command import Command, on_database
 
 if TYPE_CHECKING:
     import argparse
@@ -23,25 +23,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verbs.add_parser("list", help="show every key, what it may do and when it was last used")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """Add, end or list the keys of the operator's own app and shop systems, which can do what their API does alone."""
+    from marketplace.subscribers.operators import actions, queries
 
-    async def story() -> int:
-        from marketplace.subscribers.operators import actions, queries
-
-        if arguments.verb == "add":
-            print(await actions.add_key(arguments.label, arguments.may))
-        elif arguments.verb == "end":
-            await actions.end_key(arguments.prefix)
-            print("Ended.")
-        else:
-            for key in await queries.list_keys():
-                used = f"last used {key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never used"
-                ended = f", ended {key.ended_at:%Y-%m-%d %H:%M} UTC" if key.ended_at else ""
-                print(f"{key.prefix}…  {key.label}: {key.scopes}; {used}{ended}")
-        return 0
-
-    return with_pool(story)
+    if arguments.verb == "add":
+        print(await actions.add_key(arguments.label, arguments.may))
+    elif arguments.verb == "end":
+        await actions.end_key(arguments.prefix)
+        print("Ended.")
+    else:
+        for key in await queries.list_keys():
+            used = f"last used {key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never used"
+            ended = f", ended {key.ended_at:%Y-%m-%d %H:%M} UTC" if key.ended_at else ""
+            print(f"{key.prefix}…  {key.label}: {key.scopes}; {used}{ended}")
 
 
-COMMAND = Command("operator-key", run, arguments)
+COMMAND = Command("operator-key", on_database(run), arguments)

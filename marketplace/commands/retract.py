@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, instant, with_pool
+from marketplace.commands.command import Command, instant, on_database
 
 if TYPE_CHECKING:
     import argparse
@@ -20,28 +20,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", required=True, help="why, for the record")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """Remove events of an interval, of one line or of all, from the event store; no later build counts them."""
+    from marketplace.core.progress import Progress
+    from marketplace.datasets.retractions.actions import retract as retract_events
 
-    async def story() -> int:
-        from marketplace.core.progress import Progress
-        from marketplace.datasets.retractions.actions import retract as retract_events
-
-        with Progress() as progress:
-            days = await retract_events(
-                arguments.starts_at,
-                arguments.ends_at,
-                subscriber=arguments.line,
-                reason=arguments.reason,
-                by="command",
-                progress=progress,
-            )
-        for day, events in sorted(days.items()):
-            print(f"{day}: {events} events retracted")
-        print(f"{len(days)} days changed.")
-        return 0
-
-    return with_pool(story)
+    with Progress() as progress:
+        days = await retract_events(
+            arguments.starts_at,
+            arguments.ends_at,
+            subscriber=arguments.line,
+            reason=arguments.reason,
+            by="command",
+            progress=progress,
+        )
+    for day, events in sorted(days.items()):
+        print(f"{day}: {events} events retracted")
+    print(f"{len(days)} days changed.")
 
 
-COMMAND = Command("retract", run, arguments)
+COMMAND = Command("retract", on_database(run), arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, with_pool
+from marketplace.commands.command import Command, on_database
 
 if TYPE_CHECKING:
     import argparse
@@ -19,17 +19,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     whose.add_argument("--everyone", action="store_true", help="of all people, staff included")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """End the sessions of one person or of everyone at once; they sign in again, with what they know and have."""
+    from marketplace.people.identity.sessions import end_sessions
 
-    async def story() -> int:
-        from marketplace.people.identity.sessions import end_sessions
-
-        ended = await end_sessions(email=arguments.email or "", line=arguments.line)
-        print(f"{ended} sessions ended.")
-        return 0
-
-    return with_pool(story)
+    ended = await end_sessions(email=arguments.email or "", line=arguments.line)
+    print(f"{ended} sessions ended.")
 
 
-COMMAND = Command("sessions", run, arguments)
+COMMAND = Command("sessions", on_database(run), arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, with_pool
+from marketplace.commands.command import Command, on_database
 
 if TYPE_CHECKING:
     import argparse
@@ -24,33 +24,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verbs.add_parser("list", help="show who is, was, and was invited")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace) -> None:
     """Add a steward, finance clerk or auditor by a link with which they choose a password, end one at once, or list them."""
-    story = {"add": _add, "end": _end, "list": _list}[arguments.verb]
-    return with_pool(lambda: story(arguments))
+    await {"add": _add, "end": _end, "list": _list}[arguments.verb](arguments)
 
 
-async def _add(arguments: argparse.Namespace) -> int:
+async def _add(arguments: argparse.Namespace) -> None:
     from marketplace.core.settings import settings
     from marketplace.people.identity.staff import invite_staff
 
     code = await invite_staff(arguments.email, arguments.name, arguments.role)
     print(f"{settings().url}/join/{code}")
     print(f"Give this link to {arguments.name}: it works once, for a week, and is shown only now.")
-    return 0
 
 
-async def _end(arguments: argparse.Namespace) -> int:
+async def _end(arguments: argparse.Namespace) -> None:
     from marketplace.people.identity.staff import end_staff, list_staff_members
 
     await end_staff(arguments.email)
     print(f"{arguments.email} has no access any more.")
     if not any(one.staff_role == "steward" and one.ended_at is None for one in await list_staff_members()):
         print("No steward is left: add one with `staff add`.")
-    return 0
 
 
-async def _list(_: argparse.Namespace) -> int:
+async def _list(_: argparse.Namespace) -> None:
     from marketplace.people.identity.staff import list_staff_invitations, list_staff_members
 
     for one in await list_staff_members():
@@ -58,7 +55,6 @@ async def _list(_: argparse.Namespace) -> int:
         print(f"{one.staff_role}  {one.email}  {one.name}  since {one.created_at:%Y-%m-%d}, {until}")
     for invited in await list_staff_invitations():
         print(f"{invited.staff_role}  {invited.email}  {invited.name}  invited, until {invited.expires_at:%Y-%m-%d}")
-    return 0
 
 
-COMMAND = Command("staff", run, arguments)
+COMMAND = Command("staff", on_database(run), arguments)

@@ -55,7 +55,7 @@ def main(run: Run) -> None:
     with tempfile.TemporaryDirectory(prefix="partage-soak-") as folder:
         Path(folder).chmod(0o755)
         port = free_port()
-        # An hour in ten minutes, from one address, beside whatever else runs: slow answers are answers here.
+        # An hour in ten minutes, from one address, while other work runs: slow answers are answers here.
         limits = {"PARTAGE_ADDRESS_LIMIT": "0", "PARTAGE_REQUEST_SECONDS": str(ANSWERS_WITHIN_SECONDS)}
         environment = os.environ | {"PARTAGE_STATE": folder, "PORT": str(port)} | limits
         command = [sys.executable, "-m", "marketplace"]

@@ -14,7 +14,7 @@ from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import download
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from litestar.response import Response
 
@@ -33,11 +33,7 @@ def in_order(rows: Iterable[Row], sort: str, orders: Mapping[str, Callable[[Row]
     return sorted(rows, key=orders[sort]) if sort in orders else list(rows)
 
 
-def as_file(name: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Response[bytes]:
-    """Answer with rows as a CSV file, its headings in the page's language."""
-    return download(name, csv_file([gettext(one) for one in headings], rows), "text/csv")
-
-
 def list_file(name: str, columns: Columns[Row], rows: Iterable[Row]) -> Response[bytes]:
-    """Answer with a list as a CSV file, its columns as declared."""
-    return as_file(name, list(columns), ([cell(row) for cell in columns.values()] for row in rows))
+    """Answer with a list as a CSV file: its columns as declared, their headings in the page's language."""
+    cells = ([cell(row) for cell in columns.values()] for row in rows)
+    return download(name, csv_file([gettext(heading) for heading in columns], cells), "text/csv")

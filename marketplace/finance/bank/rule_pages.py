@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Final
 
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
@@ -15,13 +15,13 @@ from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads 
 from marketplace.core.web.formats import paris_day, read_cents
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import see
-from marketplace.core.web.sorting import Columns, euros, list_file
+from marketplace.core.web.sorting import Columns, euros
 from marketplace.finance.bank import rule_actions
 from marketplace.finance.bank.matching import FEE_ACCOUNTS
 from marketplace.finance.bank.queries import get_line
 from marketplace.finance.bank.rule_proposals import BANK_RULE, propose_rule
 from marketplace.finance.bank.rule_queries import LINES_SHOWN, RuleRow, list_alike, list_rules
-from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
+from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_file, books_page
 from marketplace.money.ledger.words import title_of
 from marketplace.people.identity.guards import ActorRequest, expect
 from marketplace.people.proposals.queries import list_proposals
@@ -67,12 +67,6 @@ async def rules(request: ActorRequest, which: Text = "", sort: Text = "") -> Tem
         title_of=title_of,
         may_act=request.user.role == "finance",
     )
-
-
-@get("/finance/bank/rules.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def rules_file(which: Text = "", sort: Text = "") -> Response[bytes]:
-    """Hand out the rules as a file for a spreadsheet, narrowed and sorted as their page is."""
-    return list_file("bank-rules.csv", FILE_COLUMNS, await list_rules(which, sort))
 
 
 @get("/finance/bank/rules/new", guards=CLERKS, opt=expect("finance"))
@@ -124,4 +118,10 @@ async def end(
     return see("/finance/bank/rules")
 
 
-ROUTES = [rules, rules_file, new_rule, propose, end]
+ROUTES = [
+    rules,
+    books_file("/finance/bank/rules.csv", "bank-rules.csv", FILE_COLUMNS, list_rules),
+    new_rule,
+    propose,
+    end,
+]

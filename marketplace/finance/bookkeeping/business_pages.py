@@ -15,7 +15,7 @@ from marketplace.core.errors import Invalid
 from marketplace.core.web.formats import paris_day, percent_basis_points
 from marketplace.core.web.i18n import gettext, language
 from marketplace.core.web.pages import PageNumber, localised
-from marketplace.core.web.sorting import Columns, as_file, euros, in_order, list_file
+from marketplace.core.web.sorting import Columns, euros, in_order, list_file
 from marketplace.finance.bookkeeping import business_queries
 from marketplace.finance.bookkeeping.business_rules import AGES
 from marketplace.finance.bookkeeping.revenue_entries import (
@@ -65,7 +65,6 @@ SORTS: Final[dict[str, Callable[[business_queries.RevenueRow], Any]]] = {
 }
 SHOWN: Final = 12
 """Columns of a chart."""
-FILE_HEADINGS: Final = ("Which", "Orders", "Before VAT", "VAT")
 BEHIND_COLUMNS: Final[Columns[BehindRow]] = {
     "Date": lambda row: paris_day(row.at),
     "Entry": lambda row: row.entry,
@@ -148,9 +147,13 @@ async def business_file(by: Text = "dataset", since: Text = "", until: Text = ""
     """Hand out revenue by one side as a file for a spreadsheet."""
     side, (first, last) = _side(by), days_of(since, until)
     rows = in_order(await business_queries.list_revenue(side, first, last), sort, SORTS)
-    cells = [(_name(side, row), row.orders, euros(row.net_minor), euros(row.vat_minor)) for row in rows]
-    name = f"revenue-{side}-{first}-{last}.csv"
-    return as_file(name, FILE_HEADINGS, cells)
+    columns: Columns[business_queries.RevenueRow] = {
+        "Which": lambda row: _name(side, row),
+        "Orders": lambda row: row.orders,
+        "Before VAT": lambda row: euros(row.net_minor),
+        "VAT": lambda row: euros(row.vat_minor),
+    }
+    return list_file(f"revenue-{side}-{first}-{last}.csv", columns, rows)
 
 
 @get("/finance/business/behind", guards=READERS, opt=expect("finance", "auditor"))

@@ -13,7 +13,7 @@ from marketplace.core.errors import Invalid
 from marketplace.core.web.buttons import Explained  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import PageNumber, localised, see
-from marketplace.core.web.sorting import as_file, euros, in_order
+from marketplace.core.web.sorting import Columns, euros, in_order, list_file
 from marketplace.finance.bookkeeping.actions import reverse_entry
 from marketplace.finance.bookkeeping.rules import REVERSIBLE, source_path
 from marketplace.money.ledger.base_pages import (
@@ -30,6 +30,7 @@ from marketplace.money.ledger.chart import HEADINGS
 from marketplace.money.ledger.queries import (
     MOST_SORTED,
     AccountBalance,
+    EntryLine,
     balance,
     get_account,
     get_entry,
@@ -51,6 +52,21 @@ SORTS: Final[dict[str, Callable[[AccountBalance], int]]] = {
     "balance": lambda row: -abs(row.balance_minor),
 }
 """How a trial balance can be sorted, apart from by account."""
+BALANCE_COLUMNS: Final[Columns[AccountBalance]] = {
+    "Account": lambda row: row.code,
+    "Title": lambda row: localised(row, "title"),
+    "Debit": lambda row: euros(row.debit_minor),
+    "Credit": lambda row: euros(row.credit_minor),
+    "Balance": lambda row: euros(row.balance_minor),
+}
+ENTRY_COLUMNS: Final[Columns[EntryLine]] = {
+    "Date": lambda row: paris_day(row.at),
+    "Entry": lambda row: row.id,
+    "Kind": lambda row: kind_label(row.kind),
+    "Text": lambda row: entry_words(row.kind, row.text),
+    "Debit": lambda row: euros(row.debit_minor),
+    "Credit": lambda row: euros(row.credit_minor),
+}
 
 
 class _JournalFilter(TypedDict):
@@ -82,12 +98,7 @@ async def trial_balance_page(at: Text = "", by: Text = "date", sort: Text = "") 
 @get("/finance/trial-balance.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def trial_balance_file(at: Text = "", by: Text = "date", sort: Text = "") -> Response[bytes]:
     """Hand out the trial balance as a file for a spreadsheet, with every account."""
-    rows = in_order(await _balances(at, by), sort, SORTS)
-    cells = [
-        (row.code, localised(row, "title"), *map(euros, (row.debit_minor, row.credit_minor, row.balance_minor)))
-        for row in rows
-    ]
-    return as_file("trial-balance.csv", ("Account", "Title", "Debit", "Credit", "Balance"), cells)
+    return list_file("trial-balance.csv", BALANCE_COLUMNS, in_order(await _balances(at, by), sort, SORTS))
 
 
 async def _balances(at: str, by: str) -> list[AccountBalance]:
@@ -122,18 +133,8 @@ async def journal_file(
     account: Text = "", kind: Text = "", since: Text = "", until: Text = "", sort: Text = ""
 ) -> Response[bytes]:
     """Hand out the journal as a file, narrowed and sorted as its page is."""
-    rows = await list_all_entries(**await _narrowed(account, kind, since, until), sort=sort)
-    cells = [
-        (
-            paris_day(row.at),
-            row.id,
-            kind_label(row.kind),
-            entry_words(row.kind, row.text),
-            *map(euros, (row.debit_minor, row.credit_minor)),
-        )
-        for row in rows
-    ]
-    return as_file("journal.csv", ("Date", "Entry", "Kind", "Text", "Debit", "Credit"), cells)
+    narrowed = await _narrowed(account, kind, since, until)
+    return list_file("journal.csv", ENTRY_COLUMNS, await list_all_entries(**narrowed, sort=sort))
 
 
 async def _narrowed(account: str, kind: str, since: str, until: str) -> _JournalFilter:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's annotations)
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
@@ -14,15 +14,17 @@ from marketplace.core.errors import Invalid
 from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import see
-from marketplace.core.web.sorting import Columns, list_file
 from marketplace.finance.bookkeeping.closing import HEADINGS, checks_of
 from marketplace.finance.bookkeeping.months import CLOSE_MONTH, propose_month
 from marketplace.finance.bookkeeping.trail_pages import exception_words
 from marketplace.finance.reconciliation.exception_queries import find_look
-from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
+from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_file, books_page
 from marketplace.money.ledger.periods import ClosedMonth, list_closed, list_open
 from marketplace.people.identity.guards import ActorRequest, expect
 from marketplace.people.proposals.queries import find_waiting, signs_of_proposers
+
+if TYPE_CHECKING:
+    from marketplace.core.web.sorting import Columns
 
 FILE_COLUMNS: Final[Columns[ClosedMonth]] = {
     "Month": lambda row: row.month.isoformat()[:7],
@@ -63,12 +65,6 @@ async def periods(request: ActorRequest, month: Text = "", sort: Text = "") -> T
     )
 
 
-@get("/finance/periods.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def periods_file(sort: Text = "") -> Response[bytes]:
-    """Hand out the closed months as a file for a spreadsheet, sorted as their page is."""
-    return list_file("months.csv", FILE_COLUMNS, await list_closed(sort))
-
-
 @post("/finance/periods/{month:str}/propose", guards=CLERKS, opt=expect("finance", stranger=200))
 async def propose(
     request: ActorRequest,
@@ -80,4 +76,8 @@ async def propose(
     return see("/finance/periods")
 
 
-ROUTES = [periods, periods_file, propose]
+ROUTES = [
+    periods,
+    books_file("/finance/periods.csv", "months.csv", FILE_COLUMNS, lambda _which, sort: list_closed(sort)),
+    propose,
+]

@@ -13,7 +13,7 @@ from marketplace.core.errors import Invalid
 from marketplace.core.web.formats import PARIS, date, day_in_words
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import colon, localised
-from marketplace.core.web.sorting import as_file
+from marketplace.core.web.sorting import Columns, list_file
 from marketplace.finance.bookkeeping.trail import (
     ASSIGNED_TO,
     list_actions,
@@ -132,18 +132,16 @@ async def audit_file(  # noqa: PLR0917 (a filter of the page each)
     narrowed = _narrowed(_area(request, area), person, verb, subject, text, since, until)
     rows = (await list_actions(**narrowed, limit=LARGEST_FILE_ROWS)).rows
     names = await name_subjects(rows)
-    cells = [
-        (
-            f"{row.at.astimezone(PARIS):%Y-%m-%d %H:%M:%S}",
-            row.name or "",
-            named(row.verb),
-            _words_of(row, names),
-            row.reason,
-            *(_changes_of(names, values) for values in (row.was, row.became)),
-        )
-        for row in rows
-    ]
-    return as_file("audit-trail.csv", ("When", "Who", "Did what", "To what", "Why", "Before", "After"), cells)
+    columns: Columns[TrailLine] = {
+        "When": lambda row: f"{row.at.astimezone(PARIS):%Y-%m-%d %H:%M:%S}",
+        "Who": lambda row: row.name or "",
+        "Did what": lambda row: named(row.verb),
+        "To what": lambda row: _words_of(row, names),
+        "Why": lambda row: row.reason,
+        "Before": lambda row: _changes_of(names, row.was),
+        "After": lambda row: _changes_of(names, row.became),
+    }
+    return list_file("audit-trail.csv", columns, rows)
 
 
 def _area(request: ActorRequest, area: str) -> str:

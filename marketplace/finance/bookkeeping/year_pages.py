@@ -16,9 +16,9 @@ from marketplace.core import clock
 from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import localised, see
-from marketplace.core.web.sorting import Columns, as_file, euros, list_file
+from marketplace.core.web.sorting import Columns, euros, list_file
 from marketplace.finance.bookkeeping import years
-from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
+from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_file, books_page
 from marketplace.people.identity.guards import ActorRequest, expect, recently_proved
 from marketplace.people.proposals.queries import list_proposals, signs_of_proposers
 
@@ -31,6 +31,12 @@ FILE_COLUMNS: Final[Columns[years.YearRow]] = {
     "Decided by": lambda row: row.decider,
     "Decided": lambda row: paris_day(row.decided_at),
     "SHA-256": lambda row: row.sha256,
+}
+OPENING_COLUMNS: Final[Columns[years.CarriedBalance]] = {
+    "Account": lambda row: row.code,
+    "Title": lambda row: localised(row, "title"),
+    "Debit": lambda row: euros(max(row.balance_minor, 0)),
+    "Credit": lambda row: euros(max(-row.balance_minor, 0)),
 }
 
 
@@ -64,21 +70,11 @@ async def show_years(request: ActorRequest, sort: Text = "") -> Template:
     )
 
 
-@get("/finance/years.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def years_file(sort: Text = "") -> Response[bytes]:
-    """Hand out the closed years as a file for a spreadsheet, sorted as their page is."""
-    return list_file("years.csv", FILE_COLUMNS, await years.list_years(sort))
-
-
 @get("/finance/years/opening.csv", guards=READERS, opt=expect("finance", "auditor"))
 async def opening_file(year: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out what each account opens the year after one with, sorted as it is shown; the last year's where none is named."""
     ended = int(year) if YEAR.fullmatch(year) else paris_day(clock.now()).year - 1
-    cells = [
-        (row.code, localised(row, "title"), euros(max(row.balance_minor, 0)), euros(max(-row.balance_minor, 0)))
-        for row in await years.list_opening(ended, sort)
-    ]
-    return as_file(f"opening-{ended + 1}.csv", ("Account", "Title", "Debit", "Credit"), cells)
+    return list_file(f"opening-{ended + 1}.csv", OPENING_COLUMNS, await years.list_opening(ended, sort))
 
 
 @post("/finance/years", guards=[*CLERKS, recently_proved], opt=expect("finance"), status_code=303)
@@ -106,4 +102,10 @@ async def rebuild(
     return see("/finance/years")
 
 
-ROUTES = [show_years, years_file, opening_file, propose, rebuild]
+ROUTES = [
+    show_years,
+    books_file("/finance/years.csv", "years.csv", FILE_COLUMNS, lambda _which, sort: years.list_years(sort)),
+    opening_file,
+    propose,
+    rebuild,
+]

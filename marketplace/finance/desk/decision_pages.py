@@ -17,7 +17,7 @@ from marketplace.core.paging import PAGE_SIZE, offset, paged
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import PageNumber, in_words, see, url
-from marketplace.core.web.sorting import as_file, euros
+from marketplace.core.web.sorting import Columns, euros, list_file
 from marketplace.finance.proposals import PROPOSALS
 from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
 from marketplace.money.ledger.queries import LARGEST_FILE_ROWS
@@ -29,18 +29,6 @@ if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
 PATH: Final = "/finance/decisions"
-FILE_HEADINGS: Final = (
-    "What",
-    "Which",
-    "Amount",
-    "Proposal",
-    "Reason",
-    "Proposed by",
-    "Proposed",
-    "Decided by",
-    "Decided",
-    "State",
-)
 MOVED: Final = {
     "/finance/credit/decided": "?kind=credit",
     "/finance/credit/decided.csv": ".csv?kind=credit",
@@ -67,6 +55,20 @@ class Line(Struct, frozen=True):
     which: str
     path: str
     facts: list[tuple[str, str]]
+
+
+FILE_COLUMNS: Final[Columns[Line]] = {
+    "What": lambda line: line.what,
+    "Which": lambda line: line.which,
+    "Amount": lambda line: "" if line.row.amount_minor is None else euros(line.row.amount_minor),
+    "Proposal": lambda line: "; ".join(f"{name}: {value}" for name, value in line.facts),
+    "Reason": lambda line: line.row.reason,
+    "Proposed by": lambda line: line.row.proposer,
+    "Proposed": lambda line: paris_day(line.row.proposed_at),
+    "Decided by": lambda line: line.row.decider or "",
+    "Decided": lambda line: paris_day(line.row.decided_at) if line.row.decided_at else "",
+    "State": lambda line: "" if line.row.approved is None else gettext("approved" if line.row.approved else "refused"),
+}
 
 
 def _line(row: ProposalRow) -> Line:
@@ -97,22 +99,7 @@ async def decisions(
 async def decisions_file(which: Text = "", kind: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out the same as a file for a spreadsheet."""
     rows = await list_proposals(which, kind, sort, limit=LARGEST_FILE_ROWS)
-    cells = [
-        (
-            line.what,
-            line.which,
-            "" if line.row.amount_minor is None else euros(line.row.amount_minor),
-            "; ".join(f"{name}: {value}" for name, value in line.facts),
-            line.row.reason,
-            line.row.proposer,
-            paris_day(line.row.proposed_at),
-            line.row.decider or "",
-            paris_day(line.row.decided_at) if line.row.decided_at else "",
-            "" if line.row.approved is None else gettext("approved" if line.row.approved else "refused"),
-        )
-        for line in map(_line, rows)
-    ]
-    return as_file("decisions.csv", FILE_HEADINGS, cells)
+    return list_file("decisions.csv", FILE_COLUMNS, map(_line, rows))
 
 
 @post(PATH + "/{proposal:uuid}", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from litestar import Response, get
-
 from marketplace.core.web.formats import PARIS, paris_day
 from marketplace.core.web.i18n import gettext
-from marketplace.core.web.sorting import Columns, as_file, euros, list_file
+from marketplace.core.web.sorting import Columns, euros
 from marketplace.finance.desk.queries import list_all_runs
 from marketplace.finance.reconciliation.queries import list_stuck
-from marketplace.money.ledger.base_pages import READERS, Text, named
+from marketplace.money.ledger.base_pages import books_file, named
 from marketplace.money.ledger.queries import LARGEST_FILE_ROWS
-from marketplace.money.payments.queries import LostEvent, list_lost_events
-from marketplace.people.identity.guards import expect
+from marketplace.money.payments.queries import LostEvent, StuckCommand, list_lost_events
 
 if TYPE_CHECKING:
     from marketplace.subscribers.payouts.queries import RunRow
@@ -29,7 +26,18 @@ RUN_COLUMNS: Final[Columns[RunRow]] = {
     "Prepared by": lambda run: run.prepared_name or "",
     "Approved by": lambda run: run.approved_name or "",
 }
-COMMAND_HEADINGS: Final = ("What", "State", "Attempts", "Since", "Next attempt", "About", "Amount", "Last error")
+COMMAND_COLUMNS: Final[Columns[tuple[StuckCommand, str | None]]] = {
+    "What": lambda found: named(found[0].verb),
+    "State": lambda found: named(found[0].state),
+    "Attempts": lambda found: found[0].attempts,
+    "Since": lambda found: paris_day(found[0].created_at),
+    "Next attempt": lambda found: (
+        f"{found[0].next_at.astimezone(PARIS):%Y-%m-%d %H:%M}" if found[0].state == "pending" else ""
+    ),
+    "About": lambda found: found[1] or found[0].company or found[0].subject,
+    "Amount": lambda found: "" if found[0].amount_minor is None else euros(found[0].amount_minor),
+    "Last error": lambda found: found[0].error or "",
+}
 LOST_COLUMNS: Final[Columns[LostEvent]] = {
     "Event": lambda row: row.type,
     "Number": lambda row: row.id,
@@ -38,35 +46,18 @@ LOST_COLUMNS: Final[Columns[LostEvent]] = {
 }
 
 
-@get("/finance/payout-runs.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def payout_runs_file(which: Text = "", sort: Text = "") -> Response[bytes]:
-    """Hand out payout runs as a file, narrowed and sorted as their page is."""
-    return list_file("payout-runs.csv", RUN_COLUMNS, await list_all_runs(which, sort))
-
-
-@get("/finance/commands.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def commands_file(which: Text = "", sort: Text = "") -> Response[bytes]:
-    """Hand out what Stripe was asked and has not done, narrowed and sorted as its page is."""
-    cells = [
-        (
-            named(row.verb),
-            named(row.state),
-            row.attempts,
-            paris_day(row.created_at),
-            row.next_at.astimezone(PARIS).strftime("%Y-%m-%d %H:%M") if row.state == "pending" else "",
-            order or row.company or row.subject,
-            "" if row.amount_minor is None else euros(row.amount_minor),
-            row.error or "",
-        )
-        for row, order in await list_stuck(which, sort, LARGEST_FILE_ROWS)
-    ]
-    return as_file("commands.csv", COMMAND_HEADINGS, cells)
-
-
-@get("/finance/lost-webhooks.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def lost_file(sort: Text = "") -> Response[bytes]:
-    """Hand out the events of the last week that no webhook brought in time, sorted as their page is."""
-    return list_file("lost-webhooks.csv", LOST_COLUMNS, await list_lost_events(LARGEST_FILE_ROWS, sort))
-
-
-ROUTES = [payout_runs_file, commands_file, lost_file]
+ROUTES = [
+    books_file("/finance/payout-runs.csv", "payout-runs.csv", RUN_COLUMNS, list_all_runs),
+    books_file(
+        "/finance/commands.csv",
+        "commands.csv",
+        COMMAND_COLUMNS,
+        lambda which, sort: list_stuck(which, sort, LARGEST_FILE_ROWS),
+    ),
+    books_file(
+        "/finance/lost-webhooks.csv",
+        "lost-webhooks.csv",
+        LOST_COLUMNS,
+        lambda _which, sort: list_lost_events(LARGEST_FILE_ROWS, sort),
+    ),
+]

@@ -13,12 +13,12 @@ from marketplace.core.settings import settings
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import in_words, url
-from marketplace.core.web.sorting import Columns, as_file, euros, in_order, list_file
+from marketplace.core.web.sorting import Columns, euros, in_order, list_file
 from marketplace.finance.desk import decision_pages, file_pages, find_pages, list_file_pages, queries, run_file_pages
 from marketplace.finance.proposals import PROPOSALS
 from marketplace.finance.reconciliation.base_pages import why
 from marketplace.finance.reconciliation.exception_queries import ExceptionRow, find_look, list_exceptions_since
-from marketplace.money.ledger.base_pages import READERS, Text, books_page
+from marketplace.money.ledger.base_pages import READERS, Text, books_file, books_page
 from marketplace.people.identity.guards import ActorRequest, expect
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ EXCEPTION_COLUMNS: Final[Columns[ExceptionRow]] = {
     "Page": lambda row: settings().url + url(row.path) if row.path else "",
 }
 BEFORE_ALL: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-HEADINGS: Final = ("What", "Which", "Why", "Amount", "Since", "With", "Page")
 
 
 @get("/finance/desk", guards=READERS, opt=expect("finance", "auditor"))
@@ -69,28 +68,22 @@ async def desk(request: ActorRequest, kind: Text = "", sort: Text = "") -> Templ
 async def desk_file(request: ActorRequest, kind: Text = "", sort: Text = "") -> Response[bytes]:
     """Hand out the same as a file for a spreadsheet."""
     tasks, kinds = _chosen(await queries.list_tasks(request.user.person), kind, sort), _kinds()
-    rows = [
-        (
-            kinds[task.kind],
-            task.reference,
-            why(task.why, task.detail) if task.why else "",
-            "" if task.amount_minor is None else euros(task.amount_minor),
-            paris_day(task.since),
-            task.with_name,
-            settings().url + url(task.path),
-        )
-        for task in tasks
-    ]
-    return as_file("desk.csv", HEADINGS, rows)
+    columns: Columns[queries.Task] = {
+        "What": lambda task: kinds[task.kind],
+        "Which": lambda task: task.reference,
+        "Why": lambda task: why(task.why, task.detail) if task.why else "",
+        "Amount": lambda task: "" if task.amount_minor is None else euros(task.amount_minor),
+        "Since": lambda task: paris_day(task.since),
+        "With": lambda task: task.with_name,
+        "Page": lambda task: settings().url + url(task.path),
+    }
+    return list_file("desk.csv", columns, tasks)
 
 
-@get("/finance/exceptions.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def exceptions_file(which: Text = "") -> Response[bytes]:
-    """Hand out every exception, by age × amount, of all reasons or of one."""
+async def _exceptions(which: str, _sort: str) -> list[ExceptionRow]:
+    """Return every exception, by age × amount, of all reasons or of one."""
     found = [row for row in await list_exceptions_since(BEFORE_ALL) if which in ("", row.why)]
-    return list_file(
-        "exceptions.csv", EXCEPTION_COLUMNS, sorted(found, key=lambda row: (-row.weight, row.at, row.why, row.subject))
-    )
+    return sorted(found, key=lambda row: (-row.weight, row.at, row.why, row.subject))
 
 
 @get("/finance/search", guards=READERS, opt=expect("finance", "auditor"))
@@ -120,7 +113,7 @@ def _chosen(tasks: list[queries.Task], kind: str, sort: str) -> list[queries.Tas
 ROUTES = [
     desk,
     desk_file,
-    exceptions_file,
+    books_file("/finance/exceptions.csv", "exceptions.csv", EXCEPTION_COLUMNS, _exceptions),
     search,
     *decision_pages.ROUTES,
     *file_pages.ROUTES,

@@ -10,13 +10,13 @@ from litestar.params import FromPath, QueryParameter
 
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.i18n import gettext
-from marketplace.core.web.sorting import Columns, as_file, euros, in_order, list_file
+from marketplace.core.web.sorting import Columns, euros, in_order, list_file
 from marketplace.finance.desk.queries import list_all_payouts
 from marketplace.money.ledger.base_pages import READERS, Text
 from marketplace.money.ledger.queries import LARGEST_FILE_ROWS
 from marketplace.people.identity.guards import expect
 from marketplace.subscribers.payouts.bank_file import FileRow, latest_answer, list_files
-from marketplace.subscribers.payouts.queries import AnswerRow, get_run, get_run_page
+from marketplace.subscribers.payouts.queries import AnswerRow, RunPayoutRow, get_run, get_run_page
 from marketplace.subscribers.payouts.rules import in_words
 from marketplace.subscribers.payouts.verification import Differing, list_differing
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Shown = Annotated[str, QueryParameter(name="state", max_length=20)]
 PATH: Final = "/finance/payout-runs/{run:uuid}"
-PAYOUT_HEADINGS: Final = ("Line", "Country", "Account", "State", "Why", "Amount")
 OUTCOMES: Final = {
     "close": "The name nearly matches",
     "none": "The account is in another name",
@@ -38,7 +37,6 @@ NAME_COLUMNS: Final[Columns[Differing]] = {
     "Account": lambda row: row.last_four,
     "Amount": lambda row: euros(row.amount_minor),
 }
-FILE_HEADINGS: Final = ("File", "Number", "People", "Amount", "To be paid on", "The bank says", "Refused")
 ANSWER_COLUMNS: Final[Columns[AnswerRow]] = {
     "When": lambda answer: paris_day(answer.received_at),
     "File": lambda answer: answer.file,
@@ -62,18 +60,15 @@ ANSWERS_BY: Final[dict[str, Callable[[AnswerRow], Any]]] = {
 async def payouts_file(run: FromPath[uuid.UUID], shown: Shown = "", sort: Text = "") -> Response[bytes]:
     """Hand out a run's payouts, of one state or all, sorted as their page is."""
     under_way = "Being prepared" if (await get_run(run)).state in ("draft", "approved") else "On its way"
-    cells = [
-        (
-            row.subscriber,
-            row.country or "",
-            row.last_four or row.stripe_account or "",
-            gettext(STATES.get(row.state, under_way)),
-            f"{row.reason}: {gettext(row.why)}" if row.reason else "",
-            euros(row.amount_minor),
-        )
-        for row in await list_all_payouts(run, shown, sort)
-    ]
-    return as_file("payouts.csv", PAYOUT_HEADINGS, cells)
+    columns: Columns[RunPayoutRow] = {
+        "Line": lambda row: row.subscriber,
+        "Country": lambda row: row.country or "",
+        "Account": lambda row: row.last_four or row.stripe_account or "",
+        "State": lambda row: gettext(STATES.get(row.state, under_way)),
+        "Why": lambda row: f"{row.reason}: {gettext(row.why)}" if row.reason else "",
+        "Amount": lambda row: euros(row.amount_minor),
+    }
+    return list_file("payouts.csv", columns, await list_all_payouts(run, shown, sort))
 
 
 @get(f"{PATH}/names.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
@@ -87,12 +82,17 @@ async def names_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[byte
 async def files_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[bytes]:
     """Hand out which files for the bank a run has and what the bank said last of each."""
     answers = (await get_run_page(run)).answers
-    cells = []
-    for file in in_order(await list_files(run), sort, FILES_BY):
-        report = latest_answer(file, answers)
-        found = (report.group_status, report.rejected) if report else ("", "")
-        cells.append((file.number, file.message, file.people, euros(file.amount_minor), file.execute_on, *found))
-    return as_file("files.csv", FILE_HEADINGS, cells)
+    said = {file.number: latest_answer(file, answers) for file in await list_files(run)}
+    columns: Columns[FileRow] = {
+        "File": lambda file: file.number,
+        "Number": lambda file: file.message,
+        "People": lambda file: file.people,
+        "Amount": lambda file: euros(file.amount_minor),
+        "To be paid on": lambda file: file.execute_on,
+        "The bank says": lambda file: getattr(said[file.number], "group_status", ""),
+        "Refused": lambda file: getattr(said[file.number], "rejected", ""),
+    }
+    return list_file("files.csv", columns, in_order(await list_files(run), sort, FILES_BY))
 
 
 @get(f"{PATH}/answers.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))

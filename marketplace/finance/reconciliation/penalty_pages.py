@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from typing import Final
 
-from litestar import Response, get
+from litestar import get
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
@@ -14,11 +14,11 @@ from marketplace.core.database import fetch_rows
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.web.formats import paris_day
 from marketplace.core.web.pages import PageNumber  # noqa: TC001 (Litestar reads a handler's annotations)
-from marketplace.core.web.sorting import Columns, euros, list_file
+from marketplace.core.web.sorting import Columns, euros
 from marketplace.finance.reconciliation.base_pages import finance_page
 from marketplace.finance.reconciliation.queries import SQL
 from marketplace.money.ledger import chart
-from marketplace.money.ledger.base_pages import READERS
+from marketplace.money.ledger.base_pages import READERS, books_file
 from marketplace.money.ledger.queries import LARGEST_FILE_ROWS, balance
 from marketplace.people.identity.guards import expect
 
@@ -65,12 +65,12 @@ async def penalties(page_number: PageNumber = 1) -> Template:
     )
 
 
-@get("/finance/penalties.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def penalties_file() -> Response[bytes]:
-    """Hand out what winners who did not pay owe and paid, as a file for a spreadsheet."""
-    return list_file(
-        "unpaid-awards.csv", FILE_COLUMNS, await fetch_rows(Penalty, SQL["list_penalties"], LARGEST_FILE_ROWS, 0)
-    )
-
-
-ROUTES = [penalties, penalties_file]
+ROUTES = [
+    penalties,
+    books_file(
+        "/finance/penalties.csv",
+        "unpaid-awards.csv",
+        FILE_COLUMNS,
+        lambda _which, _sort: fetch_rows(Penalty, SQL["list_penalties"], LARGEST_FILE_ROWS, 0),
+    ),
+]

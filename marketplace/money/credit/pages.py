@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
@@ -17,10 +17,10 @@ from marketplace.core.settings import settings
 from marketplace.core.web.formats import read_cents
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import PageNumber, filled, page, see
-from marketplace.core.web.sorting import Columns, euros, list_file
+from marketplace.core.web.sorting import Columns, euros
 from marketplace.money.credit import proposals, queries, rules
 from marketplace.money.ledger import chart
-from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_page
+from marketplace.money.ledger.base_pages import CLERKS, READERS, Text, books_file, books_page
 from marketplace.money.ledger.queries import balance
 from marketplace.people.identity.guards import ActorRequest, expect, partner
 from marketplace.people.proposals.queries import list_proposals
@@ -102,23 +102,11 @@ async def credit(request: ActorRequest, which: Text = "", sort: Text = "", page_
     )
 
 
-@get(f"{PATH}.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def credit_file(which: Text = "", sort: Text = "") -> Response[bytes]:
-    """Hand out what is owed on credit as a file for a spreadsheet."""
-    return list_file("credit.csv", COLUMNS, await queries.list_all_sales(which=_known(which, STATES), sort=sort))
-
-
 # ------------------------------------------------------------------ limits
 @get(f"{PATH}/limits", guards=READERS, opt=expect("finance", "auditor"))
 async def limits(request: ActorRequest, which: Text = "", sort: Text = "", page_number: PageNumber = 1) -> Template:
     """Show who may buy on invoice, up to what, and what of it is used."""
     return books_page("credit/limits.html", form={}, error="", **await _limits(request, which, sort, page_number))
-
-
-@get(f"{PATH}/limits.csv", guards=READERS, opt=expect("finance", "auditor"))
-async def limits_file(which: Text = "", sort: Text = "") -> Response[bytes]:
-    """Hand out the limits as a file for a spreadsheet."""
-    return list_file("limits.csv", LIMIT_COLUMNS, await queries.list_all_limits(_known(which, LIMIT_STATES), sort))
 
 
 async def _limits(request: ActorRequest, which: str, sort: str, page_number: int) -> dict[str, Any]:
@@ -189,9 +177,19 @@ def _words(states: Mapping[str, str]) -> list[tuple[str, str]]:
 
 ROUTES = [
     credit,
-    credit_file,
+    books_file(
+        f"{PATH}.csv",
+        "credit.csv",
+        COLUMNS,
+        lambda which, sort: queries.list_all_sales(which=_known(which, STATES), sort=sort),
+    ),
     limits,
-    limits_file,
+    books_file(
+        f"{PATH}/limits.csv",
+        "limits.csv",
+        LIMIT_COLUMNS,
+        lambda which, sort: queries.list_all_limits(_known(which, LIMIT_STATES), sort),
+    ),
     propose_limit,
     propose_write_down,
     to_pay,

@@ -6,18 +6,23 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Any
 
+from litestar import Response, get
 from litestar.params import QueryParameter
 
 from marketplace.core.errors import Invalid
 from marketplace.core.web.formats import PARIS, date, moment, money
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import in_words, page
+from marketplace.core.web.sorting import Columns, Row, list_file
 from marketplace.money.ledger.entry_kinds import find_kind
 from marketplace.money.ledger.words import HEADINGS
-from marketplace.people.identity.guards import staff
+from marketplace.people.identity.guards import expect, staff
 from pricing.money import EUR
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from litestar.handlers import HTTPRouteHandler
     from litestar.response import Template
 
 READERS = [staff("finance", "auditor")]
@@ -32,6 +37,18 @@ WRITTEN_OTHERWISE = {
     "pay": "Pay anyway",
 }
 Text = Annotated[str, QueryParameter(max_length=100)]
+
+
+def books_file(
+    path: str, name: str, columns: Columns[Row], rows: Callable[[str, str], Awaitable[Iterable[Row]]]
+) -> HTTPRouteHandler:
+    """Return the route of a list of the books as a file for a spreadsheet, narrowed and sorted as its page is."""
+
+    @get(path, guards=READERS, opt=expect("finance", "auditor"))
+    async def file(which: Text = "", sort: Text = "") -> Response[bytes]:
+        return list_file(name, columns, await rows(which, sort))
+
+    return file
 
 
 def midnight(day: str, *, after: int = 0) -> dt.datetime | None:
