@@ -14,6 +14,10 @@ sentence can be translated first. A programmer's error is an assertion, never a 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
 
 class Cents(int):
     """An amount in cents as a field of a refusal: pages write it in their language, everything else with a point."""
@@ -40,6 +44,13 @@ class Refusal(Exception):  # noqa: N818 (the code base's word)
     def headers(self) -> dict[str, str]:
         """Return the headers for programs: after how many seconds to ask again."""
         return {"retry-after": str(self.fields["seconds"])} if "seconds" in self.fields else {}
+
+
+def existing(value: Value | None, otherwise: Refusal) -> Value:
+    """Return a value that was looked for; raises `otherwise` where there is none."""
+    if value is None:
+        raise otherwise
+    return value
 
 
 class Invalid(Refusal):

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from marketplace.catalogue.chosen_zones import actions, previews, queries, rules
 from marketplace.catalogue.offers import queries as catalogue
-from marketplace.core.errors import Conflict, Invalid, NotAllowed, Refusal
+from marketplace.core.errors import Conflict, Invalid, NotAllowed, Refusal, existing
 from marketplace.core.web.maps import MOST_TITLED_HEXES
 from marketplace.core.web.pages import again, page, see
 from marketplace.datasets.geography.address_queries import has_addresses
@@ -194,10 +194,7 @@ def _id(text: object) -> uuid.UUID | None:
 
 def _form(fields: Mapping[str, Any]) -> uuid.UUID:
     """Return the form's id, which identifies a repeated question."""
-    form_id = _id(fields.get("form_id"))
-    if form_id is None:
-        raise Invalid("This form is incomplete; reload the page and try again.")
-    return form_id
+    return existing(_id(fields.get("form_id")), Invalid("This form is incomplete; reload the page and try again."))
 
 
 ROUTES = [form, preview, keep, delete]

@@ -13,7 +13,7 @@ from marketplace.catalogue.chosen_zones.rules import LONGEST_TEXT, MOST_LINES, C
 from marketplace.catalogue.chosen_zones.tables import KeptZones
 from marketplace.catalogue.offers.queries import get_counted_by
 from marketplace.core.database import fetch_row, fetch_rows, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.datasets.geography.address_queries import find_addresses
 from marketplace.datasets.geography.layer_queries import named_areas, read_layers
 from marketplace.datasets.geography.queries import get_geography
@@ -56,9 +56,9 @@ async def list_kept(partner: uuid.UUID) -> list[CompanyZones]:
 
 async def get_kept(partner: uuid.UUID, kept: uuid.UUID) -> CompanyZones:
     """Return a company's own zones; NotFound for those of another company."""
-    row = await fetch_row(
-        CompanyZones, select(CompanyZones, KeptZones).where((KeptZones.id == kept) & (KeptZones.partner == partner))
+    return existing(
+        await fetch_row(
+            CompanyZones, select(CompanyZones, KeptZones).where((KeptZones.id == kept) & (KeptZones.partner == partner))
+        ),
+        NotFound("There are no such zones."),
     )
-    if row is None:
-        raise NotFound("There are no such zones.")
-    return row

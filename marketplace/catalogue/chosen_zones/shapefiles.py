@@ -17,7 +17,7 @@ import zlib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.core.errors import Invalid
+from marketplace.core.errors import Invalid, existing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,9 +76,10 @@ def _choose(archive: zipfile.ZipFile) -> tuple[zipfile.ZipInfo, zipfile.ZipInfo]
     found = [name for name in files if name.endswith(".shp")]
     if len(found) != 1:
         raise Invalid("Zip one shapefile: its .shp, .shx, .dbf and .prj together.", field="file")
-    projection = files.get(f"{found[0].removesuffix('.shp')}.prj")
-    if projection is None:
-        raise Invalid("The shapefile has no .prj, which says in what projection it is; add it.", field="file")
+    projection = existing(
+        files.get(f"{found[0].removesuffix('.shp')}.prj"),
+        Invalid("The shapefile has no .prj, which says in what projection it is; add it.", field="file"),
+    )
     return files[found[0]], projection
 
 

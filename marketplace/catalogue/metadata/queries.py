@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.statements import load_statements
 
 if TYPE_CHECKING:
@@ -48,7 +48,4 @@ async def list_described(codes: Sequence[str]) -> list[Described]:
 
 async def get_described(code: str) -> Described:
     """Return the description of a dataset on sale; refuses NotFound."""
-    row = await fetch_row(Described, SQL["describe"], [code])
-    if row is None:
-        raise NotFound("There is no such dataset for sale.")
-    return row
+    return existing(await fetch_row(Described, SQL["describe"], [code]), NotFound("There is no such dataset for sale."))

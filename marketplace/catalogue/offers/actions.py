@@ -29,7 +29,7 @@ from marketplace.catalogue.offers.tables import ExclusiveWindow, LicenceTerms, O
 from marketplace.catalogue.offers.uses import check_use
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key, sign
@@ -348,16 +348,15 @@ async def write_awarded_quote(
 
 async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
     """Return a price's inputs at an accuracy level; refuse a recalled release, and an unknown level."""
-    row = await find_listed_release(release)
-    if row is None:
-        raise NotFound("There is no such release in the catalogue.")
+    row = existing(await find_listed_release(release), NotFound("There is no such release in the catalogue."))
     if await list_revocations([release]):
         raise Conflict("This release was called back and is no longer for sale.")
     if not level:
         return row
-    edition = next((one for one in await list_priced_levels(release) if one.level == level), None)
-    if edition is None:
-        raise NotFound("There is no such edition of this release.")
+    edition = existing(
+        next((one for one in await list_priced_levels(release) if one.level == level), None),
+        NotFound("There is no such edition of this release."),
+    )
     return rules.coarser(row, edition)
 
 

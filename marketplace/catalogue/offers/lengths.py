@@ -14,7 +14,7 @@ from marketplace.catalogue.offers.tables import LicenceTerms, Offer, OfferLength
 from marketplace.catalogue.offers.uses import KeptTerms
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.errors import Conflict, Invalid, existing
 from marketplace.core.locks import lock
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ async def set_lengths(dataset: str, terms: Sequence[str]) -> None:
     async with transaction():
         await lock("offers")
         query = Offer.select(Offer.id).where(Offer.dataset == dataset, Offer.withdrawn_at.is_null())
-        offer = await fetch_scalar(uuid.UUID, query)
-        if offer is None:
-            raise Conflict("This dataset is not on sale.")
+        offer = existing(await fetch_scalar(uuid.UUID, query), Conflict("This dataset is not on sale."))
         await OfferLength.delete().where(OfferLength.offer == offer)
         fit = await LicenceTerms.count().where(LicenceTerms.code.is_in(chosen or [""])) == len(chosen)
         if fit and chosen:

@@ -18,7 +18,7 @@ from marketplace.catalogue.offers.rules import PricedRelease
 from marketplace.catalogue.offers.tables import Offer, OfferChange
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, Refusal
+from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, Refusal, existing
 from marketplace.core.locks import lock
 from marketplace.core.settings import settings
 from marketplace.datasets.pictures.pictures import draw_missing
@@ -107,9 +107,9 @@ async def foresee(dataset: str, stated: rules.StatedOffer) -> Foreseen:
 
 async def _prices(release: PricedRelease, now: dt.datetime) -> list[tuple[int, PricedQuote]]:
     """Return the price of each accuracy level of a release, as if it were published."""
-    offer = next(iter(await list_priced_offers([release.dataset], now)), None)
-    if offer is None:
-        raise Conflict("This release is not for sale.")
+    offer = existing(
+        next(iter(await list_priced_offers([release.dataset], now)), None), Conflict("This release is not for sale.")
+    )
     if offer.demand_basis_points is None:
         offer = replace(offer, demand_basis_points=rules.NEUTRAL)
     published = replace(release, state="sealed")
@@ -127,9 +127,9 @@ async def price_if_published(release: uuid.UUID) -> PricedQuote:
 
     Refuses a release without a price, and a dataset without an open offer.
     """
-    row = next(iter(await list_priced_releases([release])), None)
-    if row is None:
-        raise NotFound("There is no such release in the catalogue.")
+    row = existing(
+        next(iter(await list_priced_releases([release])), None), NotFound("There is no such release in the catalogue.")
+    )
     [(_, finest), *_] = await _prices(row, clock.now())
     return finest
 
@@ -183,10 +183,10 @@ async def cancel_change(change: uuid.UUID) -> str:
 
 async def get_change(change: uuid.UUID) -> PlannedChange:
     """Return a planned change; refuses NotFound."""
-    row = await fetch_row(PlannedChange, select(PlannedChange, OfferChange).where(OfferChange.id == change))
-    if row is None:
-        raise NotFound("There is no such planned change.")
-    return row
+    return existing(
+        await fetch_row(PlannedChange, select(PlannedChange, OfferChange).where(OfferChange.id == change)),
+        NotFound("There is no such planned change."),
+    )
 
 
 async def cancel_changes_of(dataset: str) -> None:

@@ -16,7 +16,7 @@ from marketplace.catalogue.offers.tables import DemandDraw, ExclusiveWindow, Lic
 from marketplace.consent.vocabulary import PURPOSES
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.core.web.formats import paris_day
@@ -241,10 +241,10 @@ async def list_listings_of(datasets: Sequence[str]) -> list[ListingRow]:
 
 async def get_listing(code: str) -> Listing:
     """Return a dataset that is for sale, with its licence terms; refuses NotFound."""
-    row = await fetch_row(Listing, SQL["get_listing"], code)
-    if row is None:
-        raise NotFound("There is no dataset {dataset} in the catalogue.", dataset=code)
-    return row
+    return existing(
+        await fetch_row(Listing, SQL["get_listing"], code),
+        NotFound("There is no dataset {dataset} in the catalogue.", dataset=code),
+    )
 
 
 async def find_vat(partner: uuid.UUID | None, net_minor: int) -> Vat | None:
@@ -387,10 +387,10 @@ class Terms(Struct, frozen=True):
 
 async def get_terms(code: str) -> Terms:
     """Return licence terms of a version, also if nothing is sold under it; refuses NotFound."""
-    row = await fetch_row(Terms, select(Terms, LicenceTerms).where(LicenceTerms.code == code))
-    if row is None:
-        raise NotFound("There are no such licence terms.")
-    return row
+    return existing(
+        await fetch_row(Terms, select(Terms, LicenceTerms).where(LicenceTerms.code == code)),
+        NotFound("There are no such licence terms."),
+    )
 
 
 async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:
@@ -400,7 +400,6 @@ async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:
 
 async def get_quote(quote: uuid.UUID, partner: uuid.UUID) -> QuotePage:
     """Return a partner's own quote with its subject, and whether it was ordered; NotFound for another partner's."""
-    row = await fetch_row(QuotePage, SQL["get_quote"], quote, partner, clock.now())
-    if row is None:
-        raise NotFound("There is no such quote.")
-    return row
+    return existing(
+        await fetch_row(QuotePage, SQL["get_quote"], quote, partner, clock.now()), NotFound("There is no such quote.")
+    )

@@ -13,7 +13,7 @@ from marketplace.catalogue.offers.tables import IntendedUse, LicenceTerms
 from marketplace.consent.vocabulary import PURPOSES
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, select
-from marketplace.core.errors import Invalid, NotAllowed, NotFound
+from marketplace.core.errors import Invalid, NotAllowed, NotFound, existing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +54,10 @@ class ComparedUses(Struct, frozen=True):
 
 async def get_policy(terms: str, sectors: Sequence[str] = ()) -> Policy:
     """Return the policy of licence terms; sectors: those to which a dataset may be sold."""
-    kept = await fetch_row(KeptTerms, select(KeptTerms, LicenceTerms).where(LicenceTerms.code == terms))
-    if kept is None:
-        raise NotFound("There are no licence terms {terms}.", terms=terms)
+    kept = existing(
+        await fetch_row(KeptTerms, select(KeptTerms, LicenceTerms).where(LicenceTerms.code == terms)),
+        NotFound("There are no licence terms {terms}.", terms=terms),
+    )
     return _policy(kept, sectors)
 
 

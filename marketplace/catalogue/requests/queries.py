@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 
@@ -73,10 +73,9 @@ async def list_own(partner: uuid.UUID, page: int) -> Paged[OwnRequest]:
 
 async def get_own(request: uuid.UUID, partner: uuid.UUID) -> OwnRequest:
     """Return a partner's own request; NotFound for another partner's."""
-    row = await fetch_row(OwnRequest, SQL["get_own"], request, partner)
-    if row is None:
-        raise NotFound("There is no such request.")
-    return row
+    return existing(
+        await fetch_row(OwnRequest, SQL["get_own"], request, partner), NotFound("There is no such request.")
+    )
 
 
 async def list_requests(page: int) -> Paged[RequestRow]:
@@ -86,10 +85,7 @@ async def list_requests(page: int) -> Paged[RequestRow]:
 
 async def get_request(request: uuid.UUID) -> RequestRow:
     """Return a request as stewards read it."""
-    row = await fetch_row(RequestRow, SQL["get_request"], request)
-    if row is None:
-        raise NotFound("There is no such request.")
-    return row
+    return existing(await fetch_row(RequestRow, SQL["get_request"], request), NotFound("There is no such request."))
 
 
 async def list_parts(request: uuid.UUID) -> list[PartnersPart]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from marketplace.catalogue.offers.rules import StatedOffer
 from marketplace.core.database import fetch_row, fetch_rows
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 
@@ -82,10 +82,9 @@ async def list_shelf(page: int = 1) -> Paged[ShelfRow]:
 
 async def get_shelf(code: str) -> ShelfRow:
     """Return a dataset with its offer; refuses NotFound."""
-    row = await fetch_row(ShelfRow, SQL["find_shelf"], code)
-    if row is None:
-        raise NotFound("There is no dataset {dataset}.", dataset=code)
-    return row
+    return existing(
+        await fetch_row(ShelfRow, SQL["find_shelf"], code), NotFound("There is no dataset {dataset}.", dataset=code)
+    )
 
 
 async def list_terms() -> Sequence[TermsRow]:

@@ -25,7 +25,7 @@ from marketplace.core.database import (
     select,
     transaction,
 )
-from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.people.audit_trail.actions import note_action
 from marketplace.people.identity.tables import Subscriber
@@ -231,9 +231,10 @@ async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.U
     receipt, at = receipt or uuid.uuid4(), _past(given_at)
     async with transaction():
         await _get_purpose(choice.purpose)
-        line = await fetch_row(Line, select(Line, Subscriber).where(Subscriber.reference == choice.subscriber))
-        if line is None:
-            raise NotFound("There is no such line.")
+        line = existing(
+            await fetch_row(Line, select(Line, Subscriber).where(Subscriber.reference == choice.subscriber)),
+            NotFound("There is no such line."),
+        )
         if choice.given and line.gone_at is not None and line.gone_at <= at:
             raise Conflict("This line has ended, so nobody can consent for it any more.")
         await _refuse_kind(choice)
@@ -303,19 +304,20 @@ async def _get_purpose(purpose: str) -> None:
 
 async def _notice_in_force(purpose: str, at: dt.datetime) -> uuid.UUID:
     """Return the latest notice published by `at`, or the first one for an earlier consent on paper."""
-    notice = await fetch_scalar(uuid.UUID, SQL["find_notice_in_force"], purpose, at)
-    if notice is None:
-        raise Conflict("No notice explains {purpose} yet, so nobody can consent to it.", purpose=purpose)
-    return notice
+    return existing(
+        await fetch_scalar(uuid.UUID, SQL["find_notice_in_force"], purpose, at),
+        Conflict("No notice explains {purpose} yet, so nobody can consent to it.", purpose=purpose),
+    )
 
 
 async def _notice_shown(choice: _Choice, at: dt.datetime) -> uuid.UUID:
     """Return the notice of the version that was shown; refuses one that was not published by then."""
-    notice = await fetch_row(Version, SQL["find_notice"], choice.purpose, choice.version, at)
-    if notice is None:
-        raise Invalid(
+    notice = existing(
+        await fetch_row(Version, SQL["find_notice"], choice.purpose, choice.version, at),
+        Invalid(
             "The purpose {purpose} has no notice of version {version}.", purpose=choice.purpose, version=choice.version
-        )
+        ),
+    )
     if notice.published_at > at:
         raise Invalid(
             "Version {version} of the notice of {purpose} was published after that instant.",

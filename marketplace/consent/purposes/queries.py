@@ -12,7 +12,7 @@ from marketplace.consent.purposes.receipt_formats import as_jwt, as_sd_jwt, clai
 from marketplace.consent.purposes.rules import CHANNELS, Receipt, document
 from marketplace.consent.purposes.tables import LineKind
 from marketplace.core.database import fetch_column, fetch_row, fetch_rows, fetch_scalar
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.settings import settings
 from marketplace.core.signing import sign
@@ -116,10 +116,10 @@ async def list_purposes() -> list[PurposeRow]:
 
 async def get_purpose(code: str) -> PurposeRow:
     """Return a purpose with its latest notice; refuses NotFound."""
-    found = next((row for row in await list_purposes() if row.code == code), None)
-    if found is None:
-        raise NotFound("There is no purpose {purpose}.", purpose=code)
-    return found
+    return existing(
+        next((row for row in await list_purposes() if row.code == code), None),
+        NotFound("There is no purpose {purpose}.", purpose=code),
+    )
 
 
 async def list_notices(purpose: str) -> list[NoticeVersion]:
@@ -145,10 +145,9 @@ async def list_receipts(subscriber: int, page: int = 1) -> Paged[ReceiptRow]:
 
 async def get_receipt(receipt: uuid.UUID, subscriber: int | None = None) -> Receipt:
     """Return a receipt with its purpose and notice; with `subscriber` given, only if it is theirs."""
-    row = await fetch_row(Receipt, SQL["get_receipt"], receipt, subscriber)
-    if row is None:
-        raise NotFound("There is no such consent receipt.")
-    return row
+    return existing(
+        await fetch_row(Receipt, SQL["get_receipt"], receipt, subscriber), NotFound("There is no such consent receipt.")
+    )
 
 
 async def get_signed_receipt(receipt: uuid.UUID, subscriber: int | None = None) -> tuple[bytes, bytes]:

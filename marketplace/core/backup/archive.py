@@ -23,7 +23,7 @@ import pyrage
 from msgspec import Struct
 
 from marketplace.core import signing
-from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.errors import Conflict, Invalid, existing
 from marketplace.core.working_folders import working_folder
 
 if TYPE_CHECKING:
@@ -177,9 +177,10 @@ def read(
     stated = signature = b""
     with _decrypted(source, identities) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
         for member in tar:
-            content = tar.extractfile(member) if member.isreg() else None
-            if content is None:
-                raise Invalid("The backup is damaged: {name} is no file.", name=member.name)
+            content = existing(
+                tar.extractfile(member) if member.isreg() else None,
+                Invalid("The backup is damaged: {name} is no file.", name=member.name),
+            )
             if member.name == MANIFEST:
                 stated = content.read()
             elif member.name == SIGNATURE:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.web import maps
 from marketplace.datasets.geography.tables import ZoneTable
 from marketplace.privacy.geography import H3, Geography, OwnZones
@@ -45,10 +45,10 @@ class TitleRow(Struct, frozen=True):
 
 async def get_zone_table(code: str) -> ZoneTableRow:
     """Return a zone table without its zones."""
-    row = await fetch_row(ZoneTableRow, select(ZoneTableRow, ZoneTable).where(ZoneTable.code == code))
-    if row is None:
-        raise NotFound("There is no zone table {table}.", table=code)
-    return row
+    return existing(
+        await fetch_row(ZoneTableRow, select(ZoneTableRow, ZoneTable).where(ZoneTable.code == code)),
+        NotFound("There is no zone table {table}.", table=code),
+    )
 
 
 async def list_zone_tables() -> list[ZoneTableRow]:

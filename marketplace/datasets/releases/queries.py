@@ -15,7 +15,7 @@ from piccolo.query.functions import Max
 
 from marketplace.core import object_store
 from marketplace.core.database import fetch_column, fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.settings import settings
 from marketplace.core.statements import load_statements
@@ -215,10 +215,10 @@ class PublishedFigures:
 
 async def get_dataset(code: str) -> DatasetRow:
     """Return a dataset."""
-    row = await fetch_row(DatasetRow, select(DatasetRow, Dataset).where(Dataset.code == code))
-    if row is None:
-        raise NotFound("There is no dataset {dataset}.", dataset=code)
-    return row
+    return existing(
+        await fetch_row(DatasetRow, select(DatasetRow, Dataset).where(Dataset.code == code)),
+        NotFound("There is no dataset {dataset}.", dataset=code),
+    )
 
 
 async def list_datasets(page: int = 1) -> Paged[DatasetListing]:
@@ -228,10 +228,10 @@ async def list_datasets(page: int = 1) -> Paged[DatasetListing]:
 
 async def get_release(release: uuid.UUID) -> ReleaseRow:
     """Return a release in any state."""
-    row = await fetch_row(ReleaseRow, select(ReleaseRow, Release).where(Release.id == release))
-    if row is None:
-        raise NotFound("There is no such release.")
-    return row
+    return existing(
+        await fetch_row(ReleaseRow, select(ReleaseRow, Release).where(Release.id == release)),
+        NotFound("There is no such release."),
+    )
 
 
 async def find_build(specification: Specification) -> ReleaseRow | None:
@@ -301,10 +301,10 @@ async def list_notices(release: uuid.UUID) -> list[NoticeRow]:
 
 async def get_dossier(release: uuid.UUID) -> DossierRow:
     """Return a release's signed dossier."""
-    row = await fetch_row(DossierRow, select(DossierRow, Dossier).where(Dossier.release == release))
-    if row is None:
-        raise NotFound("That release was not assessed yet.")
-    return row
+    return existing(
+        await fetch_row(DossierRow, select(DossierRow, Dossier).where(Dossier.release == release)),
+        NotFound("That release was not assessed yet."),
+    )
 
 
 async def list_coverage(release: uuid.UUID) -> list[CoverageRow]:
@@ -440,8 +440,9 @@ def _groups(store: str, key: str) -> tuple[pq.FileMetaData, NDArray[np.int64], N
 
 
 async def _get_sealed(release: uuid.UUID) -> None:
-    state = await fetch_scalar(str, "SELECT state FROM release WHERE id = $1", release)
-    if state is None:
-        raise NotFound("There is no such release.")
+    state = existing(
+        await fetch_scalar(str, "SELECT state FROM release WHERE id = $1", release),
+        NotFound("There is no such release."),
+    )
     if state != "sealed":
         raise Conflict("That release is not sealed.")

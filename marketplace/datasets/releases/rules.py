@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from marketplace.consent.switches.rules import sectors_in_order
-from marketplace.core.errors import Invalid
+from marketplace.core.errors import Invalid, existing
 from marketplace.core.instants import DAY_US, EPOCH, HOUR_US, WEEK_US, microseconds
 from marketplace.core.local_time import UTC, is_start, local_day, midnight, time_zones
 from marketplace.datasets.geography.rules import check_code
@@ -135,9 +135,9 @@ def _check_words(terms: DatasetTerms) -> None:
 
 
 def _check_promise(terms: DatasetTerms) -> None:
-    product = PRODUCTS.get(terms.product)
-    if product is None:
-        raise Invalid("The product must be one of {products}.", products=", ".join(PRODUCTS))
+    product = existing(
+        PRODUCTS.get(terms.product), Invalid("The product must be one of {products}.", products=", ".join(PRODUCTS))
+    )
     if not product.adds_up and (terms.max_zones or terms.parent_resolution):
         raise Invalid(
             "Only {products} has totals, and thin cells that are added up over a parent.",

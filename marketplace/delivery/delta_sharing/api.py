@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath, QueryParameter
 
 from marketplace.core import clock
-from marketplace.core.errors import Invalid, NotFound, Refusal
+from marketplace.core.errors import Invalid, NotFound, Refusal, existing
 from marketplace.core.settings import settings
 from marketplace.core.web.pages import filled
 from marketplace.delivery.delta_sharing import actions, answers, rules
@@ -81,9 +81,10 @@ async def _table(request: Asked) -> tuple[Credential, History]:
     """Return the request's credential and table; names ignore case."""
     credential = await _partner(request)
     _check_names(request)
-    history = (await _tables(credential.partner)).get(request.path_params["table"].lower())
-    if history is None:
-        raise NotFound("There is no such table.")
+    history = existing(
+        (await _tables(credential.partner)).get(request.path_params["table"].lower()),
+        NotFound("There is no such table."),
+    )
     return credential, history
 
 

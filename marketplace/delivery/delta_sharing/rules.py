@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Struct
 
-from marketplace.core.errors import Invalid
+from marketplace.core.errors import Invalid, existing
 
 if TYPE_CHECKING:
     import uuid
@@ -161,9 +161,7 @@ def read_page(token: str | None) -> tuple[int, int]:
     """Return the version in a token of ours, and the next file; zeros without a token. Refuses any other text."""
     if not token:
         return 0, 0
-    found = PAGE_TOKEN.fullmatch(token)
-    if found is None:
-        raise Invalid("This request is malformed.")
+    found = existing(PAGE_TOKEN.fullmatch(token), Invalid("This request is malformed."))
     return int(found[1]), int(found[2] or 0)
 
 

@@ -7,7 +7,7 @@ import uuid  # noqa: TC003 (msgspec reads a row's annotations)
 from typing import Final
 
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.delivery.downloads.rules import Validity
@@ -54,10 +54,10 @@ async def list_entitlements(
 
 async def get_entitlement(partner: uuid.UUID, entitlement: uuid.UUID) -> EntitlementRow:
     """Return a partner's own entitlement with its release; NotFound for one of another partner."""
-    row = await fetch_row(EntitlementRow, SQL["get_entitlement"], partner, entitlement)
-    if row is None:
-        raise NotFound("There is no such download.")
-    return row
+    return existing(
+        await fetch_row(EntitlementRow, SQL["get_entitlement"], partner, entitlement),
+        NotFound("There is no such download."),
+    )
 
 
 async def holds_release(partner: uuid.UUID, release: uuid.UUID, now: dt.datetime) -> bool:

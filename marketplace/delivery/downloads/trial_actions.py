@@ -9,7 +9,7 @@ from marketplace.catalogue.offers.queries import get_listing, is_reserved
 from marketplace.catalogue.offers.uses import check_use
 from marketplace.core import clock, object_store
 from marketplace.core.database import transaction
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.delivery.downloads import rules as delivery_rules
 from marketplace.delivery.downloads.actions import CHUNK_BYTES, Download, open_sealed
@@ -58,9 +58,9 @@ async def begin(partner: uuid.UUID, dataset: str, *, trial: uuid.UUID) -> None:
             )
         if await is_reserved(listing.offer, partner, now, now):
             raise Conflict("Another partner holds this dataset exclusively for now.")
-        older = await find_tryable(dataset, now - OLD_ENOUGH)
-        if older is None:
-            raise Conflict("No release of it is old enough to be tried.")
+        older = existing(
+            await find_tryable(dataset, now - OLD_ENOUGH), Conflict("No release of it is old enough to be tried.")
+        )
         await Trial.insert(Trial(id=trial, partner=partner, release=older.release, began_at=now, ends_at=now + LASTS))
 
 
@@ -83,9 +83,7 @@ async def allow(who: Actor, partner: uuid.UUID, reason: str) -> None:
 
 async def open_file(partner: uuid.UUID, file_format: str) -> Download:
     """Return the file of a partner's trial; refuses an ended trial, and a recalled release."""
-    row = await find_trial(partner)
-    if row is None:
-        raise NotFound("There is no such download.")
+    row = existing(await find_trial(partner), NotFound("There is no such download."))
     delivery_rules.check_is_valid(row, clock.now())
     return await open_sealed(row, file_format)
 

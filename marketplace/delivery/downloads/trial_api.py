@@ -10,7 +10,7 @@ from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's 
 from litestar.response import Stream  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.delivery.downloads import trial_actions, trial_queries
 from marketplace.delivery.downloads.formats.registry import FORMATS
 from marketplace.delivery.downloads.trial_pages import Format, give
@@ -67,9 +67,7 @@ async def download_trial(request: ActorRequest, file_format: Format = "parquet")
 
 async def _answer(request: ActorRequest) -> Trial:
     assert request.user.partner
-    row = await trial_queries.find_trial(request.user.partner)
-    if row is None:
-        raise NotFound("Your company has had no trial yet.")
+    row = existing(await trial_queries.find_trial(request.user.partner), NotFound("Your company has had no trial yet."))
     return Trial(**{name: getattr(row, name) for name in Trial.__struct_fields__})
 
 

@@ -10,7 +10,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace.core import clock
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.settings import settings
 from marketplace.core.web.buttons import ButtonForm, Pressed
 from marketplace.core.web.pages import see
@@ -76,9 +76,7 @@ async def open_link(
     elif name in (rules.CROISSANT, rules.CONTRACT):
         answer = await _described(opened, name, sig)
     else:
-        file_format = rules.format_of(name)
-        if file_format is None:
-            raise NotFound("There is no such download.")
+        file_format = existing(rules.format_of(name), NotFound("There is no such download."))
         file = await delivery.open_entitled(opened, file_format)
         answer = await deliver(request, file, lambda: actions.check_is_open(link))
     answer.headers.update(PRIVATE)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, transaction
-from marketplace.core.errors import Invalid, NotFound
+from marketplace.core.errors import Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.core.web.formats import PARIS, month_and_year
 from marketplace.core.web.i18n import gettext
@@ -287,7 +287,7 @@ async def _vat(line: int, target: str, amount: int) -> list[Match]:
 
 async def _check_whole(kind: str, target: str, amount: int) -> None:
     """Refuse a payout that waits for no bank line, and any part of one."""
-    awaited = (
+    awaited = existing(
         await fetch_scalar(int, f"SELECT amount_minor FROM ({OPEN_PAYOUTS}) AS open WHERE id = $2", EUR, target)
         if kind == "payout"
         else await fetch_scalar(
@@ -297,10 +297,9 @@ async def _check_whole(kind: str, target: str, amount: int) -> None:
             payouts_in(target),
             0,
             target,
-        )
+        ),
+        NotFound("There is no payout {target} that waits for a bank line.", target=target[:60]),
     )
-    if awaited is None:
-        raise NotFound("There is no payout {target} that waits for a bank line.", target=target[:60])
     if awaited != amount:
         raise Invalid("The payout {target} is over {cents} cents, and comes whole.", target=target, cents=awaited)
 
@@ -310,7 +309,7 @@ async def _find_order(target: str) -> OwedOrder:
         keys = [uuid.UUID(target)]
     except ValueError:
         keys = []
-    row = await fetch_row(OwedOrder, SQL["owed_orders"], 0, [target.strip(" ").upper()], 0, keys, chart.PARTNERS)
-    if row is None:
-        raise NotFound("There is no order {target} that a bank line could pay.", target=target[:60])
-    return row
+    return existing(
+        await fetch_row(OwedOrder, SQL["owed_orders"], 0, [target.strip(" ").upper()], 0, keys, chart.PARTNERS),
+        NotFound("There is no order {target} that a bank line could pay.", target=target[:60]),
+    )

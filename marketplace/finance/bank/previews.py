@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_column, fetch_row, fetch_scalar, select, transaction
-from marketplace.core.errors import Invalid, NotFound
+from marketplace.core.errors import Invalid, NotFound, existing
 from marketplace.finance.bank import camt, csv_files
 from marketplace.finance.bank.actions import LARGEST_FILE_BYTES, ImportResult, import_statements, paid_from
 from marketplace.finance.bank.camt import Notice, Statement, is_notice, is_xml, read_file, read_notices
@@ -168,9 +168,10 @@ async def import_upload(
             await BankUpload.delete().where(BankUpload.id == upload)
         return imported
     if not is_xml(data):
-        known = await _find_mapping(csv_files.read_table(data).headings)
-        if known is None:
-            raise Invalid("Say first which column of this file is what.")
+        known = existing(
+            await _find_mapping(csv_files.read_table(data).headings),
+            Invalid("Say first which column of this file is what."),
+        )
         opening = await _closing(known.iban)
         mapping = msgspec.json.decode(known.columns, type=Mapping)
         statements = [csv_files.read_csv(data, mapping, known.iban, opening_minor if opening is None else opening)]

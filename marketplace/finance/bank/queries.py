@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.finance.bank.tables import BankAccount, BankLine, BankStatement
@@ -178,10 +178,7 @@ async def list_gaps(before: dt.date | None = None) -> list[Gap]:
 async def get_statement(statement_id: int) -> StatementRow:
     """Return one imported statement."""
     by_id = select(StatementRow, BankStatement).where(BankStatement.id == min(statement_id, LARGEST_ID))
-    row = await fetch_row(StatementRow, by_id)
-    if row is None:
-        raise NotFound("There is no such bank statement.")
-    return row
+    return existing(await fetch_row(StatementRow, by_id), NotFound("There is no such bank statement."))
 
 
 async def list_lines(statement_id: int, page: int = 1) -> Paged[LineOfStatement]:
@@ -192,9 +189,10 @@ async def list_lines(statement_id: int, page: int = 1) -> Paged[LineOfStatement]
 
 async def get_line(line_id: int) -> WholeLine:
     """Return one bank line with its explanations, current or undone."""
-    row = await fetch_row(LineRow, select(LineRow, BankLine).where(BankLine.id == min(line_id, LARGEST_ID)))
-    if row is None:
-        raise NotFound("There is no such bank line.")
+    row = existing(
+        await fetch_row(LineRow, select(LineRow, BankLine).where(BankLine.id == min(line_id, LARGEST_ID))),
+        NotFound("There is no such bank line."),
+    )
     matches = await fetch_rows(
         MatchRow,
         """SELECT bank_match.id, target_kind, target_id, amount_minor, account, reasons, matched_at, undone_at,

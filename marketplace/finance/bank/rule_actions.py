@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, select, transaction
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.finance.bank.matching import match_lines, on_account
 from marketplace.finance.bank.rule_queries import SQL, LineToBook
@@ -50,10 +50,10 @@ async def end_rule(rule: uuid.UUID, actor: Actor) -> None:
 
 
 async def _lock_rule(rule: uuid.UUID) -> StoredRule:
-    row = await fetch_row(StoredRule, select(StoredRule, BankRule).where(BankRule.id == rule).lock_rows("UPDATE"))
-    if row is None:
-        raise NotFound("There is no such rule.")
-    return row
+    return existing(
+        await fetch_row(StoredRule, select(StoredRule, BankRule).where(BankRule.id == rule).lock_rows("UPDATE")),
+        NotFound("There is no such rule."),
+    )
 
 
 async def book_by_rules() -> int:

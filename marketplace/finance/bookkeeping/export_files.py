@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from marketplace.core import clock, object_store
 from marketplace.core.database import transaction
-from marketplace.core.errors import Invalid, NotFound
+from marketplace.core.errors import Invalid, NotFound, existing
 from marketplace.core.working_folders import working_folder
 from marketplace.finance.bookkeeping.exports.format import Days, ExportWriter
 from marketplace.finance.bookkeeping.exports.registry import EXPORT_FORMATS
@@ -119,9 +119,7 @@ def _key(export: uuid.UUID) -> str:
 
 async def open_export(export: uuid.UUID) -> tuple[str, int, AsyncIterator[bytes]]:
     """Return a finished file's name, its size in bytes, and its bytes, a piece at a time; refuses NotFound."""
-    name = await find_file_name(export)
-    if name is None:
-        raise NotFound("There is no such file, or not yet.")
+    name = existing(await find_file_name(export), NotFound("There is no such file, or not yet."))
     size = await object_store.size(_key(export))
 
     async def pieces() -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from marketplace.catalogue.offers.tables import Offer
 from marketplace.core.database import fetch_rows, fetch_scalar
-from marketplace.core.errors import Invalid, NotFound
+from marketplace.core.errors import Invalid, NotFound, existing
 from marketplace.core.web.i18n import gettext
 from marketplace.core.words import Words
 from marketplace.finance.bookkeeping.business_queries import SHARES, SOLD, SQL, bounds_of
@@ -102,7 +102,8 @@ async def propose_judgement(
 ) -> None:
     """Propose what we are in the sales of a dataset's offer, once a form, and one proposal an offer at a time."""
     reasons = [check_reason(text) for text in (control, risk, price)]
-    offer = await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == dataset))
-    if offer is None:
-        raise NotFound("There is no such offer.")
+    offer = existing(
+        await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == dataset)),
+        NotFound("There is no such offer."),
+    )
     await propose(JUDGEMENT, Judgement(offer, dataset, role, *reasons), actor, form_id=form_id)

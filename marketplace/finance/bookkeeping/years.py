@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_rows, fetch_scalar
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.web.formats import PARIS, money
 from marketplace.core.web.i18n import gettext
 from marketplace.core.web.pages import localised
@@ -211,9 +211,9 @@ async def propose_year(year: int, actor: Actor, *, form_id: uuid.UUID) -> None:
 
 async def rebuild_year(close: uuid.UUID, actor: Actor, *, form_id: uuid.UUID) -> None:
     """Ask for the file of a closed year again: it must be the first one, byte for byte."""
-    year = next((row.year for row in await list_years() if row.id == close), None)
-    if year is None:
-        raise NotFound("That year is not closed.")
+    year = existing(
+        next((row.year for row in await list_years() if row.id == close), None), NotFound("That year is not closed.")
+    )
     await _request_file(form_id, year, actor)
 
 

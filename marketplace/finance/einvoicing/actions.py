@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.settings import settings
 from marketplace.core.web.formats import paris_day
 from marketplace.finance.einvoicing import platform
@@ -176,18 +176,19 @@ async def look_up_addresses(client: httpx.AsyncClient) -> int:
 async def choose_address(transmission: uuid.UUID, line: str, actor: Actor) -> None:
     """Send a waiting document, and its partner's later ones, to one of the partner's several lines in the annuaire."""
     async with transaction():
-        found = await fetch_row(
-            WaitingPartner,
-            """SELECT electronic_address.partner, invoice.number, electronic_address.siren, electronic_address.lines
+        found = existing(
+            await fetch_row(
+                WaitingPartner,
+                """SELECT electronic_address.partner, invoice.number, electronic_address.siren, electronic_address.lines
                FROM transmission
                JOIN invoice ON invoice.id = transmission.invoice
                JOIN purchase_order ON purchase_order.id = invoice.purchase_order
                JOIN electronic_address ON electronic_address.partner = purchase_order.partner
                WHERE transmission.id = $1 AND transmission.state = 'waiting'""",
-            transmission,
+                transmission,
+            ),
+            NotFound("There is no such document, or it is not waiting for an address."),
         )
-        if found is None:
-            raise NotFound("There is no such document, or it is not waiting for an address.")
         chosen = platform.check_line(line, found.lines)
         await write_lines(found.partner, found.siren, lines=found.lines.split(), address=chosen)
         await note_action(actor, "electronic_address_chosen", f"invoice {found.number}", after={"address": chosen})
@@ -426,9 +427,9 @@ async def mend(transmission: uuid.UUID, actor: Actor, *, reason: str, form_id: u
     The credit note of a rejected invoice is not sent: the buyer never received the invoice.
     """
     async with transaction():
-        known = await fetch_row(KnownTransmission, _locked(transmission))
-        if known is None:
-            raise NotFound("There is no such document.")
+        known = existing(
+            await fetch_row(KnownTransmission, _locked(transmission)), NotFound("There is no such document.")
+        )
         if known.state == "corrected":
             return
         if known.state not in ("rejected", "refused"):

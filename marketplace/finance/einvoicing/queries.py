@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, paged
 from marketplace.core.statements import load_statements
 from marketplace.finance.einvoicing.tables import EinvoicingState, LifeCycleEvent, Report
@@ -130,10 +130,9 @@ async def find_state() -> StateRow | None:
 
 async def get_transmission(transmission: uuid.UUID) -> TransmissionPage:
     """Return one document on its way; raises NotFound."""
-    found = await fetch_row(TransmissionPage, SQL["get_transmission"], transmission)
-    if found is None:
-        raise NotFound("There is no such document.")
-    return found
+    return existing(
+        await fetch_row(TransmissionPage, SQL["get_transmission"], transmission), NotFound("There is no such document.")
+    )
 
 
 async def list_events(transmission: uuid.UUID) -> list[EventRow]:
@@ -170,18 +169,18 @@ async def list_months() -> list[Month]:
 
 async def get_document(invoice: uuid.UUID, partner: uuid.UUID | None = None) -> Document:
     """Return an invoice's document; `partner` may fetch only its own. Raises NotFound."""
-    found = await fetch_row(
-        Document,
-        """SELECT invoice.number, invoice.document
+    return existing(
+        await fetch_row(
+            Document,
+            """SELECT invoice.number, invoice.document
        FROM invoice
        JOIN purchase_order ON purchase_order.id = invoice.purchase_order
        WHERE invoice.id = $1 AND ($2::uuid IS NULL OR purchase_order.partner = $2)""",
-        invoice,
-        partner,
+            invoice,
+            partner,
+        ),
+        NotFound("There is no such invoice."),
     )
-    if found is None:
-        raise NotFound("There is no such invoice.")
-    return found
 
 
 class PartnersDocument(Struct, frozen=True):

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.finance.reconciliation.exceptions.registry import EXCEPTIONS
@@ -273,10 +273,10 @@ def _of_page(row: QueueRow) -> ExceptionRow | None:
 async def get_exception(why: str, subject: str) -> ExceptionRow:
     """Return one exception; refuse when there is none: it was never there, or its cause is gone."""
     sql = f"SELECT * FROM ({sweep(why)}) AS exception WHERE why = $5 AND subject = $6 LIMIT 1"
-    row = await fetch_row(ExceptionRow, sql, *await given_now(), why, subject)
-    if row is None:
-        raise NotFound("There is no such exception: it is settled, or never was.")
-    return row
+    return existing(
+        await fetch_row(ExceptionRow, sql, *await given_now(), why, subject),
+        NotFound("There is no such exception: it is settled, or never was."),
+    )
 
 
 async def is_open(key: ExceptionKey) -> bool:

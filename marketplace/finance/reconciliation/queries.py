@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_column, fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.finance.reconciliation.tables import Reconciliation
@@ -233,17 +233,16 @@ async def list_cash(now: dt.datetime) -> list[CashMonth]:
 
 async def get_movement(movement_id: str) -> tuple[Movement, list[EntryOf]]:
     """Return one balance transaction with its order, and its entries; refuses NotFound."""
-    row = await fetch_row(Movement, SQL["find_movement"], movement_id)
-    if row is None:
-        raise NotFound("There is no Stripe transaction {id}.", id=movement_id)
+    row = existing(
+        await fetch_row(Movement, SQL["find_movement"], movement_id),
+        NotFound("There is no Stripe transaction {id}.", id=movement_id),
+    )
     return row, await list_entries_of([(f"stripe_{row.category}", movement_id)])
 
 
 async def get_order(order_id: uuid.UUID) -> WholeOrder:
     """Return an order with everything money did for it: payment, commands, movements, split and journal entries."""
-    order = await fetch_row(OrderRow, SQL["find_order"], order_id)
-    if order is None:
-        raise NotFound("There is no such order.")
+    order = existing(await fetch_row(OrderRow, SQL["find_order"], order_id), NotFound("There is no such order."))
     movements = await list_movements_of(order_id)
     sources = [("sale", str(order_id)), *await _returns_of(order_id)]
     sources += [(f"stripe_{movement.category}", movement.id) for movement in movements]
@@ -289,10 +288,10 @@ async def list_decisions(order_id: uuid.UUID) -> list[Decision]:
 
 async def get_order_of(licence_id: uuid.UUID) -> uuid.UUID:
     """Return the order that a licence was sold by; refuses NotFound."""
-    order = await fetch_scalar(uuid.UUID, Licence.select(Licence.purchase_order).where(Licence.id == licence_id))
-    if order is None:
-        raise NotFound("There is no such licence.")
-    return order
+    return existing(
+        await fetch_scalar(uuid.UUID, Licence.select(Licence.purchase_order).where(Licence.id == licence_id)),
+        NotFound("There is no such licence."),
+    )
 
 
 async def list_stuck(state: str = "", sort: str = "", limit: int = 200) -> list[tuple[StuckCommand, str | None]]:

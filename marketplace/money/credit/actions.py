@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.money.credit import rules
 from marketplace.money.credit.queries import SQL, get_available, get_reclaimed
@@ -180,10 +180,10 @@ async def _vat_of(sale: Owing, kind: str, amount_minor: int) -> int:
 
 async def lock_sale(subject: uuid.UUID) -> Owing:
     """Return a sale on credit, locked until the open transaction ends."""
-    row = await fetch_row(Owing, select(Owing, CreditSale).where(CreditSale.subject == subject).lock_rows("UPDATE"))
-    if row is None:
-        raise NotFound("That order was not sold on credit.")
-    return row
+    return existing(
+        await fetch_row(Owing, select(Owing, CreditSale).where(CreditSale.subject == subject).lock_rows("UPDATE")),
+        NotFound("That order was not sold on credit."),
+    )
 
 
 # ------------------------------------------------------------------ reminders and suspension

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.money.credit.rules import DAY, Available
@@ -169,7 +169,7 @@ async def find_due(order: uuid.UUID) -> DueRow | None:
 
 async def get_debtor(name: str) -> uuid.UUID:
     """Return the vetted partner with that VAT number or company name; refuses none, and two of one name."""
-    partner = await fetch_scalar(uuid.UUID, SQL["find_debtor"], name)
-    if partner is None:
-        raise NotFound("No vetted partner, or more than one, has that name or VAT number.", field="partner")
-    return partner
+    return existing(
+        await fetch_scalar(uuid.UUID, SQL["find_debtor"], name),
+        NotFound("No vetted partner, or more than one, has that name or VAT number.", field="partner"),
+    )

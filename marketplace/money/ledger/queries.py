@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_column, fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.money.ledger.tables import Account, JournalEntry
@@ -139,10 +139,10 @@ async def trial_balance(at: dt.datetime | None = None, *, recorded: bool = False
 
 async def get_account(code: str) -> AccountTitle:
     """Return an account of the chart; NotFound when there is none."""
-    account = await fetch_row(AccountTitle, select(AccountTitle, Account).where(Account.code == code))
-    if account is None:
-        raise NotFound("There is no account {code}.", code=code)
-    return account
+    return existing(
+        await fetch_row(AccountTitle, select(AccountTitle, Account).where(Account.code == code)),
+        NotFound("There is no account {code}.", code=code),
+    )
 
 
 async def list_accounts() -> list[AccountTitle]:
@@ -204,9 +204,7 @@ async def _entries(
 async def get_entry(entry_id: int) -> WholeEntry:
     """Return one entry with its postings; NotFound when there is none."""
     by_id = select(EntryRow, JournalEntry).where(JournalEntry.id == min(entry_id, LARGEST_ID))
-    entry = await fetch_row(EntryRow, by_id)
-    if entry is None:
-        raise NotFound("There is no journal entry {entry}.", entry=entry_id)
+    entry = existing(await fetch_row(EntryRow, by_id), NotFound("There is no journal entry {entry}.", entry=entry_id))
     postings = await fetch_rows(PostingRow, SQL["list_postings"], entry.id)
     return WholeEntry(entry, postings, await find_reversal(entry.id))
 

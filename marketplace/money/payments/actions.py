@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.money.payments import rules
 from marketplace.money.payments.outbox import CommandFacts, find_command, write_command
 from marketplace.money.payments.queries import find_saved_method
@@ -316,10 +316,7 @@ async def _request_customer(partner: uuid.UUID, email: str) -> None:
 
 
 async def _get_locked(subject: uuid.UUID) -> PaymentRow:
-    payment = await lock_payment(subject)
-    if payment is None:
-        raise NotFound("There is no payment {subject}.", subject=subject)
-    return payment
+    return existing(await lock_payment(subject), NotFound("There is no payment {subject}.", subject=subject))
 
 
 async def _last_page_of(subject: uuid.UUID) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from marketplace.core.database import (
     select,
     transaction,
 )
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.money.payments.queries import SQL
 from marketplace.money.payments.tables import Payment, SavedMethod, StripeCommand
 
@@ -248,7 +248,4 @@ async def give_up_command(command_id: uuid.UUID, by: str, reason: str) -> None:
 
 async def _lock_command(command_id: uuid.UUID) -> Command:
     by_id = select(Command, StripeCommand).where(StripeCommand.id == command_id)
-    command = await fetch_row(Command, by_id.lock_rows("UPDATE"))
-    if command is None:
-        raise NotFound("There is no such command.")
-    return command
+    return existing(await fetch_row(Command, by_id.lock_rows("UPDATE")), NotFound("There is no such command."))

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_column, fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.statements import load_statements
 from marketplace.money.payments.tables import BalanceTransaction, Payment, StripeCommand
 
@@ -152,10 +152,10 @@ class ErrorCounts(Struct, frozen=True):
 
 async def get_payment(subject: uuid.UUID) -> PaymentRow:
     """Return the payment of `subject`; raises NotFound."""
-    payment = await fetch_row(PaymentRow, select(PaymentRow, Payment).where(Payment.subject == subject))
-    if payment is None:
-        raise NotFound("There is no payment {subject}.", subject=subject)
-    return payment
+    return existing(
+        await fetch_row(PaymentRow, select(PaymentRow, Payment).where(Payment.subject == subject)),
+        NotFound("There is no payment {subject}.", subject=subject),
+    )
 
 
 def read_bank_transfer(transfer: str | None) -> BankTransfer | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_column, fetch_scalar, transaction
-from marketplace.core.errors import Conflict
+from marketplace.core.errors import Conflict, existing
 from marketplace.core.statements import load_statements
 from marketplace.money.payments.account_port import ConnectPort
 from marketplace.money.payments.outbox import write_command, write_transfers
@@ -58,10 +58,10 @@ async def connected_account(line: int) -> str:
         }
         await write_command(command, "account", command, parameters, clock.now())
     await run_command(command)
-    made = await fetch_scalar(str, StripeCommand.select(StripeCommand.object_id).where(StripeCommand.id == command))
-    if made is None:
-        raise Conflict(SILENT)
-    return made
+    return existing(
+        await fetch_scalar(str, StripeCommand.select(StripeCommand.object_id).where(StripeCommand.id == command)),
+        Conflict(SILENT),
+    )
 
 
 async def close_account_of(line: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
-from marketplace.core.errors import Invalid
+from marketplace.core.errors import Invalid, existing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,9 +50,7 @@ def read_report(data: bytes) -> StatusReport:
     report = root.find("{*}CstmrPmtStsRpt")
     if report is None or not (etree.QName(root).namespace or "").startswith(PAIN_002):
         raise Invalid("That is not a payment status report (pain.002).")
-    group = report.find("{*}OrgnlGrpInfAndSts")
-    if group is None:
-        raise Invalid("The report does not say which file it answers.")
+    group = existing(report.find("{*}OrgnlGrpInfAndSts"), Invalid("The report does not say which file it answers."))
     batches: dict[str, tuple[str, str]] = {}
     transfers: dict[str, tuple[str, str]] = {}
     for part in report.iterfind("{*}OrgnlPmtInfAndSts"):

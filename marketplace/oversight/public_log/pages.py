@@ -16,7 +16,7 @@ from litestar.response import Template  # noqa: TC002 (Litestar reads a handler'
 from marketplace.catalogue.offers.queries import get_quote
 from marketplace.consent.purposes.queries import get_signed_receipt, list_receipts
 from marketplace.core import object_store
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key
 from marketplace.core.web.pages import page
@@ -138,18 +138,14 @@ async def quote_proof(quote: FromPath[uuid.UUID], request: ActorRequest) -> Resp
 @get("/transparency/books", guards=[staff("auditor", "finance")], opt=expect("auditor", "finance"))
 async def books_proof(number: Number = 0) -> Response[bytes]:
     """Hand out to an auditor the proof that a journal entry is in the log as it is in the books."""
-    document = await queries.find_journal_document(number)
-    if document is None:
-        raise NotFound("The log has no such entry.")
+    document = existing(await queries.find_journal_document(number), NotFound("The log has no such entry."))
     return _proof(f"journal-{number}", await prove_item(JOURNAL, str(number), document.encode()))
 
 
 @get("/transparency/trail", guards=[staff("auditor", "finance")], opt=expect("auditor", "finance"))
 async def trail_proof(number: Number = 0) -> Response[bytes]:
     """Hand out to an auditor the proof of a day's head of the audit trail, to compare with an exported trail."""
-    document = await queries.find_trail_document(number)
-    if document is None:
-        raise NotFound("The log has no such entry.")
+    document = existing(await queries.find_trail_document(number), NotFound("The log has no such entry."))
     return _proof(f"trail-{number}", await prove_item(TRAIL, str(number), document.encode()))
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.oversight.public_log.actions import read_published
 from marketplace.oversight.public_log.files import reader
 from marketplace.oversight.public_log.queries import (
@@ -42,9 +42,7 @@ async def prove_entry(number: int) -> str:
 
 async def prove_item(kind: str, source: str, document: bytes) -> str:
     """Return the file with the proof of a hidden item; refuses one that is in no published day."""
-    placed = await find_item(kind, source)
-    if placed is None:
-        raise NotFound(NOT_YET)
+    placed = existing(await find_item(kind, source), NotFound(NOT_YET))
     assert placed.digest == hashlib.sha256(document).digest(), "a document that was logged does not change"
     tree = await get_tree(placed.tree)
     bucket = await list_items_between(tree.id, *bucket_of(placed.place))

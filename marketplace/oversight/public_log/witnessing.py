@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from marketplace.core.errors import Unavailable
+from marketplace.core.errors import Unavailable, existing
 from marketplace.oversight.public_log.files import reader
 from pricing.log.notes import Checkpoint, cosigned_at, read_checkpoint, read_signatures
 from pricing.log.tiles import Tiles
@@ -111,14 +111,14 @@ async def ask_size(key: VerifierKey, address: str, note: str) -> int:
         raise Unavailable(
             "The witness {witness} does not answer: the log waits for it.", witness=key.name, cause=str(error)
         ) from error
-    size = head.size if answer.status_code == OK else _size_in(answer)
-    if size is None:
-        raise Unavailable(
+    return existing(
+        head.size if answer.status_code == OK else _size_in(answer),
+        Unavailable(
             "The witness {witness} does not say what it cosigned: the log waits for it.",
             witness=key.name,
             cause=f"HTTP {answer.status_code}",
-        )
-    return size
+        ),
+    )
 
 
 def _size_in(answer: httpx.Response) -> int | None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, select, transaction
-from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.settings import settings
 from marketplace.oversight.message_kinds import INCIDENT_BEGUN
@@ -86,9 +86,10 @@ async def decide(incident: uuid.UUID, step: str, actor: Actor, *, note: str) -> 
     if step not in STEPS:
         raise NotFound("There is nothing here.")
     async with transaction():
-        found = await fetch_row(IncidentRow, select(IncidentRow, Incident).where(Incident.id == incident).lock_rows())
-        if found is None:
-            raise NotFound("There is nothing here.")
+        found = existing(
+            await fetch_row(IncidentRow, select(IncidentRow, Incident).where(Incident.id == incident).lock_rows()),
+            NotFound("There is nothing here."),
+        )
         decided = {one.step for one in await list_decided(incident)}
         if found.closed_at is not None or step in decided:
             raise Conflict("That was decided already.")
@@ -106,10 +107,10 @@ async def decide(incident: uuid.UUID, step: str, actor: Actor, *, note: str) -> 
 
 async def get_incident(incident: uuid.UUID) -> IncidentRow:
     """Return an incident; refuses NotFound."""
-    found = await fetch_row(IncidentRow, select(IncidentRow, Incident).where(Incident.id == incident))
-    if found is None:
-        raise NotFound("There is nothing here.")
-    return found
+    return existing(
+        await fetch_row(IncidentRow, select(IncidentRow, Incident).where(Incident.id == incident)),
+        NotFound("There is nothing here."),
+    )
 
 
 async def list_incidents(page: int) -> Paged[IncidentRow]:

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.statements import load_statements
 from marketplace.people.identity.queries import get_person
 
@@ -43,9 +43,7 @@ class Me(Struct, frozen=True):
 
 async def get_me(person: uuid.UUID) -> Me:
     """Return a person; refuses NotFound."""
-    found = await fetch_row(Capacity, SQL["find_capacity"], person)
-    if found is None:
-        raise NotFound("There is no such person.")
+    found = existing(await fetch_row(Capacity, SQL["find_capacity"], person), NotFound("There is no such person."))
     email = (await get_person(person)).email
     return Me(
         person,

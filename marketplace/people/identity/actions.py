@@ -19,7 +19,7 @@ from marketplace.core.database import (
     select,
     transaction,
 )
-from marketplace.core.errors import Conflict, Expired, Invalid, NotFound
+from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.people.audit_trail.actions import note_access, note_action
 from marketplace.people.identity import names, passwords, rules
@@ -154,17 +154,18 @@ async def vet_partner(partner: uuid.UUID, by: object) -> None:
     """Allow a partner to buy, and notify it. A steward decides this, also after a refusal."""
     now = clock.now()
     async with transaction():
-        decided = await fetch_row(
-            DecidedPartner,
-            """UPDATE partner SET vetted_at = coalesce(vetted_at, $2), vetted_by = coalesce(vetted_by, $3),
+        decided = existing(
+            await fetch_row(
+                DecidedPartner,
+                """UPDATE partner SET vetted_at = coalesce(vetted_at, $2), vetted_by = coalesce(vetted_by, $3),
                                   refused_reason = NULL
                WHERE id = $1 RETURNING company, vetted_at AS at""",
-            partner,
-            now,
-            str(by),
+                partner,
+                now,
+                str(by),
+            ),
+            NotFound("There is no such partner."),
         )
-        if decided is None:
-            raise NotFound("There is no such partner.")
         if decided.at == now:
             await note_action(by if isinstance(by, uuid.UUID) else None, "partner_vetted", partner)
         await _report(PARTNER_VETTED, partner, decided.at, company=decided.company)
@@ -177,9 +178,7 @@ async def refuse_partner(partner: uuid.UUID, reason: str, by: uuid.UUID | None =
     """
     reason, now = rules.clean_text(reason, 500, field="reason"), clock.now()
     async with transaction():
-        company = await find_company(partner)
-        if company is None:
-            raise NotFound("There is no such partner.")
+        company = existing(await find_company(partner), NotFound("There is no such partner."))
         changed: Values = {Partner.vetted_at: None, Partner.vetted_by: None, Partner.refused_reason: reason}
         is_other = Partner.refused_reason.is_null() | (Partner.refused_reason != reason)
         if not await Partner.update(changed).where(Partner.id == partner, is_other).returning(Partner.id):
@@ -308,11 +307,10 @@ async def accept_invitation(code: str, password: str, language: str, *, form: uu
     with another form, no password is compared.
     """
     now = clock.now()
-    invited = await fetch_row(
-        InvitedPerson, select(InvitedPerson, Invitation).where(Invitation.code_hash == digest(code))
+    invited = existing(
+        await fetch_row(InvitedPerson, select(InvitedPerson, Invitation).where(Invitation.code_hash == digest(code))),
+        NotFound("This invitation does not exist."),
     )
-    if invited is None:
-        raise NotFound("This invitation does not exist.")
     rules.check_password(password, invited.email, invited.name)
     hashed, person = await passwords.hash_password(password), uuid.uuid5(invited.id, str(form or uuid.uuid4()))
     async with transaction():

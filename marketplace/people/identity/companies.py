@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_rows
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,9 +71,7 @@ async def list_accounts(partner: uuid.UUID) -> list[uuid.UUID]:
     A shared name or domain is only a guess, so it does not show one account what another one pays.
     """
     known = await fetch_rows(Company, _DESCRIBE, partner, None)
-    own = next((one for one in known if one.id == partner), None)
-    if own is None:
-        raise NotFound("There is no such partner.")
+    own = existing(next((one for one in known if one.id == partner), None), NotFound("There is no such partner."))
     same = [one for one in known if one.vat_number and own.vat_number and is_same_company(own, one)]
     return [partner, *(one.id for one in same if one.id != partner)]
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.people.audit_trail.actions import note_access
 from marketplace.people.identity import names, passwords, rules
@@ -67,9 +67,7 @@ async def find_hash(person: uuid.UUID, password: str) -> str | None:
 
 async def hash_new_password(person: uuid.UUID, password: str) -> str:
     """Return the hash of a person's new password; refuses one that is easy to guess."""
-    identity = await find_identity(person)
-    if identity is None:
-        raise NotFound("There is no such person.")
+    identity = existing(await find_identity(person), NotFound("There is no such person."))
     rules.check_password(password, identity.email, identity.name)
     return await passwords.hash_password(password)
 
@@ -93,9 +91,7 @@ async def confirm_email(person: uuid.UUID) -> None:
 
     Refuses while somebody else has confirmed it. Repeating it changes nothing.
     """
-    identity = await find_identity(person)
-    if identity is None:
-        raise NotFound("There is no such person.")
+    identity = existing(await find_identity(person), NotFound("There is no such person."))
     same = (Person.email.is_in(names.stored_as(identity.email))) & (Person.id != person)
     async with transaction():
         await lock(f"email {digest(identity.email)}")
@@ -116,9 +112,10 @@ async def change_email(person: uuid.UUID, email: str, *, is_proven: bool = True)
     A proven address is refused while somebody else has confirmed it, and removed from the others who gave it.
     """
     async with transaction():
-        row = await fetch_row(SealedPerson, select(SealedPerson, Person).where(Person.id == person))
-        if row is None:
-            raise NotFound("There is no such person.")
+        row = existing(
+            await fetch_row(SealedPerson, select(SealedPerson, Person).where(Person.id == person)),
+            NotFound("There is no such person."),
+        )
         await _write_address(row, email)
         if is_proven:
             await confirm_email(person)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, select, transaction
-from marketplace.core.errors import Conflict, NotAllowed, NotFound
+from marketplace.core.errors import Conflict, NotAllowed, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.people.audit_trail.actions import note_access
 from marketplace.people.identity import rules
@@ -111,7 +111,6 @@ async def _people(partner: uuid.UUID) -> list[OneOfUs]:
 
 async def _colleague(partner: uuid.UUID, person: uuid.UUID) -> OneOfUs:
     is_one = (Person.partner == partner) & (Person.id == person) & (Person.ended_at.is_null())
-    row = await fetch_row(OneOfUs, select(OneOfUs, Person).where(is_one))
-    if row is None:
-        raise NotFound("There is no such person.")
-    return row
+    return existing(
+        await fetch_row(OneOfUs, select(OneOfUs, Person).where(is_one)), NotFound("There is no such person.")
+    )

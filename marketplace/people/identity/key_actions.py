@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, select
-from marketplace.core.errors import Invalid, NotAllowed, NotFound
+from marketplace.core.errors import Invalid, NotAllowed, NotFound, existing
 from marketplace.core.settings import settings
 from marketplace.people.audit_trail.actions import note_access
 from marketplace.people.identity import rules
@@ -108,9 +108,7 @@ async def revoke_key(partner: uuid.UUID, key_id: uuid.UUID, *, by: Actor | None 
 async def _own_key(who: Actor, key_id: uuid.UUID) -> Key:
     """Return a key that this person may end or replace: their own, or any key of the partner that they administer."""
     query = select(Key, ApiKey).where(ApiKey.id == key_id, ApiKey.partner == who.partner)
-    key = await fetch_row(Key, query)
-    if key is None:
-        raise NotFound("There is no such key.")
+    key = existing(await fetch_row(Key, query), NotFound("There is no such key."))
     if who.is_member and key.owner != who.person:
         raise NotAllowed("Only an administrator of your company may do that.")
     return key

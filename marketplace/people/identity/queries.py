@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.people.identity.names import SealedPerson, stored_as, unseal
@@ -195,10 +195,7 @@ async def list_decisions(partner: uuid.UUID) -> list[Decision]:
 
 async def get_partner(partner: uuid.UUID) -> PartnerPage:
     """Return a partner; refuses NotFound."""
-    row = await fetch_row(PartnerPage, SQL["get_partner"], partner)
-    if row is None:
-        raise NotFound("There is no such partner.")
-    return row
+    return existing(await fetch_row(PartnerPage, SQL["get_partner"], partner), NotFound("There is no such partner."))
 
 
 async def find_company(partner: uuid.UUID) -> str | None:
@@ -224,9 +221,10 @@ async def list_keys(partner: uuid.UUID, page: int) -> Paged[KeyRow]:
 
 async def get_person(person: uuid.UUID) -> PersonPage:
     """Return a person's own row, without the password's hash; refuses NotFound."""
-    row = await fetch_row(PersonRow, select(PersonRow, Person).where(Person.id == person))
-    if row is None:
-        raise NotFound("There is no such person.")
+    row = existing(
+        await fetch_row(PersonRow, select(PersonRow, Person).where(Person.id == person)),
+        NotFound("There is no such person."),
+    )
     readable = unseal(SealedPerson(row.id, row.subscriber, row.email, row.name, row.sealed, row.key_id))
     return PersonPage(
         id=row.id,
@@ -241,7 +239,7 @@ async def get_person(person: uuid.UUID) -> PersonPage:
 
 async def get_invitation(code: str) -> InvitationPage:
     """Return an invitation with its partner's company; refuses NotFound."""
-    row = await fetch_row(InvitationPage, SQL["get_invitation"], digest(code))
-    if row is None:
-        raise NotFound("This invitation does not exist.")
-    return row
+    return existing(
+        await fetch_row(InvitationPage, SQL["get_invitation"], digest(code)),
+        NotFound("This invitation does not exist."),
+    )

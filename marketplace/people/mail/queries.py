@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_column, fetch_row, fetch_rows
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.people.mail.tables import MailStop
@@ -84,10 +84,9 @@ class LetterToPrint(Struct, frozen=True):
 
 async def get_content(letter: DueLetter) -> Content:
     """Return a letter's content."""
-    row = await fetch_row(Content, SQL["get_content"], letter.message, letter.person)
-    if row is None:
-        raise NotFound("There is nothing here.")
-    return row
+    return existing(
+        await fetch_row(Content, SQL["get_content"], letter.message, letter.person), NotFound("There is nothing here.")
+    )
 
 
 async def list_stopped(person: uuid.UUID) -> set[str]:

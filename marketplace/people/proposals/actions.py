@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, select, transaction
-from marketplace.core.errors import Conflict, NotAllowed, NotFound
+from marketplace.core.errors import Conflict, NotAllowed, NotFound, existing
 from marketplace.people.audit_trail.actions import note_action
 from marketplace.people.identity.likeness import signs_of_one_human
 from marketplace.people.message_kinds import PROPOSAL_TO_DECIDE
@@ -73,9 +73,7 @@ async def decide(
     decided before, another document than that, and an approval of what the kind's check refuses by now.
     """
     async with transaction():
-        row = await find_proposal(proposal)
-        if row is None:
-            raise NotFound("There is no such proposal.")
+        row = existing(await find_proposal(proposal), NotFound("There is no such proposal."))
         if row.proposed_by == actor.person:
             raise NotAllowed("You proposed it: someone else must decide.")
         kind = kinds[row.kind]

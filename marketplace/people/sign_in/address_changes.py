@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, select, transaction
-from marketplace.core.errors import Conflict, Expired, Invalid, NotFound
+from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, existing
 from marketplace.people.audit_trail.actions import note_access
 from marketplace.people.identity import credentials, names, rules, vault
 from marketplace.people.identity.addresses import Address, find_address, list_gone
@@ -93,9 +93,7 @@ async def request_change(person: uuid.UUID, email: str, address: str = "") -> No
     """
     email = rules.clean_email(email)
     await begin_attempt(f"address:{person}")
-    identity = await credentials.find_identity(person)
-    if identity is None:
-        raise NotFound("There is no such person.")
+    identity = existing(await credentials.find_identity(person), NotFound("There is no such person."))
     if email == identity.email:
         raise Invalid("That is your address already.", field="email")
     await begin_letter(email, address)

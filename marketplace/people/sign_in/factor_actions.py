@@ -10,7 +10,7 @@ import pyotp
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_column, transaction
-from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.people.audit_trail.actions import note_access
 from marketplace.people.identity import vault
@@ -72,9 +72,9 @@ async def find_secret_to_confirm(person: uuid.UUID) -> str | None:
 async def confirm_authenticator(person: uuid.UUID, code: str, address: str = "") -> list[str]:
     """Activate an app by its first code; return recovery codes to be shown once if the person has none."""
     attempt = await begin_attempt(f"factor:{person}", address)
-    secret = await find_secret_to_confirm(person)
-    if secret is None:
-        raise Conflict("Start again: there is no authenticator app to confirm.")
+    secret = existing(
+        await find_secret_to_confirm(person), Conflict("Start again: there is no authenticator app to confirm.")
+    )
     step, now = factor_rules.step_of(secret, code, clock.now()), clock.now()
     if step is None:
         await fail(attempt, "first_code", person)

@@ -16,7 +16,7 @@ import msgspec
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_scalar
-from marketplace.core.errors import Invalid
+from marketplace.core.errors import Invalid, existing
 from marketplace.core.settings import settings
 from marketplace.people.identity.guessing import fail, forgive
 from marketplace.people.identity.rules import WrongSecret, clean_text, digest
@@ -111,17 +111,17 @@ async def _ask(person: uuid.UUID, session: str, challenge: bytes) -> None:
 
 async def _asked(person: uuid.UUID, session: str) -> bytes:
     """Return a session's challenge and delete it; refuses if there is no challenge, or it has expired."""
-    challenge = await fetch_scalar(
-        bytes,
-        """DELETE FROM passkey_challenge WHERE session_hash = $1 AND person = $2 AND created_at > $3
+    return existing(
+        await fetch_scalar(
+            bytes,
+            """DELETE FROM passkey_challenge WHERE session_hash = $1 AND person = $2 AND created_at > $3
            RETURNING challenge""",
-        digest(session),
-        person,
-        clock.now() - CHALLENGE_LASTS,
+            digest(session),
+            person,
+            clock.now() - CHALLENGE_LASTS,
+        ),
+        Invalid("This page was open for too long; try again."),
     )
-    if challenge is None:
-        raise Invalid("This page was open for too long; try again.")
-    return challenge
 
 
 async def register(person: uuid.UUID, label: str, answer: str, session: str) -> list[str]:

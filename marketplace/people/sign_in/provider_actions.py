@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, NotAllowed, NotFound
+from marketplace.core.errors import Conflict, NotAllowed, NotFound, existing
 from marketplace.people.audit_trail.actions import note_access
 from marketplace.people.identity.actions import NEW_PERSON
 from marketplace.people.identity.addresses import list_gone
@@ -110,9 +110,10 @@ async def unlink(person: uuid.UUID, provider: Provider) -> None:
     """Remove a person's link with a provider; refuses NotFound."""
     mine = (IdentityLink.person == person) & (IdentityLink.issuer == provider.issuer)
     async with transaction():
-        ended = await fetch_scalar(uuid.UUID, IdentityLink.delete().where(mine).returning(IdentityLink.id))
-        if ended is None:
-            raise NotFound("There is no such link.")
+        ended = existing(
+            await fetch_scalar(uuid.UUID, IdentityLink.delete().where(mine).returning(IdentityLink.id)),
+            NotFound("There is no such link."),
+        )
         await note_access(person, "identity_unlinked", provider.code)
         to = [Recipient("person", str(person))]
         await send(IDENTITY_UNLINKED, ended, to, provider=provider.name, at=clock.now().isoformat())

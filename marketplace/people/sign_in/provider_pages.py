@@ -8,7 +8,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's annotations)
 from litestar.response import Redirect, Template
 
-from marketplace.core.errors import Expired, NotAllowed, NotFound, Refusal
+from marketplace.core.errors import Expired, NotAllowed, NotFound, Refusal, existing
 from marketplace.core.settings import settings
 from marketplace.core.web.buttons import Pressed  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.devices import device_of, place_of
@@ -43,10 +43,9 @@ NOT_LINKED = (
 
 
 def _provider(code: str) -> Provider:
-    found = read_providers(settings().identity_providers).get(code)
-    if found is None:
-        raise NotFound("There is nothing at this address.")
-    return found
+    return existing(
+        read_providers(settings().identity_providers).get(code), NotFound("There is nothing at this address.")
+    )
 
 
 async def _go(provider: Provider, following: str, session: str = "") -> Response[Any]:

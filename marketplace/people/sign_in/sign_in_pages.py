@@ -12,7 +12,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.core import clock
-from marketplace.core.errors import Expired, NotFound, Refusal
+from marketplace.core.errors import Expired, NotFound, Refusal, existing
 from marketplace.core.settings import settings
 from marketplace.core.web import formats
 from marketplace.core.web.buttons import ButtonForm
@@ -135,9 +135,9 @@ async def sign_in(request: VisitorRequest, data: Annotated[SignIn, Body(media_ty
 @post("/demo/sign-in/{email:str}", opt=expect("anyone", stranger=200), status_code=200)
 async def one_click(request: VisitorRequest, email: FromPath[str]) -> Response[Any]:
     """Sign in as one of the demo's people with one click; closed outside the demo."""
-    person = await queries.find_one_click_person(email) if settings().one_click else None
-    if person is None:
-        raise NotFound("There is nothing here.")
+    person = existing(
+        await queries.find_one_click_person(email) if settings().one_click else None, NotFound("There is nothing here.")
+    )
     return await _entered(request, person, await home_of(person))
 
 

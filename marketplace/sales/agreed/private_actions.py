@@ -16,7 +16,7 @@ from marketplace.catalogue.offers import queries as catalogue_queries
 from marketplace.catalogue.offers.rules import PricedRelease
 from marketplace.core import clock
 from marketplace.core.database import fetch_rows, transaction
-from marketplace.core.errors import Conflict, Expired, Invalid, NotFound
+from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.people.audit_trail.actions import note_action
 from marketplace.people.identity.companies import list_accounts
@@ -132,9 +132,10 @@ async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID,
         if not row.is_open(now):
             raise Expired("This private offer has ended.")
         prices = await prices_of(row)
-        price = next((one for one in prices if months in {0, one.months}), None)
-        if price is None:
-            raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="months")
+        price = existing(
+            next((one for one in prices if months in {0, one.months}), None),
+            Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="months"),
+        )
         listing = await catalogue_queries.get_listing(row.dataset)
         agreed = {"private_basis_points": row.basis_points}
         await catalogue.quote(partner, listing.latest, quote_id=quote_id, agreed=agreed, terms=price.terms)
@@ -171,9 +172,10 @@ def _part(priced: PricedQuote, basis_points: int) -> int:
 
 async def _own_months(dataset: str, now: dt.datetime) -> int:
     """Return the length of a dataset's own licence; refuses what is not on sale."""
-    terms = next(iter(await catalogue_queries.list_priced_offers([dataset], now)), None)
-    if terms is None:
-        raise NotFound("There is no dataset {dataset} in the catalogue.", dataset=dataset)
+    terms = existing(
+        next(iter(await catalogue_queries.list_priced_offers([dataset], now)), None),
+        NotFound("There is no dataset {dataset} in the catalogue.", dataset=dataset),
+    )
     return terms.months
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.core.web.formats import paris_day
@@ -71,10 +71,7 @@ async def list_all(page: int) -> Paged[PrivateOfferRow]:
 
 async def get_private_offer(offer: uuid.UUID) -> PrivateOfferRow:
     """Return a private offer; refuses NotFound."""
-    row = await fetch_row(PrivateOfferRow, SQL["get"], offer)
-    if row is None:
-        raise NotFound("There is no such private offer.")
-    return row
+    return existing(await fetch_row(PrivateOfferRow, SQL["get"], offer), NotFound("There is no such private offer."))
 
 
 async def list_partners() -> list[Choice]:

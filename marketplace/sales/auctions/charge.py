@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_column, fetch_row, transaction
-from marketplace.core.errors import Conflict, Expired, NotAllowed, NotFound
+from marketplace.core.errors import Conflict, Expired, NotAllowed, NotFound, existing
 from marketplace.datasets.releases.queries import list_revocations
 from marketplace.sales.auctions.queries import SQL
 from marketplace.sales.auctions.rules import award_document
@@ -88,9 +88,9 @@ async def _order(
     """Order a sale unless it has a paid or payable order, and return its order; the payment intent commits with it."""
     async with transaction():
         await execute("SELECT id FROM auction_sale WHERE id = $1 FOR UPDATE", sale)
-        row = await fetch_row(SaleRow, SQL["get_sale"], sale, partner, person)
-        if row is None:
-            raise NotFound("There is nothing to pay.")
+        row = existing(
+            await fetch_row(SaleRow, SQL["get_sale"], sale, partner, person), NotFound("There is nothing to pay.")
+        )
         if row.purchase_order and row.order_state != "lapsed":
             return row.purchase_order
         if await list_revocations([row.release]):

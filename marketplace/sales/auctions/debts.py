@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, transaction
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.settings import settings
 from marketplace.money.payments import actions as payments
 from marketplace.money.payments.events import refresh_payment
@@ -140,15 +140,13 @@ async def pay_debt(actor: Actor, debt: uuid.UUID) -> str | None:
         return None
     if await collect_owed():
         await run_commands()
-    payment = await _find_payment(debt)
-    if payment is None:
-        raise Conflict("Your deposit is being captured for it; look again in a few minutes.")
+    captured = Conflict("Your deposit is being captured for it; look again in a few minutes.")
+    payment = existing(await _find_payment(debt), captured)
     if payment.state in ("paid", "refunded"):
         raise Conflict("Your bank is deciding on a payment of it: it can be paid once that is over.")
     if payment.state in ("expired", "failed"):
         await run_command(await payments.request_page_again(payment.subject, expires_at=clock.now() + PAGE_LASTS))
-        payment = await _find_payment(debt)
-        assert payment
+        payment = existing(await _find_payment(debt), captured)
     return payment.checkout_url if payment.state == "open" else None
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, transaction
-from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.core.settings import settings
 from marketplace.money.payments import actions as payments
@@ -185,14 +185,15 @@ async def ask_deposit(
 
 
 async def _get_due(auction: uuid.UUID, now: dt.datetime) -> AuctionDue:
-    row = await fetch_row(
-        AuctionDue,
-        """SELECT deposit_minor, unsecured_minor, currency, state, closes_at FROM auction
+    row = existing(
+        await fetch_row(
+            AuctionDue,
+            """SELECT deposit_minor, unsecured_minor, currency, state, closes_at FROM auction
            JOIN auction_lead ON auction_lead.auction = auction.id WHERE auction.id = $1""",
-        auction,
+            auction,
+        ),
+        NotFound("There is no such auction."),
     )
-    if row is None:
-        raise NotFound("There is no such auction.")
     if row.state != "open" or row.closes_at <= now:
         raise Conflict("This auction accepts no more bids.")
     return row

@@ -16,7 +16,7 @@ from asyncpg.exceptions import UniqueViolationError
 from msgspec import Struct
 
 from marketplace.core.database import execute, fetch_row, fetch_rows, is_in_transaction, select, transaction
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.sales.auctions import rules
 from marketplace.sales.auctions.queries import SQL
 from marketplace.sales.auctions.receipts import BidReceipt
@@ -72,10 +72,10 @@ async def lock_for_bids(
 
     deposits_minor: the deposit that each partner's bid needs, in cents; 0 for none of its size.
     """
-    row = await fetch_row(AuctionForBids, SQL["lock_for_bids"], auction, partners, FROZEN_AFTER, deposits_minor)
-    if row is None:
-        raise NotFound("There is no such auction.")
-    return row
+    return existing(
+        await fetch_row(AuctionForBids, SQL["lock_for_bids"], auction, partners, FROZEN_AFTER, deposits_minor),
+        NotFound("There is no such auction."),
+    )
 
 
 async def place_open_bids(auction: uuid.UUID, bids: Sequence[OpenBid]) -> list[PlacedBid] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.instants import microseconds
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
@@ -109,26 +109,17 @@ class Snapshot(Struct, frozen=True):
 
 async def lock_auction(auction: uuid.UUID) -> LockedAuction:
     """Lock an auction and its lead until the transaction ends; raises NotFound."""
-    row = await fetch_row(LockedAuction, SQL["lock_auction"], auction)
-    if row is None:
-        raise NotFound("There is no such auction.")
-    return row
+    return existing(await fetch_row(LockedAuction, SQL["lock_auction"], auction), NotFound("There is no such auction."))
 
 
 async def get_terms(auction: uuid.UUID) -> AuctionTerms:
     """Return the fixed part of an auction; raises NotFound."""
-    row = await fetch_row(AuctionTerms, SQL["get_terms"], auction)
-    if row is None:
-        raise NotFound("There is no such auction.")
-    return row
+    return existing(await fetch_row(AuctionTerms, SQL["get_terms"], auction), NotFound("There is no such auction."))
 
 
 async def get_auction(auction: uuid.UUID) -> AuctionPage:
     """Return an auction with its dataset's titles, the database's instant and its phase then; raises NotFound."""
-    row = await fetch_row(AuctionPage, SQL["get_auction"], auction)
-    if row is None:
-        raise NotFound("There is no such auction.")
-    return row
+    return existing(await fetch_row(AuctionPage, SQL["get_auction"], auction), NotFound("There is no such auction."))
 
 
 async def list_auctions(page: int, after: uuid.UUID | None = None) -> Paged[AuctionPage]:
@@ -202,10 +193,10 @@ async def list_own_bids(auction: uuid.UUID, partner: uuid.UUID, limit: int = PAG
 
 async def get_bid(bid: uuid.UUID, partner: uuid.UUID) -> Bid:
     """Return a partner's own bid; raises NotFound for any other."""
-    row = await fetch_row(Bid, select(Bid, BidTable).where((BidTable.id == bid) & (BidTable.partner == partner)))
-    if row is None:
-        raise NotFound("There is no such bid.")
-    return row
+    return existing(
+        await fetch_row(Bid, select(Bid, BidTable).where((BidTable.id == bid) & (BidTable.partner == partner))),
+        NotFound("There is no such bid."),
+    )
 
 
 async def list_outcomes(auction: uuid.UUID) -> list[OutcomeRow]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from marketplace.core import clock, sealing
 from marketplace.core.database import execute, fetch_column, fetch_scalar, transaction
-from marketplace.core.errors import Conflict, Expired, Invalid, NotFound
+from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, existing
 from marketplace.datasets.population.subscriber_registry import refuse_without_table
 from marketplace.datasets.releases.tables import Dataset
 from marketplace.sales.auctions.reverse_queries import share_auction
@@ -56,9 +56,10 @@ async def announce(
     auction, now = auction or uuid.uuid4(), clock.now()
     timing = Timing(max(timing.opens_at, now), timing.closes_at, timing.promise_from, timing.promise_to)
     check_announcement(strata, timing, fewest)
-    bands = await fetch_scalar(list, Dataset.select(Dataset.age_bands).where(Dataset.code == dataset))
-    if bands is None:
-        raise NotFound("There is no dataset {dataset}.", dataset=dataset)
+    bands = existing(
+        await fetch_scalar(list, Dataset.select(Dataset.age_bands).where(Dataset.code == dataset)),
+        NotFound("There is no dataset {dataset}.", dataset=dataset),
+    )
     if not {band for one in strata for band in one.age_bands} <= set(bands):
         raise Invalid("A group is of age bands that the dataset declares.", field="bands-0")
     if any(one.age_bands for one in strata):
@@ -100,11 +101,10 @@ async def ask(subscriber: int, auction: uuid.UUID, stratum: uuid.UUID, *, least_
     Raises Invalid, AskAboveMost, NotFound, Conflict before it opens and Expired once it is closed.
     """
     wanted = (ReverseAuctionStratum.id == stratum) & (ReverseAuctionStratum.auction == auction)
-    most_micro = await fetch_scalar(
-        int, ReverseAuctionStratum.select(ReverseAuctionStratum.reserve_micro).where(wanted)
+    most_micro = existing(
+        await fetch_scalar(int, ReverseAuctionStratum.select(ReverseAuctionStratum.reserve_micro).where(wanted)),
+        NotFound("There is no such call."),
     )
-    if most_micro is None:
-        raise NotFound("There is no such call.")
     check_ask(least_micro, most_micro)
     row = ask_id(auction, subscriber)
     sealed = sealing.seal({"least_micro": least_micro}, row, sealing.sealing_key(), padded_to=PADDED_TO_BYTES)

@@ -13,7 +13,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.core import clock
-from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.errors import Conflict, Invalid, existing
 from marketplace.core.web import formats
 from marketplace.core.web.buttons import Explained  # noqa: TC001 (Litestar reads a handler's annotations)
 from marketplace.core.web.pages import again, page, see
@@ -186,9 +186,10 @@ async def _typed_sale(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid
         if len(chosen) < len(ticked):
             raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
         return chosen[0][0], [one for _, one in chosen], offers[chosen[0][0]].time_zone
-    offer = next((row for row in offers.values() if str(row.id) == data.offer), None)
-    if offer is None:
-        raise Invalid("Choose an offer with a sealed release.", field="offer")
+    offer = existing(
+        next((row for row in offers.values() if str(row.id) == data.offer), None),
+        Invalid("Choose an offer with a sealed release.", field="offer"),
+    )
     return offer.id, offer.releases[:most_lots], offer.time_zone
 
 

@@ -20,7 +20,7 @@ from marketplace.catalogue.offers.queries import SignedQuote, is_reserved
 from marketplace.catalogue.offers.uses import check_quote
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
-from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, Refusal
+from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, Refusal, existing
 from marketplace.core.locks import lock
 from marketplace.core.settings import settings
 from marketplace.core.web.formats import paris_day
@@ -121,9 +121,9 @@ async def order(
     while True:
         now = clock.now()
         async with transaction():
-            asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
-            if asked is None:
-                raise NotFound("There is no such quote.")
+            asked = existing(
+                await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner), NotFound("There is no such quote.")
+            )
             await lock("order numbers")
             if known := await find_order(quote):
                 return known
@@ -357,9 +357,9 @@ async def send_payment_request(order_id: uuid.UUID) -> None:
 async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
     """Return the address of Stripe's page for an order, requesting it once more; None while Stripe is silent."""
     own = (Order.id == order_id, Order.partner == partner)
-    state = await fetch_scalar(str, Order.select(Order.state).where(*own))
-    if state is None:
-        raise NotFound("There is no such order.")
+    state = existing(
+        await fetch_scalar(str, Order.select(Order.state).where(*own)), NotFound("There is no such order.")
+    )
     if state == "lapsed":
         raise Expired("This order was not paid in time; ask for a new quote.")
     if state != "awaiting_payment":

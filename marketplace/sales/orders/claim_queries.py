@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.people.proposals.rules import fingerprint
@@ -83,7 +83,4 @@ async def list_claims(page: int) -> Paged[ClaimRow]:
 
 async def get_claim(claim: uuid.UUID) -> ClaimRow:
     """Return a claim as staff read it."""
-    row = await fetch_row(ClaimRow, SQL["get_claim"], claim)
-    if row is None:
-        raise NotFound("There is no such claim.")
-    return row
+    return existing(await fetch_row(ClaimRow, SQL["get_claim"], claim), NotFound("There is no such claim."))

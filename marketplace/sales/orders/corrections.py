@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, transaction
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.money.ledger import chart
 from marketplace.money.ledger.actions import Entry, record_all
 from marketplace.people.audit_trail.actions import check_reason, note_action
@@ -50,9 +50,10 @@ async def correct_invoice(invoice: uuid.UUID, actor: Actor, *, reason: str, corr
             "SELECT FROM purchase_order WHERE id = (SELECT purchase_order FROM invoice WHERE id = $1) FOR UPDATE",
             invoice,
         )
-        found = await fetch_row(InvoiceToCorrect, SQL["find_invoice_to_correct"], invoice)
-        if found is None:
-            raise NotFound("There is no such invoice.")
+        found = existing(
+            await fetch_row(InvoiceToCorrect, SQL["find_invoice_to_correct"], invoice),
+            NotFound("There is no such invoice."),
+        )
         if found.kind != "invoice" or found.is_corrected:
             raise Conflict(
                 "Only an invoice that was not corrected yet can be corrected: {number}.", number=found.number

@@ -27,7 +27,7 @@ from marketplace.core.database import (
     select,
     transaction,
 )
-from marketplace.core.errors import Expired, Invalid, NotFound
+from marketplace.core.errors import Expired, Invalid, NotFound, existing
 from marketplace.core.settings import settings
 from marketplace.core.web.formats import paris_day
 from marketplace.money.ledger import chart
@@ -296,13 +296,11 @@ async def get_invoice_file(invoice: uuid.UUID, partner: uuid.UUID | None = None)
 
     Refuses one that was emptied after the legal retention.
     """
-    row = await fetch_row(NumberedFile, SQL["find_invoice_file"], invoice, partner)
-    if row is None:
-        raise NotFound("There is no such invoice.")
+    missing = NotFound("There is no such invoice.")
+    row = existing(await fetch_row(NumberedFile, SQL["find_invoice_file"], invoice, partner), missing)
     if row.pdf is None:
         await _render(invoice)
-        row = await fetch_row(NumberedFile, SQL["find_invoice_file"], invoice, partner)
-        assert row, "it was there a moment ago, and invoices are never deleted"
+        row = existing(await fetch_row(NumberedFile, SQL["find_invoice_file"], invoice, partner), missing)
     assert row.pdf is not None, "it was drawn above"
     if not row.pdf:
         raise Expired(

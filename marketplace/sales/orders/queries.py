@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.money.payments.queries import BankTransfer, read_bank_transfer
@@ -89,10 +89,7 @@ async def list_orders(
 
 async def get_order(partner: uuid.UUID, order: uuid.UUID) -> OrderPage:
     """Return a partner's own order with its payment, licence and entitlement; raises NotFound for any other."""
-    row = await fetch_row(OrderPage, SQL["get_order"], partner, order)
-    if row is None:
-        raise NotFound("There is no such order.")
-    return row
+    return existing(await fetch_row(OrderPage, SQL["get_order"], partner, order), NotFound("There is no such order."))
 
 
 async def find_order(quote: uuid.UUID) -> uuid.UUID | None:
@@ -155,7 +152,7 @@ async def find_paying(partner: uuid.UUID, release: uuid.UUID, level: int) -> str
 async def get_email(partner: uuid.UUID) -> str:
     """Return the email for Stripe's receipt when a machine orders: the partner's first person's."""
     first = Person.select(Person.email).where(Person.partner == partner).order_by(Person.created_at, Person.id).limit(1)
-    email = await fetch_scalar(str, first)
-    if email is None:
-        raise Conflict("Nobody of your company can receive the receipt; sign up a person first.")
-    return email
+    return existing(
+        await fetch_scalar(str, first),
+        Conflict("Nobody of your company can receive the receipt; sign up a person first."),
+    )

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, select, transaction
-from marketplace.core.errors import Conflict, Invalid, NotFound
+from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.money.credit.actions import reduce_credit
 from marketplace.money.payments import actions as payments
 from marketplace.money.payments.queries import find_refund_amount, get_payment, has_last_refund_failed
@@ -84,9 +84,9 @@ async def request_order_refund(
     the first.
     """
     async with transaction():
-        order = await fetch_row(OrderToRefund, SQL["lock_order"], order_id)
-        if order is None:
-            raise NotFound("There is no such order.")
+        order = existing(
+            await fetch_row(OrderToRefund, SQL["lock_order"], order_id), NotFound("There is no such order.")
+        )
         asked_minor = await find_refund_amount(refund_id)
         if asked_minor is not None:
             await payments.request_refund(order_id, amount_minor=amount_minor or asked_minor, refund_id=refund_id)

@@ -22,7 +22,7 @@ from marketplace.catalogue.offers.tables import Offer
 from marketplace.catalogue.offers.uses import check_use
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, Invalid, NotFound, Refusal
+from marketplace.core.errors import Conflict, Invalid, NotFound, Refusal, existing
 from marketplace.core.locks import lock
 from marketplace.money.credit.queries import get_available, has_limit
 from marketplace.money.credit.rules import check_credit
@@ -255,9 +255,9 @@ async def _order(due: DueRelease) -> int:
         is_active = (Subscription.id == due.subscription) & (Subscription.state == "active")
         if await SubscribedRelease.exists().where(is_had) or not await Subscription.exists().where(is_active):
             return 0
-        release = await find_listed_release(due.release)
-        if release is None:
-            raise NotFound("There is no such release in the catalogue.")
+        release = existing(
+            await find_listed_release(due.release), NotFound("There is no such release in the catalogue.")
+        )
         quote, order = uuid.uuid4(), uuid.uuid4()
         most = {"most_minor": due.locked_minor}
         began = next((offer for offer in due.promised if offer.dataset == release.dataset), None)

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, paged
 from marketplace.core.statements import load_statements
 from marketplace.sales.subscriptions.tables import SubscribedRelease, Subscription
@@ -95,10 +95,10 @@ async def list_page(partner: uuid.UUID, after: uuid.UUID | None) -> Paged[Subscr
 
 async def get_own(subscription: uuid.UUID, partner: uuid.UUID) -> SubscriptionRow:
     """Return a partner's own subscription; raises NotFound for any other."""
-    row = await fetch_row(SubscriptionRow, SQL["get_own"], subscription, partner)
-    if row is None:
-        raise NotFound("There is no such subscription.")
-    return row
+    return existing(
+        await fetch_row(SubscriptionRow, SQL["get_own"], subscription, partner),
+        NotFound("There is no such subscription."),
+    )
 
 
 async def find_open(partner: uuid.UUID, dataset: str) -> uuid.UUID | None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from marketplace.core import clock, object_store
 from marketplace.core.database import fetch_row, fetch_rows
-from marketplace.core.errors import NotFound, Refusal
+from marketplace.core.errors import NotFound, Refusal, existing
 from marketplace.core.statements import load_statements
 from marketplace.datasets.builds.event_store import Store
 
@@ -74,10 +74,10 @@ async def get_progress() -> Progress:
 
 async def get_partner_progress(partner: uuid.UUID, person: uuid.UUID) -> PartnerProgress:
     """Return a partner's progress, as one of its people sees it; refuses NotFound."""
-    row = await fetch_row(PartnerProgress, SQL["get_partner_progress"], partner, person)
-    if row is None:
-        raise NotFound("There is nothing here.")
-    return row
+    return existing(
+        await fetch_row(PartnerProgress, SQL["get_partner_progress"], partner, person),
+        NotFound("There is nothing here."),
+    )
 
 
 async def has_events() -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.subscribers.earnings.movements import find_mine, year_bounds
 from marketplace.subscribers.earnings.queries import (
     SQL,
@@ -121,7 +121,7 @@ async def get_licence_statement(partner: uuid.UUID, order: uuid.UUID) -> Licence
 
     Raises NotFound for another partner's order, and for an order without a licence.
     """
-    sale = await fetch_row(SoldLicence, SQL["get_licence_of_order"], order, partner)
-    if sale is None:
-        raise NotFound("There is no such licence.")
+    sale = existing(
+        await fetch_row(SoldLicence, SQL["get_licence_of_order"], order, partner), NotFound("There is no such licence.")
+    )
     return LicenceStatement(sale, await fetch_row(Division, SQL["get_division"], sale.licence))

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_row, fetch_rows, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.subscribers.legal.tables import HelpRequest
@@ -36,7 +36,7 @@ async def list_questions(page: int) -> Paged[HelpRequestRow]:
 
 async def get_question(question: uuid.UUID) -> HelpRequestRow:
     """Return a question; refuses NotFound."""
-    row = await fetch_row(HelpRequestRow, select(HelpRequestRow, HelpRequest).where(HelpRequest.id == question))
-    if row is None:
-        raise NotFound("There is nothing here.")
-    return row
+    return existing(
+        await fetch_row(HelpRequestRow, select(HelpRequestRow, HelpRequest).where(HelpRequest.id == question)),
+        NotFound("There is nothing here."),
+    )

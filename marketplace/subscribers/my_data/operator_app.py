@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from marketplace.core import clock
-from marketplace.core.errors import Conflict, Invalid, NotAllowed, NotFound
+from marketplace.core.errors import Conflict, Invalid, NotAllowed, NotFound, existing
 from marketplace.core.settings import settings
 from marketplace.people.messages.links import link_token
 from marketplace.people.sign_in.provider_protocol import read_token
@@ -56,10 +56,7 @@ def read_app(text: str) -> App | None:
 
 def get_app() -> App:
     """Return the operator's app; raises Conflict if it is not set."""
-    app = read_app(settings().operator_app)
-    if app is None:
-        raise Conflict("PARTAGE_OPERATOR_APP names no app of the operator’s.")
-    return app
+    return existing(read_app(settings().operator_app), Conflict("PARTAGE_OPERATOR_APP names no app of the operator’s."))
 
 
 async def check_person(token: str | None, reference: int, *, needed: bool) -> None:

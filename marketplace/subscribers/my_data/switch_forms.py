@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from marketplace.consent.purposes.queries import get_kind, list_choices
 from marketplace.consent.purposes.rules import KINDS
 from marketplace.consent.switches.rules import EVERYTHING, PRESETS, SECTORS, SOURCES, WEEKDAYS, Scope, read
-from marketplace.core.errors import Invalid, NotFound
+from marketplace.core.errors import Invalid, NotFound, existing
 from marketplace.subscribers.my_data import queries
 from marketplace.subscribers.my_data.rules import bounds_of
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 async def get_choice(line: int, purpose: str) -> ChoiceRow:
     """Return a line's word on a purpose; raises NotFound."""
-    found = next((choice for choice in await list_choices(line) if choice.code == purpose), None)
-    if found is None:
-        raise NotFound("There is no purpose {purpose}.", purpose=purpose)
-    return found
+    return existing(
+        next((choice for choice in await list_choices(line) if choice.code == purpose), None),
+        NotFound("There is no purpose {purpose}.", purpose=purpose),
+    )
 
 
 def scope_of(choice: ChoiceRow) -> Scope:

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_column, fetch_row, fetch_rows, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.statements import load_statements
 from marketplace.people.identity.tables import Subscriber
 
@@ -42,10 +42,10 @@ async def list_keys() -> list[KeyRow]:
 
 async def get_line(reference: int) -> LineRow:
     """Return a line; raises NotFound."""
-    line = await fetch_row(LineRow, select(LineRow, Subscriber).where(Subscriber.reference == reference))
-    if line is None:
-        raise NotFound("There is no such line.")
-    return line
+    return existing(
+        await fetch_row(LineRow, select(LineRow, Subscriber).where(Subscriber.reference == reference)),
+        NotFound("There is no such line."),
+    )
 
 
 async def list_lines_without_code(after: int, most: int, *, again: bool) -> list[int]:

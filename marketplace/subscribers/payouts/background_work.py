@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, Refusal
+from marketplace.core.errors import Conflict, Refusal, existing
 from marketplace.core.locks import exclusive, lock
 from marketplace.core.progress import saved_progress
 from marketplace.people.audit_trail.actions import note_action
@@ -63,10 +63,7 @@ async def ask_to_draft(actor: Actor, *, route: str) -> uuid.UUID | None:
     A second request changes nothing.
     """
     if route not in PAYABLE or not await is_long(route):
-        run = await draft(actor, route=route)
-        if run is None:
-            raise Conflict(NOBODY_DUE)
-        return run
+        return existing(await draft(actor, route=route), Conflict(NOBODY_DUE))
     if await find_unsent(route):
         raise Conflict("A run is already drafted; approve, send or cancel it first.")
     async with transaction():

@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.core.database import execute, fetch_row, fetch_rows, select
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Conflict, NotFound, existing
 from marketplace.core.settings import settings
 from marketplace.money.sepa import accounts, pain001
 from marketplace.people.identity import vault
@@ -245,9 +245,10 @@ class _Writer:
 
 async def open_file(run: uuid.UUID, number: int = 1) -> AsyncIterator[bytes]:
     """Return the pieces of one of a sent run's files; refuse an unknown file, and one that differs from that sent."""
-    about = next((file for file in await list_files(run) if file.number == number and file.file_sha256), None)
-    if about is None:
-        raise NotFound("This run has no such file for the bank: it is not sent, or Stripe pays it.")
+    about = existing(
+        next((file for file in await list_files(run) if file.number == number and file.file_sha256), None),
+        NotFound("This run has no such file for the bank: it is not sent, or Stripe pays it."),
+    )
     if (await get_run(run)).replace_asked_at:
         raise Conflict(
             "Files of this run are being rewritten without those who are left out: fetch them in some minutes."

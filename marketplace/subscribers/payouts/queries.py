@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.core.database import fetch_column, fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.settings import settings
 from marketplace.core.statements import load_statements
@@ -288,10 +288,9 @@ async def list_details(line: int) -> list[DetailsRow]:
 async def get_run(run: uuid.UUID, *, locked: bool = False) -> RunStateRow:
     """Return a run, locked until the transaction ends if requested; raises NotFound."""
     query = select(RunStateRow, PayoutRun).where(PayoutRun.id == run)
-    row = await fetch_row(RunStateRow, query.lock_rows() if locked else query)
-    if row is None:
-        raise NotFound("There is no such payout run.")
-    return row
+    return existing(
+        await fetch_row(RunStateRow, query.lock_rows() if locked else query), NotFound("There is no such payout run.")
+    )
 
 
 async def find_unsent(route: str) -> uuid.UUID | None:
@@ -308,9 +307,7 @@ async def list_runs(page: int = 1, state: str = "", sort: str = "") -> Paged[Run
 
 async def get_run_page(run: uuid.UUID) -> RunPage:
     """Return all that finance sees of a run: sums by state, distribution of amounts, the bank's answers, entries."""
-    row = await fetch_row(RunRow, SQL["get_run_with_names"], run)
-    if row is None:
-        raise NotFound("There is no such payout run.")
+    row = existing(await fetch_row(RunRow, SQL["get_run_with_names"], run), NotFound("There is no such payout run."))
     answers = (
         select(AnswerRow, PayoutAnswer)
         .where(PayoutAnswer.run == run)

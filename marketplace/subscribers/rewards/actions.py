@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from marketplace.core import clock
 from marketplace.core.database import execute, execute_long, fetch_row, fetch_rows, fetch_scalar, transaction
-from marketplace.core.errors import Conflict, Invalid, NotAllowed
+from marketplace.core.errors import Conflict, Invalid, NotAllowed, existing
 from marketplace.core.locks import lock
 from marketplace.money.ledger.actions import record
 from marketplace.money.ledger.chart import BENEFITS, BILL_CREDITS, GIFTS, OPERATOR_PAYABLE, SUBSCRIBERS_PAYABLE
@@ -103,9 +103,10 @@ async def choose(line: int, way: str, gift_to: str = "") -> None:
 
 async def buy(line: int, code: str, form: uuid.UUID) -> None:
     """Buy a benefit from a line's closed balance, once a form; refuses if the balance is too small."""
-    benefit = next((one for one in await list_benefits() if one.code == code), None)
-    if benefit is None:
-        raise Invalid("That benefit is not on the list any more.")
+    benefit = existing(
+        next((one for one in await list_benefits() if one.code == code), None),
+        Invalid("That benefit is not on the list any more."),
+    )
     async with transaction():
         await lock(LOCK)
         if await RewardRun.exists().where(RewardRun.id == form):
