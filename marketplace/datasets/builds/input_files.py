@@ -187,7 +187,7 @@ def scratch_database(folder: Path) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
         }
     )
-    database.execute("SET enable_progress_bar = false")  # it would stand among a command's answers
+    database.execute("SET enable_progress_bar = false")  # it would be printed among the answers of a command
     return database
 
 

@@ -80,17 +80,17 @@ async def names_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[byte
 
 @get(f"{PATH}/files.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def files_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[bytes]:
-    """Hand out which files for the bank a run has and what the bank said last of each."""
+    """Hand out which files for the bank a run has and what the bank answered last about each."""
     answers = (await get_run_page(run)).answers
-    said = {file.number: latest_answer(file, answers) for file in await list_files(run)}
+    latest = {file.number: latest_answer(file, answers) for file in await list_files(run)}
     columns: Columns[FileRow] = {
         "File": lambda file: file.number,
         "Number": lambda file: file.message,
         "People": lambda file: file.people,
         "Amount": lambda file: euros(file.amount_minor),
         "To be paid on": lambda file: file.execute_on,
-        "The bank says": lambda file: getattr(said[file.number], "group_status", ""),
-        "Refused": lambda file: getattr(said[file.number], "rejected", ""),
+        "The bank says": lambda file: getattr(latest[file.number], "group_status", ""),
+        "Refused": lambda file: getattr(latest[file.number], "rejected", ""),
     }
     return list_file("files.csv", columns, in_order(await list_files(run), sort, FILES_BY))
 
