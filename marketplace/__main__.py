@@ -97,7 +97,7 @@ def start() -> NoReturn:
     """
     code = 0
     speak_utf8()
-    if sys.stderr is None:  # closed by who started us
+    if sys.stderr is None:  # closed by the process that started us
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (until the process ends)
     if sys.stdout is None:  # what a command prints may be shown once only: nothing is done before somebody can read it
         print("Standard output is closed: send it to a file, or to /dev/null.", file=sys.stderr)

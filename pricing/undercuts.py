@@ -159,7 +159,7 @@ class _Prices:
 
 
 def _price_of(one: Listed, seconds: int) -> int:
-    """Return what it costs in so many seconds, in minor units, to who may have it at a price that is held, too."""
+    """Return what it costs in so many seconds, in minor units, to a buyer who may have it at a price that is held, too."""
     if not seconds or not one.is_posted:
         return one.price_minor
     posted = price_at_age(one.inputs, one.inputs.age_seconds + seconds).amount_minor

@@ -14,7 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
     parser.add_argument("verb", choices=["remove"])
     whose = parser.add_mutually_exclusive_group(required=True)
-    whose.add_argument("--email", help="of who signs in with this address")
+    whose.add_argument("--email", help="of the person who signs in with this address")
     whose.add_argument("--line", type=int, help="of the holder of this line")
 
 

@@ -376,7 +376,10 @@ class Settings:
         "LEGAL_DIRECTOR", "", "person responsible for what the site publishes, on the legal notice", roles=(WEB,)
     )
     legal_host: str = _setting(
-        "LEGAL_HOST", "", "name, address and telephone of who hosts the site, on the legal notice", roles=(WEB,)
+        "LEGAL_HOST",
+        "",
+        "name, address and telephone of the company that hosts the site, on the legal notice",
+        roles=(WEB,),
     )
     dpo_contact: str = _setting(
         "DPO_CONTACT", "", "how to reach the data-protection officer, on the privacy notice", roles=(WEB,)

@@ -32,7 +32,7 @@ SENTENCES: Final = {
     "fewer lines": Words("The area has {share}% fewer lines than in the release before."),
     "notice": Words(
         "Consent was asked under other versions of the notice than for the release before, the latest being version "
-        "{versions}: who consents may have changed."
+        "{versions}: those who consent may have changed."
     ),
     "revision": Words("This period was counted again (revision {number}); the release’s note says why."),
 }

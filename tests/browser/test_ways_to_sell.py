@@ -127,7 +127,7 @@ async def asks_for_data(partner: Guest, steward: Guest) -> None:
     await steward.go("/steward/requests")
     await steward.click("Bron, Tassin", exact=False)
     reasons = {"Reason, in French": "Trop peu de gens y passent.", "Reason, in English": "Too few people pass there."}
-    await steward.press("Answer, and write to who asked", Answer="refused", **reasons)
+    await steward.press("Answer, and write to the partner who asked", Answer="refused", **reasons)
     await partner.page.reload()
     await partner.look()
     await partner.read("Too few people pass there.")

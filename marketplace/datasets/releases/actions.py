@@ -204,7 +204,7 @@ async def _count_and_save(
 
 
 async def _notices_in_force(purpose: str, at: dt.datetime) -> set[uuid.UUID]:
-    """Return the notices of a purpose published by then: the same regardless of who consented."""
+    """Return the notices of a purpose published by then: the same regardless of the people who consented."""
     query = Notice.select(Notice.id).where(Notice.purpose == purpose, Notice.published_at <= at)
     return set(await fetch_column(uuid.UUID, query))
 

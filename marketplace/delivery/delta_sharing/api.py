@@ -98,7 +98,7 @@ def _check_names(request: Asked) -> None:
 
 @post(f"{rules.PATH}/oauth/token", status_code=200, **SPOKEN)
 async def give_token(request: Asked) -> Response[Any]:
-    """Give a token for an hour to who shows a credential."""
+    """Give a token for an hour to anyone who shows a credential."""
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     token = await actions.issue_token(form, request.headers.get("authorization", ""))
     body = {"access_token": token, "token_type": "Bearer", "expires_in": int(rules.TOKEN_LASTS.total_seconds())}
@@ -264,7 +264,7 @@ async def read_file(
     until: Annotated[int, QueryParameter(name="se", ge=0)] = 0,
     sig: Annotated[str, QueryParameter(max_length=100)] = "",
 ) -> Response[Any]:
-    """Give a file of a table to who brings its signed address."""
+    """Give a file of a table to anyone who brings its signed address."""
     stated = rules.file_statement(credential, entitlement, until)
     if not rules.is_signed(settings().secret, stated, sig):
         raise NotFound("There is no such file.")

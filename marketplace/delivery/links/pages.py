@@ -69,7 +69,7 @@ async def _order_page(partner_: uuid.UUID, entitlement: uuid.UUID) -> Redirect:
 async def open_link(
     request: Request[Any, Any, Any], link: FromPath[uuid.UUID], name: FromPath[str], sig: Signature = ""
 ) -> Response[Any]:
-    """Give a file to who brings its link; how its name ends says in which format."""
+    """Give a file to anyone who brings its link; how its name ends says in which format."""
     opened = await actions.open_link(link, sig)
     if name == rules.DICTIONARY:
         answer: Response[Any] = file_of_dictionary(await delivery.read_dictionary(opened.partner, opened.id))

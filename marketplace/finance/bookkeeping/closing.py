@@ -82,7 +82,7 @@ async def checks_of(month: dt.date, *, kept: bool = False) -> list[Check]:
 async def close_month(month: dt.date, actor: Actor, noted: Mapping[str, str] | None = None) -> None:
     """Close a month for ever, with what was checked; refuse while any check fails, naming the first that does.
 
-    noted: what else the audit trail says. That two people agreed is seen to by who calls, see `months`.
+    noted: what else the audit trail says. The caller sees to it that two people agreed, see `months`.
     """
     if actor.person is None:
         raise Invalid("Say which month by its first day.")

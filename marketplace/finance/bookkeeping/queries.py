@@ -42,7 +42,7 @@ class WaitingExport(Struct, frozen=True):
 
 
 async def list_exports() -> list[ExportRow]:
-    """Return the last exports that were asked for, the latest first, with who asked."""
+    """Return the last exports that were asked for, the latest first, with the person who asked."""
     return await fetch_rows(
         ExportRow,
         """SELECT export_file.id, format, first_day, last_day, requested_at, state, lines_expected, lines_written, file_name,

@@ -74,7 +74,7 @@ def _words_of(row: TrailLine, names: Mapping[str, SubjectName]) -> str:
 
 
 def _value_of(names: Mapping[str, SubjectName], field: str, value: object) -> str:
-    """Return how people read a value: of who was asked, the name."""
+    """Return how people read a value: of the person who was asked, the name."""
     found = names.get(str(value)) if field == ASSIGNED_TO else None
     return localised(found, "name") if found else written(field, value)
 

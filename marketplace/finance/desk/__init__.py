@@ -1,1 +1,1 @@
-"""The desk of finance: everything that waits, by age × amount, with who sees to it; and one search over it all."""
+"""The desk of finance: everything that waits, by age × amount, with the person who sees to it; and one search over it all."""

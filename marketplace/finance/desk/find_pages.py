@@ -29,7 +29,7 @@ SEES_WHAT_IS_MADE: Final = ("steward", "auditor")
 
 @get("/find", guards=[signed_in], opt=expect("signed in"))
 async def find(request: ActorRequest, text: Text = "") -> Template:
-    """Show the datasets that have a text, and of what the own pages of who asks list, what has it in its name or number."""
+    """Show the datasets that have a text, and of what the asking person's own pages list, what has it in its name or number."""
     listings, found = await _datasets(text), await _of_the_role(request.user, text)
     return page(
         "desk/find.html",

@@ -48,7 +48,7 @@ BEFORE_ALL: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 @get("/finance/desk", guards=READERS, opt=expect("finance", "auditor"))
 async def desk(request: ActorRequest, kind: Text = "", sort: Text = "") -> Template:
-    """Show what waits for who asks, and what is with others; `kind` narrows it, `sort` is `amount` or `age`."""
+    """Show what waits for the person who asks, and what is with others; `kind` narrows it, `sort` is `amount` or `age`."""
     tasks = _chosen(await queries.list_tasks(request.user.person), kind, sort)
     return books_page(
         "desk/desk.html",

@@ -162,7 +162,7 @@ def _closing(month: dt.date) -> DecisionRow:
 
 
 def _held_by(assignee: Assignment | None, person: uuid.UUID | None) -> tuple[str, bool]:
-    """Return the name of who sees to an exception, and whether the person may act: it is theirs, or nobody's."""
+    """Return the name of the person who sees to an exception, and whether the person may act: it is theirs, or nobody's."""
     return ("", True) if assignee is None else (assignee.name, assignee.person == person)
 
 

@@ -69,7 +69,7 @@ def path_of(why: str, subject: str) -> str:
 async def queue(
     request: ActorRequest, why: Text = "", mine: Text = "", done: Text = "", page_number: PageNumber = 1
 ) -> Template:
-    """Show what is unmatched, by age × amount; `why` narrows to one reason, `mine` to what is assigned to who asks."""
+    """Show what is unmatched, by age × amount; `why` narrows to one reason, `mine` to what is assigned to the person who asks."""
     assignee = request.user.person if mine else None
     found = await exception_queries.list_exceptions(page_number, why, assignee, kept=True)
     return finance_page(

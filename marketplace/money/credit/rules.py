@@ -38,7 +38,7 @@ class Available(Struct, frozen=True):
 
 
 def check_credit(available: Available, total_minor: int) -> None:
-    """Refuse a sale on invoice to who has no limit, is overdue, or would owe more than its limit."""
+    """Refuse a sale on invoice to a partner who has no limit, is overdue, or would owe more than its limit."""
     if not available.limit_minor:
         raise Conflict("Your company does not pay on invoice: choose to pay now.")
     if available.is_overdue:

@@ -226,7 +226,7 @@ async def retry_command(command_id: uuid.UUID) -> None:
 
 
 async def give_up_command(command_id: uuid.UUID, by: str, reason: str) -> None:
-    """Remove a command from the list of stuck ones, with who decided and why.
+    """Remove a command from the list of stuck ones, with the person who decided and why.
 
     An effect that Stripe still had counts.
     """

@@ -1,1 +1,1 @@
-"""Signing in and getting back in: factors, recovery, providers; pages of who has access."""
+"""Signing in and getting back in: factors, recovery, providers; pages of people who have access."""

@@ -72,7 +72,7 @@ def draw(one: QuoteToDraw) -> bytes:
         _("This price is signed by us. Order it at %(link)s")
         % {"link": f"{seller.url}/{language.get()}/quotes/{quote.id}"}
     )
-    pdf.sentence(_("Shown to who has this link, without an account: %(link)s") % {"link": one.link}, size=8)
+    pdf.sentence(_("Shown to anyone who has this link, without an account: %(link)s") % {"link": one.link}, size=8)
     pdf.heading(_("Agreed: name, date, signature"))
     return pdf.finish()
 

@@ -68,7 +68,7 @@ class MapRow(Struct, frozen=True):
 
 
 async def list_uses(line: int, page: int = 1) -> Paged[UsedRelease]:
-    """Return one page of who used a line's data: the shares of the page, grouped by release, the latest sale first."""
+    """Return one page of the partners who used a line's data: the shares of the page, grouped by release, the latest sale first."""
     mine = await find_mine(line)
     shares = await list_shares(line, page, mine)
     rows = await fetch_rows(Use, SQL["list_uses"], [share.id for share in shares.rows])

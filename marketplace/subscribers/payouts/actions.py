@@ -124,7 +124,7 @@ async def draft(
         await end_former()
         if await find_unsent(route):
             raise Conflict("A run is already drafted; approve, send or cancel it first.")
-        progress("looking for who is due", 0.0)
+        progress("looking for people who are due", 0.0)
         await execute(SQL["stage_payees"])
         await execute(f"SET LOCAL work_mem = '{SORTED_IN_MEMORY}'")
         find = SQL["find_payees_by_transfer"] if route == "sepa" else SQL["find_payees_at_stripe"]
