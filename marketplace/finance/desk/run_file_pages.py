@@ -81,8 +81,8 @@ async def names_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[byte
 @get(f"{PATH}/files.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def files_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[bytes]:
     """Hand out which files for the bank a run has and what the bank answered last about each."""
-    answers = (await get_run_page(run)).answers
-    latest = {file.number: latest_answer(file, answers) for file in await list_files(run)}
+    files, answers = await list_files(run), (await get_run_page(run)).answers
+    latest = {file.number: latest_answer(file, answers) for file in files}
     columns: Columns[FileRow] = {
         "File": lambda file: file.number,
         "Number": lambda file: file.message,
@@ -92,7 +92,7 @@ async def files_file(run: FromPath[uuid.UUID], sort: Text = "") -> Response[byte
         "The bank says": lambda file: getattr(latest[file.number], "group_status", ""),
         "Refused": lambda file: getattr(latest[file.number], "rejected", ""),
     }
-    return list_file("files.csv", columns, in_order(await list_files(run), sort, FILES_BY))
+    return list_file("files.csv", columns, in_order(files, sort, FILES_BY))
 
 
 @get(f"{PATH}/answers.csv", guards=READERS, opt=expect("finance", "auditor", stranger=200))
