@@ -8,14 +8,14 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pricing.quote import PricedQuote
+from pricing.order import Priced
 
 HOLD_BASIS_POINTS: Final = 200
 """The cost of holding a price, as a part of the price: paid with it, and shared like it."""
 BASIS_POINTS_IN_ALL: Final = 10_000
 """A whole, in basis points."""
-SHARES: Final = {"private_basis_points": "private", "volume_basis_points": "volume"}
-"""Fields of a document for an offer to one partner, or for several releases bought together → their step."""
+SHARES: Final = {"private_basis_points": "private"}
+"""The field of a document for an offer to one partner → its step."""
 STEPS: Final = {"holding_minor": "holding", "most_minor": "locked"} | SHARES
 """All fields of a document that change its price → the step that each adds."""
 
@@ -25,17 +25,16 @@ def holding_of(amount_minor: int) -> int:
     return -(-amount_minor * HOLD_BASIS_POINTS // BASIS_POINTS_IN_ALL)
 
 
-def amount_of(priced: PricedQuote, stated: Mapping[str, Any]) -> int:
+def amount_of(priced: Priced, stated: Mapping[str, Any]) -> int:
     """Return what a quote costs, in cents before VAT, or 0 (no quote costs 0) if the stated numbers break this rule.
 
     holding_minor: the additional cost of holding the price for thirty days. most_minor: the most that a subscription
-    pays, regardless of the floor. private_basis_points and volume_basis_points: the part of the price that is paid,
-    rounded up, and never less than the floor.
+    pays, regardless of the least charge. private_basis_points: the part of the price that is paid, rounded up, and never less than the least charge.
     """
     shares = [int(stated[name]) for name in SHARES if name in stated]
     if shares:
         is_alone = len(STEPS.keys() & stated.keys()) == 1
-        return share_of(priced.amount_minor, shares[0], priced.inputs.floor_minor) if is_alone else 0
+        return share_of(priced.amount_minor, shares[0], priced.law.least_minor) if is_alone else 0
     if "most_minor" in stated:
         is_alone = len(STEPS.keys() & stated.keys()) == 1
         return max(min(int(stated["most_minor"]), priced.amount_minor), 0) if is_alone else 0
@@ -53,14 +52,14 @@ def stated_holding(document: bytes) -> int:
     return int(json.loads(document).get("holding_minor", 0))
 
 
-def share_of(amount_minor: int, basis_points: int, floor_minor: int) -> int:
-    """Return so many basis points of a price, in cents, rounded up, at least its floor; 0 for an invalid part."""
+def share_of(amount_minor: int, basis_points: int, least_minor: int) -> int:
+    """Return so many basis points of a price, in cents, rounded up, at least the least charge; 0 for an invalid part."""
     if not 0 < basis_points <= BASIS_POINTS_IN_ALL:
         return 0
-    return max(-(-amount_minor * basis_points // BASIS_POINTS_IN_ALL), min(floor_minor, amount_minor))
+    return max(-(-amount_minor * basis_points // BASIS_POINTS_IN_ALL), min(least_minor, amount_minor))
 
 
-def steps_of(priced: PricedQuote, stated: Mapping[str, Any]) -> list[tuple[str, int]]:
+def steps_of(priced: Priced, stated: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Return the changes of a price by agreed terms, by name, in cents; price and changes add up to the amount."""
     changed = amount_of(priced, stated) - priced.amount_minor
     return [(name, changed) for key, name in STEPS.items() if key in stated and changed]

@@ -41,9 +41,9 @@ from typing import Final
 import numpy as np
 
 from pricing.money import amount, whole
-from pricing.quote import NEUTRAL_BASIS_POINTS
 from pricing.refusals import Empty, Mismatched, Negative, NotFinite, OutOfRange
 
+NEUTRAL_BASIS_POINTS: Final = 10_000
 MOST_STEP_PERCENT: Final = 3
 """The most that a posted price rises in one step; a step down undoes one up, so it is a little smaller."""
 PRIOR_BUYERS: Final = 1.0

@@ -17,8 +17,7 @@ act on. A programmer's error (a wrong type) may still raise TypeError.
     ├── NotEnoughAsks           a reverse auction with too few asks to set its price, and no reserve
     ├── NotFitted               a series or sample from which the asked parameter cannot be estimated
     ├── UnknownRule             a rule version or an auction kind this package does not know
-    ├── Tampered                a document that does not say what its own contents imply
-    └── TooHard                 a search that would exceed its stated work limit
+    └── Tampered                a document that does not say what its own contents imply
 """
 
 
@@ -80,7 +79,3 @@ class UnknownRule(PricingRefusal):
 
 class Tampered(PricingRefusal):
     """A document does not say what its own contents imply."""
-
-
-class TooHard(PricingRefusal):
-    """A search would exceed its stated work limit; no answer is given rather than a wrong one."""

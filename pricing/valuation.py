@@ -1,4 +1,4 @@
-"""What a release is worth: freshness, consent coverage and accuracy, as one effective sample size.
+"""How good a release's figures are: consent coverage and accuracy, as one effective sample size.
 
 The rule this file keeps: everything in a price is exact. The functions for prices take whole numbers and fractions and
 return fractions, so the same inputs give the same worth on any machine. Numbers estimated once from data and then
@@ -7,9 +7,9 @@ published (a half-life, an R-indicator) may use floats.
 A release informs its buyer about a quantity of variance sigma2 per person. Its inexactness is a loss, 1 / n_eff: the
 variance of the estimate in units of sigma2. Sampling (not everybody is in the data) and noise (added for privacy) are
 each cell's own; selection (those who consent differ) distorts every cell alike. Data are worth the share of the buyer's
-uncertainty that they remove (`removed`), times freshness, the share of this that is still true.
+uncertainty that they remove (`removed`).
 
-Public API not used by the marketplace: `selection_loss`, `noise_loss`, `bias_bound`, `fit_half_life`.
+Public API not used by the marketplace: `coverage`, `sampling_loss`, `selection_loss`, `noise_loss`, `bias_bound`, `fit_half_life`.
 
 Source: X.-L. Meng, Statistical paradises and paradoxes in big data (I), Annals of Applied Statistics 12(2), 2018,
 section 3 (selection, effective sample size); W. G. Cochran, Sampling Techniques, 3rd ed. 1977, section 2.6 (finite
@@ -18,83 +18,13 @@ Methodology 35(1), 2009 (R-indicator).
 """
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from math import isfinite, log, sqrt
-from typing import Final
 
 from pricing.money import whole
 from pricing.refusals import Empty, Negative, NotFinite, NotFitted, OutOfRange
-
-_DIGITS: Final = 30  # Decimal places of a freshness.
-_NOTHING_LEFT: Final = 100  # Half-lives after which a freshness rounds to zero: 2**-100 is below 10**-30.
-# Pinned here; an operator such as unary minus would round to the caller's precision instead. exp, ln and division are
-# correctly rounded in every implementation of this arithmetic, and sixty digits leave thirty to spare, so the rounded
-# answer is the same everywhere.
-_ARITHMETIC: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_LN_2: Final = _ARITHMETIC.ln(Decimal(2))
-_UNITS: Final = 10**_DIGITS
-_ONE_OVER_LN_2: Final = 1_442_695_040_888_963_407_359_924_681_002  # In the same units.
-
-
-def freshness(age_seconds: int, half_life_seconds: int) -> Fraction:
-    """Return 2 ** (-age / half_life), rounded to 30 decimal places: 1 at age 0, one half at one half-life.
-
-    It is the R-squared between a quantity that drifts and returns (an Ornstein-Uhlenbeck process) now and `age` ago.
-    age_seconds: whole, >= 0. half_life_seconds: whole, >= 1. Never rises with age. Refuses NotWhole, Negative,
-    OutOfRange.
-    """
-    if whole(age_seconds, "an age") < 0:
-        msg = f"an age must not be negative, but is {age_seconds} s"
-        raise Negative(msg)
-    if whole(half_life_seconds, "a half-life") < 1:
-        msg = f"a half-life must be at least one second, but is {half_life_seconds}"
-        raise OutOfRange(msg)
-    return Fraction(_freshness(age_seconds, half_life_seconds), _UNITS)
-
-
-def _freshness(age_seconds: int, half_life_seconds: int) -> int:
-    """Return `freshness` in units of its last decimal place."""
-    if age_seconds > _NOTHING_LEFT * half_life_seconds:
-        return 0
-    fresh = _ARITHMETIC.exp(_ARITHMETIC.divide(_ARITHMETIC.multiply(Decimal(-age_seconds), _LN_2), half_life_seconds))
-    return int(_ARITHMETIC.to_integral_value(_ARITHMETIC.scaleb(fresh, _DIGITS)))
-
-
-@lru_cache(maxsize=1024)
-def _forgotten(span_seconds: int, half_life_seconds: int) -> int:
-    """Return 1 - F of a period or a term, in the same units; cached, as few are in use, each by many prices."""
-    return _UNITS - _freshness(span_seconds, half_life_seconds)
-
-
-def mean_freshness(age_seconds: int, span_seconds: int, half_life_seconds: int) -> Fraction:
-    """Return the mean of `freshness` over data of a time span whose youngest moment is `age` old, in [0, 1].
-
-    It is F(age) * (1 - F(span)) / (ln 2 * span / half_life), the integral of F divided by the span. So span * mean is
-    additive, to thirty digits: a week is worth as much as its days together, each at its own age. span_seconds: whole,
-    >= 1. Never rises with age. Refuses as `freshness`, and OutOfRange for an empty span.
-    """
-    if whole(span_seconds, "a span") < 1:
-        msg = f"a span must be at least one second, but is {span_seconds}"
-        raise OutOfRange(msg)
-    youngest = freshness(age_seconds, half_life_seconds)
-    forgotten = _forgotten(span_seconds, half_life_seconds)
-    share = Fraction(forgotten * _ONE_OVER_LN_2 * half_life_seconds, _UNITS * _UNITS * span_seconds)
-    return youngest * min(share, Fraction(1))
-
-
-def term_share(term_seconds: int, half_life_seconds: int) -> Fraction:
-    """Return 1 - F(term), the share of the worth of data that falls within the term of a licence, in [0, 1].
-
-    A term bought in two pieces, the second when the first has ended and the data are that much older, costs the same as
-    at once. term_seconds: whole, >= 0. half_life_seconds: whole, >= 1. Refuses NotWhole, OutOfRange.
-    """
-    if whole(term_seconds, "a term") < 0 or whole(half_life_seconds, "a half-life") < 1:
-        msg = f"a term must not be negative and a half-life be positive, but they are {term_seconds} and {half_life_seconds}"
-        raise OutOfRange(msg)
-    return Fraction(_forgotten(term_seconds, half_life_seconds), _UNITS)
 
 
 def coverage(people: int, population: int) -> Fraction:

@@ -14,6 +14,8 @@ def test_every_fault_fits_the_code_as_it_is() -> None:
     assert len(FAULTS) >= 15
     lost = [fault.name for fault in FAULTS if (ROOT / fault.file).read_text().count(fault.right) != 1]
     assert lost == []
+    tests = [test.split("::")[0] for fault in FAULTS for test in fault.noticed_by]
+    assert [test for test in tests if not (ROOT / test).exists()] == []
 
 
 @pytest.mark.deep

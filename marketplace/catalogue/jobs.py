@@ -6,8 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from marketplace.catalogue.offers.actions import refresh_demand
-from marketplace.catalogue.offers.menu import audit_published
-from marketplace.catalogue.offers.offers import draw_pictures, make_changes
+from marketplace.catalogue.offers.stated import count_published
 from marketplace.catalogue.search.actions import refresh_cards
 from marketplace.catalogue.search.saved import write_alerts
 from marketplace.core.scheduled import HOUR, MINUTE
@@ -21,9 +20,7 @@ def jobs() -> Jobs:
     """Return them as the settings are now."""
     return {
         "refresh-demand": (HOUR, refresh_demand),
-        "change-offers": (MINUTE, make_changes),
         "refresh-search": (MINUTE, refresh_cards),
         "search-alerts": (10 * MINUTE, write_alerts),
-        "build-releases": (2, partial(run_requests, allow=audit_published)),
-        "draw-pictures": (MINUTE, draw_pictures),
+        "build-releases": (2, partial(run_requests, allow=count_published)),
     }

@@ -134,6 +134,7 @@ class DatasetWithReleases(TypedDict):
     h3_resolution: int
     grain: str
     time_zone: str
+    simulated_week: SimulatedFiles
     lengths: list[OfferedLength]
     releases: list[OfferedRelease]
     page: int
@@ -604,6 +605,15 @@ class SigningKey(TypedDict):
     algorithm: str
     public_key: str
     now: str
+
+
+class SimulatedFiles(TypedDict):
+    """Simulated files."""
+
+    csv: str
+    parquet: str
+    notice_en: str
+    notice_fr: str
 
 
 class SinkCredential(TypedDict):

@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace) -> int:
     """Build one private release of a dataset, from the event store or from files: Parquet or CSV, in a folder or bucket."""
-    from marketplace.catalogue.offers.menu import audit_published
+    from marketplace.catalogue.offers.stated import count_published
     from marketplace.core.local_time import instant_at
     from marketplace.core.progress import Progress
     from marketplace.datasets.releases.actions import build as build_release
@@ -57,7 +57,7 @@ async def run(arguments: argparse.Namespace) -> int:
             period_from=period_from,
             period_to=period_to,
             progress=progress,
-            allow=audit_published,
+            allow=count_published,
         )
     row = await get_release(release)
     print(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 from typing import Final
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+MONTHS_A_YEAR: Final = 12
 QUARTER_US: Final = 900_000_000
 HOUR_US: Final = 4 * QUARTER_US
 DAY_US: Final = 24 * HOUR_US
@@ -30,3 +32,10 @@ def instant_of(microseconds: int) -> dt.datetime:
 def full_hour(instant: dt.datetime) -> dt.datetime:
     """Return the last full hour, in UTC: prices change at each."""
     return instant.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def months_later(instant: dt.datetime, months: int) -> dt.datetime:
+    """Return the same day and time `months` later, or the last day of a shorter month."""
+    year, month = divmod(instant.year * MONTHS_A_YEAR + instant.month - 1 + months, MONTHS_A_YEAR)
+    last_day = calendar.monthrange(year, month + 1)[1]
+    return instant.replace(year=year, month=month + 1, day=min(instant.day, last_day))

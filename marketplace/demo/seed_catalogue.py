@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from msgspec import Struct
 
-from marketplace.catalogue.offers.menu import audit_published
+from marketplace.catalogue.offers.stated import count_published
 from marketplace.catalogue.steward import actions as stewardship
 from marketplace.consent.purposes.queries import list_notices
 from marketplace.core.database import fetch_scalar
@@ -174,7 +174,7 @@ async def build_release(release: DemoRelease, report: ReportProgress) -> None:
         period_from=release.period_from,
         period_to=release.period_to,
         progress=report,
-        allow=audit_published,
+        allow=count_published,
     )
 
 

@@ -5,19 +5,30 @@ All of them together, with the history's panel, stay within a year's limit for a
 
 from __future__ import annotations
 
-from typing import Final, Literal
+import uuid
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
 
 from marketplace.catalogue.licences.policies import Policy
-from marketplace.catalogue.offers.rules import StatedOffer
+from marketplace.catalogue.offers.stated import state_sheet
+from marketplace.catalogue.sheets import rules
 from marketplace.catalogue.steward import actions as stewardship
+from marketplace.catalogue.steward import sheet_actions as markets
+from marketplace.consent.vocabulary import PURPOSES
 from marketplace.datasets.geography.actions import define_zones
 from marketplace.datasets.releases.rules import DatasetTerms
 from marketplace.demo.city_layers import DISTRICTS, districts
 from marketplace.demo.seed_people import STEWARD, get_staff
 from marketplace.demo.synthetic_city import AGE_BANDS, GRENOBLE, LYON, RESOLUTION, TIME_ZONE, Town, public_zones
-from marketplace.privacy.product_registry import DEFAULT_PRODUCT
+from marketplace.privacy.geography import H3
+from marketplace.privacy.key_set import area_of
+from marketplace.privacy.product_registry import DEFAULT_PRODUCT, PRODUCTS
+from pricing.money import EUR
+from pricing.sheet import Law
+
+if TYPE_CHECKING:
+    from marketplace.people.identity.actors import Actor
 
 BY_DAY: Final = "lyon-presence-day"
 BY_HOUR: Final = "lyon-presence-hour"
@@ -27,6 +38,12 @@ FLOWS: Final = "lyon-flows-day"
 NIGHTS: Final = "lyon-nights"
 GRENOBLE_BY_DAY: Final = "grenoble-presence-day"
 GRENOBLE_BY_HOUR: Final = "grenoble-presence-hour"
+PRESENCE_DAY: Final = "presence-day"
+PRESENCE_HOUR: Final = "presence-hour"
+PANEL: Final = "panel-day"
+DISTRICT_DAY: Final = "district-day"
+FLOWS_DAY: Final = "flows-day"
+STAYS: Final = "stays-day"
 TERMS: Final = "standard-1"
 LENGTHS: Final = {"standard-1-short": 3, "standard-1-long": 36}
 """The same terms for another number of months."""
@@ -39,20 +56,17 @@ MICRO: Final = 1_000_000
 
 
 class DemoDataset(Struct, frozen=True):
-    """A dataset to define and offer: what it counts, and a steward's terms of its price, in cents."""
+    """A dataset to define and offer: what it counts, and the sheet of its market."""
 
     code: str
     title_fr: str
     title_en: str
     description_fr: str
     description_en: str
-    worth_days: int
-    full_worth_minor: int
-    floor_minor: int
-    cap_minor: int
     max_cells: int
     budget: int
     half_life_days: int
+    sheet: str
     town: Town = LYON
     grain: Literal["day", "hour"] = "day"
     product: str = DEFAULT_PRODUCT
@@ -63,6 +77,31 @@ class DemoDataset(Struct, frozen=True):
     is_by_district: bool = False
 
 
+class DemoSheet(Struct, frozen=True):
+    """What a figure of a market is worth: a perfect one for a day, new, with every right and for good, in cents."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    figure_minor: int
+    half_life_days: int
+    weight: int = 100
+    """Points of a perfect figure of a zone; of a pair, the product of both zones'."""
+
+
+SHEETS: Final = (
+    DemoSheet(PRESENCE_DAY, "Présence par jour", "Presence by day", 90, 60),
+    DemoSheet(PRESENCE_HOUR, "Présence par heure", "Presence by hour", 27, 21),
+    DemoSheet(PANEL, "Présence du panel", "Presence of the panel", 3_200, 60),
+    DemoSheet(DISTRICT_DAY, "Présence par arrondissement", "Presence by arrondissement", 700, 60),
+    DemoSheet(FLOWS_DAY, "Flux par jour", "Flows by day", 330, 60, 10),
+    DemoSheet(STAYS, "Nuitées", "Nights spent", 1_000, 90),
+)
+VOLUME: Final = Law(currency=EUR, volume=((0, 10_000), (200_000, 8_500), (1_000_000, 6_000)), least_minor=9_000)
+RATES: Final = {"internal": 6_000, "publish": 8_000, "resell": 10_000}
+ONE_PURPOSE: Final = 4_000
+"""The rate of a licence for one purpose alone, in basis points."""
+INHABITANTS: Final = {LYON.name: 120_000, GRENOBLE.name: 30_000}
 DATASETS: Final = (
     DemoDataset(
         BY_DAY,
@@ -70,7 +109,7 @@ DATASETS: Final = (
         "Presence by district and day — Lyon",
         "Combien de personnes distinctes sont vues dans chaque quartier de Lyon, chaque jour, par tranche d’âge.",
         "How many distinct people are seen in each district of Lyon, each day, by age band.",
-        *(30, 500_000, 15_000, 400_000, 14, 52, 60),
+        *(14, 52, 60, PRESENCE_DAY),
     ),
     DemoDataset(
         BY_HOUR,
@@ -78,7 +117,7 @@ DATASETS: Final = (
         "Presence by district and hour — Lyon",
         "Le pouls de Lyon : combien de personnes distinctes sont vues dans chaque quartier, heure par heure.",
         "The pulse of Lyon: how many distinct people are seen in each district, hour by hour.",
-        *(30, 3_500_000, 20_000, 600_000, 6, 104, 21),
+        *(6, 104, 21, PRESENCE_HOUR),
         grain="hour",
     ),
     DemoDataset(
@@ -87,7 +126,7 @@ DATASETS: Final = (
         "Presence by district, one day a month — Lyon",
         "Combien de personnes distinctes du panel sont vues dans chaque quartier de Lyon, un jour par mois.",
         "How many distinct people of the panel are seen in each district of Lyon, on one day a month.",
-        *(1, 600_000, 6_000, 150_000, 2, 96, 60),
+        *(2, 96, 60, PANEL),
         use="panel",
         epsilon=1,
     ),
@@ -97,7 +136,7 @@ DATASETS: Final = (
         "Presence by arrondissement — Lyon and Villeurbanne",
         "Combien de personnes distinctes sont vues chaque jour dans chaque arrondissement de Lyon et à Villeurbanne.",
         "How many distinct people are seen each day in each arrondissement of Lyon, and in Villeurbanne.",
-        *(30, 420_000, 12_000, 300_000, 10, 52, 60),
+        *(10, 52, 60, DISTRICT_DAY),
         is_by_district=True,
     ),
     DemoDataset(
@@ -106,7 +145,7 @@ DATASETS: Final = (
         "Flows between arrondissements — Lyon and Villeurbanne",
         "Combien de personnes passent d’un arrondissement à un autre chaque jour : qui travaille, sort ou habite où.",
         "How many people go from one arrondissement to another each day: who works, goes out or lives where.",
-        *(30, 900_000, 18_000, 500_000, 7, 52, 60),
+        *(7, 52, 60, FLOWS_DAY),
         product="flows",
         is_by_district=True,
     ),
@@ -116,7 +155,7 @@ DATASETS: Final = (
         "Nights spent by arrondissement — Lyon and Villeurbanne",
         "Combien de personnes passent la nuit dans chaque arrondissement : habitants et visiteurs, chaque nuit.",
         "How many people spend the night in each arrondissement: residents and visitors, every night.",
-        *(30, 600_000, 12_000, 300_000, 7, 52, 90),
+        *(7, 52, 90, STAYS),
         product="stays",
         max_events=1,
         is_by_district=True,
@@ -127,7 +166,7 @@ DATASETS: Final = (
         "Presence by district and day — Grenoble",
         "Combien de personnes distinctes sont vues dans chaque quartier de Grenoble, chaque jour, par tranche d’âge.",
         "How many distinct people are seen in each district of Grenoble, each day, by age band.",
-        *(30, 220_000, 9_000, 200_000, 14, 52, 60),
+        *(14, 52, 60, PRESENCE_DAY),
         town=GRENOBLE,
     ),
     DemoDataset(
@@ -136,7 +175,7 @@ DATASETS: Final = (
         "Presence by district and hour — Grenoble",
         "Le rythme de Grenoble : combien de personnes distinctes sont vues dans chaque quartier, heure par heure.",
         "The rhythm of Grenoble: how many distinct people are seen in each district, hour by hour.",
-        *(30, 3_000_000, 12_000, 300_000, 6, 104, 21),
+        *(6, 104, 21, PRESENCE_HOUR),
         town=GRENOBLE,
         grain="hour",
     ),
@@ -169,6 +208,38 @@ def terms_of(dataset: DemoDataset) -> DatasetTerms:
     )
 
 
+def sheet_of(sheet: DemoSheet) -> rules.Document:
+    """Return a market's sheet: all zones of a town weigh the same, and have the same part of its inhabitants."""
+    zones: dict[str, tuple[int, int, str, str]] = {}
+    of_sheet = [one for one in DATASETS if one.sheet == sheet.code]
+    for one in of_sheet:
+        terms = terms_of(one)
+        people = max(INHABITANTS[one.town.name] // len(terms.zones), 1)
+        areas = {zone: DISTRICT_TABLE if terms.zone_table else area_of(zone, H3) for zone in terms.zones}
+        zones |= {zone: (sheet.weight, people, area, one.town.name) for zone, area in areas.items()}
+    segments = PRODUCTS[of_sheet[0].product].segments or AGE_BANDS
+    between = PRODUCTS[of_sheet[0].product].is_between_zones
+    return rules.Document(
+        zones=zones,
+        segments={segment: (1, MICRO // len(segments)) for segment in segments},
+        worth_micro=sheet.figure_minor * MICRO // (sheet.weight ** (2 if between else 1)),
+        half_life_hours=sheet.half_life_days * 24,
+        rights=RATES,
+        purposes=dict.fromkeys(PURPOSES, ONE_PURPOSE),
+    )
+
+
+async def state_sheets(steward: Actor) -> None:
+    """State the sheet of each market and the law of volume; once."""
+    await markets.state_law(steward, VOLUME, law_id=uuid.uuid5(uuid.NAMESPACE_URL, "demo volume"))
+    for sheet in SHEETS:
+        counted = next(one.code for one in DATASETS if one.sheet == sheet.code)
+        titles = sheet.title_fr, sheet.title_en
+        await markets.define_market(steward, sheet.code, dataset=counted, titles=titles, currency=EUR)
+        version = uuid.uuid5(uuid.NAMESPACE_URL, f"demo sheet {sheet.code}")
+        await state_sheet(sheet.code, sheet_of(sheet), steward, version=version)
+
+
 async def offer_datasets() -> None:
     """Store the operator's zones, define the datasets, state licence terms and offer all under them; once."""
     steward = await get_staff(STEWARD)
@@ -178,7 +249,8 @@ async def offer_datasets() -> None:
         await stewardship.state_terms(steward, code, Policy("publish", months))
     for one in DATASETS:
         await stewardship.define_dataset(steward, terms_of(one))
-        offer = StatedOffer(TERMS, one.full_worth_minor, one.worth_days, one.floor_minor, one.cap_minor)
-        await stewardship.make_offer(steward, one.code, offer)
+    await state_sheets(steward)
+    for one in DATASETS:
+        await stewardship.make_offer(steward, one.code, terms=TERMS, sheet=one.sheet)
         if one.code in BY_LENGTH:
             await stewardship.set_lengths(steward, one.code, BY_LENGTH[one.code])

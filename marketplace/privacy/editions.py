@@ -35,12 +35,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from marketplace.privacy import noise, sampler
-from pricing.audit import Offer, Part
-from pricing.editions import listable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -118,16 +114,3 @@ def coarsen(cells: pa.Table, people: Step, events: Step, threshold: int, key: by
     for name, values in (("people", counted[kept]), ("events", np.maximum(seen[kept], counted[kept]))):
         table = table.set_column(table.schema.get_field_index(name), name, pa.array(values, pa.int64()))
     return table
-
-
-def offers(release: str, variances_micro: Sequence[int], prices_minor: Sequence[int]) -> tuple[Offer, ...]:
-    """Return a release's levels as `pricing.editions` sells them, finest first; refuses a menu with arbitrage.
-
-    They are one family because their noise is nested: averaging several gains nothing over the finest.
-    """
-    return listable(
-        [
-            Offer(f"{release} level {level}", price, {release: Part(variance)}, release)
-            for level, (variance, price) in enumerate(zip(variances_micro, prices_minor, strict=True))
-        ]
-    )

@@ -283,3 +283,9 @@ def _middle(polygons: Polygons) -> tuple[float, float]:
             )
             best, middle = area, tuple((origin + offset).tolist())
     return middle
+
+
+def centres(shapes: Mapping[str, Polygons]) -> dict[str, tuple[float, float]]:
+    """Return each outlined zone's approximate position: the mean of its first ring, longitude and latitude."""
+    rings = {zone: np.array(polygons[0][0], float) for zone, polygons in shapes.items() if polygons}
+    return {zone: (float(ring[:, 0].mean()), float(ring[:, 1].mean())) for zone, ring in rings.items()}

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from marketplace.privacy.geography import Geography
 
-MOST_AREAS: Final = 64
-"""The most areas for which coverage is published: the zones' parents, as fine as this number allows."""
+COARSER: Final = 2
+"""Resolutions between an H3 cell and its area: 49 cells, at resolution 8 some 36 square kilometres."""
 LARGEST_AREA: Final = 2_000_000
 """The most zones of a key set."""
 
@@ -55,15 +55,20 @@ def parent_zones(
     return names, np.array([place[name] for name in of], np.int64)
 
 
-def coverage_areas(zones: Sequence[str], geography: Geography = H3) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the areas for which coverage is published, and each zone's area: parents as fine as MOST_AREAS allows.
+def area_of(zone: str, geography: Geography = H3) -> str:
+    """Return the area of a zone for which consent is published, the same in every dataset that has the zone.
 
-    If too many of the operator's own zones have no parent, the one area is their whole table.
+    It is the H3 cell two resolutions coarser, the parent of one of the operator's own zones, or its whole table.
     """
-    names, area, coarsest = tuple(zones), np.arange(len(zones)), 0 if geography is H3 else 1
-    for level in range(max(geography.level(zone) or 0 for zone in zones), coarsest - 1, -1):
-        names, of = parent_zones(names, level, geography)
-        area = of[area]
-        if len(names) <= MOST_AREAS or not level:
-            return names, area
-    return (geography.code,), np.zeros(len(zones), np.int64)
+    level = geography.level(zone) or 0
+    if not geography.code:
+        return geography.above(zone, max(level - COARSER, 0))
+    return geography.above(zone, level - 1) if level > 1 else geography.code
+
+
+def coverage_areas(zones: Sequence[str], geography: Geography = H3) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the areas for which coverage is published, ascending, and each zone's position among them."""
+    of = [area_of(zone, geography) for zone in zones]
+    names = tuple(sorted(set(of)))
+    place = {name: at for at, name in enumerate(names)}
+    return names, np.array([place[name] for name in of], np.int64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from marketplace.core.scheduled import MINUTE
-from marketplace.sales.agreed.basket_waiting import charge_waiting
 from marketplace.sales.auctions.award import close_auctions, settle_sales
 from marketplace.sales.auctions.reverse_award import award_auctions
 from marketplace.sales.orders.actions import lapse_unpaid, settle_paid
@@ -22,7 +21,6 @@ def jobs() -> Jobs:
     """Return the jobs under the present settings."""
     return {
         "settle-orders": (2, settle_paid),
-        "charge-baskets": (2, charge_waiting),
         "lapse-orders": (MINUTE, lapse_unpaid),
         "deliver-subscriptions": (30, deliver),
         "close-auctions": (1, close_auctions),

@@ -819,6 +819,7 @@ CREATE TABLE "release" (
     "hours_by_day" BIGINT[] NOT NULL DEFAULT '{}',
     "published_by_day" BIGINT[] NOT NULL DEFAULT '{}',
     "published_by_zone" BIGINT[] NOT NULL DEFAULT '{}',
+    "published_by_figure" BYTEA NOT NULL DEFAULT '',
     "published_people" BIGINT NOT NULL DEFAULT 0,
     "suppressed_micro" BIGINT NOT NULL DEFAULT 0,
     "consenting" BIGINT NOT NULL DEFAULT 0,
@@ -902,6 +903,7 @@ CREATE TABLE "edition" (
     "hours_by_day" BIGINT[] NOT NULL DEFAULT '{}',
     "published_by_day" BIGINT[] NOT NULL DEFAULT '{}',
     "published_by_zone" BIGINT[] NOT NULL DEFAULT '{}',
+    "published_by_figure" BYTEA NOT NULL DEFAULT '',
     "error_people" BIGINT NOT NULL,
     "cells_sha256" TEXT NOT NULL,
     CONSTRAINT "one_a_level" UNIQUE ("release", "level"),
@@ -965,40 +967,6 @@ CREATE TABLE "dataset_change" (
 );
 
 
--- datasets / pictures
-
-CREATE TABLE "footprint" (
-    "dataset" TEXT PRIMARY KEY NOT NULL REFERENCES "dataset" ("code") ON DELETE RESTRICT,
-    "west" INTEGER,
-    "south" INTEGER,
-    "east" INTEGER,
-    "north" INTEGER,
-    "measured_at" TIMESTAMPTZ,
-    CONSTRAINT "is_a_box" CHECK (num_nulls(west, south, east, north) IN (0, 4) AND west <= east AND south <= north),
-    CONSTRAINT "is_measured" CHECK (west IS NULL OR measured_at IS NOT NULL)
-);
-
-CREATE TABLE "picture" (
-    "dataset" TEXT PRIMARY KEY NOT NULL REFERENCES "dataset" ("code") ON DELETE RESTRICT,
-    "version" UUID NOT NULL,
-    "release" UUID NOT NULL REFERENCES "release" ("id") ON DELETE RESTRICT,
-    "depends_on" UUID[] NOT NULL,
-    "drawn" BYTEA NOT NULL,
-    "own_zones" TEXT[] NOT NULL,
-    "drawn_at" TIMESTAMPTZ NOT NULL,
-    CONSTRAINT "depends_on_its_own" CHECK (release = ANY (depends_on))
-);
-
-CREATE TABLE "former_map" (
-    "version" UUID PRIMARY KEY NOT NULL,
-    "dataset" TEXT NOT NULL REFERENCES "dataset" ("code") ON DELETE RESTRICT,
-    "release" UUID NOT NULL REFERENCES "release" ("id") ON DELETE RESTRICT,
-    "own_zones" TEXT[] NOT NULL,
-    "drawn" BYTEA NOT NULL,
-    "drawn_at" TIMESTAMPTZ NOT NULL
-);
-
-
 -- datasets / retractions
 
 CREATE TABLE "retraction" (
@@ -1039,6 +1007,71 @@ CREATE TABLE "zone_preview" (
 );
 
 
+-- catalogue / sheets
+
+CREATE TABLE "price_sheet" (
+    "code" TEXT PRIMARY KEY NOT NULL,
+    "title_fr" TEXT NOT NULL,
+    "title_en" TEXT NOT NULL,
+    "product" TEXT NOT NULL,
+    "grain" TEXT NOT NULL,
+    "zone_table" TEXT REFERENCES "zone_table" ("code") ON DELETE RESTRICT,
+    "h3_resolution" INTEGER NOT NULL,
+    "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
+    "created_at" TIMESTAMPTZ NOT NULL,
+    CONSTRAINT "code_is_a_slug" CHECK (code ~ '^[a-z0-9][a-z0-9-]{1,62}$')
+);
+
+CREATE TABLE "sheet_version" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "sheet" TEXT NOT NULL REFERENCES "price_sheet" ("code") ON DELETE RESTRICT,
+    "number" INTEGER NOT NULL,
+    "document" TEXT NOT NULL,
+    "sha256" TEXT NOT NULL,
+    "terms" TEXT NOT NULL,
+    "groups" TEXT[] NOT NULL,
+    "starts_at" TIMESTAMPTZ NOT NULL,
+    "stated_by" TEXT NOT NULL,
+    "stated_at" TIMESTAMPTZ NOT NULL,
+    CONSTRAINT "numbered_once" UNIQUE ("sheet", "number"),
+    CONSTRAINT "document_is_the_one_named" CHECK (sha256 = encode(sha256(convert_to(document, 'UTF8')), 'hex')),
+    CONSTRAINT "starts_when_stated_or_later" CHECK (stated_at <= starts_at)
+);
+
+CREATE TABLE "volume_law" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
+    "starts_minor" BIGINT[] NOT NULL,
+    "rates_basis_points" INTEGER[] NOT NULL,
+    "least_minor" BIGINT NOT NULL,
+    "starts_at" TIMESTAMPTZ NOT NULL,
+    "stated_by" TEXT NOT NULL,
+    "stated_at" TIMESTAMPTZ NOT NULL,
+    CONSTRAINT "one_at_an_instant" UNIQUE ("currency", "starts_at"),
+    CONSTRAINT "each_start_has_a_rate" CHECK (cardinality(starts_minor) = cardinality(rates_basis_points)),
+    CONSTRAINT "charges_something" CHECK (least_minor > 0)
+);
+
+CREATE TABLE "least_kept" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
+    "least_minor" BIGINT NOT NULL,
+    "until" TIMESTAMPTZ NOT NULL,
+    CONSTRAINT "charges_something" CHECK (least_minor > 0)
+);
+
+CREATE TABLE "release_points" (
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "version" UUID NOT NULL REFERENCES "sheet_version" ("id") ON DELETE RESTRICT,
+    "release" UUID NOT NULL REFERENCES "release" ("id") ON DELETE RESTRICT,
+    "level" INTEGER NOT NULL,
+    "spans" TEXT NOT NULL,
+    "stages" BIGINT[] NOT NULL,
+    CONSTRAINT "counted_once" UNIQUE ("version", "release", "level"),
+    CONSTRAINT "five_stages" CHECK (cardinality(stages) = 5)
+);
+
+
 -- catalogue / offers
 
 CREATE TABLE "licence_terms" (
@@ -1070,16 +1103,10 @@ CREATE TABLE "offer" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "dataset" TEXT UNIQUE NOT NULL REFERENCES "dataset" ("code") ON DELETE RESTRICT,
     "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
-    "full_worth_minor" BIGINT NOT NULL,
-    "floor_minor" BIGINT NOT NULL,
-    "cap_minor" BIGINT NOT NULL,
+    "sheet" TEXT NOT NULL REFERENCES "price_sheet" ("code") ON DELETE RESTRICT,
     "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
     "listed_at" TIMESTAMPTZ NOT NULL,
-    "withdrawn_at" TIMESTAMPTZ,
-    "worth_days" INTEGER NOT NULL DEFAULT 7,
-    CONSTRAINT "prices_are_ordered" CHECK (0 < floor_minor AND floor_minor <= cap_minor AND cap_minor <= 100000000000),
-    CONSTRAINT "worth_is_positive" CHECK (full_worth_minor > 0),
-    CONSTRAINT "worth_is_of_some_days" CHECK (worth_days BETWEEN 1 AND 366)
+    "withdrawn_at" TIMESTAMPTZ
 );
 
 CREATE TABLE "offer_length" (
@@ -1087,27 +1114,6 @@ CREATE TABLE "offer_length" (
     "offer" UUID NOT NULL REFERENCES "offer" ("id") ON DELETE RESTRICT,
     "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
     CONSTRAINT "each_length_once" UNIQUE ("offer", "terms")
-);
-
-CREATE TABLE "offer_change" (
-    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
-    "dataset" TEXT NOT NULL REFERENCES "dataset" ("code") ON DELETE RESTRICT,
-    "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
-    "full_worth_minor" BIGINT NOT NULL,
-    "worth_days" INTEGER NOT NULL,
-    "floor_minor" BIGINT NOT NULL,
-    "cap_minor" BIGINT NOT NULL,
-    "starts_at" TIMESTAMPTZ NOT NULL,
-    "planned_by" TEXT NOT NULL,
-    "planned_at" TIMESTAMPTZ NOT NULL,
-    "outcome" TEXT NOT NULL DEFAULT '',
-    "ended_at" TIMESTAMPTZ,
-    "refusal" TEXT,
-    CONSTRAINT "prices_are_ordered" CHECK (0 < floor_minor AND floor_minor <= cap_minor AND cap_minor <= 100000000000),
-    CONSTRAINT "worth_is_positive" CHECK (full_worth_minor > 0 AND worth_days BETWEEN 1 AND 366),
-    CONSTRAINT "known_outcome" CHECK (outcome IN ('', 'made', 'refused', 'cancelled')),
-    CONSTRAINT "ends_with_an_outcome" CHECK ((outcome = '') = (ended_at IS NULL)),
-    CONSTRAINT "refused_for_a_reason" CHECK ((outcome = 'refused') = (refusal IS NOT NULL))
 );
 
 CREATE TABLE "exclusive_window" (
@@ -1121,14 +1127,14 @@ CREATE TABLE "exclusive_window" (
 
 CREATE TABLE "demand_draw" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
-    "offer" UUID NOT NULL REFERENCES "offer" ("id") ON DELETE RESTRICT,
+    "sheet" TEXT NOT NULL REFERENCES "price_sheet" ("code") ON DELETE RESTRICT,
     "day" DATE NOT NULL,
     "demand_basis_points" INTEGER NOT NULL,
     "drawn_at" TIMESTAMPTZ NOT NULL,
     "sales" INTEGER NOT NULL DEFAULT 0,
     "days" INTEGER NOT NULL DEFAULT 0,
     "bids" INTEGER NOT NULL DEFAULT 0,
-    CONSTRAINT "one_a_day" UNIQUE ("offer", "day"),
+    CONSTRAINT "one_a_day" UNIQUE ("sheet", "day"),
     CONSTRAINT "draw_is_positive" CHECK (demand_basis_points > 0),
     CONSTRAINT "sources_are_counted" CHECK (least(sales, days, bids) >= 0)
 );
@@ -1372,7 +1378,6 @@ CREATE TABLE "purchase_order" (
     "reference" TEXT NOT NULL DEFAULT '',
     "second_reason" TEXT NOT NULL DEFAULT '',
     "only_level" INTEGER,
-    "waits_for" UUID[] NOT NULL DEFAULT '{}',
     CONSTRAINT "adds_up" CHECK (total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0),
     CONSTRAINT "known_rule" CHECK (vat_rule IN ('domestic', 'overseas', 'overseas_exempt', 'reverse_charge', 'unverified', 'outside_eu')),
     CONSTRAINT "known_state" CHECK (state IN ('awaiting_payment', 'paid', 'lapsed', 'refunded', 'charged_back')),
@@ -1380,7 +1385,6 @@ CREATE TABLE "purchase_order" (
     CONSTRAINT "no_more_is_returned_than_was_paid" CHECK (least(returned_minor, charged_back_minor) >= 0 AND returned_minor + charged_back_minor <= total_minor),
     CONSTRAINT "texts_are_bounded" CHECK (length(reference) <= 60 AND length(second_reason) <= 500),
     CONSTRAINT "a_reason_allows_another" CHECK (second_reason = '' OR only_level IS NULL),
-    CONSTRAINT "waits_unpaid" CHECK (waits_for = '{}' OR state = 'awaiting_payment'),
     CONSTRAINT "gone_whole" CHECK ((state IN ('refunded', 'charged_back')) = (returned_minor + charged_back_minor = total_minor))
 );
 
@@ -1706,7 +1710,6 @@ CREATE TABLE "subscription" (
     "ended_at" TIMESTAMPTZ,
     "promised_days" INTEGER NOT NULL,
     "promised_coverage_micro" BIGINT NOT NULL,
-    "agreed_offers" TEXT NOT NULL,
     "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
     CONSTRAINT "price_is_positive" CHECK (locked_minor > 0),
     CONSTRAINT "some_releases" CHECK (releases BETWEEN 1 AND 120),

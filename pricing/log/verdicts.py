@@ -19,21 +19,12 @@ from pricing.log.notes import Checkpoint, VerifierKey, cosigned_at, is_signed
 from pricing.log.proofs import Proof, faults_of, read_entry
 from pricing.log.tiles import Tiles
 from pricing.merkle import merkle_root
-from pricing.quote import from_canonical
+from pricing.order import from_canonical
 from pricing.refusals import PricingRefusal, Tampered
 
 Entry: TypeAlias = Mapping[str, Any]
 Entries: TypeAlias = Mapping[int, Entry]
 """The contents of entries of the log, by their numbers."""
-SAME_IN_BOTH: Final = (
-    "currency",
-    "full_worth_minor",
-    "worth_days",
-    "cap_minor",
-    "half_life_days",
-    "demand_basis_points",
-)
-"""Inputs named in both a quote's price and its day's logged inputs."""
 LONG_AGO: Final = 7 * 24 * 3600 * 1_000_000
 """So many microseconds after its planned end any auction is closed, even with late bids and a stopped job."""
 CHAINED: Final = "previous"
@@ -216,7 +207,7 @@ def check_quote(name: str, document: bytes, proofs: Sequence[Proof]) -> Verdict:
     try:
         quote = json.loads(document)
         day = dt.datetime.fromisoformat(quote["quoted_at"]).astimezone(dt.UTC).date().isoformat()
-        priced = quote["price"]["inputs"]
+        priced = quote["price"]
         from_canonical(json.dumps(quote["price"], separators=(",", ":"), sort_keys=True).encode())
         logged = [
             (json.loads(proof.item.document), proof.content())
@@ -257,14 +248,16 @@ def _late(name: str, day: str, entry: Entry) -> list[str]:
     return [f"{name} is of {day}, but the log has its inputs from {entry['day']} on alone: they were back-dated"]
 
 
-def contradictions(name: str, priced: Mapping[str, Any], logged: Mapping[str, Any]) -> list[str]:
-    """Return where a quote's inputs differ from those logged for its day; promises may raise its floor."""
-    wrong = [one for one in SAME_IN_BOTH if priced[one] != logged[one]]
-    if priced["floor_minor"] < logged["floor_minor"]:
-        wrong.append("floor_minor")
+def contradictions(name: str, price: Mapping[str, Any], logged: Mapping[str, Any]) -> list[str]:
+    """Return where a quote's price, as JSON, differs from what was logged for its day."""
+    _, terms, *_ = price["lots"][0]
+    rates = ("worth_micro", "half_life_hours", "rights", "purposes")
+    stated = dict(price["law"]) | {name: terms[name] for name in ("sheet", *rates)}
+    stated["demand_basis_points"] = max(terms["demand"].values())
     return [
-        f"{name} says {one} {priced[one]}, but the log of {logged['day']} says {logged[one]}: it was back-dated"
-        for one in wrong
+        f"{name} says {one} {value}, but the log of {logged['day']} says {logged[one]}: it was back-dated"
+        for one, value in stated.items()
+        if value != logged[one]
     ]
 
 

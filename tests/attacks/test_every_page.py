@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 
 from marketplace.catalogue.offers.actions import quote as ask_price
+from marketplace.catalogue.offers.stated import count_published
 from marketplace.consent.purposes import actions as consent
 from marketplace.core import clock, database
 from marketplace.core.database import copy_in
@@ -103,7 +104,9 @@ async def live_a_week(folder: Path, chance: random.Random, *, victim: bool) -> d
     seen = [(who, FROM + dt.timedelta(hours=10 + 24 * (who % 5)), ZONES[who % len(ZONES)]) for who in counted]
     await ingest_events(**write(folder, seen, everyone))
     chance.seed(12)
-    release = await actions.build("lyon", period_from=FROM, period_to=FROM + dt.timedelta(days=7))
+    release = await actions.build(
+        "lyon", period_from=FROM, period_to=FROM + dt.timedelta(days=7), allow=count_published
+    )
     assert (await queries.get_release(release)).state == "sealed"
     chance.seed(13)
     partner = await shop.make_vetted_partner()

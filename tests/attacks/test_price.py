@@ -1,7 +1,7 @@
-"""The price moves with what is sold: attacks on consent, on amounts, and on the menu as a whole.
+"""What moves a price is public: attacks on consent and on amounts, and what parts and terms cost beside their whole.
 
-The cities are lognormal: consent thins their people, noise is coupled across the levels of consent, the floor is zero.
-Everything is seeded, so what holds once holds always.
+The cities are lognormal: consent thins their people, noise is coupled across the levels of consent. Everything is
+seeded, so what holds once holds always. Menus of several releases are the theorems of `tests/pricing/test_order.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import math
 import os
+from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from marketplace.catalogue.offers import rules
-from marketplace.sales.orders.rules import months_later
-from tests.catalogue.builders import DAY, PRICED_AT, figures_of_days, price_of
+from marketplace.core.instants import months_later
+from pricing.measure import Hours
+from pricing.order import STEPS, Licence, Lot, Priced, price
+from pricing.sheet import Consent, Figures, Law, Points, Segment, Sheet, Terms, Zone, points_of
+from pricing.valuation import least_bias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,16 +31,59 @@ if TYPE_CHECKING:
 
 
 SHARED = Path(os.environ.get("PARTAGE_SHARED", Path(__file__).parents[3] / "shared"))
+NOON = 500_000
+"""When licences begin, in hours since 1970."""
+CENT: Law = Law(currency="EUR", volume=((0, 10_000),), least_minor=1)
 
 
-def bands(*people: int, of: Sequence[int] = (50_000, 50_000)) -> dict[str, Any]:
-    """Return the figures of who consents of each of some age bands."""
-    return {
-        "consenting": sum(people),
-        "population": sum(of),
-        "consenting_by_band": list(people),
-        "population_by_band": list(of),
+def sheet_of(people: Sequence[int]) -> Sheet:
+    """Return a sheet of zones in one area, with these people by a public source."""
+    return Sheet(
+        zones={f"zone-{at}": Zone(100, each, "city", "all") for at, each in enumerate(people)},
+        segments={"all": Segment(1, 10**6)},
+        prior_observations=40,
+        survey_people=3_000,
+        variance_micro=250_000,
+        association_squared_micro=2_500,
+        unseen_squared_micro=25,
+    )
+
+
+def figures_of(sheet: Sheet, published: Sequence[Sequence[int]], **stated: Any) -> Figures:
+    """Return a release of all zones, of which `published` says by zone and day which have a figure, to the day before."""
+    days = len(published[0])
+    usual: dict[str, Any] = {
+        "days": [Hours(NOON - 24 * (ago + 2), NOON - 24 * (ago + 1)) for ago in reversed(range(days))],
+        "steps": 1,
+        "published": {(zone, "all"): days for zone, days in zip(sheet.zones, published, strict=True)},
+        "zones": frozenset(sheet.zones),
+        "consent": {"city": Consent(60_000, 100_000)},
+        "bands": ((30_000, 50_000), (30_000, 50_000)),
+        "noise_micro": 9_000_000,
     }
+    consent = stated.pop("consent", None)
+    return Figures(**usual | ({"consent": {"city": consent}} if consent else {}) | stated)
+
+
+def price_of(points: Points, *, law: Law = CENT, hours: int = 365 * 24, since: int = NOON, **changed: Any) -> Priced:
+    """Return the price of a release's points."""
+    usual: dict[str, Any] = {
+        "sheet": "",
+        "worth_micro": 10**10,
+        "half_life_hours": 30 * 24,
+        "rights": {"internal": 6_000, "publish": 8_000, "resell": 10_000},
+        "purposes": {"planning": 4_000},
+        "demand": {"all": 10_000},
+    }
+    right, purposes = changed.pop("right", "publish"), changed.pop("purposes", ())
+    licence = Licence(since, since + hours, right, purposes)
+    return price(law, [Lot("release", Terms(**usual | changed), licence, points)])
+
+
+def cost_of(sheet: Sheet, figures: Figures, **changed: Any) -> int:
+    """Return what a release costs, 0 where it has no figure."""
+    points = points_of(sheet, figures)
+    return price_of(points, **changed).amount_minor if any(span.points for span in points.spans) else 0
 
 
 def laplace(uniform: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
@@ -48,8 +94,8 @@ def laplace(uniform: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
     return np.where(uniform < 0.5, -size, size)
 
 
-def releases_of(city: dict[str, Any], percents: list[int], reach: int) -> list[dict[str, Any]]:
-    """Return the figures of one city's release at each level of consent, the highest first.
+def releases_of(city: dict[str, Any], percents: list[int], reach: int) -> tuple[Sheet, list[Figures]]:
+    """Return the sheet of one city and its release at each level of consent, the highest first.
 
     reach: in how many of its days a person counts, which the noise is scaled to. Consent is nested: who consents at a
     low level does at every higher one; each cell, band and head count has one draw for all levels.
@@ -64,88 +110,91 @@ def releases_of(city: dict[str, Any], percents: list[int], reach: int) -> list[d
     noise = laplace(rng.random((zones, days)), scale)
     small = 1 / (0.02 * epsilon)
     head_noise, band_noise = laplace(rng.random(1), small)[0], laplace(rng.random(3), small)
-    population, start = int(people.sum()), PRICED_AT - (2 + days) * DAY
-    consenting, before, found = of_bands, 100, []
+    sheet = sheet_of(people.astype(int).tolist())
+    there, consenting, before, found = of_bands.sum(axis=0), of_bands, 100, []
     for percent in percents:
         consenting = rng.binomial(consenting, percent / before)
         before = percent
-        noisy = consenting.sum(axis=1)[:, None] + noise
-        rows = noisy >= threshold
-        last = int(np.flatnonzero(rows.any(axis=0)).max(initial=-1)) + 1
-        head = int(np.clip(consenting.sum() + head_noise, 1, population))
-        median = int(np.median(noisy[rows])) if rows.any() else 1
-        there = of_bands.sum(axis=0)
-        found.append(
-            {
-                "period_from": start,
-                "latest_event_at": start + (last or days) * DAY,
-                "key_count": zones * days,
-                "row_count": int(rows.sum()),
-                "consenting": head,
-                "population": population,
-                "consenting_by_band": np.clip(consenting.sum(axis=0) + band_noise, 0, there).tolist(),
-                "population_by_band": there.tolist(),
-                "hours_by_day": [24] * days,
-                "published_by_day": rows.sum(axis=0).tolist(),
-                "noise_variance_micro": round(2 * q / (1 - q) ** 2 * 10**6),
-                "median_cell_people": median,
-                "median_cell_population": max(median, median * population // head),
-            }
+        rows = consenting.sum(axis=1)[:, None] + noise >= threshold
+        head = int(np.clip(consenting.sum() + head_noise, 1, there.sum()))
+        bands = np.clip(consenting.sum(axis=0) + band_noise, 0, there)
+        figures = figures_of(
+            sheet,
+            rows.astype(int).tolist(),
+            consent=Consent(head, int(there.sum())),
+            bands=tuple(zip(bands.tolist(), there.tolist(), strict=True)),
+            noise_micro=round(2 * q / (1 - q) ** 2 * 10**6),
         )
-    return found
+        found.append(figures)
+    return sheet, found
 
 
 @pytest.mark.parametrize(
-    "each_day",
-    [True, pytest.param(False, marks=pytest.mark.deep)],
-    ids=["counted every day", "counted once"],
+    ("each_day", "part"),
+    [
+        (True, 8),
+        pytest.param(True, 1, marks=pytest.mark.deep),
+        pytest.param(False, 1, marks=pytest.mark.deep),
+    ],
 )
-def test_less_consent_never_raises_a_price_and_a_cell_never_costs_much_more(*, each_day: bool) -> None:
+def test_less_consent_never_raises_a_price_and_a_cell_never_costs_much_more(*, each_day: bool, part: int) -> None:
+    """part: one city of so many."""
     path = SHARED / "vectors" / "cities.json"
     if not path.exists():
         pytest.skip("the worked examples are not here; PARTAGE_SHARED names the folder that holds vectors/cities.json")
     stated = json.loads(path.read_text())["price"]
     assert len(stated["cities"]) == 200
-    for city in stated["cities"]:
-        releases = releases_of(city, stated["consent_percent"], city["days"] if each_day else 1)
-        amounts = [price_of(one).amount_minor if one["row_count"] else 0 for one in releases]
+    for city in stated["cities"][::part]:
+        sheet, releases = releases_of(city, stated["consent_percent"], city["days"] if each_day else 1)
+        amounts = [cost_of(sheet, one) for one in releases]
         assert amounts == sorted(amounts, reverse=True), (city, amounts)
         assert amounts[-1] <= 0.15 * amounts[0], (city, amounts)
-        a_cell = [amount / one["row_count"] for amount, one in zip(amounts, releases, strict=True) if one["row_count"]]
+        cells = [sum(map(sum, one.published.values())) for one in releases]
+        a_cell = [amount / rows for amount, rows in zip(amounts, cells, strict=True) if rows]
         assert max(a_cell) <= 2 * a_cell[0], (city, a_cell)
+
+
+def one_zone(*, bands: Sequence[tuple[int, int]], **stated: Any) -> Points:
+    """Return the points of one zone's week where so many of each band consent, of so many."""
+    people, of = (sum(each) for each in zip(*bands, strict=True))
+    sheet = sheet_of([of])
+    return points_of(sheet, figures_of(sheet, [[1] * 7], consent=Consent(people, of), bands=tuple(bands), **stated))
 
 
 def test_two_million_who_chose_to_answer_count_as_four_hundred() -> None:
     """Meng's example: 2.3 million of 230 million, where answering and what is asked correlate by 0.005."""
-    few, all_ = (price_of({"consenting": people, "population": 230_000_000}) for people in (2_300_000, 230_000_000))
-    assert few.amount_minor * 5 < all_.amount_minor, "every cell is published in both"
-    inputs: Any = few.inputs
-    assert 395 < inputs.counts_as < 410
-    inputs = all_.inputs
-    assert inputs.counts_as is None
+    few, all_ = (price_of(one_zone(bands=[(people, 230_000_000)])).amount_minor for people in (2_300_000, 230_000_000))
+    assert few * 5 < all_, "every cell is published in both"
+    correlations = Fraction(2_500, 10**6), Fraction(25, 10**6)
+    assert 395 < 1 / least_bias(((2_300_000, 230_000_000),), *correlations) < 410
+    assert least_bias(((230_000_000, 230_000_000),), *correlations) == 0
 
 
 def test_bands_that_consent_unevenly_cost_less() -> None:
     """What is paid for in privacy, who consents of each band, moves the price."""
-    amounts = [price_of(bands(20_000 + by, 20_000 - by)).amount_minor for by in (0, 2_000, 10_000, 19_000)]
+    amounts = [
+        price_of(one_zone(bands=[(20_000 + by, 50_000), (20_000 - by, 50_000)])).amount_minor
+        for by in (0, 2_000, 10_000, 19_000)
+    ]
     assert amounts == sorted(amounts, reverse=True)
     assert amounts[-1] < 0.8 * amounts[0]
 
 
 def test_every_step_of_the_waterfall_moves() -> None:
     """No step is constantly zero."""
-    rich = {"noise_variance_micro": 40_000_000, "row_count": 600} | bands(45_000, 15_000)
-    terms = {"demand_basis_points": 12_000, "worth_days": 30, "months": 3}
-    steps = {step.name: step.amount_minor for step in price_of(rich, terms).waterfall}
+    sheet = sheet_of([900, 400])
+    bands, published = ((600, 700), (100, 600)), [[1] * 7, [1] * 6 + [0]]
+    rich = points_of(sheet, figures_of(sheet, published, consent=Consent(700, 1_300), bands=bands))
+    law = Law(currency="EUR", volume=((0, 10_000), (10, 5_000)), least_minor=1)
+    terms = {"demand": {"all": 12_000}, "purposes": ("planning",), "hours": 90 * 24}
+    steps = {step.name: step.amount_minor for step in price_of(rich, law=law, **terms).waterfall}
+    assert tuple(steps) == STEPS
     assert steps.pop("full_worth") > 0
     assert steps.pop("demand") > 0
-    assert (steps.pop("floor"), steps.pop("cap")) == (0, 0)
-    assert sorted(steps) == sorted(
-        ("period", "cells", "coverage", "representativeness", "accuracy", "freshness", "right", "term")
-    )
+    assert steps.pop("least_charge") == 0
     assert all(amount < 0 for amount in steps.values()), steps
-    assert price_of(rich, terms | {"floor_minor": 10**9}).waterfall[-2].amount_minor > 0
-    assert price_of(rich, terms | {"cap_minor": 1_000}).waterfall[-1].amount_minor < 0
+    dear = Law(currency="EUR", volume=((0, 10_000),), least_minor=10**9)
+    assert price_of(rich, law=dear, **terms).waterfall[-1].amount_minor > 0
 
 
 @pytest.mark.parametrize("seed", [5, *(pytest.param(seed, marks=pytest.mark.deep) for seed in range(6, 10))])
@@ -154,112 +203,71 @@ def test_less_consent_in_one_band_alone_never_raises_a_price(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(60):
         of = rng.integers(1, 500_000, rng.integers(1, 8))
-        people, before = rng.binomial(of, rng.random(len(of))), 10**11
+        people, before = rng.binomial(of, rng.random(len(of))), 2**53
         while people.sum() > 1:
-            amount = price_of(bands(*people.tolist(), of=of.tolist()), {"full_worth_minor": 10**9}).amount_minor
+            bands = list(zip(people.tolist(), of.tolist(), strict=True))
+            amount = price_of(one_zone(bands=bands)).amount_minor
             assert amount <= before
             before = amount
             people = np.where(rng.random(len(of)) < 0.5, rng.binomial(people, rng.random(len(of))), people)
-    of = (400_000, 350_000, 250_000)
+    of_all = (400_000, 350_000, 250_000)
     uneven, even = (
-        price_of(bands(*people, of=of)).amount_minor for people in ((400_000, 70_000, 50_000), (80_000, 70_000, 50_000))
+        price_of(one_zone(bands=list(zip(people, of_all, strict=True)))).amount_minor
+        for people in ((400_000, 70_000, 50_000), (80_000, 70_000, 50_000))
     )
     assert even <= uneven < 1.2 * even, "who is in one band only adds little"
 
 
+def part_of(figures: Figures, first: int, last: int) -> Figures:
+    """Return the days [first, last) of a release as one of its own."""
+    published = {figure: days[first:last] for figure, days in figures.published.items()}
+    stated = {name: getattr(figures, name) for name in ("steps", "zones", "consent", "bands", "noise_micro")}
+    return Figures(days=figures.days[first:last], published=published, **stated)
+
+
 @pytest.mark.parametrize("half_life", [7, 30])
-def test_no_part_costs_more_than_its_whole_however_unevenly_days_are_published(half_life: int) -> None:
+@pytest.mark.parametrize("rate", [10_000, 3_000])
+def test_no_part_costs_more_than_its_whole_however_unevenly_days_are_published(half_life: int, rate: int) -> None:
     """Withhold whole days and shares of them: a part is never dearer, parts together never cheaper, to the cent."""
-    terms = {"half_life_days": half_life}
-    month = price_of(figures_of_days(*[0] * 21, *[100] * 7), terms).amount_minor
-    assert month == price_of(figures_of_days(*[100] * 7), terms).amount_minor, (
-        "the last of four weeks, and nothing else"
-    )
-    falling = [100] * 7 + [70] * 7 + [50] * 7 + [30] * 7
-    lone = [100] * 7 + [0] * 20 + [1]
+    law = Law(currency="EUR", volume=((0, 10_000), (100, rate)), least_minor=1)
+    terms: dict[str, Any] = {"law": law, "half_life_hours": 24 * half_life}
+    sheet = sheet_of([500] * 10)
+    week, month = (figures_of(sheet, [[0] * days + [1] * 7] * 10) for days in (0, 21))
+    assert cost_of(sheet, month, **terms) == cost_of(sheet, week, **terms), "the last of four weeks, and nothing else"
     rng = np.random.default_rng(half_life)
-    for cells in (falling, lone, *(rng.integers(0, 101, 28) * (rng.random(28) < 0.7) for _ in range(40))):
-        days = list(map(int, cells))
-        whole = price_of(figures_of_days(*days), terms).amount_minor
+    for share in (1.0, 0.02, *rng.random(30)):
+        figures = figures_of(sheet, (rng.random((10, 28)) < share).astype(int).tolist())
+        whole = cost_of(sheet, figures, **terms)
         cuts = sorted({0, 28, *map(int, rng.integers(1, 28, 3))})
-        parts = [
-            price_of(figures_of_days(*days[start:to], last=to), terms).amount_minor
-            for start, to in pairwise(cuts)
-            if any(days[start:to])
-        ]
-        assert max(parts) <= whole <= sum(parts) <= whole + len(parts)
+        parts = [cost_of(sheet, part_of(figures, *days), **terms) for days in pairwise(cuts)]
+        assert max(parts) <= whole <= sum(parts)
+        if rate == 10_000:
+            assert sum(parts) <= whole + len(parts)
 
 
 def test_the_day_that_summer_time_ends_costs_as_much_alone_as_in_its_week() -> None:
     """Its 25 hours are its own, where nothing else of the week is published too."""
-    end = PRICED_AT - 2 * DAY
-    week = figures_of_days(0, 0, 0, 0, 0, 0, 100) | {
-        "period_from": end - 7 * DAY - dt.timedelta(hours=1),
-        "period_to": end,
-        "latest_event_at": end,
-        "hours_by_day": [24] * 6 + [25],
-    }
-    day = figures_of_days(100) | {
-        "period_from": end - dt.timedelta(hours=25),
-        "period_to": end,
-        "latest_event_at": end,
-        "hours_by_day": [25],
-    }
-    assert price_of(week).amount_minor == price_of(day).amount_minor
-
-
-def span(first: int, days: int, **other: Any) -> dict[str, Any]:
-    """Return the figures of the days [first, first + days) of four weeks, a hundred cells a day."""
-    start = PRICED_AT - 30 * DAY + first * DAY
-    return {
-        "period_from": start,
-        "period_to": start + days * DAY,
-        "latest_event_at": start + days * DAY,
-        "key_count": 100 * days,
-        "row_count": 100 * days,
-        **other,
-    }
-
-
-@pytest.mark.parametrize("bounds", [(0, 10**11), (70_000, 10**11), (0, 900_000), (100_000, 500_000)])
-def test_days_cost_what_their_weeks_cost_and_a_day_never_more(bounds: tuple[int, int]) -> None:
-    """Split four weeks anywhere, at any age and worth: the parts cover the whole's price, and none exceeds it."""
-    rng = np.random.default_rng(11)
-    for _ in range(60):
-        terms = {
-            "full_worth_minor": int(rng.integers(1, 10**7)),
-            "half_life_days": int(rng.integers(1, 400)),
-            "floor_minor": bounds[0],
-            "cap_minor": bounds[1],
-            "demand_basis_points": int(rng.choice(rules.DEMAND_GRID)),
-        }
-        quality = {"consenting": int(rng.integers(1, 100_000)), "noise_variance_micro": int(rng.integers(0, 10**9))}
-        cuts = sorted({0, 28, *map(int, rng.integers(1, 28, rng.integers(1, 27)))})
-        whole = price_of(span(0, 28, **quality), terms).amount_minor
-        parts = [price_of(span(at, to - at, **quality), terms).amount_minor for at, to in pairwise(cuts)]
-        assert max(parts) <= whole <= sum(parts)
-    day, month = (price_of(span(28 - days, days)).amount_minor for days in (1, 28))
-    assert 20 * day < month < 28 * day, "the earlier days are older"
+    sheet = sheet_of([500])
+    last = Hours(NOON - 25, NOON)
+    days = [Hours(NOON - 25 - 24 * ago, NOON - 1 - 24 * ago) for ago in range(6, 0, -1)]
+    week = figures_of(sheet, [[0] * 6 + [1]], days=[*days, last])
+    assert cost_of(sheet, week) == cost_of(sheet, figures_of(sheet, [[1]], days=[last]))
+    assert cost_of(sheet, week) > cost_of(sheet, figures_of(sheet, [[1]], days=[Hours(NOON - 24, NOON)]))
 
 
 def test_a_term_in_pieces_costs_no_less_than_at_once() -> None:
     """Renewing a licence on the day it ends, on data as much older, saves nothing; a longer one never costs less."""
+    points = one_zone(bands=[(6_000, 10_000)])
     for months, half_life in (((1, 11), 30), ((6, 6), 200), ((3, 1), 1_000), ((1,) * 12, 14), ((1,) * 12, 60)):
-        for day in (dt.date(2026, 7, 1), dt.date(2027, 2, 1), dt.date(2026, 11, 30)):
+        for day in (dt.date(2027, 7, 1), dt.date(2028, 2, 1), dt.date(2027, 11, 30)):
             start = dt.datetime.combine(day, dt.time(), dt.UTC)
             ends = [start, *(months_later(start, done) for done in accumulate(months))]
-            own = week_ended_at(start) | {"row_count": 700}
-            terms = {"half_life_days": half_life}
-            whole = price_of(own, terms | {"months": sum(months)}, now=start).amount_minor
-            pieces = [
-                price_of(own, terms | {"months": length}, now=begins).amount_minor
-                for length, begins in zip(months, ends, strict=False)
-            ]
+            at = [int(end.timestamp()) // 3_600 for end in ends]
+            assert at[0] >= NOON
+            terms: dict[str, Any] = {"half_life_hours": 24 * half_life, "worth_micro": 10**13}
+            whole = price_of(points, since=at[0], hours=at[-1] - at[0], **terms).amount_minor
+            pieces = [price_of(points, since=a, hours=b - a, **terms).amount_minor for a, b in pairwise(at)]
             assert max(pieces) <= whole <= sum(pieces)
-    rights = [price_of({}, {"usage_right": right}).amount_minor for right in ("internal", "publish", "resell")]
+            assert whole > 1, "not the least charge alone"
+    rights = [price_of(points, right=right).amount_minor for right in ("internal", "publish", "resell")]
     assert rights == sorted(set(rights))
-
-
-def week_ended_at(at: dt.datetime) -> dict[str, Any]:
-    """Return when a week is that ended at an instant."""
-    return {"period_from": at - 7 * DAY, "period_to": at, "latest_event_at": at}

@@ -12,6 +12,8 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import rfc8785
+
 from marketplace.catalogue.offers.actions import quote
 from marketplace.catalogue.offers.pages import signed as signed_quote
 from marketplace.catalogue.offers.queries import SignedQuote, get_quote
@@ -30,7 +32,7 @@ from marketplace.sales.auctions import award as ending
 from marketplace.sales.auctions import receipts
 from marketplace.sales.auctions.actions import cancel, place_sealed_bid
 from marketplace.sales.auctions.queries import get_transcript
-from pricing import quote as pricing
+from pricing import order as pricing
 from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, to_json
 from pricing.log.notes import read_checkpoint, read_key
 from pricing.log.proofs import Proof, read_entry, read_proof, write_proof
@@ -47,10 +49,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def forged_quote(document: bytes, **inputs: int) -> dict[str, str]:
-    """Return a quote of before as the operator would sign it today, with other inputs and the price that they give."""
+def forged_quote(document: bytes, *, law: dict[str, Any] | None = None, **terms: Any) -> dict[str, str]:
+    """Return a quote of before as the operator would sign it today, with other terms and the price that they give."""
     stated = json.loads(document)
-    priced = pricing.price(pricing.PriceInputs(**stated["price"]["inputs"] | inputs))
+    known = pricing.from_canonical(rfc8785.dumps(stated["price"]))
+    lots = [lot._replace(terms=replace(lot.terms, **terms)) for lot in known.lots]
+    priced = pricing.price(replace(known.law, **law or {}), lots)
     stated["price"] = json.loads(pricing.canonical(priced))
     changed = json.dumps(stated, sort_keys=True, separators=(",", ":")).encode()
     return signed_quote(quoted(changed))
@@ -72,8 +76,8 @@ def without_best_bid(whole: Transcript, **terms: int) -> Transcript:
 
 async def transcript_and_receipts() -> tuple[bytes, list[str]]:
     """Return an auction's transcript and its bidders' receipts."""
-    auction, kept = await open_auction("limited"), []
-    for amount in (9_000, 5_000):
+    auction, kept = await open_auction("limited", reserve_minor=15_000), []
+    for amount in (90_000, 50_000):
         packages = [([0], amount)]
         answer = await place_sealed_bid(
             (await make_bidder()).actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=packages
@@ -103,7 +107,7 @@ async def test_five_frauds_get_five_verdicts_offline(tmp_path: Path) -> None:
     kept, dropped = await agree(7, 8)
     await keep_log()
     early = (await log_folder() / "checkpoint").read_text()
-    with clock.shifted(dt.timedelta(days=1)):
+    with clock.shifted(dt.timedelta(days=1) + rules.SETTLED):
         await keep_log()
     folder, key = await log_folder(), await log_key()
     ours = ("--key", key, "--signing-key", public_key(settings().signing_key).hex())
@@ -141,8 +145,18 @@ async def test_five_frauds_get_five_verdicts_offline(tmp_path: Path) -> None:
     differs("is no release that was sealed", "--proof", sealed, "--release", put("other.parquet", file + b"x"))
     differs("is no release that was sealed", "--tiles", folder, "--release", put("other.parquet", file + b"x"))
     # 2: a price back-dated.
-    forged = put("forged.json", json.dumps(forged_quote(row.document, full_worth_minor=120_000)))
-    differs("says full_worth_minor 120000, but the log of", "--proof", price, "--quote", forged)
+    for changed, word in (
+        ({"sheet": "ab" * 32}, "says sheet"),
+        ({"worth_micro": 1_000}, "says worth_micro 1000"),
+        ({"half_life_hours": 1}, "says half_life_hours 1"),
+        ({"rights": {"internal": 1, "publish": 2, "resell": 3}}, "says rights"),
+        ({"demand": {"all": 5_000}}, "says demand_basis_points 5000"),
+        ({"law": {"least_minor": 1}}, "says least_minor 1"),
+        ({"law": {"volume": ((0, 5_000),)}}, "says volume"),
+    ):
+        forged = put("forged.json", json.dumps(forged_quote(row.document, **changed)))
+        differs(word, "--proof", price, "--quote", forged)
+        differs("it was back-dated", "--proof", price, "--quote", forged)
     # 3: an auction's terms swapped.
     whole = from_json(transcript.decode())
     swapped = put("swapped.json", to_json(without_best_bid(whole, reserve_minor=8_999)))
@@ -220,13 +234,13 @@ async def test_what_was_stated_late_elsewhere_or_out_of_order_shows(tmp_path: Pa
     folder, key, early = await log_folder(), await log_key(), tmp_path / "early"
     ours = ("--key", key, "--signing-key", public_key(settings().signing_key).hex())
     shutil.copytree(folder, early)
-    with clock.shifted(dt.timedelta(days=1)):
+    with clock.shifted(dt.timedelta(days=1) + rules.SETTLED):
         await keep_log()
         known = (await list_hidden("price_inputs", json.loads(row.document)["offer"]))[-1]
-        late = json.loads(known.document) | {"full_worth_minor": 120_000}
+        late = json.loads(known.document) | {"worth_micro": 120_000}
         async with transaction():
             await state_hidden("price_inputs", f"{late['offer']} {late['day']}", late)
-    with clock.shifted(dt.timedelta(days=2)):
+    with clock.shifted(dt.timedelta(days=2) + rules.SETTLED):
         await keep_log()
 
     def put(name: str, content: bytes | str) -> Path:
@@ -238,7 +252,7 @@ async def test_what_was_stated_late_elsewhere_or_out_of_order_shows(tmp_path: Pa
         assert (status, sentence in printed) == (1, True), printed
 
     # The back-dated quote agrees with inputs that the log does have, of that day by their own word.
-    forged = forged_quote(row.document, full_worth_minor=120_000)
+    forged = forged_quote(row.document, worth_micro=120_000)
     proof = put("late.tlog-proof", await prove_price("price_inputs", forged["document"].encode()))
     differs("they were back-dated", "--proof", proof, "--quote", put("forged.json", json.dumps(forged)))
     keys = [read_key(key)]

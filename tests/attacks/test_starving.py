@@ -18,7 +18,7 @@ from marketplace.catalogue.offers import actions, holds, rules
 from marketplace.core import clock
 from marketplace.core.errors import Conflict
 from marketplace.people.identity.key_actions import create_key
-from pricing.demand import MOST_STEP_PERCENT, RevealedBid
+from pricing.demand import MOST_STEP_PERCENT, NEUTRAL_BASIS_POINTS, RevealedBid
 from tests.people.builders import Browser, page_text
 from tests.sales.builders.shop import make_buyer, make_quote, open_shop
 from tests.support.demand_market import Other, posted
@@ -53,7 +53,7 @@ def test_waiting_a_week_gains_no_more_than_a_step(seed: int) -> None:
     past: list[tuple[dt.date, int]] = []
     for number in range(400):
         day = dt.date(2026, 1, 1) + number * DAY
-        target = int(rng.choice([rules.DEMAND_GRID[0], rules.DEMAND_GRID[-1], rules.NEUTRAL]))
+        target = int(rng.choice([rules.DEMAND_GRID[0], rules.DEMAND_GRID[-1], NEUTRAL_BASIS_POINTS]))
         past.append((day, rules.next_multiplier(past, target, day)))
     prices = [multiplier for _, multiplier in past]
     gains = [1 - min(prices[at : at + 8]) / prices[at] for at in range(len(prices))]
@@ -102,7 +102,7 @@ async def test_questions_and_orders_that_are_not_paid_move_no_price() -> None:
     with clock.shifted(40 * DAY):
         await actions.refresh_demand()
     drawn = await fetch("SELECT demand_basis_points, sales FROM demand_draw")
-    assert [tuple(row) for row in drawn] == [(rules.NEUTRAL, 0)] * 6
+    assert [tuple(row) for row in drawn] == [(NEUTRAL_BASIS_POINTS, 0)] * 6
 
 
 async def test_a_partner_has_so_many_prices_signed_a_day_and_the_form_is_kept() -> None:

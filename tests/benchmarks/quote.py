@@ -1,98 +1,73 @@
-"""Pricing a licence and writing its canonical bytes, against signing them (Ed25519); auditing a menu of two hundred."""
+"""Pricing a licence by its sheet and writing its canonical bytes, against signing them (Ed25519)."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from fractions import Fraction
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pricing.audit import Offer, Part, find_arbitrage
-from pricing.quote import Band, Day, PriceInputs, canonical, price, quality
-from pricing.valuation import freshness
+from pricing.measure import Hours
+from pricing.order import Licence, Lot, canonical, price
+from pricing.sheet import MICRO, Consent, Figures, Law, Segment, Sheet, Terms, Zone, points_of
 from tests.benchmarks._bench import Run, least_seconds
 
 SIZE, SMALLEST = 1_000, 10
 """Rounds."""
-INPUTS = PriceInputs(
-    currency="EUR",
-    full_worth_minor=500_000,
-    worth_days=7,
-    days=tuple(Day(24, 1_075 + at % 7, 1_600) for at in range(28)),
-    bands=tuple(
-        Band(people, population)
-        for people, population in ((130_077, 500_123), (420_000, 1_200_000), (480_000, 1_300_000), (250_000, 1_000_000))
-    ),
-    cells_at_once=1_600,
-    people=1_280_077,
-    population=4_000_123,
-    association_squared_micro=2_500,
-    unseen_squared_micro=25,
-    variance_micro=250_000,
-    noise_variance_micro=50_123_456,
+MOST_SIGNATURES: Final = 6
+ZONES, DAYS, AREAS = 300, 30, 5
+SINCE: Final = 500_000
+"""When licences begin, in hours since 1970; the data end nine days before."""
+SHEET = Sheet(
+    zones={
+        f"zone {at}": Zone(100 + 10 * (at % 7), 900 + 13 * (at % 50), f"area {at % AREAS}", "") for at in range(ZONES)
+    },
+    segments={"": Segment(1, MICRO)},
     prior_observations=40,
     survey_people=3_000,
-    age_seconds=9 * 86_400 + 7 * 3_600,
-    half_life_days=45,
-    right_basis_points=8_000,
-    term_months=12,
-    demand_basis_points=10_400,
-    floor_minor=20_000,
-    cap_minor=900_000,
+    variance_micro=250_000,
+    association_squared_micro=2_500,
+    unseen_squared_micro=25,
 )
+TERMS = Terms(
+    sheet=SHEET.digest,
+    worth_micro=30_000,
+    half_life_hours=45 * 24,
+    rights={"internal": 6_000, "publish": 8_000, "resell": 10_000},
+    purposes={"planning": 3_000, "retail": 5_000},
+    demand={"": 10_400},
+)
+LAW = Law(currency="EUR", volume=((0, 10_000), (200_000, 9_000), (1_000_000, 8_000)), least_minor=900)
 
 
-DAYS, LEVELS = 56, 3
-NOISE_MICRO = (50_000_000, 150_000_000, 450_000_000)
-
-
-def menu(offers: int) -> list[Offer]:
-    """Return releases of eight weeks, each at three accuracies and some days fuller: all days, then weeks, then longer."""
-    spans = [(day, day + 1) for day in range(DAYS)] + [(7 * week, 7 * week + 7) for week in range(DAYS // 7)]
-    spans += [(start, start + 14) for start in range(DAYS - 13)]
-    half_life = INPUTS.half_life_days * 86_400
-    fresh = [freshness(86_400 * (DAYS - day), half_life) for day in range(DAYS)]
-    found = []
-    for number, (start, end) in enumerate(spans[: -(-offers // LEVELS)]):
-        for level, noise in enumerate(NOISE_MICRO):
-            inputs = replace(
-                INPUTS,
-                days=tuple(Day(24, 1_100 - 7 * (day % 30) - (end - start), 1_600) for day in range(start, end)),
-                age_seconds=86_400 * (DAYS - end),
-                noise_variance_micro=noise + 1_000 * number,
-                floor_minor=1,
-                cap_minor=10**9,
-            )
-            good = [quality(inputs, Fraction(day.published_cells, day.declared_cells)) for day in inputs.days]
-            parts = {
-                f"day {day}": Part(int((1 / each - 1) * 10**12), int(10**6 * each * fresh[day]))
-                for day, each in zip(range(start, end), good, strict=True)
-            }
-            found.append(Offer(f"{number} {level}", price(inputs).amount_minor, parts, str(number)))
-    return found[:offers]
+def month_by_the_hour(noise_micro: int) -> Figures:
+    """Return thirty days of all zones by the hour, of which some figures are withheld each day."""
+    there = {f"area {area}": sum(900 + 13 * (at % 50) for at in range(area, ZONES, AREAS)) for area in range(AREAS)}
+    ended = SINCE - 9 * 24
+    return Figures(
+        days=[Hours(ended - 24 * ago, ended - 24 * ago + 24) for ago in range(DAYS, 0, -1)],
+        steps=24,
+        published={
+            (zone, ""): [24 - (7 * day + at) % 11 for day in range(DAYS)] for at, zone in enumerate(SHEET.zones)
+        },
+        zones=frozenset(SHEET.zones),
+        consent={area: Consent(people * 4 // 10, people) for area, people in there.items()},
+        bands=((130_077, 500_123), (420_000, 1_200_000), (480_000, 1_300_000), (250_000, 1_000_000)),
+        noise_micro=noise_micro,
+    )
 
 
 def main(run: Run) -> None:
-    """Print the price, and the price with its canonical bytes, as multiples of a bare signature, and the audits.
-
-    The audits are of a menu on which nothing is undercut, and of one on which a fortnight is, by its days. No peers.
-    """
+    """Print the price, and the price with its canonical bytes, as multiples of a bare signature."""
     key = Ed25519PrivateKey.generate()
-    data = canonical(price(INPUTS))
+    points = points_of(SHEET, month_by_the_hour(50_123_456))
+    lot = Lot("release", TERMS, Licence(SINCE, SINCE + 365 * 24, "publish"), points)
+    data = canonical(price(LAW, [lot]))
 
     def times(work: Callable[[], object]) -> float:
         return least_seconds(lambda: [work() for _ in range(run.size)]) / run.size
 
     sign = times(lambda: key.sign(data))
-    bare, whole = times(lambda: price(INPUTS)), times(lambda: canonical(price(INPUTS)))
+    bare, whole = times(lambda: price(LAW, [lot])), times(lambda: canonical(price(LAW, [lot])))
     spent = f"({bare * 1e6:.0f} µs, {sign * 1e6:.0f} µs)"
     run.figure("price", f"{bare / sign:.1f}", f"× a bare Ed25519 signature {spent}")
     run.figure("canonical", f"{whole / sign:.1f}", "× a bare Ed25519 signature, canonical bytes included")
-    clean = menu(200)
-    dear = [
-        replace(offer, price_minor=offer.price_minor * (100 + 5 * (offer.name == "66 0")) // 100) for offer in clean
-    ]
-    assert find_arbitrage(clean) is None
-    assert find_arbitrage(dear) is not None
-    for name, offers in (("audit", clean), ("witness", dear)):
-        least = least_seconds(lambda offers=offers: find_arbitrage(offers), 15)
-        run.figure(name, f"{1000 * least:.1f}", f"ms for {len(offers)} offers")
+    run.require(bare <= MOST_SIGNATURES * sign, f"a price may cost {MOST_SIGNATURES} signatures, not {bare / sign:.1f}")

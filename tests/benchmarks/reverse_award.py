@@ -23,6 +23,7 @@ from marketplace.core.settings import settings
 from marketplace.sales.auctions import reverse_actions, reverse_rules
 from marketplace.sales.auctions.reverse_award import award_auctions
 from tests.benchmarks._bench import Run, peak_gb, remark
+from tests.catalogue.builders import charge_at_least
 from tests.sales.builders.auctions import make_offer
 from tests.support.reads import fetch, fetch_value
 
@@ -44,6 +45,7 @@ def main(run: Run) -> None:
 async def _measure(run: Run) -> None:
     people = run.size
     await make_offer()
+    await charge_at_least(10**12)
     now, hours = clock.now(), dt.timedelta(hours=3)
     await database.execute("INSERT INTO subscriber (reference) SELECT generate_series(0, $1::bigint - 1)", people)
     call = await reverse_actions.announce(

@@ -61,10 +61,17 @@ KINDS = (
 SHOP = (
     "INSERT INTO purpose (code, category, use, title_fr, title_en) VALUES ('search.x', 'search', 'x', 'x', 'x')",
     "INSERT INTO licence_terms (code, lines_fr, lines_en, months, usage_right) VALUES ('search', 'x', 'x', 12, 'publish')",
-    """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, currency, listed_at)
-       SELECT gen_random_uuid(), code, 'search', 240000, 15000, 400000, 'EUR', now() FROM dataset""",
-    """INSERT INTO demand_draw (id, offer, day, demand_basis_points, drawn_at)
-       SELECT gen_random_uuid(), id, (now() AT TIME ZONE 'UTC')::date, 10000, now() FROM offer""",
+    """INSERT INTO offer (id, dataset, terms, sheet, listed_at)
+       SELECT gen_random_uuid(), code, 'search', 'sheet', now() FROM dataset""",
+    """INSERT INTO price_sheet (code, title_fr, title_en, product, grain, h3_resolution, created_at)
+       VALUES ('sheet', 'x', 'x', 'presence', 'week', 7, now())""",
+    """INSERT INTO sheet_version (id, sheet, number, document, sha256, terms, groups, starts_at, stated_by, stated_at)
+       VALUES ('00000000-0000-4000-8000-000000000001', 'sheet', 1, 'x', encode(sha256('x'), 'hex'),
+           '{{"half_life_hours":720,"purposes":{{}},"rights":{{"publish":10000}},"worth_micro":100000000}}', '{{all}}', now(), 'x', now())""",
+    """INSERT INTO volume_law (id, starts_minor, rates_basis_points, least_minor, starts_at, stated_by, stated_at)
+       VALUES (gen_random_uuid(), '{{0}}', '{{10000}}', 1, now(), 'x', now())""",
+    """INSERT INTO demand_draw (id, sheet, day, demand_basis_points, drawn_at)
+       VALUES (gen_random_uuid(), 'sheet', (now() AT TIME ZONE 'UTC')::date, 10000, now())""",
     """INSERT INTO release (id, dataset, specification, state, period_from, period_to, latest_event_at, started_at, sealed_at,
            epsilon_micro, sampler, threshold, noise_variance_micro, key_count, row_count, hours_by_day, published_by_day, consenting,
            population)
@@ -72,6 +79,12 @@ SHOP = (
            now() - interval '2 days' - number * interval '1 minute', now() - interval '2 days', now(), now(),
            1000000, 'opendp', 20, 9000000, 1000, 900, '{{168}}', '{{900}}', 100 + number % {written} * 8 / 10, 1000
        FROM (SELECT code, substr(code, 5)::integer AS number FROM dataset) AS numbered""",
+    """INSERT INTO release_points (version, release, level, spans, stages)
+       SELECT '00000000-0000-4000-8000-000000000001', id, 0, format('[[%s,%s,"all",%s]]', hour, hour + 168, points),
+           array_fill(points * 168, ARRAY[5])
+       FROM (
+           SELECT id, floor(extract(epoch FROM period_from) / 3600)::bigint AS hour, consenting::bigint * 300 AS points FROM release
+       ) AS counted""",
     "INSERT INTO dataset_change (dataset) SELECT code FROM dataset WHERE substr(code, 5)::integer < {written}",
     "ANALYZE",
 )

@@ -11,12 +11,14 @@ import numpy as np
 from axe_playwright_python.sync_playwright import Axe
 
 from marketplace.catalogue.offers import actions as catalogue
+from marketplace.catalogue.offers.stated import count_published
 from marketplace.consent.purposes import actions as consent
 from marketplace.core import clock
 from marketplace.datasets.releases import actions as datasets
 from marketplace.datasets.releases.rules import DatasetTerms
 from marketplace.demo import synthetic_city
 from marketplace.people.identity import actions as identity
+from tests.catalogue.builders import put_on_sale
 from tests.people.builders import PASSWORD
 
 if TYPE_CHECKING:
@@ -109,9 +111,12 @@ async def list_small_city(folder: Path) -> uuid.UUID:
     await catalogue.define_terms(
         "standard-1", months=12, lines_fr="\n".join([line] * 5), lines_en="\n".join(["You name Partage."] * 5)
     )
-    await catalogue.list_offer(
-        DATASET, terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
-    )
+    await put_on_sale(DATASET)
     return await datasets.build(
-        DATASET, events=str(made.events), subscribers=str(made.subscribers), period_from=end - FORTNIGHT, period_to=end
+        DATASET,
+        events=str(made.events),
+        subscribers=str(made.subscribers),
+        period_from=end - FORTNIGHT,
+        period_to=end,
+        allow=count_published,
     )

@@ -16,6 +16,7 @@ from marketplace.core.settings import settings
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.people.identity import actions as identity
 from marketplace.sales.orders.actions import order
+from tests.catalogue.builders import have_everything_cost
 from tests.sales.builders.shop import jobs, open_shop, pay
 from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, running
@@ -31,7 +32,7 @@ EMAIL = "camille@people.example"
 async def large_order() -> uuid.UUID:
     """Open a shop and order a release at a thousand euros before VAT; let finance in."""
     release = await open_shop()
-    await execute("UPDATE offer SET floor_minor = 100000, cap_minor = 100000")
+    await have_everything_cost(100_000)
     partner = await identity.create_partner(
         company="Atelier Urbain",
         country="FR",

@@ -58,6 +58,6 @@ async def test_what_is_printed_is_whole_and_names_the_buyer(chromium: str) -> No
             assert "To pay" in basket
             assert "Choose releases" not in basket
             dataset = await printed_words(guest, "/datasets/lyon")
-            assert "Free sample" in dataset
+            assert "A simulated week" in dataset
             assert "Licence in five lines" in dataset
             assert await guest.page.locator("#data .tall tbody tr").count() > 0

@@ -55,6 +55,35 @@ async def defines_and_builds(sam: Guest) -> None:
     await sam.read("Sealed")
 
 
+async def prices_its_market(sam: Guest) -> None:
+    """Define the dataset's market, state its sheet from constants to begin from, and the law of volume; then sell."""
+    await sam.click("Offers")
+    await sam.click("A day in Lyon")
+    await sam.read("No market counts what this dataset counts yet")
+    await sam.click("Define its market")
+    await sam.press("Define this market", Code="lyon-market")
+    await sam.read("nothing on this sheet has a price")
+    constants = await sam.download("Download constants to begin from")
+    file = sam.page.get_by_label("Constants of zones (CSV)")
+    await file.set_input_files({"name": "constants.csv", "mimeType": "text/csv", "buffer": constants})
+    await sam.press("Preview the prices", again_by_address=False, Worth_of_a_point="much")
+    await sam.read("Write a number above zero")
+    await sam.press("Preview the prices", again_by_address=False, Worth_of_a_point="0.02")
+    await sam.read("Published, not on sale")
+    await sam.press("State this version")
+    await sam.read("In force")
+    await sam.click("See it as buyers do")
+    await sam.read("How a price is computed")
+    await sam.go("/steward/sheets")
+    await sam.click("State a law of volume")
+    await sam.press("State this law", Steps="0; 100\n2000; 85", Least_charge_of_an_order="150")
+    await sam.read("It covers promises of")
+    await sam.click("Offers")
+    await sam.click("A day in Lyon")
+    await sam.press("Put it on sale", Licence_terms="standard-1", Price_sheet_of_the_market="lyon-market")
+    await sam.read("Withdraw the offer")
+
+
 async def asks_for_its_zones(claire: Guest) -> None:
     await claire.go("/datasets/lyon-day")
     await claire.read("Coarser for less")
@@ -83,11 +112,11 @@ async def test_a_release_from_definition_to_revocation_is_clicked(chromium: str,
             sam, claire = await visit.guest(), await visit.guest()
             await sam.sign_in("sam@people.example")
             await defines_and_builds(sam)
-            await catalogue.list_offer(
-                "lyon-day", terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
-            )
+            release = sam.page.url
+            await prices_its_market(sam)
             await claire.sign_in("claire@people.example")
             await asks_for_its_zones(claire)
+            await sam.page.goto(release)
             await sam.click("Call it back")
             await sam.press("Revoke this release", Reason_in_French="Une erreur.", Reason_in_English="A fault.")
             await sam.read("Called back on")

@@ -25,6 +25,7 @@ from marketplace.money.payments.balance import read_balance
 from marketplace.people.identity import actions as identity
 from marketplace.sales.subscriptions.actions import deliver
 from marketplace.subscribers.earnings.queries import list_unequal_accounts
+from tests.catalogue.builders import put_on_sale
 from tests.datasets.builders import declare
 from tests.finance.builders.statements import Entry, Statement
 from tests.site.builders.months import WEIGHTS, seal_weeks
@@ -219,8 +220,7 @@ async def open_small_shop(market: Market) -> None:
     await copy_in("subscriber", ["reference"], [(line,) for line in WEIGHTS])
     await seal_weeks(0)
     await catalogue.define_terms("standard-1", months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
-    worth = {"full_worth_minor": 90_000_000, "floor_minor": 60_000, "cap_minor": 150_000}
-    await catalogue.list_offer("lyon", terms="standard-1", **worth)
+    await put_on_sale("lyon", worth_minor=500_000, least_minor=60_000)
     await let_people_in(market)
     await identity.add_staff("hugo@people.example", "Hugo", "finance", PASSWORD)
 

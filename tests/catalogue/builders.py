@@ -8,25 +8,32 @@ import io
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketplace.catalogue.offers import actions, rules
+from marketplace.catalogue.offers import actions
 from marketplace.catalogue.offers.queries import get_listing, list_listed_releases, list_priced_releases
-from marketplace.catalogue.offers.rules import StatedOffer
+from marketplace.catalogue.offers.stated import count_published, state_volume
+from marketplace.catalogue.sheets import actions as sheets
+from marketplace.catalogue.sheets.rules import Document
 from marketplace.consent.purposes import actions as consent
+from marketplace.consent.vocabulary import PURPOSES
 from marketplace.core import clock, object_store
 from marketplace.core.database import copy_in, execute
-from marketplace.datasets.builds.cells_file import spread
+from marketplace.datasets.builds.cells_file import pack_counts, spread
+from marketplace.datasets.geography.queries import get_geography
 from marketplace.datasets.releases import actions as datasets
 from marketplace.datasets.releases import queries
 from marketplace.datasets.releases.contributor_terms import write_contributor_term
 from marketplace.datasets.releases.rules import DatasetTerms
 from marketplace.datasets.releases.tables import Release
 from marketplace.people.identity import actions as identity
+from marketplace.people.identity.actors import Actor
+from marketplace.privacy.key_set import area_of
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.series import expansion_micro
-from pricing.quote import price
+from pricing.sheet import Law
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import BANDS, LONG_AGO, RESOLUTION, ZONES, stated_days
 from tests.people.builders import PASSWORD, Browser, make_partner
@@ -35,9 +42,11 @@ from tests.support.reads import fetch_value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pricing.quote import PricedQuote
 
 DAYS = 7
+EMPTY_SHEET = """INSERT INTO price_sheet (code, title_fr, title_en, product, grain, h3_resolution, created_at)
+                 VALUES ('sheet', 'x', 'x', 'presence', 'day', 7, now()) ON CONFLICT DO NOTHING"""
+"""A sheet by which nothing is priced, for offers of which no price is asked."""
 TERMS = "standard-1"
 LYON = {"title_fr": "Présence par quartier — Lyon", "title_en": "Presence by district — Lyon"}
 
@@ -65,7 +74,75 @@ async def open_catalogue(*codes: str, **declared: Any) -> None:
             "half_life_days": 30,
         }
         await datasets.define(DatasetTerms(code=code, purpose=PURPOSE, **stated | declared))
-        await actions.list_offer(code, terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+        await put_on_sale(code, terms=TERMS, worth_minor=240_000, least_minor=15_000)
+
+
+async def put_on_sale(
+    dataset: str, *, terms: str = TERMS, worth_minor: int = 240_000, least_minor: int = 15_000, weight: int = 100
+) -> str:
+    """Offer a dataset on a sheet of its own, or state that one again, and return the sheet's code.
+
+    worth_minor: of a week of all its figures, perfect and new, with every right and for good. least_minor: the least
+    charge of an order in this marketplace, where none is stated yet.
+    """
+    declared, sheet, steward = (
+        await queries.get_dataset(dataset),
+        f"sheet-{dataset}",
+        Actor(name="Samir", role="steward"),
+    )
+    if not await fetch_value("SELECT count(*) FROM volume_law"):
+        law = Law(currency="EUR", volume=((0, 10_000),), least_minor=least_minor)
+        await state_volume(law, steward, law_id=uuid.uuid4())
+    await sheets.define_sheet(
+        sheet,
+        product=declared.product,
+        grain=declared.grain,
+        zone_table=declared.zone_table,
+        h3_resolution=declared.h3_resolution,
+        titles=(declared.title_fr, declared.title_en),
+        currency="EUR",
+    )
+    document = await sheet_document(dataset, worth_minor=worth_minor, weight=weight)
+    await sheets.state_version(sheet, document, steward, version=uuid.uuid4())
+    await actions.list_offer(dataset, terms=terms, sheet=sheet)
+    return sheet
+
+
+async def have_everything_cost(amount_minor: int) -> None:
+    """State a law of volume by which every order costs so much from now on."""
+    await charge_at_least(amount_minor, rate=0)
+
+
+async def charge_at_least(amount_minor: int, *, rate: int = 10_000) -> None:
+    """State a law of volume with one rate, in basis points, and a least charge from now on."""
+    law = Law(currency="EUR", volume=((0, rate),), least_minor=amount_minor)
+    await state_volume(law, Actor(name="Samir", role="steward"), law_id=uuid.uuid4())
+
+
+async def charge_between(least_minor: int, most_minor: int) -> None:
+    """State a law of volume by which no order costs less, nor more, from now on."""
+    law = Law(currency="EUR", volume=((0, 10_000), (most_minor, 0)), least_minor=least_minor)
+    await sheets.state_law(law, Actor(name="Samir", role="steward"), law_id=uuid.uuid4())
+
+
+async def sheet_document(dataset: str, *, worth_minor: int, weight: int = 100) -> Document:
+    """Return a sheet of a dataset's zones, all alike, whose figures of a week are worth so much."""
+    declared, zones = await queries.get_dataset(dataset), await queries.key_zones(dataset)
+    geography = await get_geography(declared.zone_table)
+    segments = PRODUCTS[declared.product].segments or tuple(declared.age_bands)
+    is_of_pairs = PRODUCTS[declared.product].is_between_zones
+    points = len(segments) * sum(
+        weight**2 if is_of_pairs else weight for _ in zones for _ in (zones if is_of_pairs else "1")
+    )
+    steps = {"hour": 24 * DAYS, "day": DAYS, "week": 1}[declared.grain]
+    return Document(
+        zones={zone: (weight, 1_000, area_of(zone, geography), "all") for zone in zones},
+        segments={segment: (1, 1_000_000 // len(segments)) for segment in segments},
+        worth_micro=max(worth_minor * 1_000_000 // (points * steps), 1),
+        half_life_hours=declared.half_life_days * 24,
+        rights={"internal": 6_000, "publish": 8_000, "resell": 10_000},
+        purposes=dict.fromkeys(PURPOSES, 4_000),
+    )
 
 
 def last_midnight() -> dt.datetime:
@@ -143,17 +220,51 @@ async def seal_week(
         "manifest_sha256": "00",
     }
     row |= other
+    terms = await queries.get_dataset(dataset)
     if by_day:
-        terms = await queries.get_dataset(dataset)
-        days = spread(await queries.get_specification(terms, row["period_from"], row["period_to"]), table)
+        days: dict[str, Any] = spread(
+            await queries.get_specification(terms, row["period_from"], row["period_to"]), table
+        )
     else:
         zones, latest = len(await queries.key_zones(dataset)), row["latest_event_at"]
         days = stated_days(row["period_from"], row["period_to"], row["row_count"], zones=zones, latest=latest)
+        days["published_by_figure"] = await figures_alike(terms, days)
     factor = {"expansion_micro": expansion_micro(row["population"], row["consenting"])}
     sealed = Release(**factor | days | row).to_dict()  # the ORM warns of lists as long as those of many zones
     await copy_in("release", [*sealed], [[*sealed.values()]])
+    await cover(row, terms)
     await execute("UPDATE dataset SET spent_micro = spent_micro + 2000000 WHERE code = $1", dataset)
     return release
+
+
+async def figures_alike(terms: DatasetTerms, days: dict[str, Any]) -> bytes:
+    """Return the cells of each day, for a release, as if all figures had as many."""
+    s = await queries.get_specification(terms, LONG_AGO, LONG_AGO + dt.timedelta(days=DAYS))
+    figures = [(place, segment) for place in s.named(np.arange(s.place_count)).tolist() for segment in s.segments]
+    counts: dict[str, dict[str, list[int]]] = {}
+    for number, (place, segment) in enumerate(figures):
+        each = [cells // len(figures) + (number < cells % len(figures)) for cells in days["published_by_day"]]
+        counts.setdefault(place, {})[segment] = each
+    return pack_counts(counts)
+
+
+async def cover(row: dict[str, Any], terms: DatasetTerms) -> None:
+    """State that as many of each area and band consent as of all, and count the release's points."""
+    zones, geography = await queries.key_zones(terms.code), await get_geography(terms.zone_table)
+    areas = sorted({area_of(zone, geography) for zone in zones})
+    await execute(
+        """INSERT INTO coverage (id, release, kind, name, population, consenting)
+           SELECT gen_random_uuid(), $1, kind, name, $4::bigint / of.parts, $5::bigint / of.parts
+           FROM (SELECT 'area', unnest($2::text[]), cardinality($2) UNION ALL
+                 SELECT 'band', unnest($3::text[]), cardinality($3)) AS of (kind, name, parts)""",
+        row["id"],
+        areas,
+        list(terms.age_bands),
+        row["population"],
+        row["consenting"],
+    )
+    if row["state"] == "sealed":
+        await count_published(row["dataset"], clock.now())
 
 
 async def make_vetted_partner(email: str = "claire@atelier.example", company: str = "Atelier") -> uuid.UUID:
@@ -163,10 +274,7 @@ async def make_vetted_partner(email: str = "claire@atelier.example", company: st
     return partner
 
 
-DEARER = StatedOffer(TERMS, 480_000, 7, 15_000, 400_000)
-
-
-OFFER_FIELDS = {"terms": TERMS, "full_worth": "4 800,00", "worth_days": "7", "floor": "150", "cap": "4000"}
+OFFER_FIELDS = {"terms": TERMS, "sheet": "sheet-lyon"}
 
 
 async def sign_in_staff(*browsers: tuple[Browser, str]) -> None:
@@ -187,80 +295,9 @@ DAY = dt.timedelta(days=1)
 SOME_ID = uuid.UUID(int=1)
 
 
-RELEASE_FIGURES: dict[str, Any] = {
-    "id": SOME_ID,
-    "dataset": "city",
-    "state": "sealed",
-    "contributors": 1,
-    "period_from": PRICED_AT - 9 * DAY,
-    "period_to": PRICED_AT - 2 * DAY,
-    "latest_event_at": PRICED_AT - 2 * DAY,
-    "key_count": 700,
-    "row_count": 700,
-    "consenting": 100_000,
-    "population": 100_000,
-    "noise_variance_micro": 0,
-    "consenting_by_band": [],
-    "population_by_band": [],
-    "median_cell_people": 1_000,
-    "median_cell_population": 1_000,
-}
-
-
-OFFER_TERMS: dict[str, Any] = {
-    "id": SOME_ID,
-    "dataset": "city",
-    "terms": "standard-1",
-    "usage_right": "publish",
-    "months": 12,
-    "grain": "day",
-    "currency": "EUR",
-    "full_worth_minor": 10_000_000,
-    "worth_days": 7,
-    "floor_minor": 0,
-    "cap_minor": 10**11,
-    "half_life_days": 30,
-    "demand_basis_points": 10_000,
-    "promised_minor": 0,
-}
-
-
-def priced_release(figures: dict[str, Any]) -> rules.PricedRelease:
-    """Return a release of these figures; unless they state its days, all is published in one step until its latest event."""
-    all_of_it = RELEASE_FIGURES | figures
-    start, end, cells, latest = (
-        all_of_it[name] for name in ("period_from", "period_to", "row_count", "latest_event_at")
-    )
-    return msgspec.convert(stated_days(start, end, cells, zones=1, latest=latest) | all_of_it, rules.PricedRelease)
-
-
-def price_of(
-    figures: dict[str, Any], terms: dict[str, Any] | None = None, *, now: dt.datetime = PRICED_AT
-) -> PricedQuote:
-    """Return the price of a release of these figures on these terms."""
-    release = priced_release(figures)
-    offer = msgspec.convert(OFFER_TERMS | (terms or {}), rules.PricedOffer)
-    return price(rules.price_inputs(release, offer, operator_basis_points=4_000, now=now))
-
-
-def figures_of_days(*cells: int, last: int = 28) -> dict[str, Any]:
-    """Return the figures of a release whose days publish so many of a hundred cells, the last ending on day `last`."""
-    start = PRICED_AT - 30 * DAY + (last - len(cells)) * DAY
-    return {
-        "period_from": start,
-        "period_to": start + len(cells) * DAY,
-        "latest_event_at": start + max(at + 1 for at, each in enumerate(cells) if each) * DAY,
-        "key_count": 100 * len(cells),
-        "row_count": sum(cells),
-        "hours_by_day": [24] * len(cells),
-        "published_by_day": list(cells),
-    }
-
-
-async def list_offer(code: str, worth: int, *, floor: int = 1, **other: int) -> None:
-    await actions.list_offer(
-        code, terms="standard-1", full_worth_minor=worth, floor_minor=floor, cap_minor=10**11, **other
-    )
+async def list_offer(code: str, worth: int) -> None:
+    """Offer a dataset at so much for a week of all its figures."""
+    await put_on_sale(code, worth_minor=worth, least_minor=1)
 
 
 async def make_span(code: str, zones: int, first: int, days: int, **other: Any) -> uuid.UUID:

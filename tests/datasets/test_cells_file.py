@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -17,10 +16,9 @@ from marketplace.core.local_time import midnight
 from marketplace.datasets.builds.cells_file import (
     FEWEST_ROWS,
     MOST_ROWS,
-    Keys,
-    count_keys,
     rows_a_group,
     spread,
+    unpack_counts,
     write_cells,
 )
 from tests.datasets.builders import MEANINGS
@@ -96,8 +94,13 @@ def test_cells_are_counted_by_local_day_and_zone(product: str, grain: str, hours
     places, steps = rng.integers(0, s.place_count, 500), rng.integers(0, s.times, 500)
     names = s.named(places).tolist()
     instants = [dt.datetime.fromtimestamp(s.clock.bounds_us[step] / 1e6, dt.UTC) for step in steps]
+    words = rng.choice(s.segments, len(names)).tolist()
     table = pa.table(
-        {"zone": [*names, "parent"], "starts_at": pa.array([*instants, instants[0]], pa.timestamp("us", "UTC"))}
+        {
+            "zone": [*names, "parent"],
+            "starts_at": pa.array([*instants, instants[0]], pa.timestamp("us", "UTC")),
+            "segment": [*words, words[0]],
+        }
     )
     found = spread(s, table)
     assert found["hours_by_day"] == hours
@@ -106,6 +109,14 @@ def test_cells_are_counted_by_local_day_and_zone(product: str, grain: str, hours
     assert found["published_by_day"] == [days.count(at) for at in range(len(hours))]
     origins = [(name.split(">")[0], day) for name, day in zip(names, days, strict=False)]
     assert found["published_by_zone"] == [origins.count((zone, at)) for zone in s.zones for at in range(len(hours))]
+    figures = list(zip(names, words, days, strict=False))
+    assert unpack_counts(found["published_by_figure"]) == {
+        place: {
+            word: [figures.count((place, word, at)) for at in range(len(hours))]
+            for word in {word for name, word, _ in figures if name == place}
+        }
+        for place in set(names)
+    }, "no sum over a parent zone is a figure"
     assert sum(found["published_by_day"]) == 1 + sum(found["published_by_zone"]) == 501
     nothing = spread(s, table.slice(0, 0))
     assert set(nothing["published_by_day"]) == set(nothing["published_by_zone"]) == {0}
@@ -127,64 +138,7 @@ def test_cells_that_begin_at_no_step_of_the_period_are_refused(off: dt.timedelta
     s = specification(grain="hour", period_from=start, period_to=start + 2 * DAY)
     instants = pa.array([start, start + off], pa.timestamp("us", "UTC"))
     with pytest.raises(Invalid, match="A cell begins at no hour, day or week of the period"):
-        spread(s, pa.table({"zone": [s.zones[0]] * 2, "starts_at": instants}))
+        spread(s, pa.table({"zone": [s.zones[0]] * 2, "starts_at": instants, "segment": [s.segments[0]] * 2}))
     nobodys = pa.array([start, None], pa.timestamp("us", "UTC"))
     with pytest.raises(Invalid, match="A cell begins at no"):
-        spread(s, pa.table({"zone": [s.zones[0]] * 2, "starts_at": nobodys}))
-
-
-@pytest.mark.parametrize("segments", [("18-39", "40+"), ("40+", "18-39")])
-def test_cells_are_counted_by_their_keys_and_what_is_of_none_is_left_out(segments: tuple[str, str]) -> None:
-    """Another zone's, a parent's, before the period and after it, of another band."""
-    begins = dt.datetime(2026, 3, 28, 23, tzinfo=dt.UTC)  # a day of 23 hours in Paris, and one of 24
-    rows = [("a", 0, "18-39"), ("a", 0, "40+"), ("b", 46, "40+"), ("b", 22, "40+"), ("b", 23, "40+")]
-    others = [("c", 0, "40+"), ("a>b", 0, "40+"), ("a", -1, "40+"), ("a", 47, "40+"), ("a", 0, "other")]
-    file = file_of_cells([(zone, begins + hour * DAY / 24, segment) for zone, hour, segment in rows + others])
-    pairs, found = count_keys(file, Keys(["a", "b"], begins, range(48), segments))
-    assert pairs is None
-    assert found is not None
-    assert found.shape == (2, 47, 2)
-    assert {(at, hour, segments[band]) for at, hour, band in np.argwhere(found)} == {
-        ("ab".index(zone), hour, segment) for zone, hour, segment in rows
-    }
-    _, found = count_keys(file, Keys(["a", "b"], begins, [0, 23, 47], segments))
-    assert found is not None
-    assert found.sum(axis=2).tolist() == [[2, 0], [1, 2]]
-
-
-def test_cells_of_pairs_are_counted_by_pair_and_by_the_zone_that_they_come_from() -> None:
-    begins = dt.datetime(2026, 3, 28, tzinfo=dt.UTC)
-    rows = [
-        ("a>b", 0, "all"),
-        ("a>a", 0, "all"),
-        ("a>b", 1, "all"),
-        ("b>c", 0, "all"),
-        ("a", 0, "all"),
-        ("a>b>a", 0, "all"),
-    ]
-    file = file_of_cells([(zone, begins + hour * DAY / 24, segment) for zone, hour, segment in rows])
-    pairs, found = count_keys(file, Keys(["a", "b"], begins, range(25), ["all"], between_zones=True))
-    assert pairs is not None
-    assert sorted(zip(*(each.tolist() for each in pairs), strict=True)) == [(0, 0, 1), (0, 1, 2)]
-    assert found is not None
-    assert [(*at, found[tuple(at)]) for at in np.argwhere(found).tolist()] == [(0, 0, 0, 2), (0, 1, 0, 1)]
-
-
-def test_a_key_set_too_large_to_count_by_is_left_aside() -> None:
-    begins = dt.datetime(2026, 3, 28, tzinfo=dt.UTC)
-    file = file_of_cells([("0", begins, "all")])
-    assert count_keys(file, Keys([str(number) for number in range(40_000)], begins, range(8_785), ["all"])) == (
-        None,
-        None,
-    )
-
-
-def file_of_cells(rows: list[tuple[str, dt.datetime, str]]) -> bytes:
-    """Return a file of cells in two row groups."""
-    zone, starts_at, segment = zip(*rows, strict=True)
-    at = pa.array(starts_at, pa.timestamp("us", tz="UTC"))
-    file = io.BytesIO()
-    pq.write_table(
-        pa.table({"zone": zone, "starts_at": at, "segment": segment}), file, row_group_size=len(rows) // 2 + 1
-    )
-    return file.getvalue()
+        spread(s, pa.table({"zone": [s.zones[0]] * 2, "starts_at": nobodys, "segment": [s.segments[0]] * 2}))

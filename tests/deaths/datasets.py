@@ -12,14 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from marketplace.catalogue.offers import offers
+from marketplace.catalogue.offers.actions import price_now
+from marketplace.catalogue.offers.queries import list_priced_offers, list_priced_releases
+from marketplace.catalogue.offers.stated import state_sheet
+from marketplace.catalogue.sheets.queries import get_version
 from marketplace.catalogue.steward.actions import publish_release
 from marketplace.core import clock
 from marketplace.datasets.releases import actions as datasets
 from marketplace.datasets.releases import build_requests
 from marketplace.datasets.releases.ingestion import ingest_events
 from marketplace.datasets.releases.queries import cells, get_release
-from tests.catalogue.builders import DEARER, open_catalogue, seal_week
+from marketplace.people.identity.actors import Actor
+from tests.catalogue.builders import open_catalogue, seal_week, sheet_document
 from tests.datasets.builders import END, PERIOD, START, ZONES, crowd, declare, make_subscribers, write
 from tests.people.builders import make_staff
 from tests.support.reads import fetch_value
@@ -107,23 +111,26 @@ async def correct(story: Story) -> None:
 
 
 async def show(story: Story) -> None:
-    """Draw a release, learn from demand, change its price, and write its card."""
+    """Learn from demand, change its price, and write its card."""
     await open_catalogue()
     await seal_week()
     story.start_hour()
-    await story.work("draw-pictures", "refresh-search")
+    await story.work("refresh-search")
     later = clock.now() + DAY
-    await story.act(
-        partial(offers.plan_change, "lyon", DEARER, later, change=named("1", "change"), by="Sam"), "plan a change"
-    )
+    dearer, sam = await sheet_document("lyon", worth_minor=480_000), Actor(name="Sam", role="steward")
+    version = named("1", "version")
+    await story.act(partial(state_sheet, "sheet-lyon", dearer, sam, version=version, starts_at=later), "state a sheet")
     story.pass_time(2 * DAY)
     story.start_hour()
-    await story.work("change-offers", "refresh-demand", "refresh-search")
-    assert await fetch_value("SELECT full_worth_minor FROM offer WHERE withdrawn_at IS NULL") == 480_000
+    await story.work("refresh-demand", "refresh-search")
+    [offer] = await list_priced_offers(["lyon"], clock.now())
+    assert offer.sha256 == (await get_version("sheet-lyon", clock.now())).sha256
+    [release] = await list_priced_releases([await fetch_value("SELECT id FROM release")])
+    assert (await price_now(release, now=clock.now())).lots[0].terms.worth_micro == dearer.worth_micro
 
 
 STORIES: dict[Any, str] = {
     build: "ingest-events, ask for a release, build-releases, publish, refresh-datasets",
     correct: "correct a day",
-    show: "draw-pictures, refresh-search, plan a change, change-offers, refresh-demand",
+    show: "refresh-search, state a sheet, refresh-demand",
 }

@@ -24,8 +24,9 @@ from marketplace.core.settings import settings
 from marketplace.delivery.links.actions import make_link, signed
 from marketplace.delivery.links.queries import list_links
 from marketplace.people.identity.actors import Actor
+from tests.catalogue.builders import have_everything_cost
 from tests.people.builders import Browser
-from tests.sales.builders.shop import make_buyer, make_sale, open_shop
+from tests.sales.builders.shop import FLOOR, make_buyer, make_sale, open_shop
 from tests.support.reads import fetch, fetch_value
 from tests.support.s3_server import BUCKET, REGION, S3Server
 
@@ -50,6 +51,7 @@ class Customer:
 async def customers(rows: int = 500, period: tuple[dt.datetime, dt.datetime] | None = None) -> AsyncIterator[Customer]:
     """Yield one customer of a new shop."""
     release = await open_shop(rows=rows, period=period)
+    await have_everything_cost(FLOOR)
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")

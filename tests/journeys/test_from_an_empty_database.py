@@ -55,6 +55,7 @@ OPERATORS_OWN = {
 }
 """What only an operator knows; shares are seen to within seconds, and finance alone drafts payout runs."""
 PURPOSE, DATASET, TERMS = "presence.statistics", "new-york-day", "standard-1"
+MARKET = "presence-by-day"
 PRIVACY = {"max_cells": "2", "max_events": "3", "epsilon": "2", "budget": "10"}
 PAUSE_SECONDS = 0.25
 UNTIL_A_MONTH_IS_CLOSED, UNTIL_THE_BANK_HAS_PAID = 50, 6
@@ -115,7 +116,7 @@ def test_from_an_empty_database_to_a_sale_that_is_paid_out(empty_database: str, 
         link_of = open_for_business(machine, empty_database, tmp_path)
         for person, name in ((sam, "sam"), (nora, "nora"), (hugo, "hugo")):
             person.join(link_of[name])
-        assert "0 of 11 done" in sam.go("/start")
+        assert "0 of 13 done" in sam.go("/start")
         assert "payments go to a test Stripe" in sam.page.text_content()
 
         bring_lines_and_consents(machine, sam, month)
@@ -244,12 +245,23 @@ def define_and_offer_by_hand(sam: PhoneVisitor, month: RealMonth) -> None:
     )
     sam.go("/steward/terms")
     sam.press("State these terms", code=TERMS)
+    state_prices_by_hand(sam)
     sam.go(f"/steward/offers/{DATASET}")
-    offer = {"terms": TERMS, "full_worth": "90000", "worth_days": "28", "floor": "3000", "cap": "40000"}
-    assert "there is no price to show" in sam.press("See the price", **offer)
-    sam.press("Put it on sale")
+    assert "Withdraw the offer" in sam.press("Put it on sale", terms=TERMS, sheet=MARKET)
     sam.go(f"/steward/datasets/{DATASET}/dry-run")
     assert "as declared" in sam.press("Run again", consent="80", **month.days)
+
+
+def state_prices_by_hand(sam: PhoneVisitor) -> None:
+    """Define the dataset's market as the first steps say, state its sheet from a proposal, and the law of volume."""
+    sam.go("/start")
+    sam.go(sam.link(f"/steward/sheets/new.dataset={DATASET}"))
+    sam.press("Define this market", code=MARKET)
+    proposal = sam.http.get(sam.link("/proposal.csv")).content
+    assert "Nothing is on sale on this sheet yet" in sam.upload("Preview the prices", proposal, worth="0.02")
+    assert "In force" in sam.press("State this version")
+    sam.go("/steward/volume")
+    assert "beyond €0.00" in sam.press("State this law", steps="0; 100", least="3000")
 
 
 def build_and_publish(sam: PhoneVisitor, month: RealMonth) -> int:

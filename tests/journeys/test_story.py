@@ -27,6 +27,7 @@ from marketplace.datasets.releases.rules import DatasetTerms
 from marketplace.demo import synthetic_city
 from marketplace.demo.seed_sales import pay_hosted_page
 from marketplace.people.identity.actions import add_subscribers
+from tests.catalogue.builders import put_on_sale
 from tests.support import gowalla
 from tests.support.market import Market, Visitor, activate_line, let_people_in, running
 from tests.support.production import OPERATORS_OWN
@@ -95,9 +96,7 @@ async def prepare_story(city: StoryCity) -> None:
     )
     await datasets.define(terms)
     await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="a\nb\nc\nd\ne")
-    await catalogue.list_offer(
-        DATASET, terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
-    )
+    await put_on_sale(DATASET)
 
 
 async def run_marketplace(*arguments: str) -> str:

@@ -8,8 +8,8 @@ INDEXED = """WITH made AS (INSERT INTO contribution_segment (id, level, state, b
              ON CONFLICT (release) DO UPDATE SET segment = excluded.segment"""
 SUBSCRIBED = """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
                      begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, promised_days,
-                                                         promised_coverage_micro, agreed_offers, terms)
-                               SELECT gen_random_uuid(), {partner}, dataset, {locked}, 1, now(), now(), 3, 1, '[]', licence.terms
+                                                         promised_coverage_micro, terms)
+                               SELECT gen_random_uuid(), {partner}, dataset, {locked}, 1, now(), now(), 3, 1, licence.terms
                                FROM sold
                                JOIN release ON release.id = sold.release
                                JOIN licence ON licence.purchase_order = sold.id
@@ -321,17 +321,27 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         CLAIMED.format(outcome="''", ended="NULL"),
         "UPDATE licence SET claimed_at = now(), contested_at = now() WHERE id = '{held}'",
     ),
-    "a private price is its partner's, while it is offered, not under the floor, and moves no public price": (
+    "a private price is its partner's, while it is offered, not under the least charge, and moves no public price": (
         """WITH made AS (INSERT INTO private_offer (id, partner, dataset, basis_points, made_by, made_at, ends_at)
                          SELECT gen_random_uuid(), quote.partner, dataset, 9000, 'x', now() - interval '1 day', now() + interval '1 day'
                          FROM quote JOIN release ON release.id = quote.release LIMIT 1 RETURNING id)
-           INSERT INTO private_quote (quote, private_offer) SELECT quote.id, made.id FROM made, quote LIMIT 1"""
+           INSERT INTO private_quote (quote, private_offer) SELECT quote.id, made.id FROM made, quote LIMIT 1""",
+        """WITH stated AS (SELECT jsonb_build_object('private_basis_points', 9000, 'price',
+                                                     jsonb_build_object('law', jsonb_build_object('least_minor', 10^12))) AS document),
+                signed AS (UPDATE quote SET document = convert_to(stated.document::text, 'UTF8')
+                           FROM stated
+                           WHERE quote.id = (SELECT id FROM quote EXCEPT SELECT quote FROM posted_sale LIMIT 1)
+                           RETURNING quote.id, partner, release, quoted_at),
+                made AS (INSERT INTO private_offer (id, partner, dataset, basis_points, made_by, made_at, ends_at)
+                         SELECT gen_random_uuid(), partner, dataset, 9000, 'x', quoted_at, quoted_at + interval '1 day'
+                         FROM signed JOIN release ON release.id = signed.release RETURNING id)
+           INSERT INTO private_quote (quote, private_offer) SELECT signed.id, made.id FROM signed, made""",
     ),
     "a service credit is refunded once for what it says": (
         """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
                 begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, promised_days,
-                                                    promised_coverage_micro, agreed_offers, terms)
-                          SELECT gen_random_uuid(), partner, dataset, 1000000000, 1, now(), now(), 3, 1, '[]', licence.terms
+                                                    promised_coverage_micro, terms)
+                          SELECT gen_random_uuid(), partner, dataset, 1000000000, 1, now(), now(), 3, 1, licence.terms
                           FROM sold
                           JOIN release ON release.id = sold.release
                           JOIN licence ON licence.purchase_order = sold.id

@@ -1,72 +1,98 @@
-"""What a price is made of: the inputs of a city's release."""
+"""What a price is made of: sheets, figures and licences, drawn at random."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from hypothesis import strategies as st
 
+from pricing.measure import Hours
 from pricing.money import Money
-from pricing.quote import Band, Day, PriceInputs
+from pricing.order import Licence, Lot
+from pricing.sheet import Consent, Figures, Law, Segment, Sheet, Terms, Zone, points_of
 
-DAY = 86_400
-
-
-CITY = PriceInputs(
-    currency="EUR",
-    full_worth_minor=500_000,
-    worth_days=14,
-    days=(*(Day(24, cells, 142) for cells in (142, 140, 131, 128, 120, 90)), Day(25, 50, 148)),
-    bands=(Band(30_000, 120_000), Band(62_000, 160_000), Band(21_600, 75_000)),
-    cells_at_once=142,
-    people=113_600,
-    population=355_000,
-    association_squared_micro=2_500,
-    unseen_squared_micro=25,
-    variance_micro=250_000,
-    noise_variance_micro=500_000_000,
-    prior_observations=40,
-    survey_people=3_000,
-    age_seconds=9 * DAY + 3_600,
-    half_life_days=45,
-    right_basis_points=8_000,
-    term_months=3,
-    demand_basis_points=10_400,
-    floor_minor=20_000,
-    cap_minor=900_000,
-)
-
-
-@st.composite
-def inputs(draw: st.DrawFn) -> PriceInputs:
-    """Draw any inputs that can be priced."""
-    population, declared = draw(st.integers(1, 10**7)), draw(st.integers(1, 10**6))
-    days = draw(st.lists(st.tuples(st.integers(1, 10**3), st.integers(0, declared)), min_size=1, max_size=9))
-    bands = draw(st.lists(st.integers(1, 10**6).flatmap(lambda all_: st.tuples(st.integers(0, all_), st.just(all_)))))
-    cap, unseen = draw(st.integers(0, 10**9)), draw(st.integers(0, 10**6))
-    return PriceInputs(
-        currency=draw(st.sampled_from(["EUR", "CHF"])),
-        full_worth_minor=draw(st.integers(0, 10**9)),
-        worth_days=draw(st.integers(1, 366)),
-        days=tuple(Day(hours, published, declared) for hours, published in days),
-        bands=tuple(Band(*band) for band in bands),
-        cells_at_once=draw(st.integers(1, 10**6)),
-        people=draw(st.integers(1, population)),
-        population=population,
-        association_squared_micro=draw(st.integers(0, 10**6 - unseen)),
-        unseen_squared_micro=unseen,
-        variance_micro=draw(st.integers(1, 10**9)),
-        noise_variance_micro=draw(st.integers(0, 10**12)),
-        prior_observations=draw(st.integers(1, 10**6)),
-        survey_people=draw(st.integers(1, 10**6)),
-        age_seconds=draw(st.integers(0, 10**9)),
-        half_life_days=draw(st.integers(1, 10**4)),
-        right_basis_points=draw(st.integers(0, 10**4)),
-        term_months=draw(st.integers(0, 120)),
-        demand_basis_points=draw(st.integers(0, 10**5)),
-        floor_minor=draw(st.integers(0, cap)),
-        cap_minor=cap,
-    )
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def eur(minor: int) -> Money:
     """Return euros."""
     return Money(minor, "EUR")
+
+
+ZONES = {
+    "centre": Zone(180, 9_000, "city", "dear"),
+    "station": Zone(90, 2_500, "city", "dear"),
+    "hill": Zone(100, 6_000, "city", "plain"),
+    "coast": Zone(140, 12_000, "coast", "plain"),
+}
+SEGMENTS = {"": Segment(1, 10**6)}
+BY_AGE = {"young": Segment(2, 400_000), "old": Segment(1, 600_000)}
+AREAS = {"city": frozenset({"centre", "station", "hill"}), "coast": frozenset({"coast"})}
+RIGHTS = {"internal": 6_000, "publish": 8_000, "resell": 10_000}
+PURPOSES = {"planning": 3_000, "retail": 5_000, "research": 4_000}
+NOON = 500_000
+"""An instant after all data, in hours since 1970."""
+
+
+def sheet(segments: dict[str, Segment] = SEGMENTS, **stated: int) -> Sheet:
+    """Return a market of four zones in two areas and two groups of demand."""
+    usual = {"prior_observations": 40, "survey_people": 3_000, "variance_micro": 250_000}
+    correlations = {"association_squared_micro": 2_500, "unseen_squared_micro": 25}
+    return Sheet(zones=ZONES, segments=segments, **usual | correlations | stated)
+
+
+def three_days(areas: Iterable[str] = AREAS, segments: Iterable[str] = SEGMENTS, **changed: Any) -> Figures:
+    """Return three days of whole areas, of which all figures are published."""
+    zones = frozenset[str]().union(*(AREAS[area] for area in areas))
+    days = tuple(Hours(NOON - 24 * ago, NOON - 24 * ago + 24) for ago in (3, 2, 1))
+    usual: dict[str, Any] = {
+        "days": days,
+        "steps": 1,
+        "published": {(zone, segment): [1] * len(days) for zone in sorted(zones) for segment in segments},
+        "zones": zones,
+        "consent": {"city": Consent(6_000, 17_500), "coast": Consent(5_000, 12_000)},
+        "bands": ((4_000, 12_000), (7_000, 17_500)),
+        "noise_micro": 50_000_000,
+    }
+    return Figures(**usual | changed)
+
+
+def market_terms(**changed: Any) -> Terms:
+    """Return the terms of that market."""
+    usual: dict[str, Any] = {
+        "sheet": sheet().digest,
+        "worth_micro": 30_000_000,
+        "half_life_hours": 24 * 60,
+        "rights": RIGHTS,
+        "purposes": PURPOSES,
+        "demand": {"dear": 10_400, "plain": 9_700},
+    }
+    return Terms(**usual | changed)
+
+
+LAW = Law(currency="EUR", volume=((0, 10_000), (20_000, 8_000), (100_000, 3_000)), least_minor=900)
+
+
+@st.composite
+def laws(draw: st.DrawFn) -> Law:
+    """Draw a law of what an order costs."""
+    starts = [0, *sorted(draw(st.sets(st.integers(1, 200_000), max_size=3)))]
+    rates = sorted(draw(st.lists(st.integers(0, 10_000), min_size=len(starts), max_size=len(starts))), reverse=True)
+    return Law(currency="EUR", volume=tuple(zip(starts, rates, strict=True)), least_minor=draw(st.integers(1, 5_000)))
+
+
+@st.composite
+def lots(draw: st.DrawFn) -> Lot:
+    """Draw a lot of a release of some areas, of which some figures are published, under any licence."""
+    areas = draw(st.sampled_from([("city",), ("coast",), ("city", "coast")]))
+    whole = three_days(areas)
+    counts = st.lists(st.integers(0, 1), min_size=len(whole.days), max_size=len(whole.days))
+    published = {cell: draw(counts) for cell in whole.published}
+    consent = {area: Consent(draw(st.integers(0, most)), most) for area, most in (("city", 17_500), ("coast", 12_000))}
+    release = three_days(areas, published=published, consent=consent, noise_micro=draw(st.integers(0, 10**9)))
+    since = NOON + draw(st.integers(0, 5_000))
+    until = draw(st.none() | st.integers(1, 20_000).map(lambda hours: since + hours))
+    purposes = tuple(sorted(draw(st.sets(st.sampled_from(sorted(PURPOSES))))))
+    licence = Licence(since, until, draw(st.sampled_from(sorted(RIGHTS))), purposes)
+    return Lot("release", market_terms(), licence, points_of(sheet(), release))

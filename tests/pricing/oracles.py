@@ -13,16 +13,18 @@ from pricing.auctions.bundles import Allocation, BundleBid
 from pricing.auctions.bundles import _check as _check_bundles
 from pricing.auctions.digital import _check as _check_bids
 from pricing.auctions.digital import _offered, optimal_single_price, random_sampling_with
-from pricing.editions import Menu, Version, _menu
-from pricing.editions import _check as _check_versions
 from pricing.money import Money, whole
-from pricing.refusals import Duplicate, OutOfRange, TooHard
+from pricing.refusals import Duplicate, OutOfRange
 
 Person = TypeVar("Person", bound=Hashable)
 _MOST_COMBINATIONS: Final = 10**6
 _MOST_BIDS: Final = 16
 _MOST_SUBSETS: Final = 16
 _MOST_PLAYERS: Final = 9
+
+
+class TooHard(ValueError):  # noqa: N818 (the trade says refusal)
+    """A search would take more work than is stated."""
 
 
 def best_by_enumeration(bids: Sequence[BundleBid]) -> Allocation:
@@ -87,32 +89,6 @@ def expected_revenue_uniform(bidders: int, reserve: Fraction) -> Fraction:
     alone = n * reserve**n * (1 - reserve)
     second = n * (n - 1) * ((1 - reserve**n) / Fraction(n) - (1 - reserve ** (n + 1)) / Fraction(n + 1))
     return alone + second
-
-
-def subadditive_menu(versions: Sequence[Version]) -> Menu:
-    """Return the menu of most revenue among all rising, subadditive ones, by trying every set of versions that sell.
-
-    The reference for small menus: at most sixteen versions, else TooHard. With those sets' values as ceilings, the
-    dearest safe price of a precision is the cheapest way to reach it from them. Refuses as `nested_menu` otherwise.
-    Source: Chen, Koutris and Kumar 2019, section 5.1 (the exact program is hard in general).
-    """
-    _check_versions(versions)
-    if len(versions) > _MOST_SUBSETS:
-        msg = f"{len(versions)} versions have too many subsets to try; at most {_MOST_SUBSETS} do not"
-        raise TooHard(msg)
-    menus = []
-    for subset in range(1, 2 ** len(versions)):
-        chosen = [version for at, version in enumerate(versions) if subset >> at & 1]
-        menus.append(_menu(versions, [_cheapest(chosen, version.precision) for version in versions]))
-    return max(menus, key=lambda menu: menu.revenue)
-
-
-def _cheapest(chosen: Sequence[Version], precision: int) -> Fraction:
-    """Return the least sum of values of a multiset of these versions whose precisions reach `precision`."""
-    cost = [Fraction(0)]
-    for needed in range(1, precision + 1):
-        cost.append(min(one.value_minor + cost[max(0, needed - one.precision)] for one in chosen))
-    return cost[precision]
 
 
 def shapley_by_orders(

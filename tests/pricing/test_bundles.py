@@ -18,8 +18,8 @@ from pricing.auctions.bundles import (
     vcg,
 )
 from pricing.money import Money
-from pricing.refusals import Duplicate, Empty, MixedCurrencies, Negative, PricingRefusal, TooHard, TooLarge
-from tests.pricing.oracles import best_by_enumeration
+from pricing.refusals import Duplicate, Empty, MixedCurrencies, Negative, PricingRefusal, TooLarge
+from tests.pricing.oracles import TooHard, best_by_enumeration
 
 
 def bundle_bid(bidder: str, goods: str, amount: int) -> BundleBid:

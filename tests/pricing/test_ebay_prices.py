@@ -12,7 +12,7 @@ import pytest
 from marketplace.catalogue.offers import rules
 from marketplace.core.settings import settings
 from pricing.auctions.digital import optimal_single_price
-from pricing.demand import RevealedBid
+from pricing.demand import NEUTRAL_BASIS_POINTS, RevealedBid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,13 +46,16 @@ def replay(auctions: Sequence[tuple[int, list[int]]], worth: int, rng: np.random
     bids: list[RevealedBid] = []
     day = dt.date(2026, 1, 1)
     for opening, values in auctions:
-        bids += [RevealedBid(rules.NEUTRAL * value // worth, rules.NEUTRAL * opening // worth) for value in values]
+        bids += [
+            RevealedBid(NEUTRAL_BASIS_POINTS * value // worth, NEUTRAL_BASIS_POINTS * opening // worth)
+            for value in values
+        ]
         for _ in range(7):
             moves = rules.may_move(past, day)
-            target = rules.draw_of(past, [], day, rng, bids) if moves else rules.NEUTRAL
+            target = rules.draw_of(past, [], day, rng, bids) if moves else NEUTRAL_BASIS_POINTS
             past.append((day, rules.next_multiplier(past, target, day)))
             day += DAY
-    return worth * past[-1][1] // rules.NEUTRAL
+    return worth * past[-1][1] // NEUTRAL_BASIS_POINTS
 
 
 @pytest.mark.parametrize(

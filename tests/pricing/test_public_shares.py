@@ -28,11 +28,10 @@ from pricing.refusals import (
     NotWhole,
     OutOfRange,
     PricingRefusal,
-    TooHard,
     TooLarge,
     ZeroTotalWeight,
 )
-from tests.pricing.oracles import shapley_by_orders
+from tests.pricing.oracles import TooHard, shapley_by_orders
 
 pools = st.integers(0, 10**18 - 1) | st.integers(0, 50)
 denominators = st.integers(1, 10**4) | st.integers(1, 2**61 - 1)

@@ -38,10 +38,10 @@ from pricing.refusals import (
     NotWhole,
     OutOfRange,
     PricingRefusal,
-    TooHard,
 )
 from tests.pricing.builders import eur
 from tests.pricing.oracles import (
+    TooHard,
     deterministic_optimal_price,
     expected_random_sampling_revenue,
     expected_revenue_uniform,

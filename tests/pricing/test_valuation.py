@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from decimal import localcontext
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -17,7 +16,6 @@ from pricing.valuation import (
     bias_bound,
     coverage,
     fit_half_life,
-    freshness,
     least_bias,
     noise_loss,
     r_indicator,
@@ -28,25 +26,6 @@ from pricing.valuation import (
 
 DAY = 86_400
 populations = st.integers(1, 10**7)
-
-
-def test_freshness_halves(vectors: Callable[[str], dict[str, Any]]) -> None:
-    """Each published age, and both ends exactly."""
-    case = vectors("valuation")["freshness_half_life"]
-    for days, expected in case["cases"].items():
-        assert float(freshness(int(days) * DAY, case["half_life_days"] * DAY)) == pytest.approx(expected, abs=1e-15)
-    assert freshness(0, 1) == 1
-    assert freshness(7, 7) == Fraction(1, 2)
-    assert freshness(21, 7) == Fraction(1, 8)
-    assert freshness(10**9, 1) == 0
-
-
-def test_freshness_does_not_heed_the_callers_precision() -> None:
-    """The same thirty digits under any decimal context: a price must not depend on who computes it."""
-    expected = freshness(1_234_567, 7_654_321)
-    with localcontext() as context:
-        context.prec = 3
-        assert freshness(1_234_567, 7_654_321) == expected
 
 
 def test_effective_sample_size(vectors: Callable[[str], dict[str, Any]]) -> None:
@@ -177,13 +156,6 @@ def test_more_is_removed_where_less_is_lost(one: Fraction, other: Fraction, prio
 
 
 @settings(deadline=None)
-@given(st.integers(0, 10**10), st.integers(0, 10**10), st.integers(1, 10**9))
-def test_freshness_falls_with_age(one: int, other: int, half_life: int) -> None:
-    young, old = sorted((one, other))
-    assert 0 <= freshness(old, half_life) <= freshness(young, half_life) <= 1
-
-
-@settings(deadline=None)
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 10**6))
 def test_what_is_removed_is_concave_and_subadditive_in_effective_sample_size(a: int, b: int, prior: int) -> None:
     """The whole never removes more than its parts apart, and the middle is above the chord."""
@@ -223,10 +195,6 @@ def test_one_remembered_lag_is_enough() -> None:
 @pytest.mark.parametrize(
     ("made", "refusal"),
     [
-        (lambda: freshness(-1, 1), Negative),
-        (lambda: freshness(1, 0), OutOfRange),
-        (lambda: freshness(1.0, 1), NotWhole),
-        (lambda: freshness(float("nan"), 1), NotWhole),
         (lambda: coverage(0, 5), OutOfRange),
         (lambda: coverage(6, 5), OutOfRange),
         (lambda: selection_loss(1, 2, Fraction(2)), OutOfRange),

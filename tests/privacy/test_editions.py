@@ -16,8 +16,6 @@ from scipy import stats
 
 from marketplace.datasets.releases import publishing
 from marketplace.privacy import drawing, editions, finishing, noise, sampler
-from pricing.audit import find_arbitrage
-from pricing.refusals import Mismatched
 from tests.privacy.goodness import differs_from
 from tests.privacy.specs import SECRET, counts_of, gaussian, specification
 
@@ -158,12 +156,3 @@ def test_an_editions_interval_covers_what_was_counted_at_its_rate(s: Specificati
     assert stats.binom.sf(missed - 1, s.key_count, finishing.OUTSIDE) > 1e-6
     if factor == 1:
         assert missed > s.key_count / 100, "nor is it far too wide"
-
-
-def test_levels_sell_as_one_family_whose_prices_never_fall_with_precision() -> None:
-    menu = editions.offers("a release", (28_000_000, 112_000_000, 448_000_000), (9_000, 5_000, 2_000))
-    assert find_arbitrage(menu) is None
-    assert {offer.family for offer in menu} == {"a release"}
-    # A coarser level dearer than the finest could be had for less by buying the finest.
-    with pytest.raises(Mismatched):
-        editions.offers("a release", (28_000_000, 112_000_000), (5_000, 9_000))

@@ -255,9 +255,6 @@ def triggers_in(text: Text, owners: dict[str, str]) -> list[Finding]:
 
 
 IN_THE_SAME_TRANSACTION = {
-    # Pages must not show what was called back: the pictures go with the recall, in its transaction.
-    "delete_pictures on revocation",
-    "add_footprint on release",
     # What a person added for a company's programs ends when the person leaves, in the same transaction.
     "end_webhooks_of_leaver on person",
     "end_bucket_of_leaver on person",

@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct
 
 from marketplace.catalogue.offers import rules
+from pricing.demand import NEUTRAL_BASIS_POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ def posted(
     bought = dict.fromkeys((other.name for other in others), 0)
     for number in range(days):
         day = FIRST_DAY + dt.timedelta(days=number)
-        target = rules.draw_of(past, answers, day, drawing) if rules.may_move(past, day) else rules.NEUTRAL
+        target = rules.draw_of(past, answers, day, drawing) if rules.may_move(past, day) else NEUTRAL_BASIS_POINTS
         multiplier = rules.next_multiplier(past, target, day)
         for _ in range(market.poisson(honest_a_day)):
             name, is_bought = f"honest {market.integers(PARTNERS)}", market.random() < accepts(multiplier)

@@ -32,7 +32,6 @@ from marketplace.money.payments.balance import mirror_balance
 from marketplace.money.payments.events import handle_events, sweep_events
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.people.identity import actions as identity
-from marketplace.sales.agreed.basket_waiting import charge_waiting
 from marketplace.sales.orders.actions import lapse_unpaid, settle_paid
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.refunds import record_refunds
@@ -101,7 +100,6 @@ class Market:
             sweep_events,
             handle_events,
             settle_paid,
-            charge_waiting,
             lapse_unpaid,
             mirror_balance,
             record_refunds,

@@ -41,7 +41,6 @@ from marketplace.money.payments.queries import get_payment
 from marketplace.money.payments.rules import Line
 from marketplace.money.payments.stripe_calls import run_command, run_commands
 from marketplace.oversight import invariants
-from marketplace.sales.agreed.basket_waiting import charge_waiting
 from marketplace.sales.orders.actions import lapse_unpaid, order, settle_paid
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.refunds import record_refunds, request_order_refund
@@ -120,7 +119,6 @@ JOBS = (
     sweep_events,
     handle_events,
     settle_paid,
-    charge_waiting,
     follow_disputes,
     record_refunds,
     lapse_unpaid,

@@ -1,4 +1,4 @@
-"""The page of own zones before buying: the free map's classes, and for partners the share that survives."""
+"""The page of own zones before buying: which of them the dataset has and, for partners, the share that survives."""
 
 from __future__ import annotations
 
@@ -24,17 +24,15 @@ from marketplace.datasets.geography.address_queries import has_addresses
 from marketplace.datasets.geography.layer_queries import name_zones, over
 from marketplace.datasets.geography.layer_wording import write_where
 from marketplace.datasets.geography.queries import drawn_outlines, get_geography
-from marketplace.datasets.pictures.pictures import picture
-from marketplace.datasets.releases.queries import list_revocations
+from marketplace.datasets.releases.queries import key_zones, list_revocations
 from marketplace.people.identity.guards import ActorRequest, expect, partner
-from marketplace.privacy.free_preview import centres
+from marketplace.privacy.geography import centres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Chosen = Annotated[uuid.UUID | None, QueryParameter(name="release")]
 Earlier = Annotated[uuid.UUID | None, QueryParameter(name="kept")]
-CLASSES = 3
 
 
 class DeletionForm(Struct):
@@ -55,7 +53,7 @@ async def form(request: ActorRequest, code: FromPath[str], release: Chosen = Non
 
 @post("/datasets/{code:str}/preview", opt=expect("anyone", stranger=200), status_code=200)
 async def preview(request: ActorRequest, code: FromPath[str]) -> Template:
-    """Show the free map's classes of zones and, to a vetted partner, the share of their figures in the release."""
+    """Show which zones the dataset has and, to a vetted partner, the share of their figures in the release."""
     fields = await _fields(request)
     typed, release = str(fields.get("zones", ""))[: rules.LARGEST_FILE_BYTES], _id(fields.get("release"))
     zones = typed
@@ -70,9 +68,8 @@ async def preview(request: ActorRequest, code: FromPath[str]) -> Template:
         if not _is_vetted(request) and len(zones) > rules.LONGEST_OF_STRANGERS:
             raise Invalid("That is too long; sign in as a vetted partner to ask about more.", field="zones")
         dataset = shown["listing"].code
-        chosen = await queries.read_choice(zones, dataset, shown["picture"].zones)
+        chosen = await queries.read_choice(zones, dataset, shown["all_zones"])
         shown |= {"chosen": chosen, "selected": set(chosen.zones)}
-        shown["answer"] = rules.answer(chosen.zones, shown["picture"].glance.classes, CLASSES)
         if not chosen.zones:
             raise Invalid("None of those zones is in this dataset's area.", field="zones")
         if _is_vetted(request):
@@ -101,9 +98,8 @@ async def keep(request: ActorRequest) -> Redirect | Template:
     except (Invalid, Conflict) as refusal:
         shown = await _shown(request, listing.code, None, zones[: rules.LARGEST_FILE_BYTES])
         with suppress(Refusal):
-            chosen = await queries.read_choice(zones, listing.code, shown["picture"].zones)
-            answer = rules.answer(chosen.zones, shown["picture"].glance.classes, CLASSES)
-            shown |= {"chosen": chosen, "selected": set(chosen.zones), "answer": answer}
+            chosen = await queries.read_choice(zones, listing.code, shown["all_zones"])
+            shown |= {"chosen": chosen, "selected": set(chosen.zones)}
         return again("chosen_zones/preview.html", refusal, name=_shown_again(name), **shown)
     return see(f"/datasets/{listing.code}/preview?kept={kept}")
 
@@ -137,22 +133,21 @@ async def _shown(request: ActorRequest, code: str, release: uuid.UUID | None, zo
     shown = await catalogue.get_listed_release(code, release or listing.latest)
     if await list_revocations([shown.id]):
         raise Conflict("This release was called back and is no longer for sale.")
-    seen, geography = await picture(shown), await get_geography(listing.zone_table)
-    some = seen.zones[:MOST_TITLED_HEXES]
+    zones_of_it, geography = await key_zones(code), await get_geography(listing.zone_table)
+    some = zones_of_it[:MOST_TITLED_HEXES]
     outlines = await drawn_outlines(geography, some)
     buyer = request.user.partner if request.user else None
     places = centres({zone: geography.shape(zone) for zone in some})
     return {
         "listing": listing,
         "release": shown,
-        "picture": seen,
+        "all_zones": zones_of_it,
         "outlines": outlines,
         "over": await over(outlines.frame),
         "names": await name_zones(listing.zone_table, geography, places, write_where) or {},
         "zones": zones,
         "selected": set(),
         "chosen": None,
-        "answer": None,
         "survives": None,
         "kept": await queries.list_kept(buyer) if buyer else [],
         "known_names": await queries.list_names(),

@@ -24,8 +24,8 @@ from marketplace.core.locks import lock
 from marketplace.core.settings import settings
 from marketplace.core.statements import load_statements
 from marketplace.datasets.geography.queries import get_geography
-from marketplace.datasets.pictures.pictures import numbers, picture
-from marketplace.datasets.releases.queries import list_revocations
+from marketplace.datasets.releases.figures import figures_of
+from marketplace.datasets.releases.queries import key_zones, list_revocations
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.privacy.zone_input import read_zones
@@ -100,20 +100,20 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     if row is None or await list_revocations([release]):
         raise NotFound("There is no such release in the catalogue.")
     await check_left(partner, release, preview_id)
-    counted, seen = await get_counted_by(row.dataset), await picture(row)
+    counted, zones_of_it = await get_counted_by(row.dataset), await key_zones(row.dataset)
     geography = await get_geography(counted.zone_table)
-    inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, counted.h3_resolution, geography)
-    fewest = min(FEWEST_PREVIEWED, len(seen.zones))
+    inside, outside = await asyncio.to_thread(read_zones, zones, zones_of_it, counted.h3_resolution, geography)
+    fewest = min(FEWEST_PREVIEWED, len(zones_of_it))
     if len(inside) < fewest:
         raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)
     left = await _ask_once(partner, release, inside, preview_id, now)
-    figures = (await numbers(row.id, seen)).figures
+    counts = (await figures_of(row.id, zones_of_it)).counts
     if PRODUCTS[counted.product].is_between_zones:
-        published = sum(figures.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
-        possible = len(inside) ** 2 * (row.key_count // len(seen.zones) ** 2)
+        published = sum(counts.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
+        possible = len(inside) ** 2 * (row.key_count // len(zones_of_it) ** 2)
     else:
-        published = sum(figures.get(zone, 0) for zone in inside)
-        possible = len(inside) * (row.key_count // len(seen.zones))
+        published = sum(counts.get(zone, 0) for zone in inside)
+        possible = len(inside) * (row.key_count // len(zones_of_it))
     return Preview(len(inside), outside, rounded_percent(published, possible), left)
 
 

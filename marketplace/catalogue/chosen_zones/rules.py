@@ -1,4 +1,4 @@
-"""Zones as a company writes them: codes, names, postcodes, coordinates, drawings, files; and the free map; pure."""
+"""Zones as a company writes them: codes, names, postcodes, coordinates, drawings, files; pure."""
 
 from __future__ import annotations
 
@@ -59,22 +59,6 @@ class ChosenZones:
     """How many lines are addresses, found or not."""
     several: list[tuple[str, str]] = field(default_factory=list)
     """Addresses in several places, with their postcodes; '' if a town is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class FreeMap:
-    """What anybody may learn about zones before buying: the free map's classes only."""
-
-    rows: list[tuple[str, int | None]]
-    """Each zone with its rough class; None if the release has no free map."""
-    counts: list[int]
-    """Zones in each class, the quietest first."""
-
-
-def answer(zones: Sequence[str], classes: Mapping[str, int], labels: int) -> FreeMap:
-    """Return the free map's classes of zones; it reads nothing else, so it can reveal nothing else."""
-    rows = [(zone, classes.get(zone)) for zone in zones]
-    return FreeMap(rows, [sum(1 for _, one in rows if one == label) for label in range(labels)])
 
 
 def choose(

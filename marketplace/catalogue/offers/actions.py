@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
-from marketplace.catalogue.offers import menu, rules
+from marketplace.catalogue.offers import rules
 from marketplace.catalogue.offers.demand import draw_of_day, state_price
 from marketplace.catalogue.offers.holds import refuse_holding_on
 from marketplace.catalogue.offers.lengths import under, under_locked
@@ -21,32 +22,33 @@ from marketplace.catalogue.offers.queries import (
     find_quote_subject,
     is_reserved,
     list_lengths,
-    list_priced_levels,
+    list_levels,
     list_priced_offers,
     list_priced_releases,
 )
 from marketplace.catalogue.offers.tables import ExclusiveWindow, LicenceTerms, ObservedBid, Offer, Quote
 from marketplace.catalogue.offers.uses import check_use
+from marketplace.catalogue.sheets.actions import count_points
+from marketplace.catalogue.sheets.queries import get_law, get_sheet, list_points
+from marketplace.catalogue.sheets.rules import Rates
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_scalar, select, transaction
 from marketplace.core.errors import Conflict, Invalid, NotFound, existing
 from marketplace.core.locks import lock
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key, sign
-from marketplace.datasets.releases.queries import list_revocations
-from marketplace.datasets.releases.tables import Dataset
+from marketplace.datasets.releases.queries import get_dataset, list_revocations
 from pricing.agreed import amount_of, holding_of, stated_names
-from pricing.money import EUR
-from pricing.quote import PricedQuote, price
+from pricing.order import Priced, price
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
+    from piccolo.columns import Column
+
     from marketplace.catalogue.offers.queries import ListedRelease, SignedQuote
-
-
-WEEK_DAYS: Final = 7
+    from pricing.sheet import Law, Points
 
 
 class PricedEdition(Struct, frozen=True):
@@ -56,7 +58,7 @@ class PricedEdition(Struct, frozen=True):
     noise_variance_micro: int
     error_people: int
     row_count: int
-    priced: PricedQuote
+    priced: Priced
 
 
 class TooManyQuotes(Conflict):
@@ -103,55 +105,31 @@ async def define_terms(
     return code
 
 
-async def list_offer(
-    dataset: str,
-    *,
-    terms: str,
-    full_worth_minor: int,
-    floor_minor: int,
-    cap_minor: int,
-    worth_days: int | None = None,
-    currency: str = EUR,
-) -> None:
-    """Put every sealed release of a dataset up for sale; listing it again replaces its terms.
+async def list_offer(dataset: str, *, terms: str, sheet: str) -> None:
+    """Put every sealed release of a dataset up for sale on its market's sheet; listing it again replaces its terms.
 
-    full_worth_minor: of worth_days days, in [1, 366]; a release of more days is worth as much more. None: those of the
-    latest release, or a week without one. Refuses an offer that would let a combination of other things on sale, held
-    quotes included, undercut something; names the combination.
+    Refuses terms and a sheet that there are not, and a dataset that counts other figures than the sheet's market.
     """
-    if worth_days is None:
-        worth_days = await fetch_scalar(int, SQL["find_days_of_latest"], dataset, rules.MOST_WORTH_DAYS) or WEEK_DAYS
-    stated = rules.StatedOffer(terms, full_worth_minor, worth_days, floor_minor, cap_minor)
     now = clock.now()
     async with transaction():
         await lock("offers")
-        await write_offer(dataset, stated, now, currency=currency)
-        await menu.audit(dataset, now)
-
-
-async def write_offer(dataset: str, stated: rules.StatedOffer, now: dt.datetime, *, currency: str = EUR) -> None:
-    """Write an offer, not yet audited, inside the transaction that audits it."""
-    rules.check_offer(stated)
-    if not await Dataset.exists().where(Dataset.code == dataset):
-        raise NotFound("There is no dataset {dataset}.", dataset=dataset)
-    if not await LicenceTerms.exists().where(LicenceTerms.code == stated.terms):
-        raise NotFound("There are no licence terms {terms}.", terms=stated.terms)
-    offer = Offer(
-        id=uuid.uuid4(),
-        dataset=dataset,
-        terms=stated.terms,
-        full_worth_minor=stated.full_worth_minor,
-        worth_days=stated.worth_days,
-        floor_minor=stated.floor_minor,
-        cap_minor=stated.cap_minor,
-        currency=currency,
-        listed_at=now,
-    )
-    prices = [Offer.full_worth_minor, Offer.worth_days, Offer.floor_minor, Offer.cap_minor]
-    changed = [Offer.terms, *prices, Offer.withdrawn_at]
-    await Offer.insert(offer).on_conflict(action="DO UPDATE", target=Offer.dataset, values=changed)
-    listed = await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == dataset))
-    await state_price(listed or offer.id, now)
+        declared = await get_dataset(dataset)
+        if not await LicenceTerms.exists().where(LicenceTerms.code == terms):
+            raise NotFound("There are no licence terms {terms}.", terms=terms)
+        market = await get_sheet(sheet)
+        counts = (declared.product, declared.grain, declared.zone_table, declared.h3_resolution)
+        if counts != (market.product, market.grain, market.zone_table, market.h3_resolution):
+            raise Invalid("{dataset} counts other figures than the price sheet {sheet}.", dataset=dataset, sheet=sheet)
+        await count_points(sheet, [dataset], now)
+        offer = Offer(
+            id=uuid.uuid4(), dataset=dataset, terms=terms, sheet=sheet, currency=market.currency, listed_at=now
+        )
+        changed: list[Column] = [Offer.terms, Offer.sheet, Offer.currency, Offer.withdrawn_at]
+        await Offer.insert(offer).on_conflict(action="DO UPDATE", target=Offer.dataset, values=changed)
+        listed = await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == dataset))
+        for stated in await list_priced_offers([dataset], now):
+            rules.refuse_unpriced(msgspec.json.decode(stated.rates, type=Rates), stated)
+        await state_price(listed or offer.id, now)
 
 
 async def withdraw_offer(dataset: str) -> None:
@@ -159,73 +137,103 @@ async def withdraw_offer(dataset: str) -> None:
     await Offer.update({Offer.withdrawn_at: clock.now()}).where(Offer.dataset == dataset, Offer.withdrawn_at.is_null())
 
 
-async def price_now(release: rules.PricedRelease, *, now: dt.datetime) -> PricedQuote:
+async def price_now(release: rules.PricedRelease, *, now: dt.datetime) -> Priced:
     """Return today's price of a release, the same for every partner. Refuses a release that is not for sale."""
-    return _priced(release, (await _offers([release.dataset], now)).get(release.dataset), now)
+    offer = (await _offers([release.dataset], now)).get(release.dataset)
+    return (await _priced([(release, 0, offer)], now))[0]
 
 
-async def prices_now(releases: Sequence[rules.PricedRelease], *, now: dt.datetime) -> dict[uuid.UUID, PricedQuote]:
+async def prices_now(releases: Sequence[rules.PricedRelease], *, now: dt.datetime) -> dict[uuid.UUID, Priced]:
     """Return today's price of each release that is for sale."""
     return {release: priced for release, (_, priced) in (await prices_for(releases, now=now)).items()}
 
 
-async def prices_by_length(release: rules.PricedRelease, *, now: dt.datetime) -> list[tuple[str, int, PricedQuote]]:
+async def prices_by_length(release: rules.PricedRelease, *, now: dt.datetime) -> list[tuple[str, int, Priced]]:
     """Return the terms, months and today's price of each length of licence; nothing if there is one length."""
     offer, lengths = (await _offers([release.dataset], now)).get(release.dataset), await list_lengths([release.dataset])
     if offer is None or not lengths:
         return []
-    return [(one.terms, one.months, _priced(release, one, now)) for one in rules.by_length(offer, lengths)]
+    each = rules.by_length(offer, lengths)
+    prices = await _priced([(release, 0, one) for one in each], now)
+    return [(one.terms, one.months, priced) for one, priced in zip(each, prices, strict=True)]
 
 
 async def prices_for(
-    releases: Sequence[rules.PricedRelease], *, months: int = 0, now: dt.datetime, are_promises_met: bool = True
-) -> dict[uuid.UUID, tuple[rules.PricedOffer, PricedQuote]]:
+    releases: Sequence[rules.PricedRelease],
+    *,
+    months: int = 0,
+    now: dt.datetime,
+    stated_at: dt.datetime | None = None,
+) -> dict[uuid.UUID, tuple[rules.PricedOffer, Priced]]:
     """Return today's price of each release for sale, with the offer whose price it is.
 
-    months: the wanted length of licence; a release without that length is priced for its offer's own. are_promises_met:
-    no price is below what promises to contributors need; the audit of menus sets it to False.
+    months: the wanted length of licence; a release without that length is priced for its offer's own. stated_at: when
+    the sheet's version and the law of volume are in force; None: now.
     """
     codes = [release.dataset for release in releases]
-    offers, lengths, prices = await _offers(codes, now), await list_lengths(codes) if months else [], {}
-    for release in releases:
-        if offer := offers.get(release.dataset):
-            offer = next((one for one in rules.by_length(offer, lengths) if one.months == months), offer)
-            offer = offer if are_promises_met else replace(offer, promised_minor=0)
-            with contextlib.suppress(Conflict):
-                prices[release.id] = offer, _priced(release, offer, now)
+    offers, lengths = await _offers(codes, now, stated_at), await list_lengths(codes) if months else []
+    wanted = {
+        release.id: (release, 0, next((one for one in rules.by_length(offer, lengths) if one.months == months), offer))
+        for release in releases
+        if (offer := offers.get(release.dataset))
+    }
+    points, laws = await _points(list(wanted.values()), stated_at or now)
+    prices = {}
+    for release, (row, level, offer) in wanted.items():
+        with contextlib.suppress(Conflict):
+            lot = rules.lot_of(row, offer, points.get((offer.sheet, release, level)), now)
+            prices[release] = offer, price(laws[offer.currency], [lot])
     return prices
 
 
-def _priced(release: rules.PricedRelease, offer: rules.PricedOffer | None, now: dt.datetime) -> PricedQuote:
-    if offer is None:
-        raise Conflict("This release is not for sale.")
-    return price(rules.price_inputs(release, offer, operator_basis_points=settings().operator_basis_points, now=now))
+Wanted: TypeAlias = "tuple[rules.PricedRelease, int, rules.PricedOffer | None]"
+"""A release at an accuracy level, and the offer that it is sold under."""
 
 
-async def _offers(datasets: Sequence[str], now: dt.datetime) -> dict[str, rules.PricedOffer]:
-    """Return the open offers of some datasets, by code, each with its draw of the day."""
-    offers = await list_priced_offers(datasets, now)
-    undrawn = [offer.id for offer in offers if offer.demand_basis_points is None]
-    for offer in undrawn:  # The first read of the day draws these offers' demand.
-        await draw_of_day(offer, now)
-    return {one.dataset: one for one in (await list_priced_offers(datasets, now) if undrawn else offers)}
+async def _priced(wanted: Sequence[Wanted], now: dt.datetime) -> list[Priced]:
+    """Return the price of each; refuses one that is not for sale."""
+    points, laws = await _points(wanted, now)
+    found = []
+    for release, level, offer in wanted:
+        sold = existing(offer, Conflict("This release is not for sale."))
+        lot = rules.lot_of(release, sold, points.get((sold.sheet, release.id, level)), now)
+        found.append(price(laws[sold.currency], [lot]))
+    return found
+
+
+async def _points(
+    wanted: Sequence[Wanted], now: dt.datetime
+) -> tuple[dict[tuple[str, uuid.UUID, int], Points], dict[str, Law]]:
+    """Return the points of what is wanted, by sheet, release and level, and the law of volume by currency."""
+    sheets = {offer.sheet for _, _, offer in wanted if offer}
+    currencies = {offer.currency for _, _, offer in wanted if offer}
+    points = await list_points(sheets, {release.id for release, _, _ in wanted}) if sheets else {}
+    return points, {currency: await get_law(currency, now) for currency in currencies}
+
+
+async def _offers(
+    datasets: Sequence[str], now: dt.datetime, stated_at: dt.datetime | None = None
+) -> dict[str, rules.PricedOffer]:
+    """Return the open offers of some datasets, by code, each with its draw of the day; stated_at: as in `prices_for`."""
+    offers = await list_priced_offers(datasets, now, stated_at=stated_at)
+    if undrawn := {offer.sheet for offer in offers if offer.demand_basis_points is None}:
+        for sheet in sorted(undrawn):  # The first read of the day draws these sheets' demand.
+            await draw_of_day(sheet, now)
+        offers = await list_priced_offers(datasets, now, stated_at=stated_at)
+    return {one.dataset: one for one in offers}
 
 
 async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[PricedEdition]:
     """Return every accuracy level of a release with its price, the finest first; prices never rise with noise."""
     offer = (await _offers([release.dataset], now)).get(release.dataset)
-    finest = PricedEdition(
-        0, release.noise_variance_micro, release.error_people, release.row_count, _priced(release, offer, now)
-    )
-    return [finest] + [
-        PricedEdition(
-            coarser.level,
-            coarser.noise_variance_micro,
-            coarser.error_people,
-            coarser.row_count,
-            _priced(rules.coarser(release, coarser), offer, now),
-        )
-        for coarser in await list_priced_levels(release.id)
+    levels = await list_levels(release.id)
+    finest, *coarser = await _priced([(release, level, offer) for level in [0, *(one.level for one in levels)]], now)
+    return [
+        PricedEdition(0, release.noise_variance_micro, release.error_people, release.row_count, finest),
+        *(
+            PricedEdition(one.level, one.noise_variance_micro, one.error_people, one.row_count, priced)
+            for one, priced in zip(levels, coarser, strict=True)
+        ),
     ]
 
 
@@ -238,14 +246,13 @@ async def quote(
     is_held: bool = False,
     agreed: Mapping[str, int] | None = None,
     terms: str = "",
-    began: rules.PricedOffer | None = None,
     now: dt.datetime | None = None,
 ) -> uuid.UUID:
     """Sign a price of `now`, for a vetted partner, and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at an extra charge. agreed: other
-    parts of the amount, see `pricing.agreed`. terms: see `lengths`, or those that a subscription locked; began: the
-    offer of that day. Refuses a release not on sale, more than rules.QUOTES_A_DAY, and repeated holds.
+    parts of the amount, see `pricing.agreed`. terms: see `lengths`, or those that a subscription locked. Refuses a
+    release not on sale, more than rules.QUOTES_A_DAY, and repeated holds.
     """
     now, agreed = now or clock.now(), agreed or {}
     asked = (partner, release, level, frozenset(agreed) | ({"holding_minor"} if is_held else set()))
@@ -254,8 +261,8 @@ async def quote(
     sold = await _on_sale(release, level)
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
     if offer and terms:
-        offer = await (under_locked(offer, terms, began) if "most_minor" in agreed else _under_listed(offer, terms))
-    priced = _priced(sold, offer, now)
+        offer = await (under_locked(offer, terms) if "most_minor" in agreed else _under_listed(offer, terms))
+    [priced] = await _priced([(sold, level, offer)], now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)
     await _refuse_reserved(partner, offer.id, now, now + rules.HOLD_LASTS if is_held else now)
@@ -347,17 +354,13 @@ async def write_awarded_quote(
 
 
 async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
-    """Return a price's inputs at an accuracy level; refuse a recalled release, and an unknown level."""
+    """Return a price's release; refuse a recalled one, and an unknown accuracy level."""
     row = existing(await find_listed_release(release), NotFound("There is no such release in the catalogue."))
     if await list_revocations([release]):
         raise Conflict("This release was called back and is no longer for sale.")
-    if not level:
-        return row
-    edition = existing(
-        next((one for one in await list_priced_levels(release) if one.level == level), None),
-        NotFound("There is no such edition of this release."),
-    )
-    return rules.coarser(row, edition)
+    if level and not any(one.level == level for one in await list_levels(release)):
+        raise NotFound("There is no such edition of this release.")
+    return row
 
 
 async def _is_asked_again(
@@ -371,7 +374,7 @@ async def _is_asked_again(
     return known is not None
 
 
-def recompute(quote: SignedQuote) -> PricedQuote:
+def recompute(quote: SignedQuote) -> Priced:
     """Check a quote's row against its signed document and return the recomputed price; refuse any difference."""
     assert quote.auction is None, "an awarded price is the auction's, see check_awarded"
     priced = rules.recompute(quote.document, quote.signature, public_key(settings().signing_key).hex())
@@ -410,10 +413,11 @@ async def grant_window(
 
 
 async def refresh_demand() -> None:
-    """Draw every offer's multiplier of the day; a job."""
+    """Draw the multiplier of the day of every sheet on which something is for sale; a job."""
     now = clock.now()
-    for offer in await Offer.select(Offer.id).where(Offer.withdrawn_at.is_null()).output(as_list=True):
-        await draw_of_day(offer, now)
+    on_sale = Offer.select(Offer.sheet).where(Offer.withdrawn_at.is_null()).distinct().output(as_list=True)
+    for sheet in await on_sale:
+        await draw_of_day(sheet, now)
 
 
 async def record_observed_bids(
@@ -429,7 +433,7 @@ async def record_observed_bids(
 
     bids: partner → its highest bid in cents. Demand learns from them as from prices that each would have paid. It
     learns nothing if demand cannot move the price: the release is not for sale under these terms, or is worth less than
-    the floor.
+    the least charge.
     """
     if not bids:
         return
@@ -437,9 +441,9 @@ async def record_observed_bids(
     [row] = await list_priced_releases([release])
     known = (await _offers([row.dataset], now)).get(row.dataset)
     with contextlib.suppress(Conflict):
-        priced = _priced(row, await under(known, terms) if known else None, now)
+        [priced] = await _priced([(row, 0, await under(known, terms) if known else None)], now)
         worth = rules.worth_before_demand(priced)
-        if worth < priced.inputs.floor_minor:
+        if worth < priced.law.least_minor:
             return
         await ObservedBid.insert(
             *(

@@ -1,8 +1,7 @@
-"""The day's demand multiplier of an offer: drawn once a day from sales and bids, recorded, the same for everyone.
+"""The day's demand multiplier of a sheet: drawn once a day from sales and bids, recorded, the same for everyone.
 
 A multiplier stays for at least seven days and then moves by one step, so that waiting for a lower one gains little. It
-is learnt from sold licences and from bids that auctions revealed; requests for prices change nothing. It does not move
-if another dataset's prices would then undercut its own, or the reverse.
+is learnt from sold licences and from bids that auctions revealed; requests for prices change nothing.
 """
 
 from __future__ import annotations
@@ -14,14 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from marketplace.catalogue.offers import menu, rules
-from marketplace.catalogue.offers.queries import SQL, list_priced_offers
+from marketplace.catalogue.offers import rules
+from marketplace.catalogue.offers.queries import SQL, list_priced_offers, list_starts
 from marketplace.catalogue.offers.tables import DemandDraw, Offer, PostedSale, Quote
+from marketplace.catalogue.sheets.queries import get_law
 from marketplace.core.database import fetch_rows, fetch_scalar, select, transaction
 from marketplace.core.facts.actions import state_hidden
 from marketplace.core.locks import lock
 from pricing.agreed import is_posted
-from pricing.demand import RevealedBid
+from pricing.demand import NEUTRAL_BASIS_POINTS, RevealedBid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,23 +64,25 @@ class SignedPrice(Struct, frozen=True):
     document: bytes
 
 
-async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
-    """Return the offer's demand multiplier of the UTC day of `now`; draw and record it if there is none yet."""
+async def find_draw(sheet: str, now: dt.datetime) -> int | None:
+    """Return a sheet's demand multiplier of the UTC day of `now`, or None if there is none yet."""
+    of_day = (DemandDraw.sheet == sheet) & (DemandDraw.day == now.astimezone(dt.UTC).date())
+    return await fetch_scalar(int, DemandDraw.select(DemandDraw.demand_basis_points).where(of_day))
+
+
+async def draw_of_day(sheet: str, now: dt.datetime) -> int:
+    """Return a sheet's demand multiplier of the UTC day of `now`; draw and record it if there is none yet."""
     day = now.astimezone(dt.UTC).date()
-    of_day = DemandDraw.select(DemandDraw.demand_basis_points).where(DemandDraw.offer == offer, DemandDraw.day == day)
-    drawn = await fetch_scalar(int, of_day)
+    drawn = await find_draw(sheet, now)
     if drawn is not None:
         return drawn
     async with transaction():
-        await lock("offers")  # What is listed at the same time is audited at this multiplier, or this one with it.
-        await lock(f"demand {offer}")
-        past = await fetch_rows(PastDraw, SQL["list_past_draws"], offer, day)
-        multiplier, evidence = await _posted_on(offer, past, day)
-        if past and multiplier != past[-1].demand_basis_points and not await _may_post(offer, multiplier, now):
-            multiplier = past[-1].demand_basis_points
+        await lock(f"demand {sheet}")
+        past = await fetch_rows(PastDraw, SQL["list_past_draws"], sheet, day)
+        multiplier, evidence = await _posted_on(sheet, past, day)
         draw = DemandDraw(
             id=uuid.uuid4(),
-            offer=offer,
+            sheet=sheet,
             day=day,
             demand_basis_points=multiplier,
             drawn_at=now,
@@ -88,42 +90,44 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
             days=evidence.days,
             bids=evidence.bids,
         )
-        await DemandDraw.insert(draw).on_conflict(action="DO NOTHING", target=(DemandDraw.offer, DemandDraw.day))
-        drawn = await fetch_scalar(int, of_day)
-        await state_price(offer, now)
+        await DemandDraw.insert(draw).on_conflict(action="DO NOTHING", target=(DemandDraw.sheet, DemandDraw.day))
+        drawn = await find_draw(sheet, now)
+        on_sale = Offer.select(Offer.id).where(Offer.sheet == sheet, Offer.withdrawn_at.is_null()).output(as_list=True)
+        for offer in await on_sale:
+            await state_price(offer, now)
     assert drawn is not None, "it was drawn above"
     return drawn
-
-
-async def _may_post(offer: uuid.UUID, multiplier: int, now: dt.datetime) -> bool:
-    dataset = await fetch_scalar(str, Offer.select(Offer.dataset).where(Offer.id == offer))
-    return dataset is None or await menu.may_post(dataset, multiplier, now)
 
 
 async def state_price(offer: uuid.UUID, now: dt.datetime) -> None:
     """State today's inputs of an offer's price for the log, inside the transaction that changes them.
 
-    An offer whose demand of the day is not drawn yet has no price; the draw states it.
+    They are those of now, and those of each version of its sheet and each law of volume that starts later today. An
+    offer whose demand of the day is not drawn yet has no price; the draw states it.
     """
+    today = now.astimezone(dt.UTC).date()
+    midnight = dt.datetime.combine(today + dt.timedelta(days=1), dt.time(), dt.UTC)
     dataset = await fetch_scalar(str, Offer.select(Offer.dataset).where(Offer.id == offer))
-    for one in await list_priced_offers([dataset] if dataset else [], now):
-        if one.id == offer and one.demand_basis_points is not None:
-            day = now.astimezone(dt.UTC).date().isoformat()
-            await state_hidden("price_inputs", f"{offer} {day}", rules.logged_price(one, day))
+    for instant in [now, *await list_starts(offer, now, midnight)]:
+        for one in await list_priced_offers([dataset] if dataset else [], instant):
+            if one.id == offer and one.demand_basis_points is not None:
+                law = await get_law(one.currency, instant)
+                stated = rules.logged_price(one, law, today.isoformat())
+                await state_hidden("price_inputs", f"{offer} {today.isoformat()}", stated)
 
 
-async def _posted_on(offer: uuid.UUID, past: Sequence[PastDraw], day: dt.date) -> tuple[int, rules.Evidence]:
+async def _posted_on(sheet: str, past: Sequence[PastDraw], day: dt.date) -> tuple[int, rules.Evidence]:
     """Return the multiplier to post on a day, and the evidence for it."""
     multipliers = [(one.day, one.demand_basis_points) for one in past]
     if not past:
-        return rules.NEUTRAL, rules.Evidence()
+        return NEUTRAL_BASIS_POINTS, rules.Evidence()
     if not rules.may_move(multipliers, day):
         return past[-1].demand_basis_points, rules.Evidence(past[-1].sales, past[-1].days, past[-1].bids)
     midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
     since = midnight - rules.DEMAND_REMEMBERS
     on_sale = [(one.day, one.demand_basis_points) for one in past if not one.is_shut and one.day >= since.date()]
-    sales = await fetch_rows(DaySale, SQL["list_posted_sales"], offer, since, midnight)
-    bids = await fetch_rows(ObservedValue, SQL["list_observed_values"], offer, since)
+    sales = await fetch_rows(DaySale, SQL["list_posted_sales"], sheet, since, midnight)
+    bids = await fetch_rows(ObservedValue, SQL["list_observed_values"], sheet, since)
     target = rules.draw_of(
         on_sale,
         [(one.day, one.partner, one.neutral_minor) for one in sales],

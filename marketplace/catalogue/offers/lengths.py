@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict, replace
 
-from marketplace.catalogue.offers import menu
 from marketplace.catalogue.offers.queries import get_listing, list_lengths
-from marketplace.catalogue.offers.rules import RIGHTS, by_length
+from marketplace.catalogue.offers.rules import by_length
 from marketplace.catalogue.offers.tables import LicenceTerms, Offer, OfferLength
 from marketplace.catalogue.offers.uses import KeptTerms
-from marketplace.core import clock
 from marketplace.core.database import fetch_row, fetch_scalar, select, transaction
 from marketplace.core.errors import Conflict, Invalid, existing
 from marketplace.core.locks import lock
@@ -23,17 +21,14 @@ if TYPE_CHECKING:
     from marketplace.catalogue.offers.rules import PricedOffer
 
 MOST_LENGTHS = 5
-WORTH = ("full_worth_minor", "worth_days", "floor_minor", "cap_minor")
-"""The fields of an offer that state its dataset's worth."""
 
 
 async def set_lengths(dataset: str, terms: Sequence[str]) -> None:
     """Sell a dataset under its own terms and these, and under no others; signed quotes stay.
 
-    Refuses a dataset that is not on sale, terms that differ from the offer's in more than their months, and a menu on
-    which a combination of other things would undercut something.
+    Refuses a dataset that is not on sale, and terms that differ from the offer's in more than their months.
     """
-    chosen, now = sorted(set(terms)), clock.now()
+    chosen = sorted(set(terms))
     if len(chosen) > MOST_LENGTHS:
         raise Invalid("Choose {most} lengths at most.", most=MOST_LENGTHS, field="lengths")
     async with transaction():
@@ -49,7 +44,6 @@ async def set_lengths(dataset: str, terms: Sequence[str]) -> None:
             raise Invalid(
                 "Other lengths are terms that differ from the offer's in their months alone.", field="lengths"
             )
-        await menu.audit(dataset, now)
 
 
 async def sold_under(dataset: str, terms: str) -> str:
@@ -58,20 +52,10 @@ async def sold_under(dataset: str, terms: str) -> str:
     return terms if terms in known else (await get_listing(dataset)).terms
 
 
-async def under_locked(offer: PricedOffer, terms: str, began: PricedOffer | None = None) -> PricedOffer:
-    """Return an offer under the terms for which a price was locked; the terms of today change nothing.
-
-    began: the offer on the day of the lock, if known. If today's offer allows fewer uses, a lesser right or shorter
-    terms only, it has the worth of that one: a price for less is no price for more.
-    """
+async def under_locked(offer: PricedOffer, terms: str) -> PricedOffer:
+    """Return an offer under the terms for which a price was locked; the terms of today change nothing."""
     kept = await fetch_row(KeptTerms, select(KeptTerms, LicenceTerms).where(LicenceTerms.code == terms))
     assert kept, "terms once stated are kept"
-    uses = ((offer.purposes, kept.purposes), (offer.countries, kept.countries))
-    is_for_all = all(not today or (own and set(own) <= set(today)) for today, own in uses)
-    longest = max(one.months for one in by_length(offer, await list_lengths([offer.dataset])))
-    is_for_all &= RIGHTS[offer.usage_right] >= RIGHTS[kept.usage_right] and longest >= kept.months
-    if began and not is_for_all:
-        offer = replace(offer, **{name: getattr(began, name) for name in WORTH})
     return replace(offer, terms=terms, **asdict(kept))
 
 

@@ -1,7 +1,8 @@
-"""The catalogue's own pages: a free sample, a quote."""
+"""The catalogue's own pages: a simulated week as a file, a quote."""
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Meta, Struct
 
@@ -18,13 +19,13 @@ from marketplace.catalogue.offers import actions, queries
 from marketplace.catalogue.offers.holds import HeldAlready
 from marketplace.catalogue.offers.lengths import sold_under
 from marketplace.catalogue.offers.uses import state_use
-from marketplace.core.errors import Conflict, Invalid, NotAllowed
+from marketplace.catalogue.sheets.simulated import SimulatedWeek, as_parquet, simulated_week
+from marketplace.core.errors import Invalid, NotAllowed
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key
 from marketplace.core.web.pages import again, see
-from marketplace.datasets.pictures.pictures import picture
-from marketplace.datasets.releases.queries import list_revocations
 from marketplace.people.identity.guards import ActorRequest, expect, partner, vetted_partner
+from marketplace.privacy.simulated_week import NOTICE
 
 if TYPE_CHECKING:
     from marketplace.catalogue.offers.queries import SignedQuote
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """The first characters of a formula in spreadsheets."""
 COLUMNS = ("zone", "starts_at", "segment", "people", "events")
-
-Chosen = Annotated[uuid.UUID | None, QueryParameter(name="release")]
+PARQUET = "application/vnd.apache.parquet"
 
 
 class QuoteForm(Struct):
@@ -51,26 +51,33 @@ class QuoteForm(Struct):
 
 
 @get("/datasets/{code:str}/sample.csv", opt=expect("anyone", stranger=200))
-async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
-    """Send the dataset's free sample: first rows of a few zones, the same for everyone and for every release."""
-    listing = await queries.get_listing(code)
-    shown = await queries.get_listed_release(code, release or listing.latest)
-    if await list_revocations([shown.id]):
-        raise Conflict("This release was called back and is no longer for sale.")
-    seen = await picture(shown)
-    if not seen.is_drawn:
-        raise Conflict(
-            "The free map, curve and sample of this dataset are still to be drawn: look again in a few minutes."
-        )
-    rows = seen.glance.sample
+async def sample(code: FromPath[str]) -> Response[str]:
+    """Send the dataset's simulated week as CSV, below two lines that say so; the same for everyone."""
+    week = await simulated_week(code, (await queries.get_listing(code)).sheet)
+    return Response(await asyncio.to_thread(_csv, week), media_type="text/csv", headers=_attached(code, "csv"))
+
+
+@get("/datasets/{code:str}/sample.parquet", opt=expect("anyone", stranger=200))
+async def sample_parquet(code: FromPath[str]) -> Response[bytes]:
+    """Send the dataset's simulated week as Parquet, whose own metadata says so; the same for everyone."""
+    week = await simulated_week(code, (await queries.get_listing(code)).sheet)
+    file = await asyncio.to_thread(as_parquet, week)
+    return Response(file, media_type=PARQUET, headers=_attached(code, "parquet"))
+
+
+def _csv(week: SimulatedWeek) -> str:
     text = io.StringIO()
+    text.write(f"# {NOTICE.en}\r\n# {NOTICE.fr}\r\n")
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    for row in rows:
-        as_text = {"segment": _harmless(row["segment"]), "starts_at": row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ")}
-        writer.writerow(row | as_text)
-    headers = {"Content-Disposition": f'attachment; filename="{code}-sample.csv"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+    for row in week.table.to_pylist():
+        harmless = {name: _harmless(row[name]) for name in ("zone", "segment")}
+        writer.writerow(row | harmless | {"starts_at": row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ")})
+    return text.getvalue()
+
+
+def _attached(code: str, suffix: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{code}-simulated-week.{suffix}"'}
 
 
 @post("/datasets/{code:str}/quotes", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
@@ -127,4 +134,4 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULAS) else text
 
 
-ROUTES = [sample, request_quote, quote_document]
+ROUTES = [sample, sample_parquet, request_quote, quote_document]

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections import Counter
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from marketplace.catalogue.offers.rules import EditionFigures, Evidence, Length, PricedOffer, PricedRelease
+from marketplace.catalogue.offers.rules import Evidence, Length, PricedOffer, PricedRelease
 from marketplace.catalogue.offers.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
 from marketplace.consent.vocabulary import PURPOSES
 from marketplace.core import clock
-from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.core.database import fetch_column, fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.core.statements import load_statements
 from marketplace.core.web.formats import paris_day
-from marketplace.datasets.pictures.queries import Declared, list_grounds, segmented
 from marketplace.datasets.releases.tables import Dataset, Edition
 from marketplace.money.vat import Vat, vat
 from marketplace.people.identity.tables import Partner
@@ -80,6 +76,7 @@ class Listing(Struct, frozen=True):
     max_events: int
     parent_resolution: int
     offer: uuid.UUID
+    sheet: str
     terms: str
     purposes: list[str]
     lines_fr: str
@@ -161,13 +158,6 @@ class Level(Struct, frozen=True):
     noise_variance_micro: int
     threshold: int
     row_count: int
-    error_people: int
-
-
-class PricedLevel(EditionFigures, frozen=True):
-    """The same with the inputs of its price, which are not public."""
-
-    level: int
     error_people: int
 
 
@@ -294,12 +284,6 @@ async def list_levels(release: uuid.UUID) -> list[Level]:
     return await fetch_rows(Level, select(Level, Edition).where(Edition.release == release).order_by(Edition.level))
 
 
-async def list_priced_levels(release: uuid.UUID) -> list[PricedLevel]:
-    """Return the inputs of the prices of a release's coarser accuracy levels, the finest first."""
-    query = select(PricedLevel, Edition).where(Edition.release == release)
-    return await fetch_rows(PricedLevel, query.order_by(Edition.level))
-
-
 async def get_counted_by(dataset: str) -> CountedBy:
     """Return the product and the zones of an existing dataset."""
     row = await fetch_row(CountedBy, select(CountedBy, Dataset).where(Dataset.code == dataset))
@@ -313,48 +297,23 @@ async def list_lengths(datasets: Sequence[str]) -> list[Length]:
 
 
 async def list_priced_offers(
-    datasets: Sequence[str], now: dt.datetime, *, promised_at: dt.datetime | None = None
+    datasets: Sequence[str], now: dt.datetime, *, stated_at: dt.datetime | None = None
 ) -> list[PricedOffer]:
-    """Return the open offers of some datasets, with the day's draw, if any, and promises to contributors.
+    """Return the open offers of some datasets, with their sheet's version in force and the day's draw, if any.
 
-    promised_at: the instant of these promises; None: now.
+    stated_at: when the version is in force; None: now.
     """
-    promised = await list_promised(promised_at or now)
-    offers = await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
-    return [replace(offer, promised_minor=promised.get(offer.dataset, 0)) for offer in offers]
+    return await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now, stated_at or now)
 
 
-class CountedAlike(Declared, frozen=True):
-    """A dataset for sale, what it counts and by which zones and segments, and its promise to contributors in cents."""
-
-    counts: list[str | None]
-    promised_minor: int
+async def list_starts(offer: uuid.UUID, after: dt.datetime, before: dt.datetime) -> list[dt.datetime]:
+    """Return when versions of an offer's sheet and laws of its currency start, strictly between two instants, ascending."""
+    return await fetch_column(dt.datetime, SQL["list_starts"], offer, after, before)
 
 
-async def list_promised(now: dt.datetime) -> dict[str, int]:
-    """Return the cost of promises to contributors for a licence of each dataset for sale, in cents, by code.
-
-    Datasets without a cost are left out. The cost is the highest among all datasets for sale that count the same and
-    share zones, directly or through others. With a dataset's own cost alone, a part could cost more than its whole. One
-    common lower limit keeps the order of prices.
-    """
-    if not (promised := await fetch_scalar(list, LIST_PROMISED, now)):
-        return {}
-    found: dict[str, int] = {}
-    rows = await fetch_rows(CountedAlike, SQL["list_counted_alike"], promised, now, segmented())
-    for _, group in groupby(rows, key=lambda row: row.counts):
-        alike = list(group)
-        ground = await list_grounds([Declared(row.code, row.created_at) for row in alike])
-        most: Counter[int] = Counter()
-        for row in alike:
-            most[ground[row.code]] = max(most[ground[row.code]], row.promised_minor)
-        found |= {row.code: most[ground[row.code]] for row in alike}
-    return found
-
-
-async def get_evidence(offer: uuid.UUID, now: dt.datetime) -> Evidence:
-    """Return the evidence for the demand multiplier of the UTC day of `now`; empty while it is not drawn."""
-    of_day = (DemandDraw.offer == offer) & (DemandDraw.day == now.astimezone(dt.UTC).date())
+async def get_evidence(sheet: str, now: dt.datetime) -> Evidence:
+    """Return the evidence for a sheet's multiplier of the UTC day of `now`; empty while it is not drawn."""
+    of_day = (DemandDraw.sheet == sheet) & (DemandDraw.day == now.astimezone(dt.UTC).date())
     return await fetch_row(Evidence, select(Evidence, DemandDraw).where(of_day)) or Evidence()
 
 

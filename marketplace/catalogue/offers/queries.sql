@@ -44,6 +44,7 @@ SELECT
     dataset.max_events,
     dataset.parent_resolution,
     offer.id AS offer,
+    offer.sheet,
     offer.terms,
     licence_terms.purposes,
     licence_terms.lines_fr,
@@ -117,22 +118,20 @@ ORDER BY release.period_to DESC, release.revision DESC, release.sealed_at DESC
 LIMIT $2;
 
 -- name: list_priced_offers
--- The open offers of the datasets $1 at the instant $2, with the day's draw, if any, without promises to contributors.
+-- The open offers of the datasets $1 at the instant $2, with the sheet's version in force at $3 and the day's draw, if
+-- any.
 SELECT
     offer.id,
     offer.dataset,
     offer.terms,
     licence_terms.usage_right,
     licence_terms.months,
-    dataset.grain,
     offer.currency,
-    offer.full_worth_minor,
-    offer.worth_days,
-    offer.floor_minor,
-    offer.cap_minor,
-    dataset.half_life_days,
+    offer.sheet,
+    stated.sha256,
+    stated.terms AS rates,
+    stated.groups,
     demand_draw.demand_basis_points,
-    0::bigint AS promised_minor,
     demand_draw.sales AS demand_sales,
     demand_draw.days AS demand_days,
     demand_draw.bids AS demand_bids,
@@ -142,26 +141,18 @@ SELECT
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
 JOIN licence_terms ON licence_terms.code = offer.terms
-LEFT JOIN demand_draw ON demand_draw.offer = offer.id AND demand_draw.day = ($2::timestamptz AT TIME ZONE 'UTC')::date
+JOIN LATERAL (
+    SELECT sheet_version.sha256, sheet_version.terms, sheet_version.groups
+    FROM sheet_version
+    WHERE sheet_version.sheet = offer.sheet AND sheet_version.starts_at <= $3
+    ORDER BY sheet_version.starts_at DESC, sheet_version.number DESC
+    LIMIT 1
+) AS stated ON true
+LEFT JOIN demand_draw
+  ON demand_draw.sheet = offer.sheet
+  AND demand_draw.day = ($2::timestamptz AT TIME ZONE 'UTC')::date
 WHERE offer.dataset = ANY($1)
   AND offer.withdrawn_at IS NULL;
-
--- name: list_counted_alike
--- The datasets for sale that count the same as one of the datasets $1, grouped by what they count, each with its
--- promise to contributors at $2. $3: the products with segments of their own.
-WITH sold AS (
-    SELECT dataset.code, dataset.created_at, ARRAY[product, grain, zone_table, h3_resolution::text] || CASE
-        WHEN product <> ALL ($3) THEN ARRAY(SELECT band FROM unnest(age_bands) AS band ORDER BY band) END AS counts
-    FROM dataset
-    JOIN offer ON offer.dataset = dataset.code AND offer.withdrawn_at IS NULL
-    WHERE EXISTS (SELECT FROM latest_release(dataset.code))
-)
-SELECT sold.code, sold.created_at, sold.counts, coalesce(sum(promised_minor), 0)::bigint AS promised_minor
-FROM sold
-LEFT JOIN contributor_term ON contributor_term.dataset = sold.code AND starts_at <= $2 AND $2 < ends_at
-WHERE counts IN (SELECT counts FROM sold WHERE code = ANY($1))
-GROUP BY sold.code, sold.created_at, sold.counts
-ORDER BY counts, code;
 
 -- name: list_lengths
 -- The other lengths of licence of the open offers of the datasets $1: terms that differ from their own in the months
@@ -176,21 +167,6 @@ WHERE offer.dataset = ANY($1)
   AND (other.usage_right, other.purposes, other.countries) = (own.usage_right, own.purposes, own.countries)
   AND other.months <> own.months
 ORDER BY offer.dataset, other.months;
-
--- name: find_days_of_latest
--- How many days, in [1, $2], the latest sealed release of the dataset $1 covers, to the nearest.
-SELECT least(greatest(round(extract(epoch FROM period_to - period_from) / 86400), 1), $2)::integer
-FROM release
-WHERE dataset = $1
-  AND state = 'sealed'
-ORDER BY period_to DESC, sealed_at DESC
-LIMIT 1;
-
--- name: list_comparable_datasets
--- The datasets for sale whose cells compare with those of the dataset $1; $2: as `comparable_datasets` returns it.
-SELECT array_agg(offer.dataset ORDER BY offer.dataset)
-FROM comparable_datasets($1, $2) AS other (code)
-JOIN offer ON offer.dataset = other.code AND offer.withdrawn_at IS NULL;
 
 -- fragment: priced
 -- The inputs of a release's price.
@@ -228,18 +204,6 @@ FROM release
 WHERE release.id = ANY($1)
 ORDER BY release.period_to DESC;
 
--- name: find_latest_priced
--- The inputs of the price of the dataset $1's release with the latest period, among those that are published and not
--- recalled, or can be published.
-SELECT
-    {priced}
-FROM release
-WHERE release.dataset = $1
-  AND release.state IN ('sealed', 'assessed')
-  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
-ORDER BY release.period_to DESC, release.started_at DESC
-LIMIT 1;
-
 -- name: find_listed_release
 -- The sealed release $1.
 SELECT
@@ -261,41 +225,6 @@ FROM release
 WHERE release.id = $1
   AND release.state = 'sealed';
 
--- name: list_last_draws
--- The latest demand multiplier of each of the offers $1, up to the day $2.
-SELECT DISTINCT ON (offer) offer, demand_basis_points
-FROM demand_draw
-WHERE offer = ANY($1)
-  AND day <= $2
-ORDER BY offer, day DESC;
-
--- name: list_menu_releases
--- The sealed releases of the datasets $1, without recalled ones.
-SELECT
-    {priced}
-FROM release
-WHERE release.dataset = ANY($1)
-  AND release.state = 'sealed'
-  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
-ORDER BY release.period_from, release.id;
-
--- name: list_menu_levels
--- The coarser accuracy levels of the releases $1.
-SELECT noise_variance_micro, row_count, hours_by_day, published_by_day, release, level
-FROM edition
-WHERE release = ANY($1)
-ORDER BY release, level;
-
--- name: list_published_zones
--- How many cells of each zone and day the releases $1 publish, at each accuracy level.
-SELECT id AS release, 0 AS level, published_by_zone, cells_sha256, hours_by_day
-FROM release
-WHERE id = ANY($1)
-UNION ALL
-SELECT release, level, published_by_zone, cells_sha256, hours_by_day
-FROM edition
-WHERE release = ANY($1);
-
 -- fragment: held
 -- Prices that may be ordered until after the instant $2, or were ordered and may be paid until after it.
 (
@@ -310,51 +239,38 @@ WHERE release = ANY($1);
 ) AS held
 JOIN quote ON quote.id = held.id AND quote.auction IS NULL
 
--- name: list_held_quotes
--- The posted prices of the releases $1 that a partner still holds at the instant $2, also those of orders that wait for
--- money, each with its licence.
-SELECT
-    quote.partner,
-    quote.release,
-    quote.level,
-    quote.amount_minor,
-    held.held_until AS expires_at,
-    licence_terms.usage_right,
-    licence_terms.months,
-    licence_terms.purposes,
-    licence_terms.countries
-FROM {held}
-JOIN licence_terms ON licence_terms.code = quote.terms
-WHERE quote.release = ANY($1)
-ORDER BY quote.partner, quote.release, quote.level, quote.amount_minor;
-
 -- name: is_quoted_beyond
 -- Whether a price of the offer $1 is held until after the instant $2.
 SELECT EXISTS (SELECT FROM {held} WHERE quote.offer = $1);
 
 -- name: list_past_draws
--- The demand multipliers of the offer $1 before the day $2, by day, with their evidence, and whether an exclusive
--- window prevented everybody from buying for a part of the day.
+-- The demand multipliers of the sheet $1 before the day $2, by day, with their evidence, and whether exclusive windows
+-- prevented everybody from buying all of its datasets for a part of the day.
 SELECT
     demand_draw.day,
     demand_draw.demand_basis_points,
     demand_draw.sales,
     demand_draw.days,
     demand_draw.bids,
-    EXISTS (
+    NOT EXISTS (
         SELECT
-        FROM exclusive_window
-        WHERE exclusive_window.offer = demand_draw.offer
-          AND exclusive_window.starts_at < (demand_draw.day + 1)::timestamp AT TIME ZONE 'UTC'
-          AND exclusive_window.ends_at > demand_draw.day::timestamp AT TIME ZONE 'UTC'
+        FROM offer
+        WHERE offer.sheet = demand_draw.sheet
+          AND NOT EXISTS (
+              SELECT
+              FROM exclusive_window
+              WHERE exclusive_window.offer = offer.id
+                AND exclusive_window.starts_at < (demand_draw.day + 1)::timestamp AT TIME ZONE 'UTC'
+                AND exclusive_window.ends_at > demand_draw.day::timestamp AT TIME ZONE 'UTC'
+          )
     ) AS is_shut
 FROM demand_draw
-WHERE demand_draw.offer = $1
+WHERE demand_draw.sheet = $1
   AND demand_draw.day < $2
 ORDER BY demand_draw.day;
 
 -- name: list_posted_sales
--- Partners' payments at posted prices of the offer $1 that were quoted in [$2, $3), by UTC day. A sale on credit counts
+-- Partners' payments at posted prices on the sheet $1 that were quoted in [$2, $3), by UTC day. A sale on credit counts
 -- until it is overdue at $3 or written off, and again once it is paid.
 SELECT
     (quote.quoted_at AT TIME ZONE 'UTC')::date AS day,
@@ -362,8 +278,9 @@ SELECT
     posted_sale.neutral_minor
 FROM posted_sale
 JOIN quote ON quote.id = posted_sale.quote
+JOIN offer ON offer.id = quote.offer
 LEFT JOIN credit_sale ON credit_sale.subject = posted_sale.credit_sale
-WHERE quote.offer = $1
+WHERE offer.sheet = $1
   AND quote.quoted_at >= $2
   AND quote.quoted_at < $3
   AND posted_sale.returned_at IS NULL
@@ -374,13 +291,14 @@ WHERE quote.offer = $1
   );
 
 -- name: list_observed_values
--- The highest bid of each partner and quarter for the offer $1 that auctions revealed since $2, and the auction's
--- reserve, as demand multipliers.
+-- The highest bid of each partner and quarter for what is on the sheet $1 that auctions revealed since $2, and the
+-- auction's reserve, as demand multipliers.
 SELECT DISTINCT ON (partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'))
     value_basis_points,
     reserve_basis_points
 FROM observed_bid
-WHERE offer = $1
+JOIN offer ON offer.id = observed_bid.offer
+WHERE offer.sheet = $1
   AND observed_at >= $2
 ORDER BY partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'), value_basis_points DESC, reserve_basis_points;
 
@@ -490,3 +408,44 @@ INSERT INTO quote (
 SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10, $11
 FROM offer
 WHERE offer.id = $3;
+
+-- name: list_starts
+-- When the versions of the sheet of the offer $1 and the laws of its currency start, strictly between $2 and $3.
+SELECT sheet_version.starts_at
+FROM offer
+JOIN sheet_version ON sheet_version.sheet = offer.sheet
+WHERE offer.id = $1
+  AND sheet_version.starts_at > $2
+  AND sheet_version.starts_at < $3
+UNION
+SELECT volume_law.starts_at
+FROM offer
+JOIN volume_law ON volume_law.currency = offer.currency
+WHERE offer.id = $1
+  AND volume_law.starts_at > $2
+  AND volume_law.starts_at < $3
+ORDER BY starts_at;
+
+-- name: list_to_preview
+-- The published releases that count what the market $1 does: of offers on its sheet, and of datasets that are not on
+-- offer; by dataset, the latest period first.
+SELECT
+    release.id AS release,
+    dataset.code AS dataset,
+    dataset.title_fr,
+    dataset.title_en,
+    release.period_from,
+    release.period_to,
+    offer.id IS NOT NULL AS is_on_sale
+FROM price_sheet
+JOIN dataset
+  ON dataset.product = price_sheet.product
+  AND dataset.grain = price_sheet.grain
+  AND dataset.h3_resolution = price_sheet.h3_resolution
+  AND dataset.zone_table IS NOT DISTINCT FROM price_sheet.zone_table
+LEFT JOIN offer ON offer.dataset = dataset.code AND offer.withdrawn_at IS NULL
+JOIN release ON release.dataset = dataset.code AND release.state = 'sealed'
+WHERE price_sheet.code = $1
+  AND (offer.id IS NULL OR offer.sheet = price_sheet.code)
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+ORDER BY dataset.code, release.period_to DESC;

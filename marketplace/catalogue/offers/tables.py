@@ -6,8 +6,9 @@ from piccolo.columns import UUID, Array, BigInt, Bytea, Date, ForeignKey, Intege
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
+from marketplace.catalogue.sheets.tables import PriceSheet
 from marketplace.core.database import DB
-from marketplace.core.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from marketplace.core.personal_data import NOBODYS
 from marketplace.datasets.releases.tables import Dataset, Release
 from marketplace.money.credit.tables import CreditSale
 from marketplace.people.identity.tables import Partner
@@ -52,24 +53,18 @@ class IntendedUse(Table, db=DB, tablename="intended_use"):
 
 
 class Offer(Table, db=DB, tablename="offer"):
-    """A dataset for sale: every sealed release of it, at a price between floor and cap."""
+    """A dataset for sale: every sealed release of it, at the prices of its market's sheet."""
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code", unique=True)
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
-    full_worth_minor = BigInt()
-    """The worth of worth_days days of fresh, complete and exact figures, with every right and without end."""
-    floor_minor = BigInt()
-    cap_minor = BigInt()
+    sheet = ForeignKey(PriceSheet, null=False, on_delete=OnDelete.restrict, target_column="code")
+    """What its figures are worth is stated there, for all datasets of the market."""
     currency = Varchar(length=3, default=EUR)
+    """That of the sheet."""
     listed_at = Timestamptz()
     withdrawn_at = Timestamptz(null=True, default=None)
-    worth_days = Integer(default=7)
-    """The days that the full worth is stated for; a longer release is worth more in proportion."""
-    prices_are_ordered = Check("0 < floor_minor AND floor_minor <= cap_minor AND cap_minor <= 100000000000")
-    worth_is_positive = Check("full_worth_minor > 0")
-    worth_is_of_some_days = Check("worth_days BETWEEN 1 AND 366")
 
 
 class OfferLength(Table, db=DB, tablename="offer_length"):
@@ -80,32 +75,6 @@ class OfferLength(Table, db=DB, tablename="offer_length"):
     offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
     each_length_once = Unique([offer, terms])
-
-
-class OfferChange(Table, db=DB, tablename="offer_change"):
-    """A steward's planned change of an offer at an instant; a job makes it, or stores why it cannot."""
-
-    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
-    id = UUID(primary_key=True)
-    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
-    terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
-    full_worth_minor = BigInt()
-    worth_days = Integer()
-    floor_minor = BigInt()
-    cap_minor = BigInt()
-    starts_at = Timestamptz()
-    planned_by = Text()
-    planned_at = Timestamptz()
-    outcome = Text(default="")
-    """made, refused or cancelled; empty while it waits."""
-    ended_at = Timestamptz(null=True, default=None)
-    refusal = Text(null=True, default=None)
-    """JSON of the refusal's sentence and its fields."""
-    prices_are_ordered = Check("0 < floor_minor AND floor_minor <= cap_minor AND cap_minor <= 100000000000")
-    worth_is_positive = Check("full_worth_minor > 0 AND worth_days BETWEEN 1 AND 366")
-    known_outcome = Check("outcome IN ('', 'made', 'refused', 'cancelled')")
-    ends_with_an_outcome = Check("(outcome = '') = (ended_at IS NULL)")
-    refused_for_a_reason = Check("(outcome = 'refused') = (refusal IS NOT NULL)")
 
 
 class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):
@@ -123,11 +92,11 @@ class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):
 
 
 class DemandDraw(Table, db=DB, tablename="demand_draw"):
-    """The day's demand multiplier of an offer: recorded, the same for every partner, and for at least seven days."""
+    """The day's demand multiplier of a sheet: recorded, the same for every partner, and for at least seven days."""
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)
-    offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
+    sheet = ForeignKey(PriceSheet, null=False, on_delete=OnDelete.restrict, target_column="code")
     day = Date()
     demand_basis_points = Integer()
     drawn_at = Timestamptz()
@@ -137,7 +106,7 @@ class DemandDraw(Table, db=DB, tablename="demand_draw"):
     """… over how many days on sale, …"""
     bids = Integer(default=0)
     """… and how many bids that auctions revealed."""
-    one_a_day = Unique([offer, day])
+    one_a_day = Unique([sheet, day])
     draw_is_positive = Check("demand_basis_points > 0")
     sources_are_counted = Check("least(sales, days, bids) >= 0")
 
@@ -209,7 +178,7 @@ class ObservedBid(Table, db=DB, tablename="observed_bid"):
     auction = UUID()
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     value_basis_points = BigInt()
-    """The demand multiplier that makes the posted price equal this bid; floor and cap are ignored."""
+    """The demand multiplier that makes the posted price equal this bid; volume and least charge are ignored."""
     reserve_basis_points = BigInt()
     """The least bid allowed, in the same measure."""
     observed_at = Timestamptz()

@@ -23,7 +23,7 @@ from marketplace.datasets.releases.queries import key_zones
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pricing.quote import PricedQuote
+    from pricing.order import Priced
 
 BATCH_SIZE: Final = 500
 LOOKED_AT_FOR: Final = dt.timedelta(hours=20)
@@ -109,7 +109,7 @@ async def write_cards(cards: Sequence[Card]) -> None:
         await execute(SQL["write_cards"], *map(list, zip(*map(astuple, cards), strict=True)), clock.now())
 
 
-def _card(row: Described, names: str, price: PricedQuote | None) -> Card:
+def _card(row: Described, names: str, price: Priced | None) -> Card:
     texts = (row.code, row.title_fr, row.title_en, row.description_fr, row.description_en, row.area, names)
     amount = price.amount_minor if price else None
     covered = min(FULL * (row.consenting or 0) // row.population, FULL) if row.population else 0

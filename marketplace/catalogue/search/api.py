@@ -26,6 +26,7 @@ from marketplace.datasets.releases.queries import get_release, get_specification
 from marketplace.people.identity.guards import expect
 from marketplace.privacy.deployment_card import Deployment, card
 from marketplace.privacy.geography import H3
+from marketplace.privacy.simulated_week import NOTICE
 
 if TYPE_CHECKING:
     from marketplace.catalogue.offers.queries import Listing, ListingRow
@@ -95,9 +96,20 @@ class OfferedLength(Struct):
     months: int
 
 
+class SimulatedFiles(Struct):
+    """A simulated week with the columns of a release: addresses of its files, and what it is in both languages."""
+
+    csv: str
+    """Below two lines that begin with #."""
+    parquet: str
+    notice_en: str
+    notice_fr: str
+
+
 class DatasetWithReleases(Dataset, kw_only=True):
     """A dataset with one page of its releases, the latest first."""
 
+    simulated_week: SimulatedFiles
     lengths: list[OfferedLength]
     """The licence's lengths, the shortest first; each has its price."""
     releases: list[OfferedRelease]
@@ -163,6 +175,12 @@ async def get_dataset(code: FromPath[str], number: PageNumber = 1) -> DatasetWit
     ]
     return DatasetWithReleases(
         **_described(listing),
+        simulated_week=SimulatedFiles(
+            csv=f"{settings().url}/datasets/{code}/sample.csv",
+            parquet=f"{settings().url}/datasets/{code}/sample.parquet",
+            notice_en=NOTICE.en,
+            notice_fr=NOTICE.fr,
+        ),
         lengths=[OfferedLength(terms, months) for months, terms in sorted(lengths)],
         releases=[
             OfferedRelease(

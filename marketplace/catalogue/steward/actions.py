@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec.structs import asdict
-
 from marketplace.catalogue.licences.policies import five_lines
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers import lengths, menu, offers
+from marketplace.catalogue.offers import lengths
 from marketplace.catalogue.offers.queries import list_lengths
+from marketplace.catalogue.offers.stated import count_published
 from marketplace.catalogue.steward.queries import get_shelf, list_terms
 from marketplace.consent.purposes import actions as consent
 from marketplace.consent.purposes.queries import list_notices, list_purposes
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketplace.catalogue.licences.policies import Policy
-    from marketplace.catalogue.offers.rules import StatedOffer
     from marketplace.datasets.releases.rules import DatasetTerms
     from marketplace.people.identity.actors import Actor
 
@@ -126,27 +124,20 @@ async def define_dataset(who: Actor, terms: DatasetTerms) -> str:
     return terms.code
 
 
-async def make_offer(who: Actor, dataset: str, stated: StatedOffer, *, seen: str = "") -> None:
-    """Put a dataset on sale, or change its offer from now on; refuses as the menu's audit does.
+async def make_offer(who: Actor, dataset: str, *, terms: str, sheet: str, seen: str = "") -> None:
+    """Put a dataset on sale on a market's sheet, or change its offer from now on.
 
     seen: the offer's fingerprint when the page was opened. An identical offer is left as it is.
     """
     async with transaction():
         await lock("offers")
         row = await get_shelf(dataset)
-        if row.is_open and row.stated == stated:
+        if row.is_open and (row.terms, row.sheet) == (terms, sheet):
             return
         _refuse_unseen(seen, row.fingerprint)
-        before = row.stated
-        await catalogue.list_offer(
-            dataset,
-            terms=stated.terms,
-            full_worth_minor=stated.full_worth_minor,
-            worth_days=stated.worth_days,
-            floor_minor=stated.floor_minor,
-            cap_minor=stated.cap_minor,
-        )
-        await note_action(who, "offer_made", dataset, before=asdict(before) if before else None, after=asdict(stated))
+        before = {"terms": row.terms, "sheet": row.sheet} if row.offer else None
+        await catalogue.list_offer(dataset, terms=terms, sheet=sheet)
+        await note_action(who, "offer_made", dataset, before=before, after={"terms": terms, "sheet": sheet})
 
 
 def _refuse_unseen(seen: str, now: str) -> None:
@@ -175,36 +166,12 @@ def fingerprint_of(terms: Sequence[str]) -> str:
     return ",".join(sorted(terms)) or "none"
 
 
-async def plan_offer(
-    who: Actor, dataset: str, stated: StatedOffer, starts_at: dt.datetime, *, change: uuid.UUID
-) -> None:
-    """Plan an offer's change at a later instant; the same `change` again plans nothing more."""
-    async with transaction():
-        await lock("offers")
-        is_new = all(row.id != change for row in await offers.list_changes(dataset))
-        await offers.plan_change(dataset, stated, starts_at, change=change, by=who.name)
-        if is_new:
-            await note_action(who, "offer_change_planned", dataset, after=asdict(stated) | {"starts_at": starts_at})
-
-
-async def cancel_planned(who: Actor, change: uuid.UUID) -> str:
-    """Cancel a planned change of an offer, and return its dataset; repeating it changes nothing."""
-    async with transaction():
-        await lock("offers")
-        was = (await offers.get_change(change)).outcome
-        dataset = await offers.cancel_change(change)
-        if not was:
-            await note_action(who, "offer_change_cancelled", dataset)
-    return dataset
-
-
 async def withdraw(who: Actor, dataset: str) -> None:
     """Withdraw a dataset's offer, so that nothing of it is sold from now on; repeating it changes nothing."""
     async with transaction():
         await lock("offers")
         if (await get_shelf(dataset)).is_open:
             await catalogue.withdraw_offer(dataset)
-            await offers.cancel_changes_of(dataset)
             await note_action(who, "offer_withdrawn", dataset)
 
 
@@ -212,7 +179,7 @@ async def publish_release(who: Actor, release: uuid.UUID) -> None:
     """Publish a release that passed the gate, with its line in the trail; a published one stays as it is."""
 
     async def allow(dataset: str, at: dt.datetime) -> None:
-        await menu.audit_published(dataset, at)
+        await count_published(dataset, at)
         await note_action(who, "release_published", release)
 
     await publishing.publish(release, by=who.name, allow=allow)

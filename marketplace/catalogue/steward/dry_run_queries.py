@@ -6,24 +6,26 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
-
 from marketplace.catalogue.offers.demand import draw_of_day
 from marketplace.catalogue.offers.queries import list_priced_offers
-from marketplace.catalogue.offers.rules import HOUR, PricedRelease, price_inputs
+from marketplace.catalogue.offers.rules import PricedRelease, lot_of
+from marketplace.catalogue.sheets.queries import get_law, get_version
+from marketplace.catalogue.sheets.rules import foreseen_points, read
 from marketplace.core import clock
 from marketplace.core.errors import Conflict
-from marketplace.core.settings import settings
 from marketplace.datasets.releases import dry_run
-from pricing.quote import price
+from pricing.order import price
+from pricing.refusals import PricingRefusal
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from marketplace.catalogue.offers.rules import PricedOffer
+    from marketplace.catalogue.sheets.rules import Document
     from marketplace.core.progress import ReportProgress
     from marketplace.datasets.releases.dry_run import DryRun
     from marketplace.privacy.simulation.cells import Variant
+    from pricing.order import Lot
 
 NO_RELEASE: Final = uuid.UUID(int=0)
 
@@ -60,20 +62,30 @@ async def run(
     found = await dry_run.run(dataset, period, consent=consent, report=report)
     now = clock.now()
     offer = await _find_offer(dataset, now)
-    rows = [PricedBuild(variant, _price(found, variant, offer, now) if offer else None) for variant in found.variants]
-    return PricedRun(found, rows, offer.currency if offer else None)
+    if offer is None:
+        return PricedRun(found, [PricedBuild(variant, None) for variant in found.variants], None)
+    document, law = read((await get_version(offer.sheet, now)).document), await get_law(offer.currency, now)
+
+    def price_of(variant: Variant) -> int | None:
+        try:
+            return price(law, [_lot(found, variant, offer, document, now)]).amount_minor
+        except (Conflict, PricingRefusal):  # Nothing would be published, or its zones are not on the sheet.
+            return None
+
+    return PricedRun(found, [PricedBuild(variant, price_of(variant)) for variant in found.variants], offer.currency)
 
 
 async def _find_offer(dataset: str, now: dt.datetime) -> PricedOffer | None:
     """Return a dataset's open offer with its draw of the day, or None."""
     offers = await list_priced_offers([dataset], now)
     if any(offer.demand_basis_points is None for offer in offers):  # The first read of the day draws its demand.
-        await draw_of_day(offers[0].id, now)
+        await draw_of_day(offers[0].sheet, now)
         offers = await list_priced_offers([dataset], now)
     return offers[0] if offers else None
 
 
-def _price(found: DryRun, variant: Variant, offer: PricedOffer, now: dt.datetime) -> int | None:
+def _lot(found: DryRun, variant: Variant, offer: PricedOffer, document: Document, now: dt.datetime) -> Lot:
+    """Return what an order would have of a release; refuses as `lot_of` and `foreseen_points` do."""
     foreseen, s = variant.foreseen, variant.specification
     release = PricedRelease(
         id=NO_RELEASE,
@@ -89,16 +101,8 @@ def _price(found: DryRun, variant: Variant, offer: PricedOffer, now: dt.datetime
         noise_variance_micro=foreseen.noise_variance_micro,
         consenting_by_band=variant.consenting_by_band,
         population_by_band=variant.population_by_band,
-        hours_by_day=[(found.period_to - found.period_from) // HOUR],
-        published_by_day=[foreseen.cells],
+        hours_by_day=[],
+        published_by_day=[],
     )
-    try:
-        inputs = price_inputs(
-            release,
-            replace(offer, grain=s.grain),
-            operator_basis_points=settings().operator_basis_points,
-            now=now,
-        )
-    except Conflict:
-        return None
-    return price(inputs).amount_minor
+    points = foreseen_points(document, s, variant, (found.period_from, found.period_to))
+    return lot_of(release, offer, points, now)

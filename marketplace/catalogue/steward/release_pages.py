@@ -137,7 +137,7 @@ async def _amount(row: ReleaseRow, shelf: ShelfRow) -> int | None:
     if row.state == "sealed":
         [priced] = await list_priced_releases([row.id])
         return (await price_now(priced, now=clock.now())).amount_minor
-    if row.state == "assessed" and shelf.stated:
+    if row.state == "assessed" and shelf.is_open:
         return (await offers.price_if_published(row.id)).amount_minor
     return None
 

@@ -1,4 +1,4 @@
-"""Maps without figures of zones: an area alone, and flows between its zones as arrows. Pure, returning safe `Markup`."""
+"""Maps without figures of zones: areas, zones to choose from, and flows between zones as arrows. Pure, returning safe `Markup`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from marketplace.core.web import formats
 from marketplace.core.web.charts import folded
 from marketplace.core.web.i18n import gettext
-from marketplace.core.web.maps import NOTHING, framed, legend, rounded, spread
+from marketplace.core.web.maps import NOTHING, framed, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -38,14 +38,6 @@ class Flow:
     people: float
 
 
-def area_map(outlines: Outlines, *, title: str, over: Markup = NOTHING) -> Markup:
-    """Draw an area's zones without figures; empty if no zone has an outline."""
-    if not outlines.paths:
-        return Markup()
-    spoken = gettext("{zones} zones.").format(zones=formats.number(len(outlines.paths)))
-    return framed(_land(outlines) + over, title, spoken, outlines.height)
-
-
 def coverage_map(outlines: Outlines, counts: Mapping[str, str], *, title: str, over: Markup = NOTHING) -> Markup:
     """Draw areas, each with its count in words; `outlines` has one path an area, by its name."""
     drawn = Markup().join(
@@ -57,8 +49,6 @@ def coverage_map(outlines: Outlines, counts: Mapping[str, str], *, title: str, o
 
 def choosing_map(
     zones: Sequence[str],
-    classes: Mapping[str, int],
-    labels: Sequence[str],
     outlines: Outlines,
     *,
     title: str,
@@ -67,22 +57,15 @@ def choosing_map(
     selected: Collection[str] = (),
     over: Markup = NOTHING,
 ) -> Markup:
-    """Draw zones, in their classes if they have any, for clicking: the script adds a clicked one to the form's `field`.
-
-    labels: the classes' names. selected: zones that are marked.
-    """
-    shades, drawn = spread(len(labels)), Markup()
+    """Draw zones for clicking: the script adds a clicked one to the form's `field`. selected: zones that are marked."""
+    drawn = Markup()
     for zone in zones:
         if zone in outlines.paths:
-            one = classes.get(zone)
-            shade = "land" if one is None else f"q{shades[one]}"
-            called = names.get(zone, zone) + ("" if one is None else f": {labels[one]}")
             drawn += Markup('<path class="{}" data-zone="{}" d="{}"><title>{}</title></path>').format(
-                f"{shade} chosen" if zone in selected else shade, zone, outlines.paths[zone], called
+                "land chosen" if zone in selected else "land", zone, outlines.paths[zone], names.get(zone, zone)
             )
     spoken = gettext("{zones} zones.").format(zones=formats.number(len(outlines.paths)))
-    below = legend(labels, len(labels), "") if classes else Markup()
-    return framed(drawn + over, title, spoken, outlines.height, field, attribute="choose") + below
+    return framed(drawn + over, title, spoken, outlines.height, field, attribute="choose")
 
 
 def flow_map(

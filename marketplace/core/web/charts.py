@@ -33,7 +33,6 @@ MOST_ROWS = 120
 MOST_LABELS = 7
 ROW, ROW_TEXT, ROW_BAR = 54, 22, 8
 MOST_LETTERS = WIDTH // LETTER_WIDTH_ON_A_PHONE
-SHORTEST_SPARK, MOST_SPARK = 3, 60
 BAR_WIDTH, BAR_GAP = 1000, 6
 NO_BREAKS: Mapping[Instant, str] = MappingProxyType({})
 SHORT_SPAN = dt.timedelta(days=3)
@@ -303,22 +302,6 @@ def pair_chart(
         one=names[0], other=names[1], first=pairs[0][0], last=pairs[-1][0]
     )
     return keys + _chart(title, spoken, body)
-
-
-def spark(values: Sequence[float]) -> Markup:
-    """Draw the course of values from zero, without axes or words, next to text that explains it."""
-    if len(values) < SHORTEST_SPARK:
-        return Markup()
-    kept = values[:: math.ceil(len(values) / MOST_SPARK)]
-    low, high = min(0, *kept), max(kept)
-    places = " ".join(
-        f"{position * 300 / (len(kept) - 1):.0f},{52 - 44 * (value - low) / ((high - low) or 1):.0f}"
-        for position, value in enumerate(kept)
-    )
-    return Markup(
-        '<svg class="chart spark" viewBox="0 0 300 60" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
-        '<polygon class="area" points="0,60 {} 300,60"/><polyline class="line" points="{}"/></svg>'
-    ).format(places, places)
 
 
 def _top(values: Sequence[float], write: Write) -> float:

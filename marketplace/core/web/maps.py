@@ -154,37 +154,6 @@ def zone_map(
     return framed(picture + over, title, spoken, outlines.height, note) + below
 
 
-def class_map(
-    classes: Mapping[str, int],
-    labels: Sequence[str],
-    *,
-    title: str,
-    outlines: Outlines,
-    names: Mapping[str, str] | None = None,
-    zones: int = 0,
-    over: Markup = NOTHING,
-    note: str = "",
-) -> Markup:
-    """Draw zones by their class alone, from 0 up; neither the picture nor the table of some of the highest has numbers.
-
-    labels: the classes' names. zones: the total number, if `classes` has only those that fit on a map. over, note: as
-    in `zone_map`.
-    """
-    called = names or {}
-    rows = sorted(called.get(zone, zone) for zone, one in classes.items() if one == len(labels) - 1)[:10]
-    kind = (gettext("Zone"), gettext("Some of these zones as a table"))
-    table = folded(title, (kind[0], title), [(name, labels[-1]) for name in rows], kind[1])
-    drawn = {zone: one for zone, one in classes.items() if zone in outlines.paths}
-    if not drawn:
-        return table if rows else nothing()
-    spoken = gettext("{zones} zones in {classes} classes.").format(
-        zones=formats.number(len(drawn)), classes=len(labels)
-    )
-    picture = _classes_drawn(drawn, labels, outlines, called)
-    below = legend(labels, len(labels), "") + _note_of_busiest(len(classes), zones) + table
-    return framed(picture + over, title, spoken, outlines.height, note) + below
-
-
 def framed(picture: Markup, title: str, spoken: str, height: int, note: str = "", *, attribute: str = "note") -> Markup:
     """Return a map's picture with its title and its text for screen readers."""
     key = hashlib.sha256(f"{title}{spoken}{height}".encode()).hexdigest()[:8]
@@ -194,27 +163,6 @@ def framed(picture: Markup, title: str, spoken: str, height: int, note: str = ""
         'aria-labelledby="map-{key}-t map-{key}-d"><title id="map-{key}-t">{title}</title>'
         '<desc id="map-{key}-d">{spoken}</desc>{picture}</svg>'
     ).format(width=MAP_WIDTH, height=height, key=key, title=title, spoken=spoken, picture=picture, extra=extra)
-
-
-def _classes_drawn(
-    drawn: Mapping[str, int], labels: Sequence[str], outlines: Outlines, names: Mapping[str, str]
-) -> Markup:
-    """Draw each class of zones in its shade, with zones' names if they have any and are few enough to point at."""
-    shades, picture = spread(len(labels)), Markup()
-    for number, label in enumerate(labels):
-        zones = [zone for zone, one in drawn.items() if one == number]
-        if not names or len(drawn) > MOST_TITLED_HEXES:
-            path = "".join(outlines.paths[zone] for zone in zones)
-            picture += Markup('<path class="q{}" d="{}"><title>{}</title></path>').format(shades[number], path, label)
-            continue
-        titled = Markup().join(
-            Markup("<path d='{}'><title>{}</title></path>").format(
-                outlines.paths[zone], f"{names.get(zone, zone)}: {label}"
-            )
-            for zone in zones
-        )
-        picture += Markup('<g class="q{}">{}</g>').format(shades[number], titled)
-    return picture
 
 
 def _busiest_as_table(
@@ -305,8 +253,8 @@ def legend(names: Sequence[str], classes: int, withheld: str) -> Markup:
     return Markup('<ul class="legend" aria-hidden="true">{}</ul>').format(Markup().join(items))
 
 
-def sketch(classes: Mapping[str, int], count: int, outlines: Outlines) -> Markup:
-    """Draw only the map of `count` classes, without words, next to text that explains it; empty without outlines."""
+def sketch(classes: Mapping[str, int], count: int, outlines: Outlines, over: Markup = NOTHING) -> Markup:
+    """Draw only the map of `count` classes, next to text that explains it; empty without outlines. over: drawn on top."""
     if not any(zone in outlines.paths for zone in classes):
         return Markup()
     shades = spread(count)
@@ -318,7 +266,7 @@ def sketch(classes: Mapping[str, int], count: int, outlines: Outlines) -> Markup
         for number in range(count)
     )
     return Markup('<svg class="map sketch" viewBox="0 0 {} {}" aria-hidden="true" focusable="false">{}</svg>').format(
-        MAP_WIDTH, outlines.height, drawn
+        MAP_WIDTH, outlines.height, drawn + over
     )
 
 

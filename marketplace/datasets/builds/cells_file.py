@@ -5,12 +5,15 @@ A reader of one zone finds it by the statistics in the footer, and fetches only 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+import math
+import zlib
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import numpy as np
 
 from marketplace.core.errors import Invalid
-from marketplace.core.instants import HOUR_US, QUARTER_US, microseconds
+from marketplace.core.instants import HOUR_US, QUARTER_US
 from marketplace.core.settings import settings
 from marketplace.privacy import noise
 from marketplace.privacy.dictionary import ABSENT
@@ -18,7 +21,6 @@ from marketplace.privacy.geography import H3
 from marketplace.privacy.specification import METHOD, TO
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
@@ -35,24 +37,6 @@ FEWEST_ROWS, MOST_ROWS = 4_096, 65_536
 much."""
 
 
-MOST_KEYS: Final = 1 << 25
-"""The most zones times steps times segments by which cells are counted."""
-
-
-class Keys(NamedTuple):
-    """The key set of a file's cells: zones, ascending, steps of time and segments of people.
-
-    begins_at: the start of its period. steps: the hours from then at which each step begins, and at which the last one
-    ends. between_zones: whether cells are of pairs of zones.
-    """
-
-    zones: Sequence[str]
-    begins_at: dt.datetime
-    steps: Sequence[int]
-    segments: Sequence[str]
-    between_zones: bool = False
-
-
 def rows_a_group(rows: int) -> int:
     """Return how many rows a row group of a file of `rows` rows has."""
     return max(FEWEST_ROWS, min(MOST_ROWS, -(-rows // GROUPS)))
@@ -66,12 +50,12 @@ def read_file(data: bytes, columns: list[str] | None = None, dictionary: Sequenc
     return pq.read_table(pa.BufferReader(data), columns=columns, read_dictionary=list(dictionary))
 
 
-def spread(s: Specification, cells: pa.Table) -> dict[str, list[int]]:
-    """Return the length of each local day of a release's period, and the numbers of its cells by day and by zone.
+def spread(s: Specification, cells: pa.Table) -> dict[str, Any]:
+    """Return the length of each local day of a release's period, and the numbers of its cells by day, zone and figure.
 
     A step that is longer than a day counts as one. hours_by_day, published_by_day: days; published_by_zone: zones ×
-    days, by the origin zone for flows. Sums over a parent zone belong to no zone. Refuses cells that begin at no step
-    of the period.
+    days, by the origin zone for flows; published_by_figure: `pack_counts`. Sums over a parent zone belong to no zone,
+    and are no figure of one. Refuses cells that begin at no step of the period.
     """
     begins_us = s.clock.bounds_us[:-1]
     day = s.clock.day[(begins_us - begins_us[0]) // QUARTER_US]
@@ -84,50 +68,43 @@ def spread(s: Specification, cells: pa.Table) -> dict[str, list[int]]:
     at = number[step]
     names = cells["zone"].combine_chunks().dictionary_encode()
     position = {zone: number for number, zone in enumerate(s.zones)}
-    known = [position.get(str(name).split(TO)[0], -1) for name in names.dictionary.to_pylist()]
+    places = names.dictionary.to_pylist()
+    known = [position.get(str(name).split(TO)[0], -1) for name in places]
     zone = np.array(known, np.int64)[names.indices.to_numpy()]
     by_zone = np.bincount((zone * len(first) + at)[zone >= 0], minlength=len(s.zones) * len(first))
     return {
         "hours_by_day": (np.diff(s.clock.bounds_us[np.append(first, s.times)]) // HOUR_US).tolist(),
         "published_by_day": np.bincount(at, minlength=len(first)).tolist(),
         "published_by_zone": by_zone.tolist(),
+        "published_by_figure": pack_counts(_by_figure(s, cells, names, at, len(first))),
     }
 
 
-def count_keys(data: bytes, keys: Keys) -> tuple[Sequence[NDArray[np.int32]] | None, NDArray[np.integer[Any]] | None]:
-    """Return how many cells of a Parquet file's bytes have which keys; cells with an unknown key are left out.
-
-    For pairs of zones: the numbers of n origins, n destinations and n counts, each pair once; None if cells are of
-    zones. For zones × steps × segments: counts by the origin zone for flows; None if there are too many.
-    """
-    table = read_file(data, ["zone", "starts_at", "segment"], dictionary=["zone", "segment"])
-    table = table.unify_dictionaries().combine_chunks()
-    place, places = _words_of(table["zone"])
-    number = {zone: at for at, zone in enumerate(keys.zones)}
-    ends = [tuple(number.get(end, -1) for end in name.split(TO)) for name in places]
-    is_known = np.array([len(each) == 1 + keys.between_zones and min(each) >= 0 for each in ends], bool)
-    pairs = None
-    if keys.between_zones:
-        known = np.array([each for each in ends if len(each) == 2 and min(each) >= 0], np.int32).reshape(-1, 2)  # noqa: PLR2004
-        cells = np.bincount(place, minlength=len(places)).astype(np.int32)
-        pairs = known[:, 0], known[:, 1], cells[is_known]
-    shape = len(keys.zones), len(keys.steps) - 1, len(keys.segments)
-    if np.prod(shape) > MOST_KEYS:
-        return pairs, None
-    starts_us = table["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    step = np.searchsorted(keys.steps, (starts_us - microseconds(keys.begins_at)) // HOUR_US, side="right") - 1
-    segment, segments = _words_of(table["segment"])
-    own = np.array([keys.segments.index(name) if name in keys.segments else -1 for name in segments], int)[segment]
-    some = is_known[place] & (step >= 0) & (step < shape[1]) & (own >= 0)
-    published = np.zeros(shape, np.uint16)
-    np.add.at(published, (np.array([each[0] for each in ends], int)[place[some]], step[some], own[some]), 1)
-    return pairs, published if published.max(initial=0) > np.iinfo(np.uint8).max else published.astype(np.uint8)
+def _by_figure(
+    s: Specification, cells: pa.Table, places: pa.DictionaryArray[Any, Any], day: NDArray[np.int64], days: int
+) -> dict[str, dict[str, list[int]]]:
+    """Return the number of cells of each place and segment on each day; a place is a zone, or a pair of zones."""
+    zones, names = set(s.zones), [str(name) for name in places.dictionary.to_pylist()]
+    segments = cells["segment"].combine_chunks().dictionary_encode()
+    words = [str(word) for word in segments.dictionary.to_pylist()]
+    figure = places.indices.to_numpy().astype(np.int64) * len(words) + segments.indices.to_numpy()
+    shape = (len(names), len(words), days)
+    counts = np.bincount(figure * days + day, minlength=math.prod(shape)).reshape(shape)
+    return {
+        name: {word: row.tolist() for word, row in zip(words, rows, strict=True) if row.any()}
+        for name, rows in zip(names, counts, strict=True)
+        if zones.issuperset(name.split(TO))
+    }
 
 
-def _words_of(column: pa.ChunkedArray[Any]) -> tuple[NDArray[np.integer[Any]], list[str]]:
-    """Return the number of each row's word in a dictionary column, and the words."""
-    words = column.combine_chunks()
-    return words.indices.to_numpy(), words.dictionary.to_pylist()  # type: ignore[attr-defined]
+def pack_counts(counts: Mapping[str, Mapping[str, Sequence[int]]]) -> bytes:
+    """Return the cells of each place and segment on each day, compressed: a country's month has millions of numbers."""
+    return zlib.compress(msgspec.json.encode(counts))
+
+
+def unpack_counts(packed: bytes) -> dict[str, dict[str, list[int]]]:
+    """Return the same again."""
+    return msgspec.json.decode(zlib.decompress(packed), type=dict[str, dict[str, list[int]]])
 
 
 def within(error: int, what: str) -> str:

@@ -95,7 +95,7 @@ async def over(frame: Frame | None) -> Markup:
     if drawn is None:
         drawn = await asyncio.to_thread(draw, [(layer.kind, layer.shapes) for layer in layers], frame)
         _drawn()[key] = drawn
-        if len(_drawn()) > 200:  # noqa: PLR2004 (as many as there are pictures of releases)
+        if len(_drawn()) > 200:  # noqa: PLR2004 (a drawing a map)
             _drawn().pop(next(iter(_drawn())))
     return drawn
 

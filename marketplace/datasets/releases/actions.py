@@ -45,7 +45,15 @@ from marketplace.datasets.builds.aggregation import Aggregation, Outcome
 from marketplace.datasets.geography.queries import get_geography, list_geographies
 from marketplace.datasets.message_kinds import BUDGET_NEAR_END
 from marketplace.datasets.releases import publishing, queries, rules
-from marketplace.datasets.releases.tables import Coverage, Dataset, PrivacySpend, PrivacyYear, Release, ReleaseNotice
+from marketplace.datasets.releases.tables import (
+    Coverage,
+    Dataset,
+    DatasetChange,
+    PrivacySpend,
+    PrivacyYear,
+    Release,
+    ReleaseNotice,
+)
 from marketplace.datasets.releases.year_budget import check_rolling_year
 from marketplace.datasets.retractions.actions import apply_retractions
 from marketplace.datasets.retractions.queries import list_retracted_lines, without_erased
@@ -55,6 +63,8 @@ from marketplace.privacy import budget
 from marketplace.privacy.product_registry import PRODUCTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from marketplace.core.progress import ReportProgress
     from marketplace.datasets.releases.publishing import AllowSale
     from marketplace.datasets.releases.rules import DatasetTerms
@@ -266,6 +276,12 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
         for year, units in s.years.items():
             await _charge(made, s, year, units)
     return made
+
+
+async def note_changes(datasets: Sequence[str]) -> None:
+    """Note, in the caller's transaction, that datasets changed in what no trigger sees: what they cost."""
+    if datasets:
+        await DatasetChange.insert(*[DatasetChange(dataset=dataset) for dataset in datasets])
 
 
 async def _warn_of_budget(dataset: str) -> None:

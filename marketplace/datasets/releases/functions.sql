@@ -87,6 +87,14 @@ BEGIN
     END;
     RETURN NULL;
 END $$;
+-- Records that the datasets of releases changed, of which a statement wrote rows.
+-- Packages above may call it.
+CREATE OR REPLACE FUNCTION note_changed_releases() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO dataset_change (dataset)
+    SELECT DISTINCT release.dataset FROM changed JOIN release ON release.id = changed.release;
+    RETURN NULL;
+END $$;
 CREATE OR REPLACE TRIGGER note_change AFTER INSERT OR UPDATE OF state ON release
     FOR EACH ROW WHEN (NEW.state = 'sealed') EXECUTE FUNCTION note_dataset_change();
 CREATE OR REPLACE TRIGGER note_change AFTER UPDATE OF cadence, title_fr, title_en ON dataset

@@ -147,8 +147,9 @@ WHERE dataset IN (SELECT claimed.dataset FROM claimed)
 RETURNING dataset;
 
 -- name: assess_release
--- Records the release gate's decision on the release $1: its state $2, why it is refused $3, its inputs $4, and its
--- published cells by day and zone ($5 to $7, from `spread`). The release has its noise and was not assessed yet.
+-- Records the release gate's decision on the release $1, which has its noise and was not assessed yet: its state $2,
+-- why it is refused $3, its inputs $4, and its published cells by day, zone and figure ($5 to $8, from `spread`).
 UPDATE release
-SET state = $2, refusal = $3, inputs = $4, hours_by_day = $5, published_by_day = $6, published_by_zone = $7
+SET state = $2, refusal = $3, inputs = $4, hours_by_day = $5, published_by_day = $6, published_by_zone = $7,
+    published_by_figure = $8
 WHERE id = $1 AND state = 'noised';

@@ -158,6 +158,7 @@ class Release(Table, db=DB, tablename="release"):
     assessed."""
     published_by_day = Array(base_column=BigInt(), default=list)
     published_by_zone = Array(base_column=BigInt(), default=list)
+    published_by_figure = Bytea(default=b"")
     """Zones × days."""
     published_people = BigInt(default=0)
     """People of all published cells as drawn, before correction for truncation; the divisor of a licence's pool."""
@@ -283,6 +284,7 @@ class Edition(Table, db=DB, tablename="edition"):
     hours_by_day = Array(base_column=BigInt(), default=list)
     published_by_day = Array(base_column=BigInt(), default=list)
     published_by_zone = Array(base_column=BigInt(), default=list)
+    published_by_figure = Bytea(default=b"")
     error_people = BigInt()
     cells_sha256 = Text()
     one_a_level = Unique([release, level])
@@ -308,7 +310,7 @@ class ContributorTerm(Table, db=DB, tablename="contributor_term"):
     id = UUID(primary_key=True)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     promised_minor = BigInt()
-    """The most that all its promises can cost one licence; a quote's floor covers it."""
+    """The most that all its promises can cost one licence; the least charge of an order covers it."""
     starts_at = Timestamptz()
     ends_at = Timestamptz()
     interval_is_not_empty = Check("starts_at < ends_at")
@@ -370,7 +372,7 @@ class BuildRequest(Table, db=DB, tablename="build_request"):
 
 
 class DatasetChange(Table, db=DB, tablename="dataset_change"):
-    """A change of a dataset's offer or releases: written by triggers, deleted by those who follow datasets."""
+    """A change of a dataset's offer, releases or prices, for those who follow datasets, who delete it."""
 
     personal_data = NOBODYS
     id = BigSerial(primary_key=True)

@@ -64,7 +64,7 @@ async def prove_price(kind: str, quote: bytes) -> str:
     stated = await list_hidden(kind, f"{document['offer']} {quoted_at.date().isoformat()} ")
     if not stated:
         raise NotFound(NOT_YET)
-    agreeing = [one for one in stated if not contradictions("", document["price"]["inputs"], json.loads(one.document))]
+    agreeing = [one for one in stated if not contradictions("", document["price"], json.loads(one.document))]
     chosen = (agreeing or stated)[0]
     return await prove_item(kind, chosen.source, chosen.document.encode())
 

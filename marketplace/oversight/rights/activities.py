@@ -69,7 +69,7 @@ ACTIVITIES: Final = (
         CONTRACT,
         (
             *(
-                "catalogue.offers",
+                "catalogue.sheets",
                 "catalogue.chosen_zones",
                 "catalogue.search",
                 "catalogue.requests",

@@ -21,7 +21,7 @@ import numpy as np
 
 from marketplace.privacy import finishing, noise
 from marketplace.privacy.habits import Residents
-from marketplace.privacy.key_set import MOST_AREAS, parent_zones
+from marketplace.privacy.key_set import parent_zones
 from marketplace.privacy.specification import EPSILON_PERCENT
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ ACTIVITY: Final = ((0.25, 0.25), (0.5, 0.85), (0.25, 2.05))
 """For each class of activity: its share of people, and how often they are seen, relative to the average."""
 VISITED_ANYWAY: Final = 0.2
 """The attraction of a zone without residents, relative to the average zone of its part of the area."""
+MOST_NEIGHBOURHOODS: Final = 64
 ZONES_TOGETHER: Final = 20
 """The least average number of zones in a part of the area; the people who live in one are seen in the others."""
 MOST_DRAWN: Final = 4_000_000
@@ -261,7 +262,7 @@ def _neighbourhoods(specification: Specification) -> tuple[int, NDArray[np.int64
     s = specification
     for level in range(s.resolution - 1, 0, -1):
         names, area = parent_zones(s.zones, level, s.geography)
-        if len(names) <= min(MOST_AREAS, len(s.zones) // ZONES_TOGETHER):
+        if len(names) <= min(MOST_NEIGHBOURHOODS, len(s.zones) // ZONES_TOGETHER):
             return len(names), area
     return 1, np.zeros(len(s.zones), np.int64)
 

@@ -1,1 +1,1 @@
-"""Prices agreed with one partner: baskets, private offers, and their audit on the partner's menu."""
+"""Prices agreed with one partner: baskets and private offers."""

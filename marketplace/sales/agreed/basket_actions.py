@@ -1,63 +1,44 @@
-"""Ordering several releases at once: each signed, audited with the menu, ordered and charged as a sale of its own.
+"""Ordering several releases at once: each signed, ordered and charged as a sale of its own.
 
 Each line is an order with its own licence and invoice, and pays its own contributors. All of it is one transaction.
 """
 
 from __future__ import annotations
 
-import contextlib
 import uuid
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers import menu
-from marketplace.catalogue.offers.queries import list_lengths, list_priced_releases
-from marketplace.catalogue.offers.rules import NEUTRAL, PricedRelease
+from marketplace.catalogue.offers.queries import list_priced_releases
+from marketplace.catalogue.offers.rules import PricedRelease
 from marketplace.core import clock
 from marketplace.core.database import fetch_scalar, transaction
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.locks import lock
 from marketplace.datasets.releases.queries import list_revocations
 from marketplace.money.payments.queries import find_saved_method
-from marketplace.people.identity.companies import list_accounts
-from marketplace.sales.agreed.audit_actions import Licence, audit_agreed
-from marketplace.sales.agreed.basket_waiting import SQL
 from marketplace.sales.orders.actions import check_second, close_pages, order_subscribed, settle_paid
 from marketplace.sales.orders.invoices import find_billing
 from marketplace.sales.orders.queries import find_held, find_paying, get_email
 from marketplace.sales.orders.tables import Order
-from pricing.agreed import share_of
-from pricing.quote import PricedQuote
-from pricing.volume import parts_of
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
 LARGEST: Final = 24
 """So many releases are ordered at once at most."""
 CHANGED: Final = "A price has changed since: look at the basket again."
-SENTENCES: Final = {
-    menu.UNDERCUT: "Not ordered: {target} costs {price}; with this basket, {basket} would be as much, or nearly as much, for {cost}.",
-    menu.IN_TURN: "Not ordered: {target} costs {price}; with this basket, {basket} in turn would be as much, or nearly as much, for {cost}.",
-    menu.UNPROMISED: "Not ordered: were contributors promised nothing, {target} would cost {price}; with this basket, {basket} would be as much, or nearly as much, for {cost}.",
-    menu.UNPROMISED_IN_TURN: "Not ordered: were contributors promised nothing, {target} would cost {price}; with this basket, {basket} in turn would be as much, or nearly as much, for {cost}.",
-    menu.TOO_MANY: "Not ordered: there are too many releases over the same days to show that none undercuts another.",
-}
-"""How a basket is refused, by how a menu is."""
 
 
 class Line(Struct, frozen=True):
-    """One release of a basket: its price of today for a length of licence, and what of it is paid, in cents before VAT."""
+    """One release of a basket: its price of today for a length of licence, in cents before VAT."""
 
     release: PricedRelease
     terms: str
     months: int
-    priced: PricedQuote
-    part_basis_points: int
     amount_minor: int
 
 
@@ -73,43 +54,12 @@ async def read_lines(releases: Sequence[uuid.UUID], months: int = 0, *, now: dt.
     gone = await list_revocations(chosen)
     rows = [row for row in await list_priced_releases(chosen) if row.id not in gone]
     prices = await catalogue.prices_for(rows, months=months, now=now or clock.now())
-    rows = [row for row in rows if row.id in prices]
-    parts = parts_of([prices[row.id][1].amount_minor for row in rows])
     return [
-        Line(
-            release=row,
-            terms=offer.terms,
-            months=offer.months,
-            priced=one,
-            part_basis_points=part,
-            amount_minor=share_of(one.amount_minor, part, one.inputs.floor_minor),
-        )
-        for row, part in zip(rows, parts, strict=True)
+        Line(release=row, terms=offer.terms, months=offer.months, amount_minor=one.amount_minor)
+        for row in rows
+        if row.id in prices
         for offer, one in (prices[row.id],)
     ]
-
-
-async def _at_any_length(lines: Sequence[Line], now: dt.datetime) -> dict[Licence, int]:
-    """Return what the same part of each release of a basket costs for each length that any is sold for."""
-    parts = {line.release.id: line.part_basis_points for line in lines}
-    lengths = {0, *(one.months for one in await list_lengths([line.release.dataset for line in lines]))}
-    found: dict[Licence, int] = {}
-    for months in sorted(lengths):
-        releases = [line.release for line in lines]
-        for release, (offer, priced) in (await catalogue.prices_for(releases, months=months, now=now)).items():
-            amount = share_of(priced.amount_minor, parts[release], priced.inputs.floor_minor)
-            found[release, 0, offer.months] = amount
-    return found
-
-
-async def _refuse_while_waiting(partner: uuid.UUID, lines: Sequence[Line], classes: Iterable[frozenset[str]]) -> None:
-    """Refuse what costs less while a like basket of the company waits: what waits may lapse, and would excuse what undercuts it."""
-    if all(line.part_basis_points == NEUTRAL for line in lines):
-        return
-    if await fetch_scalar(
-        bool, SQL["is_any_waiting"], await list_accounts(partner), list(chain.from_iterable(classes))
-    ):
-        raise Conflict("A basket of your company is still being paid: order this one once it is paid, or has lapsed.")
 
 
 async def order(
@@ -137,7 +87,7 @@ async def order(
     await close_pages(partner, releases)
     now = clock.now()
     async with transaction():
-        await lock("offers")
+        await lock(f"basket {basket}")
         is_one = (Order.partner == partner) & Order.id.is_in(list(orders.values()))
         if made := await Order.count().where(is_one):
             if made < len(orders):
@@ -155,43 +105,17 @@ async def order(
             release = line.release.id
             await check_second(partner, release, 0, reason)
             quotes[release] = uuid.uuid5(basket, f"quote {release}")
-            agreed = {"volume_basis_points": line.part_basis_points}
-            await catalogue.quote(partner, release, quote_id=quotes[release], agreed=agreed, terms=line.terms, now=now)
+            await catalogue.quote(partner, release, quote_id=quotes[release], terms=line.terms, now=now)
         await _check_signed(list(quotes.values()), total_minor)
-        as_little = await _at_any_length(lines, now)
-        classes = await _classes(lines, now)
-        await _refuse_while_waiting(partner, lines, classes)
-        for dataset in classes.values():
-            with _refused_as_basket():
-                await audit_agreed(partner, dataset, now, quotes=list(quotes.values()), instead=as_little)
         for line in lines:
             release = line.release.id
             why = reason if release in had else ""
-            dearer = [orders[one.release.id] for one in lines if one.part_basis_points > line.part_basis_points]
-            paid = {"pay_by": "invoice"} if on_credit else {"waits_for": dearer}
-            await order_subscribed(partner, quotes[release], order_id=orders[release], email=email, reason=why, **paid)
+            pay_by = "invoice" if on_credit else "charge"
+            await order_subscribed(
+                partner, quotes[release], order_id=orders[release], email=email, reason=why, pay_by=pay_by
+            )
     if on_credit:
         await settle_paid()
-
-
-async def _classes(lines: Sequence[Line], now: dt.datetime) -> dict[frozenset[str], str]:
-    """Return the classes of datasets that a basket's compare with, each with one: what is audited of it is audited of all of them.
-
-    Those of one class compare with the same: days of one time zone may be those of two others that differ.
-    """
-    found: dict[frozenset[str], str] = {}
-    for dataset in sorted({line.release.dataset for line in lines}):
-        found.setdefault(frozenset(one.dataset for one in await menu.list_compared_offers(dataset, now)), dataset)
-    return found
-
-
-@contextlib.contextmanager
-def _refused_as_basket() -> Iterator[None]:
-    """Refuse in words that are true of a basket."""
-    try:
-        yield
-    except Conflict as refusal:
-        raise Conflict(SENTENCES.get(refusal.sentence, refusal.sentence), **refusal.fields) from None
 
 
 async def list_had(partner: uuid.UUID, releases: Sequence[uuid.UUID]) -> dict[uuid.UUID, str | dt.datetime]:
@@ -216,7 +140,7 @@ def _check_seen(lines: Sequence[Line], total_minor: int, terms: Sequence[str] | 
 
 
 async def _check_signed(quotes: Sequence[uuid.UUID], total_minor: int) -> None:
-    """Refuse prices that changed while they were signed: a promise to contributors may begin at any time."""
+    """Refuse prices that changed while they were signed."""
     signed = await fetch_scalar(int, "SELECT sum(amount_minor)::bigint FROM quote WHERE id = ANY($1)", list(quotes))
     if signed != total_minor:
         raise Conflict(CHANGED)

@@ -102,7 +102,6 @@ async def _shown(request: ActorRequest, chosen: list[uuid.UUID], dataset: str, m
         "months": months,
         "lengths": await _lengths(lines),
         "total_minor": total,
-        "posted_minor": sum(line.priced.amount_minor for line in lines),
         "vat": await find_vat(request.user.partner, total) if lines else None,
         "titles": titles,
         "listing": await get_listing(code) if code else None,

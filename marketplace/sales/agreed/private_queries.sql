@@ -45,8 +45,8 @@ WHERE private_offer.id = $1;
 
 -- name: list_misused
 -- Quotes under private offers that are another partner's, of another dataset, signed when it was not open, for another
--- part of the price or length of licence, or less than the floor of their document; and such sales that demand learnt
--- from.
+-- part of the price or length of licence, or less than the least charge of their document; and such sales that demand
+-- learnt from.
 SELECT private_quote.quote, private_quote.private_offer
 FROM private_quote
 JOIN private_offer ON private_offer.id = private_quote.private_offer
@@ -59,5 +59,5 @@ WHERE (quote.partner, release.dataset) <> (private_offer.partner, private_offer.
    OR quote.quoted_at >= least(private_offer.ends_at, private_offer.withdrawn_at)
    OR (stated ->> 'private_basis_points')::integer IS DISTINCT FROM private_offer.basis_points
    OR (private_offer.months <> '{}' AND licence_terms.months <> ALL(private_offer.months))
-   OR quote.amount_minor < (stated #>> '{price,inputs,floor_minor}')::bigint
+   OR quote.amount_minor < (stated #>> '{price,law,least_minor}')::bigint
    OR EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = private_quote.quote);

@@ -21,7 +21,7 @@ class PrivateOffer(Table, db=DB, tablename="private_offer"):
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     basis_points = Integer()
-    """What of the price is paid; never less than the offer's floor."""
+    """What of the price is paid; never less than the least charge of an order."""
     months = Array(base_column=Integer(), default=list)
     """The lengths of licence it is for; none: the own one of the dataset at the time."""
     made_by = Text()

@@ -13,12 +13,15 @@ import contextlib
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from marketplace.catalogue.sheets.actions import keep_least
+from marketplace.catalogue.sheets.rules import least_that_covers
 from marketplace.core import clock, sealing
 from marketplace.core.database import execute, fetch_column, fetch_scalar, transaction
 from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, existing
+from marketplace.core.settings import settings
 from marketplace.datasets.population.subscriber_registry import refuse_without_table
 from marketplace.datasets.releases.tables import Dataset
-from marketplace.sales.auctions.reverse_queries import share_auction
+from marketplace.sales.auctions.reverse_queries import SQL, share_auction
 from marketplace.sales.auctions.reverse_rules import (
     FEWEST_SHOWN,
     Stratum,
@@ -28,6 +31,7 @@ from marketplace.sales.auctions.reverse_rules import (
     check_ask,
 )
 from marketplace.sales.auctions.reverse_tables import ReverseAuction, ReverseAuctionAsk, ReverseAuctionStratum
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -49,7 +53,8 @@ async def announce(
     """Announce a reverse auction for a dataset; with `auction` (a form's id), a second request changes nothing.
 
     Each stratum needs `fewest` people or more, and a budget for that many at the highest payment: its price is then
-    that maximum, or an ask behind that many others, so that a few accomplices do not learn what one person stated.
+    that maximum, or an ask behind that many others, so that a few accomplices do not learn what one person stated. All
+    that is promised for a licence is at most what the least charge of an order covers, which is kept until it ends.
     Strata and budgets are fixed from then on, and an auction never opens before its announcement. Raises Invalid,
     NotFound for the dataset, and Conflict if a stratum of age bands could not be checked.
     """
@@ -78,6 +83,10 @@ async def announce(
     async with transaction():
         if await ReverseAuction.insert(row).on_conflict(action="DO NOTHING", target=ReverseAuction.id):
             await ReverseAuctionStratum.insert(*(_row_of(one, auction, n) for n, one in enumerate(strata)))
+            interval = timing.promise_from, timing.promise_to
+            promised = await fetch_scalar(int, SQL["get_promised"], dataset, *interval) or 0
+            least = least_that_covers(promised, settings().operator_basis_points)
+            await keep_least(auction, EUR, least, timing.promise_to)
     return auction
 
 

@@ -1,7 +1,7 @@
 """The job of reverse auctions: award each that is over, once, and count askers and winners, with noise.
 
-A win is a promise, added to the dataset's contributor terms; the quote's floor covers it and the revenue share honours
-it. Age bands of a stratum are checked: the closing job reads the operator's own table, and counts no subscriber in a
+A win is a promise, added to the dataset's contributor terms; the least charge of an order covers it and the revenue share
+honours it. Age bands of a stratum are checked: the closing job reads the operator's own table, and counts no subscriber in a
 stratum that the table contradicts. The site looks up nobody.
 
 It is sized for ten million asks: they are read in pieces and stored as arrays, and written in pieces, in one
@@ -35,7 +35,6 @@ from marketplace.sales.auctions.reverse_rules import (
     Asks,
     award_at,
     reasons_of,
-    stated_promise_micro,
 )
 from marketplace.sales.auctions.reverse_tables import ReverseAuction, ReverseAuctionStratum
 from pricing.auctions.award import Reason
@@ -117,11 +116,9 @@ async def _award(auction: uuid.UUID) -> int:
         locked = await lock_auction(auction)
         if locked.state != "open":
             return 0
-        winners = await _write_strata(strata, awards, np.bincount(asks.strata, minlength=len(strata)))
+        await _write_strata(strata, awards, np.bincount(asks.strata, minlength=len(strata)))
         await _write_outcomes(asks, reasons)
-        await _promise(
-            locked, asks, reasons, {row.position: (award_at(awards, row.position), row) for row in strata}, winners
-        )
+        await _promise(locked, asks, reasons, {row.position: (award_at(awards, row.position), row) for row in strata})
         await ReverseAuction.update(
             {ReverseAuction.state: "awarded", ReverseAuction.awarded_at: locked.locked_at}, force=True
         ).where(ReverseAuction.id == auction)
@@ -181,11 +178,8 @@ async def _write_strata(
     strata: Sequence[StratumTermsRow],
     awards: Mapping[int, ReverseAward | NotEnoughAsks],
     answered: NDArray[np.int64],
-) -> dict[int, int]:
-    """Write the result of each stratum; return the number of winners, with noise, by position.
-
-    answered: the number of askers, by position.
-    """
+) -> None:
+    """Write the result of each stratum; answered: the number of askers, by position."""
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 
     chosen = [award_at(awards, row.position).winners for row in strata]
@@ -203,7 +197,6 @@ async def _write_strata(
             },
             force=True,
         ).where(ReverseAuctionStratum.id == row.id)
-    return {row.position: about[len(strata) + number] for number, row in enumerate(strata)}
 
 
 async def _write_outcomes(asks: Asks, reasons: NDArray[np.int64]) -> None:
@@ -224,22 +217,14 @@ async def _promise(
     asks: Asks,
     reasons: NDArray[np.int64],
     awards: Mapping[int, tuple[ReverseAward, StratumTermsRow]],
-    winners: Mapping[int, int],
 ) -> None:
-    """Add the wins to the dataset's terms: in all as `stated_promise_micro` says, and each winner's minimum.
+    """Add the wins to the dataset's terms: in all the budgets of strata with winners, and each winner's minimum.
 
-    winners: about how many, by position.
-
-    A promise begins no earlier than the award, because earlier prices could not include it.
+    A promise begins no earlier than the award: earlier licences could not count it.
     """
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 
-    promised_micro = sum(
-        stated_promise_micro(
-            award, winners[row.position], budget_micro=row.budget_micro, reserve_micro=row.reserve_micro
-        )
-        for award, row in awards.values()
-    )
+    promised_micro = sum(row.budget_micro for award, row in awards.values() if award.price_minor)
     starts_at = max(auction.promise_from, auction.locked_at)
     if not promised_micro or starts_at >= auction.promise_to:
         return

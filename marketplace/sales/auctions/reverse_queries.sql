@@ -20,6 +20,22 @@ WITH locked AS MATERIALIZED (
 SELECT id, dataset, opens_at, closes_at, promise_from, promise_to, state, clock_timestamp() AS locked_at
 FROM locked;
 
+-- name: get_promised
+-- The most, in cents, that a licence of the dataset $1 may owe contributors by promises within [$2, $3): those that
+-- calls have ended with, and the budgets of open ones.
+SELECT
+    coalesce((
+        SELECT sum(promised_minor)
+        FROM contributor_term
+        WHERE contributor_term.dataset = $1 AND starts_at < $3 AND ends_at > $2
+    ), 0)::bigint
+    + coalesce((
+        SELECT sum(ceil(budget_micro / 10000.0))
+        FROM reverse_auction
+        JOIN reverse_auction_stratum ON reverse_auction_stratum.auction = reverse_auction.id
+        WHERE reverse_auction.dataset = $1 AND state = 'open' AND promise_from < $3 AND promise_to > $2
+    ), 0)::bigint;
+
 -- name: list_auctions
 -- One page of reverse auctions, the last to close first: $1 a subscriber or null, $2 an auction's id or null for all,
 -- $3 rows, $4 rows to skip. `own_stratum`, `reason` and `consents` are the subscriber's.

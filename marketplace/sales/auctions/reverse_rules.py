@@ -36,8 +36,6 @@ COUNTS_EPSILON_MICRO: Final = 500_000
 with one more candidate, a group's price is never higher, and its budget or quota ends at most one person later.
 """
 CHANGED_BY_ONE: Final = 2
-NEVER_BELOW: Final = 100
-"""Twenty-five times the scale of that noise: the noise is below minus this once in 10**11 times."""
 MICRO_PER_MINOR: Final = 10_000
 NOT_OF_GROUP: Final = "not_of_group"
 REASONS: Final = (*Reason, NOT_OF_GROUP)
@@ -127,21 +125,6 @@ def check_ask(least_micro: int, most_micro: int) -> None:
             "In this group nobody is paid more than {most_micro} micro-euros: more is never chosen.",
             most_micro=most_micro,
         )
-
-
-def stated_promise_micro(award: ReverseAward, winners_about: int, *, budget_micro: int, reserve_micro: int) -> int:
-    """Return the joint promise to a stratum's winners, from the published count: a price reveals no more.
-
-    The assumed number of winners is too low once in 10**11 times. If the count is not shown, it is that many at the
-    highest payment. It stays within the budget, which is fixed before anybody asks. No winners are promised nothing.
-    """
-    price = award.price_minor or 0
-    if not price:
-        return 0
-    people, each = winners_about, price
-    if winners_about < FEWEST_SHOWN:
-        people, each = FEWEST_SHOWN, reserve_micro
-    return min(budget_micro, max((people + NEVER_BELOW) * each, award.winners * price))
 
 
 def ask_id(auction: uuid.UUID, subscriber: int) -> uuid.UUID:

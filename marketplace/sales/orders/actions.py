@@ -21,6 +21,7 @@ from marketplace.catalogue.offers.uses import check_quote
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, Refusal, existing
+from marketplace.core.instants import months_later
 from marketplace.core.locks import lock
 from marketplace.core.settings import settings
 from marketplace.core.web.formats import paris_day
@@ -255,13 +256,11 @@ async def order_subscribed(
     email: str,
     pay_by: str = "charge",
     reason: str = "",
-    waits_for: Sequence[uuid.UUID] = (),
     may_repeat: bool = False,
 ) -> None:
     """Order a quote of a subscription or basket, by the saved method or on invoice, in the caller's transaction.
 
-    waits_for: orders that must be paid before this one is charged; it lapses with any of them. may_repeat: whether
-    another order of the same may be unpaid at the same time; if not, the caller has closed its page.
+    may_repeat: whether another order of the same may be unpaid at the same time; if not, the caller has closed its page.
     """
     now = clock.now()
     async with transaction():
@@ -271,11 +270,7 @@ async def order_subscribed(
         _check_quote(asked, now)
         await check_quote(quote)
         new = await _write_order(asked, order_id, now, reason=reason, may_repeat=may_repeat)
-        if waits_for:
-            await Order.update({Order.waits_for: list(waits_for)}).where(Order.id == order_id)
-            await accept_quote(quote, now)
-        else:
-            await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), asked, pay_by)
+        await _request_payment(new, _owed(new, asked, email, ENGLISH_CHECKOUT, now), asked, pay_by)
 
 
 def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:
@@ -408,22 +403,6 @@ async def settle_paid() -> int:
     return settled
 
 
-async def end_wait(order_id: uuid.UUID, *, email: str | None) -> None:
-    """Charge an order that waits for others, in the caller's transaction, or lapse it if email is None; only once."""
-    state = "lapsed" if email is None else "awaiting_payment"
-    ended = Order.update({Order.waits_for: [], Order.state: state}).where(Order.id == order_id, Order.waits_for != [])
-    if not (quote := await fetch_scalar(uuid.UUID, ended.returning(Order.quote))):
-        return
-    if email is None:
-        await close_quotes([quote], clock.now(), is_closed=True)
-        return
-    new = await Order.objects().get(Order.id == order_id)
-    assert new
-    asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, new.partner)
-    assert asked
-    await payments.request_charge(order_id, asked.partner, **_owed(new, asked, email, ENGLISH_CHECKOUT, clock.now()))
-
-
 async def _settle_some() -> int:
     began_ns = time.time_ns()
     async with transaction():
@@ -439,7 +418,7 @@ async def _settle_some() -> int:
         )
         rates = (chosen.subscribers_basis_points, chosen.operator_basis_points)
         await execute(SQL["write_licences"], ids, licences, terms, *rates, hold)
-        ends = [rules.months_later(one.money_at, one.months) for one in paid]
+        ends = [months_later(one.money_at, one.months) for one in paid]
         await execute(SQL["write_entitlements"], ids, licences, ends)
         await execute(SQL["write_of_past_recalls"], ids, clock.now())
         await record_posted_sales({one.quote: (one.money_at, one.credit_sale) for one in paid})

@@ -23,7 +23,6 @@ CREATE INDEX IF NOT EXISTS order_by_date ON purchase_order (ordered_at DESC, id)
 CREATE INDEX IF NOT EXISTS order_by_state ON purchase_order (state, ordered_at DESC, id);
 CREATE INDEX IF NOT EXISTS order_by_total ON purchase_order (state, total_minor DESC, id);
 CREATE INDEX IF NOT EXISTS order_awaiting ON purchase_order (ordered_at) WHERE state = 'awaiting_payment';
-CREATE INDEX IF NOT EXISTS order_waiting ON purchase_order (id) WHERE waits_for <> '{}';
 CREATE INDEX IF NOT EXISTS licence_by_release ON licence (release);
 CREATE INDEX IF NOT EXISTS licence_by_sale ON licence (sold_at DESC, id);
 CREATE INDEX IF NOT EXISTS licence_contested ON licence (purchase_order) WHERE contested_at IS NOT NULL;

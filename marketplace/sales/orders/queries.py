@@ -45,7 +45,6 @@ class OrderPage(Struct, frozen=True):
     period_to: dt.datetime
     payment_state: str | None
     transfer: str | None
-    waits_for_others: bool
     licence: uuid.UUID | None
     cancelled_at: dt.datetime | None
     lines_fr: str

@@ -7,7 +7,7 @@ SELECT
     purchase_order.vat_basis_points, purchase_order.vat_rule, purchase_order.ordered_at, purchase_order.paid_at,
     dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.time_zone,
     release.period_from, release.period_to,
-    payment.state AS payment_state, payment.transfer, waits_for <> '{}' AS waits_for_others,
+    payment.state AS payment_state, payment.transfer,
     licence.id AS licence, licence.cancelled_at,
     licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
     entitlement.id AS entitlement,
@@ -477,7 +477,7 @@ LEFT JOIN payment ON payment.subject = purchase_order.id
 WHERE purchase_order.partner = $1 AND purchase_order.release = $2 AND purchase_order.state = 'awaiting_payment'
   AND quote.level <= $3
   AND (
-      payment.state IN ('processing', 'paid') OR waits_for <> '{}'
+      payment.state IN ('processing', 'paid')
       OR EXISTS (SELECT FROM credit_sale WHERE credit_sale.subject = purchase_order.id)
       OR (
           payment.state IN ('requested', 'open')

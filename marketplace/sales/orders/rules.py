@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Struct
 
 from marketplace.core.errors import Conflict, Invalid
 
-if TYPE_CHECKING:
-    import datetime as dt
-
-MONTHS_A_YEAR: Final = 12
 LONGEST_REFERENCE: Final = 60
 LONGEST_REASON: Final = 500
 LONGEST_LINE: Final = 250
@@ -55,13 +50,6 @@ def check_terms(accepted: str | None, quoted: str) -> None:
             accepted=str(accepted)[:60],
             field="terms",
         )
-
-
-def months_later(instant: dt.datetime, months: int) -> dt.datetime:
-    """Return the same day and time `months` later, or the last day of a shorter month."""
-    year, month = divmod(instant.year * MONTHS_A_YEAR + instant.month - 1 + months, MONTHS_A_YEAR)
-    last_day = calendar.monthrange(year, month + 1)[1]
-    return instant.replace(year=year, month=month + 1, day=min(instant.day, last_day))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Array, BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import UUID, BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -62,8 +62,6 @@ class Order(Table, db=DB, tablename="purchase_order"):
 
     It may by a reason, an award or a subscription.
     """
-    waits_for = Array(base_column=UUID(), default=list)
-    """The orders of its basket that must be paid before its money is requested; empty after that."""
     adds_up = Check("total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0")
     known_rule = Check(
         "vat_rule IN ('domestic', 'overseas', 'overseas_exempt', 'reverse_charge', 'unverified', 'outside_eu')"
@@ -75,7 +73,6 @@ class Order(Table, db=DB, tablename="purchase_order"):
     )
     texts_are_bounded = Check("length(reference) <= 60 AND length(second_reason) <= 500")
     a_reason_allows_another = Check("second_reason = '' OR only_level IS NULL")
-    waits_unpaid = Check("waits_for = '{}' OR state = 'awaiting_payment'")
     gone_whole = Check("(state IN ('refunded', 'charged_back')) = (returned_minor + charged_back_minor = total_minor)")
 
 

@@ -1,8 +1,7 @@
-"""Subscribing, pausing, ending; and ordering due releases: at the locked price or less, audited, charged off session.
+"""Subscribing, pausing, ending; and ordering due releases: at the locked price or less, charged off session.
 
-A release is priced, audited and ordered like any other sale; it pays its own contributors, and its order, licence and
-entries are those of purchases. If the audit refuses the locked price the release is not sold, and the partner reads
-why.
+A release is priced and ordered like any other sale; it pays its own contributors, and its order, licence and entries are
+those of purchases.
 """
 
 from __future__ import annotations
@@ -11,30 +10,32 @@ import datetime as dt
 import json
 import uuid
 
-import msgspec
 from msgspec import Struct
 
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers.menu import list_compared_offers
-from marketplace.catalogue.offers.queries import find_listed_release, find_vat, get_listing, is_reserved
-from marketplace.catalogue.offers.rules import PricedOffer
+from marketplace.catalogue.offers.queries import (
+    find_listed_release,
+    find_vat,
+    get_listing,
+    is_reserved,
+    list_priced_offers,
+)
 from marketplace.catalogue.offers.tables import Offer
 from marketplace.catalogue.offers.uses import check_use
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
-from marketplace.core.errors import Conflict, Invalid, NotFound, Refusal, existing
+from marketplace.core.errors import Conflict, Invalid, Refusal
 from marketplace.core.locks import lock
 from marketplace.money.credit.queries import get_available, has_limit
 from marketplace.money.credit.rules import check_credit
 from marketplace.money.payments.queries import find_saved_method
 from marketplace.people.messages.actions import send
 from marketplace.people.messages.rules import Recipient
-from marketplace.sales.agreed.audit_actions import audit_agreed
 from marketplace.sales.message_kinds import SUBSCRIPTION_ENDED, SUBSCRIPTION_PAUSED
 from marketplace.sales.orders.actions import order_subscribed
 from marketplace.sales.orders.queries import get_email
 from marketplace.sales.subscriptions.credits import days_to_promise, give_credits, note_credit
-from marketplace.sales.subscriptions.queries import SQL, find_open, get_own, list_ordered
+from marketplace.sales.subscriptions.queries import SQL, find_open, get_own
 from marketplace.sales.subscriptions.tables import SubscribedRelease, Subscription
 from pricing.credits import promised_coverage
 
@@ -53,15 +54,9 @@ class DueRelease(Struct, frozen=True):
     partner: uuid.UUID
     locked_minor: int
     pay_by: str
-    agreed_offers: str
     terms: str
     """The licence whose price was locked."""
     release: uuid.UUID
-
-    @property
-    def promised(self) -> list[PricedOffer]:
-        """The offers of the day on which it began."""
-        return msgspec.json.decode(self.agreed_offers, type=list[PricedOffer])
 
 
 class StoppedSubscription(Struct, frozen=True):
@@ -114,8 +109,7 @@ async def subscribe(
         await _refuse_reserved(partner, listing.offer)
         if await find_open(partner, dataset):
             raise Conflict("Your company is subscribed to this dataset already.")
-        offers = await list_compared_offers(dataset, clock.now())
-        locked_for = next((one.terms for one in offers if one.dataset == dataset), None)
+        locked_for = next((one.terms for one in await list_priced_offers([dataset], clock.now())), None)
         if len({listing.terms, locked_for, seen_terms or locked_for}) > 1:
             raise Conflict(
                 "The licence has changed since you opened this page: read the new one, and confirm if you agree."
@@ -127,14 +121,13 @@ async def subscribe(
                 partner=partner,
                 dataset=dataset,
                 locked_minor=price.amount_minor,
-                currency=price.inputs.currency,
+                currency=price.law.currency,
                 releases=releases,
                 pay_by=pay_by,
                 after=latest.period_to,
                 began_at=clock.now(),
                 promised_days=promised,
                 promised_coverage_micro=promised_coverage(latest.consenting, latest.population),
-                agreed_offers=msgspec.json.encode(offers).decode(),
                 terms=listing.terms,
             )
         )
@@ -238,32 +231,21 @@ async def deliver() -> int:
 
 
 async def _order(due: DueRelease) -> int:
-    """Order one release at the price of the day, at most the locked one, with its audit in one transaction.
-
-    0 if another worker did.
+    """Order one release at the price of the day, at most the locked one; 0 if another worker did.
 
     It is sold under the licence whose price was locked, even if the dataset has another by now. No promise to
-    contributors raises the locked price: it is paid from the operator's part, then the platform's. The subscription's
-    earlier orders are on the audited menu too, at their prices: many releases are no cheaper way to a longer one than
-    any of them alone. Later price rises do not change its promise.
+    contributors raises the locked price: it is paid from the operator's part, then the platform's.
     """
     async with transaction():
-        await lock("offers")
         await lock(f"subscription {due.subscription}")
         is_it = (SubscribedRelease.subscription == due.subscription) & (SubscribedRelease.release == due.release)
         is_had = is_it & SubscribedRelease.purchase_order.is_not_null()
         is_active = (Subscription.id == due.subscription) & (Subscription.state == "active")
         if await SubscribedRelease.exists().where(is_had) or not await Subscription.exists().where(is_active):
             return 0
-        release = existing(
-            await find_listed_release(due.release), NotFound("There is no such release in the catalogue.")
-        )
         quote, order = uuid.uuid4(), uuid.uuid4()
         most = {"most_minor": due.locked_minor}
-        began = next((offer for offer in due.promised if offer.dataset == release.dataset), None)
-        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed=most, terms=due.terms, began=began)
-        ordered, now = await list_ordered(due.subscription), clock.now()
-        await audit_agreed(due.partner, release.dataset, now, quotes=[quote], orders=ordered, promised=due.promised)
+        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed=most, terms=due.terms)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by, may_repeat=True)
         await note_credit(due.subscription, order)

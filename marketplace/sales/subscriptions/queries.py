@@ -12,7 +12,7 @@ from marketplace.core.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.core.errors import NotFound, existing
 from marketplace.core.paging import PAGE_SIZE, Paged, paged
 from marketplace.core.statements import load_statements
-from marketplace.sales.subscriptions.tables import SubscribedRelease, Subscription
+from marketplace.sales.subscriptions.tables import Subscription
 
 SQL: Final = load_statements(__package__)
 
@@ -105,15 +105,6 @@ async def find_open(partner: uuid.UUID, dataset: str) -> uuid.UUID | None:
     """Return a partner's subscription to a dataset that has not ended, or None."""
     its = (Subscription.partner == partner) & (Subscription.dataset == dataset) & (Subscription.state != "ended")
     return await fetch_scalar(uuid.UUID, Subscription.select(Subscription.id).where(its))
-
-
-async def list_ordered(subscription: uuid.UUID) -> list[uuid.UUID]:
-    """Return the orders that a subscription made so far."""
-    its = (SubscribedRelease.subscription == subscription) & SubscribedRelease.purchase_order.is_not_null()
-    orders: list[uuid.UUID] = (
-        await SubscribedRelease.select(SubscribedRelease.purchase_order).where(its).output(as_list=True)
-    )
-    return orders
 
 
 async def is_subscribed_to(dataset: str) -> bool:

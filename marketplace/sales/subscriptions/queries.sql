@@ -82,7 +82,6 @@ SELECT DISTINCT ON (subscription.id)
     subscription.partner,
     subscription.locked_minor,
     subscription.pay_by,
-    subscription.agreed_offers,
     subscription.terms,
     release.id AS release
 FROM subscription

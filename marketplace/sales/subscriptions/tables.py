@@ -39,8 +39,6 @@ class Subscription(Table, db=DB, tablename="subscription"):
     """The days after its period's end within which a release is published."""
     promised_coverage_micro = BigInt()
     """The least share of lines that consent, in millionths."""
-    agreed_offers = Text()
-    """JSON of the comparable offers of the day it began: later rises of their prices change nothing."""
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
     """The licence terms of its releases, for which the price was locked."""
     price_is_positive = Check("locked_minor > 0")

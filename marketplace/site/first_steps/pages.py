@@ -60,6 +60,8 @@ def _of_a_steward(progress: queries.Progress, *, has_events: bool) -> list[Step]
     purpose = f"/steward/purposes/{progress.unexplained}" if progress.unexplained else "/steward/purposes"
     dataset = f"/steward/datasets/{progress.dataset}" if progress.dataset else "/steward/datasets"
     offer = f"/steward/offers/{progress.dataset}" if progress.dataset else "/steward/offers"
+    new_market = f"/steward/sheets/new?dataset={progress.dataset}" if progress.dataset else "/steward/sheets"
+    sheet = f"/steward/sheets/{progress.unstated}" if progress.unstated else new_market
     _ = gettext
     return [
         Step(_("Define a purpose"), _("What subscribers say yes or no to."), "/steward/purposes", progress.has_purpose),
@@ -93,7 +95,21 @@ def _of_a_steward(progress: queries.Progress, *, has_events: bool) -> list[Step]
         Step(_("Build a release"), _("Counted, noised and put before the release gate."), dataset, progress.has_build),
         Step(_("Publish it"), _("Sealed for ever, once you have read its dossier."), dataset, progress.has_release),
         Step(_("State licence terms"), _("What a buyer may do, in five lines."), "/steward/terms", progress.has_terms),
-        Step(_("Put it on sale"), _("An offer: full worth, floor and cap."), offer, progress.has_offer),
+        Step(
+            _("State the market’s price sheet"),
+            _("What each figure is worth, in every dataset that counts the same."),
+            sheet,
+            progress.has_sheet,
+        ),
+        Step(
+            _("State the law of volume"),
+            _("What an order costs of what it is worth, and the least charge."),
+            "/steward/volume",
+            progress.has_law,
+        ),
+        Step(
+            _("Put it on sale"), _("An offer: licence terms, and the market’s price sheet."), offer, progress.has_offer
+        ),
         Step(_("Vet a partner"), _("Only a company that you vetted may buy."), "/partners", progress.has_partner),
     ]
 

@@ -24,7 +24,10 @@ MOST_SHOWN: Final = 50
 
 
 class Progress(Struct, frozen=True):
-    """The marketplace's progress; `dataset` is the first one, `unexplained` a purpose without a notice."""
+    """The marketplace's progress; `dataset` is the first one.
+
+    unexplained: a purpose without a notice. unstated: a market without a version of its sheet.
+    """
 
     has_purpose: bool
     has_notice: bool
@@ -34,6 +37,8 @@ class Progress(Struct, frozen=True):
     has_build: bool
     has_release: bool
     has_terms: bool
+    has_sheet: bool
+    has_law: bool
     has_offer: bool
     has_partner: bool
     has_statement: bool
@@ -42,6 +47,7 @@ class Progress(Struct, frozen=True):
     clerks: int
     dataset: str | None
     unexplained: str | None
+    unstated: str | None
 
 
 class PartnerProgress(Struct, frozen=True):
@@ -57,7 +63,7 @@ class PartnerProgress(Struct, frozen=True):
 
 
 class WaitingItem(Struct, frozen=True):
-    """Work for a steward: a partner, release, offer, build, change or budget, and the id of its page."""
+    """Work for a steward: a partner, release, offer, build or budget, and the id of its page."""
 
     kind: str
     subject: str

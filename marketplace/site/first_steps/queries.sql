@@ -9,6 +9,8 @@ SELECT
     EXISTS (SELECT FROM release WHERE state IN ('assessed', 'sealed')) AS has_build,
     EXISTS (SELECT FROM release WHERE state = 'sealed') AS has_release,
     EXISTS (SELECT FROM licence_terms) AS has_terms,
+    EXISTS (SELECT FROM sheet_version) AS has_sheet,
+    EXISTS (SELECT FROM volume_law) AS has_law,
     EXISTS (SELECT FROM offer WHERE withdrawn_at IS NULL) AS has_offer,
     EXISTS (SELECT FROM partner WHERE vetted_at IS NOT NULL) AS has_partner,
     EXISTS (SELECT FROM bank_statement) AS has_statement,
@@ -20,7 +22,12 @@ SELECT
         SELECT min(purpose.code)
         FROM purpose
         WHERE NOT EXISTS (SELECT FROM notice WHERE notice.purpose = purpose.code)
-    ) AS unexplained;
+    ) AS unexplained,
+    (
+        SELECT min(price_sheet.code)
+        FROM price_sheet
+        WHERE NOT EXISTS (SELECT FROM sheet_version WHERE sheet_version.sheet = price_sheet.code)
+    ) AS unstated;
 
 -- name: list_waiting
 -- Work for a steward at the instant $1, with refusals since $2: its kind, the id of its page, and its name; at most $3
@@ -60,12 +67,7 @@ FROM (
       AND build_request.ended_at >= $2
       AND build_request.ended_at <= $1
     UNION ALL
-    SELECT 5, 'change', dataset.code, dataset.title_fr, dataset.title_en, offer_change.ended_at
-    FROM offer_change
-    JOIN dataset ON dataset.code = offer_change.dataset
-    WHERE offer_change.outcome = 'refused' AND offer_change.ended_at >= $2
-    UNION ALL
-    SELECT 6, 'budget', dataset.code, dataset.title_fr, dataset.title_en, dataset.created_at
+    SELECT 5, 'budget', dataset.code, dataset.title_fr, dataset.title_en, dataset.created_at
     FROM dataset
     WHERE spent_micro > 0 AND spent_micro + 2 * epsilon_micro > budget_micro
 ) AS waiting

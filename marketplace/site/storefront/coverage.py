@@ -15,13 +15,12 @@ from marketplace.core.web import maps
 from marketplace.core.web.pages import url
 from marketplace.datasets.geography.layer_queries import over
 from marketplace.datasets.geography.queries import get_geography
+from marketplace.datasets.releases.queries import key_zones
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping
 
     from marketplace.catalogue.offers.queries import ListingRow
-    from marketplace.datasets.pictures.pictures import Picture
     from marketplace.privacy.geography import Geography
 
     Place = tuple[float, float]
@@ -48,15 +47,15 @@ class Coverage(Struct, frozen=True):
     over: Markup
 
 
-async def cover(listings: Sequence[ListingRow], pictures: Mapping[uuid.UUID, Picture]) -> Coverage | None:
+async def cover(listings: Sequence[ListingRow]) -> Coverage | None:
     """Return the areas of listed datasets, the first ones on top; None if no area has an outline."""
-    firsts = {row.area: row for row in reversed(listings) if row.release in pictures}
+    firsts = {row.area: row for row in reversed(listings)}
     areas, shapes = [], {}
     for name, row in list(firsts.items())[:MOST_AREAS]:
         ring = _known().get(row.release)
         if ring is None:
             geography = await get_geography(row.zone_table)
-            ring = await asyncio.to_thread(around, pictures[row.release].zones, geography)
+            ring = await asyncio.to_thread(around, await key_zones(row.code), geography)
             _known()[row.release] = ring
             if len(_known()) > 200:  # noqa: PLR2004 (a few corners each)
                 _known().pop(next(iter(_known())))

@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pricing.quote import PricedQuote
+    from pricing.order import Priced
 
 ALIKE_BASIS_POINTS: Final = 10
 """Of a price: a length that costs at most this much more counts as the same price."""
 
 
 class Alike(NamedTuple):
-    """Two lengths, in months, at the same price; is_clamped: since both are at the lowest or the highest price."""
+    """Two lengths, in months, at the same price; is_clamped: since both are at the least charge."""
 
     longer: int
     shorter: int
     is_clamped: bool
 
 
-def alike(prices: Sequence[tuple[int, PricedQuote]]) -> Alike | None:
+def alike(prices: Sequence[tuple[int, Priced]]) -> Alike | None:
     """Return the longest length and the shortest one at about the same price; None if there is no shorter one."""
     if not prices:
         return None
     longest, priced = max(prices, key=lambda one: one[0])
     least = priced.amount_minor * (10_000 - ALIKE_BASIS_POINTS) // 10_000
     shortest = min(months for months, one in prices if one.amount_minor >= least)
-    bounds = {priced.inputs.floor_minor, priced.inputs.cap_minor}
-    return Alike(longest, shortest, priced.amount_minor in bounds) if shortest < longest else None
+    return Alike(longest, shortest, priced.amount_minor == priced.law.least_minor) if shortest < longest else None

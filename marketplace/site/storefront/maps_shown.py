@@ -1,23 +1,26 @@
-"""The parts of a dataset's map besides its figures: layers, names, one hour, one age band, flows as arrows."""
+"""A dataset's map: of a simulated week for strangers, of a release's figures for those who bought it."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from markupsafe import Markup
 
 from marketplace.core.web.area_maps import Flow
-from marketplace.core.web.maps import MOST_DRAWN, class_breaks
+from marketplace.core.web.i18n import gettext
+from marketplace.core.web.maps import MAP_WIDTH, MOST_DRAWN, Outlines, busiest, class_breaks
 from marketplace.datasets.geography.layer_queries import name_zones, over
 from marketplace.datasets.geography.layer_wording import write_where
-from marketplace.datasets.geography.queries import drawn_outlines
-from marketplace.datasets.pictures.pictures import numbers
+from marketplace.datasets.geography.queries import drawn_outlines, get_geography
+from marketplace.datasets.releases.figures import figures_of
 from marketplace.datasets.releases.queries import cells
-from marketplace.privacy.free_preview import centres, rough
+from marketplace.privacy.geography import centres
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 
@@ -25,16 +28,14 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping, Sequence
 
-    from markupsafe import Markup
-
     from marketplace.catalogue.offers.queries import Listing
-    from marketplace.core.web.maps import Outlines
-    from marketplace.datasets.pictures.pictures import Picture
-    from marketplace.privacy.geography import Geography
+    from marketplace.catalogue.sheets.simulated import SimulatedWeek
 
 Averages = tuple[list[dict[str, float]], dict[str, float], list[int]]
 """Average people by zone at each hour of the day, over all times, and the lower bounds of classes."""
 HOURS: Final = 24
+FOOT: Final = 40
+"""How far the mark of a simulated map stays above its lower edge."""
 MOST_ROWS: Final = 2_000_000
 """Most rows of a release whose hours are drawn."""
 
@@ -47,26 +48,22 @@ class Figures:
     band: str = ""
     zones: frozenset[str] | None = None
     """None: all of them."""
-    is_rough: bool = False
-    """For a vetted partner who did not buy: only shades, by hour or by age band, not by both."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapShown:
-    """The parts of a map besides figures."""
+    """A map of figures, or of flows between zones."""
 
     names: Mapping[str, str] | None
     """Names of zones; None for cells without a named place nearby."""
     over: Markup
-    area: Outlines | None = None
-    """The zones alone, without a map of figures."""
+    area: Outlines
+    """The zones that are drawn."""
+    figures: Mapping[str, float | None]
+    """The selected average people by zone, None if withheld; of flows none."""
     asked: Figures = field(default_factory=Figures)
-    figures: Mapping[str, float | None] | None = None
-    """The selected average people by zone, None if withheld; without a selection, of all of them."""
     breaks: Sequence[int] = ()
-    """Lower bounds of classes, the same for all hours of the day."""
-    classes: Mapping[str, int] = field(default_factory=dict)
-    """The selected rough shades."""
+    """Lower bounds of classes, the same for all hours of the day; empty: they follow from the figures."""
     flows: Sequence[Flow] = ()
     middles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -77,64 +74,59 @@ def bands_of(listing: Listing) -> list[str]:
     return listing.age_bands if is_banded else []
 
 
-async def draw_map(
-    listing: Listing, release: uuid.UUID, picture: Picture, geography: Geography, *, asked: Figures | None
-) -> MapShown:
-    """Return a release's map; asked: None for a visitor who sees only the public rough map."""
-    is_between = PRODUCTS[listing.product].is_between_zones
-    area = None
-    if is_between or not picture.glance.classes:
-        area = await drawn_outlines(geography, picture.zones[:MOST_DRAWN])
-        area = area if area.paths else None
-    frame = (area or picture.outlines).frame
-    places = centres({zone: geography.shape(zone) for zone in picture.zones[:MOST_DRAWN]})
-    names = await name_zones(listing.zone_table, geography, places, write_where)
-    shown: dict[str, Any] = {"names": names, "over": await over(frame), "area": area}
-    if is_between:
-        if asked and frame and places:
-            points = frame.place(np.array(list(places.values()))).tolist()
-            shown["middles"] = {zone: (x, y) for zone, (x, y) in zip(places, points, strict=True)}
-            shown["flows"] = _flows((await numbers(release, picture)).averages)
-        return MapShown(**shown)
-    if asked:
-        band = asked.band if asked.band in bands_of(listing) else ""
-        hour = asked.hour if listing.grain == "hour" and not (band and asked.is_rough) else None
-        asked = replace(asked, hour=hour, band=band)
-        shown["asked"] = asked
-        if asked.is_rough:
-            shown |= await _roughly(listing.time_zone, picture, asked)
-        else:
-            shown |= await _asked(release, listing.time_zone, picture, asked)
-    return MapShown(**shown)
+async def draw_simulated(listing: Listing, week: SimulatedWeek) -> MapShown:
+    """Return the map of a dataset's simulated week, marked across the picture."""
+    if PRODUCTS[listing.product].is_between_zones:
+        drawn = await _drawn(listing, week.zones[:MOST_DRAWN], week.figures.averages, {})
+    else:
+        shown = busiest(week.figures.averages)
+        drawn = await _drawn(listing, list(shown), {}, shown)
+    return replace(drawn, over=drawn.over + marked(drawn.area.height))
 
 
-async def _asked(release: uuid.UUID, time_zone: str, picture: Picture, asked: Figures) -> dict[str, Any]:
-    """Return the selected figures and their classes; empty if all are selected."""
-    zones = [zone for zone in zones_of(picture) if asked.zones is None or zone in asked.zones]
-    if asked.hour is None and not asked.band:
-        averages = (await numbers(release, picture)).averages
-        return {} if asked.zones is None else {"figures": {zone: averages.get(zone) for zone in zones}}
-    by_hour, whole, breaks = await _by_hour(release, time_zone, asked.band)
-    found = whole if asked.hour is None else by_hour[asked.hour] if by_hour else {}
-    return {"figures": {zone: found.get(zone) for zone in zones}, "breaks": breaks if asked.hour is not None else ()}
-
-
-async def _roughly(time_zone: str, picture: Picture, asked: Figures) -> dict[str, Any]:
-    """Return the selected shades: of the public map, or rough ones of an hour or an age band.
-
-    They are of the public map's release, for every release on the page.
-    """
-    classes = picture.glance.classes
+async def draw_bought(listing: Listing, release: uuid.UUID, zones: Sequence[str], asked: Figures) -> MapShown:
+    """Return the map of a release's figures, for a partner who bought it. zones: the dataset's."""
+    averages = (await figures_of(release, zones)).averages
+    if PRODUCTS[listing.product].is_between_zones:
+        return await _drawn(listing, zones[:MOST_DRAWN], averages, {})
+    band = asked.band if asked.band in bands_of(listing) else ""
+    asked = replace(asked, hour=asked.hour if listing.grain == "hour" else None, band=band)
+    some = list(busiest({zone: averages.get(zone) for zone in zones}))
+    breaks: Sequence[int] = ()
     if asked.hour is not None or asked.band:
-        by_hour, whole, _ = await _by_hour(picture.drawn.id, time_zone, asked.band)
-        found = whole if asked.hour is None else by_hour[asked.hour] if by_hour else {}
-        classes = rough(found, picture.glance.moved) if found else classes
-    return {"classes": {zone: one for zone, one in classes.items() if asked.zones is None or zone in asked.zones}}
+        hours, whole, breaks = await _by_hour(release, listing.time_zone, asked.band)
+        averages = whole if asked.hour is None else hours[asked.hour] if hours else {}
+    figures = {zone: averages.get(zone) for zone in some if asked.zones is None or zone in asked.zones}
+    drawn = await _drawn(listing, some, {}, figures)
+    return replace(drawn, asked=asked, breaks=breaks if asked.hour is not None else ())
 
 
-def zones_of(picture: Picture) -> Sequence[str]:
-    """Return the zones of a map of all figures: those of the rough map or, without one, as many as fit."""
-    return list(picture.glance.classes) or picture.zones[:MOST_DRAWN]
+async def _drawn(
+    listing: Listing, zones: Sequence[str], flows: Mapping[str, float], figures: Mapping[str, float | None]
+) -> MapShown:
+    geography = await get_geography(listing.zone_table)
+    area = await drawn_outlines(geography, tuple(sorted(zones)))
+    places = centres({zone: geography.shape(zone) for zone in sorted(zones)})
+    names = await name_zones(listing.zone_table, geography, places, write_where)
+    middles: dict[str, tuple[int, int]] = {}
+    if flows and area.frame and places:
+        points = area.frame.place(np.array(list(places.values()))).tolist()
+        middles = {zone: (x, y) for zone, (x, y) in zip(places, points, strict=True)}
+    return MapShown(names, await over(area.frame), area, figures, flows=_flows(flows), middles=middles)
+
+
+def marked(height: int) -> Markup:
+    """Return a word at the foot of a map of this height: a copy of the picture says that it is simulated."""
+    return Markup('<text class="simulated" x="{}" y="{}">{}</text>').format(
+        MAP_WIDTH // 2, height - FOOT, gettext("Simulated")
+    )
+
+
+def classes_of(averages: Mapping[str, float | None]) -> tuple[dict[str, int], int]:
+    """Return each zone's class for a map without words, from 0 up, and the number of classes."""
+    shown = {zone: people for zone, people in busiest(averages).items() if people is not None}
+    bounds = class_breaks(shown.values())
+    return {zone: max(bisect_right(bounds, people) - 1, 0) for zone, people in shown.items()}, max(len(bounds), 1)
 
 
 def _flows(averages: Mapping[str, float]) -> list[Flow]:

@@ -20,6 +20,7 @@ from marketplace.catalogue.offers import actions as catalogue_actions
 from marketplace.catalogue.offers import queries as catalogue_queries
 from marketplace.catalogue.search import finding, showing
 from marketplace.catalogue.search.rules import PATH, read_state
+from marketplace.catalogue.sheets.simulated import simulated_week
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.local_time import local_day
@@ -27,9 +28,7 @@ from marketplace.core.settings import settings
 from marketplace.core.web.i18n import language
 from marketplace.core.web.pages import PageNumber, in_words, page, url
 from marketplace.datasets.geography.queries import get_geography
-from marketplace.datasets.pictures.pictures import numbers
-from marketplace.datasets.pictures.pictures import picture as draw_one
-from marketplace.datasets.pictures.pictures import pictures as draw_all
+from marketplace.datasets.releases.figures import figures_of
 from marketplace.datasets.releases.queries import (
     cells,
     get_published_figures,
@@ -45,6 +44,7 @@ from marketplace.money.credit.queries import find_due
 from marketplace.people.identity.guards import ActorRequest, expect, partner
 from marketplace.privacy.dictionary import DatasetFacts, columns
 from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.privacy.simulated_week import NOTICE
 from marketplace.sales.auctions.registry import get_kind
 from marketplace.sales.orders import actions as purchases_actions
 from marketplace.sales.orders import invoices
@@ -53,7 +53,7 @@ from marketplace.sales.orders.rules import TRANSFER_FROM_MINOR
 from marketplace.sales.orders.twice_queries import find_paid_before
 from marketplace.site.storefront.coverage import cover
 from marketplace.site.storefront.lengths import alike
-from marketplace.site.storefront.maps_shown import Figures, bands_of, draw_map, zones_of
+from marketplace.site.storefront.maps_shown import Figures, bands_of, classes_of, draw_bought, draw_simulated, marked
 from marketplace.site.storefront.programs import programs_of
 from marketplace.site.storefront.quality import check
 from marketplace.site.storefront.queries import find_released, list_running
@@ -61,24 +61,24 @@ from marketplace.site.storefront.steps import steps_of
 from marketplace.site.storefront.viewer import name_of, read_asked, roughly, spread_of, view
 from pricing.agreed import holding_of
 from pricing.money import largest_remainder
-from pricing.quote import price_at_age
+from pricing.order import later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.catalogue.offers.queries import ListedRelease, Listing, SeriesRow
+    from marketplace.catalogue.offers.queries import ListedRelease, Listing, ListingRow, SeriesRow
     from marketplace.catalogue.offers.rules import PricedRelease
-    from marketplace.datasets.pictures.pictures import Picture
+    from marketplace.catalogue.sheets.simulated import SimulatedWeek
     from marketplace.people.identity.actors import Actor
     from marketplace.privacy.series import Break
-    from pricing.quote import PricedQuote
+    from pricing.order import Priced
 
-DAY_SECONDS = 86_400
+DAY_HOURS = 86_400
 MOST_POINTS = 120
 AGES_SHOWN = (7, 30)
 REFRESH_SECONDS = "2"
 MOST_VIEWED = 500_000
-"""Most rows of a release that a buyer can view on its page; of a larger one the page shows the sample."""
+"""Most rows of a release that a buyer can view on its page; of a larger one the page shows the simulated week."""
 COARSEST = 100
 """No edition has a higher level."""
 
@@ -104,7 +104,8 @@ async def catalogue(request: ActorRequest, search: Search = "", number: PageNumb
     listings = results.listings
     latest = await catalogue_queries.list_priced_releases([listing.release for listing in listings.rows])
     prices = await catalogue_actions.prices_now(latest, now=clock.now())
-    pictures, tables = await draw_all(latest), await showing.name_shown([state], results.found)
+    tables = await showing.name_shown([state], results.found)
+    is_stranger = request.user is None and state.is_empty and number == 1
     return page(
         "storefront/catalogue.html",
         listings=listings,
@@ -116,9 +117,9 @@ async def catalogue(request: ActorRequest, search: Search = "", number: PageNumb
         summary=showing.summary(state, tables)[:200],
         everything=url(PATH),
         prices=prices,
-        pictures=pictures,
-        coverage=await cover(listings.rows, pictures),
-        is_stranger=request.user is None and state.is_empty and number == 1,
+        coverage=await cover(listings.rows),
+        is_stranger=is_stranger,
+        first=await _first_map(listings.rows) if is_stranger else None,
         rates=_rates(0),
     )
 
@@ -136,14 +137,14 @@ async def dataset(
 ) -> Template:
     """Show a dataset: one release of it, its price, and its uses and limits.
 
-    hour, band, kept: an hour of the day, an age band, and saved zones of the company, for the map of a vetted partner.
+    hour, band, kept: an hour of the day, an age band, and saved zones of the company, for the map of who bought it.
     """
     listing = await catalogue_queries.get_listing(code)
     shown = await catalogue_queries.get_listed_release(code, release or listing.latest)
     priced = await _price(shown)
-    geography, picture = await get_geography(listing.zone_table), await draw_one(shown)
+    geography, week = await get_geography(listing.zone_table), await simulated_week(code, listing.sheet)
     buyer = request.user.partner if request.user else None
-    mapped = await _map_of(request.user, listing, shown, (hour, band, kept))
+    mapped = await _map_of(request.user, listing, shown, week, (hour, band, kept))
     series = await catalogue_queries.list_series(code)
     index = _index(series)
     meanings = columns(PRODUCTS[listing.product], _stated(listing, shown))
@@ -155,14 +156,14 @@ async def dataset(
         listing=listing,
         product=PRODUCTS[listing.product],
         release=shown,
-        picture=picture,
-        glance=picture.glance,
+        zones=week.zones,
+        simulated=NOTICE,
         held=await find_held(buyer, shown.id, COARSEST, clock.now()) if buyer else None,
         **mapped,
-        **await _rows_of(request, listing, shown, mapped),
-        programs=programs_of(f"{settings().url}{url(f'/datasets/{code}/sample.csv?release={shown.id}')}"),
+        **await _rows_of(request, listing, shown, week, mapped),
+        programs=programs_of(f"{settings().url}{url(f'/datasets/{code}/sample.csv')}"),
         priced=priced,
-        evidence=await catalogue_queries.get_evidence(listing.offer, clock.now()),
+        evidence=await catalogue_queries.get_evidence(listing.sheet, clock.now()),
         geography=geography,
         columns=meanings,
         described=Markup(schema_org.described(listing, shown, meanings, **_said_by())),  # noqa: S704 (no `<` in it)
@@ -225,35 +226,43 @@ def _labels(
     return {start: ", ".join(dict.fromkeys(words)) for start, words in labels.items() if words}
 
 
-async def _map_of(
-    user: Actor | None, listing: Listing, shown: ListedRelease, asked: tuple[int | None, str, str]
-) -> dict[str, Any]:
-    """Return the page's map.
+async def _first_map(rows: Sequence[ListingRow]) -> dict[str, Any] | None:
+    """Return the simulated map of the first dataset that has one, for a stranger's first page."""
+    for row in rows:
+        listing = await catalogue_queries.get_listing(row.code)
+        drawn = await draw_simulated(listing, await simulated_week(row.code, listing.sheet))
+        if drawn.figures and drawn.area.paths:
+            classes, count = classes_of(drawn.figures)
+            return {
+                "listing": row,
+                "classes": classes,
+                "count": count,
+                "outlines": drawn.area,
+                "over": marked(drawn.area.height),
+            }
+    return None
 
-    A partner who may download the release today sees its figures. Other vetted partners see rough shades, also by hour
-    or by age band. Anybody else sees one rough shade for each zone.
-    """
-    geography, picture = await get_geography(listing.zone_table), await draw_one(shown)
+
+async def _map_of(
+    user: Actor | None, listing: Listing, shown: ListedRelease, week: SimulatedWeek, asked: tuple[int | None, str, str]
+) -> dict[str, Any]:
+    """Return the page's map: a partner who may download the release today sees its figures, anybody else simulated ones."""
     buyer = user.partner if user else None
-    has_bought = buyer is not None and await holds_release(buyer, shown.id, clock.now())
-    is_rough = not has_bought and bool(user and buyer and user.vetted and picture.glance.moved)
-    if buyer is None or not (has_bought or is_rough):
-        drawn = await draw_map(listing, shown.id, picture, geography, asked=None)
-        return {"has_bought": has_bought, "whole": None, "is_rough": False, "drawn": drawn, "kept": None}
+    if buyer is None or not await holds_release(buyer, shown.id, clock.now()):
+        drawn = await draw_simulated(listing, week)
+        return {"has_bought": False, "series": week.figures.series, "drawn": drawn, "kept": None}
     hour, band, kept = asked
     sets = await list_kept(buyer)
     its = next((one for one in sets if str(one.id) == kept), None)
     zones = None
     try:
-        zones = frozenset((await read_choice(its.zones, listing.code, picture.zones)).zones) if its else None
+        zones = frozenset((await read_choice(its.zones, listing.code, week.zones)).zones) if its else None
     except Invalid:  # Saved zones are stored as written: if they name no zone of this dataset, the whole map is shown.
         its = None
-    figures = Figures(hour, band, zones, is_rough=is_rough)
     return {
-        "has_bought": has_bought,
-        "whole": await _of_a_map(shown.id, picture) if has_bought else None,
-        "is_rough": is_rough,
-        "drawn": await draw_map(listing, shown.id, picture, geography, asked=figures),
+        "has_bought": True,
+        "series": (await figures_of(shown.id, week.zones)).series,
+        "drawn": await draw_bought(listing, shown.id, week.zones, Figures(hour, band, zones)),
         "bands": bands_of(listing),
         "sets": sets,
         "kept": its,
@@ -261,14 +270,14 @@ async def _map_of(
 
 
 async def _rows_of(
-    request: ActorRequest, listing: Listing, shown: ListedRelease, mapped: dict[str, Any]
+    request: ActorRequest, listing: Listing, shown: ListedRelease, week: SimulatedWeek, mapped: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the page's rows, the result of the file's checks, and for vetted partners its spread."""
     if await list_revocations([shown.id]):
         return {"viewer": None, "quality": None, "whole_spread": []}
-    picture, names = await draw_one(shown), mapped["drawn"].names or {}
+    names = mapped["drawn"].names or {}
     is_whole = mapped["has_bought"] and shown.row_count <= MOST_VIEWED
-    rows = await cells(shown.id) if is_whole else picture.glance.sample
+    rows = await cells(shown.id) if is_whole else week.table
     segments = PRODUCTS[listing.product].segments or listing.age_bands
     vetted = bool(request.user and request.user.partner and request.user.vetted)
     return {
@@ -294,15 +303,7 @@ def _spreads() -> dict[uuid.UUID, list[tuple[int, int, int]]]:
     return {}
 
 
-async def _of_a_map(
-    release: uuid.UUID, picture: Picture
-) -> tuple[dict[str, float | None], list[tuple[dt.datetime, int]]]:
-    """Return a map's averages of zones, None if withheld, and people by time."""
-    whole = await numbers(release, picture)
-    return {zone: whole.averages.get(zone) for zone in zones_of(picture)}, whole.series
-
-
-async def _price(release: PricedRelease) -> PricedQuote | None:
+async def _price(release: PricedRelease) -> Priced | None:
     """Return today's price, or None if the release is not for sale."""
     if await list_revocations([release.id]):
         return None
@@ -312,18 +313,17 @@ async def _price(release: PricedRelease) -> PricedQuote | None:
         return None
 
 
-async def _priced_by_length(release: PricedRelease, priced: PricedQuote | None) -> dict[str, Any]:
+async def _priced_by_length(release: PricedRelease, priced: Priced | None) -> dict[str, Any]:
     """Return the prices of a release's lengths, which of them are alike, and today's price at later dates."""
     lengths = await catalogue_actions.prices_by_length(release, now=clock.now()) if priced else []
     return {"lengths": lengths, "alike": alike([(months, one) for _, months, one in lengths]), "later": _later(priced)}
 
 
-def _later(priced: PricedQuote | None) -> list[tuple[int, int]]:
+def _later(priced: Priced | None) -> list[tuple[int, int]]:
     """Return the same price after some days, all else equal: (days, amount)."""
     if priced is None:
         return []
-    age = priced.inputs.age_seconds
-    return [(days, price_at_age(priced.inputs, age + days * DAY_SECONDS).amount_minor) for days in AGES_SHOWN]
+    return [(days, later(priced, days * DAY_HOURS).amount_minor) for days in AGES_SHOWN]
 
 
 def _rates(amount_minor: int) -> list[tuple[str, int, int]]:

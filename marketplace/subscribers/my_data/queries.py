@@ -19,7 +19,7 @@ from marketplace.core.statements import load_statements
 from marketplace.datasets.geography.layer_queries import name_zones
 from marketplace.datasets.geography.layer_wording import write_where
 from marketplace.datasets.geography.queries import get_geography
-from marketplace.privacy.free_preview import centres
+from marketplace.privacy.geography import centres
 from marketplace.subscribers.earnings.contribution_queries import find_contributions
 from marketplace.subscribers.earnings.movements import find_mine
 from marketplace.subscribers.earnings.promises import held_since

@@ -1,27 +1,32 @@
-"""The catalogue's sample and API: what is sold, quotes by machine, bad input."""
+"""The catalogue's simulated week and API: what is sold, quotes by machine, bad input."""
 
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import io
 import uuid
+from typing import TYPE_CHECKING
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from marketplace.catalogue.offers import rules
 from marketplace.catalogue.search import api
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key
-from marketplace.core.web.i18n import french
 from marketplace.people.identity import key_actions
-from tests.catalogue.builders import DAYS, cells_of_own_week, make_vetted_partner, open_catalogue, seal_week
+from marketplace.privacy.simulated_week import MARK, NOTICE
+from tests.catalogue.builders import DAYS, make_vetted_partner, open_catalogue, seal_week
 from tests.datasets.builders import BANDS, ZONES
-from tests.people.builders import Browser, make_partner
+from tests.people.builders import Browser, make_partner, page_text
 from tests.support.reads import fetch_value
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-async def test_the_sample_is_the_same_for_everyone_and_says_what_is_sold() -> None:
+
+async def test_the_simulated_week_is_a_file_for_everyone_that_says_what_it_is(tmp_path: Path) -> None:
     await open_catalogue()
     release = await seal_week()
     await make_partner()
@@ -29,38 +34,41 @@ async def test_the_sample_is_the_same_for_everyone_and_says_what_is_sold() -> No
         await partner.sign_in("claire@atelier.example")
         one = await visitor.get("/en/datasets/lyon/sample.csv")
         two = await partner.get(f"/fr/datasets/lyon/sample.csv?release={release}")
+        whole = await visitor.get("/en/datasets/lyon/sample.parquet")
+        stated = (await visitor.get("/api/v1/datasets/lyon")).json()["simulated_week"]
+        programs = page_text(await visitor.get("/en/datasets/lyon"))
     assert one.content == two.content
     assert one.headers["content-type"] == "text/csv; charset=utf-8"
-    assert "attachment" in one.headers["content-disposition"]
-    assert b"\r\n" in one.content
-    rows = list(csv.DictReader(io.StringIO(one.text)))
-    assert len(rows) >= 10
-    assert len({row["zone"] for row in rows}) == 2, "of few zones"
-    assert list(rows[0]) == ["zone", "starts_at", "segment", "people", "events"]
-    end = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    sold = {
-        (
-            row["zone"],
-            row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-            row["segment"],
-            str(row["people"]),
-            str(row["events"]),
-        )
-        for row in cells_of_own_week(end - dt.timedelta(days=DAYS))
-    }
-    assert {tuple(row.values()) for row in rows} <= sold
+    assert whole.headers["content-type"] == "application/vnd.apache.parquet"
+    for answer, suffix in ((one, "csv"), (whole, "parquet")):
+        assert f'filename="lyon-simulated-week.{suffix}"' in answer.headers["content-disposition"]
+        assert stated[suffix] == f"{settings().url}/datasets/lyon/sample.{suffix}"
+    english, french_too, *lines = one.text.split("\r\n")
+    assert (english, french_too) == (f"# {NOTICE.en}", f"# {NOTICE.fr}")
+    assert (stated["notice_en"], stated["notice_fr"]) == (NOTICE.en, NOTICE.fr)
+    rows = list(csv.DictReader(lines))
+    table = pq.read_table(io.BytesIO(whole.content))
+    assert table.schema.metadata[MARK.encode()].decode() == f"{NOTICE.en} {NOTICE.fr}"
+    assert list(rows[0]) == table.column_names == ["zone", "starts_at", "segment", "people", "events"]
+    assert [int(row["people"]) for row in rows] == table["people"].to_pylist()
+    assert {row["zone"] for row in rows} <= set(ZONES)
+    assert {row["segment"] for row in rows} == set(BANDS)
+    assert {row["starts_at"][:10] for row in rows} == {f"2001-01-0{day}" for day in range(1, DAYS + 1)}
+    assert programs.count("sample.csv") == 4
+    file = tmp_path / "sample.csv"
+    file.write_bytes(one.content)
+    read = duckdb.execute("SELECT sum(people) FROM read_csv(?, comment = '#')", [str(file)]).fetchall()
+    assert read == [(table["people"].to_numpy().sum(),)], "the programs of the page read it"
 
 
-async def test_a_sample_cannot_be_a_formula() -> None:
-    await open_catalogue()
-    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    rows = [
-        {"zone": ZONES[0], "starts_at": start, "segment": s, "people": 30, "events": 30} for s in ('=1+1,"', "@x", "-2")
-    ]
-    await seal_week(rows=rows)
+async def test_a_simulated_week_cannot_be_a_formula() -> None:
+    bands = ['=1+1,"', "@x", "-2"]
+    await open_catalogue(age_bands=bands)
+    await seal_week()
     async with Browser() as visitor:
-        rows_read = list(csv.DictReader(io.StringIO((await visitor.get("/en/datasets/lyon/sample.csv")).text)))
-    assert {row["segment"] for row in rows_read} == {"'=1+1,\"", "'@x", "'-2"}
+        text = (await visitor.get("/en/datasets/lyon/sample.csv")).text
+    rows = list(csv.DictReader(text.split("\r\n")[2:]))
+    assert {row["segment"] for row in rows} == {f"'{band}" for band in bands}
 
 
 async def machine_key(partner: uuid.UUID) -> dict[str, str]:
@@ -124,22 +132,6 @@ async def test_machines_list_quote_and_check(monkeypatch: pytest.MonkeyPatch) ->
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["detail"]
         assert await fetch_value("SELECT count(*) FROM quote") == 1
-
-
-def test_every_sentence_of_the_catalogue_is_translated() -> None:
-    import re  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
-
-    folder = Path(rules.__file__).parent
-    sentences: set[str] = set()
-    for path in folder.glob("templates/*.html"):
-        sentences |= {m.replace("\\'", "'") for m in re.findall(r"_\('((?:[^'\\]|\\.)*)'", path.read_text())}
-    for path in folder.glob("*.py"):
-        sentences |= set(
-            re.findall(r'(?:Conflict|Invalid|NotFound|Expired|NotAllowed)\(\s*"([^"]+)"', path.read_text())
-        )
-    assert len(sentences) > 40
-    assert not sorted(sentences - set(french()))
 
 
 @pytest.mark.parametrize("band", BANDS)

@@ -136,7 +136,7 @@ async def test_revealed_bids_teach_the_posted_price_and_that_the_reserve() -> No
         computed = await compute_reserve(offer, [release], closes_at=now, now=now)
         assert computed.reserve_minor == price > FLOOR
         assert json.loads(computed.document)["demand"] == {"sales": 0, "days": 1, "bids": 3}
-        assert [step["name"] for step in computed.waterfall] == ["posted_price", "older_at_close", "stated_at_close"]
+        assert [step["name"] for step in computed.waterfall] == ["posted_price", "older_at_close"]
         async with Browser() as browser:
             page = page_text(await browser.get("/en/datasets/lyon"))
             assert "Demand, by bids" in page
@@ -144,7 +144,7 @@ async def test_revealed_bids_teach_the_posted_price_and_that_the_reserve() -> No
             assert "Demande, d’après les offres" in page_text(await browser.get("/fr/datasets/lyon"))
 
 
-async def test_bids_for_what_is_worth_less_than_its_floor_teach_nothing() -> None:
+async def test_bids_for_what_is_worth_less_than_the_least_charge_teach_nothing() -> None:
     """Demand does not move such a price: a bid is no multiple of what the data, a quarter of a century old, are worth."""
     auction, bidder = await open_auction("limited"), await make_bidder()
     await place_and_award(auction, {bidder.partner: 5_000})

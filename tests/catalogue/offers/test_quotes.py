@@ -21,11 +21,17 @@ from marketplace.core.database import execute, transaction
 from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key, sign
-from marketplace.datasets.releases.tables import ContributorTerm
 from marketplace.sales.auctions import queries as auctions
 from marketplace.sales.orders import actions as purchases
-from pricing.quote import price
-from tests.catalogue.builders import last_midnight, make_vetted_partner, open_catalogue, seal_week
+from pricing.order import Priced, price
+from pricing.sheet import Law, Points, Span
+from tests.catalogue.builders import (
+    last_midnight,
+    make_vetted_partner,
+    open_catalogue,
+    promise_contributors,
+    seal_week,
+)
 from tests.people.builders import Browser, make_partner, page_text
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_one, fetch_value
@@ -56,22 +62,26 @@ RELEASE = rules.PricedRelease(
     hours_by_day=[7 * 24],
     published_by_day=[560],
 )
+RATES = {
+    "worth_micro": 10**6,
+    "half_life_hours": 30 * 24,
+    "rights": dict(rules.RIGHTS),
+    "purposes": {"ScientificResearch": 4_000},
+}
 OFFER = rules.PricedOffer(
     id=THING,
     dataset="lyon",
     terms="standard-1",
     usage_right="publish",
     months=12,
-    grain="day",
     currency="EUR",
-    worth_days=7,
-    full_worth_minor=200_000,
-    floor_minor=10_000,
-    cap_minor=300_000,
-    half_life_days=30,
+    sheet="sheet-lyon",
+    sha256="ab" * 32,
+    rates=json.dumps(RATES),
+    groups=["all"],
     demand_basis_points=10_000,
-    promised_minor=0,
 )
+LAW = Law(currency="EUR", volume=((0, 10_000), (50_000, 5_000)), least_minor=100)
 
 
 def week_ended_ago(seconds_ago: int) -> dict[str, dt.datetime]:
@@ -80,58 +90,58 @@ def week_ended_ago(seconds_ago: int) -> dict[str, dt.datetime]:
     return {"period_from": end - dt.timedelta(days=7), "period_to": end, "latest_event_at": end}
 
 
-def signed_quote(inputs: Any) -> tuple[bytes, bytes]:
+def points_until(end: dt.datetime, points: int = 50_000) -> Points:
+    """Return the points of a week of data that ended at the last full hour before an instant."""
+    hour = int(end.timestamp()) // 3_600
+    each = 24 * 7 * points
+    return Points((Span(hour - 7 * 24, hour, "all", points),), (2 * each, each + 9, each + 6, each + 3, each))
+
+
+def signed_quote(priced: Priced) -> tuple[bytes, bytes]:
     document = rules.write_document(
         NOBODY,
         partner=NOBODY,
         release=THING,
         offer=THING,
-        priced=price(inputs),
+        priced=priced,
         quoted_at=NOW,
         expires_at=NOW + rules.QUOTE_LASTS,
     )
     return document, sign(document, SECRET)
 
 
-def inputs_of(release: rules.PricedRelease, offer: rules.PricedOffer, demand: int = 10_000, promised: int = 0) -> Any:
-    drawn = replace(offer, demand_basis_points=demand, promised_minor=promised)
-    return rules.price_inputs(release, drawn, operator_basis_points=5000, now=NOW)
+def priced_of(release: rules.PricedRelease = RELEASE, *, points: int = 50_000, law: Law = LAW, **offer: Any) -> Priced:
+    """Return the price of a release under an offer, at NOW."""
+    lot = rules.lot_of(release, replace(OFFER, **offer), points_until(release.period_to, points), NOW)
+    return price(law, [lot])
 
 
 @given(
-    people=st.integers(0, 10**6),
-    others=st.integers(0, 10**7),
-    noise=st.integers(0, 10**12),
+    points=st.integers(1, 10**7),
     age=st.integers(0, 3 * 10**8),
-    worth=st.integers(1, 10**11),
-    floor=st.integers(1, 10**6),
-    room=st.integers(0, 10**9),
+    worth=st.integers(1, 10**9),
+    least=st.integers(1, 10**6),
     demand=st.sampled_from(rules.DEMAND_GRID),
     half_life=st.integers(1, 4000),
+    months=st.integers(1, 120),
 )
 def test_a_quote_recomputes_to_itself(
-    *, people: int, others: int, noise: int, age: int, worth: int, floor: int, room: int, demand: int, half_life: int
+    *, points: int, age: int, worth: int, least: int, demand: int, half_life: int, months: int
 ) -> None:
-    release = replace(
-        RELEASE,
-        consenting=people,
-        population=people + others,
-        noise_variance_micro=noise,
-        **week_ended_ago(age),
-    )
-    offer = replace(OFFER, full_worth_minor=worth, floor_minor=floor, cap_minor=floor + room, half_life_days=half_life)
-    inputs = inputs_of(release, offer, demand)
-    document, signature = signed_quote(inputs)
+    release = replace(RELEASE, **week_ended_ago(age))
+    rates = json.dumps(RATES | {"worth_micro": worth, "half_life_hours": 24 * half_life})
+    law = Law(currency="EUR", volume=LAW.volume, least_minor=least)
+    priced = priced_of(release, points=points, law=law, demand_basis_points=demand, rates=rates, months=months)
+    document, signature = signed_quote(priced)
     again = rules.recompute(document, signature, KEY)
-    assert again == price(inputs)
-    assert again.amount_minor == sum(step.amount_minor for step in again.waterfall)
-    assert floor <= again.amount_minor <= floor + room
-    assert signed_quote(inputs) == (document, signature)
+    assert again == priced
+    assert again.amount_minor == sum(step.amount_minor for step in again.waterfall) >= least
+    assert signed_quote(priced) == (document, signature)
 
 
 @given(data=st.data())
 def test_no_byte_of_a_quote_can_be_changed(data: st.DataObject) -> None:
-    document, signature = signed_quote(inputs_of(RELEASE, OFFER))
+    document, signature = signed_quote(priced_of())
     place = data.draw(st.integers(0, len(document) + len(signature) - 1))
     flip = data.draw(st.integers(1, 255))
     forged = bytearray(document + signature)
@@ -148,13 +158,13 @@ def test_what_is_signed_but_no_quote_is_refused(cut: bytes) -> None:
 
 @pytest.mark.parametrize("key", ["", "00", "zz" * 32, public_key("22" * 32).hex()])
 def test_another_key_does_not_check(key: str) -> None:
-    document, signature = signed_quote(inputs_of(RELEASE, OFFER))
+    document, signature = signed_quote(priced_of())
     with pytest.raises(Invalid):
         rules.verify(document, signature, key)
 
 
 def test_a_price_signed_by_us_that_its_inputs_do_not_give_is_refused() -> None:
-    document, _ = signed_quote(inputs_of(RELEASE, OFFER))
+    document, _ = signed_quote(priced_of())
     stated = json.loads(document)
     stated["price"]["amount_minor"] -= 1
     dearer = json.dumps(stated, separators=(",", ":"), sort_keys=True).encode()
@@ -162,36 +172,23 @@ def test_a_price_signed_by_us_that_its_inputs_do_not_give_is_refused() -> None:
         rules.recompute(dearer, sign(dearer, SECRET), KEY)
 
 
-@pytest.mark.parametrize(
-    "lacking", [{"state": "noised"}, {"state": "refused"}, {"row_count": 0}, {"latest_event_at": None}]
-)
+@pytest.mark.parametrize("lacking", [{"state": "noised"}, {"state": "refused"}, {"row_count": 0}])
 def test_nothing_is_sold_without_people_or_a_seal(lacking: dict[str, Any]) -> None:
     with pytest.raises(Conflict, match="not for sale"):
-        inputs_of(replace(RELEASE, **lacking), OFFER)
+        priced_of(replace(RELEASE, **lacking))
 
 
-def test_the_floor_covers_what_contributors_were_promised_after_the_fee() -> None:
-    promised = 60_000
-    cheap = replace(OFFER, full_worth_minor=20_000)
-    for_all = price(inputs_of(RELEASE, cheap, promised=promised)).amount_minor
-    assert for_all < 140_000
-    gross = for_all * 12 // 10
-    fee = gross * 325 // 10_000 + 25
-    assert (for_all - fee) * 5000 // 10_000 >= promised
-    with pytest.raises(Conflict, match="promised"):
-        inputs_of(RELEASE, OFFER, promised=200_000)
+def test_nothing_is_sold_without_points_on_the_sheet() -> None:
+    with pytest.raises(Conflict, match="not for sale"):
+        rules.lot_of(RELEASE, OFFER, None, NOW)
 
 
-def test_prices_fall_with_age_and_rise_with_coverage() -> None:
-    def amount(**other: Any) -> int:
-        return price(inputs_of(replace(RELEASE, **other), OFFER)).amount_minor
-
-    ages = [amount(**week_ended_ago(86_400 * days)) for days in (0, 7, 30, 400)]
-    assert ages == sorted(ages, reverse=True)
-    assert ages[0] > ages[-1] == OFFER.floor_minor
-    assert amount(population=8_100) > amount(population=80_000)
-    days = {"hours_by_day": [5 * 24, 2 * 24], "published_by_day": [560, 0]}
-    assert amount(**days) < amount(), "its last two days are empty"
+def test_prices_fall_with_age_and_rise_with_points() -> None:
+    ages = [priced_of(replace(RELEASE, **week_ended_ago(86_400 * days))).amount_minor for days in (0, 7, 30, 4_000)]
+    assert ages == sorted(set(ages), reverse=True)
+    assert ages[-1] == LAW.least_minor
+    assert priced_of(points=60_000).amount_minor > priced_of().amount_minor
+    assert priced_of(months=24).amount_minor > priced_of().amount_minor
 
 
 async def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners() -> None:
@@ -206,7 +203,7 @@ async def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners()
     assert row.expires_at - row.quoted_at == dt.timedelta(minutes=15)
     priced = actions.recompute(row)
     assert priced.amount_minor == row.amount_minor
-    assert priced.inputs.demand_basis_points == rules.NEUTRAL
+    assert set(priced.lots[0].terms.demand.values()) == {rules.NEUTRAL_BASIS_POINTS}
     with pytest.raises(NotFound):
         await queries.get_quote(quote, theirs)
     with pytest.raises(Conflict):
@@ -254,20 +251,13 @@ async def test_what_is_withdrawn_or_empty_is_not_quoted() -> None:
     assert await fetch_value("SELECT count(*) FROM quote") == 0
 
 
-async def test_a_promise_in_force_raises_the_floor_and_only_while_it_is() -> None:
+async def test_a_promise_to_contributors_raises_no_price() -> None:
     await open_catalogue()
     release, partner, now = await seal_week(), await make_vetted_partner(), clock.now()
     plain = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
-    for minimum, start, end in ((150_000, -2, -1), (150_000, 1, 2), (100_000, -1, 1)):
-        await ContributorTerm(
-            id=uuid.uuid4(),
-            dataset="lyon",
-            promised_minor=minimum,
-            starts_at=now + dt.timedelta(days=start),
-            ends_at=now + dt.timedelta(days=end),
-        ).save()
-    raised = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
-    assert plain.amount_minor < 285_715 < raised.amount_minor < 320_000
+    await promise_contributors("lyon", 1, cents=150_000)
+    again = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4(), now=now), partner)
+    assert again.amount_minor == plain.amount_minor
 
 
 async def test_the_days_draw_is_one_for_all_however_many_ask_first() -> None:
@@ -276,7 +266,7 @@ async def test_the_days_draw_is_one_for_all_however_many_ask_first() -> None:
     await asyncio.gather(*(actions.quote(partner, release, quote_id=uuid.uuid4()) for _ in range(6)))
     await actions.refresh_demand()
     assert [dict(row) for row in await fetch("SELECT day, demand_basis_points FROM demand_draw")] == [
-        {"day": last_midnight().date(), "demand_basis_points": rules.NEUTRAL}
+        {"day": last_midnight().date(), "demand_basis_points": rules.NEUTRAL_BASIS_POINTS}
     ]
     with clock.shifted(dt.timedelta(days=1)):
         await asyncio.gather(*(actions.refresh_demand() for _ in range(4)))
@@ -284,7 +274,7 @@ async def test_the_days_draw_is_one_for_all_however_many_ask_first() -> None:
         assert drawn
         assert drawn["demand_basis_points"] in rules.DEMAND_GRID
         row = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
-        assert actions.recompute(row).inputs.demand_basis_points == drawn["demand_basis_points"]
+        assert rules.demand_in(json.loads(row.document)["price"]) == [drawn["demand_basis_points"]]
     assert await fetch_value("SELECT count(*) FROM demand_draw") == 2
 
 
@@ -302,7 +292,9 @@ def test_demand_learns_from_sales_and_not_from_questions() -> None:
     assert mean(lambda multiplier: multiplier < 10_000) < 9_500
     assert mean(lambda _: True) > 14_000
     asked = [(day, "partner", 0.0) for day in days]
-    assert {rules.draw_of(past, asked, today, np.random.default_rng(s)) for s in range(10)} == {rules.NEUTRAL}
+    assert {rules.draw_of(past, asked, today, np.random.default_rng(s)) for s in range(10)} == {
+        rules.NEUTRAL_BASIS_POINTS
+    }
 
 
 async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners() -> None:

@@ -19,8 +19,9 @@ from marketplace.people.identity.key_actions import create_key
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.orders.actions import order
 from marketplace.sales.subscriptions.actions import subscribe
+from tests.catalogue.builders import put_on_sale
 from tests.people.builders import Browser, page_text
-from tests.sales.builders.shop import CAP, FLOOR, make_buyer, open_shop
+from tests.sales.builders.shop import FLOOR, make_buyer, open_shop
 from tests.support.reads import fetch_value
 from tests.support.sites import the_site
 
@@ -31,7 +32,7 @@ async def open_limited_shop() -> uuid.UUID:
     """Sell for research and policy alone, to companies in two countries, inside the company."""
     release = await open_shop()
     await catalogue.define_terms("study-1", months=6, lines_fr="Un", lines_en="One", right="internal", **LIMITED)
-    await catalogue.list_offer("lyon", terms="study-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)
+    await put_on_sale("lyon", terms="study-1", worth_minor=500_000, least_minor=FLOOR)
     return release
 
 

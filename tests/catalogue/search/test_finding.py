@@ -70,8 +70,9 @@ async def test_a_visitor_narrows_corrects_sorts_and_compares_by_the_address_alon
             ("grain=hour&grain=day", ["lyon", "nights", "plain"]),
             ("cadence=week", ["nights"]),
             ("area=Nowhere", []),
-            ("sort=cheap", ["lyon", "plain", "nights"]),
-            ("sort=dear&area=Lyon", ["plain", "lyon"]),
+            ("sort=cheap", ["nights", "plain", "lyon"]),
+            ("sort=cheap&area=Lyon", ["plain", "lyon"]),
+            ("sort=dear", ["lyon", "plain", "nights"]),
             ("below=1", []),
             ("below=9999", ["lyon", "nights", "plain"]),
         ):

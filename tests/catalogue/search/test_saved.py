@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import uuid
 
 import html5lib
 
 from marketplace.catalogue.offers import actions as catalogue
+from marketplace.catalogue.offers.stated import state_sheet
 from marketplace.catalogue.search import saved
 from marketplace.core import clock
-from tests.catalogue.builders import TERMS, make_vetted_partner, open_catalogue, seal_week
+from marketplace.people.identity.actors import Actor
+from tests.catalogue.builders import make_vetted_partner, open_catalogue, seal_week, sheet_document
 from tests.people.builders import Browser, kinds_written, page_text
 from tests.support.reads import fetch, fetch_value
 
@@ -56,9 +59,8 @@ async def test_a_saved_search_writes_of_new_releases_and_falling_prices_until_it
         assert await alerts(4.5) == 0
         with clock.started_at(now + 5 * HOUR):
             await catalogue.withdraw_offer("paris")
-            await catalogue.list_offer(
-                "lyon", terms=TERMS, full_worth_minor=30_000, floor_minor=15_000, cap_minor=90_000
-            )
+            cheaper = await sheet_document("lyon", worth_minor=20_000)
+            await state_sheet("sheet-lyon", cheaper, Actor(name="Samir", role="steward"), version=uuid.uuid4())
         assert await alerts(6) == 1, "the price fell below 400 euros"
         await seal_week("lyon")
         assert await alerts(8) == 0, "once a day at most"

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
 
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers.menu import audit_published
+from marketplace.catalogue.offers.queries import list_priced_releases
+from marketplace.catalogue.offers.stated import count_published, state_sheet
 from marketplace.consent.purposes import actions as consent
 from marketplace.core import clock
 from marketplace.core.database import execute
-from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.errors import Invalid, NotFound
 from marketplace.datasets.releases import actions as datasets
-from marketplace.datasets.releases.queries import get_dataset, get_release
+from marketplace.datasets.releases.queries import get_release
 from marketplace.people.identity import actions as identity
-from tests.catalogue.builders import FORM_ID, OFFER_FIELDS, TERMS, open_catalogue, seal_week, sign_in_staff
+from marketplace.people.identity.actors import Actor
+from tests.catalogue.builders import (
+    FORM_ID,
+    OFFER_FIELDS,
+    TERMS,
+    open_catalogue,
+    put_on_sale,
+    seal_week,
+    sheet_document,
+    sign_in_staff,
+)
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import PERIOD, crowd, declare, make_subscribers, write
 from tests.people.builders import Browser, words
-from tests.support.reads import fetch_one, fetch_value
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,41 +128,37 @@ async def test_a_purpose_is_named_for_programs() -> None:
     assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'purpose_named'") == 1
 
 
-async def test_an_offer_shows_its_price_before_it_is_made_changed_and_withdrawn() -> None:
+async def test_an_offer_shows_its_price_and_is_made_changed_and_withdrawn() -> None:
     await open_catalogue("lyon", "other")
     release = await seal_week()
+    await catalogue.define_terms("shorter-1", months=1, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
     async with Browser() as sam, Browser() as ada:
         await sign_in_staff((sam, "steward"), (ada, "auditor"))
         path = "/en/steward/offers/lyon"
         assert "On sale" in words(await ada.get("/en/steward/offers"))
         assert "Nothing published" in words(await ada.get("/en/steward/offers"))
         assert (await ada.submit(path, OFFER_FIELDS)).status_code == 403
-        assert "See the price" not in words(await ada.get(path))
-        assert 'value="2400.00"' in (await sam.get(path)).text
+        assert "Change the offer" not in words(await ada.get(path))
+        [row] = await list_priced_releases([release])
+        before = (await catalogue.price_now(row, now=clock.now())).amount_minor
+        assert f"€{before / 100:,.2f}" in words(await sam.get(path))
 
-        looked = await sam.submit(path, OFFER_FIELDS)
-        assert "Full worth of one figure of one day" in words(looked)
-        assert "Change the offer" in words(looked)
-        assert await fetch_value("SELECT full_worth_minor FROM offer WHERE dataset = 'lyon'") == 240_000
-        wrong = await sam.submit(path, OFFER_FIELDS | {"floor": "5000"})
-        assert wrong.status_code == 422
-        assert 'value="5000"' in wrong.text
-        assert "amount in euros" in words(await sam.submit(path, OFFER_FIELDS | {"cap": "much"}))
+        for wrong, why in (
+            ({"terms": ""}, "Choose the licence terms first"),
+            ({"sheet": ""}, "price sheet first"),
+            ({"terms": "nothing-1"}, "There are no licence terms"),
+            ({"sheet": "nothing"}, "no price sheet"),
+        ):
+            refused = await sam.submit(path, OFFER_FIELDS | wrong)
+            assert refused.status_code in {404, 422}, wrong
+            assert why in words(refused), wrong
+        assert await fetch_value("SELECT terms FROM offer WHERE dataset = 'lyon'") == TERMS
 
-        assert (await sam.submit(path, OFFER_FIELDS | {"step": "save"})).status_code == 303
-        assert await fetch_value("SELECT full_worth_minor FROM offer WHERE dataset = 'lyon'") == 480_000
-
-        day = (clock.now() + dt.timedelta(days=3)).date().isoformat()
-        later = OFFER_FIELDS | {"full_worth": "5000", "starts_on": day}
-        assert "Plan this change" in words(await sam.submit(path, later))
-        assert "later than now" in words(await sam.submit(path, later | {"starts_on": "2020-01-01"}))
-        for _ in range(2):
-            assert (await sam.submit(path, later | {"step": "save"}, form_id=FORM_ID)).status_code == 303
-        planned = await fetch_one("SELECT starts_at, outcome FROM offer_change")
-        assert planned
-        assert (planned["starts_at"].date().isoformat(), planned["outcome"]) == (day, "")
-        assert "Cancel this change" in words(await sam.get(path))
-        assert (await sam.submit(f"/en/steward/offer-changes/{FORM_ID}/cancel", {})).status_code == 303
+        assert (await sam.submit(path, OFFER_FIELDS | {"terms": "shorter-1"})).status_code == 303
+        assert await fetch_value("SELECT terms FROM offer WHERE dataset = 'lyon'") == "shorter-1"
+        after = (await catalogue.price_now(row, now=clock.now())).amount_minor
+        assert after < before
+        assert f"€{after / 100:,.2f}" in words(await sam.get(path))
 
         assert "leaves the catalogue" in words(await sam.get(f"{path}/withdraw"))
         for _ in range(2):
@@ -162,26 +170,10 @@ async def test_an_offer_shows_its_price_before_it_is_made_changed_and_withdrawn(
         assert "pas en vente" in words(await ada.get(f"/fr/steward/releases/{release}")).lower()
         assert "retirée" in words(await sam.get("/fr/steward/offers/lyon"))
 
-        assert (await sam.submit(path, OFFER_FIELDS | {"step": "save"})).status_code == 303
+        assert (await sam.submit(path, OFFER_FIELDS)).status_code == 303
         assert (await sam.get("/en/datasets/lyon")).status_code == 200
         assert "for €" in words(await sam.get(f"/en/steward/releases/{release}"))
     assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'offer_withdrawn'") == 1
-
-
-async def test_an_offer_that_undercuts_another_is_refused_with_its_witness_and_cannot_be_saved() -> None:
-    await open_catalogue("lyon", "again")
-    await seal_week("lyon")
-    await seal_week("again", row_count=60)
-    dear = OFFER_FIELDS | {"full_worth": "48000", "floor": "3000"}
-    async with Browser() as sam:
-        await sign_in_staff((sam, "steward"))
-        looked = words(await sam.submit("/en/steward/offers/again", dear))
-        assert "has as much for" in looked
-        assert "Change the offer" in looked, "the form is there, the button that makes it is not"
-        assert 'value="save"' not in (await sam.submit("/en/steward/offers/again", dear)).text
-        refused = await sam.submit("/fr/steward/offers/again", dear | {"step": "save"})
-        assert refused.status_code == 409
-        assert "en donne autant" in words(refused)
 
 
 async def test_publishing_and_calling_back_ask_once_and_say_whether_it_is_on_sale() -> None:
@@ -203,30 +195,29 @@ async def test_publishing_and_calling_back_ask_once_and_say_whether_it_is_on_sal
     await execute("UPDATE release SET state = 'noised' WHERE id = $1", waiting)
 
 
-async def test_publishing_audits_the_menu_and_what_it_refuses_is_published_once_the_offer_is_right(
-    tmp_path: Path,
-) -> None:
+async def test_a_release_that_its_sheet_has_no_zone_of_is_published_once_the_sheet_is_right(tmp_path: Path) -> None:
     await declare()
-    await datasets.define(structs.replace(await get_dataset("lyon"), code="rival"))
     await make_subscribers(range(1, 301))
+    await catalogue.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
+    sheet = await put_on_sale("lyon", terms=TERMS, worth_minor=240_000, least_minor=15_000)
+    right = await sheet_document("lyon", worth_minor=240_000)
+    steward, zones = Actor(name="Sam", role="steward"), dict(list(right.zones.items())[1:])
+    await state_sheet(sheet, structs.replace(right, zones=zones), steward, version=uuid.uuid4())
     files = write(tmp_path, crowd(300), range(1, 301))
     release = await datasets.build("lyon", **files, **PERIOD, publish=False)
-    built = await get_release(release)
-    await catalogue.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
-    await seal_week("rival", period_from=built.period_from, period_to=built.period_to)
-    await catalogue.list_offer("rival", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
-    await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=300_000, cap_minor=400_000)
     async with Browser() as sam:
         await sign_in_staff((sam, "steward"))
         refused = await sam.submit(f"/en/steward/releases/{release}/publish", {})
-        assert refused.status_code == 409
-        assert "has as much for" in words(refused)
+        assert refused.status_code == 422
+        assert "is not on this sheet" in words(refused)
         assert (await get_release(release)).state == "assessed"
         assert "lyon" not in [row["code"] for row in (await sam.get("/api/v1/datasets")).json()["datasets"]]
-        again = await datasets.build("lyon", **files, **PERIOD, publish=False, allow=audit_published)
+        again = await datasets.build("lyon", **files, **PERIOD, publish=False, allow=count_published)
         assert again == release
-        with pytest.raises(Conflict, match="has as much for"):
-            await datasets.build("lyon", **files, **PERIOD, allow=audit_published)
-        await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+        with pytest.raises(Invalid, match="is not on this sheet"):
+            await datasets.build("lyon", **files, **PERIOD, allow=count_published)
+        assert await fetch_value("SELECT count(*) FROM release_points") == 0
+        await state_sheet(sheet, right, steward, version=uuid.uuid4())
         assert (await sam.submit(f"/en/steward/releases/{release}/publish", {})).status_code == 303
         assert (await get_release(release)).state == "sealed"
+        assert await fetch_value("SELECT count(*) FROM release_points") == 1

@@ -13,6 +13,7 @@ import html5lib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
 from marketplace.core.web import charts, maps
 from marketplace.core.web.formats import PARIS as PARIS_CLOCK
@@ -246,33 +247,14 @@ def test_columns_are_as_high_as_their_values() -> None:
     assert heights[2] == 0
 
 
-@given(st.lists(st.integers(0, 10**6), max_size=400))
-def test_a_spark_stays_in_its_frame_and_says_nothing(values: list[int]) -> None:
-    markup = charts.spark(values)
-    assert (markup == "") == (len(values) < 3)
-    if markup:
-        svg = parsed_picture(markup)
-        assert svg.attrib["aria-hidden"] == "true"
-        places = [tuple(map(float, pair.split(","))) for pair in svg.findall("polyline")[0].attrib["points"].split()]
-        assert len(places) <= 60
-        assert all(0 <= x <= 300 and 0 <= y <= 60 for x, y in places)
-        if not any(values):
-            assert {y for _, y in places} == {52}
-
-
-def test_a_map_of_classes_holds_no_number_and_no_order_within_a_class() -> None:
+def test_a_sketch_draws_each_zone_without_words() -> None:
     ring = h3.grid_ring(PARIS, 1)
     classes = {PARIS: 2, **dict.fromkeys(ring[:3], 1), **dict.fromkeys(ring[3:], 0)}
     outlines = maps.outline(maps.hexagons(classes))
-    markup = maps.class_map(classes, ["quieter", "in between", "busier"], title="People", outlines=outlines)
-    svg = parsed_picture(markup)
-    assert sum(path.attrib["d"].count("M") for path in svg.iter("path")) == 7
-    assert not re.search(r"\d", "".join(text for text in svg.itertext() if "zones" not in text))
-    named = maps.class_map(classes, ["a", "b", "c"], title="People", outlines=outlines, names={PARIS: "Bastille"})
-    assert "Bastille: c" in named
-    assert "nothing to draw" in maps.class_map({}, ["a", "b", "c"], title="People", outlines=outlines)
     sketch = parsed_picture(maps.sketch(classes, 3, outlines))
     assert sum(path.attrib["d"].count("M") for path in sketch.iter("path")) == 7
+    assert not "".join(sketch.itertext()).strip()
+    assert "on top" in maps.sketch(classes, 3, outlines, Markup("<text>on top</text>"))
     assert maps.sketch({}, 3, outlines) == ""
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from marketplace.catalogue.offers.queries import get_listed_release, get_listing
+from marketplace.catalogue.offers.queries import get_listing
 from marketplace.core.errors import Invalid
 from marketplace.core.web import area_maps, maps
 from marketplace.core.web.i18n import language
@@ -24,12 +24,10 @@ from marketplace.datasets.geography.layer_drawing import draw
 from marketplace.datasets.geography.layer_queries import Layer, near
 from marketplace.datasets.geography.layer_rules import read_layer, shapes_of
 from marketplace.datasets.geography.layer_wording import write_where
-from marketplace.datasets.pictures.pictures import picture
 from marketplace.datasets.releases.queries import cells
 from marketplace.demo import city_layers
 from marketplace.people.identity import actions as identity
-from marketplace.privacy.geography import H3
-from marketplace.site.storefront.maps_shown import Figures, by_hour, draw_map
+from marketplace.site.storefront.maps_shown import Figures, by_hour, draw_bought
 from tests.catalogue import builders as catalogue_shop
 from tests.datasets.builders import ZONES
 from tests.people.builders import PASSWORD, Browser, page_text
@@ -203,12 +201,12 @@ def expected_at(table: Any, hour: int | None) -> dict[str, float]:
     return {zone: float(np.mean(values)) for zone, values in zones.items()}
 
 
-async def test_flows_are_arrows_for_who_bought_and_an_area_for_strangers() -> None:
+async def test_flows_are_arrows_of_a_release_for_who_bought_and_simulated_for_strangers() -> None:
     await catalogue_shop.open_catalogue(product="flows", max_cells=3)
     start = catalogue_shop.last_midnight() - dt.timedelta(days=7)
     pairs = [f"{a}>{b}" for a in ZONES for b in ZONES]
     rows = [
-        {"zone": pair, "starts_at": start, "segment": "all", "people": 30 + number, "events": 90}
+        {"zone": pair, "starts_at": start, "segment": "all", "people": 30_000 + number, "events": 90_000}
         for number, pair in enumerate(pairs)
     ]
     release = await catalogue_shop.seal_week(rows=rows)
@@ -216,21 +214,22 @@ async def test_flows_are_arrows_for_who_bought_and_an_area_for_strangers() -> No
         page = await stranger.get("/en/datasets/lyon")
         html5lib.HTMLParser(strict=True).parse(page.text)
         assert 'class="land"' in page.text
-        assert 'class="flow' not in page.text
-        assert "sees the flows between these zones as arrows" in page_text(page)
-    listing, shown = await get_listing("lyon"), await get_listed_release("lyon", release)
-    drawn = await draw_map(listing, release, await picture(shown), H3, asked=Figures())
-    assert drawn.area
+        assert 'class="flow' in page.text
+        assert "The largest flows between zones – simulated" in page.text
+        assert page.text.count('class="simulated"') == 1
+        assert not re.search(r": 30,0[0-9]{2} people", page.text), "no flow of the release"
+    listing = await get_listing("lyon")
+    drawn = await draw_bought(listing, release, list(ZONES), Figures())
+    assert drawn.area.paths
     assert len(drawn.flows) == len(pairs)
     markup = area_maps.flow_map(
         drawn.flows, drawn.middles, drawn.area, title="Flows", unit="people", names={ZONES[6]: "Home"}, note="±"
     )
     assert markup.count('class="flow') == area_maps.MOST_ARROWS < 42, "the largest; those that stay are no arrow"
-    assert f"Home → {ZONES[1]}: 73 people" in markup
+    assert f"Home → {ZONES[1]}: 30,043 people" in markup
     assert "Home → Home" not in markup
     assert f"{ZONES[5]} → Home" in markup
     assert area_maps.flow_map([], {}, drawn.area, title="Flows", unit="people", names={}) == ""
-    assert area_maps.area_map(maps.Outlines({}, 0), title="Area") == ""
 
 
 SQUARE = [[4.0, 45.0], [5.0, 45.0], [5.0, 46.0], [4.0, 46.0], [4.0, 45.0]]

@@ -17,6 +17,7 @@ from marketplace.core.web.formats import read_instant
 from marketplace.datasets.releases import actions, build_requests, queries, rules
 from marketplace.datasets.releases.ingestion import ingest_events
 from marketplace.people.identity import actions as identity
+from tests.catalogue.builders import put_on_sale
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import RESOLUTION, ZONES, Event, declare, kept, make_subscribers, write
 from tests.people.builders import PASSWORD, Browser, words
@@ -185,7 +186,7 @@ async def test_a_partner_reads_whose_days_they_are(tmp_path: Path) -> None:
     await make_subscribers(PEOPLE)
     release = await actions.build("lyon", period_from=JULY[0], period_to=JULY[1], **write(tmp_path, night(), PEOPLE))
     await catalogue.define_terms("t", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
-    await catalogue.list_offer("lyon", terms="t", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+    await put_on_sale("lyon", terms="t", worth_minor=240_000, least_minor=15_000)
     async with Browser() as visitor:
         english = words(await visitor.get("/en/datasets/lyon"))
         assert "13 Jul 2026 – 15 Jul 2026" in english

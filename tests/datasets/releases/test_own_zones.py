@@ -35,11 +35,11 @@ from marketplace.datasets.releases.rules import specify
 from marketplace.people.identity import actions as identity
 from marketplace.privacy import drawing, finishing, geography
 from marketplace.privacy.geography import H3, NOWHERE, OwnZones
-from marketplace.privacy.key_set import coverage_areas, key_zones, parent_zones
+from marketplace.privacy.key_set import area_of, coverage_areas, key_zones, parent_zones
 from marketplace.privacy.zone_input import read_zones
-from tests.catalogue.builders import TERMS, make_vetted_partner
+from tests.catalogue.builders import TERMS, make_vetted_partner, put_on_sale
 from tests.consent.builders import PURPOSE
-from tests.datasets.builders import BANDS, ELSEWHERE, PERIOD, ZONES, at, declare, make_subscribers
+from tests.datasets.builders import BANDS, ELSEWHERE, PERIOD, RESOLUTION, ZONES, at, declare, make_subscribers
 from tests.people.builders import PASSWORD, Browser, page_text
 from tests.privacy.specs import SECRET, counts_of, specification
 from tests.support.owner import as_owner
@@ -64,11 +64,11 @@ def feature(code: str, name: str, parent: str = "", geometry: dict[str, Any] | N
     return {"type": "Feature", "properties": {"code": code, "name": name, "parent": parent}, "geometry": geometry}
 
 
-def document(*features: dict[str, Any]) -> str:
+def geojson(*features: dict[str, Any]) -> str:
     return json.dumps({"type": "FeatureCollection", "features": list(features)})
 
 
-COMMUNES = document(
+COMMUNES = geojson(
     *(
         feature(
             f"69{row}{column}", f"Commune {row}.{column} <&>", "east" if column else "west", square_of_grid(column, row)
@@ -77,7 +77,7 @@ COMMUNES = document(
         for column in range(3)
     ),
     feature("east", "Est"),
-    feature("west", "Ouest", "", square_of_grid(0, 0, 2)),
+    feature("west", "Ouest <&>", "", square_of_grid(0, 0, 2)),
 )
 LEAVES = ("6900", "6901", "6902", "6910", "6911", "6912")
 
@@ -91,7 +91,7 @@ def test_a_table_is_one_document_however_it_is_written() -> None:
     assert [zone for zone, level in zones.levels.items() if level == 2] == list(LEAVES)
     assert list(zones.levels)[:2] == ["east", "west"], "parents come first"
     features = json.loads(COMMUNES)["features"]
-    assert read_zone_table(document(*reversed(features))) == read_zone_table(COMMUNES)
+    assert read_zone_table(geojson(*reversed(features))) == read_zone_table(COMMUNES)
     rows = io.StringIO()
     csv.writer(rows).writerows([["code", "name", "parent"], *(list(one["properties"].values()) for one in features)])
     plain = own("\ufeff" + rows.getvalue())
@@ -129,24 +129,24 @@ def test_a_table_is_one_document_however_it_is_written() -> None:
             '{"type": "FeatureCollection", "features": [{"properties": {"code": ["a"], "name": "A"}}]}',
             "properties code",
         ),
-        (document(feature("a\x00", "A")), "cannot be a zone's code"),
-        (document(feature("a", "\ud800")), "needs a name"),
+        (geojson(feature("a\x00", "A")), "cannot be a zone's code"),
+        (geojson(feature("a", "\ud800")), "needs a name"),
         (f"code,name\n{'8' * 17},A\na,\n", "zone a needs a name"),
         ('"' + "x" * 200_000 + '",name\n', "cannot be read as CSV"),
-        (document(feature("a", "A", "", {"type": [], "coordinates": [4, 45]})), "something else than polygons"),
-        (document(feature("a", "A", "", {"type": {"Polygon": 1}})), "something else than polygons"),
-        (document(feature("a", "A", "", {"type": "Point", "coordinates": [4, 45]})), "something else than polygons"),
+        (geojson(feature("a", "A", "", {"type": [], "coordinates": [4, 45]})), "something else than polygons"),
+        (geojson(feature("a", "A", "", {"type": {"Polygon": 1}})), "something else than polygons"),
+        (geojson(feature("a", "A", "", {"type": "Point", "coordinates": [4, 45]})), "something else than polygons"),
         (
-            document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[10**400, 45]] * 4]})),
+            geojson(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[10**400, 45]] * 4]})),
             "longitude and latitude",
         ),
         (
-            document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[float("nan"), 45]] * 4]})),
+            geojson(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[float("nan"), 45]] * 4]})),
             "longitude and latitude",
         ),
-        (document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[4, 45]] * 4]})), "cannot be read"),
+        (geojson(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[4, 45]] * 4]})), "cannot be read"),
         (
-            document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[4, 45], [5, 45], [4, 45]]]})),
+            geojson(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[4, 45], [5, 45], [4, 45]]]})),
             "cannot be read",
         ),
     ],
@@ -174,7 +174,7 @@ def test_what_lies_inside_a_division_is_in_exactly_one_part(data: st.DataObject)
             ring = [inner[i, j], inner[i + 1, j], inner[i + 1, j + 1], inner[i, j + 1], inner[i, j]]
             ring = ring[::-1] if data.draw(st.booleans()) else ring
             features.append(feature(f"{i}{j}", "A part", "", {"type": "Polygon", "coordinates": [ring]}))
-    zones = own(document(*features))
+    zones = own(geojson(*features))
     asked = data.draw(st.lists(st.tuples(st.integers(0, 47), st.integers(0, 47)), min_size=1, max_size=40))
     points = np.array([*((x / 4, y / 4) for x, y in asked), *((x, y) for x, y in inner.values() if x < 12 and y < 12)])
     inside = np.zeros(len(points), int)
@@ -191,7 +191,7 @@ def test_holes_islands_and_parents_are_where_they_are() -> None:
     ring = square_of_grid(0, 0, 3)["coordinates"] + square_of_grid(1, 1)["coordinates"]
     island = square_of_grid(1.25, 1.25, 0.5)["coordinates"]
     zones = own(
-        document(
+        geojson(
             feature("ring", "Ring", "land", {"type": "MultiPolygon", "coordinates": [ring, island]}),
             feature("hole", "Hole", "", square_of_grid(1, 1)),
             feature("land", "Land"),
@@ -214,7 +214,7 @@ def test_holes_islands_and_parents_are_where_they_are() -> None:
 def test_zones_are_named_or_drawn_as_partners_write_them() -> None:
     zones = own()
     assert read_zones("west, 6901\nnowhere", LEAVES, 2, zones) == (["6900", "6901", "6910"], 1)
-    drawn = document(feature("", "", "", square_of_grid(-0.4, -0.4, 1)), feature("", "", "", square_of_grid(1, 0, 2)))
+    drawn = geojson(feature("", "", "", square_of_grid(-0.4, -0.4, 1)), feature("", "", "", square_of_grid(1, 0, 2)))
     assert read_zones(drawn, LEAVES, 2, zones) == (["6900", "6901", "6902", "6911", "6912"], 0)
     with pytest.raises(Invalid, match="Name at least one zone"):
         read_zones(json.dumps(square_of_grid(9, 9)), LEAVES, 2, zones)
@@ -227,12 +227,14 @@ def test_coverage_is_published_for_parents_or_the_whole() -> None:
     many = own("code,name\n" + "".join(f"z{number},Zone\n" for number in range(65)))
     names, at_ = coverage_areas(many.whole(1), many)
     assert (names, set(at_.tolist())) == (("communes",), {0})
-    assert coverage_areas(LEAVES, own())[0] == LEAVES
+    assert coverage_areas(LEAVES, own())[0] == ("east", "west")
     nested = own(
         "code,name,parent\n" + "".join(f"z{number},Zone,p{number % 2}\n" for number in range(65)) + "p0,P,\np1,P,\n"
     )
     assert coverage_areas(nested.whole(2), nested)[0] == ("p0", "p1")
-    assert coverage_areas(ZONES)[0] == ZONES
+    assert coverage_areas(ZONES)[0] == tuple(sorted({H3.above(zone, RESOLUTION - 2) for zone in ZONES}))
+    for zone in ZONES:
+        assert coverage_areas([zone])[0] == (area_of(zone),), "in every dataset that has the zone"
     assert H3.geojson(ZONES[:1])["features"][0]["properties"]["code"] == ZONES[0]
 
 
@@ -305,7 +307,7 @@ async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path
     assert abs(large["6901", 10] - 226) < 60
     assert abs(large["6910", 12] - 400) < 60
     areas = {one.name: one.population for one in await queries.list_coverage(release) if one.kind == "area"}
-    assert areas == {leaf: 200 * (leaf in {"6910", "6911"}) for leaf in LEAVES}, "an H3 home lies where its centre does"
+    assert areas == {"east": 200, "west": 200}, "an H3 home lies where its centre does"
     about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
     assert about["partage.zones"] == "communes, level 2"
     digest = await fetch_value("SELECT sha256 FROM zone_table")
@@ -325,7 +327,7 @@ async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path
 async def on_sale(release: uuid.UUID) -> None:
     """Its zones are shown by name, previewed as partners write them, and free to download."""
     await catalogue.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
-    await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+    await put_on_sale("lyon", terms=TERMS, worth_minor=240_000, least_minor=15_000)
     partner = await make_vetted_partner()
     answers = [
         await previews.preview_zones(partner, release, zones, preview_id=uuid.uuid4())
@@ -355,7 +357,7 @@ async def on_sale(release: uuid.UUID) -> None:
         for path in (f"/en/steward/releases/{release}", f"/fr/steward/releases/{release}"):
             shown = await sam.get(path)
             html5lib.HTMLParser(strict=True).parse(shown.text)
-            assert "Commune 1.1 &lt;&amp;&gt;" in shown.text
+            assert "Ouest &lt;&amp;&gt;" in shown.text
 
 
 def test_thin_communes_add_up_over_their_parent() -> None:

@@ -16,6 +16,7 @@ from marketplace.people.identity import actions as identity
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.site.answers import MACHINE_PATHS
 from marketplace.site.app import routes
+from tests.catalogue.builders import put_on_sale
 from tests.datasets.builders import END, START, ZONES, crowd, declare, make_subscribers, write
 from tests.datasets.releases import toy_product
 from tests.people.builders import PASSWORD, Browser, page_text
@@ -51,9 +52,7 @@ async def test_a_toy_product_is_defined_built_shown_and_sold(tmp_path: Path) -> 
     foreseen = (await dry_run.run("lyon", (START, END), consent=1.0, beside=False)).declared.foreseen
     assert 0 < foreseen.cells <= (len(ZONES) - 1) * 2, "all live in one zone, and nobody goes out there"
     await catalogue.define_terms("standard-1", months=12, lines_fr="Un", lines_en="One")
-    await catalogue.list_offer(
-        "lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=10_000, cap_minor=900_000
-    )
+    await put_on_sale("lyon", terms="standard-1", worth_minor=500_000, least_minor=10_000)
     await is_shown()
     partner = await make_buyer()
     async with Browser() as browser:

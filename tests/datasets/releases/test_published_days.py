@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from marketplace.privacy.specification import Specification
 
-DAYS = ("hours_by_day", "published_by_day", "published_by_zone")
+DAYS = ("hours_by_day", "published_by_day", "published_by_zone", "published_by_figure")
 
 
 async def stated_of(release: uuid.UUID) -> list[dict[str, list[int]]]:

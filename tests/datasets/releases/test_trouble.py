@@ -24,13 +24,16 @@ from tests.support.reads import fetch_value
 def build_by_program(
     files: dict[str, str], *, largest_file: int = 0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python3 marketplace build` of `lyon`; largest_file: bytes no file may grow past, which is a full disk's way."""
+    """Run `python3 marketplace build` of `lyon`; largest_file: bytes no file may grow past, which is a full disk's way.
+
+    It writes no bytecode: Python would keep a module's that is cut off there, and fail to import it ever after.
+    """
 
     def limit() -> None:
         if largest_file:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
-    words = [sys.executable, "-m", "marketplace", "build", "lyon"]
+    words = [sys.executable, "-B", "-m", "marketplace", "build", "lyon"]
     for name, value in files.items():
         words += [f"--{name}", value]
     for name, instant in (("from", PERIOD["period_from"]), ("to", PERIOD["period_to"])):

@@ -78,8 +78,8 @@ async def test_each_number_adds_up_to_the_books_and_leads_to_its_entries() -> No
     )
     await execute(
         """INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, promised_days,
-                                     promised_coverage_micro, agreed_offers, terms)
-           SELECT gen_random_uuid(), id, 'city', 5000, 4, now(), now(), 3, 1, '[]', 'standard-1' FROM partner LIMIT 1"""
+                                     promised_coverage_micro, terms)
+           SELECT gen_random_uuid(), id, 'city', 5000, 4, now(), now(), 3, 1, 'standard-1' FROM partner LIMIT 1"""
     )
     now = clock.now()
     await record(

@@ -31,6 +31,7 @@ from marketplace.sales.subscriptions.actions import deliver, subscribe
 from marketplace.subscribers.earnings.actions import cancel_shares, hold_shares
 from marketplace.subscribers.payouts import actions as payouts
 from marketplace.subscribers.payouts import bank_details
+from tests.catalogue.builders import charge_at_least, have_everything_cost
 from tests.finance.bookkeeping.validators import PROGRAMS, checked_by, write_export
 from tests.finance.builders.banking import bank_day
 from tests.finance.builders.statements import banked
@@ -46,7 +47,7 @@ from tests.subscribers.builders.sales import close_month
 from tests.support import scenes
 from tests.support.decisions import decide as write_down
 from tests.support.owner import as_owner
-from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,11 +71,9 @@ async def sell_and_return(stripe: Any) -> None:
     await scenes.run_jobs()
     assert await unmatched() == ["dispute_open"]
     await asyncio.to_thread(stripe.test, "close_dispute", dispute=contest["id"], won=True)
-    offer = await fetch_one("SELECT floor_minor, cap_minor FROM offer")
-    assert offer
-    await execute("UPDATE offer SET floor_minor = 150000, cap_minor = 150000")
+    await have_everything_cost(150_000)
     await scenes.order_named("transfer")
-    await execute("UPDATE offer SET floor_minor = $1, cap_minor = $2", *offer)
+    await charge_at_least(shop.FLOOR)
     await scenes.run_jobs()
     await shop.pay(
         await fetch_value("SELECT checkout_url FROM payment WHERE subject = $1", scenes.named("transfer", "order")),

@@ -13,11 +13,12 @@ from marketplace.money.ledger.actions import record
 from marketplace.money.payments.actions import request_payment
 from marketplace.money.payments.rules import Line
 from marketplace.sales.orders.invoices import issue_invoices
+from tests.catalogue.builders import EMPTY_SHEET
 from tests.support.reads import fetch_value
 
 PARTNER, OFFER, RELEASE = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
 NET, VAT = 10_000, 2_000
-DOCUMENT = b'{"price":{"inputs":{"demand_basis_points":10000}}}'
+DOCUMENT = b'{"price":{"lots":[["",{"demand":{"all":10000}}]]}}'
 """What settling a sale reads of its quote; nobody signed it."""
 
 
@@ -63,9 +64,9 @@ async def write_shop() -> None:
         """INSERT INTO licence_terms (code, lines_fr, lines_en, months, usage_right)
            VALUES ('standard-1', 'x', 'x', 12, 'publish')"""
     )
+    await execute(EMPTY_SHEET)
     await execute(
-        """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, listed_at)
-           VALUES ($1, 'city', 'standard-1', 90000, 1000, 90000, $2)""",
+        """INSERT INTO offer (id, dataset, terms, sheet, listed_at) VALUES ($1, 'city', 'standard-1', 'sheet', $2)""",
         OFFER,
         now,
     )

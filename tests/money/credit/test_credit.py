@@ -31,6 +31,7 @@ from marketplace.sales.orders.invoice_xml import facturx, ubl
 from marketplace.sales.orders.invoices import render_invoices
 from marketplace.sales.orders.refunds import request_order_refund
 from marketplace.subscribers.earnings.actions import hold_shares
+from tests.catalogue.builders import have_everything_cost
 from tests.finance.builders.statements import banked
 from tests.money.builders import DAY, with_limit
 from tests.people.builders import PASSWORD, Browser, kinds_written, make_staff, page_text
@@ -49,6 +50,7 @@ async def books() -> tuple[int, ...]:
 
 async def test_a_limit_of_two_people_opens_the_data_at_once_and_the_bank_line_pays_it(stripe: Any) -> None:
     release, partner = await open_shop(), await make_buyer()
+    await have_everything_cost(600_000)
     for name in ("ada", "bob"):
         await identity.add_staff(f"{name}@partage.example", name.title(), "finance", PASSWORD)
     async with Browser() as buyer, Browser() as ada, Browser() as bob:

@@ -131,7 +131,7 @@ async def test_subscribers_and_partners_get_the_proofs_of_what_is_theirs() -> No
         assert f"/en/transparency/quotes/{quoted}" in (await browser.get(LOG_PAGE)).text
         proof = await browser.get(f"/en/transparency/quotes/{quoted}")
         assert proof.status_code == 200, proof.text[-500:]
-        assert json.loads(read_proof(proof.text).item.document)["full_worth_minor"]  # type: ignore[union-attr]
+        assert json.loads(read_proof(proof.text).item.document)["sheet"]  # type: ignore[union-attr]
 
 
 async def test_auditors_get_the_proofs_of_books_and_trail() -> None:

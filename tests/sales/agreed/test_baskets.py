@@ -1,4 +1,4 @@
-"""A basket over HTTP: several releases at once, the dearest at their price, each a sale of its own in the books."""
+"""A basket over HTTP: several releases at once, each at its price and a sale of its own in the books."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ from marketplace.money.ledger.periods import month_of
 from marketplace.money.payments.balance import mirror_balance
 from marketplace.sales.agreed import basket_actions
 from marketplace.sales.orders.invoices import change_billing
-from tests.catalogue import builders as catalogue_shop
-from tests.catalogue.builders import list_offer, make_span
-from tests.datasets.builders import ZONES
 from tests.people.builders import Browser, page_text
 from tests.sales.builders.shop import jobs, make_buyer, make_payer, open_shop, pay, seal_release
 from tests.support.reads import fetch, fetch_value
@@ -32,7 +29,7 @@ from tests.support.reads import fetch, fetch_value
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 
 
-async def test_several_releases_are_ordered_at_once_for_less_together(stripe: Any) -> None:
+async def test_several_releases_are_ordered_at_once_each_at_its_price(stripe: Any) -> None:
     del stripe
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     first = await open_shop(period=(end - WEEK, end))
@@ -46,9 +43,8 @@ async def test_several_releases_are_ordered_at_once_for_less_together(stripe: An
         assert "is empty" in page_text(await browser.get("/en/basket"))
         assert (await browser.get("/en/basket?release=odd")).status_code == 422
         lines = await basket_actions.read_lines(releases)
-        posted, total = sum(line.priced.amount_minor for line in lines), sum(line.amount_minor for line in lines)
-        assert sorted(line.part_basis_points for line in lines) == [9_500, 9_500, 10_000, 10_000]
-        assert total < posted
+        posted = await catalogue.prices_now([line.release for line in lines], now=clock.now())
+        total = sum(priced.amount_minor for priced in posted.values())
         under = {"terms": ",".join(line.terms for line in lines)}
         written = {"releases": ",".join(str(release) for release in releases), "total": str(total)} | under
         assert "Address of your invoices" in page_text(await browser.get(path))
@@ -75,14 +71,11 @@ async def test_several_releases_are_ordered_at_once_for_less_together(stripe: An
         for _ in range(2):
             ordered = await browser.submit("/en/basket/orders", written, form_id=form)
             assert ordered.headers["location"] == "/en/orders"
-        for _ in range(2):
-            await jobs()  # those that cost less are charged once the others are paid
+        await jobs()
         rows = await fetch("SELECT release, net_minor, state FROM purchase_order")
-        paid = {line.release.id: line.amount_minor for line in lines}
+        paid = {release: priced.amount_minor for release, priced in posted.items()}
         assert {row["release"]: row["net_minor"] for row in rows} == paid
         assert {row["state"] for row in rows} == {"paid"}
-        quotes = await fetch("SELECT id FROM quote ORDER BY amount_minor")
-        assert "Several releases together" in page_text(await browser.get(f"/en/quotes/{quotes[0]['id']}"))
         again = await browser.submit("/en/basket/orders", written)
         assert "You have this release until" in page_text(again)
     await mirror_balance()
@@ -151,73 +144,22 @@ async def test_a_basket_of_one_year_that_is_paid_in_the_next_is_sold_in_the_next
     }
 
 
-@pytest.mark.parametrize(("half_life", "others", "months"), [(365, 24, 0), (365, 24, 24), (30, 36, 36), (30, 36, 0)])
-async def test_the_same_releases_at_any_length_cost_as_little_in_a_basket(
-    half_life: int, others: int, months: int
-) -> None:
+@pytest.mark.parametrize("months", [0, 24])
+async def test_a_basket_is_ordered_at_the_length_that_is_wanted(months: int) -> None:
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
     first = await open_shop(period=(end - WEEK, end))
-    await execute("UPDATE dataset SET budget_micro = 90000000, half_life_days = $1", half_life)
+    await execute("UPDATE dataset SET budget_micro = 90000000")
     weeks = [first] + [await seal_release(period=(end - (n + 1) * WEEK, end - n * WEEK)) for n in (1, 2, 3)]
-    await catalogue.define_terms("standard-2", months=others, lines_fr="Un\nDeux", lines_en="One\nTwo")
+    await catalogue.define_terms("standard-2", months=24, lines_fr="Un\nDeux", lines_en="One\nTwo")
     await set_lengths("lyon", ["standard-2"])
     partner, lines = await make_payer(), await basket_actions.read_lines(weeks, months)
     total = sum(line.amount_minor for line in lines)
     await basket_actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4(), months=months)
-    assert await fetch_value("SELECT count(*) FROM purchase_order") == len(weeks)
-
-
-WORDS = {"lines_fr": "a\nb\nc\nd\ne", "lines_en": "v\nw\nx\ny\nz"}
-
-
-async def test_a_basket_is_not_compared_with_what_its_buyer_may_not_have() -> None:
-    await catalogue_shop.open_catalogue("first")
-    await catalogue.define_terms("own-1", months=12, countries=["FR"], **WORDS)
-    await catalogue.define_terms("theirs-1", months=12, countries=["DE"], **WORDS)
-    weeks: list[uuid.UUID] = []
-    for code, terms, worth in (("dear", "theirs-1", 10_000_000), ("cheap", "own-1", 4_000_000)):
-        await catalogue_shop.open_catalogue(code)
-        await catalogue.withdraw_offer(code)
-        weeks = [await make_span(code, len(ZONES), -7 * number, 7) for number in range(4)]
-        whole = {"full_worth_minor": worth, "floor_minor": 1, "cap_minor": 10**11, "worth_days": 7}
-        await catalogue.list_offer(code, terms=terms, **whole)
-    await catalogue.withdraw_offer("first")
-    partner, lines = await make_payer(), await basket_actions.read_lines(weeks)
-    await basket_actions.order(
-        partner, weeks, total_minor=sum(line.amount_minor for line in lines), basket=uuid.uuid4()
+    sold = await fetch(
+        "SELECT DISTINCT months FROM purchase_order JOIN quote ON quote.id = quote JOIN licence_terms ON code = terms"
     )
-    assert await fetch_value("SELECT count(*) FROM purchase_order") == 4
-
-
-@pytest.mark.parametrize("months", [0, 36])
-async def test_a_basket_of_which_another_is_dearest_for_longer_is_ordered(months: int) -> None:
-    await catalogue_shop.open_catalogue("first")
-    await catalogue.withdraw_offer("first")
-    await catalogue.define_terms("standard-2", months=36, **WORDS)
-    weeks = []
-    for code, half_life, worth, zones in (("short", 30, 4_000_000, ZONES[:3]), ("long", 365, 5_000_000, ZONES[3:])):
-        await catalogue_shop.open_catalogue(code, half_life_days=half_life, zones=list(zones))
-        await catalogue.withdraw_offer(code)
-        weeks += [await make_span(code, len(zones), -7 * number, 7) for number in range(2)]
-        await list_offer(code, worth, worth_days=7)
-        await set_lengths(code, ["standard-2"])
-    partner, lines = await make_payer(), await basket_actions.read_lines(weeks, months)
-    total = sum(line.amount_minor for line in lines)
-    await basket_actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4(), months=months)
-    assert await fetch_value("SELECT count(*) FROM purchase_order") == 4
-
-
-async def test_a_basket_that_undercuts_a_longer_release_is_refused() -> None:
-    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
-    await open_shop(rows=2_000, period=(end - 4 * WEEK, end))
-    await execute("UPDATE dataset SET budget_micro = 90000000")
-    weeks = [await seal_release(period=(end - (n + 1) * WEEK, end - n * WEEK)) for n in range(4)]
-    partner = await make_payer()
-    lines = await basket_actions.read_lines(weeks)
-    total = sum(line.amount_minor for line in lines)
-    with pytest.raises(Conflict, match="with this basket, "):
-        await basket_actions.order(partner, weeks, total_minor=total, basket=uuid.uuid4())
-    assert await fetch_value("SELECT count(*) FROM quote") == 0
+    assert sold == [(months or 12,)]
+    assert await fetch_value("SELECT count(*) FROM purchase_order") == len(weeks)
 
 
 async def test_what_is_had_is_bought_again_with_a_reason_that_is_asked_at_its_line(stripe: Any) -> None:

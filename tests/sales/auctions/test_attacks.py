@@ -23,6 +23,7 @@ from marketplace.sales.auctions.actions import REFUSALS, cancel
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.auctions.page_queries import list_offers
 from marketplace.sales.auctions.second_chance import second_chance
+from tests.catalogue.builders import put_on_sale
 from tests.money.builders import save
 from tests.people.builders import Browser, page_text
 from tests.sales.builders.auctions import (
@@ -36,7 +37,6 @@ from tests.sales.builders.auctions import (
     place,
 )
 from tests.sales.builders.shop import (
-    CAP,
     FLOOR,
     counts,
     jobs,
@@ -72,8 +72,8 @@ async def test_what_was_called_back_is_neither_announced_nor_charged(stripe: Any
     assert url
     await pay(url)
     await eligibility.refresh_deposit(ann, deposit)
-    await place(ann, auction, 900_000)
-    await place(bob, auction, 800_000)
+    await place(ann, auction, 9_000_000)
+    await place(bob, auction, 8_000_000)
     await end_auction(auction)
     await revoke_release(release)
     assert await fetch_value("SELECT partner FROM exclusive_window") == ann
@@ -107,10 +107,10 @@ async def test_other_terms_offered_after_a_bid_or_a_price_change_neither(stripe:
     await save(stripe, ann, token="tok_visa")
     auction = await announce_of_shop(release)
     await place(ann, auction, 70_000)
-    await execute("UPDATE offer SET full_worth_minor = 500000")
+    await put_on_sale("lyon", terms="standard-1", worth_minor=500_000)
     quote = await make_quote(bob, release)
     await catalogue.define_terms("short-1", months=1, lines_fr="Un", lines_en="One")
-    await catalogue.list_offer("lyon", terms="short-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)
+    await put_on_sale("lyon", terms="short-1", worth_minor=500_000, least_minor=FLOOR)
     await end_auction(auction)
     await charge.charge_sales()
     async with Browser() as browser:
@@ -204,8 +204,8 @@ async def test_from_its_announcement_on_nobody_is_quoted_in_the_window(stripe: A
     await end_auction(unwanted)
     assert await fetch_value("SELECT count(*) FROM exclusive_window") == 0, "nobody bid: the window is nobody's"
     auction = await announce_of_shop(release, "exclusive")
-    await place(ann, auction, 900_000)
-    await place(bob, auction, 950_000)
+    await place(ann, auction, 9_000_000)
+    await place(bob, auction, 9_500_000)
     await catalogue.quote(bob, release, quote_id=uuid.uuid4())
     with clock.shifted(2 * DAY):  # The window has begun, and no worker was there to award it.
         for partner in (ann, bob):

@@ -25,7 +25,7 @@ from pricing.auctions.replay import again, replay
 from pricing.auctions.transcript import from_json, to_json
 from tests.oversight.builders import log_folder, log_key
 from tests.people.builders import PASSWORD, Browser, page_text
-from tests.sales.builders.auctions import end_auction, make_bidder, make_offer, seal
+from tests.sales.builders.auctions import end_auction, have_it_cost, make_bidder, make_offer, seal
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def plan(offer: uuid.UUID, releases: Sequence[uuid.UUID], kind: str = "bundle", 
 @pytest.mark.parametrize("rule", ["core", "vcg"])
 async def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_reserve(rule: str) -> None:
     lyon, [cheap] = await make_offer(code="lyon", floor_minor=LYON)
-    _, [dear] = await make_offer(code="paris", floor_minor=PARIS)
+    _, [dear] = await make_offer(code="paris")
+    await have_it_cost("paris", PARIS)
     auction = await announce(plan(lyon, [cheap, dear], price_rule=rule), by="Steward")
     lots = await list_lots(auction)
     assert [(lot.dataset, lot.reserve_minor) for lot in lots] == [("lyon", LYON), ("paris", PARIS)]
@@ -72,10 +73,13 @@ async def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_re
 async def test_a_bundles_deposit_is_a_tenth_of_all_its_lots() -> None:
     """One bidder may win them all; the cheapest one's would cover next to nothing of that."""
     lyon, [cheap] = await make_offer(code="lyon", floor_minor=30_000)
-    _, [dear] = await make_offer(code="paris", floor_minor=900_000)
-    for raised, deposit in ((0, 93_000), (100_000, 100_000)):
+    _, [dear] = await make_offer(code="paris")
+    await have_it_cost("paris", 900_000)
+    for raised, least in ((0, 30_000), (100_000, 100_000)):
         auction = await announce(plan(lyon, [cheap, dear], reserve_minor=raised), by="Steward")
-        assert (await get_auction(auction)).deposit_minor == deposit
+        [first, second] = [lot.reserve_minor for lot in await list_lots(auction)]
+        assert (first, second) == (least, pytest.approx(900_000, rel=0.001))
+        assert (await get_auction(auction)).deposit_minor == (first + second) // 10
 
 
 def test_a_price_is_split_exactly_and_no_lot_falls_below_its_reserve() -> None:
@@ -126,7 +130,8 @@ async def test_no_window_is_opened_over_a_bundles_second_dataset() -> None:
 
 async def test_a_steward_ticks_the_lots() -> None:
     _, [cheap, other] = await make_offer(2, code="lyon", floor_minor=LYON)
-    _, [dear] = await make_offer(code="paris", floor_minor=PARIS)
+    _, [dear] = await make_offer(code="paris")
+    await have_it_cost("paris", PARIS)
     await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     now, form = clock.now(), str(uuid.uuid4())
     fields: dict[str, Any] = {

@@ -104,8 +104,8 @@ async def test_the_winner_pays_and_holds_the_window_alone(stripe: Any) -> None:
     async with Browser() as winner, Browser(winner.app) as loser:
         await winner.sign_in("atelier@partner.example")
         await loser.sign_in("bureau@partner.example")
-        await winner.submit(f"/en/auctions/{auction}/bids", {"amount": "9000.00", "nonce": "ab" * 32})
-        await loser.submit(f"/en/auctions/{auction}/bids", {"amount": "4000.00", "nonce": "cd" * 32})
+        await winner.submit(f"/en/auctions/{auction}/bids", {"amount": "90000.00", "nonce": "ab" * 32})
+        await loser.submit(f"/en/auctions/{auction}/bids", {"amount": "40000.00", "nonce": "cd" * 32})
         await move_end(auction)
         await ending.close_auctions()
         assert "You won" in page_text(await winner.get(f"/en/auctions/{auction}"))
@@ -124,7 +124,7 @@ async def test_the_winner_pays_and_holds_the_window_alone(stripe: Any) -> None:
         assert await ending.settle_sales() == 0
         row = await fetch_one("SELECT * FROM purchase_order")
         assert row
-        assert (row["state"], row["net_minor"], row["partner"]) == ("paid", 400_000, ann)
+        assert (row["state"], row["net_minor"], row["partner"]) == ("paid", 4_000_000, ann)
         assert await counts("licence", "entitlement") == (1, 1)
         assert "Paid." in page_text(await winner.get(f"/en/auctions/{auction}"))
     with clock.shifted(2 * MINUTE):

@@ -22,8 +22,8 @@ from marketplace.people.identity import actions as identity
 from marketplace.sales.auctions import reverse_actions, reverse_queries, reverse_rules
 from marketplace.sales.auctions.reverse_award import award_auctions
 from marketplace.sales.auctions.reverse_rules import Stratum, Timing, ask_id
-from pricing.auctions.award import Reason
 from pricing.auctions.reverse import ReverseAward, uniform_asks_within, winners_of
+from tests.catalogue.builders import charge_at_least
 from tests.people.builders import PASSWORD, Browser, page_text
 from tests.sales.builders.auctions import (
     ADULTS,
@@ -291,17 +291,6 @@ async def test_counts_are_published_once_with_noise_and_never_below_a_hundred() 
     )
 
 
-def test_a_floor_covers_the_winners_and_says_no_more_of_them_than_the_count() -> None:
-    def promised(winners: int, about: int, price: int = 1_000) -> int:
-        award = ReverseAward(winners, price, 0, 0, 10_000, Reason.OVER_QUOTA)
-        return reverse_rules.stated_promise_micro(award, about, budget_micro=10**9, reserve_micro=10_000)
-
-    assert promised(500, 480) == promised(460, 480) == promised(580, 480) == 580_000
-    assert promised(3, 40) == promised(150, 99) == promised(1, 0, price=9_999) == 2_000_000
-    assert promised(800, 480) == 800_000, "once in 10**11 times"
-    assert promised(0, 480, price=0) == 0
-
-
 async def test_someone_who_states_twice_at_once_has_one_ask_that_opens() -> None:
     call, [stratum] = await open_reverse_auction()
     await asyncio.gather(
@@ -388,6 +377,7 @@ async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
 
 async def test_a_steward_opens_a_call_once_a_form() -> None:
     await make_offer()
+    await charge_at_least(10_000_000)
     await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     async with Browser() as steward:
         await steward.sign_in("sam@operator.example")
@@ -423,7 +413,7 @@ async def test_a_steward_opens_a_call_once_a_form() -> None:
         assert "1,200" in shown
         for bad in (
             {"wanted-0": "many"},
-            {"bands-0": "18-39, 40+"},
+            {"bands-0": "18-39, 90+"},
             second,
             {"wanted-0": "99"},
             {"budget-0": "4,99"},
@@ -436,3 +426,23 @@ async def test_a_steward_opens_a_call_once_a_form() -> None:
             assert "-error" in refused.text, "said at the field"
             assert fields["title_fr-0"] in refused.text, "what was typed is kept"
         assert (await steward.submit("/en/steward/calls/new", fields | {"dataset": "no"})).status_code == 404
+
+
+async def test_a_call_promises_at_most_what_the_least_charge_covers_and_keeps_it() -> None:
+    await open_reverse_auction()
+    now = clock.now()
+    dataset = await fetch_value("SELECT code FROM dataset")
+    timing = Timing(now, now + DAY, now + DAY, now + 90 * DAY)
+    await charge_at_least(10_000_000)
+    with pytest.raises(Invalid, match="what contributors were promised rests on it"):
+        await charge_at_least(1_000)
+    room = 10_000_000 * 95 // 100 * settings().operator_basis_points // 10_000 - 20
+    spare = Stratum("Tous", "All", 100, (room - 1_000) * 10_000, 1)  # beside the 10 euros of the open call
+    with pytest.raises(Invalid, match="state a least charge of"):
+        await reverse_actions.announce(
+            dataset, [msgspec.structs.replace(spare, budget_micro=room * 10_000)], timing=timing, by="Steward"
+        )
+    await reverse_actions.announce(dataset, [spare], timing=timing, by="Steward")
+    with pytest.raises(Invalid, match="state a least charge of"):
+        await reverse_actions.announce(dataset, [ADULTS], timing=timing, by="Steward", fewest=1)
+    assert await fetch_value("SELECT count(*) FROM reverse_auction") == 2

@@ -9,9 +9,13 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
+from marketplace.catalogue.offers.stated import state_sheet
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.datasets.releases.ingestion import ingest_events
+from marketplace.datasets.releases.queries import get_dataset
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.passwords import hash_password
@@ -21,6 +25,17 @@ from marketplace.sales.auctions.actions import place_bid, place_sealed_bid
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.auctions.queries import get_auction
 from marketplace.sales.auctions.reverse_rules import Stratum, Timing
+from pricing.measure import MOST_HALF_LIFE_HOURS
+from tests.catalogue.builders import (
+    amounts_of,
+    charge_at_least,
+    cover,
+    figures_alike,
+    have_everything_cost,
+    put_on_sale,
+    sheet_document,
+)
+from tests.datasets.builders import BANDS, ZONES
 from tests.money.builders import REFUSING, refusing
 from tests.people.builders import PASSWORD
 from tests.sales.builders.shop import FLOOR, jobs, save_card
@@ -103,33 +118,48 @@ async def make_offer(
         """INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, zones, age_bands,
                                 h3_resolution, grain, max_cells, max_events, epsilon_micro, budget_micro, spent_micro,
                                 half_life_days, created_at)
-           VALUES ($1, 'presence.statistics', 'Présence à New York', 'Presence in New York', 'd', 'd', 'New York', '{}', '{}',
+           VALUES ($1, 'presence.statistics', 'Présence à New York', 'Presence in New York', 'd', 'd', 'New York', $3, $4,
                    7, 'hour', 8, 4, 1000000, 100000000, $2, 90, now())""",
         code,
         releases * 1_000_000,
+        list(ZONES),
+        list(BANDS),
     )
-    offer, made = uuid.uuid4(), []
-    await execute(
-        """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, currency, listed_at)
-           VALUES ($1, $2, 'standard-1', 500000, $3, 90000000, 'EUR', now())""",
-        offer,
-        code,
-        floor_minor,
-    )
+    made: list[uuid.UUID] = []
+    await put_on_sale(code, terms="standard-1", worth_minor=1, least_minor=floor_minor)
+    offer, terms = await fetch_value("SELECT id FROM offer WHERE dataset = $1", code), await get_dataset(code)
+    figures = await figures_alike(terms, {"published_by_day": [1]})
     for number in range(releases):
         made.append(uuid.uuid4())
         await execute(
             """INSERT INTO release (id, dataset, period_from, period_to, specification, state, started_at, sealed_at,
                                     epsilon_micro, sampler, contributors, total_weight, row_count, hours_by_day,
-                                    published_by_day, published_by_zone, cells_sha256, manifest_sha256, latest_event_at)
-               VALUES ($1, $2, $3, $4, 's', 'sealed', now(), now(), 1000000, 'opendp', 3, 6, 1, '{720}', '{1}', '{1}', 'c', 'm',
-                       '2000-01-01Z')""",
+                                    published_by_day, published_by_zone, published_by_figure, cells_sha256, manifest_sha256,
+                                    latest_event_at, consenting, population)
+               VALUES ($1, $2, $3, $4, 's', 'sealed', now(), now(), 1000000, 'opendp', 3, 6, 1, '{720}', '{1}', '{1}', $5, 'c', 'm',
+                       '2000-01-01Z', 500, 1000)""",
             made[-1],
             code,
             YEAR_START + dt.timedelta(days=30 * number),
             YEAR_START + dt.timedelta(days=30 * (number + 1)),
+            figures,
         )
+        row = {"id": made[-1], "dataset": code, "state": "sealed", "population": 1_000, "consenting": 500}
+        await cover(row, terms)
     return offer, made
+
+
+async def have_it_cost(code: str, amount_minor: int) -> None:
+    """State a sheet by which a licence of a dataset's latest release costs so much, at least as its market's least charge.
+
+    Its data age as slowly as a sheet can say: a day later five thousand cents are not one cent less.
+    """
+    sheet, staff = f"sheet-{code}", Actor(name="Samir", role="steward")
+    document = replace(await sheet_document(code, worth_minor=10**12), half_life_hours=MOST_HALF_LIFE_HOURS)
+    await state_sheet(sheet, document, staff, version=uuid.uuid4())
+    worth = document.worth_micro * amount_minor // (await amounts_of(code))[0]
+    await state_sheet(sheet, replace(document, worth_micro=worth), staff, version=uuid.uuid4())
+    assert await amounts_of(code) == [amount_minor]
 
 
 async def move_end(auction: uuid.UUID, instant: str = "clock_timestamp()") -> None:
@@ -173,7 +203,7 @@ async def announce_of_shop(
     """Announce an auction of the shop's release that is open now; without a window, of one that is worth its floor."""
     now = clock.now()
     if kind != "exclusive":
-        await execute("UPDATE offer SET full_worth_minor = floor_minor")
+        await have_everything_cost(FLOOR)
     else:
         changes = {"exclusive_from": now + DAY, "exclusive_to": now + 31 * DAY} | changes
     plan = Plan(
@@ -229,6 +259,7 @@ async def open_reverse_auction(
     await execute("INSERT INTO subscriber (reference) SELECT generate_series(0, $1) ON CONFLICT DO NOTHING", people - 1)
     now = clock.now()
     dataset = await fetch_value("SELECT code FROM dataset")
+    await charge_at_least(10_000_000)
     call = await reverse_actions.announce(
         dataset,
         strata,

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.core import clock, object_store
 from marketplace.core.database import execute
+from marketplace.datasets.releases.queries import get_dataset
 from marketplace.datasets.releases.tables import Release
 from marketplace.money.ledger.chart import DISPUTES, PARTNERS, STRIPE
 from marketplace.money.ledger.queries import balance
@@ -25,13 +26,12 @@ from marketplace.money.payments.events import handle_events, sweep_events
 from marketplace.money.payments.stripe_calls import run_commands
 from marketplace.sales.agreed import basket_actions
 from marketplace.sales.agreed.basket_actions import read_lines
-from marketplace.sales.agreed.basket_waiting import charge_waiting
 from marketplace.sales.orders.actions import lapse_unpaid, settle_paid
 from marketplace.sales.orders.actions import order as place
 from marketplace.sales.orders.disputes import follow_disputes
 from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.orders.refunds import record_refunds
-from tests.catalogue.builders import latest_releases
+from tests.catalogue.builders import cover, figures_alike, have_everything_cost, latest_releases, put_on_sale
 from tests.datasets.builders import BANDS, ZONES, declare, stated_days
 from tests.people.builders import Browser, make_partner
 from tests.support.reads import fetch_one
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DAY = dt.timedelta(days=1)
-FLOOR, CAP = 10_001, 900_000
+FLOOR = 10_001
 
 
 def some_cells(rows: int = 500) -> pa.Table:
@@ -67,7 +67,7 @@ async def open_shop(*, rows: int = 500, period: tuple[dt.datetime, dt.datetime] 
     await declare()
     release = await seal_release(rows=rows, period=period)
     await catalogue.define_terms("standard-1", months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
-    await catalogue.list_offer("lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)
+    await put_on_sale("lyon", terms="standard-1", worth_minor=500_000, least_minor=FLOOR)
     return release
 
 
@@ -80,11 +80,14 @@ async def seal_release(
     pq.write_table(cells, file)
     await object_store.put(object_store.cells_key(release), file.getvalue())
     await object_store.put(object_store.private_key(release, "manifest.parquet"), b"exact personal data")
-    await Release(
+    begins, ends = period or (now - 31 * DAY, now - 3 * DAY)
+    terms = await get_dataset("lyon")
+    days = stated_days(begins, ends, rows, zones=len(ZONES), latest=now - 3 * DAY)
+    row = Release(
         id=release,
         dataset="lyon",
-        period_from=period[0] if period else now - 31 * DAY,
-        period_to=period[1] if period else now - 3 * DAY,
+        period_from=begins,
+        period_to=ends,
         specification=str(release),
         revision=revision,
         state="sealed",
@@ -106,10 +109,13 @@ async def seal_release(
         contributors=100,
         total_weight=1_000,
         published_people=people or sum(cells["people"].to_pylist()),
-        **stated_days(*(period or (now - 31 * DAY, now - 3 * DAY)), rows, zones=len(ZONES), latest=now - 3 * DAY),
+        **days,
+        published_by_figure=await figures_alike(terms, days),
         cells_sha256=hashlib.sha256(file.getvalue()).hexdigest(),
         manifest_sha256="00",
-    ).save()
+    )
+    await row.save()
+    await cover(row.to_dict(), terms)
     await execute("UPDATE dataset SET spent_micro = spent_micro + 2000000")
     return release
 
@@ -161,7 +167,6 @@ async def jobs() -> None:
     await sweep_events()
     await handle_events()
     await settle_paid()
-    await charge_waiting()
     await record_refunds()
     await follow_disputes()
     await lapse_unpaid()
@@ -197,7 +202,7 @@ async def make_first_order(browser: Browser, *, net: int | None = None) -> tuple
     """Return an order not paid yet, and the address of its page."""
     release, partner = await open_shop(), await make_buyer()
     if net:
-        await execute("UPDATE offer SET floor_minor = $1, cap_minor = $1", net)
+        await have_everything_cost(net)
     await browser.sign_in("atelier@partner.example")
     quote = await make_quote(partner, release)
     answer = await place_order(browser, quote)

@@ -1,4 +1,4 @@
-"""Lengths of licence: each priced by its length, on the menu that is audited, chosen with the price and kept by the licence."""
+"""Lengths of licence: each priced by its length, chosen with the price and kept by the licence."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from typing import Any
 import html5lib
 import httpx
 import pytest
+from msgspec.structs import replace
 from pypdf import PdfReader
 
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers import lengths, menu
-from marketplace.catalogue.offers.queries import get_quote
+from marketplace.catalogue.offers import lengths
+from marketplace.catalogue.offers.queries import find_listed_release, get_quote
+from marketplace.catalogue.offers.stated import state_sheet
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_scalar
 from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.instants import months_later
 from marketplace.people.identity import actions as identity
+from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.key_actions import create_key
 from marketplace.sales.agreed import basket_actions as baskets
 from marketplace.sales.orders.invoices import change_billing
-from marketplace.sales.orders.rules import months_later
+from tests.catalogue.builders import sheet_document
 from tests.people.builders import PASSWORD, Browser, page_text
 from tests.sales.builders.shop import jobs, make_buyer, open_shop, pay, place_order, seal_release
 from tests.support.reads import fetch
@@ -55,9 +59,11 @@ async def test_a_licence_is_bought_for_three_twelve_or_thirty_six_months(stripe:
         html5lib.HTMLParser(strict=True).parse((await sam.get(OFFER)).text)
         assert "36 months" in page_text(await sam.get(OFFER))
 
-        compared = await menu._compared("lyon", clock.now(), {})
-        posted = {item.months: item.amount_minor for item in compared.posted(clock.now())}
-        assert list(posted) == [3, 12, 36], "each length is on the menu that is audited"
+        listed = await find_listed_release(release)
+        assert listed
+        prices = await catalogue.prices_by_length(listed, now=clock.now())
+        posted = {months: priced.amount_minor for _, months, priced in prices}
+        assert list(posted) == [3, 12, 36]
         assert posted[3] < posted[12] < posted[36], "a longer one costs more"
         assert "For other lengths" in page_text(await stranger.get(PAGE))
         shown = await atelier.get(PAGE)
@@ -80,7 +86,9 @@ async def test_a_licence_is_bought_for_three_twelve_or_thirty_six_months(stripe:
         quote = await get_quote(asked, buyer)
         assert quote.amount_minor == posted[36]
         document = json.loads(quote.document)
-        assert document["price"]["inputs"]["term_months"] == 36, "the waterfall says what the length costs"
+        [(_, _, (since, until, *_), _)] = document["price"]["lots"]
+        starts = dt.datetime.fromtimestamp(since * 3_600, dt.UTC)
+        assert months_later(starts, 36).timestamp() == until * 3_600, "the price says which hours it is for"
         years = "SELECT extract(year FROM age(ends_at, starts_at))::integer FROM entitlement"
         assert await fetch_scalar(int, years) == 3
         await _buy_a_basket(atelier, buyer)
@@ -105,11 +113,17 @@ async def _is_said_everywhere(atelier: Browser, quote: uuid.UUID) -> None:
     )
 
 
+async def age_with(half_life_hours: int) -> None:
+    """State the shop's sheet with another half-life."""
+    document = replace(await sheet_document("lyon", worth_minor=500_000), half_life_hours=half_life_hours)
+    await state_sheet("sheet-lyon", document, Actor(name="Sam", role="steward"), version=uuid.uuid4())
+
+
 async def test_lengths_that_cost_the_same_say_why(stripe: Any) -> None:
     """Figures that age in a day are worth nothing after three years or one: the longer costs nothing more, and it is said."""
     del stripe
     await open_shop()
-    await execute("UPDATE dataset SET half_life_days = 2")
+    await age_with(half_life_hours=48)
     for code, months in MONTHS.items():
         await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
     await make_buyer()
@@ -123,7 +137,7 @@ async def test_lengths_that_cost_the_same_say_why(stripe: Any) -> None:
             page = await atelier.get(f"/{language}/datasets/lyon")
             html5lib.HTMLParser(strict=True).parse(page.text)
             assert words in page_text(page).replace("\xa0", " ")
-        await execute("UPDATE dataset SET half_life_days = 300")
+        await age_with(half_life_hours=300 * 24)
         assert "practically the same" not in page_text(await atelier.get(PAGE))
 
 

@@ -12,6 +12,7 @@ from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.sales.auctions.announcing import is_payable_beyond
 from marketplace.sales.subscriptions.actions import deliver
+from tests.catalogue.builders import have_everything_cost
 from tests.money.builders import save, with_limit
 from tests.people.builders import machine_of, make_staff
 from tests.sales.builders.shop import counts, jobs, make_buyer, make_quote, open_shop, seal_release, send_transfer
@@ -33,7 +34,7 @@ async def order_by_program(machine: httpx.AsyncClient, quote: uuid.UUID, **asked
 async def test_a_program_accepts_terms_pays_without_a_page_and_reads_its_invoices(stripe: Any) -> None:
     release, app = await open_shop(), the_site()
     partner, rival = await make_buyer(), await make_buyer("rival")
-    await execute("UPDATE offer SET full_worth_minor = 30000")
+    await have_everything_cost(10_001)
     quote = await make_quote(partner, release)
     await catalogue.define_terms("standard-2", months=6, lines_fr="Un", lines_en="One")
     async with await machine_of(partner, app) as machine, await machine_of(rival, app) as other:
@@ -89,7 +90,7 @@ async def claim_by_program(machine: httpx.AsyncClient, other: httpx.AsyncClient,
 
 async def test_a_program_pays_by_transfer_to_an_iban_of_its_own(stripe: Any) -> None:
     release, app = await open_shop(), the_site()
-    await execute("UPDATE offer SET full_worth_minor = 100000000, floor_minor = 150000")
+    await have_everything_cost(150_000)
     partner = await make_buyer()
     quotes = [await make_quote(partner, release) for _ in range(2)]
     asked = {"terms": "standard-1", "pay_by": "bank_transfer", "reason": "for our other shop"}
@@ -183,7 +184,7 @@ async def test_a_program_subscribes_and_tries(stripe: Any) -> None:
 async def test_no_transfer_is_awaited_into_a_window_that_is_anothers(stripe: Any) -> None:
     """What is ordered keeps a window from being announced while its money may come, and a window keeps from such orders."""
     release, app = await open_shop(), the_site()
-    await execute("UPDATE offer SET full_worth_minor = 100000000, floor_minor = 150000")
+    await have_everything_cost(150_000)
     partner = await make_buyer()
     asked = {"terms": "standard-1", "pay_by": "bank_transfer", "reason": "for our other shop"}
     offer, now = await fetch_value("SELECT id FROM offer"), clock.now()

@@ -8,8 +8,8 @@ import datetime as dt
 from hypothesis import assume, given
 from hypothesis import strategies as some
 
+from marketplace.core.instants import months_later
 from marketplace.sales.orders.numbers import number
-from marketplace.sales.orders.rules import months_later
 
 
 @given(some.datetimes(timezones=some.just(dt.UTC)), some.integers(1, 120))

@@ -1,7 +1,7 @@
-"""An order that waits for a bank transfer holds its price: it is on the menu, one of a dataset at a time, and not for ever.
+"""An order that waits for a bank transfer holds its price, one of a dataset at a time, and not for ever.
 
-Eight of them within seven weeks, none paid, held the prices of a dataset in turns for free, and no audit saw them. So did
-two accounts of one company, each holding a price while the other one waited.
+Eight of them within seven weeks, none paid, held the prices of a dataset in turns for free. So did two accounts of one
+company, each holding a price while the other one waited.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers import menu
 from marketplace.catalogue.offers.holds import HeldAlready
 from marketplace.catalogue.offers.queries import is_quoted_beyond
 from marketplace.catalogue.offers.rules import BETWEEN_HOLDS, HOLD_LASTS
 from marketplace.core import clock
 from marketplace.core.database import execute, transaction
-from marketplace.core.errors import Conflict
 from marketplace.core.web.formats import PARIS
 from marketplace.sales.auctions.announcing import is_payable_beyond
 from marketplace.sales.orders.actions import TIME_TO_PAY, TIME_TO_TRANSFER, lapse, lapse_unpaid, order, settle_paid
 from tests.catalogue import builders as two
+from tests.catalogue.builders import have_everything_cost
 from tests.people.builders import VAT, Browser, page_text
 from tests.sales.builders.shop import (
     counts,
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 MINUTE, DAY, WEEK = dt.timedelta(minutes=1), dt.timedelta(days=1), dt.timedelta(days=7)
-LARGE = "UPDATE offer SET full_worth_minor = 100000000, floor_minor = 150000"
+LARGE = 150_000
 
 
 async def order_by_transfer(partner: uuid.UUID, release: uuid.UUID, pay_by: str = "bank_transfer") -> uuid.UUID:
@@ -67,38 +66,21 @@ async def refused_as_held(work: Awaitable[Any]) -> str:
     return str(raised.value)
 
 
-async def publish_fortnight(first: dt.datetime) -> None:
-    """Publish the fortnight that begins with the first week, as publishing does."""
-    async with transaction():
-        await seal_release(rows=4_000, period=(first, first + 2 * WEEK))
-        await menu.audit_published("lyon", clock.now())
-
-
-@pytest.mark.parametrize("end", ["waits", "lapses", "is paid"])
-async def test_what_waits_for_a_transfer_is_on_its_partners_menu(stripe: Any, end: str) -> None:
-    """A week at an old price, and the next one at today's, would be cheaper than the fortnight that is published."""
-    first = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY - 2 * WEEK
-    release = await open_shop(rows=2_000, period=(first, first + WEEK))
-    await seal_release(rows=2_000, period=(first + WEEK, first + 2 * WEEK))
-    await execute("UPDATE dataset SET budget_micro = 900000000")
-    await execute("UPDATE offer SET floor_minor = 150000")
+@pytest.mark.parametrize("is_paid", [False, True])
+async def test_an_order_holds_its_price_until_it_is_paid_or_lapses(stripe: Any, *, is_paid: bool) -> None:
+    release = await open_shop()
+    await have_everything_cost(LARGE)
     partner, offer = await make_buyer(), await fetch_value("SELECT id FROM offer")
     waiting = await order_by_transfer(partner, release)
-    worth = {"full_worth_minor": 5_000_000, "floor_minor": 150_000, "cap_minor": 9_000_000}
-    if end == "is paid":
+    if is_paid:
         await pay_transfer(stripe, partner, waiting)
-    await catalogue.list_offer("lyon", terms="standard-1", **worth)
     now = clock.now()
-    assert await is_quoted_beyond(offer, now + 13 * DAY, now) == (end != "is paid")
+    assert await is_quoted_beyond(offer, now + 13 * DAY, now) == (not is_paid)
     assert not await is_quoted_beyond(offer, now + 14 * DAY + TIME_TO_PAY, now)
-    with clock.shifted(TIME_TO_TRANSFER - DAY if end == "waits" else TIME_TO_TRANSFER):
-        if end == "waits":
-            with pytest.raises(Conflict, match="has as much for"):
-                await publish_fortnight(first)
-        else:
-            assert await lapse_unpaid() == (end == "lapses")
-            await publish_fortnight(first)
-    assert await fetch_value("SELECT count(*) FROM release") == (2 if end == "waits" else 3)
+    with clock.shifted(TIME_TO_TRANSFER - DAY):
+        assert await lapse_unpaid() == 0
+    with clock.shifted(TIME_TO_TRANSFER):
+        assert await lapse_unpaid() == (not is_paid)
 
 
 async def test_a_partner_holds_no_prices_for_free_by_transfers_that_never_come(stripe: Any) -> None:
@@ -106,7 +88,7 @@ async def test_a_partner_holds_no_prices_for_free_by_transfers_that_never_come(s
     await two.open_catalogue("lyon", "paris")
     releases, other = [await two.seal_week(), await two.seal_week()], await two.seal_week("paris")
     partner, rival = await make_buyer(), await make_buyer("rival")
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     await order_by_transfer(partner, releases[0])
     assert "the next one can wait" in await refused_as_held(order_by_transfer(partner, releases[1]))
     held = catalogue.quote(partner, releases[1], quote_id=uuid.uuid4(), is_held=True)
@@ -131,7 +113,7 @@ async def test_a_partner_holds_no_prices_for_free_by_transfers_that_never_come(s
 async def test_who_pays_by_transfer_orders_the_next_one_so(stripe: Any) -> None:
     releases = [await open_shop(), await seal_release()]
     partner = await make_buyer()
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     for release in releases:
         await pay_transfer(stripe, partner, await order_by_transfer(partner, release))
     assert await fetch_value("SELECT count(*) FROM purchase_order WHERE state = 'paid'") == len(releases)
@@ -141,7 +123,7 @@ async def test_who_pays_by_transfer_orders_the_next_one_so(stripe: Any) -> None:
 
 async def test_money_that_comes_after_the_order_lapsed_ends_the_pause(stripe: Any) -> None:
     release, partner = await open_shop(), await make_buyer()
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     waiting = await order_by_transfer(partner, release)
     await jobs()
     async with transaction():
@@ -157,7 +139,7 @@ async def test_money_that_comes_after_the_order_lapsed_ends_the_pause(stripe: An
 async def test_a_price_that_is_held_may_be_paid_by_transfer_and_counts_until_it_is(stripe: Any) -> None:
     """The order of the price that a company holds is no second one; an abandoned page is none at all."""
     release, partner, kept = await open_shop(), await make_buyer(), uuid.uuid4()
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     await order_by_transfer(partner, release, "page")
     with clock.shifted(TIME_TO_PAY + DAY / 24):
         await lapse_unpaid()
@@ -173,7 +155,7 @@ async def test_a_price_that_is_held_may_be_paid_by_transfer_and_counts_until_it_
 async def test_pages_that_nobody_pays_hold_no_price_all_day(stripe: Any) -> None:
     """Each could be paid by transfer until two weeks later, and lapsed unpaid; the fourth takes no transfer, for a month."""
     release, partner, offer = await open_shop(), await make_buyer(), await fetch_value("SELECT id FROM offer")
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     held = []
     for number in range(5):
         with clock.shifted(number * (TIME_TO_PAY + MINUTE)):
@@ -195,7 +177,7 @@ async def test_pages_that_nobody_pays_hold_no_price_all_day(stripe: Any) -> None
 async def test_pages_that_the_marketplace_closed_are_not_left(stripe: Any) -> None:
     """As those of duplicate orders, once the first is paid."""
     release, partner, offer = await open_shop(), await make_buyer(), await fetch_value("SELECT id FROM offer")
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     for number in range(3):
         with clock.shifted(number * 5 * MINUTE):
             closed = await order_by_transfer(partner, release, "page")
@@ -210,7 +192,7 @@ async def test_pages_that_the_marketplace_closed_are_not_left(stripe: Any) -> No
 async def test_while_a_page_is_open_the_sentence_says_when_it_closes(stripe: Any) -> None:
     """Not a day in six weeks: who opened it and went back may ask for a transfer, or hold a price, once it has closed."""
     release, partner = await open_shop(), await make_buyer()
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     await order_by_transfer(partner, release, "page")
     with clock.shifted(15 * MINUTE):
         for work in (
@@ -230,7 +212,7 @@ async def test_while_a_page_is_open_the_sentence_says_when_it_closes(stripe: Any
 async def test_a_page_that_nobody_lapsed_yet_is_no_transfer(stripe: Any, late: dt.timedelta) -> None:
     """The job comes within a minute, or a day later after an outage."""
     release, partner = await open_shop(), await make_buyer()
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     await order_by_transfer(partner, release, "page")
     with clock.shifted(TIME_TO_PAY + late):
         if late < DAY:
@@ -247,7 +229,7 @@ async def test_a_page_that_nobody_lapsed_yet_is_no_transfer(stripe: Any, late: d
 async def test_a_debit_that_bounced_held_its_price_as_a_transfer_does(stripe: Any, days: int) -> None:
     """Eight of them in a row, each of eleven days, held a price for three months. One that bounces at once held nothing."""
     release, partner = await open_shop(), await make_buyer()
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     debited = await order_by_transfer(partner, release, "page")
     await jobs()
     await execute("UPDATE payment SET state = 'processing' WHERE subject = $1", debited)
@@ -285,7 +267,7 @@ async def test_the_day_that_is_named_is_one_on_which_it_holds(hours: int) -> Non
 async def test_of_two_transfers_at_once_one_waits(stripe: Any) -> None:
     """Two quotes, ordered in the same moment by two accounts of a company; a page that may be paid so counts as well."""
     release, partner, second = await open_shop(), await make_buyer(), await make_buyer("atelier-two")
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     await execute("UPDATE partner SET vat_number = $2 WHERE id = $1", second, VAT)
     outcomes = await asyncio.gather(
         *(order_by_transfer(one, release) for one in (partner, second) for _ in range(2)), return_exceptions=True
@@ -310,7 +292,7 @@ async def test_two_accounts_of_one_company_hold_no_price_in_turns(stripe: Any) -
         await make_buyer("rival"),
     )
     await execute("UPDATE partner SET vat_number = $2 WHERE id = ANY ($1)", accounts, VAT)
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
 
     async def hold(partner: uuid.UUID) -> None:
         await catalogue.quote(partner, release, quote_id=uuid.uuid4(), is_held=True)
@@ -330,7 +312,7 @@ async def test_two_accounts_of_one_company_hold_no_price_in_turns(stripe: Any) -
 
 async def test_a_window_waits_for_transfers_and_not_for_what_was_paid(stripe: Any) -> None:
     release, partner, offer = await open_shop(), await make_buyer(), await fetch_value("SELECT id FROM offer")
-    await execute(LARGE)
+    await have_everything_cost(LARGE)
     waiting, now = await order_by_transfer(partner, release), clock.now()
     beyond = now + 13 * DAY
     assert await is_payable_beyond(offer, beyond)

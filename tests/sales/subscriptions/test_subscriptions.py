@@ -8,13 +8,13 @@ from typing import Any
 
 import html5lib
 
-from marketplace.catalogue.offers import actions as catalogue
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.finance.reconciliation.actions import reconcile
 from marketplace.finance.reconciliation.exception_queries import list_exceptions
 from marketplace.money.payments.balance import mirror_balance
 from marketplace.sales.subscriptions.actions import CHOICES, deliver
+from tests.catalogue.builders import have_everything_cost
 from tests.people.builders import Browser, page_text
 from tests.sales.builders.shop import DAY, jobs, make_buyer, next_release, open_shop, save_card_on_page, seal_release
 from tests.support.reads import fetch, fetch_one, fetch_value
@@ -146,7 +146,7 @@ async def test_what_is_not_paid_pauses_until_the_partner_goes_on(stripe: Any) ->
     assert await fetch_value("SELECT count(*) FROM purchase_order WHERE partner = $1", partner) == 2
 
 
-async def test_a_locked_price_is_not_raised_to_a_new_floor_and_what_cannot_be_sold_says_why(stripe: Any) -> None:
+async def test_a_locked_price_is_not_raised_to_a_new_least_charge_and_what_cannot_be_sold_says_why(stripe: Any) -> None:
     del stripe
     await open_shop()
     await make_buyer()
@@ -157,8 +157,7 @@ async def test_a_locked_price_is_not_raised_to_a_new_floor_and_what_cannot_be_so
         await save_card_on_page(browser, "/subscribe/lyon")
         await browser.submit("/en/subscribe/lyon", {"dataset": "lyon", "releases": "4"}, form_id=form)
         await execute("UPDATE subscription SET locked_minor = 19_000")
-        terms = {"terms": "standard-1", "full_worth_minor": 50_000, "cap_minor": 900_000}
-        await catalogue.list_offer("lyon", floor_minor=20_000, **terms)
+        await have_everything_cost(20_000)
         await next_release(1)
         await execute(
             """INSERT INTO exclusive_window (id, offer, partner, starts_at, ends_at)

@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Awaitable, Callable, Iterator
 
-    from tests.site.builders.months import People
-    from tests.site.builders.played_year import Year
+    from tests.site.builders.played_year import People, Year
 
 CSV = {10}
 """Months whose statement comes as a CSV."""

@@ -38,6 +38,7 @@ from marketplace.sales.orders.actions import order
 from marketplace.sales.orders.invoices import change_billing
 from marketplace.sales.orders.refunds import request_order_refund
 from marketplace.sales.subscriptions.actions import subscribe
+from tests.catalogue.builders import charge_between, put_on_sale
 from tests.datasets.builders import declare
 from tests.finance.builders.travelling import number_of, transmission_of
 from tests.money.builders import REFUSING, refusing
@@ -46,7 +47,7 @@ from tests.sales.builders import shop
 from tests.sales.builders.claims import agree_to_claim
 from tests.sales.builders.shop import send_transfer
 from tests.site.builders import closings as finance
-from tests.site.builders.played_year import AUCTIONS, DELIVERED, INVOICES, named_in_year
+from tests.site.builders.played_year import AUCTIONS, DELIVERED, INVOICES, People, named_in_year
 from tests.support.owner import as_owner
 from tests.support.reads import fetch, fetch_value
 from tests.support.scenes import PAGE
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
     from tests.site.builders.played_year import Year
 
-FLOOR, CAP = 60_000, 150_000
+LEAST, MOST = 130_000, 150_000
 WEIGHTS = {1: 9, 2: 7, 3: 6, 4: 5, 5: 4, 6: 3, 7: 2, 8: 2}
 """Line → its weight in every release."""
 GOOD_IBAN, BAD_IBAN = "DE89370400440532013000", "DE62370400440532013001"
@@ -67,18 +68,6 @@ REJECTED, REFUSED = 213, 210
 PAID_BY_BANK = {2: finance.pay_verified_run, 3: finance.pay_again, 6: finance.pay_at_once}
 PAID_BY_STRIPE = 4
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
-
-
-class People:
-    """Who takes part, by name."""
-
-    def __init__(self) -> None:
-        """Know nobody yet."""
-        self.partners: dict[str, uuid.UUID] = {}
-        self.staff: dict[str, Actor] = {}
-
-    def bidder(self, name: str) -> Actor:
-        return Actor(name=name, partner=self.partners[name], vetted=True)
 
 
 async def open_year(year: Year) -> People:
@@ -91,7 +80,8 @@ async def open_year(year: Year) -> People:
     await seal_weeks(0)
     for terms, months in zip(SELLERS, (12, 24), strict=True):
         await catalogue.define_terms(terms, months=months, lines_fr="Un\nDeux", lines_en="One\nTwo")
-    await catalogue.list_offer("lyon", terms=SELLERS[0], full_worth_minor=90_000_000, floor_minor=FLOOR, cap_minor=CAP)
+    await charge_between(LEAST, MOST)
+    await put_on_sale("lyon", terms=SELLERS[0], worth_minor=90_000_000)  # dear enough to cost the most at any demand
     await set_lengths("lyon", SELLERS[1:])
     for name, country in (("atelier", "FR"), ("bureau", "FR"), ("ville", "FR"), ("berlin", "DE"), ("filou", "FR")):
         people.partners[name] = await shop.make_buyer(name, country=country)

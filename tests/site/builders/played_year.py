@@ -16,6 +16,7 @@ from marketplace.core import clock, database
 from marketplace.core.database import execute
 from marketplace.core.errors import Refusal
 from marketplace.demo.bank import Bank
+from marketplace.people.identity.actors import Actor
 from marketplace.site.jobs.timetable import jobs
 from tests.subscribers.builders.payees import OUR_IBAN
 from tests.support.deaths import EVERY, awaits_of, killed_at_every_await
@@ -80,6 +81,18 @@ async def prepare_database(url: str) -> None:
     await as_owner(f"ALTER DATABASE {name} SET search_path = public, pg_catalog")
     await database.close_pool()
     await database.open_pool(url)
+
+
+class People:
+    """Who takes part, by name."""
+
+    def __init__(self) -> None:
+        """Know nobody yet."""
+        self.partners: dict[str, uuid.UUID] = {}
+        self.staff: dict[str, Actor] = {}
+
+    def bidder(self, name: str) -> Actor:
+        return Actor(name=name, partner=self.partners[name], vetted=True)
 
 
 class Year:

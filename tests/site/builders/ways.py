@@ -21,6 +21,7 @@ from marketplace.datasets.releases import publishing
 from marketplace.money.payments.queries import get_payment
 from marketplace.people.identity import actions as identity
 from marketplace.sales.orders.invoices import change_billing
+from tests.catalogue.builders import charge_between, put_on_sale
 from tests.datasets.builders import declare
 from tests.finance.builders.statements import Entry, Statement
 from tests.people.builders import PASSWORD, VAT, Browser
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Awaitable, Callable
 
-FLOOR, CAP = 60_000, 150_000
+LEAST, MOST = 60_000, 150_000
 STAFF: Final = (("nora", "finance"), ("paul", "finance"), ("samir", "steward"))
 ADDRESS: Final = {"street": "1 rue Longue", "postcode": "69001", "city": "Lyon"}
 DELIVERED: Final = ("deliver-subscriptions", *MONEY)
@@ -67,8 +68,10 @@ class Way(Year):
         self.releases = [await seal_weeks(0, late=28)]
         for terms, months in zip(SELLERS, (12, 24), strict=True):
             await catalogue.define_terms(terms, months=months, lines_fr="Un\nDeux", lines_en="One\nTwo")
-        worth = {"full_worth_minor": 90_000_000, "floor_minor": FLOOR, "cap_minor": CAP}
-        await catalogue.list_offer("lyon", terms=SELLERS[0], **worth)
+        await charge_between(LEAST, MOST)
+        await put_on_sale(
+            "lyon", terms=SELLERS[0], worth_minor=90_000_000
+        )  # dear enough to cost the most at any demand
         await set_lengths("lyon", SELLERS[1:])
         self.partner = await shop.make_buyer()
         for name, role in STAFF:

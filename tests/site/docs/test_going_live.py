@@ -20,6 +20,7 @@ from marketplace.core import database
 from marketplace.core.settings import ROLES, settings
 from marketplace.datasets.releases import actions as datasets
 from marketplace.datasets.releases.rules import DatasetTerms
+from tests.catalogue.builders import put_on_sale
 from tests.consent.builders import PURPOSE
 from tests.datasets.builders import BANDS, RESOLUTION, ZONES
 from tests.support.blocks import Block, blocks_of
@@ -249,6 +250,4 @@ async def define_and_offer_on_install() -> None:
     )
     await datasets.define(terms)
     await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="a\nb\nc\nd\ne")
-    await catalogue.list_offer(
-        "lyon-day", terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
-    )
+    await put_on_sale("lyon-day", terms="standard-1", worth_minor=240_000, least_minor=15_000)

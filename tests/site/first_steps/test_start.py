@@ -28,19 +28,19 @@ async def test_a_steward_is_led_from_an_empty_database_to_the_first_sale() -> No
     async with Browser() as sam:
         assert (await sam.sign_in("sam@partage.example")).headers["location"] == "/en/start"
         empty = await land(sam)
-        assert "0 of 11 done" in empty
+        assert "0 of 13 done" in empty
         assert "Nothing waits for you" in empty
         assert "Premiers pas" in await land(sam, "fr")
         await open_catalogue()
-        assert "5 of 11 done" in await land(sam)
+        assert "7 of 13 done" in await land(sam)
         await identity.add_subscribers([7])
         await consent.give(7, "presence.statistics")
         await seal_week()
-        assert "9 of 11 done" in await land(sam)
+        assert "11 of 13 done" in await land(sam)
         partner = await make_partner()
         assert "Vet Atelier, or refuse it" in await land(sam)
         await identity.vet_partner(partner, "Sam")
-        assert "10 of 11 done" in await land(sam)
+        assert "12 of 13 done" in await land(sam)
 
 
 async def test_a_steward_sees_what_waits() -> None:

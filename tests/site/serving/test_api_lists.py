@@ -62,7 +62,6 @@ async def _subscription(partner: uuid.UUID, dataset: str, days: int) -> uuid.UUI
         "ended_at": clock.now(),
         "after": began,
         "terms": "standard-1",
-        "agreed_offers": "[]",
     }  # one each may be active
     row = Subscription(id=uuid.uuid4(), partner=partner, dataset=dataset, locked_minor=100, releases=4, **ended)
     await Subscription.insert(row)

@@ -38,6 +38,7 @@ from marketplace.sales.orders.tables import Entitlement, Licence, Order
 from marketplace.subscribers.earnings.contribution_queries import find_contributions
 from marketplace.subscribers.earnings.month_close import close_months
 from marketplace.subscribers.earnings.rules import MICRO_PER_MINOR
+from tests.catalogue.builders import EMPTY_SHEET
 from tests.datasets.builders import stated_days
 from tests.support.reads import fetch, fetch_one, fetch_value
 
@@ -84,13 +85,12 @@ async def write_lines(people: Iterable[int] = range(1, 6), *, unclaimed: Contain
         id=uuid.uuid4(), company="Acme", country="FR", vat_number="", signed_up_at=now, vetted_at=now, vetted_by="x"
     ).save()
     await LicenceTerms(code="standard-1", lines_fr="…", lines_en="…", months=12, usage_right="publish").save()
+    await execute(EMPTY_SHEET)
     await Offer(
         id=uuid.uuid4(),
         dataset="lyon",
         terms="standard-1",
-        full_worth_minor=1,
-        floor_minor=1,
-        cap_minor=2,
+        sheet="sheet",
         listed_at=now,
     ).save()
 

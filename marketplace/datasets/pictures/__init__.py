@@ -1,1 +1,0 @@
-"""What is drawn of releases, where datasets lie, and how much of each zone releases publish."""
