@@ -133,7 +133,7 @@ class PricedOffer(Struct, frozen=True):
     rates: str
     """JSON, see `sheets.rules.Rates`."""
     groups: list[str]
-    """The sheet's demand groups, those of before included."""
+    """The demand groups of the sheet and of its earlier versions."""
     demand_basis_points: int | None
     """None until the day's multiplier is drawn."""
     demand_sales: int | None = None

@@ -43,7 +43,7 @@ class LawForm(Struct):
 
 
 class CurrencyLaws(Struct, frozen=True):
-    """A currency's law in force (None: none is), those that start later, and how much of promises the least charge covers."""
+    """A currency's law in force (None before the first starts), the later ones, and what promises the least charge covers."""
 
     currency: str
     in_force: StatedLawRow | None

@@ -62,7 +62,7 @@ class TermsRow(Struct, frozen=True):
 
 
 class MarketRow(Struct, frozen=True):
-    """A market: its version in force (None: none is yet), and the datasets on sale on its sheet."""
+    """A market, the version in force (None before the first starts), and the datasets on sale on its sheet."""
 
     code: str
     title_fr: str
