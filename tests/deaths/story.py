@@ -88,7 +88,7 @@ class Story:
         self.be_at(clock.now() + by)
 
     def start_hour(self) -> None:
-        """Be at the next full hour: a price falls with each, and may not while an act dies and is done again."""
+        """Be at the next full hour: a price falls with each, and may not between an act that died and its end."""
         self.be_at(clock.now().replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1))
 
     async def on(self, month: int, day: int, hour: float = 10, *, year: int = 2025) -> None:
@@ -129,12 +129,14 @@ class Story:
         if self.deaths.setdefault(name, 0) or self.only not in (None, name):
             await work()
             return
+        if later is None:
+            later = LATER if name.split(maxsplit=1)[0] in jobs() else dt.timedelta(0)
+        if (clock.now() + later).hour != clock.now().hour:
+            self.start_hour()
         before, at = await self.state.save(), clock.now()
         awaits = await awaits_of(work)
         if not await self.state.has_changed(before):
             return
-        if later is None:
-            later = LATER if name.split(maxsplit=1)[0] in jobs() else dt.timedelta(0)
         act = Act(work, name, at + later, then, check or _nothing)
         await self._end(act)
         expected = await self.state.changed_since(before, unlike)
