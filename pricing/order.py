@@ -139,6 +139,23 @@ def later(priced: Priced, hours: int) -> Priced:
     return price(priced.law, [lot._replace(licence=moved(lot.licence)) for lot in priced.lots])
 
 
+def as_new(priced: Priced) -> Priced:
+    """Return the same order's price when its licences begin with the end of the latest data of its first lot."""
+    return later(priced, -age_hours(priced))
+
+
+def under(locked: Priced, priced: Priced) -> int:
+    """Return what an order costs, in cents, by the law and the terms of an earlier one's first lot.
+
+    A lot of a demand group or a right that those terms do not have costs what it costs today.
+    """
+    terms = locked.lots[0].terms
+    try:
+        return price(locked.law, [lot._replace(terms=terms) for lot in priced.lots]).amount_minor
+    except Mismatched:
+        return priced.amount_minor
+
+
 def age_hours(priced: Priced) -> int:
     """Return how old the latest data of an order's first lot are when its licence begins, in whole hours."""
     lot = priced.lots[0]

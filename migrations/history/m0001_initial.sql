@@ -1160,9 +1160,7 @@ CREATE TABLE "quote" (
 
 CREATE TABLE "quote_acceptance" (
     "quote" UUID PRIMARY KEY NOT NULL REFERENCES "quote" ("id") ON DELETE RESTRICT,
-    "accepted_at" TIMESTAMPTZ NOT NULL,
-    "payable_until" TIMESTAMPTZ,
-    "page_until" TIMESTAMPTZ
+    "accepted_at" TIMESTAMPTZ NOT NULL
 );
 
 CREATE TABLE "posted_sale" (
@@ -1701,6 +1699,7 @@ CREATE TABLE "subscription" (
     "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
     "dataset" TEXT NOT NULL REFERENCES "dataset" ("code") ON DELETE RESTRICT,
     "locked_minor" BIGINT NOT NULL,
+    "locked" BYTEA NOT NULL,
     "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
     "releases" INTEGER NOT NULL,
     "after" TIMESTAMPTZ NOT NULL,

@@ -18,14 +18,13 @@ from marketplace.core import clock
 from marketplace.core.errors import Conflict
 from marketplace.core.facts.queries import list_facts
 from marketplace.sales.auctions import award as ending
-from marketplace.sales.auctions.actions import cancel, place_sealed_bid
+from marketplace.sales.auctions.actions import place_sealed_bid
 from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.auctions.queries import get_auction
-from marketplace.sales.subscriptions import actions as subscribing
 from pricing.__main__ import main as pricing
 from tests.people.builders import Browser, page_text
 from tests.sales.builders.auctions import make_bidder, move_end, open_auction
-from tests.sales.builders.shop import make_buyer, open_shop, save_card
+from tests.sales.builders.shop import make_buyer, open_shop
 from tests.support.owner import as_owner
 from tests.support.reads import fetch_value
 
@@ -139,32 +138,3 @@ async def test_no_window_opens_over_a_price_that_somebody_holds() -> None:
     await quote(other.partner, release, quote_id=uuid.uuid4())
     with pytest.raises(Conflict, match="exclusively"):
         await quote(other.partner, release, quote_id=uuid.uuid4(), is_held=True)
-
-
-async def test_no_window_opens_over_a_running_subscription_nor_a_subscription_over_a_window() -> None:
-    """Who is promised first prevails, from the announcement on: before the first bid, and until the auction is cancelled."""
-    release = await open_shop()
-    partner, rival = await make_buyer("first"), await make_buyer("second")
-    for one in (partner, rival):
-        await save_card(one)
-    now, offer = clock.now(), await fetch_value("SELECT id FROM offer")
-    hour, first = dt.timedelta(hours=1), uuid.uuid4()
-    plan = Plan("exclusive", offer, [release], now - hour, now + hour, exclusive_from=now + 2 * hour)
-    plan = structs.replace(plan, exclusive_to=now + 50 * hour)
-    await subscribing.subscribe(partner, "lyon", releases=4, subscription=first)
-    with pytest.raises(Conflict, match="what it was promised prevails"):
-        await announce(plan, by="Steward")
-    await subscribing.pause(partner, first)
-    window = await announce(plan, by="Steward")
-    for who in (
-        subscribing.resume(partner, first),
-        subscribing.subscribe(rival, "lyon", releases=4, subscription=uuid.uuid4()),
-        quote(rival, release, quote_id=uuid.uuid4(), is_held=True),
-    ):
-        with pytest.raises(Conflict, match="exclusively"):
-            await who
-    await cancel(window, "Too soon.", by="Steward")
-    await subscribing.resume(partner, first)
-    await quote(rival, release, quote_id=uuid.uuid4(), is_held=True)
-    with pytest.raises(Conflict, match="Somebody holds a price"):
-        await announce(plan, by="Steward")

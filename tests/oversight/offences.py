@@ -7,9 +7,9 @@ INDEXED = """WITH made AS (INSERT INTO contribution_segment (id, level, state, b
              INSERT INTO sold_release (release, segment) SELECT release.id, made.id FROM release, made LIMIT 1
              ON CONFLICT (release) DO UPDATE SET segment = excluded.segment"""
 SUBSCRIBED = """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
-                     begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, promised_days,
+                     begun AS (INSERT INTO subscription (id, partner, dataset, locked, locked_minor, releases, after, began_at, promised_days,
                                                          promised_coverage_micro, terms)
-                               SELECT gen_random_uuid(), {partner}, dataset, {locked}, 1, now(), now(), 3, 1, licence.terms
+                               SELECT gen_random_uuid(), {partner}, dataset, '', {locked}, 1, now(), now(), 3, 1, licence.terms
                                FROM sold
                                JOIN release ON release.id = sold.release
                                JOIN licence ON licence.purchase_order = sold.id
@@ -339,9 +339,9 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     ),
     "a service credit is refunded once for what it says": (
         """WITH sold AS (SELECT id, partner, release FROM purchase_order WHERE state = 'paid' LIMIT 1),
-                begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, promised_days,
+                begun AS (INSERT INTO subscription (id, partner, dataset, locked, locked_minor, releases, after, began_at, promised_days,
                                                     promised_coverage_micro, terms)
-                          SELECT gen_random_uuid(), partner, dataset, 1000000000, 1, now(), now(), 3, 1, licence.terms
+                          SELECT gen_random_uuid(), partner, dataset, '', 1000000000, 1, now(), now(), 3, 1, licence.terms
                           FROM sold
                           JOIN release ON release.id = sold.release
                           JOIN licence ON licence.purchase_order = sold.id

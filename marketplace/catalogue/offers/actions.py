@@ -13,8 +13,7 @@ from msgspec.structs import asdict
 
 from marketplace.catalogue.offers import rules
 from marketplace.catalogue.offers.demand import draw_of_day, state_price
-from marketplace.catalogue.offers.holds import refuse_holding_on
-from marketplace.catalogue.offers.lengths import under, under_locked
+from marketplace.catalogue.offers.lengths import under_locked, under_terms
 from marketplace.catalogue.offers.queries import (
     SQL,
     count_quotes,
@@ -26,7 +25,14 @@ from marketplace.catalogue.offers.queries import (
     list_priced_offers,
     list_priced_releases,
 )
-from marketplace.catalogue.offers.tables import ExclusiveWindow, LicenceTerms, ObservedBid, Offer, Quote
+from marketplace.catalogue.offers.tables import (
+    ExclusiveWindow,
+    LicenceTerms,
+    ObservedBid,
+    Offer,
+    Quote,
+    QuoteAcceptance,
+)
 from marketplace.catalogue.offers.uses import check_use
 from marketplace.catalogue.sheets.actions import count_points
 from marketplace.catalogue.sheets.queries import get_law, get_sheet, list_points
@@ -39,7 +45,7 @@ from marketplace.core.settings import settings
 from marketplace.core.signing import public_key, sign
 from marketplace.datasets.releases.queries import get_dataset, list_revocations
 from pricing.agreed import amount_of, holding_of, stated_names
-from pricing.order import Priced, price
+from pricing.order import Priced, price, under
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -59,6 +65,13 @@ class PricedEdition(Struct, frozen=True):
     error_people: int
     row_count: int
     priced: Priced
+
+
+class Locked(Struct, frozen=True):
+    """What a subscription locked: the law and the terms of a price, and the most that a release costs, in cents before VAT."""
+
+    priced: Priced
+    most_minor: int
 
 
 class TooManyQuotes(Conflict):
@@ -245,41 +258,35 @@ async def quote(
     level: int = 0,
     is_held: bool = False,
     agreed: Mapping[str, int] | None = None,
+    locked: Locked | None = None,
     terms: str = "",
     now: dt.datetime | None = None,
 ) -> uuid.UUID:
     """Sign a price of `now`, for a vetted partner, and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at an extra charge. agreed: other
-    parts of the amount, see `pricing.agreed`. terms: see `lengths`, or those that a subscription locked. Refuses a
-    release not on sale, more than rules.QUOTES_A_DAY, and repeated holds.
+    parts of the amount, see `pricing.agreed`. locked: what a subscription locked. terms: see `lengths`, or those whose
+    price was locked. Refuses a release not on sale, and more than rules.QUOTES_A_DAY.
     """
-    now, agreed = now or clock.now(), agreed or {}
-    asked = (partner, release, level, frozenset(agreed) | ({"holding_minor"} if is_held else set()))
+    now = now or clock.now()
+    names = {*(agreed or {}), *(["most_minor"] if locked else []), *(["holding_minor"] if is_held else [])}
+    asked = (partner, release, level, frozenset(names))
     if await _is_asked_again(quote_id, asked, terms):
         return quote_id
     sold = await _on_sale(release, level)
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
     if offer and terms:
-        offer = await (under_locked(offer, terms) if "most_minor" in agreed else _under_listed(offer, terms))
+        offer = await (under_locked(offer, terms) if locked else _under_listed(offer, terms))
     [priced] = await _priced([(sold, level, offer)], now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)
     await _refuse_reserved(partner, offer.id, now, now + rules.HOLD_LASTS if is_held else now)
-    stated = dict(agreed) | ({"holding_minor": holding_of(priced.amount_minor)} if is_held else {})
+    stated = dict(agreed or {})
+    if locked:
+        stated["most_minor"] = min(locked.most_minor, under(locked.priced, priced))
+    if is_held:
+        stated["holding_minor"] = holding_of(priced.amount_minor)
     expires_at = now + (rules.HOLD_LASTS if is_held else rules.QUOTE_LASTS)
-    document = rules.write_document(
-        quote_id,
-        partner=partner,
-        release=release,
-        level=level,
-        offer=offer.id,
-        priced=priced,
-        quoted_at=now,
-        expires_at=expires_at,
-        evidence=offer.evidence,
-        agreed=stated,
-    )
     signed = Quote(
         id=quote_id,
         partner=partner,
@@ -288,19 +295,35 @@ async def quote(
         level=level,
         amount_minor=amount_of(priced, stated),
         currency=offer.currency,
-        document=document,
-        signature=sign(document, settings().signing_key),
         quoted_at=now,
         expires_at=expires_at,
         terms=offer.terms,
     )
-    await _save(signed, now)
+    await _sign_and_save(signed, priced, offer, stated)
     return quote_id
+
+
+async def _sign_and_save(signed: Quote, priced: Priced, offer: rules.PricedOffer, agreed: Mapping[str, int]) -> None:
+    """Write the document of a quote, sign it and save it."""
+    signed.document = rules.write_document(
+        signed.id,
+        partner=signed.partner,
+        release=signed.release,
+        level=signed.level,
+        offer=offer.id,
+        priced=priced,
+        quoted_at=signed.quoted_at,
+        expires_at=signed.expires_at,
+        evidence=offer.evidence,
+        agreed=agreed,
+    )
+    signed.signature = sign(signed.document, settings().signing_key)
+    await _save(signed, signed.quoted_at)
 
 
 async def _under_listed(offer: rules.PricedOffer, terms: str) -> rules.PricedOffer:
     """Return an offer under the requested terms, which must be its own or among its other lengths."""
-    if (listed := await under(offer, terms)) is None:
+    if (listed := await under_terms(offer, terms)) is None:
         raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
     return listed
 
@@ -321,13 +344,17 @@ async def _save(signed: Quote, now: dt.datetime) -> None:
             # Announcing an exclusive window locks the offer too: the second of the two sees the first.
             await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.id == signed.offer).lock_rows("SHARE"))
             await _refuse_reserved(signed.partner, signed.offer, now, signed.expires_at)
-            await refuse_holding_on(signed.partner, signed.offer, now)
         if await count_quotes(signed.partner, now - rules.DAY) >= rules.QUOTES_A_DAY:
             raise TooManyQuotes(
                 "You asked for {most} quotes within a day; ask again tomorrow.", most=rules.QUOTES_A_DAY
             )
         if not await Quote.insert(signed).on_conflict(action="DO NOTHING", target=Quote.id).returning(Quote.id):
             await _is_asked_again(signed.id, asked)
+
+
+async def accept_quote(quote: uuid.UUID, at: dt.datetime) -> None:
+    """Record that a quote was ordered, inside the order's transaction: from then on it holds its price no more."""
+    await QuoteAcceptance.insert(QuoteAcceptance(quote=quote, accepted_at=at)).on_conflict(action="DO NOTHING")
 
 
 async def write_awarded_quote(
@@ -441,7 +468,7 @@ async def record_observed_bids(
     [row] = await list_priced_releases([release])
     known = (await _offers([row.dataset], now)).get(row.dataset)
     with contextlib.suppress(Conflict):
-        [priced] = await _priced([(row, 0, await under(known, terms) if known else None)], now)
+        [priced] = await _priced([(row, 0, await under_terms(known, terms) if known else None)], now)
         worth = rules.worth_before_demand(priced)
         if worth < priced.law.least_minor:
             return

@@ -10,7 +10,6 @@ CREATE INDEX IF NOT EXISTS quote_by_partner ON quote (partner, quoted_at DESC);
 CREATE INDEX IF NOT EXISTS quote_by_offer ON quote (offer, quoted_at);
 CREATE INDEX IF NOT EXISTS quote_by_end ON quote (expires_at);
 CREATE INDEX IF NOT EXISTS held_quote ON quote (offer, expires_at) WHERE expires_at - quoted_at > interval '1 day';
-CREATE INDEX IF NOT EXISTS quote_acceptance_by_end ON quote_acceptance (payable_until) WHERE payable_until IS NOT NULL;
 
 CREATE OR REPLACE TRIGGER note_change AFTER INSERT OR UPDATE ON offer
     FOR EACH ROW EXECUTE FUNCTION note_dataset_change();

@@ -59,7 +59,7 @@ async def under_locked(offer: PricedOffer, terms: str) -> PricedOffer:
     return replace(offer, terms=terms, **asdict(kept))
 
 
-async def under(offer: PricedOffer, terms: str) -> PricedOffer | None:
+async def under_terms(offer: PricedOffer, terms: str) -> PricedOffer | None:
     """Return an offer under one of its terms; None if it is not sold under these."""
     lengths = await list_lengths([offer.dataset]) if terms != offer.terms else []
     return next((one for one in by_length(offer, lengths) if one.terms == terms), None)

@@ -16,7 +16,6 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Meta, Struct
 
 from marketplace.catalogue.offers import actions, queries
-from marketplace.catalogue.offers.holds import HeldAlready
 from marketplace.catalogue.offers.lengths import sold_under
 from marketplace.catalogue.offers.uses import state_use
 from marketplace.catalogue.sheets.simulated import SimulatedWeek, as_parquet, simulated_week
@@ -104,7 +103,7 @@ async def request_quote(
             is_held=data.for_thirty_days == "yes",
             terms=data.terms,
         )
-    except (actions.TooManyQuotes, HeldAlready, Invalid, NotAllowed) as refusal:
+    except (actions.TooManyQuotes, Invalid, NotAllowed) as refusal:
         kept = {"level": data.level, "terms": data.terms}
         return again("offers/ask.html", refusal, listing=listing, release=release, **kept)
     return see(f"/quotes/{quote}")

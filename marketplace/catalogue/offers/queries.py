@@ -199,7 +199,6 @@ class QuotePage(SignedQuote, frozen=True):
     period_to: dt.datetime
     is_expired: bool
     is_ordered: bool
-    payable_until: dt.datetime | None
 
 
 class QuoteSubject(Struct, frozen=True):

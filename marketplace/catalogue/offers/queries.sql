@@ -225,23 +225,16 @@ FROM release
 WHERE release.id = $1
   AND release.state = 'sealed';
 
--- fragment: held
--- Prices that may be ordered until after the instant $2, or were ordered and may be paid until after it.
-(
-    SELECT quote.id, quote.expires_at AS held_until
-    FROM quote
-    WHERE quote.expires_at > $2
-      AND NOT EXISTS (SELECT FROM quote_acceptance WHERE quote_acceptance.quote = quote.id)
-    UNION ALL
-    SELECT quote_acceptance.quote, quote_acceptance.payable_until
-    FROM quote_acceptance
-    WHERE quote_acceptance.payable_until > $2
-) AS held
-JOIN quote ON quote.id = held.id AND quote.auction IS NULL
-
 -- name: is_quoted_beyond
--- Whether a price of the offer $1 is held until after the instant $2.
-SELECT EXISTS (SELECT FROM {held} WHERE quote.offer = $1);
+-- Whether a price of the offer $1 that was not ordered yet may be ordered until after the instant $2.
+SELECT EXISTS (
+    SELECT
+    FROM quote
+    WHERE offer = $1
+      AND expires_at > $2
+      AND auction IS NULL
+      AND NOT EXISTS (SELECT FROM quote_acceptance WHERE quote_acceptance.quote = quote.id)
+);
 
 -- name: list_past_draws
 -- The demand multipliers of the sheet $1 before the day $2, by day, with their evidence, and whether exclusive windows
@@ -302,37 +295,6 @@ WHERE offer.sheet = $1
   AND observed_at >= $2
 ORDER BY partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'), value_basis_points DESC, reserve_basis_points;
 
--- name: list_last_holds
--- Each partner's last unpaid price of the offer $1 that is or was good for weeks, until an instant after $2, without
--- the quote $3. It was held, or ordered to be paid by a transfer ($4: only the latter). With the end of the page for
--- choosing a transfer.
-SELECT hold.partner, hold.held_until, hold.page_until
-FROM (
-    SELECT
-        quote.id,
-        quote.partner,
-        quote.expires_at AS held_until,
-        NULL::timestamptz AS page_until
-    FROM quote
-    WHERE NOT $4
-      AND quote.offer = $1
-      AND quote.expires_at > $2
-      AND quote.expires_at - quote.quoted_at > interval '1 day'
-      AND quote.auction IS NULL
-    UNION ALL
-    SELECT quote.id, quote.partner, quote_acceptance.payable_until, quote_acceptance.page_until
-    FROM quote_acceptance
-    JOIN quote ON quote.id = quote_acceptance.quote
-    WHERE quote.offer = $1
-      AND quote_acceptance.payable_until > $2
-      AND (
-          quote_acceptance.page_until IS NOT NULL
-          OR quote_acceptance.payable_until - quote_acceptance.accepted_at > interval '1 day'
-      )
-) AS hold
-WHERE hold.id IS DISTINCT FROM $3
-  AND NOT EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = hold.id);
-
 -- fragment: compared
 -- What licence terms and a dataset allow, next to the partner's country, sector and stated use.
 SELECT
@@ -389,8 +351,7 @@ SELECT
     release.period_from,
     release.period_to,
     quote.expires_at <= $3 AS is_expired,
-    quote_acceptance.quote IS NOT NULL AS is_ordered,
-    quote_acceptance.payable_until
+    quote_acceptance.quote IS NOT NULL AS is_ordered
 FROM quote
 JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset

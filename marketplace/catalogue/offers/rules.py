@@ -52,13 +52,6 @@ if TYPE_CHECKING:
 QUOTE_LASTS: Final = dt.timedelta(minutes=15)
 HOLD_LASTS: Final = dt.timedelta(days=30)
 """How long a price may be held, for an extra charge: a company decides in weeks."""
-BETWEEN_HOLDS: Final = dt.timedelta(days=30)
-"""How long a partner cannot hold a dataset's price after one lapsed. A hold delays a steward who wants to change the
-offer or to auction it exclusively, and nobody may do that for ever without buying.
-"""
-MOST_LEFT: Final = 3
-"""Most unpaid pages for choosing a transfer that a company may leave, of one dataset in that time: each held the price.
-"""
 MICRO: Final = 10**6
 DEMAND_GRID: Final = tuple(round(NEUTRAL_BASIS_POINTS * 1.05**power) for power in range(-14, 15))
 """The multipliers of a draw, in basis points: half of worth to twice as much, evenly in ratio. Posted ones lie between.

@@ -148,10 +148,6 @@ class QuoteAcceptance(Table, db=DB, tablename="quote_acceptance"):
     personal_data = NOBODYS
     quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, primary_key=True)
     accepted_at = Timestamptz()
-    payable_until = Timestamptz(null=True, default=None)
-    """Until when its order may be paid, or was payable if it lapsed; null: it was paid, sold on invoice, or awarded."""
-    page_until = Timestamptz(null=True, default=None)
-    """Until when the page for choosing a transfer is open; null without such a page."""
 
 
 class PostedSale(Table, db=DB, tablename="posted_sale"):

@@ -26,8 +26,6 @@ from marketplace.sales.auctions.registry import get_kind
 from marketplace.sales.auctions.reserves import compute_reserve, deposit_of
 from marketplace.sales.auctions.tables import Auction, AuctionLead, AuctionLot
 from marketplace.sales.auctions.transcript_rules import terms_digest
-from marketplace.sales.orders.actions import TIME_TO_TRANSFER
-from marketplace.sales.subscriptions.queries import is_subscribed_to
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
 
 if TYPE_CHECKING:
@@ -213,32 +211,16 @@ async def _under(months: int, offers: Sequence[LockedOffer]) -> list[LockedOffer
 async def _refuse_overlap(plan: Plan, offers: Mapping[uuid.UUID, LockedOffer], auction: uuid.UUID) -> None:
     """Refuse a plan that would sell inside another auction's exclusive window, or whose window overlaps another sale.
 
-    Also refuse a window over promises to others: a price that they hold, or next releases in their subscriptions. An
-    auction sells from its end on, for its time to pay times its rounds. The offers' rows are locked.
+    Also refuse a window over prices that others hold. An auction sells from its end on, for its time to pay times its rounds. The offers' rows are locked.
     """
     ends_paying = plan.closes_at + rules.LAST_ROUND * dt.timedelta(hours=plan.pay_within_hours)
     if plan.exclusive_from and await is_quoted_beyond(plan.offer, plan.exclusive_from, clock.now()):
         raise Conflict("Somebody holds a price that is good until after the window begins: let it begin later.")
-    if plan.exclusive_from and await is_payable_beyond(plan.offer, plan.exclusive_from):
-        raise Conflict("An order waits for money that may come after the window begins: let it begin later.")
-    if plan.exclusive_from and await is_subscribed_to(offers[plan.offer].dataset):
-        raise Conflict(
-            "A partner is subscribed to this dataset, and what it was promised prevails: nobody can have it alone before "
-            "that has ended."
-        )
     window, sells = (plan.exclusive_from, plan.exclusive_to), (plan.closes_at, ends_paying)
     if await fetch_scalar(bool, SQL["overlaps_a_window"], list(offers), auction, *window, *sells, rules.LAST_ROUND):
         raise Conflict(
             "Another auction of this dataset would sell inside an exclusive window; cancel one, or choose other instants."
         )
-
-
-async def is_payable_beyond(offer: uuid.UUID, instant: dt.datetime) -> bool:
-    """Return whether an order of an offer, other than an award, waits for money that may come after `instant`."""
-    waits = """SELECT EXISTS (SELECT FROM purchase_order JOIN quote ON quote.id = purchase_order.quote
-                              WHERE quote.offer = $1 AND quote.auction IS NULL AND purchase_order.state = 'awaiting_payment'
-                              AND purchase_order.ordered_at > $2)"""
-    return bool(await fetch_scalar(bool, waits, offer, instant - TIME_TO_TRANSFER))
 
 
 def _check_plan(plan: Plan, kind: AuctionKind, now: dt.datetime) -> None:

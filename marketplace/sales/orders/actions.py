@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.catalogue.offers.actions import recompute, write_awarded_quote
+from marketplace.catalogue.offers.actions import accept_quote, recompute, write_awarded_quote
 from marketplace.catalogue.offers.demand import record_posted_sales
-from marketplace.catalogue.offers.holds import accept_quote, close_quotes, refuse_awaiting
 from marketplace.catalogue.offers.queries import SignedQuote, is_reserved
 from marketplace.catalogue.offers.uses import check_quote
 from marketplace.core import clock
-from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
+from marketplace.core.database import execute, fetch_column, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, Refusal, existing
 from marketplace.core.instants import months_later
 from marketplace.core.locks import lock
@@ -90,14 +89,6 @@ class PaidOrder(Struct, frozen=True):
     months: int
 
 
-class LapsedOrder(Struct, frozen=True):
-    """A lapsed order, its quote, and whether it waited for a transfer or a debit."""
-
-    id: uuid.UUID
-    quote: uuid.UUID
-    waited: bool
-
-
 # ------------------------------------------------------------------ ordering
 async def order(
     partner: uuid.UUID,
@@ -148,18 +139,16 @@ async def order(
 
 
 async def _request_payment(order: Order, owed: AmountDue, asked: OrderedQuote, pay_by: str) -> None:
-    """Request an order's money in the partner's way, in the transaction that writes it; until then, hold the price."""
+    """Request an order's money in the partner's way, in the transaction that writes it."""
     partner, may_wait = asked.partner, pay_by in {"page", "bank_transfer"}
     try:
         if may_wait:
-            await _check_transfer(order, asked, by_page=pay_by == "page")
+            await _check_transfer(order, asked)
     except Refusal:
         if pay_by == "bank_transfer":
             raise
         may_wait = False
-    until = order.ordered_at + (TIME_TO_TRANSFER if may_wait else TIME_TO_PAY)
-    page_until = order.ordered_at + TIME_TO_PAY if may_wait and pay_by == "page" else None
-    await accept_quote(asked.id, order.ordered_at, None if pay_by == "invoice" else until, page_until)
+    await accept_quote(asked.id, order.ordered_at)
     if pay_by == "invoice":
         await credit.grant(partner, order.id, number=order.number, total_minor=order.total_minor)
     elif pay_by == "page":
@@ -172,15 +161,14 @@ async def _request_payment(order: Order, owed: AmountDue, asked: OrderedQuote, p
         await payments.request_charge(order.id, partner, **owed)
 
 
-async def _check_transfer(order: Order, asked: OrderedQuote, *, by_page: bool) -> None:
-    """Refuse a transfer for a small order, an order inside another's exclusive window, and a company's second order."""
+async def _check_transfer(order: Order, asked: OrderedQuote) -> None:
+    """Refuse a transfer for a small order, and an order inside another's exclusive window."""
     now, partner = order.ordered_at, asked.partner
     if order.total_minor < rules.TRANSFER_FROM_MINOR:
         euros = rules.TRANSFER_FROM_MINOR // 100
         raise Invalid("A bank transfer is for orders of {euros} EUR and more, VAT included.", euros=euros)
     if await is_reserved(asked.offer, partner, now, now + TIME_TO_TRANSFER):
         raise Conflict("Another partner has this dataset exclusively before a transfer might come: pay by card.")
-    await refuse_awaiting(partner, asked.offer, asked.id, now, by_page=by_page)
 
 
 async def order_awarded(
@@ -372,7 +360,7 @@ async def close_page(order_id: uuid.UUID) -> None:
     async with transaction():
         state = (await get_payment(order_id)).state
         if state in ("expired", "failed"):
-            await lapse(order_id, was_left=True)
+            await lapse(order_id)
     if state in ("requested", "open"):
         raise Conflict(BEING_CLOSED)
     await settle_paid()
@@ -422,7 +410,6 @@ async def _settle_some() -> int:
         await execute(SQL["write_entitlements"], ids, licences, ends)
         await execute(SQL["write_of_past_recalls"], ids, clock.now())
         await record_posted_sales({one.quote: (one.money_at, one.credit_sale) for one in paid})
-        await close_quotes([one.quote for one in paid])
         await record_all([_sale(one) for one in paid])
         await issue_invoices(ids)
         for other in await list_other_pages(ids):
@@ -449,20 +436,13 @@ async def lapse_unpaid() -> int:
     """
     now = clock.now()
     async with transaction():
-        late = await fetch_rows(LapsedOrder, SQL["lapse_orders"], now - TIME_TO_PAY, BATCH_SIZE, now - TIME_TO_TRANSFER)
-        await close_quotes([one.quote for one in late if one.waited], now)
-        await close_quotes([one.quote for one in late if not one.waited], now, was_left=True)
+        late = await fetch_column(uuid.UUID, SQL["lapse_orders"], now - TIME_TO_PAY, BATCH_SIZE, now - TIME_TO_TRANSFER)
         for one in late:
-            await payments.request_expiry(one.id)
+            await payments.request_expiry(one)
     return len(late)
 
 
-async def lapse(order_id: uuid.UUID, *, was_left: bool = False) -> None:
-    """Lapse an unpaid order that may no longer be paid, in the caller's transaction, and have Stripe close its page.
-
-    was_left: its partner left the page; otherwise the marketplace closes it.
-    """
-    lapsed = Order.update({Order.state: "lapsed"}).where(Order.id == order_id, Order.state == "awaiting_payment")
-    if quote := await fetch_scalar(uuid.UUID, lapsed.returning(Order.quote)):
-        await close_quotes([quote], clock.now(), was_left=was_left, is_closed=not was_left)
+async def lapse(order_id: uuid.UUID) -> None:
+    """Lapse an unpaid order that may no longer be paid, in the caller's transaction, and have Stripe close its page."""
+    await Order.update({Order.state: "lapsed"}).where(Order.id == order_id, Order.state == "awaiting_payment")
     await payments.request_expiry(order_id)

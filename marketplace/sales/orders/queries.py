@@ -45,6 +45,8 @@ class OrderPage(Struct, frozen=True):
     period_to: dt.datetime
     payment_state: str | None
     transfer: str | None
+    may_be_transferred: bool
+    """Whether its page offers a bank transfer."""
     licence: uuid.UUID | None
     cancelled_at: dt.datetime | None
     lines_fr: str

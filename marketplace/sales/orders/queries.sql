@@ -7,7 +7,7 @@ SELECT
     purchase_order.vat_basis_points, purchase_order.vat_rule, purchase_order.ordered_at, purchase_order.paid_at,
     dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.time_zone,
     release.period_from, release.period_to,
-    payment.state AS payment_state, payment.transfer,
+    payment.state AS payment_state, payment.transfer, payment.payer IS NOT NULL AS may_be_transferred,
     licence.id AS licence, licence.cancelled_at,
     licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
     entitlement.id AS entitlement,
@@ -118,7 +118,7 @@ WHERE purchase_order.id = ANY($1::uuid[]) AND entitlement.ends_at > $2;
 
 -- name: lapse_orders
 -- Lapses at most $2 orders whose payment failed or expired, was requested before $1, or is a transfer of an order
--- before $3; a debit is awaited. Returns them, and whether a transfer or a debit was awaited.
+-- before $3; a debit is awaited. Returns them.
 UPDATE purchase_order
 SET state = 'lapsed'
 WHERE id IN (
@@ -136,8 +136,7 @@ WHERE id IN (
     LIMIT $2
     FOR UPDATE OF purchase_order SKIP LOCKED
 )
-RETURNING id, quote,
-    (SELECT transfer IS NOT NULL OR state = 'failed' FROM payment WHERE subject = purchase_order.id) AS waited;
+RETURNING id;
 
 -- fragment: left_minor
 -- What remains of a paid order's money, in cents.

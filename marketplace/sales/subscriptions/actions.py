@@ -1,4 +1,4 @@
-"""Subscribing, pausing, ending; and ordering due releases: at the locked price or less, charged off session.
+"""Subscribing, pausing, ending; and ordering due releases: by the locked price sheet or less, charged off session.
 
 A release is priced and ordered like any other sale; it pays its own contributors, and its order, licence and entries are
 those of purchases.
@@ -6,7 +6,6 @@ those of purchases.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import uuid
 
@@ -17,13 +16,11 @@ from marketplace.catalogue.offers.queries import (
     find_listed_release,
     find_vat,
     get_listing,
-    is_reserved,
     list_priced_offers,
 )
-from marketplace.catalogue.offers.tables import Offer
 from marketplace.catalogue.offers.uses import check_use
 from marketplace.core import clock
-from marketplace.core.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.core.database import execute, fetch_row, fetch_rows, select, transaction
 from marketplace.core.errors import Conflict, Invalid, Refusal
 from marketplace.core.locks import lock
 from marketplace.money.credit.queries import get_available, has_limit
@@ -38,21 +35,21 @@ from marketplace.sales.subscriptions.credits import days_to_promise, give_credit
 from marketplace.sales.subscriptions.queries import SQL, find_open, get_own
 from marketplace.sales.subscriptions.tables import SubscribedRelease, Subscription
 from pricing.credits import promised_coverage
+from pricing.order import as_new, canonical, from_canonical
 
 SAVED_METHOD, INVOICE = "saved_method", "invoice"
 BATCH_SIZE = 200
 CHOICES = (4, 12, 26, 52)
 """How many releases a subscription may have."""
-AHEAD = dt.timedelta(days=3_660)
-"""Later than any window is announced."""
 
 
 class DueRelease(Struct, frozen=True):
-    """A release due to an active subscription; `locked_minor` is its highest price, in cents before VAT."""
+    """A release due to an active subscription; `locked_minor` is its highest price, in cents before VAT, by `locked`."""
 
     subscription: uuid.UUID
     partner: uuid.UUID
     locked_minor: int
+    locked: bytes
     pay_by: str
     terms: str
     """The licence whose price was locked."""
@@ -84,7 +81,7 @@ async def subscribe(
     seen_minor: int | None = None,
     seen_terms: str = "",
 ) -> None:
-    """Subscribe to the next releases of a dataset, each for at most today's price of the latest.
+    """Subscribe to the next releases of a dataset, each by today's price sheet, for at most the price of the latest when new.
 
     The same id subscribes once. pay_by: saved_method or invoice. seen_minor: the price the partner saw, in cents before
     VAT; seen_terms: the licence terms. Refuses a price that has risen, another licence, a dataset that is not on sale,
@@ -100,13 +97,13 @@ async def subscribe(
     latest = await find_listed_release(listing.latest)
     assert latest
     price, promised = await catalogue.price_now(latest, now=clock.now()), await days_to_promise(latest)
-    if seen_minor is not None and price.amount_minor > seen_minor:
+    most_minor = as_new(price).amount_minor
+    if seen_minor is not None and most_minor > seen_minor:
         raise Conflict("The price has risen since you opened this page: read the new one, and confirm if you agree.")
     async with transaction():
         await lock(f"subscriptions {partner}")
         if await _is_begun(partner, dataset, subscription):
             return
-        await _refuse_reserved(partner, listing.offer)
         if await find_open(partner, dataset):
             raise Conflict("Your company is subscribed to this dataset already.")
         locked_for = next((one.terms for one in await list_priced_offers([dataset], clock.now())), None)
@@ -114,13 +111,14 @@ async def subscribe(
             raise Conflict(
                 "The licence has changed since you opened this page: read the new one, and confirm if you agree."
             )
-        await _check_payment(partner, pay_by, price.amount_minor)
+        await _check_payment(partner, pay_by, most_minor)
         await Subscription.insert(
             Subscription(
                 id=subscription,
                 partner=partner,
                 dataset=dataset,
-                locked_minor=price.amount_minor,
+                locked_minor=most_minor,
+                locked=canonical(price),
                 currency=price.law.currency,
                 releases=releases,
                 pay_by=pay_by,
@@ -172,14 +170,8 @@ async def pause(partner: uuid.UUID, subscription: uuid.UUID) -> None:
 
 
 async def resume(partner: uuid.UUID, subscription: uuid.UUID) -> None:
-    """Resume a paused subscription; an unpaid order is made again.
-
-    Refuses like `subscribe` if an exclusive window is ahead.
-    """
-    row = await get_own(subscription, partner)
+    """Resume a paused subscription; an unpaid order is made again."""
     async with transaction():
-        if offer := await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(Offer.dataset == row.dataset)):
-            await _refuse_reserved(partner, offer)
         await _move(partner, subscription, "paused", "active")
         await execute(SQL["forget_lapsed"], subscription)
 
@@ -190,19 +182,6 @@ async def end(partner: uuid.UUID, subscription: uuid.UUID) -> None:
     if row.state != "ended":
         ended = {Subscription.state: "ended", Subscription.ended_at: clock.now()}
         await Subscription.update(ended).where(Subscription.id == subscription, Subscription.state != "ended")  # type: ignore[arg-type]
-
-
-async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID) -> None:
-    """Refuse to promise next releases if another has an exclusive window of the dataset, or an auction of one is open.
-
-    The offer's row is locked with it, so that neither misses the other.
-    """
-    await execute("SELECT FROM offer WHERE id = $1 FOR SHARE", offer)
-    now = clock.now()
-    if await is_reserved(offer, partner, now, now + AHEAD):
-        raise Conflict(
-            "Another partner has this dataset exclusively, or may have it soon: subscribe once that is over."
-        )
 
 
 async def _move(partner: uuid.UUID, subscription: uuid.UUID, before: str, after: str) -> None:
@@ -231,9 +210,9 @@ async def deliver() -> int:
 
 
 async def _order(due: DueRelease) -> int:
-    """Order one release at the price of the day, at most the locked one; 0 if another worker did.
+    """Order one release at the price of the day, at most that by the locked sheet; 0 if another worker did.
 
-    It is sold under the licence whose price was locked, even if the dataset has another by now. No promise to
+    It waits while another partner has its dataset alone. It is sold under the licence whose price was locked, even if the dataset has another by now. No promise to
     contributors raises the locked price: it is paid from the operator's part, then the platform's.
     """
     async with transaction():
@@ -244,8 +223,8 @@ async def _order(due: DueRelease) -> int:
         if await SubscribedRelease.exists().where(is_had) or not await Subscription.exists().where(is_active):
             return 0
         quote, order = uuid.uuid4(), uuid.uuid4()
-        most = {"most_minor": due.locked_minor}
-        await catalogue.quote(due.partner, due.release, quote_id=quote, agreed=most, terms=due.terms)
+        locked = catalogue.Locked(from_canonical(due.locked), due.locked_minor)
+        await catalogue.quote(due.partner, due.release, quote_id=quote, locked=locked, terms=due.terms)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by, may_repeat=True)
         await note_credit(due.subscription, order)

@@ -25,6 +25,7 @@ from marketplace.sales.subscriptions import actions, queries
 from marketplace.sales.subscriptions.api import why
 from marketplace.sales.subscriptions.credits import days_to_promise
 from pricing.credits import promised_coverage
+from pricing.order import as_new
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -69,7 +70,7 @@ async def list_own(request: ActorRequest) -> Template:
 
 @get("/subscribe/{code:str}", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
 async def new(request: ActorRequest, code: FromPath[str]) -> Template:
-    """Show the offer of a subscription: each release for today's price of the latest, or less."""
+    """Show the offer of a subscription: each release by the price sheet of today, or less."""
     assert request.user.partner
     offered = await _offered(code, request.user.partner)
     pay_by = "saved_method" if offered["method"] else "invoice"
@@ -108,7 +109,7 @@ async def _offered(code: str, of: uuid.UUID) -> dict[str, Any]:
     price = await catalogue.price_now(latest, now=clock.now())
     return {
         "listing": listing,
-        "price_minor": price.amount_minor,
+        "price_minor": as_new(price).amount_minor,
         "promised_days": await days_to_promise(latest),
         "promised_micro": promised_coverage(latest.consenting, latest.population),
         "choices": actions.CHOICES,

@@ -107,11 +107,6 @@ async def find_open(partner: uuid.UUID, dataset: str) -> uuid.UUID | None:
     return await fetch_scalar(uuid.UUID, Subscription.select(Subscription.id).where(its))
 
 
-async def is_subscribed_to(dataset: str) -> bool:
-    """Return whether any subscription to a dataset is active."""
-    return bool(await Subscription.exists().where(Subscription.dataset == dataset, Subscription.state == "active"))
-
-
 async def list_releases(subscription: uuid.UUID) -> list[ReleaseOfSubscription]:
     """Return a subscription's releases, the latest period first."""
     return await fetch_rows(ReleaseOfSubscription, SQL["list_releases"], subscription)

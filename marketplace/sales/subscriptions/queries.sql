@@ -81,6 +81,7 @@ SELECT DISTINCT ON (subscription.id)
     subscription.id AS subscription,
     subscription.partner,
     subscription.locked_minor,
+    subscription.locked,
     subscription.pay_by,
     subscription.terms,
     release.id AS release

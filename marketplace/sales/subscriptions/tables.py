@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import UUID, BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -16,14 +16,16 @@ from pricing.money import EUR
 
 
 class Subscription(Table, db=DB, tablename="subscription"):
-    """A partner buys the next releases of a dataset, each for at most the price of the day on which it began."""
+    """A partner buys the next releases of a dataset, each by the price sheet of the day on which it began."""
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     locked_minor = BigInt()
-    """The highest price of one release, before VAT."""
+    """The highest price of one release, before VAT: what the latest one cost when new."""
+    locked = Bytea()
+    """Canonical bytes of the latest release's price when it began: its law and terms are locked, its age is not."""
     currency = Varchar(length=3, default=EUR)
     releases = Integer()
     """The number of its releases."""

@@ -14,15 +14,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from marketplace.catalogue.offers import actions, queries, rules
-from marketplace.catalogue.offers.demand import record_posted_sales
-from marketplace.catalogue.offers.holds import HeldAlready
 from marketplace.core import clock
 from marketplace.core.database import execute, transaction
 from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.settings import settings
 from marketplace.core.signing import public_key, sign
 from marketplace.sales.auctions import queries as auctions
-from marketplace.sales.orders import actions as purchases
 from pricing.order import Priced, price
 from pricing.sheet import Law, Points, Span
 from tests.catalogue.builders import (
@@ -371,40 +368,3 @@ async def test_a_price_is_not_held_into_a_window_that_is_announced_at_the_same_m
     assert announced is None
     assert isinstance(asked, Conflict)
     assert await fetch_value("SELECT count(*) FROM quote") == 0
-
-
-async def test_a_price_is_not_held_for_ever_without_buying(stripe: Any) -> None:
-    del stripe
-    await open_catalogue("lyon", "other")
-    releases = [await seal_week(), await seal_week(), await seal_week("other")]
-    buyer, rival = await make_vetted_partner(), await make_partner("Rival", "eve@rival.example")
-    kept = uuid.uuid4()
-    for _ in range(2):
-        await actions.quote(buyer, releases[0], quote_id=kept, is_held=True)
-    with pytest.raises(HeldAlready, match="holds a price of this dataset"):
-        await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
-    await actions.quote(buyer, releases[1], quote_id=uuid.uuid4())
-    await actions.quote(buyer, releases[2], quote_id=uuid.uuid4(), is_held=True)
-    at_once = [actions.quote(rival, release, quote_id=uuid.uuid4(), is_held=True) for release in releases[:2]]
-    outcomes = await asyncio.gather(*at_once, return_exceptions=True)
-    assert sum(isinstance(one, HeldAlready) for one in outcomes) == 1, "asked at once, one of a dataset is held"
-    order, day = uuid.uuid4(), dt.timedelta(days=1)
-    await purchases.order(buyer, kept, order_id=order, email="claire@atelier.example")
-    for later in (dt.timedelta(), purchases.TIME_TO_PAY):  # Ordered, and then lapsed: nothing is bought.
-        with clock.shifted(later):
-            assert await purchases.lapse_unpaid() == (1 if later else 0)
-            with pytest.raises(HeldAlready):
-                await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)
-    with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS - day):
-        with pytest.raises(HeldAlready):
-            await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
-        async with Browser() as browser:
-            await browser.sign_in("claire@atelier.example")
-            form = {"release": str(releases[0]), "for_thirty_days": "yes"}
-            refused = await browser.submit("/en/datasets/lyon/quotes", form)
-            assert refused.status_code == 409
-            assert "signed at any time" in page_text(refused)
-    with clock.shifted(rules.HOLD_LASTS + rules.BETWEEN_HOLDS + day):
-        again = await actions.quote(buyer, releases[0], quote_id=uuid.uuid4(), is_held=True)
-        await record_posted_sales({again: (clock.now(), None)})
-        await actions.quote(buyer, releases[1], quote_id=uuid.uuid4(), is_held=True)  # What was bought delays nobody.

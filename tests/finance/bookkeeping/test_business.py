@@ -77,9 +77,9 @@ async def test_each_number_adds_up_to_the_books_and_leads_to_its_entries() -> No
         "INSERT INTO partner_sector (partner, sector, stated_at, stated_by) SELECT partner.id, 'transport', now(), person.id FROM partner, person LIMIT 1"
     )
     await execute(
-        """INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, promised_days,
+        """INSERT INTO subscription (id, partner, dataset, locked, locked_minor, releases, after, began_at, promised_days,
                                      promised_coverage_micro, terms)
-           SELECT gen_random_uuid(), id, 'city', 5000, 4, now(), now(), 3, 1, 'standard-1' FROM partner LIMIT 1"""
+           SELECT gen_random_uuid(), id, 'city', '', 5000, 4, now(), now(), 3, 1, 'standard-1' FROM partner LIMIT 1"""
     )
     now = clock.now()
     await record(

@@ -140,9 +140,9 @@ async def test_what_subscriptions_still_bring_is_nothing_at_their_end_and_never_
     assert await ahead() == (0, 0, 0)
     it = uuid.uuid4()
     await execute(
-        """INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, promised_days,
+        """INSERT INTO subscription (id, partner, dataset, locked, locked_minor, releases, after, began_at, promised_days,
                                      promised_coverage_micro, terms)
-           SELECT $1, id, 'city', 10000, 4, now(), now(), 3, 1, 'standard-1' FROM partner LIMIT 1""",
+           SELECT $1, id, 'city', '', 10000, 4, now(), now(), 3, 1, 'standard-1' FROM partner LIMIT 1""",
         it,
     )
     assert await ahead() == (1, 4, 40_000)

@@ -132,9 +132,9 @@ async def test_how_each_licence_was_sold_is_kept() -> None:
     await sales.write_shop()
     posted, subscribed = await sales.write_sold_order(), await sales.write_sold_order()
     await execute(
-        """WITH begun AS (INSERT INTO subscription (id, partner, dataset, locked_minor, releases, after, began_at, promised_days,
+        """WITH begun AS (INSERT INTO subscription (id, partner, dataset, locked, locked_minor, releases, after, began_at, promised_days,
                                                     promised_coverage_micro, terms)
-                          VALUES (gen_random_uuid(), $1, 'city', 10000, 4, now(), now(), 3, 1, 'standard-1')
+                          VALUES (gen_random_uuid(), $1, 'city', '', 10000, 4, now(), now(), 3, 1, 'standard-1')
                           RETURNING id)
            INSERT INTO subscribed_release (id, subscription, release, purchase_order, at)
            SELECT gen_random_uuid(), id, $2, $3, now() FROM begun""",

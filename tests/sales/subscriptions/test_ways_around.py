@@ -9,13 +9,16 @@ import uuid
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from marketplace.core import clock
 from marketplace.core.database import execute
+from marketplace.sales.auctions.actions import cancel
+from marketplace.sales.auctions.announcing import Plan, announce
 from marketplace.sales.subscriptions.actions import deliver, subscribe
-from tests.catalogue.builders import charge_at_least
+from tests.catalogue.builders import amounts_of, charge_at_least, put_on_sale
 from tests.people.builders import Browser, page_text
-from tests.sales.builders.shop import jobs, make_buyer, make_quote, open_shop, save_card, seal_release
+from tests.sales.builders.shop import jobs, make_buyer, make_quote, next_release, open_shop, save_card, seal_release
 from tests.support.reads import fetch, fetch_value
 
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
@@ -111,3 +114,51 @@ async def test_a_subscription_to_weeks_has_no_quarter_at_a_weeks_price(stripe: A
     week = await seal_release(rows=1_000, period=(end - WEEK, end))
     assert await deliver() == 1
     assert await fetch_value("SELECT release FROM purchase_order") == week
+
+
+@pytest.mark.parametrize(("half_life_days", "worth"), [(7, 3), (30, 3), (30, 1)])
+async def test_on_the_eve_of_a_release_only_the_sheet_is_locked_and_never_its_age(
+    stripe: Any, half_life_days: int, worth: int
+) -> None:
+    """The latest release is old and cheap on the eve of the next one, which costs what it costs at its own age.
+
+    The sheet states `worth` times as much since: what is locked is the sheet of the eve.
+    """
+    del stripe
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
+    await open_shop(period=(end - WEEK, end))
+    await execute(f"UPDATE dataset SET cadence = 'week', budget_micro = 900000000, half_life_days = {half_life_days}")
+    await put_on_sale("lyon")
+    partner = await make_buyer()
+    await save_card(partner)
+    with clock.shifted(WEEK - DAY):
+        [old] = await amounts_of("lyon")
+        await subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4())
+    with clock.shifted(WEEK):
+        await seal_release(period=(end, end + WEEK))
+        posted = max(await amounts_of("lyon"))
+        await put_on_sale("lyon", worth_minor=worth * 240_000)
+        assert await deliver() == 1
+    paid = await fetch_value("SELECT net_minor FROM purchase_order")
+    assert paid == posted > old
+
+
+async def test_a_partner_has_a_dataset_alone_though_others_subscribe_to_it_and_their_releases_wait(stripe: Any) -> None:
+    del stripe
+    release = await open_shop()
+    await execute("UPDATE dataset SET cadence = 'week', budget_micro = 900000000")
+    partner, rival = await make_buyer("first"), await make_buyer("second")
+    for one in (partner, rival):
+        await save_card(one)
+    await subscribe(partner, "lyon", releases=4, subscription=uuid.uuid4())
+    now, offer = clock.now(), await fetch_value("SELECT id FROM offer")
+    hour = dt.timedelta(hours=1)
+    plan = Plan("exclusive", offer, [release], now - hour, now + hour, exclusive_from=now + 2 * hour)
+    auction = await announce(structs.replace(plan, exclusive_to=now + 50 * hour), by="Steward")
+    await subscribe(rival, "lyon", releases=4, subscription=uuid.uuid4())
+    await next_release(1)
+    with clock.shifted(3 * hour):
+        assert await deliver() == 0
+    await cancel(auction, "Too soon.", by="Steward")
+    with clock.shifted(51 * hour):
+        assert await deliver() == 2, "both had waited"

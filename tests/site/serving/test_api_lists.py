@@ -63,7 +63,9 @@ async def _subscription(partner: uuid.UUID, dataset: str, days: int) -> uuid.UUI
         "after": began,
         "terms": "standard-1",
     }  # one each may be active
-    row = Subscription(id=uuid.uuid4(), partner=partner, dataset=dataset, locked_minor=100, releases=4, **ended)
+    row = Subscription(
+        id=uuid.uuid4(), partner=partner, dataset=dataset, locked=b"", locked_minor=100, releases=4, **ended
+    )
     await Subscription.insert(row)
     return uuid.UUID(str(row.id))
 
