@@ -135,7 +135,8 @@ class DatasetWithReleases(TypedDict):
     grain: str
     time_zone: str
     simulated_week: SimulatedFiles
-    lengths: list[OfferedLength]
+    terms: str
+    months: int
     releases: list[OfferedRelease]
     page: int
     more: bool
@@ -374,13 +375,6 @@ class OfferedAuction(TypedDict):
     extension_seconds: int
 
 
-class OfferedLength(TypedDict):
-    """Offered length."""
-
-    terms: str
-    months: int
-
-
 class OfferedRelease(TypedDict):
     """Offered release."""
 
@@ -556,7 +550,7 @@ class QuoteRequest(TypedDict):
     release: str
     level: NotRequired[int]
     for_thirty_days: NotRequired[bool]
-    terms: NotRequired[str]
+    months: NotRequired[int]
     purpose: NotRequired[str]
 
 
@@ -575,6 +569,7 @@ class SignedPrice(TypedDict):
     release: str
     level: int
     terms: str
+    months: int
     amount_minor: int
     currency: str
     expires_at: str

@@ -45,11 +45,6 @@ DISTRICT_DAY: Final = "district-day"
 FLOWS_DAY: Final = "flows-day"
 STAYS: Final = "stays-day"
 TERMS: Final = "standard-1"
-LENGTHS: Final = {"standard-1-short": 3, "standard-1-long": 36}
-"""The same terms for another number of months."""
-SHORT, LONG = LENGTHS
-BY_LENGTH: Final = {BY_HOUR: (SHORT,), FLOWS: (SHORT, LONG), NIGHTS: (SHORT, LONG)}
-"""The lengths for sale: figures that are old after three weeks are worth no more for three years than for one."""
 DISTRICT_TABLE: Final = "lyon-districts"
 DISTRICT_TITLES: Final = "Quartiers de Lyon", "Districts of Lyon"
 MICRO: Final = 1_000_000
@@ -245,12 +240,8 @@ async def offer_datasets() -> None:
     steward = await get_staff(STEWARD)
     await define_zones(DISTRICT_TABLE, districts(), by=steward.name, titles=DISTRICT_TITLES)
     await stewardship.state_terms(steward, TERMS, Policy("publish", 12))
-    for code, months in LENGTHS.items():
-        await stewardship.state_terms(steward, code, Policy("publish", months))
     for one in DATASETS:
         await stewardship.define_dataset(steward, terms_of(one))
     await state_sheets(steward)
     for one in DATASETS:
         await stewardship.make_offer(steward, one.code, terms=TERMS, sheet=one.sheet)
-        if one.code in BY_LENGTH:
-            await stewardship.set_lengths(steward, one.code, BY_LENGTH[one.code])

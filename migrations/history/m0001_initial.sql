@@ -1092,11 +1092,9 @@ CREATE TABLE "intended_use" (
     "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
     "usage_right" TEXT NOT NULL,
     "purpose" TEXT NOT NULL,
-    "months" INTEGER NOT NULL DEFAULT 0,
     "stated_at" TIMESTAMPTZ NOT NULL,
     CONSTRAINT "one_word_each" UNIQUE ("partner", "terms"),
-    CONSTRAINT "known_right" CHECK (usage_right IN ('internal', 'publish', 'resell')),
-    CONSTRAINT "months_are_some" CHECK (months BETWEEN 0 AND 120)
+    CONSTRAINT "known_right" CHECK (usage_right IN ('internal', 'publish', 'resell'))
 );
 
 CREATE TABLE "offer" (
@@ -1107,13 +1105,6 @@ CREATE TABLE "offer" (
     "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
     "listed_at" TIMESTAMPTZ NOT NULL,
     "withdrawn_at" TIMESTAMPTZ
-);
-
-CREATE TABLE "offer_length" (
-    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
-    "offer" UUID NOT NULL REFERENCES "offer" ("id") ON DELETE RESTRICT,
-    "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
-    CONSTRAINT "each_length_once" UNIQUE ("offer", "terms")
 );
 
 CREATE TABLE "exclusive_window" (
@@ -1146,6 +1137,7 @@ CREATE TABLE "quote" (
     "release" UUID NOT NULL REFERENCES "release" ("id") ON DELETE RESTRICT,
     "level" INTEGER NOT NULL DEFAULT 0,
     "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
+    "months" INTEGER NOT NULL,
     "amount_minor" BIGINT NOT NULL,
     "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
     "document" BYTEA NOT NULL,
@@ -1155,6 +1147,7 @@ CREATE TABLE "quote" (
     "auction" UUID,
     CONSTRAINT "amount_is_positive" CHECK (amount_minor > 0),
     CONSTRAINT "levels_count_from_the_finest" CHECK (level >= 0),
+    CONSTRAINT "lasts_a_while" CHECK (months BETWEEN 1 AND 120),
     CONSTRAINT "expires_later" CHECK (quoted_at < expires_at)
 );
 
@@ -1512,6 +1505,7 @@ CREATE TABLE "auction" (
     "kind" TEXT NOT NULL,
     "offer" UUID NOT NULL REFERENCES "offer" ("id") ON DELETE RESTRICT,
     "terms" TEXT NOT NULL REFERENCES "licence_terms" ("code") ON DELETE RESTRICT,
+    "months" INTEGER NOT NULL,
     "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
     "reserve_minor" BIGINT NOT NULL,
     "forgone_minor" BIGINT NOT NULL,

@@ -15,7 +15,6 @@ import numpy as np
 from msgspec.structs import replace
 
 from marketplace.catalogue.offers import actions
-from marketplace.catalogue.offers.lengths import set_lengths
 from marketplace.catalogue.offers.queries import find_listed_release, get_quote, list_priced_releases
 from marketplace.catalogue.offers.stated import count_published, state_sheet
 from marketplace.catalogue.sheets import actions as sheets
@@ -170,15 +169,12 @@ async def test_an_edition_never_costs_more_than_a_finer_one(tmp_path: Any) -> No
 async def test_a_short_licence_and_then_another_cost_no_less_than_the_long_one() -> None:
     """Renewed on the day that it ends, at the price of that day."""
     releases = await open_market(city=list(ZONES))
-    for months in (1, 6, 11):
-        await actions.define_terms(f"own-{months}", months=months, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
-    await set_lengths("city", ["own-1", "own-6", "own-11"])
     [row], now = await list_priced_releases([releases["city"]]), clock.now()
 
     async def by_months(at: dt.datetime) -> dict[int, int]:
         with clock.shifted(at - now):
-            prices = await actions.prices_by_length(row, now=at)
-        return {months: priced.amount_minor for _, months, priced in prices}
+            prices = [(months, await actions.prices_for([row], months=months, now=at)) for months in (1, 6, 11, 12)]
+        return {months: priced.amount_minor for months, found in prices for _, priced in found.values()}
 
     today = await by_months(now)
     assert list(today.values()) == sorted(set(today.values())), "a longer one costs more"

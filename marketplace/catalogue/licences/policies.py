@@ -32,7 +32,7 @@ class Policy(Struct, frozen=True):
     right: str
     """One of `RIGHTS`."""
     months: int
-    """How long access lasts."""
+    """How long access lasts unless its partner chooses another length."""
     purposes: tuple[str, ...] = ()
     """Of `dpv.PURPOSES`."""
     sectors: tuple[str, ...] = ()
@@ -49,11 +49,10 @@ class Use(Struct, frozen=True):
     purpose: str = ""
     sector: str | None = None
     country: str = ""
-    months: int = 0
 
 
 def find_refused(policy: Policy, use: Use) -> str | None:
-    """Return the first clause that a use violates (right, purpose, sector, country or period), or None.
+    """Return the first clause that a use violates (right, purpose, sector or country), or None.
 
     A use without a purpose violates terms that name purposes.
     """
@@ -62,7 +61,6 @@ def find_refused(policy: Policy, use: Use) -> str | None:
         "purpose": not policy.purposes or use.purpose in policy.purposes,
         "sector": not policy.sectors or use.sector in policy.sectors,
         "country": not policy.countries or use.country in policy.countries,
-        "period": use.months <= policy.months,
     }
     return next((clause for clause, is_met in clauses.items() if not is_met), None)
 
@@ -81,9 +79,7 @@ SOME_PURPOSES: Final = Words("For these purposes alone: {purposes}")
 ANYWHERE: Final = Words("{purposes}, wherever your company is.")
 SOMEWHERE: Final = Words("{purposes}; only for companies established in: {countries}.")
 NOBODY: Final = Words("You do not try to recognise anyone, nor to remove the noise.")
-LASTS: Final = Words("Access lasts {months}; what you made stays yours.")
-MONTH: Final = Words("{count} month")
-MONTHS: Final = Words("{count} months")
+LASTS: Final = Words("Access lasts as long as your licence; what you made stays yours.")
 RECALL: Final = Words("Should a release be recalled, you stop using it, delete your copies and confirm that.")
 
 
@@ -104,10 +100,7 @@ def five_lines(policy: Policy, language: str) -> str:
         MAY[policy.right].filled(language, {}),
         where.filled(language, given),
         NOBODY.filled(language, {}),
-        LASTS.filled(
-            language,
-            {"months": (MONTH if policy.months == 1 else MONTHS).filled(language, {"count": str(policy.months)})},
-        ),
+        LASTS.filled(language, {}),
         RECALL.filled(language, {}),
     )
     return "\n".join(lines)

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from marketplace.catalogue.offers import rules
 from marketplace.catalogue.offers.demand import draw_of_day, state_price
-from marketplace.catalogue.offers.lengths import under_locked, under_terms
 from marketplace.catalogue.offers.queries import (
     SQL,
     count_quotes,
     find_listed_release,
     find_quote_subject,
     is_reserved,
-    list_lengths,
     list_levels,
     list_priced_offers,
     list_priced_releases,
@@ -33,7 +31,7 @@ from marketplace.catalogue.offers.tables import (
     Quote,
     QuoteAcceptance,
 )
-from marketplace.catalogue.offers.uses import check_use
+from marketplace.catalogue.offers.uses import KeptTerms, check_use
 from marketplace.catalogue.sheets.actions import count_points
 from marketplace.catalogue.sheets.queries import get_law, get_sheet, list_points
 from marketplace.catalogue.sheets.rules import Rates
@@ -68,10 +66,12 @@ class PricedEdition(Struct, frozen=True):
 
 
 class Locked(Struct, frozen=True):
-    """What a subscription locked: the law and the terms of a price, and the most that a release costs, in cents before VAT."""
+    """What a subscription locked: the law and the terms of a price, the licence, and the most that a release costs."""
 
     priced: Priced
     most_minor: int
+    """In cents before VAT."""
+    terms: str
 
 
 class TooManyQuotes(Conflict):
@@ -161,14 +161,14 @@ async def prices_now(releases: Sequence[rules.PricedRelease], *, now: dt.datetim
     return {release: priced for release, (_, priced) in (await prices_for(releases, now=now)).items()}
 
 
-async def prices_by_length(release: rules.PricedRelease, *, now: dt.datetime) -> list[tuple[str, int, Priced]]:
-    """Return the terms, months and today's price of each length of licence; nothing if there is one length."""
-    offer, lengths = (await _offers([release.dataset], now)).get(release.dataset), await list_lengths([release.dataset])
-    if offer is None or not lengths:
+async def prices_by_length(release: rules.PricedRelease, *, now: dt.datetime) -> list[tuple[int, Priced]]:
+    """Return today's price of some lengths of licence in months, the shortest first, the offer's own among them."""
+    offer = (await _offers([release.dataset], now)).get(release.dataset)
+    if offer is None:
         return []
-    each = rules.by_length(offer, lengths)
-    prices = await _priced([(release, 0, one) for one in each], now)
-    return [(one.terms, one.months, priced) for one, priced in zip(each, prices, strict=True)]
+    lengths = sorted({offer.months, *rules.LENGTHS_SHOWN})
+    prices = await _priced([(release, 0, rules.lasting(offer, months)) for months in lengths], now)
+    return list(zip(lengths, prices, strict=True))
 
 
 async def prices_for(
@@ -180,13 +180,12 @@ async def prices_for(
 ) -> dict[uuid.UUID, tuple[rules.PricedOffer, Priced]]:
     """Return today's price of each release for sale, with the offer whose price it is.
 
-    months: the wanted length of licence; a release without that length is priced for its offer's own. stated_at: when
-    the sheet's version and the law of volume are in force; None: now.
+    months: the wanted length of licence; 0: the offer's own. stated_at: when the sheet's version and the law of volume
+    are in force; None: now.
     """
-    codes = [release.dataset for release in releases]
-    offers, lengths = await _offers(codes, now, stated_at), await list_lengths(codes) if months else []
+    offers = await _offers([release.dataset for release in releases], now, stated_at)
     wanted = {
-        release.id: (release, 0, next((one for one in rules.by_length(offer, lengths) if one.months == months), offer))
+        release.id: (release, 0, rules.lasting(offer, months))
         for release in releases
         if (offer := offers.get(release.dataset))
     }
@@ -259,24 +258,24 @@ async def quote(
     is_held: bool = False,
     agreed: Mapping[str, int] | None = None,
     locked: Locked | None = None,
-    terms: str = "",
+    months: int = 0,
     now: dt.datetime | None = None,
 ) -> uuid.UUID:
     """Sign a price of `now`, for a vetted partner, and return the quote; the same id again is the same quote.
 
     level: 0 for the release itself, else of an edition. is_held: for thirty days, at an extra charge. agreed: other
-    parts of the amount, see `pricing.agreed`. locked: what a subscription locked. terms: see `lengths`, or those whose
-    price was locked. Refuses a release not on sale, and more than rules.QUOTES_A_DAY.
+    parts of the amount, see `pricing.agreed`. locked: what a subscription locked. months: the length of the
+    licence; 0: the offer's own. Refuses a release not on sale, and more than rules.QUOTES_A_DAY.
     """
     now = now or clock.now()
     names = {*(agreed or {}), *(["most_minor"] if locked else []), *(["holding_minor"] if is_held else [])}
     asked = (partner, release, level, frozenset(names))
-    if await _is_asked_again(quote_id, asked, terms):
+    if await _is_asked_again(quote_id, asked, months):
         return quote_id
     sold = await _on_sale(release, level)
     offer = (await _offers([sold.dataset], now)).get(sold.dataset)
-    if offer and terms:
-        offer = await (under_locked(offer, terms) if locked else _under_listed(offer, terms))
+    if offer:
+        offer = await _under(offer, locked.terms) if locked else rules.lasting(offer, months)
     [priced] = await _priced([(sold, level, offer)], now)
     assert offer
     await check_use(partner, offer.terms, sold.dataset)
@@ -298,6 +297,7 @@ async def quote(
         quoted_at=now,
         expires_at=expires_at,
         terms=offer.terms,
+        months=offer.months,
     )
     await _sign_and_save(signed, priced, offer, stated)
     return quote_id
@@ -321,11 +321,11 @@ async def _sign_and_save(signed: Quote, priced: Priced, offer: rules.PricedOffer
     await _save(signed, signed.quoted_at)
 
 
-async def _under_listed(offer: rules.PricedOffer, terms: str) -> rules.PricedOffer:
-    """Return an offer under the requested terms, which must be its own or among its other lengths."""
-    if (listed := await under_terms(offer, terms)) is None:
-        raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="terms")
-    return listed
+async def _under(offer: rules.PricedOffer, terms: str) -> rules.PricedOffer:
+    """Return an offer under the terms for which a price was locked or announced; those of today change nothing."""
+    kept = await fetch_row(KeptTerms, select(KeptTerms, LicenceTerms).where(LicenceTerms.code == terms))
+    assert kept, "terms once stated are kept"
+    return replace(offer, terms=terms, **asdict(kept))
 
 
 async def _refuse_reserved(partner: uuid.UUID, offer: uuid.UUID, now: dt.datetime, until: dt.datetime) -> None:
@@ -363,6 +363,7 @@ async def write_awarded_quote(
     auction: uuid.UUID,
     offer: uuid.UUID,
     terms: str,
+    months: int,
     release: uuid.UUID,
     net_minor: int,
     document: bytes,
@@ -374,7 +375,7 @@ async def write_awarded_quote(
     document: canonical bytes of the award, in place of a quote's own document. net_minor: cents before VAT.
     """
     quote_id, signature = uuid.uuid4(), sign(document, settings().signing_key)
-    row = (quote_id, partner, offer, release, net_minor, document, signature, now, expires_at, auction, terms)
+    row = (quote_id, partner, offer, release, net_minor, document, signature, now, expires_at, auction, terms, months)
     written = await execute(SQL["write_awarded_quote"], *row)
     assert written, "an auction is of an offer"
     return quote_id
@@ -391,12 +392,12 @@ async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
 
 
 async def _is_asked_again(
-    quote_id: uuid.UUID, asked: tuple[uuid.UUID, uuid.UUID, int, frozenset[str]], terms: str = ""
+    quote_id: uuid.UUID, asked: tuple[uuid.UUID, uuid.UUID, int, frozenset[str]], months: int = 0
 ) -> bool:
     """Return whether the quote exists; refuse if it is another partner's or for something else."""
     known = await find_quote_subject(quote_id)
     same = known is None or known.asked == asked
-    if not same or (known and terms not in {"", known.terms}):
+    if not same or (known and months not in {0, known.months}):
         raise Conflict("That quote already exists; go back, reload the page and try again.")
     return known is not None
 
@@ -453,10 +454,11 @@ async def record_observed_bids(
     offer: uuid.UUID,
     release: uuid.UUID,
     terms: str,
+    months: int,
     reserve_minor: int,
     bids: Mapping[uuid.UUID, int],
 ) -> None:
-    """Store partners' bids for a licence of a release under these terms, once a transcript revealed them.
+    """Store partners' bids for a licence of a release under these terms, of so many months, once a transcript revealed them.
 
     bids: partner → its highest bid in cents. Demand learns from them as from prices that each would have paid. It
     learns nothing if demand cannot move the price: the release is not for sale under these terms, or is worth less than
@@ -468,7 +470,9 @@ async def record_observed_bids(
     [row] = await list_priced_releases([release])
     known = (await _offers([row.dataset], now)).get(row.dataset)
     with contextlib.suppress(Conflict):
-        [priced] = await _priced([(row, 0, await under_terms(known, terms) if known else None)], now)
+        if known is None or known.terms != terms:
+            return
+        [priced] = await _priced([(row, 0, rules.lasting(known, months))], now)
         worth = rules.worth_before_demand(priced)
         if worth < priced.law.least_minor:
             return

@@ -11,7 +11,6 @@ from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import Meta, Struct
 
 from marketplace.catalogue.offers import actions, queries
-from marketplace.catalogue.offers.lengths import sold_under
 from marketplace.catalogue.offers.pages import signed
 from marketplace.catalogue.offers.uses import state_use
 from marketplace.core import clock
@@ -24,14 +23,14 @@ from marketplace.people.identity.guards import expect, vetted_partner
 class QuoteRequest(Struct, forbid_unknown_fields=True):
     """The release to price, the accuracy (0 is the release itself), and whether the price is held for thirty days.
 
-    terms: one of the dataset's `lengths`, for a licence of so many months; none: the offer's own. purpose: a purpose by
-    its name in the Data Privacy Vocabulary, if the licence is only for some.
+    months: the length of the licence, 1 to 120; 0: the offer's own. purpose: a purpose by its name in the Data Privacy
+    Vocabulary, if the licence is only for some.
     """
 
     release: uuid.UUID
     level: Annotated[int, Meta(ge=0, le=100)] = 0
     for_thirty_days: bool = False
-    terms: Annotated[str, Meta(max_length=63)] = ""
+    months: Annotated[int, Meta(ge=0, le=120)] = 0
     purpose: Annotated[str, Meta(max_length=60)] = ""
 
 
@@ -43,6 +42,8 @@ class SignedPrice(Struct):
     level: int
     terms: str
     """The version of the licence terms, which an order accepts by name."""
+    months: int
+    """How long the licence lasts."""
     amount_minor: int
     """In cents, before VAT."""
     currency: str
@@ -79,10 +80,9 @@ async def request_quote(
     partner = request.scope["user"].partner
     released = await get_release(data.release)
     if data.purpose:
-        terms = await sold_under(released.dataset, data.terms)
-        await state_use(partner, terms, purpose=data.purpose)
+        await state_use(partner, (await queries.get_listing(released.dataset)).terms, purpose=data.purpose)
     quote = await actions.quote(
-        partner, data.release, quote_id=key, level=data.level, is_held=data.for_thirty_days, terms=data.terms
+        partner, data.release, quote_id=key, level=data.level, is_held=data.for_thirty_days, months=data.months
     )
     return await _quote(quote, partner)
 

@@ -16,7 +16,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Meta, Struct
 
 from marketplace.catalogue.offers import actions, queries
-from marketplace.catalogue.offers.lengths import sold_under
+from marketplace.catalogue.offers.rules import read_length
 from marketplace.catalogue.offers.uses import state_use
 from marketplace.catalogue.sheets.simulated import SimulatedWeek, as_parquet, simulated_week
 from marketplace.core.errors import Invalid, NotAllowed
@@ -43,8 +43,8 @@ class QuoteForm(Struct):
     level: Annotated[int, Meta(ge=0, le=100)] = 0
     for_thirty_days: str = ""
     """`yes`, or nothing."""
-    terms: str = ""
-    """Terms of another length, if there is a choice."""
+    months: str = ""
+    """The length of the licence; nothing: the offer's own."""
     purpose: str = ""
     """The purpose of the figures, if the licence needs one."""
 
@@ -94,17 +94,17 @@ async def request_quote(
     listing = await queries.get_listing(code)
     try:
         if data.purpose:
-            await state_use(request.user.partner, await sold_under(code, data.terms), purpose=data.purpose)
+            await state_use(request.user.partner, listing.terms, purpose=data.purpose)
         quote = await actions.quote(
             request.user.partner,
             release.id,
             quote_id=data.form_id,
             level=data.level,
             is_held=data.for_thirty_days == "yes",
-            terms=data.terms,
+            months=read_length(data.months),
         )
     except (actions.TooManyQuotes, Invalid, NotAllowed) as refusal:
-        kept = {"level": data.level, "terms": data.terms}
+        kept = {"level": data.level, "months": data.months[:10]}
         return again("offers/ask.html", refusal, listing=listing, release=release, **kept)
     return see(f"/quotes/{quote}")
 

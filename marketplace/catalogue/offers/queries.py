@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.catalogue.offers.rules import Evidence, Length, PricedOffer, PricedRelease
+from marketplace.catalogue.offers.rules import Evidence, PricedOffer, PricedRelease
 from marketplace.catalogue.offers.tables import DemandDraw, ExclusiveWindow, LicenceTerms, Quote
 from marketplace.consent.vocabulary import PURPOSES
 from marketplace.core import clock
@@ -202,12 +202,12 @@ class QuotePage(SignedQuote, frozen=True):
 
 
 class QuoteSubject(Struct, frozen=True):
-    """A quote's partner, release, accuracy level and terms, and its signed document."""
+    """A quote's partner, release, accuracy level and length, and its signed document."""
 
     partner: uuid.UUID
     release: uuid.UUID
     level: int
-    terms: str
+    months: int
     document: bytes
 
     @property
@@ -288,11 +288,6 @@ async def get_counted_by(dataset: str) -> CountedBy:
     row = await fetch_row(CountedBy, select(CountedBy, Dataset).where(Dataset.code == dataset))
     assert row
     return row
-
-
-async def list_lengths(datasets: Sequence[str]) -> list[Length]:
-    """Return the other lengths of licence of some datasets."""
-    return await fetch_rows(Length, SQL["list_lengths"], list(datasets))
 
 
 async def list_priced_offers(

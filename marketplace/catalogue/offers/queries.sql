@@ -154,20 +154,6 @@ LEFT JOIN demand_draw
 WHERE offer.dataset = ANY($1)
   AND offer.withdrawn_at IS NULL;
 
--- name: list_lengths
--- The other lengths of licence of the open offers of the datasets $1: terms that differ from their own in the months
--- only.
-SELECT offer.dataset, other.code AS terms, other.months
-FROM offer_length
-JOIN offer ON offer.id = offer_length.offer
-JOIN licence_terms AS own ON own.code = offer.terms
-JOIN licence_terms AS other ON other.code = offer_length.terms
-WHERE offer.dataset = ANY($1)
-  AND offer.withdrawn_at IS NULL
-  AND (other.usage_right, other.purposes, other.countries) = (own.usage_right, own.purposes, own.countries)
-  AND other.months <> own.months
-ORDER BY offer.dataset, other.months;
-
 -- fragment: priced
 -- The inputs of a release's price.
 release.id,
@@ -306,8 +292,7 @@ SELECT
     partner.country,
     partner_sector.sector,
     intended_use.usage_right AS wanted_right,
-    intended_use.purpose,
-    intended_use.months AS wanted_months
+    intended_use.purpose
 FROM licence_terms
 CROSS JOIN dataset
 CROSS JOIN partner
@@ -341,7 +326,7 @@ SELECT
     quote.expires_at,
     quote.auction,
     quote.terms,
-    licence_terms.months,
+    quote.months,
     quote.currency,
     quote.quoted_at,
     dataset.code,
@@ -355,18 +340,18 @@ SELECT
 FROM quote
 JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
-JOIN licence_terms ON licence_terms.code = quote.terms
 LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
 WHERE quote.id = $1
   AND quote.partner = $2;
 
 -- name: write_awarded_quote
 -- Writes the quote $1 of the partner $2 for the release $4 of the offer $3, at the price $5 of the auction $10; $6
--- document, $7 signature, $8 quoted at, $9 expires at, $11 licence terms.
+-- document, $7 signature, $8 quoted at, $9 expires at, $11 licence terms, $12 months.
 INSERT INTO quote (
-    id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at, auction, terms
+    id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at, auction, terms,
+    months
 )
-SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10, $11
+SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10, $11, $12
 FROM offer
 WHERE offer.id = $3;
 

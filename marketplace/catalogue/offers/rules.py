@@ -67,6 +67,8 @@ RIGHTS: Final[Mapping[str, int]] = MappingProxyType({"internal": 6_000, "publish
 publishing, also in products; passing the figures on.
 """
 LONGEST_LICENCE_MONTHS: Final = 120
+LENGTHS_SHOWN: Final = (1, 3, 6, 12, 36, 60)
+"""Months whose prices a page shows beside each other; any other length is priced alike."""
 TERMS_CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 HOUR: Final = dt.timedelta(hours=1)
 DAY: Final = dt.timedelta(days=1)
@@ -144,18 +146,12 @@ class PricedOffer(Struct, frozen=True):
         return Evidence(self.demand_sales or 0, self.demand_days or 0, self.demand_bids or 0)
 
 
-class Length(Struct, frozen=True):
-    """Terms of another number of months under which a dataset is also sold."""
-
-    dataset: str
-    terms: str
-    months: int
-
-
-def by_length(offer: PricedOffer, lengths: Iterable[Length]) -> list[PricedOffer]:
-    """Return an offer under each of its terms, the shortest first; lengths: of any datasets."""
-    others = [replace(offer, terms=one.terms, months=one.months) for one in lengths if one.dataset == offer.dataset]
-    return sorted([offer, *others], key=lambda one: one.months)
+def lasting(offer: PricedOffer, months: int) -> PricedOffer:
+    """Return an offer for a licence of so many months, or for its own length for 0; refuses no month and over ten years."""
+    if not months:
+        return offer
+    check_length(months)
+    return replace(offer, months=months)
 
 
 def logged_price(offer: PricedOffer, law: Law, day: str) -> dict[str, Any]:
@@ -181,8 +177,23 @@ def check_terms(code: str, months: int) -> None:
     """Refuse a code of licence terms that is no slug, and a licence that lasts no month or more than ten years."""
     if not TERMS_CODE.fullmatch(code):
         raise Invalid("The code of licence terms is written in small letters, digits and hyphens, such as standard-1.")
+    check_length(months)
+
+
+def check_length(months: int) -> None:
+    """Refuse a licence that lasts no month or more than ten years."""
     if not 1 <= months <= LONGEST_LICENCE_MONTHS:
-        raise Invalid("A licence lasts between 1 and {months} months.", months=LONGEST_LICENCE_MONTHS)
+        raise Invalid("A licence lasts between 1 and {months} months.", months=LONGEST_LICENCE_MONTHS, field="months")
+
+
+def read_length(written: str) -> int:
+    """Return a length in months that a person wrote; 0 if they wrote none. Refuses like `check_length`."""
+    text = written.strip()
+    if not text:
+        return 0
+    months = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LONGEST_LICENCE_MONTHS)) else 0
+    check_length(months)
+    return months
 
 
 def next_version(code: str) -> str:

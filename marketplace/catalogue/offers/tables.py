@@ -24,7 +24,7 @@ class LicenceTerms(Table, db=DB, tablename="licence_terms"):
     lines_fr = Text()
     lines_en = Text()
     months = Integer()
-    """How long the entitlement lasts."""
+    """How long a licence lasts unless its partner chooses another length."""
     usage_right = Text()
     """The allowed use of the figures: internal, publish or resell."""
     purposes = Array(base_column=Text(), default=list)
@@ -44,12 +44,9 @@ class IntendedUse(Table, db=DB, tablename="intended_use"):
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
     usage_right = Text()
     purpose = Text()
-    months = Integer(default=0)
-    """How long it needs access; 0: not stated."""
     stated_at = Timestamptz()
     one_word_each = Unique([partner, terms])
     known_right = Check("usage_right IN ('internal', 'publish', 'resell')")
-    months_are_some = Check("months BETWEEN 0 AND 120")
 
 
 class Offer(Table, db=DB, tablename="offer"):
@@ -65,16 +62,6 @@ class Offer(Table, db=DB, tablename="offer"):
     """That of the sheet."""
     listed_at = Timestamptz()
     withdrawn_at = Timestamptz(null=True, default=None)
-
-
-class OfferLength(Table, db=DB, tablename="offer_length"):
-    """Other licence terms of an offer: the same for another number of months."""
-
-    personal_data = NOBODYS
-    id = UUID(primary_key=True)
-    offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
-    terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
-    each_length_once = Unique([offer, terms])
 
 
 class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):
@@ -126,6 +113,8 @@ class Quote(Table, db=DB, tablename="quote"):
     """The accuracy: 0 is the release itself, 1 and higher its coarser editions."""
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
     """The licence's terms when the price was signed or the auction announced; a later offer changes nothing."""
+    months = Integer()
+    """How long its licence lasts."""
     amount_minor = BigInt()
     """Before VAT."""
     currency = Varchar(length=3, default=EUR)
@@ -139,6 +128,7 @@ class Quote(Table, db=DB, tablename="quote"):
     """The auction whose award set this price, written by it; null for a posted price."""
     amount_is_positive = Check("amount_minor > 0")
     levels_count_from_the_finest = Check("level >= 0")
+    lasts_a_while = Check("months BETWEEN 1 AND 120")
     expires_later = Check("quoted_at < expires_at")
 
 

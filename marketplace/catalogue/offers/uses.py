@@ -23,7 +23,6 @@ SENTENCES: Final = {
     "purpose": "This licence is for some purposes alone: where you ask for a quote, say which of them yours is.",
     "sector": "People let this be sold to some sectors alone, and your company’s is not one of them.",
     "country": "This licence is not for companies established in your country.",
-    "period": "This licence ends before your company needs it to.",
 }
 """The violated clause → the refusal."""
 
@@ -49,7 +48,6 @@ class ComparedUses(Struct, frozen=True):
     sector: str | None
     wanted_right: str | None
     purpose: str | None
-    wanted_months: int | None
 
 
 async def get_policy(terms: str, sectors: Sequence[str] = ()) -> Policy:
@@ -67,12 +65,12 @@ async def is_limited(terms: str) -> bool:
     return bool(policy.purposes or policy.countries)
 
 
-async def state_use(partner: uuid.UUID, terms: str, *, purpose: str, right: str = "internal", months: int = 0) -> None:
+async def state_use(partner: uuid.UUID, terms: str, *, purpose: str, right: str = "internal") -> None:
     """Store a partner's intended use under licence terms, in place of its earlier statement.
 
     Refuses unlisted values. Each purchase checks whether the terms allow it.
     """
-    if purpose not in PURPOSES or right not in RIGHTS or not 0 <= months <= 120:  # noqa: PLR2004 (the table's own)
+    if purpose not in PURPOSES or right not in RIGHTS:
         raise Invalid("Choose what you will use it for from the list.", field="purpose")
     stated = IntendedUse(
         id=uuid.uuid4(),
@@ -80,10 +78,9 @@ async def state_use(partner: uuid.UUID, terms: str, *, purpose: str, right: str 
         terms=terms,
         usage_right=right,
         purpose=purpose,
-        months=months,
         stated_at=clock.now(),
     )
-    changed = [IntendedUse.usage_right, IntendedUse.purpose, IntendedUse.months, IntendedUse.stated_at]
+    changed = [IntendedUse.usage_right, IntendedUse.purpose, IntendedUse.stated_at]
     key = (IntendedUse.partner, IntendedUse.terms)
     await IntendedUse.insert(stated).on_conflict(action="DO UPDATE", target=key, values=changed)
 
@@ -103,7 +100,7 @@ async def check_quote(quote: uuid.UUID) -> None:
 
 def _refuse(row: ComparedUses | None) -> None:
     assert row, "offers and quotes name terms that are stated"
-    use = Use(row.wanted_right or "internal", row.purpose or "", row.sector, row.country, row.wanted_months or 0)
+    use = Use(row.wanted_right or "internal", row.purpose or "", row.sector, row.country)
     clause = find_refused(_policy(row, row.sectors), use)
     if clause is not None:
         raise NotAllowed(SENTENCES[clause], clause=clause)

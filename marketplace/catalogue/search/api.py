@@ -89,13 +89,6 @@ class OfferedRelease(PublishedRelease, frozen=True, kw_only=True):
     breaks: list[SeriesBreak]
 
 
-class OfferedLength(Struct):
-    """Months of a licence, and the terms for requesting its price."""
-
-    terms: str
-    months: int
-
-
 class SimulatedFiles(Struct):
     """A simulated week with the columns of a release: addresses of its files, and what it is in both languages."""
 
@@ -110,8 +103,10 @@ class DatasetWithReleases(Dataset, kw_only=True):
     """A dataset with one page of its releases, the latest first."""
 
     simulated_week: SimulatedFiles
-    lengths: list[OfferedLength]
-    """The licence's lengths, the shortest first; each has its price."""
+    terms: str
+    """The version of the licence terms."""
+    months: int
+    """How long a licence lasts unless another length is chosen, of 1 to 120 months; each has its price."""
     releases: list[OfferedRelease]
     page: int
     more: bool
@@ -169,10 +164,6 @@ async def get_dataset(code: FromPath[str], number: PageNumber = 1) -> DatasetWit
     listing = await queries.get_listing(code)
     releases = await queries.list_listed_releases(code, number)
     found = {row.id: breaks for row, breaks in await queries.list_series(code)}
-    lengths = [
-        (listing.months, listing.terms),
-        *((row.months, row.terms) for row in await queries.list_lengths([code])),
-    ]
     return DatasetWithReleases(
         **_described(listing),
         simulated_week=SimulatedFiles(
@@ -181,7 +172,8 @@ async def get_dataset(code: FromPath[str], number: PageNumber = 1) -> DatasetWit
             notice_en=NOTICE.en,
             notice_fr=NOTICE.fr,
         ),
-        lengths=[OfferedLength(terms, months) for months, terms in sorted(lengths)],
+        terms=listing.terms,
+        months=listing.months,
         releases=[
             OfferedRelease(
                 **asdict(row),

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from marketplace.catalogue.licences.policies import five_lines
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers import lengths
-from marketplace.catalogue.offers.queries import list_lengths
 from marketplace.catalogue.offers.stated import count_published
 from marketplace.catalogue.steward.queries import get_shelf, list_terms
 from marketplace.consent.purposes import actions as consent
@@ -27,7 +25,6 @@ from marketplace.people.audit_trail.actions import note_action
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
-    from collections.abc import Sequence
 
     from marketplace.catalogue.licences.policies import Policy
     from marketplace.datasets.releases.rules import DatasetTerms
@@ -144,26 +141,6 @@ def _refuse_unseen(seen: str, now: str) -> None:
     """Refuse to replace a state that the steward has not seen; an empty `seen` is not checked."""
     if seen and seen != now:
         raise Conflict("Somebody changed this meanwhile: look at what it is now, then go on if yours is still right.")
-
-
-async def set_lengths(who: Actor, dataset: str, terms: Sequence[str], *, seen: str = "") -> None:
-    """Sell a dataset under these terms too, which differ from its offer's only in their months.
-
-    seen: the fingerprint of the terms on the page. The same terms again change nothing.
-    """
-    async with transaction():
-        await lock("offers")
-        known = sorted(row.terms for row in await list_lengths([dataset]))
-        if known and known == sorted(set(terms)):
-            return
-        _refuse_unseen(seen, fingerprint_of(known))
-        await lengths.set_lengths(dataset, terms)
-        await note_action(who, "offer_lengths_set", dataset, after={"terms": sorted(set(terms))})
-
-
-def fingerprint_of(terms: Sequence[str]) -> str:
-    """Return a fingerprint of a dataset's other lengths; it is never empty."""
-    return ",".join(sorted(terms)) or "none"
 
 
 async def withdraw(who: Actor, dataset: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.catalogue.offers.actions import prices_now
-from marketplace.catalogue.offers.queries import list_lengths, list_priced_releases
+from marketplace.catalogue.offers.queries import list_priced_releases
 from marketplace.catalogue.sheets.queries import list_sheets_of
 from marketplace.catalogue.steward import actions, queries
 from marketplace.core import clock
@@ -36,15 +35,6 @@ class OfferForm(Struct):
     sheet: str = ""
     seen: str = ""
     """The offer's fingerprint when the page was opened."""
-
-
-class LengthsForm(Struct):
-    """The other terms that a dataset is sold under: their codes, separated by commas."""
-
-    form_id: uuid.UUID
-    lengths: str = ""
-    seen: str = ""
-    """The fingerprint of the terms on the page."""
 
 
 @get("/steward/offers", guards=[reader], opt=expect("steward", "auditor"))
@@ -82,23 +72,6 @@ async def make_offer(
     return see(f"/steward/offers/{code}")
 
 
-@post("/steward/offers/{code:str}/lengths", guards=[steward], opt=expect("steward", stranger=200))
-async def set_lengths(
-    code: FromPath[str],
-    data: Annotated[LengthsForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-    request: ActorRequest,
-) -> Redirect | Template:
-    """Sell a dataset for other lengths too."""
-    row = await queries.get_shelf(code)
-    try:
-        chosen = [one for one in re.split(r"[\s,;]+", data.lengths) if one]
-        await actions.set_lengths(request.user, code, chosen, seen=data.seen)
-    except Refusal as refusal:
-        form = _typed(row) | {"lengths": data.lengths}
-        return again("steward/offer.html", refusal, form=form, **await _shown(row))
-    return see(f"/steward/offers/{code}")
-
-
 @get("/steward/offers/{code:str}/withdraw", guards=[steward], opt=expect("steward", stranger=200))
 async def ask_to_withdraw(code: FromPath[str]) -> Template:
     """Explain the effect of withdrawing an offer, before it is withdrawn."""
@@ -120,16 +93,13 @@ def _typed(row: ShelfRow) -> dict[str, object]:
 
 async def _shown(row: ShelfRow) -> dict[str, Any]:
     releases = await list_priced_releases([row.release] if row.release else [])
-    lengths = await list_lengths([row.code])
     prices = await prices_now(releases, now=clock.now()) if row.is_open else {}
     return {
         "row": row,
         "priced": prices.get(row.release) if row.release else None,
         "term_choices": [(one.code, one.code) for one in await queries.list_terms()],
-        "lengths": lengths if row.is_open else [],
-        "lengths_seen": actions.fingerprint_of([one.terms for one in lengths]),
         "sheet_choices": [(one.code, localised(one, "title")) for one in await list_sheets_of(row.code)],
     }
 
 
-ROUTES = [list_offers, show_offer, make_offer, set_lengths, ask_to_withdraw, withdraw]
+ROUTES = [list_offers, show_offer, make_offer, ask_to_withdraw, withdraw]

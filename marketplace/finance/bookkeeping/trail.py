@@ -72,7 +72,6 @@ PAGES: Final = {
     "market_defined": "/steward/sheets/{}",
     "sheet_stated": "/steward/sheets/{}",
     "volume_law_stated": "/steward/volume",
-    "offer_lengths_set": "/steward/offers/{}",
     "offer_made": "/steward/offers/{}",
     "offer_withdrawn": "/steward/offers/{}",
     "private_offer_made": "/partners/{}",

@@ -71,7 +71,6 @@ HEADINGS = {
     "market_defined": "Market of a price sheet defined",
     "sheet_stated": "Version of a price sheet stated",
     "volume_law_stated": "Law of volume stated",
-    "offer_lengths_set": "Lengths of licence of an offer set",
     "offer_made": "Offer made or changed",
     "offer_withdrawn": "Offer withdrawn",
     "private_offer_made": "Offer to one partner made",

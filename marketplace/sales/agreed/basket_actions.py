@@ -45,7 +45,7 @@ class Line(Struct, frozen=True):
 async def read_lines(releases: Sequence[uuid.UUID], months: int = 0, *, now: dt.datetime | None = None) -> list[Line]:
     """Return a basket's lines, the latest period first; what is not on sale any more is left out.
 
-    months: the length of licence that is wanted; a line that is not sold for so long has its offer's own. now: None: this
+    months: the length of licence that is wanted; 0: each offer's own. now: None: this
     instant.
     """
     chosen = list(dict.fromkeys(releases))
@@ -105,7 +105,7 @@ async def order(
             release = line.release.id
             await check_second(partner, release, 0, reason)
             quotes[release] = uuid.uuid5(basket, f"quote {release}")
-            await catalogue.quote(partner, release, quote_id=quotes[release], terms=line.terms, now=now)
+            await catalogue.quote(partner, release, quote_id=quotes[release], months=line.months, now=now)
         await _check_signed(list(quotes.values()), total_minor)
         for line in lines:
             release = line.release.id

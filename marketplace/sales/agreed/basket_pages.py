@@ -14,7 +14,6 @@ from msgspec import Struct
 from marketplace.catalogue.offers.queries import (
     find_vat,
     get_listing,
-    list_lengths,
     list_listed_releases,
     list_listings_of,
 )
@@ -100,7 +99,6 @@ async def _shown(request: ActorRequest, chosen: list[uuid.UUID], dataset: str, m
         "lines": lines,
         "had": await basket_actions.list_had(request.user.partner, [line.release.id for line in lines]),
         "months": months,
-        "lengths": await _lengths(lines),
         "total_minor": total,
         "vat": await find_vat(request.user.partner, total) if lines else None,
         "titles": titles,
@@ -112,13 +110,6 @@ async def _shown(request: ActorRequest, chosen: list[uuid.UUID], dataset: str, m
         "buyer": await find_company(request.user.partner),
         "credit": await get_available(request.user.partner),
     }
-
-
-async def _lengths(lines: list[basket_actions.Line]) -> list[int]:
-    """Return for how many months else something of a basket is sold, and its own lengths; nothing where there is no choice."""
-    others = {one.months for one in await list_lengths([line.release.dataset for line in lines])}
-    own = {(await get_listing(code)).months for code in {line.release.dataset for line in lines}} if others else set()
-    return sorted(others | own)
 
 
 ROUTES = [show, order]

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from marketplace.catalogue.offers import actions as catalogue
 from marketplace.catalogue.offers import queries as catalogue_queries
-from marketplace.catalogue.offers.queries import list_lengths
+from marketplace.catalogue.offers.rules import check_length
 from marketplace.core import clock
 from marketplace.core.database import transaction
 from marketplace.core.errors import Conflict, Expired, Invalid, NotFound, existing
@@ -44,7 +44,6 @@ BASIS_POINTS_A_PERCENT: Final = 100
 class Price(Struct, frozen=True):
     """What a release costs everybody and one partner today, in cents before VAT, under a licence of so many months."""
 
-    terms: str
     months: int
     posted_minor: int
     own_minor: int
@@ -62,7 +61,7 @@ async def offer(
 ) -> None:
     """Offer a dataset to one vetted partner for so many percent less, until an instant; the same id offers once.
 
-    months: the lengths of licence it is for, each among those that the dataset is sold for; none: its own length.
+    months: the lengths of licence it is for; none: the dataset's own.
     """
     now, basis_points = clock.now(), (100 - percent_off) * BASIS_POINTS_A_PERCENT
     if not LEAST <= basis_points <= MOST:
@@ -79,14 +78,9 @@ async def offer(
         is_same = (PrivateOffer.partner == partner) & (PrivateOffer.dataset == dataset)
         if await PrivateOffer.exists().where(is_same, is_open):
             raise Conflict("That partner has such an offer: withdraw it first.")
-        own = await _own_months(dataset, now)
-        stated, known = sorted(set(months)) or [own], {own, *(one.months for one in await list_lengths([dataset]))}
-        if not known.issuperset(stated):
-            raise Invalid(
-                "This dataset is sold for so many months: {months}. Write one or more of them.",
-                months=", ".join(map(str, sorted(known))),
-                field="months",
-            )
+        stated = sorted(set(months)) or [await _own_months(dataset, now)]
+        for length in stated:
+            check_length(length)
         await PrivateOffer.insert(
             PrivateOffer(
                 id=offer_id,
@@ -118,7 +112,7 @@ async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID,
     """Sign the private price of the dataset's latest release; the same id is the same quote.
 
     months: which of the offer's lengths; 0: its first. Refuses another partner's offer, one that ended, and a length that
-    it is not for, or that the dataset is not sold for any more.
+    it is not for.
     """
     row = await get_private_offer(offer_id)
     if row.partner != partner:
@@ -131,25 +125,24 @@ async def quote(partner: uuid.UUID, offer_id: uuid.UUID, *, quote_id: uuid.UUID,
         prices = await prices_of(row)
         price = existing(
             next((one for one in prices if months in {0, one.months}), None),
-            Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="months"),
+            Invalid("This offer is not for so long; choose one of the lengths shown.", field="months"),
         )
         listing = await catalogue_queries.get_listing(row.dataset)
         agreed = {"private_basis_points": row.basis_points}
-        await catalogue.quote(partner, listing.latest, quote_id=quote_id, agreed=agreed, terms=price.terms)
+        await catalogue.quote(partner, listing.latest, quote_id=quote_id, agreed=agreed, months=price.months)
         kept = PrivateQuote(quote=quote_id, private_offer=offer_id)
         await PrivateQuote.insert(kept).on_conflict(action="DO NOTHING", target=PrivateQuote.quote)
 
 
 async def prices_of(row: PrivateOfferRow) -> list[Price]:
-    """Return what the latest release costs today for each of an offer's lengths that it is still sold for, the shortest first."""
+    """Return what the latest release costs today for each of an offer's lengths, the shortest first."""
     listing = await catalogue_queries.get_listing(row.dataset)
     release = await catalogue_queries.find_listed_release(listing.latest)
     assert release
     found = [
-        Price(terms.terms, terms.months, priced.amount_minor, _part(priced, row.basis_points))
-        for months in row.months or [0]
-        for terms, priced in (await catalogue.prices_for([release], months=months, now=clock.now())).values()
-        if months in {0, terms.months}
+        Price(months, priced.amount_minor, _part(priced, row.basis_points))
+        for months in row.months
+        for _, priced in (await catalogue.prices_for([release], months=months, now=clock.now())).values()
     ]
     if not found:
         raise Conflict("This release is not for sale.")

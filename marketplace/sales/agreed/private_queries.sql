@@ -52,12 +52,11 @@ FROM private_quote
 JOIN private_offer ON private_offer.id = private_quote.private_offer
 JOIN quote ON quote.id = private_quote.quote
 JOIN release ON release.id = quote.release
-JOIN licence_terms ON licence_terms.code = quote.terms
 CROSS JOIN LATERAL (SELECT convert_from(quote.document, 'UTF8')::jsonb AS stated) AS document
 WHERE (quote.partner, release.dataset) <> (private_offer.partner, private_offer.dataset)
    OR quote.quoted_at < private_offer.made_at
    OR quote.quoted_at >= least(private_offer.ends_at, private_offer.withdrawn_at)
    OR (stated ->> 'private_basis_points')::integer IS DISTINCT FROM private_offer.basis_points
-   OR (private_offer.months <> '{}' AND licence_terms.months <> ALL(private_offer.months))
+   OR (private_offer.months <> '{}' AND quote.months <> ALL(private_offer.months))
    OR quote.amount_minor < (stated #>> '{price,law,least_minor}')::bigint
    OR EXISTS (SELECT FROM posted_sale WHERE posted_sale.quote = private_quote.quote);

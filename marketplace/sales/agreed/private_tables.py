@@ -23,7 +23,7 @@ class PrivateOffer(Table, db=DB, tablename="private_offer"):
     basis_points = Integer()
     """What of the price is paid; never less than the least charge of an order."""
     months = Array(base_column=Integer(), default=list)
-    """The lengths of licence it is for; none: the own one of the dataset at the time."""
+    """The lengths of licence it is for."""
     made_by = Text()
     made_at = Timestamptz()
     ends_at = Timestamptz()

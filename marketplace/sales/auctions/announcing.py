@@ -11,7 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace.catalogue.offers.actions import reserve_window
-from marketplace.catalogue.offers.queries import is_quoted_beyond, list_lengths
+from marketplace.catalogue.offers.queries import is_quoted_beyond
+from marketplace.catalogue.offers.rules import check_length
 from marketplace.catalogue.offers.uses import is_limited
 from marketplace.core import clock
 from marketplace.core.database import fetch_rows, fetch_scalar, transaction
@@ -29,7 +30,7 @@ from marketplace.sales.auctions.transcript_rules import terms_digest
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from marketplace.sales.auctions.kind_rules import AuctionKind
     from marketplace.sales.auctions.reserves import ComputedReserve
@@ -59,7 +60,7 @@ class Plan(Struct, frozen=True):
     exclusive_to: dt.datetime | None = None
     pay_within_hours: int = 72
     months: int = 0
-    """How long a licence lasts: one of the lengths for which each release is sold; 0 for the offer's own."""
+    """How long a licence lasts; 0 for the offer's own length."""
     unsecured_times: int = rules.UNSECURED_TIMES
     """A bid above this many times the sum of the lots' reserves needs a deposit of its size."""
 
@@ -69,7 +70,7 @@ class ReserveOutOfRange(Invalid):
 
 
 class LockedOffer(Struct, frozen=True):
-    """An offer with its row locked, and its own licence terms."""
+    """An offer with its row locked, its licence terms, and how long a licence lasts."""
 
     id: uuid.UUID
     dataset: str
@@ -121,6 +122,7 @@ def _row_of(plan: Plan, kind: AuctionKind, auction: uuid.UUID, offer: LockedOffe
         kind=plan.kind,
         offer=plan.offer,
         terms=offer.terms,
+        months=offer.months,
         currency=offer.currency,
         licences=plan.licences,
         price_rule=plan.price_rule or kind.usual_price_rule,
@@ -178,7 +180,9 @@ async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:
 
     Refuse a combination that cannot be sold.
     """
-    rows = await _under(plan.months, await fetch_rows(LockedOffer, SQL["lock_offers"], plan.offer, plan.releases))
+    rows = await fetch_rows(LockedOffer, SQL["lock_offers"], plan.offer, plan.releases)
+    if plan.months:
+        rows = [replace(row, months=plan.months) for row in rows]
     offers = {row.id: row for row in rows}
     if plan.offer not in offers:
         raise NotFound("There is no such offer.")
@@ -190,22 +194,9 @@ async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:
         raise Invalid("What may be sold to some sectors alone is not auctioned.")
     if any([await is_limited(row.terms) for row in rows]):
         raise Invalid("What may be used for some purposes, or in some countries, alone is not auctioned.")
-    if len({(row.terms, row.currency) for row in rows}) > 1:
+    if len({(row.terms, row.months, row.currency) for row in rows}) > 1:
         raise Invalid("A bundle is sold under one licence’s terms and in one currency.")
     return offers
-
-
-async def _under(months: int, offers: Sequence[LockedOffer]) -> list[LockedOffer]:
-    """Return the offers under their terms for so many months, or their own for 0.
-
-    Refuse where there are no such terms.
-    """
-    lengths = {(one.dataset, one.months): one.terms for one in await list_lengths([one.dataset for one in offers])}
-    own = {(one.dataset, one.months): one.terms for one in offers}
-    found = [(one, (lengths | own).get((one.dataset, months or one.months))) for one in offers]
-    if any(terms is None for _, terms in found):
-        raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="months")
-    return [replace(one, terms=terms) for one, terms in found]
 
 
 async def _refuse_overlap(plan: Plan, offers: Mapping[uuid.UUID, LockedOffer], auction: uuid.UUID) -> None:
@@ -224,6 +215,8 @@ async def _refuse_overlap(plan: Plan, offers: Mapping[uuid.UUID, LockedOffer], a
 
 
 def _check_plan(plan: Plan, kind: AuctionKind, now: dt.datetime) -> None:
+    if plan.months:
+        check_length(plan.months)
     if not max(plan.opens_at, now) < plan.closes_at <= now + LONGEST_AUCTION:
         raise Invalid("An auction closes after it opens, within 90 days.", field="closes_at")
     if not 1 <= len(plan.releases) <= kind.most_lots or len(set(plan.releases)) < len(plan.releases):

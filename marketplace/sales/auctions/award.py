@@ -105,6 +105,7 @@ async def award(auction: uuid.UUID) -> bool:
                 offer=locked.offer,
                 release=lots[0].release,
                 terms=locked.licence_terms,
+                months=locked.months,
                 reserve_minor=locked.reserve_minor,
                 bids=offered,
             )

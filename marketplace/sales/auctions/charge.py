@@ -43,6 +43,7 @@ class SaleRow(Struct, frozen=True):
     round: int
     root: str
     terms: str
+    months: int
     offer: uuid.UUID
     order_state: str | None
     email: str | None
@@ -110,6 +111,7 @@ async def _order(
             auction=row.auction,
             offer=row.offer,
             terms=row.terms,
+            months=row.months,
             release=row.release,
             net_minor=row.net_minor,
             document=document,

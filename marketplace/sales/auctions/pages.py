@@ -172,7 +172,7 @@ async def _posted(auction: AuctionPage, lots: Sequence[LotRow]) -> dict[uuid.UUI
         return {}
     releases = await list_priced_releases([lot.release for lot in lots if lot.revoked_at is None])
     priced = await prices_for(releases, months=auction.months, now=clock.now())
-    return {release: one.amount_minor for release, (terms, one) in priced.items() if terms.months == auction.months}
+    return {release: one.amount_minor for release, (_, one) in priced.items()}
 
 
 @post(

@@ -4,6 +4,7 @@
     auction.kind,
     auction.offer,
     auction.terms AS licence_terms,
+    auction.months,
     auction.currency,
     auction.reserve_minor,
     auction.licences,
@@ -45,7 +46,6 @@ SELECT
     dataset.title_en,
     licence_terms.lines_fr,
     licence_terms.lines_en,
-    licence_terms.months,
     clock_timestamp() AS now,
     CASE
         WHEN auction.state <> 'open' THEN auction.state
@@ -345,6 +345,7 @@ SELECT
     outcome.round,
     auction.root,
     auction.terms,
+    auction.months,
     (
         SELECT offer.id
         FROM release

@@ -24,7 +24,7 @@ from msgspec import Struct, to_builtins
 from marketplace.catalogue.offers.actions import prices_for
 from marketplace.catalogue.offers.queries import get_evidence, list_priced_releases, list_starts
 from marketplace.core.database import fetch_column, fetch_row
-from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.errors import Conflict
 from marketplace.core.instants import full_hour
 from marketplace.datasets.releases.queries import get_release_interval
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, licence_reserve, window_reserve
@@ -89,15 +89,13 @@ async def compute_reserve(
 ) -> ComputedReserve:
     """Return the reserve of an auction of these releases that closes at `closes_at`; refuses a release not for sale.
 
-    months: of the licence, 0 for the offer's own; refuses a length for which a release is not sold. window: when
+    months: of the licence, 0 for the offer's own. window: when
     `offer` is closed to others, half-open; None for no window.
     """
     rows = await list_priced_releases(releases)
     found = await _dearest(rows, months, now, max([closes_at, *(window or ())]))
     if len(found) < len(rows):
         raise Conflict("This release is not for sale.")
-    if any(months not in {0, terms.months} for terms, _ in found.values()):
-        raise Invalid("This dataset is not sold for so long; choose one of the lengths shown.", field="months")
     priced = {release: one for release, (_, one) in found.items()}
     sheet, closes_in = next(terms.sheet for terms, _ in found.values()), _hours_until(closes_at, now)
     demand, history = to_builtins(await get_evidence(sheet, now)), await _history(offer, now)

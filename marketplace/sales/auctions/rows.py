@@ -19,6 +19,7 @@ class AuctionTerms(Struct, frozen=True):
     kind: str
     offer: uuid.UUID
     licence_terms: str
+    months: int
     currency: str
     reserve_minor: int
     licences: int
@@ -73,7 +74,6 @@ class AuctionPage(AuctionNow, frozen=True):
     title_en: str
     lines_fr: str
     lines_en: str
-    months: int
     now: dt.datetime
     phase: Phase
 

@@ -28,6 +28,8 @@ class Auction(Table, db=DB, tablename="auction"):
     """The code of a kind in the registry; the kind limits the number of lots and licences."""
     offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
+    months = Integer()
+    """How long a licence lasts."""
     currency = Varchar(length=3, default=EUR)
     reserve_minor = BigInt()
     """The lowest price of a licence: of the only lot, or of a bundle auction's cheapest.

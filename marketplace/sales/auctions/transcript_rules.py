@@ -33,6 +33,7 @@ def terms_document(auction: AuctionTerms, lots: Sequence[Lot]) -> dict[str, Any]
         "currency": auction.currency,
         "lots": [str(lot.release) for lot in lots],
         "licence_terms": auction.licence_terms,
+        "months": auction.months,
         "reserve_minor": auction.reserve_minor,
         "opens_at": microseconds(auction.opens_at),
         "closes_at": microseconds(auction.scheduled_close_at),

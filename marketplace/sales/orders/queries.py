@@ -120,7 +120,7 @@ async def get_quote_terms(quote: uuid.UUID) -> QuoteTerms:
     """Return the partner and the licence of an existing quote."""
     row = await fetch_row(
         QuoteTerms,
-        """SELECT partner.company, partner.country, partner.vat_number, lines_fr, lines_en, months
+        """SELECT partner.company, partner.country, partner.vat_number, lines_fr, lines_en, quote.months
            FROM quote
            JOIN partner ON partner.id = quote.partner
            JOIN licence_terms ON licence_terms.code = quote.terms

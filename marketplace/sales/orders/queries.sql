@@ -9,7 +9,7 @@ SELECT
     release.period_from, release.period_to,
     payment.state AS payment_state, payment.transfer, payment.payer IS NOT NULL AS may_be_transferred,
     licence.id AS licence, licence.cancelled_at,
-    licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
+    licence_terms.lines_fr, licence_terms.lines_en, quote.months,
     entitlement.id AS entitlement,
     entitlement.starts_at, entitlement.ends_at, entitlement.revoked_at, entitlement.suspended_at,
     quote.level, quote.terms,
@@ -50,13 +50,12 @@ WHERE purchase_order.partner = $1 AND purchase_order.id = $2;
 SELECT
     quote.id, quote.partner, quote.release, quote.level,
     quote.amount_minor, quote.document, quote.signature, quote.expires_at, quote.auction, quote.offer, quote.terms,
-    licence_terms.months, quote.currency,
+    quote.months, quote.currency,
     release.state AS release_state, dataset.title_fr, dataset.title_en, offer.withdrawn_at,
     partner.country, partner.vat_confirmed_at IS NOT NULL AS is_vat_confirmed
 FROM quote
 JOIN release ON release.id = quote.release
 JOIN dataset ON dataset.code = release.dataset
-JOIN licence_terms ON licence_terms.code = quote.terms
 JOIN offer ON offer.id = quote.offer
 JOIN partner ON partner.id = quote.partner
 WHERE quote.id = $1 AND quote.partner = $2
@@ -68,12 +67,11 @@ FOR SHARE OF quote, offer;
 SELECT
     purchase_order.id, purchase_order.quote, purchase_order.number, purchase_order.net_minor, purchase_order.vat_minor,
     purchase_order.currency, coalesce(payment.paid_at, credit_sale.granted_at) AS money_at,
-    credit_sale.subject AS credit_sale, quote.terms, licence_terms.months
+    credit_sale.subject AS credit_sale, quote.terms, quote.months
 FROM purchase_order
 LEFT JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 JOIN quote ON quote.id = purchase_order.quote
-JOIN licence_terms ON licence_terms.code = quote.terms
 WHERE purchase_order.state IN ('awaiting_payment', 'lapsed')
   AND coalesce(payment.subject, credit_sale.subject) IS NOT NULL
 ORDER BY purchase_order.id
@@ -312,7 +310,7 @@ SELECT
         (SELECT language FROM person WHERE person.partner = partner.id ORDER BY created_at, id LIMIT 1), 'fr'
     ) AS language,
     dataset.title_fr, dataset.title_en,
-    licence_terms.months,
+    quote.months,
     dataset.time_zone,
     release.period_from,
     release.period_to,
@@ -342,7 +340,6 @@ LEFT JOIN billing_details AS billing ON billing.partner = partner.id
 JOIN release ON release.id = purchase_order.release
 JOIN dataset ON dataset.code = release.dataset
 JOIN quote ON quote.id = purchase_order.quote
-JOIN licence_terms ON licence_terms.code = quote.terms
 LEFT JOIN electronic_address ON electronic_address.partner = partner.id
 LEFT JOIN credit_sale ON credit_sale.subject = purchase_order.id
 LEFT JOIN LATERAL (

@@ -223,8 +223,8 @@ async def _order(due: DueRelease) -> int:
         if await SubscribedRelease.exists().where(is_had) or not await Subscription.exists().where(is_active):
             return 0
         quote, order = uuid.uuid4(), uuid.uuid4()
-        locked = catalogue.Locked(from_canonical(due.locked), due.locked_minor)
-        await catalogue.quote(due.partner, due.release, quote_id=quote, locked=locked, terms=due.terms)
+        locked = catalogue.Locked(from_canonical(due.locked), due.locked_minor, due.terms)
+        await catalogue.quote(due.partner, due.release, quote_id=quote, locked=locked)
         email, pay_by = await get_email(due.partner), await _way_to_pay(due)
         await order_subscribed(due.partner, quote, order_id=order, email=email, pay_by=pay_by, may_repeat=True)
         await note_credit(due.subscription, order)

@@ -316,7 +316,7 @@ async def _price(release: PricedRelease) -> Priced | None:
 async def _priced_by_length(release: PricedRelease, priced: Priced | None) -> dict[str, Any]:
     """Return the prices of a release's lengths, which of them are alike, and today's price at later dates."""
     lengths = await catalogue_actions.prices_by_length(release, now=clock.now()) if priced else []
-    return {"lengths": lengths, "alike": alike([(months, one) for _, months, one in lengths]), "later": _later(priced)}
+    return {"lengths": lengths, "alike": alike(lengths), "later": _later(priced)}
 
 
 def _later(priced: Priced | None) -> list[tuple[int, int]]:

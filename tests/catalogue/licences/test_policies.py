@@ -39,7 +39,7 @@ def offer_allows(document: str, asked: dict[str, Any]) -> bool:
         if operator["@id"] == "odrl:lteq":
             months = re.fullmatch(r"P(\d+)M", right["@value"])
             assert months, right
-            return (value or 0) <= int(months[1])
+            return int(value or 0) <= int(months[1])
         assert operator["@id"] == "odrl:isAnyOf"
         return value in [one["@id"] if isinstance(one, dict) else one for one in right]
 
@@ -67,7 +67,6 @@ def test_an_evaluator_of_the_offer_answers_as_the_check_at_purchase_does() -> No
             dice.choice(("", *names)),
             dice.choice((None, *SECTORS)),
             dice.choice(COUNTRIES),
-            dice.choice((0, policy.months, policy.months + 1, dice.randint(1, 120))),
         )
         offered = odrl.offer(policy, site=SITE, dataset="lyon", terms="standard-1", lines=("fr", "en"))
         asked = {
@@ -75,7 +74,6 @@ def test_an_evaluator_of_the_offer_answers_as_the_check_at_purchase_does() -> No
             "purpose": f"https://w3id.org/dpv#{use.purpose}" if use.purpose else None,
             "industry": f"{SITE}{odrl.PROFILE}#sector-{use.sector}" if use.sector else None,
             "spatial": use.country,
-            "elapsedTime": use.months,
         }
         clause = find_refused(policy, use)
         clauses.add(clause)
@@ -83,7 +81,7 @@ def test_an_evaluator_of_the_offer_answers_as_the_check_at_purchase_does() -> No
         assert answer == (clause is None), (policy, use)
         answers[answer] += 1
     assert min(answers.values()) > 1_000
-    assert clauses == {None, "right", "purpose", "sector", "country", "period"}
+    assert clauses == {None, "right", "purpose", "sector", "country"}
 
 
 def test_the_five_lines_follow_from_the_same_structure() -> None:
@@ -96,11 +94,7 @@ def test_the_five_lines_follow_from_the_same_structure() -> None:
         == "For these purposes alone: public policy making, marketing; only for companies established in: Germany, France."
     )
     assert "le marketing ; réservé" in french[1]
-    assert "dure 6 mois ;" in french[3]
-    assert [five_lines(Policy("publish", n), "en").split("\n")[3].partition(";")[0] for n in (1, 12)] == [
-        "Access lasts 1 month",
-        "Access lasts 12 months",
-    ]
+    assert "dure autant que votre licence ;" in french[3]
     anyone = five_lines(Policy("resell", 12), "en").split("\n")
     assert anyone[1] == "For any purpose, wherever your company is."
     assert "resell them as they are" in anyone[0]

@@ -170,7 +170,6 @@ async def test_a_preview_has_every_release_on_sale_with_today_next_difference_an
         assert more == [b - a for a, b in zip(today, after, strict=True)]
         assert all(b > a for a, b in zip(today, after, strict=True))
         assert "State this version" in text
-        await execute("DELETE FROM offer_length")
         await withdraw_offer("lyon")
         assert "Nothing is on sale on this sheet yet" in words(await preview(sam))
 

@@ -98,28 +98,6 @@ async def test_two_clicks_at_once_change_an_offer_and_withdraw_it_once() -> None
     assert [await fetch_value(LINES, verb) for verb in ("offer_made", "offer_withdrawn")] == [1, 1]
 
 
-async def test_lengths_that_somebody_else_changed_meanwhile_are_looked_at_first() -> None:
-    await open_catalogue()
-    path = "/en/steward/offers/lyon/lengths"
-    async with Browser() as sam, Browser() as tom:
-        await two_stewards(sam, tom)
-        terms: dict[str, Any] = {"right": "publish", "countries": "", "purposes": []}
-        for months in ("6", "24"):
-            assert (
-                await sam.submit("/en/steward/terms", terms | {"code": f"own-{months}", "months": months})
-            ).status_code == 303
-        await sam.submit("/en/steward/terms", terms | {"code": "own-12", "months": "12"})
-        await sam.submit("/en/steward/offers/lyon", OFFER_FIELDS | {"terms": "own-12"})
-        seen = seen_in(await sam.get("/en/steward/offers/lyon"), path)
-        assert (await tom.submit(path, {"lengths": "own-6", "seen": seen})).status_code == 303
-        refused = await sam.submit(path, {"lengths": "own-24", "seen": seen})
-        assert refused.status_code == 409
-        assert "Somebody changed this meanwhile" in words(refused)
-        assert 'value="own-24"' in refused.text
-        assert (await tom.submit(path, {"lengths": "own-6", "seen": seen})).status_code == 303, "a second click"
-        assert await fetch_value(LINES, "offer_lengths_set") == 1
-
-
 async def test_a_notice_does_not_follow_a_version_that_was_not_read() -> None:
     await open_catalogue()
     path = f"/en/steward/purposes/{PURPOSE}/notices"

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 ORDERS: Final = 200
 BUILDERS: Final = (
-    """INSERT INTO quote (id, partner, offer, release, terms, amount_minor, document, signature, quoted_at, expires_at)
-       SELECT md5('Q' || i)::uuid, $1, $2, $3, 'standard-1', 1, 'x', 'x', $4, $4::timestamptz + interval '1 hour'
+    """INSERT INTO quote (id, partner, offer, release, terms, months, amount_minor, document, signature, quoted_at, expires_at)
+       SELECT md5('Q' || i)::uuid, $1, $2, $3, 'standard-1', 12, 1, 'x', 'x', $4, $4::timestamptz + interval '1 hour'
        FROM generate_series(1, $5::int) AS i""",
     """INSERT INTO purchase_order (id, number, partner, quote, release, net_minor, vat_minor, total_minor, vat_basis_points,
                                    vat_rule, state, ordered_at, paid_at)

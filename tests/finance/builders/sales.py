@@ -76,8 +76,8 @@ async def write_order(*, on_credit: bool = False) -> uuid.UUID:
     """Order a licence of the release, and ask Stripe for its payment; on credit it is owed instead, within a limit."""
     order_id, quote, now = uuid.uuid4(), uuid.uuid4(), clock.now()
     await execute(
-        """INSERT INTO quote (id, partner, offer, release, terms, amount_minor, document, signature, quoted_at, expires_at)
-           VALUES ($1, $2, $3, $4, 'standard-1', $5, $6, 'x', $7, $8)""",
+        """INSERT INTO quote (id, partner, offer, release, terms, months, amount_minor, document, signature, quoted_at, expires_at)
+           VALUES ($1, $2, $3, $4, 'standard-1', 12, $5, $6, 'x', $7, $8)""",
         quote,
         PARTNER,
         OFFER,

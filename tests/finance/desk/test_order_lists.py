@@ -44,8 +44,8 @@ async def make_orders() -> None:
         total, partner = 1_000 * (place * 5 % 7 + 1), (sales.PARTNER, other)[place // 2 % 2]
         quote = uuid.uuid4()
         await execute(
-            """INSERT INTO quote (id, partner, offer, release, terms, amount_minor, document, signature, quoted_at, expires_at)
-               SELECT $2, $3, offer, release, terms, $4, document, signature, quoted_at, expires_at
+            """INSERT INTO quote (id, partner, offer, release, terms, months, amount_minor, document, signature, quoted_at, expires_at)
+               SELECT $2, $3, offer, release, terms, months, $4, document, signature, quoted_at, expires_at
                FROM quote WHERE id = (SELECT quote FROM purchase_order WHERE id = $1)""",
             order,
             quote,

@@ -11,7 +11,6 @@ import html5lib
 import pytest
 
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers import lengths
 from marketplace.catalogue.offers.queries import find_listed_release
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, NotFound
@@ -142,20 +141,17 @@ async def test_a_private_price_never_goes_under_the_least_charge() -> None:
 async def test_an_offer_states_its_lengths_and_each_is_priced_and_sold(stripe: Any) -> None:
     del stripe
     release, partner = await open_shop(), await make_buyer()
-    for code, months in (("short-1", 3), ("long-1", 36)):
-        await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
-    await lengths.set_lengths("lyon", ["short-1", "long-1"])
     await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     listed = await find_listed_release(release)
     assert listed
-    posted = {months: one for _, months, one in await catalogue.prices_by_length(listed, now=clock.now())}
+    posted = dict(await catalogue.prices_by_length(listed, now=clock.now()))
     ends = (clock.now() + 20 * DAY).date().isoformat()
     written = {"partner": str(partner), "dataset": "lyon", "percent_off": "10", "ends_on": ends}
     async with Browser() as samir, Browser() as buyer:
         await samir.sign_in("samir@partage.example")
         await buyer.sign_in("atelier@partner.example")
         for wrong, why in (
-            ("24", "3, 12, 36"),
+            ("121", "between 1 and 120"),
             ("a year", "as numbers"),
             ("3, 1000", "as numbers"),
             ("٣", "as numbers"),
@@ -178,7 +174,7 @@ async def test_an_offer_states_its_lengths_and_each_is_priced_and_sold(stripe: A
         assert f"€{paid[3] / 100:,.2f}" not in page_text(own), "what is not offered has no private price"
         for months in ("3", "24"):
             refused = await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": months})
-            assert (refused.status_code, "not sold for so long" in page_text(refused)) == (422, True)
+            assert (refused.status_code, "not for so long" in page_text(refused)) == (422, True)
         asked = uuid.uuid4()
         await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": "36"}, form_id=str(asked))
         other = await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": "12"}, form_id=str(asked))
@@ -189,10 +185,6 @@ async def test_an_offer_states_its_lengths_and_each_is_priced_and_sold(stripe: A
         assert (await order_of(asked))["net_minor"] == paid[36] >= FLOOR
         years = "SELECT extract(year FROM age(ends_at, starts_at))::integer FROM entitlement"
         assert await fetch_value(years) == 3
-        await lengths.set_lengths("lyon", ["short-1"])
-        gone = await buyer.submit("/en/private-offers/quotes", {"offer": form, "months": "36"})
-        assert gone.status_code == 422, "what is not sold for so long any more is not quoted"
-        assert f"€{paid[36] / 100:,.2f}" not in page_text(await buyer.get("/en/private-offers"))
     await mirror_balance()
     await reconcile()
 
@@ -200,13 +192,10 @@ async def test_an_offer_states_its_lengths_and_each_is_priced_and_sold(stripe: A
 @pytest.mark.parametrize("months", [3, 12, 36])
 async def test_no_length_goes_under_the_least_charge(months: int) -> None:
     release, partner, steward = await open_shop(), await make_buyer(), await make_staff("Samir", "steward")
-    for code, length in (("short-1", 3), ("long-1", 36)):
-        await catalogue.define_terms(code, months=length, lines_fr="l", lines_en="l")
-    await lengths.set_lengths("lyon", ["short-1", "long-1"])
     listed = await find_listed_release(release)
     assert listed
-    posted = {length: one for _, length, one in await catalogue.prices_by_length(listed, now=clock.now())}
-    floor = min(one.amount_minor for one in posted.values()) - 1
+    posted = dict(await catalogue.prices_by_length(listed, now=clock.now()))
+    floor = min(posted[length].amount_minor for length in (3, 12, 36)) - 1
     await charge_at_least(floor)
     offer, quote = uuid.uuid4(), uuid.uuid4()
     ends_at, every = clock.now() + DAY, [3, 12, 36]

@@ -70,6 +70,7 @@ def row_of(state: AscendingState) -> AuctionNow:
         kind="ascending",
         offer=uuid.UUID(int=0),
         licence_terms="standard-1",
+        months=12,
         currency="EUR",
         reserve_minor=terms.start.minor,
         licences=1,

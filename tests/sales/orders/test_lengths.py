@@ -11,66 +11,46 @@ from typing import Any
 
 import html5lib
 import httpx
-import pytest
 from msgspec.structs import replace
 from pypdf import PdfReader
 
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers import lengths
 from marketplace.catalogue.offers.queries import find_listed_release, get_quote
 from marketplace.catalogue.offers.stated import state_sheet
 from marketplace.core import clock
 from marketplace.core.database import execute, fetch_scalar
-from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.instants import months_later
-from marketplace.people.identity import actions as identity
 from marketplace.people.identity.actors import Actor
 from marketplace.people.identity.key_actions import create_key
 from marketplace.sales.agreed import basket_actions as baskets
 from marketplace.sales.orders.invoices import change_billing
 from tests.catalogue.builders import sheet_document
-from tests.people.builders import PASSWORD, Browser, page_text
+from tests.people.builders import Browser, page_text
 from tests.sales.builders.shop import jobs, make_buyer, open_shop, pay, place_order, seal_release
 from tests.support.reads import fetch
 from tests.support.sites import the_site
 
-OFFER = "/en/steward/offers/lyon"
 PAGE = "/en/datasets/lyon"
-MONTHS = {"short-1": 3, "long-1": 36}
+SHOWN = [1, 3, 6, 12, 36, 60]
+"""Months whose prices the page shows."""
 
 
-async def test_a_licence_is_bought_for_three_twelve_or_thirty_six_months(stripe: Any) -> None:
+async def test_a_licence_is_bought_for_any_length(stripe: Any) -> None:
     del stripe
     release, buyer = await open_shop(), await make_buyer()
-    for code, months in MONTHS.items():
-        await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
-    await catalogue.define_terms("inside-1", months=6, lines_fr="Dedans", lines_en="Inside", right="internal")
-    await identity.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
-    async with Browser() as sam, Browser() as atelier, Browser() as stranger:
-        await sam.sign_in("steward@partage.example")
+    async with Browser() as atelier, Browser() as stranger:
         await atelier.sign_in("atelier@partner.example")
-        assert 'name="terms"' not in (await atelier.get(PAGE)).text, "without a choice nothing is asked"
-        for wrong in ("inside-1", "short-1, nothing-1", "standard-1"):
-            answer = await sam.submit(f"{OFFER}/lengths", {"lengths": wrong})
-            assert answer.status_code == 422
-            assert f'value="{wrong}"' in answer.text, "what was typed is kept"
-            assert "months alone" in page_text(answer)
-        assert (await sam.submit(f"{OFFER}/lengths", {"lengths": "short-1, long-1"})).status_code == 303
-        html5lib.HTMLParser(strict=True).parse((await sam.get(OFFER)).text)
-        assert "36 months" in page_text(await sam.get(OFFER))
-
         listed = await find_listed_release(release)
         assert listed
         prices = await catalogue.prices_by_length(listed, now=clock.now())
-        posted = {months: priced.amount_minor for _, months, priced in prices}
-        assert list(posted) == [3, 12, 36]
+        posted = {months: priced.amount_minor for months, priced in prices}
+        assert list(posted) == SHOWN
         assert posted[3] < posted[12] < posted[36], "a longer one costs more"
-        assert "For other lengths" in page_text(await stranger.get(PAGE))
+        assert "For any length" in page_text(await stranger.get(PAGE))
         shown = await atelier.get(PAGE)
         html5lib.HTMLParser(strict=True).parse(shown.text)
-        options = dict(re.findall(r'<option value="([\w-]+)"[^>]*>(\d+) months', shown.text))
-        assert options == {"short-1": "3", "standard-1": "12", "long-1": "36"}
-        asked, wanted = uuid.uuid4(), {"release": str(release), "level": "0", "terms": "long-1"}
+        assert re.search(r'name="months"[^>]* value="12"', shown.text), "the offer's own, unless another is written"
+        asked, wanted = uuid.uuid4(), {"release": str(release), "level": "0", "months": "36"}
         assert (await atelier.submit(f"{PAGE}/quotes", wanted, form_id=str(asked))).status_code == 303
         await _is_said_everywhere(atelier, asked)
         assert (await pay((await place_order(atelier, asked)).headers["location"])).status_code == 303
@@ -93,12 +73,11 @@ async def test_a_licence_is_bought_for_three_twelve_or_thirty_six_months(stripe:
         assert await fetch_scalar(int, years) == 3
         await _buy_a_basket(atelier, buyer)
         await _ask_by_the_api(buyer, release, posted)
-        refusal = await atelier.submit(f"{PAGE}/quotes", wanted | {"terms": "inside-1"})
-        assert refusal.status_code == 422
-        assert "not sold for so long" in page_text(refusal)
-
-        assert (await sam.submit(f"{OFFER}/lengths", {"lengths": ""})).status_code == 303
-        assert 'name="terms"' not in (await atelier.get(PAGE)).text
+        for wrong in ("121", "a year", "-3", "0", "٣"):
+            refusal = await atelier.submit(f"{PAGE}/quotes", wanted | {"months": wrong})
+            assert refusal.status_code == 422, wrong
+            assert "between 1 and 120 months" in page_text(refusal)
+            assert f'value="{wrong}"' in refusal.text, "what was typed is kept"
 
 
 async def _is_said_everywhere(atelier: Browser, quote: uuid.UUID) -> None:
@@ -124,15 +103,12 @@ async def test_lengths_that_cost_the_same_say_why(stripe: Any) -> None:
     del stripe
     await open_shop()
     await age_with(half_life_hours=48)
-    for code, months in MONTHS.items():
-        await catalogue.define_terms(code, months=months, lines_fr=f"{months} mois", lines_en=f"{months} months")
     await make_buyer()
-    await lengths.set_lengths("lyon", list(MONTHS))
     async with Browser() as atelier:
         await atelier.sign_in("atelier@partner.example")
         for language, words in (
-            ("en", "36 months cost practically the same as 3 months"),
-            ("fr", "36 mois coûtent pratiquement autant que 3 mois"),
+            ("en", "60 months cost practically the same as 1 month"),
+            ("fr", "60 mois coûtent pratiquement autant que 1 mois"),
         ):
             page = await atelier.get(f"/{language}/datasets/lyon")
             html5lib.HTMLParser(strict=True).parse(page.text)
@@ -150,10 +126,10 @@ async def _buy_a_basket(atelier: Browser, buyer: uuid.UUID) -> None:
     page = await atelier.get(f"{path}&months=3")
     html5lib.HTMLParser(strict=True).parse(page.text)
     assert "Length of the licences" in page_text(page)
-    assert 'value="3" selected' in page.text
+    assert re.search(r'name="months"[^>]* value="3"', page.text)
     (line,) = await baskets.read_lines([other], 3)
-    (own,) = await baskets.read_lines([other], 7)
-    assert (line.terms, line.months, own.months) == ("short-1", 3, 12), "not sold for seven months: for its own"
+    (own,) = await baskets.read_lines([other])
+    assert (line.terms, line.months, own.months) == ("standard-1", 3, 12)
     assert line.amount_minor < own.amount_minor
     await change_billing(buyer, street="1 rue Longue", postcode="69001", city="Lyon", reference="")
     saved = str(uuid.uuid4())
@@ -170,32 +146,20 @@ async def _buy_a_basket(atelier: Browser, buyer: uuid.UUID) -> None:
 
 
 async def _ask_by_the_api(buyer: uuid.UUID, release: uuid.UUID, posted: dict[int, int]) -> None:
-    """Find the lengths by the API, and ask for the price of each."""
+    """Ask for the price of several lengths by the API."""
     key = await create_key(buyer, "erp", key_id=uuid.uuid4(), session="s", scopes="quotes")
     transport, bearer = httpx.ASGITransport(the_site()), {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as program:
-        known = (await program.get("/api/v1/datasets/lyon")).json()["lengths"]
-        assert {one["terms"]: one["months"] for one in known} == {"short-1": 3, "standard-1": 12, "long-1": 36}
-        assert [one["months"] for one in known] == [3, 12, 36]
-        for one in known:
+        known = (await program.get("/api/v1/datasets/lyon")).json()
+        assert (known["terms"], known["months"]) == ("standard-1", 12)
+        for months, amount_minor in posted.items():
             headers = bearer | {"Idempotency-Key": str(uuid.uuid4())}
-            asked = {"release": str(release), "terms": one["terms"]}
+            asked = {"release": str(release), "months": months}
             quote = (await program.post("/api/v1/quotes", json=asked, headers=headers)).json()
-            assert (quote["terms"], quote["amount_minor"]) == (one["terms"], posted[one["months"]])
-        other = asked | {"terms": "short-1"}
-        again = await program.post("/api/v1/quotes", json=other, headers=headers)
+            assert (quote["terms"], quote["months"], quote["amount_minor"]) == ("standard-1", months, amount_minor)
+        again = await program.post("/api/v1/quotes", json=asked | {"months": 3}, headers=headers)
         assert again.status_code == 409, "the same id is the same quote, for as long"
-        for wrong in ("inside-1", "nothing-1"):
+        for wrong in (121, -1):
             headers = bearer | {"Idempotency-Key": str(uuid.uuid4())}
-            asked = {"release": str(release), "terms": wrong, "purpose": "ScientificResearch"}
-            refused = await program.post("/api/v1/quotes", json=asked, headers=headers)
-            assert (refused.status_code, "not sold for so long" in refused.text) == (422, True)
-
-
-async def test_lengths_are_of_what_is_on_sale_and_a_few() -> None:
-    await open_shop()
-    with pytest.raises(Invalid, match="at most"):
-        await lengths.set_lengths("lyon", [str(uuid.uuid4()) for _ in range(6)])
-    await catalogue.withdraw_offer("lyon")
-    with pytest.raises(Conflict, match="not on sale"):
-        await lengths.set_lengths("lyon", [])
+            refused = await program.post("/api/v1/quotes", json=asked | {"months": wrong}, headers=headers)
+            assert refused.status_code == 400

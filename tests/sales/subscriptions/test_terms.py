@@ -65,7 +65,7 @@ async def test_a_release_comes_under_the_licence_whose_price_was_locked(
         [own, _] = await amounts_of("city")
     assert own <= most
     assert await fetch(SOLD) == [(own, "before-1")]
-    sold = await fetch_one("SELECT usage_right, months FROM quote JOIN licence_terms ON code = terms")
+    sold = await fetch_one("SELECT usage_right, quote.months FROM quote JOIN licence_terms ON code = terms")
     assert sold == before
 
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers.lengths import set_lengths
 from marketplace.catalogue.requests import actions as requests
 from marketplace.catalogue.requests.rules import RequestedData
 from marketplace.core import clock, object_store
@@ -63,7 +62,7 @@ WEIGHTS = {1: 9, 2: 7, 3: 6, 4: 5, 5: 4, 6: 3, 7: 2, 8: 2}
 """Line → its weight in every release."""
 GOOD_IBAN, BAD_IBAN = "DE89370400440532013000", "DE62370400440532013001"
 VISA = "tok_bypassPending"
-SELLERS = ("standard-1", "standard-24")
+TERMS = "standard-1"
 REJECTED, REFUSED = 213, 210
 PAID_BY_BANK = {2: finance.pay_verified_run, 3: finance.pay_again, 6: finance.pay_at_once}
 PAID_BY_STRIPE = 4
@@ -78,11 +77,9 @@ async def open_year(year: Year) -> People:
     await execute("UPDATE dataset SET cadence = 'month'")
     await copy_in("subscriber", ["reference"], [(line,) for line in WEIGHTS])
     await seal_weeks(0)
-    for terms, months in zip(SELLERS, (12, 24), strict=True):
-        await catalogue.define_terms(terms, months=months, lines_fr="Un\nDeux", lines_en="One\nTwo")
+    await catalogue.define_terms(TERMS, months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
     await charge_between(LEAST, MOST)
-    await put_on_sale("lyon", terms=SELLERS[0], worth_minor=90_000_000)  # dear enough to cost the most at any demand
-    await set_lengths("lyon", SELLERS[1:])
+    await put_on_sale("lyon", terms=TERMS, worth_minor=90_000_000)  # dear enough to cost the most at any demand
     for name, country in (("atelier", "FR"), ("bureau", "FR"), ("ville", "FR"), ("berlin", "DE"), ("filou", "FR")):
         people.partners[name] = await shop.make_buyer(name, country=country)
         await change_billing(people.partners[name], street="1 rue Longue", postcode="69001", city="Lyon", reference="")
@@ -348,7 +345,7 @@ async def play_subscriptions(year: Year, people: People) -> None:
         "private offer",
     )
     await buy_in_year(year, "private", atelier, offer=offer)
-    await buy_in_year(year, "longer", people.partners["berlin"], terms=SELLERS[1])
+    await buy_in_year(year, "longer", people.partners["berlin"], months=24)
     await keep_card_in_year(year, atelier)
     berlin = people.partners["berlin"]
     await keep_card_in_year(year, berlin)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers.lengths import set_lengths
 from marketplace.core import clock
 from marketplace.core.database import copy_in, execute
 from marketplace.datasets.releases import publishing
@@ -27,7 +26,7 @@ from tests.finance.builders.statements import Entry, Statement
 from tests.people.builders import PASSWORD, VAT, Browser
 from tests.sales.builders import shop
 from tests.sales.builders.claims import claim_form
-from tests.site.builders.months import GOOD_IBAN, SELLERS, VISA, WEIGHTS, seal_weeks
+from tests.site.builders.months import GOOD_IBAN, TERMS, VISA, WEIGHTS, seal_weeks
 from tests.site.builders.played_year import MONEY, Year, named_in_year
 from tests.support.deaths import first_and_every
 from tests.support.decisions import buttons_of
@@ -66,13 +65,9 @@ class Way(Year):
         await execute("UPDATE dataset SET cadence = 'month'")
         await copy_in("subscriber", ["reference"], [(line,) for line in WEIGHTS])
         self.releases = [await seal_weeks(0, late=28)]
-        for terms, months in zip(SELLERS, (12, 24), strict=True):
-            await catalogue.define_terms(terms, months=months, lines_fr="Un\nDeux", lines_en="One\nTwo")
+        await catalogue.define_terms(TERMS, months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
         await charge_between(LEAST, MOST)
-        await put_on_sale(
-            "lyon", terms=SELLERS[0], worth_minor=90_000_000
-        )  # dear enough to cost the most at any demand
-        await set_lengths("lyon", SELLERS[1:])
+        await put_on_sale("lyon", terms=TERMS, worth_minor=90_000_000)  # dear enough to cost the most at any demand
         self.partner = await shop.make_buyer()
         for name, role in STAFF:
             await identity.add_staff(f"{name}@partage.example", name.title(), role, PASSWORD)

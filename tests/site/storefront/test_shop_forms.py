@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import html5lib
 import pytest
 
-from marketplace.catalogue.offers import actions as catalogue
-from marketplace.catalogue.offers.lengths import set_lengths
 from marketplace.core import clock
 from marketplace.core.database import execute
 from marketplace.people.identity import actions as identity
@@ -88,7 +86,7 @@ def forms_of_shop(own: dict[str, Any]) -> dict[str, Form]:
             {
                 "partner": ("", "odd", NOBODY, HUGE),
                 "percent_off": ("", "0", "51", "-5", "5.5", "٣", "²", HUGE),
-                "months": ("7", "twelve", "-12", "12.5", "٣", "²", HUGE),
+                "months": ("0", "121", "twelve", "-12", "12.5", "٣", "²", HUGE),
                 "ends_on": (*DATES, "2020-01-01", (today + 200 * DAY).isoformat()),
             },
             made="private_offer",
@@ -167,8 +165,6 @@ async def open_form_shop() -> dict[str, Any]:
     release, partner = await open_shop(), await make_buyer()
     rival = await make_buyer("rival")
     await execute("UPDATE dataset SET cadence = 'week'")
-    await catalogue.define_terms("long-1", months=36, lines_fr="l", lines_en="l")
-    await set_lengths("lyon", ["long-1"])
     await identity.add_staff("samir@partage.example", "Samir", "steward", PASSWORD)
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")

@@ -167,6 +167,7 @@ async def write_sale(
         quoted_at=at,
         expires_at=at + dt.timedelta(minutes=15),
         terms="standard-1",
+        months=12,
     ).save()
     await Order(
         id=order,
